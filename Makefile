@@ -1,0 +1,67 @@
+# rackecon: every task by one word. The environment lives in .venv/ and is used by path;
+# `make ENV=active <target>` uses the active conda or virtual environment instead.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := report
+
+UV_VERSION := 0.13.9
+JOBS ?= 2
+
+ifeq ($(ENV),active)
+  BIN :=
+  READY :=
+else
+  BIN := .venv/bin/
+  READY := .venv/ready
+endif
+export PYTHONPATH :=
+export PYTHONUNBUFFERED := 1
+
+.PHONY: install report test test-browser check lint bench lab clean clean-notebooks format lock
+
+install: $(READY)  ## the environment, built again only when its inputs change
+
+.venv/ready: requirements.lock pyproject.toml environment.yml
+	python3 -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode -r requirements.lock -e .
+	touch $@
+
+report: $(READY)  ## execute and render every notebook into reports/
+	$(BIN)rackecon report --jobs $(JOBS)
+
+test: $(READY)  ## unit tests, strict nbval over reports/, rebuild and compare
+	$(BIN)python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)python -m pytest tests/notebooks/nbval_run.py -q
+
+check: $(READY) lint  ## lint, types and the fast tests
+	$(BIN)python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore=tests/notebooks -q
+
+lint: $(READY)
+	$(BIN)ruff check lib tests
+	$(BIN)ruff format --check lib tests
+	$(BIN)mypy
+	$(BIN)lint-imports
+
+format: $(READY)
+	$(BIN)ruff check --fix lib tests
+	$(BIN)ruff format lib tests
+
+test-browser: $(READY)  ## every page in headless Chromium, offline
+	bash tests/browser/run.sh "$(BIN)"
+
+bench: $(READY)
+	$(BIN)python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds -q
+
+lab: $(READY)  ## JupyterLab with the notebooks, offline
+	$(BIN)jupyter lab --notebook-dir=. notebooks
+
+clean-notebooks: $(READY)  ## strip what JupyterLab left in notebooks/
+	$(BIN)rackecon notebooks clean
+
+lock:  ## resolve pyproject.toml again into requirements.lock
+	uv pip compile pyproject.toml --group dev --no-strip-extras --no-header --python-version 3.11 --upgrade -q -o requirements.lock
+
+clean:
+	rm -rf .venv reports/runs build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,46 @@
+"""Faults in what a caller gave us, each told in one line: what, where, what is allowed, the nearest match."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["InputError", "unknown_name"]
+
+
+class InputError(ValueError):
+    """Bad input. The message is one line fit to show a person; the command line prints it and exits with 2."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+def unknown_name(kind: str, name: object, allowed: Iterable[str], where: str = "") -> InputError:
+    """The fault for a name that is not in a list.
+
+    Parameters
+    ----------
+    kind : str
+        What the name stands for, such as ``"accelerator"``.
+    name : object
+        What was given.
+    allowed : iterable of str
+        Every valid name.
+    where : str, optional
+        Where it was given, such as ``"points.csv row 3"``.
+
+    Returns
+    -------
+    InputError
+        Not raised, so that the caller's line shows in a traceback.
+
+    Examples
+    --------
+    >>> str(unknown_name("accelerator", "h1000", ["h100-sxm", "mi355x"]))
+    "unknown accelerator 'h1000': nearest is 'h100-sxm'; allowed: h100-sxm, mi355x"
+    """
+    names = sorted(allowed)
+    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.4)
+    prefix = f"{where}: " if where else ""
+    hint = f"nearest is '{near[0]}'; " if near else ""
+    return InputError(f"{prefix}unknown {kind} '{name}': {hint}allowed: {', '.join(names)}")
