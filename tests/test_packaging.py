@@ -1,0 +1,84 @@
+"""The set-up files agree with each other, and importing the package stays light."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def pyproject() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def lock_names() -> set[str]:
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    return {normal(name) for name in re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==", text, flags=re.M)}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def requirement_name(requirement: str) -> str:
+    match = re.match(r"[A-Za-z0-9_.-]+", requirement)
+    assert match is not None
+    return normal(match.group())
+
+
+def test_conda_environment_installs_the_lock_and_the_package_and_nothing_else():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert environment["name"] == "rackecon"
+    assert environment["dependencies"] == ["python=3.11", "pip", {"pip": ["-r requirements.lock", "-e ."]}]
+
+
+def test_conda_python_satisfies_pyproject(pyproject):
+    assert pyproject["project"]["requires-python"] == ">=3.11"
+
+
+def test_lock_pins_every_direct_dependency(pyproject, lock_names):
+    direct = pyproject["project"]["dependencies"] + pyproject["dependency-groups"]["dev"]
+    missing = {requirement_name(item) for item in direct} - lock_names
+    assert not missing
+
+
+def test_lock_names_no_host_and_no_hash():
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "http" not in text
+    assert "--hash" not in text
+    assert "--index-url" not in text
+
+
+def test_makefile_installs_from_the_same_two_entries():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "-r requirements.lock -e ." in makefile
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in ("make lint", "make test", "make test-browser"):
+        assert command in ci
+    assert "make test" in readme
+
+
+def test_gitignore_does_not_swallow_the_library():
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    assert "lib/" not in ignored
+    assert "lib" not in ignored
+
+
+@pytest.mark.parametrize("module", ["pandas", "scipy", "altair", "papermill", "frictionless", "pydantic"])
+def test_importing_the_package_loads_nothing_heavy(module):
+    code = f"import sys, rackecon; sys.exit({module!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
+    assert done.returncode == 0
