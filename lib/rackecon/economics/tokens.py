@@ -1,0 +1,218 @@
+"""What a million tokens costs to make: counting rules kept apart and named.
+
+``total`` divides by input plus output (the dashboards' rule), ``output_only`` lays all cost on generated
+tokens, ``gpu_seconds`` charges each phase with the GPU-seconds it used, ``price_ratio`` splits so that an
+output token costs ``k`` input tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.economics.finance import monthly_rate, months_of
+from rackecon.economics.money_step import split_rates
+from rackecon.errors import unknown_name
+from rackecon.units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, TOKENS_PER_MTOK
+
+__all__ = [
+    "ALLOCATION_RULES",
+    "TokenCost",
+    "cost_usd_per_mtok",
+    "launch_price_factor",
+    "published_cost_check",
+    "token_cost",
+]
+
+AllocationRule = Literal["gpu_seconds", "output_only", "price_ratio"]
+ALLOCATION_RULES: tuple[AllocationRule, ...] = ("gpu_seconds", "output_only", "price_ratio")
+
+
+@dataclass(frozen=True)
+class TokenCost:
+    """Cost per million tokens under a named allocation rule [USD/Mtok]."""
+
+    rule: str
+    total: FloatArray
+    output: FloatArray
+    fresh_input: FloatArray
+    cached_input: FloatArray
+
+
+def cost_usd_per_mtok(cost_usd_per_gpu_hour: Numeric, tok_s_per_gpu: Numeric, utilisation: Numeric = 1.0) -> FloatArray:
+    """Cost per million of whichever tokens the rate counts.
+
+    Parameters
+    ----------
+    cost_usd_per_gpu_hour : float or array
+        [USD/GPU-hour].
+    tok_s_per_gpu : float or array
+        Rate over all GPUs [tok/s/GPU]: total tokens give $/M total, output tokens give all cost on outputs.
+    utilisation : float or array
+        Share of capacity sold [-]; published $/M figures use 1, and so does a rate already averaged over idle
+        hours.
+
+    Returns
+    -------
+    ndarray
+        [USD per million tokens]; inf where the rate or utilisation is 0.
+
+    Notes
+    -----
+    .. math:: k = \\frac{c}{3600 \\cdot 10^{-6}\\, x\\, u}
+
+    Source: InferenceX cost metric (inferencex_method, section 2).
+
+    Examples
+    --------
+    >>> float(cost_usd_per_mtok(2.65, 6000.0))
+    0.12269
+    """
+    cost = check_non_negative("cost_usd_per_gpu_hour", cost_usd_per_gpu_hour, nan_allowed=True)
+    sold = np.asarray(tok_s_per_gpu, dtype=float) * check_share("utilisation", utilisation)
+    with np.errstate(divide="ignore"):
+        return np.asarray(cost / (sold * SECONDS_PER_HOUR / TOKENS_PER_MTOK), dtype=float)
+
+
+def token_cost(
+    cost_usd_per_gpu_hour: Numeric,
+    total_tok_s_per_gpu: Numeric,
+    output_tok_s_per_gpu: Numeric,
+    *,
+    prefill_gpu_share: Numeric = np.nan,
+    prefix_cache_hit: Numeric = 0.0,
+    utilisation: Numeric = 1.0,
+    rule: str = "gpu_seconds",
+    cached_token_work: Numeric = 0.0,
+    output_to_input_ratio: Numeric = 4.0,
+) -> TokenCost:
+    """Cost per million total, output, fresh input and cached input tokens.
+
+    Parameters
+    ----------
+    cost_usd_per_gpu_hour : float or array
+        [USD/GPU-hour].
+    total_tok_s_per_gpu, output_tok_s_per_gpu : float or array
+        Rates over all GPUs [tok/s/GPU]; total counts cached input.
+    prefill_gpu_share : float or array
+        Share of GPU-seconds spent on prefill [-]; needed by ``gpu_seconds``.
+    prefix_cache_hit, utilisation : float or array
+        Cached share of input; share of capacity sold [-].
+    rule : str
+        One of :data:`ALLOCATION_RULES`.
+    cached_token_work : float or array
+        ``gpu_seconds`` only: GPU-seconds of a cached input token as a share of a fresh one [-]. 0 charges it nothing.
+    output_to_input_ratio : float or array
+        ``price_ratio`` only: output token's cost in input tokens [-]; 4 is the weighting the InferenceX feed uses (an
+        input token is 0.25 of an output).
+
+    Returns
+    -------
+    TokenCost
+
+    Examples
+    --------
+    >>> cost = token_cost(2.0, 9000.0, 1000.0, prefill_gpu_share=0.4)
+    >>> float(cost.total), float(cost.output), float(cost.fresh_input)
+    (0.061728, 0.33333, 0.027778)
+    """
+    if rule not in ALLOCATION_RULES:
+        raise unknown_name("allocation rule", rule, ALLOCATION_RULES)
+    fresh, cached, output = split_rates(total_tok_s_per_gpu, output_tok_s_per_gpu, prefix_cache_hit)
+    total = cost_usd_per_mtok(cost_usd_per_gpu_hour, total_tok_s_per_gpu, utilisation)
+    money = np.asarray(cost_usd_per_gpu_hour, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if rule == "output_only":
+            zero = np.zeros_like(total)
+            return TokenCost(rule, total, cost_usd_per_mtok(money, output, utilisation), zero, zero)
+        if rule == "price_ratio":
+            ratio = check_positive("output_to_input_ratio", output_to_input_ratio)
+            per_input = cost_usd_per_mtok(money, fresh + cached + output * ratio, utilisation)
+            return TokenCost(rule, total, per_input * ratio, per_input, per_input)
+        share = check_share("prefill_gpu_share", prefill_gpu_share)
+        work = check_share("cached_token_work", cached_token_work)
+        per_fresh = cost_usd_per_mtok(money * share, fresh + cached * work, utilisation)
+        per_output = cost_usd_per_mtok(money * (1.0 - share), output, utilisation)
+        return TokenCost(rule, total, per_output, per_fresh, per_fresh * work)
+
+
+def launch_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric, horizon_years: Numeric) -> FloatArray:
+    """Launch price that breaks even under falling prices, over the flat levelised cost.
+
+    Parameters
+    ----------
+    rate_per_year, price_decline_per_year, horizon_years : float or array
+        Cost of capital [1/year], price fall [share/year], horizon [years].
+
+    Returns
+    -------
+    ndarray
+        [-], 1 or more.
+
+    Notes
+    -----
+    .. math:: \\frac{p_{launch}}{p_{flat}} = \\frac{\\sum_m v^m}{\\sum_m v^m q^{m - 1/2}}
+
+    Tokens sold level over the horizon, ``v`` the monthly discount factor, ``q`` the monthly price ratio.
+
+    Examples
+    --------
+    >>> float(launch_price_factor(0.10, 0.30, 4))
+    1.7982
+    """
+    decline = check_share("price_decline_per_year", price_decline_per_year, open_top=True)
+    months = months_of(horizon_years)
+    v = 1.0 / (1.0 + monthly_rate(rate_per_year))
+    q = np.power(1.0 - decline, 1.0 / MONTHS_PER_YEAR)
+
+    def geometric(ratio: FloatArray) -> FloatArray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            partial = ratio * (1.0 - ratio**months) / (1.0 - ratio)
+        return np.where(np.abs(1.0 - ratio) < 1e-12, months, partial)
+
+    return np.asarray(geometric(v) * np.sqrt(q) / geometric(v * q), dtype=float)
+
+
+def published_cost_check(
+    published_usd_per_mtok: float,
+    published_step: float,
+    tok_s_per_gpu: float,
+    rate_step: float,
+    cost_usd_per_gpu_hour: float,
+    cost_step: float = 0.01,
+) -> dict[str, float | bool]:
+    """Whether a published $/M follows from its own published throughput and rate, given their rounding.
+
+    Parameters
+    ----------
+    published_usd_per_mtok, published_step : float
+        The figure and the size of its last printed digit [USD/Mtok].
+    tok_s_per_gpu, rate_step : float
+        Published rate of the tokens the figure counts, and its last digit [tok/s/GPU].
+    cost_usd_per_gpu_hour, cost_step : float
+        Published cost and its last digit [USD/GPU-hour].
+
+    Returns
+    -------
+    dict
+        ``computed``, ``low``, ``high`` [USD/Mtok], ``residual`` (computed / published - 1), ``compatible``.
+
+    Examples
+    --------
+    >>> published_cost_check(0.12, 0.01, 6000, 1000, 2.65)["compatible"]
+    True
+    """
+    computed = float(cost_usd_per_mtok(cost_usd_per_gpu_hour, tok_s_per_gpu))
+    low = float(cost_usd_per_mtok(cost_usd_per_gpu_hour - cost_step / 2, tok_s_per_gpu + rate_step / 2))
+    high = float(cost_usd_per_mtok(cost_usd_per_gpu_hour + cost_step / 2, tok_s_per_gpu - rate_step / 2))
+    near, far = published_usd_per_mtok - published_step / 2, published_usd_per_mtok + published_step / 2
+    return {
+        "computed": computed,
+        "low": low,
+        "high": high,
+        "residual": computed / published_usd_per_mtok - 1.0,
+        "compatible": bool(low <= far * (1 + 1e-12) and high >= near * (1 - 1e-12)),
+    }
