@@ -1,0 +1,224 @@
+"""Cost of a GPU-hour summed from its parts, and what separates the sum from a published figure.
+
+Each part has its own life: computers a few years, a building some twenty. A resale value is credited the right way
+(:func:`rackecon.economics.finance.annual_capital_cost`). Pre-tax unless a tax rate is given. A build-up needs a price
+for the rack or server with a grade; without one the caller stays on the rental or published basis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.economics.finance import annual_capital_cost, tax_adjusted_capital_cost
+from rackecon.economics.power import hosting_usd_per_kw_year
+from rackecon.errors import InputError
+from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["BuildUp", "BuildUpInputs", "build_up", "reconcile"]
+
+
+@dataclass(frozen=True)
+class BuildUpInputs:
+    """What goes into a build-up of one rack (or server). Every field broadcasts.
+
+    Exactly one of ``colocation_usd_per_kw_month`` and ``building_usd_per_kw`` is given: rented space or one's own.
+    """
+
+    gpus: Numeric
+    hardware_usd: Numeric
+    """Rack or server with its hosts, as sold [USD]."""
+    provisioned_kw: Numeric
+    """All-in power provisioned for it [kW]."""
+    drawn_it_kw: Numeric
+    """Mean IT power drawn [kW]."""
+    electricity_usd_per_kwh: Numeric
+    pue: Numeric
+    rate_per_year: Numeric
+    it_life_years: Numeric
+    network_storage_share: Numeric = 0.0
+    """Scale-out network, storage, software, installation, as a share of the hardware price [-]."""
+    spares_share: Numeric = 0.0
+    """Extra units kept, as a share of all capital [-]."""
+    residual_share: Numeric = 0.0
+    """Resale at the end of life as a share of the hardware price [-]."""
+    colocation_usd_per_kw_month: Numeric | None = None
+    building_usd_per_kw: Numeric | None = None
+    building_life_years: Numeric = 20.0
+    maintenance_share_per_year: Numeric = 0.0
+    """Of all IT capital [1/year]."""
+    people_usd_per_year: Numeric = 0.0
+    insurance_share_per_year: Numeric = 0.0
+    """Of all IT capital [1/year]."""
+    ramp_months: Numeric = 0.0
+    """Months between paying and full service, in which half the capacity is idle on average."""
+    tax_rate: Numeric = 0.0
+    tax_life_years: Numeric = 5.0
+    availability: Numeric = 1.0
+    """Share of hours the GPU can serve [-]."""
+
+
+@dataclass(frozen=True)
+class BuildUp:
+    """A build-up: parts [USD/GPU-hour] in the order of a waterfall, and their sum."""
+
+    parts: dict[str, FloatArray]
+    usd_per_gpu_hour: FloatArray
+    investment_usd_per_gpu: FloatArray
+    running_usd_per_gpu_hour: FloatArray
+    residual_usd_per_gpu: FloatArray
+
+    def waterfall(self) -> pd.DataFrame:
+        """Parts as rows: ``part, usd_per_gpu_hour, share, start, end`` (scalars only)."""
+        import pandas as pd
+
+        frame = pd.DataFrame({"part": list(self.parts), "usd_per_gpu_hour": [float(v) for v in self.parts.values()]})
+        frame["end"] = frame["usd_per_gpu_hour"].cumsum()
+        frame["start"] = frame["end"] - frame["usd_per_gpu_hour"]
+        frame["share"] = frame["usd_per_gpu_hour"] / float(self.usd_per_gpu_hour)
+        return frame[["part", "usd_per_gpu_hour", "share", "start", "end"]]
+
+
+def build_up(inputs: BuildUpInputs) -> BuildUp:
+    """Sum a GPU-hour from its parts.
+
+    Parameters
+    ----------
+    inputs : BuildUpInputs
+        Prices, lives, power and shares of one rack or server.
+
+    Returns
+    -------
+    BuildUp
+        Parts in order: rack, network and storage, spares, resale, colocation or building, electricity, maintenance,
+        people, insurance, ramp, tax, unavailability [USD/GPU-hour].
+
+    Raises
+    ------
+    InputError
+        Neither or both of colocation and building; residual above the price; life 0; negative amounts.
+
+    Notes
+    -----
+    Capital: ``C CRF(r, n) - S (CRF(r, n) - r)``. The resale credit is the second term, shown as its own negative part.
+
+    Examples
+    --------
+    >>> result = build_up(BuildUpInputs(gpus=72, hardware_usd=3.3e6, provisioned_kw=134.6, drawn_it_kw=110.0,
+    ...     electricity_usd_per_kwh=0.0871, pue=1.25, rate_per_year=0.10, it_life_years=4.0,
+    ...     colocation_usd_per_kw_month=188.7))
+    >>> float(result.usd_per_gpu_hour)
+    2.30016
+    """
+    given = check_space(inputs)
+    gpu_hours = check_positive("gpus", inputs.gpus) * HOURS_PER_YEAR
+    hardware = check_non_negative("hardware_usd", inputs.hardware_usd)
+    network = hardware * check_non_negative("network_storage_share", inputs.network_storage_share)
+    spares = (hardware + network) * check_non_negative("spares_share", inputs.spares_share)
+    capital = hardware + network + spares
+    resale = hardware * check_share("residual_share", inputs.residual_share)
+    rate, life = inputs.rate_per_year, inputs.it_life_years
+
+    def yearly(amount: FloatArray) -> FloatArray:
+        return annual_capital_cost(amount, 0.0, rate, life)
+
+    resale_credit = annual_capital_cost(capital, resale, rate, life) - yearly(capital)
+    provisioned = check_positive("provisioned_kw", inputs.provisioned_kw)
+    if given == "colocation":
+        assert inputs.colocation_usd_per_kw_month is not None
+        fee = check_non_negative("colocation_usd_per_kw_month", inputs.colocation_usd_per_kw_month)
+        space = provisioned * fee * MONTHS_PER_YEAR
+        building = np.zeros_like(space)
+    else:
+        assert inputs.building_usd_per_kw is not None
+        space = provisioned * hosting_usd_per_kw_year(inputs.building_usd_per_kw, rate, inputs.building_life_years)
+        building = provisioned * np.asarray(inputs.building_usd_per_kw, dtype=float)
+    if np.any(np.asarray(inputs.pue, dtype=float) < 1.0):
+        raise InputError("pue must be 1 or more")
+    energy = (
+        check_non_negative("drawn_it_kw", inputs.drawn_it_kw)
+        * np.asarray(inputs.pue, dtype=float)
+        * check_non_negative("electricity_usd_per_kwh", inputs.electricity_usd_per_kwh)
+        * HOURS_PER_YEAR
+    )
+    maintenance = capital * check_non_negative("maintenance_share_per_year", inputs.maintenance_share_per_year)
+    insurance = capital * check_non_negative("insurance_share_per_year", inputs.insurance_share_per_year)
+    people = check_non_negative("people_usd_per_year", inputs.people_usd_per_year)
+    capital_charge = yearly(capital) + resale_credit
+    ramp_share = 0.5 * check_non_negative("ramp_months", inputs.ramp_months) / (np.asarray(life) * MONTHS_PER_YEAR)
+    ramp = (capital_charge + space) * ramp_share
+    tax = tax_adjusted_capital_cost(capital_charge, inputs.tax_rate, rate, inputs.tax_life_years) - capital_charge
+    parts = {
+        "rack or server": yearly(hardware),
+        "network, storage, installation": yearly(network),
+        "spares": yearly(spares),
+        "resale credit": resale_credit,
+        given: space,
+        "electricity": energy,
+        "maintenance": maintenance,
+        "people": people,
+        "insurance": insurance,
+        "ramp-up": ramp,
+        "tax": tax,
+    }
+    total = np.asarray(sum(parts.values(), np.zeros(())))
+    up = check_positive("availability", check_share("availability", inputs.availability))
+    parts["unavailable hours"] = total / up - total
+    hourly = {name: np.asarray(value / gpu_hours) for name, value in parts.items() if np.any(np.asarray(value) != 0)}
+    running = (energy + maintenance + people + insurance + (space if given == "colocation" else 0.0)) / gpu_hours
+    count = np.asarray(inputs.gpus, dtype=float)
+    return BuildUp(
+        parts=hourly,
+        usd_per_gpu_hour=np.asarray(total / up / gpu_hours),
+        investment_usd_per_gpu=np.asarray((capital + (building if given == "building" else 0.0)) / count),
+        running_usd_per_gpu_hour=np.asarray(running),
+        residual_usd_per_gpu=np.asarray(resale / count),
+    )
+
+
+def check_space(inputs: BuildUpInputs) -> str:
+    """``"colocation"`` or ``"building"``, whichever one was given; none or both is refused."""
+    rented, own = inputs.colocation_usd_per_kw_month is not None, inputs.building_usd_per_kw is not None
+    if rented == own:
+        raise InputError("give exactly one of colocation_usd_per_kw_month and building_usd_per_kw")
+    return "colocation" if rented else "building"
+
+
+def reconcile(
+    inputs: BuildUpInputs, published_usd_per_gpu_hour: float, steps: dict[str, dict[str, Numeric | None]]
+) -> pd.DataFrame:
+    """Walk from a build-up to a published figure, one changed assumption after another.
+
+    Parameters
+    ----------
+    inputs : BuildUpInputs
+        The build-up to start from (scalars).
+    published_usd_per_gpu_hour : float
+        Where to arrive [USD/GPU-hour].
+    steps : dict
+        Name of a step to the fields it changes, applied in order and kept.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``step, change_usd_per_gpu_hour, usd_per_gpu_hour``: the build-up, each step, what stays unexplained, the
+        published figure. Changes sum to published less build-up.
+    """
+    import pandas as pd
+
+    level = float(build_up(inputs).usd_per_gpu_hour)
+    rows: list[tuple[str, float, float]] = [("build-up", 0.0, level)]
+    for name, fields in steps.items():
+        inputs = replace(inputs, **fields)  # type: ignore[arg-type]
+        after = float(build_up(inputs).usd_per_gpu_hour)
+        rows.append((name, after - level, after))
+        level = after
+    rows.append(("not explained", published_usd_per_gpu_hour - level, published_usd_per_gpu_hour))
+    rows.append(("published", 0.0, published_usd_per_gpu_hour))
+    return pd.DataFrame(rows, columns=["step", "change_usd_per_gpu_hour", "usd_per_gpu_hour"])

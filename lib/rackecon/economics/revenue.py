@@ -1,0 +1,165 @@
+"""What tokens sell for: price cards, blended revenue, speed premium, sold share of capacity.
+
+A *price card* keeps fresh input, cached input and output apart. The base case is the median standard listing of a model
+over providers, each provider's newest listing in force at the as-of date; cheapest and dearest give the range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.errors import InputError
+from rackecon.units import TOKENS_PER_MTOK
+
+__all__ = [
+    "PriceCard",
+    "SpeedTier",
+    "blended_usd_per_mtok",
+    "revenue_usd_per_request",
+    "speed_premium",
+    "utilisation_from_demand",
+]
+
+
+@dataclass(frozen=True)
+class PriceCard:
+    """List prices of one model [USD per million tokens], with the range over providers and where they come from."""
+
+    model: str
+    fresh_input: float
+    cached_input: float
+    output: float
+    as_of_date: str = ""
+    rule: str = "given"
+    listings: int = 1
+    fresh_input_range: tuple[float, float] = (float("nan"), float("nan"))
+    cached_input_range: tuple[float, float] = (float("nan"), float("nan"))
+    output_range: tuple[float, float] = (float("nan"), float("nan"))
+    newest_listing: str = ""
+    cached_note: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("fresh_input", "cached_input", "output"):
+            check_non_negative(f"price_{name}_usd_per_mtok", getattr(self, name))
+        if self.cached_input > self.fresh_input:
+            raise InputError(
+                f"price card of {self.model}: cached input {self.cached_input:g} above fresh input {self.fresh_input:g}"
+            )
+
+    def scaled(self, factor: float) -> PriceCard:
+        """The same card with every price multiplied."""
+        return replace(
+            self,
+            fresh_input=self.fresh_input * factor,
+            cached_input=self.cached_input * factor,
+            output=self.output * factor,
+            rule=f"{self.rule} x {factor:g}",
+        )
+
+    def level_range(self) -> tuple[float, float]:
+        """Cheapest and dearest output price over the card's own [-]."""
+        low, high = self.output_range
+        if not (self.output > 0 and np.isfinite(low) and np.isfinite(high)):
+            return 1.0, 1.0
+        return low / self.output, high / self.output
+
+
+@dataclass(frozen=True)
+class SpeedTier:
+    """A price multiple that holds from an interactivity upwards."""
+
+    from_tok_s_per_user: float
+    multiple: float
+    basis: str
+
+
+def revenue_usd_per_request(
+    card: PriceCard, isl_tokens: Numeric, osl_tokens: Numeric, prefix_cache_hit: Numeric = 0.0
+) -> FloatArray:
+    """What one request pays at list price [USD].
+
+    Parameters
+    ----------
+    card : PriceCard
+    isl_tokens, osl_tokens : float or array
+        Input (cached counted) and output tokens.
+    prefix_cache_hit : float or array
+        Share of input billed as cached [-].
+
+    Returns
+    -------
+    ndarray
+        [USD/request].
+
+    Examples
+    --------
+    >>> float(revenue_usd_per_request(PriceCard("m", 0.55, 0.14, 2.19), 8192, 1024, 0.5))
+    0.0050688
+    """
+    hit = check_share("prefix_cache_hit", prefix_cache_hit)
+    fed = check_non_negative("isl_tokens", isl_tokens)
+    made = check_non_negative("osl_tokens", osl_tokens)
+    paid = fed * ((1.0 - hit) * card.fresh_input + hit * card.cached_input) + made * card.output
+    return np.asarray(paid / TOKENS_PER_MTOK)
+
+
+def blended_usd_per_mtok(
+    card: PriceCard, isl_tokens: Numeric, osl_tokens: Numeric, prefix_cache_hit: Numeric = 0.0
+) -> FloatArray:
+    """Revenue per million *total* tokens (input, cached counted, plus output) of a workload [USD/Mtok].
+
+    Examples
+    --------
+    >>> float(blended_usd_per_mtok(PriceCard("m", 0.55, 0.14, 2.19), 8192, 1024))
+    0.73222
+    """
+    total = np.asarray(isl_tokens, dtype=float) + np.asarray(osl_tokens, dtype=float)
+    paid = revenue_usd_per_request(card, isl_tokens, osl_tokens, prefix_cache_hit)
+    return np.asarray(paid / check_positive("isl_tokens + osl_tokens", total) * TOKENS_PER_MTOK)
+
+
+def speed_premium(tok_s_per_user: Numeric, tiers: tuple[SpeedTier, ...]) -> FloatArray:
+    """Price multiple at an interactivity: that of the highest tier reached, 1 below all [-].
+
+    Examples
+    --------
+    >>> float(speed_premium(130.0, (SpeedTier(100.0, 2.0, "fast"),)))
+    2.0
+    """
+    speed = np.asarray(tok_s_per_user, dtype=float)
+    multiple = np.ones_like(speed)
+    for tier in sorted(tiers, key=lambda t: t.from_tok_s_per_user):
+        multiple = np.where(speed >= tier.from_tok_s_per_user, tier.multiple, multiple)
+    return np.asarray(multiple)
+
+
+def utilisation_from_demand(demand: Numeric, *, headroom: Numeric = 0.0) -> FloatArray:
+    """Sold share of a fleet sized for its own peak: mean over peak demand, less head-room [-].
+
+    Parameters
+    ----------
+    demand : array
+        Demand through a period of equal steps, any unit, last axis [-].
+    headroom : float
+        Spare capacity kept above the peak, as a share of the fleet [-].
+
+    Returns
+    -------
+    ndarray
+        [-].
+
+    Notes
+    -----
+    .. math:: u = (1 - h)\\, \\bar D / D_{max}
+
+    Examples
+    --------
+    >>> float(utilisation_from_demand([226.75 - 51.25, 226.75, 278.0, 226.75], headroom=0.0))
+    0.81565
+    """
+    shape = check_non_negative("demand", demand)
+    peak = check_positive("peak demand", shape.max(axis=-1))
+    return np.asarray(shape.mean(axis=-1) / peak * (1.0 - check_share("headroom", headroom, open_top=True)))

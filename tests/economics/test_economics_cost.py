@@ -1,0 +1,139 @@
+"""Cost bases: capitalising a published rate, own against rent, build-up waterfall and its reconciliation."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rackecon.economics.build_up import BuildUpInputs, build_up, reconcile
+from rackecon.economics.cost import implied_investment, own_rent_crossing
+from rackecon.economics.finance import annual_capital_cost, crf
+from rackecon.economics.returns import returns
+from rackecon.errors import InputError
+
+RACK = BuildUpInputs(
+    gpus=72,
+    hardware_usd=3.3e6,
+    provisioned_kw=134.6,
+    drawn_it_kw=110.0,
+    electricity_usd_per_kwh=0.0871,
+    pue=1.25,
+    rate_per_year=0.10,
+    it_life_years=4.0,
+    network_storage_share=0.2,
+    residual_share=0.175,
+    colocation_usd_per_kw_month=188.7,
+    maintenance_share_per_year=0.035,
+)
+
+
+def test_build_up_by_hand():
+    """Rack 3.3 MUSD and 0.66 of network over 4 years at 10 %, 0.5775 of resale, colocation, power, 3.5 % upkeep."""
+    factor = 0.1 * 1.1**4 / (1.1**4 - 1)
+    capital = 3.96e6 * factor - 577_500 * (factor - 0.1)
+    space = 134.6 * 188.7 * 12
+    power = 110 * 1.25 * 8760 * 0.0871
+    upkeep = 3.96e6 * 0.035
+    by_hand = (capital + space + power + upkeep) / (72 * 8760)
+    out = build_up(RACK)
+    assert float(out.usd_per_gpu_hour) == pytest.approx(by_hand, rel=1e-12)
+    assert float(out.running_usd_per_gpu_hour) == pytest.approx((space + power + upkeep) / (72 * 8760), rel=1e-12)
+    frame = out.waterfall()
+    assert frame["usd_per_gpu_hour"].sum() == pytest.approx(by_hand)
+    assert frame["end"].iloc[-1] == pytest.approx(by_hand)
+    assert frame["share"].sum() == pytest.approx(1.0)
+
+
+def test_own_building_outlives_the_computers():
+    own = build_up(replace(RACK, colocation_usd_per_kw_month=None, building_usd_per_kw=11_300.0))
+    yearly = float(own.parts["building"]) * 72 * 8760
+    assert yearly == pytest.approx(134.6 * 11_300 * float(crf(0.10, 20)))
+    assert float(own.investment_usd_per_gpu) > float(build_up(RACK).investment_usd_per_gpu)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("spares_share", 0.05),
+        ("people_usd_per_year", 30_000.0),
+        ("insurance_share_per_year", 0.005),
+        ("ramp_months", 6.0),
+        ("tax_rate", 0.21),
+        ("availability", 0.98),
+        ("electricity_usd_per_kwh", 0.12),
+        ("rate_per_year", 0.15),
+    ],
+)
+def test_each_added_burden_raises_the_cost(field, value):
+    assert float(build_up(replace(RACK, **{field: value})).usd_per_gpu_hour) > float(build_up(RACK).usd_per_gpu_hour)
+
+
+def test_resale_lowers_the_cost_and_broadcasts():
+    out = build_up(replace(RACK, residual_share=np.array([0.0, 0.175, 0.4])))
+    assert (np.diff(out.usd_per_gpu_hour) < 0).all()
+
+
+def test_reconciliation_adds_up_to_the_published_figure():
+    steps = {"rack at 3.0 MUSD": {"hardware_usd": 3.0e6}, "no upkeep contract": {"maintenance_share_per_year": 0.0}}
+    walk = reconcile(RACK, 1.86, steps)
+    assert walk["usd_per_gpu_hour"].iloc[0] == pytest.approx(float(build_up(RACK).usd_per_gpu_hour))
+    assert walk["usd_per_gpu_hour"].iloc[0] + walk["change_usd_per_gpu_hour"].sum() == pytest.approx(1.86)
+    assert list(walk["step"][-2:]) == ["not explained", "published"]
+
+
+def test_capitalised_published_rate_returns_exactly_the_cost_of_capital():
+    """Selling at cost earns the cost of capital: paid yearly, the split gives back the published rate to the cent."""
+    split = implied_investment(1.86, running_share=0.2, rate_per_year=0.10, life_years=4)
+    charge = float(annual_capital_cost(float(split.investment_usd_per_gpu), 0.0, 0.10, 4)) / 8760
+    assert charge + float(split.running_usd_per_gpu_hour) == pytest.approx(1.86, rel=1e-12)
+
+
+def test_early_exit_leaves_the_unrecovered_balance():
+    """Four-year rate held three years: resale is worth the fourth year's charge, so the yearly charge is equal."""
+    split = implied_investment(1.86, running_share=0.2, rate_per_year=0.10, life_years=4, horizon_years=3)
+    charge = annual_capital_cost(float(split.investment_usd_per_gpu), float(split.residual_usd_per_gpu), 0.10, 3)
+    assert float(charge) == pytest.approx(0.8 * 1.86 * 8760, rel=1e-12)
+
+
+def test_five_million_for_the_rack_is_three_years_of_ownership():
+    """The vendor's 5 MUSD investment lies between 72 GPUs x 3 years at the two published 2025 ownership rates."""
+    hours = 72 * 3 * 8760
+    assert 2.21 * hours == pytest.approx(4.18e6, rel=2e-3)
+    assert 2.75 * hours == pytest.approx(5.20e6, rel=2e-3)
+
+
+def test_owning_crosses_on_demand_rent():
+    crossing = float(own_rent_crossing(1.17, 3.29))
+    assert crossing * 3.29 == pytest.approx(1.17)
+    assert float(own_rent_crossing(4.0, 3.29)) > 1.0
+
+
+def test_profit_and_present_value_agree_on_the_published_basis():
+    """Level revenue above the published cost earns a positive present value, below it a negative one."""
+    split = implied_investment(1.86, running_share=0.2, rate_per_year=0.10, life_years=4)
+    for revenue, sign in ((2.2, 1), (1.6, -1)):
+        out = returns(
+            investment_usd=split.investment_usd_per_gpu,
+            revenue_usd_per_year=revenue * 8760,
+            running_cost_usd_per_year=split.running_usd_per_gpu_hour * 8760,
+            horizon_years=4,
+            rate_per_year=0.10,
+        )
+        assert np.sign(float(out.npv_usd)) == sign
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"building_usd_per_kw": 11_300.0}, r"exactly one of colocation_usd_per_kw_month and building_usd_per_kw"),
+        ({"colocation_usd_per_kw_month": None}, r"exactly one of colocation_usd_per_kw_month"),
+        ({"residual_share": 1.2}, r"residual_share must lie between 0 and 1, got 1.2"),
+        ({"it_life_years": 0.0}, r"years must be above 0, got 0"),
+        ({"pue": 0.9}, r"pue must be 1 or more"),
+        ({"hardware_usd": -1.0}, r"hardware_usd must be 0 or more"),
+    ],
+)
+def test_contradictory_build_ups_are_refused(change, message):
+    with pytest.raises(InputError, match=message) as caught:
+        build_up(replace(RACK, **change))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,114 @@
+"""Power, racks and price cards against published and hand-computed figures."""
+
+import numpy as np
+import pytest
+
+from rackecon.economics.power import (
+    draw_share,
+    drawn_kw_per_gpu,
+    energy_usd_per_mtok,
+    fit_draw_curve,
+    gpus_for_site,
+    joules_per_token,
+    tokens_per_mw,
+)
+from rackecon.economics.racks import rack_units
+from rackecon.economics.revenue import (
+    PriceCard,
+    SpeedTier,
+    blended_usd_per_mtok,
+    revenue_usd_per_request,
+    speed_premium,
+    utilisation_from_demand,
+)
+from rackecon.errors import InputError
+
+
+def test_published_tokens_per_megawatt():
+    """H200 54 K and GB300 2.8 M tok/s/MW (NVIDIA, April 2026) from 93.3 and 5,900 tok/s/GPU at 1.73 and 2.10 kW."""
+    assert float(tokens_per_mw(93.3, 1.73)) == pytest.approx(54_000, rel=5e-3)
+    assert float(tokens_per_mw(5_900, 2.10)) == pytest.approx(2.8e6, rel=5e-3)
+
+
+def test_fifteen_times_per_gpu_is_another_number_per_megawatt_by_vintage():
+    assert pytest.approx(12.4, abs=0.05) == 15 * 1.73 / 2.10
+    ratio = tokens_per_mw(15.0, np.array([2.10, 1.87])) / tokens_per_mw(1.0, np.array([1.73, 1.37]))
+    assert ratio == pytest.approx([12.36, 10.99], abs=0.01)
+
+
+def test_energy_per_token_is_the_inverse_of_tokens_per_power():
+    assert float(joules_per_token(6000.0, 2.1)) * float(tokens_per_mw(6000.0, 2.1)) == pytest.approx(1e6)
+
+
+def test_ml_energy_joules_per_output_token():
+    """H100 gpt-oss-120b: 2 GPUs at 463 W, 10,762 tok/s gives 0.086 J per output token."""
+    assert float(joules_per_token(10_762 / 2, 0.463)) == pytest.approx(0.086, abs=5e-4)
+
+
+def test_draw_line_recovers_a_line_and_stays_inside_what_was_measured():
+    load = np.array([0.125, 1.0, 8.0, 64.0])
+    curve = fit_draw_curve(load, 0.5 + 0.07 * np.log2(load))
+    assert curve.at_one == pytest.approx(0.5)
+    assert curve.per_doubling == pytest.approx(0.07)
+    assert float(draw_share(curve, 1e9)) == pytest.approx(0.92)
+    assert float(draw_share(curve, 1e-9)) == pytest.approx(0.29)
+
+
+def test_drawn_power_is_below_provisioned_and_pue_multiplies():
+    idle, busy = drawn_kw_per_gpu(1200.0, 1.87, np.array([0.3, 1.0]))
+    assert idle == pytest.approx(1.87 - 0.7 * 1.2)
+    assert busy == pytest.approx(1.87)
+    assert float(drawn_kw_per_gpu(1200.0, 1.87, 1.0, pue=1.25)) == pytest.approx(1.87 * 1.25)
+
+
+def test_energy_per_million_tokens_by_hand():
+    assert float(energy_usd_per_mtok(2.0, 0.0871, 1000.0)) == pytest.approx(2.0 * 0.0871 / 3.6)
+
+
+def test_power_limit_and_money_limit_rank_differently():
+    kw, usd = np.array([1.37, 2.12]), np.array([26_000.0, 51_000.0])
+    per_gpu = np.array([1.0, 1.7])
+    by_power = gpus_for_site(site_mw=10.0, all_in_kw_per_gpu=kw) * per_gpu
+    by_money = gpus_for_site(budget_usd=100e6, usd_per_gpu=usd) * per_gpu
+    assert by_power.argmax() == 1
+    assert by_money.argmax() == 0
+
+
+def test_rack_units():
+    units = rack_units(np.array([32, 72]), np.array([40.8, 132.0]), np.array([1.37, 1.87]), position_kw=132.0)
+    assert units.gpus_per_position == pytest.approx([103.53, 72.0], rel=1e-4)
+    assert units.gpus_per_mw == pytest.approx([729.9, 534.8], rel=1e-3)
+
+
+def test_request_revenue_by_hand():
+    card = PriceCard("deepseek-r1", 0.55, 0.14, 2.19)
+    by_hand = (8192 * 0.1 * 0.55 + 8192 * 0.9 * 0.14 + 1024 * 2.19) / 1e6
+    assert float(revenue_usd_per_request(card, 8192, 1024, 0.9)) == pytest.approx(by_hand)
+    assert float(blended_usd_per_mtok(card, 8192, 1024, 0.9)) == pytest.approx(by_hand / 9216 * 1e6)
+
+
+def test_speed_premium_is_a_step_at_each_tier():
+    tiers = (SpeedTier(200.0, 3.0, "b"), SpeedTier(100.0, 2.0, "a"))
+    assert list(speed_premium(np.array([50.0, 100.0, 250.0]), tiers)) == [1.0, 2.0, 3.0]
+
+
+def test_utilisation_of_deepseek_fleet():
+    """226.75 nodes on average against 278 at the peak: 0.816."""
+    assert float(utilisation_from_demand([226.75 * 2 - 278.0, 278.0])) == pytest.approx(0.8156, abs=1e-4)
+    assert float(utilisation_from_demand([1.0, 1.0], headroom=0.2)) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: PriceCard("m", -0.1, 0.0, 1.0), r"price_fresh_input_usd_per_mtok must be 0 or more"),
+        (lambda: PriceCard("m", 0.1, 0.2, 1.0), r"cached input 0.2 above fresh input 0.1"),
+        (lambda: drawn_kw_per_gpu(700.0, 1.37, 0.8, pue=0.5), r"pue must be 1 or more, got 0.5"),
+        (lambda: gpus_for_site(site_mw=1.0, budget_usd=1.0), r"exactly one of site_mw and budget_usd"),
+        (lambda: rack_units(0, 40.0, 1.0, position_kw=132.0), r"gpus_per_rack must be above 0"),
+    ],
+)
+def test_contradictions_are_refused_in_one_line(call, message):
+    with pytest.raises(InputError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
