@@ -7,8 +7,9 @@ import pytest
 
 from rackecon.economics.build_up import BuildUpInputs, build_up, reconcile
 from rackecon.economics.cost import implied_investment, own_rent_crossing
-from rackecon.economics.finance import annual_capital_cost, crf
-from rackecon.economics.returns import returns
+from rackecon.economics.finance import crf
+from rackecon.economics.money_step import level_price_factor
+from rackecon.economics.returns import present_value_factors, returns
 from rackecon.errors import InputError
 
 RACK = BuildUpInputs(
@@ -82,17 +83,31 @@ def test_reconciliation_adds_up_to_the_published_figure():
 
 
 def test_capitalised_published_rate_returns_exactly_the_cost_of_capital():
-    """Selling at cost earns the cost of capital: paid yearly, the split gives back the published rate to the cent."""
+    """Selling at the published cost for its life, month by month, has a present value of 0 and earns the rate."""
     split = implied_investment(1.86, running_share=0.2, rate_per_year=0.10, life_years=4)
-    charge = float(annual_capital_cost(float(split.investment_usd_per_gpu), 0.0, 0.10, 4)) / 8760
-    assert charge + float(split.running_usd_per_gpu_hour) == pytest.approx(1.86, rel=1e-12)
+    out = returns(
+        investment_usd=split.investment_usd_per_gpu,
+        revenue_usd_per_year=1.86 * 8760,
+        running_cost_usd_per_year=split.running_usd_per_gpu_hour * 8760,
+        horizon_years=4,
+        rate_per_year=0.10,
+    )
+    assert float(out.npv_usd) == pytest.approx(0.0, abs=1e-6)
+    assert float(out.irr_per_year) == pytest.approx(0.10, abs=1e-8)
 
 
 def test_early_exit_leaves_the_unrecovered_balance():
-    """Four-year rate held three years: resale is worth the fourth year's charge, so the yearly charge is equal."""
+    """Four-year rate left after three: the resale is the fourth year's charge, so selling at cost earns 10 %."""
     split = implied_investment(1.86, running_share=0.2, rate_per_year=0.10, life_years=4, horizon_years=3)
-    charge = annual_capital_cost(float(split.investment_usd_per_gpu), float(split.residual_usd_per_gpu), 0.10, 3)
-    assert float(charge) == pytest.approx(0.8 * 1.86 * 8760, rel=1e-12)
+    out = returns(
+        investment_usd=split.investment_usd_per_gpu,
+        revenue_usd_per_year=1.86 * 8760,
+        running_cost_usd_per_year=split.running_usd_per_gpu_hour * 8760,
+        horizon_years=3,
+        rate_per_year=0.10,
+        residual_usd=split.residual_usd_per_gpu,
+    )
+    assert float(out.irr_per_year) == pytest.approx(0.10, abs=1e-8)
 
 
 def test_five_million_for_the_rack_is_three_years_of_ownership():
@@ -108,18 +123,23 @@ def test_owning_crosses_on_demand_rent():
     assert float(own_rent_crossing(4.0, 3.29)) > 1.0
 
 
-def test_profit_and_present_value_agree_on_the_published_basis():
-    """Level revenue above the published cost earns a positive present value, below it a negative one."""
+@pytest.mark.parametrize("decline", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize("factor", [0.5, 1.3])
+def test_yearly_profit_and_present_value_are_one_statement(decline, factor):
+    """On the published basis the net present value is the level yearly profit times the annuity of the horizon."""
     split = implied_investment(1.86, running_share=0.2, rate_per_year=0.10, life_years=4)
-    for revenue, sign in ((2.2, 1), (1.6, -1)):
-        out = returns(
-            investment_usd=split.investment_usd_per_gpu,
-            revenue_usd_per_year=revenue * 8760,
-            running_cost_usd_per_year=split.running_usd_per_gpu_hour * 8760,
-            horizon_years=4,
-            rate_per_year=0.10,
-        )
-        assert np.sign(float(out.npv_usd)) == sign
+    level = float(level_price_factor(0.10, decline, 4))
+    revenue = 1.86 * factor * 8760
+    out = returns(
+        investment_usd=split.investment_usd_per_gpu,
+        revenue_usd_per_year=revenue / level,
+        running_cost_usd_per_year=split.running_usd_per_gpu_hour * 8760,
+        horizon_years=4,
+        rate_per_year=0.10,
+        price_decline_per_year=decline,
+    )
+    annuity = float(present_value_factors(0.10, 0.0, 4).cost_years)
+    assert float(out.npv_usd) == pytest.approx((revenue - 1.86 * 8760) * annuity, rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
-from rackecon.economics.finance import crf
+from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError, unknown_name
 from rackecon.units import HOURS_PER_YEAR
 
@@ -99,14 +99,15 @@ def implied_investment(
 
     Notes
     -----
-    .. math:: I = \\frac{(1 - s)\\, c \\cdot 8760}{\\mathrm{CRF}(r, n)}, \\qquad S_h = \\frac{(1 - s)\\, c \\cdot 8760}
-        {\\mathrm{CRF}(r, n - h)}
+    .. math:: I = (1 - s)\\, c \\cdot 8760\\, A(r, n), \\qquad S_h = (1 - s)\\, c \\cdot 8760\\, A(r, n - h)
+
+    ``A`` is the present value of 1 a year paid monthly, as sales are, so that selling at cost earns exactly ``r``.
 
     Examples
     --------
     >>> split = implied_investment(1.86, running_share=0.2, rate_per_year=0.10, life_years=4)
     >>> float(split.investment_usd_per_gpu), float(split.running_usd_per_gpu_hour)
-    (41318.9, 0.372)
+    (43180.01, 0.372)
     """
     cost = check_non_negative("cost_usd_per_gpu_hour", usd_per_gpu_hour, nan_allowed=True)
     share = check_share("running_share", running_share)
@@ -114,8 +115,12 @@ def implied_investment(
     horizon = check_positive("horizon_years", life if horizon_years is None else horizon_years)
     charge = (1.0 - share) * cost * HOURS_PER_YEAR
     left = np.maximum(life - horizon, 0.0)
-    balance = np.where(left > 0, charge / crf(rate_per_year, np.where(left > 0, left, 1.0)), 0.0)
-    return ImpliedInvestment(np.asarray(charge / crf(rate_per_year, life)), np.asarray(share * cost), balance)
+
+    def worth(years: FloatArray) -> FloatArray:
+        return present_value_factors(rate_per_year, 0.0, years).cost_years
+
+    balance = np.where(left > 0, charge * worth(np.where(left > 0, left, 1.0)), 0.0)
+    return ImpliedInvestment(np.asarray(charge * worth(life)), np.asarray(share * cost), balance)
 
 
 def own_rent_crossing(own_usd_per_gpu_hour: Numeric, on_demand_usd_per_gpu_hour: Numeric) -> FloatArray:

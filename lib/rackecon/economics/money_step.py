@@ -10,7 +10,8 @@ the deployment counted (prefill and decode).
         [\\,x_{fresh} p_{fresh} + x_{cached} p_{cached} + x_{out} p_{out}\\,], \\qquad P = R - c
 
 with ``u`` the share of capacity sold, ``f`` the share of traffic given away, ``l`` the licence share,
-``m`` the speed premium, ``pi`` the mean of the price path over the horizon, ``c`` the cost per GPU-hour.
+``m`` the speed premium, ``pi`` the level equivalent of the price path (:func:`level_price_factor`), ``c`` the cost
+per GPU-hour.
 """
 
 from __future__ import annotations
@@ -20,10 +21,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_share
-from rackecon.economics.finance import months_of
+from rackecon.economics.finance import monthly_rate, months_of
 from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR, SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
-__all__ = ["MoneyStep", "mean_price_factor", "money_step", "per_year", "split_rates"]
+__all__ = [
+    "MoneyStep",
+    "geometric_sum",
+    "level_price_factor",
+    "mean_price_factor",
+    "money_step",
+    "per_year",
+    "split_rates",
+]
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,54 @@ def mean_price_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -
     return np.asarray(np.where(decline > 0, mean, 1.0), dtype=float)
 
 
+def level_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric, horizon_years: Numeric) -> FloatArray:
+    """The level price worth as much today as a falling one, as a share of the launch price.
+
+    Costs per GPU-hour are level yearly equivalents at the cost of capital; revenue under falling prices is put on the
+    same footing, so that a yearly profit above 0 and a net present value above 0 are the same statement.
+
+    Parameters
+    ----------
+    rate_per_year, price_decline_per_year, horizon_years : float or array
+        Cost of capital [1/year], price fall [share/year], horizon [years].
+
+    Returns
+    -------
+    ndarray
+        [-], at most 1.
+
+    Notes
+    -----
+    .. math:: \\pi = \\frac{\\sum_{m=1}^{M} v^m q^{m - 1/2}}{\\sum_{m=1}^{M} v^m}, \\quad v = (1 + r)^{-1/12},\\;
+        q = (1 - d)^{1/12}
+
+    Sales are level in tokens, paid at the end of each month.
+
+    Examples
+    --------
+    >>> float(level_price_factor(0.10, 0.30, 4))
+    0.55611
+    """
+    decline = check_share("price_decline_per_year", price_decline_per_year, open_top=True)
+    months = months_of(horizon_years)
+    v = np.asarray(1.0 / (1.0 + monthly_rate(check_non_negative("rate_per_year", rate_per_year))))
+    q = np.power(1.0 - decline, 1.0 / MONTHS_PER_YEAR)
+    return np.asarray(geometric_sum(v * q, months) / np.sqrt(q) / geometric_sum(v, months), dtype=float)
+
+
+def geometric_sum(ratio: FloatArray, terms: FloatArray) -> FloatArray:
+    """``ratio + ratio^2 + ... + ratio^terms``, with its limit at a ratio of 1.
+
+    Examples
+    --------
+    >>> float(geometric_sum(np.asarray(0.5), np.asarray(3.0)))
+    0.875
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        total = ratio * (1.0 - ratio**terms) / (1.0 - ratio)
+    return np.asarray(np.where(np.abs(1.0 - ratio) < 1e-12, terms, total), dtype=float)
+
+
 def money_step(
     *,
     total_tok_s_per_gpu: Numeric,
@@ -137,7 +194,7 @@ def money_step(
     licence_share, free_share : float or array
         Share of revenue passed to the model's owner; share of sold traffic given away [-].
     speed_premium, price_factor : float or array
-        Multipliers on the card: for interactivity, and for the mean of the price path [-].
+        Multipliers on the card: for interactivity, and for the level equivalent of the price path [-].
 
     Returns
     -------

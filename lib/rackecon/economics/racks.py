@@ -21,7 +21,6 @@ UNITS = {
     "position": "an equal-power rack position: the IT power of one GB200 NVL72 rack",
     "gpu": "one GPU (accelerator package)",
 }
-REFERENCE_RACK = "gb200-nvl72"
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,10 @@ class RackUnits:
 
 
 def reference_position_kw() -> float:
-    """IT power of the equal-power rack position [kW]: that of one GB200 NVL72 rack, from data/racks.csv."""
+    """IT power of the equal-power rack position [kW], from data/base_case.csv: that of one GB200 NVL72 rack."""
     from rackecon import catalog
 
-    return float(catalog.rack(REFERENCE_RACK).rack_it_kw)
+    return float(catalog.base_case().rack_position_kw)
 
 
 def rack_units(

@@ -16,7 +16,7 @@ import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_share
 from rackecon.economics.finance import first_root, monthly_rate, months_of
-from rackecon.economics.money_step import mean_price_factor
+from rackecon.economics.money_step import geometric_sum, mean_price_factor
 from rackecon.errors import InputError
 from rackecon.units import MONTHS_PER_YEAR
 
@@ -54,12 +54,6 @@ class Returns:
     retire_age_years: FloatArray
 
 
-def _geometric(ratio: FloatArray, months: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        total = ratio * (1.0 - ratio**months) / (1.0 - ratio)
-    return np.where(np.abs(1.0 - ratio) < 1e-12, months, total)
-
-
 def present_value_factors(
     rate_per_year: Numeric, price_decline_per_year: Numeric, horizon_years: Numeric
 ) -> PresentValueFactors:
@@ -91,8 +85,8 @@ def present_value_factors(
     v = np.asarray(1.0 / (1.0 + monthly_rate(rate_per_year)))
     q = np.power(1.0 - decline, 1.0 / MONTHS_PER_YEAR)
     return PresentValueFactors(
-        revenue_years=np.asarray(_geometric(v * q, months) / np.sqrt(q) / MONTHS_PER_YEAR),
-        cost_years=np.asarray(_geometric(v, months) / MONTHS_PER_YEAR),
+        revenue_years=np.asarray(geometric_sum(v * q, months) / np.sqrt(q) / MONTHS_PER_YEAR),
+        cost_years=np.asarray(geometric_sum(v, months) / MONTHS_PER_YEAR),
         terminal=np.asarray(v**months),
     )
 
@@ -218,7 +212,7 @@ def _level_irr(
 
     def value(v: FloatArray) -> FloatArray:
         return np.asarray(
-            launch * _geometric(v * q, months) - level * _geometric(v, months) + residual * v**months - invested
+            launch * geometric_sum(v * q, months) - level * geometric_sum(v, months) + residual * v**months - invested
         )
 
     root = first_root(value, invested.shape, halvings=36)

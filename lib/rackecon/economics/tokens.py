@@ -13,10 +13,9 @@ from typing import Literal
 import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
-from rackecon.economics.finance import monthly_rate, months_of
-from rackecon.economics.money_step import split_rates
+from rackecon.economics.money_step import level_price_factor, split_rates
 from rackecon.errors import unknown_name
-from rackecon.units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, TOKENS_PER_MTOK
+from rackecon.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
 __all__ = [
     "ALLOCATION_RULES",
@@ -156,24 +155,14 @@ def launch_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric,
     -----
     .. math:: \\frac{p_{launch}}{p_{flat}} = \\frac{\\sum_m v^m}{\\sum_m v^m q^{m - 1/2}}
 
-    Tokens sold level over the horizon, ``v`` the monthly discount factor, ``q`` the monthly price ratio.
+    The inverse of :func:`~rackecon.economics.money_step.level_price_factor`.
 
     Examples
     --------
     >>> float(launch_price_factor(0.10, 0.30, 4))
     1.7982
     """
-    decline = check_share("price_decline_per_year", price_decline_per_year, open_top=True)
-    months = months_of(horizon_years)
-    v = 1.0 / (1.0 + monthly_rate(rate_per_year))
-    q = np.power(1.0 - decline, 1.0 / MONTHS_PER_YEAR)
-
-    def geometric(ratio: FloatArray) -> FloatArray:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            partial = ratio * (1.0 - ratio**months) / (1.0 - ratio)
-        return np.where(np.abs(1.0 - ratio) < 1e-12, months, partial)
-
-    return np.asarray(geometric(v) * np.sqrt(q) / geometric(v * q), dtype=float)
+    return np.asarray(1.0 / level_price_factor(rate_per_year, price_decline_per_year, horizon_years))
 
 
 def published_cost_check(

@@ -1,0 +1,94 @@
+"""The assumptions one evaluation runs with: the base case of data/, with named overrides checked for sense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from rackecon.economics.checks import check_non_negative, check_one_basis, check_positive, check_share
+from rackecon.economics.power_table import VINTAGE_METRICS
+from rackecon.errors import InputError, unknown_name
+
+__all__ = ["Assumptions", "assumptions"]
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """Money and power assumptions of one evaluation; every field can be overridden by name."""
+
+    as_of_date: str
+    horizon_years: float
+    utilisation: float
+    wacc: float
+    """Cost of capital [1/year], nominal."""
+    electricity_usd_per_kwh: float
+    pue: float
+    price_decline_per_year: float
+    cost_basis: str
+    """``ownership`` (published), ``rental`` or ``build_up``."""
+    cost_tier: str
+    cost_vintage: str
+    power_vintage: str
+    licence_share: float = 0.0
+    free_share: float = 0.0
+    speed_premium: bool = False
+    """Whether a request served fast sells at the published premium of fast tiers."""
+    price_factor: float = 1.0
+    """Multiplies every price of the card."""
+    cost_usd_per_gpu_hour: float | None = None
+    """A cost given outright for every platform; excludes a build-up."""
+    cost_factor: float = 1.0
+    """Multiplies every cost per GPU-hour."""
+    tax_rate: float = 0.0
+    """Only in a build-up; 0 is pre-tax."""
+    allocation_rule: str = "gpu_seconds"
+
+
+def assumptions(**overrides: Any) -> Assumptions:
+    """Base case with overrides.
+
+    Parameters
+    ----------
+    **overrides
+        Fields of :class:`Assumptions`; None leaves the base case's value.
+
+    Returns
+    -------
+    Assumptions
+
+    Raises
+    ------
+    InputError
+        Unknown field, or a value that contradicts itself (utilisation above 1, life 0, negative price, a build-up
+        together with a given $/GPU-hour).
+    """
+    from rackecon import catalog
+
+    names = [field.name for field in fields(Assumptions)]
+    for name in overrides:
+        if name not in names:
+            raise unknown_name("assumption", name, names)
+    base = catalog.base_case()
+    values: dict[str, Any] = {name: getattr(base, name) for name in names if hasattr(base, name)}
+    values["as_of_date"] = str(values["as_of_date"])
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    out = Assumptions(**values)
+    check_share("utilisation", out.utilisation)
+    check_positive("horizon_years", out.horizon_years)
+    check_non_negative("wacc", out.wacc)
+    check_non_negative("electricity_usd_per_kwh", out.electricity_usd_per_kwh)
+    check_share("price_decline_per_year", out.price_decline_per_year, open_top=True)
+    check_share("licence_share", out.licence_share)
+    check_share("free_share", out.free_share)
+    check_non_negative("price_factor", out.price_factor)
+    check_non_negative("cost_factor", out.cost_factor)
+    if out.pue < 1.0:
+        raise InputError(f"pue must be 1 or more, got {out.pue:g}")
+    if out.power_vintage not in VINTAGE_METRICS:
+        raise unknown_name("power_vintage", out.power_vintage, VINTAGE_METRICS)
+    if out.cost_usd_per_gpu_hour is not None:
+        check_non_negative("cost_usd_per_gpu_hour", out.cost_usd_per_gpu_hour)
+        check_one_basis(
+            build_up=True if out.cost_basis == "build_up" else None, cost_usd_per_gpu_hour=out.cost_usd_per_gpu_hour
+        )
+    return out

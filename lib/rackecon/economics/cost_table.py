@@ -1,0 +1,155 @@
+"""Cost records read from data/costs.csv: published ownership by tier and vintage, and rents."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rackecon.economics.cost import UNSOLD, CostRecord
+from rackecon.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ownership_split", "read_records", "records_from", "value_of"]
+
+VINTAGES: Final = {"Aug-2025": "2025-08", "Jul-2026": "2026-07"}
+OWNING: Final = {
+    "own - hyperscaler": "hyperscaler",
+    "own - external": "hyperscaler",
+    "own - neocloud giant": "neocloud",
+    "own - Google internal": "internal",
+}
+RENTING: Final = {"rent - 3 yr": "3-year", "rent - 3 yr (first July import)": "3-year, superseded"}
+OWNERSHIP_INCLUDES: Final = "capital over 4 years with its cost, colocation, electricity, operations; 100 % of hours"
+RENT_INCLUDES: Final = "everything the landlord provides, his margin and scarcity included"
+
+
+def _source(row: dict[str, Any]) -> str:
+    return str(row["source_id"])
+
+
+def _grade(row: dict[str, Any]) -> str:
+    return f"{row['grade']}, {row['confidence']} confidence"
+
+
+def _accelerator(row: dict[str, Any]) -> str | None:
+    named = row["accelerator"]
+    return named if isinstance(named, str) and named else None
+
+
+def _record(row: dict[str, Any], basis: str, tier: str, vintage: str, unsold: str, includes: str) -> CostRecord | None:
+    accelerator = _accelerator(row)
+    value = float(row["value"]) if str(row["value"]) not in ("", "nan") else np.nan
+    if accelerator is None or not np.isfinite(value):
+        return None
+    return CostRecord(
+        accelerator, basis, tier, vintage, value, value, value, includes, UNSOLD[unsold], _source(row), _grade(row)
+    )
+
+
+def records_from(table: pd.DataFrame) -> list[CostRecord]:
+    """Cost records of a table shaped like data/costs.csv.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``category, item, accelerator, basis, value, source_date, source_id, confidence, grade``.
+
+    Returns
+    -------
+    list of CostRecord
+        Ownership by tier and vintage, 3-year rents (take-or-pay) and listed rents by term. ``low`` and ``high`` span
+        the tiers of one vintage (ownership) or the landlords of one term (rents).
+    """
+    found: list[CostRecord] = []
+    for row in table.to_dict("records"):
+        category, basis = str(row["category"]), str(row["basis"])
+        if category.startswith("TCO $/GPU-hr"):
+            vintage = next((new for old, new in VINTAGES.items() if old in category), category)
+            if basis in OWNING:
+                made = _record(row, "ownership", OWNING[basis], vintage, "ownership", OWNERSHIP_INCLUDES)
+            elif basis in RENTING:
+                made = _record(row, "rental", RENTING[basis], vintage, "take_or_pay", RENT_INCLUDES)
+            else:
+                made = None
+        elif category == "rental market price":
+            unsold = "on_demand" if basis in ("on-demand", "spot", "marketplace", "community") else "take_or_pay"
+            made = _record(row, "rental", basis, str(row["source_date"])[:4], unsold, RENT_INCLUDES)
+        else:
+            made = None
+        if made is not None:
+            found.append(made)
+    return _with_ranges(found)
+
+
+def _with_ranges(records: list[CostRecord]) -> list[CostRecord]:
+    from dataclasses import replace
+
+    out: list[CostRecord] = []
+    done: set[tuple[str, ...]] = set()
+    for record in records:
+        key = (record.accelerator, record.basis, record.tier, record.vintage)
+        if key in done:
+            continue
+        done.add(key)
+        same = [r.usd_per_gpu_hour for r in records if (r.accelerator, r.basis, r.tier, r.vintage) == key]
+        if record.basis == "ownership":
+            span = [
+                r.usd_per_gpu_hour
+                for r in records
+                if (r.accelerator, r.basis, r.vintage) == (record.accelerator, "ownership", record.vintage)
+            ]
+            out.append(replace(record, low=min(span), high=max(span)))
+        else:
+            out.append(replace(record, usd_per_gpu_hour=float(np.median(same)), low=min(same), high=max(same)))
+    return out
+
+
+@cache
+def read_records() -> tuple[CostRecord, ...]:
+    """All records of data/costs.csv."""
+    from rackecon import catalog
+
+    return tuple(records_from(catalog.table("costs")))
+
+
+@cache
+def value_of(category: str, item: str) -> tuple[float, float, float, str]:
+    """Value, low, high and unit of one row of data/costs.csv; a missing end is the value itself.
+
+    Parameters
+    ----------
+    category, item : str
+        The row's category, and the beginning of its item. The first match counts.
+
+    Returns
+    -------
+    tuple
+        ``(value, low, high, unit)``; where only a range is published the value is its middle.
+    """
+    from rackecon import catalog
+
+    table = catalog.table("costs")
+    rows = table[(table["category"] == category) & table["item"].astype(str).str.startswith(item)]
+    if rows.empty:
+        raise InputError(f"data/costs.csv has no row '{item}' of category '{category}'")
+    row = rows.iloc[0]
+
+    def number(name: str) -> float:
+        text = str(row[name])
+        return float(text) if text not in ("", "nan", "None", "<NA>") else np.nan
+
+    value, low, high = number("value"), number("low"), number("high")
+    if np.isnan(value):
+        ends = [end for end in (low, high) if np.isfinite(end)]
+        value = float(np.mean(ends))
+    return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value, str(row["unit"])
+
+
+def ownership_split() -> tuple[float, float]:
+    """Running share of a published ownership cost [-] and the life behind it [years], as the source states them."""
+    share = value_of("opex", "colo rent + electricity share of TCO")[0] / 100.0
+    return share, value_of("useful life", "SemiAnalysis/InferenceMAX economic life")[0]
