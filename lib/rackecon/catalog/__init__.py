@@ -1,1 +1,29 @@
-"""catalog."""
+"""Typed, immutable records read from data/, and the tables themselves."""
+
+from rackecon.catalog.accelerators import Accelerator, Rack, accelerator, accelerators, rack, racks
+from rackecon.catalog.models import Model, model, models
+from rackecon.catalog.paths import data_dir, read_rows, table_digest, table_names
+from rackecon.catalog.scenarios import BaseCase, Scenario, base_case, scenario, scenarios
+from rackecon.catalog.tables import table
+
+__all__ = [
+    "Accelerator",
+    "BaseCase",
+    "Model",
+    "Rack",
+    "Scenario",
+    "accelerator",
+    "accelerators",
+    "base_case",
+    "data_dir",
+    "model",
+    "models",
+    "rack",
+    "racks",
+    "read_rows",
+    "scenario",
+    "scenarios",
+    "table",
+    "table_digest",
+    "table_names",
+]

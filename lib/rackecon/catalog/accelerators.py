@@ -1,0 +1,156 @@
+"""Accelerators and racks: what the data sheets say, per GPU package or chip."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rackecon.catalog.fields import Row
+from rackecon.catalog.paths import read_rows, table_path
+from rackecon.errors import unknown_name
+from rackecon.units import GB_BYTES, GIB_BYTES
+
+__all__ = ["Accelerator", "Rack", "accelerator", "accelerators", "rack", "racks"]
+
+BITS_PER_BYTE = 8
+TERA = 1e12
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """One accelerator. Rates are dense peaks; links are one direction per GPU; memory counts a vendor's GB as GiB."""
+
+    id: str
+    name: str
+    label: str
+    vendor: str
+    family: str
+    status: str
+    servable: bool
+    peak_bf16_flops: float
+    peak_fp8_flops: float
+    peak_fp4_flops: float
+    peak_int8_flops: float
+    hbm_bytes: float
+    hbm_bytes_per_s: float
+    scaleup_bytes_per_s: float
+    scaleup_domain_gpus: int
+    scaleout_bytes_per_s: float
+    gpus_per_server: int
+    tdp_w: float
+    launch: str
+    kernel_hw: str
+    kernel_inherited: bool
+    note: str
+    source_id: str
+
+    def peak_flops(self, precision: str) -> float:
+        """Dense peak of the arithmetic that weights of a precision run in [FLOP/s].
+
+        Formats that a chip lacks run in the next wider one it has: fp4 in fp8, fp8 and int4 in bf16.
+        """
+        ladder = {"fp4": ("fp4", "fp8", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}
+        if precision not in ladder:
+            raise unknown_name("precision", precision, ladder)
+        for step in ladder[precision]:
+            value = float(getattr(self, f"peak_{step}_flops"))
+            if math.isfinite(value):
+                return value
+        return math.nan
+
+
+@dataclass(frozen=True)
+class Rack:
+    """A rack as sold or usually laid out."""
+
+    accelerator: str
+    gpus_per_rack: int
+    servers_per_rack: int
+    rack_it_kw: float
+    layout: str
+    source_id: str
+    grade: str
+
+
+def accelerators() -> dict[str, Accelerator]:
+    """All accelerators by id, in the table's order."""
+    path = table_path("accelerators")
+    return dict(_accelerators(str(path), path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=8)
+def _accelerators(_path: str, _modified: int) -> dict[str, Accelerator]:
+    found: dict[str, Accelerator] = {}
+    for index, cells in enumerate(read_rows("accelerators"), start=2):
+        row = Row("accelerators", index, cells)
+        found[row.text("id")] = Accelerator(
+            id=row.text("id"),
+            name=row.text("name"),
+            label=row.text("label"),
+            vendor=row.text("vendor"),
+            family=row.text("family"),
+            status=row.text("status"),
+            servable=row.flag("servable"),
+            peak_bf16_flops=row.number("peak_bf16_flops"),
+            peak_fp8_flops=row.number("peak_fp8_flops"),
+            peak_fp4_flops=row.number("peak_fp4_flops"),
+            peak_int8_flops=row.number("peak_int8_flops"),
+            hbm_bytes=row.number("hbm_gib") * GIB_BYTES,
+            hbm_bytes_per_s=row.number("hbm_tb_per_s") * TERA,
+            scaleup_bytes_per_s=row.number("scaleup_gb_per_s") * GB_BYTES,
+            scaleup_domain_gpus=row.whole("scaleup_domain_gpus", 1),
+            scaleout_bytes_per_s=row.number("scaleout_gbit_per_s") * GB_BYTES / BITS_PER_BYTE,
+            gpus_per_server=row.whole("gpus_per_server", 8),
+            tdp_w=row.number("tdp_w"),
+            launch=row.text("launch"),
+            kernel_hw=row.text("kernel_hw"),
+            kernel_inherited=row.flag("kernel_inherited"),
+            note=row.text("note"),
+            source_id=row.text("source_id"),
+        )
+    return found
+
+
+def accelerator(name: str) -> Accelerator:
+    """One accelerator by id.
+
+    Raises
+    ------
+    InputError
+        Unknown id, with the nearest one.
+
+    Examples
+    --------
+    >>> accelerator("gb200-nvl72").scaleup_domain_gpus
+    72
+    """
+    known = accelerators()
+    if name not in known:
+        raise unknown_name("accelerator", name, known)
+    return known[name]
+
+
+def racks() -> dict[str, Rack]:
+    """All racks by accelerator id."""
+    found: dict[str, Rack] = {}
+    for index, cells in enumerate(read_rows("racks"), start=2):
+        row = Row("racks", index, cells)
+        found[row.text("accelerator")] = Rack(
+            accelerator=row.text("accelerator"),
+            gpus_per_rack=row.whole("gpus_per_rack"),
+            servers_per_rack=row.whole("servers_per_rack"),
+            rack_it_kw=row.number("rack_it_kw"),
+            layout=row.text("layout"),
+            source_id=row.text("source_id"),
+            grade=row.text("grade"),
+        )
+    return found
+
+
+def rack(accelerator_id: str) -> Rack:
+    """The rack of an accelerator; one that has none is refused."""
+    known = racks()
+    if accelerator_id not in known:
+        raise unknown_name("rack", accelerator_id, known, "data/racks.csv")
+    return known[accelerator_id]

@@ -1,0 +1,167 @@
+"""Parameter and cache arithmetic of a transformer, from its published configuration.
+
+All counts are of the text model as released: no draft module, no vision tower. Norm gains are counted where they are
+wide enough to matter only as two vectors of the hidden size a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = [
+    "attention_params",
+    "ffn_params",
+    "index_bytes_per_token_layer",
+    "kv_bytes_per_token",
+    "linear_attention_params",
+    "sizes",
+]
+
+BF16_BYTES = 2.0
+FP8_BYTES = 1.0
+BITS_PER_BYTE = 8.0
+CONV_WIDTH = 4
+# FlashMLA's FP8 layout: 512 fp8 values, 16 bytes of scales, the rotary part in bf16; an indexer key is 128 fp8 and a scale
+SPARSE_FP8_SCALE_BYTES = 16.0
+INDEX_KEY_SCALE_BYTES = 4.0
+
+
+def attention_params(m: Mapping[str, Any]) -> float:
+    """Weights of one full-attention layer (latent or grouped-query) [parameters].
+
+    Notes
+    -----
+    GQA: :math:`h\\,d\\,(2 n_q + 2 n_{kv})`, queries doubled where the output is gated. MLA: query down and up
+    (:math:`h\\,r_q + r_q n_q d_{qk}`), latent down (:math:`h (r_{kv} + d_r)`), latent up
+    (:math:`r_{kv} n_q (d_{nope} + d_v)`) and output (:math:`n_q d_v h`).
+
+    Examples
+    --------
+    >>> attention_params(dict(hidden=4096, n_heads=32, n_kv_heads=8, head_dim=128, kv_lora_rank=0, gated_attention=False,
+    ...     attention_bias=False))
+    41943040.0
+    """
+    h, nq = m["hidden"], m["n_heads"]
+    if m["kv_lora_rank"]:
+        qk = m["qk_nope_dim"] + m["rope_dim"]
+        query = h * m["q_lora_rank"] + m["q_lora_rank"] * nq * qk
+        latent = h * (m["kv_lora_rank"] + m["rope_dim"]) + m["kv_lora_rank"] * nq * (m["qk_nope_dim"] + m["v_head_dim"])
+        return float(query + latent + nq * m["v_head_dim"] * h + m["q_lora_rank"] + m["kv_lora_rank"])
+    d, nkv = m["head_dim"], m["n_kv_heads"]
+    query = h * nq * d * (2 if m["gated_attention"] else 1)
+    bias = (nq * d + 2 * nkv * d + h + nq) if m["attention_bias"] else 0
+    return float(query + 2 * h * nkv * d + nq * d * h + bias)
+
+
+def linear_attention_params(m: Mapping[str, Any]) -> float:
+    """Weights of one gated delta-rule layer [parameters]: q, k, v, gate, two scalars a head, short convolution, output."""
+    key, value = m["linear_k_heads"] * m["linear_head_dim"], m["linear_v_heads"] * m["linear_head_dim"]
+    mixed = 2 * key + value
+    return float(
+        m["hidden"] * (mixed + value + 2 * m["linear_v_heads"])
+        + mixed * CONV_WIDTH
+        + value * m["hidden"]
+        + 2 * m["linear_v_heads"]
+    )
+
+
+def indexer_params(m: Mapping[str, Any]) -> float:
+    """Weights of one sparse-attention indexer [parameters]."""
+    if not m["index_heads"]:
+        return 0.0
+    return float(
+        m["q_lora_rank"] * m["index_heads"] * m["index_head_dim"]
+        + m["hidden"] * m["index_head_dim"]
+        + m["hidden"] * m["index_heads"]
+    )
+
+
+def ffn_params(hidden: float, inter: float, gated: bool) -> float:
+    """Weights of one feed-forward block [parameters].
+
+    Examples
+    --------
+    >>> ffn_params(4096, 14336, True)
+    176160768.0
+    """
+    return float((3 if gated else 2) * hidden * inter)
+
+
+def index_bytes_per_token_layer(m: Mapping[str, Any]) -> float:
+    """Indexer key of one token in one layer, in BF16 [bytes]."""
+    return BF16_BYTES * m["index_head_dim"]
+
+
+def kv_bytes_per_token(m: Mapping[str, Any], bytes_per_value: float) -> float:
+    """Cache that one more token of context takes once sliding windows are full [bytes].
+
+    Parameters
+    ----------
+    m : mapping
+        Shapes of the model.
+    bytes_per_value : float
+        2 for BF16, 1 for FP8.
+
+    Examples
+    --------
+    >>> from rackecon.catalog.models import model
+    >>> model("gpt-oss-120b").kv_bytes_per_token_bf16
+    36864.0
+    """
+    layers = m["full_layers"]
+    if m["kv_lora_rank"]:
+        latent, rope = m["kv_lora_rank"], m["rope_dim"]
+        if m["index_heads"] and bytes_per_value == FP8_BYTES:
+            per_layer = latent + SPARSE_FP8_SCALE_BYTES + BF16_BYTES * rope
+            per_index = m["index_head_dim"] + INDEX_KEY_SCALE_BYTES
+        else:
+            per_layer = (latent + rope) * bytes_per_value
+            per_index = m["index_head_dim"] * bytes_per_value
+        return float(layers * per_layer + m["index_layers"] * per_index)
+    return float(layers * 2 * m["n_kv_heads"] * m["head_dim"] * bytes_per_value)
+
+
+def sizes(m: Mapping[str, Any]) -> dict[str, float]:
+    """Totals of a model from its shapes.
+
+    Parameters
+    ----------
+    m : mapping
+        The integer and boolean fields of :class:`rackecon.catalog.models.Model`.
+
+    Returns
+    -------
+    dict
+        ``total_params``, ``active_params`` (no input embedding), ``routed_expert_params``, ``embed_params`` (input and
+        output tables), ``native_weight_bytes``, ``kv_bytes_per_token_bf16``, ``kv_bytes_per_token_fp8``.
+    """
+    h, gated = m["hidden"], bool(m["gated"])
+    attending = m["full_layers"] + m["window_layers"]
+    mixing = attending * attention_params(m) + m["index_layers"] * indexer_params(m)
+    if m["linear_layers"]:
+        mixing += m["linear_layers"] * linear_attention_params(m)
+    norms = (2 * m["layers"] + 1) * h
+    dense = m["dense_layers"] * ffn_params(h, m["dense_ffn"], gated)
+    expert = ffn_params(h, m["moe_inter"], gated)
+    if m["attention_bias"] and m["n_experts"]:
+        expert += 2 * m["moe_inter"] + h
+    router = m["moe_layers"] * (h + (1 if m["attention_bias"] else 0)) * m["n_experts"]
+    shared = m["moe_layers"] * ffn_params(h, m["shared_inter"], gated) * m["n_shared_experts"]
+    routed = m["moe_layers"] * m["n_experts"] * expert
+    table = m["vocab"] * h
+    embed = table if m["tied"] else 2 * table
+    always = mixing + norms + dense + router + shared
+    total = always + routed + embed
+    active = always + m["moe_layers"] * m["top_k"] * expert + table
+    other_bits = m["native_other_bits"]
+    body_bytes = (total - routed - embed) * other_bits / BITS_PER_BYTE + embed * BF16_BYTES
+    return {
+        "total_params": float(total),
+        "active_params": float(active),
+        "routed_expert_params": float(routed),
+        "embed_params": float(embed),
+        "native_weight_bytes": float(body_bytes + routed * m["native_expert_bits"] / BITS_PER_BYTE),
+        "kv_bytes_per_token_bf16": kv_bytes_per_token(m, BF16_BYTES),
+        "kv_bytes_per_token_fp8": kv_bytes_per_token(m, FP8_BYTES),
+    }

@@ -1,0 +1,54 @@
+"""Text of a cell to a typed value, with the table, row and column in the fault."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from rackecon.errors import InputError
+
+__all__ = ["Row"]
+
+
+class Row:
+    """One row of a table, read by column and type."""
+
+    def __init__(self, table: str, line: int, cells: Mapping[str, str]) -> None:
+        self.table, self.line, self.cells = table, line, cells
+
+    def _cell(self, column: str) -> str:
+        if column not in self.cells:
+            raise InputError(f"data/{self.table}.csv: column '{column}' is missing")
+        return (self.cells[column] or "").strip()
+
+    def _fault(self, column: str, wanted: str) -> InputError:
+        where = f"data/{self.table}.csv row {self.line} column '{column}'"
+        return InputError(f"{where}: '{self._cell(column)}' is not {wanted}")
+
+    def text(self, column: str) -> str:
+        """The cell as text."""
+        return self._cell(column)
+
+    def number(self, column: str, empty: float = math.nan) -> float:
+        """The cell as a number; ``empty`` where it has none."""
+        cell = self._cell(column)
+        if not cell:
+            return empty
+        try:
+            return float(cell)
+        except ValueError:
+            raise self._fault(column, "a number") from None
+
+    def whole(self, column: str, empty: int = 0) -> int:
+        """The cell as a whole number."""
+        value = self.number(column, float(empty))
+        if value != int(value):
+            raise self._fault(column, "a whole number")
+        return int(value)
+
+    def flag(self, column: str) -> bool:
+        """The cell as true or false."""
+        cell = self._cell(column).lower()
+        if cell not in ("true", "false"):
+            raise self._fault(column, "true or false")
+        return cell == "true"

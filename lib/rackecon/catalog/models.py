@@ -1,0 +1,161 @@
+"""Models: architectures from their published configurations, with the sizes that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rackecon.catalog import architecture
+from rackecon.catalog.fields import Row
+from rackecon.catalog.paths import read_rows, table_path
+from rackecon.errors import unknown_name
+
+__all__ = ["Model", "model", "models"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model. ``active_params`` leaves out the input embedding (a table read, not a product)."""
+
+    id: str
+    name: str
+    attention: str
+    layers: int
+    hidden: int
+    vocab: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    qk_nope_dim: int
+    v_head_dim: int
+    kv_lora_rank: int
+    rope_dim: int
+    q_lora_rank: int
+    window_tokens: int
+    full_layers: int
+    window_layers: int
+    linear_layers: int
+    linear_k_heads: int
+    linear_v_heads: int
+    linear_head_dim: int
+    index_topk: int
+    index_heads: int
+    index_head_dim: int
+    index_layers: int
+    dense_ffn: int
+    dense_layers: int
+    n_experts: int
+    top_k: int
+    n_shared_experts: int
+    moe_inter: int
+    shared_inter: int
+    moe_latent: int
+    first_dense_layers: int
+    moe_layers: int
+    gated: bool
+    tied: bool
+    attention_bias: bool
+    gated_attention: bool
+    mtp_layers: int
+    max_context_tokens: int
+    native: str
+    native_expert_bits: float
+    native_other_bits: float
+    kv_fixed_bytes_bf16: float
+    recurrent_state_bytes: float
+    published_total_params: float
+    published_active_params: float
+    arithmetic: str
+    exception_reason: str
+    source_id: str
+    total_params: float
+    active_params: float
+    routed_expert_params: float
+    embed_params: float
+    native_weight_bytes: float
+    kv_bytes_per_token_bf16: float
+    kv_bytes_per_token_fp8: float
+
+    @property
+    def is_moe(self) -> bool:
+        """Whether any layer routes tokens to experts."""
+        return self.n_experts > 0
+
+    @property
+    def is_mla(self) -> bool:
+        """Whether the cache holds one compressed latent per token, shared by all heads."""
+        return self.kv_lora_rank > 0
+
+
+_TEXT = ("id", "name", "attention", "native", "arithmetic", "exception_reason", "source_id")
+_FLAGS = ("gated", "tied", "attention_bias", "gated_attention")
+_NUMBERS = (
+    "native_expert_bits",
+    "native_other_bits",
+    "kv_fixed_bytes_bf16",
+    "recurrent_state_bytes",
+    "published_total_params",
+    "published_active_params",
+)
+_SIZES = (
+    "total_params",
+    "active_params",
+    "routed_expert_params",
+    "embed_params",
+    "native_weight_bytes",
+    "kv_bytes_per_token_bf16",
+    "kv_bytes_per_token_fp8",
+)
+
+
+def model_from_row(row: Row) -> Model:
+    """A model from one row of the table: shapes read, sizes computed (or carried, where ``arithmetic`` says stated)."""
+    values: dict[str, object] = {}
+    for name in Model.__dataclass_fields__:
+        if name in _SIZES:
+            continue
+        if name in _TEXT:
+            values[name] = row.text(name)
+        elif name in _FLAGS:
+            values[name] = row.flag(name)
+        elif name in _NUMBERS:
+            values[name] = row.number(name)
+        else:
+            values[name] = row.whole(name)
+    if values["arithmetic"] == "stated":
+        for name in _SIZES:
+            values[name] = row.number(f"stated_{name}", 0.0)
+    else:
+        values.update(architecture.sizes({key: value for key, value in values.items() if not isinstance(value, str)}))
+    return Model(**values)  # type: ignore[arg-type]
+
+
+def models() -> dict[str, Model]:
+    """All models by id, in the table's order."""
+    path = table_path("models")
+    return dict(_models(str(path), path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=8)
+def _models(_path: str, _modified: int) -> dict[str, Model]:
+    rows = (Row("models", index, cells) for index, cells in enumerate(read_rows("models"), start=2))
+    return {row.text("id"): model_from_row(row) for row in rows}
+
+
+def model(name: str) -> Model:
+    """One model by id.
+
+    Raises
+    ------
+    InputError
+        Unknown id, with the nearest one.
+
+    Examples
+    --------
+    >>> model("deepseek-r1").kv_bytes_per_token_bf16
+    70272.0
+    """
+    known = models()
+    if name not in known:
+        raise unknown_name("model", name, known)
+    return known[name]

@@ -1,0 +1,100 @@
+"""Named workloads and the base case: the stated defaults of every page."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from rackecon.catalog.fields import Row
+from rackecon.catalog.paths import read_rows
+from rackecon.errors import InputError, unknown_name
+
+__all__ = ["BaseCase", "Scenario", "base_case", "scenario", "scenarios"]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A workload with its latency limits; a limit of None does not bind."""
+
+    id: str
+    meaning: str
+    isl_tokens: int
+    osl_tokens: int
+    prefix_cache_hit: float
+    ttft_limit_ms: float | None
+    tpot_limit_ms: float | None
+    latency_statistic: str
+
+
+@dataclass(frozen=True)
+class BaseCase:
+    """The default assumptions; :meth:`range` gives the stated low and high of a number."""
+
+    as_of_date: str
+    horizon_years: float
+    utilisation: float
+    wacc: float
+    electricity_usd_per_kwh: float
+    pue: float
+    cost_basis: str
+    cost_tier: str
+    cost_vintage: str
+    price_card: str
+    price_decline_per_year: float
+    power_vintage: str
+    tax_rate: float
+    rack_position_kw: float
+
+    def range(self, name: str) -> tuple[float, float]:
+        """Stated low and high of a numeric parameter; its value twice where no range is stated.
+
+        Examples
+        --------
+        >>> base_case().range("utilisation")
+        (0.4, 0.816)
+        """
+        for index, cells in enumerate(read_rows("base_case"), start=2):
+            if cells["parameter"] == name:
+                row = Row("base_case", index, cells)
+                value = row.number("value")
+                return row.number("low", value), row.number("high", value)
+        raise unknown_name("base case parameter", name, [field.name for field in fields(self)])
+
+
+def scenarios() -> dict[str, Scenario]:
+    """All scenarios by id, in the table's order."""
+    found: dict[str, Scenario] = {}
+    for index, cells in enumerate(read_rows("scenarios"), start=2):
+        row = Row("scenarios", index, cells)
+        ttft, tpot = row.number("ttft_limit_ms"), row.number("tpot_limit_ms")
+        found[row.text("id")] = Scenario(
+            id=row.text("id"),
+            meaning=row.text("meaning"),
+            isl_tokens=row.whole("isl_tokens"),
+            osl_tokens=row.whole("osl_tokens"),
+            prefix_cache_hit=row.number("prefix_cache_hit", 0.0),
+            ttft_limit_ms=None if math.isnan(ttft) else ttft,
+            tpot_limit_ms=None if math.isnan(tpot) else tpot,
+            latency_statistic=row.text("latency_statistic") or "median",
+        )
+    return found
+
+
+def scenario(name: str) -> Scenario:
+    """One scenario by id."""
+    known = scenarios()
+    if name not in known:
+        raise unknown_name("scenario", name, known)
+    return known[name]
+
+
+def base_case() -> BaseCase:
+    """The base case of data/base_case.csv."""
+    given = {cells["parameter"]: Row("base_case", i, cells) for i, cells in enumerate(read_rows("base_case"), start=2)}
+    values: dict[str, float | str] = {}
+    for field in fields(BaseCase):
+        if field.name not in given:
+            raise InputError(f"data/base_case.csv: parameter '{field.name}' is missing")
+        row = given[field.name]
+        values[field.name] = row.number("value") if field.type == "float" else row.text("value")
+    return BaseCase(**values)  # type: ignore[arg-type]
