@@ -122,7 +122,8 @@ def evaluate(
     pandas.DataFrame
         One row per combination in the order given. Yearly money is the level equivalent of the falling price over the
         horizon at the cost of capital; ``reason`` says why a row has none. ``*_low`` and ``*_high`` bound 90 % of the
-        serving model's error, prices and costs held. Every row carries cost basis, tier and vintage, power vintage, token counting and the kinds of ROI.
+        serving model's error, prices and costs held. Every row carries cost basis, tier and vintage, power vintage,
+        token counting and the kinds of ROI.
 
     Raises
     ------
@@ -200,7 +201,7 @@ def evaluate_points(
 def _with_intervals(best: pd.DataFrame) -> pd.DataFrame:
     from rackecon.evidence.intervals import add_intervals
 
-    out = add_intervals(best)
+    out: pd.DataFrame = add_intervals(best)
     rate = out["total_tok_s_per_gpu"].to_numpy(dtype=float)
     revenue = out["revenue_usd_per_gpu_hour"].to_numpy(dtype=float)
     cost = out["cost_usd_per_gpu_hour"].to_numpy(dtype=float)

@@ -296,9 +296,10 @@ def _costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) -> tuple
     bill = assume.electricity_usd_per_kwh * assume.pue - base.electricity_usd_per_kwh * base.pue
     owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])
     change = np.where(owned & (bill != 0.0), np.nan_to_num(drawn_it_kw) * bill, 0.0)
-    return tuple(
+    value, low, high = (
         np.maximum(ends(name) * assume.cost_factor + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high")
-    )  # type: ignore[return-value]
+    )
+    return value, low, high
 
 
 def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[str, Platform]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,20 +28,22 @@ OWNERSHIP_INCLUDES: Final = "capital over 4 years with its cost, colocation, ele
 RENT_INCLUDES: Final = "everything the landlord provides, his margin and scarcity included"
 
 
-def _source(row: dict[str, Any]) -> str:
+def _source(row: dict[Hashable, Any]) -> str:
     return str(row["source_id"])
 
 
-def _grade(row: dict[str, Any]) -> str:
+def _grade(row: dict[Hashable, Any]) -> str:
     return f"{row['grade']}, {row['confidence']} confidence"
 
 
-def _accelerator(row: dict[str, Any]) -> str | None:
+def _accelerator(row: dict[Hashable, Any]) -> str | None:
     named = row["accelerator"]
     return named if isinstance(named, str) and named else None
 
 
-def _record(row: dict[str, Any], basis: str, tier: str, vintage: str, unsold: str, includes: str) -> CostRecord | None:
+def _record(
+    row: dict[Hashable, Any], basis: str, tier: str, vintage: str, unsold: str, includes: str
+) -> CostRecord | None:
     accelerator = _accelerator(row)
     value = float(row["value"]) if str(row["value"]) not in ("", "nan") else np.nan
     if accelerator is None or not np.isfinite(value):
