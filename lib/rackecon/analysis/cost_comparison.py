@@ -1,0 +1,215 @@
+"""The three cost bases beside each other, own against rent, and a build-up walked to the published figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rackecon.analysis.assumptions import Assumptions, assumptions
+from rackecon.economics.build_up import build_up, reconcile
+from rackecon.economics.build_up_table import (
+    NO_CAPEX,
+    build_up_inputs,
+    build_up_record,
+    has_capex,
+    reconciling_steps,
+)
+from rackecon.economics.cost import own_rent_crossing, published_records, select_cost
+from rackecon.economics.tokens import ALLOCATION_RULES, launch_price_factor, token_cost
+from rackecon.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rackecon.economics.build_up import BuildUpInputs
+
+__all__ = ["allocation_table", "cost_bases", "launch_prices", "own_against_rent", "reconciliation", "waterfall"]
+
+
+def _inputs(accelerator: str, assume: Assumptions) -> BuildUpInputs:
+    made = build_up_inputs(
+        accelerator,
+        rate_per_year=assume.wacc,
+        electricity_usd_per_kwh=assume.electricity_usd_per_kwh,
+        pue=assume.pue,
+        it_life_years=assume.horizon_years,
+        tax_rate=assume.tax_rate,
+    )
+    if made is None:
+        raise InputError(f"build-up of '{accelerator}': {NO_CAPEX}")
+    return made
+
+
+def cost_bases(accelerators: Iterable[str], **overrides: Any) -> pd.DataFrame:
+    """Every published or built-up $/GPU-hour of each accelerator, one row per basis, tier and vintage.
+
+    Parameters
+    ----------
+    accelerators : iterable of str
+        Ids.
+    **overrides
+        Assumptions of the build-up (:class:`~rackecon.analysis.assumptions.Assumptions`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, label, basis, tier, vintage, usd_per_gpu_hour, low, high, includes, unsold_hours, grade,
+        source_id, reason``. A build-up without a graded price has NaN and its reason.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+
+    assume = assumptions(**overrides)
+    rows: list[dict[str, Any]] = []
+    for key in accelerators:
+        label = catalog.accelerator(key).label
+        records = list(published_records(key))
+        if has_capex(key):
+            records.append(build_up_record(key, build_up(_inputs(key, assume))))
+        rows.extend({"label": label, **vars(record), "reason": ""} for record in records)
+        if not has_capex(key):
+            rows.append({"label": label, "accelerator": key, "basis": "build_up", "reason": NO_CAPEX})
+    order = ["accelerator", "label", "basis", "tier", "vintage", "usd_per_gpu_hour", "low", "high"]
+    return pd.DataFrame(rows)[[*order, "includes", "unsold_hours", "grade", "source_id", "reason"]]
+
+
+def own_against_rent(
+    accelerators: Iterable[str], *, tier: str = "hyperscaler", vintage: str = "2026-07"
+) -> pd.DataFrame:
+    """Owning against renting, with the utilisation at which they cross.
+
+    Parameters
+    ----------
+    accelerators : iterable of str
+        Ids.
+    tier, vintage : str
+        Of the published ownership cost and the 3-year rent.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, label, own, rent_3_year, rent_on_demand, rent_over_own, crossing_utilisation`` [USD/GPU-hour],
+        [-]. On-demand rent is the median of the listings found; the crossing is NaN without one.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+
+    rows = []
+    for key in accelerators:
+        own = select_cost(key, tier=tier, vintage=vintage)
+        rent = select_cost(key, basis="rental", tier="3-year", vintage=vintage)
+        listed = [r for r in published_records(key) if r.basis == "rental" and r.tier == "on-demand"]
+        on_demand = listed[-1].usd_per_gpu_hour if listed else np.nan
+        mine = own.usd_per_gpu_hour if own else np.nan
+        term = rent.usd_per_gpu_hour if rent else np.nan
+        known = own is not None and bool(listed)
+        rows.append(
+            {
+                "accelerator": key,
+                "label": catalog.accelerator(key).label,
+                "own_usd_per_gpu_hour": mine,
+                "rent_3_year_usd_per_gpu_hour": term,
+                "rent_on_demand_usd_per_gpu_hour": on_demand,
+                "rent_over_own": term / mine,
+                "crossing_utilisation": float(own_rent_crossing(mine, on_demand)) if known else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def waterfall(accelerator: str, **overrides: Any) -> pd.DataFrame:
+    """Parts of a built-up $/GPU-hour in order (:meth:`rackecon.economics.build_up.BuildUp.waterfall`)."""
+    return build_up(_inputs(accelerator, assumptions(**overrides))).waterfall()
+
+
+def reconciliation(accelerator: str, **overrides: Any) -> pd.DataFrame:
+    """From the build-up to the published ownership figure, one assumption after another.
+
+    Parameters
+    ----------
+    accelerator : str
+        One with a graded rack or server price.
+    **overrides
+        Assumptions; the published figure is that of ``cost_tier`` and ``cost_vintage``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``step, change_usd_per_gpu_hour, usd_per_gpu_hour``; what is left after all steps is shown as not explained.
+    """
+    from rackecon import catalog
+
+    assume = assumptions(**overrides)
+    published = select_cost(accelerator, basis="ownership", tier=assume.cost_tier, vintage=assume.cost_vintage)
+    if published is None:
+        raise InputError(f"no published ownership cost of '{accelerator}' to reconcile with")
+    steps = reconciling_steps(accelerator, low_rate_per_year=float(catalog.base_case().range("wacc")[0]))
+    return reconcile(_inputs(accelerator, assume), published.usd_per_gpu_hour, steps)
+
+
+def allocation_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Cost of fresh input, output and total tokens of evaluated rows under every allocation rule.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`rackecon.analysis.evaluate.evaluate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: ``accelerator, label, model, scenario, rule, tokens, usd_per_mtok``.
+    """
+    import pandas as pd
+
+    known = table[table["total_tok_s_per_gpu"].notna()]
+    parts = []
+    for rule in ALLOCATION_RULES:
+        cost = token_cost(
+            known["cost_usd_per_gpu_hour"].to_numpy(dtype=float),
+            known["total_tok_s_per_gpu"].to_numpy(dtype=float),
+            known["output_tok_s_per_gpu"].to_numpy(dtype=float),
+            prefill_gpu_share=known["prefill_gpu_share"].to_numpy(dtype=float),
+            prefix_cache_hit=known["prefix_cache_hit"].to_numpy(dtype=float),
+            utilisation=known["utilisation"].to_numpy(dtype=float),
+            rule=rule,
+        )
+        for tokens, value in (("total", cost.total), ("output", cost.output), ("fresh input", cost.fresh_input)):
+            part = known[["accelerator", "label", "model", "scenario"]].copy()
+            part["rule"], part["tokens"], part["usd_per_mtok"] = rule, tokens, value
+            parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def launch_prices(table: pd.DataFrame, declines: Iterable[float], *, wacc: float, horizon_years: float) -> pd.DataFrame:
+    """Break-even launch price under falling prices against the flat levelised cost, per million total tokens.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`rackecon.analysis.evaluate.evaluate`.
+    declines : iterable of float
+        Price falls [share/year].
+    wacc, horizon_years : float
+        [1/year], [years].
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, label, price_decline_per_year, levelised_usd_per_mtok_total, launch_usd_per_mtok_total``.
+    """
+    import pandas as pd
+
+    parts = []
+    for decline in declines:
+        part = table[["accelerator", "label", "model", "scenario"]].copy()
+        part["price_decline_per_year"] = decline
+        part["levelised_usd_per_mtok_total"] = table["cost_usd_per_mtok_total"]
+        factor = float(launch_price_factor(wacc, decline, horizon_years))
+        part["launch_usd_per_mtok_total"] = table["cost_usd_per_mtok_total"] * factor
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
