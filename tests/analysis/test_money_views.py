@@ -14,6 +14,7 @@ from rackecon.analysis.cost_comparison import (
     waterfall,
 )
 from rackecon.analysis.evaluate import PLATFORMS, evaluate
+from rackecon.analysis.money import frontier_money
 from rackecon.analysis.site_limits import RANKED_UNITS, operating_power, site_comparison, unit_ranks, winners
 from rackecon.errors import InputError
 
@@ -119,3 +120,15 @@ def test_launch_price_rises_with_the_fall_expected(table):
     one = out[out["accelerator"] == "h100-sxm"]["launch_usd_per_mtok_total"].to_numpy()
     assert (np.diff(one) > 0).all()
     assert one[0] == pytest.approx(out["levelised_usd_per_mtok_total"].iloc[0])
+
+
+def test_frontier_gets_the_same_money_as_the_evaluated_row():
+    chat = frontier("gb200-nvl72", "deepseek-r1", 1024, 1024).table.assign(
+        accelerator="gb200-nvl72", model="deepseek-r1"
+    )
+    paid = frontier_money(chat)
+    row = evaluate(["gb200-nvl72"], ["deepseek-r1"], ["chat"], search=frontier, intervals=False).iloc[0]
+    fast = paid[paid["layout"] == "fast"].iloc[0]
+    for column in ("revenue_usd_per_gpu_hour", "cost_usd_per_gpu_hour", "cost_usd_per_mtok_output"):
+        assert fast[column] == pytest.approx(row[column])
+    assert frontier_money(chat.iloc[:0]).empty

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rackecon.analysis.assumptions import Assumptions
+from rackecon.analysis.assumptions import Assumptions, assumptions
 from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
 from rackecon.economics.cost import UNSOLD, CostRecord, implied_investment, select_cost
 from rackecon.economics.cost_table import ownership_split
@@ -28,7 +28,16 @@ from rackecon.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TOKEN_COUNTING", "Platform", "cards_for", "platforms_for", "with_money", "with_returns"]
+__all__ = [
+    "ROI_KIND",
+    "TOKEN_COUNTING",
+    "Platform",
+    "cards_for",
+    "frontier_money",
+    "platforms_for",
+    "with_money",
+    "with_returns",
+]
 
 TOKEN_COUNTING: Final = "total = input (cached counted) + output tokens, over all GPUs, prefill and decode"
 ROI_KIND: Final = (
@@ -349,3 +358,28 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
     out["running_usd_per_gpu_hour"] = running
     out["residual_usd_per_gpu"] = fact("residual_usd_per_gpu")
     return out
+
+
+def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **overrides: Any) -> pd.DataFrame:
+    """Cost and revenue columns for a whole serving frontier.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ``Frontier.table`` of :func:`rackecon.serving.frontier.search`.
+    prefix_cache_hit : float
+        Share of input billed as cached [-], as in the search.
+    **overrides
+        Fields of :class:`~rackecon.analysis.assumptions.Assumptions`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table with the columns of :func:`with_money`; money is NaN where no price or cost is published.
+    """
+    assume = assumptions(**overrides)
+    if table.empty:
+        return table.copy()
+    platforms = platforms_for(table["accelerator"].unique(), assume)
+    cards = cards_for(table["model"].unique(), assume)
+    return with_money(table.assign(prefix_cache_hit=prefix_cache_hit), assume, platforms, cards)
