@@ -138,6 +138,14 @@ def test_rented_capacity_pays_its_rent_and_invests_nothing():
     assert row["unsold_hours"].startswith("tenant")
 
 
+def test_on_demand_rent_is_paid_for_hours_sold_only():
+    full = run(cost_basis="rental", cost_tier="on-demand", cost_vintage="2026", utilisation=1.0).iloc[0]
+    half = run(cost_basis="rental", cost_tier="on-demand", cost_vintage="2026", utilisation=0.5).iloc[0]
+    assert half["cost_usd_per_gpu_hour"] == pytest.approx(full["cost_usd_per_gpu_hour"] / 2)
+    assert half["cost_usd_per_mtok_total"] == pytest.approx(full["cost_usd_per_mtok_total"])
+    assert half["unsold_hours"].startswith("landlord")
+
+
 def test_build_up_costs_more_than_the_published_ownership_figure():
     table = run(("gb200-nvl72", "h100-sxm"), cost_basis="build_up")
     assert (table["cost_usd_per_gpu_hour"] > [1.86, 1.17]).all()

@@ -90,3 +90,11 @@ def test_verdicts_hold_one_row_a_comparison():
 def test_unknown_metric_is_named():
     with pytest.raises(InputError, match="unknown metric 'profit': nearest is"):
         rank(frame([1.0]), metric="profit")
+
+
+def test_base_case_range_of_utilisation_is_drawn():
+    settings = RankingDraws.from_base_case(draws=500)
+    assert settings.utilisation_range == (0.4, 0.816)
+    wide = rank(frame([3.0, 2.0]), settings=settings)
+    narrow = rank(frame([3.0, 2.0]), settings=RankingDraws(draws=500))
+    assert (wide["value_high"] - wide["value_low"]).iloc[0] > (narrow["value_high"] - narrow["value_low"]).iloc[0]

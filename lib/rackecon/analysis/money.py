@@ -294,6 +294,7 @@ def _costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) -> tuple
 
     A published figure holds its source's electricity. The base case's price and PUE stand for that; another price or
     PUE changes the figure by the difference in the bill of the power drawn: the base case reproduces it exactly.
+    Capacity rented on demand is paid for the hours sold only.
     """
     from rackecon import catalog
 
@@ -305,9 +306,9 @@ def _costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) -> tuple
     bill = assume.electricity_usd_per_kwh * assume.pue - base.electricity_usd_per_kwh * base.pue
     owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])
     change = np.where(owned & (bill != 0.0), np.nan_to_num(drawn_it_kw) * bill, 0.0)
-    value, low, high = (
-        np.maximum(ends(name) * assume.cost_factor + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high")
-    )
+    by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])
+    paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0)
+    value, low, high = (np.maximum(ends(name) * paid + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high"))
     return value, low, high
 
 

@@ -44,6 +44,14 @@ class RankingDraws:
     utilisation_range: tuple[float, float] | None = None
     """Low and high of a triangle around the base value; None leaves it fixed."""
 
+    @classmethod
+    def from_base_case(cls, *, draws: int = 1000, seed: int = 20261123) -> RankingDraws:
+        """Draws over the base case's own range of utilisation."""
+        from rackecon import catalog
+
+        low, high = catalog.base_case().range("utilisation")
+        return cls(draws=draws, seed=seed, utilisation_range=(float(low), float(high)))
+
 
 def _triangle(u: FloatArray, low: FloatArray, mode: FloatArray, high: FloatArray) -> FloatArray:
     """Quantile of a triangular distribution; a zero-width one returns its mode."""
