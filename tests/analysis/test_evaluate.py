@@ -9,7 +9,7 @@ import pytest
 
 from rackecon import catalog
 from rackecon.analysis.assumptions import assumptions
-from rackecon.analysis.evaluate import PLATFORMS, evaluate
+from rackecon.analysis.evaluate import PLATFORMS, evaluate, frontier_points
 from rackecon.economics.cost import select_cost
 from rackecon.economics.power_table import all_in_kw
 from rackecon.economics.price_table import price_card
@@ -211,3 +211,10 @@ def test_price_cards_take_the_newest_listing_of_each_provider():
 def test_names_that_moved_to_newer_models_do_not_price_the_old_one():
     """The reasoner endpoint sells a newer model at 0.28 by 2026; DeepSeek-R1's cheapest listing is far above."""
     assert price_card("deepseek-r1", "2026-11-23").output_range[0] > 2.0
+
+
+def test_whole_frontiers_ignore_the_limits():
+    points = frontier_points(["h100-sxm", "tpu-v7"], "deepseek-r1", "chat", search=frontier, price_cards=CARD)
+    assert len(points) == 8
+    assert points["profit_usd_per_gpu_hour"].notna().all()
+    assert frontier_points(["tpu-v7"], "deepseek-r1", "agentic-coding", search=frontier).empty

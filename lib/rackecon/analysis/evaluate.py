@@ -7,6 +7,7 @@ limits. Where no row is possible the reason stands in its place: an answer, not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "evaluate", "evaluate_points"]
+__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "evaluate", "evaluate_points", "frontier_points"]
 
 PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
 """Platforms of the reports' base case."""
@@ -196,6 +197,56 @@ def evaluate_points(
     best = order.drop_duplicates("cell").drop(columns=["by_profit", "by_rate"]).reset_index(drop=True)
     best = with_returns(best, assume, platforms)
     return _with_intervals(best) if intervals else best
+
+
+def frontier_points(
+    accelerators: Iterable[str],
+    model: str,
+    scenario: str | Scenario,
+    *,
+    price_cards: Mapping[str, PriceCard] | None = None,
+    search_options: Mapping[str, Any] | None = None,
+    search: Search | None = None,
+    **overrides: Any,
+) -> pd.DataFrame:
+    """Whole frontiers of several platforms with their money, latency limits lifted.
+
+    Parameters
+    ----------
+    accelerators : iterable of str
+        Ids.
+    model : str
+        Model id.
+    scenario : str or Scenario
+        Lengths and cache hit; its limits are set aside.
+    price_cards, search_options, search, **overrides
+        As in :func:`evaluate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Every frontier point with the columns of :func:`rackecon.analysis.money.with_money` and ``label``, platform by
+        platform, in order of interactivity; platforms that do not fit are absent.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+
+    assume = assumptions(**overrides)
+    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    free = replace(case, ttft_limit_ms=None, tpot_limit_ms=None)
+    keys = list(accelerators)
+    platforms, cards = platforms_for(keys, assume), cards_for([model], assume, price_cards)
+    blocks = []
+    for key in keys:
+        table = _search(key, model, free, search_options or {}, search).table
+        if len(table):
+            ours = table.sort_values("tok_s_per_user", kind="stable")
+            blocks.append(ours.assign(accelerator=key, label=platforms[key].label, model=model, scenario=case.id))
+    if not blocks:
+        return pd.DataFrame()
+    points = pd.concat(blocks, ignore_index=True).assign(prefix_cache_hit=case.prefix_cache_hit)
+    return with_money(points, assume, platforms, cards)
 
 
 def _with_intervals(best: pd.DataFrame) -> pd.DataFrame:
