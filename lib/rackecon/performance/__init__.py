@@ -1,1 +1,1 @@
-"""performance."""
+"""What one engine step costs: operators, memory, communication, layouts."""

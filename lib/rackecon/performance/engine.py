@@ -1,0 +1,276 @@
+"""An engine as arrays: everything of accelerator, model, precision and layout that the step equations need.
+
+One row is one candidate or one measured point. Parameter values are gathered by position, so that the same arrays serve
+any parameter vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.catalog import Accelerator, Model
+from rackecon.performance.families import parameter_names
+
+__all__ = ["PRECISION_BITS", "Engine", "build_engine"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+# Bits a weight takes with its scales: NVFP4 and MXFP4 4.25-4.5, INT4 in groups of 32 4.5
+PRECISION_BITS = {"bf16": 16.0, "fp8": 8.0, "fp4": 4.5, "int4": 4.5}
+KV_BITS = {"bf16": 16.0, "fp8": 8.0, "fp4": 4.5, "int4": 8.0}
+# Share of peak that large products reach, by the format they run in (kernel fits, measured fraction at M >= 4096)
+COMPUTE_SHARE = {"bf16": 0.72, "fp8": 0.58, "fp4": 0.40, "int4": 0.60}
+# Share of HBM bandwidth that weight-bound products reach (kernel fits, em)
+BANDWIDTH_SHARE = {"bf16": 0.82, "fp8": 0.78, "fp4": 0.65, "int4": 0.65}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Arrays of one shape (or scalars that broadcast); bytes, FLOP and counts are of the whole model unless said."""
+
+    tp: FloatArray
+    ep: FloatArray
+    pp: FloatArray
+    dp: FloatArray  # data-parallel attention ranks: 1 or tp
+    attention_tp: FloatArray
+    hbm_bytes: FloatArray
+    hbm_bytes_per_s: FloatArray
+    expert_flops: FloatArray  # reachable FLOP/s of routed experts
+    other_flops: FloatArray
+    attention_flops: FloatArray
+    expert_bandwidth: FloatArray  # reachable bytes/s of weights
+    other_bandwidth: FloatArray
+    kv_bandwidth: FloatArray
+    link_bytes_per_s: FloatArray
+    link_start_s: FloatArray
+    nic_bytes_per_s: FloatArray
+    crosses_nic: FloatArray
+    hidden: FloatArray
+    layers: FloatArray
+    attending_layers: FloatArray
+    full_layers: FloatArray
+    window_layers: FloatArray
+    window_tokens: FloatArray
+    linear_layers: FloatArray
+    sparse_tokens: FloatArray
+    moe_layers: FloatArray
+    n_experts: FloatArray
+    top_k: FloatArray
+    distinct_share: FloatArray  # (points, grid): distinct experts over all experts
+    attention_bytes: FloatArray
+    dense_bytes: FloatArray
+    shared_bytes: FloatArray
+    routed_bytes: FloatArray
+    head_bytes: FloatArray
+    attention_params: FloatArray
+    dense_params: FloatArray
+    shared_params: FloatArray
+    expert_params: FloatArray  # one expert of one layer
+    head_params: FloatArray
+    kv_full_bytes: FloatArray  # per token of context, all full layers
+    kv_window_bytes: FloatArray  # per token in window, all window layers
+    kv_index_bytes: FloatArray
+    state_bytes: FloatArray
+    kv_shard: FloatArray
+    decode_flop_per_context: FloatArray  # per query token and context token, all full layers, whole model
+    decode_flop_per_window: FloatArray
+    prefill_flop_per_pair: FloatArray  # per (query, key) pair, all full layers, whole model
+    prefill_flop_per_window: FloatArray
+    value_bytes: FloatArray
+    keys: dict[str, IntArray]  # parameter group -> position in the parameter vector
+    is_moe: FloatArray
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Engine:
+        """The same engine arrays for a choice of rows."""
+        values = {}
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            values[name] = {k: v[rows] for k, v in value.items()} if isinstance(value, dict) else value[rows]
+        return Engine(**values)
+
+
+def _expert_precision(model: Model, precision: str) -> tuple[float, str]:
+    """Bits and arithmetic format of routed experts."""
+    if model.native_expert_bits < 8.0 and precision in ("fp4", "int4"):
+        return model.native_expert_bits, "fp4" if precision == "fp4" else "int4"
+    return PRECISION_BITS[precision], precision
+
+
+def _other_precision(model: Model, precision: str) -> tuple[float, str]:
+    """Bits and arithmetic format of everything that is not a routed expert."""
+    if model.native_expert_bits < 8.0 and precision in ("fp4", "int4"):
+        return (8.0, "fp8") if model.native_other_bits < 16.0 else (16.0, "bf16")
+    if precision in ("fp4", "int4") and model.is_mla:
+        return 8.0, "fp8"  # released 4-bit checkpoints of latent-attention models keep attention in 8 or 16 bits
+    return PRECISION_BITS[precision], precision
+
+
+def build_engine(
+    accelerators: Sequence[Accelerator],
+    models: Sequence[Model],
+    weight_precision: Sequence[str],
+    kv_precision: Sequence[str],
+    engines: Sequence[str],
+    modes: Sequence[str],
+    tp: FloatArray,
+    ep: FloatArray,
+    pp: FloatArray,
+    dp_attention: NDArray[np.bool_],
+    parameter_index: dict[str, int],
+) -> Engine:
+    """Arrays for many (accelerator, model, precision, engine, layout) rows.
+
+    Parameters
+    ----------
+    accelerators, models : sequence
+        One record a row.
+    weight_precision, kv_precision, engines, modes : sequence of str
+        One name a row.
+    tp, ep, pp : array
+        Layout of one engine [GPU].
+    dp_attention : array of bool
+        Whether attention runs data-parallel over the ``tp`` ranks.
+    parameter_index : dict
+        Position of each parameter in the vector.
+
+    Returns
+    -------
+    Engine
+    """
+    cache: dict[tuple[str, str, str, str, str, str], tuple[dict[str, float], dict[str, int]]] = {}
+    rows, keyed = [], []
+    for a, m, w, k, e, mode in zip(accelerators, models, weight_precision, kv_precision, engines, modes, strict=True):
+        tag = (a.id, m.id, w, k, e, mode)
+        if tag not in cache:
+            names = parameter_names(a, m, w, e, mode)
+            cache[tag] = (_constants(a, m, w, k), {group: parameter_index[name] for group, name in names.items()})
+        rows.append(cache[tag][0])
+        keyed.append(cache[tag][1])
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    keys = {group: np.array([row[group] for row in keyed], dtype=np.intp) for group in keyed[0]}
+    from rackecon.performance.moe import distinct_curve
+
+    curves = {}
+    for m in models:
+        if m.is_moe and m.id not in curves:
+            curves[m.id] = distinct_curve(m.n_experts, m.top_k) / m.n_experts
+    flat = np.ones(81)
+    distinct = np.stack([curves.get(m.id, flat) for m in models])
+
+    tp, ep, pp = (np.asarray(x, dtype=float) for x in (tp, ep, pp))
+    dp = np.where(dp_attention, tp, 1.0)
+    attention_tp = tp / dp
+    heads_shard = np.minimum(attention_tp, columns.pop("kv_heads"))
+    domain = columns.pop("domain")
+    link_start = np.where(tp > domain, 25e-6, columns.pop("link_start"))
+    return Engine(
+        tp=tp,
+        ep=ep,
+        pp=pp,
+        dp=dp,
+        attention_tp=attention_tp,
+        kv_shard=heads_shard,
+        crosses_nic=np.where(np.maximum(tp, ep) > domain, 1.0, 0.0),
+        link_start_s=link_start,
+        distinct_share=distinct,
+        keys=keys,
+        **columns,
+    )
+
+
+def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, float]:
+    expert_bits, expert_format = _expert_precision(m, weight)
+    other_bits, other_format = _other_precision(m, weight)
+    kv_bytes = KV_BITS[kv] / 8.0
+    attention_format = "fp8" if kv == "fp8" and np.isfinite(a.peak_fp8_flops) else "bf16"
+    per_expert = (3 if m.gated else 2) * (m.moe_latent or m.hidden) * m.moe_inter if m.is_moe else 0.0
+    if m.is_moe:
+        per_expert = m.routed_expert_params / max(m.moe_layers * m.n_experts, 1)
+    shared = m.moe_layers * (3 if m.gated else 2) * m.hidden * m.shared_inter * m.n_shared_experts if m.is_moe else 0.0
+    dense = m.dense_layers * (3 if m.gated else 2) * m.hidden * m.dense_ffn
+    head = m.vocab * m.hidden
+    attention = max(m.active_params - dense - shared - head - m.moe_layers * m.top_k * per_expert, 0.0)
+    attending = m.full_layers + m.window_layers
+    if m.is_mla:
+        kv_token_full = m.kv_bytes_per_token_bf16 / 2.0 * kv_bytes
+        decode_flop = 2.0 * m.full_layers * m.n_heads * (2 * m.kv_lora_rank + m.rope_dim)
+        prefill_flop = 2.0 * m.full_layers * m.n_heads * (m.qk_nope_dim + m.rope_dim + m.v_head_dim)
+        kv_window = 0.0
+        window_flop = 0.0
+        kv_heads = 1.0
+    else:
+        per_layer = 2.0 * m.n_kv_heads * m.head_dim * kv_bytes
+        kv_token_full = (
+            m.kv_bytes_per_token_bf16 / 2.0 * kv_bytes if m.arithmetic == "stated" else m.full_layers * per_layer
+        )
+        kv_window = m.window_layers * per_layer
+        decode_flop = 4.0 * m.full_layers * m.n_heads * m.head_dim
+        window_flop = 4.0 * m.window_layers * m.n_heads * m.head_dim
+        prefill_flop = decode_flop
+        kv_heads = float(m.n_kv_heads)
+        if m.attention == "v4":
+            kv_heads, kv_window = 1.0, m.layers * m.head_dim * 2.0 * kv_bytes
+            decode_flop = prefill_flop = 4.0 * m.layers * m.n_heads * m.head_dim / 16.0
+    index_bytes = m.index_layers * m.index_head_dim * kv_bytes
+    return {
+        "hbm_bytes": a.hbm_bytes,
+        "hbm_bytes_per_s": a.hbm_bytes_per_s,
+        "expert_flops": a.peak_flops(expert_format) * _reached(a, expert_format),
+        "other_flops": a.peak_flops(other_format) * _reached(a, other_format),
+        "attention_flops": a.peak_flops(attention_format) * (0.5 if attention_format == "bf16" else 0.33),
+        "expert_bandwidth": a.hbm_bytes_per_s * BANDWIDTH_SHARE[weight],
+        "other_bandwidth": a.hbm_bytes_per_s * BANDWIDTH_SHARE[other_format],
+        "kv_bandwidth": a.hbm_bytes_per_s * 0.78,
+        "link_bytes_per_s": a.scaleup_bytes_per_s * 0.75,
+        "link_start": 4.0e-6,
+        "nic_bytes_per_s": (a.scaleout_bytes_per_s if np.isfinite(a.scaleout_bytes_per_s) else a.scaleup_bytes_per_s)
+        * 0.75,
+        "domain": float(a.scaleup_domain_gpus),
+        "kv_heads": kv_heads,
+        "hidden": float(m.hidden),
+        "layers": float(m.layers),
+        "attending_layers": float(attending + m.linear_layers),
+        "full_layers": float(m.full_layers),
+        "window_layers": float(m.layers if m.attention == "v4" else m.window_layers),
+        "window_tokens": float(m.window_tokens or 1),
+        "linear_layers": float(m.linear_layers),
+        "sparse_tokens": float(m.index_topk or np.inf),
+        "moe_layers": float(m.moe_layers),
+        "n_experts": float(max(m.n_experts, 1)),
+        "top_k": float(m.top_k),
+        "attention_bytes": attention * other_bits / 8.0,
+        "dense_bytes": dense * (PRECISION_BITS[weight] if other_format != "bf16" else other_bits) / 8.0,
+        "shared_bytes": shared * (expert_bits if other_format != "bf16" else other_bits) / 8.0,
+        "routed_bytes": m.routed_expert_params * expert_bits / 8.0,
+        "head_bytes": head * 2.0,
+        "attention_params": attention,
+        "dense_params": dense,
+        "shared_params": shared,
+        "expert_params": per_expert,
+        "head_params": float(head),
+        "kv_full_bytes": kv_token_full,
+        "kv_window_bytes": kv_window,
+        "kv_index_bytes": index_bytes,
+        "state_bytes": float(m.recurrent_state_bytes),
+        "decode_flop_per_context": decode_flop,
+        "decode_flop_per_window": window_flop,
+        "prefill_flop_per_pair": prefill_flop,
+        "prefill_flop_per_window": window_flop,
+        "value_bytes": 2.0,
+        "is_moe": float(m.is_moe),
+    }
+
+
+def _reached(a: Accelerator, precision: str) -> float:
+    """Share of the chip's own peak: a format that runs in a wider one reaches that one's share."""
+    for step in {"fp4": ("fp4", "fp8", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}[
+        precision
+    ]:
+        if np.isfinite(getattr(a, f"peak_{step}_flops")):
+            return COMPUTE_SHARE[step]
+    return COMPUTE_SHARE["bf16"]

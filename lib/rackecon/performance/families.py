@@ -1,0 +1,111 @@
+"""Which parameter applies to which accelerator, precision and engine: families, so that points are never fitted."""
+
+from __future__ import annotations
+
+from rackecon.catalog import Accelerator, Model
+
+__all__ = ["ENGINES", "default_engine", "engine_family", "intercept_cell", "parameter_names"]
+
+ENGINES = (
+    "trtllm",
+    "dynamo-trtllm",
+    "sglang",
+    "dynamo-sglang",
+    "mori-sglang",
+    "vllm",
+    "dynamo-vllm",
+    "atom",
+    "vllm-tpu",
+)
+
+
+def engine_family(engine: str, vendor: str) -> str:
+    """Engine family of a named engine on a vendor's chips: trt, sglang, amd, atom, vllm.
+
+    Examples
+    --------
+    >>> engine_family("dynamo-sglang", "nvidia"), engine_family("sglang", "amd")
+    ('sglang', 'amd')
+    """
+    if "trtllm" in engine:
+        return "trt"
+    if engine == "atom":
+        return "atom"
+    if "sglang" in engine:
+        return "amd" if vendor == "amd" else "sglang"
+    return "vllm"
+
+
+def default_engine(accelerator: Accelerator) -> str:
+    """The usual engine of a platform."""
+    if accelerator.vendor == "nvidia":
+        return "trtllm"
+    if accelerator.vendor == "amd":
+        return "atom" if accelerator.family in ("cdna4", "cdna5") else "sglang"
+    return "vllm-tpu" if accelerator.family == "tpu" else "vllm"
+
+
+def _chip(accelerator: Accelerator) -> str:
+    return {
+        "hopper": "hopper",
+        "ampere": "older",
+        "ada": "older",
+        "blackwell": "blackwell",
+        "rubin": "blackwell",
+        "cdna3": "cdna3",
+        "cdna4": "cdna4",
+        "cdna5": "cdna4",
+    }.get(accelerator.family, "other")
+
+
+def parameter_names(accelerator: Accelerator, model: Model, precision: str, engine: str, mode: str) -> dict[str, str]:
+    """Name of the parameter of each group that applies to a row."""
+    chip, family = _chip(accelerator), engine_family(engine, accelerator.vendor)
+    stack = "trt" if family == "trt" else "open"
+    kind = "fp4" if precision in ("fp4", "int4") else precision
+    if chip == "blackwell":
+        memory = f"blackwell.{kind}.{stack}"
+        prefill = f"blackwell.{kind}.{stack}" if kind != "bf16" else "blackwell.fp8." + stack
+    elif chip == "hopper":
+        memory = f"hopper.{'fp8' if kind != 'bf16' else 'bf16'}.{stack}"
+        prefill = f"hopper.{stack}"
+    elif chip in ("cdna3", "cdna4"):
+        memory = "cdna3" if chip == "cdna3" else f"cdna4.{'fp4' if kind == 'fp4' else 'fp8'}"
+        prefill = memory
+    else:
+        memory = prefill = "other"
+    disaggregated = mode == "disaggregated"
+    return {
+        "memory": f"memory.{memory}",
+        "compute": f"compute.{chip if chip in ('hopper', 'blackwell') else 'cdna' if chip.startswith('cdna') else 'other'}",
+        "prefill": f"prefill.{prefill}",
+        "host": f"host.{family}",
+        "layer": f"layer.{family}",
+        "sequence": f"sequence.{family}",
+        "prefill_fixed": f"prefill_fixed.{family}",
+        "mix": f"mix.{family}",
+        "accept": "accept.mtp",
+        "mtp_extra": f"mtp_extra.{family}",
+        "trend": f"trend.{stack}",
+        "imbalance": f"imbalance.{stack}",
+        "allreduce": "allreduce.all" if accelerator.vendor != "amd" else "allreduce.amd",
+        "a2a_start": f"a2a_start.{'domain' if accelerator.scaleup_domain_gpus > 8 else 'node'}",
+        "moe_start": f"moe_start.{stack}",
+        "expert": f"expert.{'many' if model.n_experts >= 200 else 'few' if model.n_experts >= 64 else 'tiny'}",
+        "wide_prefill": f"wide_prefill.{family if family in ('trt', 'sglang') else 'other'}",
+        "ttft_base": f"ttft_base.{family}",
+        "ttft_wait": f"ttft_wait.{'disaggregated' if disaggregated else 'aggregated'}",
+        "ttft_dp": "ttft_dp.all",
+        "kv_transfer": "kv_transfer.all",
+    }
+
+
+def intercept_cell(accelerator: str, family: str, precision: str, mode: str) -> str:
+    """Name of the shrunk intercept of a row.
+
+    Examples
+    --------
+    >>> intercept_cell("b200-hgx", "trt", "fp8", "aggregated")
+    'b200-hgx|trt|fp8|aggregated'
+    """
+    return "|".join((accelerator, family, precision, mode))

@@ -1,0 +1,74 @@
+"""The memory ledger of a GPU: weights, reserve, and what is left for the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.performance.engine import Engine
+from rackecon.units import GB_BYTES
+
+__all__ = ["Ledger", "ledger"]
+
+FloatArray = NDArray[np.float64]
+# Engines hand nine tenths of what the weights leave to the cache; runtime, activations and graphs take about 2 GB more
+CACHE_SHARE = 0.9
+RESERVE_BYTES = 2.0 * GB_BYTES
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Bytes per GPU, and the sequences of a given length that an engine can hold."""
+
+    hbm_bytes: FloatArray
+    weight_bytes: FloatArray
+    cache_bytes: FloatArray
+    sequence_bytes: FloatArray
+    max_sequences: FloatArray
+    fits: NDArray[np.bool_]
+
+    def text(self, row: int = 0) -> str:
+        """The ledger of one row as a sentence."""
+        hbm, weights, cache, one = (
+            float(np.broadcast_to(x, np.shape(self.fits))[row]) / GB_BYTES
+            for x in (self.hbm_bytes, self.weight_bytes, self.cache_bytes, self.sequence_bytes)
+        )
+        return (
+            f"per GPU: HBM {hbm:.1f} GB, weights {weights:.1f} GB, left for the cache {max(cache, 0.0):.1f} GB, "
+            f"one sequence {one:.3f} GB"
+        )
+
+
+def ledger(engine: Engine, context_tokens: FloatArray) -> Ledger:
+    """Memory per GPU and the largest batch that fits.
+
+    Parameters
+    ----------
+    engine : Engine
+        Layouts, one row each.
+    context_tokens : array
+        Mean resident context of a sequence [tokens].
+
+    Returns
+    -------
+    Ledger
+
+    Notes
+    -----
+    Weights: attention is replicated over data-parallel ranks, everything else is sharded over ``tp``, all over ``pp``.
+    Cache: grouped-query heads shard up to their number, a latent is held whole on each tensor-parallel rank.
+    """
+    body = engine.attention_bytes / engine.attention_tp + (
+        engine.dense_bytes + engine.shared_bytes + engine.routed_bytes + 2.0 * engine.head_bytes
+    ) / (engine.tp)
+    weights = body / engine.pp
+    cache = CACHE_SHARE * (engine.hbm_bytes - weights) - RESERVE_BYTES
+    window = np.minimum(context_tokens, engine.window_tokens)
+    sequence = (
+        (engine.kv_full_bytes + engine.kv_index_bytes) * context_tokens + engine.kv_window_bytes * window
+    ) / engine.kv_shard + engine.state_bytes / engine.attention_tp
+    sequence = sequence / engine.pp
+    most = np.maximum(cache, 0.0) / np.maximum(sequence, 1.0) * engine.dp
+    return Ledger(engine.hbm_bytes, weights, cache, sequence, most, (cache > 0) & (most >= 1.0))

@@ -1,0 +1,140 @@
+"""The calibrated parameters of the serving model: a few dozen numbers with a meaning, a unit, a prior and a range.
+
+They live in data/serving_parameters.csv, are fitted by ``rackecon calibrate`` and never refitted by a report. A
+parameter belongs to a *group* (what it scales) and a *key* (which family of accelerators, precision or engine).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.catalog.fields import Row
+from rackecon.catalog.paths import read_rows, table_path
+from rackecon.errors import unknown_name
+
+__all__ = ["Parameter", "ServingParameters", "load_parameters"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter. ``scale`` says where its prior is normal: ``log`` (positive numbers) or ``natural``."""
+
+    name: str
+    value: float
+    prior: float
+    prior_sd: float
+    scale: str
+    unit: str
+    meaning: str
+    fitted: bool
+
+
+@dataclass(frozen=True)
+class ServingParameters:
+    """All parameters, and the shrunk intercepts, as one immutable record."""
+
+    parameters: tuple[Parameter, ...]
+    intercepts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameter names in the table's order."""
+        return tuple(item.name for item in self.parameters)
+
+    def index(self, name: str) -> int:
+        """Position of a parameter."""
+        position = _positions(self.names).get(name)
+        if position is None:
+            raise unknown_name("serving parameter", name, self.names)
+        return position
+
+    def indices(self, names: Iterable[str]) -> NDArray[np.intp]:
+        """Positions of many parameters, for gathering per point."""
+        return np.array([self.index(name) for name in names], dtype=np.intp)
+
+    def values(self) -> FloatArray:
+        """Values in natural units, in the table's order."""
+        return np.array([item.value for item in self.parameters])
+
+    def free(self) -> NDArray[np.intp]:
+        """Positions of the fitted parameters."""
+        return np.array([i for i, item in enumerate(self.parameters) if item.fitted], dtype=np.intp)
+
+    def to_vector(self) -> FloatArray:
+        """Fitted parameters on the scale of their priors, in prior standard deviations from the prior mean."""
+        out = []
+        for item in (self.parameters[i] for i in self.free()):
+            ends = (math.log(item.value), math.log(item.prior)) if item.scale == "log" else (item.value, item.prior)
+            out.append((ends[0] - ends[1]) / item.prior_sd)
+        return np.array(out)
+
+    def from_vector(self, vector: FloatArray) -> ServingParameters:
+        """The record with fitted values replaced; the inverse of :meth:`to_vector`."""
+        values = self.natural(vector)
+        items = list(self.parameters)
+        for i in self.free():
+            items[i] = replace(items[i], value=float(values[i]))
+        return replace(self, parameters=tuple(items))
+
+    def natural(self, vector: FloatArray) -> FloatArray:
+        """Values of all parameters for a vector of the fitted ones."""
+        values = self.values()
+        for i, z in zip(self.free(), vector, strict=True):
+            item = self.parameters[i]
+            values[i] = (
+                item.prior * math.exp(z * item.prior_sd) if item.scale == "log" else item.prior + z * item.prior_sd
+            )
+        return values
+
+    def with_intercepts(self, intercepts: Mapping[str, float]) -> ServingParameters:
+        """The record with other intercepts."""
+        return replace(self, intercepts=dict(intercepts))
+
+
+@lru_cache(maxsize=16)
+def _positions(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: i for i, name in enumerate(names)}
+
+
+def load_parameters() -> ServingParameters:
+    """The shipped parameters from data/serving_parameters.csv and data/serving_intercepts.csv.
+
+    Examples
+    --------
+    >>> len(load_parameters().names) > 40
+    True
+    """
+    first, second = table_path("serving_parameters"), table_path("serving_intercepts")
+    return _load(str(first), first.stat().st_mtime_ns, second.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _load(_path: str, _first: int, _second: int) -> ServingParameters:
+    items = []
+    for line, cells in enumerate(read_rows("serving_parameters"), start=2):
+        row = Row("serving_parameters", line, cells)
+        items.append(
+            Parameter(
+                name=row.text("name"),
+                value=row.number("value"),
+                prior=row.number("prior"),
+                prior_sd=row.number("prior_sd"),
+                scale=row.text("scale"),
+                unit=row.text("unit"),
+                meaning=row.text("meaning"),
+                fitted=row.flag("fitted"),
+            )
+        )
+    intercepts = {}
+    for line, cells in enumerate(read_rows("serving_intercepts"), start=2):
+        row = Row("serving_intercepts", line, cells)
+        intercepts[row.text("cell")] = row.number("log_factor")
+    return ServingParameters(tuple(items), intercepts)

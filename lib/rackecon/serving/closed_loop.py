@@ -1,0 +1,190 @@
+"""Steady state of an engine under a concurrency cap: how many requests run, how many wait, what comes out.
+
+Aggregated: running requests share each step with prefill, so a request's decode lasts
+:math:`T(n) = (O/a)\\,t_{step}(n) + m\\,n\\,t_{prefill}`; concurrency splits as :math:`C = n + X\\,T_{first}`, :math:`X = n/T`.
+Disaggregated: decode has no prefill term and :math:`X \\le` prefill workers over prefill time; where that binds the rest of
+``C`` waits before prefill, :math:`T_{first} = (C - n)/X`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.performance.engine import Engine
+from rackecon.performance.memory import ledger
+from rackecon.performance.step import StepTime, decode_step, prefill_pass
+
+__all__ = ["Load", "Solution", "acceptance_length", "aggregated", "disaggregated"]
+
+FloatArray = NDArray[np.float64]
+MS = 1e-3
+ITERATIONS = 6
+CHUNK_TOKENS = 8192.0
+PROMPT_BATCHING = 48.0  # running requests per rank at which one more prompt joins a prefill pass
+WAIT_POWER = 0.7
+
+
+@dataclass(frozen=True)
+class Load:
+    """Real mean lengths and load of one engine (aggregated) or deployment (disaggregated)."""
+
+    isl_tokens: FloatArray
+    osl_tokens: FloatArray
+    prefix_cache_hit: FloatArray
+    concurrency: FloatArray
+    draft_tokens: FloatArray
+    speed: FloatArray  # software factor on time, 1 at the start of 2026
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Requests per second of the whole deployment, latencies, and where the time went."""
+
+    requests_per_s: FloatArray
+    running: FloatArray
+    tpot_s: FloatArray
+    ttft_s: FloatArray
+    prefill_gpu_share: FloatArray
+    queued: FloatArray
+    max_sequences: FloatArray
+    fits: NDArray[np.bool_]
+    step: StepTime
+
+
+def acceptance_length(draft_tokens: FloatArray, accept: FloatArray | float) -> FloatArray:
+    """Tokens per verification step for a constant chance of acceptance per position.
+
+    Notes
+    -----
+    .. math:: a = \\frac{1 - p^{k+1}}{1 - p}
+
+    Examples
+    --------
+    >>> float(acceptance_length(np.array(3.0), 0.64))
+    2.3117
+    """
+    p = np.asarray(accept, dtype=float)
+    return np.asarray((1.0 - p ** (draft_tokens + 1.0)) / (1.0 - p))
+
+
+def _first_token(
+    engine: Engine, v: FloatArray, latency: FloatArray, busy: FloatArray, per_rank: FloatArray, speed: FloatArray
+) -> FloatArray:
+    """Time to first token without a queue for slots: base, prefill, and the wait behind other prompts [s]."""
+    wait = v[engine.keys["ttft_wait"]] * np.maximum(per_rank, 1e-3) ** WAIT_POWER
+    wait = wait * np.where(engine.dp > 1, v[engine.keys["ttft_dp"]], 1.0)
+    return np.asarray(v[engine.keys["ttft_base"]] * MS + (latency + wait * busy * engine.dp) * speed)
+
+
+def _speculation(engine: Engine, v: FloatArray, load: Load) -> FloatArray:
+    return np.where(load.draft_tokens > 0, acceptance_length(load.draft_tokens, v[engine.keys["accept"]]), 1.0)
+
+
+def aggregated(engine: Engine, v: FloatArray, load: Load, engines: FloatArray) -> Solution:
+    """Solve many aggregated rows; ``load.concurrency`` is of the deployment of ``engines`` equal engines."""
+    concurrency = load.concurrency / engines
+    context = load.isl_tokens + 0.5 * load.osl_tokens
+    room = ledger(engine, context)
+    fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
+    most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
+    prompts = np.clip(concurrency / engine.dp / PROMPT_BATCHING, 1.0, most_prompts)
+    latency, busy = prefill_pass(engine, v, fresh, past, prompts)
+    first = _first_token(engine, v, latency, busy, concurrency / engine.dp, load.speed)
+    a = _speculation(engine, v, load)
+    query = 1.0 + load.draft_tokens
+    cap = np.maximum(room.max_sequences, 1.0)
+    mix = v[engine.keys["mix"]]
+    n = np.minimum(concurrency, cap)
+    for _ in range(ITERATIONS):
+        step = decode_step(engine, v, n, query, context)
+        life = (load.osl_tokens / a * step.total + mix * n * busy) * load.speed
+        n = np.minimum(concurrency / (1.0 + first / life), cap)
+    rate = n / life
+    queued = np.maximum(concurrency - n - rate * first, 0.0)
+    share = np.clip(rate * busy * load.speed, 0.0, 1.0)
+    return Solution(
+        rate * engines,
+        n * engines,
+        life / load.osl_tokens,
+        first + queued / rate,
+        share,
+        queued * engines,
+        room.max_sequences,
+        room.fits,
+        step,
+    )
+
+
+def disaggregated(
+    decode: Engine, prefill: Engine, v: FloatArray, load: Load, decode_workers: FloatArray, prefill_workers: FloatArray
+) -> Solution:
+    """Solve many disaggregated rows: two pools, rate-matched."""
+    context = load.isl_tokens + 0.5 * load.osl_tokens
+    room = ledger(decode, context)
+    prefill_room = ledger(prefill, load.isl_tokens)
+    fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
+    most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
+    per_worker = load.concurrency / prefill_workers
+    prompts = np.clip(per_worker / prefill.dp / PROMPT_BATCHING, 1.0, most_prompts)
+    latency, busy = prefill_pass(prefill, v, fresh, past, prompts)
+    bound = prefill_workers / (busy * load.speed)
+    first = _first_token(prefill, v, latency, busy, per_worker / prefill.dp, load.speed)
+    first = first + v[decode.keys["kv_transfer"]] * MS
+    a = _speculation(decode, v, load)
+    query = 1.0 + load.draft_tokens
+    cap = np.maximum(room.max_sequences, 1.0)
+    per_engine = load.concurrency / decode_workers
+    n = np.minimum(per_engine, cap)
+    for _ in range(ITERATIONS):
+        step = decode_step(decode, v, n, query, context)
+        life = load.osl_tokens / a * step.total * load.speed
+        n = np.minimum(np.minimum(per_engine / (1.0 + first / life), cap), per_engine)
+    n = _prefill_bound(decode, v, load, n, life, bound / decode_workers, a, query, context)
+    step = decode_step(decode, v, n, query, context)
+    life = load.osl_tokens / a * step.total * load.speed
+    rate = np.minimum(n / life * decode_workers, bound)
+    queued = np.maximum(load.concurrency - n * decode_workers - rate * first, 0.0)
+    gpus_p, gpus_d = prefill_workers * prefill.tp * prefill.pp, decode_workers * decode.tp * decode.pp
+    return Solution(
+        rate,
+        n * decode_workers,
+        life / load.osl_tokens,
+        first + queued / rate,
+        gpus_p / (gpus_p + gpus_d),
+        queued,
+        room.max_sequences,
+        room.fits & prefill_room.fits,
+        step,
+    )
+
+
+def _prefill_bound(
+    engine: Engine,
+    v: FloatArray,
+    load: Load,
+    n: FloatArray,
+    life: FloatArray,
+    bound: FloatArray,
+    a: FloatArray,
+    query: FloatArray,
+    context: FloatArray,
+) -> FloatArray:
+    """Largest running count whose request rate the prefill pool can feed, where the pool binds (bisection in logs)."""
+    over = n / life > bound
+    if not np.any(over):
+        return n
+    rows = np.flatnonzero(over)
+    part = engine.take(rows)
+    low, high = np.full(len(rows), 1e-2), n[rows].copy()
+    osl, speed, limit = (load.osl_tokens / a)[rows], load.speed[rows], bound[rows]
+    for _ in range(24):
+        middle = np.sqrt(low * high)
+        rate = middle / (osl * decode_step(part, v, middle, query[rows], context[rows]).total * speed)
+        fed = rate <= limit
+        low, high = np.where(fed, middle, low), np.where(fed, high, middle)
+    out = n.copy()
+    out[rows] = low
+    return out

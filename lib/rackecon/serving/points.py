@@ -1,0 +1,257 @@
+"""Serving points: one row of conditions each, checked and laid out as arrays for the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date as Date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.catalog import Accelerator, Model, accelerators, base_case, models
+from rackecon.errors import InputError, unknown_name
+from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
+from rackecon.performance.families import ENGINES, default_engine, engine_family, intercept_cell
+from rackecon.performance.parameters import load_parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LENGTH_FACTOR", "POINT_COLUMNS", "Points", "years_since_2026"]
+
+FloatArray = NDArray[np.float64]
+# A uniform draw of 80-100 % of the nominal length has a mean of 0.9
+LENGTH_FACTOR = 0.9
+UNKNOWN_DRAFT_TOKENS = 2.0  # the mean of depths 1 to 3, where a row names a method but no depth
+NEEDED = ("accelerator", "model", "weight_precision", "isl", "osl")
+POINT_COLUMNS = (
+    *NEEDED,
+    "kv_precision",
+    "engine",
+    "date",
+    "gpus",
+    "mode",
+    "tp",
+    "ep",
+    "pp",
+    "dp_attention",
+    "decode_workers",
+    "decode_gpus",
+    "prefill_workers",
+    "prefill_gpus",
+    "prefill_tp",
+    "prefill_ep",
+    "prefill_dp_attention",
+    "concurrency",
+    "draft_tokens",
+    "speculative",
+    "length_draw",
+    "ttft_limit_ms",
+    "tpot_limit_ms",
+    "latency_statistic",
+    "prefix_cache_hit",
+)
+
+
+def years_since_2026(text: str) -> float:
+    """Years from 1 January 2026 to an ISO date, negative before.
+
+    Examples
+    --------
+    >>> years_since_2026("2026-07-02")
+    0.498
+    """
+    try:
+        return (Date.fromisoformat(text[:10]) - Date(2026, 1, 1)).days / 365.25
+    except ValueError:
+        raise InputError(f"date '{text}' is not an ISO date such as 2026-11-23") from None
+
+
+@dataclass(frozen=True)
+class Points:
+    """Checked conditions, one a row; numbers are NaN where a row leaves them open."""
+
+    accelerator: tuple[str, ...]
+    model: tuple[str, ...]
+    weight_precision: tuple[str, ...]
+    kv_precision: tuple[str, ...]
+    engine: tuple[str, ...]
+    mode: tuple[str, ...]
+    date: tuple[str, ...]
+    statistic: tuple[str, ...]
+    numbers: Mapping[str, FloatArray]
+
+    def __len__(self) -> int:
+        return len(self.accelerator)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> Points:
+        """Points of a data frame with the columns of ``rackecon predict``."""
+        return cls.from_rows(frame.astype(object).where(frame.notna(), "").to_dict("records"))
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[Any, Any]]) -> Points:
+        """Points of rows of text or numbers; a fault names its row and column."""
+        known_a, known_m, base = accelerators(), models(), base_case()
+        text: dict[str, list[str]] = {k: [] for k in ("a", "m", "w", "k", "e", "mode", "date", "stat")}
+        numbers: dict[str, list[float]] = {name: [] for name in _NUMBERS}
+        for line, row in enumerate(rows, start=2):
+            for name in NEEDED:
+                if str(row.get(name, "")).strip() == "":
+                    raise InputError(f"row {line}: column '{name}' is missing or empty")
+            a, m = str(row["accelerator"]).strip(), str(row["model"]).strip()
+            if a not in known_a:
+                raise unknown_name("accelerator", a, known_a, f"row {line}")
+            if m not in known_m:
+                raise unknown_name("model", m, known_m, f"row {line}")
+            w = str(row["weight_precision"]).strip()
+            k = str(row.get("kv_precision", "") or "").strip() or ("fp8" if w in ("fp8", "fp4") else "bf16")
+            for kind, value in (("weight_precision", w), ("kv_precision", k)):
+                if value not in PRECISION_BITS:
+                    raise unknown_name(kind, value, PRECISION_BITS, f"row {line}")
+            e = str(row.get("engine", "") or "").strip()
+            if e in ("", "not stated"):
+                e = default_engine(known_a[a])
+            if e not in ENGINES:
+                raise unknown_name("engine", e, ENGINES, f"row {line}")
+            mode = str(row.get("mode", "") or "").strip() or "unstated"
+            if mode not in ("aggregated", "disaggregated", "unstated"):
+                raise unknown_name("mode", mode, ("aggregated", "disaggregated", "unstated"), f"row {line}")
+            for key, value in zip(text, (a, m, w, k, e, mode), strict=False):
+                text[key].append(value)
+            text["date"].append(str(row.get("date", "") or "").strip()[:10] or base.as_of_date)
+            text["stat"].append(str(row.get("latency_statistic", "") or "").strip() or "median")
+            for name in _NUMBERS:
+                numbers[name].append(_number(row, name, line))
+        arrays = {name: np.array(values) for name, values in numbers.items()}
+        return cls(
+            *(tuple(text[key]) for key in ("a", "m", "w", "k", "e", "mode", "date", "stat")),
+            numbers=arrays,
+        )
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Points:
+        """The same conditions for a choice of rows."""
+        positions = np.arange(len(self))[rows]
+        pick = [
+            tuple(getattr(self, name)[i] for i in positions)
+            for name in (
+                "accelerator",
+                "model",
+                "weight_precision",
+                "kv_precision",
+                "engine",
+                "mode",
+                "date",
+                "statistic",
+            )
+        ]
+        return Points(*pick, numbers={name: values[positions] for name, values in self.numbers.items()})
+
+    @cached_property
+    def records(self) -> tuple[tuple[Accelerator, ...], tuple[Model, ...]]:
+        """Accelerator and model records of each row."""
+        known_a, known_m = accelerators(), models()
+        return tuple(known_a[x] for x in self.accelerator), tuple(known_m[x] for x in self.model)
+
+    @cached_property
+    def years(self) -> FloatArray:
+        """Years since the start of 2026."""
+        return np.array([years_since_2026(text) for text in self.date])
+
+    @cached_property
+    def cells(self) -> tuple[str, ...]:
+        """Intercept cell of each row."""
+        chips, _ = self.records
+        return tuple(
+            intercept_cell(a.id, engine_family(e, a.vendor), w, mode)
+            for a, e, w, mode in zip(chips, self.engine, self.weight_precision, self.mode, strict=True)
+        )
+
+    def engines(self, prefill: bool = False) -> Engine:
+        """Engine arrays of the decode (or only) engine, or of the prefill engine of disaggregated rows."""
+        n = self.numbers
+        chips, archs = self.records
+        index = {name: i for i, name in enumerate(load_parameters().names)}
+        if prefill:
+            tp = _first(n["prefill_tp"], n["prefill_gpus"] / n["prefill_workers"], n["tp"])
+            ep, dp = _first(n["prefill_ep"], np.ones_like(tp)), n["prefill_dp_attention"]
+            pp = np.ones_like(tp)
+        else:
+            tp, ep, pp, dp = (
+                n["tp"],
+                _first(n["ep"], np.ones(len(self))),
+                _first(n["pp"], np.ones(len(self))),
+                n["dp_attention"],
+            )
+        tp = np.where(np.isfinite(tp), tp, 1.0)
+        wide = (dp > 0) & (tp > 8) & (ep <= 1)
+        ep = np.where(wide, tp, ep)
+        return build_engine(
+            chips, archs, self.weight_precision, self.kv_precision, self.engine, self.mode, tp, ep, pp, dp > 0, index
+        )
+
+
+_NUMBERS = (
+    "isl",
+    "osl",
+    "gpus",
+    "tp",
+    "ep",
+    "pp",
+    "dp_attention",
+    "decode_workers",
+    "decode_gpus",
+    "prefill_workers",
+    "prefill_gpus",
+    "prefill_tp",
+    "prefill_ep",
+    "prefill_dp_attention",
+    "concurrency",
+    "draft_tokens",
+    "speculative",
+    "length_draw",
+    "ttft_limit_ms",
+    "tpot_limit_ms",
+    "prefix_cache_hit",
+)
+_POSITIVE = ("isl", "osl", "gpus", "tp", "ep", "pp", "concurrency", "ttft_limit_ms", "tpot_limit_ms")
+
+
+def _number(row: Mapping[Any, Any], name: str, line: int) -> float:
+    cell = str(row.get(name, "") if row.get(name) is not None else "").strip()
+    if name.endswith("dp_attention"):
+        if cell.lower() in ("", "false", "0", "0.0", "nan"):
+            return 0.0
+        if cell.lower() in ("true", "1", "1.0"):
+            return 1.0
+        raise InputError(f"row {line} column '{name}': '{cell}' is not true or false")
+    if name == "speculative":
+        if cell in ("", "none", "nan"):
+            return 0.0
+        if cell in ("mtp", "eagle3"):
+            return 1.0
+        raise unknown_name("speculative", cell, ("none", "mtp", "eagle3"), f"row {line}")
+    if name == "length_draw":
+        return 1.0 if cell in ("", "as stated", "nan") else LENGTH_FACTOR
+    if cell in ("", "nan"):
+        return math.nan
+    try:
+        value = float(cell)
+    except ValueError:
+        raise InputError(f"row {line} column '{name}': '{cell}' is not a number") from None
+    if not math.isfinite(value) or (name in _POSITIVE and value <= 0) or value < 0:
+        raise InputError(
+            f"row {line} column '{name}': {cell} is out of range; needs a {'positive' if name in _POSITIVE else 'non-negative'} number"
+        )
+    return value
+
+
+def _first(*candidates: FloatArray) -> FloatArray:
+    out = candidates[0]
+    for other in candidates[1:]:
+        out = np.where(np.isfinite(out), out, other)
+    return np.asarray(out)
