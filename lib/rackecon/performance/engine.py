@@ -84,6 +84,8 @@ class Engine:
     value_bytes: FloatArray
     keys: dict[str, IntArray]  # parameter group -> position in the parameter vector
     is_moe: FloatArray
+    is_mla: FloatArray
+    expert_width: FloatArray  # inner size of one expert
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Engine:
         """The same engine arrays for a choice of rows."""
@@ -263,6 +265,8 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         "prefill_flop_per_window": window_flop,
         "value_bytes": 2.0,
         "is_moe": float(m.is_moe),
+        "is_mla": float(m.is_mla),
+        "expert_width": float(max(m.moe_inter, 1)),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rackecon.catalog import Accelerator, Model
 
 __all__ = ["ENGINES", "default_engine", "engine_family", "intercept_cell", "parameter_names"]
@@ -91,13 +93,22 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "allreduce": "allreduce.all" if accelerator.vendor != "amd" else "allreduce.amd",
         "a2a_start": f"a2a_start.{'domain' if accelerator.scaleup_domain_gpus > 8 else 'node'}",
         "moe_start": f"moe_start.{stack}",
-        "expert": f"expert.{'many' if model.n_experts >= 200 else 'few' if model.n_experts >= 64 else 'tiny'}",
+        "expert": f"expert.{_expert_kind(accelerator, model, precision)}",
+        "narrow": "narrow.all",
+        "mla_layer": f"mla_layer.{stack}",
         "wide_prefill": f"wide_prefill.{family if family in ('trt', 'sglang') else 'other'}",
         "ttft_base": f"ttft_base.{family}",
         "ttft_wait": f"ttft_wait.{'disaggregated' if disaggregated else 'aggregated'}",
         "ttft_dp": "ttft_dp.all",
         "kv_transfer": "kv_transfer.all",
     }
+
+
+def _expert_kind(accelerator: Accelerator, model: Model, precision: str) -> str:
+    """Kind of grouped product: by number of experts, and 4-bit weights on chips without 4-bit arithmetic."""
+    if precision in ("fp4", "int4") and not math.isfinite(accelerator.peak_fp4_flops):
+        return "emulated"
+    return "many" if model.n_experts >= 200 else "few" if model.n_experts >= 64 else "tiny"
 
 
 def intercept_cell(accelerator: str, family: str, precision: str, mode: str) -> str:

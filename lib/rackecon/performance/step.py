@@ -98,7 +98,9 @@ def _weights(engine: Engine, v: FloatArray, tokens: FloatArray, tokens_rank: Flo
     imbalance = _imbalance(engine, v)
     flop = 2.0 * engine.expert_params * engine.moe_layers * engine.top_k * tokens * imbalance
     read = engine.routed_bytes * _distinct_share(engine, tokens) * (1.0 + 0.3 * (imbalance - 1.0))
-    expert_speed = v[engine.keys["expert"]]
+    width = engine.expert_width * np.minimum(engine.ep, tp) / tp
+    narrow = width / (width + v[engine.keys["narrow"]])  # thin slices of an expert keep the arithmetic units half idle
+    expert_speed = v[engine.keys["expert"]] * narrow
     experts = engine.is_moe * _roof(
         flop / (tp * engine.expert_flops * compute * expert_speed * 0.75),
         read / (tp * engine.expert_bandwidth * memory * np.minimum(expert_speed, 1.0) * 0.9),
@@ -152,6 +154,7 @@ def decode_step(
     network = _network(engine, v, tokens, tokens_rank, np.ones_like(tokens))
     fixed = (
         v[engine.keys["layer"]] * US * engine.layers
+        + engine.is_mla * v[engine.keys["mla_layer"]] * US * engine.layers
         + engine.is_moe * v[engine.keys["moe_start"]] * US * engine.moe_layers
         + v[engine.keys["host"]] * MS
         + v[engine.keys["sequence"]] * US * local

@@ -1,0 +1,132 @@
+"""Measured serving points made ready for scoring and calibration: flags applied, repeats marked, weights set.
+
+data/measured_flags.csv names each row that misleads, with the reason and what is done about it; nothing is dropped in
+silence and broken rows stay in every total.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon import catalog
+from rackecon.serving.points import LENGTH_FACTOR, Points
+from rackecon.serving.predict import Prepared, prepare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Evidence", "load_evidence"]
+
+FloatArray = NDArray[np.float64]
+LOW_WEIGHT = 0.25
+THROUGHPUT_ONLY_SOURCES = ("serving-trtllm-10", "serving-trtllm-12", "serving-trtllm-017", "serving-trtllm-bp")
+CONFIGURATION = (
+    "accelerator",
+    "model",
+    "weight_precision",
+    "engine",
+    "mode",
+    "tp",
+    "ep",
+    "pp",
+    "dp_attention",
+    "decode_workers",
+    "decode_gpus",
+    "prefill_workers",
+    "prefill_gpus",
+    "prefill_tp",
+    "prefill_ep",
+    "prefill_dp_attention",
+    "isl",
+    "osl",
+    "concurrency",
+    "draft_tokens",
+    "speculative",
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Rows that the model can be held against, with what was measured."""
+
+    frame: pd.DataFrame
+    points: Points
+    prepared: Prepared
+    total_tok_s_per_gpu: FloatArray
+    tok_s_per_user: FloatArray
+    ttft_ms: FloatArray
+    weight: FloatArray
+    broken: NDArray[np.bool_]
+    newest: NDArray[np.bool_]
+    throughput_only: NDArray[np.bool_]
+    group: NDArray[np.intp]
+    cell: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+@lru_cache(maxsize=2)
+def load_evidence() -> Evidence:
+    """All measured serving rows with a layout: those with concurrency, and the throughput-only tables.
+
+    Returns
+    -------
+    Evidence
+        A throughput-only row (a vendor's table without a load) is held against the largest batch that fits.
+    """
+    import pandas as pd
+
+    frame = catalog.table("measured_serving")
+    frame = frame[frame["mode"].isin(["aggregated", "disaggregated"])].copy()
+    for name in ("tok_s_per_user", "ttft_ms", "tpot_ms", "total_tok_s_per_gpu"):
+        frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    table_rows = frame["concurrency"].isna() & frame["source_id"].isin(THROUGHPUT_ONLY_SOURCES)
+    frame = frame[(frame["concurrency"].notna() | table_rows) & (frame["tp"].notna() | frame["decode_gpus"].notna())]
+    frame = frame[frame["total_tok_s_per_gpu"].notna()].reset_index(drop=True)
+    best = frame["source_id"].isin(["serving-ix-blog", "serving-ix-best"]) & (frame["length_draw"] == "as stated")
+    frame.loc[best, "length_draw"] = "uniform 80-100% of nominal"
+    flags = catalog.table("measured_flags").set_index("point_id")
+    action = frame["point_id"].map(flags["action"]).fillna("")
+    frame["flag"] = frame["point_id"].map(flags["flag"]).fillna("")
+    only = frame["concurrency"].isna().to_numpy()
+    given = frame.copy()
+    given["concurrency"] = given["concurrency"].fillna(SATURATING_CONCURRENCY)
+    points = Points.from_frame(given)
+    prepared = prepare(points)
+    repeats = frame.groupby(list(CONFIGURATION), dropna=False)["date"]
+    newest = (repeats.rank(method="first", ascending=False) == 1).to_numpy()
+    size = repeats.transform("size").to_numpy()
+    cell = (frame["accelerator"] + "|" + frame["model"] + "|" + frame["mode"]).to_numpy(dtype=str)
+    weight = 1.0 / np.sqrt(size)
+    per_cell = pd.Series(weight).groupby(cell).transform("sum").to_numpy()
+    weight = weight * per_cell ** (-CELL_BALANCE)
+    weight = weight / weight.mean()
+    weight = np.where(action == "low_weight", weight * LOW_WEIGHT, weight)
+    weight = np.where(action == "drop", 0.0, weight)
+    ttft = np.where(action == "ignore_ttft", np.nan, frame["ttft_ms"].to_numpy(dtype=float))
+    _, group = np.unique(frame["split_group"].to_numpy(dtype=str), return_inverse=True)
+    return Evidence(
+        frame=frame,
+        points=points,
+        prepared=prepared,
+        total_tok_s_per_gpu=frame["total_tok_s_per_gpu"].to_numpy(dtype=float),
+        tok_s_per_user=np.where(only, np.nan, frame["tok_s_per_user"].to_numpy(dtype=float)),
+        ttft_ms=np.where(only, np.nan, ttft),
+        weight=weight,
+        broken=(frame["flag"] == "broken_build").to_numpy(),
+        newest=newest,
+        throughput_only=only,
+        group=group.astype(np.intp),
+        cell=cell,
+    )
+
+
+SATURATING_CONCURRENCY = 8192.0
+CELL_BALANCE = 0.35  # 0: one vote a row; 1: one vote a cell. DeepSeek-R1 has nine rows in ten.
+assert LENGTH_FACTOR < 1.0
