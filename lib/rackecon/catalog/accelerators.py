@@ -48,9 +48,9 @@ class Accelerator:
     def peak_flops(self, precision: str) -> float:
         """Dense peak of the arithmetic that weights of a precision run in [FLOP/s].
 
-        Formats that a chip lacks run in the next wider one it has: fp4 in fp8, fp8 and int4 in bf16.
+        Formats that a chip lacks run in the next wider one it has: weights are widened to bf16 on the way in.
         """
-        ladder = {"fp4": ("fp4", "fp8", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}
+        ladder = {"fp4": ("fp4", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}
         if precision not in ladder:
             raise unknown_name("precision", precision, ladder)
         for step in ladder[precision]:

@@ -272,9 +272,7 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
 
 def _reached(a: Accelerator, precision: str) -> float:
     """Share of the chip's own peak: a format that runs in a wider one reaches that one's share."""
-    for step in {"fp4": ("fp4", "fp8", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}[
-        precision
-    ]:
+    for step in {"fp4": ("fp4", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}[precision]:
         if np.isfinite(getattr(a, f"peak_{step}_flops")):
             return COMPUTE_SHARE[step]
     return COMPUTE_SHARE["bf16"]

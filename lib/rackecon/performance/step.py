@@ -103,7 +103,7 @@ def _weights(engine: Engine, v: FloatArray, tokens: FloatArray, tokens_rank: Flo
     expert_speed = v[engine.keys["expert"]] * narrow
     experts = engine.is_moe * _roof(
         flop / (tp * engine.expert_flops * compute * expert_speed * 0.75),
-        read / (tp * engine.expert_bandwidth * memory * np.minimum(expert_speed, 1.0) * 0.9),
+        read / (tp * engine.expert_bandwidth * memory * 0.9),
     )
     return attention, dense, experts, flop
 

@@ -17,7 +17,7 @@ from rackecon.performance.engine import Engine
 from rackecon.performance.memory import ledger
 from rackecon.performance.step import StepTime, decode_step, prefill_pass
 
-__all__ = ["Load", "Solution", "acceptance_length", "aggregated", "disaggregated"]
+__all__ = ["Load", "Solution", "acceptance_length", "aggregated", "decode_pool", "disaggregated"]
 
 FloatArray = NDArray[np.float64]
 MS = 1e-3
@@ -159,6 +159,23 @@ def disaggregated(
         room.fits & prefill_room.fits,
         step,
     )
+
+
+def decode_pool(engine: Engine, v: FloatArray, load: Load, latency_s: FloatArray, busy_s: FloatArray) -> Solution:
+    """One decode engine fed by a prefill pool that keeps up: rates per engine, first tokens without a prefill queue."""
+    context = load.isl_tokens + 0.5 * load.osl_tokens
+    room = ledger(engine, context)
+    wait = v[engine.keys["ttft_wait"]] * v[engine.keys["ttft_dp"]]
+    first = v[engine.keys["ttft_base"]] * MS + latency_s + wait * busy_s + v[engine.keys["kv_transfer"]] * MS
+    a = _speculation(engine, v, load)
+    query = 1.0 + load.draft_tokens
+    n = np.minimum(load.concurrency, np.maximum(room.max_sequences, 1.0))
+    step = decode_step(engine, v, n, query, context)
+    life = load.osl_tokens / a * step.total * load.speed
+    rate = n / life
+    fits = room.fits & (load.concurrency <= room.max_sequences)
+    none = np.zeros_like(rate)
+    return Solution(rate, n, life / load.osl_tokens, first, none, none, room.max_sequences, fits, step)
 
 
 def _prefill_bound(
