@@ -1,0 +1,78 @@
+"""How charts, tables and answers leave a notebook: one bundle that works offline in JupyterLab, in plain HTML and in mail."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from typing import Any
+
+from rackecon.reporting.theme import base_config
+
+__all__ = ["Html", "answer", "chart_bundle", "enable", "note"]
+
+VEGALITE_MIME = "application/vnd.vegalite.v5+json"
+VL_VERSION = "6.4"
+
+
+class Html:
+    """A piece of HTML with a text twin, shown by Jupyter."""
+
+    def __init__(self, markup: str, text: str) -> None:
+        self.markup, self.text = markup, text
+
+    def _repr_html_(self) -> str:
+        return self.markup
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def answer(*sentences: str) -> Html:
+    """The page's answer: computed sentences, shown large under the question."""
+    text = " ".join(sentences)
+    return Html(f'<p class="answer">{html.escape(text, quote=False)}</p>', text)
+
+
+def note(text: str, kind: str = "note") -> Html:
+    """A computed paragraph (what it means, what would change it)."""
+    return Html(f'<p class="{kind}">{html.escape(text, quote=False)}</p>', text)
+
+
+def chart_bundle(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Mime bundle of a chart: the specification for JupyterLab and the pages, a small PNG for everything else."""
+    text = str(spec.get("description") or _title(spec))
+    return {VEGALITE_MIME: spec, "image/png": _png(spec), "text/plain": f"<chart: {text}>"}, {}
+
+
+def _title(spec: dict[str, Any]) -> str:
+    title = spec.get("title", "")
+    if isinstance(title, dict):
+        title = title.get("text", "")
+    return " ".join(title) if isinstance(title, list) else str(title)
+
+
+def _png(spec: dict[str, Any]) -> str:
+    import vl_convert
+    from PIL import Image
+
+    fixed = json.loads(json.dumps(spec).replace('"width": "container"', '"width": 560'))
+    fixed["background"] = "white"
+    raw = vl_convert.vegalite_to_png(json.dumps(fixed), vl_version=VL_VERSION, scale=1, ppi=72)
+    image = Image.open(io.BytesIO(raw)).convert("RGB").quantize(64)
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return base64.b64encode(out.getvalue()).decode("ascii")
+
+
+def enable() -> None:
+    """Register the offline renderer and the theme with Altair; harmless to call twice."""
+    import altair as alt
+
+    if "rackecon" not in alt.renderers.names():
+        alt.renderers.register("rackecon", lambda spec, **_: chart_bundle(spec))
+        alt.theme.register("rackecon", enable=False)(lambda: {"config": base_config()})
+    alt.renderers.enable("rackecon")
+    alt.theme.enable("rackecon")
+    alt.data_transformers.enable("default", consolidate_datasets=True, max_rows=20000)
