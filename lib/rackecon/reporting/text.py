@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["count", "join_words", "money", "number", "percent", "per_mtok", "tidy", "times", "years_text"]
+__all__ = ["count", "join_words", "money", "number", "per_mtok", "percent", "tidy", "times", "years_text"]
 
 NBSP = "\u00a0"
 MINUS = "\u2212"

@@ -1,0 +1,229 @@
+"""Notebook parameters: what may be given, checked before any kernel starts and again in the first cell.
+
+A notebook declares ``name: type = default  # meaning`` in its cell tagged ``parameters``; the range or choices of a name
+stand here once, whatever the notebook.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rackecon.errors import InputError
+
+__all__ = ["Parameter", "check_parameters", "notebook_path", "notebooks_dir", "read_parameters", "validate"]
+
+Range = tuple[float, float]
+# (lowest, highest, unit); both ends allowed
+NUMBERS: dict[str, tuple[float, float, str]] = {
+    "isl_tokens": (1, 1_048_576, "tokens"),
+    "osl_tokens": (1, 131_072, "tokens"),
+    "total_tokens": (2, 1_048_576, "tokens"),
+    "prefix_cache_hit": (0, 0.99, "share of input"),
+    "ttft_limit_ms": (1, 600_000, "ms"),
+    "tpot_limit_ms": (0.1, 10_000, "ms"),
+    "tok_s_per_user": (0.1, 10_000, "tok/s/user"),
+    "utilisation": (0.01, 1, "share of capacity sold"),
+    "horizon_years": (0.25, 15, "years"),
+    "electricity_usd_per_kwh": (0, 2, "USD/kWh"),
+    "pue": (1, 3, "-"),
+    "wacc": (0, 0.5, "per year"),
+    "price_decline_per_year": (0, 0.99, "share per year"),
+    "price_factor": (0.001, 1000, "times the price card"),
+    "cost_factor": (0.01, 100, "times the cost per GPU-hour"),
+    "licence_share": (0, 0.95, "share of revenue"),
+    "price_output_usd_per_mtok": (0, 1000, "USD per million output tokens"),
+    "price_input_usd_per_mtok": (0, 1000, "USD per million fresh input tokens"),
+    "draws": (64, 65_536, "draws"),
+    "seed": (0, 2**31 - 1, "-"),
+    "budget_usd": (1e4, 1e12, "USD"),
+    "site_mw": (0.01, 10_000, "MW"),
+    "top_k": (1, 64, "experts per token"),
+    "experts": (1, 4096, "routed experts"),
+}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "latency_statistic": ("median", "p99"),
+    "metric": ("rack", "mw", "usd", "position"),
+    "cost_basis": ("ownership", "rental", "build_up"),
+    "cost_tier": ("hyperscaler", "neocloud", "internal", "3-year"),
+    "cost_vintage": ("2026-07", "2025-08"),
+    "power_vintage": ("2026-07", "2025-10"),
+    "weight_precision": ("", "bf16", "fp8", "fp4", "int4"),
+    "mode": ("", "aggregated", "disaggregated"),
+    "speculative": ("", "none", "mtp", "eagle3"),
+}
+CATALOG = {
+    "accelerator": "accelerators",
+    "accelerators": "accelerators",
+    "baseline": "accelerators",
+    "model": "models",
+    "models": "models",
+    "scenario": "scenarios",
+    "scenarios": "scenarios",
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a notebook as its source declares it."""
+
+    name: str
+    type: str
+    default: Any
+    meaning: str
+
+    @property
+    def unit(self) -> str:
+        """Unit, or empty."""
+        return NUMBERS[self.name][2] if self.name in NUMBERS else ""
+
+    @property
+    def allowed(self) -> str:
+        """Allowed range or choices as words."""
+        if self.name in NUMBERS:
+            low, high, unit = NUMBERS[self.name]
+            return f"{low:g} to {high:g} {unit}".replace(" -", "")
+        if self.name in CHOICES:
+            return ", ".join(choice or "(empty)" for choice in CHOICES[self.name])
+        return f"ids of data/{CATALOG[self.name]}.csv" if self.name in CATALOG else self.type
+
+
+def notebooks_dir() -> Path:
+    """Folder of the source notebooks."""
+    return Path(__file__).resolve().parents[3] / "notebooks"
+
+
+def notebook_path(name: str) -> Path:
+    """Path of a notebook by name, with or without number or ending; an unknown one names the nearest."""
+    folder = notebooks_dir()
+    stem = Path(name).name.removesuffix(".ipynb")
+    known = sorted(path.stem for path in folder.glob("*.ipynb"))
+    if stem in known:
+        return folder / f"{stem}.ipynb"
+    tail = [item for item in known if re.sub(r"^\d+_", "", item) == stem]
+    if len(tail) == 1:
+        return folder / f"{tail[0]}.ipynb"
+    from rackecon.errors import unknown_name
+
+    raise unknown_name("notebook", name, known, "notebooks/")
+
+
+def read_parameters(path: Path) -> dict[str, Parameter]:
+    """Parameters that a notebook declares, in order."""
+    import json
+
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError, UnicodeDecodeError):
+        raise InputError(f"{path.name}: not a notebook") from None
+    found: dict[str, Parameter] = {}
+    for cell in cells:
+        if "parameters" not in cell.get("metadata", {}).get("tags", []):
+            continue
+        source = "".join(cell["source"])
+        lines = source.splitlines()
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+                text = lines[(node.end_lineno or node.lineno) - 1]
+                meaning = text.split("#", 1)[1].strip() if "#" in text else ""
+                found[node.target.id] = Parameter(
+                    node.target.id, ast.unparse(node.annotation), ast.literal_eval(node.value), meaning
+                )
+    return found
+
+
+def validate(name: str, declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> list[str]:
+    """Faults of given values: one line each, empty where all is well."""
+    faults = []
+    for key, value in given.items():
+        if key not in declared:
+            near = difflib.get_close_matches(key, declared, n=1, cutoff=0.4)
+            hint = f"; nearest is '{near[0]}'" if near else ""
+            faults.append(f"{name}: unknown parameter '{key}'{hint}; it takes {', '.join(declared)}")
+            continue
+        fault = _fault(declared[key], value)
+        if fault:
+            faults.append(f"{name}: {fault}")
+    return faults
+
+
+def _fault(parameter: Parameter, value: Any) -> str:
+    kind, name = parameter.type, parameter.name
+    if value is None and "None" in kind:
+        return ""
+    plain = kind.replace("| None", "").strip()
+    if plain.startswith("list"):
+        if not isinstance(value, list) or not value:
+            return f"{name} {value!r} is not a list of names such as {parameter.default!r}"
+        faults = [_one(name, item, plain[5:-1] or "str") for item in value]
+        return next((fault for fault in faults if fault), "")
+    return _one(name, value, plain)
+
+
+def _one(name: str, value: Any, kind: str) -> str:
+    if kind in ("int", "float"):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{name} '{value}' is not a number"
+        if kind == "int" and value != int(value):
+            return f"{name} {value:g} is not a whole number"
+        if name.rstrip("s") in NUMBERS or name in NUMBERS or name.removesuffix("_list") in NUMBERS:
+            key = (
+                name
+                if name in NUMBERS
+                else name.removesuffix("_list")
+                if name.removesuffix("_list") in NUMBERS
+                else name.rstrip("s")
+            )
+            low, high, unit = NUMBERS[key]
+            if not low <= value <= high:
+                return f"{name} {value:g} is out of range: allowed {low:g} to {high:g} {unit}"
+        return ""
+    if kind == "bool":
+        return "" if isinstance(value, bool) else f"{name} '{value}' is not true or false"
+    if not isinstance(value, str):
+        return f"{name} {value!r} is not text"
+    if name in CATALOG:
+        from rackecon import catalog
+        from rackecon.errors import unknown_name
+
+        known = {"accelerators": catalog.accelerators, "models": catalog.models, "scenarios": catalog.scenarios}[
+            CATALOG[name]
+        ]()
+        if value not in known:
+            return str(unknown_name(name.rstrip("s"), value, known))
+    if name in CHOICES and value not in CHOICES[name]:
+        from rackecon.errors import unknown_name
+
+        return str(unknown_name(name, value, CHOICES[name]))
+    return ""
+
+
+_QUIET = {"In", "Out", "exit", "quit", "get_ipython", "open"}
+
+
+def check_parameters(name: str, namespace: Mapping[str, Any]) -> None:
+    """Check a notebook's variables against what it declares; its first code cell calls this.
+
+    Raises
+    ------
+    InputError
+        A variable that the notebook does not declare (a misspelt ``-p``), a wrong type or a value out of range.
+    """
+    declared = read_parameters(notebook_path(name))
+    given = {
+        key: value
+        for key, value in namespace.items()
+        if not key.startswith("_")
+        and key not in _QUIET
+        and not isinstance(value, types.ModuleType | type)
+        and not callable(value)
+    }
+    faults = validate(name, declared, given)
+    if faults:
+        raise InputError(faults[0])
