@@ -55,7 +55,7 @@ def cost_bases(accelerators: Iterable[str], **overrides: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``accelerator, label, basis, tier, vintage, usd_per_gpu_hour, low, high, includes, unsold_hours, grade,
+        ``accelerator, platform, basis, tier, vintage, usd_per_gpu_hour, low, high, includes, unsold_hours, grade,
         source_id, reason``. A build-up without a graded price has NaN and its reason.
     """
     import pandas as pd
@@ -69,10 +69,10 @@ def cost_bases(accelerators: Iterable[str], **overrides: Any) -> pd.DataFrame:
         records = list(published_records(key))
         if has_capex(key):
             records.append(build_up_record(key, build_up(_inputs(key, assume))))
-        rows.extend({"label": label, **vars(record), "reason": ""} for record in records)
+        rows.extend({"platform": label, **vars(record), "reason": ""} for record in records)
         if not has_capex(key):
-            rows.append({"label": label, "accelerator": key, "basis": "build_up", "reason": NO_CAPEX})
-    order = ["accelerator", "label", "basis", "tier", "vintage", "usd_per_gpu_hour", "low", "high"]
+            rows.append({"platform": label, "accelerator": key, "basis": "build_up", "reason": NO_CAPEX})
+    order = ["accelerator", "platform", "basis", "tier", "vintage", "usd_per_gpu_hour", "low", "high"]
     return pd.DataFrame(rows)[[*order, "includes", "unsold_hours", "grade", "source_id", "reason"]]
 
 
@@ -91,7 +91,7 @@ def own_against_rent(
     Returns
     -------
     pandas.DataFrame
-        ``accelerator, label, own, rent_3_year, rent_on_demand, rent_over_own, crossing_utilisation`` [USD/GPU-hour],
+        ``accelerator, platform, own, rent_3_year, rent_on_demand, rent_over_own, crossing_utilisation`` [USD/GPU-hour],
         [-]. On-demand rent is the median of the listings found; the crossing is NaN without one.
     """
     import pandas as pd
@@ -110,7 +110,7 @@ def own_against_rent(
         rows.append(
             {
                 "accelerator": key,
-                "label": catalog.accelerator(key).label,
+                "platform": catalog.accelerator(key).label,
                 "own_usd_per_gpu_hour": mine,
                 "rent_3_year_usd_per_gpu_hour": term,
                 "rent_on_demand_usd_per_gpu_hour": on_demand,
@@ -162,7 +162,7 @@ def allocation_table(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Long: ``accelerator, label, model, scenario, rule, tokens, usd_per_mtok``.
+        Long: ``accelerator, platform, model, scenario, rule, tokens, usd_per_mtok``.
     """
     import pandas as pd
 
@@ -179,7 +179,7 @@ def allocation_table(table: pd.DataFrame) -> pd.DataFrame:
             rule=rule,
         )
         for tokens, value in (("total", cost.total), ("output", cost.output), ("fresh input", cost.fresh_input)):
-            part = known[["accelerator", "label", "model", "scenario"]].copy()
+            part = known[["accelerator", "platform", "model", "scenario"]].copy()
             part["rule"], part["tokens"], part["usd_per_mtok"] = rule, tokens, value
             parts.append(part)
     return pd.concat(parts, ignore_index=True)
@@ -200,13 +200,13 @@ def launch_prices(table: pd.DataFrame, declines: Iterable[float], *, wacc: float
     Returns
     -------
     pandas.DataFrame
-        ``accelerator, label, price_decline_per_year, levelised_usd_per_mtok_total, launch_usd_per_mtok_total``.
+        ``accelerator, platform, price_decline_per_year, levelised_usd_per_mtok_total, launch_usd_per_mtok_total``.
     """
     import pandas as pd
 
     parts = []
     for decline in declines:
-        part = table[["accelerator", "label", "model", "scenario"]].copy()
+        part = table[["accelerator", "platform", "model", "scenario"]].copy()
         part["price_decline_per_year"] = decline
         part["levelised_usd_per_mtok_total"] = table["cost_usd_per_mtok_total"]
         factor = float(launch_price_factor(wacc, decline, horizon_years))

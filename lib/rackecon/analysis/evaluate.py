@@ -225,7 +225,7 @@ def frontier_points(
     Returns
     -------
     pandas.DataFrame
-        Every frontier point with the columns of :func:`rackecon.analysis.money.with_money` and ``label``, platform by
+        Every frontier point with the columns of :func:`rackecon.analysis.money.with_money` and ``platform``, platform by
         platform, in order of interactivity; platforms that do not fit are absent.
     """
     import pandas as pd
@@ -242,7 +242,7 @@ def frontier_points(
         table = _search(key, model, free, search_options or {}, search).table
         if len(table):
             ours = table.sort_values("tok_s_per_user", kind="stable")
-            blocks.append(ours.assign(accelerator=key, label=platforms[key].label, model=model, scenario=case.id))
+            blocks.append(ours.assign(accelerator=key, platform=platforms[key].label, model=model, scenario=case.id))
     if not blocks:
         return pd.DataFrame()
     points = pd.concat(blocks, ignore_index=True).assign(prefix_cache_hit=case.prefix_cache_hit)
@@ -288,7 +288,7 @@ def _label(
     """The columns that say on which basis each figure stands."""
     out = table.copy()
     plat = [platforms[key] for key in out["accelerator"]]
-    out.insert(1, "label", [p.label for p in plat])
+    out.insert(1, "platform", [p.label for p in plat])
     out["cost_basis"] = [p.cost.basis if p.cost else "none" for p in plat]
     out["cost_label"] = [p.cost.label() if p.cost else "no published $/GPU-hour" for p in plat]
     out["cost_grade"] = [p.cost.grade if p.cost else "" for p in plat]

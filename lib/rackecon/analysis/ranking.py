@@ -146,7 +146,7 @@ def rank(
     Returns
     -------
     pandas.DataFrame
-        The rows' ``model, scenario, accelerator``, then ``metric, value, value_low, value_high`` (5th and 95th
+        The rows' ``model, scenario, accelerator, platform``, then ``metric, value, value_low, value_high`` (5th and 95th
         percentile of the draws), ``wins, draws, win_share, rank`` and ``verdict`` of the comparison: the winner's id,
         ``too close to call``, ``nobody earns`` or ``no result``. Sorted; ties broken by accelerator id.
     """
@@ -172,6 +172,7 @@ def rank(
                 "model": model,
                 "scenario": scenario,
                 "accelerator": frame["accelerator"],
+                "platform": frame.get("platform", frame["accelerator"]),
                 "metric": metric,
                 "value": value,
                 "value_low": low,

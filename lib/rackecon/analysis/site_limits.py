@@ -38,7 +38,7 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
     Returns
     -------
     pandas.DataFrame
-        Two rows per row of the table: ``model, scenario, accelerator, label, limit, gpus, racks, mw, investment_usd,
+        Two rows per row of the table: ``model, scenario, accelerator, platform, limit, gpus, racks, mw, investment_usd,
         output_tok_s, total_tok_s, revenue_usd_year, profit_usd_year, power_vintage, cost_label``.
     """
     import pandas as pd
@@ -52,7 +52,7 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
     }
     parts = []
     for limit, gpus in fills.items():
-        part = table[["model", "scenario", "accelerator", "label", "power_vintage", "cost_label"]].copy()
+        part = table[["model", "scenario", "accelerator", "platform", "power_vintage", "cost_label"]].copy()
         part["limit"] = limit
         part["gpus"] = gpus
         part["racks"] = gpus / table["gpus_per_rack"].to_numpy(dtype=float)
@@ -99,13 +99,13 @@ def unit_ranks(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Long: ``model, scenario, accelerator, label, metric, unit, value, rank``; rank 0 where there is no result.
+        Long: ``model, scenario, accelerator, platform, metric, unit, value, rank``; rank 0 where there is no result.
     """
     import pandas as pd
 
     parts = []
     for metric, unit in RANKED_UNITS.items():
-        part = table[["model", "scenario", "accelerator", "label"]].copy()
+        part = table[["model", "scenario", "accelerator", "platform"]].copy()
         part["metric"], part["unit"] = metric, unit
         part["value"] = table[metric].to_numpy(dtype=float)
         order = part.groupby(["model", "scenario"])["value"].rank(ascending=False, method="first")
