@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date as Date
@@ -27,6 +28,7 @@ FloatArray = NDArray[np.float64]
 # A uniform draw of 80-100 % of the nominal length has a mean of 0.9
 LENGTH_FACTOR = 0.9
 UNKNOWN_DRAFT_TOKENS = 2.0  # the mean of depths 1 to 3, where a row names a method but no depth
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T.*|\s.*)?$")
 NEEDED = ("accelerator", "model", "weight_precision", "isl", "osl")
 POINT_COLUMNS = (
     *NEEDED,
@@ -58,17 +60,21 @@ POINT_COLUMNS = (
 
 
 def years_since_2026(text: str) -> float:
-    """Years from 1 January 2026 to an ISO date, negative before.
+    """Years from 1 January 2026 to an ISO date, negative before; a month or a year alone stands for its middle.
 
     Examples
     --------
     >>> years_since_2026("2026-07-02")
     0.498
     """
+    found = _DATE.match(text.strip())
     try:
-        return (Date.fromisoformat(text[:10]) - Date(2026, 1, 1)).days / 365.25
+        if found is None:
+            raise ValueError(text)
+        day = Date(int(found[1]), int(found[2] or 7), int(found[3] or (15 if found[2] else 1)))
     except ValueError:
         raise InputError(f"date '{text}' is not an ISO date such as 2026-11-23") from None
+    return (day - Date(2026, 1, 1)).days / 365.25
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ class Points:
                 raise unknown_name("mode", mode, ("aggregated", "disaggregated", "unstated"), f"row {line}")
             for key, value in zip(text, (a, m, w, k, e, mode), strict=False):
                 text[key].append(value)
-            text["date"].append(str(row.get("date", "") or "").strip()[:10] or base.as_of_date)
+            text["date"].append(str(row.get("date", "") or "").strip() or base.as_of_date)
             text["stat"].append(str(row.get("latency_statistic", "") or "").strip() or "median")
             for name in _NUMBERS:
                 numbers[name].append(_number(row, name, line))

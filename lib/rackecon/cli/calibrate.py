@@ -1,0 +1,25 @@
+"""``rackecon calibrate``: fit the serving parameters to the measured tables, score what was held out, write both."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["register"]
+
+
+def calibrate(
+    report: Annotated[bool, typer.Option(help="Also score on held-out curves, models and accelerators.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Fit and print; write nothing.")] = False,
+) -> None:
+    """Fit the serving parameters to measured points and write them to data/."""
+    from rackecon.evidence.record import run
+
+    for line in run(report=report, write=not dry_run):
+        typer.echo(line)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(calibrate)

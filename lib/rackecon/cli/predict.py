@@ -1,0 +1,29 @@
+"""``rackecon predict``: a file of serving points in, the same rows with predictions and intervals out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["register"]
+
+
+def predict(
+    points: Annotated[Path, typer.Argument(help="CSV of points; columns as in data/measured_serving.csv.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV to write.")],
+) -> None:
+    """Predict throughput and latency of serving points: one row in, one row out, same order."""
+    from rackecon.evidence.answers import answer, read_points, write_answers
+
+    header, rows = read_points(points)
+    found = answer(rows)
+    write_answers(output, header, rows, found)
+    good = sum(1 for row in found if row["status"] == "ok")
+    typer.echo(f"{len(rows)} rows, {good} predicted: {output}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(predict)
