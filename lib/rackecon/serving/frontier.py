@@ -22,15 +22,14 @@ from rackecon.performance.families import ENGINES, default_engine, engine_family
 from rackecon.performance.memory import ledger
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.step import prefill_pass
-from rackecon.serving.closed_loop import CHUNK_TOKENS, Load, Solution, aggregated
-from rackecon.serving.closed_loop import decode_pool
+from rackecon.serving.closed_loop import CHUNK_TOKENS, Load, Solution, aggregated, decode_pool
 from rackecon.serving.layouts import Layout, decode_layouts, default_precision, engine_layouts, matches, prefill_layouts
 from rackecon.serving.points import years_since_2026
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["P99_TPOT_FACTOR", "P99_TTFT_FACTOR", "Frontier", "search"]
+__all__ = ["P99_TPOT_FACTOR", "P99_TTFT_FACTOR", "Frontier", "candidates", "search"]
 
 FloatArray = NDArray[np.float64]
 # 99th percentile over median, from MLPerf runs at their limits (data/measured_mlperf.csv: p99 over p50 TPOT, p99 over
@@ -200,34 +199,22 @@ def search(
             raise unknown_name(kind, value, PRECISION_BITS)
     if engine is not None and engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
-    used = parameters or load_parameters()
-    years = years_since_2026(date or base_case().as_of_date)
-    held = dict(hold or {})
-    drafts = _drafts(arch, speculative, held)
-    modes = [m for m in MODES if m in (mode or held.get("mode") or m)]
-    most = max_gpus or 128
-    parts = []
-    texts: list[str] = []
-    for m in modes:
-        part, text = _evaluate(
-            chip,
-            arch,
-            weight,
-            kv,
-            engine or _engine(chip, m),
-            m,
-            isl_tokens,
-            osl_tokens,
-            prefix_cache_hit,
-            years,
-            drafts,
-            most,
-            used,
-            held,
-        )
-        parts.append(part)
-        texts.append(text)
-    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    rows, texts = _all_rows(
+        chip,
+        arch,
+        isl_tokens,
+        osl_tokens,
+        prefix_cache_hit,
+        weight,
+        kv,
+        engine,
+        date,
+        mode,
+        max_gpus,
+        speculative,
+        parameters,
+        hold,
+    )
     fits = rows.pop("fits").astype(bool)
     tail = P99_TPOT_FACTOR if latency_statistic == "p99" else 1.0
     first_tail = P99_TTFT_FACTOR if latency_statistic == "p99" else 1.0
@@ -257,6 +244,107 @@ def search(
     front["weight_precision"] = np.full(len(keep), weight)
     front["kv_precision"] = np.full(len(keep), kv)
     return Frontier(accelerator_id, model_id, isl_tokens, osl_tokens, front, "", count, fitting, texts[0])
+
+
+def _all_rows(
+    chip: Accelerator,
+    arch: Model,
+    isl: float,
+    osl: float,
+    hit: float,
+    weight: str,
+    kv: str,
+    engine: str | None,
+    date: str | None,
+    mode: str | None,
+    max_gpus: int | None,
+    speculative: str | None,
+    parameters: ServingParameters | None,
+    hold: Mapping[str, object] | None,
+) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    used = parameters or load_parameters()
+    years = years_since_2026(date or base_case().as_of_date)
+    held = dict(hold or {})
+    drafts = _drafts(arch, speculative, held)
+    modes = [m for m in MODES if m in (mode or held.get("mode") or m)]
+    parts, texts = [], []
+    for m in modes:
+        part, text = _evaluate(
+            chip,
+            arch,
+            weight,
+            kv,
+            engine or _engine(chip, m),
+            m,
+            isl,
+            osl,
+            hit,
+            years,
+            drafts,
+            max_gpus or 128,
+            used,
+            held,
+        )
+        parts.append(part)
+        texts.append(text)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, texts
+
+
+def candidates(
+    accelerator_id: str,
+    model_id: str,
+    isl_tokens: float,
+    osl_tokens: float,
+    *,
+    prefix_cache_hit: float = 0.0,
+    parameters: ServingParameters | None = None,
+    weight_precision: str | None = None,
+    kv_precision: str | None = None,
+    mode: str | None = None,
+    engine: str | None = None,
+    date: str | None = None,
+    max_gpus: int | None = None,
+    speculative: str | None = None,
+    hold: Mapping[str, object] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Every configuration that :func:`search` looks at, before limits, in an order that lengths do not change.
+
+    Row ``k`` is the same layout, load and draft depth in any two calls for one platform, model and set of options, so
+    that the same configurations can be followed through changed lengths, cache hits and parameters.
+
+    Parameters
+    ----------
+    accelerator_id, model_id, isl_tokens, osl_tokens, prefix_cache_hit, parameters, ...
+        As in :func:`search`.
+
+    Returns
+    -------
+    dict of ndarray
+        Columns of a front, and ``fits``; empty for an accelerator that is not modelled.
+    """
+    chip, arch = accelerator(accelerator_id), model(model_id)
+    _check(isl_tokens, osl_tokens, prefix_cache_hit, None, None, "median", mode, speculative, arch)
+    if not chip.servable:
+        return {}
+    weight = weight_precision or default_precision(chip, arch)
+    kv = kv_precision or ("fp8" if weight in ("fp8", "fp4") else "bf16")
+    rows, _ = _all_rows(
+        chip,
+        arch,
+        isl_tokens,
+        osl_tokens,
+        prefix_cache_hit,
+        weight,
+        kv,
+        engine,
+        date,
+        mode,
+        max_gpus,
+        speculative,
+        parameters,
+        hold,
+    )
+    return rows
 
 
 def _check(
