@@ -225,7 +225,7 @@ def frontier_points(
     Returns
     -------
     pandas.DataFrame
-        Every frontier point with the columns of :func:`rackecon.analysis.money.with_money` and ``platform``, platform by
+        Every frontier point with the columns of :func:`rackecon.analysis.money.with_money` and ``platform``, grouped by
         platform, in order of interactivity; platforms that do not fit are absent.
     """
     import pandas as pd

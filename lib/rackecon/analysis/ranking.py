@@ -146,9 +146,9 @@ def rank(
     Returns
     -------
     pandas.DataFrame
-        The rows' ``model, scenario, accelerator, platform``, then ``metric, value, value_low, value_high`` (5th and 95th
-        percentile of the draws), ``wins, draws, win_share, rank`` and ``verdict`` of the comparison: the winner's id,
-        ``too close to call``, ``nobody earns`` or ``no result``. Sorted; ties broken by accelerator id.
+        The rows' ``model, scenario, accelerator, platform``, then ``metric, value, value_low, value_high`` (5th and
+        95th percentile of the draws), ``wins, draws, win_share, rank`` and ``verdict`` of the comparison: the winner's
+        id, ``too close to call``, ``nobody earns`` or ``no result``. Sorted; ties broken by accelerator id.
     """
     import pandas as pd
 

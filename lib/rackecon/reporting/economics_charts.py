@@ -19,13 +19,13 @@ ROW = 40
 
 
 def _finish(chart: Any, title: str, subtitle: str, height: int) -> alt.Chart:
-    out: Any = chart.properties(
+    out: alt.Chart = chart.properties(
         width="container",
         height=height,
         title={"text": title, "subtitle": subtitle},
         description=f"{title}. {subtitle}",
     ).configure_view(stroke=None)
-    return out  # type: ignore[no-any-return]
+    return out
 
 
 def _colour(alt_: Any, frame: pd.DataFrame) -> Any:
