@@ -15,7 +15,15 @@ from rackecon.analysis.cost_comparison import (
 )
 from rackecon.analysis.evaluate import PLATFORMS, evaluate
 from rackecon.analysis.money import frontier_money
-from rackecon.analysis.site_limits import RANKED_UNITS, operating_power, site_comparison, unit_ranks, winners
+from rackecon.analysis.site_limits import (
+    RANKED_UNITS,
+    operating_power,
+    power_long,
+    site_comparison,
+    sweep_winners,
+    unit_ranks,
+    winners,
+)
 from rackecon.errors import InputError
 
 
@@ -132,3 +140,25 @@ def test_frontier_gets_the_same_money_as_the_evaluated_row():
     for column in ("revenue_usd_per_gpu_hour", "cost_usd_per_gpu_hour", "cost_usd_per_mtok_output"):
         assert fast[column] == pytest.approx(row[column])
     assert frontier_money(chat.iloc[:0]).empty
+
+
+def test_winners_are_found_at_both_ends_of_every_swept_assumption():
+    out = sweep_winners(
+        ["h100-sxm", "gb200-nvl72"],
+        "deepseek-r1",
+        "chat",
+        site_mw=10,
+        budget_usd=1e8,
+        search=frontier,
+        price_cards=CARD,
+    )
+    assert len(out) == 2 * (1 + 2 * 5 + 2)
+    assert set(out["limit"]) == {"10 MW", "$100M"}
+    sold = out[(out["assumption"] == "utilisation") & (out["limit"] == "10 MW")]["profit_usd_year"].to_numpy()
+    assert sold[1] > sold[0]
+
+
+def test_power_marks_hold_three_kinds(table):
+    long = power_long(operating_power(table[table["scenario"] == "chat"]))
+    assert len(long) == 3 * 7
+    assert long["power"].nunique() == 3

@@ -1,10 +1,12 @@
 """Computed sentences of the economics pages: ties, losses, missing rows and single winners."""
 
+import base64
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from rackecon.reporting import economics_charts, economics_text
+from rackecon.reporting import economics_charts, economics_tables, economics_text
 
 
 def ranked(values, verdict):
@@ -126,3 +128,11 @@ def test_charts_carry_finding_basis_and_description():
         }
     )
     assert len(economics_charts.rank_lines(ranks, title="T", subtitle="S").to_dict()["layer"]) == 3
+
+
+def test_download_holds_the_table_and_sources_are_looked_up():
+    link = economics_tables.csv_link(pd.DataFrame({"month": [0, 1], "net_usd": [-1.0, 0.123456789]}), "a.csv", "save")
+    body = base64.b64decode(link.markup.split("base64,")[1].split('"')[0]).decode()
+    assert body == "month,net_usd\n0,-1.0\n1,0.12346\n"
+    sources = economics_tables.sources_table(["semianalysisai-inferencex-app-661", "no-such"], "Sources")
+    assert sources.markup.count("<tr>") == 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -12,7 +13,17 @@ from rackecon.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RANKED_UNITS", "operating_power", "site_comparison", "unit_ranks", "winners"]
+__all__ = [
+    "RANKED_UNITS",
+    "operating_power",
+    "power_long",
+    "site_comparison",
+    "sweep_winners",
+    "unit_ranks",
+    "winners",
+]
+
+SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_per_year", "wacc")
 
 RANKED_UNITS: Final = {
     "profit_usd_per_rack_year": "per physical rack",
@@ -147,3 +158,67 @@ def operating_power(points: pd.DataFrame) -> pd.DataFrame:
         out[f"{tokens}_tok_s_per_drawn_mw"] = np.where(np.isfinite(drawn), tokens_per_mw(rate, safe), np.nan)
         out[f"drawn_joules_per_{tokens}_token"] = np.where(np.isfinite(drawn), joules_per_token(rate, safe), np.nan)
     return out
+
+
+def power_long(power: pd.DataFrame, tokens: str = "output") -> pd.DataFrame:
+    """Tokens per second per MW by kind of power, long form for a chart.
+
+    Parameters
+    ----------
+    power : pandas.DataFrame
+        From :func:`operating_power`.
+    tokens : str
+        ``output`` or ``total``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform, power, tok_s_per_mw``.
+    """
+    names = {
+        f"{tokens}_tok_s_per_mw_2026_07": "provisioned, vintage 2026-07",
+        f"{tokens}_tok_s_per_mw_2025_10": "provisioned, vintage 2025-10",
+        f"{tokens}_tok_s_per_drawn_mw": "drawn, PUE counted",
+    }
+    long = power.melt(["accelerator", "platform"], list(names), "power", "tok_s_per_mw")
+    return long.assign(power=long["power"].map(names))
+
+
+def sweep_winners(
+    accelerators: Iterable[str], model: str, scenario: str, *, site_mw: float, budget_usd: float, **overrides: Any
+) -> pd.DataFrame:
+    """Who fills each limit best when one assumption moves to the ends of its range.
+
+    Parameters
+    ----------
+    accelerators, model, scenario
+        As in :func:`rackecon.analysis.evaluate.evaluate`, one model and scenario.
+    site_mw, budget_usd : float
+        Limits [MW], [USD].
+    **overrides
+        Assumptions held in every case.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: ``assumption, value, limit, accelerator, platform, profit_usd_year``, the best of each case and limit.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+    from rackecon.analysis.evaluate import evaluate
+
+    keys = list(accelerators)
+    base = catalog.base_case()
+    cases: list[tuple[str, Any]] = [("as the page ran", "")]
+    for name in SWEPT:
+        cases += [(name, end) for end in base.range(name)]
+    cases += [("power_vintage", "2025-10"), ("cost_tier", "neocloud")]
+    parts = []
+    for name, value in cases:
+        change = {} if value == "" else {name: value}
+        table = evaluate(keys, [model], [scenario], intervals=False, **{**overrides, **change})
+        best = winners(site_comparison(table, site_mw=site_mw, budget_usd=budget_usd))
+        parts.append(best.assign(assumption=name, value=str(value)))
+    columns = ["assumption", "value", "limit", "accelerator", "platform", "profit_usd_year"]
+    return pd.concat(parts, ignore_index=True)[columns]

@@ -205,8 +205,8 @@ def return_sentence(row: Any) -> str:
         return f"Capacity of {row['platform']} is rented: nothing is invested, so there is no ROI, rate or payback."
     return (
         f"Over {row['horizon_years']:g} years its vendor ROI (revenue over investment) is {row['vendor_roi']:.2g} and "
-        f"its profit ROI {row['profit_roi']:.2g}; net present value {money(row['npv_usd_per_rack'])} a rack, internal rate "
-        f"{rate_text(row['irr_per_year'])} a year, payback {years_text(row['payback_years'])}."
+        f"its profit ROI {row['profit_roi']:.2g}; net present value {money(row['npv_usd_per_rack'])} a rack, internal "
+        f"rate {rate_text(row['irr_per_year'])} a year, payback {years_text(row['payback_years'])}."
     )
 
 
