@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["data_dir", "read_rows", "table_digest", "table_names", "table_path"]
+__all__ = ["data_dir", "read_rows", "table_digest", "table_names", "table_path", "tables_read"]
 
 
 def data_dir() -> Path:
@@ -31,12 +31,21 @@ def table_names() -> list[str]:
     return sorted(path.stem for path in data_dir().glob("*.csv"))
 
 
+_USED: set[str] = set()
+
+
 def table_path(name: str) -> Path:
     """Path of a table; an unknown name is refused with the nearest one."""
     path = data_dir() / f"{name}.csv"
     if not path.is_file():
         raise unknown_name("table", name, table_names(), "data/")
+    _USED.add(name)
     return path
+
+
+def tables_read() -> frozenset[str]:
+    """Names of the tables that this process has read: what a page's results rest on."""
+    return frozenset(_USED)
 
 
 def read_rows(name: str) -> list[dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from pkgutil import iter_modules
 
 import typer
 
@@ -12,7 +13,20 @@ from rackecon.errors import InputError
 __all__ = ["app", "main"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-COMMANDS = ("predict", "calibrate")
+# Order of the help; a command's module registers itself and imports what it needs only when it runs
+ORDER = (
+    "report",
+    "predict",
+    "frontier",
+    "claims",
+    "sweep",
+    "calibrate",
+    "data",
+    "extend",
+    "notebooks",
+    "new",
+    "compare",
+)
 
 
 @app.callback()
@@ -20,14 +34,36 @@ def _root() -> None:
     """Serving economics of accelerator platforms."""
 
 
-for _name in COMMANDS:
+_found = {item.name for item in iter_modules(__path__)}
+for _name in (*(name for name in ORDER if name in _found), *sorted(_found - set(ORDER))):
     import_module(f"rackecon.cli.{_name}").register(app)
+
+
+def _joined(words: list[str]) -> list[str]:
+    """``-p NAME VALUE``, as papermill writes it, as one option word."""
+    out: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word in ("-p", "--parameter") and len(rest) >= 2 and "=" not in rest[0]:
+            out += ["-p", f"{rest.pop(0)}={rest.pop(0)}"]
+        else:
+            out.append(word)
+    return out
 
 
 def main() -> None:
     """Run a command; a fault in what was given is one line on stderr and exit status 2."""
     try:
-        app()
+        code = app(args=_joined(sys.argv[1:]), standalone_mode=False)
     except InputError as fault:
         print(f"rackecon: {fault}", file=sys.stderr)
         sys.exit(2)
+    except typer.Abort:
+        sys.exit(130)
+    except typer.TyperException as fault:
+        print(f"rackecon: {' '.join(str(getattr(fault, 'format_message', fault.__str__)()).split())}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -29,7 +29,8 @@ def csv_link(frame: pd.DataFrame, file_name: str, words: str) -> Html:
     """
     text = tidy(frame).to_csv(index=False, lineterminator="\n")
     data = base64.b64encode(text.encode("utf-8")).decode("ascii")
-    link = f'<a download="{html.escape(file_name, quote=True)}" href="data:text/csv;base64,{data}">{html.escape(words)}</a>'
+    name, shown = html.escape(file_name, quote=True), html.escape(words)
+    link = f'<a download="{name}" href="data:text/csv;base64,{data}">{shown}</a>'
     return Html(f'<p class="download">{link}</p>', words)
 
 

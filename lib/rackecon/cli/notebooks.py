@@ -1,0 +1,44 @@
+"""``rackecon notebooks``: keep the source notebooks clean, list their parameters."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import typer
+
+__all__ = ["register"]
+
+group = typer.Typer(no_args_is_help=True, help="Source notebooks: clean them, list their parameters.")
+
+
+@group.command()
+def clean() -> None:
+    """Strip outputs, counters and editor metadata from notebooks/."""
+    from rackecon.reporting.clean import stripped
+    from rackecon.reporting.parameters import notebooks_dir
+
+    for path in sorted(notebooks_dir().glob("*.ipynb")):
+        before = path.read_text(encoding="utf-8")
+        after = json.dumps(stripped(json.loads(before)), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        if after != before:
+            fresh = path.with_name(f".{path.name}.new")
+            fresh.write_text(after, encoding="utf-8")
+            os.replace(fresh, path)
+            typer.echo(f"cleaned {path.name}")
+
+
+@group.command()
+def parameters() -> None:
+    """List every parameter of every notebook with default, unit, range."""
+    from rackecon.reporting.parameters import notebook_path, read_parameters
+    from rackecon.reporting.run import report_names
+
+    for name in report_names():
+        for item in read_parameters(notebook_path(name)).values():
+            typer.echo(f"{name}\t{item.name}: {item.type} = {item.default!r}\t{item.allowed}\t{item.meaning}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(group, name="notebooks")

@@ -1,0 +1,100 @@
+"""``rackecon report``: execute and render the notebooks, the default set or a run of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rackecon.errors import InputError
+
+__all__ = ["register"]
+
+
+def _value(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _given(pairs: list[tuple[str, str]], file: Path | None) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    if file is not None:
+        import yaml
+
+        try:
+            loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise InputError(f"{file.name}: cannot be read as YAML: {error}") from None
+        if not isinstance(loaded, dict):
+            raise InputError(f"{file.name}: needs lines such as isl_tokens: 8192")
+        out.update(loaded)
+    out.update({name: _value(text) for name, text in pairs})
+    return out
+
+
+def report(
+    notebooks: Annotated[list[str] | None, typer.Argument(help="Notebooks by name; all by default.")] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--parameter", metavar="NAME VALUE", help="As often as needed; a list as JSON."),
+    ] = None,
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="Parameters in a YAML file.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Write a run of your own into reports/runs/NAME/.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Notebooks at a time.")] = 2,
+    standalone: Annotated[bool, typer.Option("--standalone", help="Also write single files to mail.")] = False,
+    source: Annotated[str | None, typer.Option("--from", help="Repeat a run: its name or folder.")] = None,
+) -> None:
+    """Execute notebooks and render them; without --name the default set goes into reports/."""
+    import re
+
+    from rackecon.reporting.run import report_names, reports_dir, run_reports
+
+    for item in parameter or []:
+        if "=" not in item:
+            raise InputError(f"-p {item}: needs a name and a value")
+    given = _given([(item.split("=", 1)[0], item.split("=", 1)[1]) for item in parameter or []], file)
+    chosen = list(notebooks or [])
+    if source is not None:
+        from rackecon.reporting.record import read_record
+
+        record = read_record(reports_dir() / "runs", source)
+        given = {**record["parameters"], **given}
+        chosen = chosen or list(record["notebooks"])
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise InputError(f"--name '{name}': needs letters, digits, dot, dash or underscore")
+    if given and name is None:
+        raise InputError(
+            "parameters other than the defaults need --name RUN, so that reports/ keeps the report's own case"
+        )
+    target = reports_dir() / "runs" / name if name else reports_dir()
+
+    def tell(done: int, total: int, outcome: Any) -> None:
+        state = outcome.fault or f"{outcome.name} {outcome.seconds:.1f} s"
+        typer.echo(f"[{done}/{total}] {state}", err=bool(outcome.fault))
+
+    outcomes = run_reports(chosen or report_names(), given, target, jobs, tell)
+    failed = [outcome for outcome in outcomes if outcome.fault]
+    if name:
+        from rackecon.reporting.record import write_record
+
+        write_record(target, [outcome.name for outcome in outcomes if not outcome.fault], given)
+    if standalone:
+        from rackecon.reporting.site import standalone_page
+
+        folder = target / "standalone"
+        folder.mkdir(exist_ok=True)
+        for page in sorted(target.glob("*.html")):
+            (folder / page.name).write_text(standalone_page(page), encoding="utf-8")
+    typer.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} pages: {target / 'index.html'}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command; ``-p NAME VALUE`` takes two words, as papermill's does."""
+    app.command()(report)
