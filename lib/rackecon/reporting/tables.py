@@ -47,8 +47,9 @@ def table(
     names, how = dict(headers or {}), dict(formats or {})
     columns = list(frame.columns)
     numeric = {c: frame[c].dtype.kind in "ifu" or c in how for c in columns}
+    right = ' class="n"'
     head = "".join(
-        f'<th scope="col"{' class="n"' if numeric[c] and i else ""}>{html.escape(names.get(c, c.replace("_", " ")))}</th>'
+        f'<th scope="col"{right if numeric[c] and i else ""}>{html.escape(names.get(c, c.replace("_", " ")))}</th>'
         for i, c in enumerate(columns)
     )
     body = []
@@ -66,7 +67,7 @@ def table(
             if i == 0:
                 cells.append(f'<th scope="row">{markup}</th>')
             else:
-                cells.append(f"<td{' class="n"' if numeric[column] else ''}{sort}>{markup}</td>")
+                cells.append(f"<td{right if numeric[column] else ''}{sort}>{markup}</td>")
         body.append(f"<tr>{''.join(cells)}</tr>")
     kind = "table searchable" if searchable else "table"
     markup = (
