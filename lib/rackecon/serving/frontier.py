@@ -113,7 +113,7 @@ class Frontier:
 
 def search(
     accelerator_id: str,
-    model_id: str,
+    model_id: str | Model,
     isl_tokens: float,
     osl_tokens: float,
     *,
@@ -135,8 +135,10 @@ def search(
 
     Parameters
     ----------
-    accelerator_id, model_id : str
-        Ids of the catalog.
+    accelerator_id : str
+        Id of the catalog.
+    model_id : str or Model
+        Id of the catalog, or a record (a changed copy walks an architecture).
     isl_tokens, osl_tokens : float
         Mean input and output length [tokens].
     prefix_cache_hit : float
@@ -178,7 +180,8 @@ def search(
     >>> len(front) > 5
     True
     """
-    chip, arch = accelerator(accelerator_id), model(model_id)
+    chip = accelerator(accelerator_id)
+    arch = model_id if isinstance(model_id, Model) else model(model_id)
     _check(
         isl_tokens,
         osl_tokens,
@@ -243,7 +246,7 @@ def search(
     front = {name: values[keep] for name, values in rows.items()}
     front["weight_precision"] = np.full(len(keep), weight)
     front["kv_precision"] = np.full(len(keep), kv)
-    return Frontier(accelerator_id, model_id, isl_tokens, osl_tokens, front, "", count, fitting, texts[0])
+    return Frontier(accelerator_id, arch.id, isl_tokens, osl_tokens, front, "", count, fitting, texts[0])
 
 
 def _all_rows(
@@ -322,7 +325,8 @@ def candidates(
     dict of ndarray
         Columns of a front, and ``fits``; empty for an accelerator that is not modelled.
     """
-    chip, arch = accelerator(accelerator_id), model(model_id)
+    chip = accelerator(accelerator_id)
+    arch = model_id if isinstance(model_id, Model) else model(model_id)
     _check(isl_tokens, osl_tokens, prefix_cache_hit, None, None, "median", mode, speculative, arch)
     if not chip.servable:
         return {}

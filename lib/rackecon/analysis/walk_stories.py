@@ -1,0 +1,220 @@
+"""What a walk says, in sentences computed from its rows: who leads, by how much it falls, where the lead changes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rackecon.analysis.phrases import join_words, money, number, percent, times
+from rackecon.analysis.walks import HELD, RETUNED, fall_factor, leader_changes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Story", "basis_words", "context_story", "expert_story", "ratio_story"]
+
+METRIC = "profit_usd_per_mw_year"
+
+
+@dataclass(frozen=True)
+class Story:
+    """Computed words of one page."""
+
+    answer: tuple[str, ...]
+    title: str
+    cached_title: str = ""
+    held_title: str = ""
+    meaning: str = ""
+    flip: str = ""
+    basis: str = ""
+    pair: tuple[str, ...] = ()
+
+
+def basis_words(frame: pd.DataFrame) -> str:
+    """Cost basis, utilisation and power vintage of evaluated rows, as words."""
+    row = frame.dropna(subset=["profit_usd_per_mw_year"]).iloc[0] if frame[METRIC].notna().any() else frame.iloc[0]
+    return f"{row['cost_label']}, {percent(float(row['utilisation']))} sold, power vintage {row['power_vintage']}"
+
+
+def _leader_sentence(changes: list[tuple[float, str]], unit: str) -> str:
+    if not changes:
+        return "No platform serves this workload within its limits."
+    if len(changes) == 1:
+        return f"{changes[0][1]} leads at every point of the walk."
+    parts = [f"{name} from {number(at)} {unit}" for at, name in changes[1:]]
+    return f"{changes[0][1]} leads at first, then {join_words(parts)}."
+
+
+def _losers(frame: pd.DataFrame, x: str, unit: str) -> str:
+    """Where each platform stops earning along the walk."""
+    ends = []
+    for name, group in frame.sort_values(x).groupby("platform", sort=False):
+        known = group[group[METRIC].notna()]
+        bad = known[known[METRIC] < 0]
+        if len(bad):
+            ends.append(f"{name} from {number(float(bad[x].iloc[0]))}")
+    return f"Below zero: {join_words(ends)} {unit}." if ends else "Every platform that serves the workload earns along the whole walk."
+
+
+def _unserved(frame: pd.DataFrame, x: str, unit: str) -> str:
+    ends = []
+    for name, group in frame.sort_values(x).groupby("platform", sort=False):
+        out = group[group["total_tok_s_per_gpu"].isna()]
+        if len(out):
+            ends.append(f"{name} at {number(float(out[x].iloc[0]))} {unit} ({str(out['reason'].iloc[0])})")
+    return f"Cannot serve within the limits: {'; '.join(ends)}." if ends else ""
+
+
+def _pair(frame: pd.DataFrame, x: str) -> tuple[str, ...]:
+    """The two platforms that lead at the start."""
+    start = frame[frame[x] == frame[x].min()].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False)
+    return tuple(start["accelerator"].head(2))
+
+
+def _held_gap(walk: pd.DataFrame, x: str) -> tuple[float, str]:
+    """Largest loss of throughput from keeping the first layout, and whose it is."""
+    best, who = 1.0, ""
+    free = walk[walk["line"] == RETUNED].set_index(["accelerator", x])["total_tok_s_per_gpu"]
+    held = walk[walk["line"] == HELD]
+    for row in held.itertuples():
+        key = (row.accelerator, getattr(row, x))
+        if key in free.index and row.total_tok_s_per_gpu == row.total_tok_s_per_gpu and row.total_tok_s_per_gpu > 0:
+            ratio = float(free.loc[key]) / float(row.total_tok_s_per_gpu)
+            if math.isfinite(ratio) and ratio > best:
+                best, who = ratio, str(row.platform)
+    return best, who
+
+
+def context_story(walk: pd.DataFrame, hit: float) -> Story:
+    """Words of the context-length page."""
+    x = "walked_tokens"
+    free = walk[walk["line"] == RETUNED]
+    fresh, cached = free[free["hit"] == 0.0], free[free["hit"] == hit]
+    low, high = int(fresh[x].min()), int(fresh[x].max())
+    changes = leader_changes(fresh, x, METRIC)
+    basis = basis_words(fresh)
+    if not changes:
+        return Story(("No platform serves this workload within its limits.", _unserved(fresh, x, "input tokens")), "Nothing serves this workload", basis=basis)
+    start, end = changes[0][1], changes[-1][1]
+    per_output = fresh.assign(v=fresh["output_tok_s_per_gpu"])
+    falls = fall_factor(per_output, x, "v")
+    fall = falls.get(end, float("nan"))
+    last = fresh[(fresh[x] == high) & (fresh["platform"] == end)][METRIC]
+    first_sentence = (
+        f"From {number(low)} to {number(high)} input tokens {end} loses {times(float(fall))} of its output rate "
+        f"and still makes {money(float(last.iloc[0]))} per MW-year: {_leader_sentence(changes, 'input tokens')}"
+        if len(last) and float(last.iloc[0]) > 0
+        else f"From {number(low)} to {number(high)} input tokens: {_leader_sentence(changes, 'input tokens')}"
+    ).replace("loses", "gives up a factor of", 1).replace(" times of its output rate", " of its output rate", 1)
+    gain = (cached.set_index(["platform", x])[METRIC] - fresh.set_index(["platform", x])[METRIC]).dropna()
+    at_end = gain[gain.index.get_level_values(1) == high]
+    cached_changes = leader_changes(cached, x, METRIC)
+    helped = at_end.idxmax()[0] if len(at_end) and at_end.max() > 0 else ""
+    hurt = join_words([str(k[0]) for k in at_end[at_end < 0].index])
+    second = f"With {percent(hit)} of the input cached and billed as cached, {_leader_sentence(cached_changes, 'input tokens')}"
+    ratio, who = _held_gap(walk[walk["hit"] == 0.0], x)
+    meaning = f"{_losers(fresh, x, 'input tokens')} {_unserved(fresh, x, 'input tokens')}"
+    if hurt:
+        meaning += f" At {number(high)} tokens the cache lowers profit for {hurt}: cached input sells for less than it saves."
+    elif helped:
+        meaning += f" At {number(high)} tokens the cache helps {helped} most."
+    tops = fresh[fresh[x] == high].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False)
+    flip = _flip_words(tops)
+    return Story(
+        (first_sentence, second),
+        f"{start} leads on short prompts" + (f", {end} on long ones" if end != start else " and on long ones"),
+        f"With {percent(hit)} cached, {cached_changes[-1][1]} leads at {number(high)} tokens" if cached_changes else "Nothing serves this workload",
+        f"Keeping the short-prompt layout costs {who} up to {times(ratio)}" if who and ratio > 1.05 else "Retuning the layout hardly matters here",
+        meaning.strip(),
+        flip,
+        basis,
+        _pair(fresh, x),
+    )
+
+
+def _flip_words(tops: pd.DataFrame) -> str:
+    if len(tops) < 2:
+        return "Only one platform serves the far end of the walk, so no change of price there moves the lead."
+    first, second = tops.iloc[0], tops.iloc[1]
+    gap = float(first[METRIC]) - float(second[METRIC])
+    cost = float(first["cost_usd_per_gpu_hour"])
+    revenue = float(first["revenue_usd_per_mw_year"])
+    extra = gap / (float(first["gpus_per_mw"]) * 8760.0)
+    rate = 1.0 - gap / revenue if revenue > 0 else float("nan")
+    inside = float(second[f"{METRIC}_high"]) > float(first[f"{METRIC}_low"]) if f"{METRIC}_high" in tops else False
+    tie = " Their 90 % intervals overlap, so read the order as likely, not certain." if inside else ""
+    return (
+        f"At the far end {first['platform']} leads {second['platform']} by {money(gap)} per MW-year. The lead is gone if its GPU-hour "
+        f"cost {money(cost + extra)} instead of {money(cost)}, or if its throughput were {percent(1 - rate)} lower than predicted.{tie}"
+    )
+
+
+def ratio_story(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int) -> Story:
+    """Words of the prefill:decode page."""
+    x = "input_per_output"
+    a, b = total[total["line"] == RETUNED], output[output["line"] == RETUNED]
+    changes, other = leader_changes(a, x, METRIC), leader_changes(b, x, METRIC)
+    basis = basis_words(a)
+    if not changes:
+        return Story(("No platform serves this workload within its limits.",), "Nothing serves this workload", basis=basis)
+    rate = a.dropna(subset=["total_tok_s_per_gpu"]).sort_values(x).groupby("platform", sort=False)["total_tok_s_per_gpu"]
+    grows = (rate.last() / rate.first()).sort_values()
+    top = grows.index[-1]
+    revenue = a.dropna(subset=[METRIC]).sort_values(x).groupby("platform", sort=False)["revenue_usd_per_mw_year"]
+    change = float((revenue.last() / revenue.first()).loc[top])
+    first = (
+        f"With {number(total_tokens)} tokens per request in all, moving from mostly output to mostly input multiplies {top}'s total "
+        f"tokens per second by {number(float(grows.iloc[-1]), 2)} but its revenue per MW by only {number(change, 2)}: input is cheap to serve and cheap to sell."
+    )
+    ratio, who = _held_gap(total, x)
+    tops = a[a[x] == a[x].max()].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False)
+    shares = a.dropna(subset=["prefill_gpu_share"]).groupby(x)["prefill_gpu_share"].mean()
+    return Story(
+        (first, _leader_sentence(changes, "input tokens per output token")),
+        f"{changes[0][1]} leads where output dominates" + (f", {changes[-1][1]} where input does" if changes[-1][1] != changes[0][1] else " and where input does"),
+        "",
+        f"Keeping one split costs {who} up to {times(ratio)}" if who and ratio > 1.05 else "Retuning the split hardly matters here",
+        f"On average over platforms prefill takes {percent(float(shares.iloc[0]))} of GPU time at {number(float(shares.index[0]))} input tokens per output "
+        f"token and {percent(float(shares.iloc[-1]))} at {number(float(shares.index[-1]))}. {_losers(a, x, 'input per output token')} "
+        f"With the output fixed instead: {_leader_sentence(other, 'input tokens per output token')}",
+        _flip_words(tops),
+        basis,
+        _pair(a, x),
+    )
+
+
+def expert_story(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame) -> Story:
+    """Words of the experts page."""
+    free = counts[(counts["line"] == RETUNED) & counts["total_tok_s_per_gpu"].notna()].sort_values("experts")
+    if free.empty:
+        return Story(("No platform serves this workload within its limits.",), "Nothing serves this workload")
+    ends = free.groupby("platform", sort=False)["total_tok_s_per_gpu"]
+    kept = (ends.last() / ends.first()).sort_values()
+    low, high = int(free["experts"].min()), int(free["experts"].max())
+    second = top_ks[(top_ks["line"] == RETUNED) & top_ks["total_tok_s_per_gpu"].notna()].sort_values("top_k")
+    slope = second.groupby("platform", sort=False)["total_tok_s_per_gpu"]
+    falls = (slope.first() / slope.last()).sort_values()
+    k = f"{int(second['top_k'].min())} to {int(second['top_k'].max())}"
+    lost = sorted(set(counts["platform"]) - set(free[free["experts"] == high]["platform"]))
+    first = (
+        f"From {low} to {high} experts at unchanged active parameters {kept.index[-1]} keeps {percent(float(kept.iloc[-1]))} of its throughput "
+        f"and {kept.index[0]} {percent(float(kept.iloc[0]))}: the wider the scale-up domain and memory, the cheaper total parameters are."
+    )
+    then = (
+        f"Active parameters cost more: {k} experts per token divides throughput by {number(float(falls.iloc[0]), 2)} on {falls.index[0]} "
+        f"and by {number(float(falls.iloc[-1]), 2)} on {falls.index[-1]}."
+    )
+    known = sizes.dropna(subset=["profit_usd_per_mw_year"])
+    winners = known.loc[known.groupby("model_name")["profit_usd_per_mw_year"].idxmax()]
+    words = join_words([f"{row.platform} on {row.model_name}" for row in winners.itertuples()])
+    return Story(
+        (first, then),
+        f"Total parameters are cheap on {kept.index[-1]}, dear on {kept.index[0]}",
+        f"{falls.index[-1]} pays most for more experts per token",
+        "",
+        f"Most profit per MW on real models: {words}." + (f" Cannot hold {high} experts within the limits: {join_words(lost)}." if lost else ""),
+        "",
+        basis_words(sizes),
+        (),
+    )
