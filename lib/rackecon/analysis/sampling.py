@@ -1,8 +1,8 @@
 """Draws of the uncertain inputs: scrambled Sobol points, one recorded seed, correlation through common latent factors.
 
-An input's score is :math:`z = \\sum_g \\lambda_g z_g + \\sqrt{1 - \\sum_g \\lambda_g^2}\\; z_{own}`, with
-latent factors ``g`` shared by inputs (a strong market lifts prices and sold share) or by platforms (serving error of one
-vendor). The ``z_g`` and ``z_own`` are independent standard normals: the *factors* that variance is attributed to.
+An input's score is :math:`z = \\sum_g \\lambda_g z_g + \\sqrt{1 - \\sum_g \\lambda_g^2}\\; z_{own}`, with latents ``g``
+shared by inputs (a strong market lifts prices and sold share) or by platforms (serving error of one vendor). The
+``z_g`` and ``z_own`` are independent standard normals: the *factors* that variance is attributed to.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ anywhere there is kept. Each kept configuration gets a second-order response of 
 .. math:: \\ln y_k(z) = \\ln y_k(0) + \\sum_j (b_{jk} z_j + c_{jk} z_j^2)
 
 so that thousands of draws cost one matrix product. How often this misses a full search is measured, not assumed
-(:func:`rackecon.analysis.propagate.check_shortlist`).
+(:mod:`rackecon.analysis.shortlist_check`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FloatArray = NDArray[np.float64]
 PHYSICAL: Final = ("acceptance", "routing_skew", "prefix_cache_hit", "input_length", "output_length")
 RATES: Final = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 TTFT_STEPS: Final = (math.inf, 1.0, 0.5, 0.2)
-"""Shares of the first-token limit at which fronts are taken, so that a slower first token than predicted has a way out."""
+"""Shares of the first-token limit at which fronts are taken: a way out where first tokens come later than predicted."""
 PASSES: Final = 3
 """Layers of each front that are kept: the second-best configuration may be best elsewhere."""
 
@@ -203,8 +203,10 @@ def shortlist(
         None when nothing fits.
     """
     middle = {name: np.zeros(1) for name in PHYSICAL}
-    tables = {(None, 0.0): exact_rows(accelerator, model, work_at(case, model, inputs, middle), 0, options)}
-    if not tables[None, 0.0]:
+    tables: dict[tuple[str, float], dict[str, NDArray[Any]]] = {
+        ("", 0.0): exact_rows(accelerator, model, work_at(case, model, inputs, middle), 0, options)
+    }
+    if not tables["", 0.0]:
         return None
     moving = [name for name in PHYSICAL if name != "prefix_cache_hit" or case.prefix_cache_hit > 0]
     for name in moving:
@@ -212,7 +214,7 @@ def shortlist(
             there = work_at(case, model, inputs, {**middle, name: np.full(1, z)})
             tables[name, z] = exact_rows(accelerator, model, there, 0, options)
     found = [_fronts(rows, case, reach) for rows in tables.values()]
-    center = tables[None, 0.0]
+    center = tables["", 0.0]
     usable = center["fits"].astype(bool) & np.isfinite(center["total_tok_s_per_gpu"])
     keep = np.unique(np.concatenate(found))
     keep = keep[usable[keep]]
