@@ -42,7 +42,7 @@ def _leader_sentence(changes: list[tuple[float, str]], unit: str) -> str:
         return "No platform serves this workload within its limits."
     if len(changes) == 1:
         return f"{changes[0][1]} leads at every point of the walk."
-    parts = [f"{name} from {number(at)} {unit}" for at, name in changes[1:]]
+    parts = [f"{name} from {number(at, 5)} {unit}" for at, name in changes[1:]]
     return f"{changes[0][1]} leads at first, then {join_words(parts)}."
 
 
@@ -54,7 +54,11 @@ def _losers(frame: pd.DataFrame, x: str, unit: str) -> str:
         bad = known[known[METRIC] < 0]
         if len(bad):
             ends.append(f"{name} from {number(float(bad[x].iloc[0]))}")
-    return f"Below zero: {join_words(ends)} {unit}." if ends else "Every platform that serves the workload earns along the whole walk."
+    return (
+        f"Below zero: {join_words(ends)} {unit}."
+        if ends
+        else "Every platform that serves the workload earns along the whole walk."
+    )
 
 
 def _unserved(frame: pd.DataFrame, x: str, unit: str) -> str:
@@ -95,18 +99,26 @@ def context_story(walk: pd.DataFrame, hit: float) -> Story:
     changes = leader_changes(fresh, x, METRIC)
     basis = basis_words(fresh)
     if not changes:
-        return Story(("No platform serves this workload within its limits.", _unserved(fresh, x, "input tokens")), "Nothing serves this workload", basis=basis)
+        return Story(
+            ("No platform serves this workload within its limits.", _unserved(fresh, x, "input tokens")),
+            "Nothing serves this workload",
+            basis=basis,
+        )
     start, end = changes[0][1], changes[-1][1]
     per_output = fresh.assign(v=fresh["output_tok_s_per_gpu"])
     falls = fall_factor(per_output, x, "v")
     fall = falls.get(end, float("nan"))
     last = fresh[(fresh[x] == high) & (fresh["platform"] == end)][METRIC]
     first_sentence = (
-        f"From {number(low)} to {number(high)} input tokens {end} loses {times(float(fall))} of its output rate "
-        f"and still makes {money(float(last.iloc[0]))} per MW-year: {_leader_sentence(changes, 'input tokens')}"
-        if len(last) and float(last.iloc[0]) > 0
-        else f"From {number(low)} to {number(high)} input tokens: {_leader_sentence(changes, 'input tokens')}"
-    ).replace("loses", "gives up a factor of", 1).replace(" times of its output rate", " of its output rate", 1)
+        (
+            f"From {low:,} to {high:,} input tokens {end} loses {times(float(fall))} of its output rate "
+            f"and still makes {money(float(last.iloc[0]))} per MW-year: {_leader_sentence(changes, 'input tokens')}"
+            if len(last) and float(last.iloc[0]) > 0
+            else f"From {low:,} to {high:,} input tokens: {_leader_sentence(changes, 'input tokens')}"
+        )
+        .replace("loses", "gives up a factor of", 1)
+        .replace(" times of its output rate", " of its output rate", 1)
+    )
     gain = (cached.set_index(["platform", x])[METRIC] - fresh.set_index(["platform", x])[METRIC]).dropna()
     at_end = gain[gain.index.get_level_values(1) == high]
     cached_changes = leader_changes(cached, x, METRIC)
@@ -116,16 +128,20 @@ def context_story(walk: pd.DataFrame, hit: float) -> Story:
     ratio, who = _held_gap(walk[walk["hit"] == 0.0], x)
     meaning = f"{_losers(fresh, x, 'input tokens')} {_unserved(fresh, x, 'input tokens')}"
     if hurt:
-        meaning += f" At {number(high)} tokens the cache lowers profit for {hurt}: cached input sells for less than it saves."
+        meaning += f" At {high:,} tokens the cache lowers profit for {hurt}: cached input sells for less than it saves."
     elif helped:
-        meaning += f" At {number(high)} tokens the cache helps {helped} most."
+        meaning += f" At {high:,} tokens the cache helps {helped} most."
     tops = fresh[fresh[x] == high].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False)
     flip = _flip_words(tops)
     return Story(
         (first_sentence, second),
         f"{start} leads on short prompts" + (f", {end} on long ones" if end != start else " and on long ones"),
-        f"With {percent(hit)} cached, {cached_changes[-1][1]} leads at {number(high)} tokens" if cached_changes else "Nothing serves this workload",
-        f"Keeping the short-prompt layout costs {who} up to {times(ratio)}" if who and ratio > 1.05 else "Retuning the layout hardly matters here",
+        f"With {percent(hit)} cached, {cached_changes[-1][1]} leads at {high:,} tokens"
+        if cached_changes
+        else "Nothing serves this workload",
+        f"Keeping the short-prompt layout costs {who} up to {times(ratio)}"
+        if who and ratio > 1.05
+        else "Retuning the layout hardly matters here",
         meaning.strip(),
         flip,
         basis,
@@ -157,14 +173,18 @@ def ratio_story(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int) ->
     changes, other = leader_changes(a, x, METRIC), leader_changes(b, x, METRIC)
     basis = basis_words(a)
     if not changes:
-        return Story(("No platform serves this workload within its limits.",), "Nothing serves this workload", basis=basis)
-    rate = a.dropna(subset=["total_tok_s_per_gpu"]).sort_values(x).groupby("platform", sort=False)["total_tok_s_per_gpu"]
+        return Story(
+            ("No platform serves this workload within its limits.",), "Nothing serves this workload", basis=basis
+        )
+    rate = (
+        a.dropna(subset=["total_tok_s_per_gpu"]).sort_values(x).groupby("platform", sort=False)["total_tok_s_per_gpu"]
+    )
     grows = (rate.last() / rate.first()).sort_values()
     top = grows.index[-1]
     revenue = a.dropna(subset=[METRIC]).sort_values(x).groupby("platform", sort=False)["revenue_usd_per_mw_year"]
     change = float((revenue.last() / revenue.first()).loc[top])
     first = (
-        f"With {number(total_tokens)} tokens per request in all, moving from mostly output to mostly input multiplies {top}'s total "
+        f"With {total_tokens:,} tokens per request in all, moving from mostly output to mostly input multiplies {top}'s total "
         f"tokens per second by {number(float(grows.iloc[-1]), 2)} but its revenue per MW by only {number(change, 2)}: input is cheap to serve and cheap to sell."
     )
     ratio, who = _held_gap(total, x)
@@ -172,9 +192,12 @@ def ratio_story(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int) ->
     shares = a.dropna(subset=["prefill_gpu_share"]).groupby(x)["prefill_gpu_share"].mean()
     return Story(
         (first, _leader_sentence(changes, "input tokens per output token")),
-        f"{changes[0][1]} leads where output dominates" + (f", {changes[-1][1]} where input does" if changes[-1][1] != changes[0][1] else " and where input does"),
+        f"{changes[0][1]} leads where output dominates"
+        + (f", {changes[-1][1]} where input does" if changes[-1][1] != changes[0][1] else " and where input does"),
         "",
-        f"Keeping one split costs {who} up to {times(ratio)}" if who and ratio > 1.05 else "Retuning the split hardly matters here",
+        f"Keeping one split costs {who} up to {times(ratio)}"
+        if who and ratio > 1.05
+        else "Retuning the split hardly matters here",
         f"On average over platforms prefill takes {percent(float(shares.iloc[0]))} of GPU time at {number(float(shares.index[0]))} input tokens per output "
         f"token and {percent(float(shares.iloc[-1]))} at {number(float(shares.index[-1]))}. {_losers(a, x, 'input per output token')} "
         f"With the output fixed instead: {_leader_sentence(other, 'input tokens per output token')}",
@@ -198,7 +221,7 @@ def expert_story(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame
     k = f"{int(second['top_k'].min())} to {int(second['top_k'].max())}"
     lost = sorted(set(counts["platform"]) - set(free[free["experts"] == high]["platform"]))
     first = (
-        f"From {low} to {high} experts at unchanged active parameters {kept.index[-1]} keeps {percent(float(kept.iloc[-1]))} of its throughput "
+        f"From {low} to {high} experts at unchanged active parameters {kept.index[-1]} keeps {percent(min(float(kept.iloc[-1]), 1.0))} of its throughput "
         f"and {kept.index[0]} {percent(float(kept.iloc[0]))}: the wider the scale-up domain and memory, the cheaper total parameters are."
     )
     then = (
@@ -213,7 +236,8 @@ def expert_story(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame
         f"Total parameters are cheap on {kept.index[-1]}, dear on {kept.index[0]}",
         f"{falls.index[-1]} pays most for more experts per token",
         "",
-        f"Most profit per MW on real models: {words}." + (f" Cannot hold {high} experts within the limits: {join_words(lost)}." if lost else ""),
+        f"Most profit per MW on real models: {words}."
+        + (f" Cannot hold {high} experts within the limits: {join_words(lost)}." if lost else ""),
         "",
         basis_words(sizes),
         (),

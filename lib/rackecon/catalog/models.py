@@ -75,6 +75,7 @@ class Model:
     native_weight_bytes: float
     kv_bytes_per_token_bf16: float
     kv_bytes_per_token_fp8: float
+    kernel_experts: int  # experts of the released model, whose grouped kernels were measured; a walk's variants keep it
 
     @property
     def is_moe(self) -> bool:
@@ -112,7 +113,7 @@ def model_from_row(row: Row) -> Model:
     """A model from one row of the table: shapes read, sizes computed (or carried, where ``arithmetic`` says stated)."""
     values: dict[str, object] = {}
     for name in Model.__dataclass_fields__:
-        if name in _SIZES:
+        if name in _SIZES or name == "kernel_experts":
             continue
         if name in _TEXT:
             values[name] = row.text(name)
@@ -127,7 +128,7 @@ def model_from_row(row: Row) -> Model:
             values[name] = row.number(f"stated_{name}", 0.0)
     else:
         values.update(architecture.sizes({key: value for key, value in values.items() if not isinstance(value, str)}))
-    return Model(**values)  # type: ignore[arg-type]
+    return Model(**values, kernel_experts=row.whole("n_experts"))  # type: ignore[arg-type]
 
 
 def models() -> dict[str, Model]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model
-from rackecon.performance.families import parameter_names
+from rackecon.performance.families import engine_family, parameter_names
 
 __all__ = ["PRECISION_BITS", "Engine", "build_engine"]
 
@@ -27,6 +27,8 @@ KV_BITS = {"bf16": 16.0, "fp8": 8.0, "fp4": 4.5, "int4": 8.0}
 COMPUTE_SHARE = {"bf16": 0.72, "fp8": 0.58, "fp4": 0.40, "int4": 0.60}
 # Share of HBM bandwidth that weight-bound products reach (kernel fits, em)
 BANDWIDTH_SHARE = {"bf16": 0.82, "fp8": 0.78, "fp4": 0.65, "int4": 0.65}
+# Output length set aside per sequence: all of it without eviction (TensorRT-LLM), the mean resident part and a margin else
+RESERVE_SHARE = {"trt": 1.0, "sglang": 0.7, "amd": 0.7, "atom": 0.6, "vllm": 0.6}
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Engine:
     is_moe: FloatArray
     is_mla: FloatArray
     expert_width: FloatArray  # inner size of one expert
+    reserve_share: FloatArray  # share of the output length that the scheduler sets aside
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Engine:
         """The same engine arrays for a choice of rows."""
@@ -150,7 +153,8 @@ def build_engine(
         tag = (a.id, m.id, w, k, e, mode)
         if tag not in cache:
             names = parameter_names(a, m, w, e, mode)
-            cache[tag] = (_constants(a, m, w, k), {group: parameter_index[name] for group, name in names.items()})
+            constants = {**_constants(a, m, w, k), "reserve_share": RESERVE_SHARE[engine_family(e, a.vendor)]}
+            cache[tag] = (constants, {group: parameter_index[name] for group, name in names.items()})
         rows.append(cache[tag][0])
         keyed.append(cache[tag][1])
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}

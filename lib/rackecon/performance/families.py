@@ -20,6 +20,8 @@ ENGINES = (
     "vllm-tpu",
 )
 
+COARSE_COLUMNS = 4096  # inner size from which an expert's product is as efficient as a dense one
+
 
 def engine_family(engine: str, vendor: str) -> str:
     """Engine family of a named engine on a vendor's chips: trt, sglang, amd, atom, vllm.
@@ -108,7 +110,9 @@ def _expert_kind(accelerator: Accelerator, model: Model, precision: str) -> str:
     """Kind of grouped product: by number of experts, and 4-bit weights on chips without 4-bit arithmetic."""
     if precision in ("fp4", "int4") and not math.isfinite(accelerator.peak_fp4_flops):
         return "emulated"
-    return "many" if model.n_experts >= 200 else "few" if model.n_experts >= 64 else "tiny"
+    if model.moe_inter >= COARSE_COLUMNS:
+        return "coarse"
+    return "many" if model.kernel_experts >= 200 else "few" if model.kernel_experts >= 64 else "tiny"
 
 
 def intercept_cell(accelerator: str, family: str, precision: str, mode: str) -> str:

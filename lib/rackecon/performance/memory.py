@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rackecon.performance.engine import Engine
 from rackecon.units import GB_BYTES
 
-__all__ = ["Ledger", "ledger"]
+__all__ = ["Ledger", "ledger", "reserved_context"]
 
 FloatArray = NDArray[np.float64]
 # Engines hand nine tenths of what the weights leave to the cache; runtime, activations and graphs take about 2 GB more
@@ -39,6 +39,15 @@ class Ledger:
             f"per GPU: HBM {hbm:.1f} GB, weights {weights:.1f} GB, left for the cache {max(cache, 0.0):.1f} GB, "
             f"one sequence {one:.3f} GB"
         )
+
+
+def reserved_context(engine: Engine, isl_tokens: FloatArray, osl_tokens: FloatArray) -> FloatArray:
+    """Context that the scheduler sets aside for a running sequence [tokens].
+
+    TensorRT-LLM admits a request only where its whole length fits (no eviction); the others admit on the mean resident
+    length and a margin, and preempt.
+    """
+    return np.asarray(isl_tokens + engine.reserve_share * osl_tokens)
 
 
 def ledger(engine: Engine, context_tokens: FloatArray) -> Ledger:

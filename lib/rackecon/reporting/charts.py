@@ -141,7 +141,13 @@ def assumption_lines(
         alt_.Tooltip(f"{y}:Q", title=y_title, format=",.4~g"),
     ]
     if dash:
-        style = alt_.StrokeDash(f"{dash}:N", title=None)
+        kinds = list(dict.fromkeys(data[dash]))
+        style = alt_.StrokeDash(
+            f"{dash}:N",
+            title=None,
+            scale=alt_.Scale(domain=kinds, range=[[1, 0], [5, 4], [2, 2]][: len(kinds)]),
+            legend=alt_.Legend(labelLimit=260, symbolType="stroke"),
+        )
         detail = [alt_.Detail(f"{dash}:N")]
         tips.append(alt_.Tooltip(f"{dash}:N"))
     else:

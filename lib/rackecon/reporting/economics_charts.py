@@ -73,13 +73,14 @@ def marks_by_platform(
     if order is None:
         first = data[data[kind] == kinds[0]].sort_values(value, ascending=False, kind="stable") if kinds else data
         order = list(dict.fromkeys([*first["platform"], *data["platform"]]))
+    billions = f"replace(format(datum.value, '{x_format}'), 'G', 'bn')"
     scale = alt_.Scale(type="log", nice=True) if log_x else alt_.Scale(zero=True)
     chart = (
         alt_.Chart(data)
         .mark_point(filled=True, size=105, opacity=1)
         .encode(
             y=alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True)),
-            x=alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(format=x_format)),
+            x=alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=billions)),
             shape=alt_.Shape(f"{kind}:N", sort=kinds, title=kind_title),
             color=_colour(alt_, data),
             tooltip=["platform:N", f"{kind}:N", alt_.Tooltip(f"{value}:Q", title=x_title, format=",.4~g")],

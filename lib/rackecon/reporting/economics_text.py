@@ -15,6 +15,9 @@ __all__ = [
     "cost_answer",
     "cost_title",
     "energy_title",
+    "interval_note",
+    "launch_title",
+    "limits_note",
     "missing_note",
     "power_answer",
     "power_title",
@@ -23,7 +26,9 @@ __all__ = [
     "return_sentence",
     "revenue_answer",
     "revenue_title",
+    "site_chart_title",
     "site_title",
+    "speed_energy_title",
     "units_title",
 ]
 
@@ -82,9 +87,13 @@ def power_answer(power: pd.DataFrame, comparison: pd.DataFrame, tokens: str = "o
         one += f", {times(first[new] / last[new])} the figure of {last['platform']}"
     before = _leaders(power, old)
     if before is not None:
-        same = before[0]["accelerator"] == first["accelerator"]
-        keeps = "keeps that leader" if same else f"would put {before[0]['platform']} first"
-        one += f"; the vintage of 2025-10, which counts the building too, {keeps}"
+        one += "; the vintage of 2025-10, which counts the building too, "
+        if before[0]["accelerator"] == first["accelerator"]:
+            one += "keeps that leader"
+        elif not math.isfinite(first[old]):
+            one += f"has no figure for it and puts {before[0]['platform']} first of the rest"
+        else:
+            one += f"would put {before[0]['platform']} first"
     return f"{one}.", f"{site_title(comparison)}."
 
 
@@ -105,6 +114,54 @@ def site_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
     if len(who) == len(limits) == 2 and who[0] == who[1]:
         text += ": one winner for both"
     return text[0].upper() + text[1:]
+
+
+def site_chart_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
+    """Short finding of the site chart."""
+    best = {limit: _leaders(part, by) for limit, part in comparison.groupby("limit", sort=False)}
+    named = {limit: ends[0] for limit, ends in best.items() if ends is not None}
+    who = list(dict.fromkeys(row["platform"] for row in named.values()))
+    if not who:
+        return "No platform has a figure"
+    if all(row[by] <= 0 for row in named.values()):
+        return "Nobody earns on this site"
+    if len(who) == 1:
+        return f"{who[0]} fills the site best by every limit"
+    return "; ".join(f"{limit}: {row['platform']}" for limit, row in named.items())
+
+
+def limits_note(winners: pd.DataFrame) -> str:
+    """In how many workloads the two limits pick different platforms, and which."""
+    wide = winners.pivot(index=["model", "scenario"], columns="limit", values="platform").dropna()
+    apart = wide[wide.nunique(axis=1) > 1]
+    if apart.empty:
+        return f"In all {len(wide)} combinations of model and workload both limits pick the same platform."
+    names = [f"{model} {scenario}" for model, scenario in apart.index]
+    return (
+        f"In {len(apart)} of {len(wide)} combinations of model and workload the two limits pick different platforms: "
+        f"{join_words(names)}."
+    )
+
+
+def speed_energy_title(points: pd.DataFrame) -> str:
+    """Finding of the energy chart: what the fastest point costs in energy over the thriftiest, middle platform."""
+    ratio = points.groupby("platform")["drawn_joules_per_output_token"].agg(lambda x: x.max() / x.min())
+    if ratio.empty:
+        return "No platform serves this workload"
+    return f"The fastest answers take {times(float(ratio.median()))} the energy of the thriftiest"
+
+
+def interval_note(table: pd.DataFrame) -> str:
+    """How far a measurement may lie from the model's token rates, nine times in ten."""
+    known = table[table["reason"] == ""]
+    if known.empty or "total_tok_s_per_gpu_low" not in known:
+        return "Token rates come from the serving model."
+    low = float((known["total_tok_s_per_gpu_low"] / known["total_tok_s_per_gpu"]).median())
+    high = float((known["total_tok_s_per_gpu_high"] / known["total_tok_s_per_gpu"]).median())
+    return (
+        f"Token rates come from the serving model: nine measurements in ten lie between {low:.2f} and {high:.2f} times "
+        "its figure (middle platform), so small leads are not settled."
+    )
 
 
 def energy_title(power: pd.DataFrame) -> str:
@@ -157,6 +214,18 @@ def build_up_title(platform: str, walk: pd.DataFrame) -> str:
     if abs(gap) < 0.005:
         return f"{platform}: parts add up to the published {money(published)}"
     return f"{platform}: {money(built)} from parts, {money(published)} published; {percent(explained / gap)} explained"
+
+
+def launch_title(launch: pd.DataFrame) -> str:
+    """Finding on launch prices: how much dearer the launch must be at the steepest fall shown."""
+    known = launch[launch["launch_usd_per_mtok_total"].notna()]
+    if known.empty:
+        return "No platform has a cost per token"
+    last = known[known["price_decline_per_year"] == known["price_decline_per_year"].max()].iloc[0]
+    ratio = last["launch_usd_per_mtok_total"] / last["levelised_usd_per_mtok_total"]
+    return (
+        f"Prices falling {percent(last['price_decline_per_year'])} a year need {times(ratio)} the flat price at launch"
+    )
 
 
 def revenue_title(ranked: pd.DataFrame) -> str:

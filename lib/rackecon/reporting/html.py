@@ -57,7 +57,7 @@ def _markdown() -> Any:
 def to_html(text: str) -> str:
     """Markdown with equations as HTML; empty heading anchors of the converter are dropped."""
     out = str(_markdown()(text))
-    return re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", out)
+    return re.sub(r'<a class="anchor-link"[^>]*?(/>|>.*?</a>)', "", out)
 
 
 def _code(source: str) -> str:
@@ -68,6 +68,10 @@ def _code(source: str) -> str:
     return str(highlight(source, PythonLexer(), HtmlFormatter(nowrap=False, cssclass="hl")))
 
 
+def _words(text: Any) -> str:
+    return " ".join(text) if isinstance(text, list) else str(text or "")
+
+
 def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
     data = output.get("data", {})
     if VEGALITE_MIME in data:
@@ -75,9 +79,12 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         number = len(charts) + 1
         charts.append(spec)
         text = html.escape(str(spec.get("description", "chart")), quote=True)
+        title = spec.get("title") or {}
+        title = title if isinstance(title, dict) else {"text": title}
+        heading = f'<p class="finding">{html.escape(_words(title.get("text")))}</p><p class="measure">{html.escape(_words(title.get("subtitle")))}</p>'
         body = json.dumps(spec, ensure_ascii=False, separators=(",", ":"), sort_keys=True).replace("</", "<\\/")
         return (
-            f'<figure class="chart" id="chart-{number}" aria-label="{text}"><div class="canvas"></div>'
+            f'<figure class="chart" id="chart-{number}" aria-label="{text}">{heading}<div class="canvas"></div>'
             f'<script type="application/json">{body}</script>'
             f'<figcaption><span class="sr">{text}</span><span class="links"></span></figcaption></figure>'
         )

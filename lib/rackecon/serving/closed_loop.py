@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.performance.engine import Engine
-from rackecon.performance.memory import ledger
+from rackecon.performance.memory import ledger, reserved_context
 from rackecon.performance.step import StepTime, decode_step, prefill_pass
 
 __all__ = ["Load", "Solution", "acceptance_length", "aggregated", "decode_pool", "disaggregated"]
@@ -87,7 +87,7 @@ def aggregated(engine: Engine, v: FloatArray, load: Load, engines: FloatArray) -
     """Solve many aggregated rows; ``load.concurrency`` is of the deployment of ``engines`` equal engines."""
     concurrency = load.concurrency / engines
     context = load.isl_tokens + 0.5 * load.osl_tokens
-    room = ledger(engine, context)
+    room = ledger(engine, reserved_context(engine, load.isl_tokens, load.osl_tokens))
     fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
     most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
     prompts = np.clip(concurrency / engine.dp / PROMPT_BATCHING, 1.0, most_prompts)
@@ -123,7 +123,7 @@ def disaggregated(
 ) -> Solution:
     """Solve many disaggregated rows: two pools, rate-matched."""
     context = load.isl_tokens + 0.5 * load.osl_tokens
-    room = ledger(decode, context)
+    room = ledger(decode, reserved_context(decode, load.isl_tokens, load.osl_tokens))
     prefill_room = ledger(prefill, load.isl_tokens)
     fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
     most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
@@ -164,7 +164,7 @@ def disaggregated(
 def decode_pool(engine: Engine, v: FloatArray, load: Load, latency_s: FloatArray, busy_s: FloatArray) -> Solution:
     """One decode engine fed by a prefill pool that keeps up: rates per engine, first tokens without a prefill queue."""
     context = load.isl_tokens + 0.5 * load.osl_tokens
-    room = ledger(engine, context)
+    room = ledger(engine, reserved_context(engine, load.isl_tokens, load.osl_tokens))
     wait = v[engine.keys["ttft_wait"]] * v[engine.keys["ttft_dp"]]
     first = v[engine.keys["ttft_base"]] * MS + latency_s + wait * busy_s + v[engine.keys["kv_transfer"]] * MS
     a = _speculation(engine, v, load)

@@ -36,7 +36,7 @@ FloatArray = NDArray[np.float64]
 # mean TTFT, medians over submissions)
 P99_TPOT_FACTOR = 1.3
 P99_TTFT_FACTOR = 3.0
-CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.5)))
+CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
 MODES = ("aggregated", "disaggregated")
 COLUMNS = (
@@ -269,7 +269,7 @@ def _all_rows(
     years = years_since_2026(date or base_case().as_of_date)
     held = dict(hold or {})
     drafts = _drafts(arch, speculative, held)
-    modes = [m for m in MODES if m in (mode or held.get("mode") or m)]
+    modes = [m for m in MODES if m == (mode or held.get("mode") or m)]
     parts, texts = [], []
     for m in modes:
         part, text = _evaluate(
@@ -477,7 +477,7 @@ def _evaluate(
         user = factor / done.tpot_s
     names = np.array([x.name for x in layouts])[which]
     if mode == "disaggregated":
-        names = np.array([f"{p:g}P+{d:g}D GPUs, decode {x}" for p, d, x in zip(gpus_p, gpus_d, names, strict=True)])
+        names = np.array([f"{x} decode, {p:g}P:{d:g}D" for p, d, x in zip(gpus_p, gpus_d, names, strict=True)])
     return {
         "engine": np.full(len(which), engine),
         "mode": np.full(len(which), mode),

@@ -9,20 +9,28 @@
   }
   function draw(figure) {
     var spec = JSON.parse(themed(figure.querySelector("script").textContent)), canvas = figure.querySelector(".canvas");
+    delete spec.title; /* the page shows title and measure as text, which wraps and prints */
     if (window.innerWidth < 560 && spec.padding && spec.padding.right > 70) spec.padding.right = 74;
     return window.vegaEmbed(canvas, spec, { renderer: "svg", actions: false }).then(function (result) {
       figure.dataset.drawn = "yes";
       var svg = canvas.querySelector("svg");
       if (svg) { svg.setAttribute("role", "img"); svg.setAttribute("aria-label", figure.getAttribute("aria-label")); }
       views.push(result.view);
-      links(figure, spec, result.view);
+      links(figure, JSON.parse(figure.querySelector("script").textContent));
     });
   }
-  function links(figure, spec, view) {
+  function links(figure, spec) {
     var holder = figure.querySelector(".links");
     if (!holder || holder.children.length) return;
     button(holder, "Data as CSV", function () { save(new Blob([csv(spec)], { type: "text/csv" }), figure.id + ".csv"); });
-    button(holder, "Image as PNG", function () { view.toImageURL("png", 2).then(function (url) { follow(url, figure.id + ".png"); }); });
+    button(holder, "Image as PNG", function () { image(spec, figure.id + ".png"); });
+  }
+  /* A picture stands alone: drawn again at a fixed size, with its title, on white. */
+  function image(spec, name) {
+    var copy = JSON.parse(JSON.stringify(spec)), box = document.createElement("div");
+    copy.width = 720; copy.background = "#ffffff"; box.hidden = true; document.body.appendChild(box);
+    if (copy.title && copy.title.subtitle) copy.title.subtitle = String(copy.title.subtitle).match(/.{1,110}(\s|$)/g);
+    window.vegaEmbed(box, copy, { renderer: "svg", actions: false }).then(function (r) { return r.view.toImageURL("png", 2); }).then(function (url) { follow(url, name); box.remove(); });
   }
   function button(holder, text, act) {
     var b = document.createElement("button"); b.type = "button"; b.textContent = text; b.addEventListener("click", act); holder.appendChild(b);
