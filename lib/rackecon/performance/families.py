@@ -112,7 +112,7 @@ def _expert_kind(accelerator: Accelerator, model: Model, precision: str) -> str:
         return "emulated"
     if model.moe_inter >= COARSE_COLUMNS:
         return "coarse"
-    return "many" if model.kernel_experts >= 200 else "few" if model.kernel_experts >= 64 else "tiny"
+    return "many" if model.kernel_experts >= 200 else "few"
 
 
 def intercept_cell(accelerator: str, family: str, precision: str, mode: str) -> str:
