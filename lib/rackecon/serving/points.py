@@ -22,7 +22,7 @@ from rackecon.performance.parameters import load_parameters
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LENGTH_FACTOR", "POINT_COLUMNS", "Points", "years_since_2026"]
+__all__ = ["LENGTH_FACTOR", "POINT_COLUMNS", "Points", "default_kv_precision", "years_since_2026"]
 
 FloatArray = NDArray[np.float64]
 # A uniform draw of 80-100 % of the nominal length has a mean of 0.9
@@ -57,6 +57,16 @@ POINT_COLUMNS = (
     "latency_statistic",
     "prefix_cache_hit",
 )
+
+
+def default_kv_precision(accelerator: Accelerator, model: Model, weight_precision: str) -> str:
+    """Cache precision where none is named: fp8 under 8- and 4-bit weights, bf16 where only the experts are narrow.
+
+    A model with 4-bit experts and 16-bit attention keeps a 16-bit cache on chips without 4-bit arithmetic.
+    """
+    if weight_precision in ("fp4", "int4") and model.native_expert_bits < 8.0 and model.native_other_bits >= 16.0:
+        return "fp8" if math.isfinite(accelerator.peak_fp4_flops) else "bf16"
+    return "fp8" if weight_precision in ("fp8", "fp4") else "bf16"
 
 
 def years_since_2026(text: str) -> float:
@@ -115,7 +125,7 @@ class Points:
             if m not in known_m:
                 raise unknown_name("model", m, known_m, f"row {line}")
             w = str(row["weight_precision"]).strip()
-            k = str(row.get("kv_precision", "") or "").strip() or ("fp8" if w in ("fp8", "fp4") else "bf16")
+            k = str(row.get("kv_precision", "") or "").strip() or default_kv_precision(known_a[a], known_m[m], w)
             for kind, value in (("weight_precision", w), ("kv_precision", k)):
                 if value not in PRECISION_BITS:
                     raise unknown_name(kind, value, PRECISION_BITS, f"row {line}")
