@@ -37,7 +37,7 @@ ROW = {
 @pytest.mark.parametrize(
     ("values", "verdict", "words"),
     [
-        ([8e6, 3e6], "a", "A earns the most per rack: $8.00M a year"),
+        ([8e6, 3e6], "a", "A earns the most per physical rack: $8.00M a year"),
         ([8e6, 7.9e6], "too close to call", "Too close to call: A and B lead"),
         ([-1e5, -3e5], "nobody earns", "Nobody earns; A loses least"),
         ([np.nan, np.nan], "no result", "No platform serves this workload within its limits"),
@@ -48,16 +48,16 @@ def test_title_follows_the_verdict(values, verdict, words):
 
 
 def test_answer_says_interval_wins_and_both_kinds_of_roi():
-    one, two = economics_text.revenue_answer(ranked([8e6, 7.9e6], "too close to call"), ROW, 1000)
+    one, two = economics_text.revenue_answer(ranked([8e6, 7.9e6], "too close to call"), ROW)
     assert "between $7.00M and $9.00M" in one
     assert "60 of 100" in one
     assert "too close to call against B" in one
     assert "vendor ROI (revenue over investment) is 15" in two
     assert "profit ROI 12" in two
     assert "> 1,000 %" in two
-    lost, _ = economics_text.revenue_answer(ranked([-1e5, -3e5], "nobody earns"), ROW, 1000)
+    lost, _ = economics_text.revenue_answer(ranked([-1e5, -3e5], "nobody earns"), ROW)
     assert lost.startswith("A loses least")
-    none, _ = economics_text.revenue_answer(ranked([np.nan, np.nan], "no result"), None, 1000)
+    none, _ = economics_text.revenue_answer(ranked([np.nan, np.nan], "no result"), None)
     assert none == "No platform serves this workload within its limits."
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -25,7 +25,27 @@ if TYPE_CHECKING:
 
     from rackecon.economics.build_up import BuildUpInputs
 
-__all__ = ["allocation_table", "cost_bases", "launch_prices", "own_against_rent", "reconciliation", "waterfall"]
+__all__ = [
+    "allocation_table",
+    "basis_marks",
+    "cost_bases",
+    "cost_changes",
+    "launch_prices",
+    "own_against_rent",
+    "reconciliation",
+    "reconciliation_bars",
+    "waterfall",
+    "waterfall_bars",
+]
+
+
+BASIS_MARKS: Final = {
+    ("ownership", "hyperscaler", "2026-07"): "own, 2026-07",
+    ("ownership", "hyperscaler", "2025-08"): "own, 2025-08",
+    ("rental", "3-year", "2026-07"): "rent, 3 years",
+    ("rental", "on-demand", "2026"): "rent, on demand",
+    ("build_up", "own parts", "as of the base case"): "build-up",
+}
 
 
 def _inputs(accelerator: str, assume: Assumptions) -> BuildUpInputs:
@@ -213,3 +233,82 @@ def launch_prices(table: pd.DataFrame, declines: Iterable[float], *, wacc: float
         part["launch_usd_per_mtok_total"] = table["cost_usd_per_mtok_total"] * factor
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def basis_marks(bases: pd.DataFrame) -> pd.DataFrame:
+    """The bases a reader compares, one mark each, in a fixed order of kinds.
+
+    Parameters
+    ----------
+    bases : pandas.DataFrame
+        From :func:`cost_bases`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform, kind, usd_per_gpu_hour``.
+    """
+    keys = zip(bases["basis"], bases["tier"], bases["vintage"], strict=True)
+    out = bases.assign(kind=[BASIS_MARKS.get(key, "") for key in keys])
+    out = out[out["kind"] != ""]
+    place = {kind: i for i, kind in enumerate(BASIS_MARKS.values())}
+    return out.sort_values("kind", key=lambda s: s.map(place), kind="stable")[
+        ["accelerator", "platform", "kind", "usd_per_gpu_hour"]
+    ]
+
+
+def waterfall_bars(parts: pd.DataFrame) -> pd.DataFrame:
+    """Parts of a build-up with their total last, as ``part, value``."""
+    import pandas as pd
+
+    bars = parts.rename(columns={"usd_per_gpu_hour": "value"})[["part", "value"]]
+    total = pd.DataFrame({"part": ["total"], "value": [bars["value"].sum()]})
+    return pd.concat([bars, total], ignore_index=True)
+
+
+def reconciliation_bars(walk: pd.DataFrame) -> pd.DataFrame:
+    """Steps from build-up to published as ``part, value``; both ends are drawn from zero."""
+    values = walk["change_usd_per_gpu_hour"].to_numpy(dtype=float).copy()
+    values[0], values[-1] = walk["usd_per_gpu_hour"].iloc[0], walk["usd_per_gpu_hour"].iloc[-1]
+    return walk.assign(value=values).rename(columns={"step": "part"})[["part", "value"]]
+
+
+def cost_changes(accelerators: Iterable[str], model: str, scenario: str, **overrides: Any) -> pd.DataFrame:
+    """Cheapest platform per million total tokens when one assumption moves.
+
+    Parameters
+    ----------
+    accelerators, model, scenario
+        As in :func:`rackecon.analysis.evaluate.evaluate`, one model and scenario.
+    **overrides
+        Assumptions held in every case.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``assumption, value, platform, cost_usd_per_mtok_total, cost_label``.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+    from rackecon.analysis.evaluate import evaluate
+
+    keys, base = list(accelerators), catalog.base_case()
+    cases: list[tuple[str, Any, dict[str, Any]]] = [("as the page ran", "", {})]
+    for name in ("utilisation", "electricity_usd_per_kwh", "pue"):
+        cases += [(name, end, {name: end}) for end in base.range(name)]
+    cases += [
+        ("cost tier", "neocloud", {"cost_tier": "neocloud"}),
+        ("cost vintage", "2025-08", {"cost_vintage": "2025-08"}),
+        ("rent", "3-year", {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07"}),
+    ]
+    rows = []
+    for name, value, change in cases:
+        table = evaluate(keys, [model], [scenario], intervals=False, **{**overrides, **change})
+        known = table[table["cost_usd_per_mtok_total"].notna()]
+        if known.empty:
+            continue
+        best = known.sort_values(["cost_usd_per_mtok_total", "accelerator"], kind="stable").iloc[0]
+        cells = {key: best[key] for key in ("platform", "cost_usd_per_mtok_total", "cost_label")}
+        rows.append({"assumption": name, "value": str(value), **cells})
+    return pd.DataFrame(rows)

@@ -40,8 +40,8 @@ def listings(table: pd.DataFrame, model: str, as_of_date: str, tiers: tuple[str,
     Returns
     -------
     pandas.DataFrame
-        ``provider, listing, from_date, fresh_input, cached_input, output`` [USD/Mtok], sorted by provider; cached
-        input NaN where the provider names none. Of several listings of one provider the newest counts (then the
+        ``provider, listing, from_date, fresh_input, cached_input, output, source_id`` [USD/Mtok], sorted by provider;
+        cached input NaN where the provider names none. Of several listings of one provider the newest counts (then the
         cheapest output).
     """
     import pandas as pd
@@ -61,6 +61,7 @@ def listings(table: pd.DataFrame, model: str, as_of_date: str, tiers: tuple[str,
             "fresh_input": pd.to_numeric(frame["value_input"]),
             "cached_input": pd.to_numeric(frame["value_cached_input"]),
             "output": pd.to_numeric(frame["value_output"]),
+            "source_id": frame["source_id"],
         }
     )[keep]
     out = out.dropna(subset=["fresh_input", "output"])

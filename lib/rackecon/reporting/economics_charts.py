@@ -74,7 +74,7 @@ def marks_by_platform(
         first = data[data[kind] == kinds[0]].sort_values(value, ascending=False, kind="stable") if kinds else data
         order = list(dict.fromkeys([*first["platform"], *data["platform"]]))
     billions = f"replace(format(datum.value, '{x_format}'), 'G', 'bn')"
-    scale = alt_.Scale(type="log", nice=True) if log_x else alt_.Scale(zero=True)
+    scale = alt_.Scale(type="log", nice=False, padding=12) if log_x else alt_.Scale(zero=True)
     chart = (
         alt_.Chart(data)
         .mark_point(filled=True, size=105, opacity=1)

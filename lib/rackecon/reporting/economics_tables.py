@@ -14,7 +14,7 @@ from rackecon.reporting.text import tidy
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["csv_link", "sources_table"]
+__all__ = ["card_sources", "card_table", "csv_link", "sources_table"]
 
 
 def csv_link(frame: pd.DataFrame, file_name: str, words: str) -> Html:
@@ -49,3 +49,46 @@ def sources_table(ids: Iterable[str], caption: str) -> Html:
     wanted = dict.fromkeys(str(item) for item in ids)
     shown = known[known["source_id"].isin(wanted)].sort_values("source_id", kind="stable")
     return table(shown[["title", "publisher", "date", "address"]].fillna(""), caption)
+
+
+def card_table(models: Iterable[str], results: pd.DataFrame) -> Html:
+    """The price cards a page used, with range, count and age of the listings behind them.
+
+    Parameters
+    ----------
+    models : iterable of str
+        Model ids.
+    results : pandas.DataFrame
+        Evaluated rows, for the prices they used (a factor or a given card included).
+    """
+    import pandas as pd
+
+    from rackecon.economics.price_table import price_card
+
+    rows = []
+    for model in models:
+        card = price_card(model)
+        used = results[results["model"] == model].iloc[0]
+        for name, words in (("fresh_input", "fresh input"), ("cached_input", "cached input"), ("output", "output")):
+            low, high = getattr(card, f"{name}_range")
+            rows.append(
+                {
+                    "tokens": words,
+                    "price": float(used.get(f"price_{name}_usd_per_mtok", getattr(card, name))),
+                    "cheapest": low,
+                    "dearest": high,
+                    "model": model,
+                }
+            )
+    caption = f"List price, USD per million tokens: {card.rule}, as of {card.as_of_date}; {card.listings} providers, "
+    caption += f"newest listing {card.newest_listing}; {card.cached_note}"
+    return table(pd.DataFrame(rows), caption)
+
+
+def card_sources(models: Iterable[str]) -> list[str]:
+    """Source ids of the listings that the models' cards are made of."""
+    from rackecon import catalog
+    from rackecon.economics.price_table import listings
+
+    prices, today = catalog.table("prices"), str(catalog.base_case().as_of_date)
+    return [str(item) for model in models for item in listings(prices, model, today)["source_id"]]

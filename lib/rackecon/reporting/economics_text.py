@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.reporting.text import count, join_words, money, number, percent, times, years_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
+UNIT_WORDS: Final = {
+    "rack": "per physical rack",
+    "mw": "per provisioned MW (vintage as stated)",
+    "position": "per equal-power rack position",
+    "usd": "per invested dollar",
+}
+
 __all__ = [
+    "UNIT_WORDS",
     "build_up_title",
+    "cash_title",
     "cost_answer",
     "cost_title",
     "energy_title",
@@ -29,6 +38,7 @@ __all__ = [
     "site_chart_title",
     "site_title",
     "speed_energy_title",
+    "units_short",
     "units_title",
 ]
 
@@ -118,7 +128,7 @@ def site_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
 
 def site_chart_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
     """Short finding of the site chart."""
-    best = {limit: _leaders(part, by) for limit, part in comparison.groupby("limit", sort=False)}
+    best = {str(limit): _leaders(part, by) for limit, part in comparison.groupby("limit", sort=False)}
     named = {limit: ends[0] for limit, ends in best.items() if ends is not None}
     who = list(dict.fromkeys(row["platform"] for row in named.values()))
     if not who:
@@ -136,7 +146,7 @@ def limits_note(winners: pd.DataFrame) -> str:
     apart = wide[wide.nunique(axis=1) > 1]
     if apart.empty:
         return f"In all {len(wide)} combinations of model and workload both limits pick the same platform."
-    names = [f"{model} {scenario}" for model, scenario in apart.index]
+    names = [f"{row[0]} {row[1]}" for row in apart.index.to_list()]
     return (
         f"In {len(apart)} of {len(wide)} combinations of model and workload the two limits pick different platforms: "
         f"{join_words(names)}."
@@ -228,7 +238,7 @@ def launch_title(launch: pd.DataFrame) -> str:
     )
 
 
-def revenue_title(ranked: pd.DataFrame) -> str:
+def revenue_title(ranked: pd.DataFrame, unit: str = "rack") -> str:
     """Finding of the profit chart, by verdict."""
     known = ranked[ranked["value"].notna()]
     if known.empty:
@@ -240,10 +250,10 @@ def revenue_title(ranked: pd.DataFrame) -> str:
     if verdict == "too close to call":
         rivals = [first["platform"], *known["platform"].iloc[1:2]]
         return f"Too close to call: {join_words(rivals)} lead"
-    return f"{first['platform']} earns the most per rack: {money(first['value'])} a year"
+    return f"{first['platform']} earns the most {UNIT_WORDS[unit]}: {money(first['value'])} a year"
 
 
-def revenue_answer(ranked: pd.DataFrame, row: Any, draws: int) -> tuple[str, str]:
+def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[str, str]:
     """The page's two sentences: who earns most per rack and how surely, and what that is as a return.
 
     Parameters
@@ -252,15 +262,15 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, draws: int) -> tuple[str, str
         From :func:`rackecon.analysis.ranking.rank`, one model and scenario.
     row : Series or None
         The leader's row of the evaluation.
-    draws : int
-        Draws behind the win share.
+    unit : str
+        ``rack``, ``mw``, ``position`` or ``usd``: what profit is counted per.
     """
     known = ranked[ranked["value"].notna()]
     if known.empty or row is None:
         return "No platform serves this workload within its limits.", "There is no return to state."
     first = known.iloc[0]
     interval = f"nine cases in ten lie between {money(first['value_low'])} and {money(first['value_high'])}"
-    verb = "loses least" if first["value"] <= 0 else "earns the most per physical rack"
+    verb = f"{'loses least' if first['value'] <= 0 else 'earns the most'} {UNIT_WORDS[unit]}"
     one = f"{first['platform']} {verb}, {money(first['value'])} a year; {interval}"
     one += f", and it leads in {count(first['win_share'])} cases"
     if str(first["verdict"]) == "too close to call" and len(known) > 1:
@@ -289,6 +299,29 @@ def units_title(ranks: pd.DataFrame) -> str:
         return f"{names[0]} comes first by every unit"
     parts = [f"{name} {join_words(first.loc[first['platform'] == name, 'unit'])}" for name in names]
     return f"The unit decides: {'; '.join(parts)}"
+
+
+def units_short(ranks: pd.DataFrame) -> str:
+    """Short finding of the side-by-side ranking."""
+    names = list(dict.fromkeys(ranks.loc[ranks["rank"] == 1, "platform"]))
+    if not names:
+        return "No platform has a result"
+    return (
+        f"{names[0]} comes first by every unit" if len(names) == 1 else f"The unit decides between {join_words(names)}"
+    )
+
+
+def cash_title(results: pd.DataFrame) -> str:
+    """Finding of the cash-flow chart: who is paid back, and how fast at best."""
+    known = results[results["payback_years"].notna()]
+    if known.empty:
+        return "Nothing is invested in rented capacity"
+    back = known[known["payback_years"] < math.inf]
+    if back.empty:
+        return "No platform is paid back"
+    best = back.sort_values(["payback_years", "accelerator"], kind="stable").iloc[0]
+    who = "Every platform is" if len(back) == len(known) else f"{len(back)} of {len(known)} platforms are"
+    return f"{who} paid back, {best['platform']} first, after {years_text(best['payback_years'])}"
 
 
 def price_title(table: pd.DataFrame) -> str:
