@@ -15,6 +15,7 @@ from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS, Points
 __all__ = ["Prepared", "Predictions", "predict", "prepare"]
 
 FloatArray = NDArray[np.float64]
+LIGHT_LOAD = 80.0  # requests per data-parallel rank up to which recipes draft 3 tokens
 BOTTLENECKS = ("weights", "kv", "compute", "network", "host")
 
 
@@ -57,12 +58,27 @@ class Prepared:
     supported: NDArray[np.bool_]
 
 
+def usual_draft_tokens(points: Points, rows: NDArray[np.intp]) -> FloatArray:
+    """Expected draft depth where a row names a method but no depth [tokens].
+
+    Published TensorRT-LLM recipes draft 3 tokens with tensor-parallel attention, and with data-parallel attention 3 at
+    light load falling to 1 at heavy load (data/measured_serving.csv, rows that state it); others: the mean of 1 to 3.
+    """
+    n = points.numbers
+    ranks = np.where(np.isfinite(n["decode_gpus"]), n["decode_gpus"], n["tp"])[rows]
+    load = np.maximum(n["concurrency"][rows] / np.maximum(np.nan_to_num(ranks, nan=1.0), 1.0), 1.0)
+    spread = np.clip(3.0 - np.log2(load / LIGHT_LOAD), 1.0, 3.0)
+    stated = np.array(["trtllm" in points.engine[i] for i in rows], dtype=bool)
+    return np.where(stated, np.where(n["dp_attention"][rows] > 0, spread, 3.0), UNKNOWN_DRAFT_TOKENS)
+
+
 def _load(points: Points, rows: NDArray[np.intp]) -> Load:
     n = points.numbers
     factor = n["length_draw"][rows]
     draft = n["draft_tokens"][rows]
     method = n["speculative"][rows] > 0
-    draft = np.where(method, np.where(np.isfinite(draft) & (draft > 0), draft, UNKNOWN_DRAFT_TOKENS), 0.0)
+    unknown = usual_draft_tokens(points, rows)
+    draft = np.where(method, np.where(np.isfinite(draft) & (draft > 0), draft, unknown), 0.0)
     hit = np.nan_to_num(n["prefix_cache_hit"][rows])
     return Load(
         n["isl"][rows] * factor, n["osl"][rows] * factor, hit, n["concurrency"][rows], draft, np.ones(len(rows))
