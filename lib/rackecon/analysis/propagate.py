@@ -19,7 +19,7 @@ from rackecon.analysis.assumptions import Assumptions, assumptions
 from rackecon.analysis.distributions import Distribution, distributions, recentred, two_piece
 from rackecon.analysis.money import Platform, cards_for, platforms_for
 from rackecon.analysis.sampling import SEED, Design, Scores, design, sample
-from rackecon.analysis.shortlist import PHYSICAL, RATES, Shortlist, Work, shortlist, tails, work_at
+from rackecon.analysis.shortlist import PHYSICAL, RATES, Work, exact_rows, relevant, shortlist, tails, work_at
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
 from rackecon.economics.power_table import draw_curve
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["OUTPUTS", "Cell", "Outcomes", "Portfolio", "Terms", "portfolio", "propagate", "run"]
 
 FloatArray = NDArray[np.float64]
-CHUNK: Final = 4096
 Z90: Final = 1.6448536269514722
 OUTPUTS: Final = (
     "profit_usd_per_rack_year",
@@ -78,7 +77,6 @@ class Cell:
     reason: str
     platform: Platform
     card: PriceCard | None
-    listed: Shortlist | None
     platform_index: int
     model_index: int
     price: tuple[float, float]
@@ -95,6 +93,17 @@ class Portfolio:
     plan: Design
     assume: Assumptions
     options: Mapping[str, Any] = field(default_factory=dict)
+    lists: dict[tuple[Any, ...], dict[str, NDArray[Any]]] = field(default_factory=dict, compare=False, repr=False)
+    """Short lists already searched, by cell and physical point."""
+
+    def listed(self, cell: Cell, scores: FloatArray) -> dict[str, NDArray[Any]]:
+        """Short list of a cell at one physical point, searched once."""
+        key = (cell.accelerator, cell.model, cell.scenario, *scores.tolist())
+        if key not in self.lists:
+            case = self.cases[cell.scenario]
+            work = work_at(case, cell.model, self.inputs, scores[None, :])
+            self.lists[key] = shortlist(exact_rows(cell.accelerator, cell.model, work, 0, self.options), case)
+        return self.lists[key]
 
 
 @dataclass(frozen=True)
@@ -105,8 +114,8 @@ class Outcomes:
     values: Mapping[str, FloatArray]
     served: NDArray[np.bool_]
     """Whether any configuration met the limits in that draw; if not, it earns nothing and costs all."""
-    choice: NDArray[np.intp]
-    """Position of the chosen configuration in the cell's short list."""
+    layout: NDArray[np.str_]
+    """Chosen configuration: mode, layout, draft tokens, requests in flight; empty where nothing served."""
 
     @property
     def draws(self) -> int:
@@ -162,13 +171,10 @@ def portfolio(
     for case in cases.values():
         for m, name in enumerate(models):
             for p, key in enumerate(accelerators):
-                listed = shortlist(key, name, case, known, options=search_options)
                 reason = platforms[key].reason
                 if cards[name] is None:
                     reason = "no standard listing of the model at the as-of date"
-                if listed is None:
-                    reason = "no configuration fits"
-                cells.append(Cell(key, name, case.id, reason, platforms[key], cards[name], listed, p, m, widths[name]))
+                cells.append(Cell(key, name, case.id, reason, platforms[key], cards[name], p, m, widths[name]))
     return Portfolio(
         tuple(cells), cases, known, design(accelerators, models, known), assume, dict(search_options or {})
     )
@@ -216,25 +222,40 @@ def propagate(made: Portfolio, scores: Scores) -> Outcomes:
     n = len(scores)
     values = {name: np.full((len(made.cells), n), np.nan) for name in OUTPUTS}
     served = np.zeros((len(made.cells), n), dtype=bool)
-    choice = np.full((len(made.cells), n), -1, dtype=np.intp)
+    layouts = np.full((len(made.cells), n), "", dtype="<U96")
     for i, cell in enumerate(made.cells):
-        if cell.reason or cell.listed is None or cell.card is None:
+        if cell.reason:
             continue
         terms = Terms(made, cell, scores)
-        z = np.stack([scores.of(name, cell.platform_index, cell.model_index) for name in PHYSICAL], axis=1)
-        rates = np.empty((3, n))
-        for start in range(0, n, CHUNK):
-            part = slice(start, min(start + CHUNK, n))
-            log = cell.listed.log_rates(z[part])
-            best, ok, chosen = terms.choose(log, cell.listed.rows, part)
-            rates[:, part], served[i, part], choice[i, part] = chosen, ok, np.where(ok, best, -1)
-        load = np.append(_drawn(cell, cell.listed.rows), 0.0)[np.where(served[i], choice[i], -1)]
+        rates, load = np.ones((3, n)), np.zeros(n)
+        points, group = np.unique(terms.physical, axis=0, return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        ends = np.cumsum(np.bincount(group, minlength=len(points)))
+        for at, part in zip(points, np.split(order, ends[:-1]), strict=True):
+            rows = made.listed(cell, at)
+            if not len(rows["mode"]):
+                continue
+            best, ok, chosen = terms.choose(rows, part)
+            served[i, part] = ok
+            rates[:, part] = np.where(ok, chosen, 1.0)
+            load[part] = np.where(ok, drawn_it_kw(cell, rows)[best], 0.0)
+            layouts[i, part] = np.where(ok, _names(rows)[best], "")
         for name, value in terms.money(rates, served[i], load).items():
             values[name][i] = value
-    return Outcomes(made, values, served, choice)
+    return Outcomes(made, values, served, layouts)
 
 
-def _drawn(cell: Cell, rows: Mapping[str, NDArray[Any]]) -> FloatArray:
+def _names(rows: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:
+    texts = [
+        f"{mode}, {layout}, {draft:g} draft, {load:g} in flight"
+        for mode, layout, draft, load in zip(
+            rows["mode"], rows["layout"], rows["draft_tokens"], rows["concurrency"], strict=True
+        )
+    ]
+    return np.array(texts, dtype="<U96")
+
+
+def drawn_it_kw(cell: Cell, rows: Mapping[str, NDArray[Any]]) -> FloatArray:
     """IT power drawn by each configuration [kW/GPU]; 0 where the platform's is unknown."""
     it_kw = cell.platform.it_kw_per_gpu
     if math.isnan(it_kw):
@@ -252,7 +273,11 @@ class Terms:
         z = {name: scores.of(name, cell.platform_index, cell.model_index) for name in made.plan.inputs}
         self.z = z
         item = made.inputs
-        self.work: Work = work_at(self.case, cell.model, item, {name: z[name] for name in PHYSICAL})
+        matters = relevant(cell.model, self.case)
+        self.physical = np.stack(
+            [z[n] if use else np.zeros(len(scores)) for n, use in zip(PHYSICAL, matters, strict=True)], 1
+        )
+        self.work: Work = work_at(self.case, cell.model, item, self.physical)
         own = [n for n in made.plan.inputs if item[n].form not in ("evidence", "listings") and n not in PHYSICAL]
         self.x = {name: item[name].quantile_of_normal(z[name]) for name in own}
         x, base, p, card = self.x, made.assume, cell.platform, cell.card
@@ -291,7 +316,7 @@ class Terms:
         )
         self.bill = x["electricity_usd_per_kwh"] * x["pue"] - _base_bill(p)
 
-    def errors(self, mode: str, part: slice) -> FloatArray:
+    def errors(self, mode: str, part: NDArray[np.intp]) -> FloatArray:
         """Log errors of :data:`RATES` in a mode, ``(3, draws)``: one error for all of a cell's configurations."""
         link = self.made.inputs[f"speed_follows_rate_{mode}"].central
         rate = self.z["rate_error"][part]
@@ -303,21 +328,31 @@ class Terms:
         return np.stack(out)
 
     def choose(
-        self, log: FloatArray, rows: Mapping[str, NDArray[Any]], part: slice
+        self, rows: Mapping[str, NDArray[Any]], part: NDArray[np.intp]
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_], FloatArray]:
-        """Most profitable configuration inside the limits, whether there is one, and its rates ``(3, draws)``."""
+        """Most profitable configuration inside the limits, whether there is one, and its rates ``(3, draws)``.
+
+        Parameters
+        ----------
+        rows : mapping of ndarray
+            Configurations at the draws' common physical point.
+        part : ndarray of int
+            The draws.
+        """
         case, tail = self.case, tails(self.case)
-        tpot = math.log(1000.0 * tail[0] / case.tpot_limit_ms) - 1e-9 if case.tpot_limit_ms is not None else -np.inf
-        ttft = math.log(case.ttft_limit_ms / tail[1]) + 1e-9 if case.ttft_limit_ms is not None else np.inf
-        log = log.copy()
-        for mode in np.unique(rows["mode"]):
-            log[:, :, rows["mode"] == mode] += self.errors(str(mode), part)[:, :, None]
-        allowed = (log[1] >= tpot) & (log[2] <= ttft) & np.isfinite(log[0])
-        gain = np.exp(log[0]) * self.unit_revenue[part, None] - self.bill[part, None] * _drawn(self.cell, rows)
-        gain = np.where(allowed, gain, -np.inf)
+        wanted = 1000.0 * tail[0] / case.tpot_limit_ms * (1 - 1e-9) if case.tpot_limit_ms is not None else 0.0
+        latest = case.ttft_limit_ms / tail[1] * (1 + 1e-9) if case.ttft_limit_ms is not None else np.inf
+        split = np.asarray(rows["mode"]) == "disaggregated"
+        factor = np.empty((3, len(part), len(split)))
+        for flag, mode in ((False, "aggregated"), (True, "disaggregated")):
+            if (split == flag).any():
+                factor[:, :, split == flag] = np.exp(self.errors(mode, part))[:, :, None]
+        rates = factor * np.stack([rows[name] for name in RATES])[:, None, :]
+        gain = rates[0] * self.unit_revenue[part, None] - self.bill[part, None] * drawn_it_kw(self.cell, rows)
+        gain = np.where((rates[1] >= wanted) & (rates[2] <= latest), gain, -np.inf)
         best = np.argmax(gain, axis=1)
-        at = np.arange(len(best))
-        return best, allowed[at, best], np.exp(log[:, at, best])
+        at = np.arange(len(part))
+        return best, np.isfinite(gain[at, best]), rates[:, at, best]
 
     def money(self, rates: FloatArray, served: NDArray[np.bool_], drawn_kw: FloatArray) -> dict[str, FloatArray]:
         """Outputs of the chosen configurations."""

@@ -19,11 +19,23 @@ from numpy.typing import NDArray
 from rackecon.analysis.distributions import Distribution, distributions
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["SEED", "Design", "Scores", "design", "median_scores", "normal_points", "sample"]
+__all__ = [
+    "PHYSICAL_POINTS",
+    "SEED",
+    "Design",
+    "Scores",
+    "blocked",
+    "design",
+    "median_scores",
+    "normal_points",
+    "sample",
+]
 
 FloatArray = NDArray[np.float64]
 SEED: Final = 20261123
 """The one seed behind every draw of the reports."""
+PHYSICAL_POINTS: Final = 64
+"""Distinct points of the physical inputs in a sample."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +174,38 @@ def normal_points(draws: int, columns: int, seed: int = SEED) -> FloatArray:
     return np.asarray(ndtri(np.clip(points, 1e-12, 1.0 - 1e-12)))
 
 
-def sample(plan: Design, draws: int, seed: int = SEED) -> Scores:
-    """Scores of every input of a design, ``draws`` of them, from the recorded seed."""
-    return plan.scores(normal_points(draws, len(plan.factors), seed))
+def sample(plan: Design, draws: int, seed: int = SEED, *, physical_points: int = PHYSICAL_POINTS) -> Scores:
+    """Scores of every input of a design from the recorded seed.
+
+    Parameters
+    ----------
+    plan : Design
+    draws : int
+        A power of two.
+    seed : int
+    physical_points : int
+        Distinct points of the physical inputs (:data:`rackecon.analysis.shortlist.PHYSICAL`), a power of two: the
+        search is run at each. Consecutive draws, themselves a balanced set, share one.
+
+    Returns
+    -------
+    Scores
+    """
+    return plan.scores(blocked(plan, normal_points(draws, len(plan.factors), seed), physical_points, seed))
+
+
+def blocked(plan: Design, normals: FloatArray, physical_points: int, seed: int = SEED) -> FloatArray:
+    """Normals whose physical columns take few distinct points, each shared by a run of consecutive draws."""
+    from rackecon.analysis.shortlist import PHYSICAL
+
+    columns = [i for i, name in enumerate(plan.factors) if name in PHYSICAL]
+    if not columns or physical_points >= len(normals):
+        return normals
+    points = normal_points(physical_points, len(columns), seed + 1)
+    out = normals.copy()
+    # runs, not strides: every stride of a Sobol sequence sits in one slice of its first dimension
+    out[:, columns] = points[np.arange(len(normals)) * physical_points // len(normals)]
+    return out
 
 
 def median_scores(plan: Design, draws: int = 1) -> Scores:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rackecon.analysis.propagate import Portfolio, Terms, propagate
 from rackecon.analysis.sampling import SEED, sample
-from rackecon.analysis.shortlist import RATES, exact_rows
+from rackecon.analysis.shortlist import KEPT, RATES, exact_rows
 
 __all__ = ["ShortlistCheck", "check_shortlist"]
 
@@ -52,7 +52,7 @@ def check_shortlist(made: Portfolio, draws: int = 256, seed: int = SEED, toleran
     ShortlistCheck
         1 where neither finds a configuration inside the limits, 0 or inf where only one of them does.
     """
-    scores = sample(made.plan, draws, seed)
+    scores = sample(made.plan, draws, seed, physical_points=draws)
     quick = propagate(made, scores)
     ratio = np.full((len(made.cells), draws), np.nan)
     for i, cell in enumerate(made.cells):
@@ -62,11 +62,13 @@ def check_shortlist(made: Portfolio, draws: int = 256, seed: int = SEED, toleran
         for d in range(draws):
             rows = exact_rows(cell.accelerator, cell.model, terms.work, d, made.options)
             fits = rows["fits"].astype(bool)
-            with np.errstate(all="ignore"):
-                log = np.log(np.stack([rows[name] for name in RATES]).astype(float))
-            log[0, ~fits | ~np.isfinite(log).all(axis=0)] = -np.inf
-            _, ok, rates = terms.choose(log[:, None, :], rows, slice(d, d + 1))
-            found = rates[0, 0] if ok[0] else 0.0
+            for name in RATES:
+                fits &= np.isfinite(rows[name])
+            if fits.any():
+                _, ok, rates = terms.choose({name: rows[name][fits] for name in KEPT}, np.array([d]))
+                found = rates[0, 0] if ok[0] else 0.0
+            else:
+                found = 0.0
             mine = quick.values["total_tok_s_per_gpu"][i, d]
             with np.errstate(all="ignore"):
                 ratio[i, d] = 1.0 if found == mine else mine / found
