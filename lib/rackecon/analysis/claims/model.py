@@ -1,0 +1,304 @@
+"""What the model says about a claim: its number at every operating point that its conditions allow, with intervals.
+
+Conditions that the source leaves open are all tried. A rate at a speed is the searched front's, times the median of
+published over searched rates (:mod:`rackecon.analysis.claims.accuracy`): it stands for what a public measurement would
+show, and its 90 % interval comes from the same residuals.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from rackecon import catalog
+from rackecon.analysis.claims import arithmetic
+from rackecon.analysis.claims.accuracy import FrontScale, front_scale
+from rackecon.analysis.claims.evidence import measured_front
+from rackecon.analysis.claims.records import CONDITIONS, Claim
+from rackecon.economics.checks import FloatArray
+from rackecon.economics.cost import select_cost
+from rackecon.economics.power_table import all_in_kw
+from rackecon.economics.tokens import cost_usd_per_mtok
+from rackecon.errors import InputError
+from rackecon.evidence.intervals import evidence_class, interval_factors
+from rackecon.serving.frontier import Frontier, search
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["EDGE", "VINTAGES", "Points", "Side", "cases", "cost_per_gpu_hour", "evaluate", "rack_gpus", "side"]
+
+VINTAGES: Final = {"2025": ("2025-08", "2025-10"), "2026": ("2026-07", "2026-07")}
+"""Vintage of published figures: $/GPU-hour and kW per GPU."""
+EDGE: Final = 0.1
+GRID: Final = 41
+COMPARED: Final = ("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One platform under one set of conditions: its searched front, the published sweep's range, its residuals."""
+
+    accelerator: str
+    front: Frontier
+    scale: FrontScale
+    sweep: tuple[float, float]
+    extra_log: tuple[float, float]
+
+    def rate(self, tok_s_per_user: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Middle [tok/s/GPU, total], and natural logs of the interval's ends over the middle (low, high)."""
+        speed, rate = self.front.rows["tok_s_per_user"], self.front.rows["total_tok_s_per_gpu"]
+        at = np.asarray(tok_s_per_user, dtype=float)
+        if not len(speed):
+            nothing = np.full(at.shape, np.nan)
+            return nothing, nothing, nothing
+        value = np.exp(np.interp(at, speed, np.log(rate)) + self.scale.log_mid)
+        value = np.where(at > speed[-1] * (1 + 1e-9), np.nan, value)
+        low = -math.hypot(self.scale.log_mid - self.scale.log_low, self.extra_log[0])
+        high = math.hypot(self.scale.log_high - self.scale.log_mid, self.extra_log[1])
+        return value, np.full(at.shape, low), np.full(at.shape, high)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Operating points of all cases of a claim, as columns of equal length."""
+
+    case: tuple[str, ...]
+    tok_s_per_user: FloatArray
+    position: FloatArray
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    @property
+    def in_middle(self) -> FloatArray:
+        """Whether a point lies in the middle 80 % of the interactivity range; unknown positions count as inside."""
+        known = np.isfinite(self.position)
+        return np.asarray(~known | ((self.position >= EDGE) & (self.position <= 1.0 - EDGE)))
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The points as a data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "case": self.case,
+                "tok_s_per_user": self.tok_s_per_user,
+                "position": self.position,
+                "value": self.value,
+                "low": self.low,
+                "high": self.high,
+            }
+        )
+
+
+def cases(claim: Claim) -> list[dict[str, str]]:
+    """Every combination of the conditions, stated ones fixed; ``=`` on the baseline copies the subject's condition."""
+    names = [n for n in CONDITIONS if n in claim.conditions and claim.conditions[n].options]
+    out = []
+    for values in itertools.product(*(claim.conditions[n].options for n in names)):
+        case = dict(zip(names, values, strict=True))
+        for ours, theirs in (("weight_precision", "baseline_precision"), ("speculative", "baseline_speculative")):
+            if case.get(theirs) == "=":
+                case[theirs] = case.get(ours, "")
+        out.append(case)
+    return out
+
+
+@lru_cache(maxsize=512)
+def _front(
+    accelerator: str, model: str, workload: str, precision: str, speculative: str, date: str, hit: float
+) -> Frontier:
+    isl, osl = (float(x) for x in workload.split("/"))
+    weight = None if precision in ("", "usual") else precision
+    try:
+        return search(
+            accelerator,
+            model,
+            isl,
+            osl,
+            prefix_cache_hit=hit,
+            weight_precision=weight,
+            speculative=speculative or "none",
+            date=date or None,
+        )
+    except InputError as error:
+        raise InputError(f"{accelerator}, {model}, {workload}: {error}") from error
+
+
+def side(case: Mapping[str, str], which: str = "subject") -> Side:
+    """The subject or the baseline of a case."""
+    base = which == "baseline"
+    accelerator, model = case[which], case["model"]
+    precision = case.get("baseline_precision" if base else "weight_precision", "")
+    speculative = case.get("baseline_speculative" if base else "speculative", "none") or "none"
+    date = (case.get("baseline_software_date") if base else "") or case.get("software_date", "")
+    hit = float(case.get("prefix_cache_hit") or 0.0)
+    front = _front(accelerator, model, case["workload"], precision, speculative, date, hit)
+    if precision in ("", "usual") and len(front):
+        precision = str(front.rows["weight_precision"][0])
+    published = measured_front(accelerator, model, case["workload"], precision, speculative)
+    known = published.points >= 3 and published.sweep_high > 1.5 * published.sweep_low
+    sweep = (published.sweep_low, published.sweep_high) if known else _range(front)
+    return Side(accelerator, front, front_scale(accelerator, speculative), sweep, _extra(accelerator, model))
+
+
+def _range(front: Frontier) -> tuple[float, float]:
+    speed = front.rows["tok_s_per_user"]
+    return (float(speed[0]), float(speed[-1])) if len(speed) else (math.nan, math.nan)
+
+
+def _extra(accelerator: str, model: str) -> tuple[float, float]:
+    """Logs that widen an interval where the platform or the model has no measurement."""
+    if not evidence_class(accelerator, model, "aggregated").startswith("new"):
+        return 0.0, 0.0
+    low, high = interval_factors(accelerator, model, "aggregated", "total_tok_s_per_gpu")
+    return math.log(low), math.log(high)
+
+
+def cost_per_gpu_hour(accelerator: str, vintage: str) -> float:
+    """Published hyperscaler ownership cost of a vintage [USD/GPU-hour]; NaN where none is published."""
+    found = select_cost(accelerator, basis="ownership", tier="hyperscaler", vintage=VINTAGES[vintage][0])
+    return found.usd_per_gpu_hour if found is not None else math.nan
+
+
+def rack_gpus(accelerator: str) -> int:
+    """GPUs of a rack."""
+    return int(catalog.rack(accelerator).gpus_per_rack)
+
+
+def _speeds(case: Mapping[str, str], sides: list[Side], stated: bool) -> FloatArray:
+    fixed = case.get("tok_s_per_user", "")
+    if stated and fixed:
+        return np.array([float(fixed)])
+    rate = case.get("baseline_tok_s_per_gpu", "")
+    if rate:
+        return _speed_of_rate(sides[-1], float(rate))
+    ends = [(s.front.rows["tok_s_per_user"][0], s.front.rows["tok_s_per_user"][-1]) for s in sides if len(s.front)]
+    if len(ends) < len(sides):
+        return np.array([])
+    low, high = max(e[0] for e in ends), min(e[1] for e in ends)
+    return np.linspace(low, high, GRID) if high > low else np.array([])
+
+
+def _speed_of_rate(one: Side, rate: float) -> FloatArray:
+    """Speed at which a platform gives a rate; where the front never falls so low, its fast end."""
+    from scipy.optimize import brentq
+
+    low, high = _range(one.front)
+    if not high > low:
+        return np.array([])
+
+    def gap(speed: float) -> float:
+        return math.log(float(one.rate(np.array([speed]))[0][0]) / rate)
+
+    if gap(high) >= 0:
+        return np.array([high])
+    if gap(low) <= 0:
+        return np.array([low])
+    return np.array([brentq(gap, low, high)])
+
+
+def _position(speed: FloatArray, sides: list[Side]) -> FloatArray:
+    """Place in the interactivity range of the claim's limiting platform: the baseline where there is one."""
+    low, high = sides[-1].sweep
+    if not high > low:
+        return np.full(speed.shape, np.nan)
+    return np.asarray((speed - low) / (high - low))
+
+
+def evaluate(claim: Claim) -> Points:
+    """The claim's number, in its own unit, at every operating point its conditions allow.
+
+    Parameters
+    ----------
+    claim : Claim
+
+    Returns
+    -------
+    Points
+        Points that no layout reaches are left out; empty where the model serves none of the cases.
+    """
+    from rackecon.analysis.claims.special import SPECIAL, accounts
+
+    rows: list[tuple[str, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
+    for case in cases(claim):
+        if claim.metric in SPECIAL:
+            rows.append((_name(claim, case), *SPECIAL[claim.metric](claim, case)))
+            continue
+        sides = [side(case)] + ([side(case, "baseline")] if claim.metric in COMPARED else [])
+        stated = "tok_s_per_user" in claim.conditions and claim.conditions["tok_s_per_user"].stated
+        speed = _speeds(case, sides, stated)
+        rate, low, high = sides[0].rate(speed)
+        if claim.metric in COMPARED:
+            factor = _factor(claim.metric, case)
+            other, other_low, other_high = sides[1].rate(speed)
+            value = factor * rate / other
+            spread = (-np.hypot(low, other_high), np.hypot(high, other_low))
+        else:
+            value, sign = accounts(claim, case, rate)
+            spread = (low, high) if sign > 0 else (-high, -low)
+        ends = value * np.exp(spread[0]), value * np.exp(spread[1])
+        if claim.metric == "margin_over_cost":
+            ends = (value + 1.0) * np.exp(spread[0]) - 1.0, (value + 1.0) * np.exp(spread[1]) - 1.0
+        rows.append((_name(claim, case), speed, _position(speed, sides), value, *ends))
+    names = tuple(itertools.chain.from_iterable([name] * len(speed) for name, speed, *_ in rows))
+    columns = [np.concatenate([row[i] for row in rows]) if rows else np.array([]) for i in range(1, 6)]
+    keep = np.isfinite(columns[2])
+    return Points(tuple(n for n, k in zip(names, keep, strict=True) if k), *(c[keep] for c in columns))
+
+
+def _name(claim: Claim, case: Mapping[str, str]) -> str:
+    """The values of the open conditions, as a short text."""
+    shown = [case[n] for n in claim.open_conditions if n in case and n != "tok_s_per_user"]
+    return ", ".join(_words(n, v) for n, v in zip([n for n in claim.open_conditions if n in case], shown, strict=False))
+
+
+def _words(name: str, value: str) -> str:
+    if name in ("subject", "baseline"):
+        return catalog.accelerator(value).label
+    if name == "workload":
+        return "/".join(f"{round(int(part) / 1024)}k" for part in value.split("/"))
+    if name == "speculative":
+        return "MTP" if value == "mtp" else "no MTP"
+    if name == "baseline_speculative":
+        return "baseline with MTP" if value == "mtp" else "baseline without MTP"
+    return {
+        "horizon_years": f"{value} years",
+        "utilisation": f"{value} sold",
+        "token_price": f"{value} price",
+        "baseline_precision": f"baseline {value}",
+    }.get(name, value)
+
+
+def _factor(metric: str, case: Mapping[str, str]) -> float:
+    """What turns a throughput ratio per GPU into the claim's ratio."""
+    ours, theirs = case["subject"], case["baseline"]
+    if metric == "ratio_tok_s_per_mw":
+        kw = VINTAGES[case["vintage"]][1]
+        return all_in_kw(theirs, kw) / all_in_kw(ours, kw)
+    if metric == "ratio_cost":
+        vintage = case["vintage"]
+        return cost_per_gpu_hour(theirs, vintage) / cost_per_gpu_hour(ours, vintage)
+    return 1.0
+
+
+def plain_value(metric: str, case: Mapping[str, str], rate: FloatArray) -> tuple[FloatArray, int]:
+    """A rate per GPU in the unit of a metric, and whether it grows (1) or falls (-1) with the rate."""
+    if metric == "rack_tok_s":
+        return rate * rack_gpus(case["subject"]), 1
+    if metric == "tok_s_per_mw":
+        return arithmetic.tok_s_per_mw(rate, all_in_kw(case["subject"], VINTAGES[case["vintage"]][1])), 1
+    if metric == "cost_usd_per_mtok":
+        return cost_usd_per_mtok(cost_per_gpu_hour(case["subject"], case["vintage"]), rate), -1
+    return rate, 1

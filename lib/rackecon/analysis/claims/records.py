@@ -1,0 +1,249 @@
+"""Vendor claims as records: what was said, by whom, under which stated conditions, and what was left unsaid.
+
+A condition cell of data/claims.csv holds one stated value, or ``?`` and the values that an unstated condition may take
+(``?1024/1024|8192/1024``), or nothing where it does not apply.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rackecon import catalog
+from rackecon.catalog.fields import Row
+from rackecon.errors import InputError, unknown_name
+
+__all__ = ["CONDITIONS", "METRICS", "Claim", "Condition", "Quote", "Source", "claim", "claims", "quotes", "source"]
+
+METRICS: Final = {
+    "tok_s_per_gpu": "total tok/s/GPU",
+    "tok_s_per_user": "tok/s/user",
+    "rack_tok_s": "total tok/s per rack",
+    "tok_s_per_mw": "total tok/s/MW",
+    "cost_usd_per_mtok": "$ per million total tokens",
+    "ratio_tok_s_per_gpu": "times per GPU",
+    "ratio_tok_s_per_mw": "times per MW",
+    "ratio_cost": "times lower cost per token",
+    "rack_revenue_usd": "$ of token revenue per rack",
+    "software_gain": "times by software",
+    "margin_over_cost": "profit over cost",
+}
+CONDITIONS: Final = (
+    "subject",
+    "baseline",
+    "model",
+    "workload",
+    "tok_s_per_user",
+    "baseline_tok_s_per_gpu",
+    "weight_precision",
+    "baseline_precision",
+    "speculative",
+    "baseline_speculative",
+    "software_date",
+    "baseline_software_date",
+    "vintage",
+    "horizon_years",
+    "utilisation",
+    "token_price",
+    "prefix_cache_hit",
+)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a claim: its value, or the values it may take where the source does not say."""
+
+    name: str
+    options: tuple[str, ...]
+    stated: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim with its conditions and sources; ``value`` is in the unit of its metric."""
+
+    id: str
+    title: str
+    claimant: str
+    date: str
+    metric: str
+    value: float
+    value_text: str
+    token_counting: str
+    statement: str
+    subject_text: str
+    conditions: Mapping[str, Condition]
+    stated: str
+    by_reference: str
+    not_stated: str
+    named_subject: str
+    source_subject: str
+    investment_usd: float
+    primary: tuple[str, ...]
+    repeats: tuple[str, ...]
+    distortion: str
+    note: str
+
+    @property
+    def unit(self) -> str:
+        """Unit of the value."""
+        return METRICS[self.metric]
+
+    @property
+    def misattributed(self) -> bool:
+        """Whether the source's own conditions name another subject than this record does."""
+        return bool(self.source_subject) and self.source_subject != self.named_subject
+
+    @property
+    def open_conditions(self) -> tuple[str, ...]:
+        """Conditions that the source leaves open, in a fixed order."""
+        return tuple(n for n in CONDITIONS if n in self.conditions and not self.conditions[n].stated)
+
+    def only(self, name: str) -> str:
+        """The first value of a condition; empty where it does not apply."""
+        found = self.conditions.get(name)
+        return found.options[0] if found and found.options else ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A publication: title, publisher, address, date."""
+
+    id: str
+    title: str
+    publisher: str
+    address: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A rate that a publication gives for a claim's conditions and that is in no table of measurements here."""
+
+    claim_id: str
+    accelerator: str
+    model: str
+    workload: str
+    weight_precision: str
+    speculative: str
+    tok_s_per_user: float
+    total_tok_s_per_gpu: float
+    kind: str
+    note: str
+    source_id: str
+    date: str
+
+
+def _condition(name: str, cell: str) -> Condition | None:
+    if not cell:
+        return None
+    stated = not cell.startswith("?")
+    options = tuple(part.strip() for part in cell.removeprefix("?").split("|") if part.strip())
+    return Condition(name, options, stated)
+
+
+def _ids(cell: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in cell.split("|") if part.strip())
+
+
+def claims() -> dict[str, Claim]:
+    """All claims, in file order.
+
+    Returns
+    -------
+    dict of Claim
+        By id. Read afresh, so that an edited table counts at once.
+
+    Raises
+    ------
+    InputError
+        A duplicate id, an unknown metric, a value that is no number, a stated condition with several values.
+    """
+    out: dict[str, Claim] = {}
+    for line, cells in enumerate(catalog.read_rows("claims"), start=2):
+        row = Row("claims", line, cells)
+        key, metric = row.text("claim_id"), row.text("metric")
+        where = f"data/claims.csv row {line}"
+        if key in out:
+            raise InputError(f"{where}: claim_id '{key}' is given twice")
+        if metric not in METRICS:
+            raise unknown_name("metric", metric, METRICS, where)
+        value = row.number("value")
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(f"{where} column 'value': needs a positive number")
+        conditions = {}
+        for name in CONDITIONS:
+            found = _condition(name, row.text(name))
+            if found is None:
+                continue
+            if found.stated and len(found.options) != 1:
+                raise InputError(f"{where} column '{name}': several values need a leading '?'")
+            conditions[name] = found
+        out[key] = Claim(
+            id=key,
+            title=row.text("title"),
+            claimant=row.text("claimant"),
+            date=row.text("date"),
+            metric=metric,
+            value=value,
+            value_text=row.text("value_text"),
+            token_counting=row.text("token_counting"),
+            statement=row.text("statement"),
+            subject_text=row.text("subject_text"),
+            conditions=conditions,
+            stated=row.text("conditions_stated"),
+            by_reference=row.text("conditions_by_reference"),
+            not_stated=row.text("conditions_not_stated"),
+            named_subject=row.text("named_subject"),
+            source_subject=row.text("source_subject"),
+            investment_usd=row.number("investment_usd"),
+            primary=_ids(row.text("source_id")),
+            repeats=_ids(row.text("repeated_by")),
+            distortion=row.text("distortion"),
+            note=row.text("note"),
+        )
+    return out
+
+
+def claim(claim_id: str) -> Claim:
+    """One claim; an unknown id is refused with the nearest one."""
+    every = claims()
+    if claim_id not in every:
+        raise unknown_name("claim", claim_id, every)
+    return every[claim_id]
+
+
+def source(source_id: str) -> Source:
+    """A publication of data/sources.csv."""
+    for cells in catalog.read_rows("sources"):
+        if cells["source_id"] == source_id:
+            return Source(source_id, cells["title"], cells["publisher"], cells["address"], cells["date"])
+    raise unknown_name("source", source_id, [r["source_id"] for r in catalog.read_rows("sources")], "data/claims.csv")
+
+
+def quotes(claim_id: str | None = None) -> list[Quote]:
+    """Second-hand and interpolated rates of data/claim_evidence.csv, of one claim or all."""
+    out = []
+    for line, cells in enumerate(catalog.read_rows("claim_evidence"), start=2):
+        row = Row("claim_evidence", line, cells)
+        if claim_id is not None and claim_id not in _ids(row.text("claim_ids")):
+            continue
+        out.append(
+            Quote(
+                row.text("claim_ids"),
+                row.text("accelerator"),
+                row.text("model"),
+                row.text("workload"),
+                row.text("weight_precision"),
+                row.text("speculative"),
+                row.number("tok_s_per_user"),
+                row.number("total_tok_s_per_gpu"),
+                row.text("kind"),
+                row.text("note"),
+                row.text("source_id"),
+                row.text("date"),
+            )
+        )
+    return out
