@@ -19,7 +19,7 @@ from rackecon.errors import unknown_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "RankingDraws", "profit_draws", "rank", "verdicts"]
+__all__ = ["METRICS", "DrawFactors", "RankingDraws", "draw_factors", "profit_draws", "rank", "verdicts"]
 
 METRICS = {
     "profit_usd_per_rack_year": "gpus_per_rack",
@@ -69,29 +69,18 @@ def _column(frame: pd.DataFrame, name: str, default: FloatArray) -> FloatArray:
     return np.asarray(np.where(np.isfinite(values), values, default), dtype=float)
 
 
-def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> FloatArray:
-    """Profit of every platform of one comparison in every draw.
+@dataclass(frozen=True)
+class DrawFactors:
+    """Factors on the base case in every draw: token rate and cost by platform, price and sold share for all [-]."""
 
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Rows of :func:`rackecon.analysis.evaluate.evaluate` of one model and scenario.
-    metric : str
-        One of :data:`METRICS`.
-    settings : RankingDraws
+    rate: FloatArray
+    cost: FloatArray
+    price: FloatArray
+    sold: FloatArray
 
-    Returns
-    -------
-    ndarray
-        Shape ``(platforms, draws)`` [USD/year per unit]; NaN for platforms without a result.
 
-    Notes
-    -----
-    Revenue is linear in the token rate, so a rate error ``e`` multiplies revenue by ``exp(e)``:
-    ``e = s_i (sqrt(w) z_shared + sqrt(1 - w) z_i)`` with ``s_i`` from the row's own 90 % interval.
-    """
-    if metric not in METRICS:
-        raise unknown_name("metric", metric, METRICS)
+def draw_factors(frame: pd.DataFrame, settings: RankingDraws) -> DrawFactors:
+    """Factors of :func:`profit_draws` for the rows of one comparison; shapes ``(platforms, draws)`` or ``(1 or platforms, draws)``."""
     share = float(check_share("shared_error_share", settings.shared_error_share))
     rng = np.random.default_rng(settings.seed)
     n = settings.draws
@@ -125,9 +114,40 @@ def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> Fl
         cost[:, None],
         np.maximum(_column(frame, "cost_usd_per_gpu_hour_high", cost), cost)[:, None],
     )
-    revenue = _column(frame, "revenue_usd_per_gpu_hour", np.array(np.nan))[:, None] * factor * price * scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return DrawFactors(rate=factor, cost=costs / cost[:, None], price=price, sold=scale)
+
+
+def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> FloatArray:
+    """Profit of every platform of one comparison in every draw.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of :func:`rackecon.analysis.evaluate.evaluate` of one model and scenario.
+    metric : str
+        One of :data:`METRICS`.
+    settings : RankingDraws
+
+    Returns
+    -------
+    ndarray
+        Shape ``(platforms, draws)`` [USD/year per unit]; NaN for platforms without a result.
+
+    Notes
+    -----
+    Revenue is linear in the token rate, so a rate error ``e`` multiplies revenue by ``exp(e)``:
+    ``e = s_i (sqrt(w) z_shared + sqrt(1 - w) z_i)`` with ``s_i`` from the row's own 90 % interval.
+    """
+    if metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
+    drawn = draw_factors(frame, settings)
+    cost = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))[:, None] * drawn.cost
+    revenue = (
+        _column(frame, "revenue_usd_per_gpu_hour", np.array(np.nan))[:, None] * drawn.rate * drawn.price * drawn.sold
+    )
     gpus = _column(frame, METRICS[metric], np.array(np.nan)) if METRICS[metric] else np.ones(len(frame))
-    return per_year(revenue - costs, gpus[:, None])
+    return per_year(revenue - cost, gpus[:, None])
 
 
 def rank(

@@ -1,0 +1,241 @@
+"""The report's answer: who earns most, on three measures, how surely, and which assumptions decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rackecon import catalog
+from rackecon.analysis.evaluate import evaluate
+from rackecon.analysis.phrases import count, join_words, money, number, percent
+from rackecon.analysis.ranking import RankingDraws, rank, verdicts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rackecon.catalog import Scenario
+
+__all__ = ["MEASURES", "Deciding", "Summary", "deciding_assumptions", "scenario_grid", "summarise"]
+
+MEASURES = {
+    "rack": ("profit_usd_per_rack_year", "per rack-year", "per rack"),
+    "mw": ("profit_usd_per_mw_year", "per provisioned MW-year", "per megawatt"),
+    "usd": ("profit_usd_per_invested_usd_year", "per invested dollar and year", "per invested dollar"),
+    "position": ("profit_usd_per_position_year", "per equal-power rack position and year", "per rack position"),
+}
+SCAN = 25
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Computed words and tables of the summary page."""
+
+    table: pd.DataFrame
+    rankings: dict[str, pd.DataFrame]
+    headline: str
+    sentences: tuple[str, ...]
+    basis: str
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """One assumption: its range, what the leader's profit does over it, and where the lead changes."""
+
+    name: str
+    label: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    swing_usd: float
+    flips: tuple[tuple[float, str, str], ...]
+    source: str
+
+    def sentence(self) -> str:
+        """Where the lead changes, in words."""
+        if not self.flips:
+            return "No value in this range changes who leads."
+        at, before, after = min(self.flips, key=lambda flip: abs(flip[0] - self.value))
+        side, winner = ("above", after) if at > self.value else ("below", before)
+        return f"{side.capitalize()} {number(at)} {self.unit}: {winner}."
+
+
+def _amount(value: float, measure: str) -> str:
+    return f"{percent(value)} a year" if measure == "usd" else money(value)
+
+
+def summarise(
+    accelerators: Sequence[str], model: str, scenario: str | Scenario, measure: str = "rack", **overrides: Any
+) -> Summary:
+    """Evaluate, rank on every measure, and say the answer.
+
+    Parameters
+    ----------
+    accelerators : sequence of str
+        Platforms.
+    model : str
+        Model id.
+    scenario : str or Scenario
+        Workload.
+    measure : str
+        Key of :data:`MEASURES` that leads the page.
+    **overrides
+        Assumptions in place of the base case's.
+    """
+    table = evaluate(accelerators, [model], [scenario], **overrides)
+    settings = RankingDraws.from_base_case()
+    rankings = {key: _with_reasons(rank(table, column, settings), table) for key, (column, _, _) in MEASURES.items()}
+    first = rankings[measure]
+    known = first[first["value"].notna()]
+    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    row = table.dropna(subset=["profit_usd_per_rack_year"])
+    basis = _basis(row.iloc[0] if len(row) else table.iloc[0], model, case)
+    _, unit, short = MEASURES[measure]
+    if known.empty:
+        return Summary(table, rankings, "No platform serves this workload within its limits", (_reasons(table),), basis)
+    top = known.iloc[0]
+    if (known["value"] <= 0).all():
+        headline = f"Nobody earns {short}: {top['platform']} loses least, {_amount(-float(top['value']), measure)} {unit}"
+    else:
+        headline = f"{top['platform']} earns the most {short}: {_amount(float(top['value']), measure)} {unit.replace(' and year', '')}"
+    sentences = [_win_sentence(first, measure)]
+    others = [f"{MEASURES[k][2]} {_winner_words(rankings[k])}" for k in MEASURES if k not in (measure, "position")]
+    sentences.append(f"The measure matters: {join_words(others)}.")
+    return Summary(table, rankings, headline, tuple(sentences), basis)
+
+
+def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    extra = table.set_index("accelerator")[["cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "gross_margin", "payback_years", "evidence"]]
+    return ranked.drop(columns=[c for c in extra.columns if c in ranked]).join(extra, on="accelerator")
+
+
+def _winner_words(ranked: pd.DataFrame) -> str:
+    verdict = str(ranked["verdict"].iloc[0])
+    known = ranked[ranked["value"].notna()]
+    if known.empty:
+        return "nothing can be served"
+    name = str(known["platform"].iloc[0])
+    if verdict == "nobody earns":
+        return "nobody earns"
+    if verdict == "too close to call":
+        return f"{name} is ahead but too close to call"
+    return f"{name} comes first"
+
+
+def _win_sentence(ranked: pd.DataFrame, measure: str) -> str:
+    known = ranked[ranked["value"].notna()]
+    top = known.iloc[0]
+    ends = f"nine cases in ten lie between {_amount(float(top['value_low']), measure)} and {_amount(float(top['value_high']), measure)}"
+    rivals = known.iloc[1:].sort_values("win_share", ascending=False)
+    if str(ranked["verdict"].iloc[0]) == "nobody earns":
+        return f"Every platform loses money at these assumptions; {ends}."
+    close = "" if float(top["win_share"]) >= 0.8 or rivals.empty else f" Too close to call against {rivals['platform'].iloc[0]} ({count(float(rivals['win_share'].iloc[0]))})."
+    return f"It comes first in {count(float(top['win_share']))} simulated cases; {ends}.{close}"
+
+
+def _reasons(table: pd.DataFrame) -> str:
+    return "; ".join(f"{row.platform}: {row.reason}" for row in table.itertuples()) + "."
+
+
+def _basis(row: Any, model: str, case: Scenario) -> str:
+    limits = []
+    if case.tpot_limit_ms:
+        limits.append(f"at least {number(1e3 / case.tpot_limit_ms)} tok/s/user")
+    if case.ttft_limit_ms:
+        limits.append(f"first token within {number(case.ttft_limit_ms / 1e3)} s")
+    base = catalog.base_case()
+    return (
+        f"{catalog.model(model).name}, {case.id}: {case.isl_tokens:,} input and {case.osl_tokens:,} output tokens, "
+        f"{', '.join(limits) or 'no latency limit'} ({case.latency_statistic or 'median'}); {row['cost_label']}; {percent(float(row['utilisation']))} of "
+        f"capacity sold; {number(float(row['horizon_years']))} years; prices of {base.as_of_date} falling {percent(base.price_decline_per_year)} a year; "
+        f"power provisioned, vintage {row['power_vintage']}; both input and output tokens sold; pre-tax"
+    )
+
+
+def scenario_grid(accelerators: Sequence[str], models: Sequence[str], scenarios: Sequence[str], measure: str = "mw", **overrides: Any) -> pd.DataFrame:
+    """Platform x scenario for each model: profit on a measure, cost per million output tokens, and who leads how surely."""
+    table = evaluate(accelerators, models, scenarios, **overrides)
+    column = MEASURES[measure][0]
+    ranked = rank(table, column, RankingDraws.from_base_case())
+    who = verdicts(ranked).set_index(["model", "scenario"])["verdict"]
+    table["verdict"] = [who.loc[(m, s)] for m, s in zip(table["model"], table["scenario"], strict=True)]
+    table["text"] = [
+        "not served" if v != v and str(r) else "no price" if v != v else _amount(float(v), measure).replace(" a year", "")
+        for v, r in zip(table[column], table["reason"], strict=True)
+    ]
+    table["detail"] = [
+        str(r) or f"break-even output price {money(float(b))} per million" for r, b in zip(table["reason"], table["break_even_output_usd_per_mtok"], strict=True)
+    ]
+    return table
+
+
+ASSUMPTIONS = {
+    # name: label, unit, source
+    "price_factor": ("price of tokens", "times the median listing", "cheapest to dearest listing at the as-of date"),
+    "utilisation": ("share of capacity sold", "of capacity", "base case range"),
+    "cost_factor": ("cost per GPU-hour", "times the published one", "hyperscaler to neocloud tier and rents"),
+    "tok_s_per_user": ("speed each user gets", "tok/s/user", "free tier to fast tier"),
+    "price_decline_per_year": ("yearly fall of prices", "a year", "base case range"),
+    "horizon_years": ("years the rack earns", "years", "base case range"),
+    "electricity_usd_per_kwh": ("electricity", "USD/kWh", "base case range"),
+    "pue": ("PUE", "", "base case range"),
+}
+
+
+def _range(name: str, scenario: Scenario, card_range: tuple[float, float]) -> tuple[float, float, float]:
+    base = catalog.base_case()
+    if name == "price_factor":
+        return 1.0, card_range[0], card_range[1]
+    if name == "cost_factor":
+        return 1.0, 0.6, 2.4
+    if name == "tok_s_per_user":
+        value = 1e3 / scenario.tpot_limit_ms if scenario.tpot_limit_ms else 10.0
+        return value, min(10.0, value), max(150.0, value)
+    low, high = base.range(name)
+    return float(getattr(base, name)), float(low), float(high)
+
+
+def deciding_assumptions(accelerators: Sequence[str], model: str, scenario: Scenario, measure: str = "rack", **overrides: Any) -> list[Deciding]:
+    """Each assumption over its sourced range, one at a time: swing of the leader's profit and where the lead changes.
+
+    Sorted by whether the lead changes, then by the swing.
+    """
+    column = MEASURES[measure][0]
+    start = evaluate(accelerators, [model], [scenario], intervals=False, **overrides)
+    if not start[column].notna().any():
+        return []
+    lead = start.loc[start[column].idxmax()]
+    card = (float(lead["price_level_low"]), float(lead["price_level_high"]))
+    found = []
+    for name, (label, unit, source) in ASSUMPTIONS.items():
+        value, low, high = _range(name, scenario, card)
+        if name in overrides:
+            value = float(overrides[name])
+            low, high = min(low, value), max(high, value)
+        steps = np.unique(np.concatenate([np.geomspace(low, high, SCAN) if low > 0 else np.linspace(low, high, SCAN), [value]]))
+        reign: list[tuple[float, str]] = []
+        leads = []
+        for step in steps:
+            case, given = scenario, dict(overrides)
+            if name == "tok_s_per_user":
+                case = replace(scenario, tpot_limit_ms=1e3 / float(step))
+            else:
+                given[name] = float(step)
+            found_rows = evaluate(accelerators, [model], [case], intervals=False, **given)
+            values = found_rows[column]
+            if values.notna().any() and float(values.max()) > 0:
+                who = str(found_rows.loc[values.idxmax(), "platform"])
+            else:
+                who = "nobody earns"
+            same = found_rows.loc[found_rows["accelerator"] == lead["accelerator"], column]
+            leads.append(float(same.iloc[0]))
+            reign.append((float(step), who))
+        flips = tuple(
+            ((a[0] + b[0]) / 2.0, a[1], b[1]) for a, b in zip(reign[:-1], reign[1:], strict=True) if a[1] != b[1]
+        )
+        swing = float(np.nanmax(leads) - np.nanmin(leads)) if np.isfinite(leads).any() else 0.0
+        found.append(Deciding(name, label, value, low, high, unit, swing, flips, source))
+    return sorted(found, key=lambda item: (not item.flips, -item.swing_usd))
