@@ -1,9 +1,12 @@
 """Ranking: order, paired draws, the three verdicts, and draws that repeat."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from rackecon.analysis.distributions import distributions
 from rackecon.analysis.ranking import RankingDraws, profit_draws, rank, verdicts
 from rackecon.errors import InputError
 
@@ -63,21 +66,45 @@ def test_row_without_result_comes_last_and_never_wins():
     assert set(rank(empty)["verdict"]) == {"no result"}
 
 
+def held_but_rate(**settings):
+    return RankingDraws(held=("price_level", "utilisation", "capex"), **settings)
+
+
 def test_shared_error_leaves_order_alone_where_own_error_does_not():
     table = frame([3.0, 2.6], spread=1.5)
-    paired = rank(table, settings=RankingDraws(shared_error_share=1.0))
-    alone = rank(table, settings=RankingDraws(shared_error_share=0.0))
-    assert paired["win_share"].iloc[0] > alone["win_share"].iloc[0]
+    rate = distributions()["rate_error"]
+    rest = {name: item for name, item in distributions().items() if name != "rate_error"}
+    shared = {**rest, "rate_error": replace(rate, loadings={"serving": 1.0})}
+    alone = {**rest, "rate_error": replace(rate, loadings={})}
+    paired = rank(table, settings=held_but_rate(inputs=shared))
+    apart = rank(table, settings=held_but_rate(inputs=alone))
+    assert paired["win_share"].iloc[0] > 0.999
+    assert apart["win_share"].iloc[0] < 0.9
 
 
 def test_draws_repeat_and_match_the_stated_interval():
-    settings = RankingDraws(draws=20_000, shared_error_share=0.5)
+    settings = held_but_rate(draws=20_000)
     table = frame([3.0, 2.0])
-    table[["price_level_low", "price_level_high"]] = 1.0
     first = profit_draws(table, "profit_usd_per_rack_year", settings)
     assert np.array_equal(first, profit_draws(table, "profit_usd_per_rack_year", settings))
     revenue = first[0] / (72 * 8760) + 1.0
     assert np.quantile(revenue, [0.05, 0.95]) == pytest.approx([3.0 / 1.2, 3.0 * 1.2], rel=0.01)
+
+
+def test_headline_is_the_middle_of_the_draws():
+    """Every input's median is the base case; a product of skewed inputs stays near it."""
+    drawn = profit_draws(frame([3.0, 2.0]), "profit_usd_per_rack_year", RankingDraws(draws=20_000))
+    revenue = drawn / (72 * 8760) + 1.0
+    assert np.median(revenue, axis=1) == pytest.approx([3.0, 2.0], rel=0.1)
+    assert np.mean(revenue[0] < 3.0) == pytest.approx(0.5, abs=0.1)
+
+
+def test_rent_is_a_contract_and_does_not_vary():
+    table = frame([3.0, 2.0]).assign(running_usd_per_gpu_hour=1.0)
+    settings = RankingDraws(held=("rate_error", "price_level", "utilisation"))
+    assert np.ptp(profit_draws(table, "profit_usd_per_rack_year", settings), axis=1) == pytest.approx(0.0, abs=1e-6)
+    owned = profit_draws(frame([3.0, 2.0]), "profit_usd_per_rack_year", settings)
+    assert (np.ptp(owned, axis=1) > 0).all()
 
 
 def test_verdicts_hold_one_row_a_comparison():
@@ -92,9 +119,7 @@ def test_unknown_metric_is_named():
         rank(frame([1.0]), metric="profit")
 
 
-def test_base_case_range_of_utilisation_is_drawn():
-    settings = RankingDraws.from_base_case(draws=500)
-    assert settings.utilisation_range == (0.4, 0.816)
-    wide = rank(frame([3.0, 2.0]), settings=settings)
-    narrow = rank(frame([3.0, 2.0]), settings=RankingDraws(draws=500))
+def test_sold_share_widens_the_interval():
+    wide = rank(frame([3.0, 2.0]), settings=RankingDraws.from_base_case(draws=500))
+    narrow = rank(frame([3.0, 2.0]), settings=RankingDraws(draws=500, held=("utilisation",)))
     assert (wide["value_high"] - wide["value_low"]).iloc[0] > (narrow["value_high"] - narrow["value_low"]).iloc[0]

@@ -1,25 +1,28 @@
 """Which platform comes first, and whether that can be said: paired draws over shared and own errors.
 
-Platforms are compared inside one model and scenario, and in every draw they meet the same market (price level, sold
-share, buyer tier) and the same shared part of the serving model's error; only the rest of that error is their own.
+Platforms are compared inside one model and scenario. In every draw they meet the same market (price level, sold share)
+and share what data/distributions.csv says they share of the serving model's error and of the price of capital; only the
+rest is their own. Every distribution has the base case as its median, so that the middle of the draws is the headline.
 A lead that survives in under 80 % of draws is *too close to call*; where every platform loses money, *nobody earns*.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, check_share
+from rackecon.analysis.distributions import Distribution, distributions, recentred, two_piece
+from rackecon.economics.checks import FloatArray
 from rackecon.economics.money_step import per_year
 from rackecon.errors import unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "DrawFactors", "RankingDraws", "draw_factors", "profit_draws", "rank", "verdicts"]
+__all__ = ["METRICS", "RankingDraws", "profit_draws", "rank", "verdicts"]
 
 METRICS = {
     "profit_usd_per_rack_year": "gpus_per_rack",
@@ -39,83 +42,46 @@ class RankingDraws:
 
     draws: int = 1000
     seed: int = 20261123
-    shared_error_share: float = 0.5
-    """Share of the serving model's error variance common to all platforms [-]. An estimate: held-out residuals of two
-    platforms of one vendor correlate by about 0.1 inside the measured domain (data/validation_points.csv), and
-    scenarios far from any measurement share more."""
-    utilisation_range: tuple[float, float] | None = None
-    """Low and high of a triangle around the base value; None leaves it fixed."""
+    held: tuple[str, ...] = ()
+    """Inputs kept at their median: of ``rate_error``, ``price_level``, ``utilisation``, ``capex``."""
+    inputs: Mapping[str, Distribution] | None = None
+    """Distributions by id; those of data/distributions.csv by default."""
 
     @classmethod
     def from_base_case(cls, *, draws: int = 1000, seed: int = 20261123) -> RankingDraws:
-        """Draws over the base case's own range of utilisation."""
-        from rackecon import catalog
-
-        low, high = catalog.base_case().range("utilisation")
-        return cls(draws=draws, seed=seed, utilisation_range=(float(low), float(high)))
+        """Draws over every input of data/distributions.csv that moves the comparison."""
+        return cls(draws=draws, seed=seed)
 
 
-def _triangle(u: FloatArray, low: FloatArray, mode: FloatArray, high: FloatArray) -> FloatArray:
-    """Quantile of a triangular distribution; a zero-width one returns its mode."""
-    width = np.maximum(high - low, 1e-300)
-    cut = np.clip((mode - low) / width, 0.0, 1.0)
-    left = low + np.sqrt(u * width * np.maximum(mode - low, 0.0))
-    right = high - np.sqrt((1.0 - u) * width * np.maximum(high - mode, 0.0))
-    return np.asarray(np.where(u < cut, left, right), dtype=float)
+class _Normals:
+    """Standard normals by name, made once each in a fixed order, combined by loadings."""
+
+    def __init__(self, settings: RankingDraws, vendors: list[str]) -> None:
+        self.rng = np.random.default_rng(settings.seed)
+        self.draws, self.vendors, self.held = settings.draws, vendors, settings.held
+        self.inputs = dict(settings.inputs) if settings.inputs is not None else distributions()
+        self.latents: dict[str, FloatArray] = {}
+        for item in (self.inputs[name] for name in ("rate_error", "price_level", "utilisation", "capex")):
+            for latent in item.loadings:
+                if latent not in self.latents:
+                    rows = len(set(vendors)) if latent.endswith("/vendor") else 1
+                    self.latents[latent] = self.rng.standard_normal((rows, self.draws))
+
+    def score(self, name: str, rows: int) -> FloatArray:
+        """Scores of an input, shape ``(rows, draws)``; 0 throughout where it is held."""
+        loadings = self.inputs[name].loadings
+        left = np.sqrt(max(1.0 - sum(x * x for x in loadings.values()), 0.0))
+        z = left * self.rng.standard_normal((rows, self.draws))
+        order = {vendor: i for i, vendor in enumerate(dict.fromkeys(self.vendors))}
+        for latent, loading in loadings.items():
+            part = self.latents[latent]
+            z = z + loading * (part[[order[v] for v in self.vendors]] if latent.endswith("/vendor") else part)
+        return np.zeros_like(z) if name in self.held else np.asarray(z)
 
 
 def _column(frame: pd.DataFrame, name: str, default: FloatArray) -> FloatArray:
     values = frame[name].to_numpy(dtype=float) if name in frame else np.full(len(frame), np.nan)
     return np.asarray(np.where(np.isfinite(values), values, default), dtype=float)
-
-
-@dataclass(frozen=True)
-class DrawFactors:
-    """Factors on the base case in every draw: token rate and cost by platform, price and sold share for all [-]."""
-
-    rate: FloatArray
-    cost: FloatArray
-    price: FloatArray
-    sold: FloatArray
-
-
-def draw_factors(frame: pd.DataFrame, settings: RankingDraws) -> DrawFactors:
-    """Factors of :func:`profit_draws` for the rows of one comparison; shapes ``(platforms, draws)`` or ``(1 or platforms, draws)``."""
-    share = float(check_share("shared_error_share", settings.shared_error_share))
-    rng = np.random.default_rng(settings.seed)
-    n = settings.draws
-    common, market, sold, tier = rng.standard_normal(n), rng.random(n), rng.random(n), rng.random(n)
-    own = rng.standard_normal((len(frame), n))
-    z = np.sqrt(share) * common + np.sqrt(1.0 - share) * own
-    rate = _column(frame, "total_tok_s_per_gpu", np.array(np.nan))
-    low = _column(frame, "total_tok_s_per_gpu_low", rate)
-    high = _column(frame, "total_tok_s_per_gpu_high", rate)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        down = np.log(rate / low) / Z90
-        up = np.log(high / rate) / Z90
-    factor = np.exp(z * np.where(z < 0, down[:, None], up[:, None]))
-    price_low, price_high = (
-        _column(frame, "price_level_low", np.ones(1)),
-        _column(frame, "price_level_high", np.ones(1)),
-    )
-    price = np.exp(
-        _triangle(market[None, :], np.log(price_low)[:, None], np.zeros((1, 1)), np.log(price_high)[:, None])
-    )
-    scale = np.ones((1, n))
-    if settings.utilisation_range is not None and len(frame):
-        base = float(frame["utilisation"].iloc[0])
-        ends = settings.utilisation_range
-        lowest, highest = np.asarray(min(ends[0], base)), np.asarray(max(ends[1], base))
-        scale = _triangle(sold, lowest, np.asarray(base), highest)[None, :] / base
-    cost = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))
-    costs = _triangle(
-        tier[None, :],
-        np.minimum(_column(frame, "cost_usd_per_gpu_hour_low", cost), cost)[:, None],
-        cost[:, None],
-        np.maximum(_column(frame, "cost_usd_per_gpu_hour_high", cost), cost)[:, None],
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return DrawFactors(rate=factor, cost=costs / cost[:, None], price=price, sold=scale)
 
 
 def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> FloatArray:
@@ -136,18 +102,40 @@ def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> Fl
 
     Notes
     -----
-    Revenue is linear in the token rate, so a rate error ``e`` multiplies revenue by ``exp(e)``:
-    ``e = s_i (sqrt(w) z_shared + sqrt(1 - w) z_i)`` with ``s_i`` from the row's own 90 % interval.
+    Revenue is linear in the token rate, so a rate error ``e`` multiplies it by ``exp(e)``, with
+    ``e = s_i (a z_shared + b z_vendor + sqrt(1 - a^2 - b^2) z_i)`` and ``s_i`` from the row's own 90 % interval. Price
+    level and sold share multiply revenue for all alike; the price of capital multiplies the part of the cost that is
+    not running cost (rent is a contract and stays).
     """
+    from rackecon import catalog
+
     if metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)
-    drawn = draw_factors(frame, settings)
-    cost = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))[:, None] * drawn.cost
-    revenue = (
-        _column(frame, "revenue_usd_per_gpu_hour", np.array(np.nan))[:, None] * drawn.rate * drawn.price * drawn.sold
-    )
+    known = catalog.accelerators()
+    vendors = [known[key].vendor if key in known else str(key) for key in frame["accelerator"]]
+    normals = _Normals(settings, vendors)
+    rate = _column(frame, "total_tok_s_per_gpu", np.array(np.nan))
+    low = _column(frame, "total_tok_s_per_gpu_low", rate)
+    high = _column(frame, "total_tok_s_per_gpu_high", rate)
+    z = normals.score("rate_error", len(frame))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        down = np.log(rate / low) / Z90
+        up = np.log(high / rate) / Z90
+    factor = np.exp(z * np.where(z < 0, down[:, None], up[:, None]))
+    ends = [np.log(_column(frame, f"price_level_{end}", np.ones(1)))[:, None] for end in ("low", "high")]
+    factor = factor * np.exp(two_piece(normals.score("price_level", 1), ends[0], 0.0, ends[1]))
+    if "utilisation" in frame and frame["utilisation"].notna().any():
+        base = float(frame["utilisation"].dropna().iloc[0])
+        if 0.0 < base < 1.0:
+            sold = recentred(normals.inputs["utilisation"], base)
+            factor = factor * (sold.quantile_of_normal(normals.score("utilisation", 1)) / base)
+    cost = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))
+    running = np.minimum(_column(frame, "running_usd_per_gpu_hour", np.zeros(1)), cost)
+    capital = normals.inputs["capex"].quantile_of_normal(normals.score("capex", len(frame)))
+    costs = running[:, None] + (cost - running)[:, None] * capital
+    revenue = _column(frame, "revenue_usd_per_gpu_hour", np.array(np.nan))[:, None] * factor
     gpus = _column(frame, METRICS[metric], np.array(np.nan)) if METRICS[metric] else np.ones(len(frame))
-    return per_year(revenue - cost, gpus[:, None])
+    return per_year(revenue - costs, gpus[:, None])
 
 
 def rank(

@@ -28,7 +28,7 @@ SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_
 RANKED_UNITS: Final = {
     "profit_usd_per_rack_year": "per physical rack",
     "profit_usd_per_mw_year": "per provisioned MW",
-    "profit_usd_per_position_year": "per equal-power rack position",
+    "profit_usd_per_position_year": "per equal-power position",
     "profit_usd_per_invested_usd_year": "per invested dollar",
     "profit_usd_per_gpu_year": "per GPU",
 }

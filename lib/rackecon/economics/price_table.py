@@ -107,6 +107,7 @@ def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
         fresh_input_range=(float(found["fresh_input"].min()), float(found["fresh_input"].max())),
         cached_input_range=spread,
         output_range=(float(found["output"].min()), float(found["output"].max())),
+        output_p10_p90=(float(found["output"].quantile(0.1)), float(found["output"].quantile(0.9))),
         newest_listing=str(found["from_date"].max()),
         cached_note=f"{len(cached)} of {len(found)} providers price cached input",
     )

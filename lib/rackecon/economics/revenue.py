@@ -38,6 +38,7 @@ class PriceCard:
     fresh_input_range: tuple[float, float] = (float("nan"), float("nan"))
     cached_input_range: tuple[float, float] = (float("nan"), float("nan"))
     output_range: tuple[float, float] = (float("nan"), float("nan"))
+    output_p10_p90: tuple[float, float] = (float("nan"), float("nan"))
     newest_listing: str = ""
     cached_note: str = ""
 
@@ -60,11 +61,11 @@ class PriceCard:
         )
 
     def level_range(self) -> tuple[float, float]:
-        """Cheapest and dearest output price over the card's own [-]."""
-        low, high = self.output_range
+        """10th and 90th percentile of the listings' output price over the card's own [-]; 1 and 1 without listings."""
+        low, high = self.output_p10_p90
         if not (self.output > 0 and np.isfinite(low) and np.isfinite(high)):
             return 1.0, 1.0
-        return low / self.output, high / self.output
+        return min(low / self.output, 1.0), max(high / self.output, 1.0)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ __all__ = [
     "speed_energy_title",
     "units_short",
     "units_title",
+    "wins_text",
 ]
 
 
@@ -54,6 +55,17 @@ def rate_text(value: float) -> str:
     if value is None or not math.isfinite(value):
         return "none"
     return "> 1,000 %" if value > 10 else percent(value)
+
+
+def wins_text(share: float) -> str:
+    """In how many of a hundred draws a platform comes first and earns; a dash where there is no result.
+
+    Examples
+    --------
+    >>> wins_text(0.645), wins_text(float("nan"))
+    ('64 of 100', '–')
+    """
+    return count(share) if math.isfinite(share) else "–"
 
 
 def missing_note(table: pd.DataFrame) -> str:
