@@ -19,6 +19,7 @@ __all__ = ["StepTime", "decode_step", "prefill_pass"]
 
 FloatArray = NDArray[np.float64]
 MS = 1e-3
+PREFILLING_SHARE = 0.1  # share of the requests in flight that prefill at a time, under light load
 EPLB_IMBALANCE = 0.5  # share of the imbalance left where redundant experts are in use (EP of 16 and wider)
 
 
@@ -165,7 +166,12 @@ def decode_step(
 
 
 def prefill_pass(
-    engine: Engine, v: FloatArray, fresh_tokens: FloatArray, past_tokens: FloatArray, prompts: FloatArray
+    engine: Engine,
+    v: FloatArray,
+    fresh_tokens: FloatArray,
+    past_tokens: FloatArray,
+    prompts: FloatArray,
+    load: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Time of prefilling prompts.
 
@@ -179,6 +185,9 @@ def prefill_pass(
         Tokens to compute and tokens served from a prefix cache, per prompt [tokens].
     prompts : array
         Prompts batched together on each data-parallel rank [prompts].
+    load : array, optional
+        Requests in flight per engine [requests]: under light load few data-parallel ranks hold a prompt, and experts
+        and dense layers then work for those alone. All ranks by default.
 
     Returns
     -------
@@ -189,15 +198,24 @@ def prefill_pass(
     rank_tokens = fresh * prompts
     tokens = rank_tokens * engine.dp
     compute = v[engine.keys["compute"]]
-    attention, dense, experts, _ = _weights(engine, v, tokens, rank_tokens)
     mean_context = past_tokens + 0.5 * fresh
     seen = np.minimum(mean_context, engine.sparse_tokens)
     window = np.minimum(mean_context, engine.window_tokens)
     pairs = engine.prefill_flop_per_pair * seen + engine.prefill_flop_per_window * window
     core = rank_tokens * pairs / (engine.attention_tp * engine.attention_flops * compute)
-    network = _network(engine, v, tokens, rank_tokens, np.ones_like(tokens))
     wide = np.where((engine.dp > 1) & (engine.ep >= 4), v[engine.keys["wide_prefill"]], 1.0)
-    work = (attention + dense + experts + core) * v[engine.keys["prefill"]] * wide + network
-    latency = work + v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
-    busy = latency / (engine.dp * prompts * engine.pp)
-    return np.asarray(latency), np.asarray(busy)
+    scale = v[engine.keys["prefill"]] * wide
+    fixed = v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
+
+    def duration(together: FloatArray) -> FloatArray:
+        attention, dense, experts, _ = _weights(engine, v, together, rank_tokens)
+        network = _network(engine, v, together, rank_tokens, np.ones_like(together))
+        return np.asarray((attention + dense + experts + core) * scale + network + fixed)
+
+    full = duration(tokens)
+    latency = full
+    if load is not None and bool(np.any(engine.dp > 1.0)):
+        waiting = np.maximum(load, 1.0) * PREFILLING_SHARE
+        filled = 1.0 + (engine.dp - 1.0) * waiting / (waiting + engine.dp)
+        latency = duration(rank_tokens * filled)
+    return latency, np.asarray(full / (engine.dp * prompts * engine.pp))

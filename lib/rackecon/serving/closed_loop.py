@@ -91,7 +91,7 @@ def aggregated(engine: Engine, v: FloatArray, load: Load, engines: FloatArray) -
     fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
     most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
     prompts = np.clip(concurrency / engine.dp / PROMPT_BATCHING, 1.0, most_prompts)
-    latency, busy = prefill_pass(engine, v, fresh, past, prompts)
+    latency, busy = prefill_pass(engine, v, fresh, past, prompts, concurrency)
     first = _first_token(engine, v, latency, busy, concurrency / engine.dp, load.speed)
     a = _speculation(engine, v, load)
     query = 1.0 + load.draft_tokens
@@ -129,7 +129,7 @@ def disaggregated(
     most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
     per_worker = load.concurrency / prefill_workers
     prompts = np.clip(per_worker / prefill.dp / PROMPT_BATCHING, 1.0, most_prompts)
-    latency, busy = prefill_pass(prefill, v, fresh, past, prompts)
+    latency, busy = prefill_pass(prefill, v, fresh, past, prompts, per_worker)
     bound = prefill_workers / (busy * load.speed)
     first = _first_token(prefill, v, latency, busy, per_worker / prefill.dp, load.speed)
     first = first + v[decode.keys["kv_transfer"]] * MS
