@@ -79,8 +79,8 @@ class Cell:
     card: PriceCard | None
     platform_index: int
     model_index: int
-    price: tuple[float, float]
-    """10th and 90th percentile of the price level, factors on the card."""
+    price: tuple[float, float, float, float]
+    """Lowest, 10th and 90th percentile, highest price level: factors on the card."""
 
 
 @dataclass(frozen=True)
@@ -180,16 +180,16 @@ def portfolio(
     )
 
 
-def _price_width(model: str, assume: Assumptions, item: Distribution) -> tuple[float, float]:
-    """10th and 90th percentile of output prices over their median; the table's factors where few list it."""
+def _price_width(model: str, assume: Assumptions, item: Distribution) -> tuple[float, float, float, float]:
+    """Lowest, 10th and 90th percentile, highest output price over the median; the table's where few list the model."""
     from rackecon import catalog
 
     found = listings(catalog.table("prices"), model, assume.as_of_date)["output"].to_numpy(dtype=float)
     found = found[found > 0]
     if len(found) < 3:
-        return item.low, item.high
-    low, high = np.quantile(found / np.median(found), [0.1, 0.9])
-    return min(float(low), 1.0), max(float(high), 1.0)
+        return 0.0, item.low, item.high, math.inf
+    least, low, high, most = np.quantile(found / np.median(found), [0.0, 0.1, 0.9, 1.0])
+    return float(least), min(float(low), 1.0), max(float(high), 1.0), float(most)
 
 
 def run(
@@ -284,7 +284,8 @@ class Terms:
         if card is None or p.cost is None:
             raise InputError(f"{cell.accelerator}, {cell.model}: {cell.reason}")
         level = level_price_factor(x["wacc"], x["price_decline"], x["life_years"])
-        price = np.exp(two_piece(z["price_level"], math.log(cell.price[0]), 0.0, math.log(cell.price[1])))
+        least, low, high, most = cell.price
+        price = np.clip(np.exp(two_piece(z["price_level"], math.log(low), 0.0, math.log(high))), least, most)
         self.level = level
         self.output_share = self.work.osl_tokens / (self.work.isl_tokens + self.work.osl_tokens)
         self.unit_revenue = money_step(
