@@ -22,7 +22,7 @@ from rackecon.errors import unknown_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "RankingDraws", "profit_draws", "rank", "verdicts"]
+__all__ = ["METRICS", "DrawFactors", "RankingDraws", "draw_factors", "profit_draws", "rank", "verdicts"]
 
 METRICS = {
     "profit_usd_per_rack_year": "gpus_per_rack",
@@ -107,10 +107,27 @@ def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> Fl
     level and sold share multiply revenue for all alike; the price of capital multiplies the part of the cost that is
     not running cost (rent is a contract and stays).
     """
-    from rackecon import catalog
-
     if metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)
+    factors = draw_factors(frame, settings)
+    revenue = _column(frame, "revenue_usd_per_gpu_hour", np.array(np.nan))[:, None] * factors.revenue
+    costs = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))[:, None] * factors.cost
+    gpus = _column(frame, METRICS[metric], np.array(np.nan)) if METRICS[metric] else np.ones(len(frame))
+    return per_year(revenue - costs, gpus[:, None])
+
+
+@dataclass(frozen=True)
+class DrawFactors:
+    """Factors on revenue and on cost of every platform in every draw; shape ``(platforms, draws)`` [-]."""
+
+    revenue: FloatArray
+    cost: FloatArray
+
+
+def draw_factors(frame: pd.DataFrame, settings: RankingDraws) -> DrawFactors:
+    """The factors behind :func:`profit_draws`, for pages that redo the last step themselves."""
+    from rackecon import catalog
+
     known = catalog.accelerators()
     vendors = [known[key].vendor if key in known else str(key) for key in frame["accelerator"]]
     normals = _Normals(settings, vendors)
@@ -132,10 +149,8 @@ def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> Fl
     cost = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))
     running = np.minimum(_column(frame, "running_usd_per_gpu_hour", np.zeros(1)), cost)
     capital = normals.inputs["capex"].quantile_of_normal(normals.score("capex", len(frame)))
-    costs = running[:, None] + (cost - running)[:, None] * capital
-    revenue = _column(frame, "revenue_usd_per_gpu_hour", np.array(np.nan))[:, None] * factor
-    gpus = _column(frame, METRICS[metric], np.array(np.nan)) if METRICS[metric] else np.ones(len(frame))
-    return per_year(revenue - costs, gpus[:, None])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return DrawFactors(factor, (running[:, None] + (cost - running)[:, None] * capital) / cost[:, None])
 
 
 def rank(

@@ -50,6 +50,7 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "latency_statistic": ("median", "p99"),
     "metric": ("rack", "mw", "usd", "position"),
+    "measure": ("rack", "mw", "usd"),
     "cost_basis": ("ownership", "rental", "build_up"),
     "cost_tier": ("hyperscaler", "neocloud", "internal", "3-year"),
     "cost_vintage": ("2026-07", "2025-08"),
