@@ -27,7 +27,7 @@ KV_BITS = {"bf16": 16.0, "fp8": 8.0, "fp4": 4.5, "int4": 8.0}
 COMPUTE_SHARE = {"bf16": 0.72, "fp8": 0.58, "fp4": 0.40, "int4": 0.60}
 # Share of HBM bandwidth that weight-bound products reach (kernel fits, em)
 BANDWIDTH_SHARE = {"bf16": 0.82, "fp8": 0.78, "fp4": 0.65, "int4": 0.65}
-# Output length set aside per sequence: all of it without eviction (TensorRT-LLM), the mean resident part and a margin else
+# Output length set aside per sequence: all of it without eviction (TensorRT-LLM), else the mean resident part, a margin
 RESERVE_SHARE = {"trt": 1.0, "sglang": 0.7, "amd": 0.7, "atom": 0.6, "vllm": 0.6}
 
 

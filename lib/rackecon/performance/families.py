@@ -81,7 +81,7 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
     disaggregated = mode == "disaggregated"
     return {
         "memory": f"memory.{memory}",
-        "compute": f"compute.{chip if chip in ('hopper', 'blackwell') else 'cdna' if chip.startswith('cdna') else 'other'}",
+        "compute": f"compute.{_compute_chip(chip)}",
         "prefill": f"prefill.{prefill}",
         "host": f"host.{family}",
         "layer": f"layer.{family}",
@@ -104,6 +104,10 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "ttft_dp": "ttft_dp.all",
         "kv_transfer": "kv_transfer.all",
     }
+
+
+def _compute_chip(chip: str) -> str:
+    return "cdna" if chip.startswith("cdna") else chip if chip in ("hopper", "blackwell") else "other"
 
 
 def _expert_kind(accelerator: Accelerator, model: Model, precision: str) -> str:

@@ -1,7 +1,7 @@
 """What one step costs: decode of a running batch, prefill of a prompt.
 
 Operator time is a smooth roofline, :math:`t = ((F/(e_c P))^2 + (B/(e_m W))^2)^{1/2}`, with starts and host time on top.
-Every function broadcasts over the rows of an :class:`~rackecon.performance.engine.Engine`; ``v`` is the parameter vector.
+Every function broadcasts over the rows of an :class:`~rackecon.performance.engine.Engine`; ``v`` holds the parameters.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Steady state of an engine under a concurrency cap: how many requests run, how many wait, what comes out.
 
 Aggregated: running requests share each step with prefill, so a request's decode lasts
-:math:`T(n) = (O/a)\\,t_{step}(n) + m\\,n\\,t_{prefill}`; concurrency splits as :math:`C = n + X\\,T_{first}`, :math:`X = n/T`.
-Disaggregated: decode has no prefill term and :math:`X \\le` prefill workers over prefill time; where that binds the rest of
-``C`` waits before prefill, :math:`T_{first} = (C - n)/X`.
+:math:`T(n) = (O/a)\\,t_{step}(n) + m\\,n\\,t_{prefill}`; concurrency splits as
+:math:`C = n + X\\,T_{first}`, :math:`X = n/T`.
+Disaggregated: decode has no prefill term and :math:`X \\le` prefill workers over prefill time; where that binds the
+rest of ``C`` waits before prefill, :math:`T_{first} = (C - n)/X`.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Layout:
 
 
 def default_precision(accelerator: Accelerator, model: Model) -> str:
-    """The usual weight precision: the model's own 4-bit weights anywhere, else the narrowest format the chip computes in."""
+    """The usual weight precision: the model's own 4-bit weights, else the narrowest format the chip computes in."""
     import math
 
     if model.native_expert_bits < 8.0:
@@ -75,7 +75,7 @@ def engine_layouts(accelerator: Accelerator, model: Model) -> list[Layout]:
 
 
 def decode_layouts(accelerator: Accelerator, model: Model) -> list[Layout]:
-    """Layouts of a decode engine of a disaggregated deployment: also wide expert parallelism where the domain holds it."""
+    """Layouts of a decode engine of a disaggregated deployment: also wide expert parallelism in large domains."""
     found = [layout for layout in engine_layouts(accelerator, model) if layout.pp == 1]
     if model.is_moe:
         wide = WIDE_WIDTHS if accelerator.scaleup_domain_gpus >= 64 else (16,)

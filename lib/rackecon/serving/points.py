@@ -260,9 +260,8 @@ def _number(row: Mapping[Any, Any], name: str, line: int) -> float:
     except ValueError:
         raise InputError(f"row {line} column '{name}': '{cell}' is not a number") from None
     if not math.isfinite(value) or (name in _POSITIVE and value <= 0) or value < 0:
-        raise InputError(
-            f"row {line} column '{name}': {cell} is out of range; needs a {'positive' if name in _POSITIVE else 'non-negative'} number"
-        )
+        needed = "positive" if name in _POSITIVE else "non-negative"
+        raise InputError(f"row {line} column '{name}': {cell} is out of range; needs a {needed} number")
     return value
 
 

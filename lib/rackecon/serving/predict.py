@@ -12,7 +12,7 @@ from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.closed_loop import Load, Solution, aggregated, disaggregated
 from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS, Points
 
-__all__ = ["Prepared", "Predictions", "predict", "prepare"]
+__all__ = ["Predictions", "Prepared", "predict", "prepare"]
 
 FloatArray = NDArray[np.float64]
 LIGHT_LOAD = 80.0  # requests per data-parallel rank up to which recipes draft 3 tokens

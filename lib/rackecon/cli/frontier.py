@@ -1,0 +1,115 @@
+"""``rackecon frontier``: throughput per GPU against speed per user, with layouts, cost and revenue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["register"]
+
+SHOWN = (
+    "layout",
+    "gpus",
+    "concurrency",
+    "draft_tokens",
+    "tok_s_per_user",
+    "total_tok_s_per_gpu",
+    "ttft_ms",
+    "bottleneck",
+    "cost_usd_per_mtok",
+    "profit_usd_per_gpu_hour",
+)
+
+
+def frontier(
+    accelerator: Annotated[str, typer.Option("--accelerator", help="Id of data/accelerators.csv.")],
+    model: Annotated[str, typer.Option("--model", help="Id of data/models.csv.")],
+    isl: Annotated[float, typer.Option("--isl", help="Mean input length [tokens].")],
+    osl: Annotated[float, typer.Option("--osl", help="Mean output length [tokens].")],
+    weight_precision: Annotated[str | None, typer.Option("--weight-precision", help="bf16, fp8, fp4, int4.")] = None,
+    kv_precision: Annotated[str | None, typer.Option("--kv-precision", help="bf16, fp8.")] = None,
+    ttft_limit_ms: Annotated[float | None, typer.Option("--ttft-limit-ms", help="Time to first token [ms].")] = None,
+    tpot_limit_ms: Annotated[float | None, typer.Option("--tpot-limit-ms", help="Time per output token [ms].")] = None,
+    latency_statistic: Annotated[str, typer.Option("--latency-statistic", help="median or p99.")] = "median",
+    mode: Annotated[str | None, typer.Option("--mode", help="aggregated or disaggregated; both by default.")] = None,
+    engine: Annotated[str | None, typer.Option("--engine", help="Serving engine; the platform's usual.")] = None,
+    date: Annotated[str | None, typer.Option("--date", help="ISO date of the software.")] = None,
+    speculative: Annotated[str | None, typer.Option("--speculative", help="none, mtp or eagle3.")] = None,
+    prefix_cache_hit: Annotated[float, typer.Option("--prefix-cache-hit", help="Share of input cached.")] = 0.0,
+    max_gpus: Annotated[int | None, typer.Option("--max-gpus", min=1, help="Largest deployment [GPUs].")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write every column to this file.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Step time, memory and flags of the best point.")] = False,
+) -> None:
+    """Pareto front of throughput per GPU against speed per user, with its layouts, cost and revenue.
+
+    Exit status 1 where nothing fits or no layout meets the limits.
+    """
+    from rackecon.errors import InputError
+    from rackecon.serving.frontier import search
+
+    if csv is not None and not csv.parent.is_dir():
+        raise InputError(f"{csv}: its folder does not exist")
+    front = search(
+        accelerator,
+        model,
+        isl,
+        osl,
+        prefix_cache_hit=prefix_cache_hit,
+        weight_precision=weight_precision,
+        kv_precision=kv_precision,
+        ttft_limit_ms=ttft_limit_ms,
+        tpot_limit_ms=tpot_limit_ms,
+        latency_statistic=latency_statistic,
+        mode=mode,
+        engine=engine,
+        date=date,
+        max_gpus=max_gpus,
+        speculative=speculative,
+    )
+    best = front.best()
+    if best is None:
+        typer.echo(f"{accelerator}, {model}, {isl:g} in / {osl:g} out: {front.reason}", err=True)
+        raise typer.Exit(1)
+    from rackecon.analysis.money import frontier_money
+    from rackecon.evidence.intervals import add_intervals
+
+    table = frontier_money(add_intervals(front.table), prefix_cache_hit=prefix_cache_hit)
+    columns = [name for name in SHOWN if name in table.columns]
+    typer.echo(
+        f"{accelerator}, {model}, {isl:g} in / {osl:g} out, weights {best['weight_precision']}, cache "
+        f"{best['kv_precision']}: {front.candidates} candidates, {front.fitting} fit, {len(front)} on the front. "
+        "Total counts input and output tokens over all GPUs."
+    )
+    typer.echo(table[columns].to_string(index=False, float_format=lambda value: f"{value:.5g}"))
+    if explain:
+        _explain({"accelerator": accelerator, "model": model, "isl_tokens": isl, "osl_tokens": osl, **best}, date)
+    if csv is not None:
+        import os
+
+        fresh = csv.with_name(csv.name + ".part")
+        table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.6g")
+        os.replace(fresh, csv)
+
+
+def _explain(best: dict[str, object], date: str | None) -> None:
+    from rackecon.serving.explain import memory_use, step_breakdown
+    from rackecon.serving.launch_flags import SERVERS, launch_flags
+
+    step, room = step_breakdown(best, date=date), memory_use(best)
+    typer.echo(f"\nHighest throughput: {best['layout']}. One decode step, {step.running_per_engine:.4g} sequences:")
+    for name, value in sorted(step.operators_ms.items(), key=lambda item: -item[1]):
+        typer.echo(f"  {value:9.3f} ms  {name}")
+    typer.echo(f"  {step.step_ms:9.3f} ms  in all, {step.tokens_per_step:.3g} tokens a sequence and step")
+    typer.echo(
+        f"Memory of a GPU: {room.hbm_gb:.1f} GB = weights {room.weights_gb:.1f} + reserve {room.reserve_gb:.1f} "
+        f"+ cache {room.cache_gb:.1f}; room for {room.max_sequences:.4g} sequences an engine"
+    )
+    for server in SERVERS:
+        typer.echo(f"{server}: {launch_flags(best, server)}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(frontier)

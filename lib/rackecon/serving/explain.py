@@ -1,0 +1,223 @@
+"""Why an operating point is what it is: step time by operator, memory by use, and why another layout lost to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rackecon.catalog import Model, accelerator, base_case, model
+from rackecon.performance.engine import Engine, build_engine
+from rackecon.performance.families import engine_family, intercept_cell
+from rackecon.performance.memory import RESERVE_BYTES, ledger, reserved_context
+from rackecon.performance.parameters import ServingParameters, load_parameters
+from rackecon.performance.step import decode_step
+from rackecon.serving.closed_loop import acceptance_length
+from rackecon.serving.frontier import Frontier, search
+from rackecon.serving.points import years_since_2026
+from rackecon.units import GB_BYTES, MS_PER_S
+
+__all__ = ["MemoryUse", "StepBreakdown", "memory_use", "step_breakdown", "why_lost"]
+
+OPERATORS = {
+    "attention_weights": "attention projections",
+    "kv": "attention over the cache",
+    "dense": "dense and shared layers",
+    "experts": "routed experts",
+    "head": "output head",
+    "network": "network between GPUs",
+    "fixed": "kernel starts and host",
+}
+
+
+@dataclass(frozen=True)
+class StepBreakdown:
+    """Milliseconds of one decode step by operator, as calibrated; they add up to ``step_ms``."""
+
+    operators_ms: dict[str, float]
+    step_ms: float
+    tokens_per_step: float
+    running_per_engine: float
+
+    @property
+    def slowest(self) -> str:
+        """Operator that takes the most time."""
+        return max(self.operators_ms, key=lambda name: self.operators_ms[name])
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Memory of one GPU [GB, 10^9 bytes]; the parts add up to ``hbm_gb``."""
+
+    hbm_gb: float
+    weights_gb: float
+    reserve_gb: float
+    cache_gb: float
+    sequence_gb: float
+    max_sequences: float
+    fits: bool
+
+    @property
+    def reason(self) -> str:
+        """Why it does not fit; empty where it does."""
+        if self.fits:
+            return ""
+        if self.weights_gb > self.hbm_gb:
+            return f"weights take {self.weights_gb:.1f} GB of the {self.hbm_gb:.1f} GB of a GPU"
+        return (
+            f"weights {self.weights_gb:.1f} GB and reserve {self.reserve_gb:.1f} GB leave {self.cache_gb:.1f} GB of "
+            f"{self.hbm_gb:.1f} GB, less than one sequence of {self.sequence_gb:.2f} GB"
+        )
+
+
+def _engine(row: Mapping[str, Any], arch: Model, used: ServingParameters) -> Engine:
+    return build_engine(
+        [accelerator(str(row["accelerator"]))],
+        [arch],
+        [str(row["weight_precision"])],
+        [str(row["kv_precision"])],
+        [str(row["engine"])],
+        [str(row["mode"])],
+        np.array([float(row["tp"])]),
+        np.array([float(row["ep"])]),
+        np.array([float(row["pp"])]),
+        np.array([bool(row["dp_attention"])]),
+        {name: i for i, name in enumerate(used.names)},
+    )
+
+
+def step_breakdown(
+    row: Mapping[str, Any],
+    *,
+    running_per_engine: float | None = None,
+    date: str | None = None,
+    parameters: ServingParameters | None = None,
+) -> StepBreakdown:
+    """Where the time of a decode step goes at an operating point.
+
+    Parameters
+    ----------
+    row : mapping
+        A frontier row with ``accelerator``, ``model``, ``isl_tokens``, ``osl_tokens``, precision, engine, mode, layout,
+        ``concurrency`` and ``draft_tokens``.
+    running_per_engine : float, optional
+        Sequences that run in one engine [sequences]; the row's concurrency over its engines by default.
+    date : str, optional
+        ISO date of the software; the base case's by default.
+    parameters : ServingParameters, optional
+        The shipped ones by default.
+
+    Returns
+    -------
+    StepBreakdown
+        [ms], of one (decode) engine.
+
+    Examples
+    --------
+    >>> from rackecon.serving.frontier import search
+    >>> best = search("h200-sxm", "llama-3.3-70b", 1024, 1024, mode="aggregated").table.iloc[0].to_dict()
+    >>> done = step_breakdown(best)
+    >>> abs(sum(done.operators_ms.values()) - done.step_ms) < 1e-9
+    True
+    """
+    used = parameters or load_parameters()
+    chip, arch = accelerator(str(row["accelerator"])), model(str(row["model"]))
+    engine, v = _engine(row, arch, used), used.values()
+    size = float(row["tp"]) * float(row["pp"])
+    pool = float(row.get("decode_gpus") or row["gpus"])
+    pool = float(row["gpus"]) if not math.isfinite(pool) or pool <= 0 else pool
+    running = running_per_engine or float(row["concurrency"]) / max(pool / size, 1.0)
+    draft = np.array([float(row.get("draft_tokens") or 0.0)])
+    context = np.array([float(row["isl_tokens"]) + 0.5 * float(row["osl_tokens"])])
+    step = decode_step(engine, v, np.array([running]), 1.0 + draft, context)
+    cell = intercept_cell(
+        chip.id,
+        engine_family(str(row["engine"]), chip.vendor),
+        str(row["weight_precision"]),
+        str(row["mode"]),
+    )
+    years = years_since_2026(date or base_case().as_of_date)
+    scale = math.exp(-float(v[engine.keys["trend"]][0]) * years - used.intercepts.get(cell, 0.0)) * MS_PER_S
+    parts = {text: float(getattr(step, name)[0]) * scale for name, text in OPERATORS.items()}
+    tokens = float(acceptance_length(draft, v[engine.keys["accept"]])[0]) if draft[0] > 0 else 1.0
+    return StepBreakdown(parts, sum(parts.values()), tokens, running)
+
+
+def memory_use(row: Mapping[str, Any], parameters: ServingParameters | None = None) -> MemoryUse:
+    """What fills the memory of one GPU of the (decode) engine of a row.
+
+    Parameters
+    ----------
+    row : mapping
+        As for :func:`step_breakdown`; load and draft depth are not needed.
+    parameters : ServingParameters, optional
+        The shipped ones by default (only their names matter here).
+
+    Returns
+    -------
+    MemoryUse
+        [GB, 10^9 bytes]; ``max_sequences`` is of the whole engine.
+    """
+    engine = _engine(row, model(str(row["model"])), parameters or load_parameters())
+    isl, osl = np.array([float(row["isl_tokens"])]), np.array([float(row["osl_tokens"])])
+    room = ledger(engine, reserved_context(engine, isl, osl))
+    hbm, weights, cache, one = (
+        float(np.atleast_1d(x)[0]) / GB_BYTES
+        for x in (room.hbm_bytes, room.weight_bytes, room.cache_bytes, room.sequence_bytes)
+    )
+    reserve = max(hbm - weights - max(cache, 0.0), RESERVE_BYTES / GB_BYTES)
+    return MemoryUse(hbm, weights, reserve, max(cache, 0.0), one, float(room.max_sequences[0]), bool(room.fits[0]))
+
+
+def why_lost(front: Frontier, hold: Mapping[str, object], **options: Any) -> str:
+    """Why a layout is not the best of a front, in one sentence.
+
+    Parameters
+    ----------
+    front : Frontier
+        The search it lost in.
+    hold : mapping
+        The layout: some of tp, ep, pp, dp_attention, draft_tokens, mode, concurrency.
+    **options
+        What the front was searched with (limits, precision, engine, date, ...).
+
+    Returns
+    -------
+    str
+        Memory, a latency limit, or the throughput lost and the operator that takes longer.
+    """
+    name = " ".join(f"{key}={value}" for key, value in hold.items())
+    other = search(front.accelerator, front.model, front.isl_tokens, front.osl_tokens, hold=hold, **options)
+    best, mine = front.best(), other.best()
+    if mine is None:
+        return f"{name}: {other.reason}"
+    if best is None:
+        return f"{name}: the front is empty: {front.reason}"
+    ratio = mine["total_tok_s_per_gpu"] / best["total_tok_s_per_gpu"]
+    if ratio >= 0.999:
+        return f"{name}: as good as the best ({best['layout']})"
+    text = f"{name}: {100 * (1 - ratio):.3g} % fewer tokens per second and GPU than {best['layout']}"
+    where = {
+        "accelerator": front.accelerator,
+        "model": front.model,
+        "isl_tokens": front.isl_tokens,
+        "osl_tokens": front.osl_tokens,
+    }
+    used, date = options.get("parameters"), options.get("date")
+    ours, theirs = (step_breakdown({**where, **row}, parameters=used, date=date) for row in (mine, best))
+    # GPU time that an operator takes per generated token, here and there
+    cost = {
+        key: ours.operators_ms[key] * mine["tp"] * mine["pp"] / (ours.running_per_engine * ours.tokens_per_step)
+        - theirs.operators_ms[key] * best["tp"] * best["pp"] / (theirs.running_per_engine * theirs.tokens_per_step)
+        for key in ours.operators_ms
+    }
+    worst = max(cost, key=lambda key: cost[key])
+    if cost[worst] <= 0:
+        return f"{text}: more of its GPU time goes to prefill"
+    return f"{text}: {worst} take{'s' if worst in SINGULAR else ''} {cost[worst]:.3g} ms more GPU time per output token"
+
+
+SINGULAR = ("attention over the cache", "output head", "network between GPUs")
