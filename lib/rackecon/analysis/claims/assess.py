@@ -48,8 +48,9 @@ def _span(low: Any, high: Any) -> Span:
 def _pick(points: Points, keep: Any) -> Points:
     mask = np.asarray(keep, dtype=bool)
     names = tuple(n for n, k in zip(points.case, mask, strict=True) if k)
+    kinds = tuple(n for n, k in zip(points.kind, mask, strict=True) if k)
     columns = (points.tok_s_per_user, points.position, points.value, points.low, points.high)
-    return Points(names, *(c[mask] for c in columns))
+    return Points(names, kinds, *(c[mask] for c in columns))
 
 
 def assess(claim: Claim) -> Assessment:
@@ -66,14 +67,23 @@ def assess(claim: Claim) -> Assessment:
     """
     points = evaluate(claim)
     inside = np.asarray(points.in_middle, dtype=bool)
-    middle = _span(points.low[inside], points.high[inside])
-    everywhere = _span(points.low, points.high)
+    # An open speed runs over the whole frontier, and its extremes need no model error on top
+    ends = (points.value, points.value) if "tok_s_per_user" in claim.open_conditions else (points.low, points.high)
+    middle = _span(ends[0][inside], ends[1][inside])
+    everywhere = _span(*ends)
     stated = not claim.open_conditions
     found = decide(
-        claim.value, stated=stated, middle=middle, everywhere=everywhere, misattributed=claim.misattributed
+        claim.value,
+        stated=stated,
+        middle=middle,
+        everywhere=everywhere,
+        step=claim.value_step,
+        one_sided=bool(claim.bound),
+        misattributed=claim.misattributed,
     )
-    holds = (points.low <= claim.value) & (claim.value <= points.high)
-    computed = float(np.median(points.value)) if len(points) else math.nan
+    holds = (points.low <= claim.value + claim.value_step) & (claim.value - claim.value_step <= points.high)
+    modelled = points.value[np.array([kind == "model" for kind in points.kind], dtype=bool)]
+    computed = float(np.median(modelled)) if len(modelled) else math.nan
     return Assessment(
         claim, points, computed, everywhere.low, everywhere.high, middle, everywhere, found, _pick(points, holds)
     )

@@ -160,38 +160,42 @@ def peak_rows(accelerator: str, model: str, workload: str, weight_precision: str
     return [{str(k): v for k, v in row.items()} for row in rows[names].to_dict("records")]
 
 
-def software_gains(days: float) -> FloatArray:
-    """How much faster the same configuration became: later over earlier rate, all pairs at most so many days apart.
+def software_gains(days: float, *, same_layout: bool = True) -> FloatArray:
+    """How much faster one platform became on one load: later over earlier rate, all pairs so far apart.
 
     Parameters
     ----------
     days : float
-        Largest distance in time [days].
+        Distance in time [days]; pairs between half of it and all of it count.
+    same_layout : bool
+        Whether engine mode, layout and speculation are the same too; otherwise only accelerator, model, precision,
+        lengths, GPUs and concurrency.
 
     Returns
     -------
     ndarray
-        Ratios [-], sorted; the same accelerator, model, precision, lengths, layout, concurrency and speculation. An
-        empty array where nothing was run twice.
+        Ratios [-], sorted; empty where nothing was run twice. Broken builds are left out.
     """
     import pandas as pd
 
     frame = catalog.table("measured_serving")
+    flags = catalog.table("measured_flags").set_index("point_id")["flag"]
     frame["when"] = pd.to_datetime(frame["date"], errors="coerce")
-    keys = [
-        "accelerator", "model", "weight_precision", "isl", "osl", "mode", "gpus", "tp", "ep", "dp_attention",
-        "prefill_gpus", "decode_gpus", "concurrency", "speculative", "draft_tokens",
-    ]  # fmt: skip
-    known = frame[frame["concurrency"].notna() & frame["when"].notna()]
+    known = frame[
+        frame["concurrency"].notna() & frame["when"].notna() & frame["point_id"].map(flags).ne("broken_build")
+    ]
+    keys = ["accelerator", "model", "weight_precision", "isl", "osl", "gpus", "concurrency"]
+    if same_layout:
+        keys += ["mode", "tp", "ep", "dp_attention", "prefill_gpus", "decode_gpus", "speculative", "draft_tokens"]
     out: list[float] = []
     for _, group in known.groupby(keys, dropna=False):
         if len(group) < 2:
             continue
-        ordered = group.sort_values("when")
+        ordered = group.sort_values("when", kind="stable")
         when = ordered["when"].to_numpy().astype("datetime64[D]").astype(float)
         rate = ordered["total_tok_s_per_gpu"].to_numpy(dtype=float)
         later, earlier = np.tril_indices(len(rate), -1)
         apart = when[later] - when[earlier]
-        near = (apart > 0) & (apart <= days)
+        near = (apart >= 0.5 * days) & (apart <= days) & (apart > 0)
         out.extend((rate[later] / rate[earlier])[near].tolist())
     return np.sort(np.array(out, dtype=float))

@@ -19,8 +19,9 @@ import numpy as np
 from rackecon import catalog
 from rackecon.analysis.claims import arithmetic
 from rackecon.analysis.claims.accuracy import FrontScale, front_scale
-from rackecon.analysis.claims.evidence import measured_front
+from rackecon.analysis.claims.evidence import MeasuredFront, measured_front, peak_rows
 from rackecon.analysis.claims.records import CONDITIONS, Claim
+from rackecon.analysis.claims.verdict import EDGE_SHARE
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.cost import select_cost
 from rackecon.economics.power_table import all_in_kw
@@ -32,22 +33,25 @@ from rackecon.serving.frontier import Frontier, search
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EDGE", "VINTAGES", "Points", "Side", "cases", "cost_per_gpu_hour", "evaluate", "rack_gpus", "side"]
+__all__ = ["VINTAGES", "Points", "Side", "cases", "cost_per_gpu_hour", "evaluate", "rack_gpus", "side"]
 
 VINTAGES: Final = {"2025": ("2025-08", "2025-10"), "2026": ("2026-07", "2026-07")}
 """Vintage of published figures: $/GPU-hour and kW per GPU."""
-EDGE: Final = 0.1
 GRID: Final = 41
+MEASURED_SPECULATION: Final = ("", "none", "mtp")
+Block = tuple[str, str, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 COMPARED: Final = ("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost")
 
 
 @dataclass(frozen=True)
 class Side:
-    """One platform under one set of conditions: its searched front, the published sweep's range, its residuals."""
+    """One platform under one set of conditions: its searched front, its published one, its residuals."""
 
     accelerator: str
     front: Frontier
     scale: FrontScale
+    precision: str
+    published: MeasuredFront
     sweep: tuple[float, float]
     extra_log: tuple[float, float]
 
@@ -67,9 +71,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Points:
-    """Operating points of all cases of a claim, as columns of equal length."""
+    """Operating points of all cases of a claim, modelled and measured, as columns of equal length."""
 
     case: tuple[str, ...]
+    kind: tuple[str, ...]
     tok_s_per_user: FloatArray
     position: FloatArray
     value: FloatArray
@@ -83,7 +88,7 @@ class Points:
     def in_middle(self) -> FloatArray:
         """Whether a point lies in the middle 80 % of the interactivity range; unknown positions count as inside."""
         known = np.isfinite(self.position)
-        return np.asarray(~known | ((self.position >= EDGE) & (self.position <= 1.0 - EDGE)))
+        return np.asarray(~known | ((self.position >= EDGE_SHARE) & (self.position <= 1.0 - EDGE_SHARE)))
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -93,6 +98,7 @@ class Points:
         return pd.DataFrame(
             {
                 "case": self.case,
+                "kind": self.kind,
                 "tok_s_per_user": self.tok_s_per_user,
                 "position": self.position,
                 "value": self.value,
@@ -150,7 +156,8 @@ def side(case: Mapping[str, str], which: str = "subject") -> Side:
     published = measured_front(accelerator, model, case["workload"], precision, speculative)
     known = published.points >= 3 and published.sweep_high > 1.5 * published.sweep_low
     sweep = (published.sweep_low, published.sweep_high) if known else _range(front)
-    return Side(accelerator, front, front_scale(accelerator, speculative), sweep, _extra(accelerator, model))
+    scale, extra = front_scale(accelerator, speculative), _extra(accelerator, model, speculative)
+    return Side(accelerator, front, scale, precision, published, sweep, extra)
 
 
 def _range(front: Frontier) -> tuple[float, float]:
@@ -158,12 +165,19 @@ def _range(front: Frontier) -> tuple[float, float]:
     return (float(speed[0]), float(speed[-1])) if len(speed) else (math.nan, math.nan)
 
 
-def _extra(accelerator: str, model: str) -> tuple[float, float]:
-    """Logs that widen an interval where the platform or the model has no measurement."""
-    if not evidence_class(accelerator, model, "aggregated").startswith("new"):
-        return 0.0, 0.0
-    low, high = interval_factors(accelerator, model, "aggregated", "total_tok_s_per_gpu")
-    return math.log(low), math.log(high)
+def unmeasured_factors(accelerator: str, model: str, speculative: str, quantity: str) -> tuple[float, float] | None:
+    """Interval factors where the platform, the model or the kind of speculation has no measurement; None where all have."""
+    if evidence_class(accelerator, model, "aggregated").startswith("new"):
+        return interval_factors(accelerator, model, "aggregated", quantity)
+    if speculative not in MEASURED_SPECULATION:
+        return interval_factors(accelerator, "", "aggregated", quantity)
+    return None
+
+
+def _extra(accelerator: str, model: str, speculative: str) -> tuple[float, float]:
+    """Logs that widen an interval where something has no measurement."""
+    factors = unmeasured_factors(accelerator, model, speculative, "total_tok_s_per_gpu")
+    return (math.log(factors[0]), math.log(factors[1])) if factors else (0.0, 0.0)
 
 
 def cost_per_gpu_hour(accelerator: str, vintage: str) -> float:
@@ -177,9 +191,9 @@ def rack_gpus(accelerator: str) -> int:
     return int(catalog.rack(accelerator).gpus_per_rack)
 
 
-def _speeds(case: Mapping[str, str], sides: list[Side], stated: bool) -> FloatArray:
+def _speeds(case: Mapping[str, str], sides: list[Side]) -> FloatArray:
     fixed = case.get("tok_s_per_user", "")
-    if stated and fixed:
+    if fixed:
         return np.array([float(fixed)])
     rate = case.get("baseline_tok_s_per_gpu", "")
     if rate:
@@ -188,7 +202,7 @@ def _speeds(case: Mapping[str, str], sides: list[Side], stated: bool) -> FloatAr
     if len(ends) < len(sides):
         return np.array([])
     low, high = max(e[0] for e in ends), min(e[1] for e in ends)
-    return np.linspace(low, high, GRID) if high > low else np.array([])
+    return np.geomspace(low, high, GRID) if high > low else np.array([])
 
 
 def _speed_of_rate(one: Side, rate: float) -> FloatArray:
@@ -210,11 +224,14 @@ def _speed_of_rate(one: Side, rate: float) -> FloatArray:
 
 
 def _position(speed: FloatArray, sides: list[Side]) -> FloatArray:
-    """Place in the interactivity range of the claim's limiting platform: the baseline where there is one."""
+    """Place, on a log scale, in the interactivity range of the limiting platform: the baseline where there is one.
+
+    The range is that of the published sweep where there is one, else that of the searched front.
+    """
     low, high = sides[-1].sweep
     if not high > low:
         return np.full(speed.shape, np.nan)
-    return np.asarray((speed - low) / (high - low))
+    return np.asarray(np.log(speed / low) / np.log(high / low))
 
 
 def evaluate(claim: Claim) -> Points:
@@ -231,14 +248,14 @@ def evaluate(claim: Claim) -> Points:
     """
     from rackecon.analysis.claims.special import SPECIAL, accounts
 
-    rows: list[tuple[str, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
+    rows: list[Block] = []
     for case in cases(claim):
+        name = _name(claim, case)
         if claim.metric in SPECIAL:
-            rows.append((_name(claim, case), *SPECIAL[claim.metric](claim, case)))
+            rows.append((name, "model", *SPECIAL[claim.metric](claim, case)))
             continue
         sides = [side(case)] + ([side(case, "baseline")] if claim.metric in COMPARED else [])
-        stated = "tok_s_per_user" in claim.conditions and claim.conditions["tok_s_per_user"].stated
-        speed = _speeds(case, sides, stated)
+        speed = _speeds(case, sides)
         rate, low, high = sides[0].rate(speed)
         if claim.metric in COMPARED:
             factor = _factor(claim.metric, case)
@@ -249,13 +266,43 @@ def evaluate(claim: Claim) -> Points:
             value, sign = accounts(claim, case, rate)
             spread = (low, high) if sign > 0 else (-high, -low)
         ends = value * np.exp(spread[0]), value * np.exp(spread[1])
-        if claim.metric == "margin_over_cost":
-            ends = (value + 1.0) * np.exp(spread[0]) - 1.0, (value + 1.0) * np.exp(spread[1]) - 1.0
-        rows.append((_name(claim, case), speed, _position(speed, sides), value, *ends))
-    names = tuple(itertools.chain.from_iterable([name] * len(speed) for name, speed, *_ in rows))
-    columns = [np.concatenate([row[i] for row in rows]) if rows else np.array([]) for i in range(1, 6)]
-    keep = np.isfinite(columns[2])
-    return Points(tuple(n for n, k in zip(names, keep, strict=True) if k), *(c[keep] for c in columns))
+        rows.append((name, "model", speed, _position(speed, sides), value, *ends))
+        at, rates = _published(case, sides, speed)
+        found = factor * rates if claim.metric in COMPARED else accounts(claim, case, rates)[0]
+        rows.append((name, "measured", at, _position(at, sides), found, found, found))
+    return _join(rows)
+
+
+def _join(rows: list[Block]) -> Points:
+    names = tuple(itertools.chain.from_iterable([row[0]] * len(row[2]) for row in rows))
+    kinds = tuple(itertools.chain.from_iterable([row[1]] * len(row[2]) for row in rows))
+    columns = [np.concatenate([np.asarray(row[i], dtype=float) for row in rows]) for i in range(2, 7)]
+    keep = np.flatnonzero(np.isfinite(columns[2]))
+    return Points(
+        tuple(names[i] for i in keep),
+        tuple(kinds[i] for i in keep),
+        columns[0][keep],
+        columns[1][keep],
+        columns[2][keep],
+        columns[3][keep],
+        columns[4][keep],
+    )
+
+
+def _published(case: Mapping[str, str], sides: list[Side], speeds: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Speeds and rates (or ratios of rates at one speed) that public measurements give for a case."""
+    fronts = [one.published for one in sides]
+    fixed = case.get("tok_s_per_user", "") or case.get("baseline_tok_s_per_gpu", "")
+    if len(sides) == 1 and not fixed:
+        rows = peak_rows(sides[0].accelerator, case["model"], case["workload"], sides[0].precision)
+        return (
+            np.array([float(row["tok_s_per_user"]) for row in rows]),
+            np.array([float(row["total_tok_s_per_gpu"]) for row in rows]),
+        )
+    at = speeds if fixed else fronts[0].tok_s_per_user
+    read = [[front.at(float(v)).total_tok_s_per_gpu for v in at] for front in fronts]
+    rates = np.array(read[0], dtype=float)
+    return np.asarray(at, dtype=float), rates if len(read) == 1 else rates / np.array(read[1], dtype=float)
 
 
 def _name(claim: Claim, case: Mapping[str, str]) -> str:

@@ -30,6 +30,7 @@ METRICS: Final = {
     "software_gain": "times by software",
     "margin_over_cost": "profit over cost",
 }
+BOUNDS: Final = ("", "up_to", "at_least")
 CONDITIONS: Final = (
     "subject",
     "baseline",
@@ -43,6 +44,7 @@ CONDITIONS: Final = (
     "baseline_speculative",
     "software_date",
     "baseline_software_date",
+    "layout",
     "vintage",
     "horizon_years",
     "utilisation",
@@ -62,7 +64,11 @@ class Condition:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim with its conditions and sources; ``value`` is in the unit of its metric."""
+    """One claim with its conditions and sources.
+
+    ``value`` is in the unit of its metric, ``value_step`` half of its last printed digit; ``bound`` is ``up_to`` or
+    ``at_least`` where the source says so.
+    """
 
     id: str
     title: str
@@ -70,6 +76,8 @@ class Claim:
     date: str
     metric: str
     value: float
+    value_step: float
+    bound: str
     value_text: str
     token_counting: str
     statement: str
@@ -173,6 +181,9 @@ def claims() -> dict[str, Claim]:
         value = row.number("value")
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{where} column 'value': needs a positive number")
+        bound = row.text("bound")
+        if bound not in BOUNDS:
+            raise unknown_name("bound", bound, BOUNDS, where)
         conditions = {}
         for name in CONDITIONS:
             found = _condition(name, row.text(name))
@@ -188,6 +199,8 @@ def claims() -> dict[str, Claim]:
             date=row.text("date"),
             metric=metric,
             value=value,
+            value_step=row.number("value_step", 0.0),
+            bound=bound,
             value_text=row.text("value_text"),
             token_counting=row.text("token_counting"),
             statement=row.text("statement"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -17,11 +18,15 @@ from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
 from rackecon.errors import unknown_name
 from rackecon.evidence.intervals import interval_factors
-from rackecon.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
+from rackecon.units import TOKENS_PER_MTOK
 
-__all__ = ["DEEPSEEK_USD_PER_GPU_HOUR", "SPECIAL", "accounts", "blended_range", "card_of"]
+__all__ = ["SPECIAL", "FleetDay", "accounts", "blended_range", "card_of", "fleet_day", "gain_days", "gain_range"]
 
-DEEPSEEK_USD_PER_GPU_HOUR: Final = "DeepSeek assumed lease"
+SAME_LAYOUT: Final = "same layout"
+GPUS_PER_NODE: Final = 8
+HOURS_PER_DAY: Final = 24.0
+ROUNDING_TOKENS: Final = 0.5e9
+"""Half of the last digit of the published token counts, which are whole billions."""
 Columns = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 
 
@@ -53,20 +58,11 @@ def _price(claim: Claim, case: Mapping[str, str]) -> float:
     return prices[wanted]
 
 
-@lru_cache(maxsize=1)
-def _lease_usd_per_gpu_hour() -> float:
-    rows = catalog.read_rows("utilization")
-    return float(next(r["value"] for r in rows if r["item"] == DEEPSEEK_USD_PER_GPU_HOUR))
-
-
 def accounts(claim: Claim, case: Mapping[str, str], rate: FloatArray) -> tuple[FloatArray, int]:
-    """A total rate per GPU as revenue of a rack or as profit over cost; other metrics as they are."""
+    """A total rate per GPU as revenue of a rack; other metrics as they are."""
     if claim.metric == "rack_revenue_usd":
         years, sold = float(case["horizon_years"]), float(case["utilisation"])
         return arithmetic.revenue_usd(rate, model.rack_gpus(case["subject"]), years, _price(claim, case), sold), 1
-    if claim.metric == "margin_over_cost":
-        per_hour = rate * float(case["utilisation"]) * SECONDS_PER_HOUR / TOKENS_PER_MTOK * _price(claim, case)
-        return per_hour / _lease_usd_per_gpu_hour() - 1.0, 1
     return model.plain_value(claim.metric, case, rate)
 
 
@@ -77,30 +73,83 @@ def _fastest(claim: Claim, case: Mapping[str, str]) -> Columns:
         nothing = np.array([np.nan])
         return nothing, nothing, nothing, nothing, nothing
     speed = front.rows["tok_s_per_user"][-1:]
-    low, high = interval_factors(case["subject"], case["model"], str(front.rows["mode"][-1]), "tok_s_per_user")
+    mode = str(front.rows["mode"][-1])
+    low, high = model.unmeasured_factors(
+        case["subject"], case["model"], case.get("speculative", ""), "tok_s_per_user"
+    ) or interval_factors(case["subject"], case["model"], mode, "tok_s_per_user")
     return speed, np.ones(1), speed, speed * low, speed * high
 
 
 @lru_cache(maxsize=4)
-def _gains(days: float) -> tuple[float, float]:
-    found = software_gains(days)
-    return (float(np.quantile(found, 0.05)), float(np.quantile(found, 0.95))) if len(found) else (1.0, 1.0)
+def gain_range(days: float, layout: str) -> tuple[float, float]:
+    """Gains of public repeats: 90 % interval at the same layout, lowest and highest where the layout is open."""
+    found = software_gains(days, same_layout=layout == SAME_LAYOUT)
+    if not len(found):
+        return 1.0, 1.0
+    ends = (0.05, 0.95) if layout == SAME_LAYOUT else (0.0, 1.0)
+    return float(np.quantile(found, ends[0])), float(np.quantile(found, ends[1]))
+
+
+def gain_days(case: Mapping[str, str]) -> float:
+    """Days between the two software dates of a case."""
+    from datetime import date
+
+    return float((date.fromisoformat(case["software_date"]) - date.fromisoformat(case["baseline_software_date"])).days)
 
 
 def _gain(claim: Claim, case: Mapping[str, str]) -> Columns:
     """Rate at the later date over rate at the earlier one, same speed; interval from repeated public runs."""
-    from datetime import date
-
     before = dict(case, software_date=case["baseline_software_date"])
     speed = np.array([float(case["tok_s_per_user"])])
-    now, then = model.side(case), model.side(before)
-    value = now.rate(speed)[0] / then.rate(speed)[0]
-    days = (date.fromisoformat(case["software_date"]) - date.fromisoformat(case["baseline_software_date"])).days
-    low, high = _gains(float(days))
+    value = model.side(case).rate(speed)[0] / model.side(before).rate(speed)[0]
+    low, high = gain_range(gain_days(case), case["layout"])
     return speed, np.full(1, np.nan), value, np.minimum(value, low), np.maximum(value, high)
+
+
+@dataclass(frozen=True)
+class FleetDay:
+    """One day of a served fleet as its operator published it, with the last digit of each figure."""
+
+    input_tokens: float
+    output_tokens: float
+    nodes: float
+    usd_per_gpu_hour: float
+
+
+@lru_cache(maxsize=1)
+def fleet_day() -> FleetDay:
+    """DeepSeek's published day, from data/utilization.csv."""
+    rows = {r["item"]: r for r in catalog.read_rows("utilization")}
+
+    def value(item: str) -> float:
+        return float(rows[item]["value"])
+
+    return FleetDay(
+        value("DeepSeek input tokens per day"),
+        value("DeepSeek output tokens per day"),
+        value("DeepSeek V3/R1 average nodes"),
+        value("DeepSeek assumed lease"),
+    )
+
+
+def _margin(claim: Claim, case: Mapping[str, str]) -> Columns:
+    """Profit over cost of the published day at the case's prices; the interval is the rounding of the figures."""
+    day, card = fleet_day(), card_of(case["token_price"], case["model"])
+    hit = float(case["prefix_cache_hit"])
+    cost = day.usd_per_gpu_hour * day.nodes * GPUS_PER_NODE * HOURS_PER_DAY
+
+    def margin(step: float) -> float:
+        fed, made = day.input_tokens + step * ROUNDING_TOKENS, day.output_tokens + step * ROUNDING_TOKENS
+        paid = fed * ((1.0 - hit) * card.fresh_input + hit * card.cached_input) + made * card.output
+        return paid / TOKENS_PER_MTOK / cost - 1.0
+
+    speed = np.array([float(case["tok_s_per_user"])])
+    ends = (np.array([margin(step)]) for step in (0.0, -1.0, 1.0))
+    return speed, np.full(1, np.nan), *ends  # type: ignore[return-value]
 
 
 SPECIAL: Final[dict[str, Callable[[Claim, Mapping[str, str]], Columns]]] = {
     "tok_s_per_user": _fastest,
     "software_gain": _gain,
+    "margin_over_cost": _margin,
 }

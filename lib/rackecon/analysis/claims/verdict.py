@@ -32,12 +32,21 @@ class Span:
     low: float = math.nan
     high: float = math.nan
 
-    def holds(self, value: float) -> bool:
-        """Whether a value lies inside."""
-        return bool(self.low <= value <= self.high)
+    def holds(self, value: float, step: float = 0.0, *, one_sided: bool = False) -> bool:
+        """Whether a value, known to plus or minus ``step``, lies inside; ``one_sided``: whether it is reached at all."""
+        return bool(self.high >= value - step and (one_sided or self.low <= value + step))
 
 
-def decide(value: float, *, stated: bool, middle: Span, everywhere: Span, misattributed: bool = False) -> str:
+def decide(
+    value: float,
+    *,
+    stated: bool,
+    middle: Span,
+    everywhere: Span,
+    step: float = 0.0,
+    one_sided: bool = False,
+    misattributed: bool = False,
+) -> str:
     """The verdict on a claimed value.
 
     Parameters
@@ -47,8 +56,12 @@ def decide(value: float, *, stated: bool, middle: Span, everywhere: Span, misatt
     stated : bool
         Whether the stated conditions leave nothing open that the number depends on.
     middle, everywhere : Span
-        Extremes of the 90 % intervals over everything that is left open: at operating points in the middle 80 % of the
-        interactivity range, and at all of them. With nothing left open, one of the two is the interval itself.
+        Extremes over everything that is left open: at operating points in the middle 80 % of the interactivity range,
+        and at all of them. With nothing left open, these are the 90 % interval itself, or empty.
+    step : float
+        Half of the claim's last printed digit.
+    one_sided : bool
+        The claim says ``up to`` or ``at least``: it holds where the computed span reaches it.
     misattributed : bool
         Whether the source's own conditions name another subject.
 
@@ -66,8 +79,8 @@ def decide(value: float, *, stated: bool, middle: Span, everywhere: Span, misatt
     """
     if misattributed:
         return MISATTRIBUTED
-    if middle.holds(value):
+    if middle.holds(value, step, one_sided=one_sided):
         return REPRODUCED if stated else BOUNDED
-    if everywhere.holds(value):
+    if everywhere.holds(value, step, one_sided=one_sided):
         return AT_THE_EDGE
     return NOT_REPRODUCIBLE
