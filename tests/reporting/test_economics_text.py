@@ -136,3 +136,10 @@ def test_download_holds_the_table_and_sources_are_looked_up():
     assert body == "month,net_usd\n0,-1.0\n1,0.12346\n"
     sources = economics_tables.sources_table(["semianalysisai-inferencex-app-661", "no-such"], "Sources")
     assert sources.markup.count("<tr>") == 2
+
+
+def test_tax_note_compares_before_and_after():
+    flows = pd.DataFrame({"accelerator": ["a", "a", "b"], "present_value_usd": [-1e6, 3e6, 9e9]})
+    row = {**ROW, "accelerator": "a"}
+    assert "is worth $2.00M instead of $30.0M" in economics_text.tax_note(flows, row, 0.21)
+    assert economics_text.tax_note(flows, row, 0.0) == "All figures are before tax."

@@ -111,8 +111,8 @@ def own_against_rent(
     Returns
     -------
     pandas.DataFrame
-        ``accelerator, platform, own, rent_3_year, rent_on_demand, rent_over_own, crossing_utilisation`` [USD/GPU-hour],
-        [-]. On-demand rent is the median of the listings found; the crossing is NaN without one.
+        ``accelerator, platform, tier, own, rent_3_year, rent_on_demand, rent_over_own, crossing_utilisation``
+        [USD/GPU-hour], [-]. On-demand rent is the median of the listings found; the crossing is NaN without one.
     """
     import pandas as pd
 
@@ -131,6 +131,7 @@ def own_against_rent(
             {
                 "accelerator": key,
                 "platform": catalog.accelerator(key).label,
+                "tier": tier,
                 "own_usd_per_gpu_hour": mine,
                 "rent_3_year_usd_per_gpu_hour": term,
                 "rent_on_demand_usd_per_gpu_hour": on_demand,

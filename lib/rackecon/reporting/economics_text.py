@@ -38,6 +38,7 @@ __all__ = [
     "site_chart_title",
     "site_title",
     "speed_energy_title",
+    "tax_note",
     "units_short",
     "units_title",
     "wins_text",
@@ -201,7 +202,7 @@ def cost_title(against: pd.DataFrame) -> str:
     if known.empty:
         return "No platform has both an owning cost and a rent"
     low, high = known["rent_over_own"].min(), known["rent_over_own"].max()
-    return f"A three-year rent costs {low:.2g} to {high:.2g} times what owning costs a hyperscaler"
+    return f"A three-year rent costs {low:.2g} to {high:.2g} times what owning does ({known['tier'].iloc[0]})"
 
 
 def cost_answer(table: pd.DataFrame, against: pd.DataFrame) -> tuple[str, str]:
@@ -294,10 +295,23 @@ def return_sentence(row: Any) -> str:
     """Both kinds of ROI, present value, internal rate and payback of one evaluated row."""
     if not math.isfinite(row["vendor_roi"]):
         return f"Capacity of {row['platform']} is rented: nothing is invested, so there is no ROI, rate or payback."
+    vendor, profit = number(row["vendor_roi"], 2), number(row["profit_roi"], 2)
     return (
-        f"Over {row['horizon_years']:g} years its vendor ROI (revenue over investment) is {row['vendor_roi']:.2g} and "
-        f"its profit ROI {row['profit_roi']:.2g}; net present value {money(row['npv_usd_per_rack'])} a rack, internal "
-        f"rate {rate_text(row['irr_per_year'])} a year, payback {years_text(row['payback_years'])}."
+        f"Over {row['horizon_years']:g} years its vendor ROI (revenue over investment) is {vendor} and its profit ROI "
+        f"{profit}; net present value {money(row['npv_usd_per_rack'])} a rack, internal rate "
+        f"{rate_text(row['irr_per_year'])} a year, payback {years_text(row['payback_years'])}."
+    )
+
+
+def tax_note(flows: pd.DataFrame, row: Any, tax_rate: float) -> str:
+    """Present value of the leader's rack before and after tax."""
+    if tax_rate <= 0 or flows.empty:
+        return "All figures are before tax."
+    mine = flows[flows["accelerator"] == row["accelerator"]]
+    after = money(float(mine["present_value_usd"].sum()))
+    return (
+        f"All figures but the cash flows are before tax. At {percent(tax_rate)} on profit, hardware written off at "
+        f"once, a rack of {row['platform']} is worth {after} instead of {money(row['npv_usd_per_rack'])}."
     )
 
 
