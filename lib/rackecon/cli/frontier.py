@@ -18,7 +18,7 @@ SHOWN = (
     "total_tok_s_per_gpu",
     "ttft_ms",
     "bottleneck",
-    "cost_usd_per_mtok",
+    "cost_usd_per_mtok_total",
     "profit_usd_per_gpu_hour",
 )
 

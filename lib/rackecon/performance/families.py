@@ -93,7 +93,7 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "trend": f"trend.{stack}",
         "imbalance": f"imbalance.{stack}",
         "allreduce": "allreduce.all" if accelerator.vendor != "amd" else "allreduce.amd",
-        "a2a_start": f"a2a_start.{'domain' if accelerator.scaleup_domain_gpus > 8 else 'node'}",
+        "a2a_start": f"a2a_start.{'domain' if accelerator.scaleup_domain_gpus > 8 else 'node'}.{stack}",
         "moe_start": f"moe_start.{stack}",
         "expert": f"expert.{_expert_kind(accelerator, model, precision)}",
         "narrow": "narrow.all",
