@@ -81,7 +81,7 @@ def marks_by_platform(
         .encode(
             y=alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True)),
             x=alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=billions)),
-            shape=alt_.Shape(f"{kind}:N", sort=kinds, title=kind_title),
+            shape=alt_.Shape(f"{kind}:N", sort=kinds, title=kind_title, legend=alt_.Legend(labelLimit=260)),
             color=_colour(alt_, data),
             tooltip=["platform:N", f"{kind}:N", alt_.Tooltip(f"{value}:Q", title=x_title, format=",.4~g")],
         )
@@ -104,7 +104,7 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
     known = ranks[ranks["rank"] > 0]
     data = tidy(known[["accelerator", "platform", "unit", "rank", "value"]])
     units = list(dict.fromkeys(data["unit"]))
-    x = alt_.X("unit:N", sort=units, title=None, axis=alt_.Axis(labelAngle=0, labelLimit=110))
+    x = alt_.X("unit:N", sort=units, title=None, axis=alt_.Axis(labelAngle=0, labelExpr="split(datum.label, ' ')"))
     places = list(range(1, int(data["rank"].max() if len(data) else 1) + 1))
     scale = alt_.Scale(domain=[places[-1] + 0.4, 0.6], nice=False)
     y = alt_.Y("rank:Q", scale=scale, title="rank", axis=alt_.Axis(values=places, format="d"))

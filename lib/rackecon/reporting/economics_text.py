@@ -19,6 +19,7 @@ UNIT_WORDS: Final = {
 
 __all__ = [
     "UNIT_WORDS",
+    "age_text",
     "build_up_title",
     "cash_title",
     "cost_answer",
@@ -31,6 +32,7 @@ __all__ = [
     "power_answer",
     "power_title",
     "price_title",
+    "rack_note",
     "rate_text",
     "return_sentence",
     "revenue_answer",
@@ -67,6 +69,33 @@ def wins_text(share: float) -> str:
     ('64 of 100', '–')
     """
     return count(share) if math.isfinite(share) else "–"
+
+
+def age_text(years: float) -> str:
+    """Age at which a machine is switched off.
+
+    Examples
+    --------
+    >>> age_text(0.0), age_text(6.46), age_text(float("inf"))
+    ('at once', '6.5 years', 'never')
+    """
+    if years is None or math.isnan(years):
+        return "–"
+    if math.isinf(years):
+        return "never"
+    return f"{years:.2g} years" if years > 0 else "at once"
+
+
+def rack_note(table: pd.DataFrame) -> str:
+    """How far the racks compared differ in size."""
+    known = table[table["gpus_per_rack"].notna()]
+    if known.empty:
+        return ""
+    gpus, kw = known["gpus_per_rack"], known["rack_it_kw"]
+    return (
+        f"The racks compared hold {gpus.min():.0f} to {gpus.max():.0f} accelerators and take {kw.min():.0f} to "
+        f"{kw.max():.0f} kW."
+    )
 
 
 def missing_note(table: pd.DataFrame) -> str:
