@@ -83,7 +83,7 @@ def restated_cost_usd_per_gpu_hour(
     >>> float(restated_cost_usd_per_gpu_hour(1.86, 43180.01, **terms, rate_per_year=0.10, life_years=4))
     1.86
     >>> float(restated_cost_usd_per_gpu_hour(1.86, 43180.01, **terms, rate_per_year=0.10, life_years=6))
-    1.4518
+    1.455
     """
     cost = check_non_negative("cost_usd_per_gpu_hour", cost_usd_per_gpu_hour, nan_allowed=True)
     invested = np.asarray(investment_usd_per_gpu, dtype=float)
