@@ -1,0 +1,125 @@
+"""data/ is valid as shipped, and each kind of damage is told in one line."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rackecon import catalog
+from rackecon.catalog.check import check_data
+from rackecon.errors import InputError
+
+DATA = catalog.data_dir()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    target = tmp_path / "data"
+    shutil.copytree(DATA, target)
+    return target
+
+
+def rewrite(path: Path, change) -> None:
+    with open(path, encoding="utf-8", newline="") as handle:
+        rows = list(csv.reader(handle))
+    rows = change(rows)
+    with open(path, "w", encoding="utf-8", newline="") as handle:
+        csv.writer(handle, lineterminator="\n").writerows(rows)
+
+
+def set_cell(path: Path, line: int, column: str, value: str) -> None:
+    def change(rows):
+        rows[line - 1][rows[0].index(column)] = value
+        return rows
+
+    rewrite(path, change)
+
+
+def test_shipped_data_is_valid():
+    found = check_data()
+    assert found.faults == ()
+    assert found.tables >= 26
+    assert found.rows > 9000
+
+
+def test_stale_prices_are_listed_against_the_as_of_date():
+    found = check_data()
+    assert any("llama-3.1-405b" in line and "2026-11-23" in line for line in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "column", "value", "words"),
+    [
+        ("racks", 3, "rack_it_kw", "-4", ["racks.csv row 3", "rack_it_kw"]),
+        ("racks", 3, "accelerator", "h2000", ["racks.csv", "h2000"]),
+        ("scenarios", 2, "prefix_cache_hit", "1.4", ["scenarios.csv row 2", "prefix_cache_hit"]),
+        ("scenarios", 2, "isl_tokens", "many", ["scenarios.csv row 2", "isl_tokens"]),
+        ("accelerators", 4, "status", "rumoured", ["accelerators.csv row 4", "status"]),
+        ("accelerators", 4, "grade", "guess", ["accelerators.csv row 4", "grade"]),
+        ("models", 5, "id", "gpt-oss-120b", ["models.csv", "id"]),
+        ("measured_serving", 9, "mode", "mixed", ["measured_serving.csv row 9", "mode"]),
+        ("costs", 2, "low", "9e9", ["costs.csv row 2", "low"]),
+        ("prices", 2, "value_cached_input", "99", ["prices.csv row 2", "cached input"]),
+        ("power", 2, "source_id", "nobody", ["power.csv", "nobody"]),
+        ("measured_mlperf", 2, "tpot_limit_ms", "-1", ["measured_mlperf.csv row 2", "tpot_limit_ms"]),
+    ],
+)
+def test_a_bad_cell_is_one_line_with_table_row_and_column(copy, table, line, column, value, words):
+    set_cell(copy / f"{table}.csv", line, column, value)
+    found = check_data(copy)
+    hits = [fault for fault in found.faults if all(word in fault for word in words)]
+    assert hits, found.faults
+    assert all("\n" not in fault for fault in found.faults)
+
+
+def test_a_missing_column_is_named(copy):
+    rewrite(copy / "racks.csv", lambda rows: [row[:3] + row[4:] for row in rows])
+    assert "racks.csv: column 'rack_it_kw' is missing" in check_data(copy).faults
+
+
+def test_a_missing_table_is_named(copy):
+    (copy / "power.csv").unlink()
+    assert "power.csv: the file is missing" in check_data(copy).faults
+
+
+def test_an_undescribed_table_is_named(copy):
+    (copy / "extra.csv").write_text("a\n1\n")
+    assert "extra.csv: not described in datapackage.json" in check_data(copy).faults
+
+
+def test_bytes_that_are_not_utf8_are_named(copy):
+    with open(copy / "racks.csv", "ab") as handle:
+        handle.write(b"\xff\xfe")
+    assert any(fault.startswith("racks.csv: not UTF-8") for fault in check_data(copy).faults)
+
+
+def test_broken_description_is_one_line(copy):
+    (copy / "datapackage.json").write_text("{")
+    found = check_data(copy)
+    assert len(found.faults) == 1
+    assert found.faults[0].startswith("datapackage.json: cannot be read")
+
+
+def test_unknown_names_give_the_nearest():
+    with pytest.raises(InputError, match="unknown accelerator 'h1000': nearest is 'h100-sxm'"):
+        catalog.accelerator("h1000")
+    with pytest.raises(InputError, match="unknown model 'deepseek-r2': nearest is 'deepseek-r1'"):
+        catalog.model("deepseek-r2")
+    with pytest.raises(InputError, match="unknown scenario 'chatt': nearest is 'chat'"):
+        catalog.scenario("chatt")
+
+
+def test_a_changed_number_reaches_the_records(copy, monkeypatch):
+    set_cell(copy / "base_case.csv", 3, "value", "5")
+    monkeypatch.setenv("RACKECON_DATA", str(copy))
+    assert catalog.base_case().horizon_years == 5.0
+
+
+def test_a_bad_number_in_a_record_names_table_row_and_column(copy, monkeypatch):
+    set_cell(copy / "accelerators.csv", 2, "hbm_gib", "lots")
+    monkeypatch.setenv("RACKECON_DATA", str(copy))
+    with pytest.raises(InputError, match=r"accelerators\.csv row 2 column 'hbm_gib': 'lots' is not a number"):
+        catalog.accelerators()
