@@ -1,7 +1,7 @@
 """How far published fronts lie from the searched front at the same speed.
 
-The search tries every layout; a published sweep tries a few. Along a steep front a small error of speed is a large error
-of rate. Both show in these residuals, which are therefore wider than those of a single point under known conditions.
+The search tries every layout; a published sweep tries a few. Along a steep front a small error of speed is a large
+error of rate. Both show in these residuals, which are therefore wider than those of a single point under known conditions.
 The quantiles are kept in data/claim_scales.csv and are not refitted by a report.
 """
 
@@ -118,7 +118,16 @@ def write_scales(as_of: str) -> None:
         writer.writerow(["class", "points", "log_low", "log_mid", "log_high", "source_id", "date", "grade"])
         for scale in scale_table(front_residuals()):
             writer.writerow(
-                [scale.name, scale.points, scale.log_low, scale.log_mid, scale.log_high, "calibration", as_of, "derived"]
+                [
+                    scale.name,
+                    scale.points,
+                    scale.log_low,
+                    scale.log_mid,
+                    scale.log_high,
+                    "calibration",
+                    as_of,
+                    "derived",
+                ]
             )
     os.replace(spare, path)
 

@@ -20,8 +20,8 @@ __all__ = ["Assessment", "assess", "assess_all", "conditions_needed", "record"]
 class Assessment:
     """The answers to one claim.
 
-    ``computed`` with ``low`` and ``high`` is the 90 % interval at the stated conditions where nothing is open; otherwise
-    the median over what is open, and the extremes. ``middle`` and ``everywhere`` are the spans that the verdict uses;
+    ``computed`` with ``low`` and ``high`` is the 90 % interval at the stated conditions where nothing is open;
+    otherwise the median over what is open, and the extremes. ``middle`` and ``everywhere`` are the spans that the verdict uses;
     ``holds_at`` are the operating points whose interval contains the claimed value.
     """
 

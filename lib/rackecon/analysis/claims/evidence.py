@@ -24,6 +24,8 @@ __all__ = ["MeasuredFront", "Reading", "measured_front", "peak_rows", "software_
 
 NEAR: Final = 0.03
 """A measured point within this share of the speed asked for is taken as it stands."""
+WIDEST: Final = 8.0
+"""Points whose rates differ by more than this factor are too far apart to read between."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class MeasuredFront:
     points: int
 
     def at(self, tok_s_per_user: float) -> Reading:
-        """The rate at a speed, log-linear between points; none outside them.
+        """The rate at a speed, log-linear between points; none outside them or across too wide a gap.
 
         Examples
         --------
@@ -64,6 +66,8 @@ class MeasuredFront:
         if not speed[0] <= tok_s_per_user <= speed[-1]:
             return Reading(math.nan, "none", ())
         right = int(np.searchsorted(speed, tok_s_per_user))
+        if rate[right - 1] > WIDEST * rate[right]:
+            return Reading(math.nan, "none", ())
         value = float(np.exp(np.interp(tok_s_per_user, speed, np.log(rate))))
         return Reading(value, "interpolated", (self.point_ids[right - 1], self.point_ids[right]))
 

@@ -33,7 +33,21 @@ from rackecon.serving.frontier import Frontier, search
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["VINTAGES", "Points", "Side", "cases", "cost_per_gpu_hour", "evaluate", "rack_gpus", "side"]
+__all__ = [
+    "COMPARED",
+    "VINTAGES",
+    "Points",
+    "Side",
+    "case_name",
+    "cases",
+    "cost_per_gpu_hour",
+    "evaluate",
+    "plain_value",
+    "rack_gpus",
+    "ratio_factor",
+    "side",
+    "unmeasured_factors",
+]
 
 VINTAGES: Final = {"2025": ("2025-08", "2025-10"), "2026": ("2026-07", "2026-07")}
 """Vintage of published figures: $/GPU-hour and kW per GPU."""
@@ -166,7 +180,7 @@ def _range(front: Frontier) -> tuple[float, float]:
 
 
 def unmeasured_factors(accelerator: str, model: str, speculative: str, quantity: str) -> tuple[float, float] | None:
-    """Interval factors where the platform, the model or the kind of speculation has no measurement; None where all have."""
+    """Interval factors where the platform, the model or the kind of speculation has no measurement; else None."""
     if evidence_class(accelerator, model, "aggregated").startswith("new"):
         return interval_factors(accelerator, model, "aggregated", quantity)
     if speculative not in MEASURED_SPECULATION:
@@ -250,7 +264,7 @@ def evaluate(claim: Claim) -> Points:
 
     rows: list[Block] = []
     for case in cases(claim):
-        name = _name(claim, case)
+        name = case_name(claim, case)
         if claim.metric in SPECIAL:
             rows.append((name, "model", *SPECIAL[claim.metric](claim, case)))
             continue
@@ -258,7 +272,7 @@ def evaluate(claim: Claim) -> Points:
         speed = _speeds(case, sides)
         rate, low, high = sides[0].rate(speed)
         if claim.metric in COMPARED:
-            factor = _factor(claim.metric, case)
+            factor = ratio_factor(claim.metric, case)
             other, other_low, other_high = sides[1].rate(speed)
             value = factor * rate / other
             spread = (-np.hypot(low, other_high), np.hypot(high, other_low))
@@ -305,7 +319,7 @@ def _published(case: Mapping[str, str], sides: list[Side], speeds: FloatArray) -
     return np.asarray(at, dtype=float), rates if len(read) == 1 else rates / np.array(read[1], dtype=float)
 
 
-def _name(claim: Claim, case: Mapping[str, str]) -> str:
+def case_name(claim: Claim, case: Mapping[str, str]) -> str:
     """The values of the open conditions, as a short text."""
     shown = [case[n] for n in claim.open_conditions if n in case and n != "tok_s_per_user"]
     return ", ".join(_words(n, v) for n, v in zip([n for n in claim.open_conditions if n in case], shown, strict=False))
@@ -328,7 +342,7 @@ def _words(name: str, value: str) -> str:
     }.get(name, value)
 
 
-def _factor(metric: str, case: Mapping[str, str]) -> float:
+def ratio_factor(metric: str, case: Mapping[str, str]) -> float:
     """What turns a throughput ratio per GPU into the claim's ratio."""
     ours, theirs = case["subject"], case["baseline"]
     if metric == "ratio_tok_s_per_mw":

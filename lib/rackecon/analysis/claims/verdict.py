@@ -33,7 +33,7 @@ class Span:
     high: float = math.nan
 
     def holds(self, value: float, step: float = 0.0, *, one_sided: bool = False) -> bool:
-        """Whether a value, known to plus or minus ``step``, lies inside; ``one_sided``: whether it is reached at all."""
+        """Whether a value known to plus or minus ``step`` lies inside or, one-sided, is reached at all."""
         return bool(self.high >= value - step and (one_sided or self.low <= value + step))
 
 

@@ -1,0 +1,293 @@
+"""Sentences about claims, computed from their assessments: exact, fair, and new on every run."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rackecon.analysis.claims import arithmetic, conditions_needed, measured
+from rackecon.analysis.claims import claim as one_claim
+from rackecon.analysis.claims.model import VINTAGES, cases, cost_per_gpu_hour, rack_gpus, side
+from rackecon.analysis.claims.required import holding_speeds, rate_needed
+from rackecon.analysis.claims.special import GPUS_PER_NODE, HOURS_PER_DAY, blended_range, fleet_day, gain_days
+from rackecon.analysis.claims.verdict import MEANING, VERDICTS
+from rackecon.catalog import accelerator
+from rackecon.economics.cost import select_cost
+from rackecon.economics.power_table import all_in_kw
+from rackecon.reporting.text import join_words, money, number, percent
+from rackecon.units import SECONDS_PER_HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rackecon.analysis.claims import Assessment, Claim
+
+__all__ = [
+    "answer_sentences",
+    "evidence_text",
+    "lengths",
+    "model_text",
+    "required_text",
+    "value_text",
+    "verdict_text",
+]
+
+MOST = 5
+RATIOS = ("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost", "software_gain")
+PER = {"ratio_tok_s_per_gpu": "per GPU", "ratio_tok_s_per_mw": "per MW", "ratio_cost": "per dollar"}
+
+
+def value_text(metric: str, value: float) -> str:
+    """A value of a metric with its unit.
+
+    Examples
+    --------
+    >>> value_text("rack_revenue_usd", 75e6), value_text("ratio_cost", 35.0), value_text("margin_over_cost", 5.45)
+    ('$75.0M', '35 times', '545 %')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    if metric == "rack_revenue_usd":
+        return money(value)
+    if metric == "cost_usd_per_mtok":
+        return money(value, 2)
+    if metric == "margin_over_cost":
+        return percent(value)
+    if metric in RATIOS:
+        return f"{number(value, 2)} times"
+    return number(value)
+
+
+def lengths(workload: str) -> str:
+    """Nominal lengths in the field's short form.
+
+    Examples
+    --------
+    >>> lengths("8192/1024")
+    '8k/1k'
+    """
+    return "/".join(f"{round(int(part) / 1024)}k" for part in workload.split("/"))
+
+
+def answer_sentences(results: Sequence[Assessment]) -> list[str]:
+    """The page's answer in two sentences: the count of each verdict, and what decides most of them."""
+    counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in VERDICTS}
+    shown = join_words(f"{n} {'is' if n == 1 else 'are'} {verdict}" for verdict, n in counts.items() if n)
+    vague = sum(bool(r.claim.open_conditions) for r in results)
+    return [
+        f"Of {len(results)} claims, {shown}.",
+        f"{vague} leave open at least one condition that the number depends on; speed per user, lengths and the"
+        " settings of the older machine are what is missing most.",
+    ]
+
+
+def verdict_text(result: Assessment) -> str:
+    """The verdict and the figures that it follows from."""
+    claim = result.claim
+    claimed = value_text(claim.metric, claim.value)
+    if result.verdict == "misattributed":
+        return (
+            f"Misattributed: the record names {claim.named_subject}, the primary source names {claim.source_subject}."
+            f" Taken on its own, {claimed} {_own_words(result)}."
+        )
+    span = f"{value_text(claim.metric, result.low)} to {value_text(claim.metric, result.high)}"
+    basis = "the 90 % interval at the stated conditions is" if result.stated else "over what is not stated it runs from"
+    up = {"up_to": "up to ", "at_least": "at least "}.get(claim.bound, "")
+    return f"{result.verdict.capitalize()}: {MEANING[result.verdict]}. Claimed: {up}{claimed}; {basis} {span}."
+
+
+def _own_words(result: Assessment) -> str:
+    inside = result.everywhere.holds(result.claim.value, result.claim.value_step, one_sided=bool(result.claim.bound))
+    span = f"{value_text(result.claim.metric, result.low)} to {value_text(result.claim.metric, result.high)}"
+    if inside:
+        return f"lies between the extremes for {result.claim.named_subject} ({span}), but no source gives it"
+    return f"lies outside the extremes for {result.claim.named_subject} ({span})"
+
+
+def evidence_text(claim: Claim) -> str:
+    """What public measurements say at the claim's conditions; where there are none, so."""
+    if claim.metric == "margin_over_cost":
+        day = fleet_day()
+        return (
+            f"The operator's own figures for one day: {number(day.input_tokens)} input and {number(day.output_tokens)}"
+            f" output tokens on {day.nodes:g} nodes at ${day.usd_per_gpu_hour:g} per GPU-hour."
+        )
+    if claim.metric == "software_gain":
+        from rackecon.analysis.claims.evidence import software_gains
+
+        gains = software_gains(gain_days(cases(claim)[0]), same_layout=False)
+        most, typical = float(np.max(gains)), float(np.median(gains))
+        share = float(np.mean(gains >= claim.value))
+        return (
+            f"Of {len(gains)} pairs of public runs of one platform and load, one to two months apart, the median"
+            f" gain is {typical:.2f} times, the largest {most:.1f} times; {percent(share, 1)} reach {claim.value:g}."
+            " No public row has the launch run itself."
+        )
+    parts = []
+    told: set[str] = set()
+    for row in measured(claim):
+        chip = accelerator(row["accelerator"]).label
+        where = f"{chip}, {row['model']}, {lengths(row['workload'])}, {row['weight_precision']}"
+        if (where in told and row["kind"] == "none") or len(parts) == MOST:
+            continue
+        told.add(where)
+        if row["kind"] != "none":
+            parts.append(
+                f"{where}: {number(row['total_tok_s_per_gpu'])} total tok/s/GPU at {row['tok_s_per_user']:g} tok/s/user"
+                f" ({row['kind']})"
+            )
+        elif row["published"]:
+            parts.append(
+                f"{where}: {row['published']} public rates, the highest {number(row['peak_tok_s_per_gpu'])} total"
+                " tok/s/GPU" + ("; none near the claim's speed" if math.isfinite(row["tok_s_per_user"]) else "")
+            )
+        else:
+            parts.append(f"{where}: no public measurement here")
+    return "; ".join(parts) + "."
+
+
+def model_text(result: Assessment) -> str:
+    """The model's answer with its interval, and where the model is weak."""
+    claim = result.claim
+    if claim.metric == "margin_over_cost":
+        one = side(cases(claim)[0])
+        rate = float(one.rate(np.array([float(claim.only("tok_s_per_user"))]))[0][0])
+        day = fleet_day()
+        seconds = HOURS_PER_DAY * SECONDS_PER_HOUR
+        fleet = (day.input_tokens + day.output_tokens) / seconds / (GPUS_PER_NODE * day.nodes)
+        return (
+            f"The arithmetic gives {value_text(claim.metric, result.computed)}. The model is poor here: for the small"
+            f" pools that it searches it expects {number(rate)} total tok/s/GPU, and the fleet, which spreads experts"
+            f" over many more GPUs, served {number(fleet)}, idle hours included."
+        )
+    text = f"{'At the stated conditions' if result.stated else 'Median over what is open'}: "
+    text += f"{value_text(claim.metric, result.computed)} ({value_text(claim.metric, result.low)} to "
+    text += f"{value_text(claim.metric, result.high)}); the claimed value lies {_where(result)}."
+    return text + _weak(claim)
+
+
+def _where(result: Assessment) -> str:
+    needed = conditions_needed(result)
+    return f"inside an interval {needed}" if needed.startswith("at ") else needed
+
+
+def _weak(claim: Claim) -> str:
+    """Where public fronts lie far from the searched ones, or nothing is measured."""
+    out, seen = [], set()
+    for case in cases(claim):
+        for which in ("subject", "baseline"):
+            if not case.get(which):
+                continue
+            one = side(case, which)
+            label = accelerator(one.accelerator).label
+            if label in seen:
+                continue
+            seen.add(label)
+            if one.extra_log != (0.0, 0.0):
+                out.append(f"{label} or its mode has no measured serving row")
+            elif one.scale.log_high - one.scale.log_low > 1.6:
+                low, high = math.exp(one.scale.log_low), math.exp(one.scale.log_high)
+                out.append(f"at equal speed public {label} fronts lie {low:.2g} to {high:.2g} times the searched one")
+    return f" Weak here: {'; '.join(out)}." if out else ""
+
+
+def required_text(claim: Claim) -> str:
+    """What must be true, solved from the claim's own number."""
+    if claim.metric == "rack_revenue_usd":
+        return _revenue_text(claim)
+    if claim.metric == "software_gain":
+        case = cases(claim)[0]
+        cost = cost_per_gpu_hour(case["subject"], case["vintage"])
+        reached = one_claim("b200-2cents").value
+        now, then = (float(arithmetic.rate_from_cost(cost, factor * reached)) for factor in (1.0, claim.value))
+        return (
+            f"At ${cost:.2f} per GPU-hour (published ownership) {money(reached, 2)} per million total tokens is"
+            f" {number(now, 5)} total tok/s/GPU, and {claim.value:g} times that cost is {number(then, 4)}: the launch"
+            " software must have run that slowly."
+        )
+    if claim.metric == "margin_over_cost":
+        return (
+            "Every token must be paid at the list price: with half of them unpaid the figure is"
+            f" {percent((claim.value + 1) / 2 - 1)}, and break-even needs {percent(1 / (claim.value + 1))} of the list"
+            " revenue."
+        )
+    if claim.metric == "tok_s_per_user":
+        return f"One step of the model must deliver {claim.value:g} tokens a second to a user who is almost alone."
+    if claim.metric in PER:
+        return _ratio_text(claim)
+    case = cases(claim)[0]
+    need = rate_needed(claim, case)
+    isl, osl = (float(part) for part in case["workload"].split("/"))
+    output = number(need * osl / (isl + osl))
+    text = f"{number(need, 5)} total tok/s/GPU, of which {output} output at {lengths(case['workload'])}"
+    if claim.metric == "cost_usd_per_mtok":
+        cost = cost_per_gpu_hour(case["subject"], case["vintage"])
+        text += (
+            f", sold at every hour, at ${cost:.2f} per GPU-hour (published ownership, {VINTAGES[case['vintage']][0]});"
+            f" with all cost on outputs {money(claim.value * (isl + osl) / osl, 2)} per million output tokens"
+        )
+    return f"{text}. {_speed_text(claim)}"
+
+
+def _speed_text(claim: Claim) -> str:
+    roots = holding_speeds(claim)
+    if not roots:
+        return "The middle estimate meets it at no speed; see the interval."
+    shown = "; ".join(f"{speed:.0f} tok/s/user" + (f" ({name})" if name else "") for name, speed in roots[:4])
+    return f"The middle estimate meets it at {shown}{'; …' if len(roots) > 4 else ''}."
+
+
+def _ratio_text(claim: Claim) -> str:
+    case = cases(claim)[0]
+    ours, theirs = case["subject"], case["baseline"]
+    pair = f"{accelerator(ours).label} against {accelerator(theirs).label}"
+    if claim.metric == "ratio_tok_s_per_gpu":
+        return f"{claim.value:g} times the rate at equal speed ({pair}). {_speed_text(claim)}"
+    if claim.metric == "ratio_tok_s_per_mw":
+        vintage = VINTAGES[case["vintage"]][1]
+        kw, other = all_in_kw(ours, vintage), all_in_kw(theirs, vintage)
+        return (
+            f"{claim.value * kw / other:.3g} times the rate per GPU ({pair}: {kw:.3g} against {other:.3g} kW"
+            f" provisioned, vintage {vintage}). {_speed_text(claim)}"
+        )
+    vintage = case["vintage"]
+    cost, other = cost_per_gpu_hour(ours, vintage), cost_per_gpu_hour(theirs, vintage)
+    need = float(arithmetic.throughput_ratio_for_cost_ratio(claim.value, cost, other))
+    return (
+        f"{need:.3g} times the rate per GPU ({pair}: ${cost:.3g} against ${other:.3g} per GPU-hour, published"
+        f" ownership, {VINTAGES[vintage][0]}). {_speed_text(claim)}"
+    )
+
+
+def _revenue_text(claim: Claim) -> str:
+    case = cases(claim)[-1]
+    years, gpus = float(case["horizon_years"]), rack_gpus(case["subject"])
+    speed = float(case.get("tok_s_per_user") or 50.0)
+    rate = float(side(case).rate(np.array([speed]))[0][0])
+    full = float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, years))
+    partly = float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, years, 0.6))
+    prices = blended_range(case["model"], case["workload"], claim.date)
+    text = (
+        f"{case['model']}, {lengths(case['workload'])}, {speed:.0f} tok/s/user, {years:g} years: at the modelled"
+        f" {number(rate)} total tok/s/GPU each million total tokens must sell for {money(full)} at full utilisation and"
+        f" {money(partly)} at 60 %; list prices of {claim.date} blend to {money(prices['cheapest'])} to"
+        f" {money(prices['dearest'])}, median {money(prices['list'])}."
+    )
+    kept = float(arithmetic.level_revenue_years(0.5, years)) / years
+    text += f" With prices halving every year the same sales bring {percent(kept)} of it."
+    if math.isfinite(claim.investment_usd):
+        rates = {}
+        for tier in ("hyperscaler", "neocloud"):
+            found = select_cost(case["subject"], basis="ownership", tier=tier, vintage=VINTAGES["2025"][0])
+            if found is not None:
+                rates[tier] = found.usd_per_gpu_hour
+        owned = join_words(
+            f"{money(float(arithmetic.ownership_usd(value, gpus, 3)))} at the {tier} rate of ${value:.2f}"
+            for tier, value in rates.items()
+        )
+        text += (
+            f" The {money(claim.investment_usd)}: three years of owning {gpus} GPUs cost {owned} (published ownership)."
+        )
+    return text
