@@ -54,7 +54,8 @@ def ranking(story: Summary, measure: str) -> Html:
     draws = int(frame["draws"].iloc[0])
     return ranking_table(
         frame,
-        f"Profit {unit}; bars hold nine of ten simulated cases (serving model, price, sold share, cost tier; {draws:,} paired draws)",
+        f"Profit {unit}; bars hold nine of ten simulated cases (serving model, price, sold share, capital cost; "
+        f"{draws:,} paired draws); {story.table['cost_label'].iloc[0]}; power {story.table['power_vintage'].iloc[0]}",
         column,
         _shown(measure),
         {
@@ -136,7 +137,9 @@ def grid_chart(grid: pd.DataFrame, model: str) -> Any:
         value="value",
         text="text",
         title=title,
-        subtitle="profit per provisioned MW-year (USD) at the most profitable operating point within each workload's limits",
+        subtitle="profit per provisioned MW-year (USD), power vintage "
+        f"{grid['power_vintage'].iloc[0] if 'power_vintage' in grid else catalog.base_case().power_vintage}, at the most "
+        "profitable operating point within each workload's limits",
         rows=list(dict.fromkeys(frame["platform"])),
         columns=list(dict.fromkeys(frame["scenario"])),
     )
