@@ -125,7 +125,7 @@ def evidence_text(claim: Claim) -> str:
             f" gain is {typical:.2f} times, the largest {most:.1f} times; {percent(share, 1)} reach {claim.value:g}."
             " No public row has the launch run itself."
         )
-    parts = []
+    parts: list[str] = []
     told: set[str] = set()
     for row in measured(claim):
         chip = accelerator(row["accelerator"]).label

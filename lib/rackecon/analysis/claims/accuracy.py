@@ -1,7 +1,7 @@
 """How far published fronts lie from the searched front at the same speed.
 
 The search tries every layout; a published sweep tries a few. Along a steep front a small error of speed is a large
-error of rate. Both show in these residuals, which are therefore wider than those of a single point under known conditions.
+error of rate. Both show in these residuals, which are wider than those of a single point under known conditions.
 The quantiles are kept in data/claim_scales.csv and are not refitted by a report.
 """
 

@@ -21,8 +21,8 @@ class Assessment:
     """The answers to one claim.
 
     ``computed`` with ``low`` and ``high`` is the 90 % interval at the stated conditions where nothing is open;
-    otherwise the median over what is open, and the extremes. ``middle`` and ``everywhere`` are the spans that the verdict uses;
-    ``holds_at`` are the operating points whose interval contains the claimed value.
+    otherwise the median over what is open, and the extremes. ``middle`` and ``everywhere`` are the spans of the
+    verdict; ``holds_at`` are the operating points whose interval contains the claimed value.
     """
 
     claim: Claim
