@@ -24,7 +24,7 @@ WINDOW: Final = 0.035
 
 
 def percentiles(values: FloatArray, shares: Sequence[float] = (0.05, 0.5, 0.95)) -> FloatArray:
-    """Percentiles of draws along the last axis, steadied by a local regression on the ordered draws.
+    """Percentiles of draws along the last axis, steadied by local regression on the ordered draws.
 
     Parameters
     ----------
@@ -36,8 +36,9 @@ def percentiles(values: FloatArray, shares: Sequence[float] = (0.05, 0.5, 0.95))
     Returns
     -------
     ndarray
-        ``(len(shares), ...)``. A weighted line through the order statistics within 3.5 % of the share, against normal
-        scores, read at the share; the plain order statistic where draws are few or infinite. NaN where a draw is NaN.
+        ``(len(shares), ...)``. A weighted parabola through the order statistics within 3.5 % of the share, against
+        normal scores, read at the share; the plain order statistic where draws are few or infinite. NaN where a draw
+        is NaN.
 
     Examples
     --------
@@ -60,7 +61,7 @@ def percentiles(values: FloatArray, shares: Sequence[float] = (0.05, 0.5, 0.95))
         if near.sum() < 50:
             continue
         weight = np.sqrt(1.0 - ((position[near] - share) / WINDOW) ** 2)
-        line = np.stack([np.ones(int(near.sum())), ndtri(position[near]) - ndtri(share)], axis=1)
+        line = np.stack([(ndtri(position[near]) - ndtri(share)) ** k for k in range(3)], axis=1)
         good = np.isfinite(flat[:, near]).all(axis=1)
         if good.any():
             fit = np.linalg.lstsq(line * weight[:, None], (flat[good][:, near] * weight).T, rcond=None)[0]
