@@ -15,10 +15,11 @@ from rackecon.performance.engine import Engine
 from rackecon.performance.moe import GRID_LOG2_TOKENS, rank_imbalance
 from rackecon.units import US
 
-__all__ = ["StepTime", "decode_step", "prefill_pass"]
+__all__ = ["DecodeTerms", "StepTime", "decode_step", "decode_terms", "prefill_pass"]
 
 FloatArray = NDArray[np.float64]
 MS = 1e-3
+LAST_CELL = len(GRID_LOG2_TOKENS) - 1.001
 PREFILLING_SHARE = 0.1  # share of the requests in flight that prefill at a time, under light load
 EPLB_IMBALANCE = 0.5  # share of the imbalance left where redundant experts are in use (EP of 16 and wider)
 
@@ -50,7 +51,7 @@ def _roof(flop_s: FloatArray, byte_s: FloatArray) -> FloatArray:
 def _distinct_share(engine: Engine, tokens: FloatArray) -> FloatArray:
     """Share of a layer's experts that a step touches, by interpolation on the grid of log2 tokens."""
     step = GRID_LOG2_TOKENS[1]
-    position = np.clip(np.log2(np.maximum(tokens, 1.0)) / step, 0.0, len(GRID_LOG2_TOKENS) - 1.001)
+    position = np.clip(np.log2(np.maximum(tokens, 1.0)) / step, 0.0, LAST_CELL)
     low = position.astype(np.intp)
     rows = np.arange(len(engine.distinct_share))
     left = engine.distinct_share[rows, low]
@@ -62,51 +63,165 @@ def _imbalance(engine: Engine, v: FloatArray) -> FloatArray:
     return np.where(engine.ep >= 16, 1.0 + (full - 1.0) * EPLB_IMBALANCE, full)
 
 
-def _network(
-    engine: Engine, v: FloatArray, tokens: FloatArray, tokens_rank: FloatArray, parts: FloatArray
-) -> FloatArray:
-    """All-reduce (tensor parallel) or all-to-all (data-parallel attention) and pipeline sends of one pass [s]."""
+def _network_terms(engine: Engine, v: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """All-reduce (tensor parallel) or all-to-all (data-parallel attention) and pipeline sends.
+
+    Returns
+    -------
+    tuple of ndarray
+        Seconds per pass, per token of the engine, per token of an attention rank.
+    """
     tp, ep = engine.tp, engine.ep
     rate = np.where(engine.crosses_nic > 0, engine.nic_bytes_per_s, engine.link_bytes_per_s)
-    start = engine.link_start_s * v[engine.keys["allreduce"]]
-    wire = engine.hidden * engine.value_bytes
-    ring = 2.0 * (tp - 1.0) / tp * tokens * wire / rate
-    reduce = np.where(
-        (tp > 1) & (engine.dp <= 1), 2.0 * engine.layers * (start * parts + v[engine.keys["allreduce"]] * ring), 0.0
-    )
+    factor = v[engine.keys["allreduce"]]
+    start = engine.link_start_s * factor
+    wire = engine.hidden * engine.value_bytes / rate
+    ring = 2.0 * (tp - 1.0) / tp * wire
+    reduces = np.where((tp > 1) & (engine.dp <= 1), 2.0 * engine.layers, 0.0)
+    spread = np.where(engine.dp > 1, engine.moe_layers, 0.0)
+    direct = ep > 1
     reach = np.minimum(engine.top_k, ep) * (ep - 1.0) / np.maximum(ep, 1.0)
-    sent = tokens_rank * engine.hidden * 3.0 * reach / rate  # dispatch in one byte a value, combine in two
-    a2a = engine.moe_layers * (v[engine.keys["a2a_start"]] * US * parts + sent)
-    gather = engine.moe_layers * (2.0 * start * parts + 2.0 * (tp - 1.0) / tp * tokens * wire / rate)
-    spread = np.where(engine.dp > 1, np.where(ep > 1, a2a, gather), 0.0)
-    pipe = (engine.pp - 1.0) * (start * parts + tokens * wire / rate)
-    return np.asarray(reduce + spread + pipe)
+    sent = engine.hidden * 3.0 * reach / rate  # dispatch in one byte a value, combine in two
+    fixed = (
+        reduces * start
+        + spread * np.where(direct, v[engine.keys["a2a_start"]] * US, 2.0 * start)
+        + (engine.pp - 1.0) * start
+    )
+    per_token = reduces * factor * ring + spread * np.where(direct, 0.0, ring) + (engine.pp - 1.0) * wire
+    return np.asarray(fixed), np.asarray(per_token), np.asarray(spread * np.where(direct, sent, 0.0))
 
 
-def _weights(engine: Engine, v: FloatArray, tokens: FloatArray, tokens_rank: FloatArray) -> tuple[FloatArray, ...]:
-    """Times of attention projections, dense and shared layers, routed experts, each for a whole pass [s]."""
+def _weight_terms(engine: Engine, v: FloatArray) -> tuple[tuple[FloatArray, FloatArray], ...]:
+    """Attention projections, dense and shared layers, routed experts: (s per token, s per pass) of each.
+
+    Attention's token is one of its data-parallel rank; the experts' time per pass is with every expert touched.
+    """
     memory, compute = v[engine.keys["memory"]], v[engine.keys["compute"]]
     tp = engine.tp
     other_bw, other_peak = engine.other_bandwidth * memory, engine.other_flops * compute
-    attention = _roof(
-        2.0 * engine.attention_params * tokens_rank / (engine.attention_tp * other_peak),
+    attention = (
+        2.0 * engine.attention_params / (engine.attention_tp * other_peak),
         engine.attention_bytes / (engine.attention_tp * other_bw),
     )
-    dense = _roof(
-        2.0 * (engine.dense_params + engine.shared_params) * tokens / (tp * other_peak),
+    dense = (
+        2.0 * (engine.dense_params + engine.shared_params) / (tp * other_peak),
         (engine.dense_bytes + engine.shared_bytes) / (tp * other_bw),
     )
     imbalance = _imbalance(engine, v)
-    flop = 2.0 * engine.expert_params * engine.moe_layers * engine.top_k * tokens * imbalance
-    read = engine.routed_bytes * _distinct_share(engine, tokens) * (1.0 + 0.3 * (imbalance - 1.0))
+    flop = 2.0 * engine.expert_params * engine.moe_layers * engine.top_k * imbalance
+    read = engine.routed_bytes * (1.0 + 0.3 * (imbalance - 1.0))
     width = engine.expert_width * np.minimum(engine.ep, tp) / tp
     narrow = width / (width + v[engine.keys["narrow"]])  # thin slices of an expert keep the arithmetic units half idle
-    expert_speed = v[engine.keys["expert"]] * narrow
-    experts = engine.is_moe * _roof(
-        flop / (tp * engine.expert_flops * compute * expert_speed * 0.75),
-        read / (tp * engine.expert_bandwidth * memory * 0.9),
+    speed = v[engine.keys["expert"]] * narrow
+    experts = (
+        engine.is_moe * flop / (tp * engine.expert_flops * compute * speed * 0.75),
+        engine.is_moe * read / (tp * engine.expert_bandwidth * memory * 0.9),
     )
-    return attention, dense, experts, flop
+    return attention, dense, experts
+
+
+@dataclass(frozen=True)
+class DecodeTerms:
+    """What a decode step costs per token and per rank, for fixed parameters, draft depth and context.
+
+    A step is then a few sums and roots of the number of running sequences: :meth:`total` for loops, :meth:`step` for
+    the parts.
+    """
+
+    pp: FloatArray
+    dp: FloatArray
+    query: FloatArray
+    attention: tuple[FloatArray, FloatArray]  # s per token of a rank; s per step
+    dense: tuple[FloatArray, FloatArray]
+    experts: tuple[FloatArray, FloatArray]  # s per token; s per step with every expert touched
+    head: tuple[FloatArray, FloatArray]
+    kv: FloatArray  # s per sequence of a rank
+    network: tuple[FloatArray, FloatArray, FloatArray]  # s per step, per token, per token of a rank
+    fixed: tuple[FloatArray, FloatArray]  # s per step, per sequence of a rank
+    distinct_share: FloatArray
+    row_start: NDArray[np.intp]
+
+    def _counts(self, sequences: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        batch = np.maximum(sequences / self.pp, 1e-3)
+        local = np.maximum(batch / self.dp, np.minimum(batch, 1.0))
+        return batch * self.query, local, local * self.query
+
+    def _experts(self, tokens: FloatArray) -> FloatArray:
+        position = np.clip(np.log2(np.maximum(tokens, 1.0)) * (1.0 / GRID_LOG2_TOKENS[1]), 0.0, LAST_CELL)
+        low = position.astype(np.intp)
+        at = self.row_start + low
+        left = self.distinct_share.take(at)
+        share = left + (position - low) * (self.distinct_share.take(at + 1) - left)
+        return _roof(self.experts[0] * tokens, self.experts[1] * share)
+
+    def total(self, sequences: FloatArray) -> FloatArray:
+        """Time of a step with ``sequences`` running [s]."""
+        tokens, local, ranked = self._counts(sequences)
+        return np.asarray(
+            self._experts(tokens)
+            + _roof(self.attention[0] * ranked, self.attention[1])
+            + _roof(self.dense[0] * tokens, self.dense[1])
+            + _roof(self.head[0] * tokens, self.head[1])
+            + (self.kv + self.fixed[1]) * local
+            + self.network[1] * tokens
+            + self.network[2] * ranked
+            + (self.network[0] + self.fixed[0])
+        )
+
+    def step(self, sequences: FloatArray) -> StepTime:
+        """Time of a step with ``sequences`` running, by operator [s]."""
+        tokens, local, ranked = self._counts(sequences)
+        attention = _roof(self.attention[0] * ranked, self.attention[1])
+        return StepTime(
+            attention_weights=attention,
+            kv=self.kv * local,
+            dense=_roof(self.dense[0] * tokens, self.dense[1]),
+            experts=self._experts(tokens),
+            head=_roof(self.head[0] * tokens, self.head[1]),
+            network=self.network[0] + self.network[1] * tokens + self.network[2] * ranked,
+            fixed=self.fixed[0] + self.fixed[1] * local,
+            compute_share=self.attention[0] * ranked / np.maximum(attention, 1e-12),
+        )
+
+
+def decode_terms(engine: Engine, v: FloatArray, query_tokens: FloatArray, context_tokens: FloatArray) -> DecodeTerms:
+    """Coefficients of a decode step; arguments as in :func:`decode_step`."""
+    memory, compute = v[engine.keys["memory"]], v[engine.keys["compute"]]
+    none = np.zeros_like(memory)
+    per_token = _weight_terms(engine, v)
+    seen = np.minimum(context_tokens, engine.sparse_tokens)
+    window = np.minimum(context_tokens, engine.window_tokens)
+    read = engine.kv_full_bytes * seen + engine.kv_index_bytes * context_tokens + engine.kv_window_bytes * window
+    work = engine.decode_flop_per_context * seen + engine.decode_flop_per_window * window
+    kv = _roof(
+        query_tokens * work / (engine.attention_tp * engine.attention_flops * compute),
+        (read / engine.kv_shard + 2.0 * engine.state_bytes / engine.attention_tp) / (engine.kv_bandwidth * memory),
+    )
+    head = (
+        2.0 * engine.head_params / (engine.tp * engine.other_flops * compute),
+        engine.head_bytes / (engine.tp * engine.other_bandwidth * memory),
+    )
+    fixed = (
+        v[engine.keys["layer"]] * US * engine.layers
+        + engine.is_mla * v[engine.keys["mla_layer"]] * US * engine.layers
+        + engine.is_moe * v[engine.keys["moe_start"]] * US * engine.moe_layers
+        + v[engine.keys["host"]] * MS
+        + np.where(query_tokens > 1.0, v[engine.keys["mtp_extra"]] * MS, 0.0)
+    )
+    return DecodeTerms(
+        pp=engine.pp,
+        dp=engine.dp,
+        query=query_tokens,
+        attention=per_token[0],
+        dense=per_token[1],
+        experts=per_token[2],
+        head=head,
+        kv=kv,
+        network=_network_terms(engine, v),
+        fixed=(fixed + none, v[engine.keys["sequence"]] * US),
+        distinct_share=engine.distinct_share.ravel(),
+        row_start=np.arange(len(engine.distinct_share)) * engine.distinct_share.shape[1],
+    )
 
 
 def decode_step(
@@ -132,37 +247,7 @@ def decode_step(
     StepTime
         [s]. A step never gets cheaper with more sequences, context or draft tokens.
     """
-    batch = np.maximum(sequences / engine.pp, 1e-3)
-    tokens = batch * query_tokens
-    local = np.maximum(batch / engine.dp, np.minimum(batch, 1.0))
-    tokens_rank = local * query_tokens
-    memory, compute = v[engine.keys["memory"]], v[engine.keys["compute"]]
-    attention, dense, experts, _ = _weights(engine, v, tokens, tokens_rank)
-    seen = np.minimum(context_tokens, engine.sparse_tokens)
-    window = np.minimum(context_tokens, engine.window_tokens)
-    read = engine.kv_full_bytes * seen + engine.kv_index_bytes * context_tokens + engine.kv_window_bytes * window
-    work = engine.decode_flop_per_context * seen + engine.decode_flop_per_window * window
-    kv = _roof(
-        local * query_tokens * work / (engine.attention_tp * engine.attention_flops * compute),
-        local
-        * (read / engine.kv_shard + 2.0 * engine.state_bytes / engine.attention_tp)
-        / (engine.kv_bandwidth * memory),
-    )
-    head = _roof(
-        2.0 * engine.head_params * tokens / (engine.tp * engine.other_flops * compute),
-        engine.head_bytes / (engine.tp * engine.other_bandwidth * memory),
-    )
-    network = _network(engine, v, tokens, tokens_rank, np.ones_like(tokens))
-    fixed = (
-        v[engine.keys["layer"]] * US * engine.layers
-        + engine.is_mla * v[engine.keys["mla_layer"]] * US * engine.layers
-        + engine.is_moe * v[engine.keys["moe_start"]] * US * engine.moe_layers
-        + v[engine.keys["host"]] * MS
-        + v[engine.keys["sequence"]] * US * local
-        + np.where(query_tokens > 1.0, v[engine.keys["mtp_extra"]] * MS, 0.0)
-    )
-    share = 2.0 * engine.attention_params * tokens_rank / (engine.attention_tp * engine.other_flops * compute)
-    return StepTime(attention, kv, dense, experts, head, network, fixed, share / np.maximum(attention, 1e-12))
+    return decode_terms(engine, v, query_tokens, context_tokens).step(np.asarray(sequences, dtype=float))
 
 
 def prefill_pass(
@@ -207,10 +292,14 @@ def prefill_pass(
     scale = v[engine.keys["prefill"]] * wide
     fixed = v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
 
+    attention, dense, experts = _weight_terms(engine, v)
+    sent = _network_terms(engine, v)
+    local = _roof(attention[0] * rank_tokens, attention[1]) + core
+
     def duration(together: FloatArray) -> FloatArray:
-        attention, dense, experts, _ = _weights(engine, v, together, rank_tokens)
-        network = _network(engine, v, together, rank_tokens, np.ones_like(together))
-        return np.asarray((attention + dense + experts + core) * scale + network + fixed)
+        routed = _roof(experts[0] * together, experts[1] * _distinct_share(engine, together))
+        work = local + _roof(dense[0] * together, dense[1]) + routed
+        return np.asarray(work * scale + sent[0] + sent[1] * together + sent[2] * rank_tokens + fixed)
 
     full = duration(tokens)
     latency = full

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rackecon.performance.engine import Engine
 from rackecon.performance.memory import ledger, reserved_context
-from rackecon.performance.step import StepTime, decode_step, prefill_pass
+from rackecon.performance.step import DecodeTerms, StepTime, decode_terms, prefill_pass
 
 __all__ = ["Load", "Solution", "acceptance_length", "aggregated", "decode_pool", "disaggregated"]
 
@@ -99,10 +99,13 @@ def aggregated(engine: Engine, v: FloatArray, load: Load, engines: FloatArray) -
     cap = np.maximum(room.max_sequences, 1.0)
     mix = v[engine.keys["mix"]]
     n = np.minimum(concurrency, cap)
+    terms = decode_terms(engine, v, query, context)
+    steps, stall = load.osl_tokens / a * load.speed, mix * busy * load.speed
     for _ in range(ITERATIONS):
-        step = decode_step(engine, v, n, query, context)
-        life = (load.osl_tokens / a * step.total + mix * n * busy) * load.speed
+        life = steps * terms.total(n) + stall * n
         n = np.minimum(concurrency / (1.0 + first / life), cap)
+    step = terms.step(n)
+    life = steps * step.total + stall * n
     rate = n / life
     queued = np.maximum(concurrency - n - rate * first, 0.0)
     share = np.clip(rate * busy * load.speed, 0.0, 1.0)
@@ -139,13 +142,14 @@ def disaggregated(
     cap = np.maximum(room.max_sequences, 1.0)
     per_engine = load.concurrency / decode_workers
     n = np.minimum(per_engine, cap)
+    terms = decode_terms(decode, v, query, context)
+    steps = load.osl_tokens / a * load.speed
     for _ in range(ITERATIONS):
-        step = decode_step(decode, v, n, query, context)
-        life = load.osl_tokens / a * step.total * load.speed
+        life = steps * terms.total(n)
         n = np.minimum(np.minimum(per_engine / (1.0 + first / life), cap), per_engine)
-    n = _prefill_bound(decode, v, load, n, life, bound / decode_workers, a, query, context)
-    step = decode_step(decode, v, n, query, context)
-    life = load.osl_tokens / a * step.total * load.speed
+    n = _prefill_bound(terms, n, steps, life, bound / decode_workers)
+    step = terms.step(n)
+    life = steps * step.total
     rate = np.minimum(n / life * decode_workers, bound)
     queued = np.maximum(load.concurrency - n * decode_workers - rate * first, 0.0)
     gpus_p, gpus_d = prefill_workers * prefill.tp * prefill.pp, decode_workers * decode.tp * decode.pp
@@ -171,7 +175,7 @@ def decode_pool(engine: Engine, v: FloatArray, load: Load, latency_s: FloatArray
     a = _speculation(engine, v, load)
     query = 1.0 + load.draft_tokens
     n = np.minimum(load.concurrency, np.maximum(room.max_sequences, 1.0))
-    step = decode_step(engine, v, n, query, context)
+    step = decode_terms(engine, v, query, context).step(n)
     life = load.osl_tokens / a * step.total * load.speed
     rate = n / life
     fits = room.fits & (load.concurrency <= room.max_sequences)
@@ -180,29 +184,15 @@ def decode_pool(engine: Engine, v: FloatArray, load: Load, latency_s: FloatArray
 
 
 def _prefill_bound(
-    engine: Engine,
-    v: FloatArray,
-    load: Load,
-    n: FloatArray,
-    life: FloatArray,
-    bound: FloatArray,
-    a: FloatArray,
-    query: FloatArray,
-    context: FloatArray,
+    terms: DecodeTerms, n: FloatArray, steps: FloatArray, life: FloatArray, bound: FloatArray
 ) -> FloatArray:
     """Largest running count whose request rate the prefill pool can feed, where the pool binds (bisection in logs)."""
     over = n / life > bound
     if not np.any(over):
         return n
-    rows = np.flatnonzero(over)
-    part = engine.take(rows)
-    low, high = np.full(len(rows), 1e-2), n[rows].copy()
-    osl, speed, limit = (load.osl_tokens / a)[rows], load.speed[rows], bound[rows]
+    low, high = np.full_like(n, 1e-2), n.copy()
     for _ in range(24):
         middle = np.sqrt(low * high)
-        rate = middle / (osl * decode_step(part, v, middle, query[rows], context[rows]).total * speed)
-        fed = rate <= limit
+        fed = middle <= bound * steps * terms.total(middle)
         low, high = np.where(fed, middle, low), np.where(fed, high, middle)
-    out = n.copy()
-    out[rows] = low
-    return out
+    return np.where(over, low, n)
