@@ -22,7 +22,7 @@ from rackecon.performance.families import ENGINES, default_engine, engine_family
 from rackecon.performance.memory import ledger
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.step import prefill_pass
-from rackecon.serving.closed_loop import CHUNK_TOKENS, Load, Solution, aggregated, decode_pool
+from rackecon.serving.closed_loop import CHUNK_TOKENS, Load, Solution, aggregated, decode_pool, disaggregated
 from rackecon.serving.layouts import Layout, decode_layouts, default_precision, engine_layouts, matches, prefill_layouts
 from rackecon.serving.points import years_since_2026
 
@@ -38,6 +38,9 @@ P99_TPOT_FACTOR = 1.3
 P99_TTFT_FACTOR = 3.0
 CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
+PREFILL_CHOICES = 2  # prefill layouts tried per decode layout: the most productive, the soonest
+PREFILL_HEADROOM = 1.1  # prefill pools are sized to run at 91 % of their capacity
+MOST_QUEUED = 0.05  # share of the load that may wait for a slot; more is not a steady operating point
 MODES = ("aggregated", "disaggregated")
 COLUMNS = (
     "tp",
@@ -244,6 +247,7 @@ def search(
         return _empty(chip, arch, isl_tokens, osl_tokens, reason, count, texts[0])
     keep = _pareto(rows["tok_s_per_user"], rows["total_tok_s_per_gpu"], within)
     front = {name: values[keep] for name, values in rows.items()}
+    front["layout"] = _layout_texts(front)
     front["weight_precision"] = np.full(len(keep), weight)
     front["kv_precision"] = np.full(len(keep), kv)
     return Frontier(accelerator_id, arch.id, isl_tokens, osl_tokens, front, "", count, fitting, texts[0])
@@ -445,10 +449,8 @@ def _evaluate(
     base = _engines(chip, arch, weight, kv, engine, mode, layouts, used.names)
     v, index = used.values(), {name: i for i, name in enumerate(used.names)}
     loads = CONCURRENCY if held.get("concurrency") is None else np.array([float(str(held["concurrency"]))])
-    which, load_index, draft_index = (
-        x.ravel()
-        for x in np.meshgrid(np.arange(len(layouts)), np.arange(len(loads)), np.arange(len(drafts)), indexing="ij")
-    )
+    sizes = (len(layouts), len(loads), len(drafts), 1 if mode == "aggregated" else PREFILL_CHOICES)
+    which, load_index, draft_index, prefill_index = (x.ravel() for x in np.indices(sizes))
     per_rank = loads[load_index]
     rows = base.take(which)
     speed = np.exp(-v[rows.keys["trend"]] * years)
@@ -465,10 +467,10 @@ def _evaluate(
             done = aggregated(rows, v, load, ones)
             gpus_d, gpus_p, nd, npre = rows.tp * rows.pp, 0.0 * ones, ones, 0.0 * ones
             first = done.ttft_s
-            fits = done.fits & (done.queued <= 0.05 * concurrency)
+            fits = done.fits & (done.queued <= MOST_QUEUED * concurrency)
         else:
             done, gpus_d, gpus_p, nd, npre, fits, load = _split(
-                chip, arch, weight, kv, engine, rows, v, load, most, used
+                chip, arch, weight, kv, engine, rows, v, load, most, used, prefill_index
             )
             first = done.ttft_s
         gpus = gpus_d + gpus_p
@@ -476,13 +478,12 @@ def _evaluate(
         total = factor * loop * done.requests_per_s * (isl + osl) / gpus
         user = factor / done.tpot_s
     names = np.array([x.name for x in layouts])[which]
-    if mode == "disaggregated":
-        names = np.array([f"{x} decode, {p:g}P:{d:g}D" for p, d, x in zip(gpus_p, gpus_d, names, strict=True)])
+    method = "mtp" if arch.mtp_layers else "eagle3"
     return {
         "engine": np.full(len(which), engine),
         "mode": np.full(len(which), mode),
         "layout": names,
-        "speculative": np.where(load.draft_tokens > 0, "mtp", "none"),
+        "speculative": np.where(load.draft_tokens > 0, method, "none"),
         "tp": rows.tp,
         "ep": rows.ep,
         "pp": rows.pp,
@@ -516,23 +517,30 @@ def _split(
     load: Load,
     most: int,
     used: ServingParameters,
+    prefill_index: NDArray[np.intp],
 ) -> tuple[Solution, FloatArray, FloatArray, FloatArray, FloatArray, NDArray[np.bool_], Load]:
-    """Pools matched in rate: as many prefill workers of the most productive layout as the decode engines can use."""
+    """Pools matched in rate: as many prefill workers as the decode engines can use, of two layouts in turn.
+
+    ``prefill_index`` 0 is the prefill layout of most prompts per GPU, 1 the one that is soonest done with one prompt.
+    """
     layouts = tuple(prefill_layouts(chip, arch))
     pool = _engines(chip, arch, weight, kv, engine, "disaggregated", layouts, used.names)
     ones = np.ones(len(layouts))
     isl, hit = load.isl_tokens[0], load.prefix_cache_hit[0]
     fresh, past = isl * (1 - hit), isl * hit
     prompts = min(4.0, max(CHUNK_TOKENS / max(fresh, 1.0), 1.0))
-    latency, busy = prefill_pass(pool, v, fresh * ones, past * ones, prompts * ones)
+    _, busy = prefill_pass(pool, v, fresh * ones, past * ones, prompts * ones)
+    alone, _ = prefill_pass(pool, v, fresh * ones, past * ones, ones, ones)
     fits = ledger(pool, isl * ones).fits
     cost = np.where(fits, busy * pool.tp * pool.pp, np.inf)
-    best = int(np.argmin(cost))
-    speed = load.speed
-    latency_s, busy_s = latency[best] * speed, busy[best] * speed
-    done = decode_pool(decode, v, load, latency_s, busy_s)
-    need = done.requests_per_s * busy_s * 1.03
-    size_d, size_p = decode.tp * decode.pp, pool.tp[best] * pool.pp[best]
+    # a layout that is 2 % sooner is not worth twice the GPUs
+    sooner = np.where(fits, alone * (pool.tp * pool.pp) ** 0.1, np.inf)
+    best = np.array([int(np.argmin(cost)), int(np.argmin(sooner))])[prefill_index]
+    busy_s = busy[best] * load.speed
+    alone_s = alone[best] * load.speed
+    done = decode_pool(decode, v, load, alone_s, busy_s)
+    need = done.requests_per_s * busy_s * PREFILL_HEADROOM
+    size_d, size_p = decode.tp * decode.pp, (pool.tp * pool.pp)[best]
     # as many decode engines as make the prefill pool a whole number of workers without much waste
     counts = np.array([1.0, 2.0, 3.0, 4.0, 6.0, 8.0])[:, None]
     workers = np.maximum(np.ceil(counts * need), 1.0)
@@ -541,23 +549,20 @@ def _split(
     choice = np.argmax(per_gpu, axis=0)
     pick = np.arange(len(choice))
     nd, npre = counts[choice, 0], workers[choice, pick]
-    ok = done.fits & bool(fits[best]) & (per_gpu[choice, pick] > 0)
-    gpus_d, gpus_p = nd * size_d, npre * size_p
-    scaled = Solution(
-        done.requests_per_s * nd,
-        done.running * nd,
-        done.tpot_s,
-        done.ttft_s,
-        gpus_p / (gpus_p + gpus_d),
-        done.queued * nd,
-        done.max_sequences,
-        done.fits,
-        done.step,
-    )
     whole = Load(
         load.isl_tokens, load.osl_tokens, load.prefix_cache_hit, load.concurrency * nd, load.draft_tokens, load.speed
     )
-    return scaled, gpus_d, gpus_p, nd, npre, ok, whole
+    solved = disaggregated(decode, pool.take(best), v, whole, nd, npre)
+    ok = solved.fits & (per_gpu[choice, pick] > 0) & (solved.queued <= MOST_QUEUED * whole.concurrency)
+    return solved, nd * size_d, npre * size_p, nd, npre, ok, whole
+
+
+def _layout_texts(rows: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:
+    """Layouts as shown: the decode layout and the GPUs of each pool where there are two."""
+    pairs = zip(rows["layout"], rows["mode"], rows["prefill_gpus"], rows["decode_gpus"], strict=True)
+    return np.array(
+        [f"{x} decode, {p:g}P:{d:g}D" if mode == "disaggregated" else str(x) for x, mode, p, d in pairs], dtype=np.str_
+    )
 
 
 def _bottleneck(done: Solution) -> NDArray[np.str_]:
