@@ -13,8 +13,8 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.analysis.assumptions import assumptions
-from rackecon.analysis.evaluate import evaluate, frontier_points
-from rackecon.analysis.money import cards_for, platforms_for
+from rackecon.analysis.evaluate import evaluate
+from rackecon.analysis.money import cards_for, platforms_for, with_money
 from rackecon.analysis.phrases import tidy
 from rackecon.analysis.ranking import RankingDraws, draw_factors
 from rackecon.economics.cost_table import ownership_split
@@ -181,18 +181,27 @@ def live_data(
 
 
 def _fronts(accelerators: Sequence[str], model: str, case: Any, **overrides: Any) -> dict[str, Any]:
-    free = replace(case, tpot_limit_ms=None)
-    points = frontier_points(accelerators, model, free, **overrides)
-    if case.ttft_limit_ms is not None and len(points):
-        points = points[points["ttft_ms"] <= case.ttft_limit_ms * (1 + 1e-9)]
+    """Front of each platform under the first-token limit alone: speed, total rate, IT power drawn per GPU."""
+    from rackecon.serving.frontier import search
+
+    assume = assumptions(**overrides)
+    platforms, cards = platforms_for(accelerators, assume), cards_for([model], assume)
     out: dict[str, Any] = {}
     for key in accelerators:
-        mine = points[points["accelerator"] == key].sort_values("tok_s_per_user") if len(points) else points
-        if not len(mine):
-            first = evaluate([key], [model], [free], intervals=False, **overrides).iloc[0]
-            out[key] = {"why": str(first["reason"]) or "no layout within the first-token limit"}
+        found = search(
+            key,
+            model,
+            case.isl_tokens,
+            case.osl_tokens,
+            prefix_cache_hit=case.prefix_cache_hit,
+            ttft_limit_ms=case.ttft_limit_ms,
+            latency_statistic=case.latency_statistic,
+        )
+        if not len(found):
+            out[key] = {"why": found.reason}
             continue
-        it_kw = mine["drawn_kw_per_gpu"] / assumptions(**overrides).pue
+        mine = with_money(found.table.assign(prefix_cache_hit=case.prefix_cache_hit), assume, platforms, cards)
+        it_kw = mine["drawn_kw_per_gpu"] / assume.pue
         out[key] = {
             "s": [tidy(float(x), 6) for x in mine["tok_s_per_user"]],
             "t": [tidy(float(x), 6) for x in mine["total_tok_s_per_gpu"]],

@@ -114,10 +114,10 @@ def assumption_lines(
     x_axis = alt_.X(
         f"{x}:Q",
         title=x_title,
-        scale=alt_.Scale(type="log" if log_x else "linear", nice=not log_x, zero=False),
+        scale=alt_.Scale(type="log", nice=False) if log_x else alt_.Scale(zero=False),
         axis=alt_.Axis(format=x_format, grid=False),
     )
-    y_scale = alt_.Scale(type="log" if log_y else "linear", zero=not log_y)
+    y_scale = alt_.Scale(type="log") if log_y else alt_.Scale(zero=True)
     y_axis = alt_.Y(
         f"{y}:Q",
         title=y_title,

@@ -1,4 +1,4 @@
-"""The claims page's pieces: the table at the top, a section per claim, charts of what must be true and where it holds."""
+"""The claims page's pieces: the table at the top, a section per claim, charts of what must be true and where."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-    from rackecon.analysis.claims import Assessment
+    from rackecon.analysis.claims import Assessment, Claim
 
 __all__ = [
     "changes_table",
@@ -44,6 +44,8 @@ FAMILIES = {
     "So many tokens": ("tok_s_per_gpu", "tok_s_per_user", "rack_tok_s", "tok_s_per_mw"),
 }
 PARAPHRASED = "(paraphrased"
+PLACES = (0.05, 0.25, 0.5, 0.75, 0.95)
+MOST_SERIES = 8
 
 
 def families(results: Sequence[Assessment]) -> dict[str, list[Assessment]]:
@@ -101,6 +103,29 @@ def _row(name: str, text: str) -> str:
     return f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" if text else ""
 
 
+def _combinations(one: Claim) -> str:
+    """Combinations under which a claim holds, read off the curves at some places, folded away."""
+    import numpy as np
+
+    found = required(one)
+    names = list(dict.fromkeys(found.frame["series"]))[:MOST_SERIES]
+    places = np.unique(np.quantile(found.frame["x"], PLACES, method="nearest"))
+    head = "".join(f'<th scope="col" class="n">{number(float(x))}</th>' for x in places)
+    rows = ""
+    for name in names:
+        part = found.frame[found.frame["series"] == name].sort_values("x")
+        read = np.interp(places, part["x"], part["y"], left=np.nan, right=np.nan)
+        cells = "".join(f'<td class="n">{number(float(y))}</td>' for y in read)
+        rows += f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>'
+    caption = f"{found.y_title}, by {found.x_title}" + (f"; {found.reading}" if found.reading else "")
+    return (
+        '<details><summary>Combinations under which it holds</summary><div class="scroll" tabindex="0" role="region"'
+        f' aria-label="{html.escape(one.title, quote=True)}"><table class="table"><caption>{html.escape(caption)}</caption>'
+        f'<thead><tr><th scope="col">{html.escape(found.x_title)}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        "</details>"
+    )
+
+
 def section(result: Assessment) -> Html:
     """One claim: words, conditions, evidence, model, what must be true, sources."""
     one = result.claim
@@ -125,6 +150,7 @@ def section(result: Assessment) -> Html:
         if repeats
         else ""
     )
+    more += _combinations(one)
     markup = (
         f'<section class="claim" id="{html.escape(one.id, quote=True)}"><h3>{html.escape(one.title)}</h3>'
         f"<p>{_said(one.statement)} ({html.escape(one.claimant)}, {one.date})</p>"
@@ -195,7 +221,10 @@ def operating_chart(
     data = pd.concat(parts, ignore_index=True).dropna(subset=["ratio"])
     model = data[data["kind"] == "model"]
     reached = model[model["ratio"] >= one.value]
-    where = f"from {reached['tok_s_per_user'].min():.0f} tok/s/user upwards" if len(reached) else "at no speed"
+    ends = (
+        (float(reached["tok_s_per_user"].min()), float(reached["tok_s_per_user"].max())) if len(reached) else (0.0, 0.0)
+    )
+    where = f"at {ends[0]:.0f} to {ends[1]:.0f} tok/s/user" if len(reached) else "at no speed"
     share = (
         f"in {reached['series'].nunique()} of {model['series'].nunique()} settings"
         if len(reached)
@@ -204,7 +233,7 @@ def operating_chart(
     labels = accelerator(pair["subject"]).label, accelerator(pair["baseline"]).label
     units = {
         "MW": "per MW provisioned, vintage 2025-10",
-        "$": "tokens per dollar, published ownership 2025-08",
+        "$": "per dollar, published ownership 2025-08",
         "GPU": "per GPU",
     }
     return charts.ratio_chart(
@@ -223,6 +252,8 @@ def operating_chart(
 
 def ratio_table(claim_id: str, workloads: Sequence[str], speeds: Sequence[float], baseline_speculative: str) -> Html:
     """The ratios at some speeds, modelled with intervals and measured where both sides were."""
+    import pandas as pd
+
     found = ratio_points(
         workloads=workloads, speeds=speeds, baseline_speculative=baseline_speculative, **_pair(claim_id)
     )
@@ -231,15 +262,12 @@ def ratio_table(claim_id: str, workloads: Sequence[str], speeds: Sequence[float]
         entry: dict[str, Any] = {"lengths and speed": f"{lengths(str(workload))}, {speed:g} tok/s/user"}
         at = part.set_index("basis")
         for basis, name in (("GPU", "per GPU"), ("MW", "per MW"), ("$", "per dollar")):
-            middle, low, high = (float(at[part_name][basis]) for part_name in ("ratio", "low", "high"))
-            entry[name] = "beyond the older machine" if middle != middle else f"{middle:.2g} ({low:.2g} to {high:.2g})"
-        line = at.loc["GPU"]
-        entry["measured per GPU"] = (
-            "–" if line["kind"] == "none" else f"{number(float(line['measured']), 2)} ({line['kind']})"
-        )
+            middle, low, high = (number(float(at.at[basis, column]), 2) for column in ("ratio", "low", "high"))
+            entry[name] = "beyond the older machine" if middle == "–" else f"{middle} ({low} to {high})"
+        seen, kind = float(at.at["GPU", "measured"]), str(at.at["GPU", "kind"])
+        entry["measured per GPU"] = "–" if kind == "none" else f"{number(seen, 2)} ({kind})"
+        entry["published fronts, points"] = str(at.at["GPU", "front_points"])
         rows.append(entry)
-    import pandas as pd
-
     side = "with MTP" if baseline_speculative == "mtp" else "without MTP"
     return table(
         pd.DataFrame(rows),

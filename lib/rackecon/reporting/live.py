@@ -81,7 +81,7 @@ def live_block(data: Mapping[str, Any]) -> Html:
         '<p class="live-changed"></p></div>'
         f'<fieldset class="metric"><legend class="sr">Measure</legend>{radios}</fieldset>'
         '<div class="scroll" tabindex="0" role="region" aria-label="Your case"><table class="live-table"><caption>Your case, profit <span class="live-unit"></span>; '
-        "bars hold nine cases in ten (serving model, price, sold share, cost tier)</caption><thead><tr>"
+        "bars hold nine cases in ten (serving model, price, sold share, price of capital)</caption><thead><tr>"
         '<th scope="col">platform</th><th scope="col">middle</th><th scope="col">90 % interval</th><th scope="col">first, of 100</th>'
         '<th scope="col">USD per million total tokens</th><th scope="col">margin</th><th scope="col">payback</th></tr></thead><tbody></tbody></table></div>'
         f'<div class="live-controls">{choices}{"".join(rows)}</div>'
