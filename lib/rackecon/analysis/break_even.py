@@ -1,6 +1,7 @@
-"""What must be true: the value of one input at which an output reaches a target, and whether it can be reached at all.
+"""What must be true: the value of one input at which an output reaches a target, and whether any value does.
 
-Any output of :func:`rackecon.analysis.evaluate.evaluate` is solved for any assumption, length or latency limit. At every trial value the search and the choice of operating point are made afresh, so outputs may jump: the range is
+Any output of :func:`rackecon.analysis.evaluate.evaluate` is solved for any assumption, length or latency limit. At
+every trial value the search and the choice of operating point are made afresh, so outputs may jump: the range is
 scanned first, every crossing is found by bisection, and where there is none the answer says how close it gets.
 """
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rackecon.analysis.assumptions import Assumptions, assumptions
 from rackecon.analysis.distributions import Distribution, distributions, recentred, two_piece
 from rackecon.analysis.money import Platform, cards_for, platforms_for
-from rackecon.analysis.sampling import SEED, Design, Scores, design, sample
+from rackecon.analysis.sampling import PHYSICAL_POINTS, SEED, Design, Scores, design, sample
 from rackecon.analysis.shortlist import PHYSICAL, RATES, Work, exact_rows, relevant, shortlist, tails, work_at
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
@@ -201,11 +201,26 @@ def run(
     *,
     draws: int = DRAWS,
     seed: int = SEED,
+    physical_points: int = PHYSICAL_POINTS,
     **options: Any,
 ) -> Outcomes:
-    """Portfolio, draws from the recorded seed and propagation in one call; options as :func:`portfolio`."""
+    """Portfolio, draws from the recorded seed and propagation in one call.
+
+    Parameters
+    ----------
+    accelerators, models, scenarios
+        As :func:`portfolio`.
+    draws, seed, physical_points : int
+        As :func:`rackecon.analysis.sampling.sample`.
+    **options
+        The other options of :func:`portfolio`.
+
+    Returns
+    -------
+    Outcomes
+    """
     made = portfolio(accelerators, models, scenarios, **options)
-    return propagate(made, sample(made.plan, draws, seed))
+    return propagate(made, sample(made.plan, draws, seed, physical_points=physical_points))
 
 
 def propagate(made: Portfolio, scores: Scores) -> Outcomes:
