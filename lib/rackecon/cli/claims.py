@@ -12,11 +12,19 @@ __all__ = ["register"]
 def claims(
     json_output: Annotated[bool, typer.Option("--json", help="Every record as JSON instead of a table.")] = False,
     claim_id: Annotated[str | None, typer.Option("--id", help="One claim only.")] = None,
+    rescale: Annotated[
+        bool, typer.Option("--rescale", help="First compute data/claim_scales.csv again, after a calibration.")
+    ] = False,
 ) -> None:
     """Every claim record: claimed and computed value with a 90 % interval, verdict, conditions needed, sources."""
     from rackecon.analysis.claims import assess, claim, record
     from rackecon.analysis.claims import claims as every
 
+    if rescale:
+        from rackecon.analysis.claims.accuracy import write_scales
+        from rackecon.catalog import base_case
+
+        write_scales(base_case().as_of_date)
     chosen = [claim(claim_id)] if claim_id is not None else list(every().values())
     records = [record(assess(one)) for one in chosen]
     if json_output:

@@ -118,11 +118,11 @@ def _combinations(one: Claim) -> str:
         cells = "".join(f'<td class="n">{number(float(y))}</td>' for y in read)
         rows += f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>'
     caption = f"{found.y_title}, by {found.x_title}" + (f"; {found.reading}" if found.reading else "")
+    label, corner = html.escape(one.title, quote=True), html.escape(found.x_title)
     return (
         '<details><summary>Combinations under which it holds</summary><div class="scroll" tabindex="0" role="region"'
-        f' aria-label="{html.escape(one.title, quote=True)}"><table class="table"><caption>{html.escape(caption)}</caption>'
-        f'<thead><tr><th scope="col">{html.escape(found.x_title)}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        "</details>"
+        f' aria-label="{label}"><table class="table"><caption>{html.escape(caption)}</caption>'
+        f'<thead><tr><th scope="col">{corner}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>'
     )
 
 
@@ -221,10 +221,8 @@ def operating_chart(
     data = pd.concat(parts, ignore_index=True).dropna(subset=["ratio"])
     model = data[data["kind"] == "model"]
     reached = model[model["ratio"] >= one.value]
-    ends = (
-        (float(reached["tok_s_per_user"].min()), float(reached["tok_s_per_user"].max())) if len(reached) else (0.0, 0.0)
-    )
-    where = f"at {ends[0]:.0f} to {ends[1]:.0f} tok/s/user" if len(reached) else "at no speed"
+    span = reached["tok_s_per_user"]
+    where = f"at {span.min():.0f} to {span.max():.0f} tok/s/user" if len(reached) else "at no speed"
     share = (
         f"in {reached['series'].nunique()} of {model['series'].nunique()} settings"
         if len(reached)
@@ -260,13 +258,13 @@ def ratio_table(claim_id: str, workloads: Sequence[str], speeds: Sequence[float]
     rows = []
     for (workload, speed), part in found.groupby(["workload", "tok_s_per_user"], sort=False):
         entry: dict[str, Any] = {"lengths and speed": f"{lengths(str(workload))}, {speed:g} tok/s/user"}
-        at = part.set_index("basis")
+        at = {str(line["basis"]): line for line in part.to_dict("records")}
         for basis, name in (("GPU", "per GPU"), ("MW", "per MW"), ("$", "per dollar")):
-            middle, low, high = (number(float(at.at[basis, column]), 2) for column in ("ratio", "low", "high"))
+            middle, low, high = (number(float(at[basis][column]), 2) for column in ("ratio", "low", "high"))
             entry[name] = "beyond the older machine" if middle == "–" else f"{middle} ({low} to {high})"
-        seen, kind = float(at.at["GPU", "measured"]), str(at.at["GPU", "kind"])
+        seen, kind = float(at["GPU"]["measured"]), str(at["GPU"]["kind"])
         entry["measured per GPU"] = "–" if kind == "none" else f"{number(seen, 2)} ({kind})"
-        entry["published fronts, points"] = str(at.at["GPU", "front_points"])
+        entry["published fronts, points"] = str(at["GPU"]["front_points"])
         rows.append(entry)
     side = "with MTP" if baseline_speculative == "mtp" else "without MTP"
     return table(

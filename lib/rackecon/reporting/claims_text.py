@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rackecon.analysis.claims import arithmetic, conditions_needed, measured
+from rackecon.analysis.claims import arithmetic, conditions_needed, measured, quotes, source
 from rackecon.analysis.claims import claim as one_claim
 from rackecon.analysis.claims.model import VINTAGES, cases, cost_per_gpu_hour, rack_gpus, side
 from rackecon.analysis.claims.required import holding_speeds, rate_needed
@@ -145,7 +145,20 @@ def evidence_text(claim: Claim) -> str:
             )
         else:
             parts.append(f"{where}: no public measurement here")
-    return "; ".join(parts) + "."
+    return "; ".join(parts) + "." + _cited(claim)
+
+
+def _cited(claim: Claim) -> str:
+    """Rates that other publications give at the claim's conditions, said to be second hand."""
+    told = []
+    for one in quotes(claim.id)[:MOST]:
+        speed = f" at {one.tok_s_per_user:g} tok/s/user" if math.isfinite(one.tok_s_per_user) else ""
+        chip = accelerator(one.accelerator).label
+        told.append(
+            f"{chip} {number(one.total_tok_s_per_gpu)} total tok/s/GPU{speed}, {lengths(one.workload)}"
+            f" ({one.kind}; {source(one.source_id).publisher}, {one.date})"
+        )
+    return f" Cited: {'; '.join(told)}." if told else ""
 
 
 def model_text(result: Assessment) -> str:

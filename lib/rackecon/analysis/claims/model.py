@@ -220,9 +220,17 @@ def _speeds(case: Mapping[str, str], sides: list[Side]) -> FloatArray:
 
 
 def _speed_of_rate(one: Side, rate: float) -> FloatArray:
-    """Speed at which a platform gives a rate; where the front never falls so low, its fast end."""
+    """Speed at which a platform gives a rate: on its published front where that covers the rate, else on the searched.
+
+    Where the searched front never falls so low, its fast end.
+    """
     from scipy.optimize import brentq
 
+    front = one.published
+    if len(front.point_ids) and front.total_tok_s_per_gpu[-1] <= rate <= front.total_tok_s_per_gpu[0]:
+        # both columns fall against each other: turned round, the rate is the rising axis
+        rates, speeds = np.log(front.total_tok_s_per_gpu[::-1]), front.tok_s_per_user[::-1]
+        return np.array([float(np.interp(math.log(rate), rates, speeds))])
     low, high = _range(one.front)
     if not high > low:
         return np.array([])

@@ -54,8 +54,8 @@ def ratio_points(
     -------
     pandas.DataFrame
         ``workload, tok_s_per_user, basis`` (GPU, MW, $), ``ratio, low, high`` (90 %, modelled; NaN where one platform
-        is not that fast), ``measured`` and ``kind`` (measured, interpolated, none), and both sides' rates
-        [total tok/s/GPU].
+        is not that fast), ``measured`` and ``kind`` (measured, interpolated, none), ``front_points`` (how many points
+        the two published fronts rest on), and both sides' rates [total tok/s/GPU].
     """
     import pandas as pd
 
@@ -101,6 +101,7 @@ def ratio_points(
                         "high": float(factor * ratio[i] * up[i]),
                         "measured": float(factor * found),
                         "kind": kind,
+                        "front_points": f"{len(ours.published.point_ids)} and {len(theirs.published.point_ids)}",
                         "subject_tok_s_per_gpu": float(rate[i]),
                         "baseline_tok_s_per_gpu": float(other[i]),
                     }

@@ -202,6 +202,8 @@ def _revenue(claim: Claim) -> Required:
         rows.extend((label, float(u), float(p)) for u, p in zip(UTILISATIONS, price, strict=True))
     model, workload = claim.conditions["model"].options[0], claim.conditions["workload"].options[-1]
     for name, level in blended_range(model, workload, claim.date).items():
+        if name == "cheapest" and len(horizons) > 3:
+            continue
         rows.extend((f"{name} price of {claim.date}", float(u), level) for u in UTILISATIONS[[0, -1]])
     frame = pd.DataFrame(rows, columns=["series", "x", "y"])
     lengths = "/".join(f"{round(int(part) / 1024)}k" for part in workload.split("/"))
