@@ -62,13 +62,15 @@ def test_limits_bind_a_searched_load() -> None:
 
 def test_what_does_not_fit_says_so() -> None:
     found = answer([{**ROW, "accelerator": "h100-sxm", "weight_precision": "fp8", "tp": "8"}])[0]
-    assert found["status"] == "does_not_fit" and "memory" in found["reason"]
+    assert found["status"] == "does_not_fit"
+    assert "memory" in found["reason"]
     assert found["predicted_total_tok_s_per_gpu"] == ""
 
 
 def test_a_platform_without_facts_enough_is_unsupported_with_a_reason() -> None:
     found = answer([{**ROW, "accelerator": "cerebras-wse3", "engine": ""}])[0]
-    assert found["status"] == "unsupported" and found["reason"]
+    assert found["status"] == "unsupported"
+    assert found["reason"]
 
 
 @pytest.mark.parametrize(
@@ -118,9 +120,9 @@ def test_one_row_answers_within_a_second_and_a_half_without_heavy_imports(tmp_pa
     path = tmp_path / "points.csv"
     path.write_text(",".join(ROW) + "\n" + ",".join(ROW.values()) + "\n")
     code = (
-        "import sys; from rackecon.cli import main; sys.argv=['rackecon','predict',%r,'--output',%r]\n"
+        "import sys; from rackecon.cli import main; sys.argv=['rackecon','predict',{!r},'--output',{!r}]\n"
         "try:\n main()\nexcept SystemExit as end:\n assert not end.code\n"
-        "assert not {'pandas','scipy','altair'} & set(sys.modules)" % (str(path), str(tmp_path / "out.csv"))
+        "assert not {{'pandas','scipy','altair'}} & set(sys.modules)".format(str(path), str(tmp_path / "out.csv"))
     )
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -136,6 +138,7 @@ def test_the_command_reports_a_fault_in_one_line_with_status_2(tmp_path: Path) -
     code = f"import sys; from rackecon.cli import main; sys.argv=['rackecon','predict',{str(path)!r},'--output',{str(out)!r}]; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert "h100-sxm" in done.stderr
     assert out.read_text() == "earlier"

@@ -76,7 +76,7 @@ class Distribution:
             value = two_piece(z, self.low, self.central, self.high)
         else:
             raise InputError(f"distribution '{self.id}' takes its width from another table: {self.form}")
-        return np.clip(value, self.lower, self.upper)
+        return np.asarray(np.clip(value, self.lower, self.upper))
 
 
 def recentred(item: Distribution, central: float) -> Distribution:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,7 @@ def story(front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: 
     )
     rise = float(cheap.loc[fast] / cheap.loc[slow])
     leaders = [str(best.loc[s, "platform"]) for s in sorted(best.index)]
-    changes = [leaders[0]] + [b for a, b in zip(leaders[:-1], leaders[1:], strict=True) if a != b]
+    changes = [leaders[0]] + [b for a, b in itertools.pairwise(leaders) if a != b]
     lead = (
         f"{leaders[0]} earns most per megawatt at every promise"
         if len(changes) == 1

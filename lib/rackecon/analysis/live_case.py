@@ -107,7 +107,7 @@ def live_data(
     """Everything the page's controls need, as plain numbers, with library answers to check itself against."""
     assume = assumptions(**overrides)
     platforms, cards = platforms_for(accelerators, assume), cards_for(models, assume)
-    running_share, life = ownership_split()
+    _running_share, life = ownership_split()
     fronts: dict[str, Any] = {}
     for name in models:
         for key in scenarios:
@@ -129,7 +129,7 @@ def live_data(
                 "kw": p.kw_per_gpu,
                 "c": None if p.cost is None else p.cost.usd_per_gpu_hour,
                 "capital": None
-                if not p.investment_usd_per_gpu == p.investment_usd_per_gpu
+                if p.investment_usd_per_gpu != p.investment_usd_per_gpu
                 else p.investment_usd_per_gpu / assume.cost_factor,
                 "running": p.running_usd_per_gpu_hour / assume.cost_factor,
             }
@@ -171,7 +171,7 @@ def live_data(
         "model": models[-1],
         "pin": data["models"][models[-1]]["pin"],
         "pout": data["models"][models[-1]]["pout"],
-    }  # type: ignore[index]
+    }
     checks = []
     for state in (base, moved, other):
         for key, values in live_values(accelerators, state, **overrides).items():

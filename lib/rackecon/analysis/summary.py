@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,9 @@ def summarise(
         return Summary(table, rankings, "No platform serves this workload within its limits", (_reasons(table),), basis)
     top = known.iloc[0]
     if (known["value"] <= 0).all():
-        headline = f"Nobody earns {short}: {top['platform']} loses least, {_amount(-float(top['value']), measure)} {unit}"
+        headline = (
+            f"Nobody earns {short}: {top['platform']} loses least, {_amount(-float(top['value']), measure)} {unit}"
+        )
     else:
         headline = f"{top['platform']} earns the most {short}: {_amount(float(top['value']), measure)} {unit.replace(' and year', '')}"
     sentences = [_win_sentence(first, measure)]
@@ -108,7 +111,9 @@ def summarise(
 
 
 def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    extra = table.set_index("accelerator")[["cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "gross_margin", "payback_years", "evidence"]]
+    extra = table.set_index("accelerator")[
+        ["cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "gross_margin", "payback_years", "evidence"]
+    ]
     return ranked.drop(columns=[c for c in extra.columns if c in ranked]).join(extra, on="accelerator")
 
 
@@ -132,7 +137,11 @@ def _win_sentence(ranked: pd.DataFrame, measure: str) -> str:
     rivals = known.iloc[1:].sort_values("win_share", ascending=False)
     if str(ranked["verdict"].iloc[0]) == "nobody earns":
         return f"Every platform loses money at these assumptions; {ends}."
-    close = "" if float(top["win_share"]) >= 0.8 or rivals.empty else f" Too close to call against {rivals['platform'].iloc[0]} ({count(float(rivals['win_share'].iloc[0]))})."
+    close = (
+        ""
+        if float(top["win_share"]) >= 0.8 or rivals.empty
+        else f" Too close to call against {rivals['platform'].iloc[0]} ({count(float(rivals['win_share'].iloc[0]))})."
+    )
     return f"It comes first in {count(float(top['win_share']))} simulated cases; {ends}.{close}"
 
 
@@ -155,7 +164,9 @@ def _basis(row: Any, model: str, case: Scenario) -> str:
     )
 
 
-def scenario_grid(accelerators: Sequence[str], models: Sequence[str], scenarios: Sequence[str], measure: str = "mw", **overrides: Any) -> pd.DataFrame:
+def scenario_grid(
+    accelerators: Sequence[str], models: Sequence[str], scenarios: Sequence[str], measure: str = "mw", **overrides: Any
+) -> pd.DataFrame:
     """Platform x scenario for each model: profit on a measure, cost per million output tokens, and who leads how surely."""
     table = evaluate(accelerators, models, scenarios, **overrides)
     column = MEASURES[measure][0]
@@ -163,11 +174,16 @@ def scenario_grid(accelerators: Sequence[str], models: Sequence[str], scenarios:
     who = verdicts(ranked).set_index(["model", "scenario"])["verdict"]
     table["verdict"] = [who.loc[(m, s)] for m, s in zip(table["model"], table["scenario"], strict=True)]
     table["text"] = [
-        "not served" if v != v and str(r) else "no price" if v != v else _amount(float(v), measure).replace(" a year", "")
+        "not served"
+        if v != v and str(r)
+        else "no price"
+        if v != v
+        else _amount(float(v), measure).replace(" a year", "")
         for v, r in zip(table[column], table["reason"], strict=True)
     ]
     table["detail"] = [
-        str(r) or f"break-even output price {money(float(b))} per million" for r, b in zip(table["reason"], table["break_even_output_usd_per_mtok"], strict=True)
+        str(r) or f"break-even output price {money(float(b))} per million"
+        for r, b in zip(table["reason"], table["break_even_output_usd_per_mtok"], strict=True)
     ]
     return table
 
@@ -198,7 +214,9 @@ def _range(name: str, scenario: Scenario, card_range: tuple[float, float]) -> tu
     return float(getattr(base, name)), float(low), float(high)
 
 
-def deciding_assumptions(accelerators: Sequence[str], model: str, scenario: Scenario, measure: str = "rack", **overrides: Any) -> list[Deciding]:
+def deciding_assumptions(
+    accelerators: Sequence[str], model: str, scenario: Scenario, measure: str = "rack", **overrides: Any
+) -> list[Deciding]:
     """Each assumption over its sourced range, one at a time: swing of the leader's profit and where the lead changes.
 
     Sorted by whether the lead changes, then by the swing.
@@ -215,7 +233,9 @@ def deciding_assumptions(accelerators: Sequence[str], model: str, scenario: Scen
         if name in overrides:
             value = float(overrides[name])
             low, high = min(low, value), max(high, value)
-        steps = np.unique(np.concatenate([np.geomspace(low, high, SCAN) if low > 0 else np.linspace(low, high, SCAN), [value]]))
+        steps = np.unique(
+            np.concatenate([np.geomspace(low, high, SCAN) if low > 0 else np.linspace(low, high, SCAN), [value]])
+        )
         reign: list[tuple[float, str]] = []
         leads = []
         for step in steps:
@@ -233,9 +253,7 @@ def deciding_assumptions(accelerators: Sequence[str], model: str, scenario: Scen
             same = found_rows.loc[found_rows["accelerator"] == lead["accelerator"], column]
             leads.append(float(same.iloc[0]))
             reign.append((float(step), who))
-        flips = tuple(
-            ((a[0] + b[0]) / 2.0, a[1], b[1]) for a, b in zip(reign[:-1], reign[1:], strict=True) if a[1] != b[1]
-        )
+        flips = tuple(((a[0] + b[0]) / 2.0, a[1], b[1]) for a, b in itertools.pairwise(reign) if a[1] != b[1])
         swing = float(np.nanmax(leads) - np.nanmin(leads)) if np.isfinite(leads).any() else 0.0
         found.append(Deciding(name, label, value, low, high, unit, swing, flips, source))
     return sorted(found, key=lambda item: (not item.flips, -item.swing_usd))

@@ -66,7 +66,7 @@ def _unserved(frame: pd.DataFrame, x: str, unit: str) -> str:
     for name, group in frame.sort_values(x).groupby("platform", sort=False):
         out = group[group["total_tok_s_per_gpu"].isna()]
         if len(out):
-            ends.append(f"{name} at {number(float(out[x].iloc[0]))} {unit} ({str(out['reason'].iloc[0])})")
+            ends.append(f"{name} at {number(float(out[x].iloc[0]))} {unit} ({out['reason'].iloc[0]!s})")
     return f"Cannot serve within the limits: {'; '.join(ends)}." if ends else ""
 
 

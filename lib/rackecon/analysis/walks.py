@@ -55,8 +55,8 @@ def _case(base: Scenario, name: str, isl: float, osl: float, hit: float | None =
     return replace(
         base,
         id=name,
-        isl_tokens=max(int(round(isl)), 1),
-        osl_tokens=max(int(round(osl)), 1),
+        isl_tokens=max(round(isl), 1),
+        osl_tokens=max(round(osl), 1),
         prefix_cache_hit=base.prefix_cache_hit if hit is None else hit,
     )
 

@@ -90,7 +90,7 @@ def ffn_params(hidden: float, inter: float, gated: bool) -> float:
 
 def index_bytes_per_token_layer(m: Mapping[str, Any]) -> float:
     """Indexer key of one token in one layer, in BF16 [bytes]."""
-    return BF16_BYTES * m["index_head_dim"]
+    return float(BF16_BYTES * m["index_head_dim"])
 
 
 def kv_bytes_per_token(m: Mapping[str, Any], bytes_per_value: float) -> float:

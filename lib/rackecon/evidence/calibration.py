@@ -168,7 +168,7 @@ def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str) -> None:
                 grade="derived",
             )
         out.append(new)
-    weights = {}
+    weights: dict[str, int] = {}
     for cell in evidence.prepared.cells:
         weights[cell] = weights.get(cell, 0) + 1
     cells = [

@@ -96,7 +96,7 @@ class Engine:
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
             values[name] = {k: v[rows] for k, v in value.items()} if isinstance(value, dict) else value[rows]
-        return Engine(**values)
+        return Engine(**values)  # type: ignore[arg-type]
 
 
 def _expert_precision(model: Model, precision: str) -> tuple[float, str]:

@@ -70,7 +70,8 @@ def distinct_experts(tokens: ArrayLike, n_experts: int, top_k: int, sigma: float
     222.5
     """
     logs = np.log2(np.maximum(np.asarray(tokens, dtype=float), 1.0))
-    return np.interp(logs, GRID_LOG2_TOKENS, distinct_curve(int(n_experts), int(top_k), float(sigma)))
+    found: FloatArray = np.interp(logs, GRID_LOG2_TOKENS, distinct_curve(int(n_experts), int(top_k), float(sigma)))
+    return found
 
 
 def rank_imbalance(ep: ArrayLike, per_doubling: ArrayLike) -> FloatArray:

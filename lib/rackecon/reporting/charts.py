@@ -5,6 +5,7 @@ Every builder takes tidy data with only the columns it draws, and a title that t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ def _finish(chart: Any, title: str, subtitle: str, description: str, height: int
         title=_title(title, subtitle),
         description=description or f"{title}. {subtitle}",
     ).configure_view(stroke=None)
-    return out  # type: ignore[no-any-return]
+    return out
 
 
 def _scale(alt_: Any, frame: pd.DataFrame) -> tuple[Any, Any]:
@@ -69,7 +70,7 @@ def _line_ends(frame: pd.DataFrame, x: str, y: str, log_y: bool, gap: float = 0.
     span = float(everything.max() - min(everything.min(), everything.max() if log_y else 0.0)) or 1.0
     order = np.argsort(values.to_numpy(), kind="stable")
     placed = values.to_numpy(dtype=float).copy()
-    for before, after in zip(order[:-1], order[1:], strict=True):
+    for before, after in itertools.pairwise(order):
         placed[after] = max(placed[after], placed[before] + gap * span)
     ends["label_y"] = np.exp(placed) if log_y else placed
     return ends

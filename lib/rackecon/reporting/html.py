@@ -34,7 +34,7 @@ def environment() -> Any:
 def _markdown() -> Any:
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-    class MathMlRenderer(IPythonRenderer):
+    class MathMlRenderer(IPythonRenderer):  # type: ignore[misc]
         """Equations as MathML: no script, no fonts, read aloud."""
 
         def _math(self, body: str, display: str) -> str:

@@ -193,9 +193,14 @@ def _one(name: str, value: Any, kind: str) -> str:
         from rackecon import catalog
         from rackecon.errors import unknown_name
 
-        known = {"accelerators": catalog.accelerators, "models": catalog.models, "scenarios": catalog.scenarios}[
-            CATALOG[name]
-        ]()
+        table = CATALOG[name]
+        known: list[str] = list(
+            catalog.accelerators()
+            if table == "accelerators"
+            else catalog.models()
+            if table == "models"
+            else catalog.scenarios()
+        )
         if value not in known:
             return str(unknown_name(name.rstrip("s"), value, known))
     if name in CHOICES and value not in CHOICES[name]:

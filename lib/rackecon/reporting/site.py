@@ -23,7 +23,7 @@ def assets() -> dict[str, str]:
     from rackecon.reporting.display import VL_VERSION
     from rackecon.reporting.theme import FAMILY, PLATFORM_DARK, PLATFORM_LIGHT
 
-    bundle = vl_convert.javascript_bundle(vl_version=VL_VERSION)
+    bundle = vl_convert.javascript_bundle(vl_version=VL_VERSION)  # type: ignore[call-arg]
     light = dict(PLATFORM_LIGHT) | {name: PLATFORM_LIGHT[base] for name, base in FAMILY.items()}
     dark = dict(PLATFORM_DARK) | {name: PLATFORM_DARK[base] for name, base in FAMILY.items()}
 

@@ -94,7 +94,7 @@ class Frontier:
                 ("osl_tokens", self.osl_tokens),
             )
         ):
-            frame.insert(position, name, value)
+            frame.insert(position, name, value)  # type: ignore[arg-type]
         return frame
 
     def best(self) -> dict[str, Any] | None:
@@ -570,7 +570,7 @@ def _bottleneck(done: Solution) -> NDArray[np.str_]:
     terms = np.stack(
         [step.attention_weights + step.dense + step.experts + step.head, step.kv, step.network, step.fixed]
     )
-    return np.array(["weights", "kv", "network", "host"])[np.argmax(np.nan_to_num(terms), axis=0)]
+    return np.asarray(np.array(["weights", "kv", "network", "host"])[np.argmax(np.nan_to_num(terms), axis=0)])
 
 
 def _pareto(speed: FloatArray, rate: FloatArray, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -144,10 +144,8 @@ class Points:
             for name in _NUMBERS:
                 numbers[name].append(_number(row, name, line))
         arrays = {name: np.array(values) for name, values in numbers.items()}
-        return cls(
-            *(tuple(text[key]) for key in ("a", "m", "w", "k", "e", "mode", "date", "stat")),
-            numbers=arrays,
-        )
+        columns = [tuple(text[key]) for key in ("a", "m", "w", "k", "e", "mode", "date", "stat")]
+        return cls(*columns[:4], *columns[4:], numbers=arrays)  # type: ignore[misc, arg-type]
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Points:
         """The same conditions for a choice of rows."""
@@ -165,7 +163,8 @@ class Points:
                 "statistic",
             )
         ]
-        return Points(*pick, numbers={name: values[positions] for name, values in self.numbers.items()})
+        a, m, w, k, e, mode, date, stat = pick
+        return Points(a, m, w, k, e, mode, date, stat, {n: values[positions] for n, values in self.numbers.items()})
 
     @cached_property
     def records(self) -> tuple[tuple[Accelerator, ...], tuple[Model, ...]]:

@@ -189,7 +189,7 @@ def predict(
     ready = prepared or prepare(points)
     index = {name: i for i, name in enumerate(used.names)}
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        total, user, ttft, queued, share, parts = solve(ready, used.values(), index)  # type: ignore[misc]
+        total, user, ttft, queued, share, parts = solve(ready, used.values(), index)
     factor = np.exp(np.array([used.intercepts.get(cell, 0.0) for cell in ready.cells]))
     status = np.full(ready.size, "ok", dtype="<U16")
     reason = np.full(ready.size, "", dtype="<U200")

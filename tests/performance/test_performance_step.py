@@ -1,0 +1,171 @@
+"""Step times: limits that physics sets, whatever the layout."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rackecon.catalog import accelerator, model
+from rackecon.performance.engine import build_engine
+from rackecon.performance.moe import distinct_experts, rank_imbalance
+from rackecon.performance.parameters import load_parameters
+from rackecon.performance.step import decode_step, decode_terms, prefill_pass
+
+USED = load_parameters()
+V = USED.values()
+INDEX = {name: i for i, name in enumerate(USED.names)}
+CHIPS = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "mi300x", "mi355x", "tpu-v7")
+MODELS = (
+    "llama-3.3-70b",
+    "gpt-oss-120b",
+    "deepseek-r1",
+    "deepseek-v3.2",
+    "deepseek-v4-pro",
+    "qwen3-next-80b-a3b",
+    "llama-4-scout",
+    "qwen3-30b-a3b",
+    "gemma-3-27b",
+)
+chips, names = st.sampled_from(CHIPS), st.sampled_from(MODELS)
+layouts = st.sampled_from([(1, 1, 1, False), (8, 1, 1, False), (8, 8, 1, False), (8, 8, 1, True), (4, 1, 2, False)])
+QUICK = settings(max_examples=60, deadline=None)
+
+
+def engine_of(chip, name, layout=(8, 1, 1, False), precision="fp8", kv="fp8", changes=None):
+    """One engine row; ``changes`` replaces fields of the accelerator."""
+    tp, ep, pp, dp = layout
+    arch = model(name)
+    record = replace(accelerator(chip), **(changes or {}))
+    return build_engine(
+        [record],
+        [arch],
+        [precision],
+        [kv],
+        ["vllm"],
+        ["aggregated"],
+        np.array([float(tp)]),
+        np.array([float(ep if arch.is_moe else 1)]),
+        np.array([float(pp)]),
+        np.array([dp]),
+        INDEX,
+    )
+
+
+def step_s(engine, batch=16.0, query=1.0, context=4096.0):
+    return decode_step(engine, V, np.array([batch]), np.array([query]), np.array([context])).total[0]
+
+
+@QUICK
+@given(chips, names, layouts, st.floats(1.01, 4.0), st.floats(1, 512), st.floats(128, 65536))
+def test_more_bandwidth_is_never_slower(chip, name, layout, factor, batch, context):
+    base = accelerator(chip)
+    faster = {"hbm_bytes_per_s": base.hbm_bytes_per_s * factor}
+    assert step_s(engine_of(chip, name, layout, changes=faster), batch, 1.0, context) <= step_s(
+        engine_of(chip, name, layout), batch, 1.0, context
+    ) * (1 + 1e-12)
+
+
+@QUICK
+@given(chips, names, layouts, st.floats(1, 512), st.floats(128, 65536), st.floats(1.0, 8.0))
+def test_a_step_never_falls_with_context_batch_or_drafts(chip, name, layout, batch, context, factor):
+    engine = engine_of(chip, name, layout)
+    base = step_s(engine, batch, 1.0, context)
+    slack = 1 - 1e-12
+    assert step_s(engine, batch, 1.0, context * factor) >= base * slack
+    assert step_s(engine, batch * factor, 1.0, context) >= base * slack
+    assert step_s(engine, batch, factor, context) >= base * slack
+
+
+@QUICK
+@given(st.sampled_from(CHIPS), st.sampled_from(("llama-3.1-8b", "llama-3.3-70b", "qwen3-32b")))
+def test_batch_one_is_bound_by_weights_over_bandwidth(chip, name):
+    arch = model(name)
+    engine = engine_of(chip, name, (8, 1, 1, False))
+    # projections, feed-forward in 8 bits and the head in 16, from eight memories at full published bandwidth
+    head = arch.vocab * arch.hidden
+    least = (arch.active_params - head + 2.0 * head) / (8.0 * accelerator(chip).hbm_bytes_per_s)
+    faster = max(float(V[engine.keys["memory"]][0]), 1.0)  # a fitted multiplier above 1 absorbs kernel starts
+    assert step_s(engine, 1.0, 1.0, 128.0) > least / faster
+
+
+@QUICK
+@given(names, st.floats(1, 4096))
+def test_throughput_at_growing_batch_stays_under_the_roofline(name, batch):
+    chip, arch = accelerator("h200-sxm"), model(name)
+    rate = batch / step_s(engine_of("h200-sxm", name), batch, 1.0, 1024.0)
+    peak = 8.0 * chip.peak_fp8_flops
+    assert 2.0 * arch.active_params * rate < peak
+
+
+def test_terms_and_step_agree():
+    engine = engine_of("b200-hgx", "deepseek-r1", (8, 8, 1, True))
+    n = np.array([37.0])
+    terms = decode_terms(engine, V, np.array([3.0]), np.array([2000.0]))
+    assert terms.total(n)[0] == pytest.approx(terms.step(n).total[0], rel=1e-12)
+
+
+def test_window_layers_stop_growing_with_context():
+    engine = engine_of("b200-hgx", "gpt-oss-120b", (1, 1, 1, False), "fp4")
+    terms = [decode_terms(engine, V, np.array([1.0]), np.array([c])).kv[0] for c in (1e5, 2e5)]
+    arch = model("gpt-oss-120b")
+    full = 2 * arch.n_kv_heads * arch.head_dim * arch.full_layers * 1e5
+    growth = (terms[1] - terms[0]) * float(engine.kv_bandwidth[0]) * float(V[engine.keys["memory"]][0])
+    assert growth == pytest.approx(full, rel=0.02)
+
+
+def test_latent_attention_turns_compute_bound_with_drafts():
+    engine = engine_of("h200-sxm", "deepseek-r1", (8, 8, 1, True), kv="bf16")
+    one, four = (decode_terms(engine, V, np.array([q]), np.array([8192.0])).kv[0] for q in (1.0, 4.0))
+    assert four > 2.0 * one  # the same cache is read once; the arithmetic is done for each drafted token
+
+
+def test_sparse_attention_reads_little_of_a_long_context():
+    dense, sparse = (
+        decode_terms(engine_of("b200-hgx", name), V, np.array([1.0]), np.array([1e5])).kv[0]
+        for name in ("deepseek-r1", "deepseek-v3.2")
+    )
+    assert sparse < 0.5 * dense
+
+
+@QUICK
+@given(st.integers(1, 512), st.floats(0.0, 1.0))
+def test_rank_imbalance_is_at_least_one(ep, per_doubling):
+    assert float(rank_imbalance(ep, per_doubling)) >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("tokens", "experts", "top_k", "uniform", "skewed"),
+    [(64, 256, 8, 222, 175), (16, 128, 4, 51, 42), (128, 384, 8, 358, 287), (1, 128, 8, 8, 8)],
+)
+def test_distinct_experts_match_the_published_table(tokens, experts, top_k, uniform, skewed):
+    assert float(distinct_experts(tokens, experts, top_k, sigma=0.0)) == pytest.approx(uniform, rel=0.01)
+    assert float(distinct_experts(tokens, experts, top_k, sigma=1.0)) == pytest.approx(skewed, rel=0.01)
+
+
+@QUICK
+@given(st.floats(1, 1e5), st.sampled_from([(256, 8), (128, 4), (512, 10), (8, 2)]), st.floats(0, 1.5))
+def test_distinct_experts_stay_between_top_k_and_all(tokens, shape, sigma):
+    experts, top_k = shape
+    found = float(distinct_experts(tokens, experts, top_k, sigma=round(sigma, 1)))
+    assert top_k * (1 - 1e-6) <= found <= experts * (1 + 1e-9)
+
+
+@QUICK
+@given(chips, names, layouts, st.integers(256, 32768), st.floats(0.0, 0.95))
+def test_a_prefix_cache_shortens_prefill(chip, name, layout, isl, hit):
+    engine = engine_of(chip, name, layout)
+    one = np.array([1.0])
+    full, _ = prefill_pass(engine, V, np.array([float(isl)]), np.array([0.0]), one)
+    cached, _ = prefill_pass(engine, V, np.array([isl * (1 - hit)]), np.array([isl * hit]), one)
+    assert cached[0] <= full[0] * (1 + 1e-9)
+
+
+def test_light_load_shortens_prefill_of_data_parallel_attention():
+    engine = engine_of("b200-hgx", "deepseek-r1", (8, 8, 1, True))
+    fresh, past, one = np.array([8192.0]), np.array([0.0]), np.array([1.0])
+    light, busy = prefill_pass(engine, V, fresh, past, one, np.array([1.0]))
+    heavy, busy_heavy = prefill_pass(engine, V, fresh, past, one, np.array([4096.0]))
+    assert light[0] < 0.8 * heavy[0]
+    assert busy[0] == busy_heavy[0]
