@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.performance.test_performance_step import CHIPS, MODELS, engine_of
+from test_performance_step import CHIPS, MODELS, engine_of
 
 from rackecon.catalog import accelerator, model
 from rackecon.performance.memory import ledger, reserved_context

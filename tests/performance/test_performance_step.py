@@ -140,8 +140,8 @@ def test_rank_imbalance_is_at_least_one(ep, per_doubling):
     [(64, 256, 8, 222, 175), (16, 128, 4, 51, 42), (128, 384, 8, 358, 287), (1, 128, 8, 8, 8)],
 )
 def test_distinct_experts_match_the_published_table(tokens, experts, top_k, uniform, skewed):
-    assert float(distinct_experts(tokens, experts, top_k, sigma=0.0)) == pytest.approx(uniform, rel=0.01)
-    assert float(distinct_experts(tokens, experts, top_k, sigma=1.0)) == pytest.approx(skewed, rel=0.01)
+    assert float(distinct_experts(tokens, experts, top_k, sigma=0.0)) == pytest.approx(uniform, abs=0.6)
+    assert float(distinct_experts(tokens, experts, top_k, sigma=1.0)) == pytest.approx(skewed, rel=0.015)
 
 
 @QUICK

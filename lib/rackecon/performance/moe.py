@@ -65,7 +65,7 @@ def distinct_experts(tokens: ArrayLike, n_experts: int, top_k: int, sigma: float
     Examples
     --------
     >>> float(distinct_experts(64, 256, 8))
-    175.2
+    173.8
     >>> float(distinct_experts(64, 256, 8, sigma=0.0))
     222.5
     """

@@ -1,0 +1,147 @@
+"""The search: a true front, its limits, reasons for nothing, and points that a prediction confirms."""
+
+import numpy as np
+import pytest
+
+from rackecon.errors import InputError
+from rackecon.performance.parameters import load_parameters
+from rackecon.serving.explain import memory_use, step_breakdown, why_lost
+from rackecon.serving.frontier import candidates, search
+from rackecon.serving.launch_flags import SERVERS, launch_flags
+from rackecon.serving.points import Points
+from rackecon.serving.predict import predict
+
+
+def test_the_front_has_no_dominated_point_and_is_sorted():
+    front = search("gb200-nvl72", "deepseek-r1", 8192, 1024)
+    speed, rate = front.rows["tok_s_per_user"], front.rows["total_tok_s_per_gpu"]
+    assert len(front) > 10
+    assert (np.diff(speed) > 0).all()
+    assert (np.diff(rate) < 0).all()
+
+
+def test_limits_bind_medians_and_percentiles():
+    median = search("b200-hgx", "gpt-oss-120b", 1024, 1024, tpot_limit_ms=10, ttft_limit_ms=1000)
+    strict = search(
+        "b200-hgx", "gpt-oss-120b", 1024, 1024, tpot_limit_ms=10, ttft_limit_ms=1000, latency_statistic="p99"
+    )
+    assert (median.rows["tpot_ms"] <= 10).all()
+    assert (median.rows["ttft_ms"] <= 1000).all()
+    assert strict.best()["total_tok_s_per_gpu"] <= median.best()["total_tok_s_per_gpu"]
+
+
+@pytest.mark.parametrize("mode", ["aggregated", "disaggregated"])
+def test_a_prediction_confirms_each_point(mode):
+    front = search("gb200-nvl72", "deepseek-r1", 1024, 1024, mode=mode, date="2026-03-01")
+    rows = []
+    for row in front.table.to_dict("records"):
+        layout = {"prefill_tp": "", "prefill_ep": "", "prefill_dp_attention": ""}
+        rows.append({**row, **layout, "isl": 1024, "osl": 1024, "date": "2026-03-01"})
+    if mode == "aggregated":
+        found = predict(Points.from_rows(rows))
+        assert np.allclose(found.total_tok_s_per_gpu, front.rows["total_tok_s_per_gpu"], rtol=1e-6)
+        assert np.allclose(found.ttft_ms, front.rows["ttft_ms"], rtol=1e-6)
+    assert (front.rows["gpus"] == front.rows["prefill_gpus"] + front.rows["decode_gpus"]).all()
+    share = front.rows["prefill_gpu_share"]
+    assert ((share >= 0) & (share <= 1)).all()
+
+
+def test_nothing_fits_is_said_with_the_ledger():
+    front = search("h100-sxm", "deepseek-r1", 1024, 1024, weight_precision="fp8", hold={"tp": 8, "pp": 1})
+    assert front.best() is None
+    assert front.reason.startswith("does not fit: per GPU: HBM 85.9 GB, weights")
+
+
+def test_nothing_is_fast_enough_is_said_with_the_fastest():
+    front = search("h100-sxm", "llama-3.3-70b", 1024, 1024, tpot_limit_ms=0.5)
+    assert front.reason.startswith("no layout reaches 2e+03 tok/s/user: the fastest gives")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"isl_tokens": 0}, "isl_tokens"),
+        ({"osl_tokens": float("nan")}, "osl_tokens"),
+        ({"prefix_cache_hit": 1.0}, "prefix_cache_hit"),
+        ({"tpot_limit_ms": -1}, "tpot_limit_ms"),
+        ({"mode": "agregated"}, "aggregated"),
+        ({"engine": "vlm"}, "vllm"),
+        ({"hold": {"tpp": 8}}, "tp"),
+    ],
+)
+def test_faults_are_named(arguments, text):
+    given = {"isl_tokens": 1024, "osl_tokens": 1024, **arguments}
+    with pytest.raises(InputError, match=text):
+        search("h100-sxm", "llama-3.3-70b", **given)
+
+
+def test_candidates_keep_their_order_when_lengths_change():
+    first, second = (candidates("b200-hgx", "gpt-oss-120b", isl, 1024) for isl in (1024, 4096))
+    for name in ("mode", "tp", "ep", "dp_attention", "draft_tokens"):
+        assert (first[name] == second[name]).all()
+
+
+def test_a_held_layout_is_held():
+    front = search("b200-hgx", "deepseek-r1", 1024, 1024, hold={"tp": 8, "dp_attention": True})
+    assert set(front.rows["tp"]) == {8.0}
+    assert front.rows["dp_attention"].all()
+
+
+def test_the_breakdown_adds_up_to_the_speed_of_the_point():
+    front = search("gb200-nvl72", "deepseek-r1", 1024, 1024, mode="disaggregated", speculative="none")
+    row = front.table.iloc[-1].to_dict()
+    done = step_breakdown(row)
+    assert sum(done.operators_ms.values()) == pytest.approx(done.step_ms)
+    assert done.step_ms / done.tokens_per_step == pytest.approx(row["tpot_ms"], rel=0.1)
+    assert done.slowest in done.operators_ms
+
+
+def test_memory_adds_up_and_says_why_it_does_not_fit():
+    row = search("h200-sxm", "llama-3.3-70b", 1024, 1024).table.iloc[0].to_dict()
+    room = memory_use(row)
+    assert room.fits
+    assert room.reason == ""
+    assert room.weights_gb + room.reserve_gb + room.cache_gb == pytest.approx(room.hbm_gb)
+    full = memory_use({**row, "model": "deepseek-r1", "tp": 2})
+    assert not full.fits
+    assert "weights take" in full.reason
+
+
+def test_why_a_layout_lost_names_memory_or_an_operator():
+    front = search("b200-hgx", "deepseek-r1", 1024, 1024, mode="aggregated", tpot_limit_ms=50)
+    options = {"tpot_limit_ms": 50, "mode": "aggregated"}
+    assert "does not fit" in why_lost(front, {"tp": 1}, **options)
+    text = why_lost(front, {"tp": 16 if front.best()["tp"] == 8 else 8, "dp_attention": False}, **options)
+    assert "fewer tokens per second and GPU" in text
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_flags_carry_layout_and_load(server):
+    row = search("gb200-nvl72", "deepseek-r1", 8192, 1024, mode="disaggregated", hold={"tp": 8}).table.iloc[0].to_dict()
+    text = launch_flags(row, server)
+    assert {"vllm": "vllm serve", "sglang": "sglang.launch_server", "trtllm": "trtllm-serve"}[server] in text
+    assert " 8 " in text
+    wide = {**row, "dp_attention": True, "draft_tokens": 3}
+    marks = {
+        "vllm": ("--data-parallel-size 8", '"num_speculative_tokens":3'),
+        "sglang": ("--enable-dp-attention", "--speculative-num-draft-tokens 4"),
+        "trtllm": ("enable_attention_dp: true", "num_nextn_predict_layers: 3"),
+    }
+    for mark in marks[server]:
+        assert mark in launch_flags(wide, server)
+
+
+def test_an_unknown_server_is_named():
+    with pytest.raises(InputError, match="sglang"):
+        launch_flags({}, "sglan")
+
+
+def test_parameters_move_the_front():
+    used = load_parameters()
+    slow = used.from_vector(used.to_vector() + np.array([3.0 if n.startswith("layer") else 0.0 for n in _free(used)]))
+    base, other = (search("h200-sxm", "llama-3.3-70b", 1024, 1024, parameters=p) for p in (used, slow))
+    assert other.rows["tok_s_per_user"].max() < base.rows["tok_s_per_user"].max()
+
+
+def _free(used):
+    return [used.names[i] for i in used.free()]
