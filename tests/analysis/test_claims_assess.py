@@ -187,6 +187,9 @@ def test_prose_gives_the_hand_computed_figures():
     text = required_text(claim("gb200-75m"))
     assert "$4.18M" in text
     assert "$5.20M" in text
+    assert "$1.10 over 3 years; $9.91 per million output tokens" in text
+    other = required_text(claim("gb200-75m-gptoss"))
+    assert "$1.59 over 1 year, $0.528 over 3 years, $0.396 over 4 years and $0.317 over 5 years" in other
     assert "23.5 times" in required_text(claim("blackwell-15x-cost"))
     assert "27,083" in required_text(claim("b200-5x-software"))
     assert "12.1 times" in required_text(claim("moe-10x-mw"))

@@ -274,6 +274,23 @@ def _ratio_text(claim: Claim) -> str:
     )
 
 
+def _stated_rate_text(claim: Claim) -> str:
+    """The price that the source's own rate needs, by horizon."""
+    case, rate = cases(claim)[0], claim.stated_tok_s_per_gpu
+    gpus = rack_gpus(case["subject"])
+    isl, osl = (float(part) for part in case["workload"].split("/"))
+    parts = []
+    for horizon in claim.conditions["horizon_years"].options:
+        price = float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, float(horizon)))
+        parts.append(f"{money(price)} over {horizon} year{'' if horizon == '1' else 's'}")
+    text = f"At {number(rate, 5)} total tok/s/GPU on {gpus} GPUs, sold at every hour, a million total tokens must bring"
+    text += f" {join_words(parts)}"
+    if claim.conditions["workload"].stated:
+        alone = price * (isl + osl) / osl
+        text += f"; {money(alone)} per million output tokens if inputs are not paid for"
+    return f"{text}. With the modelled rate instead: "
+
+
 def _revenue_text(claim: Claim) -> str:
     case = cases(claim)[-1]
     years, gpus = float(case["horizon_years"]), rack_gpus(case["subject"])
@@ -289,6 +306,8 @@ def _revenue_text(claim: Claim) -> str:
         f" {money(prices['dearest'])}, median {money(prices['list'])}."
     )
     kept = float(arithmetic.level_revenue_years(0.5, years)) / years
+    if math.isfinite(claim.stated_tok_s_per_gpu):
+        text = _stated_rate_text(claim) + text
     text += f" With prices halving every year the same sales bring {percent(kept)} of it."
     if math.isfinite(claim.investment_usd):
         rates = {}

@@ -89,6 +89,7 @@ class Claim:
     named_subject: str
     source_subject: str
     investment_usd: float
+    stated_tok_s_per_gpu: float
     primary: tuple[str, ...]
     repeats: tuple[str, ...]
     distortion: str
@@ -212,6 +213,7 @@ def claims() -> dict[str, Claim]:
             named_subject=row.text("named_subject"),
             source_subject=row.text("source_subject"),
             investment_usd=row.number("investment_usd"),
+            stated_tok_s_per_gpu=row.number("stated_tok_s_per_gpu"),
             primary=_ids(row.text("source_id")),
             repeats=_ids(row.text("repeated_by")),
             distortion=row.text("distortion"),
