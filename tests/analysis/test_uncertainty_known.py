@@ -138,7 +138,7 @@ def test_same_seed_same_draws() -> None:
     assert not np.array_equal(sample(plan, 64).of("wacc", 0, 0), sample(plan, 64, seed=1).of("wacc", 0, 0))
 
 
-ROW = {"id": "x", "drives": "d", "form": "two_piece_normal", "low": "1", "central": "2", "high": "3"}
+ROW = {"id": "x", "label": "x", "drives": "d", "form": "two_piece_normal", "low": "1", "central": "2", "high": "3"}
 ROW |= {
     "lower": "",
     "upper": "",

@@ -34,6 +34,8 @@ class Distribution:
     """One uncertain input. ``loadings`` are correlations with latent factors, ``name/vendor`` one latent per vendor."""
 
     id: str
+    label: str
+    """Short name for charts and tables."""
     drives: str
     form: str
     low: float
@@ -166,6 +168,7 @@ def check_distributions(rows: Iterable[Mapping[str, str]]) -> dict[str, Distribu
             raise InputError(f"{where}: the id stands there twice")
         item = Distribution(
             id=name,
+            label=row.text("label"),
             drives=row.text("drives"),
             form=row.text("form"),
             low=row.number("low"),

@@ -87,7 +87,7 @@ def summary(outcomes: Outcomes, outputs: Sequence[str] = OUTPUTS) -> pd.DataFram
     Returns
     -------
     pandas.DataFrame
-        Long: ``model, scenario, accelerator, label, output, p5, p50, p95, loss_share, served_share, reason``.
+        Long: ``model, scenario, accelerator, platform, output, p5, p50, p95, loss_share, served_share, reason``.
         ``loss_share`` is the share of draws with a loss, ``served_share`` that in which the limits could be met.
     """
     import pandas as pd
@@ -99,7 +99,7 @@ def summary(outcomes: Outcomes, outputs: Sequence[str] = OUTPUTS) -> pd.DataFram
             "model": [c.model for c in cells],
             "scenario": [c.scenario for c in cells],
             "accelerator": [c.accelerator for c in cells],
-            "label": [c.platform.label for c in cells],
+            "platform": [c.platform.label for c in cells],
         }
     )
     loss = np.mean(outcomes.values["profit_usd_per_gpu_year"] < 0, axis=1)
@@ -165,7 +165,7 @@ def win_table(outcomes: Outcomes, metric: str = "profit_usd_per_rack_year") -> p
     Returns
     -------
     pandas.DataFrame
-        ``model, scenario, accelerator, label, metric, p5, p50, p95, win_share, expected_regret, beats_next_share,
+        ``model, scenario, accelerator, platform, metric, p5, p50, p95, win_share, expected_regret, beats_next_share,
         rank, verdict, draws``. Sorted by median; ``verdict`` is the winner's id, ``too close to call`` where it
         wins under 80 % of draws, ``nobody earns`` or ``no result``.
     """
@@ -184,7 +184,7 @@ def win_table(outcomes: Outcomes, metric: str = "profit_usd_per_rack_year") -> p
                     "model": model,
                     "scenario": case,
                     "accelerator": [c.accelerator for c in cells],
-                    "label": [c.platform.label for c in cells],
+                    "platform": [c.platform.label for c in cells],
                     "metric": metric,
                     "p5": low,
                     "p50": middle,

@@ -22,7 +22,17 @@ from rackecon.errors import InputError, unknown_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FlipMap", "flip_map", "grouped_sobol", "one_at_a_time", "sobol_table", "tornado", "verdict_drivers"]
+__all__ = [
+    "FlipMap",
+    "flip_map",
+    "grouped_sobol",
+    "indices",
+    "one_at_a_time",
+    "sobol_points",
+    "sobol_table",
+    "tornado",
+    "verdict_drivers",
+]
 
 FloatArray = NDArray[np.float64]
 Measure = Callable[[Outcomes], FloatArray]
@@ -82,7 +92,7 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
     Returns
     -------
     pandas.DataFrame
-        Long: ``accelerator, label, input, drives, unit, low_value, high_value, at_low, base, at_high, swing,
+        Long: ``accelerator, platform, input, drives, unit, low_value, high_value, at_low, base, at_high, swing,
         leader_at_low, leader_at_high``. Input values are NaN where they differ by platform or model.
     """
     import pandas as pd
@@ -114,7 +124,7 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
             rows.append(
                 {
                     "accelerator": key,
-                    "label": labels[k],
+                    "platform": labels[k],
                     "input": name,
                     "drives": item.drives,
                     "unit": item.unit,
@@ -165,9 +175,20 @@ def grouped_sobol(
         ``factor, first, first_low, first_high, total, total_low, total_high``, largest total first. Zero everywhere
         where the function does not vary.
     """
-    import pandas as pd
-    from scipy.stats import sobol_indices
 
+    points = sobol_points(groups, columns, draws, seed, prepare)
+    values = np.asarray(function(points), dtype=float)
+    return indices(values.reshape(len(groups) + 2, draws), list(groups), confidence=confidence)
+
+
+def sobol_points(
+    groups: Mapping[str, Sequence[int]],
+    columns: int,
+    draws: int,
+    seed: int = SEED,
+    prepare: Callable[[FloatArray, int], FloatArray] | None = None,
+) -> FloatArray:
+    """Rows on which a function is needed for Sobol indices: samples A, B, and A with each group taken from B."""
     z = normal_points(draws, 2 * columns, seed)
     a, b = z[:, :columns], z[:, columns:]
     if prepare is not None:
@@ -177,31 +198,36 @@ def grouped_sobol(
         one = a.copy()
         one[:, list(chosen)] = b[:, list(chosen)]
         mixed.append(one)
-    values = np.asarray(function(np.concatenate([a, b, *mixed])), dtype=float)
-    if not np.isfinite(values).all():
+    return np.concatenate([a, b, *mixed])
+
+
+def indices(parts: FloatArray, names: Sequence[str], *, confidence: float | None = 0.95) -> pd.DataFrame:
+    """First-order and total indices from values on :func:`sobol_points`, ``(groups + 2, draws)``.
+
+    ``confidence`` None leaves the bootstrap out.
+    """
+    import pandas as pd
+    from scipy.stats import sobol_indices
+
+    if not np.isfinite(parts).all():
         raise InputError("variance cannot be attributed: the measure is not finite in every draw")
-    parts = values.reshape(len(groups) + 2, draws)
-    names = list(groups)
-    if np.ptp(values) == 0:
-        zero = dict.fromkeys(("first", "first_low", "first_high", "total", "total_low", "total_high"), 0.0)
-        return pd.DataFrame([{"factor": name, **zero} for name in names])
+    fields = ("first", "first_low", "first_high", "total", "total_low", "total_high")
+    if np.ptp(parts) == 0:
+        return pd.DataFrame([{"factor": name, **dict.fromkeys(fields, 0.0)} for name in names])
     given = {"f_A": parts[0][None, :], "f_B": parts[1][None, :], "f_AB": parts[2:][:, None, :]}
-    found = sobol_indices(func=given, n=draws)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a factor without any effect has a degenerate bootstrap: its indices are 0
-        limits = found.bootstrap(confidence_level=confidence, n_resamples=200)
+    found = sobol_indices(func=given, n=parts.shape[1])
     table = pd.DataFrame(
-        {
-            "factor": names,
-            "first": np.ravel(found.first_order),
-            "first_low": np.ravel(limits.first_order.confidence_interval.low),
-            "first_high": np.ravel(limits.first_order.confidence_interval.high),
-            "total": np.ravel(found.total_order),
-            "total_low": np.ravel(limits.total_order.confidence_interval.low),
-            "total_high": np.ravel(limits.total_order.confidence_interval.high),
-        }
-    ).fillna(0.0)
-    return table.sort_values(["total", "factor"], ascending=[False, True], kind="stable", ignore_index=True)
+        {"factor": list(names), "first": np.ravel(found.first_order), "total": np.ravel(found.total_order)}
+    )
+    if confidence is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a factor without any effect has a degenerate bootstrap: its indices are 0
+            limits = found.bootstrap(confidence_level=confidence, n_resamples=200)
+        for name, part in (("first", limits.first_order), ("total", limits.total_order)):
+            table[f"{name}_low"] = np.ravel(part.confidence_interval.low)
+            table[f"{name}_high"] = np.ravel(part.confidence_interval.high)
+        table = table[["factor", *fields]]
+    return table.fillna(0.0).sort_values(["total", "factor"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
 def sobol_table(
