@@ -74,3 +74,22 @@ def test_an_engine_without_eviction_sets_aside_whole_requests():
     kept = [float(reserved_context(e, one * 1000, one * 2000)[0]) for e in engines]
     assert kept[0] == 3000.0
     assert 2000.0 < kept[1] < 3000.0
+
+
+def test_one_pool_keeps_the_whole_context_of_window_layers():
+    from rackecon.performance.engine import build_engine
+
+    used = load_parameters()
+    index = {name: i for i, name in enumerate(used.names)}
+    arch, chip, one = model("gpt-oss-120b"), accelerator("h200-sxm"), np.array([1.0])
+    held = [
+        float(
+            room_of(
+                build_engine([chip], [arch], ["fp4"], ["bf16"], [e], ["aggregated"], one, one, one, one < 0, index),
+                10_000,
+            ).sequence_bytes[0]
+        )
+        for e in ("trtllm", "vllm")
+    ]
+    assert held[0] == pytest.approx(73_728 * 10_000)  # both kinds of layer, 36 in all
+    assert held[1] == pytest.approx(36_864 * 10_000 + 4_718_592)
