@@ -6,7 +6,7 @@ silence and broken rows stay in every total.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -66,6 +66,26 @@ class Evidence:
     throughput_only: NDArray[np.bool_]
     group: NDArray[np.intp]
     cell: NDArray[np.str_]
+    parts: dict[int, tuple[NDArray[np.intp], Prepared]] = field(default_factory=dict)
+
+    def touched(self, position: int, names: tuple[str, ...]) -> tuple[NDArray[np.intp], Prepared]:
+        """Rows whose prediction depends on the parameter at a position, prepared on their own."""
+        if position not in self.parts:
+            users = np.zeros(len(self), dtype=bool)
+            ready = self.prepared
+            for rows, engine in (
+                (ready.agg_rows, ready.agg),
+                (ready.dis_rows, ready.dis),
+                (ready.dis_rows, ready.dis_prefill),
+            ):
+                if engine is not None:
+                    for found in engine.keys.values():
+                        users[rows] |= found == position
+            if names[position].startswith("closed_loop."):
+                users[:] = True
+            chosen = np.flatnonzero(users)
+            self.parts[position] = (chosen, prepare(self.points.select(chosen)) if len(chosen) else ready)
+        return self.parts[position]
 
     def __len__(self) -> int:
         return len(self.frame)

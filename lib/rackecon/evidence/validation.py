@@ -15,11 +15,19 @@ from numpy.typing import NDArray
 
 from rackecon.evidence.calibration import FOLDS, Fit, fit, fold_rows, log_predictions
 from rackecon.evidence.measured import Evidence
+from rackecon.serving.corrections import design
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SHUFFLES", "HeldOut", "cross_validate", "interval_scales", "leave_one_out", "score_table"]
+__all__ = [
+    "SHUFFLES",
+    "HeldOut",
+    "cross_validate",
+    "interval_scales",
+    "leave_one_out",
+    "score_table",
+]
 
 FloatArray = NDArray[np.float64]
 SHUFFLES = 3
@@ -36,7 +44,11 @@ class HeldOut:
 
     def by_name(self, quantity: str) -> FloatArray:
         """Residuals of one quantity."""
-        return {"total_tok_s_per_gpu": self.total, "tok_s_per_user": self.user, "ttft_ms": self.ttft}[quantity]
+        return {
+            "total_tok_s_per_gpu": self.total,
+            "tok_s_per_user": self.user,
+            "ttft_ms": self.ttft,
+        }[quantity]
 
 
 def _held(evidence: Evidence, start: Fit, homes: NDArray[np.intp], evaluations: int) -> HeldOut:
@@ -44,12 +56,21 @@ def _held(evidence: Evidence, start: Fit, homes: NDArray[np.intp], evaluations: 
     measured = (evidence.total_tok_s_per_gpu, evidence.tok_s_per_user, evidence.ttft_ms)
     for home in np.unique(homes):
         test = homes == home
-        done = fit(evidence, start.parameters.with_intercepts({}), ~test, evaluations)
-        shift = np.array([done.parameters.intercepts.get(cell, 0.0) for cell in evidence.prepared.cells])
+        # from the priors: a start at the full fit would have seen the rows held out
+        fresh = start.parameters.from_vector(np.zeros(len(start.parameters.free()))).with_intercepts({})
+        done = fit(evidence, fresh, ~test, evaluations)
+        effects = done.parameters.intercepts
+        names, rate, first = design(
+            evidence.prepared.cells,
+            evidence.prepared.models,
+            evidence.prepared.conditions,
+        )
+        values_of = np.array([effects.get(name, 0.0) for name in names])
+        shifts = (rate @ values_of, rate @ values_of, first @ values_of)
         logs = log_predictions(evidence.prepared, done.parameters, done.parameters.values())
-        for values, log, known, sign in zip(out, logs, measured, (1.0, 1.0, -1.0), strict=True):
+        for values, log, known, shift in zip(out, logs, measured, shifts, strict=True):
             with np.errstate(all="ignore"):
-                values[test] = (log + sign * shift - np.log(known))[test]
+                values[test] = (log + shift - np.log(known))[test]
     return HeldOut(*out)
 
 
@@ -101,7 +122,7 @@ def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataF
             found = []
             for one in held:
                 error = _percent(one.by_name(quantity))
-                use = chosen & np.isfinite(error) & (evidence.newest | evidence.broken)
+                use = chosen & np.isfinite(error) & (evidence.newest | (text == "broken rows"))
                 if use.any():
                     found.append(
                         (
@@ -113,8 +134,26 @@ def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataF
                     )
             if found:
                 median, tail, count, bias = np.mean(np.array(found), axis=0)
-                rows.append((label, text, quantity, int(count), float(median), float(tail), float(bias)))
-    names = ["scheme", "slice", "quantity", "points", "median_pct", "p90_pct", "bias_log"]
+                rows.append(
+                    (
+                        label,
+                        text,
+                        quantity,
+                        int(count),
+                        float(median),
+                        float(tail),
+                        float(bias),
+                    )
+                )
+    names = [
+        "scheme",
+        "slice",
+        "quantity",
+        "points",
+        "median_pct",
+        "p90_pct",
+        "bias_log",
+    ]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -136,23 +175,45 @@ def interval_scales(evidence: Evidence, held: list[HeldOut], by_model: HeldOut, 
         if len(sample) < 8:
             return
         low, high = np.quantile(-sample, [0.05, 0.95])
-        rows.append((name, quantity, len(sample), round(float(min(low, -0.05)), 4), round(float(max(high, 0.05)), 4)))
+        rows.append(
+            (
+                name,
+                quantity,
+                len(sample),
+                round(float(min(low, -0.05)), 4),
+                round(float(max(high, 0.05)), 4),
+            )
+        )
 
     for quantity in QUANTITIES:
         for m in ("aggregated", "disaggregated"):
             for v in ("nvidia", "amd"):
                 chosen = near & (mode == m) & (vendor == v)
-                add(f"{m} {v}", [one.by_name(quantity)[chosen] for one in held], quantity)
+                add(
+                    f"{m} {v}",
+                    [one.by_name(quantity)[chosen] for one in held],
+                    quantity,
+                )
         for v in ("nvidia", "amd"):
-            add(f"new model {v}", [by_model.by_name(quantity)[near & (vendor == v)]], quantity)
-            add(f"new accelerator {v}", [by_chip.by_name(quantity)[near & (vendor == v)]], quantity)
+            add(
+                f"new model {v}",
+                [by_model.by_name(quantity)[near & (vendor == v)]],
+                quantity,
+            )
+            add(
+                f"new accelerator {v}",
+                [by_chip.by_name(quantity)[near & (vendor == v)]],
+                quantity,
+            )
         add("new accelerator other", [by_chip.by_name(quantity)[near]], quantity)
     out = pd.DataFrame(rows, columns=["evidence", "quantity", "points", "log_low", "log_high"])
     return out.assign(source_id="calibration", date="2026-11-23", grade="derived")
 
 
 def coverage(
-    evidence: Evidence, held: list[HeldOut], scales: Callable[[str, str, str], tuple[float, float]]
+    evidence: Evidence,
+    held: list[HeldOut],
+    scales: Callable[[str, str, str], tuple[float, float]],
 ) -> pd.DataFrame:
     """Share of held-out points inside the interval, overall, by mode and by vendor."""
     import pandas as pd
@@ -175,6 +236,12 @@ def coverage(
                 use = chosen & np.isfinite(r) & evidence.newest
                 shares.append(np.mean((r[use] >= bounds[use, 0]) & (r[use] <= bounds[use, 1])))
             rows.append(
-                ("coverage of 90 % interval", name, quantity, int(use.sum()), round(100 * float(np.mean(shares)), 4))
+                (
+                    "coverage of 90 % interval",
+                    name,
+                    quantity,
+                    int(use.sum()),
+                    round(100 * float(np.mean(shares)), 4),
+                )
             )
     return pd.DataFrame(rows, columns=["scheme", "slice", "quantity", "points", "median_pct"])

@@ -28,8 +28,6 @@ COMPUTE_SHARE = {"bf16": 0.72, "fp8": 0.58, "fp4": 0.40, "int4": 0.60}
 # Share of HBM bandwidth that weight-bound products reach (kernel fits, em)
 BANDWIDTH_SHARE = {"bf16": 0.82, "fp8": 0.78, "fp4": 0.65, "int4": 0.65}
 # Output length set aside per sequence: all of it without eviction (TensorRT-LLM), else the mean resident part, a margin
-# TensorRT-LLM keeps window layers' whole context unless told otherwise: gpt-oss throughput tables, error 12 % to 8 %
-ONE_POOL = ("trt",)
 RESERVE_SHARE = {"trt": 1.0, "sglang": 0.7, "amd": 0.7, "atom": 0.6, "vllm": 0.6}
 
 
@@ -65,7 +63,7 @@ class Engine:
     moe_layers: FloatArray
     n_experts: FloatArray
     top_k: FloatArray
-    distinct_share: FloatArray  # (points, grid): distinct experts over all experts
+    distinct_share: FloatArray  # (points, grid): distinct experts over all experts, on the busiest rank
     attention_bytes: FloatArray
     dense_bytes: FloatArray
     shared_bytes: FloatArray
@@ -91,7 +89,6 @@ class Engine:
     is_mla: FloatArray
     expert_width: FloatArray  # inner size of one expert
     reserve_share: FloatArray  # share of the output length that the scheduler sets aside
-    window_kept_tokens: FloatArray  # context that window layers keep in memory
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Engine:
         """The same engine arrays for a choice of rows."""
@@ -156,15 +153,13 @@ def build_engine(
         tag = (a.id, m.id, w, k, e, mode)
         if tag not in cache:
             names = parameter_names(a, m, w, e, mode)
-            family = engine_family(e, a.vendor)
-            constants = {**_constants(a, m, w, k), "reserve_share": RESERVE_SHARE[family]}
-            constants["window_kept_tokens"] = np.inf if family in ONE_POOL else constants["window_tokens"]
+            constants = {**_constants(a, m, w, k), "reserve_share": RESERVE_SHARE[engine_family(e, a.vendor)]}
             cache[tag] = (constants, {group: parameter_index[name] for group, name in names.items()})
         rows.append(cache[tag][0])
         keyed.append(cache[tag][1])
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     keys = {group: np.array([row[group] for row in keyed], dtype=np.intp) for group in keyed[0]}
-    from rackecon.performance.moe import distinct_curve
+    from rackecon.performance.moe import busiest_share, distinct_curve
 
     curves = {}
     for m in models:
@@ -188,7 +183,7 @@ def build_engine(
         kv_shard=heads_shard,
         crosses_nic=np.where(np.maximum(tp, ep) > domain, 1.0, 0.0),
         link_start_s=link_start,
-        distinct_share=distinct,
+        distinct_share=busiest_share(distinct, columns["n_experts"], ep),
         keys=keys,
         **columns,
     )

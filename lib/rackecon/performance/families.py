@@ -79,6 +79,8 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
     else:
         memory = prefill = "other"
     disaggregated = mode == "disaggregated"
+    if disaggregated and f"pool.{prefill}" in POOLS:
+        prefill = f"pool.{prefill}"
     return {
         "memory": f"memory.{memory}",
         "compute": f"compute.{_compute_chip(chip)}",
@@ -90,20 +92,44 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "mix": f"mix.{family}",
         "accept": "accept.mtp",
         "mtp_extra": f"mtp_extra.{family}",
-        "trend": f"trend.{stack}",
+        "trend": f"trend.{_trend(chip, family, mode)}",
         "imbalance": f"imbalance.{stack}",
         "allreduce": "allreduce.all" if accelerator.vendor != "amd" else "allreduce.amd",
         "a2a_start": f"a2a_start.{'domain' if accelerator.scaleup_domain_gpus > 8 else 'node'}.{stack}",
         "moe_start": f"moe_start.{stack}",
         "expert": f"expert.{_expert_kind(accelerator, model, precision)}",
         "narrow": "narrow.all",
+        "elementwise": f"elementwise.{stack}",
+        "handoff": f"handoff.{family if family in ('trt', 'amd') else 'sglang'}",
         "mla_layer": f"mla_layer.{stack}",
         "wide_prefill": f"wide_prefill.{family if family in ('trt', 'sglang') else 'other'}",
         "ttft_base": f"ttft_base.{family}",
         "ttft_wait": f"ttft_wait.{'disaggregated' if disaggregated else 'aggregated'}",
-        "ttft_dp": "ttft_dp.all",
+        "ttft_dp": f"ttft_dp.{'pool' if disaggregated else 'all'}",
         "kv_transfer": "kv_transfer.all",
     }
+
+
+# Prefill pools with measurements: an engine that only prefills has its own speed
+POOLS = (
+    "pool.hopper.trt",
+    "pool.hopper.open",
+    "pool.blackwell.fp8.trt",
+    "pool.blackwell.fp8.open",
+    "pool.blackwell.fp4.trt",
+    "pool.blackwell.fp4.open",
+    "pool.cdna4.fp8",
+    "pool.cdna4.fp4",
+)
+
+
+def _trend(chip: str, family: str, mode: str) -> str:
+    """Software history that a row shares: by generation of chip and by engine."""
+    if family == "trt":
+        return "trt.new" if chip == "blackwell" else "trt.old"
+    if family in ("amd", "atom"):
+        return "cdna3" if chip == "cdna3" else "mori" if mode == "disaggregated" else family
+    return "open"
 
 
 def _compute_chip(chip: str) -> str:

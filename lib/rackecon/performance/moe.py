@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["POPULARITY_SIGMA", "distinct_curve", "distinct_experts", "rank_imbalance"]
+__all__ = ["POPULARITY_SIGMA", "busiest_share", "distinct_curve", "distinct_experts", "rank_imbalance"]
 
 FloatArray = NDArray[np.float64]
 
@@ -72,6 +72,31 @@ def distinct_experts(tokens: ArrayLike, n_experts: int, top_k: int, sigma: float
     logs = np.log2(np.maximum(np.asarray(tokens, dtype=float), 1.0))
     found: FloatArray = np.interp(logs, GRID_LOG2_TOKENS, distinct_curve(int(n_experts), int(top_k), float(sigma)))
     return found
+
+
+def busiest_share(share: FloatArray, n_experts: FloatArray, ep: FloatArray) -> FloatArray:
+    """Share of its experts that the busiest expert-parallel rank touches [-].
+
+    Parameters
+    ----------
+    share : array (rows, grid)
+        Share touched over all ranks.
+    n_experts, ep : array (rows,)
+        Routed experts and ranks.
+
+    Notes
+    -----
+    A rank touches :math:`m = sE/R` experts on average; the largest of :math:`R` counts of that mean is about
+    :math:`m + \\sqrt{2 m \\ln R}`, and never more than all of its experts.
+
+    Examples
+    --------
+    >>> busiest_share(np.array([[0.1]]), np.array([256.0]), np.array([8.0])).round(4).tolist()
+    [[0.214]]
+    """
+    ranks = np.maximum(ep, 1.0)[:, None]
+    mean = np.maximum(share * n_experts[:, None] / ranks, 1e-9)
+    return np.asarray(np.minimum(share * (1.0 + np.sqrt(2.0 * np.log(ranks) / mean)), np.maximum(share, 1.0)))
 
 
 def rank_imbalance(ep: ArrayLike, per_doubling: ArrayLike) -> FloatArray:

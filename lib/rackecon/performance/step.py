@@ -20,6 +20,7 @@ __all__ = ["DecodeTerms", "StepTime", "decode_step", "decode_terms", "prefill_pa
 FloatArray = NDArray[np.float64]
 MS = 1e-3
 LAST_CELL = len(GRID_LOG2_TOKENS) - 1.001
+ROUTING_SHARE = 0.2  # a routed copy of a token is moved this often for each pass of the layer's own
 PREFILLING_SHARE = 0.1  # share of the requests in flight that prefill at a time, under light load
 EPLB_IMBALANCE = 0.5  # share of the imbalance left where redundant experts are in use (EP of 16 and wider)
 
@@ -109,7 +110,7 @@ def _weight_terms(engine: Engine, v: FloatArray) -> tuple[tuple[FloatArray, Floa
     )
     imbalance = _imbalance(engine, v)
     flop = 2.0 * engine.expert_params * engine.moe_layers * engine.top_k * imbalance
-    read = engine.routed_bytes * (1.0 + 0.3 * (imbalance - 1.0))
+    read = engine.routed_bytes
     width = engine.expert_width * np.minimum(engine.ep, tp) / tp
     narrow = width / (width + v[engine.keys["narrow"]])  # thin slices of an expert keep the arithmetic units half idle
     speed = v[engine.keys["expert"]] * narrow
@@ -118,6 +119,20 @@ def _weight_terms(engine: Engine, v: FloatArray) -> tuple[tuple[FloatArray, Floa
         engine.is_moe * read / (tp * engine.expert_bandwidth * memory * 0.9),
     )
     return attention, dense, experts
+
+
+def _moved_terms(engine: Engine, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Activations through memory: norms, rotations, quantisation (every rank holds all), routing (sharded).
+
+    Returns
+    -------
+    tuple of ndarray
+        Seconds per token of the engine, per token of an attention rank.
+    """
+    once = v[engine.keys["elementwise"]] * engine.hidden * engine.value_bytes / engine.hbm_bytes_per_s
+    return np.asarray(once * ROUTING_SHARE * engine.moe_layers * engine.top_k / engine.tp), np.asarray(
+        once * engine.layers
+    )
 
 
 @dataclass(frozen=True)
@@ -137,6 +152,7 @@ class DecodeTerms:
     head: tuple[FloatArray, FloatArray]
     kv: FloatArray  # s per sequence of a rank
     network: tuple[FloatArray, FloatArray, FloatArray]  # s per step, per token, per token of a rank
+    moved: tuple[FloatArray, FloatArray]  # s per token, per token of a rank
     fixed: tuple[FloatArray, FloatArray]  # s per step, per sequence of a rank
     distinct_share: FloatArray
     row_start: NDArray[np.intp]
@@ -163,8 +179,8 @@ class DecodeTerms:
             + _roof(self.dense[0] * tokens, self.dense[1])
             + _roof(self.head[0] * tokens, self.head[1])
             + (self.kv + self.fixed[1]) * local
-            + self.network[1] * tokens
-            + self.network[2] * ranked
+            + (self.network[1] + self.moved[0]) * tokens
+            + (self.network[2] + self.moved[1]) * ranked
             + (self.network[0] + self.fixed[0])
         )
 
@@ -175,7 +191,7 @@ class DecodeTerms:
         return StepTime(
             attention_weights=attention,
             kv=self.kv * local,
-            dense=_roof(self.dense[0] * tokens, self.dense[1]),
+            dense=_roof(self.dense[0] * tokens, self.dense[1]) + self.moved[0] * tokens + self.moved[1] * ranked,
             experts=self._experts(tokens),
             head=_roof(self.head[0] * tokens, self.head[1]),
             network=self.network[0] + self.network[1] * tokens + self.network[2] * ranked,
@@ -218,6 +234,7 @@ def decode_terms(engine: Engine, v: FloatArray, query_tokens: FloatArray, contex
         head=head,
         kv=kv,
         network=_network_terms(engine, v),
+        moved=_moved_terms(engine, v),
         fixed=(fixed + none, v[engine.keys["sequence"]] * US),
         distinct_share=engine.distinct_share.ravel(),
         row_start=np.arange(len(engine.distinct_share)) * engine.distinct_share.shape[1],
@@ -293,12 +310,12 @@ def prefill_pass(
     fixed = v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
 
     attention, dense, experts = _weight_terms(engine, v)
-    sent = _network_terms(engine, v)
+    sent, moved = _network_terms(engine, v), _moved_terms(engine, v)
     local = _roof(attention[0] * rank_tokens, attention[1]) + core
 
     def duration(together: FloatArray) -> FloatArray:
         routed = _roof(experts[0] * together, experts[1] * _distinct_share(engine, together))
-        work = local + _roof(dense[0] * together, dense[1]) + routed
+        work = local + _roof(dense[0] * together, dense[1]) + routed + moved[0] * together + moved[1] * rank_tokens
         return np.asarray(work * scale + sent[0] + sent[1] * together + sent[2] * rank_tokens + fixed)
 
     full = duration(tokens)

@@ -3,12 +3,13 @@
 Aggregated: running requests share each step with prefill, so a request's decode lasts
 :math:`T(n) = (O/a)\\,t_{step}(n) + m\\,n\\,t_{prefill}`; concurrency splits as
 :math:`C = n + X\\,T_{first}`, :math:`X = n/T`.
-Disaggregated: decode has no prefill term and :math:`X \\le` prefill workers over prefill time; where that binds the
-rest of ``C`` waits before prefill, :math:`T_{first} = (C - n)/X`.
+Disaggregated: decode has no prefill term; prefill is a queue used to :math:`\\rho = X t_{prefill}/w` that holds about
+:math:`w \\kappa \\rho^2/(1-\\rho)` requests, and :math:`C = n + X\\,T_{first} + Q`: near saturation what is left of ``C`` waits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 
 from rackecon.performance.engine import Engine
 from rackecon.performance.memory import ledger, reserved_context
-from rackecon.performance.step import DecodeTerms, StepTime, decode_terms, prefill_pass
+from rackecon.performance.step import StepTime, decode_terms, prefill_pass
 
 __all__ = ["Load", "Solution", "acceptance_length", "aggregated", "decode_pool", "disaggregated"]
 
 FloatArray = NDArray[np.float64]
 MS = 1e-3
 ITERATIONS = 6
+BISECTIONS = 12
 CHUNK_TOKENS = 8192.0
 PROMPT_BATCHING = 48.0  # running requests per rank at which one more prompt joins a prefill pass
 WAIT_POWER = 0.7
@@ -134,30 +136,37 @@ def disaggregated(
     per_worker = load.concurrency / prefill_workers
     prompts = np.clip(per_worker / prefill.dp / PROMPT_BATCHING, 1.0, most_prompts)
     latency, busy = prefill_pass(prefill, v, fresh, past, prompts, per_worker)
+    busy = busy + v[prefill.keys["handoff"]] * MS / prefill.dp
     bound = prefill_workers / (busy * load.speed)
-    first = _first_token(prefill, v, latency, busy, per_worker / prefill.dp, load.speed)
-    first = first + v[decode.keys["kv_transfer"]] * MS
+    first = v[decode.keys["ttft_base"]] * MS + latency * load.speed + v[decode.keys["kv_transfer"]] * MS
     a = _speculation(decode, v, load)
     query = 1.0 + load.draft_tokens
-    cap = np.maximum(room.max_sequences, 1.0)
-    per_engine = load.concurrency / decode_workers
-    n = np.minimum(per_engine, cap)
+    most = np.minimum(load.concurrency / decode_workers, np.maximum(room.max_sequences, 1.0))
+    waiting = v[decode.keys["ttft_wait"]] * prefill_workers * prefill.dp
+    waiting = waiting * np.where(prefill.dp > 1, v[decode.keys["ttft_dp"]], 1.0)
     terms = decode_terms(decode, v, query, context)
     steps = load.osl_tokens / a * load.speed
-    for _ in range(ITERATIONS):
-        life = steps * terms.total(n)
-        n = np.minimum(np.minimum(per_engine / (1.0 + first / life), cap), per_engine)
-    n = _prefill_bound(terms, n, steps, life, bound / decode_workers)
+
+    def excess(n: FloatArray) -> FloatArray:
+        """Log of requests in decode, prefill and queue over those in flight."""
+        rate = n / (steps * terms.total(n)) * decode_workers
+        used = rate / bound
+        queue = waiting * used * used / np.maximum(1.0 - used, 1e-4)
+        return np.asarray(np.log((n * decode_workers + rate * first + queue) / load.concurrency))
+
+    n = _root(excess, most)
     step = terms.step(n)
     life = steps * step.total
     rate = np.minimum(n / life * decode_workers, bound)
-    queued = np.maximum(load.concurrency - n * decode_workers - rate * first, 0.0)
+    waited = np.maximum(load.concurrency - n * decode_workers, rate * first)
+    queue = waiting * (rate / bound) ** 2 / np.maximum(1.0 - rate / bound, 1e-4)
+    queued = np.maximum(waited - rate * first - queue, 0.0)
     gpus_p, gpus_d = prefill_workers * prefill.tp * prefill.pp, decode_workers * decode.tp * decode.pp
     return Solution(
         rate,
         n * decode_workers,
         life / load.osl_tokens,
-        first + queued / rate,
+        waited / rate,
         gpus_p / (gpus_p + gpus_d),
         queued,
         room.max_sequences,
@@ -183,16 +192,21 @@ def decode_pool(engine: Engine, v: FloatArray, load: Load, latency_s: FloatArray
     return Solution(rate, n, life / load.osl_tokens, first, none, none, room.max_sequences, fits, step)
 
 
-def _prefill_bound(
-    terms: DecodeTerms, n: FloatArray, steps: FloatArray, life: FloatArray, bound: FloatArray
-) -> FloatArray:
-    """Largest running count whose request rate the prefill pool can feed, where the pool binds (bisection in logs)."""
-    over = n / life > bound
-    if not np.any(over):
-        return n
-    low, high = np.full_like(n, 1e-2), n.copy()
-    for _ in range(24):
-        middle = np.sqrt(low * high)
-        fed = middle <= bound * steps * terms.total(middle)
-        low, high = np.where(fed, middle, low), np.where(fed, high, middle)
-    return np.where(over, low, n)
+def _root(excess: Callable[[FloatArray], FloatArray], most: FloatArray) -> FloatArray:
+    """Largest ``n`` up to ``most`` with ``excess(n) <= 0``, for a rising function of log ``n``.
+
+    Bisection in logs, then false positions, so that the answer is smooth in every parameter.
+    """
+    low, high = np.full_like(most, 1e-2), most.copy()
+    n, inside, outside = most, np.full_like(most, np.nan), np.full_like(most, np.nan)
+    for turn in range(BISECTIONS + 2):
+        if turn >= BISECTIONS:
+            share = np.clip(inside / (inside + outside), 0.0, 1.0)
+            n = np.where(np.isfinite(share), low * (high / low) ** share, high)
+        elif turn:
+            n = np.sqrt(low * high)
+        value = excess(n)
+        over = value > 0.0
+        high, low = np.where(over, n, high), np.where(over, low, n)
+        outside, inside = np.where(over, value, outside), np.where(over, inside, -value)
+    return n

@@ -16,6 +16,7 @@ from rackecon.performance.memory import RESERVE_BYTES, ledger, reserved_context
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.step import decode_step
 from rackecon.serving.closed_loop import acceptance_length
+from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.frontier import Frontier, search
 from rackecon.serving.points import years_since_2026
 from rackecon.units import GB_BYTES, MS_PER_S
@@ -140,7 +141,21 @@ def step_breakdown(
         str(row["mode"]),
     )
     years = years_since_2026(date or base_case().as_of_date)
-    scale = math.exp(-float(v[engine.keys["trend"]][0]) * years - used.intercepts.get(cell, 0.0)) * MS_PER_S
+    conditions = Conditions(
+        *(
+            np.array([float(x)])
+            for x in (
+                float(row["concurrency"]) / float(row["gpus"]),
+                row["isl_tokens"],
+                row["osl_tokens"],
+                draft[0] > 0,
+                bool(row["dp_attention"]),
+                years,
+            )
+        )
+    )
+    factor, _ = correction(used.intercepts, cell, arch.id, conditions)
+    scale = math.exp(-float(v[engine.keys["trend"]][0]) * years) / float(factor[0]) * MS_PER_S
     parts = {text: float(getattr(step, name)[0]) * scale for name, text in OPERATORS.items()}
     tokens = float(acceptance_length(draft, v[engine.keys["accept"]])[0]) if draft[0] > 0 else 1.0
     return StepBreakdown(parts, sum(parts.values()), tokens, running)

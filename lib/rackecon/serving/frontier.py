@@ -22,7 +22,8 @@ from rackecon.performance.families import ENGINES, default_engine, engine_family
 from rackecon.performance.memory import ledger
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.step import prefill_pass
-from rackecon.serving.closed_loop import CHUNK_TOKENS, Load, Solution, aggregated, decode_pool, disaggregated
+from rackecon.serving.closed_loop import CHUNK_TOKENS, MS, Load, Solution, aggregated, decode_pool, disaggregated
+from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.layouts import Layout, decode_layouts, default_precision, engine_layouts, matches, prefill_layouts
 from rackecon.serving.points import years_since_2026
 
@@ -457,9 +458,7 @@ def _evaluate(
     ones = np.ones(len(which))
     concurrency = per_rank * rows.dp
     load = Load(isl * ones, osl * ones, hit * ones, concurrency, np.array(drafts)[draft_index], speed)
-    factor = math.exp(
-        used.intercepts.get(intercept_cell(chip.id, engine_family(engine, chip.vendor), weight, mode), 0.0)
-    )
+    cell = intercept_cell(chip.id, engine_family(engine, chip.vendor), weight, mode)
     room = ledger(base, np.full(len(layouts), isl + 0.5 * osl))
     text = room.text(int(np.argmax(room.cache_bytes)))
     with np.errstate(all="ignore"):
@@ -474,6 +473,19 @@ def _evaluate(
             )
             first = done.ttft_s
         gpus = gpus_d + gpus_p
+        factor, first_factor = correction(
+            used.intercepts,
+            cell,
+            arch.id,
+            Conditions(
+                load.concurrency / gpus,
+                load.isl_tokens,
+                load.osl_tokens,
+                (load.draft_tokens > 0).astype(float),
+                (rows.dp > 1).astype(float),
+                years * ones,
+            ),
+        )
         loop = v[index[f"closed_loop.{mode}"]]
         total = factor * loop * done.requests_per_s * (isl + osl) / gpus
         user = factor / done.tpot_s
@@ -499,7 +511,7 @@ def _evaluate(
         "output_tok_s_per_gpu": total * osl / (isl + osl),
         "tok_s_per_user": user,
         "tpot_ms": 1e3 / user,
-        "ttft_ms": first * 1e3 / factor,
+        "ttft_ms": first * 1e3 * first_factor,
         "prefill_gpu_share": np.clip(done.prefill_gpu_share, 0.0, 1.0),
         "bottleneck": _bottleneck(done),
         "fits": fits,
@@ -530,6 +542,7 @@ def _split(
     fresh, past = isl * (1 - hit), isl * hit
     prompts = min(4.0, max(CHUNK_TOKENS / max(fresh, 1.0), 1.0))
     _, busy = prefill_pass(pool, v, fresh * ones, past * ones, prompts * ones)
+    busy = busy + v[pool.keys["handoff"]] * MS / pool.dp
     alone, _ = prefill_pass(pool, v, fresh * ones, past * ones, ones, ones)
     fits = ledger(pool, isl * ones).fits
     cost = np.where(fits, busy * pool.tp * pool.pp, np.inf)

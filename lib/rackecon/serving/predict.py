@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rackecon.performance.engine import Engine
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.closed_loop import Load, Solution, aggregated, disaggregated
+from rackecon.serving.corrections import Conditions, design
 from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS, Points
 
 __all__ = ["Predictions", "Prepared", "predict", "prepare"]
@@ -54,6 +55,8 @@ class Prepared:
     output_share: FloatArray
     years: FloatArray
     cells: tuple[str, ...]
+    models: tuple[str, ...]
+    conditions: Conditions
     disaggregated: NDArray[np.bool_]
     supported: NDArray[np.bool_]
 
@@ -129,6 +132,15 @@ def prepare(points: Points) -> Prepared:
         output_share=n["osl"] / (n["isl"] + n["osl"]),
         years=points.years,
         cells=points.cells,
+        models=points.model,
+        conditions=Conditions(
+            n["concurrency"] / gpus,
+            n["isl"],
+            n["osl"],
+            (n["speculative"] > 0).astype(float),
+            (n["dp_attention"] > 0).astype(float),
+            points.years,
+        ),
         disaggregated=dis,
         supported=supported,
     )
@@ -190,7 +202,9 @@ def predict(
     index = {name: i for i, name in enumerate(used.names)}
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         total, user, ttft, queued, share, parts = solve(ready, used.values(), index)
-    factor = np.exp(np.array([used.intercepts.get(cell, 0.0) for cell in ready.cells]))
+    coefficients, rates, firsts = design(ready.cells, ready.models, ready.conditions)
+    effects = np.array([used.intercepts.get(name, 0.0) for name in coefficients])
+    factor, first_factor = np.exp(rates @ effects), np.exp(firsts @ effects)
     status = np.full(ready.size, "ok", dtype="<U16")
     reason = np.full(ready.size, "", dtype="<U200")
     bottleneck = np.full(ready.size, "", dtype="<U8")
@@ -217,7 +231,7 @@ def predict(
                 reason[i] = "weights and one sequence exceed the memory of the layout"
     ok = status == "ok"
     total, user = np.where(ok, total * factor, np.nan), np.where(ok, user * factor, np.nan)
-    ttft = np.where(ok, ttft / factor, np.nan)
+    ttft = np.where(ok, ttft * first_factor, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         return Predictions(
             total_tok_s_per_gpu=total,

@@ -1,0 +1,122 @@
+"""Shrunk corrections on top of the physics: what measured siblings of a point say about its software.
+
+Each correction is a coefficient times a term of the conditions; coefficients were pulled towards zero in the
+calibration, so that a platform, engine or model without measurements gets none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LATENCY_PREFIX", "Conditions", "correction", "effect_sd", "effect_terms"]
+
+FloatArray = NDArray[np.float64]
+LATENCY_PREFIX = "first token|"
+# Standard deviation around zero of each kind of coefficient [log]
+# Software moves in steps: quarters that have measurements, and one name for what lies outside
+ERA_ENDS = (-0.25, 0.0, 0.25, 0.5)
+ERA_NAMES = ("before", "2025Q4", "2026Q1", "2026Q2", "after")
+SPREAD = {
+    "before": 0.08,
+    "2025Q4": 0.08,
+    "2026Q1": 0.08,
+    "2026Q2": 0.08,
+    "after": 0.08,
+    "": 0.05,
+    "load": 0.02,
+    "input": 0.02,
+    "draft": 0.02,
+    "dp": 0.02,
+    "model": 0.10,
+    "model input": 0.06,
+    "first token": 0.15,
+}
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the terms depend on; arrays broadcast."""
+
+    load_per_gpu: FloatArray  # requests in flight per GPU
+    isl_tokens: FloatArray
+    osl_tokens: FloatArray
+    drafting: FloatArray  # 1 with speculative decoding
+    dp_attention: FloatArray  # 1 with data-parallel attention
+    years: FloatArray  # of the software, since the start of 2026
+
+
+def effect_terms(cell: str, model: str, c: Conditions) -> list[tuple[str, FloatArray]]:
+    """Names of the coefficients that apply to a cell and model, each with the term it multiplies."""
+    load = np.clip((np.log2(np.maximum(c.load_per_gpu, 1e-2)) - 3.0) / 3.0, -1.5, 2.0)
+    ratio = np.clip(np.log2(c.isl_tokens / c.osl_tokens) / 3.0, -1.2, 1.2)
+    one = np.ones_like(load)
+    era = np.searchsorted(ERA_ENDS, c.years, side="right") * one
+    return [
+        (cell, one),
+        (f"{cell}|load", load),
+        (f"{cell}|input", ratio * one),
+        (f"{cell}|draft", c.drafting * one),
+        (f"{cell}|dp", c.dp_attention * one),
+        *((f"{cell}|{ERA_NAMES[k]}", (era == k).astype(float)) for k in range(len(ERA_NAMES))),
+        (f"model {model}", one),
+        (f"model {model}|input", ratio * one),
+        (f"{LATENCY_PREFIX}{cell}", one),
+        (f"{LATENCY_PREFIX}{cell}|load", load),
+        (f"{LATENCY_PREFIX}{cell}|input", ratio * one),
+        (f"{LATENCY_PREFIX}{cell}|draft", c.drafting * one),
+        (f"{LATENCY_PREFIX}{cell}|dp", c.dp_attention * one),
+    ]
+
+
+def effect_sd(name: str) -> float:
+    """Standard deviation around zero of a coefficient [log]."""
+    if name.startswith(LATENCY_PREFIX):
+        return SPREAD["first token"]
+    tail = name.rsplit("|", 1)[-1]
+    if name.startswith("model "):
+        return SPREAD["model input" if tail == "input" else "model"]
+    return SPREAD[tail if tail in SPREAD else ""]
+
+
+def correction(effects: Mapping[str, float], cell: str, model: str, c: Conditions) -> tuple[FloatArray, FloatArray]:
+    """Factors on rates and on the time to first token.
+
+    Returns
+    -------
+    tuple of ndarray
+        ``(rate, first_token)``, both 1 where nothing was measured.
+    """
+    rate = np.zeros_like(np.asarray(c.load_per_gpu, dtype=float))
+    first = np.zeros_like(rate)
+    for name, term in effect_terms(cell, model, c):
+        value = effects.get(name, 0.0)
+        if value and name.startswith(LATENCY_PREFIX):
+            first = first + value * term
+        elif value:
+            rate = rate + value * term
+    return np.exp(rate), np.exp(first - rate)
+
+
+def design(
+    cells: Sequence[str], models: Sequence[str], c: Conditions
+) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+    """Coefficient names and the matrices of terms for rates and for log first-token time, one row a point."""
+    entries: dict[str, dict[int, float]] = {}
+    pairs = list(zip(cells, models, strict=True))
+    for pair in sorted(set(pairs)):
+        rows = np.array([i for i, x in enumerate(pairs) if x == pair])
+        part = Conditions(*(np.asarray(getattr(c, name), dtype=float)[rows] for name in c.__dataclass_fields__))
+        for name, term in effect_terms(*pair, part):
+            entries.setdefault(name, {}).update(zip(rows.tolist(), term.tolist(), strict=True))
+    names = tuple(sorted(name for name, values in entries.items() if any(values.values())))
+    rate = np.zeros((len(pairs), len(names)))
+    first = np.zeros_like(rate)
+    for j, name in enumerate(names):
+        target = first if name.startswith(LATENCY_PREFIX) else rate
+        for i, value in entries[name].items():
+            target[i, j] = value
+    return names, rate, first - rate
