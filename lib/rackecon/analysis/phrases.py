@@ -58,7 +58,8 @@ def _plain(size: float, digits: int) -> str:
     if rounded >= 100 or rounded == int(rounded):
         return f"{rounded:,.0f}"
     decimals = max(0, digits - 1 - math.floor(math.log10(rounded))) if rounded else 0
-    return f"{rounded:,.{decimals}f}"
+    text = f"{rounded:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def money(value: float, digits: int = 3) -> str:

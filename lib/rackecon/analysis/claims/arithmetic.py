@@ -113,7 +113,7 @@ def ownership_usd(usd_per_gpu_hour: Numeric, gpus: Numeric, years: Numeric) -> F
     Examples
     --------
     >>> float(ownership_usd(2.21, 72, 3)) / 1e6
-    4.18164
+    4.1817
     """
     return np.asarray(_array(usd_per_gpu_hour) * _array(gpus) * HOURS_PER_YEAR * _array(years))
 

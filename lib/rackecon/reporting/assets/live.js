@@ -93,7 +93,7 @@
     out.forEach(function (row, i) {
       if (row.why) return;
       var s = samples[i].slice().sort(function (a, b) { return a - b; });
-      row.lo = s[Math.floor(0.05 * (n - 1))]; row.hi = s[Math.ceil(0.95 * (n - 1))]; row.mid = (s[Math.floor((n - 1) / 2)] + s[Math.ceil((n - 1) / 2)]) / 2; row.win = wins[i] / n;
+      row.lo = s[Math.floor(0.05 * (n - 1))]; row.hi = s[Math.ceil(0.95 * (n - 1))]; row.mid = row.m[st.metric]; row.win = wins[i] / n;
     });
     return { rows: out, nobody: nobody / n, n: n };
   }
