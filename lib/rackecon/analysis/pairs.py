@@ -103,7 +103,7 @@ def pair_flips(
         share = float(compare(drawn)[2][0, 1])
         leader, rival = (a, b) if np.median(drawn[0] - drawn[1]) >= 0 else (b, a)
         moved = part[part["factor"].isin(list(made.plan.inputs))].head(2)
-        x_name, y_name = (str(name) for name in moved["factor"])
+        x_name, y_name = (str(moved["factor"].iloc[i]) for i in (0, 1))
         found = flip_map(made, model, scenario, (leader, rival), (x_name, y_name), metric=metric, points=points)
         grid = found.table.assign(row=np.repeat(np.arange(points), points))
         flips = [_crossing(grid[grid["row"] == row]) for row in (points // 2, _row(points, -1.0), _row(points, 1.0))]

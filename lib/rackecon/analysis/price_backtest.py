@@ -135,7 +135,7 @@ def _level(history: _History, model: str, cutoff: str, z: np.ndarray, low: float
 def _changes(history: _History, cutoff: str, span: int) -> np.ndarray:
     """Log changes of median cards over ``span`` months that were complete by the cutoff."""
     found = []
-    for back in range(span, 13):
+    for back in range(span, 13, 2):
         start, end = _months_later(cutoff, -back), _months_later(cutoff, span - back)
         if end > cutoff:
             continue

@@ -78,7 +78,7 @@ def named(names: dict[str, str], key: str) -> str:
 def ranking_rows(wins: pd.DataFrame) -> pd.DataFrame:
     """Win table with the columns that a ranking table draws."""
     out = wins.rename(columns={"p50": "middle", "p5": "middle_low", "p95": "middle_high"})
-    return out.assign(reason=out["reason"] if "reason" in out else "no result")
+    return out.assign(reason=out.get("reason", "no result"))
 
 
 def interval_rows(summary: pd.DataFrame) -> pd.DataFrame:
@@ -132,8 +132,9 @@ def tornado_rows(tornado: pd.DataFrame, accelerator: str, most: int = 10) -> pd.
     """Widest swings of one platform, with the input's name and range in the label."""
     part = tornado[(tornado["accelerator"] == accelerator) & (tornado["swing"] > 0)].head(most).copy()
     part["assumption"] = [
-        factor_label(r.input) + ("" if np.isnan(r.low_value) else f", {number(r.low_value)} to {number(r.high_value)}")
-        for r in part.itertuples()
+        factor_label(r["input"])
+        + ("" if np.isnan(r["low_value"]) else f", {number(r['low_value'])} to {number(r['high_value'])}")
+        for r in part.to_dict("records")
     ]
     return part
 
@@ -141,7 +142,10 @@ def tornado_rows(tornado: pd.DataFrame, accelerator: str, most: int = 10) -> pd.
 def driver_sentence(own: pd.DataFrame, accelerator: str, platform: str) -> str:
     """What the variance of one platform's result comes from."""
     part = own[own["accelerator"] == accelerator].head(3)
-    told = [f"{factor_label(r.factor)} ({percent(min(max(r.total, 0.0), 1.0))})" for r in part.itertuples()]
+    told = [
+        f"{factor_label(str(r['factor']))} ({percent(min(max(float(r['total']), 0.0), 1.0))})"
+        for r in part.to_dict("records")
+    ]
     small = own[(own["accelerator"] == accelerator) & (own["total"] < 0.01)]["factor"]
     quiet = [factor_label(name) for name in small if name not in LATENT][:4]
     tail = f" Under one per cent each: {join_words(quiet)}." if quiet else ""
@@ -165,7 +169,7 @@ def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
             return f"{value:+.1f} sd".replace("-", "\u2212")
         return f"{number(value)} {item.unit}".replace(" -", "")
 
-    return tidy(
+    out: pd.DataFrame = tidy(
         flips.assign(
             pair=[
                 f"{named(names, a)} over {named(names, b)}"
@@ -179,6 +183,7 @@ def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
             at_high=[told(known[x], v) for x, v in zip(flips["x_input"], flips["x_flip_at_high_y"], strict=True)],
         )[["pair", "beats_share", "decided_by", "flips_at", "at_low", "at_high"]]
     )
+    return out
 
 
 def _axis(name: str, platform: str) -> str:
@@ -238,8 +243,8 @@ def coverage_sentence(covered: pd.DataFrame) -> str:
     """What the price back-test found, in words."""
     part = covered[(covered["method"] == "report") & (covered["measure"] == "median card")]
     told = [
-        f"{percent(r.covered_share)} after {int(r.months)} months ({int(r.forecasts)} forecasts of {int(r.models)} models)"
-        for r in part.itertuples()
+        f"{percent(r['covered_share'])} after {r['months']} months ({r['forecasts']} forecasts of {r['models']} models)"
+        for r in part.to_dict("records")
     ]
     single = covered[covered["measure"] == "single listing"]["covered_share"].min()
     return (
