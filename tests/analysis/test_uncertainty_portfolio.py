@@ -10,6 +10,7 @@ import pytest
 from rackecon import catalog
 from rackecon.analysis.evaluate import PLATFORMS, evaluate
 from rackecon.analysis.outcomes import pairwise, percentiles, summary, win_table
+from rackecon.analysis.pairs import pair_drivers, pair_flips
 from rackecon.analysis.propagate import Terms, portfolio, propagate, run
 from rackecon.analysis.sampling import median_scores, sample
 from rackecon.analysis.sensitivity import flip_map, sobol_table, tornado, verdict_drivers
@@ -165,6 +166,21 @@ def test_twice_the_draws_move_no_percentile_by_one_percent() -> None:
     ):
         a, b = percentiles(few.values[name]), percentiles(many.values[name])
         assert (np.abs(a - b) / (b[2] - b[0])).max() < 0.01, name
+
+
+def test_pairs_share_one_set_of_draws_and_say_where_the_lead_changes(two) -> None:
+    decide, own = pair_drivers(two, MODEL, CASE, draws=64, physical_points=1)
+    assert set(own["accelerator"]) == {"gb200-nvl72", "mi355x"}
+    drawn = propagate(two, sample(two.plan, 256, physical_points=1))
+    flips = pair_flips(two, drawn, decide, MODEL, CASE, points=5)
+    assert len(flips) == 1
+    row = flips.iloc[0]
+    assert row["leader"] == "gb200-nvl72"
+    assert row["beats_share"] > 0.5
+    assert row["x_share"] >= row["y_share"]
+    alone = portfolio(["gb200-nvl72"], [MODEL], [CASE])
+    with pytest.raises(InputError, match="needs two platforms with a result"):
+        pair_drivers(alone, MODEL, CASE, draws=64, physical_points=1)
 
 
 def test_distribution_rows_have_sources() -> None:

@@ -11,6 +11,7 @@ from rackecon.analysis.outcomes import compare
 from rackecon.analysis.propagate import Outcomes, Portfolio, propagate
 from rackecon.analysis.sampling import SEED, blocked
 from rackecon.analysis.sensitivity import flip_map, indices, sobol_points
+from rackecon.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,14 +54,15 @@ def pair_drivers(
     outcomes = propagate(made, plan.scores(points))
     names = list(plan.columns)
     at = {made.cells[i].accelerator: i for i in outcomes.rows(model, scenario) if not made.cells[i].reason}
+    if len(at) < 2:
+        raise InputError(f"a comparison needs two platforms with a result, {model} {scenario} has {len(at)}")
     values = {key: outcomes.values[metric][i].reshape(len(names) + 2, draws) for key, i in at.items()}
     pairs = [
         indices(values[a] - values[b], names, confidence=None).assign(first_platform=a, second_platform=b)
         for a, b in itertools.combinations(at, 2)
     ]
     own = [indices(v, names).assign(accelerator=key) for key, v in values.items()]
-    empty = pd.DataFrame(columns=["first_platform", "second_platform", "factor", "first", "total"])
-    return (pd.concat(pairs, ignore_index=True) if pairs else empty), pd.concat(own, ignore_index=True)
+    return pd.concat(pairs, ignore_index=True), pd.concat(own, ignore_index=True)
 
 
 def pair_flips(
@@ -98,7 +100,8 @@ def pair_flips(
 
     at = {made.cells[i].accelerator: i for i in outcomes.rows(model, scenario)}
     rows = []
-    for (a, b), part in drivers.groupby(["first_platform", "second_platform"], sort=False):
+    for key, part in drivers.groupby(["first_platform", "second_platform"], sort=False):
+        a, b = map(str, key)
         drawn = outcomes.values[metric][[at[a], at[b]]]
         share = float(compare(drawn)[2][0, 1])
         leader, rival = (a, b) if np.median(drawn[0] - drawn[1]) >= 0 else (b, a)
