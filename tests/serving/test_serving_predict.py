@@ -81,8 +81,8 @@ def test_more_load_gives_more_throughput_and_less_speed(row, concurrency, factor
 
 
 def test_a_starved_decode_pool_queues_before_prefill():
-    calm = one(SPLIT, isl=8192, concurrency=8)
-    starved = one(SPLIT, isl=8192, concurrency=4096)
+    calm = one(SPLIT, isl=8192, osl=256, concurrency=8)
+    starved = one(SPLIT, isl=8192, osl=256, concurrency=4096)
     assert calm["queued_share"] == pytest.approx(0.0, abs=1e-6)
     assert starved["queued_share"] > 0.3
     assert starved["ttft_ms"] > 10 * calm["ttft_ms"]
