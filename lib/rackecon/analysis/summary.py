@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["MEASURES", "Deciding", "Summary", "deciding_assumptions", "scenario_grid", "summarise"]
+__all__ = [
+    "MEASURES",
+    "Deciding",
+    "Summary",
+    "deciding_assumptions",
+    "own_case",
+    "own_prices",
+    "scenario_grid",
+    "summarise",
+]
 
 MEASURES = {
     "rack": ("profit_usd_per_rack_year", "per rack-year", "per rack"),
@@ -27,7 +36,7 @@ MEASURES = {
     "usd": ("profit_usd_per_invested_usd_year", "per invested dollar and year", "per invested dollar"),
     "position": ("profit_usd_per_position_year", "per equal-power rack position and year", "per rack position"),
 }
-SCAN = 25
+SCAN = 11
 
 
 @dataclass(frozen=True)
@@ -162,6 +171,30 @@ def _basis(row: Any, model: str, case: Scenario) -> str:
         f"capacity sold; {number(float(row['horizon_years']))} years; prices of {base.as_of_date} falling {percent(base.price_decline_per_year)} a year; "
         f"power provisioned, vintage {row['power_vintage']}; both input and output tokens sold; pre-tax"
     )
+
+
+def own_case(scenario: str, tok_s_per_user: float | None, prefix_cache_hit: float | None) -> Scenario:
+    """The workload with the reader's speed and cache share in place of its own."""
+    case = catalog.scenario(scenario)
+    if tok_s_per_user is not None:
+        case = replace(case, tpot_limit_ms=1e3 / tok_s_per_user)
+    return case if prefix_cache_hit is None else replace(case, prefix_cache_hit=prefix_cache_hit)
+
+
+def own_prices(model: str, fresh_input: float | None, output: float | None) -> dict[str, Any]:
+    """The reader's prices as an override of :func:`rackecon.analysis.evaluate.evaluate`; empty where none is given.
+
+    Cached input keeps the share of fresh input that the median listing has.
+    """
+    from rackecon.economics.price_table import price_card
+    from rackecon.economics.revenue import PriceCard
+
+    if fresh_input is None and output is None:
+        return {}
+    listed = price_card(model)
+    fresh = listed.fresh_input if fresh_input is None else fresh_input
+    share = listed.cached_input / listed.fresh_input if listed.fresh_input else 0.0
+    return {"price_cards": {model: PriceCard(model, fresh, fresh * share, listed.output if output is None else output)}}
 
 
 def scenario_grid(

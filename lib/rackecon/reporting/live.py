@@ -13,9 +13,18 @@ __all__ = ["live_block"]
 
 SLIDERS = (
     # key, label, unit, low, high, step, source, papermill name
-    ("speed", "Speed each user gets", "tok/s/user", 1, 150, 1, "the workload's limit", ""),
-    ("pout", "Price of output tokens", "USD per million", 0.02, 6, 0.02, "median listing", ""),
-    ("pin", "Price of fresh input tokens", "USD per million", 0.01, 3, 0.01, "median listing", ""),
+    ("speed", "Speed each user gets", "tok/s/user", 1, 150, 1, "the workload's limit", "tok_s_per_user"),
+    ("pout", "Price of output tokens", "USD per million", 0.02, 6, 0.02, "median listing", "price_output_usd_per_mtok"),
+    (
+        "pin",
+        "Price of fresh input tokens",
+        "USD per million",
+        0.01,
+        3,
+        0.01,
+        "median listing",
+        "price_input_usd_per_mtok",
+    ),
     ("util", "Share of capacity sold", "of capacity", 0.05, 1, 0.01, "base case", "utilisation"),
     ("cost", "Cost per GPU-hour", "times published", 0.4, 3, 0.02, "published ownership", "cost_factor"),
     ("decline", "Yearly fall of prices", "a year", 0, 0.9, 0.01, "base case", "price_decline_per_year"),
@@ -42,6 +51,7 @@ def live_block(data: Mapping[str, Any]) -> Html:
     commands = {key: command for key, *_, command in SLIDERS if command} | {
         "model": "model",
         "scenario": "scenario",
+        "hit": "prefix_cache_hit",
         "metric": "measure",
     }
     body = dict(data) | {"names": names, "commands": commands}

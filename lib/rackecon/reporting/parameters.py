@@ -89,7 +89,7 @@ class Parameter:
         """Allowed range or choices as words."""
         if self.name in NUMBERS:
             low, high, unit = NUMBERS[self.name]
-            return f"{low:g} to {high:g} {unit}".replace(" -", "")
+            return f"{low:,.10g} to {high:,.10g} {unit}".replace(" -", "")
         if self.name in CHOICES:
             return ", ".join(choice or "(empty)" for choice in CHOICES[self.name])
         return f"ids of data/{CATALOG[self.name]}.csv" if self.name in CATALOG else self.type
@@ -183,7 +183,7 @@ def _one(name: str, value: Any, kind: str) -> str:
             )
             low, high, unit = NUMBERS[key]
             if not low <= value <= high:
-                return f"{name} {value:g} is out of range: allowed {low:g} to {high:g} {unit}"
+                return f"{name} {value:g} is out of range: allowed {low:,.10g} to {high:,.10g} {unit}"
         return ""
     if kind == "bool":
         return "" if isinstance(value, bool) else f"{name} '{value}' is not true or false"
