@@ -9,7 +9,7 @@ import numpy as np
 
 from rackecon.analysis.claims import arithmetic, conditions_needed, measured, quotes, source
 from rackecon.analysis.claims import claim as one_claim
-from rackecon.analysis.claims.model import VINTAGES, cases, cost_per_gpu_hour, rack_gpus, side
+from rackecon.analysis.claims.model import VINTAGES, cases, cost_per_gpu_hour, operating_speeds, rack_gpus, side
 from rackecon.analysis.claims.required import holding_speeds, rate_needed
 from rackecon.analysis.claims.special import GPUS_PER_NODE, HOURS_PER_DAY, blended_range, fleet_day, gain_days
 from rackecon.analysis.claims.verdict import MEANING, VERDICTS
@@ -29,6 +29,7 @@ __all__ = [
     "evidence_text",
     "lengths",
     "model_text",
+    "pair_text",
     "required_text",
     "value_text",
     "verdict_text",
@@ -204,6 +205,39 @@ def _weak(claim: Claim) -> str:
                 low, high = math.exp(one.scale.log_low), math.exp(one.scale.log_high)
                 out.append(f"at equal speed public {label} fronts lie {low:.2g} to {high:.2g} times the searched one")
     return f" Weak here: {'; '.join(out)}." if out else ""
+
+
+def pair_text(claim: Claim) -> str:
+    """The pair of operating points behind a ratio whose baseline rate the source gives."""
+    rate = float(claim.only("baseline_tok_s_per_gpu"))
+    parts = []
+    for case in cases(claim):
+        new, old = side(case), side(case, "baseline")
+        speed = float(operating_speeds(case, [new, old])[0])
+        low, high = old.sweep
+        met = float(new.rate(np.array([speed]))[0][0])
+        mtp = "with MTP" if case["baseline_speculative"] == "mtp" else "without MTP"
+        parts.append(
+            f"{mtp} the older machine gives {rate:g} at {speed:.0f} tok/s/user, where its published sweep runs from"
+            f" {low:.0f} to {high:.0f} and the new one is expected to give {number(met)}"
+        )
+    case = cases(claim)[0]
+    chips = accelerator(case["baseline"]).label, accelerator(case["subject"]).label
+    front = side(case).published
+    text = (
+        f"The pair: {chips[0]} at {rate:g} total tok/s/GPU against {chips[1]}, {lengths(case['workload'])}:"
+        f" {'; '.join(parts)}."
+    )
+    if len(front.point_ids) > 1:
+        steep = np.diff(np.log(front.total_tok_s_per_gpu)) / np.diff(np.log(front.tok_s_per_user))
+        at = int(np.argmin(steep))
+        text += (
+            f" Public runs of {chips[1]} here are few: its front has {len(front.point_ids)} points and falls from"
+            f" {number(front.total_tok_s_per_gpu[at])} at {front.tok_s_per_user[at]:.0f} to"
+            f" {number(front.total_tok_s_per_gpu[at + 1])} at {front.tok_s_per_user[at + 1]:.0f} tok/s/user, a gap of the"
+            " sweep rather than of the machine."
+        )
+    return text
 
 
 def required_text(claim: Claim) -> str:

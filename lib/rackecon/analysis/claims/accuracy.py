@@ -26,7 +26,8 @@ __all__ = ["FrontScale", "front_residuals", "front_scale", "scale_table", "write
 
 LENGTH_SHARE: Final = 0.9
 """Mean over nominal length of the benchmark's draws (uniform in 80 to 100 %)."""
-FEWEST: Final = 10
+LEVELS: Final = (("model",), ("family", "model"), ("accelerator", "model"))
+FEWEST: Final = 6
 """Fewest published points for a class of its own."""
 STEEP_SHARE: Final = 0.85
 """Points faster than this share of the model's fastest are left out: there any rate fits some speed nearby."""
@@ -61,6 +62,8 @@ def front_residuals() -> pd.DataFrame:
     table = catalog.table("measured_serving")
     rows = []
     keys = ["accelerator", "model", "weight_precision", "isl", "osl", "speculative"]
+    headless = [name for name, arch in catalog.models().items() if arch.mtp_layers == 0]
+    table["speculative"] = table["speculative"].where(~table["model"].isin(headless), "none")
     table = table[table["concurrency"].notna() & table["speculative"].isin(("none", "mtp"))]
     dates = table.set_index("point_id")["date"].astype(str)
     for key, group in table.groupby(keys):
@@ -92,12 +95,12 @@ def front_residuals() -> pd.DataFrame:
 
 
 def scale_table(residuals: pd.DataFrame) -> list[FrontScale]:
-    """Quantiles by platform, by family and over all, with and without speculation, one vote per curve."""
+    """Quantiles by platform and model, by family and model, by model, and over all; one vote per curve."""
     groups = {"all": residuals}
-    for level in ("family", "accelerator"):
-        for (name, speculative), part in residuals.groupby([level, "speculative"]):
+    for level in LEVELS:
+        for key, part in residuals.groupby([*level, "speculative"]):
             if len(part) >= FEWEST:
-                groups[f"{name} {speculative}"] = part
+                groups[" ".join(str(word) for word in key)] = part
     out = []
     for name, part in sorted(groups.items()):
         weight = 1.0 / part.groupby("curve")["log_ratio"].transform("size").to_numpy(dtype=float)
@@ -144,10 +147,14 @@ def _scales(_path: str, _stamp: int) -> dict[str, FrontScale]:
     return found
 
 
-def front_scale(accelerator: str, speculative: str) -> FrontScale:
-    """The residual quantiles of a platform with or without speculation: its own, else its family's, else all."""
+def front_scale(accelerator: str, model: str, speculative: str) -> FrontScale:
+    """The residual quantiles of a platform and model, with or without speculation.
+
+    Its own where enough points are published, else its family's for that model, else the model's, else all.
+    """
     path = table_path("claim_scales")
     table = _scales(str(path), path.stat().st_mtime_ns)
     kind = "none" if speculative == "none" else "mtp"
     family = catalog.accelerator(accelerator).family
-    return table.get(f"{accelerator} {kind}") or table.get(f"{family} {kind}") or table["all"]
+    names = (f"{accelerator} {model} {kind}", f"{family} {model} {kind}", f"{model} {kind}")
+    return next((table[name] for name in names if name in table), table["all"])

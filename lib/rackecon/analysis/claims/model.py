@@ -42,6 +42,7 @@ __all__ = [
     "cases",
     "cost_per_gpu_hour",
     "evaluate",
+    "operating_speeds",
     "plain_value",
     "rack_gpus",
     "ratio_factor",
@@ -170,7 +171,7 @@ def side(case: Mapping[str, str], which: str = "subject") -> Side:
     published = measured_front(accelerator, model, case["workload"], precision, speculative)
     known = published.points >= 3 and published.sweep_high > 1.5 * published.sweep_low
     sweep = (published.sweep_low, published.sweep_high) if known else _range(front)
-    scale, extra = front_scale(accelerator, speculative), _extra(accelerator, model, speculative)
+    scale, extra = front_scale(accelerator, model, speculative), _extra(accelerator, model, speculative)
     return Side(accelerator, front, scale, precision, published, sweep, extra)
 
 
@@ -205,7 +206,8 @@ def rack_gpus(accelerator: str) -> int:
     return int(catalog.rack(accelerator).gpus_per_rack)
 
 
-def _speeds(case: Mapping[str, str], sides: list[Side]) -> FloatArray:
+def operating_speeds(case: Mapping[str, str], sides: list[Side]) -> FloatArray:
+    """Interactivities of a case: the stated one, that of the stated baseline rate, or a grid over both fronts."""
     fixed = case.get("tok_s_per_user", "")
     if fixed:
         return np.array([float(fixed)])
@@ -277,7 +279,7 @@ def evaluate(claim: Claim) -> Points:
             rows.append((name, "model", *SPECIAL[claim.metric](claim, case)))
             continue
         sides = [side(case)] + ([side(case, "baseline")] if claim.metric in COMPARED else [])
-        speed = _speeds(case, sides)
+        speed = operating_speeds(case, sides)
         rate, low, high = sides[0].rate(speed)
         if claim.metric in COMPARED:
             factor = ratio_factor(claim.metric, case)
@@ -347,6 +349,7 @@ def _words(name: str, value: str) -> str:
         "utilisation": f"{value} sold",
         "token_price": f"{value} price",
         "baseline_precision": f"baseline {value}",
+        "counting": f"{value} tokens counted",
     }.get(name, value)
 
 
@@ -363,7 +366,10 @@ def ratio_factor(metric: str, case: Mapping[str, str]) -> float:
 
 
 def plain_value(metric: str, case: Mapping[str, str], rate: FloatArray) -> tuple[FloatArray, int]:
-    """A rate per GPU in the unit of a metric, and whether it grows (1) or falls (-1) with the rate."""
+    """A total rate per GPU in the unit of a metric, and whether that grows (1) or falls (-1) with the rate."""
+    if case.get("counting") == "output":
+        isl, osl = (float(part) for part in case["workload"].split("/"))
+        rate = rate * osl / (isl + osl)
     if metric == "rack_tok_s":
         return rate * rack_gpus(case["subject"]), 1
     if metric == "tok_s_per_mw":

@@ -50,6 +50,7 @@ CONDITIONS: Final = (
     "utilisation",
     "token_price",
     "prefix_cache_hit",
+    "counting",
 )
 
 
