@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -60,6 +61,8 @@ def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
 
     begun = time.perf_counter()
     folder = Path(target)
+    # papermill cannot read "float | None" and calls such parameters unknown; they were checked above
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
     with tempfile.TemporaryDirectory(prefix="rackecon-") as scratch:
