@@ -168,6 +168,7 @@ def fit(
         np.concatenate([first, np.clip(cells, -bound + 0.01, bound - 0.01)]),
         jac=problem.jacobian,
         method="trf",
+        tr_solver="lsmr",
         bounds=(-bound, bound),
         max_nfev=evaluations,
         x_scale=1.0,

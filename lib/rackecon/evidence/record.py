@@ -1,0 +1,122 @@
+"""The calibration run: fit, hold out, score, and write what the fit and its validation found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rackecon.evidence import calibration
+from rackecon.evidence.measured import load_evidence
+from rackecon.evidence.validation import (
+    SHUFFLES,
+    HeldOut,
+    coverage,
+    hold_out,
+    interval_scales,
+    score_table,
+)
+from rackecon.performance.parameters import ServingParameters, load_parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["held_out_points", "run"]
+
+WORKERS = 2
+AS_OF = "2026-11-23"
+
+
+def _job(task: tuple[str, int, ServingParameters]) -> HeldOut:
+    kind, number, start = task
+    evidence = load_evidence()
+    if kind == "curves":
+        homes = calibration.fold_rows(evidence, number)
+    else:
+        _, found = np.unique(evidence.frame[kind].to_numpy(dtype=str), return_inverse=True)
+        homes = found.astype(np.intp)
+    return hold_out(evidence, start, homes)
+
+
+def held_out_points(held: list[HeldOut]) -> pd.DataFrame:
+    """Each measured row that counts, with its prediction by fits that had not seen its curve (mean of the shuffles)."""
+    evidence = load_evidence()
+    keep = evidence.newest | evidence.broken
+    names = ["point_id", "split_group", "accelerator", "model", "mode", "engine", "weight_precision", "date"]
+    names += ["isl", "osl", "concurrency", "speculative"]
+    out = evidence.frame.loc[keep, names].copy()
+    out["newest"], out["broken"] = evidence.newest[keep], evidence.broken[keep]
+    out["throughput_only"], out["flag"] = evidence.throughput_only[keep], evidence.frame.loc[keep, "flag"]
+    measured = {
+        "total_tok_s_per_gpu": evidence.total_tok_s_per_gpu,
+        "tok_s_per_user": evidence.tok_s_per_user,
+        "ttft_ms": evidence.ttft_ms,
+    }
+    for name, values in measured.items():
+        mean = np.mean([one.by_name(name) for one in held], axis=0)
+        out[f"measured_{name}"] = [f"{x:.5g}" if np.isfinite(x) else "" for x in values[keep]]
+        predicted = (values * np.exp(mean))[keep]
+        out[f"predicted_{name}"] = [f"{x:.5g}" if np.isfinite(x) else "" for x in predicted]
+    return out.assign(source_id="calibration", grade="derived")
+
+
+def _write(name: str, table: pd.DataFrame) -> None:
+    from rackecon import catalog
+
+    target = catalog.data_dir() / f"{name}.csv"
+    fresh = target.with_suffix(".csv.new")
+    table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.5g")
+    os.replace(fresh, target)
+
+
+def run(report: bool = False, write: bool = True) -> Iterator[str]:
+    """Fit the parameters; with ``report`` also score on what was held out.
+
+    Parameters
+    ----------
+    report : bool
+        Whole curves (5 folds, 3 shuffles), models and accelerators held out, in two processes.
+    write : bool
+        Whether to write the tables of data/.
+
+    Yields
+    ------
+    str
+        Lines that say what came out.
+    """
+    import pandas as pd
+
+    evidence, shipped = load_evidence(), load_parameters()
+    start = shipped.from_vector(np.zeros(len(shipped.free()))).with_intercepts({})
+    done = calibration.fit(evidence, start, evaluations=40)
+    yield f"{len(evidence)} rows, {len(start.free())} parameters, {done.evaluations} evaluations, cost {done.cost:.1f}"
+    if write:
+        calibration.write_parameters(done, evidence, AS_OF)
+    if not report:
+        return
+    tasks = [("curves", number, start) for number in range(SHUFFLES)] + [("model", 0, start), ("accelerator", 0, start)]
+    with ProcessPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(_job, tasks))
+    held, by_model, by_chip = found[:SHUFFLES], found[SHUFFLES], found[SHUFFLES + 1]
+    scores = pd.concat(
+        [
+            score_table(evidence, held, "held-out curves"),
+            score_table(evidence, [by_model], "leave one model out"),
+            score_table(evidence, [by_chip], "leave one accelerator out"),
+            coverage(evidence, held),
+        ],
+        ignore_index=True,
+    ).assign(source_id="calibration", date=AS_OF, grade="derived")
+    if write:
+        _write("validation_scores", scores)
+        _write("residual_scales", interval_scales(evidence, held, by_model, by_chip))
+        _write("validation_points", held_out_points(held))
+    for line in scores[scores["slice"].isin(SUMMARY)].itertuples():
+        tail = "" if line.p90_pct != line.p90_pct else f" / {line.p90_pct:.1f}"
+        yield f"{line.scheme}, {line.slice}, {line.quantity}: {line.median_pct:.1f}{tail} % ({line.points} points)"
+
+
+SUMMARY = ("all with load", "aggregated", "disaggregated", "throughput tables", "NVIDIA", "AMD", "all rows", "overall")
