@@ -178,13 +178,17 @@ def model_text(result: Assessment) -> str:
         )
     text = f"{'At the stated conditions' if result.stated else 'Median over what is open'}: "
     text += f"{value_text(claim.metric, result.computed)} ({value_text(claim.metric, result.low)} to "
-    text += f"{value_text(claim.metric, result.high)}); the claimed value lies {_where(result)}."
+    text += f"{value_text(claim.metric, result.high)}); {_where(result)}."
     return text + _weak(claim)
 
 
 def _where(result: Assessment) -> str:
     needed = conditions_needed(result)
-    return f"inside an interval {needed}" if needed.startswith("at ") else needed
+    if not needed.startswith("at "):
+        return f"the claimed value is reached {needed}" if needed.startswith("nowhere") else needed
+    if "tok_s_per_user" in result.claim.open_conditions:
+        return f"the claimed value is met {needed}"
+    return f"the claimed value lies inside the interval {needed}"
 
 
 def _weak(claim: Claim) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from rackecon.analysis.claims.records import Claim, claims, source
 from rackecon.analysis.claims.verdict import Span, decide
 
 __all__ = ["Assessment", "assess", "assess_all", "conditions_needed", "record"]
+
+NEAR_LOG: Final = 0.1
+"""A public value within this natural logarithm of a claim is near it."""
 
 
 @dataclass(frozen=True)
@@ -144,25 +147,82 @@ def measured(claim: Claim) -> list[dict[str, Any]]:
 
 
 def conditions_needed(result: Assessment) -> str:
-    """Where the claimed value is reached, in words: speeds and cases, or how far away the nearest point is."""
-    claim, points, holds = result.claim, result.points, result.holds_at
+    """Where the claimed value is reached, in words, or how far away the nearest point is.
+
+    Parameters
+    ----------
+    result : Assessment
+
+    Returns
+    -------
+    str
+        With a fixed speed: the cases whose interval holds the value. With an open speed: the speeds at which the middle
+        estimate meets it, or the public point nearest to it.
+    """
+    claim, points = result.claim, result.points
     if not len(points):
         return "the model serves none of the conditions"
-    if not len(holds):
-        away = np.where(points.high < claim.value, claim.value / points.high, points.low / claim.value)
-        near = int(np.argmin(away))
-        side_text = "below" if points.high[near] < claim.value else "above"
-        where = f" ({points.case[near]})" if points.case[near] else ""
-        return f"nowhere: the nearest interval ends {away[near]:.2g} times {side_text} the claim{where}"
-    speeds = holds.tok_s_per_user
-    low, high = float(speeds.min()), float(speeds.max())
-    span = f"{low:.3g} tok/s/user" if high < 1.02 * low else f"{low:.3g} to {high:.3g} tok/s/user"
-    named = dict.fromkeys(holds.case)
     total = len(dict.fromkeys(points.case))
+    if "tok_s_per_user" in claim.open_conditions:
+        met = _crossings(points, claim.value)
+        if met:
+            return _reached([speed for _, speed in met], dict.fromkeys(name for name, _ in met), total)
+        near = _nearest_public(points, claim.value)
+        if near:
+            return near
+        if claim.bound and result.everywhere.low >= claim.value:
+            return "at every point computed"
+        return _nearest(points.case, points.value, points.value, claim.value, "middle estimate is")
+    elif len(result.holds_at):
+        return _reached(result.holds_at.tok_s_per_user, dict.fromkeys(result.holds_at.case), total)
+    return _nearest(points.case, points.low, points.high, claim.value, "interval ends")
+
+
+def _nearest(names: tuple[str, ...], low: Any, high: Any, value: float, what: str) -> str:
+    """How far the nearest of several spans, none of which holds a value, lies from it."""
+    below = high < value
+    with np.errstate(divide="ignore"):
+        away = np.where(below, value / high, low / value)
+    best = int(np.argmin(away))
+    where = f" ({names[best]})" if names[best] else ""
+    return f"nowhere: the nearest {what} {away[best]:.2g} times {'below' if below[best] else 'above'} the claim{where}"
+
+
+def _reached(speeds: Any, named: dict[str, None], total: int) -> str:
+    low, high = float(np.min(speeds)), float(np.max(speeds))
+    span = f"at {low:.3g} tok/s/user" if high < 1.02 * low else f"at {low:.3g} to {high:.3g} tok/s/user"
     if total == 1:
-        return f"at {span}"
+        return span
     listed = "; ".join(list(named)[:3]) + ("; …" if len(named) > 3 else "")
-    return f"at {span} in {len(named)} of {total} cases: {listed}"
+    return f"{span} in {len(named)} of {total} cases: {listed}"
+
+
+def _crossings(points: Points, value: float) -> list[tuple[str, float]]:
+    """Case and speed wherever the middle estimate passes the value."""
+    frame = points.frame
+    out: list[tuple[str, float]] = []
+    for name, part in frame[frame["kind"] == "model"].groupby("case", sort=False):
+        speed, gap = part["tok_s_per_user"].to_numpy(dtype=float), np.log(part["value"].to_numpy(dtype=float) / value)
+        for left in np.flatnonzero(gap[:-1] * gap[1:] < 0):
+            share = gap[left] / (gap[left] - gap[left + 1])
+            out.append((str(name), float(speed[left] + share * (speed[left + 1] - speed[left]))))
+    return out
+
+
+def _nearest_public(points: Points, value: float) -> str:
+    """The public point within a tenth of the value, in words; empty where there is none."""
+    frame = points.frame
+    seen = frame[frame["kind"] == "measured"]
+    if seen.empty:
+        return ""
+    away = np.abs(np.log(seen["value"].to_numpy(dtype=float) / value))
+    best = seen.iloc[int(np.argmin(away))]
+    if float(np.min(away)) > NEAR_LOG:
+        return ""
+    speed = float(best["tok_s_per_user"])
+    where = f"at {speed:.3g} tok/s/user" if math.isfinite(speed) else "at an unpublished speed"
+    case = f" ({best['case']})" if best["case"] else ""
+    return f"{where}{case}: a public measurement lies within a tenth; the middle estimate does not reach it"
 
 
 def record(result: Assessment) -> dict[str, Any]:
