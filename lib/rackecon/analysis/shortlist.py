@@ -32,10 +32,10 @@ Rows = dict[str, NDArray[Any]]
 PHYSICAL: Final = ("acceptance", "routing_skew", "prefix_cache_hit", "input_length", "output_length")
 RATES: Final = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 KEPT: Final = (*RATES, "mode", "layout", "draft_tokens", "concurrency", "gpus", "prefill_gpu_share")
-TTFT_STEPS: Final = (math.inf, 1.0, 0.5, 0.2)
-"""Shares of the first-token limit at which fronts are taken: a way out where first tokens come later than predicted."""
 REACH: Final = (0.4, 2.5)
 """Speeds kept, as shares of the limit's: further off than any serving error inside its 99 % range."""
+TTFT_REACH: Final = (0.02, 20.0)
+"""Times to first token told apart, as shares of the limit's: their error is far wider than that of speeds."""
 
 
 @dataclass(frozen=True)
@@ -134,33 +134,37 @@ def shortlist(rows: Rows, case: Scenario, reach: tuple[float, float] = REACH) ->
     Returns
     -------
     dict of ndarray
-        Columns of the kept rows: fronts of speed against throughput in either mode, first-token limits tightened
-        stepwise; empty arrays where nothing fits.
+        Columns of the rows that, in either mode, no other beats in throughput, speed and first token at once; empty
+        arrays where nothing fits.
     """
     if not rows:
         return {name: np.array([]) for name in KEPT}
     tail_tpot, tail_ttft = tails(case)
-    floor, ceiling = 0.0, math.inf
-    if case.tpot_limit_ms is not None:
-        wanted = 1000.0 * tail_tpot / case.tpot_limit_ms
-        floor, ceiling = wanted * reach[0], wanted * reach[1]
-    fits = rows["fits"].astype(bool) & np.isfinite(rows["total_tok_s_per_gpu"]) & (rows["tok_s_per_user"] >= floor)
-    at = np.flatnonzero(fits & (rows["total_tok_s_per_gpu"] > 0))
-    at = at[np.lexsort((-rows["total_tok_s_per_gpu"][at], -rows["tok_s_per_user"][at]))]
-    speed, rate, first = (rows[name][at] for name in ("tok_s_per_user", "total_tok_s_per_gpu", "ttft_ms"))
-    mode = rows["mode"][at] == "disaggregated"
-    keep = np.zeros(len(at), dtype=bool)
-    for split in (False, True):
-        for step in TTFT_STEPS if case.ttft_limit_ms is not None else (math.inf,):
-            limit = math.inf if math.isinf(step) else step * float(case.ttft_limit_ms or math.inf) / tail_ttft
-            some = np.flatnonzero((mode == split) & (first <= limit))
-            if not len(some):
-                continue
-            before = np.maximum.accumulate(np.concatenate([[-np.inf], rate[some][:-1]]))
-            front = some[rate[some] > before]
-            fast = speed[front] > ceiling
-            keep[front[~fast]] = True
-            # beyond the reach of any plausible error only the slowest of the fast points can matter
-            keep[front[fast][-1:]] = True
-    chosen = at[keep]
+    wanted = 1000.0 * tail_tpot / case.tpot_limit_ms if case.tpot_limit_ms is not None else 0.0
+    allowed = case.ttft_limit_ms / tail_ttft if case.ttft_limit_ms is not None else math.inf
+    rate, speed, first = (np.asarray(rows[name], dtype=float) for name in RATES)
+    fits = rows["fits"].astype(bool) & np.isfinite(rate) & (rate > 0) & (speed >= wanted * reach[0])
+    fits &= np.isfinite(first) & (first <= allowed * TTFT_REACH[1])
+    # beyond the reach of any plausible error a faster point is as good as another
+    speed = np.minimum(speed, wanted * reach[1])
+    first = np.maximum(first, allowed * TTFT_REACH[0]) if math.isfinite(allowed) else np.zeros_like(first)
+    kept = []
+    for mode in np.unique(rows["mode"]):
+        at = np.flatnonzero(fits & (rows["mode"] == mode))
+        at = at[np.lexsort((first[at], -speed[at], -rate[at]))]
+        kept.append(at[_undominated(speed[at], first[at])])
+    chosen = np.sort(np.concatenate(kept)) if kept else np.array([], dtype=np.intp)
     return {name: rows[name][chosen] for name in KEPT}
+
+
+def _undominated(speed: FloatArray, first: FloatArray, block: int = 96) -> NDArray[np.intp]:
+    """Rows, in falling order of throughput, that no earlier row beats or equals in both speed and first token."""
+    kept = np.array([], dtype=np.intp)
+    for start in range(0, len(speed), block):
+        rows = np.arange(start, min(start + block, len(speed)))
+        beaten = ((speed[kept] >= speed[rows, None]) & (first[kept] <= first[rows, None])).any(axis=1)
+        rows = rows[~beaten]
+        within = (speed[rows] >= speed[rows, None]) & (first[rows] <= first[rows, None])
+        rows = rows[~np.tril(within, -1).any(axis=1)]
+        kept = np.concatenate([kept, rows])
+    return kept
