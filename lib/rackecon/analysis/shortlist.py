@@ -149,8 +149,9 @@ def shortlist(rows: Rows, case: Scenario, reach: tuple[float, float] = REACH) ->
     speed = np.minimum(speed, wanted * reach[1])
     first = np.maximum(first, allowed * TTFT_REACH[0]) if math.isfinite(allowed) else np.zeros_like(first)
     kept = []
-    for mode in np.unique(rows["mode"]):
-        at = np.flatnonzero(fits & (rows["mode"] == mode))
+    split = rows["mode"] == "disaggregated"
+    for flag in (False, True):
+        at = np.flatnonzero(fits & (split == flag))
         at = at[np.lexsort((first[at], -speed[at], -rate[at]))]
         kept.append(at[_undominated(speed[at], first[at])])
     chosen = np.sort(np.concatenate(kept)) if kept else np.array([], dtype=np.intp)
