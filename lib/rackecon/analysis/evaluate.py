@@ -33,6 +33,19 @@ PROFIT_COLUMNS: Final = (
     "profit_usd_per_invested_usd_year",
     "profit_usd_per_gpu_year",
 )
+EMPTY_COLUMNS: Final = (
+    "total_tok_s_per_gpu",
+    "output_tok_s_per_gpu",
+    "tok_s_per_user",
+    "revenue_usd_per_gpu_hour",
+    "cost_usd_per_gpu_hour",
+    "cost_usd_per_mtok_total",
+    "cost_usd_per_mtok_output",
+    "break_even_output_usd_per_mtok",
+    "gross_margin",
+    "payback_years",
+)
+"""Columns that stand, empty, where no platform serves any case."""
 Search = Callable[..., Any]
 """Signature of :func:`rackecon.serving.frontier.search`."""
 
@@ -167,7 +180,8 @@ def evaluate(
                     )
     heads = pd.DataFrame(grid)
     if not blocks:
-        return _label(heads, assume, platforms, cards)
+        nothing = dict.fromkeys((*PROFIT_COLUMNS, *EMPTY_COLUMNS), np.nan)
+        return _label(heads.assign(**nothing), assume, platforms, cards)
     points = evaluate_points(pd.concat(blocks, ignore_index=True), assume, platforms, cards, intervals=intervals)
     points = points.drop(columns=["accelerator", "model", "scenario", "isl_tokens", "osl_tokens", "prefix_cache_hit"])
     joined = heads.reset_index(names="cell").merge(points, on="cell", how="left", validate="1:1")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rackecon import catalog
+from rackecon.analysis.assumptions import Assumptions, assumptions
 from rackecon.analysis.evaluate import evaluate
 from rackecon.analysis.phrases import count, join_words, money, number, percent
 from rackecon.analysis.ranking import RankingDraws, rank, verdicts
@@ -101,8 +102,8 @@ def summarise(
     first = rankings[measure]
     known = first[first["value"].notna()]
     case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
-    row = table.dropna(subset=["profit_usd_per_rack_year"])
-    basis = _basis(row.iloc[0] if len(row) else table.iloc[0], model, case)
+    assume = assumptions(**{name: value for name, value in overrides.items() if name != "price_cards"})
+    basis = _basis(assume, model, case, "price_cards" in overrides)
     _, unit, short = MEASURES[measure]
     if known.empty:
         return Summary(table, rankings, "No platform serves this workload within its limits", (_reasons(table),), basis)
@@ -120,9 +121,8 @@ def summarise(
 
 
 def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    extra = table.set_index("accelerator")[
-        ["cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "gross_margin", "payback_years", "evidence"]
-    ]
+    names = ["cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "gross_margin", "payback_years", "evidence"]
+    extra = table.set_index("accelerator").reindex(columns=names)  # absent where nothing could be served
     return ranked.drop(columns=[c for c in extra.columns if c in ranked]).join(extra, on="accelerator")
 
 
@@ -158,18 +158,23 @@ def _reasons(table: pd.DataFrame) -> str:
     return "; ".join(f"{row.platform}: {row.reason}" for row in table.itertuples()) + "."
 
 
-def _basis(row: Any, model: str, case: Scenario) -> str:
+def _basis(assume: Assumptions, model: str, case: Scenario, own_prices: bool) -> str:
     limits = []
     if case.tpot_limit_ms:
         limits.append(f"at least {number(1e3 / case.tpot_limit_ms)} tok/s/user")
     if case.ttft_limit_ms:
         limits.append(f"first token within {number(case.ttft_limit_ms / 1e3)} s")
-    base = catalog.base_case()
+    cost = f"{assume.cost_basis}, {assume.cost_tier}, vintage {assume.cost_vintage}"
+    if assume.cost_factor != 1.0:
+        cost += f", times {number(assume.cost_factor)}"
+    prices = "prices given by the reader" if own_prices else f"prices of {assume.as_of_date}"
+    if assume.price_factor != 1.0:
+        prices += f", times {number(assume.price_factor)}"
     return (
         f"{catalog.model(model).name}, {case.id}: {case.isl_tokens:,} input and {case.osl_tokens:,} output tokens, "
-        f"{', '.join(limits) or 'no latency limit'} ({case.latency_statistic or 'median'}); {row['cost_label']}; {percent(float(row['utilisation']))} of "
-        f"capacity sold; {number(float(row['horizon_years']))} years; prices of {base.as_of_date} falling {percent(base.price_decline_per_year)} a year; "
-        f"power provisioned, vintage {row['power_vintage']}; both input and output tokens sold; pre-tax"
+        f"{', '.join(limits) or 'no latency limit'} ({case.latency_statistic or 'median'}); {cost}; {percent(assume.utilisation)} of "
+        f"capacity sold; {number(assume.horizon_years)} years; {prices} falling {percent(assume.price_decline_per_year)} a year; "
+        f"power provisioned, vintage {assume.power_vintage}; both input and output tokens sold; pre-tax"
     )
 
 
