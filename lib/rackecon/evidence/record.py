@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def held_out_points(held: list[HeldOut]) -> pd.DataFrame:
         mean = np.mean([one.by_name(name) for one in held], axis=0)
         out[f"measured_{name}"] = [f"{x:.5g}" if np.isfinite(x) else "" for x in values[keep]]
         predicted = (values * np.exp(mean))[keep]
-        out[f"predicted_{name}"] = [f"{x:.5g}" if np.isfinite(x) else "" for x in predicted]
+        out[f"held_out_{name}"] = [f"{x:.5g}" if np.isfinite(x) else "" for x in predicted]
     return out.assign(source_id="calibration", grade="derived")
 
 
@@ -70,6 +70,12 @@ def _write(name: str, table: pd.DataFrame) -> None:
     fresh = target.with_suffix(".csv.new")
     table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.5g")
     os.replace(fresh, target)
+
+
+def _line(row: dict[str, Any]) -> str:
+    tail = float(row["p90_pct"])
+    both = f"{float(row['median_pct']):.1f}" + (f" / {tail:.1f}" if np.isfinite(tail) else "")
+    return f"{row['scheme']}, {row['slice']}, {row['quantity']}: {both} % ({row['points']} points)"
 
 
 def run(report: bool = False, write: bool = True) -> Iterator[str]:
@@ -114,9 +120,8 @@ def run(report: bool = False, write: bool = True) -> Iterator[str]:
         _write("validation_scores", scores)
         _write("residual_scales", interval_scales(evidence, held, by_model, by_chip))
         _write("validation_points", held_out_points(held))
-    for line in scores[scores["slice"].isin(SUMMARY)].itertuples():
-        tail = "" if line.p90_pct != line.p90_pct else f" / {line.p90_pct:.1f}"
-        yield f"{line.scheme}, {line.slice}, {line.quantity}: {line.median_pct:.1f}{tail} % ({line.points} points)"
+    for line in scores[scores["slice"].isin(SUMMARY)].itertuples(index=False, name=None):
+        yield _line(dict(zip(scores.columns, line, strict=True)))
 
 
 SUMMARY = ("all with load", "aggregated", "disaggregated", "throughput tables", "NVIDIA", "AMD", "all rows", "overall")
