@@ -21,7 +21,7 @@ from rackecon.economics.cost_table import ownership_split
 
 __all__ = ["HITS", "base_state", "live_data", "live_values"]
 
-HITS = (0.0, 0.5, 0.9)
+HITS = (0.0, 0.9)
 DRAWS = 200
 FREE_SPEED = 1.0  # tok/s/user asked for where a workload has no limit
 
@@ -203,8 +203,8 @@ def _fronts(accelerators: Sequence[str], model: str, case: Any, **overrides: Any
         mine = with_money(found.table.assign(prefix_cache_hit=case.prefix_cache_hit), assume, platforms, cards)
         it_kw = mine["drawn_kw_per_gpu"] / assume.pue
         out[key] = {
-            "s": [tidy(float(x), 6) for x in mine["tok_s_per_user"]],
-            "t": [tidy(float(x), 6) for x in mine["total_tok_s_per_gpu"]],
-            "d": [tidy(float(x), 4) if x == x else 0.0 for x in it_kw],
+            "s": [tidy(float(x), 5) for x in mine["tok_s_per_user"]],
+            "t": [tidy(float(x), 5) for x in mine["total_tok_s_per_gpu"]],
+            "d": [tidy(float(x), 3) if x == x else 0.0 for x in it_kw],
         }
     return out

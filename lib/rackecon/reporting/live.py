@@ -77,7 +77,7 @@ def live_block(data: Mapping[str, Any]) -> Html:
         + _select(
             "hit",
             "Share of input served from cache",
-            [(f"{h:g}", f"{100 * h:.0f} %") for h in sorted({0.0, 0.5, 0.9, base["hit"]})],
+            [(f"{h:g}", f"{100 * h:.0f} %") for h in sorted({0.0, 0.9, base["hit"]})],
             f"{base['hit']:g}",
         )
     )
