@@ -24,6 +24,7 @@ __all__ = ["Evidence", "load_evidence"]
 
 FloatArray = NDArray[np.float64]
 LOW_WEIGHT = 0.25
+TABLE_WEIGHT = 0.5  # a throughput table says nothing of latency and little of its load
 THROUGHPUT_ONLY_SOURCES = ("serving-trtllm-10", "serving-trtllm-12", "serving-trtllm-017", "serving-trtllm-bp")
 CONFIGURATION = (
     "accelerator",
@@ -127,6 +128,7 @@ def load_evidence() -> Evidence:
     per_cell = pd.Series(weight).groupby(cell).transform("sum").to_numpy()
     weight = weight * per_cell ** (-CELL_BALANCE)
     weight = weight / weight.mean()
+    weight = np.where(only, weight * TABLE_WEIGHT, weight)
     weight = np.where(action == "low_weight", weight * LOW_WEIGHT, weight)
     weight = np.where(action == "drop", 0.0, weight)
     ttft = np.where(action == "ignore_ttft", np.nan, frame["ttft_ms"].to_numpy(dtype=float))

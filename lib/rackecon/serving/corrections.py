@@ -21,16 +21,13 @@ LATENCY_PREFIX = "first token|"
 ERA_ENDS = (-0.25, 0.0, 0.25, 0.5)
 ERA_NAMES = ("before", "2025Q4", "2026Q1", "2026Q2", "after")
 SPREAD = {
-    "before": 0.08,
-    "2025Q4": 0.08,
-    "2026Q1": 0.08,
-    "2026Q2": 0.08,
-    "after": 0.08,
-    "": 0.05,
+    "": 0.03,
     "load": 0.02,
     "input": 0.02,
     "draft": 0.02,
     "dp": 0.02,
+    "era": 0.06,
+    "era aggregated": 0.15,  # pools are measured on few dates, where an era is hardly told from an intercept
     "model": 0.10,
     "model input": 0.06,
     "first token": 0.15,
@@ -79,6 +76,8 @@ def effect_sd(name: str) -> float:
     tail = name.rsplit("|", 1)[-1]
     if name.startswith("model "):
         return SPREAD["model input" if tail == "input" else "model"]
+    if tail in ERA_NAMES:
+        return SPREAD["era aggregated" if "|aggregated|" in name else "era"]
     return SPREAD[tail if tail in SPREAD else ""]
 
 
