@@ -45,6 +45,7 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
     "budget_usd": (1e4, 1e12, "USD"),
     "site_mw": (0.01, 10_000, "MW"),
     "top_k": (1, 64, "experts per token"),
+    "worst": (1, 100, "misses"),
     "experts": (1, 4096, "routed experts"),
 }
 CHOICES: dict[str, tuple[str, ...]] = {

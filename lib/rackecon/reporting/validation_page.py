@@ -1,0 +1,345 @@
+"""Tables and computed sentences of the validation page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rackecon import catalog
+from rackecon.reporting.text import number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ablation_table",
+    "acceptance_table",
+    "cache_ablation",
+    "cell_table",
+    "coverage_table",
+    "held_out",
+    "misses",
+    "mlperf_sentence",
+    "mlperf_table",
+    "peer_table",
+    "slice_table",
+    "software_steps",
+    "table_scatter",
+    "trust_sentences",
+    "validation_answer",
+]
+
+HELD = "held-out curves"
+Key = tuple[str, str, str]
+RATE, USER, FIRST = "total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms"
+NAMES = {RATE: "tok/s per GPU", USER: "tok/s per user", FIRST: "first token"}
+# (what, scheme, slice, quantity, most median, most 90th percentile) [%]
+TARGETS: tuple[tuple[str, str, str, str, float, float | None], ...] = (
+    ("all rows with a load", HELD, "all with load", RATE, 10.0, 35.0),
+    ("all rows with a load", HELD, "all with load", USER, 10.0, 35.0),
+    ("aggregated", HELD, "aggregated", RATE, 10.0, 28.0),
+    ("disaggregated", HELD, "disaggregated", RATE, 14.0, 50.0),
+    ("aggregated", HELD, "aggregated", FIRST, 28.0, None),
+    ("disaggregated", HELD, "disaggregated", FIRST, 50.0, None),
+    ("throughput tables", HELD, "throughput tables", RATE, 13.0, None),
+    ("gpt-oss-120b", HELD, "model gpt-oss-120b", RATE, 14.0, None),
+    ("a model never seen", "leave one model out", "all rows", RATE, 20.0, None),
+    ("an accelerator never seen, NVIDIA", "leave one accelerator out", "NVIDIA", RATE, 22.0, None),
+    ("an accelerator never seen, AMD", "leave one accelerator out", "AMD", RATE, 45.0, None),
+)
+
+
+def _medians() -> dict[Key, float]:
+    table = catalog.table("validation_scores")
+    keys = zip(table["scheme"], table["slice"], table["quantity"], strict=True)
+    return dict(zip(keys, table["median_pct"].astype(float), strict=True))
+
+
+def _tails() -> dict[Key, float]:
+    table = catalog.table("validation_scores")
+    keys = zip(table["scheme"], table["slice"], table["quantity"], strict=True)
+    return dict(zip(keys, table["p90_pct"].astype(float), strict=True))
+
+
+def _points() -> dict[Key, int]:
+    table = catalog.table("validation_scores")
+    keys = zip(table["scheme"], table["slice"], table["quantity"], strict=True)
+    return dict(zip(keys, table["points"].astype(int), strict=True))
+
+
+def acceptance_table() -> pd.DataFrame:
+    """Held-out errors beside what they were required to be [%]."""
+    import pandas as pd
+
+    middle, tails, points = _medians(), _tails(), _points()
+    rows = []
+    for what, scheme, name, quantity, most, tail in TARGETS:
+        key = (scheme, name, quantity)
+        met = middle[key] <= most and (tail is None or tails[key] <= tail)
+        rows.append(
+            {
+                "what": what,
+                "quantity": NAMES[quantity],
+                "points": points[key],
+                "median": middle[key],
+                "asked": most,
+                "p90": tails[key],
+                "p90_asked": tail if tail is not None else np.nan,
+                "met": "yes" if met else "no",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def slice_table(kind: str) -> pd.DataFrame:
+    """Errors by ``model``, ``accelerator`` or ``engine``: held-out curves, and that whole slice never seen [%]."""
+    import pandas as pd
+
+    middle, tails, points = _medians(), _tails(), _points()
+    loo = "leave one model out" if kind == "model" else "leave one accelerator out"
+    rows = []
+    for scheme, name, quantity in middle:
+        if scheme == HELD and quantity == RATE and name.startswith(f"{kind} "):
+            row: dict[str, object] = {
+                kind: name.removeprefix(f"{kind} "),
+                "points": points[scheme, name, RATE],
+                "median": middle[scheme, name, RATE],
+                "p90": tails[scheme, name, RATE],
+                "user_median": middle.get((scheme, name, USER), np.nan),
+            }
+            if kind != "engine":
+                row["never_seen"] = middle[loo, name, RATE]
+            rows.append(row)
+    return pd.DataFrame(rows).sort_values("median").reset_index(drop=True)
+
+
+def cell_table(limit_pct: float = 20.0, points: int = 8) -> pd.DataFrame:
+    """Cells (accelerator, model, mode) of enough points whose median error of rate or speed exceeds a limit [%]."""
+    scores = catalog.table("validation_scores")
+    table = scores[
+        (scores["scheme"] == HELD)
+        & scores["slice"].str.match("cell |model |accelerator ")
+        & (scores["quantity"] != FIRST)
+        & (scores["points"] >= points)
+        & (scores["median_pct"] > limit_pct)
+    ].copy()
+    table["quantity"] = table["quantity"].map(NAMES)
+    table["slice"] = table["slice"].str.replace("|", ", ")
+    return table[["slice", "quantity", "points", "median_pct", "p90_pct"]].sort_values("median_pct", ascending=False)
+
+
+def coverage_table() -> pd.DataFrame:
+    """Share of held-out points inside the stated 90 % interval [%]."""
+    scores = catalog.table("validation_scores")
+    table = scores[scores["scheme"] == "coverage of 90 % interval"]
+    wide = table.pivot(index="slice", columns="quantity", values="median_pct").reset_index()
+    order = {name: i for i, name in enumerate(("overall", "aggregated", "disaggregated", "NVIDIA", "AMD"))}
+    return wide.sort_values("slice", key=lambda s: s.map(order)).reset_index(drop=True)
+
+
+def held_out(rows: str = "loaded") -> pd.DataFrame:
+    """Held-out predictions beside measurements: newest run of each configuration; ``loaded``, ``tables`` or ``all``."""
+    table = catalog.table("validation_points")
+    table = table[table["newest"].astype(bool)]
+    only = table["throughput_only"].astype(bool)
+    table = table if rows == "all" else table[only] if rows == "tables" else table[~only]
+    chips = catalog.accelerators()
+    table = table.assign(platform=[chips[a].label for a in table["accelerator"]])
+    table["kind"] = np.where(table["throughput_only"].astype(bool), "throughput table", table["mode"])
+    table["error_pct"] = 100.0 * (table["held_out_total_tok_s_per_gpu"] / table["measured_total_tok_s_per_gpu"] - 1.0)
+    return table.reset_index(drop=True)
+
+
+REASONS = {
+    "broken_build": "a build that ran several times slower on these dates",
+    "inconsistent": "rate, load and latencies of the row contradict each other",
+    "ttft_artefact": "warm-up or transfer stall counted in the run",
+    "wide_ep": "early wide expert-parallel recipe",
+    "ramp_up": "first weeks of the platform's software",
+    "capacity_bound": "cache full: admission decides",
+    "table_scatter": "errors of both signs at one layout in the source's table",
+    "admission_queue": "running requests capped below the load",
+}
+
+
+def misses(count: int = 12) -> pd.DataFrame:
+    """The worst held-out misses with what is known about them."""
+    table = held_out("all")
+    table["off"] = np.abs(np.log(table["held_out_total_tok_s_per_gpu"] / table["measured_total_tok_s_per_gpu"]))
+    table = table.sort_values(["off", "point_id"], ascending=[False, True]).head(count)
+    queue = (table["mode"] == "disaggregated") & (table["measured_ttft_ms"] > 5000)
+    other = np.where(queue, "prefill pool near saturation: small errors of its speed move the whole point", "not known")
+    table["known"] = table["flag"].map(REASONS).fillna(table["mode"]).to_numpy()
+    table["known"] = np.where(table["flag"].isna(), other, table["known"])
+    names = ["point_id", "platform", "model", "engine", "mode", "isl", "osl", "concurrency"]
+    return table[[*names, "measured_total_tok_s_per_gpu", "held_out_total_tok_s_per_gpu", "error_pct", "known"]]
+
+
+def peer_table() -> pd.DataFrame:
+    """Errors of other tools as they or reviewers state them, with this model's held-out errors below."""
+    import pandas as pd
+
+    names = ["peer", "quantity", "error_pct", "statistic", "conditions", "who_measured"]
+    peers = catalog.table("peer_errors")[names]
+    scores = _medians()
+    mine = [
+        (HELD, "all with load", RATE, "whole curves held out, NVIDIA and AMD"),
+        (HELD, "all with load", USER, "whole curves held out, NVIDIA and AMD"),
+        (HELD, "all with load", FIRST, "whole curves held out, NVIDIA and AMD"),
+        ("leave one accelerator out", "all rows", RATE, "accelerator held out"),
+    ]
+    rows = [
+        ("rackecon", NAMES[q], scores[scheme, name, q], "median", text, "this page") for scheme, name, q, text in mine
+    ]
+    return pd.concat([peers, pd.DataFrame(rows, columns=names)], ignore_index=True)
+
+
+def software_steps() -> pd.DataFrame:
+    """The same configuration on several dates: rate over its own mean by quarter, per platform, engine, precision."""
+    import pandas as pd
+
+    from rackecon.evidence.measured import CONFIGURATION, load_evidence
+
+    evidence = load_evidence()
+    frame = evidence.frame[~evidence.throughput_only & ~evidence.broken].copy()
+    frame["log"] = np.log(frame["total_tok_s_per_gpu"].astype(float))
+    frame["quarter"] = pd.PeriodIndex(frame["date"].astype(str).str[:10], freq="Q").astype(str)
+    grouped = frame.groupby(list(CONFIGURATION), dropna=False)
+    frame = frame[grouped["quarter"].transform("nunique") > 1].copy()
+    frame["off"] = frame["log"] - frame.groupby(list(CONFIGURATION), dropna=False)["log"].transform("mean")
+    chips = catalog.accelerators()
+    frame["platform"] = [chips[a].label for a in frame["accelerator"]]
+    keys = ["platform", "engine", "weight_precision", "quarter"]
+    table = frame.groupby(keys)["off"].agg(["median", "size"]).reset_index()
+    table["rate"] = np.exp(table["median"])
+    return table[table["size"] >= 2][[*keys, "rate", "size"]].reset_index(drop=True)
+
+
+def validation_answer() -> tuple[str, str]:
+    """Two sentences that answer the page's question."""
+    middle, tail, table = _medians(), _tails(), acceptance_table()
+    rate, user = (HELD, "all with load", RATE), (HELD, "all with load", USER)
+    inside = middle["coverage of 90 % interval", "overall", RATE]
+    met, worst = int((table["met"] == "yes").sum()), slice_table("model").iloc[-1]
+    return (
+        f"On curves it never saw, the model's median error is {percent(middle[rate] / 100)} of tokens per second and GPU "
+        f"and {percent(middle[user] / 100)} of speed per user; one point in ten is off by more than "
+        f"{percent(tail[rate] / 100)} and {percent(tail[user] / 100)}.",
+        f"{percent(inside / 100)} of held-out points lie inside the stated 90 % interval; {met} of {len(table)} "
+        f"requirements are met, and {worst['model']} is the worst model at {percent(worst['median'] / 100)}.",
+    )
+
+
+def trust_sentences() -> list[str]:
+    """Where not to trust the model, from the scores."""
+    middle, tail = _medians(), _tails()
+    models, chips = slice_table("model"), slice_table("accelerator")
+    weak, far = models.iloc[-1], chips.sort_values("never_seen").iloc[-1]
+    first = (HELD, "disaggregated", FIRST)
+    return [
+        f"Time to first token of disaggregated deployments is {percent(middle[first] / 100)} off in the median and "
+        f"{percent(tail[first] / 100)} at the 90th percentile: near saturation of the prefill pool it is a queue.",
+        f"{weak['model']} is {percent(weak['median'] / 100)} off over {weak['points']} points, to both sides at one "
+        "layout.",
+        f"A platform without measurements: {catalog.accelerator(str(far['accelerator'])).label} would have been "
+        f"{percent(far['never_seen'] / 100)} off, had it never been measured; TPU, Trainium and Gaudi rest on such "
+        "inheritance alone.",
+        f"Builds that run far below their own history are {percent(middle[HELD, 'broken rows', RATE] / 100)} off, and "
+        "the model cannot know them beforehand.",
+    ]
+
+
+def mlperf_table() -> pd.DataFrame:
+    """MLPerf v6.0: best submission beside the best configuration found, sorted by error."""
+    from rackecon.evidence.mlperf import mlperf_scores
+
+    table = mlperf_scores()
+    table["platform"] = [catalog.accelerator(a).label for a in table["accelerator"]]
+    names = ["platform", "benchmark", "scenario", "submitter", "output_tok_s_per_gpu", "predicted_tok_s_per_gpu"]
+    return table[[*names, "error_pct"]].sort_values(["benchmark", "scenario", "platform"]).reset_index(drop=True)
+
+
+def mlperf_sentence() -> str:
+    """What MLPerf says of the model."""
+    table = mlperf_table()
+    by = table.groupby("benchmark")["error_pct"].median().sort_values()
+    quick = table[table["scenario"] == "Interactive"]["error_pct"].median()
+    return (
+        f"Median error {percent(float(table['error_pct'].median()) / 100)} over {len(table)} best submissions, with one factor "
+        f"per scenario from rounds up to v5.1: best {by.index[0]} at {percent(float(by.iloc[0]) / 100)}, worst "
+        f"{by.index[-1]} at {percent(float(by.iloc[-1]) / 100)}; Interactive alone {percent(float(quick) / 100)}. The mean "
+        "input lengths of gpt-oss-120b, llama2-70b and mixtral-8x7b are estimates; with 2,000 instead of 4,070 input "
+        "tokens gpt-oss-120b would be about twice too fast."
+    )
+
+
+def ablation_table(cells: bool = False) -> pd.DataFrame:
+    """Median error with one part of the model taken away, nothing refitted [%]; ``cells``: only those above 20 %."""
+    from rackecon.evidence.ablation import ablate
+
+    table = ablate()
+    chosen = ["all rows"]
+    if cells:
+        bad = cell_table()["slice"]
+        chosen = [x.removeprefix("cell ").replace(", ", "|") for x in bad if x.startswith("cell ")]
+    wide = table[table["cell"].isin(chosen)].pivot(index="part", columns="cell", values="median_pct")
+    wide = wide.reindex(list(dict.fromkeys(table["part"]))).reset_index()
+    wide.columns = [str(name).replace("|", ", ") for name in wide.columns]
+    return wide
+
+
+def table_scatter() -> tuple[pd.DataFrame, str]:
+    """The one cause left where a cell stays above 20 %: a table's own scatter over lengths at one layout.
+
+    Returns
+    -------
+    tuple
+        Rates measured for llama-4-maverick at one layout beside those of llama-3.3-70b, and the sentence.
+    """
+    table = held_out("tables")
+    table = table[table["model"] == "llama-4-maverick"].copy()
+    table["share"] = table["measured_total_tok_s_per_gpu"] / table["held_out_total_tok_s_per_gpu"]
+    table["output_share"] = table["osl"] / (table["isl"] + table["osl"])
+    names = ["platform", "isl", "osl", "measured_total_tok_s_per_gpu", "held_out_total_tok_s_per_gpu", "error_pct"]
+    low, high = float(table["share"].min()), float(table["share"].max())
+    text = (
+        f"Measured over predicted runs from {number(low, 2)} to {number(high, 2)} for one model and engine: no single speed "
+        "of its kernels can explain both ends, and taking away any one part of the model leaves the error about where it is."
+    )
+    return table[names].sort_values(["platform", "isl", "osl"]).reset_index(drop=True), text
+
+
+def cache_ablation() -> tuple[pd.DataFrame, str]:
+    """Error of llama-4-maverick under 8-bit weights with a cache of 8 and of 16 bits, nothing refitted."""
+    from dataclasses import replace
+
+    import pandas as pd
+
+    from rackecon.evidence.measured import load_evidence
+    from rackecon.serving.predict import predict
+
+    evidence = load_evidence()
+    chosen = (evidence.frame["model"] == "llama-4-maverick") & (evidence.frame["weight_precision"] == "fp8")
+    rows = np.flatnonzero(chosen)
+    points = evidence.points.select(rows)
+    found = {}
+    for kind in ("fp8", "bf16"):
+        rate = predict(replace(points, kv_precision=(kind,) * len(rows))).total_tok_s_per_gpu
+        found[kind] = np.log(rate / evidence.total_tok_s_per_gpu[rows])
+    names = np.array([catalog.accelerator(a).label for a in points.accelerator])
+    out = []
+    for name in sorted(set(names)):
+        for kind, off in found.items():
+            mine = off[names == name]
+            out.append((name, kind, len(mine), float(np.median(100 * np.abs(np.expm1(mine)))), float(np.median(mine))))
+    table = pd.DataFrame(out, columns=["platform", "cache", "points", "median_pct", "bias_log"])
+    bias = table.pivot(index="platform", columns="cache", values="bias_log")
+    gap = {kind: float(bias[kind].max() - bias[kind].min()) for kind in ("fp8", "bf16")}
+    text = (
+        f"A cause that shows: the biases of {' and '.join(bias.index)} lie {percent(float(np.expm1(gap['fp8'])))} apart with "
+        f"an 8-bit cache and {percent(float(np.expm1(gap['bf16'])))} apart with a 16-bit one. The smaller memory of H100 "
+        "then holds half the requests, as its measured rates say; the checkpoint's cache format is not published with "
+        "the table, so this is an inference."
+    )
+    return table.drop(columns="bias_log"), text
