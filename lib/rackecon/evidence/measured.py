@@ -24,7 +24,7 @@ __all__ = ["Evidence", "load_evidence"]
 
 FloatArray = NDArray[np.float64]
 LOW_WEIGHT = 0.25
-TABLE_WEIGHT = 0.5  # a throughput table says nothing of latency and little of its load
+TABLE_WEIGHT = 0.7  # a throughput table says nothing of latency and little of its load
 THROUGHPUT_ONLY_SOURCES = ("serving-trtllm-10", "serving-trtllm-12", "serving-trtllm-017", "serving-trtllm-bp")
 CONFIGURATION = (
     "accelerator",

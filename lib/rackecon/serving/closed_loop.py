@@ -25,6 +25,7 @@ FloatArray = NDArray[np.float64]
 MS = 1e-3
 ITERATIONS = 6
 BISECTIONS = 12
+STEADY_USE = 0.95  # busy share of a prefill pool beyond which its queue is a backlog
 CHUNK_TOKENS = 8192.0
 PROMPT_BATCHING = 48.0  # running requests per rank at which one more prompt joins a prefill pass
 WAIT_POWER = 0.7
@@ -159,7 +160,8 @@ def disaggregated(
     life = steps * step.total
     rate = np.minimum(n / life * decode_workers, bound)
     waited = np.maximum(load.concurrency - n * decode_workers, rate * first)
-    queue = waiting * (rate / bound) ** 2 / np.maximum(1.0 - rate / bound, 1e-4)
+    used = np.minimum(rate / bound, STEADY_USE)
+    queue = waiting * used * used / (1.0 - used)
     queued = np.maximum(waited - rate * first - queue, 0.0)
     gpus_p, gpus_d = prefill_workers * prefill.tp * prefill.pp, decode_workers * decode.tp * decode.pp
     return Solution(

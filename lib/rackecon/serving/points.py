@@ -28,9 +28,6 @@ FloatArray = NDArray[np.float64]
 # A uniform draw of 80-100 % of the nominal length has a mean of 0.9
 LENGTH_FACTOR = 0.9
 UNKNOWN_DRAFT_TOKENS = 2.0  # the mean of depths 1 to 3, where a row names a method but no depth
-# 8-bit checkpoints taken to carry no scales for an 8-bit cache: the rates of H100 against H200 in TensorRT-LLM's table
-# (3-4 times at 1.4 times the bandwidth) need a cache twice as large as fp8
-WITHOUT_CACHE_SCALES = frozenset({"llama-4-maverick"})
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T.*|\s.*)?$")
 NEEDED = ("accelerator", "model", "weight_precision", "isl", "osl")
 POINT_COLUMNS = (
@@ -69,8 +66,6 @@ def default_kv_precision(accelerator: Accelerator, model: Model, weight_precisio
     """
     if weight_precision in ("fp4", "int4") and model.native_expert_bits < 8.0 and model.native_other_bits >= 16.0:
         return "fp8" if math.isfinite(accelerator.peak_fp4_flops) else "bf16"
-    if weight_precision == "fp8" and model.id in WITHOUT_CACHE_SCALES:
-        return "bf16"
     return "fp8" if weight_precision in ("fp8", "fp4") else "bf16"
 
 
