@@ -1,0 +1,140 @@
+"""Calibration and validation: folds keep curves whole, derivatives are right, intervals cover, shipped scores hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rackecon import catalog
+from rackecon.evidence import calibration
+from rackecon.evidence.ablation import ablate
+from rackecon.evidence.intervals import add_intervals, evidence_class, interval_factors
+from rackecon.evidence.measured import load_evidence
+from rackecon.evidence.nearest import nearest_points
+from rackecon.performance.parameters import load_parameters
+from rackecon.serving.corrections import Conditions, correction
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return load_evidence()
+
+
+def test_folds_keep_every_curve_whole_and_even(evidence) -> None:
+    for shuffle in range(3):
+        homes = calibration.fold_rows(evidence, shuffle)
+        for group in np.unique(evidence.group):
+            assert len(set(homes[evidence.group == group])) == 1
+        counts = np.bincount(homes)
+        assert len(counts) == 5
+        assert counts.min() > 0.9 * counts.mean()
+    assert (calibration.fold_rows(evidence, 0) != calibration.fold_rows(evidence, 1)).any()
+
+
+def test_broken_rows_carry_no_weight_and_repeats_count_once(evidence) -> None:
+    assert (evidence.weight[evidence.broken] == 0).all()
+    assert (evidence.weight[~evidence.broken] > 0).any()
+    frame = evidence.frame[evidence.newest]
+    from rackecon.evidence.measured import CONFIGURATION
+
+    assert not frame.duplicated(list(CONFIGURATION)).any()
+
+
+def test_jacobian_is_the_derivative_of_the_residuals(evidence) -> None:
+    start = load_parameters()
+    problem = calibration._problem(evidence, start, np.ones(len(evidence)))
+    vector = np.concatenate([start.to_vector() * 0.5, np.zeros(len(problem.effects))])
+    jacobian = problem.jacobian(vector)
+    for column in (0, 14, len(start.free()) + 3):
+        moved = vector.copy()
+        moved[column] += calibration.STEP
+        change = (problem.residuals(moved) - problem.residuals(vector)) / calibration.STEP
+        assert np.abs(change - jacobian[:, column]).mean() <= 0.05 * np.abs(change).mean() + 1e-6
+
+
+def test_fit_lowers_the_cost_and_a_held_out_curve_is_not_used(evidence) -> None:
+    start = load_parameters()
+    start = start.from_vector(np.zeros(len(start.free()))).with_intercepts({})
+    rows = evidence.group % 9 != 0
+    problem = calibration._problem(evidence, start, rows.astype(float))
+    before = 0.5 * float((problem.residuals(np.zeros(len(start.free()) + len(problem.effects))) ** 2).sum())
+    first = calibration.fit(evidence, start, rows, 3)
+    assert first.cost < 0.7 * before
+    spoilt = replace(evidence, total_tok_s_per_gpu=np.where(rows, evidence.total_tok_s_per_gpu, 1.0))
+    second = calibration.fit(spoilt, start, rows, 3)
+    assert np.allclose(first.parameters.values(), second.parameters.values(), rtol=1e-9)
+
+
+def test_interval_classes_widen_with_distance_from_evidence() -> None:
+    known = interval_factors("b200-hgx", "deepseek-r1", "aggregated", "total_tok_s_per_gpu")
+    foreign = interval_factors("tpu-v7", "deepseek-r1", "aggregated", "total_tok_s_per_gpu")
+    assert known[0] < 1 < known[1]
+    assert foreign[0] < 1 < foreign[1]
+    assert foreign[1] / foreign[0] > known[1] / known[0]
+    assert evidence_class("tpu-v7", "deepseek-r1", "aggregated") == "new accelerator other"
+    import pandas as pd
+
+    row = {
+        "accelerator": ["b200-hgx"],
+        "model": ["deepseek-r1"],
+        "mode": ["aggregated"],
+        "total_tok_s_per_gpu": [100.0],
+    }
+    out = add_intervals(pd.DataFrame(row))
+    assert out["total_tok_s_per_gpu_low"][0] == pytest.approx(100 * known[0])
+
+
+def test_shipped_scores_cover_and_stay_accurate() -> None:
+    scores = catalog.table("validation_scores").set_index(["scheme", "slice", "quantity"])["median_pct"]
+    for name in ("overall", "aggregated", "disaggregated", "NVIDIA", "AMD"):
+        assert 85 <= scores["coverage of 90 % interval", name, "total_tok_s_per_gpu"] <= 95
+    assert scores["held-out curves", "all with load", "total_tok_s_per_gpu"] < 11
+    assert scores["held-out curves", "disaggregated", "total_tok_s_per_gpu"] < 14
+    assert scores["leave one model out", "all rows", "total_tok_s_per_gpu"] < 20
+
+
+def test_scores_follow_from_the_committed_points() -> None:
+    scores = catalog.table("validation_scores").set_index(["scheme", "slice", "quantity"])["median_pct"]
+    points = catalog.table("validation_points")
+    points = points[points["newest"].astype(bool) & ~points["throughput_only"].astype(bool)]
+    ratio = points["held_out_total_tok_s_per_gpu"] / points["measured_total_tok_s_per_gpu"]
+    # the points carry the mean of three shuffles, the score the mean of three medians
+    assert 100 * (ratio - 1).abs().median() == pytest.approx(
+        scores["held-out curves", "all with load", "total_tok_s_per_gpu"], abs=1.5
+    )
+
+
+def test_nothing_measured_means_no_correction() -> None:
+    conditions = Conditions(*(np.array([x]) for x in (8.0, 1024.0, 1024.0, 0.0, 0.0, 0.9)))
+    rate, first = correction(load_parameters().intercepts, "tpu-v7|vllm|bf16|aggregated", "qwen3-235b-a22b", conditions)
+    assert rate.tolist() == [1.0]
+    assert first.tolist() == [1.0]
+
+
+def test_nearest_points_start_with_the_same_conditions() -> None:
+    asked = {"accelerator": "mi355x", "model": "deepseek-r1", "mode": "disaggregated", "isl": 8192, "osl": 1024}
+    found = nearest_points(asked, 4)
+    assert (found["accelerator"] == "mi355x").all()
+    assert (found["mode"] == "disaggregated").all()
+    assert found["distance"].is_monotonic_increasing
+    assert found["error_pct"].notna().all()
+
+
+def test_taking_a_part_away_does_not_help_overall() -> None:
+    table = ablate()
+    whole = table[table["cell"] == "all rows"].set_index("part")["median_pct"]
+    assert (whole.drop("all parts") >= whole["all parts"] * 0.98).all()
+    assert whole["no host and launch time"] > 2 * whole["all parts"]
+
+
+@pytest.mark.slow
+def test_mlperf_scores_only_the_later_round() -> None:
+    from rackecon.evidence.mlperf import mlperf_scores
+
+    table = mlperf_scores()
+    assert set(table["round"]) == {"v6.0"}
+    assert len(table) > 40
+    assert table["error_pct"].median() < 30
+    assert table.groupby("scenario")["factor"].nunique().eq(1).all()
