@@ -34,6 +34,7 @@ __all__ = [
     "Platform",
     "cards_for",
     "frontier_money",
+    "platform_costs",
     "platforms_for",
     "with_money",
     "with_returns",
@@ -218,7 +219,7 @@ def with_money(
     it_kw = fact("it_kw_per_gpu")
     known = np.where(np.isnan(it_kw), 1.0, it_kw)
     drawn_it = np.where(np.isnan(it_kw), np.nan, drawn_kw_per_gpu(fact("tdp_w"), known, draw_share(draw_curve(), load)))
-    cost, low, high = _costs(plat, assume, drawn_it)
+    cost, low, high = platform_costs(plat, assume, drawn_it)
     premium = speed_premium(out["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
     step = money_step(
         **rates,
@@ -289,7 +290,7 @@ def with_money(
     return out
 
 
-def _costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) -> tuple[Any, Any, Any]:
+def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) -> tuple[Any, Any, Any]:
     """Cost per GPU-hour with its range; a published ownership figure moves with the electricity bill.
 
     A published figure holds its source's electricity. The base case's price and PUE stand for that; another price or

@@ -1,0 +1,230 @@
+"""Sweeps that outgrow memory, patience or one machine: chunks written as they finish, resumed, merged in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from rackecon.analysis.sweep_chunk import data_digests, run_chunk
+from rackecon.analysis.sweep_grid import grid_digest, grid_from_text, read_grid, size_of
+from rackecon.errors import InputError
+
+__all__ = ["CHUNK_POINTS", "sweep", "sweep_record"]
+
+CHUNK_POINTS: Final = 10_000
+ROW_GROUP: Final = 100_000
+IN_FLIGHT: Final = 3  # chunks handed out per worker: keeps workers busy and memory bounded
+MOST_LOSSES: Final = 5  # pools lost without one chunk finished: the chunk itself is the fault
+
+
+def sweep_record(text: str, chunk: int) -> dict[str, Any]:
+    """What a sweep is made of: its grid, the data and the version."""
+    import rackecon
+
+    return {
+        "version": rackecon.__version__,
+        "grid": grid_digest(text),
+        "parameters": grid_from_text(text).model_dump(mode="json", by_alias=True),
+        "points": size_of(grid_from_text(text)),
+        "chunk": chunk,
+        "data": data_digests(),
+    }
+
+
+def sweep(
+    grid_file: Path,
+    output: Path,
+    *,
+    jobs: int = 1,
+    chunk: int = CHUNK_POINTS,
+    scheduler: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Evaluate every point of a grid file into one Parquet file.
+
+    Parameters
+    ----------
+    grid_file : Path
+        YAML (see :mod:`rackecon.analysis.sweep_grid`).
+    output : Path
+        Parquet file; until it is complete its chunks lie in ``OUTPUT.parts/``.
+    jobs : int
+        Local worker processes; 1 works in this process.
+    chunk : int
+        Points per chunk: what an interruption may cost each worker.
+    scheduler : str, optional
+        Address of a Dask scheduler in place of local processes.
+    progress : callable, optional
+        Called with (points done, points in all).
+
+    Returns
+    -------
+    dict
+        The record, also in the file's metadata under ``rackecon``.
+
+    Raises
+    ------
+    InputError
+        A bad grid, another sweep's chunks at the output, no cluster at the address.
+
+    Notes
+    -----
+    Content depends on the grid, the data, the version and the chunk size, never on the workers.
+    """
+    text = read_grid(grid_file)
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: its folder does not exist")
+    if chunk < 1 or jobs < 1:
+        raise InputError("--chunk and --jobs must be 1 or more")
+    record = sweep_record(text, chunk)
+    parts = output.with_name(output.name + ".parts")
+    _claim(parts, record)
+    total, last = record["points"], -(-record["points"] // chunk)
+    missing = [number for number in range(last) if not _part(parts, number).is_file()]
+    done = total - sum(min(chunk, total - number * chunk) for number in missing)
+    if progress:
+        progress(done, total)
+    for number, table in _computed(text, missing, chunk, total, record["data"], jobs, scheduler):
+        _write_part(parts, number, table)
+        done += table.num_rows
+        if progress:
+            progress(done, total)
+    _merge(parts, output, last, record)
+    shutil.rmtree(parts)
+    return record
+
+
+def _part(parts: Path, number: int) -> Path:
+    return parts / f"part-{number:07d}.parquet"
+
+
+def _claim(parts: Path, record: dict[str, Any]) -> None:
+    """Start or continue: chunks of another grid, other data or another version are never mixed in."""
+    manifest = parts / "manifest.json"
+    if manifest.is_file():
+        try:
+            found = json.loads(manifest.read_text(encoding="utf-8"))
+        except ValueError:
+            found = {}
+        differs = [name for name in record if found.get(name) != record[name] and name != "parameters"]
+        if differs:
+            raise InputError(
+                f"{parts.name} holds an unfinished sweep of another {' and '.join(differs)}; "
+                "finish that one, remove the folder, or choose another --output"
+            )
+        return
+    parts.mkdir(exist_ok=True)
+    if any(parts.glob("part-*.parquet")):
+        raise InputError(f"{parts.name} holds chunks without a manifest; remove the folder")
+    fresh = parts / ".manifest.new"
+    fresh.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    os.replace(fresh, manifest)
+
+
+def _write_part(parts: Path, number: int, table: Any) -> None:
+    import pyarrow.parquet as pq
+
+    fresh = parts / f".part-{number:07d}.new"
+    pq.write_table(table, fresh, compression="zstd")
+    os.replace(fresh, _part(parts, number))
+
+
+def _computed(
+    text: str, missing: list[int], chunk: int, total: int, digests: dict[str, str], jobs: int, scheduler: str | None
+) -> Iterator[tuple[int, Any]]:
+    """Chunks as they finish, in any order."""
+
+    def arguments(number: int) -> tuple[str, int, int, dict[str, str]]:
+        return text, number * chunk, min(chunk, total - number * chunk), digests
+
+    if not missing:
+        return
+    if scheduler is None and jobs == 1:
+        for number in missing:
+            yield number, run_chunk(*arguments(number))
+        return
+    left, losses = list(missing), 0
+    while left:
+        before = len(left)
+        try:
+            with _pool(jobs, scheduler) as (pool, workers):
+                for number, table in _drained(pool, workers, left, arguments):
+                    yield number, table
+                    left.remove(number)
+        except BrokenProcessPool:
+            losses = losses + 1 if len(left) == before else 0
+            if losses >= MOST_LOSSES:
+                raise InputError(
+                    f"workers died {losses} times without finishing a chunk; try a smaller --chunk"
+                ) from None
+
+
+def _drained(
+    pool: Executor, workers: int, numbers: list[int], arguments: Callable[[int], Any]
+) -> Iterator[tuple[int, Any]]:
+    waiting = iter(list(numbers))
+    running: dict[Future[Any], int] = {}
+    while True:
+        while len(running) < workers * IN_FLIGHT and (number := next(waiting, None)) is not None:
+            running[pool.submit(run_chunk, *arguments(number))] = number
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            number = running.pop(future)
+            yield number, future.result()
+
+
+@contextmanager
+def _pool(jobs: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
+    if scheduler is None:
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
+        pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+        try:
+            yield pool, jobs
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError("--scheduler needs the extra 'dask': pip install 'rackecon[dask]'") from None
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, ValueError, TypeError):
+        raise InputError(f"no Dask scheduler answers at {scheduler}") from None
+    try:
+        workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+        yield client.get_executor(pure=False), workers
+    finally:
+        client.close()
+
+
+def _merge(parts: Path, output: Path, last: int, record: dict[str, Any]) -> None:
+    """All chunks in point order, in row groups of a fixed size."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fresh = output.with_name(f".{output.name}.new")
+    about = json.dumps(record, sort_keys=True)
+    schema = pq.read_schema(_part(parts, 0)).with_metadata({b"rackecon": about.encode()})
+    with pq.ParquetWriter(fresh, schema, compression="zstd") as writer:
+        held: list[Any] = []
+        rows = 0
+        for number in range(last):
+            held.append(pq.read_table(_part(parts, number)))
+            rows += held[-1].num_rows
+            while rows >= ROW_GROUP or (number == last - 1 and rows):
+                table = pa.concat_tables(held).combine_chunks()
+                writer.write_table(table.slice(0, ROW_GROUP).cast(schema), row_group_size=ROW_GROUP)
+                rest = table.slice(ROW_GROUP)
+                held, rows = [rest] if rest.num_rows else [], rest.num_rows
+    os.replace(fresh, output)

@@ -1,0 +1,279 @@
+"""A grid file: which points a sweep visits, numbered so that any chunk of them can be rebuilt alone.
+
+A sweep is the product of its ``grid`` axes, its ``list`` of cases and its ``sobol`` sample, on top of ``fixed`` values.
+Whatever moves physics changes slowest, so that consecutive points share one search of the serving frontier.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rackecon.errors import InputError, unknown_name
+
+__all__ = ["MONEY", "PHYSICS", "SETTINGS", "Grid", "grid_digest", "grid_from_text", "points_of", "read_grid", "size_of"]
+
+PHYSICS: Final = (
+    "accelerator",
+    "model",
+    "isl_tokens",
+    "osl_tokens",
+    "prefix_cache_hit",
+    "ttft_limit_ms",
+    "tpot_limit_ms",
+    "latency_statistic",
+    "weight_precision",
+    "kv_precision",
+    "mode",
+    "max_gpus",
+    "speculative",
+)
+"""What decides a serving frontier."""
+SETTINGS: Final = ("cost_basis", "cost_tier", "cost_vintage", "power_vintage", "pue")
+"""What decides the cost and power record of a platform."""
+MONEY: Final = {
+    "utilisation": (0.0, 1.0),
+    "horizon_years": (0.1, 30.0),
+    "wacc": (0.0, 1.0),
+    "electricity_usd_per_kwh": (0.0, 10.0),
+    "price_decline_per_year": (0.0, 0.999),
+    "price_factor": (0.0, 1e6),
+    "cost_factor": (0.0, 1e6),
+    "licence_share": (0.0, 1.0),
+    "free_share": (0.0, 1.0),
+}
+"""What moves money alone, with its allowed range: evaluated for all points of a frontier at once."""
+RANGES: Final = {
+    "isl_tokens": (1.0, 10_000_000.0),
+    "osl_tokens": (1.0, 10_000_000.0),
+    "prefix_cache_hit": (0.0, 0.999),
+    "ttft_limit_ms": (0.001, 1e9),
+    "tpot_limit_ms": (0.001, 1e9),
+    "max_gpus": (1.0, 100_000.0),
+    "pue": (1.0, 3.0),
+    **MONEY,
+}
+WORDS: Final = {
+    "latency_statistic": ("median", "p99"),
+    "weight_precision": ("bf16", "fp8", "fp4", "int4"),
+    "kv_precision": ("bf16", "fp8"),
+    "mode": ("aggregated", "disaggregated"),
+    "speculative": ("none", "mtp", "eagle3"),
+    "cost_basis": ("ownership", "rental"),
+}
+REQUIRED: Final = ("accelerator", "model", "isl_tokens", "osl_tokens")
+LARGEST_BYTES: Final = 2**20
+MOST_POINTS: Final = 10**9
+MOST_SAMPLES: Final = 2**24
+
+
+class Sobol(BaseModel):
+    """A scrambled Sobol sample over continuous ranges."""
+
+    model_config = ConfigDict(extra="forbid")
+    samples: int = Field(gt=0, le=MOST_SAMPLES)
+    seed: int = Field(default=1, ge=0)
+    ranges: dict[str, tuple[float, float]] = Field(min_length=1)
+
+
+class Span(BaseModel):
+    """Evenly or geometrically spaced values of one axis."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    start: float = Field(alias="from")
+    to: float
+    points: int = Field(gt=0, le=10**7)
+    log: bool = False
+
+    def values(self) -> list[Any]:
+        """The values, ends included."""
+        if self.log and min(self.start, self.to) <= 0:
+            raise InputError("a logarithmic axis needs ends above 0")
+        space = np.geomspace if self.log else np.linspace
+        return [float(v) for v in space(self.start, self.to, self.points)]
+
+
+class Grid(BaseModel):
+    """A grid file as written."""
+
+    model_config = ConfigDict(extra="forbid")
+    fixed: dict[str, str | float | None] = Field(default_factory=dict)
+    grid: dict[str, list[str | float | None] | Span] = Field(default_factory=dict)
+    cases: list[dict[str, str | float | None]] = Field(default_factory=list, alias="list")
+    sobol: Sobol | None = None
+
+
+def read_grid(path: Path) -> str:
+    """Text of a grid file, checked.
+
+    Raises
+    ------
+    InputError
+        Missing, too large, not UTF-8, not YAML, unknown parameter, value out of range: one line.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.stat().st_size > LARGEST_BYTES:
+        raise InputError(f"{path.name}: {path.stat().st_size:,} bytes is more than a grid may have ({LARGEST_BYTES:,})")
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name}: not UTF-8 text (byte {error.start})") from None
+    try:
+        grid_from_text(text)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from None
+    return text
+
+
+@lru_cache(maxsize=4)
+def grid_from_text(text: str) -> Grid:
+    """A checked grid from its YAML text."""
+    import yaml
+
+    try:
+        raw = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"not YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise InputError("a grid holds fixed:, grid:, list:, sobol:")
+    try:
+        grid = Grid.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
+    _check(grid)
+    return grid
+
+
+def _check(grid: Grid) -> None:
+    places: dict[str, list[tuple[str, list[Any]]]] = {}
+    for name, value in grid.fixed.items():
+        places.setdefault(name, []).append(("fixed", [value]))
+    for name, axis in grid.grid.items():
+        places.setdefault(name, []).append(("grid", axis.values() if isinstance(axis, Span) else axis))
+    names = set(grid.cases[0]) if grid.cases else set()
+    for number, case in enumerate(grid.cases, start=1):
+        if set(case) != names:
+            raise InputError(f"list case {number}: gives {sorted(case)}, the first gives {sorted(names)}")
+    for name in sorted(names, key=str):
+        places.setdefault(name, []).append(("list", [case[name] for case in grid.cases]))
+    for name, (low, high) in grid.sobol.ranges.items() if grid.sobol else ():
+        if name not in RANGES:
+            allowed = ", ".join(sorted(RANGES))
+            raise InputError(f"sobol: '{name}' is not a parameter with a range; allowed: {allowed}")
+        if not low < high:
+            raise InputError(f"sobol {name}: from {low:g} to {high:g} is no range")
+        places.setdefault(name, []).append(("sobol", [low, high]))
+    for name, found in places.items():
+        if len(found) > 1:
+            raise InputError(f"{name} is given twice: {' and '.join(where for where, _ in found)}")
+        where, values = found[0]
+        if not values:
+            raise InputError(f"{where} {name}: no values")
+        _check_values(where, name, values)
+    for name in REQUIRED:
+        if name not in places:
+            raise InputError(f"{name} is not given; a sweep needs {', '.join(REQUIRED)}")
+    if size_of(grid) > MOST_POINTS:
+        raise InputError(f"{size_of(grid):,} points are more than a sweep may have ({MOST_POINTS:,})")
+
+
+def _check_values(where: str, name: str, values: list[Any]) -> None:
+    from rackecon import catalog
+
+    if name in RANGES:
+        low, high = RANGES[name]
+        for value in values:
+            if value is None and name in ("ttft_limit_ms", "tpot_limit_ms", "max_gpus"):
+                continue
+            if isinstance(value, str) or value is None or not math.isfinite(value) or not low <= value <= high:
+                raise InputError(f"{where} {name}: {value!r} is not a number from {low:g} to {high:g}")
+        return
+    for value in values:
+        if name == "accelerator":
+            if not catalog.accelerator(str(value)).servable:
+                raise InputError(f"{where} accelerator: {value} is not served by the model")
+        elif name == "model":
+            catalog.model(str(value))
+        elif name in WORDS:
+            if value not in WORDS[name] and not (value is None and name in PHYSICS):
+                raise unknown_name(name, value, WORDS[name], where)
+        elif name in SETTINGS:
+            if not isinstance(value, str):
+                raise InputError(f"{where} {name}: {value!r} is not text")
+        else:
+            raise unknown_name("parameter", name, (*PHYSICS, *SETTINGS, *MONEY), where)
+
+
+def _components(grid: Grid) -> list[tuple[tuple[str, ...], int, Any]]:
+    """(names, length, values) of each factor of the product, physics first."""
+    out: list[tuple[tuple[str, ...], int, Any]] = []
+    for name, axis in grid.grid.items():
+        values = axis.values() if isinstance(axis, Span) else axis
+        out.append(((name,), len(values), {name: values}))
+    if grid.cases:
+        names = tuple(grid.cases[0])
+        out.append((names, len(grid.cases), {n: [case[n] for case in grid.cases] for n in names}))
+    if grid.sobol:
+        out.append((tuple(grid.sobol.ranges), grid.sobol.samples, None))
+    return sorted(out, key=lambda part: not set(part[0]) & {*PHYSICS, *SETTINGS})
+
+
+def size_of(grid: Grid) -> int:
+    """Number of points."""
+    return math.prod(length for _, length, _ in _components(grid))
+
+
+@lru_cache(maxsize=2)
+def _sample(samples: int, seed: int, low: tuple[float, ...], high: tuple[float, ...]) -> Any:
+    from scipy.stats import qmc
+
+    power = max(int(math.ceil(math.log2(samples))), 0)
+    unit = qmc.Sobol(len(low), scramble=True, rng=seed).random_base2(power)[:samples]
+    return qmc.scale(unit, low, high)
+
+
+def points_of(grid: Grid, first: int, count: int) -> dict[str, Any]:
+    """Parameters of ``count`` points from number ``first`` [columns of arrays].
+
+    Examples
+    --------
+    >>> text = "{fixed: {accelerator: h100-sxm, model: gpt-oss-120b, osl_tokens: 1000}, " \\
+    ...     "grid: {utilisation: [0.4, 0.6], isl_tokens: [1000, 8000]}}"
+    >>> points = points_of(grid_from_text(text), 1, 2)
+    >>> [float(x) for x in points["isl_tokens"]], [float(x) for x in points["utilisation"]]
+    ([1000.0, 8000.0], [0.6, 0.4])
+    """
+    numbers = np.arange(first, first + count)
+    columns: dict[str, Any] = {name: _column([value])[np.zeros(count, int)] for name, value in grid.fixed.items()}
+    parts = _components(grid)
+    places = np.unravel_index(numbers, [length for _, length, _ in parts]) if parts else ()
+    for (names, _, values), place in zip(parts, places, strict=True):
+        if values is None:
+            assert grid.sobol is not None
+            low, high = zip(*grid.sobol.ranges.values(), strict=True)
+            rows = _sample(grid.sobol.samples, grid.sobol.seed, low, high)[place]
+            columns.update({name: rows[:, i] for i, name in enumerate(names)})
+        else:
+            columns.update({name: _column(values[name])[place] for name in names})
+    return columns
+
+
+def _column(values: list[Any]) -> Any:
+    if any(isinstance(value, str) for value in values):
+        return np.array(values, dtype=object)
+    return np.array([math.nan if value is None else value for value in values], dtype=float)
+
+
+def grid_digest(text: str) -> str:
+    """Digest of what a grid means, whatever its layout or comments."""
+    meaning = json.dumps(grid_from_text(text).model_dump(mode="json"), sort_keys=False)
+    return hashlib.sha256(meaning.encode()).hexdigest()[:16]

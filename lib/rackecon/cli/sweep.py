@@ -1,0 +1,44 @@
+"""``rackecon sweep``: a grid of parameters into one Parquet file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["register"]
+
+
+def sweep(
+    grid: Annotated[Path, typer.Argument(help="YAML with fixed:, grid:, list:, sobol:.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Local worker processes; 0: one per core.")] = 0,
+    chunk: Annotated[int, typer.Option("--chunk", help="Points per chunk.")] = 10_000,
+    scheduler: Annotated[str | None, typer.Option("--scheduler", help="Dask scheduler, tcp://HOST:PORT.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Evaluate every point of a grid; interrupted and restarted it continues where it was."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    from rackecon.analysis.sweep import sweep as run
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task("points", total=None)
+        record = run(
+            grid,
+            output,
+            jobs=jobs or os.cpu_count() or 1,
+            chunk=chunk,
+            scheduler=scheduler,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    typer.echo(f"{output}: {record['points']:,} points")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(sweep)
