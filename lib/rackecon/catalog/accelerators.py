@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import read_rows, table_path
+from rackecon.catalog.paths import Stamp, read_rows, table_stamp
 from rackecon.errors import unknown_name
 from rackecon.units import GB_BYTES, GIB_BYTES
 
@@ -75,12 +75,11 @@ class Rack:
 
 def accelerators() -> dict[str, Accelerator]:
     """All accelerators by id, in the table's order."""
-    path = table_path("accelerators")
-    return dict(_accelerators(str(path), path.stat().st_mtime_ns))
+    return dict(_accelerators(table_stamp("accelerators")))
 
 
 @lru_cache(maxsize=8)
-def _accelerators(_path: str, _modified: int) -> dict[str, Accelerator]:
+def _accelerators(_stamp: Stamp) -> dict[str, Accelerator]:
     found: dict[str, Accelerator] = {}
     for index, cells in enumerate(read_rows("accelerators"), start=2):
         row = Row("accelerators", index, cells)

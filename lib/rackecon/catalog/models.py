@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from rackecon.catalog import architecture
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import read_rows, table_path
+from rackecon.catalog.paths import Stamp, read_rows, table_stamp
 from rackecon.errors import unknown_name
 
 __all__ = ["Model", "model", "models"]
@@ -133,12 +133,11 @@ def model_from_row(row: Row) -> Model:
 
 def models() -> dict[str, Model]:
     """All models by id, in the table's order."""
-    path = table_path("models")
-    return dict(_models(str(path), path.stat().st_mtime_ns))
+    return dict(_models(table_stamp("models")))
 
 
 @lru_cache(maxsize=8)
-def _models(_path: str, _modified: int) -> dict[str, Model]:
+def _models(_stamp: Stamp) -> dict[str, Model]:
     rows = (Row("models", index, cells) for index, cells in enumerate(read_rows("models"), start=2))
     return {row.text("id"): model_from_row(row) for row in rows}
 

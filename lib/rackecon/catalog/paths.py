@@ -10,7 +10,21 @@ from pathlib import Path
 
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["data_dir", "read_rows", "table_digest", "table_names", "table_path", "tables_read"]
+__all__ = [
+    "Stamp",
+    "data_dir",
+    "read_rows",
+    "table_digest",
+    "table_names",
+    "table_path",
+    "table_stamp",
+    "tables_read",
+    "user_dir",
+    "user_path",
+]
+
+Stamp = tuple[tuple[str, int], ...]
+"""Path and time of change of each file a table is read from: what a cached reading stands on."""
 
 
 def data_dir() -> Path:
@@ -48,21 +62,54 @@ def tables_read() -> frozenset[str]:
     return frozenset(_USED)
 
 
+def user_dir() -> Path | None:
+    """Folder of the user's own rows: ``RACKECON_USER_DATA``, else user-data/ of the checkout where there is one."""
+    given = os.environ.get("RACKECON_USER_DATA")
+    if not given:
+        checkout = Path(__file__).resolve().parents[3]
+        return checkout / "user-data" if (checkout / "pyproject.toml").is_file() else None
+    folder = Path(given)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"RACKECON_USER_DATA: {folder.name} is not a folder")
+    return folder
+
+
+def user_path(name: str) -> Path | None:
+    """The user's own rows of a table; None where there are none."""
+    folder = user_dir()
+    path = folder / f"{name}.csv" if folder else None
+    return path if path is not None and path.is_file() else None
+
+
+def table_stamp(name: str) -> Stamp:
+    """Files that a table is read from, shipped rows first, with their times of change."""
+    files = [table_path(name), user_path(name)]
+    return tuple((str(path), path.stat().st_mtime_ns) for path in files if path is not None)
+
+
 def read_rows(name: str) -> list[dict[str, str]]:
-    """Rows of a table as text, in file order."""
-    path = table_path(name)
-    return _read(str(path), path.stat().st_mtime_ns)
+    """Rows of a table as text, in file order; the user's own rows follow the shipped ones."""
+    return _read(table_stamp(name))
 
 
 @lru_cache(maxsize=64)
-def _read(path: str, _modified: int) -> list[dict[str, str]]:
-    try:
-        with open(path, encoding="utf-8", newline="") as handle:
-            return list(csv.DictReader(handle))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{Path(path).name}: not UTF-8 text (byte {error.start})") from error
+def _read(stamp: Stamp) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = []
+    columns: list[str] = []
+    for path, _ in stamp:
+        try:
+            with open(path, encoding="utf-8", newline="") as handle:
+                reader = csv.DictReader(handle)
+                columns = columns or list(reader.fieldnames or [])
+                rows += [{name: row.get(name) or "" for name in columns} for row in reader] if rows else list(reader)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{Path(path).name}: not UTF-8 text (byte {error.start})") from error
+    return rows
 
 
 def table_digest(name: str) -> str:
-    """First 12 hexadecimal digits of a table's SHA-256."""
-    return hashlib.sha256(table_path(name).read_bytes()).hexdigest()[:12]
+    """First 12 hexadecimal digits of a table's SHA-256, the user's own rows included."""
+    digest = hashlib.sha256()
+    for path, _ in table_stamp(name):
+        digest.update(Path(path).read_bytes())
+    return digest.hexdigest()[:12]
