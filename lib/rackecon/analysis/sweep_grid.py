@@ -236,7 +236,7 @@ def size_of(grid: Grid) -> int:
 def _sample(samples: int, seed: int, low: tuple[float, ...], high: tuple[float, ...]) -> Any:
     from scipy.stats import qmc
 
-    power = max(int(math.ceil(math.log2(samples))), 0)
+    power = max(math.ceil(math.log2(samples)), 0)
     unit = qmc.Sobol(len(low), scramble=True, rng=seed).random_base2(power)[:samples]
     return qmc.scale(unit, low, high)
 
