@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from rackecon.catalog.user_data import USER_SOURCE
 from rackecon.economics.revenue import PriceCard, SpeedTier
 from rackecon.errors import InputError
 
@@ -20,6 +21,7 @@ STANDARD_TIERS: Final = ("standard", "list", "flat", "off-peak")
 LISTING_KINDS: Final = ("open-weight API price", "closed-model list price")
 MOVING_NAMES: Final = ("deepseek-chat", "deepseek-reasoner")
 """Endpoint names that the provider re-pointed to newer models: their later prices are another model's."""
+OWN_RULE: Final = "median of the listings added by the user, newest of each provider in force"
 RULE: Final = "median standard listing over providers, newest of each provider in force"
 
 
@@ -82,7 +84,8 @@ def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
     Returns
     -------
     PriceCard
-        Cached input is the median over providers that price it; where none does it is charged as fresh.
+        Cached input is the median over providers that price it; where none does it is charged as fresh. Listings that
+        the user added replace the published ones of their model.
 
     Raises
     ------
@@ -90,6 +93,8 @@ def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
         No listing of the model in force at the date.
     """
     found = listings(table, model, as_of_date)
+    own = found[found["source_id"] == USER_SOURCE]
+    found = own if len(own) else found
     if found.empty:
         raise InputError(f"no standard listing of model '{model}' in data/prices.csv in force at {as_of_date}")
     fresh, output = float(found["fresh_input"].median()), float(found["output"].median())
@@ -102,7 +107,7 @@ def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
         cached_input=level,
         output=output,
         as_of_date=as_of_date,
-        rule=RULE,
+        rule=OWN_RULE if len(own) else RULE,
         listings=len(found),
         fresh_input_range=(float(found["fresh_input"].min()), float(found["fresh_input"].max())),
         cached_input_range=spread,
