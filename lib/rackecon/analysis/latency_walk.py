@@ -201,7 +201,7 @@ def story(front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: 
         (first, second),
         f"{leaders[0]} leads at low speed"
         + (f", {leaders[-1]} at high speed" if leaders[-1] != leaders[0] else " and at high speed")
-        + " (profit per MW)",
+        + ", by profit",
         f"An output token at {number(fast)} tok/s/user costs {times(rise)} what it costs at {number(slow)}",
         first_title,
         meaning,

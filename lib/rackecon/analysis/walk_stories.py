@@ -42,7 +42,7 @@ def _leader_sentence(changes: list[tuple[float, str]], unit: str) -> str:
         return "No platform serves this workload within its limits."
     if len(changes) == 1:
         return f"{changes[0][1]} leads at every point of the walk."
-    parts = [f"{name} from {number(at, 5)} {unit}" for at, name in changes[1:]]
+    parts = [f"{name} from {number(at, 5 if at >= 100 else 3)} {unit}" for at, name in changes[1:]]
     return f"{changes[0][1]} leads at first, then {join_words(parts)}."
 
 
