@@ -1,72 +1,127 @@
-"""``rackecon data add-...``: rows of one's own, kept in the folder named by RACKECON_USER_DATA."""
+"""``rackecon data add-...``: your own rows, in a folder apart from the shipped tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rackecon.cli.data import group
+
 __all__ = ["register"]
 
-
-def _tell(lines: Iterable[str]) -> None:
-    for line in lines:
-        typer.echo(line)
+File = Annotated[Path, typer.Argument(help="File to read.")]
+Id = Annotated[str | None, typer.Option("--id", help="Id of the new row; the file's name by default.")]
 
 
-def add_accelerator(file: Annotated[Path, typer.Argument(help="CSV, a line per accelerator.")]) -> None:
-    """Add accelerators, and their racks where given."""
-    from rackecon.analysis.own_rows import add_accelerators
+def _named(path: Path, given: str | None) -> str:
+    import re
 
-    _tell(add_accelerators(file))
+    return given or re.sub(r"[^a-z0-9.\-]+", "-", path.stem.lower()).strip("-.") or "own"
 
 
-def add_model(
-    config: Annotated[Path, typer.Argument(help="A Hugging Face config.json.")],
-    name: Annotated[
-        str | None, typer.Option("--id", help="Id of the model; from the configuration by default.")
-    ] = None,
-    published: Annotated[float | None, typer.Option("--published", help="Published parameters, to compare.")] = None,
+def _add(table: str, path: Path) -> list[dict[str, str]]:
+    from rackecon.catalog.user_rows import add_rows, checked_rows
+
+    rows = checked_rows(table, path)
+    folder = add_rows(table, rows).parent.name
+    typer.echo(f"{len(rows)} rows added to {folder}/{table}.csv")
+    return rows
+
+
+@group.command("add-model")
+def add_model(config: File, id: Id = None) -> None:
+    """Add a model from its Hugging Face config.json; parameters and cache sizes are computed."""
+    from rackecon import catalog
+    from rackecon.catalog.huggingface import model_row, read_config
+    from rackecon.catalog.user_rows import add_rows
+    from rackecon.errors import InputError
+
+    row = model_row(read_config(config), _named(config, id))
+    if row["id"] in catalog.models():
+        raise InputError(f"model id '{row['id']}' is already in models; choose another --id")
+    add_rows("models", [row | {"source_id": "own", "grade": "derived"}])
+    made = catalog.model(row["id"])
+    typer.echo(
+        f"{made.id}: {made.attention}, {made.total_params / 1e9:.4g}B parameters, {made.active_params / 1e9:.4g}B active "
+        f"(no input embedding), {made.kv_bytes_per_token_bf16 / 1024:.4g} KiB of cache a token in BF16, weights {made.native}"
+    )
+
+
+@group.command("add-accelerator")
+def add_accelerator(file: File) -> None:
+    """Add accelerators from a CSV with columns of data/accelerators.csv."""
+    _add("accelerators", file)
+
+
+@group.command("add-price")
+def add_price(file: File) -> None:
+    """Add price listings from a CSV with columns of data/prices.csv."""
+    _add("prices", file)
+
+
+@group.command("add-measured")
+def add_measured(file: File) -> None:
+    """Add measured serving points from a CSV and show the model's error on each."""
+    import numpy as np
+    import pandas as pd
+
+    from rackecon.catalog.user_rows import add_rows, checked_rows
+    from rackecon.serving.points import Points
+    from rackecon.serving.predict import predict
+
+    rows = checked_rows("measured_serving", file)
+    # Predicted before it is written: a layout that cannot be is refused here
+    frame = pd.DataFrame(rows).replace("", None)
+    words = {"accelerator", "model", "weight_precision", "kv_precision", "engine", "mode", "dp_attention", "date"}
+    for name in frame.columns:
+        if name not in words:
+            turned = pd.to_numeric(frame[name], errors="coerce")
+            frame[name] = frame[name] if turned.isna().all() and frame[name].notna().any() else turned
+    rate = np.asarray(predict(Points.from_frame(frame)).total_tok_s_per_gpu, dtype=float)
+    folder = add_rows("measured_serving", rows).parent.name
+    for row, found in zip(rows, rate, strict=True):
+        measured = float(row["total_tok_s_per_gpu"])
+        typer.echo(
+            f"{row['point_id']}: measured {measured:.5g}, predicted {found:.5g} total tok/s/GPU ({found / measured - 1:+.1%})"
+        )
+    typer.echo(f"{len(rows)} rows added to {folder}/measured_serving.csv; `rackecon calibrate` fits with them")
+
+
+@group.command("add-workload")
+def add_workload(trace: File, id: Id = None) -> None:
+    """Add a workload from a request trace: timestamp, input_tokens, output_tokens, prefix_hash (optional)."""
+    from rackecon.catalog.request_trace import workload_row
+    from rackecon.catalog.user_rows import add_rows, complete
+    from rackecon.errors import InputError
+
+    name = _named(trace, id)
+    from rackecon.catalog.paths import read_rows
+
+    if name in {row["workload"] for row in read_rows("workloads")}:
+        raise InputError(f"workload '{name}' is already in workloads; choose another --id")
+    row = workload_row(trace, name)
+    add_rows("workloads", [complete("workloads", {key: str(value) for key, value in row.items()})])
+    hit = row.get("prefix_hit_tokens_infinite")
+    typer.echo(
+        f"{name}: {row['n_requests']} requests in {row['duration']}, input {row['isl_mean']} tokens (median {row['isl_p50']}), "
+        f"output {row['osl_mean']} (median {row['osl_p50']}), gaps vary by {row['interarrival_cv']} of their mean"
+        + (f", {float(hit):.1%} of input in an unlimited prefix cache" if hit else "")
+    )
+
+
+@group.command("add")
+def add(
+    table: Annotated[str, typer.Argument(help="accelerators, racks, costs, prices, measured_serving.")], file: File
 ) -> None:
-    """Add a model from its Hugging Face configuration."""
-    from rackecon.analysis.own_rows import add_model as run
+    """Add rows of any table that takes them, such as the rack and the cost of an accelerator of yours."""
+    from rackecon.errors import InputError
 
-    _tell(run(config, name, published))
-
-
-def add_prices(file: Annotated[Path, typer.Argument(help="CSV, a line per listing.")]) -> None:
-    """Add price listings; they replace the published ones of their models."""
-    from rackecon.analysis.own_rows import add_prices as run
-
-    _tell(run(file))
-
-
-def add_workload(
-    trace: Annotated[Path, typer.Argument(help="CSV: timestamp, input_tokens, output_tokens [, prefix_hash].")],
-    name: Annotated[str, typer.Option("--id", help="Id of the workload and its scenario.")],
-    block_tokens: Annotated[int, typer.Option("--block-tokens", help="Prompt tokens per hash.")] = 512,
-    ttft_limit_ms: Annotated[float | None, typer.Option("--ttft-limit-ms", help="Limit on the first token.")] = None,
-    tpot_limit_ms: Annotated[float | None, typer.Option("--tpot-limit-ms", help="Limit per output token.")] = None,
-) -> None:
-    """Add a workload from a request trace."""
-    from rackecon.analysis.own_rows import add_workload as run
-
-    limits = {"ttft_limit_ms": ttft_limit_ms, "tpot_limit_ms": tpot_limit_ms}
-    _tell(run(trace, name, block_tokens=block_tokens, **limits))
-
-
-def add_measured(file: Annotated[Path, typer.Argument(help="CSV, a line per measured point.")]) -> None:
-    """Add measured points and print the model's error on them."""
-    from rackecon.analysis.own_rows import add_measured as run
-
-    _tell(run(file))
+    if table in ("models", "workloads"):
+        raise InputError(f"{table} are added with add-{table[:-1]}")
+    _add(table, file)
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the group ``data``."""
-    group = next(item.typer_instance for item in app.registered_groups if item.name == "data")
-    for command in (add_accelerator, add_model, add_prices, add_workload, add_measured):
-        assert group is not None
-        group.command()(command)
+    """The commands join the group of ``rackecon data``."""
