@@ -1,0 +1,99 @@
+window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#bedabd", "#4e0823": "#cf295e", "#5c6470": "#8b94a1", "#8d71f9": "#885baa", "#9e411b": "#e97b56", "#a28c21": "#f6e84e"};
+/* Draws the charts in the reader's theme, opens code and definitions, filters and sorts tables. */
+(function () {
+  "use strict";
+  var dark = window.matchMedia("(prefers-color-scheme: dark)"), views = [];
+  function themed(text) {
+    if (!dark.matches) return text;
+    var swap = Object.assign({ "#1c2026": "#e8eaee", "#59616d": "#a9b1bd", "#e3e6ea": "#333a45", "#0b5fa5": "#6db3ee", "#f1f2f4": "#2a313c", "#7fb0d6": "#28567c", "#d98a64": "#8a4527" }, window.rackeconDark || {});
+    return text.replace(/#[0-9a-f]{6}/g, function (c) { return swap[c] || c; });
+  }
+  function draw(figure) {
+    var spec = JSON.parse(themed(figure.querySelector("script").textContent)), canvas = figure.querySelector(".canvas");
+    delete spec.title; /* the page shows title and measure as text, which wraps and prints */
+    if (window.innerWidth < 560 && spec.padding && spec.padding.right > 70) spec.padding.right = 74;
+    return window.vegaEmbed(canvas, spec, { renderer: "svg", actions: false }).then(function (result) {
+      figure.dataset.drawn = "yes";
+      var svg = canvas.querySelector("svg");
+      if (svg) { svg.setAttribute("role", "img"); svg.setAttribute("aria-label", figure.getAttribute("aria-label")); }
+      views.push(result.view);
+      links(figure, JSON.parse(figure.querySelector("script").textContent));
+    });
+  }
+  function links(figure, spec) {
+    var holder = figure.querySelector(".links");
+    if (!holder || holder.children.length) return;
+    button(holder, "Data as CSV", function () { save(new Blob([csv(spec)], { type: "text/csv" }), figure.id + ".csv"); });
+    button(holder, "Image as PNG", function () { image(spec, figure.id + ".png"); });
+  }
+  /* A picture stands alone: drawn again at a fixed size, with its title, on white. */
+  function image(spec, name) {
+    var copy = JSON.parse(JSON.stringify(spec)), box = document.createElement("div");
+    copy.width = 720; copy.background = "#ffffff"; box.hidden = true; document.body.appendChild(box);
+    if (copy.title && copy.title.subtitle) copy.title.subtitle = String(copy.title.subtitle).match(/.{1,110}(\s|$)/g);
+    window.vegaEmbed(box, copy, { renderer: "svg", actions: false }).then(function (r) { return r.view.toImageURL("png", 2); }).then(function (url) { follow(url, name); box.remove(); });
+  }
+  function button(holder, text, act) {
+    var b = document.createElement("button"); b.type = "button"; b.textContent = text; b.addEventListener("click", act); holder.appendChild(b);
+  }
+  function csv(spec) {
+    var rows = [], sets = spec.datasets || {}, best = Object.keys(sets).sort(function (a, b) { return sets[b].length - sets[a].length; })[0];
+    rows = best ? sets[best] : [];
+    if (!rows.length) return "";
+    var keys = Object.keys(rows[0]), quote = function (v) { v = v === null || v === undefined ? "" : String(v); return /[",\n]/.test(v) ? '"' + v.replace(/"/g, '""') + '"' : v; };
+    var note = "# " + (typeof spec.title === "object" ? spec.title.text + " | " + spec.title.subtitle : spec.title || "") + "\n";
+    return note + keys.join(",") + "\n" + rows.map(function (r) { return keys.map(function (k) { return quote(r[k]); }).join(","); }).join("\n") + "\n";
+  }
+  function save(blob, name) { var url = URL.createObjectURL(blob); follow(url, name); setTimeout(function () { URL.revokeObjectURL(url); }, 1000); }
+  function follow(url, name) { var a = document.createElement("a"); a.href = url; a.download = name; a.click(); }
+  window.rackeconDraw = function () {
+    if (!window.vegaEmbed) return;
+    var figures = Array.prototype.slice.call(document.querySelectorAll("figure.chart"));
+    Promise.all(figures.map(draw)).then(function () { document.documentElement.dataset.charts = "drawn"; });
+  };
+  function redraw() {
+    views.forEach(function (v) { v.finalize(); }); views = [];
+    document.querySelectorAll("figure.chart .links").forEach(function (l) { l.textContent = ""; });
+    window.rackeconDraw();
+  }
+  if (dark.addEventListener) dark.addEventListener("change", redraw);
+  document.addEventListener("DOMContentLoaded", function () {
+    var toggle = document.getElementById("code-toggle");
+    if (toggle) toggle.addEventListener("click", function () {
+      var on = toggle.getAttribute("aria-pressed") !== "true";
+      toggle.setAttribute("aria-pressed", String(on)); toggle.textContent = on ? "Hide code" : "Show code";
+      document.body.classList.toggle("show-code", on);
+      document.querySelectorAll("details.code").forEach(function (d) { d.open = on; });
+    });
+    document.querySelectorAll("button.dfn").forEach(function (b) {
+      b.addEventListener("click", function () {
+        var next = b.nextElementSibling;
+        if (next && next.classList.contains("meaning")) { next.remove(); b.setAttribute("aria-expanded", "false"); return; }
+        var s = document.createElement("span"); s.className = "meaning"; s.textContent = b.dataset.meaning; b.after(s); b.setAttribute("aria-expanded", "true");
+      });
+    });
+    document.querySelectorAll("table.searchable").forEach(searchable);
+  });
+  function searchable(table) {
+    var box = document.createElement("div"); box.className = "filter";
+    var input = document.createElement("input"); input.type = "search"; input.setAttribute("aria-label", "Filter rows: " + table.caption.textContent); input.placeholder = "Filter rows";
+    box.appendChild(input); table.closest(".scroll").before(box);
+    input.addEventListener("input", function () {
+      var words = input.value.toLowerCase();
+      Array.prototype.forEach.call(table.tBodies[0].rows, function (r) { r.hidden = r.textContent.toLowerCase().indexOf(words) < 0; });
+    });
+    Array.prototype.forEach.call(table.tHead.rows[0].cells, function (th, i) {
+      var b = document.createElement("button"); b.type = "button"; b.className = "sort"; b.textContent = th.textContent; th.textContent = ""; th.appendChild(b);
+      b.addEventListener("click", function () {
+        var up = th.getAttribute("aria-sort") !== "ascending";
+        Array.prototype.forEach.call(table.tHead.rows[0].cells, function (o) { o.removeAttribute("aria-sort"); });
+        th.setAttribute("aria-sort", up ? "ascending" : "descending");
+        Array.prototype.slice.call(table.tBodies[0].rows).sort(function (a, c) {
+          var x = value(a.cells[i]), y = value(c.cells[i]);
+          return (typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y))) * (up ? 1 : -1);
+        }).forEach(function (r) { table.tBodies[0].appendChild(r); });
+      });
+    });
+  }
+  function value(cell) { var v = cell.dataset.v; if (v !== undefined) return Number(v); var n = parseFloat(cell.textContent.replace(/[^0-9.−-]/g, "").replace("−", "-")); return isNaN(n) ? cell.textContent : n; }
+})();
