@@ -282,7 +282,7 @@ def test_any_change_of_a_configuration_is_a_sane_model_or_one_line(config, data)
     try:
         row = model_row(config | {key: data.draw(value)}, "new")
     except InputError as fault:
-        assert "\n" not in str(fault)
+        assert "\n" not in str(fault)  # noqa: PT017
     else:
         assert 0 < row["stated_active_params"] <= row["stated_total_params"] * 1.5
 
@@ -297,4 +297,4 @@ def test_any_cell_of_an_accelerator_is_taken_or_one_line(own, tmp_path, column, 
     try:
         checked_rows("accelerators", path)
     except InputError as fault:
-        assert "\n" not in str(fault)
+        assert "\n" not in str(fault)  # noqa: PT017

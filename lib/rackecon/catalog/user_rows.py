@@ -255,9 +255,8 @@ def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[s
         raise InputError(
             f"{where}: cached input {row['value_cached_input']} costs more than fresh {row['value_input']}"
         )
-    if table == "measured_serving" and row["output_tok_s_per_gpu"]:
-        if float(row["output_tok_s_per_gpu"]) > float(row["total_tok_s_per_gpu"]):
-            raise InputError(f"{where}: output rate above the total rate; total counts input and output tokens")
+    if table == "measured_serving" and float(row["output_tok_s_per_gpu"] or 0) > float(row["total_tok_s_per_gpu"]):
+        raise InputError(f"{where}: output rate above the total rate; total counts input and output tokens")
 
 
 def _check_keys(name: str, table: str, rows: Sequence[Mapping[str, str]]) -> None:

@@ -1,0 +1,87 @@
+"""``rackecon compare``: what differs between two runs, or two sweeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["register"]
+
+SHORT = 110
+
+
+def compare(
+    run_a: Annotated[str, typer.Argument(help="Name or folder of a run, or a sweep's .parquet.")],
+    run_b: Annotated[str, typer.Argument(help="The other one.")],
+    most: Annotated[int, typer.Option("--most", min=1, help="Results shown.")] = 60,
+) -> None:
+    """List the parameters, the data and the results in which two runs differ."""
+    from rackecon.errors import InputError
+
+    sweeps = [name.endswith(".parquet") for name in (run_a, run_b)]
+    if all(sweeps):
+        _sweeps(Path(run_a), Path(run_b))
+        return
+    if any(sweeps):
+        raise InputError("a run compares with a run, a sweep with a sweep")
+    from rackecon.analysis.compare import differences
+    from rackecon.reporting.run import reports_dir
+    from rackecon.reporting.run_results import load_run
+
+    (first, found_a), (second, found_b) = (load_run(reports_dir() / "runs", name) for name in (run_a, run_b))
+    _record(first, second)
+    changed = differences(found_a, found_b)
+    typer.echo(f"results: {len(changed)} of {len(found_a.keys() | found_b.keys())} differ")
+    for name, (a, b) in list(changed.items())[:most]:
+        typer.echo(f"  {name}\n    A {_short(a)}\n    B {_short(b)}")
+    if len(changed) > most:
+        typer.echo(f"  and {len(changed) - most} more (--most)")
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
+
+
+def _record(first: dict[str, Any], second: dict[str, Any]) -> None:
+    from rackecon.analysis.compare import differences
+
+    if first["version"] != second["version"]:
+        typer.echo(f"version: A {first['version']}, B {second['version']}")
+    for name, words in (("parameters", "default"), ("data", "absent")):
+        changed = differences(first[name], second[name])
+        typer.echo(f"{name}: {len(changed)} differ")
+        for key, pair in changed.items():
+            a, b = (words if value == "absent" else _short(value) for value in pair)
+            typer.echo(f"  {key}: A {a}, B {b}")
+
+
+def _sweeps(first: Path, second: Path) -> None:
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from rackecon.analysis.compare import sweep_differences
+    from rackecon.errors import InputError
+
+    for path in (first, second):
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+    try:
+        tables = [pq.read_table(path) for path in (first, second)]
+        records = [json.loads(table.schema.metadata[b"rackecon"]) for table in tables]
+    except (pa.ArrowInvalid, KeyError, TypeError, ValueError):
+        raise InputError(f"{first.name}, {second.name}: not two sweeps of rackecon") from None
+    _record(*records)
+    found = sweep_differences(tables[0].to_pandas(), tables[1].to_pandas())
+    typer.echo(f"points: A {tables[0].num_rows:,}, B {tables[1].num_rows:,}; columns that differ: {len(found)}")
+    if len(found):
+        typer.echo(found.to_string(index=False, float_format=lambda value: f"{value:+.3%}"))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(compare)
