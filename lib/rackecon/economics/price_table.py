@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rackecon.catalog.user_data import USER_SOURCE
 from rackecon.economics.revenue import PriceCard, SpeedTier
 from rackecon.errors import InputError
 
@@ -21,6 +20,8 @@ STANDARD_TIERS: Final = ("standard", "list", "flat", "off-peak")
 LISTING_KINDS: Final = ("open-weight API price", "closed-model list price")
 MOVING_NAMES: Final = ("deepseek-chat", "deepseek-reasoner")
 """Endpoint names that the provider re-pointed to newer models: their later prices are another model's."""
+USER_SOURCE: Final = "own"
+"""Source of rows that ``rackecon data add-price`` took in."""
 OWN_RULE: Final = "median of the listings added by the user, newest of each provider in force"
 RULE: Final = "median standard listing over providers, newest of each provider in force"
 
