@@ -109,7 +109,7 @@ def tier_table(found: pd.DataFrame) -> pd.DataFrame:
 
     rows = []
     for speed, group in found.groupby("tok_s_per_user_target", sort=True):
-        known = group[group[METRIC].notna()].sort_values(METRIC, ascending=False)
+        known = group[group[METRIC].notna()].sort_values(METRIC, ascending=False, kind="stable")
         if known.empty:
             rows.append(
                 {
@@ -147,12 +147,12 @@ def story(front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: 
         return LatencyStory((none,), none, none, none, "", "", basis)
     slow, fast = float(known["tok_s_per_user_target"].min()), float(known["tok_s_per_user_target"].max())
     best = (
-        known.sort_values(METRIC, ascending=False)
+        known.sort_values(METRIC, ascending=False, kind="stable")
         .drop_duplicates("tok_s_per_user_target")
         .set_index("tok_s_per_user_target")
     )
     cheap = (
-        known.sort_values("cost_usd_per_mtok_output")
+        known.sort_values("cost_usd_per_mtok_output", kind="stable")
         .drop_duplicates("tok_s_per_user_target")
         .set_index("tok_s_per_user_target")["cost_usd_per_mtok_output"]
     )
@@ -165,11 +165,11 @@ def story(front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: 
         else f"the lead per megawatt passes from {changes[0]} to {join_words(changes[1:])}"
     )
     first = f"Promising {number(fast)} instead of {number(slow)} tokens per second and user raises the lowest cost of an output token {times(rise)}: {lead}."
-    ends = front.groupby("platform", sort=False)["tok_s_per_user"].max().sort_values()
+    ends = front.groupby("platform", sort=False)["tok_s_per_user"].max().sort_values(kind="stable")
     second = f"The fastest layouts reach {number(float(ends.iloc[-1]))} tok/s/user on {ends.index[-1]} and {number(float(ends.iloc[0]))} on {ends.index[0]}."
-    at = firsts[firsts[METRIC].notna()].sort_values("ttft_limit_s")
+    at = firsts[firsts[METRIC].notna()].sort_values("ttft_limit_s", kind="stable")
     out = []
-    for name, group in firsts.sort_values("ttft_limit_s").groupby("platform", sort=False):
+    for name, group in firsts.sort_values("ttft_limit_s", kind="stable").groupby("platform", sort=False):
         served = group[group["total_tok_s_per_gpu"].notna()]
         if len(served) and len(served) < len(group):
             out.append(f"{name} needs {number(float(served['ttft_limit_s'].iloc[0]))} s")
@@ -188,7 +188,7 @@ def story(front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: 
     target = 1e3 / case.tpot_limit_ms if case.tpot_limit_ms else None
     losers = known[(known[METRIC] < 0)]
     gone = []
-    for name, group in losers.sort_values("tok_s_per_user_target").groupby("platform", sort=False):
+    for name, group in losers.sort_values("tok_s_per_user_target", kind="stable").groupby("platform", sort=False):
         gone.append(f"{name} from {number(float(group['tok_s_per_user_target'].iloc[0]))}")
     flip = (
         f"At list prices these stop earning as the promise grows: {join_words(gone)} tok/s/user."

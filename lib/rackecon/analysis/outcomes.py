@@ -193,7 +193,7 @@ def win_table(outcomes: Outcomes, metric: str = "profit_usd_per_rack_year") -> p
                     "expected_regret": regret,
                     "place": range(len(cells)),
                 }
-            ).sort_values(["p50", "accelerator"], ascending=[False, True], na_position="last")
+            ).sort_values(["p50", "accelerator"], ascending=[False, True], na_position="last", kind="stable")
             order = frame.pop("place").to_numpy()
             frame["beats_next_share"] = [
                 float(pair[a, b]) if np.isfinite(middle[a]) and np.isfinite(middle[b]) else np.nan

@@ -206,7 +206,7 @@ def rank(
                 "reason": frame.get("reason", ""),
             }
         )
-        out = out.sort_values(["value", "accelerator"], ascending=[False, True], na_position="last")
+        out = out.sort_values(["value", "accelerator"], ascending=[False, True], na_position="last", kind="stable")
         out["rank"] = np.where(out["value"].notna(), np.arange(1, len(out) + 1), 0)
         out["verdict"] = _verdict(out)
         parts.append(out)

@@ -138,7 +138,9 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
                 }
             )
     table = pd.DataFrame(rows)
-    return table.sort_values(["accelerator", "swing", "input"], ascending=[True, False, True], ignore_index=True)
+    return table.sort_values(
+        ["accelerator", "swing", "input"], ascending=[True, False, True], ignore_index=True, kind="stable"
+    )
 
 
 def grouped_sobol(

@@ -96,7 +96,9 @@ def winners(comparison: pd.DataFrame, by: str = "profit_usd_year") -> pd.DataFra
         raise InputError(f"no column '{by}' to choose a winner by")
     known = comparison[comparison[by].notna()]
     order = known.sort_values([by, "accelerator"], ascending=[False, True], kind="stable")
-    return order.drop_duplicates(["model", "scenario", "limit"]).sort_values(["model", "scenario", "limit"])
+    return order.drop_duplicates(["model", "scenario", "limit"]).sort_values(
+        ["model", "scenario", "limit"], kind="stable"
+    )
 
 
 def unit_ranks(table: pd.DataFrame) -> pd.DataFrame:

@@ -109,7 +109,7 @@ def history(model: str) -> pd.DataFrame:
     for _, group in rows.groupby(CONFIGURATION, dropna=False):
         if group["day"].nunique() < 2:
             continue
-        ordered = group.sort_values("day")
+        ordered = group.sort_values("day", kind="stable")
         first = ordered.iloc[0]
         later = ordered.iloc[1:]
         blocks.append(
@@ -204,7 +204,7 @@ def story(found: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baselin
     else:
         first, title = f"No platform beats {name} at these limits.", f"No platform beats {name} at these limits"
     if len(past):
-        last = past.sort_values("months").groupby("platform", sort=False).last()
+        last = past.sort_values("months", kind="stable").groupby("platform", sort=False).last()
         low, high = last["gain"].idxmin(), last["gain"].idxmax()
         second = (
             f"On unchanged hardware and settings measured throughput moved {number(float(last.loc[low, 'gain']), 2)}-fold on {low} and "
@@ -217,7 +217,7 @@ def story(found: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baselin
             "No repeated measurement of this model",
         )
     year = (
-        learnt.sort_values("year")
+        learnt.sort_values("year", kind="stable")
         .groupby("platform", sort=False)["total_tok_s_per_gpu"]
         .agg(lambda v: float(v.iloc[-1] / v.iloc[0]))
     )

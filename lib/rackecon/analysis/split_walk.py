@@ -129,7 +129,7 @@ def story(found: pd.DataFrame, speeds: pd.DataFrame) -> SplitStory:
         f"Splitting pays by more than 5 % in {percent(wins)} of the platform and workload pairs: most on {top['platform']} for {top['scenario']} "
         f"({number(float(top['gain']), 2)} times) and least on {low['platform']} for {low['scenario']} ({number(float(low['gain']), 2)} times)."
     )
-    apart = speeds[speeds["mode"] == "disaggregated"].sort_values("tok_s_per_user_target")
+    apart = speeds[speeds["mode"] == "disaggregated"].sort_values("tok_s_per_user_target", kind="stable")
     ends = apart.groupby("platform", sort=False)["prefill_per_decode"].agg(["first", "last"])
     name = str((ends["first"] / ends["last"].clip(lower=1e-6)).idxmax()) if len(ends) else ""
     second = (
@@ -137,7 +137,7 @@ def story(found: pd.DataFrame, speeds: pd.DataFrame) -> SplitStory:
         if name
         else ""
     )
-    means = known.groupby("scenario", sort=False)["gain"].median().sort_values(ascending=False)
+    means = known.groupby("scenario", sort=False)["gain"].median().sort_values(ascending=False, kind="stable")
     title = f"Splitting pays most for {means.index[0]} ({times(float(means.iloc[0]))} at the median platform), least for {means.index[-1]}"
     pivot = speeds.pivot_table(
         index=["platform", "tok_s_per_user_target"], columns="mode", values="total_tok_s_per_gpu"

@@ -143,7 +143,7 @@ def _win_sentence(ranked: pd.DataFrame, measure: str) -> str:
     known = ranked[ranked["value"].notna()]
     top = known.iloc[0]
     ends = f"nine cases in ten lie between {_amount(float(top['value_low']), measure)} and {_amount(float(top['value_high']), measure)}"
-    rivals = known.iloc[1:].sort_values("win_share", ascending=False)
+    rivals = known.iloc[1:].sort_values("win_share", ascending=False, kind="stable")
     if str(ranked["verdict"].iloc[0]) == "nobody earns":
         return f"Every platform loses money at these assumptions; {ends}."
     close = (

@@ -49,7 +49,7 @@ def _leader_sentence(changes: list[tuple[float, str]], unit: str) -> str:
 def _losers(frame: pd.DataFrame, x: str, unit: str) -> str:
     """Where each platform stops earning along the walk."""
     ends = []
-    for name, group in frame.sort_values(x).groupby("platform", sort=False):
+    for name, group in frame.sort_values(x, kind="stable").groupby("platform", sort=False):
         known = group[group[METRIC].notna()]
         bad = known[known[METRIC] < 0]
         if len(bad):
@@ -63,7 +63,7 @@ def _losers(frame: pd.DataFrame, x: str, unit: str) -> str:
 
 def _unserved(frame: pd.DataFrame, x: str, unit: str) -> str:
     ends = []
-    for name, group in frame.sort_values(x).groupby("platform", sort=False):
+    for name, group in frame.sort_values(x, kind="stable").groupby("platform", sort=False):
         out = group[group["total_tok_s_per_gpu"].isna()]
         if len(out):
             ends.append(f"{name} at {number(float(out[x].iloc[0]))} {unit} ({out['reason'].iloc[0]!s})")
@@ -72,7 +72,9 @@ def _unserved(frame: pd.DataFrame, x: str, unit: str) -> str:
 
 def _pair(frame: pd.DataFrame, x: str) -> tuple[str, ...]:
     """The two platforms that lead at the start."""
-    start = frame[frame[x] == frame[x].min()].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False)
+    start = (
+        frame[frame[x] == frame[x].min()].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False, kind="stable")
+    )
     return tuple(start["accelerator"].head(2))
 
 
@@ -131,7 +133,7 @@ def context_story(walk: pd.DataFrame, hit: float) -> Story:
         meaning += f" At {high:,} tokens the cache lowers profit for {hurt}: cached input sells for less than it saves."
     elif helped:
         meaning += f" At {high:,} tokens the cache helps {helped} most."
-    tops = fresh[fresh[x] == high].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False)
+    tops = fresh[fresh[x] == high].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False, kind="stable")
     flip = _flip_words(tops)
     return Story(
         (first_sentence, second),
@@ -177,18 +179,24 @@ def ratio_story(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int) ->
             ("No platform serves this workload within its limits.",), "Nothing serves this workload", basis=basis
         )
     rate = (
-        a.dropna(subset=["total_tok_s_per_gpu"]).sort_values(x).groupby("platform", sort=False)["total_tok_s_per_gpu"]
+        a.dropna(subset=["total_tok_s_per_gpu"])
+        .sort_values(x, kind="stable")
+        .groupby("platform", sort=False)["total_tok_s_per_gpu"]
     )
-    grows = (rate.last() / rate.first()).sort_values()
+    grows = (rate.last() / rate.first()).sort_values(kind="stable")
     top = grows.index[-1]
-    revenue = a.dropna(subset=[METRIC]).sort_values(x).groupby("platform", sort=False)["revenue_usd_per_mw_year"]
+    revenue = (
+        a.dropna(subset=[METRIC])
+        .sort_values(x, kind="stable")
+        .groupby("platform", sort=False)["revenue_usd_per_mw_year"]
+    )
     change = float((revenue.last() / revenue.first()).loc[top])
     first = (
         f"With {total_tokens:,} tokens per request in all, moving from mostly output to mostly input multiplies {top}'s total "
         f"tokens per second by {number(float(grows.iloc[-1]), 2)} but its revenue per MW by only {number(change, 2)}: input is cheap to serve and cheap to sell."
     )
     ratio, who = _held_gap(total, x)
-    tops = a[a[x] == a[x].max()].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False)
+    tops = a[a[x] == a[x].max()].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False, kind="stable")
     shares = a.dropna(subset=["prefill_gpu_share"]).groupby(x)["prefill_gpu_share"].mean()
     return Story(
         (first, _leader_sentence(changes, "input tokens per output token")),
@@ -209,15 +217,19 @@ def ratio_story(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int) ->
 
 def expert_story(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame) -> Story:
     """Words of the experts page."""
-    free = counts[(counts["line"] == RETUNED) & counts["total_tok_s_per_gpu"].notna()].sort_values("experts")
+    free = counts[(counts["line"] == RETUNED) & counts["total_tok_s_per_gpu"].notna()].sort_values(
+        "experts", kind="stable"
+    )
     if free.empty:
         return Story(("No platform serves this workload within its limits.",), "Nothing serves this workload")
     ends = free.groupby("platform", sort=False)["total_tok_s_per_gpu"]
-    kept = (ends.last() / ends.first()).sort_values()
+    kept = (ends.last() / ends.first()).sort_values(kind="stable")
     low, high = int(free["experts"].min()), int(free["experts"].max())
-    second = top_ks[(top_ks["line"] == RETUNED) & top_ks["total_tok_s_per_gpu"].notna()].sort_values("top_k")
+    second = top_ks[(top_ks["line"] == RETUNED) & top_ks["total_tok_s_per_gpu"].notna()].sort_values(
+        "top_k", kind="stable"
+    )
     slope = second.groupby("platform", sort=False)["total_tok_s_per_gpu"]
-    falls = (slope.first() / slope.last()).sort_values()
+    falls = (slope.first() / slope.last()).sort_values(kind="stable")
     k = f"{int(second['top_k'].min())} to {int(second['top_k'].max())}"
     lost = sorted(set(counts["platform"]) - set(free[free["experts"] == high]["platform"]))
     first = (

@@ -262,7 +262,7 @@ def leader_changes(frame: pd.DataFrame, x: str, metric: str) -> list[tuple[float
 
 def fall_factor(frame: pd.DataFrame, x: str, metric: str) -> pd.Series:
     """First over last value along a walk, per platform: by how much the metric falls."""
-    ordered = frame[frame[metric].notna()].sort_values(x)
+    ordered = frame[frame[metric].notna()].sort_values(x, kind="stable")
     ends = ordered.groupby("platform", sort=False)[metric]
     ratio: pd.Series = ends.first() / ends.last()
     return ratio

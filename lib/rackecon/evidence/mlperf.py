@@ -46,7 +46,7 @@ def best_submissions() -> pd.DataFrame:
     best = best.rename(columns={"tokens_per_s_per_accel": "output_tok_s_per_gpu"})
     names = [*keys, "model", "isl_tokens", "osl_tokens", "output_tok_s_per_gpu", "precision_effective"]
     names += ["accelerators_total", "ttft_limit_ms", "tpot_limit_ms", "submitter", "date"]
-    return best[names].sort_values(keys).reset_index(drop=True)
+    return best[names].sort_values(keys, kind="stable").reset_index(drop=True)
 
 
 def _predicted(row: pd.Series) -> float:

@@ -64,7 +64,7 @@ def _line_ends(frame: pd.DataFrame, x: str, y: str, log_y: bool, gap: float = 0.
     """Label position at each line's right end, pushed apart so that no two overlap."""
     import numpy as np
 
-    ends = frame.sort_values(x).groupby("platform", as_index=False, sort=False).last()
+    ends = frame.sort_values(x, kind="stable").groupby("platform", as_index=False, sort=False).last()
     values = np.log(ends[y].clip(lower=1e-12)) if log_y else ends[y]
     everything = np.log(frame[y].clip(lower=1e-12)) if log_y else frame[y]
     span = float(everything.max() - min(everything.min(), everything.max() if log_y else 0.0)) or 1.0

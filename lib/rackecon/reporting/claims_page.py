@@ -113,7 +113,7 @@ def _combinations(one: Claim) -> str:
     head = "".join(f'<th scope="col" class="n">{number(float(x))}</th>' for x in places)
     rows = ""
     for name in names:
-        part = found.frame[found.frame["series"] == name].sort_values("x")
+        part = found.frame[found.frame["series"] == name].sort_values("x", kind="stable")
         read = np.interp(places, part["x"], part["y"], left=np.nan, right=np.nan)
         cells = "".join(f'<td class="n">{number(float(y))}</td>' for y in read)
         rows += f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>'

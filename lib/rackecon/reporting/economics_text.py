@@ -384,7 +384,7 @@ def price_title(table: pd.DataFrame) -> str:
     known = table[table["break_even_price_factor"].notna()]
     if known.empty:
         return "No platform has a break-even price"
-    low, high = known.sort_values("break_even_price_factor").iloc[[0, -1]].to_dict("records")
+    low, high = known.sort_values("break_even_price_factor", kind="stable").iloc[[0, -1]].to_dict("records")
     if low["break_even_price_factor"] >= 1:
         need = times(low["break_even_price_factor"])
         return f"No platform earns at the card; {low['platform']} would need {need} the price"

@@ -100,7 +100,7 @@ def three_measures(story: Summary) -> Html:
         if known.empty:
             continue
         top, show = known.iloc[0], _shown(key)
-        rivals = known.iloc[1:].sort_values("win_share", ascending=False)
+        rivals = known.iloc[1:].sort_values("win_share", ascending=False, kind="stable")
         verdict = str(ranked["verdict"].iloc[0])
         rows.append(
             {

@@ -111,7 +111,7 @@ def slice_table(kind: str) -> pd.DataFrame:
             if kind != "engine":
                 row["never_seen"] = middle[loo, name, RATE]
             rows.append(row)
-    return pd.DataFrame(rows).sort_values("median").reset_index(drop=True)
+    return pd.DataFrame(rows).sort_values("median", kind="stable").reset_index(drop=True)
 
 
 def cell_table(limit_pct: float = 20.0, points: int = 8) -> pd.DataFrame:
@@ -126,7 +126,9 @@ def cell_table(limit_pct: float = 20.0, points: int = 8) -> pd.DataFrame:
     ].copy()
     table["quantity"] = table["quantity"].map(NAMES)
     table["slice"] = table["slice"].str.replace("|", ", ")
-    return table[["slice", "quantity", "points", "median_pct", "p90_pct"]].sort_values("median_pct", ascending=False)
+    return table[["slice", "quantity", "points", "median_pct", "p90_pct"]].sort_values(
+        "median_pct", ascending=False, kind="stable"
+    )
 
 
 def coverage_table() -> pd.DataFrame:
@@ -135,7 +137,7 @@ def coverage_table() -> pd.DataFrame:
     table = scores[scores["scheme"] == "coverage of 90 % interval"]
     wide = table.pivot(index="slice", columns="quantity", values="median_pct").reset_index()
     order = {name: i for i, name in enumerate(("overall", "aggregated", "disaggregated", "NVIDIA", "AMD"))}
-    return wide.sort_values("slice", key=lambda s: s.map(order)).reset_index(drop=True)
+    return wide.sort_values("slice", key=lambda s: s.map(order), kind="stable").reset_index(drop=True)
 
 
 def held_out(rows: str = "loaded") -> pd.DataFrame:
@@ -167,7 +169,7 @@ def misses(count: int = 12) -> pd.DataFrame:
     """The worst held-out misses with what is known about them."""
     table = held_out("all")
     table["off"] = np.abs(np.log(table["held_out_total_tok_s_per_gpu"] / table["measured_total_tok_s_per_gpu"]))
-    table = table.sort_values(["off", "point_id"], ascending=[False, True]).head(count)
+    table = table.sort_values(["off", "point_id"], ascending=[False, True], kind="stable").head(count)
     queue = (table["mode"] == "disaggregated") & (table["measured_ttft_ms"] > 5000)
     other = np.where(queue, "prefill pool near saturation: small errors of its speed move the whole point", "not known")
     table["known"] = table["flag"].map(REASONS).fillna(table["mode"]).to_numpy()
@@ -235,7 +237,7 @@ def trust_sentences() -> list[str]:
     """Where not to trust the model, from the scores."""
     middle, tail = _medians(), _tails()
     models, chips = slice_table("model"), slice_table("accelerator")
-    weak, far = models.iloc[-1], chips.sort_values("never_seen").iloc[-1]
+    weak, far = models.iloc[-1], chips.sort_values("never_seen", kind="stable").iloc[-1]
     first = (HELD, "disaggregated", FIRST)
     return [
         f"Time to first token of disaggregated deployments is {percent(middle[first] / 100)} off in the median and "
@@ -257,13 +259,17 @@ def mlperf_table() -> pd.DataFrame:
     table = mlperf_scores()
     table["platform"] = [catalog.accelerator(a).label for a in table["accelerator"]]
     names = ["platform", "benchmark", "scenario", "submitter", "output_tok_s_per_gpu", "predicted_tok_s_per_gpu"]
-    return table[[*names, "error_pct"]].sort_values(["benchmark", "scenario", "platform"]).reset_index(drop=True)
+    return (
+        table[[*names, "error_pct"]]
+        .sort_values(["benchmark", "scenario", "platform"], kind="stable")
+        .reset_index(drop=True)
+    )
 
 
 def mlperf_sentence() -> str:
     """What MLPerf says of the model."""
     table = mlperf_table()
-    by = table.groupby("benchmark")["error_pct"].median().sort_values()
+    by = table.groupby("benchmark")["error_pct"].median().sort_values(kind="stable")
     quick = table[table["scenario"] == "Interactive"]["error_pct"].median()
     return (
         f"Median error {percent(float(table['error_pct'].median()) / 100)} over {len(table)} best submissions, with one factor "
@@ -307,7 +313,7 @@ def table_scatter() -> tuple[pd.DataFrame, str]:
         f"Measured over predicted runs from {number(low, 2)} to {number(high, 2)} for one model and engine: no single speed "
         "of its kernels can explain both ends, and taking away any one part of the model leaves the error about where it is."
     )
-    return table[names].sort_values(["platform", "isl", "osl"]).reset_index(drop=True), text
+    return table[names].sort_values(["platform", "isl", "osl"], kind="stable").reset_index(drop=True), text
 
 
 def cache_ablation() -> tuple[pd.DataFrame, str]:

@@ -160,7 +160,9 @@ def peak_rows(accelerator: str, model: str, workload: str, weight_precision: str
     if frame is None:
         return []
     names = ["point_id", "date", "source_id", "total_tok_s_per_gpu", "tok_s_per_user"]
-    rows = frame.dropna(subset=["total_tok_s_per_gpu"]).sort_values("total_tok_s_per_gpu", ascending=False)
+    rows = frame.dropna(subset=["total_tok_s_per_gpu"]).sort_values(
+        "total_tok_s_per_gpu", ascending=False, kind="stable"
+    )
     return [{str(k): v for k, v in row.items()} for row in rows[names].to_dict("records")]
 
 
