@@ -13,9 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rackecon import catalog
+from rackecon.analysis.evaluate import evaluate
 from rackecon.catalog.huggingface import model_row, read_config
 from rackecon.catalog.request_trace import workload_row
 from rackecon.catalog.user_rows import add_rows, checked_rows
+from rackecon.economics.cost_table import records_from
+from rackecon.economics.power_table import VINTAGE_METRICS
+from rackecon.economics.price_table import card_from
 from rackecon.errors import InputError
 
 LLAMA = {
@@ -298,3 +302,32 @@ def test_any_cell_of_an_accelerator_is_taken_or_one_line(own, tmp_path, column, 
         checked_rows("accelerators", path)
     except InputError as fault:
         assert "\n" not in str(fault)  # noqa: PT017
+
+
+def test_an_own_accelerator_with_cost_power_and_rack_earns_on_an_own_workload(own, tmp_path):
+    tables = {
+        "accelerators": ACCELERATOR,
+        "racks": RACK.replace("tpu-v7x", "mychip-1"),
+        "costs": "accelerator,value\nmychip-1,2.5\n",
+        "power": "accelerator,value\nmychip-1,1.4\n",
+    }
+    for table, text in tables.items():
+        path = tmp_path / f"{table}.csv"
+        path.write_text(text, encoding="utf-8")
+        add_rows(table, checked_rows(table, path))
+    assert catalog.accelerator("mychip-1").vendor == "nvidia"
+    costs = {(r.accelerator, r.basis, r.vintage): r.usd_per_gpu_hour for r in records_from(catalog.table("costs"))}
+    assert costs["mychip-1", "ownership", "2026-07"] == 2.5
+    power = catalog.table("power").set_index("accelerator").loc["mychip-1"]
+    assert (power["metric"], float(power["value"])) == (VINTAGE_METRICS["2026-07"], 1.4)
+    row = evaluate(["mychip-1"], ["gpt-oss-120b"], ["chat"], cost_usd_per_gpu_hour=2.5).iloc[0]
+    assert row["profit_usd_per_rack_year"] > 0
+
+
+def test_an_own_listing_replaces_the_published_ones_of_its_model_only(own, tmp_path):
+    path = tmp_path / "price.csv"
+    path.write_text(PRICE, encoding="utf-8")
+    add_rows("prices", checked_rows("prices", path))
+    card = card_from(catalog.table("prices"), "gpt-oss-20b", "2026-11-23")
+    assert (card.fresh_input, card.cached_input, card.output, card.listings) == (0.1, 0.02, 0.4, 1)
+    assert card_from(catalog.table("prices"), "deepseek-r1", "2026-11-23").listings > 1

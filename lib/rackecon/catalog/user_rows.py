@@ -26,7 +26,8 @@ ADDABLE: Final = {
         "id", "family", "peak_bf16_flops", "hbm_gib", "hbm_tb_per_s", "scaleup_gb_per_s", "scaleup_domain_gpus", "tdp_w",
     ),
     "racks": ("accelerator", "gpus_per_rack", "rack_it_kw"),
-    "costs": ("category", "item", "accelerator", "value", "unit"),
+    "costs": ("accelerator", "value"),
+    "power": ("accelerator", "value"),
     "models": ("id", "layers", "hidden"),
     "prices": ("provider", "model_id", "value_input", "value_output", "valid_from"),
     "measured_serving": (
@@ -34,18 +35,25 @@ ADDABLE: Final = {
         "concurrency", "total_tok_s_per_gpu",
     ),
     "workloads": ("workload", "isl_mean", "osl_mean"),
+    "scenarios": ("id", "isl_tokens", "osl_tokens"),
 }  # fmt: skip
 """Tables that take rows, with the columns a row cannot do without."""
 KEYS: Final = {
     "accelerators": "id", "models": "id", "racks": "accelerator", "measured_serving": "point_id", "workloads": "workload",
+    "scenarios": "id",
 }  # fmt: skip
 DEFAULTS: Final[dict[str, dict[str, str]]] = {
     "accelerators": {
-        "vendor": "own", "status": "available", "servable": "true", "gpus_per_server": "8", "scaleout_gbit_per_s": "400",
-        "kernel_hw": "h100_sxm", "kernel_inherited": "true", "grade": "estimate",
+        "status": "available", "servable": "true", "gpus_per_server": "8", "scaleout_gbit_per_s": "400",
+        "kernel_inherited": "true", "grade": "estimate",
     },
     "racks": {"servers_per_rack": "1", "layout": "own rack", "grade": "estimate"},
-    "costs": {"grade": "estimate"},
+    "costs": {
+        "category": "TCO $/GPU-hr (Jul-2026)", "basis": "own - hyperscaler", "unit": "$/GPU-hr", "confidence": "own",
+        "grade": "estimate",
+    },
+    "power": {"metric": "all_in_kw_per_accelerator_current", "unit": "kW", "grade": "estimate"},
+    "scenarios": {"latency_statistic": "median", "prefix_cache_hit": "0", "grade": "measured"},
     "prices": {"kind": "open-weight API price", "tier": "standard", "unit": "$/M tokens", "grade": "published"},
     "measured_serving": {"pp": "1", "dp_attention": "false", "length_draw": "as stated", "grade": "measured"},
     "models": {"grade": "derived"},
@@ -95,7 +103,7 @@ WORDS: Final = {
     "accelerators": {"status": ("available", "announced"), "servable": ("true", "false")},
 }
 LINKS: Final = {"accelerator": "accelerators", "model": "models", "model_id": "models"}
-LINKED_IN: Final = ("racks", "costs", "measured_serving", "prices")
+LINKED_IN: Final = ("racks", "costs", "power", "measured_serving", "prices")
 
 
 def read_csv(path: Path, *, largest: int = LARGEST_BYTES) -> str:
@@ -186,7 +194,12 @@ def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
     if "source_id" in fields:
         full["source_id"] = full["source_id"] or "own"
     if table == "accelerators":
+        alike = next((found for found in read_rows("accelerators") if found["family"] == full["family"]), {})
+        for name in ("vendor", "kernel_hw"):
+            full[name] = full[name] or alike.get(name, "")
         full["name"], full["label"] = full["name"] or full["id"], full["label"] or full["name"] or full["id"]
+    if table in ("costs", "power"):
+        full["item"] = full["item"] or full["accelerator"]
     if table == "prices":
         full["model"], full["source_date"] = (
             full["model"] or full["model_id"],
@@ -247,10 +260,10 @@ def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[s
     if table == "accelerators":
         known = sorted({found["kernel_hw"] for found in read_rows("accelerators") if found["kernel_hw"]})
         families = sorted({found["family"] for found in read_rows("accelerators")})
-        if row["kernel_hw"] not in known:
-            raise unknown_name("kernel_hw", row["kernel_hw"][:60], known, where)
         if row["family"] not in families:
             raise unknown_name("family", row["family"][:60], families, where)
+        if row["kernel_hw"] not in known:
+            raise unknown_name("kernel_hw", row["kernel_hw"][:60], known, where)
     if table == "prices" and row["value_cached_input"] and float(row["value_cached_input"]) > float(row["value_input"]):
         raise InputError(
             f"{where}: cached input {row['value_cached_input']} costs more than fresh {row['value_input']}"

@@ -90,8 +90,13 @@ def add_measured(file: File) -> None:
 
 
 @group.command("add-workload")
-def add_workload(trace: File, id: Id = None) -> None:
-    """Add a workload from a request trace: timestamp, input_tokens, output_tokens, prefix_hash (optional)."""
+def add_workload(
+    trace: File,
+    id: Id = None,
+    ttft_limit_ms: Annotated[float | None, typer.Option(min=0.01, help="Limit on the first token [ms].")] = None,
+    tpot_limit_ms: Annotated[float | None, typer.Option(min=0.01, help="Limit per output token [ms].")] = None,
+) -> None:
+    """Add a workload, and a scenario of its means, from a trace: timestamp, input_tokens, output_tokens [, prefix_hash]."""
     from rackecon.catalog.request_trace import workload_row
     from rackecon.catalog.user_rows import add_rows, complete
     from rackecon.errors import InputError
@@ -99,11 +104,23 @@ def add_workload(trace: File, id: Id = None) -> None:
     name = _named(trace, id)
     from rackecon.catalog.paths import read_rows
 
-    if name in {row["workload"] for row in read_rows("workloads")}:
-        raise InputError(f"workload '{name}' is already in workloads; choose another --id")
+    for table, key in (("workloads", "workload"), ("scenarios", "id")):
+        if name in {row[key] for row in read_rows(table)}:
+            raise InputError(f"workload '{name}' is already in {table}; choose another --id")
     row = workload_row(trace, name)
     add_rows("workloads", [complete("workloads", {key: str(value) for key, value in row.items()})])
     hit = row.get("prefix_hit_tokens_infinite")
+    case = {
+        "id": name,
+        "meaning": f"own trace {trace.name}",
+        "isl_tokens": f"{max(round(float(row['isl_mean'])), 1)}",
+        "osl_tokens": f"{max(round(float(row['osl_mean'])), 1)}",
+        "prefix_cache_hit": f"{min(float(hit or 0.0), 0.99):.4f}",
+        "ttft_limit_ms": "" if ttft_limit_ms is None else f"{ttft_limit_ms:g}",
+        "tpot_limit_ms": "" if tpot_limit_ms is None else f"{tpot_limit_ms:g}",
+        "basis": f"means of {row['n_requests']} requests",
+    }
+    add_rows("scenarios", [complete("scenarios", case)])
     typer.echo(
         f"{name}: {row['n_requests']} requests in {row['duration']}, input {row['isl_mean']} tokens (median {row['isl_p50']}), "
         f"output {row['osl_mean']} (median {row['osl_p50']}), gaps vary by {row['interarrival_cv']} of their mean"
@@ -113,7 +130,8 @@ def add_workload(trace: File, id: Id = None) -> None:
 
 @group.command("add")
 def add(
-    table: Annotated[str, typer.Argument(help="accelerators, racks, costs, prices, measured_serving.")], file: File
+    table: Annotated[str, typer.Argument(help="accelerators, racks, costs, power, prices, measured_serving.")],
+    file: File,
 ) -> None:
     """Add rows of any table that takes them, such as the rack and the cost of an accelerator of yours."""
     from rackecon.errors import InputError
