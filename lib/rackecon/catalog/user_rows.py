@@ -194,7 +194,8 @@ def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
     if "source_id" in fields:
         full["source_id"] = full["source_id"] or "own"
     if table == "accelerators":
-        alike = next((found for found in read_rows("accelerators") if found["family"] == full["family"]), {})
+        shipped = (found for found in read_rows("accelerators") if found["family"] == full["family"])
+        alike: dict[str, str] = next(shipped, {})
         for name in ("vendor", "kernel_hw"):
             full[name] = full[name] or alike.get(name, "")
         full["name"], full["label"] = full["name"] or full["id"], full["label"] or full["name"] or full["id"]
