@@ -195,7 +195,7 @@ def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
         full["source_id"] = full["source_id"] or "own"
     if table == "accelerators":
         shipped = (found for found in read_rows("accelerators") if found["family"] == full["family"])
-        alike: dict[str, str] = next(shipped, {})
+        alike = next(shipped, None) or dict[str, str]()
         for name in ("vendor", "kernel_hw"):
             full[name] = full[name] or alike.get(name, "")
         full["name"], full["label"] = full["name"] or full["id"], full["label"] or full["name"] or full["id"]
