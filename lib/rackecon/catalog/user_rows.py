@@ -94,7 +94,7 @@ RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
         "tpot_ms": (1e-3, 1e7, "ms"),
     },
 }
-WORDS: Final = {
+WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "measured_serving": {
         "weight_precision": ("bf16", "fp8", "fp4", "int4"),
         "mode": ("aggregated", "disaggregated"),
@@ -195,7 +195,7 @@ def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
         full["source_id"] = full["source_id"] or "own"
     if table == "accelerators":
         shipped = (found for found in read_rows("accelerators") if found["family"] == full["family"])
-        alike = next(shipped, None) or dict[str, str]()
+        alike: dict[str, str] = next(shipped, {})
         for name in ("vendor", "kernel_hw"):
             full[name] = full[name] or alike.get(name, "")
         full["name"], full["label"] = full["name"] or full["id"], full["label"] or full["name"] or full["id"]
