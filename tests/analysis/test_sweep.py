@@ -174,7 +174,10 @@ BAD = {
     "missing lengths": (GRID.replace(", osl_tokens: 500", ""), "osl_tokens is not given"),
     "uneven list": (GRID.replace(", prefix_cache_hit: 0.5", ""), "list case 2"),
     "reversed range": (GRID.replace("[3, 6]", "[6, 3]"), "is no range"),
-    "too many points": (GRID.replace("points: 5", "points: 10000000").replace("samples: 10", "samples: 1000"), "more than a sweep may have"),
+    "too many points": (
+        GRID.replace("points: 5", "points: 10000000").replace("samples: 10", "samples: 1000"),
+        "more than a sweep may have",
+    ),
     "wrong type": (GRID.replace("samples: 10", "samples: ten"), "sobol.samples"),
 }
 
