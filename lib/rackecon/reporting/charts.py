@@ -356,7 +356,7 @@ def scatter_measured(
     palette = ["#063c69", "#9e411b", "#25a5a5", "#a28c21", "#8d71f9"]
     points = (
         alt_.Chart(data)
-        .mark_circle(size=22, opacity=0.65)
+        .mark_point(filled=True, size=26, opacity=0.65)
         .encode(
             x=alt_.X(f"{measured}:Q", scale=scale, title=f"measured, {unit}", axis=alt_.Axis(format="~s")),
             y=alt_.Y(f"{predicted}:Q", scale=scale, title=f"predicted, {unit}", axis=alt_.Axis(format="~s")),
