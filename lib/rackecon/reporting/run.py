@@ -52,6 +52,18 @@ def normalise(notebook: dict[str, Any]) -> dict[str, Any]:
     return notebook
 
 
+def _with_known_pictures(notebook: dict[str, Any], name: str) -> dict[str, Any]:
+    """The notebook with the committed report's pictures where its charts are the same."""
+    from rackecon.reporting.pictures import keep_pictures
+
+    committed = reports_dir() / f"{name}.ipynb"
+    try:
+        before = json.loads(committed.read_text(encoding="utf-8"))
+        return keep_pictures(notebook, before)
+    except (OSError, ValueError, KeyError):
+        return notebook  # no committed report, or one that cannot be read: fresh pictures
+
+
 def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
     """Execute and render one notebook into a folder; the good files there are replaced only by good ones."""
     import time
@@ -81,7 +93,7 @@ def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
             cell = error.exec_count if error.exec_count is not None else "?"
             message = " ".join(str(error.evalue).split())[:300]
             return Outcome(name, time.perf_counter() - begun, f"{name}: cell {cell}: {error.ename}: {message}")
-        notebook = normalise(json.loads(out.read_text(encoding="utf-8")))
+        notebook = _with_known_pictures(normalise(json.loads(out.read_text(encoding="utf-8"))), name)
         text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         from rackecon.reporting.html import render_page
 
