@@ -11,7 +11,8 @@ from rackecon import catalog
 from rackecon.analysis.evaluate import PLATFORMS, evaluate
 from rackecon.analysis.outcomes import pairwise, percentiles, summary, win_table
 from rackecon.analysis.pairs import pair_drivers, pair_flips
-from rackecon.analysis.propagate import Terms, portfolio, propagate, run
+from rackecon.analysis.portfolio import portfolio
+from rackecon.analysis.propagate import Terms, propagate, run
 from rackecon.analysis.sampling import median_scores, sample
 from rackecon.analysis.sensitivity import flip_map, sobol_table, tornado, verdict_drivers
 from rackecon.analysis.shortlist_check import check_shortlist

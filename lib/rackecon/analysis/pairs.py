@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon.analysis.outcomes import compare
-from rackecon.analysis.propagate import Outcomes, Portfolio, propagate
+from rackecon.analysis.portfolio import Portfolio
+from rackecon.analysis.propagate import Outcomes, propagate
 from rackecon.analysis.sampling import SEED, blocked
 from rackecon.analysis.sensitivity import flip_map, indices, sobol_points
 from rackecon.errors import InputError

@@ -8,25 +8,23 @@ median the result is that of :func:`rackecon.analysis.evaluate.evaluate`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.analysis.assumptions import Assumptions, assumptions
-from rackecon.analysis.distributions import Distribution, distributions, recentred, two_piece
-from rackecon.analysis.money import Platform, cards_for, platforms_for
-from rackecon.analysis.sampling import PHYSICAL_POINTS, SEED, Design, Scores, design, sample
-from rackecon.analysis.shortlist import PHYSICAL, RATES, Work, exact_rows, relevant, shortlist, tails, work_at
+from rackecon.analysis.distributions import two_piece
+from rackecon.analysis.money import Platform
+from rackecon.analysis.portfolio import Cell, Portfolio, portfolio
+from rackecon.analysis.sampling import PHYSICAL_POINTS, SEED, Scores, sample
+from rackecon.analysis.shortlist import PHYSICAL, RATES, Work, relevant, tails, work_at
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
 from rackecon.economics.power_table import draw_curve
-from rackecon.economics.price_table import listings
 from rackecon.economics.restated import restated_cost_usd_per_gpu_hour
 from rackecon.economics.returns import returns
-from rackecon.economics.revenue import PriceCard
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import interval_factors
@@ -34,7 +32,7 @@ from rackecon.evidence.intervals import interval_factors
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = ["DRAWS", "OUTPUTS", "Cell", "Outcomes", "Portfolio", "Terms", "portfolio", "propagate", "run"]
+__all__ = ["DRAWS", "OUTPUTS", "Outcomes", "Terms", "propagate", "run"]
 
 FloatArray = NDArray[np.float64]
 DRAWS: Final = 32768
@@ -58,54 +56,8 @@ OUTPUTS: Final = (
     "output_tok_s_per_gpu",
     "tok_s_per_user",
 )
-RECENTRED: Final = {
-    "utilisation": "utilisation",
-    "wacc": "wacc",
-    "electricity_usd_per_kwh": "electricity_usd_per_kwh",
-    "pue": "pue",
-    "price_decline": "price_decline_per_year",
-    "life_years": "horizon_years",
-}
-"""Inputs whose median is an assumption of the report: another assumption moves the whole distribution."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One platform serving one model under one scenario, ready to be drawn."""
-
-    accelerator: str
-    model: str
-    scenario: str
-    reason: str
-    platform: Platform
-    card: PriceCard | None
-    platform_index: int
-    model_index: int
-    price: tuple[float, float, float, float]
-    """Lowest, 10th and 90th percentile, highest price level: factors on the card."""
-
-
-@dataclass(frozen=True)
-class Portfolio:
-    """Cells of platforms x models x scenarios with the distributions and factors behind their draws."""
-
-    cells: tuple[Cell, ...]
-    cases: Mapping[str, Scenario]
-    inputs: Mapping[str, Distribution]
-    plan: Design
-    assume: Assumptions
-    options: Mapping[str, Any] = field(default_factory=dict)
-    lists: dict[tuple[Any, ...], dict[str, NDArray[Any]]] = field(default_factory=dict, compare=False, repr=False)
-    """Short lists already searched, by cell and physical point."""
-
-    def listed(self, cell: Cell, scores: FloatArray) -> dict[str, NDArray[Any]]:
-        """Short list of a cell at one physical point, searched once."""
-        key = (cell.accelerator, cell.model, cell.scenario, *scores.tolist())
-        if key not in self.lists:
-            case = self.cases[cell.scenario]
-            work = work_at(case, cell.model, self.inputs, scores[None, :])
-            self.lists[key] = shortlist(exact_rows(cell.accelerator, cell.model, work, 0, self.options), case)
-        return self.lists[key]
+BLOCK: Final = 512
+"""Draws weighed at once: more fall out of the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +68,7 @@ class Outcomes:
     values: Mapping[str, FloatArray]
     served: NDArray[np.bool_]
     """Whether any configuration met the limits in that draw; if not, it earns nothing and costs all."""
-    layout: NDArray[np.str_]
+    layout: NDArray[np.object_]
     """Chosen configuration: mode, layout, draft tokens, requests in flight; empty where nothing served."""
 
     @property
@@ -128,70 +80,6 @@ class Outcomes:
         """Cells of one comparison, in the order of the platforms."""
         cells = self.portfolio.cells
         return np.array([i for i, c in enumerate(cells) if (c.model, c.scenario) == (model, scenario)], dtype=np.intp)
-
-
-def portfolio(
-    accelerators: Sequence[str],
-    models: Sequence[str],
-    scenarios: Iterable[str | Scenario],
-    *,
-    price_cards: Mapping[str, PriceCard] | None = None,
-    search_options: Mapping[str, Any] | None = None,
-    inputs: Mapping[str, Distribution] | None = None,
-    **overrides: Any,
-) -> Portfolio:
-    """Search the short lists and line up distributions, prices and costs.
-
-    Parameters
-    ----------
-    accelerators, models : sequence of str
-        Ids.
-    scenarios : iterable of str or Scenario
-        Ids of data/scenarios.csv or records.
-    price_cards, search_options : mapping, optional
-        As in :func:`rackecon.analysis.evaluate.evaluate`.
-    inputs : mapping of Distribution, optional
-        Those of data/distributions.csv by default; their medians follow the assumptions.
-    **overrides
-        Fields of :class:`~rackecon.analysis.assumptions.Assumptions`.
-
-    Returns
-    -------
-    Portfolio
-    """
-    from rackecon import catalog
-
-    assume = assumptions(**overrides)
-    known = dict(inputs) if inputs is not None else distributions()
-    for name, owner in RECENTRED.items():
-        known[name] = recentred(known[name], float(getattr(assume, owner)))
-    cases = {c.id: c for c in (catalog.scenario(s) if isinstance(s, str) else s for s in scenarios)}
-    platforms = platforms_for(accelerators, assume)
-    cards = cards_for(models, assume, price_cards)
-    widths = {name: _price_width(name, assume, known["price_level"]) for name in models}
-    cells = []
-    for case in cases.values():
-        for m, name in enumerate(models):
-            for p, key in enumerate(accelerators):
-                reason = platforms[key].reason
-                if cards[name] is None:
-                    reason = "no standard listing of the model at the as-of date"
-                cells.append(Cell(key, name, case.id, reason, platforms[key], cards[name], p, m, widths[name]))
-    return Portfolio(
-        tuple(cells), cases, known, design(accelerators, models, known), assume, dict(search_options or {})
-    )
-
-
-def _price_width(model: str, assume: Assumptions, item: Distribution) -> tuple[float, float, float, float]:
-    """Lowest, 10th and 90th percentile, highest output price over the median; the table's where few list the model."""
-    from rackecon import catalog
-
-    found = listings(catalog.table("prices"), model, assume.as_of_date)["output"].to_numpy(dtype=float)
-    found = found[found > 0]
-    if len(found) < 3:
-        return 0.0, item.low, item.high, math.inf
-    least, low, high, most = np.quantile(found / np.median(found), [0.0, 0.1, 0.9, 1.0])
-    return float(least), min(float(low), 1.0), max(float(high), 1.0), float(most)
 
 
 def run(
@@ -239,37 +127,48 @@ def propagate(made: Portfolio, scores: Scores) -> Outcomes:
     n = len(scores)
     values = {name: np.full((len(made.cells), n), np.nan) for name in OUTPUTS}
     served = np.zeros((len(made.cells), n), dtype=bool)
-    layouts = np.full((len(made.cells), n), "", dtype="<U96")
+    layouts = np.full((len(made.cells), n), "", dtype=object)
     for i, cell in enumerate(made.cells):
         if cell.reason:
             continue
         terms = Terms(made, cell, scores)
         rates, load = np.ones((3, n)), np.zeros(n)
-        points, group = np.unique(terms.physical, axis=0, return_inverse=True)
-        order = np.argsort(group, kind="stable")
-        ends = np.cumsum(np.bincount(group, minlength=len(points)))
-        for at, part in zip(points, np.split(order, ends[:-1]), strict=True):
+        for at, part in _same_point(terms.physical):
             rows = made.listed(cell, at)
             if not len(rows["mode"]):
                 continue
-            best, ok, chosen = terms.choose(rows, part)
-            served[i, part] = ok
-            rates[:, part] = np.where(ok, chosen, 1.0)
-            load[part] = np.where(ok, drawn_it_kw(cell, rows)[best], 0.0)
-            layouts[i, part] = np.where(ok, _names(rows)[best], "")
+            drawn_kw = drawn_it_kw(cell, rows)
+            for some in np.split(part, range(BLOCK, len(part), BLOCK)):
+                best, ok, chosen = terms.choose(rows, some)
+                served[i, some] = ok
+                rates[:, some] = np.where(ok, chosen, 1.0)
+                load[some] = np.where(ok, drawn_kw[best], 0.0)
+                layouts[i, some] = np.where(ok, _names(rows, best), "")
         for name, value in terms.money(rates, served[i], load).items():
             values[name][i] = value
     return Outcomes(made, values, served, layouts)
 
 
-def _names(rows: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:
+def _same_point(physical: FloatArray) -> Iterator[tuple[FloatArray, NDArray[np.intp]]]:
+    """Each distinct point, in rising order, and the draws at it. Draws at one point mostly stand in one run."""
+    new = np.concatenate([[True], (physical[1:] != physical[:-1]).any(axis=1)])
+    starts = np.flatnonzero(new)
+    points, of_run = np.unique(physical[starts], axis=0, return_inverse=True)
+    group = np.ravel(of_run)[np.cumsum(new) - 1]
+    order = np.argsort(group, kind="stable")
+    ends = np.cumsum(np.bincount(group, minlength=len(points)))
+    yield from zip(points, np.split(order, ends[:-1]), strict=True)
+
+
+def _names(rows: Mapping[str, NDArray[Any]], best: NDArray[np.intp]) -> NDArray[np.object_]:
+    """Text of each draw's configuration; only those that were chosen are written out."""
+    used, place = np.unique(best, return_inverse=True)
+    parts = (rows[name][used] for name in ("mode", "layout", "draft_tokens", "concurrency"))
     texts = [
         f"{mode}, {layout}, {draft:g} draft, {load:g} in flight"
-        for mode, layout, draft, load in zip(
-            rows["mode"], rows["layout"], rows["draft_tokens"], rows["concurrency"], strict=True
-        )
+        for mode, layout, draft, load in zip(*parts, strict=True)
     ]
-    return np.array(texts, dtype="<U96")
+    return np.array(texts, dtype=object)[place]
 
 
 def drawn_it_kw(cell: Cell, rows: Mapping[str, NDArray[Any]]) -> FloatArray:
@@ -333,6 +232,7 @@ class Terms:
             residual_share=np.minimum(x["residual_share"], 1.0 - _share(p)),
         )
         self.bill = x["electricity_usd_per_kwh"] * x["pue"] - _base_bill(p)
+        self.ends: dict[tuple[str, str], FloatArray] = {}
 
     def errors(self, mode: str, part: NDArray[np.intp]) -> FloatArray:
         """Log errors of :data:`RATES` in a mode, ``(3, draws)``: one error for all of a cell's configurations."""
@@ -341,7 +241,10 @@ class Terms:
         speed = link * rate + math.sqrt(1.0 - link * link) * self.z["speed_error"][part]
         out = []
         for quantity, z in zip(RATES, (rate, speed, self.z["ttft_error"][part]), strict=True):
-            low, high = np.log(interval_factors(self.cell.accelerator, self.cell.model, mode, quantity))
+            if (mode, quantity) not in self.ends:
+                ends = interval_factors(self.cell.accelerator, self.cell.model, mode, quantity)
+                self.ends[mode, quantity] = np.log(ends)
+            low, high = self.ends[mode, quantity]
             out.append(z * np.where(z < 0, -low, high) / Z90)
         return np.stack(out)
 
@@ -361,16 +264,32 @@ class Terms:
         wanted = 1000.0 * tail[0] / case.tpot_limit_ms * (1 - 1e-9) if case.tpot_limit_ms is not None else 0.0
         latest = case.ttft_limit_ms / tail[1] * (1 + 1e-9) if case.ttft_limit_ms is not None else np.inf
         split = np.asarray(rows["mode"]) == "disaggregated"
-        factor = np.empty((3, len(part), len(split)))
+        columns = [np.asarray(rows[name], dtype=float) for name in RATES]
+        drawn_kw, unit, bill = drawn_it_kw(self.cell, rows), self.unit_revenue[part, None], self.bill[part, None]
+        most = np.full(len(part), -np.inf)
+        best, chosen = np.zeros(len(part), dtype=np.intp), np.ones((3, len(part)))
+        # one mode at a time: its configurations share their error, so that no array of errors by configuration is made
         for flag, mode in ((False, "aggregated"), (True, "disaggregated")):
-            if (split == flag).any():
-                factor[:, :, split == flag] = np.exp(self.errors(mode, part))[:, :, None]
-        rates = factor * np.stack([rows[name] for name in RATES])[:, None, :]
-        gain = rates[0] * self.unit_revenue[part, None] - self.bill[part, None] * drawn_it_kw(self.cell, rows)
-        gain = np.where((rates[1] >= wanted) & (rates[2] <= latest), gain, -np.inf)
-        best = np.argmax(gain, axis=1)
-        at = np.arange(len(part))
-        return best, np.isfinite(gain[at, best]), rates[:, at, best]
+            at = np.flatnonzero(split == flag)
+            if not len(at):
+                continue
+            factor = np.exp(self.errors(mode, part))
+            rate, speed, first = (column[at] for column in columns)
+            gain = factor[0][:, None] * rate
+            gain *= unit
+            gain -= bill * drawn_kw[at]
+            out = factor[1][:, None] * speed < wanted
+            if np.isfinite(latest):
+                out |= factor[2][:, None] * first > latest
+            gain[out] = -np.inf
+            here = np.argmax(gain, axis=1)
+            top = gain[np.arange(len(part)), here]
+            better = (top > most) | ((top == most) & (at[here] < best))
+            best = np.where(better, at[here], best)
+            most = np.where(better, top, most)
+            mine = factor * np.stack([rate[here], speed[here], first[here]])
+            chosen = np.where(better, mine, chosen)
+        return best, np.isfinite(most), chosen
 
     def money(self, rates: FloatArray, served: NDArray[np.bool_], drawn_kw: FloatArray) -> dict[str, FloatArray]:
         """Outputs of the chosen configurations."""
@@ -404,6 +323,7 @@ class Terms:
                 rate_per_year=x["wacc"],
                 price_decline_per_year=x["price_decline"],
                 residual_usd=share * invested,
+                internal_rate=False,
             )
             out["profit_usd_per_invested_usd_year"] = per_year(profit, 1.0 / invested)
             out["npv_usd_per_rack"] = result.npv_usd * p.gpus_per_rack

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.analysis.distributions import Z10
-from rackecon.analysis.propagate import Outcomes, Portfolio, propagate
+from rackecon.analysis.portfolio import Portfolio
+from rackecon.analysis.propagate import Outcomes, propagate
 from rackecon.analysis.sampling import SEED, blocked, median_scores, normal_points
 from rackecon.errors import InputError, unknown_name
 

@@ -1,9 +1,9 @@
-"""Short lists of configurations: what a search keeps under uncertain physics, exactly evaluated at a few dozen points.
+"""Short lists of configurations: what a search keeps under uncertain physics.
 
 A draw of the physical inputs (lengths, cache hit, acceptance of drafts, routing skew) moves every candidate's rates,
-and not smoothly: pools hold whole workers. So the search itself is run at each *physical point*, and what could be best
-there under any price, cost or error inside reach of the limits is kept. Many draws share a physical point and differ in
-everything else. How often a short list misses a full search is measured (:mod:`rackecon.analysis.shortlist_check`).
+and not smoothly: pools hold whole workers. So candidates are evaluated exactly at each *physical point*, and what could
+be best there under any price, cost or error inside reach of the limits is kept. Many draws share a physical point and
+differ in everything else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rackecon.serving.frontier import P99_TPOT_FACTOR, P99_TTFT_FACTOR, candidat
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = ["KEPT", "PHYSICAL", "RATES", "Work", "exact_rows", "relevant", "shortlist", "tails", "work_at"]
+__all__ = ["KEPT", "PHYSICAL", "RATES", "Work", "exact_rows", "relevant", "scouts", "shortlist", "tails", "work_at"]
 
 FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
@@ -34,6 +34,8 @@ RATES: Final = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 KEPT: Final = (*RATES, "mode", "layout", "draft_tokens", "concurrency", "gpus", "prefill_gpu_share")
 REACH: Final = (0.4, 2.5)
 """Speeds kept, as shares of the limit's: further off than any serving error inside its 99 % range."""
+SCOUT: Final = 2.2
+"""Standard deviations from the median at which a physical input is scouted: 97 % of its range lie inside."""
 TTFT_REACH: Final = (0.02, 20.0)
 """Times to first token told apart, as shares of the limit's: their error is far wider than that of speeds."""
 
@@ -92,13 +94,32 @@ def work_at(case: Scenario, model: str, inputs: Mapping[str, Distribution], scor
     return Work(isl, osl, hit, value["acceptance"], value["routing_skew"])
 
 
-def exact_rows(accelerator: str, model: str, work: Work, at: int = 0, options: Mapping[str, Any] | None = None) -> Rows:
-    """Every candidate of the search under the conditions of one draw."""
+def scouts(model: str, case: Scenario) -> FloatArray:
+    """Physical points at which every configuration is searched: the median, and each input far out alone.
+
+    Examples
+    --------
+    >>> scouts("gpt-oss-120b", catalog.scenario("chat")).shape
+    (7, 5)
+    """
+    far = SCOUT * np.eye(len(PHYSICAL))[np.array(relevant(model, case))]
+    return np.concatenate([np.zeros((1, len(PHYSICAL))), -far, far])
+
+
+def exact_rows(
+    accelerator: str,
+    model: str,
+    work: Work,
+    at: int = 0,
+    options: Mapping[str, Any] | None = None,
+    only: NDArray[np.intp] | None = None,
+) -> Rows:
+    """Every candidate of the search, or those in some rows, under the conditions of one draw."""
     isl, osl, hit = (float(x[at]) for x in (work.isl_tokens, work.osl_tokens, work.prefix_cache_hit))
     factors = float(work.acceptance[at]), float(work.routing_skew[at])
     shipped = load_parameters()
     used = shipped if factors == (1.0, 1.0) else _moved(factors)
-    return candidates(accelerator, model, isl, osl, prefix_cache_hit=hit, parameters=used, **(options or {}))
+    return candidates(accelerator, model, isl, osl, prefix_cache_hit=hit, parameters=used, only=only, **(options or {}))
 
 
 @lru_cache(maxsize=1024)
@@ -119,7 +140,7 @@ def tails(case: Scenario) -> tuple[float, float]:
     return (P99_TPOT_FACTOR, P99_TTFT_FACTOR) if case.latency_statistic == "p99" else (1.0, 1.0)
 
 
-def shortlist(rows: Rows, case: Scenario, reach: tuple[float, float] = REACH) -> Rows:
+def shortlist(rows: Mapping[str, NDArray[Any]], case: Scenario, reach: tuple[float, float] = REACH) -> NDArray[np.intp]:
     """Candidates that could be the most profitable inside the limits whatever the prices and the serving error.
 
     Parameters
@@ -133,12 +154,12 @@ def shortlist(rows: Rows, case: Scenario, reach: tuple[float, float] = REACH) ->
 
     Returns
     -------
-    dict of ndarray
-        Columns of the rows that, in either mode, no other beats in throughput, speed and first token at once; empty
-        arrays where nothing fits.
+    ndarray of int
+        Rows that, in either mode, no other beats in throughput, speed and first token at once, rising; none where
+        nothing fits.
     """
     if not rows:
-        return {name: np.array([]) for name in KEPT}
+        return np.array([], dtype=np.intp)
     tail_tpot, tail_ttft = tails(case)
     wanted = 1000.0 * tail_tpot / case.tpot_limit_ms if case.tpot_limit_ms is not None else 0.0
     allowed = case.ttft_limit_ms / tail_ttft if case.ttft_limit_ms is not None else math.inf
@@ -154,8 +175,7 @@ def shortlist(rows: Rows, case: Scenario, reach: tuple[float, float] = REACH) ->
         at = np.flatnonzero(fits & (split == flag))
         at = at[np.lexsort((first[at], -speed[at], -rate[at]))]
         kept.append(at[_undominated(speed[at], first[at])])
-    chosen = np.sort(np.concatenate(kept)) if kept else np.array([], dtype=np.intp)
-    return {name: rows[name][chosen] for name in KEPT}
+    return np.sort(np.concatenate(kept))
 
 
 def _undominated(speed: FloatArray, first: FloatArray, block: int = 96) -> NDArray[np.intp]:

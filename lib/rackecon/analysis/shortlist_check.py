@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.analysis.propagate import Portfolio, Terms, propagate
+from rackecon.analysis.portfolio import Portfolio
+from rackecon.analysis.propagate import Terms, propagate
 from rackecon.analysis.sampling import SEED, sample
 from rackecon.analysis.shortlist import KEPT, RATES, exact_rows
 

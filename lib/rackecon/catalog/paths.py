@@ -27,6 +27,9 @@ Stamp = tuple[tuple[str, int], ...]
 """Path and time of change of each file a table is read from: what a cached reading stands on."""
 
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
 def data_dir() -> Path:
     """Folder of the tables: ``RACKECON_DATA`` if set, else data/ of the checkout, else the copy in the package."""
     given = os.environ.get("RACKECON_DATA")
@@ -35,9 +38,8 @@ def data_dir() -> Path:
         if not folder.is_dir():
             raise InputError(f"RACKECON_DATA: no folder {given}")
         return folder
-    package = Path(__file__).resolve().parents[1]
-    checkout = package.parents[1] / "data"
-    return checkout if (checkout / "accelerators.csv").is_file() else package / "_data"
+    checkout = _PACKAGE.parents[1] / "data"
+    return checkout if (checkout / "accelerators.csv").is_file() else _PACKAGE / "_data"
 
 
 def table_names() -> list[str]:
@@ -66,7 +68,7 @@ def user_dir() -> Path | None:
     """Folder of the user's own rows: ``RACKECON_USER_DATA``, else user-data/ of the checkout where there is one."""
     given = os.environ.get("RACKECON_USER_DATA")
     if not given:
-        checkout = Path(__file__).resolve().parents[3]
+        checkout = _PACKAGE.parents[1]
         return checkout / "user-data" if (checkout / "pyproject.toml").is_file() else None
     folder = Path(given)
     if folder.exists() and not folder.is_dir():

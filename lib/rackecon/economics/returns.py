@@ -136,6 +136,7 @@ def returns(
     rate_per_year: Numeric,
     price_decline_per_year: Numeric = 0.0,
     residual_usd: Numeric = 0.0,
+    internal_rate: bool = True,
 ) -> Returns:
     """Every return measure of one unit; all arguments broadcast.
 
@@ -149,6 +150,8 @@ def returns(
         [years], [1/year], [share/year].
     residual_usd : float or array
         Resale at the horizon [USD], not above the investment.
+    internal_rate : bool
+        False leaves ``irr_per_year`` NaN: its root takes half the time over many draws.
 
     Returns
     -------
@@ -188,7 +191,9 @@ def returns(
         vendor_roi=np.asarray(vendor),
         profit_roi=np.asarray(profit),
         npv_usd=np.asarray(revenue * factors.revenue_years - costs),
-        irr_per_year=_level_irr(invested, revenue, running, residual, decline, years),
+        irr_per_year=_level_irr(invested, revenue, running, residual, decline, years)
+        if internal_rate
+        else np.full(np.shape(vendor), np.nan),
         payback_years=_level_payback(invested, revenue, running, residual, decline, years),
         break_even_launch_price_factor=np.asarray(break_even),
         retire_age_years=retire_age_years(revenue, running, decline),

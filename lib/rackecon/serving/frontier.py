@@ -269,14 +269,21 @@ def _all_rows(
     speculative: str | None,
     parameters: ServingParameters | None,
     hold: Mapping[str, object] | None,
+    only: NDArray[np.intp] | None = None,
 ) -> tuple[dict[str, NDArray[Any]], list[str]]:
     used = parameters or load_parameters()
     years = years_since_2026(date or base_case().as_of_date)
     held = dict(hold or {})
     drafts = _drafts(arch, speculative, held)
     modes = [m for m in MODES if m == (mode or held.get("mode") or m)]
-    parts, texts = [], []
+    parts, texts, start = [], [], 0
     for m in modes:
+        layouts, loads = _layouts(chip, arch, m, max_gpus or 128, held)
+        size = len(layouts) * len(loads) * len(drafts) * (1 if m == "aggregated" else PREFILL_CHOICES)
+        wanted = None if only is None else only[(only >= start) & (only < start + size)] - start
+        start += size
+        if wanted is not None and not len(wanted):
+            continue
         part, text = _evaluate(
             chip,
             arch,
@@ -291,7 +298,9 @@ def _all_rows(
             drafts,
             max_gpus or 128,
             used,
-            held,
+            layouts,
+            loads,
+            wanted,
         )
         parts.append(part)
         texts.append(text)
@@ -314,6 +323,7 @@ def candidates(
     max_gpus: int | None = None,
     speculative: str | None = None,
     hold: Mapping[str, object] | None = None,
+    only: NDArray[np.intp] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Every configuration that :func:`search` looks at, before limits, in an order that lengths do not change.
 
@@ -324,6 +334,8 @@ def candidates(
     ----------
     accelerator_id, model_id, isl_tokens, osl_tokens, prefix_cache_hit, parameters, ...
         As in :func:`search`.
+    only : ndarray of int, optional
+        Row numbers, rising: these configurations alone, exactly as they stand among all.
 
     Returns
     -------
@@ -352,6 +364,7 @@ def candidates(
         speculative,
         parameters,
         hold,
+        only,
     )
     return rows
 
@@ -427,6 +440,18 @@ def _engines(
     )
 
 
+def _layouts(
+    chip: Accelerator, arch: Model, mode: str, most: int, held: Mapping[str, object]
+) -> tuple[tuple[Layout, ...], FloatArray]:
+    """Layouts of one engine and requests in flight per rank that a mode is searched over."""
+    every = engine_layouts(chip, arch) if mode == "aggregated" else decode_layouts(chip, arch)
+    layouts = tuple(x for x in every if matches(x, held) and x.gpus <= most)
+    if not layouts:
+        raise InputError(f"no layout of {chip.id} has the held values {dict(held)}")
+    loads = CONCURRENCY if held.get("concurrency") is None else np.array([float(str(held["concurrency"]))])
+    return layouts, loads
+
+
 def _evaluate(
     chip: Accelerator,
     arch: Model,
@@ -441,17 +466,15 @@ def _evaluate(
     drafts: tuple[float, ...],
     most: int,
     used: ServingParameters,
-    held: Mapping[str, object],
+    layouts: tuple[Layout, ...],
+    loads: FloatArray,
+    wanted: NDArray[np.intp] | None,
 ) -> tuple[dict[str, NDArray[Any]], str]:
-    every = engine_layouts(chip, arch) if mode == "aggregated" else decode_layouts(chip, arch)
-    layouts = tuple(x for x in every if matches(x, held) and x.gpus <= most)
-    if not layouts:
-        raise InputError(f"no layout of {chip.id} has the held values {dict(held)}")
     base = _engines(chip, arch, weight, kv, engine, mode, layouts, used.names)
     v, index = used.values(), {name: i for i, name in enumerate(used.names)}
-    loads = CONCURRENCY if held.get("concurrency") is None else np.array([float(str(held["concurrency"]))])
     sizes = (len(layouts), len(loads), len(drafts), 1 if mode == "aggregated" else PREFILL_CHOICES)
-    which, load_index, draft_index, prefill_index = (x.ravel() for x in np.indices(sizes))
+    every = np.arange(math.prod(sizes)) if wanted is None else wanted
+    which, load_index, draft_index, prefill_index = np.unravel_index(every, sizes)
     per_rank = loads[load_index]
     rows = base.take(which)
     speed = np.exp(-v[rows.keys["trend"]] * years)
