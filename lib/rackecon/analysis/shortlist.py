@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.analysis.distributions import Distribution
 from rackecon.performance.parameters import ServingParameters, load_parameters
-from rackecon.serving.frontier import P99_TPOT_FACTOR, P99_TTFT_FACTOR, candidates
+from rackecon.serving.frontier import candidates
+from rackecon.serving.tails import tail_factors
 
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
@@ -137,7 +138,7 @@ def _moved(factors: tuple[float, float]) -> ServingParameters:
 
 def tails(case: Scenario) -> tuple[float, float]:
     """Factors from medians to the statistic that the scenario's limits bind: of TPOT and of TTFT."""
-    return (P99_TPOT_FACTOR, P99_TTFT_FACTOR) if case.latency_statistic == "p99" else (1.0, 1.0)
+    return tail_factors(case.latency_statistic)
 
 
 def shortlist(rows: Mapping[str, NDArray[Any]], case: Scenario, reach: tuple[float, float] = REACH) -> NDArray[np.intp]:

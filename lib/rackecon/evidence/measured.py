@@ -117,7 +117,9 @@ def load_evidence() -> Evidence:
     frame["flag"] = frame["point_id"].map(flags["flag"]).fillna("")
     only = frame["concurrency"].isna().to_numpy()
     given = frame.copy()
-    given["concurrency"] = given["concurrency"].fillna(_saturating(frame))
+    ranks = (action == "attention_dp").to_numpy()
+    given.loc[ranks, "dp_attention"] = "true"
+    given["concurrency"] = given["concurrency"].fillna(_saturating(given))
     points = Points.from_frame(given)
     prepared = prepare(points)
     repeats = frame.groupby(list(CONFIGURATION), dropna=False)["date"]
@@ -151,30 +153,17 @@ def load_evidence() -> Evidence:
 
 def _saturating(frame: pd.DataFrame) -> pd.Series:
     """Requests in flight of a throughput-only row: all of the benchmark's requests, up to the engine's own limit."""
+    import pandas as pd
+
+    table = catalog.table("benchmark_requests")
+    known = table.set_index(["isl_tokens", "osl_tokens"])["requests"].astype(float)
     lengths = zip(frame["isl"].astype(float), frame["osl"].astype(float), strict=True)
-    sent = frame["isl"].astype(float) * 0.0 + [BENCHMARK_REQUESTS.get(pair, 3000.0) for pair in lengths]
+    sent = pd.Series([known.get(pair, known.median()) for pair in lengths], index=frame.index)
     ranks = frame["tp"].astype(float).where(frame["dp_attention"].astype(str).str.lower() == "true", 1.0)
     return sent.clip(upper=SATURATING_CONCURRENCY * ranks)
 
 
-SATURATING_CONCURRENCY = 2048.0  # TensorRT-LLM's own limit of running requests per attention rank
-# Requests that NVIDIA's throughput tables send in all, by input and output length (TensorRT-LLM performance overview)
-BENCHMARK_REQUESTS = {
-    (128.0, 128.0): 30000.0,
-    (128.0, 2048.0): 3000.0,
-    (128.0, 4096.0): 1500.0,
-    (500.0, 2000.0): 3000.0,
-    (1000.0, 1000.0): 3000.0,
-    (1000.0, 2000.0): 1500.0,
-    (1024.0, 1024.0): 3000.0,
-    (1024.0, 8192.0): 1500.0,
-    (1024.0, 32768.0): 1000.0,
-    (2048.0, 128.0): 3000.0,
-    (2048.0, 2048.0): 1500.0,
-    (5000.0, 500.0): 1500.0,
-    (8192.0, 1024.0): 1500.0,
-    (20000.0, 2000.0): 1000.0,
-    (32768.0, 1024.0): 1000.0,
-}
+# Largest batch of running requests per attention rank that trtllm-bench sets by itself
+SATURATING_CONCURRENCY = 4096.0
 CELL_BALANCE = 0.35  # 0: one vote a row; 1: one vote a cell. DeepSeek-R1 has nine rows in ten.
 assert LENGTH_FACTOR < 1.0

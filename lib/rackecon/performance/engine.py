@@ -31,6 +31,8 @@ BANDWIDTH_SHARE = {"bf16": 0.82, "fp8": 0.78, "fp4": 0.65, "int4": 0.65}
 RESERVE_SHARE = {"trt": 1.0, "sglang": 0.7, "amd": 0.7, "atom": 0.6, "vllm": 0.6}
 # TensorRT-LLM keeps window layers' whole context unless told otherwise: gpt-oss throughput tables, error 12 % to 8 %
 ONE_POOL = ("trt",)
+# Engines whose data-parallel attention keeps dense layers, shared experts and the head whole on every rank
+REPLICATES = ("trt",)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Engine:
     pp: FloatArray
     dp: FloatArray  # data-parallel attention ranks: 1 or tp
     attention_tp: FloatArray
+    dense_tp: FloatArray  # ranks that share the weights of dense layers, shared experts and the head
     hbm_bytes: FloatArray
     hbm_bytes_per_s: FloatArray
     expert_flops: FloatArray  # reachable FLOP/s of routed experts
@@ -158,6 +161,7 @@ def build_engine(
             names = parameter_names(a, m, w, e, mode)
             family = engine_family(e, a.vendor)
             constants = {**_constants(a, m, w, k), "reserve_share": RESERVE_SHARE[family]}
+            constants["replicates"] = float(family in REPLICATES)
             constants["window_kept_tokens"] = np.inf if family in ONE_POOL else constants["window_tokens"]
             cache[tag] = (constants, {group: parameter_index[name] for group, name in names.items()})
         rows.append(cache[tag][0])
@@ -185,6 +189,7 @@ def build_engine(
         pp=pp,
         dp=dp,
         attention_tp=attention_tp,
+        dense_tp=np.where(columns.pop("replicates") > 0, attention_tp, tp),
         kv_shard=heads_shard,
         crosses_nic=np.where(np.maximum(tp, ep) > domain, 1.0, 0.0),
         link_start_s=link_start,

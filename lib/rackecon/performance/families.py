@@ -90,19 +90,20 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "sequence": f"sequence.{family}",
         "prefill_fixed": f"prefill_fixed.{family}",
         "mix": f"mix.{family}",
-        "accept": "accept.mtp",
+        "accept": "accept.mtp" if model.mtp_layers else "accept.eagle3",
         "mtp_extra": f"mtp_extra.{family}",
         "trend": f"trend.{_trend(chip, family, mode)}",
         "imbalance": f"imbalance.{stack}",
         "allreduce": "allreduce.all" if accelerator.vendor != "amd" else "allreduce.amd",
         "a2a_start": f"a2a_start.{'domain' if accelerator.scaleup_domain_gpus > 8 else 'node'}.{stack}",
+        "exposed": f"exposed.{'domain' if accelerator.scaleup_domain_gpus > 8 else 'node'}.{stack}",
         "moe_start": f"moe_start.{stack}",
         "expert": f"expert.{_expert_kind(accelerator, model, precision)}",
         "narrow": "narrow.all",
         "elementwise": f"elementwise.{stack}",
         "handoff": f"handoff.{family if family in ('trt', 'amd') else 'sglang'}",
         "mla_layer": f"mla_layer.{stack}",
-        "wide_prefill": f"wide_prefill.{family if family in ('trt', 'sglang') else 'other'}",
+        "wide_prefill": f"wide_prefill.{_wide_prefill(family, chip, kind, accelerator.scaleup_domain_gpus)}",
         "ttft_base": f"ttft_base.{family}",
         "ttft_wait": f"ttft_wait.{'disaggregated' if disaggregated else 'aggregated'}",
         "ttft_dp": f"ttft_dp.{'pool' if disaggregated else 'all'}",
@@ -121,6 +122,16 @@ POOLS = (
     "pool.cdna4.fp8",
     "pool.cdna4.fp4",
 )
+
+
+def _wide_prefill(family: str, chip: str, kind: str, domain_gpus: int) -> str:
+    """Kernels of a data-parallel prefill: SGLang's 8-bit experts on small Blackwell nodes run another grouped product.
+
+    The kernel tables show it at a fraction of the speed of the one that large domains use (kernel fits, moe).
+    """
+    if family == "sglang" and chip == "blackwell" and kind == "fp8" and domain_gpus <= 8:
+        return "sglang.node"
+    return family if family in ("trt", "sglang") else "other"
 
 
 def _trend(chip: str, family: str, mode: str) -> str:

@@ -70,9 +70,11 @@ def ledger(engine: Engine, context_tokens: FloatArray) -> Ledger:
     Cache: grouped-query heads shard up to their number, a latent is held whole on each tensor-parallel rank.
     Window layers keep their window, or the whole context where the engine has one pool for all layers.
     """
-    body = engine.attention_bytes / engine.attention_tp + (
-        engine.dense_bytes + engine.shared_bytes + engine.routed_bytes + 2.0 * engine.head_bytes
-    ) / (engine.tp)
+    body = (
+        engine.attention_bytes / engine.attention_tp
+        + (engine.dense_bytes + engine.shared_bytes + 2.0 * engine.head_bytes) / engine.dense_tp
+        + engine.routed_bytes / engine.tp
+    )
     weights = body / engine.pp
     cache = CACHE_SHARE * (engine.hbm_bytes - weights) - RESERVE_BYTES
     window = np.minimum(context_tokens, engine.window_kept_tokens)

@@ -6,6 +6,7 @@ Every function broadcasts over the rows of an :class:`~rackecon.performance.engi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,12 +52,21 @@ def _roof(flop_s: FloatArray, byte_s: FloatArray) -> FloatArray:
 
 def _distinct_share(engine: Engine, tokens: FloatArray) -> FloatArray:
     """Share of a layer's experts that a step touches, by interpolation on the grid of log2 tokens."""
-    step = GRID_LOG2_TOKENS[1]
-    position = np.clip(np.log2(np.maximum(tokens, 1.0)) / step, 0.0, LAST_CELL)
+    return _share_at(engine.distinct_share, _row_starts(engine), tokens)
+
+
+def _row_starts(engine: Engine) -> NDArray[np.intp]:
+    """Where each engine's curve begins in the flattened table of distinct shares."""
+    *shape, grid = engine.distinct_share.shape
+    return np.asarray((np.arange(math.prod(shape)) * grid).reshape(shape))
+
+
+def _share_at(curves: FloatArray, starts: NDArray[np.intp], tokens: FloatArray) -> FloatArray:
+    position = np.clip(np.log2(np.maximum(tokens, 1.0)) * (1.0 / GRID_LOG2_TOKENS[1]), 0.0, LAST_CELL)
     low = position.astype(np.intp)
-    rows = np.arange(len(engine.distinct_share))
-    left = engine.distinct_share[rows, low]
-    return np.asarray(left + (position - low) * (engine.distinct_share[rows, low + 1] - left))
+    at = starts + low
+    left = curves.take(at)
+    return np.asarray(left + (position - low) * (curves.take(at + 1) - left))
 
 
 def _imbalance(engine: Engine, v: FloatArray) -> FloatArray:
@@ -89,7 +99,11 @@ def _network_terms(engine: Engine, v: FloatArray) -> tuple[FloatArray, FloatArra
         + (engine.pp - 1.0) * start
     )
     per_token = reduces * factor * ring + spread * np.where(direct, 0.0, ring) + (engine.pp - 1.0) * wire
-    return np.asarray(fixed), np.asarray(per_token), np.asarray(spread * np.where(direct, sent, 0.0))
+    return (
+        np.asarray(fixed),
+        np.asarray(per_token),
+        np.asarray(spread * np.where(direct, sent * v[engine.keys["exposed"]], 0.0)),
+    )
 
 
 def _weight_terms(engine: Engine, v: FloatArray) -> tuple[tuple[FloatArray, FloatArray], ...]:
@@ -106,7 +120,7 @@ def _weight_terms(engine: Engine, v: FloatArray) -> tuple[tuple[FloatArray, Floa
     )
     dense = (
         2.0 * (engine.dense_params + engine.shared_params) / (tp * other_peak),
-        (engine.dense_bytes + engine.shared_bytes) / (tp * other_bw),
+        (engine.dense_bytes + engine.shared_bytes) / (engine.dense_tp * other_bw),
     )
     imbalance = _imbalance(engine, v)
     flop = 2.0 * engine.expert_params * engine.moe_layers * engine.top_k * imbalance
@@ -163,11 +177,7 @@ class DecodeTerms:
         return batch * self.query, local, local * self.query
 
     def _experts(self, tokens: FloatArray) -> FloatArray:
-        position = np.clip(np.log2(np.maximum(tokens, 1.0)) * (1.0 / GRID_LOG2_TOKENS[1]), 0.0, LAST_CELL)
-        low = position.astype(np.intp)
-        at = self.row_start + low
-        left = self.distinct_share.take(at)
-        share = left + (position - low) * (self.distinct_share.take(at + 1) - left)
+        share = _share_at(self.distinct_share, self.row_start, tokens)
         return _roof(self.experts[0] * tokens, self.experts[1] * share)
 
     def total(self, sequences: FloatArray) -> FloatArray:
@@ -215,7 +225,7 @@ def decode_terms(engine: Engine, v: FloatArray, query_tokens: FloatArray, contex
     )
     head = (
         2.0 * engine.head_params / (engine.tp * engine.other_flops * compute),
-        engine.head_bytes / (engine.tp * engine.other_bandwidth * memory),
+        engine.head_bytes / (engine.dense_tp * engine.other_bandwidth * memory),
     )
     fixed = (
         v[engine.keys["layer"]] * US * engine.layers
@@ -237,7 +247,7 @@ def decode_terms(engine: Engine, v: FloatArray, query_tokens: FloatArray, contex
         moved=_moved_terms(engine, v),
         fixed=(fixed + none, v[engine.keys["sequence"]] * US),
         distinct_share=engine.distinct_share.ravel(),
-        row_start=np.arange(len(engine.distinct_share)) * engine.distinct_share.shape[1],
+        row_start=_row_starts(engine),
     )
 
 

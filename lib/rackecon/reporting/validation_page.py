@@ -157,6 +157,7 @@ REASONS = {
     "broken_build": "a build that ran several times slower on these dates",
     "inconsistent": "rate, load and latencies of the row contradict each other",
     "ttft_artefact": "warm-up or transfer stall counted in the run",
+    "attention_dp": "run with data-parallel attention, which the table does not name",
     "wide_ep": "early wide expert-parallel recipe",
     "ramp_up": "first weeks of the platform's software",
     "capacity_bound": "cache full: admission decides",

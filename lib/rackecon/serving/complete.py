@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from rackecon.catalog import Accelerator, Model, accelerator, model
 from rackecon.performance.families import default_engine
 from rackecon.performance.parameters import ServingParameters, load_parameters
-from rackecon.serving.frontier import P99_TPOT_FACTOR, P99_TTFT_FACTOR
 from rackecon.serving.layouts import Layout, decode_layouts, engine_layouts, prefill_layouts
 from rackecon.serving.points import Points
 from rackecon.serving.predict import Predictions, predict
+from rackecon.serving.tails import tail_factors
 
 __all__ = ["Completed", "complete", "is_open"]
 
@@ -194,14 +194,9 @@ def complete(row: Row, parameters: ServingParameters | None = None) -> Completed
     return Completed(candidates[best], _row_of(found, best, row), len(candidates))
 
 
-def _tails(row: Row) -> tuple[float, float]:
-    p99 = str(row.get("latency_statistic", "") or "").strip() == "p99"
-    return (P99_TTFT_FACTOR, P99_TPOT_FACTOR) if p99 else (1.0, 1.0)
-
-
 def _excess(found: Predictions, row: Row) -> NDArray[np.float64]:
     """How far each candidate exceeds its worst limit, as a ratio; at most 1 is within."""
-    first, step = _tails(row)
+    step, first = tail_factors(str(row.get("latency_statistic", "") or "median").strip())
     excess = np.zeros(len(found.tpot_ms))
     if _given(row, "ttft_limit_ms"):
         excess = np.fmax(excess, found.ttft_ms * first / _number(row, "ttft_limit_ms"))

@@ -17,9 +17,9 @@ __all__ = ["LATENCY_PREFIX", "Conditions", "correction", "effect_sd", "effect_te
 FloatArray = NDArray[np.float64]
 LATENCY_PREFIX = "first token|"
 # Standard deviation around zero of each kind of coefficient [log]
-# Software moves in steps: quarters that have measurements, and one name for what lies outside
-ERA_ENDS = (-0.25, 0.0, 0.25, 0.5)
-ERA_NAMES = ("before", "2025Q4", "2026Q1", "2026Q2", "after")
+# Software moves in steps: half quarters that have measurements, and one name for what lies outside
+ERA_ENDS = (-0.25, -0.125, 0.0, 0.125, 0.25, 0.375, 0.5)
+ERA_NAMES = ("before", "2025Q4a", "2025Q4b", "2026Q1a", "2026Q1b", "2026Q2a", "2026Q2b", "after")
 SPREAD = {
     "": 0.03,
     "load": 0.02,

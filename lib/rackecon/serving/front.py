@@ -1,0 +1,116 @@
+"""What a search returns: the Pareto front of one platform, model and workload."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.catalog import Accelerator, Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Frontier", "empty_front", "layout_texts", "pareto_rows"]
+
+FloatArray = NDArray[np.float64]
+COLUMNS = (
+    "tp",
+    "ep",
+    "pp",
+    "dp_attention",
+    "draft_tokens",
+    "gpus",
+    "prefill_gpus",
+    "decode_gpus",
+    "prefill_workers",
+    "decode_workers",
+    "concurrency",
+    "total_tok_s_per_gpu",
+    "output_tok_s_per_gpu",
+    "tok_s_per_user",
+    "tpot_ms",
+    "ttft_ms",
+    "prefill_gpu_share",
+)
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """Pareto front of one platform, model and workload; empty with a ``reason`` where nothing serves it."""
+
+    accelerator: str
+    model: str
+    isl_tokens: float
+    osl_tokens: float
+    rows: Mapping[str, NDArray[Any]]
+    reason: str
+    candidates: int
+    fitting: int
+    ledger_text: str
+
+    def __len__(self) -> int:
+        return len(self.rows["tok_s_per_user"])
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The front as a data frame, slowest and most productive point first."""
+        import pandas as pd
+
+        frame = pd.DataFrame(dict(self.rows))
+        for position, (name, value) in enumerate(
+            (
+                ("accelerator", self.accelerator),
+                ("model", self.model),
+                ("isl_tokens", self.isl_tokens),
+                ("osl_tokens", self.osl_tokens),
+            )
+        ):
+            frame.insert(position, name, value)  # type: ignore[arg-type]
+        return frame
+
+    def best(self) -> dict[str, Any] | None:
+        """The point of highest throughput within the limits, or None."""
+        if not len(self):
+            return None
+        i = int(np.argmax(self.rows["total_tok_s_per_gpu"]))
+        return {
+            name: values[i].item() if hasattr(values[i], "item") else values[i] for name, values in self.rows.items()
+        }
+
+    def rate_at(self, tok_s_per_user: float) -> float:
+        """Total tokens per second and GPU at a speed, log-linear between points; NaN beyond the fastest point."""
+        speed, rate = self.rows["tok_s_per_user"], self.rows["total_tok_s_per_gpu"]
+        if not len(self) or tok_s_per_user > speed[-1]:
+            return math.nan
+        return float(np.exp(np.interp(tok_s_per_user, speed, np.log(rate))))
+
+
+def layout_texts(rows: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:
+    """Layouts as shown: the decode layout and the GPUs of each pool where there are two."""
+    pairs = zip(rows["layout"], rows["mode"], rows["prefill_gpus"], rows["decode_gpus"], strict=True)
+    return np.array(
+        [f"{x} decode, {p:g}P:{d:g}D" if mode == "disaggregated" else str(x) for x, mode, p, d in pairs], dtype=np.str_
+    )
+
+
+def pareto_rows(speed: FloatArray, rate: FloatArray, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Rows on the front, by rising speed and falling rate."""
+    rows = np.flatnonzero(allowed)
+    order = rows[np.lexsort((-rate[rows], -speed[rows]))]
+    best = np.maximum.accumulate(np.concatenate([[-np.inf], rate[order][:-1]]))
+    return np.asarray(order[rate[order] > best * (1 + 1e-9)][::-1])
+
+
+def empty_front(
+    chip: Accelerator, arch: Model, isl: float, osl: float, reason: str, candidates: int = 0, text: str = ""
+) -> Frontier:
+    """A front without points, with the reason."""
+    names = ("engine", "mode", "layout", "speculative", "bottleneck", "weight_precision", "kv_precision")
+    rows: dict[str, NDArray[Any]] = {name: np.array([], dtype="<U1") for name in names}
+    rows.update({name: np.array([]) for name in COLUMNS})
+    return Frontier(chip.id, arch.id, isl, osl, rows, reason, candidates, 0, text)
