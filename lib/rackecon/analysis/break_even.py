@@ -2,7 +2,7 @@
 
 Any output of :func:`rackecon.analysis.evaluate.evaluate` is solved for any assumption, length or latency limit. At
 every trial value the search and the choice of operating point are made afresh, so outputs may jump: the range is
-scanned first, every crossing is found by bisection, and where there is none the answer says how close it gets.
+scanned first, every crossing is found between two of its values, and where there is none the answer says how close it gets.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def solve(
     low, high : float, optional
         Range to look in, :data:`INPUT_RANGES` by default.
     points : int
-        Values scanned before bisection.
+        Values scanned for crossings.
     **overrides
         The other assumptions.
 
@@ -179,23 +179,25 @@ def solve(
     reached = values >= target
     for i in range(points - 1):
         if np.isfinite(values[i : i + 2]).all() and reached[i] != reached[i + 1]:
-            roots.append(_bisect(at, target, float(grid[i]), float(grid[i + 1]), bool(reached[i + 1])))
+            roots.append(_crossing(at, target, grid[i : i + 2], values[i : i + 2]))
     ranges = _ranges(grid, values, reached, roots)
     statement = _statement(output, target, name, unit, grid, values, roots, ranges, now)
     return BreakEven(output, target, name, unit, now, base, tuple(roots), tuple(ranges), bool(reached.any()), statement)
 
 
-def _bisect(at: Any, target: float, left: float, right: float, rises: bool) -> float:
-    """The crossing between two values, whether the output is smooth there or jumps."""
-    for _ in range(40):
-        middle = 0.5 * (left + right)
-        if abs(right - left) <= 1e-7 * max(abs(left), abs(right)):
-            break
-        if (at(middle) >= target) == rises:
-            right = middle
-        else:
-            left = middle
-    return 0.5 * (left + right)
+def _crossing(at: Any, target: float, ends: Any, values: Any) -> float:
+    """The crossing between two scanned values (Brent's method), whether the output is smooth there or jumps."""
+    from scipy.optimize import brentq
+
+    known = dict(zip(map(float, ends), map(float, values), strict=True))
+
+    def gap(x: float) -> float:
+        value = known[x] if x in known else at(x)
+        # no result is no target reached
+        return float(value - target) if np.isfinite(value) else -max(abs(target), 1.0)
+
+    left, right = known
+    return float(brentq(gap, left, right, xtol=1e-9 * max(abs(left), abs(right)), rtol=1e-9))
 
 
 def _ranges(grid: Any, values: Any, reached: Any, roots: list[float]) -> list[tuple[float, float]]:
