@@ -228,7 +228,9 @@ def with_money(
     known = np.where(np.isnan(it_kw), 1.0, it_kw)
     drawn_it = np.where(np.isnan(it_kw), np.nan, drawn_kw_per_gpu(fact("tdp_w"), known, draw_share(draw_curve(), load)))
     cost, low, high = platform_costs(plat, assume, drawn_it)
-    premium = speed_premium(points["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
+    premium = (
+        speed_premium(points["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
+    )
     step = money_step(
         **rates,
         price_fresh_input_usd_per_mtok=np.nan_to_num(price("fresh_input")),

@@ -93,7 +93,7 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
     -------
     pandas.DataFrame
         Long: ``accelerator, platform, input, drives, unit, low_value, high_value, at_low, base, at_high, swing,
-        leader_at_low, leader_at_high``. Input values are NaN where they differ by platform or model.
+        leader_at_low, leader_at_high``. Input values are NaN where their width is that of the evidence.
     """
     import pandas as pd
 
@@ -121,6 +121,8 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
         ends = item.quantile_of_normal(np.array([-Z10, Z10])) if told else np.full(2, np.nan)
         for k, key in enumerate(keys):
             low, high = drawn[k, 1 + j], drawn[k, 1 + n + j]
+            # the price level's ends are those of the model's own listings
+            low_value, high_value = made.cells[at[k]].price[1:3] if item.form == "listings" else ends
             rows.append(
                 {
                     "accelerator": key,
@@ -128,8 +130,8 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
                     "input": name,
                     "drives": item.drives,
                     "unit": item.unit,
-                    "low_value": ends[0],
-                    "high_value": ends[1],
+                    "low_value": low_value,
+                    "high_value": high_value,
                     "at_low": low,
                     "base": drawn[k, 0],
                     "at_high": high,

@@ -42,7 +42,9 @@ REPORTED: Final = (
 """Outputs whose percentiles a page shows. Payback is not among them: where it is often never its percentiles jump."""
 
 
-def doubled_move(made: Portfolio, draws: int = DRAWS, physical_points: int = PHYSICAL_POINTS, seed: int = SEED) -> float:
+def doubled_move(
+    made: Portfolio, draws: int = DRAWS, physical_points: int = PHYSICAL_POINTS, seed: int = SEED
+) -> float:
     """Largest move of a reported 5th, 50th or 95th percentile when draws and physical points both double.
 
     Parameters
@@ -56,7 +58,9 @@ def doubled_move(made: Portfolio, draws: int = DRAWS, physical_points: int = PHY
     float
         Share of the 5th to 95th percentile range [-], the worst over cells, outputs and percentiles.
     """
-    few, many = (propagate(made, sample(made.plan, k * draws, seed, physical_points=k * physical_points)) for k in (1, 2))
+    few, many = (
+        propagate(made, sample(made.plan, k * draws, seed, physical_points=k * physical_points)) for k in (1, 2)
+    )
     worst = 0.0
     for name in REPORTED:
         before, after = percentiles(few.values[name]), percentiles(many.values[name])
@@ -84,9 +88,7 @@ def measured() -> pd.DataFrame:
         made = portfolio(PLATFORMS, [model], [SCENARIO])
         missed = check_shortlist(made, draws=CHECKED).missed_share
         rows.append(("short list misses", model, SCENARIO, len(PLATFORMS), CHECKED, CHECKED, missed))
-        rows.append(
-            ("doubled draws move", model, SCENARIO, len(PLATFORMS), DRAWS, PHYSICAL_POINTS, doubled_move(made))
-        )
+        rows.append(("doubled draws move", model, SCENARIO, len(PLATFORMS), DRAWS, PHYSICAL_POINTS, doubled_move(made)))
     columns = ["check", "model", "scenario", "platforms", "draws", "physical_points", "share"]
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(
