@@ -107,7 +107,7 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
         z = middle.values[name].copy()
         z[1 + j], z[1 + n + j] = -Z10, Z10
         values[name] = z
-    outcomes = propagate(made, Scores(made.plan, values))
+    outcomes = propagate(made, Scores(made.plan, values), (metric,))
     at = outcomes.rows(model, scenario)
     drawn = outcomes.values[metric][at]
     labels = [made.cells[i].platform.label for i in at]
@@ -369,7 +369,7 @@ def flip_map(
         values[name] = block
         told = item.form not in ("evidence", "listings")
         shown.append(item.quantile_of_normal(score) if told else score)
-    outcomes = propagate(made, Scores(made.plan, values))
+    outcomes = propagate(made, Scores(made.plan, values), (metric,))
     gap = outcomes.values[metric][at[0]] - outcomes.values[metric][at[1]]
     table = pd.DataFrame({"x": shown[0], "y": shown[1], "difference": gap})
     table["leader"] = np.where(gap >= 0, pair[0], pair[1])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRICS",
+    "SHOWN",
     "answer_sentences",
     "basis_table",
     "break_even_rows",
