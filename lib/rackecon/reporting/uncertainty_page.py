@@ -101,7 +101,6 @@ def interval_rows(
     for end in ("p5", "p50", "p95"):
         part[end] = [show[o](v) if np.isfinite(v) else "none" for o, v in zip(part["output"], part[end], strict=True)]
     part["quantity"] = part["output"].map(SHOWN)
-    # no break between a minus sign and its number
     part["range"] = part["p50"] + " (" + part["p5"] + " to " + part["p95"] + ")"
     wide = part.pivot_table(index="platform", columns="quantity", values="range", aggfunc="first", sort=False)
     if extra:
@@ -151,7 +150,7 @@ def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, st
         others = {row[f"leader_at_{end}"]: end for end in ("low", "high") if row[f"leader_at_{end}"] != accelerator}
         told += [f"{factor_label(row['input'])} at its {end} end ({named(names, key)})" for key, end in others.items()]
     base = money(float(part["base"].iloc[0]))
-    lead = f"With every input at its median {names[accelerator]} earns {base} a year, the report's base case; "
+    lead = f"With every input at its median {names[accelerator]} earns {base} a year; "
     lead += "the middle of the draws lies elsewhere, since inputs act together and many lean to one side. "
     if not told:
         return (
