@@ -50,6 +50,7 @@ def test_infeasible_says_how_close_it_gets() -> None:
     assert not found.feasible
     assert found.needed == ()
     assert "stays below" in found.statement
+    assert (found.best_value, found.best_output < 1e12) == (1.0, True)
     nothing = solve(*WHERE, name="interactivity_tok_s_user", low=5000.0, high=9000.0, points=3)
     assert "there is no result" in nothing.statement
     always = solve(*WHERE, name="pue", points=3)

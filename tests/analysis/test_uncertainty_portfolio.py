@@ -9,14 +9,16 @@ import pytest
 
 from rackecon import catalog
 from rackecon.analysis.evaluate import PLATFORMS, evaluate
-from rackecon.analysis.outcomes import pairwise, percentiles, summary, win_table
+from rackecon.analysis.outcomes import pairwise, summary, win_table
 from rackecon.analysis.pairs import pair_drivers, pair_flips
 from rackecon.analysis.portfolio import portfolio
-from rackecon.analysis.propagate import Terms, propagate, run
-from rackecon.analysis.sampling import median_scores, sample
+from rackecon.analysis.propagate import DRAWS, Terms, propagate, run
+from rackecon.analysis.sampling import PHYSICAL_POINTS, median_scores, sample
 from rackecon.analysis.sensitivity import flip_map, sobol_table, tornado, verdict_drivers
 from rackecon.analysis.shortlist_check import check_shortlist
+from rackecon.analysis.uncertainty_checks import CHECKED, MODELS, doubled_move
 from rackecon.errors import InputError
+from rackecon.serving.frontier import candidates
 
 MODEL, CASE = "deepseek-r1", "rag-summarise"
 SAME = (
@@ -158,15 +160,45 @@ def test_the_shortlist_misses_few_optima() -> None:
 @pytest.mark.slow
 def test_twice_the_draws_move_no_percentile_by_one_percent() -> None:
     made = portfolio(["gb200-nvl72", "gb300-nvl72", "mi355x"], [MODEL], [CASE])
-    few, many = (propagate(made, sample(made.plan, n, physical_points=16)) for n in (32768, 65536))
-    for name in (
-        "profit_usd_per_rack_year",
-        "cost_usd_per_mtok_total",
-        "revenue_usd_per_rack_year",
-        "npv_usd_per_rack",
-    ):
-        a, b = percentiles(few.values[name]), percentiles(many.values[name])
-        assert (np.abs(a - b) / (b[2] - b[0])).max() < 0.01, name
+    assert doubled_move(made) < 0.01
+    assert doubled_move(made, draws=256, physical_points=4) > 0.01
+
+
+def test_kept_checks_are_those_of_the_reports_and_within_their_bounds() -> None:
+    table = catalog.table("uncertainty_checks").set_index(["check", "model"])
+    for model in MODELS:
+        short, twice = table.loc[("short list misses", model)], table.loc[("doubled draws move", model)]
+        assert (short["draws"], short["platforms"]) == (CHECKED, len(PLATFORMS))
+        assert (twice["draws"], twice["physical_points"]) == (DRAWS, PHYSICAL_POINTS)
+        assert 0 < short["share"] < 0.05
+        assert 0 < twice["share"] < 0.01
+
+
+def test_some_rows_of_the_search_are_those_of_the_whole() -> None:
+    every = candidates("mi355x", MODEL, 8000.0, 1000.0)
+    split = np.flatnonzero(every["mode"] == "disaggregated")
+    for some in (np.array([3, 40, 41, split[0], split[-1]]), split[5:9], np.array([0])):
+        part = candidates("mi355x", MODEL, 8000.0, 1000.0, only=some)
+        for name, column in every.items():
+            assert np.array_equal(part[name], column[some], equal_nan=column.dtype.kind == "f"), name
+
+
+def test_a_pool_that_lacks_the_best_is_found_out(two) -> None:
+    poor = portfolio(["gb200-nvl72"], [MODEL], [CASE])
+    pool = poor.pool(poor.cells[0])
+    rates = candidates("gb200-nvl72", MODEL, 8000.0, 1000.0)["total_tok_s_per_gpu"][pool]
+    poor.places[("gb200-nvl72", MODEL, CASE)] = pool[np.argsort(np.nan_to_num(rates))[: len(pool) // 4]]
+    poor.places[("gb200-nvl72", MODEL, CASE)].sort()
+    assert check_shortlist(poor, draws=8).missed_share > 0.5
+
+
+def test_only_known_outputs_are_propagated(two) -> None:
+    scores = sample(two.plan, 64, physical_points=1)
+    some, every = propagate(two, scores, ("vendor_roi",)), propagate(two, scores)
+    assert set(some.values) == {"vendor_roi"}
+    assert np.array_equal(some.values["vendor_roi"], every.values["vendor_roi"])
+    with pytest.raises(InputError, match="unknown output 'vendor_roy': nearest is 'vendor_roi'"):
+        propagate(two, scores, ("vendor_roy",))
 
 
 def test_pairs_share_one_set_of_draws_and_say_where_the_lead_changes(two) -> None:

@@ -192,3 +192,13 @@ def test_contradictory_inputs_are_refused_in_one_line(call, message):
     with pytest.raises(InputError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_internal_rate_is_left_out_on_request_and_nothing_else_changes():
+    terms = {"investment_usd": 3e6, "revenue_usd_per_year": 4e6, "running_cost_usd_per_year": 4e5}
+    terms |= {"horizon_years": 4, "rate_per_year": 0.1, "price_decline_per_year": 0.3}
+    whole, part = returns(**terms), returns(**terms, internal_rate=False)
+    assert float(whole.irr_per_year) > 0
+    assert np.isnan(part.irr_per_year)
+    for name in ("npv_usd", "vendor_roi", "profit_roi", "payback_years"):
+        assert getattr(part, name) == getattr(whole, name)

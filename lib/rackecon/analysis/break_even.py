@@ -2,7 +2,8 @@
 
 Any output of :func:`rackecon.analysis.evaluate.evaluate` is solved for any assumption, length or latency limit. At
 every trial value the search and the choice of operating point are made afresh, so outputs may jump: the range is
-scanned first, every crossing is found by bisection, and where there is none the answer says how close it gets.
+scanned first, every crossing is found between two of its values, and where there is none the answer says how close
+it gets.
 """
 
 from __future__ import annotations
@@ -73,6 +74,9 @@ class BreakEven:
     """Ranges of the input in which the output is at or above the target."""
     feasible: bool
     statement: str
+    best_value: float
+    """Scanned value of the input at which the output is highest; NaN where there is no result."""
+    best_output: float
 
 
 def _values(
@@ -136,7 +140,7 @@ def solve(
     low, high : float, optional
         Range to look in, :data:`INPUT_RANGES` by default.
     points : int
-        Values scanned before bisection.
+        Values scanned for crossings.
     **overrides
         The other assumptions.
 
@@ -179,23 +183,39 @@ def solve(
     reached = values >= target
     for i in range(points - 1):
         if np.isfinite(values[i : i + 2]).all() and reached[i] != reached[i + 1]:
-            roots.append(_bisect(at, target, float(grid[i]), float(grid[i + 1]), bool(reached[i + 1])))
+            roots.append(_crossing(at, target, grid[i : i + 2], values[i : i + 2]))
     ranges = _ranges(grid, values, reached, roots)
     statement = _statement(output, target, name, unit, grid, values, roots, ranges, now)
-    return BreakEven(output, target, name, unit, now, base, tuple(roots), tuple(ranges), bool(reached.any()), statement)
+    best = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
+    return BreakEven(
+        output,
+        target,
+        name,
+        unit,
+        now,
+        base,
+        tuple(roots),
+        tuple(ranges),
+        bool(reached.any()),
+        statement,
+        best_value=float(grid[best]) if np.isfinite(values[best]) else float("nan"),
+        best_output=float(values[best]),
+    )
 
 
-def _bisect(at: Any, target: float, left: float, right: float, rises: bool) -> float:
-    """The crossing between two values, whether the output is smooth there or jumps."""
-    for _ in range(40):
-        middle = 0.5 * (left + right)
-        if abs(right - left) <= 1e-7 * max(abs(left), abs(right)):
-            break
-        if (at(middle) >= target) == rises:
-            right = middle
-        else:
-            left = middle
-    return 0.5 * (left + right)
+def _crossing(at: Any, target: float, ends: Any, values: Any) -> float:
+    """The crossing between two scanned values (Brent's method), whether the output is smooth there or jumps."""
+    from scipy.optimize import brentq
+
+    known = dict(zip(map(float, ends), map(float, values), strict=True))
+
+    def gap(x: float) -> float:
+        value = known[x] if x in known else at(x)
+        # no result is no target reached
+        return float(value - target) if np.isfinite(value) else -max(abs(target), 1.0)
+
+    left, right = known
+    return float(brentq(gap, left, right, xtol=1e-9 * max(abs(left), abs(right)), rtol=1e-9))
 
 
 def _ranges(grid: Any, values: Any, reached: Any, roots: list[float]) -> list[tuple[float, float]]:
@@ -308,7 +328,8 @@ def must_be_true(
     Returns
     -------
     pandas.DataFrame
-        ``input, unit, now, needed, change, feasible, statement``; ``needed`` is the crossing nearest to now.
+        ``input, unit, now, needed, change, feasible, target, holds, best_value, best_output, statement``; ``needed`` is
+        the crossing nearest to now, the rest as in :class:`BreakEven`.
     """
     import pandas as pd
 
@@ -332,6 +353,10 @@ def must_be_true(
                 "needed": nearest,
                 "change": nearest / found.base_value - 1.0,
                 "feasible": found.feasible,
+                "target": found.target,
+                "holds": found.holds,
+                "best_value": found.best_value,
+                "best_output": found.best_output,
                 "statement": found.statement,
             }
         )

@@ -196,7 +196,7 @@ def _loadings(text: str, where: str) -> dict[str, float]:
             out[name.strip()] = float(value)
         except ValueError:
             raise InputError(f"{where}: loading '{part}' is not name=number") from None
-    if sum(x * x for x in out.values()) > 1.0 + 1e-9:
+    if not sum(x * x for x in out.values()) <= 1.0 + 1e-9:
         raise InputError(f"{where}: loadings explain more than the whole variance (their squares sum above 1)")
     return out
 
@@ -206,9 +206,13 @@ def _check(item: Distribution, where: str) -> None:
         raise unknown_name("form", item.form, FORMS, where)
     if item.scope not in SCOPES:
         raise unknown_name("scope", item.scope, SCOPES, where)
+    if item.scope in ("shared", "model") and any(name.endswith("/vendor") for name in item.loadings):
+        raise InputError(f"{where}: a latent per vendor needs an input per platform or cell, not scope '{item.scope}'")
     if item.form == "fixed":
         if not math.isfinite(item.central):
             raise InputError(f"{where}: a fixed input needs its value in 'central'")
+        if not item.lower <= item.central <= item.upper:
+            raise InputError(f"{where}: central {item.central:g} is not in {item.lower:g} to {item.upper:g}")
         return
     if item.form == "evidence":
         return

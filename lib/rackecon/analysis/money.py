@@ -180,6 +180,14 @@ def _level(assume: Assumptions) -> float:
     return float(level_price_factor(assume.wacc, assume.price_decline_per_year, assume.horizon_years))
 
 
+def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
+    """The points with new columns, all set at once: one by one they take most of the time of an evaluation."""
+    import pandas as pd
+
+    kept = points.drop(columns=[name for name in new if name in points])
+    return pd.concat([kept, pd.DataFrame(new, index=points.index)], axis=1)
+
+
 def with_money(
     points: pd.DataFrame,
     assume: Assumptions,
@@ -203,9 +211,9 @@ def with_money(
         A copy with, per GPU-hour: revenue, cost (low, high), profit; cost per million tokens by rule; break-evens;
         power drawn; and per rack-year, MW-year, equal-power position-year, GPU-year and invested dollar-year.
     """
-    out = points.copy()
-    plat = [platforms[key] for key in out["accelerator"]]
-    card = [cards.get(key) for key in out["model"]]
+    new: dict[str, Any] = {}
+    plat = [platforms[key] for key in points["accelerator"]]
+    card = [cards.get(key) for key in points["model"]]
 
     def fact(name: str) -> Any:
         return np.array([getattr(p, name) for p in plat], dtype=float)
@@ -213,14 +221,16 @@ def with_money(
     def price(name: str) -> Any:
         return np.array([getattr(c, name) if c is not None else np.nan for c in card], dtype=float)
 
-    rates = {name: out[name].to_numpy(dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
-    hit = out["prefix_cache_hit"].to_numpy(dtype=float)
-    load = out["concurrency"].to_numpy(dtype=float) / out["gpus"].to_numpy(dtype=float)
+    rates = {name: points[name].to_numpy(dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
+    hit = points["prefix_cache_hit"].to_numpy(dtype=float)
+    load = points["concurrency"].to_numpy(dtype=float) / points["gpus"].to_numpy(dtype=float)
     it_kw = fact("it_kw_per_gpu")
     known = np.where(np.isnan(it_kw), 1.0, it_kw)
     drawn_it = np.where(np.isnan(it_kw), np.nan, drawn_kw_per_gpu(fact("tdp_w"), known, draw_share(draw_curve(), load)))
     cost, low, high = platform_costs(plat, assume, drawn_it)
-    premium = speed_premium(out["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
+    premium = (
+        speed_premium(points["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
+    )
     step = money_step(
         **rates,
         price_fresh_input_usd_per_mtok=np.nan_to_num(price("fresh_input")),
@@ -238,56 +248,56 @@ def with_money(
     revenue = np.where(unlisted, np.nan, step.revenue_usd_per_gpu_hour)
     profit = np.where(unlisted, np.nan, step.profit_usd_per_gpu_hour)
     factor = np.where(unlisted, np.nan, step.break_even_price_factor)
-    out["utilisation"] = assume.utilisation
-    out["level_price_factor"] = _level(assume)
-    out["speed_premium"] = premium
-    out["revenue_usd_per_gpu_hour"] = revenue
-    out["cost_usd_per_gpu_hour"], out["cost_usd_per_gpu_hour_low"], out["cost_usd_per_gpu_hour_high"] = cost, low, high
-    out["profit_usd_per_gpu_hour"] = profit
-    out["gross_margin"] = np.where(unlisted, np.nan, step.gross_margin)
+    new["utilisation"] = assume.utilisation
+    new["level_price_factor"] = _level(assume)
+    new["speed_premium"] = premium
+    new["revenue_usd_per_gpu_hour"] = revenue
+    new["cost_usd_per_gpu_hour"], new["cost_usd_per_gpu_hour_low"], new["cost_usd_per_gpu_hour_high"] = cost, low, high
+    new["profit_usd_per_gpu_hour"] = profit
+    new["gross_margin"] = np.where(unlisted, np.nan, step.gross_margin)
     for name in ("fresh_input", "cached_input", "output"):
-        out[f"price_{name}_usd_per_mtok"] = price(name)
+        new[f"price_{name}_usd_per_mtok"] = price(name)
     levels = np.array([c.level_range() if c is not None else (1.0, 1.0) for c in card])
-    out["price_level_low"], out["price_level_high"] = levels[:, 0], levels[:, 1]
-    out["break_even_price_factor"] = factor
-    out["break_even_output_usd_per_mtok"] = price("output") * factor
-    out["break_even_utilisation"] = np.where(unlisted, np.nan, step.break_even_utilisation)
-    out["cost_usd_per_mtok_total"] = cost_usd_per_mtok(cost, rates["total_tok_s_per_gpu"], assume.utilisation)
-    out["cost_usd_per_mtok_output"] = cost_usd_per_mtok(cost, rates["output_tok_s_per_gpu"], assume.utilisation)
+    new["price_level_low"], new["price_level_high"] = levels[:, 0], levels[:, 1]
+    new["break_even_price_factor"] = factor
+    new["break_even_output_usd_per_mtok"] = price("output") * factor
+    new["break_even_utilisation"] = np.where(unlisted, np.nan, step.break_even_utilisation)
+    new["cost_usd_per_mtok_total"] = cost_usd_per_mtok(cost, rates["total_tok_s_per_gpu"], assume.utilisation)
+    new["cost_usd_per_mtok_output"] = cost_usd_per_mtok(cost, rates["output_tok_s_per_gpu"], assume.utilisation)
     phase = token_cost(
         cost,
         **rates,
-        prefill_gpu_share=np.clip(out["prefill_gpu_share"].to_numpy(dtype=float), 0.0, 1.0),
+        prefill_gpu_share=np.clip(points["prefill_gpu_share"].to_numpy(dtype=float), 0.0, 1.0),
         prefix_cache_hit=hit,
         utilisation=assume.utilisation,
         rule=assume.allocation_rule,
     )
-    out["cost_usd_per_mtok_output_by_phase"], out["cost_usd_per_mtok_fresh_input_by_phase"] = (
+    new["cost_usd_per_mtok_output_by_phase"], new["cost_usd_per_mtok_fresh_input_by_phase"] = (
         phase.output,
         phase.fresh_input,
     )
-    out["allocation_rule"] = phase.rule
+    new["allocation_rule"] = phase.rule
     drawn = drawn_it * assume.pue
-    out["drawn_kw_per_gpu"] = drawn
-    out["provisioned_kw_per_gpu"] = fact("kw_per_gpu")
+    new["drawn_kw_per_gpu"] = drawn
+    new["provisioned_kw_per_gpu"] = fact("kw_per_gpu")
     energy = energy_cost_usd_per_gpu_hour(np.nan_to_num(drawn), assume.electricity_usd_per_kwh)
-    out["energy_usd_per_gpu_hour"] = np.where(np.isnan(drawn), np.nan, energy)
-    out["energy_share_of_cost"] = out["energy_usd_per_gpu_hour"] / cost
-    out["drawn_joules_per_total_token"] = joules_per_token(rates["total_tok_s_per_gpu"], np.nan_to_num(drawn, nan=0.0))
-    out["total_tok_s_per_mw"] = rates["total_tok_s_per_gpu"] * fact("gpus_per_mw")
-    out["output_tok_s_per_mw"] = rates["output_tok_s_per_gpu"] * fact("gpus_per_mw")
+    new["energy_usd_per_gpu_hour"] = np.where(np.isnan(drawn), np.nan, energy)
+    new["energy_share_of_cost"] = new["energy_usd_per_gpu_hour"] / cost
+    new["drawn_joules_per_total_token"] = joules_per_token(rates["total_tok_s_per_gpu"], np.nan_to_num(drawn, nan=0.0))
+    new["total_tok_s_per_mw"] = rates["total_tok_s_per_gpu"] * fact("gpus_per_mw")
+    new["output_tok_s_per_mw"] = rates["output_tok_s_per_gpu"] * fact("gpus_per_mw")
     with np.errstate(divide="ignore", invalid="ignore"):
         invested = np.where(fact("investment_usd_per_gpu") > 0, 1.0 / fact("investment_usd_per_gpu"), np.nan)
     units = {name: fact(f"gpus_per_{name}") for name in ("rack", "mw", "position")} | {"invested_usd": invested}
     for name, gpus in units.items():
-        out[f"gpus_per_{name}"] = gpus
-        out[f"revenue_usd_per_{name}_year"] = per_year(revenue, gpus)
-        out[f"cost_usd_per_{name}_year"] = per_year(cost, gpus)
-        out[f"profit_usd_per_{name}_year"] = per_year(profit, gpus)
-    out["profit_usd_per_gpu_year"] = per_year(profit)
-    out["rack_it_kw"] = fact("rack_it_kw")
-    out["investment_usd_per_gpu"] = fact("investment_usd_per_gpu")
-    return out
+        new[f"gpus_per_{name}"] = gpus
+        new[f"revenue_usd_per_{name}_year"] = per_year(revenue, gpus)
+        new[f"cost_usd_per_{name}_year"] = per_year(cost, gpus)
+        new[f"profit_usd_per_{name}_year"] = per_year(profit, gpus)
+    new["profit_usd_per_gpu_year"] = per_year(profit)
+    new["rack_it_kw"] = fact("rack_it_kw")
+    new["investment_usd_per_gpu"] = fact("investment_usd_per_gpu")
+    return _joined(points, new)
 
 
 def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) -> tuple[Any, Any, Any]:
@@ -329,16 +339,16 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
         A copy with ``vendor_roi, profit_roi, npv_usd_per_rack, irr_per_year, payback_years,
         break_even_launch_price_factor, retire_age_years``; NaN for rented capacity, where nothing is invested.
     """
-    out = points.copy()
-    plat = [platforms[key] for key in out["accelerator"]]
+    new: dict[str, Any] = {}
+    plat = [platforms[key] for key in points["accelerator"]]
 
     def fact(name: str) -> Any:
         return np.array([getattr(p, name) for p in plat], dtype=float)
 
-    launch = per_year(out["revenue_usd_per_gpu_hour"].to_numpy(dtype=float)) / _level(assume)
+    launch = per_year(points["revenue_usd_per_gpu_hour"].to_numpy(dtype=float)) / _level(assume)
     # The running part takes any change of the electricity bill; the capital part is untouched by it.
     published = np.array([p.cost.usd_per_gpu_hour * assume.cost_factor if p.cost else np.nan for p in plat])
-    change = out["cost_usd_per_gpu_hour"].to_numpy(dtype=float) - published
+    change = points["cost_usd_per_gpu_hour"].to_numpy(dtype=float) - published
     running = np.maximum(fact("running_usd_per_gpu_hour") + change, 0.0)
     result = returns(
         investment_usd=fact("investment_usd_per_gpu"),
@@ -349,17 +359,17 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
         price_decline_per_year=assume.price_decline_per_year,
         residual_usd=fact("residual_usd_per_gpu"),
     )
-    out["vendor_roi"] = result.vendor_roi
-    out["profit_roi"] = result.profit_roi
-    out["npv_usd_per_gpu"] = result.npv_usd
-    out["npv_usd_per_rack"] = result.npv_usd * fact("gpus_per_rack")
-    out["irr_per_year"] = result.irr_per_year
-    out["payback_years"] = result.payback_years
-    out["break_even_launch_price_factor"] = result.break_even_launch_price_factor
-    out["retire_age_years"] = result.retire_age_years
-    out["running_usd_per_gpu_hour"] = running
-    out["residual_usd_per_gpu"] = fact("residual_usd_per_gpu")
-    return out
+    new["vendor_roi"] = result.vendor_roi
+    new["profit_roi"] = result.profit_roi
+    new["npv_usd_per_gpu"] = result.npv_usd
+    new["npv_usd_per_rack"] = result.npv_usd * fact("gpus_per_rack")
+    new["irr_per_year"] = result.irr_per_year
+    new["payback_years"] = result.payback_years
+    new["break_even_launch_price_factor"] = result.break_even_launch_price_factor
+    new["retire_age_years"] = result.retire_age_years
+    new["running_usd_per_gpu_hour"] = running
+    new["residual_usd_per_gpu"] = fact("residual_usd_per_gpu")
+    return _joined(points, new)
 
 
 def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **overrides: Any) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def pair_drivers(
         return blocked(plan, z, physical_points, seed + 10 * which)
 
     points = sobol_points(plan.columns, len(plan.factors), draws, seed, prepare)
-    outcomes = propagate(made, plan.scores(points))
+    outcomes = propagate(made, plan.scores(points), (metric,))
     names = list(plan.columns)
     at = {made.cells[i].accelerator: i for i in outcomes.rows(model, scenario) if not made.cells[i].reason}
     if len(at) < 2:

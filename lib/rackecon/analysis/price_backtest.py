@@ -7,6 +7,7 @@ given as it is: few models have a long history, and their prices move together, 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,23 @@ __all__ = ["CUTOFFS", "backtest", "coverage"]
 CUTOFFS: Final = ("2025-08-31", "2025-10-31", "2025-12-31", "2026-02-28", "2026-04-30")
 DRAWS: Final = 4096
 LEAST_PROVIDERS: Final = 2
+USED: Final = (
+    "kind",
+    "provider",
+    "model",
+    "model_id",
+    "tier",
+    "unit",
+    "value_input",
+    "value_cached_input",
+    "value_output",
+    "valid_from",
+    "valid_to",
+    "source_date",
+    "source_id",
+    "flag",
+)
+"""Columns of data/prices.csv that a listing needs."""
 
 
 def _months_later(date: str, months: int) -> str:
@@ -32,17 +50,26 @@ def _months_later(date: str, months: int) -> str:
 
 
 class _History:
-    """Listings of each model at each date, looked up once."""
+    """Listings of each model, looked up once between any two dates at which one begins or ends."""
 
     def __init__(self, prices: pd.DataFrame) -> None:
         self.models = sorted(str(m) for m in prices["model_id"].dropna().unique())
         self.parts = {model: prices[prices["model_id"] == model] for model in self.models}
-        self.known: dict[tuple[str, str], pd.DataFrame] = {}
+        # few columns of plain objects: the many small look-ups then take a third of the time
+        used = [name for name in prices if name in USED]
+        self.parts = {model: part[used].astype(object) for model, part in self.parts.items()}
+        dates = ("valid_from", "source_date", "valid_to")
+        self.begun, self.told, self.ended = (
+            {model: sorted(part[name].dropna().astype(str)) for model, part in self.parts.items()} for name in dates
+        )
+        self.known: dict[tuple[str, int, int, int], pd.DataFrame] = {}
 
     def at(self, model: str, date: str) -> pd.DataFrame:
-        if (model, date) not in self.known:
-            self.known[model, date] = listings(self.parts[model], model, date)
-        return self.known[model, date]
+        begun, told = (bisect_right(dates[model], date) for dates in (self.begun, self.told))
+        key = (model, begun, told, bisect_left(self.ended[model], date))
+        if key not in self.known:
+            self.known[key] = listings(self.parts[model], model, date)
+        return self.known[key]
 
     def median(self, model: str, date: str) -> float:
         found = self.at(model, date)["output"]

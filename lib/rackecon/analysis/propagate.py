@@ -26,7 +26,7 @@ from rackecon.economics.power_table import draw_curve
 from rackecon.economics.restated import restated_cost_usd_per_gpu_hour
 from rackecon.economics.returns import returns
 from rackecon.economics.tokens import cost_usd_per_mtok
-from rackecon.errors import InputError
+from rackecon.errors import InputError, unknown_name
 from rackecon.evidence.intervals import interval_factors
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ OUTPUTS: Final = (
     "output_tok_s_per_gpu",
     "tok_s_per_user",
 )
+RETURNS: Final = frozenset({"npv_usd_per_rack", "vendor_roi", "profit_roi", "payback_years"})
 BLOCK: Final = 512
 """Draws weighed at once: more fall out of the processor's cache."""
 
@@ -111,7 +112,7 @@ def run(
     return propagate(made, sample(made.plan, draws, seed, physical_points=physical_points))
 
 
-def propagate(made: Portfolio, scores: Scores) -> Outcomes:
+def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS) -> Outcomes:
     """Outputs of every cell in every draw.
 
     Parameters
@@ -119,13 +120,18 @@ def propagate(made: Portfolio, scores: Scores) -> Outcomes:
     made : Portfolio
     scores : Scores
         From :func:`rackecon.analysis.sampling.sample`, or set by hand (a tornado, a grid).
+    outputs : sequence of str
+        Those of :data:`OUTPUTS` that are wanted.
 
     Returns
     -------
     Outcomes
     """
     n = len(scores)
-    values = {name: np.full((len(made.cells), n), np.nan) for name in OUTPUTS}
+    for name in outputs:
+        if name not in OUTPUTS:
+            raise unknown_name("output", name, OUTPUTS)
+    values = {name: np.full((len(made.cells), n), np.nan) for name in outputs}
     served = np.zeros((len(made.cells), n), dtype=bool)
     layouts = np.full((len(made.cells), n), "", dtype=object)
     for i, cell in enumerate(made.cells):
@@ -144,8 +150,10 @@ def propagate(made: Portfolio, scores: Scores) -> Outcomes:
                 rates[:, some] = np.where(ok, chosen, 1.0)
                 load[some] = np.where(ok, drawn_kw[best], 0.0)
                 layouts[i, some] = np.where(ok, _names(rows, best), "")
-        for name, value in terms.money(rates, served[i], load).items():
-            values[name][i] = value
+        with_returns = not RETURNS.isdisjoint(outputs)
+        for name, value in terms.money(rates, served[i], load, with_returns=with_returns).items():
+            if name in values:
+                values[name][i] = value
     return Outcomes(made, values, served, layouts)
 
 
@@ -291,8 +299,10 @@ class Terms:
             chosen = np.where(better, mine, chosen)
         return best, np.isfinite(most), chosen
 
-    def money(self, rates: FloatArray, served: NDArray[np.bool_], drawn_kw: FloatArray) -> dict[str, FloatArray]:
-        """Outputs of the chosen configurations."""
+    def money(
+        self, rates: FloatArray, served: NDArray[np.bool_], drawn_kw: FloatArray, *, with_returns: bool = True
+    ) -> dict[str, FloatArray]:
+        """Outputs of the chosen configurations, :data:`RETURNS` among them where wanted."""
         p, x = self.cell.platform, self.x
         total = np.where(served, rates[0], 0.0)
         cost = np.maximum(self.cost + self.bill * drawn_kw, 0.0)
@@ -313,6 +323,8 @@ class Terms:
             "profit_usd_per_gpu_year": per_year(profit),
         }
         if p.investment_usd_per_gpu > 0:
+            out["profit_usd_per_invested_usd_year"] = per_year(profit, 1.0 / invested)
+        if p.investment_usd_per_gpu > 0 and with_returns:
             running = p.running_usd_per_gpu_hour + self.base_cost_gap() + self.bill * drawn_kw
             share = np.minimum(x["residual_share"] + _share(p), 1.0)
             result = returns(
@@ -325,7 +337,6 @@ class Terms:
                 residual_usd=share * invested,
                 internal_rate=False,
             )
-            out["profit_usd_per_invested_usd_year"] = per_year(profit, 1.0 / invested)
             out["npv_usd_per_rack"] = result.npv_usd * p.gpus_per_rack
             out["vendor_roi"], out["profit_roi"] = result.vendor_roi, result.profit_roi
             out["payback_years"] = result.payback_years

@@ -93,7 +93,7 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
     -------
     pandas.DataFrame
         Long: ``accelerator, platform, input, drives, unit, low_value, high_value, at_low, base, at_high, swing,
-        leader_at_low, leader_at_high``. Input values are NaN where they differ by platform or model.
+        leader_at_low, leader_at_high``. Input values are NaN where their width is that of the evidence.
     """
     import pandas as pd
 
@@ -107,7 +107,7 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
         z = middle.values[name].copy()
         z[1 + j], z[1 + n + j] = -Z10, Z10
         values[name] = z
-    outcomes = propagate(made, Scores(made.plan, values))
+    outcomes = propagate(made, Scores(made.plan, values), (metric,))
     at = outcomes.rows(model, scenario)
     drawn = outcomes.values[metric][at]
     labels = [made.cells[i].platform.label for i in at]
@@ -121,6 +121,8 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
         ends = item.quantile_of_normal(np.array([-Z10, Z10])) if told else np.full(2, np.nan)
         for k, key in enumerate(keys):
             low, high = drawn[k, 1 + j], drawn[k, 1 + n + j]
+            # the price level's ends are those of the model's own listings
+            low_value, high_value = made.cells[at[k]].price[1:3] if item.form == "listings" else ends
             rows.append(
                 {
                     "accelerator": key,
@@ -128,8 +130,8 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
                     "input": name,
                     "drives": item.drives,
                     "unit": item.unit,
-                    "low_value": ends[0],
-                    "high_value": ends[1],
+                    "low_value": low_value,
+                    "high_value": high_value,
                     "at_low": low,
                     "base": drawn[k, 0],
                     "at_high": high,
@@ -367,7 +369,7 @@ def flip_map(
         values[name] = block
         told = item.form not in ("evidence", "listings")
         shown.append(item.quantile_of_normal(score) if told else score)
-    outcomes = propagate(made, Scores(made.plan, values))
+    outcomes = propagate(made, Scores(made.plan, values), (metric,))
     gap = outcomes.values[metric][at[0]] - outcomes.values[metric][at[1]]
     table = pd.DataFrame({"x": shown[0], "y": shown[1], "difference": gap})
     table["leader"] = np.where(gap >= 0, pair[0], pair[1])

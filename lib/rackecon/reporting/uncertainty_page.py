@@ -11,16 +11,23 @@ from rackecon.reporting.display import Html, enable
 from rackecon.reporting.tables import table
 from rackecon.reporting.text import count, join_words, money, number, percent, tidy
 from rackecon.reporting.theme import platform_colours
+from rackecon.reporting.validation_page import coverage_table
 
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
+    from rackecon.analysis.break_even import BreakEven
     from rackecon.analysis.sensitivity import FlipMap
 
 __all__ = [
     "METRICS",
+    "SHOWN",
     "answer_sentences",
+    "basis_table",
+    "break_even_rows",
+    "checks_sentence",
+    "coverage_rows",
     "coverage_sentence",
     "distribution_table",
     "driver_sentence",
@@ -29,11 +36,15 @@ __all__ = [
     "flip_sentence",
     "flip_table",
     "interval_rows",
+    "leader_sentence",
     "named",
+    "needed_rows",
     "pair_table",
+    "physics_sentence",
     "ranking_rows",
-    "short_title",
+    "speed_sentence",
     "tornado_rows",
+    "tornado_title",
 ]
 
 METRICS: Final = {
@@ -81,19 +92,23 @@ def ranking_rows(wins: pd.DataFrame) -> pd.DataFrame:
     return out.assign(reason=out.get("reason", "no result"))
 
 
-def interval_rows(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per platform and quantity, 5th, 50th and 95th percentile as text."""
-    part = summary[summary["output"].isin(list(SHOWN))].copy()
-    show = {name: (money if "usd" in name and "mtok" not in name else number) for name in SHOWN}
+def interval_rows(
+    summary: pd.DataFrame, wins: pd.DataFrame, outputs: tuple[str, ...], extra: bool = False
+) -> pd.DataFrame:
+    """One row per platform, best first: 50th percentile with the 5th and 95th of some outputs, as text."""
+    part = summary[summary["output"].isin(outputs)].copy()
+    show = {name: (money if "usd" in name and "mtok" not in name else number) for name in outputs}
     for end in ("p5", "p50", "p95"):
         part[end] = [show[o](v) if np.isfinite(v) else "none" for o, v in zip(part["output"], part[end], strict=True)]
     part["quantity"] = part["output"].map(SHOWN)
     part["range"] = part["p50"] + " (" + part["p5"] + " to " + part["p95"] + ")"
     wide = part.pivot_table(index="platform", columns="quantity", values="range", aggfunc="first", sort=False)
-    wide["loses money"] = part.groupby("platform", sort=False)["loss_share"].first()
-    wide["misses the limits"] = 1.0 - part.groupby("platform", sort=False)["served_share"].first()
-    order = [name for name in SHOWN.values() if name in wide]
-    return wide[[*order, "loses money", "misses the limits"]].reset_index()
+    if extra:
+        wide["loses money"] = part.groupby("platform", sort=False)["loss_share"].first().map(percent)
+        wide["misses limits"] = (1.0 - part.groupby("platform", sort=False)["served_share"].first()).map(percent)
+    order = [SHOWN[name] for name in outputs if SHOWN[name] in wide]
+    wide = wide[[*order, *(name for name in wide if name not in order)]]
+    return wide.reindex([name for name in wins["platform"] if name in wide.index]).reset_index()
 
 
 def answer_sentences(wins: pd.DataFrame, metric: str) -> tuple[str, str]:
@@ -120,12 +135,29 @@ def answer_sentences(wins: pd.DataFrame, metric: str) -> tuple[str, str]:
     )
 
 
-def short_title(wins: pd.DataFrame, metric: str) -> str:
-    """A chart title of at most 70 signs."""
-    known = wins[wins["rank"] > 0]
-    if known.empty:
-        return "No platform has a result"
-    return f"{known['platform'].iloc[0]}: {money(known['p5'].iloc[0])} to {money(known['p95'].iloc[0])} a year"
+def tornado_title(rows: pd.DataFrame, platform: str) -> str:
+    """A chart title of at most 70 signs: the input that moves the result most."""
+    if rows.empty:
+        return f"{platform}: no input moves the result"
+    return f"{platform}: {factor_label(rows['input'].iloc[0])} moves profit the most"[:70]
+
+
+def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, str]) -> str:
+    """Which inputs, alone and between their ends, put another platform first."""
+    part = tornado[tornado["accelerator"] == accelerator]
+    told = []
+    for row in part.to_dict("records"):
+        others = {row[f"leader_at_{end}"]: end for end in ("low", "high") if row[f"leader_at_{end}"] != accelerator}
+        told += [f"{factor_label(row['input'])} at its {end} end ({named(names, key)})" for key, end in others.items()]
+    base = money(float(part["base"].iloc[0]))
+    lead = f"With every input at its median {names[accelerator]} earns {base} a year; "
+    lead += "the middle of the draws lies elsewhere, since inputs act together and many lean to one side. "
+    if not told:
+        return (
+            lead
+            + f"No input alone, from its 10th to its 90th percentile for all platforms alike, displaces {names[accelerator]}."
+        )
+    return lead + f"Alone, for all platforms alike, these put another platform first: {join_words(told)}."
 
 
 def tornado_rows(tornado: pd.DataFrame, accelerator: str, most: int = 10) -> pd.DataFrame:
@@ -134,6 +166,7 @@ def tornado_rows(tornado: pd.DataFrame, accelerator: str, most: int = 10) -> pd.
     part["assumption"] = [
         factor_label(r["input"])
         + ("" if np.isnan(r["low_value"]) else f", {number(r['low_value'])} to {number(r['high_value'])}")
+        + (" times" if r["unit"] == "factor" else "")
         for r in part.to_dict("records")
     ]
     return part
@@ -153,18 +186,19 @@ def driver_sentence(own: pd.DataFrame, accelerator: str, platform: str) -> str:
 
 
 def pair_table(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Pairwise win shares as text."""
-    out = pairs.map(lambda x: "" if not np.isfinite(x) else count(x))
+    """Pairwise wins in a hundred draws, as text."""
+    out = pairs.map(lambda x: "" if not np.isfinite(x) else f"{100 * x:.0f}")
     return out.reset_index(names="platform")
 
 
 def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
-    """One row per pair in words."""
+    """One row per pair in words, the closest first."""
     known = distributions()
+    flips = flips.sort_values("beats_share", kind="stable", ignore_index=True)
 
     def told(item: Distribution, value: float) -> str:
         if not np.isfinite(value):
-            return "no change of lead"
+            return "never"
         if item.form in ("evidence", "listings"):
             return f"{value:+.1f} sd".replace("-", "\u2212")
         return f"{number(value)} {item.unit}".replace(" -", "")
@@ -202,9 +236,14 @@ def flip_chart(found: FlipMap, names: dict[str, str], leader: str, *, title: str
     keys = list(dict.fromkeys(found.table["leader"]))
     scale = alt_.Scale(domain=[named(names, k) for k in keys], range=platform_colours(keys))
     x_title, y_title = _axis(found.x_input, named(names, leader)), _axis(found.y_input, named(names, leader))
+    marks = {}
+    for name in ("x", "y"):
+        steps = sorted(set(cells[name]))
+        # every sixth step: whole standard deviations on the page's grid
+        marks[name] = alt_.Axis(format=".2~f", labelAngle=0, values=steps[:: max(len(steps) // 4, 1)])
     base = alt_.Chart(cells).encode(
-        x=alt_.X("x:O", title=x_title, axis=alt_.Axis(format=".2~f", labelOverlap=True, labelAngle=0)),
-        y=alt_.Y("y:O", sort="descending", title=y_title, axis=alt_.Axis(format=".2~f", labelOverlap=True)),
+        x=alt_.X("x:O", title=x_title, axis=marks["x"]),
+        y=alt_.Y("y:O", sort="descending", title=y_title, axis=marks["y"]),
     )
     tips: list[Any] = [alt_.Tooltip("x:Q", title=x_title), alt_.Tooltip("y:Q", title=y_title), "platform:N"]
     tips.append(alt_.Tooltip("difference:Q", title="difference, USD a year", format=",.4~g"))
@@ -239,6 +278,109 @@ def flip_sentence(row: Any, names: dict[str, str]) -> str:
     )
 
 
+def break_even_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Output price and share sold at which each platform earns nothing, beside today's, and whether that can be."""
+    out = table[table["break_even_output_usd_per_mtok"].notna()].sort_values("break_even_output_usd_per_mtok")
+    return out.assign(
+        listed=out["price_output_usd_per_mtok"],
+        price=out["break_even_output_usd_per_mtok"],
+        sold=[percent(x) if x <= 1.0 else "not feasible" for x in out["break_even_utilisation"]],
+    )[["platform", "price", "listed", "sold"]]
+
+
+SOLVED: Final = {
+    "price_factor": ("every price, times", number),
+    "utilisation": ("share of capacity sold", percent),
+    "cost_factor": ("cost per GPU-hour, times", number),
+}
+
+
+def needed_rows(needed: pd.DataFrame) -> pd.DataFrame:
+    """What must be true, one input a row, in words and with its feasibility."""
+    rows = []
+    for r in needed.to_dict("records"):
+        label, show = SOLVED[r["input"]]
+        if r["feasible"]:
+            reach = " or ".join(f"{show(a)} to {show(b)}" for a, b in r["holds"])
+            told = f"yes, with {reach}"
+        elif np.isfinite(r["best_output"]):
+            told = f"no: {money(r['best_output'])} at best, at {show(r['best_value'])}; {money(r['target'])} is needed"
+        else:
+            told = "no: there is no result at any value"
+        rows.append(
+            {
+                "input": label,
+                "now": show(r["now"]),
+                "needed": show(r["needed"]),
+                "change": r["change"],
+                "feasible": told,
+            }
+        )
+    import pandas as pd
+
+    return pd.DataFrame(rows)
+
+
+def speed_sentence(found: BreakEven, platform: str, fast: float, limit_ms: float | None) -> str:
+    """Price at which serving faster earns as much."""
+    slow = f"the {number(1000.0 / limit_ms)} that the workload asks for" if limit_ms else "no limit"
+    head = f"Promised {number(fast)} tok/s per user instead of {slow}, {platform} earns as much per rack at "
+    return head + (f"{number(found.needed[0])} times the price." if found.needed else f"no price: {found.statement}.")
+
+
+def physics_sentence() -> str:
+    """Coverage of the serving model's intervals, the figures of the validation page."""
+    found = coverage_table().set_index("slice")
+    rate = found["total_tok_s_per_gpu"] / 100.0
+    others = [f"{percent(rate[name])} {name}" for name in rate.index if name != "overall"]
+    return (
+        f"The serving part is the 90 % interval that held-out measurements give: {percent(rate['overall'])} of held-out "
+        f"points lay inside it for tok/s per GPU ({join_words(others)}), "
+        f"{percent(found['tok_s_per_user']['overall'] / 100.0)} for tok/s per user and "
+        f"{percent(found['ttft_ms']['overall'] / 100.0)} for the first token, as on the validation page."
+    )
+
+
+def checks_sentence() -> str:
+    """What the short list misses and what twice the draws move, from data/uncertainty_checks.csv."""
+    from rackecon import catalog
+
+    table = catalog.table("uncertainty_checks")
+    short = table[table["check"] == "short list misses"]
+    twice = table[table["check"] == "doubled draws move"]
+
+    def told(part: pd.DataFrame) -> str:
+        return join_words([f"{percent(r['share'], 2)} for {r['model']}" for r in part.to_dict("records")])
+
+    s, t = short.iloc[0], twice.iloc[0]
+    return (
+        f"Measured on {s['scenario']} with {s['platforms']} platforms. In {s['draws']} draws every configuration was "
+        f"searched afresh: the short list's choice missed the best by over 1 % in {told(short)} of draws. Twice the draws "
+        f"({2 * t['draws']:,} for {t['draws']:,}, and {2 * t['physical_points']} for {t['physical_points']} points of the "
+        f"physical inputs) moved no 5th, 50th or 95th percentile shown here by more than {told(twice)} of the range "
+        "between the 5th and the 95th."
+    )
+
+
+def coverage_rows(covered: pd.DataFrame) -> pd.DataFrame:
+    """The price back-test in words."""
+    method = {"report": "this report's distributions", "history": "spread of earlier changes"}
+    out = covered.assign(method=covered["method"].map(method))
+    out["error"] = [f"{percent(a)} to {percent(b)}" for a, b in zip(out["low"], out["high"], strict=True)]
+    names = [
+        "method",
+        "measure",
+        "months",
+        "forecasts",
+        "models",
+        "covered_share",
+        "error",
+        "above_share",
+        "below_share",
+    ]
+    return out[names]
+
+
 def coverage_sentence(covered: pd.DataFrame) -> str:
     """What the price back-test found, in words."""
     part = covered[(covered["method"] == "report") & (covered["measure"] == "median card")]
@@ -256,25 +398,35 @@ def coverage_sentence(covered: pd.DataFrame) -> str:
 
 
 def distribution_table() -> Html:
-    """Every uncertain input with form, range, what it drives, source and grade."""
+    """Every uncertain input with form, percentiles, what it differs by, what it moves with, and grade."""
     import pandas as pd
 
     rows = []
     for item in distributions().values():
         told = item.form not in ("fixed", "evidence")
+        shared = ", ".join(f"{k} {number(v)}" for k, v in item.loadings.items())
         rows.append(
             {
                 "input": item.label,
-                "drives": item.drives,
                 "form": item.form.replace("_", " "),
                 "p10": item.low if told else np.nan,
                 "median": item.central if np.isfinite(item.central) else np.nan,
                 "p90": item.high if told else np.nan,
-                "unit": item.unit,
-                "differs by": item.scope,
-                "shared with": ", ".join(f"{k} {v:g}" for k, v in item.loadings.items()),
+                "unit": item.unit if item.unit != "-" else "",
+                "differs by": item.scope if item.scope != "shared" else "",
+                "moves with": shared,
                 "grade": item.grade,
-                "basis": item.basis,
             }
         )
     return table(pd.DataFrame(rows), "Distributions of the uncertain inputs (data/distributions.csv)", searchable=True)
+
+
+def basis_table() -> Html:
+    """What each uncertain input drives and what its distribution rests on."""
+    import pandas as pd
+
+    rows = [
+        {"input": item.label, "drives": item.drives, "basis": item.basis, "source": item.source_id}
+        for item in distributions().values()
+    ]
+    return table(pd.DataFrame(rows), "What each distribution drives and rests on", searchable=True)
