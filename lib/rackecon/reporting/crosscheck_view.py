@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rackecon import catalog
@@ -22,12 +23,22 @@ EXPECTED = {"dense": 0.10, "MoE": 0.20}
 SHAPES = {"decode": "circle", "mixed": "diamond", "prefill": "triangle-up"}
 STACKS = {"trt": "TensorRT-LLM", "open": "SGLang and vLLM"}
 CHIPS = {"hopper": "Hopper", "blackwell": "Blackwell"}
+ENGINES = {"trtllm": "TensorRT-LLM", "sglang": "SGLang", "vllm": "vLLM"}
 CHANGED = {
-    "prompts at kernel speed": "with prompts at the speed of their kernels",
+    "prompts at kernel speed": "without the factor on prompts that measured servers gave us",
     "no activations through memory": "without activations through memory",
     "no host and launch time": "without host and launch time",
     "no rank imbalance": "without rank imbalance",
     "no software history": "without software history",
+}
+SHORT = {
+    "group": "steps",
+    "steps": "number",
+    "prompts at kernel speed": "plain prompts",
+    "no activations through memory": "no activations",
+    "no host and launch time": "no host, launch",
+    "no rank imbalance": "even ranks",
+    "no software history": "no history",
 }
 
 
@@ -37,8 +48,13 @@ def _apart(log_size: float) -> str:
 
 
 def _side(log_ratio: float) -> str:
-    """Which is slower, and by how much."""
-    return f"{percent(abs(math.expm1(log_ratio)))} {'slower' if log_ratio > 0 else 'faster'}"
+    """Whether ours takes longer, and by how much of theirs."""
+    return f"{percent(abs(math.expm1(log_ratio)))} {'longer' if log_ratio > 0 else 'shorter'}"
+
+
+def _group(row: Mapping[Any, Any]) -> str:
+    """A group of steps in words."""
+    return f"{row['work']} on {CHIPS[row['chips']]} under {STACKS[row['stack']]} with {row['attention']} attention"
 
 
 def answer_sentences() -> tuple[str, str]:
@@ -124,16 +140,15 @@ def summary_table() -> pd.DataFrame:
     return table.rename(columns=names)
 
 
-def cause_table() -> pd.DataFrame:
-    """Groups of steps, most biased first: ours over theirs as it is, and with one part of our model changed."""
+def cause_table(groups: int = 8) -> pd.DataFrame:
+    """The most biased groups of steps: ours over theirs as it is, and with one part of our model changed."""
     import numpy as np
 
-    table = crosscheck.causes()
-    table["chips"] = table["chips"].map(CHIPS)
-    table["stack"] = table["stack"].map(STACKS)
+    table = crosscheck.causes().head(groups)
+    table.insert(0, "group", [_group(row) for row in table.to_dict("records")])
     changes = ["as it is", *crosscheck.CHANGES]
     table[changes] = np.exp(table[changes])
-    return table
+    return table[["group", "steps", *changes]].rename(columns=SHORT)
 
 
 def cause_sentences(groups: int = 3) -> list[str]:
@@ -142,8 +157,7 @@ def cause_sentences(groups: int = 3) -> list[str]:
     for row in crosscheck.causes().head(groups).to_dict("records"):
         bias = float(row["as it is"])
         best = min(crosscheck.CHANGES, key=lambda name: abs(float(row[name])))
-        what = "Decode steps" if row["work"] == "decode" else "Prompts"
-        where = f"{what} on {CHIPS[row['chips']]} under {STACKS[row['stack']]} with {row['attention']} attention"
+        where = _group(row)[:1].upper() + _group(row)[1:]
         left = f"none of our parts explains it; closest {CHANGED[best]}"
         if abs(float(row[best])) < abs(bias):
             left = CHANGED[best]
@@ -154,7 +168,7 @@ def cause_sentences(groups: int = 3) -> list[str]:
         label = catalog.accelerator(before.accelerator).label
         out.append(
             f"In {len(falls)} places their step gets shorter as sequences are added, which no engine does: "
-            f"{before.model} in {before.weight_precision} under {before.engine} on {label} takes "
+            f"{before.model} in {before.weight_precision} under {ENGINES[before.engine]} on {label} takes "
             f"{number(before.step_ms, 3)} ms with {before.sequences} sequence{'s' if before.sequences > 1 else ''} and "
             f"{number(after.step_ms, 3)} ms with {after.sequences}."
         )
