@@ -23,6 +23,7 @@ EXPECTED = {"dense": 0.10, "MoE": 0.20}
 SHAPES = {"decode": "circle", "mixed": "diamond", "prefill": "triangle-up"}
 STACKS = {"trt": "TensorRT-LLM", "open": "SGLang and vLLM"}
 CHIPS = {"hopper": "Hopper", "blackwell": "Blackwell"}
+BRIEF = {"trt": "TRT-LLM", "open": "open", "data-parallel": "DP", "tensor-parallel": "TP"}
 ENGINES = {"trtllm": "TensorRT-LLM", "sglang": "SGLang", "vllm": "vLLM"}
 CHANGED = {
     "prompts at kernel speed": "without the factor on prompts that measured servers gave us",
@@ -36,7 +37,7 @@ SHORT = {
     "steps": "number",
     "prompts at kernel speed": "plain prompts",
     "no activations through memory": "no activations",
-    "no host and launch time": "no host, launch",
+    "no host and launch time": "no host",
     "no rank imbalance": "even ranks",
     "no software history": "no history",
 }
@@ -141,11 +142,18 @@ def summary_table() -> pd.DataFrame:
 
 
 def cause_table(groups: int = 8) -> pd.DataFrame:
-    """The most biased groups of steps: ours over theirs as it is, and with one part of our model changed."""
+    """The most biased groups of steps: ours over theirs as it is, and with one part of our model changed.
+
+    ``open`` is SGLang and vLLM, ``DP`` and ``TP`` are data-parallel and tensor-parallel attention.
+    """
     import numpy as np
 
     table = crosscheck.causes().head(groups)
-    table.insert(0, "group", [_group(row) for row in table.to_dict("records")])
+    names = [
+        f"{r['work']}, {CHIPS[r['chips']]}, {BRIEF[r['stack']]}, {BRIEF[r['attention']]}"
+        for r in table.to_dict("records")
+    ]
+    table.insert(0, "group", names)
     changes = ["as it is", *crosscheck.CHANGES]
     table[changes] = np.exp(table[changes])
     return table[["group", "steps", *changes]].rename(columns=SHORT)
