@@ -16,8 +16,8 @@ def tail_factors(statistic: str, parameters: ServingParameters | None = None) ->
     Parameters
     ----------
     statistic : str
-        ``median`` or ``p99``. The factors of ``p99`` are medians over MLPerf runs at their limits to round v5.1
-        (data/measured_mlperf.csv): p99 over p50 TPOT, p99 over mean TTFT.
+        ``median`` or ``p99``. The factors of ``p99`` are medians over MLPerf runs that reach 90 % of the limit in
+        question, rounds to v5.1 (data/measured_mlperf.csv): p99 over p50 TPOT, p99 over mean TTFT.
     parameters : ServingParameters, optional
         The shipped ones by default.
 
@@ -29,7 +29,7 @@ def tail_factors(statistic: str, parameters: ServingParameters | None = None) ->
     Examples
     --------
     >>> tail_factors("median"), tail_factors("p99")
-    ((1.0, 1.0), (1.12, 2.2))
+    ((1.0, 1.0), (1.11, 3.1))
     """
     if statistic not in STATISTICS:
         raise unknown_name("latency_statistic", statistic, STATISTICS)
