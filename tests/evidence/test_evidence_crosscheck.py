@@ -125,9 +125,9 @@ def test_a_wrong_row_is_one_line_that_says_where(monkeypatch, change, wanted):
 
 
 def test_a_wrong_time_without_parts_stands_out(steps, compared):
-    """A prefill row has no parts to add up: ten times its time is then the largest difference, and moves the tail."""
+    """A prefill row has no parts to add up: a hundred times its time is then the largest difference, and moves the tail."""
     at = next(i for i, step in enumerate(steps) if step.kind == "prefill" and step.engine == "trtllm")
-    wrong = [replace(step, step_ms=10 * step.step_ms) if i == at else step for i, step in enumerate(steps)]
+    wrong = [replace(step, step_ms=100 * step.step_ms) if i == at else step for i, step in enumerate(steps)]
     found = check.compare(wrong)
     first = check.worst(found, 1).iloc[0]
     assert first["step_id"] == steps[at].step_id
