@@ -88,6 +88,7 @@ def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
                 kernel_name="python3",
                 cwd=scratch,
                 log_output=False,
+                extra_arguments=["--log-level=ERROR"],  # the kernel's warnings of its own set-up are not the report's
             )
         except PapermillExecutionError as error:
             cell = error.exec_count if error.exec_count is not None else "?"
