@@ -178,7 +178,9 @@ def source_sheet() -> pd.DataFrame:
             address = row["address"].split(" ")[0]
             title = html.escape(row["title"])
             link = f'<a href="{html.escape(address, quote=True)}">{title}</a>' if address.startswith("http") else title
-            rows.append({"source": link, "publisher": row["publisher"], "date": row["date"]})
+            publisher = row["publisher"].rstrip(":;")
+            named = "–" if row["title"].startswith(publisher) else publisher
+            rows.append({"source": link, "publisher": named, "date": row["date"]})
     return pd.DataFrame(rows)
 
 
