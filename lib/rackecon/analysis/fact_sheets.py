@@ -76,7 +76,9 @@ class FactStory:
 def _ends(value: str, low: str, high: str) -> str:
     if not value:
         return "–"
-    return f"{float(value):g}" + (f" ({float(low or value):g} to {float(high or value):g})" if low or high else "")
+    return f"{float(value):,.4g}" + (
+        f" ({float(low or value):,.4g} to {float(high or value):,.4g})" if low or high else ""
+    )
 
 
 def platform_sheet() -> pd.DataFrame:

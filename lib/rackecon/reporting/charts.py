@@ -52,7 +52,13 @@ def matrix(
             f"{column}:N",
             title=None,
             sort=list(columns) if columns else None,
-            axis=alt_.Axis(orient="top", labelAngle=0, domain=False, ticks=False, labelLimit=130),
+            axis=alt_.Axis(
+                orient="top",
+                labelAngle=0,
+                domain=False,
+                ticks=False,
+                labelExpr="split(datum.label, '-')",
+            ),
         ),
         y=alt_.Y(f"{row}:N", title=None, sort=list(rows) if rows else None, axis=alt_.Axis(domain=False, ticks=False)),
     )
@@ -102,7 +108,9 @@ def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, desc
         tooltip=["part:N", alt_.Tooltip("value:Q", format=",.4~g", title=unit)],
     )
     text = base.mark_text(align="left", dx=5, fontSize=11, aria=False).encode(x="right:Q", text="label:N")
-    return finish(alt_.layer(bars, text), title, subtitle, description, 27 * max(len(data), 1) + 20)
+    chart = finish(alt_.layer(bars, text), title, subtitle, description, 27 * max(len(data), 1) + 20)
+    out: alt.Chart = chart.properties(padding={"right": 44, "left": 5, "top": 5, "bottom": 5})
+    return out
 
 
 def stacked_bars(
@@ -217,7 +225,7 @@ def ratio_chart(
         title=None,
         sort=None,
         scale=alt_.Scale(domain=names, range=palette[: len(names)]),
-        legend=alt_.Legend(offset=18, labelLimit=260, columns=3),
+        legend=alt_.Legend(offset=30, labelLimit=260, columns=3),
     )
     xs = alt_.X(f"{x}:Q", title=x_title, axis=alt_.Axis(grid=False))
     ys = alt_.Y(

@@ -132,7 +132,7 @@ def assumption_lines(
             f"{dash}:N",
             title=None,
             scale=alt_.Scale(domain=kinds, range=[[1, 0], [5, 4], [2, 2]][: len(kinds)]),
-            legend=alt_.Legend(labelLimit=260, symbolType="stroke", symbolStrokeColor="#59616d", offset=18),
+            legend=alt_.Legend(labelLimit=260, symbolType="stroke", symbolStrokeColor="#59616d", offset=30),
         )
         detail = [alt_.Detail(f"{dash}:N")]
         tips.append(alt_.Tooltip(f"{dash}:N"))

@@ -26,6 +26,9 @@ ROOMY: Final = 4
 CROWDED: Final = 8
 """Columns beyond which type and padding shrink, a little and more."""
 RIGHT: Final = ' class="n"'
+DATED: Final = ' class="d"'
+FIGURE: Final = re.compile(r"^[−$]*\d[\d.,]*( ?%|k|M|bn)?( \([−$\d.,kMbn %]+ to [−$\d.,kMbn %]+\))?$")
+DATE: Final = re.compile(r"^\d{4}(-\d{2}){0,2}$")
 RANGE: Final = re.compile(r"^(\S+) \((\S+ to \S+)\)$")
 
 
@@ -69,8 +72,9 @@ def table(
     texts = {c: [how[c](line[c]) if c in how else _cell(line[c]) for line in lines] for c in columns}
     long = [c for i, c in enumerate(columns) if i and not numeric[c] and _is_prose(texts[c]) and len(columns) > PLAIN]
     short = [c for c in columns if c not in long]
+    right = {c: numeric[c] or _all(FIGURE, texts[c]) for c in columns}
     title = {c: html.escape(names.get(c, c.replace("_", " "))) for c in columns}
-    head = "".join(f'<th scope="col"{RIGHT if numeric[c] and i else ""}>{title[c]}</th>' for i, c in enumerate(short))
+    head = "".join(f'<th scope="col"{RIGHT if right[c] and i else ""}>{title[c]}</th>' for i, c in enumerate(short))
     records = []
     for at, line in enumerate(lines):
         cells = []
@@ -80,7 +84,8 @@ def table(
             if i == 0:
                 cells.append(f'<th scope="row">{markup}</th>')
             else:
-                cells.append(f"<td{RIGHT if numeric[column] else ''}{sort}>{markup}</td>")
+                kind = RIGHT if right[column] else DATED if _all(DATE, texts[column]) else ""
+                cells.append(f"<td{kind}{sort}>{markup}</td>")
         told = " ".join(
             f'<span class="what">{title[c]}:</span> {_markup(texts[c][at])}'
             for c in long
@@ -126,6 +131,11 @@ def _density(columns: int) -> str:
 
 def _is_prose(texts: Sequence[str]) -> bool:
     return any(len(t) > PROSE and not t.startswith("<") for t in texts)
+
+
+def _all(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
+    told = [t for t in texts if t not in ("", "–")]
+    return bool(told) and all(pattern.match(t) for t in told)
 
 
 def _markup(text: str) -> str:
