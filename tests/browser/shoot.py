@@ -1,4 +1,4 @@
-"""Pictures of pages for people: python tests/browser/shoot.py OUT [--reports DIR] [--as light dark phone print] [PAGE ...].
+"""Pictures of pages for people: python tests/browser/shoot.py OUT [--reports DIR] [--as light] [--as phone] [PAGE ...].
 
 Tall pages come as pieces of a readable height (PAGE-light-1.png, ...), print as the sheets of its PDF (pdftoppm of poppler-utils).
 """
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("pages", nargs="*")
     parser.add_argument("--reports", type=Path, default=REPORTS)
-    parser.add_argument("--as", dest="kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--as", dest="kinds", action="append", choices=list(KINDS))
     parser.add_argument("--piece", type=int, default=1700)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -56,8 +56,8 @@ def main() -> None:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=ARGUMENTS)
         for name in names:
-            for kind in given.kinds:
-                shoot(browser, given.reports / name, kind, given.out, given.piece)
+            for kind in given.kinds or KINDS:
+                shoot(browser, (given.reports / name).resolve(), kind, given.out, given.piece)
         browser.close()
 
 

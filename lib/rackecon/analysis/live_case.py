@@ -5,6 +5,7 @@ Physics stays in the library: the page reads a frontier at the wanted speed and 
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["HITS", "base_state", "live_data", "live_values"]
 
 HITS = (0.0, 0.9)
+DRAW_STEPS = 4096
+"""Steps per unit of a packed draw, two bytes each: a fineness of 0.0002 over -8 to 8."""
 FREE_SPEED = 1.0  # tok/s/user asked for where a workload has no limit
 
 
@@ -166,12 +169,12 @@ def live_data(
     return {key: tidy(value, 6) for key, value in data.items()} | {
         "fronts": fronts,
         "draws": _draws(accelerators, settings),
-        "z": [Z90, Z10],
+        "z10": Z10,
     }
 
 
 def _draws(accelerators: Sequence[str], settings: RankingDraws) -> dict[str, Any]:
-    """The report's own paired draws as whole hundredths (capital: thousandths), small enough for a page.
+    """The report's own paired draws, packed small enough for a page.
 
     ``rate`` and ``price`` are scores, whose width depends on platform, model and mode; ``sold`` is added to the log odds of
     the share sold; ``capital`` multiplies the part of the cost that is capital.
@@ -181,14 +184,16 @@ def _draws(accelerators: Sequence[str], settings: RankingDraws) -> dict[str, Any
     sold = share.quantile_of_normal(scores.sold)
     odds = np.log(sold / (1.0 - sold)) - np.log(share.central / (1.0 - share.central))
 
-    def whole(values: Any, unit: float) -> list[Any]:
-        return list(np.rint(np.asarray(values) * unit).astype(int).tolist())
+    def packed(values: Any) -> str:
+        steps = np.clip(np.rint(np.asarray(values) * DRAW_STEPS), -32768, 32767).astype("<i2")
+        return base64.b64encode(steps.tobytes()).decode("ascii")
 
     return {
-        "rate": whole(scores.rate, 100),
-        "price": whole(scores.price[0], 100),
-        "sold": whole(odds[0], 100),
-        "capital": whole(capital, 1000),
+        "steps": DRAW_STEPS,
+        "rate": [packed(row) for row in scores.rate],
+        "price": packed(scores.price[0]),
+        "sold": packed(odds[0]),
+        "capital": [packed(row) for row in capital],
     }
 
 

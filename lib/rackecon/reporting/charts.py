@@ -58,6 +58,7 @@ def matrix(
                 domain=False,
                 ticks=False,
                 labelExpr="split(datum.label, '-')",
+                labelPadding=18,
             ),
         ),
         y=alt_.Y(f"{row}:N", title=None, sort=list(rows) if rows else None, axis=alt_.Axis(domain=False, ticks=False)),

@@ -91,7 +91,8 @@ def table(
             for c in long
             if texts[c][at] not in ("", "–")
         )
-        row = f"<tr>{''.join(cells)}</tr>"
+        over = ' class="over"' if told else ""
+        row = f"<tr{over}>{''.join(cells)}</tr>"
         if told:
             row += f'<tr class="under"><td colspan="{len(short)}">{told}</td></tr>'
         records.append(row)

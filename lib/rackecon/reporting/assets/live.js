@@ -4,7 +4,7 @@
   "use strict";
   var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12, DECIDED = 0.8, LEANS = 0.6;
   var UNIT = { rack: "per rack-year", mw: "per provisioned MW-year", usd: "per invested dollar a year" };
-  var data = null;
+  var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
 
   /* Level equivalent of a falling price at the cost of capital (level_price_factor); at rate 0 the plain mean. */
   function levelPriceFactor(rate, decline, years) {
@@ -66,7 +66,7 @@
 
   function fmt(x, digits) {
     if (x === null || !isFinite(x)) return "–";
-    return Number(x.toPrecision(digits || 3)).toLocaleString("en-US", { maximumFractionDigits: 4 });
+    return GROUPED.format(Number(x.toPrecision(digits || 3)));
   }
   function usd(x) {
     var a = Math.abs(x), sign = x < 0 ? "−" : "", units = [[1e9, "bn"], [1e6, "M"], [1e3, "k"]];
@@ -82,21 +82,26 @@
   var kept = {};
   function keep(key, make) { return kept[key] || (kept[key] = make()); }
   function twoPiece(z, down, up) { return z < 0 ? z * down : z * up; }
+  function draws(packed) {
+    var bytes = Uint8Array.from(atob(packed), function (c) { return c.charCodeAt(0); }), view = new DataView(bytes.buffer), out = new Float64Array(bytes.length / 2);
+    for (var d = 0; d < out.length; d++) out[d] = view.getInt16(2 * d, true) / data.draws.steps;
+    return out;
+  }
   function rateFactors(i, width) {
     return keep("r" + i + "|" + width, function () {
-      return Float64Array.from(data.draws.rate[i], function (z) { return Math.exp(twoPiece(z / 100, width[0], width[1])); });
+      return draws(data.draws.rate[i]).map(function (z) { return Math.exp(twoPiece(z, width[0], width[1])); });
     });
   }
   function marketFactors(st) {
     var model = data.models[st.model], listed = st.pin === model.pin && st.pout === model.pout;
     var prices = keep("p" + st.model + listed, function () { /* a price that the reader gives is taken as given */
-      return Float64Array.from(data.draws.price, function (z) { return listed ? Math.exp(twoPiece(z / 100, model.level[0], model.level[1]) / data.z[1]) : 1; });
+      return draws(data.draws.price).map(function (z) { return listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1; });
     });
-    var sure = st.util <= 0 || st.util >= 1, odds = Math.log(st.util / (1 - st.util));
-    return prices.map(function (price, d) { return sure ? price : price / (1 + Math.exp(-odds - data.draws.sold[d] / 100)) / st.util; });
+    var odd = keep("s", function () { return draws(data.draws.sold); }), sure = st.util <= 0 || st.util >= 1, odds = Math.log(st.util / (1 - st.util));
+    return prices.map(function (price, d) { return sure ? price : price / (1 + Math.exp(-odds - odd[d])) / st.util; });
   }
   function capitalFactors(i) {
-    return keep("c" + i, function () { return Float64Array.from(data.draws.capital[i], function (x) { return x / 1000; }); });
+    return keep("c" + i, function () { return draws(data.draws.capital[i]); });
   }
 
   /* Every platform in the same draws: in how many it comes first and earns, and between which ends nine in ten lie. */
@@ -235,17 +240,17 @@
           var text = String(st[k]);
           if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
           if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
-          if (el.type === "range") el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || ""));
+          if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
         });
         var row = inputs[k][0].closest(".live-row"); if (row) row.classList.toggle("changed", moved.indexOf(k) >= 0);
       });
       var rows = simulate(st, Infinity, true), told = sentence(rows);
-      one(".live-verdict").textContent = told;
-      one(".live-changed").textContent = moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.";
-      table(rows); command();
+      put(one(".live-verdict"), told);
+      put(one(".live-changed"), moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
+      table(rows);
       clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
       clearTimeout(speak); speak = setTimeout(function () { one(".live-spoken").textContent = told; }, 600);
-      clearTimeout(later); later = setTimeout(ribbons, 120);
+      clearTimeout(later); later = setTimeout(function () { command(); ribbons(); }, 120);
     }
     function worded(k) {
       var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? UNIT[v] : typeof v === "number" ? fmt(v, 4) : v;
@@ -272,6 +277,7 @@
       var bar = cells[1].firstChild;
       return { tr: tr, cells: cells, why: why, bar: bar, zero: bar.children[0], ghost: bar.children[1], range: bar.children[2], mid: bar.children[3] };
     }
+    function shift(node, share) { node.style.transform = "translateX(" + share + "%)"; } /* moves without a new layout */
     function put(node, text) { if (node.textContent !== text) node.textContent = text; }
     function table(rows) {
       var body = one(".live-table tbody"), order = ranked(rows).concat(rows.filter(function (r) { return r.why; })), lo = 0, hi = 0;
@@ -286,9 +292,9 @@
         if (r.why) return;
         var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M), margin = more.profit / more.revenue, months = payback(more, st.decline) * MONTHS;
         put(l.cells[0], amount(r.mid, st.metric));
-        l.bar.setAttribute("aria-label", "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric));
-        l.zero.style.left = pct(0) + "%"; l.range.style.left = pct(r.lo) + "%"; l.range.style.width = pct(r.hi) - pct(r.lo) + "%"; l.mid.style.left = pct(r.mid) + "%";
-        l.ghost.style.display = ghosts && r.p.id in reported ? "" : "none"; if (ghosts) l.ghost.style.left = pct(reported[r.p.id] || 0) + "%";
+        var ends = "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric); if (l.ends !== ends) { l.ends = ends; l.bar.setAttribute("aria-label", ends); }
+        shift(l.zero, pct(0)); shift(l.mid, pct(r.mid)); l.range.style.transform = "translateX(" + pct(r.lo) + "%) scaleX(" + (pct(r.hi) - pct(r.lo)) / 100 + ")";
+        l.ghost.style.display = ghosts && r.p.id in reported ? "" : "none"; if (ghosts) shift(l.ghost, pct(reported[r.p.id] || 0));
         put(l.cells[2], String(Math.round(r.win * 100)));
         put(l.cells[3], usd(mtok));
         put(l.cells[4], margin < -1 ? "loss" : (margin < 0 ? "−" : "") + Math.abs(margin * 100).toFixed(0) + " %");
@@ -300,7 +306,7 @@
     /* Who leads at each value of one control, everything else held: a ribbon and where the lead changes. One control at a
        time, so that a movement in between is not kept waiting. */
     function ribbons() {
-      var mine = ++turn, todo = Array.prototype.slice.call(root.querySelectorAll(".ribbon"));
+      var mine = ++turn, todo = Array.prototype.slice.call(root.querySelectorAll("[data-ribbon]"));
       (function next() {
         if (mine !== turn || !todo.length) { if (!todo.length) root.dataset.ribbons = "filled"; return; }
         ribbon(todo.shift()); setTimeout(next, 0);
@@ -376,8 +382,8 @@
       if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, function () { prompt("Copy:", text); }); else prompt("Copy:", text);
     }
     window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); readHash(); ask(); });
-    readHash(); show();
+    readHash(); show(); command();
     document.documentElement.dataset.usable = String(Math.round(performance.now()));
   }
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start); else start();
+  start(); /* the script stands after what it works on: no wait for the chart library */
 })();

@@ -4,7 +4,7 @@
   var dark = window.matchMedia("(prefers-color-scheme: dark)"), views = [];
   function themed(text) {
     if (!dark.matches) return text;
-    var swap = Object.assign({ "#1c2026": "#e8eaee", "#59616d": "#a9b1bd", "#e3e6ea": "#333a45", "#0b5fa5": "#6db3ee", "#f1f2f4": "#2a313c", "#7fb0d6": "#28567c", "#d98a64": "#8a4527" }, window.rackeconDark || {});
+    var swap = Object.assign({ "#ffffff": "#12161c", "#1c2026": "#e8eaee", "#59616d": "#a9b1bd", "#e3e6ea": "#333a45", "#0b5fa5": "#6db3ee", "#f1f2f4": "#2a313c", "#7fb0d6": "#28567c", "#d98a64": "#8a4527" }, window.rackeconDark || {});
     return text.replace(/#[0-9a-f]{6}/g, function (c) { return swap[c] || c; });
   }
   function draw(figure) {
@@ -47,7 +47,7 @@
   window.rackeconDraw = function () {
     if (!window.vegaEmbed) return;
     var figures = Array.prototype.slice.call(document.querySelectorAll("figure.chart"));
-    Promise.all(figures.map(draw)).then(function () { document.documentElement.dataset.charts = "drawn"; });
+    Promise.all(figures.map(draw)).then(function () { document.documentElement.dataset.charts = "drawn"; document.documentElement.dataset.chartsAt = String(Math.round(performance.now())); });
   };
   function redraw() {
     views.forEach(function (v) { v.finalize(); }); views = [];
