@@ -76,7 +76,11 @@ def main() -> None:
             runs = [once(browser, path) for _ in range(given.times)]
             usable, charts = min(run[0] for run in runs), min(run[1] for run in runs)
             drags = [run[2] for run in runs if run[2]]
-            middle = f"{min(d[len(d) // 2] for d in drags):8.1f} {min(d[int(0.95 * len(d))] for d in drags):8.1f}" if drags else ""
+            middle = (
+                f"{min(d[len(d) // 2] for d in drags):8.1f} {min(d[int(0.95 * len(d))] for d in drags):8.1f}"
+                if drags
+                else ""
+            )
             print(f"{name:32} {weight(path) / 1e3:6.0f} {usable:9.0f} {charts:9.0f} {middle}")
         browser.close()
 
