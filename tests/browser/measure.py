@@ -20,7 +20,10 @@ SLOWDOWN = 6
 STEPS = 60
 DRAWN = "!document.querySelector('figure.chart') || document.documentElement.dataset.charts === 'drawn'"
 # performance.now() counts from the start of the navigation
-USABLE = "Number(document.documentElement.dataset.usable || performance.timing.domInteractive - performance.timing.navigationStart)"
+USABLE = (
+    "Math.max(Number(document.documentElement.dataset.usable || 0), "
+    "...performance.getEntriesByName('first-contentful-paint').map(e => e.startTime))"
+)
 CHARTS = "Number(document.documentElement.dataset.chartsAt || 0)"
 DRAG = """async steps => {
   const slider = document.getElementById('live-util'), times = [];

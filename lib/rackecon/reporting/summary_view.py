@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UNDECIDED = ("too close to call", "nobody earns", "no result")
 VERDICT_WORDS = {
     "decided": "The leader comes first in at least 80 of 100 simulated cases in",
-    "too close to call": "Too close to call, the leader first in under 80 of 100:",
+    "too close to call": "Too close to call, the leader first in under 80 of 100 simulated cases, in",
     "nobody earns": "Nobody earns in",
     "no result": "Nothing is served in",
 }
@@ -178,11 +178,11 @@ def grid_words(grid: pd.DataFrame) -> Html:
 
 def _which(names: Sequence[str], total: int) -> str:
     if len(names) == total:
-        return f"all {total} columns" if total > 1 else "the one column"
+        return f"all {total} pairs of model and workload" if total > 1 else "the one pair of model and workload"
     return join_words(names)
 
 
-def price_table(grid: pd.DataFrame, model: str) -> Html:
+def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
     """At which price each platform stops earning, for each workload of one model."""
     part = grid[grid["model"] == model]
     listed = part["price_output_usd_per_mtok"].dropna()
@@ -195,7 +195,7 @@ def price_table(grid: pd.DataFrame, model: str) -> Html:
         f"{catalog.model(model).name}: price of output tokens at which each platform breaks even, USD per million ({price}; input "
         "prices in proportion); a dash: not served",
         formats=dict.fromkeys(wide.columns, lambda v: money(float(v))),
-        folded=False,
+        folded=folded,
     )
 
 
