@@ -226,7 +226,7 @@ def ratio_chart(
         title=None,
         sort=None,
         scale=alt_.Scale(domain=names, range=palette[: len(names)]),
-        legend=alt_.Legend(offset=30, labelLimit=260, columns=3),
+        legend=alt_.Legend(symbolType="stroke", symbolOpacity=1, offset=30, labelLimit=260, columns=3),
     )
     xs = alt_.X(f"{x}:Q", title=x_title, axis=alt_.Axis(grid=False))
     ys = alt_.Y(

@@ -28,6 +28,7 @@ CROWDED: Final = 8
 RIGHT: Final = ' class="n"'
 DATED: Final = ' class="d"'
 FIGURE: Final = re.compile(r"^[−$]*\d[\d.,]*( ?%|k|M|bn)?( \([−$\d.,kMbn %]+ to [−$\d.,kMbn %]+\))?$")
+NAME: Final = re.compile(r"^[a-z]+(_[a-z]+)+$")
 DATE: Final = re.compile(r"^\d{4}(-\d{2}){0,2}$")
 RANGE: Final = re.compile(r"^(\S+) \((\S+ to \S+)\)$")
 
@@ -82,6 +83,7 @@ def table(
             markup = _markup(texts[column][at])
             sort = _sort_key(line[column]) if searchable else ""
             if i == 0:
+                markup = markup.replace("_", " ") if NAME.match(markup) else markup
                 cells.append(f'<th scope="row">{markup}</th>')
             else:
                 kind = RIGHT if right[column] else DATED if _all(DATE, texts[column]) else ""

@@ -10,12 +10,21 @@
   function draw(figure) {
     var spec = JSON.parse(themed(figure.querySelector("script").textContent)), canvas = figure.querySelector(".canvas");
     delete spec.title; /* the page shows title and measure as text, which wraps and prints */
+    if (window.innerWidth < 560) narrow(spec);
     return window.vegaEmbed(canvas, spec, { renderer: "svg", actions: false }).then(function (result) {
       figure.dataset.drawn = "yes";
       var svg = canvas.querySelector("svg");
       if (svg) { svg.setAttribute("role", "img"); svg.setAttribute("aria-label", figure.getAttribute("aria-label")); }
       views.push(result.view);
       links(figure, JSON.parse(figure.querySelector("script").textContent));
+    });
+  }
+  /* On a phone a legend is one column, so that no word of it is cut. */
+  function narrow(node) {
+    if (node.config) node.config.legend = Object.assign({}, node.config.legend, { columns: 1 });
+    Object.keys(node).forEach(function (k) {
+      if (k === "legend" && node[k]) node[k].columns = 1;
+      else if (k !== "datasets" && k !== "config" && node[k] && typeof node[k] === "object") narrow(node[k]);
     });
   }
   function links(figure, spec) {
