@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rackecon import catalog
-from rackecon.analysis import summary, walks
+from rackecon.analysis import deciding, summary, walks
 from rackecon.analysis.evaluate import PLATFORMS
 from rackecon.analysis.summary import MEASURES
 from rackecon.errors import InputError
@@ -87,11 +87,11 @@ def test_deciding_assumptions_find_a_flip_that_is_there():
     case = catalog.scenario("rag-summarise")
     found = {
         item.name: item
-        for item in summary.deciding_assumptions(("h100-sxm", "gb300-nvl72"), "deepseek-r1", case, "rack")
+        for item in deciding.deciding_assumptions(("h100-sxm", "gb300-nvl72"), "deepseek-r1", case, "rack")
     }
     assert found["price_factor"].low < 1.0 < found["price_factor"].high
     assert found["price_factor"].swing_usd > found["pue"].swing_usd
-    cheap = summary.deciding_assumptions(("h100-sxm",), "deepseek-r1", case, "rack", price_factor=0.6)
+    cheap = deciding.deciding_assumptions(("h100-sxm",), "deepseek-r1", case, "rack", price_factor=0.6)
     flips = {item.name: item.flips for item in cheap}
     assert any(flips.values())
     assert all(before != after for flip in flips.values() for _, before, after in flip)

@@ -1,20 +1,65 @@
-"""Pictures of pages for people: python tests/browser/shoot.py PAGE OUT [light|dark] [width]."""
+"""Pictures of pages for people: python tests/browser/shoot.py OUT [--reports DIR] [--as light] [--as phone] [PAGE ...].
+
+Tall pages come as pieces of a readable height (PAGE-light-1.png, ...), print as the sheets of its PDF (pdftoppm of poppler-utils).
+"""
 
 from __future__ import annotations
 
-import sys
+import argparse
+import os
+import subprocess
+from pathlib import Path
 
 from conftest import ARGUMENTS, REPORTS
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+KINDS = {"light": ("light", 1280), "dark": ("dark", 1280), "phone": ("light", 390), "print": ("light", 1280)}
+DRAWN = "!document.querySelector('figure.chart') || document.documentElement.dataset.charts === 'drawn'"
+
+
+def opened(browser: Browser, path: Path, scheme: str, width: int) -> Page:
+    """The page with every chart drawn and its ribbons filled."""
+    page = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": width, "height": 844}).new_page()
+    page.goto(path.as_uri())
+    page.wait_for_function(DRAWN, timeout=20000)
+    page.wait_for_timeout(500)
+    return page
+
+
+def shoot(browser: Browser, path: Path, kind: str, out: Path, piece: int) -> None:
+    """One page in one way, in pieces."""
+    scheme, width = KINDS[kind]
+    page = opened(browser, path, scheme, width)
+    stem = out / f"{path.stem}-{kind}"
+    if kind == "print":
+        page.pdf(path=f"{stem}.pdf", format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "14mm"))
+        subprocess.run(["pdftoppm", "-r", "60", "-png", f"{stem}.pdf", str(stem)], check=True)
+    else:
+        height = page.evaluate("document.documentElement.scrollHeight")
+        for number, top in enumerate(range(0, height, piece), start=1):
+            clip = {"x": 0, "y": top, "width": width, "height": min(piece, height - top)}
+            page.screenshot(path=f"{stem}-{number}.png", full_page=True, clip=clip)
+    page.context.close()
+
+
+def main() -> None:
+    """Parse the command line and shoot."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("pages", nargs="*")
+    parser.add_argument("--reports", type=Path, default=REPORTS)
+    parser.add_argument("--as", dest="kinds", action="append", choices=list(KINDS))
+    parser.add_argument("--piece", type=int, default=1700)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    names = given.pages or sorted(path.name for path in given.reports.glob("*.html"))
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=ARGUMENTS)
+        for name in names:
+            for kind in given.kinds or KINDS:
+                shoot(browser, (given.reports / name).resolve(), kind, given.out, given.piece)
+        browser.close()
+
 
 if __name__ == "__main__":
-    name, out = sys.argv[1:3]
-    scheme, width = (sys.argv[3:4] or ["light"])[0], int((sys.argv[4:5] or ["1280"])[0])
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": width, "height": 844})
-        page = context.new_page()
-        page.goto((REPORTS / name).as_uri())
-        page.wait_for_timeout(2500)
-        page.screenshot(path=out, full_page=True)
-        browser.close()
+    main()

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 
 import pytest
 from conftest import REPORTS
 
+from rackecon.analysis import summary
 from rackecon.analysis.evaluate import PLATFORMS
 from rackecon.analysis.live_case import live_values
+from rackecon.analysis.phrases import money, percent
+from rackecon.reporting.parameters import notebook_path, read_parameters
 
 TOLERANCE = 1e-3
+NOTEBOOK = "00_executive_summary"
+MONEY = (
+    "utilisation", "horizon_years", "electricity_usd_per_kwh", "pue", "cost_factor", "price_decline_per_year", "licence_share",
+)  # fmt: skip
+
+
+def amount(value: float, measure: str) -> str:
+    """A profit as the page writes it."""
+    return percent(value) if measure == "usd" else money(value)
 
 
 @pytest.fixture
 def page(browser):
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
     found = context.new_page()
+    found.set_default_timeout(15000)
     found.goto((REPORTS / "index.html").as_uri())
     found.wait_for_selector("#live:not([hidden])", timeout=15000)
     yield found
@@ -77,23 +92,59 @@ def test_money_agrees_with_the_library_to_a_thousandth(page, change):
         assert ("why" in mine) == (key not in ours), (key, mine)
 
 
+def move(page, key: str, value: float) -> None:
+    """As a drag does: a value and its event."""
+    page.locator(f"#live-{key}").evaluate(
+        "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})); }", str(value)
+    )
+
+
+def settled(page) -> None:
+    """Command, address and ribbons follow a movement by a quarter of a second."""
+    page.wait_for_function("document.getElementById('live').dataset.ribbons === 'filled'")
+
+
+def rerun(command: str) -> tuple[summary.Summary, str]:
+    """What the notebook computes for a copied command."""
+    given = {item.name: item.default for item in read_parameters(notebook_path(NOTEBOOK)).values()}
+    words = shlex.split(command)
+    for i, word in enumerate(words):
+        if word == "-p":
+            name, text = words[i + 1 : i + 3]
+            assert name in given, name
+            given[name] = text if name in ("model", "scenario", "measure") else float(text)
+    money = {key: given[key] for key in MONEY}
+    case = summary.own_case(given["scenario"], given["tok_s_per_user"], given["prefix_cache_hit"])
+    prices = summary.own_prices(given["model"], given["price_input_usd_per_mtok"], given["price_output_usd_per_mtok"])
+    return summary.summarise(PLATFORMS, given["model"], case, given["measure"], **money, **prices), given["measure"]
+
+
 def test_dragging_a_slider_changes_verdict_table_address_and_command(page):
     before = page.inner_text(".live-verdict")
-    page.locator("#live-cost").evaluate(
-        "e => { e.value = '2.6'; e.dispatchEvent(new Event('input', {bubbles: true})); }"
-    )
-    assert page.inner_text(".live-verdict") != before
+    move(page, "cost", 2.6)
+    page.wait_for_function("t => document.querySelector('.live-verdict').textContent !== t", arg=before)
     assert "Changed by the reader" in page.inner_text(".live-changed")
     page.wait_for_function("location.hash.includes('cost=2.6')")
-    assert "cost_factor 2.6" in page.inner_text(".live-command")
+    settled(page)
+    assert "-p cost_factor 2.6" in page.inner_text(".live-command")
+    assert page.inner_text(".live-papermill").startswith("papermill notebooks/00_executive_summary.ipynb")
     page.click(".live-reset")
-    assert page.inner_text(".live-verdict") == before
+    page.wait_for_function("t => document.querySelector('.live-verdict').textContent === t", arg=before)
+
+
+def test_arrow_keys_move_a_slider(page):
+    page.focus("#live-util")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "document.querySelector('.live-changed').textContent.includes('share of capacity sold 0.61')"
+    )
+    assert page.get_attribute("#live-util", "aria-valuetext") == "0.61 of capacity"
 
 
 def test_a_model_chosen_by_menu_brings_its_prices(page):
     page.select_option("#live-model", "gpt-oss-120b")
     price = data(page)["models"]["gpt-oss-120b"]["pout"]
-    assert float(page.input_value("#live-pout")) == pytest.approx(price, abs=0.02)
+    page.wait_for_function("p => Math.abs(document.getElementById('live-pout').value - p) < 0.02", arg=price)
 
 
 def test_a_shared_address_opens_the_same_case(browser):
@@ -108,5 +159,103 @@ def test_a_shared_address_opens_the_same_case(browser):
 
 
 def test_ribbons_and_flip_sentences_are_filled(page):
-    page.wait_for_function("document.querySelectorAll('.ribbon i').length >= 33 * 5")
+    page.wait_for_function("document.getElementById('live').dataset.ribbons === 'filled'")
     assert all(text.strip() for text in page.locator("[data-flip]").all_inner_texts())
+    assert page.locator("[data-ribbon=util] i").count() == 33
+    assert page.locator("[data-ribbon=scenario] i").count() == len(data(page)["scenarios"])
+
+
+def test_a_flip_sentence_names_where_the_lead_changes(page):
+    page.wait_for_function("document.getElementById('live').dataset.ribbons === 'filled'")
+    found = re.search(r"below ([0-9.]+): (.+?)(;|$)", page.inner_text("[data-flip=util]"))
+    assert found
+    at = float(found.group(1))
+    leaders = [page.evaluate("s => window.rackecon.leader(s)", {"util": at * x}) for x in (0.97, 1.03)]
+    assert leaders[0] != leaders[1]
+    assert (leaders[0] == "none") == (found.group(2) == "nobody earns")
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"metric": "mw", "util": 0.4}, {"scenario": "chat", "model": "gpt-oss-120b"}, {"pout": 0.9}], ids=str
+)
+def test_intervals_and_wins_are_those_of_the_copied_command(page, change):
+    for key, value in change.items():
+        if key in ("model", "scenario"):
+            page.select_option(f"#live-{key}", value)
+        elif key == "metric":
+            page.check(f"input[value={value}]")
+        else:
+            move(page, key, value)
+    settled(page)
+    story, measure = rerun(page.inner_text(".live-command"))
+    rows = {row.accelerator: row for row in story.rankings[measure].itertuples() if row.value == row.value}
+    shown = page.evaluate(
+        "() => Object.fromEntries([...document.querySelectorAll('.live-table tbody tr:not(.none)')]"
+        ".map(r => [r.dataset.platform, [...r.cells].map(c => c.textContent).concat(r.querySelector('.ibar').getAttribute('aria-label'))]))"
+    )
+    assert list(shown) == list(rows)
+    for key, row in rows.items():
+        assert shown[key][1] == amount(row.value, measure), key
+        assert abs(float(shown[key][3]) - 100 * row.win_share) <= 1.0
+    settings = data(page)["base"] | change
+    if "model" in change:
+        settings |= {k: data(page)["models"][change["model"]][k] for k in ("pin", "pout")}
+    if "scenario" in change:
+        settings |= {k: data(page)["scenarios"][change["scenario"]][k] for k in ("speed", "hit")}
+    drawn = page.evaluate("s => window.rackecon.simulate(s)", settings)
+    for key, row in rows.items():
+        size = abs(row.value_high - row.value_low)
+        assert drawn[key]["lo"] == pytest.approx(row.value_low, abs=3e-3 * size)
+        assert drawn[key]["hi"] == pytest.approx(row.value_high, abs=3e-3 * size)
+
+
+def test_the_verdict_says_what_the_report_says_of_its_own_case(page):
+    verdict, lede = page.inner_text(".live-verdict"), page.inner_text("p.answer")
+    for found in re.findall(r"\d+ of 100|between \S+ and \S+?M", verdict):
+        assert found in lede, found
+
+
+def test_nobody_earns_is_said_and_not_clamped(page):
+    move(page, "pout", 0.02)
+    move(page, "pin", 0.01)
+    page.wait_for_function("document.querySelector('.live-verdict').textContent.includes('nobody earns')")
+    assert "loses least, $" in page.inner_text(".live-verdict")
+
+
+def test_a_platform_without_a_result_keeps_its_row_and_says_why(page):
+    facts = data(page)
+    key, front = next((k, f) for k, f in facts["fronts"].items() if any("why" in x for x in f.values()))
+    model, scenario, hit = key.split("|")
+    page.select_option("#live-model", model)
+    page.select_option("#live-scenario", scenario)
+    page.select_option("#live-hit", hit)
+    page.wait_for_function("document.querySelectorAll('.live-table tr.none').length > 0")
+    words = page.locator(".live-table tr.none .why").all_inner_texts()
+    assert words == [x["why"] for x in front.values() if "why" in x]
+    assert page.locator(".live-table tbody tr").count() == len(PLATFORMS)
+
+
+def test_controls_are_hidden_where_the_arithmetic_differs(browser, tmp_path):
+    text = (REPORTS / "index.html").read_text(encoding="utf-8")
+    wrong = re.sub(r'("wacc":)[0-9.]+', r"\g<1>0.3", text)
+    assert wrong != text
+    (tmp_path / "index.html").write_text(wrong, encoding="utf-8")
+    (tmp_path / "assets").symlink_to(REPORTS / "assets")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_selector("#live.differs")
+    assert not page.is_visible(".live-controls")
+    assert not page.is_visible(".live-table")
+    assert "differs from the library's" in page.inner_text(".live-status")
+    context.close()
+
+
+def test_print_lists_the_assumptions_and_no_dead_control(page):
+    move(page, "util", 0.8)
+    settled(page)
+    page.emulate_media(media="print")
+    assert "share of capacity sold 0.8 of capacity" in page.inner_text(".live-used")
+    for dead in (".live-controls", ".live-buttons", ".links", "#code-toggle"):
+        assert not page.locator(dead).first.is_visible(), dead
+    assert page.is_visible(".live-table")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import REPORTS, page_names
@@ -9,6 +11,10 @@ from playwright.sync_api import Browser, Page
 
 DRAWN = (
     "document.querySelectorAll('figure.chart').length === document.querySelectorAll('figure.chart[data-drawn]').length"
+)
+WIDE = (
+    "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    ".map(e => e.getAttribute('aria-label'))"
 )
 PHONE, DESK = 390, 1280
 
@@ -32,6 +38,8 @@ def test_page_opens_whole_and_fits(browser, name, scheme, width):
     try:
         assert faults == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert page.evaluate(WIDE) == []
         for figure in page.query_selector_all("figure.chart"):
             assert figure.query_selector("svg"), figure.get_attribute("id")
             assert figure.query_selector_all("svg path, svg rect, svg text")
@@ -56,6 +64,71 @@ def test_pages_stay_light():
     assert (REPORTS / "index.html").stat().st_size + assets <= 1.3e6
     for name in page_names():
         assert (REPORTS / name).stat().st_size <= 2.5e6, name
+
+
+@pytest.mark.parametrize("name", page_names())
+def test_every_chart_has_words_and_both_exports(browser, name):
+    page, _ = opened(browser, name, "light", DESK)
+    try:
+        for figure in page.query_selector_all("figure.chart"):
+            assert len(figure.get_attribute("aria-label")) > 20
+            assert figure.query_selector("svg").get_attribute("aria-label") == figure.get_attribute("aria-label")
+            assert [b.inner_text() for b in figure.query_selector_all(".links button")] == [
+                "Data as CSV",
+                "Image as PNG",
+            ]
+        first = page.query_selector("figure.chart .links button")
+        if first:
+            with page.expect_download() as saved:
+                first.click()
+            text = Path(saved.value.path()).read_text(encoding="utf-8")
+            assert text.startswith("# ")
+            assert len(text.splitlines()) > 3
+    finally:
+        page.context.close()
+
+
+@pytest.mark.parametrize("name", page_names())
+def test_every_page_is_reached_by_keyboard_and_leads_on(browser, name):
+    page, _ = opened(browser, name, "light", DESK)
+    try:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        hidden = page.evaluate(
+            "[...document.querySelectorAll('a[href], button, input, select')].filter(e => e.tabIndex < 0).length"
+        )
+        assert hidden == 0
+        assert page.locator("nav.contents a").count() >= 4
+        assert page.locator("nav.pager a").count() >= 2
+        for anchor in page.locator("nav.contents a").all():
+            assert page.locator(f"[id='{anchor.get_attribute('href')[1:]}']").count() == 1
+    finally:
+        page.context.close()
+
+
+def test_folded_tables_open_on_paper_and_close_again(browser):
+    page, _ = opened(browser, "00_executive_summary.html", "light", DESK)
+    closed = "document.querySelectorAll('details.fold:not([open])').length"
+    before = page.evaluate(closed)
+    assert before
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(closed) == 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(closed) == before
+    page.context.close()
+
+
+def test_a_filter_keeps_a_row_and_the_text_under_it_together(browser):
+    page, _ = opened(browser, "01_platforms_and_models.html", "light", DESK)
+    table = page.locator("table.searchable:has(tr.under)").first
+    unit = table.locator("tbody:has(tr.under)").first
+    name = unit.locator("th").inner_text()
+    box = page.get_by_label("Filter rows: " + table.locator("caption").inner_text())
+    box.fill(name)
+    assert unit.locator("tr.under").is_visible()
+    box.fill("nothing is called this")
+    assert not unit.locator("tr.under").is_visible()
+    page.context.close()
 
 
 def test_without_a_script_the_answer_and_its_table_stand(browser):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,6 +20,7 @@ from rackecon.reporting.run import normalise
 from rackecon.reporting.site import assets, standalone_page
 from rackecon.reporting.tables import interval_bar, ranking_table, table
 
+ROOT = Path(__file__).resolve().parents[2]
 LINES = pd.DataFrame(
     {
         "accelerator": ["h100-sxm"] * 2 + ["gb200-nvl72"] * 2,
@@ -141,6 +145,61 @@ def test_table_has_caption_scopes_and_right_aligned_numbers():
     assert '<td class="n">1,230</td>' in markup
 
 
+def test_long_text_goes_under_its_row_and_a_range_takes_its_own_line():
+    told = "a remark that is much too long to stand in a narrow cell of a table with many columns"
+    frame = pd.DataFrame(
+        {"a": ["x", "y"], "b": ["5 (3 to 8)"] * 2, "c": ["1", "2"], "d": ["p", "q"], "why": [told, ""]}
+    )
+    markup = table(frame, "Caption")._repr_html_()
+    assert f'<tr class="under"><td colspan="4"><span class="what">why:</span> {told}</td></tr>' in markup
+    assert markup.count("<tbody>") == 2
+    assert markup.count('class="under"') == 1
+    assert 'class="n">5 <span class="ends">(3 to 8)</span>' in markup
+
+
+def test_a_long_table_is_folded_unless_it_can_be_searched():
+    frame = pd.DataFrame({"a": range(20), "b": range(20)})
+    assert table(frame, "Caption")._repr_html_().startswith('<details class="fold"><summary>Caption (20 rows)')
+    assert "<details" not in table(frame, "Caption", searchable=True)._repr_html_()
+    assert "<details" not in table(frame, "Caption", folded=False)._repr_html_()
+
+
+def test_names_at_line_ends_never_overlap_nor_leave_the_chart():
+    near = pd.DataFrame(
+        {
+            "accelerator": [f"a{i}" for i in range(7) for _ in (0, 1)],
+            "platform": [f"P{i}" for i in range(7) for _ in (0, 1)],
+            "x": [1.0, 2.0] * 7,
+            "y": [v for i in range(7) for v in (50.0, 99.0 + 0.1 * i)],
+        }
+    )
+    for log_y in (False, True):
+        spec = charts.assumption_lines(
+            near, "x", "y", title="t", subtitle="s", x_title="x", y_title="y", log_y=log_y
+        ).to_dict()
+        ends = next(rows for rows in spec["datasets"].values() if "label_y" in rows[0])
+        low, high = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
+        size = (lambda v: math.log(v)) if log_y else (lambda v: v)
+        places = sorted((size(row["label_y"]) - size(low)) / (size(high) - size(low)) * 300 for row in ends)
+        assert all(b - a > 13.0 for a, b in itertools.pairwise(places))
+        assert places[0] >= 0
+        assert places[-1] <= 300.5
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("0[1-9]*.ipynb")), ids=lambda p: p.stem)
+def test_a_walk_has_question_answer_chart_equation_meaning_change_sources_and_rerun(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    assert prose.splitlines()[0].endswith("?")
+    assert re.search(r"\$[^$]+\$", prose)
+    assert "## What would change" in prose
+    assert "## Sources" in prose
+    assert len(re.findall(r"^## ", prose, re.M)) >= 4
+    for call in ("answer(", "charts.", "note(", f'check_parameters("{path.stem}"', f'provenance("{path.stem}"'):
+        assert call in code, call
+
+
 def test_interval_bar_spans_its_ends_and_says_them():
     bar = interval_bar(2.0, 4.0, 6.0, (0.0, 8.0), "2 to 6")
     assert 'aria-label="2 to 6"' in bar
@@ -183,5 +242,5 @@ def test_parameters_are_refused_in_one_line(given, words):
 
 def test_scripts_are_small_beside_the_chart_library():
     found = assets()
-    assert len(found["live.js"]) + len(found["page.js"]) + len(found["page.css"]) < 45_000
+    assert len(found["live.js"]) + len(found["page.js"]) + len(found["page.css"]) < 50_000
     assert found["vega.js"].startswith("(function(){")

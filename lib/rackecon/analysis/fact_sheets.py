@@ -76,7 +76,9 @@ class FactStory:
 def _ends(value: str, low: str, high: str) -> str:
     if not value:
         return "–"
-    return f"{float(value):g}" + (f" ({float(low or value):g} to {float(high or value):g})" if low or high else "")
+    return f"{float(value):,.4g}" + (
+        f" ({float(low or value):,.4g} to {float(high or value):,.4g})" if low or high else ""
+    )
 
 
 def platform_sheet() -> pd.DataFrame:
@@ -178,7 +180,9 @@ def source_sheet() -> pd.DataFrame:
             address = row["address"].split(" ")[0]
             title = html.escape(row["title"])
             link = f'<a href="{html.escape(address, quote=True)}">{title}</a>' if address.startswith("http") else title
-            rows.append({"source": link, "publisher": row["publisher"], "date": row["date"]})
+            publisher = row["publisher"].rstrip(":;")
+            named = "–" if row["title"].startswith(publisher) else publisher
+            rows.append({"source": link, "publisher": named, "date": row["date"]})
     return pd.DataFrame(rows)
 
 

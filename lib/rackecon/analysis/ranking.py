@@ -8,7 +8,7 @@ A lead that survives in under 80 % of draws is *too close to call*; where every 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,17 @@ from rackecon.errors import unknown_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "DrawFactors", "RankingDraws", "draw_factors", "profit_draws", "rank", "verdicts"]
+__all__ = [
+    "METRICS",
+    "DrawFactors",
+    "DrawScores",
+    "RankingDraws",
+    "draw_factors",
+    "draw_scores",
+    "profit_draws",
+    "rank",
+    "verdicts",
+]
 
 METRICS = {
     "profit_usd_per_rack_year": "gpus_per_rack",
@@ -124,31 +134,58 @@ class DrawFactors:
     cost: FloatArray
 
 
-def draw_factors(frame: pd.DataFrame, settings: RankingDraws) -> DrawFactors:
-    """The factors behind :func:`profit_draws`, for pages that redo the last step themselves."""
+@dataclass(frozen=True)
+class DrawScores:
+    """Standard normal scores behind the factors, for pages that redo the last step themselves [-]."""
+
+    rate: FloatArray
+    """Error of the token rate, ``(platforms, draws)``."""
+    price: FloatArray
+    """Price level, ``(1, draws)``."""
+    sold: FloatArray
+    """Share of capacity sold, ``(1, draws)``."""
+    capital: FloatArray
+    """Price of capital, ``(platforms, draws)``."""
+    inputs: Mapping[str, Distribution]
+
+
+def draw_scores(accelerators: Sequence[str], settings: RankingDraws) -> DrawScores:
+    """Scores of every input for platforms compared with one another; they depend on no model, workload or assumption."""
     from rackecon import catalog
 
     known = catalog.accelerators()
-    vendors = [known[key].vendor if key in known else str(key) for key in frame["accelerator"]]
-    normals = _Normals(settings, vendors)
+    normals = _Normals(settings, [known[key].vendor if key in known else str(key) for key in accelerators])
+    rows = len(accelerators)
+    return DrawScores(
+        rate=normals.score("rate_error", rows),
+        price=normals.score("price_level", 1),
+        sold=normals.score("utilisation", 1),
+        capital=normals.score("capex", rows),
+        inputs=normals.inputs,
+    )
+
+
+def draw_factors(frame: pd.DataFrame, settings: RankingDraws) -> DrawFactors:
+    """The factors behind :func:`profit_draws`."""
+    scores = draw_scores([str(key) for key in frame["accelerator"]], settings)
     rate = _column(frame, "total_tok_s_per_gpu", np.array(np.nan))
     low = _column(frame, "total_tok_s_per_gpu_low", rate)
     high = _column(frame, "total_tok_s_per_gpu_high", rate)
-    z = normals.score("rate_error", len(frame))
+    z = scores.rate
     with np.errstate(divide="ignore", invalid="ignore"):
         down = np.log(rate / low) / Z90
         up = np.log(high / rate) / Z90
     factor = np.exp(z * np.where(z < 0, down[:, None], up[:, None]))
     ends = [np.log(_column(frame, f"price_level_{end}", np.ones(1)))[:, None] for end in ("low", "high")]
-    factor = factor * np.exp(two_piece(normals.score("price_level", 1), ends[0], 0.0, ends[1]))
+    factor = factor * np.exp(two_piece(scores.price, ends[0], 0.0, ends[1]))
     if "utilisation" in frame and frame["utilisation"].notna().any():
         base = float(frame["utilisation"].dropna().iloc[0])
         if 0.0 < base < 1.0:
-            sold = recentred(normals.inputs["utilisation"], base)
-            factor = factor * (sold.quantile_of_normal(normals.score("utilisation", 1)) / base)
+            sold = recentred(scores.inputs["utilisation"], base)
+            factor = factor * (sold.quantile_of_normal(scores.sold) / base)
     cost = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))
     running = np.minimum(_column(frame, "running_usd_per_gpu_hour", np.zeros(1)), cost)
-    capital = normals.inputs["capex"].quantile_of_normal(normals.score("capex", len(frame)))
+    capital = scores.inputs["capex"].quantile_of_normal(scores.capital)
     with np.errstate(divide="ignore", invalid="ignore"):
         return DrawFactors(factor, (running[:, None] + (cost - running)[:, None] * capital) / cost[:, None])
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from rackecon import catalog
 from rackecon.analysis.assumptions import Assumptions, assumptions
@@ -22,9 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MEASURES",
-    "Deciding",
     "Summary",
-    "deciding_assumptions",
     "own_case",
     "own_prices",
     "scenario_grid",
@@ -37,7 +32,6 @@ MEASURES = {
     "usd": ("profit_usd_per_invested_usd_year", "per invested dollar and year", "per invested dollar"),
     "position": ("profit_usd_per_position_year", "per equal-power rack position and year", "per rack position"),
 }
-SCAN = 11
 
 
 @dataclass(frozen=True)
@@ -49,29 +43,6 @@ class Summary:
     headline: str
     sentences: tuple[str, ...]
     basis: str
-
-
-@dataclass(frozen=True)
-class Deciding:
-    """One assumption: its range, what the leader's profit does over it, and where the lead changes."""
-
-    name: str
-    label: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    swing_usd: float
-    flips: tuple[tuple[float, str, str], ...]
-    source: str
-
-    def sentence(self) -> str:
-        """Where the lead changes, in words."""
-        if not self.flips:
-            return "No value in this range changes who leads."
-        at, before, after = min(self.flips, key=lambda flip: abs(flip[0] - self.value))
-        side, winner = ("above", after) if at > self.value else ("below", before)
-        return f"{side.capitalize()} {number(at)} {self.unit}: {winner}."
 
 
 def _amount(value: float, measure: str) -> str:
@@ -224,74 +195,3 @@ def scenario_grid(
         for r, b in zip(table["reason"], table["break_even_output_usd_per_mtok"], strict=True)
     ]
     return table
-
-
-ASSUMPTIONS = {
-    # name: label, unit, source
-    "price_factor": ("price of tokens", "times the median listing", "cheapest to dearest listing at the as-of date"),
-    "utilisation": ("share of capacity sold", "of capacity", "base case range"),
-    "cost_factor": ("cost per GPU-hour", "times the published one", "hyperscaler to neocloud tier and rents"),
-    "tok_s_per_user": ("speed each user gets", "tok/s/user", "free tier to fast tier"),
-    "price_decline_per_year": ("yearly fall of prices", "a year", "base case range"),
-    "horizon_years": ("years the rack earns", "years", "base case range"),
-    "electricity_usd_per_kwh": ("electricity", "USD/kWh", "base case range"),
-    "pue": ("PUE", "", "base case range"),
-}
-
-
-def _range(name: str, scenario: Scenario, card_range: tuple[float, float]) -> tuple[float, float, float]:
-    base = catalog.base_case()
-    if name == "price_factor":
-        return 1.0, card_range[0], card_range[1]
-    if name == "cost_factor":
-        return 1.0, 0.6, 2.4
-    if name == "tok_s_per_user":
-        value = 1e3 / scenario.tpot_limit_ms if scenario.tpot_limit_ms else 10.0
-        return value, min(10.0, value), max(150.0, value)
-    low, high = base.range(name)
-    return float(getattr(base, name)), float(low), float(high)
-
-
-def deciding_assumptions(
-    accelerators: Sequence[str], model: str, scenario: Scenario, measure: str = "rack", **overrides: Any
-) -> list[Deciding]:
-    """Each assumption over its sourced range, one at a time: swing of the leader's profit and where the lead changes.
-
-    Sorted by whether the lead changes, then by the swing.
-    """
-    column = MEASURES[measure][0]
-    start = evaluate(accelerators, [model], [scenario], intervals=False, **overrides)
-    if not start[column].notna().any():
-        return []
-    lead = start.loc[start[column].idxmax()]
-    card = (float(lead["price_level_low"]), float(lead["price_level_high"]))
-    found = []
-    for name, (label, unit, source) in ASSUMPTIONS.items():
-        value, low, high = _range(name, scenario, card)
-        if name in overrides:
-            value = float(overrides[name])
-            low, high = min(low, value), max(high, value)
-        steps = np.unique(
-            np.concatenate([np.geomspace(low, high, SCAN) if low > 0 else np.linspace(low, high, SCAN), [value]])
-        )
-        reign: list[tuple[float, str]] = []
-        leads = []
-        for step in steps:
-            case, given = scenario, dict(overrides)
-            if name == "tok_s_per_user":
-                case = replace(scenario, tpot_limit_ms=1e3 / float(step))
-            else:
-                given[name] = float(step)
-            found_rows = evaluate(accelerators, [model], [case], intervals=False, **given)
-            values = found_rows[column]
-            if values.notna().any() and float(values.max()) > 0:
-                who = str(found_rows.loc[values.idxmax(), "platform"])
-            else:
-                who = "nobody earns"
-            same = found_rows.loc[found_rows["accelerator"] == lead["accelerator"], column]
-            leads.append(float(same.iloc[0]))
-            reign.append((float(step), who))
-        flips = tuple(((a[0] + b[0]) / 2.0, a[1], b[1]) for a, b in itertools.pairwise(reign) if a[1] != b[1])
-        swing = float(np.nanmax(leads) - np.nanmin(leads)) if np.isfinite(leads).any() else 0.0
-        found.append(Deciding(name, label, value, low, high, unit, swing, flips, source))
-    return sorted(found, key=lambda item: (not item.flips, -item.swing_usd))

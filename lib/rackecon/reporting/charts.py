@@ -5,13 +5,13 @@ Every builder takes tidy data with only the columns it draws, and a title that t
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rackecon.reporting.display import enable
-from rackecon.reporting.text import tidy
-from rackecon.reporting.theme import ACCENT, BAD, GREY, platform_colours, platform_dashes
+from rackecon.reporting.chart_base import altair_module, axis_words, finish, rules, top_title
+from rackecon.reporting.line_charts import assumption_lines, frontier_chart
+from rackecon.reporting.text import number, tidy
+from rackecon.reporting.theme import ACCENT, BAD, GREY
 
 if TYPE_CHECKING:
     import altair as alt
@@ -28,197 +28,6 @@ __all__ = [
     "waterfall",
 ]
 
-HEIGHT = 300
-
-
-def _alt() -> Any:
-    import altair
-
-    enable()
-    return altair
-
-
-def _title(title: str, subtitle: str) -> dict[str, Any]:
-    return {"text": title, "subtitle": subtitle}
-
-
-def _finish(chart: Any, title: str, subtitle: str, description: str, height: int = HEIGHT) -> alt.Chart:
-    out: Any = chart.properties(
-        width="container",
-        height=height,
-        title=_title(title, subtitle),
-        description=description or f"{title}. {subtitle}",
-    ).configure_view(stroke=None)
-    return out
-
-
-def _scale(alt_: Any, frame: pd.DataFrame) -> tuple[Any, Any]:
-    pairs = frame[["platform", "accelerator"]].drop_duplicates()
-    names, ids = pairs["platform"].tolist(), pairs["accelerator"].tolist()
-    colour = alt_.Scale(domain=names, range=platform_colours(ids))
-    dash = alt_.Scale(domain=names, range=platform_dashes(ids))
-    return colour, dash
-
-
-def _line_ends(frame: pd.DataFrame, x: str, y: str, log_y: bool, gap: float = 0.052) -> pd.DataFrame:
-    """Label position at each line's right end, pushed apart so that no two overlap."""
-    import numpy as np
-
-    ends = frame.sort_values(x, kind="stable").groupby("platform", as_index=False, sort=False).last()
-    values = np.log(ends[y].clip(lower=1e-12)) if log_y else ends[y]
-    everything = np.log(frame[y].clip(lower=1e-12)) if log_y else frame[y]
-    span = float(everything.max() - min(everything.min(), everything.max() if log_y else 0.0)) or 1.0
-    order = np.argsort(values.to_numpy(), kind="stable")
-    placed = values.to_numpy(dtype=float).copy()
-    for before, after in itertools.pairwise(order):
-        placed[after] = max(placed[after], placed[before] + gap * span)
-    ends["label_y"] = np.exp(placed) if log_y else placed
-    return ends
-
-
-def assumption_lines(
-    frame: pd.DataFrame,
-    x: str,
-    y: str,
-    *,
-    title: str,
-    subtitle: str,
-    x_title: str,
-    y_title: str,
-    log_x: bool = False,
-    log_y: bool = False,
-    band: bool = False,
-    rule_x: float | None = None,
-    rule_y: float | None = None,
-    rule_label: str = "",
-    dash: str | None = None,
-    description: str = "",
-    y_format: str = "~s",
-    x_format: str = "~s",
-) -> alt.Chart:
-    """One line per platform over an assumption, named at its end.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        ``accelerator``, ``platform``, the two columns, ``y_low`` and ``y_high`` where ``band``; ``dash`` names a column whose
-        values draw solid and dashed lines.
-    x, y : str
-        Columns.
-    """
-    alt_ = _alt()
-    keep = [
-        c for c in dict.fromkeys(["accelerator", "platform", x, y, dash, f"{y}_low", f"{y}_high"]) if c and c in frame
-    ]
-    data = tidy(frame[keep].dropna(subset=[x, y]))
-    colour, dashes = _scale(alt_, data)
-    x_axis = alt_.X(
-        f"{x}:Q",
-        title=x_title,
-        scale=alt_.Scale(type="log", nice=False) if log_x else alt_.Scale(zero=False),
-        axis=alt_.Axis(format=x_format, grid=False),
-    )
-    y_scale = alt_.Scale(type="log") if log_y else alt_.Scale(zero=True)
-    y_axis = alt_.Y(
-        f"{y}:Q",
-        title=y_title,
-        scale=y_scale,
-        axis=alt_.Axis(format=y_format, titleAngle=0, titleAlign="left", titleY=-10, titleX=0),
-    )
-    base = alt_.Chart(data)
-    layers = []
-    if band and f"{y}_low" in data:
-        layers.append(
-            base.mark_area(opacity=0.13).encode(
-                x=x_axis,
-                y=alt_.Y(f"{y}_low:Q", title=y_title, scale=y_scale),
-                y2=f"{y}_high:Q",
-                color=alt_.Color("platform:N", scale=colour, legend=None),
-            )
-        )
-    tips = [
-        alt_.Tooltip("platform:N"),
-        alt_.Tooltip(f"{x}:Q", title=x_title, format=",.4~g"),
-        alt_.Tooltip(f"{y}:Q", title=y_title, format=",.4~g"),
-    ]
-    if dash:
-        kinds = list(dict.fromkeys(data[dash]))
-        style = alt_.StrokeDash(
-            f"{dash}:N",
-            title=None,
-            scale=alt_.Scale(domain=kinds, range=[[1, 0], [5, 4], [2, 2]][: len(kinds)]),
-            legend=alt_.Legend(labelLimit=260, symbolType="stroke"),
-        )
-        detail = [alt_.Detail(f"{dash}:N")]
-        tips.append(alt_.Tooltip(f"{dash}:N"))
-    else:
-        style = alt_.StrokeDash("platform:N", scale=dashes, legend=None)
-        detail = []
-    line = base.mark_line(point=alt_.OverlayMarkDef(size=22, filled=True)).encode(
-        x=x_axis, y=y_axis, color=alt_.Color("platform:N", scale=colour, legend=None), strokeDash=style, tooltip=tips
-    )
-    layers.append(line.encode(detail=detail) if detail else line)
-    solid = data if not dash else data[data[dash] == data[dash].iloc[0]]
-    ends = tidy(_line_ends(solid, x, y, log_y))
-    layers.append(
-        alt_.Chart(ends)
-        .mark_text(align="left", dx=7, fontSize=11, aria=False)
-        .encode(
-            x=f"{x}:Q",
-            y=alt_.Y("label_y:Q", title=y_title, scale=y_scale),
-            text="platform:N",
-            color=alt_.Color("platform:N", scale=colour, legend=None),
-        )
-    )
-    layers += _rules(alt_, rule_x, rule_y, rule_label)
-    chart = alt_.layer(*layers)
-    return _finish(chart, title, subtitle, description).properties(
-        padding={"right": 96, "left": 5, "top": 5, "bottom": 5}
-    )
-
-
-def _rules(alt_: Any, rule_x: float | None, rule_y: float | None, label: str) -> list[Any]:
-    out = []
-    for value, axis in ((rule_x, "x"), (rule_y, "y")):
-        if value is None:
-            continue
-        point = alt_.Chart({"values": [{"at": tidy(float(value)), "label": label}]})
-        mark = point.mark_rule(strokeDash=[3, 3], color=GREY, aria=False)
-        text = point.mark_text(align="left", dx=4, dy=-6 if axis == "y" else 0, fontSize=10.5, color=GREY, aria=False)
-        if axis == "x":
-            out += [mark.encode(x="at:Q"), text.encode(x="at:Q", y=alt_.value(8), text="label:N")]
-        else:
-            out += [mark.encode(y="at:Q"), text.encode(y="at:Q", x=alt_.value(4), text="label:N")]
-    return out
-
-
-def frontier_chart(
-    frame: pd.DataFrame,
-    *,
-    title: str,
-    subtitle: str,
-    y: str = "total_tok_s_per_gpu",
-    y_title: str = "total tok/s per GPU",
-    limit_tok_s_per_user: float | None = None,
-    description: str = "",
-) -> alt.Chart:
-    """Throughput per GPU against speed per user, one line per platform, with the target speed as a rule."""
-    label = "" if limit_tok_s_per_user is None else f"target {limit_tok_s_per_user:.3g} tok/s/user"
-    return assumption_lines(
-        frame,
-        "tok_s_per_user",
-        y,
-        title=title,
-        subtitle=subtitle,
-        x_title="tokens per second and user",
-        y_title=y_title,
-        log_y=True,
-        log_x=True,
-        rule_x=limit_tok_s_per_user,
-        rule_label=label,
-        description=description,
-    )
-
 
 def matrix(
     frame: pd.DataFrame,
@@ -234,7 +43,7 @@ def matrix(
     columns: Sequence[str] | None = None,
 ) -> alt.Chart:
     """A grid of cells coloured by gain (blue) and loss (orange), each with its figure."""
-    alt_ = _alt()
+    alt_ = altair_module()
     keep = [c for c in dict.fromkeys([row, column, value, text, "detail"]) if c in frame]
     data = tidy(frame[keep])
     top = float(data[value].abs().max()) or 1.0
@@ -243,7 +52,14 @@ def matrix(
             f"{column}:N",
             title=None,
             sort=list(columns) if columns else None,
-            axis=alt_.Axis(orient="top", labelAngle=0, domain=False, ticks=False, labelLimit=130),
+            axis=alt_.Axis(
+                orient="top",
+                labelAngle=0,
+                domain=False,
+                ticks=False,
+                labelExpr="split(datum.label, '-')",
+                labelPadding=18,
+            ),
         ),
         y=alt_.Y(f"{row}:N", title=None, sort=list(rows) if rows else None, axis=alt_.Axis(domain=False, ticks=False)),
     )
@@ -258,12 +74,12 @@ def matrix(
     )
     labels = base.mark_text(fontSize=11, color="#1c2026", aria=False).encode(text=f"{text}:N")
     height = 38 * max(int(data[row].nunique()), 1) + 20
-    return _finish(alt_.layer(cells, labels), title, subtitle, description, height)
+    return finish(alt_.layer(cells, labels), title, subtitle, description, height)
 
 
 def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, description: str = "") -> alt.Chart:
     """Parts that add up to a total: columns ``part``, ``value``; a last part named total is drawn from zero."""
-    alt_ = _alt()
+    alt_ = altair_module()
     data = frame[["part", "value"]].copy()
     start, end, kind, level = [], [], [], 0.0
     for part, value in zip(data["part"], data["value"], strict=True):
@@ -277,13 +93,14 @@ def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, desc
             end.append(level)
             kind.append("adds" if value >= 0 else "takes off")
     data = tidy(data.assign(start=start, end=end, kind=kind))
-    data["label"] = [f"{v:,.3g}" for v in data["value"]]
+    data["label"] = [number(float(v)) for v in data["value"]]
+    data["right"] = data[["start", "end"]].max(axis=1)
     base = alt_.Chart(data).encode(
-        x=alt_.X("part:N", sort=None, title=None, axis=alt_.Axis(labelAngle=-30, grid=False))
+        y=alt_.Y("part:N", sort=None, title=None, axis=alt_.Axis(labelLimit=260, domain=False, ticks=False))
     )
-    bars = base.mark_bar(size=26).encode(
-        y=alt_.Y("start:Q", title=unit, axis=alt_.Axis(titleAngle=0, titleAlign="left", titleY=-10, titleX=0)),
-        y2="end:Q",
+    bars = base.mark_bar(size=16).encode(
+        x=alt_.X("start:Q", title=unit),
+        x2="end:Q",
         color=alt_.Color(
             "kind:N",
             scale=alt_.Scale(domain=["total", "adds", "takes off"], range=["#5c6470", ACCENT, BAD]),
@@ -291,8 +108,10 @@ def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, desc
         ),
         tooltip=["part:N", alt_.Tooltip("value:Q", format=",.4~g", title=unit)],
     )
-    text = base.mark_text(dy=-7, fontSize=11, aria=False).encode(y="end:Q", text="label:N")
-    return _finish(alt_.layer(bars, text), title, subtitle, description)
+    text = base.mark_text(align="left", dx=5, fontSize=11, aria=False).encode(x="right:Q", text="label:N")
+    chart = finish(alt_.layer(bars, text), title, subtitle, description, 27 * max(len(data), 1) + 20)
+    out: alt.Chart = chart.properties(padding={"right": 44, "left": 5, "top": 5, "bottom": 5})
+    return out
 
 
 def stacked_bars(
@@ -308,7 +127,7 @@ def stacked_bars(
     order: Sequence[str] | None = None,
 ) -> alt.Chart:
     """Horizontal bars made of parts, one bar per ``y``."""
-    alt_ = _alt()
+    alt_ = altair_module()
     data = tidy(frame[[x, y, part]])
     palette = ["#063c69", "#25a5a5", "#a28c21", "#8d71f9", "#9e411b", "#8b94a1", "#468360", "#4e0823"]
     chart = (
@@ -328,7 +147,7 @@ def stacked_bars(
         )
         .transform_calculate(rank=f"indexof({list(dict.fromkeys(data[part]))!r}, datum.{part})")
     )
-    return _finish(chart, title, subtitle, description, 34 * max(int(data[y].nunique()), 1) + 20)
+    return finish(chart, title, subtitle, description, 34 * max(int(data[y].nunique()), 1) + 20)
 
 
 def scatter_measured(
@@ -343,7 +162,7 @@ def scatter_measured(
     description: str = "",
 ) -> alt.Chart:
     """Held-out prediction against measurement on log axes, with the 1:1 line."""
-    alt_ = _alt()
+    alt_ = altair_module()
     data = tidy(frame[[measured, predicted, colour, "point_id"]].dropna(), 3)
     low, high = float(data[[measured, predicted]].min().min()), float(data[[measured, predicted]].max().max())
     scale = alt_.Scale(type="log", domain=[low * 0.8, high * 1.25], nice=False)
@@ -358,10 +177,14 @@ def scatter_measured(
         alt_.Chart(data)
         .mark_point(filled=True, size=26, opacity=0.65)
         .encode(
-            x=alt_.X(f"{measured}:Q", scale=scale, title=f"measured, {unit}", axis=alt_.Axis(format="~s")),
-            y=alt_.Y(f"{predicted}:Q", scale=scale, title=f"predicted, {unit}", axis=alt_.Axis(format="~s")),
+            x=alt_.X(
+                f"{measured}:Q", scale=scale, title=f"measured, {unit}", axis=alt_.Axis(labelExpr=axis_words("~s"))
+            ),
+            y=alt_.Y(
+                f"{predicted}:Q", scale=scale, title=f"predicted, {unit}", axis=alt_.Axis(labelExpr=axis_words("~s"))
+            ),
             color=alt_.Color(f"{colour}:N", title=None, scale=alt_.Scale(domain=groups, range=palette[: len(groups)])),
-            shape=alt_.Shape(f"{colour}:N", title=None),
+            shape=alt_.Shape(f"{colour}:N", title=None, scale=alt_.Scale(domain=groups)),
             tooltip=[
                 "point_id:N",
                 f"{colour}:N",
@@ -370,7 +193,7 @@ def scatter_measured(
             ],
         )
     )
-    return _finish(alt_.layer(line, points), title, subtitle, description, 380)
+    return finish(alt_.layer(line, points), title, subtitle, description, 380)
 
 
 def ratio_chart(
@@ -391,7 +214,7 @@ def ratio_chart(
 
     A column ``kind`` splits modelled lines from measured points (``measured``, ``interpolated``, ``second-hand``).
     """
-    alt_ = _alt()
+    alt_ = altair_module()
     keep = [c for c in dict.fromkeys([x, y, series, "kind", f"{y}_low", f"{y}_high"]) if c in frame]
     data = tidy(frame[keep].dropna(subset=[x, y]))
     if "kind" not in data:
@@ -399,14 +222,18 @@ def ratio_chart(
     palette = ["#063c69", "#9e411b", "#25a5a5", "#a28c21", "#8d71f9", "#5c6470"]
     names = list(dict.fromkeys(data[series]))
     colour = alt_.Color(
-        f"{series}:N", title=None, sort=None, scale=alt_.Scale(domain=names, range=palette[: len(names)])
+        f"{series}:N",
+        title=None,
+        sort=None,
+        scale=alt_.Scale(domain=names, range=palette[: len(names)]),
+        legend=alt_.Legend(symbolType="stroke", symbolOpacity=1, offset=30, labelLimit=260, columns=3),
     )
     xs = alt_.X(f"{x}:Q", title=x_title, axis=alt_.Axis(grid=False))
     ys = alt_.Y(
         f"{y}:Q",
         title=y_title,
-        scale=alt_.Scale(type="log"),
-        axis=alt_.Axis(titleAngle=0, titleAlign="left", titleY=-10, titleX=0),
+        scale=alt_.Scale(type="log", nice=False, padding=8),
+        axis=top_title(alt_, labelExpr=axis_words("~s")),
     )
     tips = [
         alt_.Tooltip(f"{series}:N"),
@@ -422,7 +249,7 @@ def ratio_chart(
             .mark_area(opacity=0.12)
             .encode(
                 x=xs,
-                y=alt_.Y(f"{y}_low:Q", scale=alt_.Scale(type="log"), title=y_title),
+                y=alt_.Y(f"{y}_low:Q", scale=alt_.Scale(type="log", nice=False, padding=8), title=y_title),
                 y2=f"{y}_high:Q",
                 color=colour,
             )
@@ -434,15 +261,15 @@ def ratio_chart(
             .mark_point(filled=True, size=60)
             .encode(x=xs, y=ys, color=colour, shape=alt_.Shape("kind:N", title=None), tooltip=tips)
         )
-    layers += _rules(alt_, None, claim, claim_label)
-    return _finish(alt_.layer(*layers), title, subtitle, description)
+    layers += rules(alt_, None, claim, claim_label)
+    return finish(alt_.layer(*layers), title, subtitle, description)
 
 
 def tornado(
     frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, base: float, description: str = ""
 ) -> alt.Chart:
     """One bar per assumption from its low to its high end: columns ``assumption``, ``at_low``, ``at_high``."""
-    alt_ = _alt()
+    alt_ = altair_module()
     data = frame[["assumption", "at_low", "at_high"]].copy()
     long = tidy(data.melt("assumption", var_name="end", value_name="value"))
     long["base"] = tidy(float(base))
@@ -452,7 +279,7 @@ def tornado(
         .mark_bar(size=15)
         .encode(
             y=alt_.Y("assumption:N", sort=list(data["assumption"]), title=None, axis=alt_.Axis(labelLimit=230)),
-            x=alt_.X("base:Q", title=unit),
+            x=alt_.X("base:Q", title=unit, axis=alt_.Axis(labelExpr=axis_words("$~s" if "USD" in unit else "~s"))),
             x2="value:Q",
             color=alt_.Color(
                 "end:N",
@@ -463,4 +290,4 @@ def tornado(
         )
     )
     rule = alt_.Chart({"values": [{"base": tidy(float(base))}]}).mark_rule(color=GREY, aria=False).encode(x="base:Q")
-    return _finish(alt_.layer(bars, rule), title, subtitle, description, 28 * max(len(data), 1) + 30)
+    return finish(alt_.layer(bars, rule), title, subtitle, description, 28 * max(len(data), 1) + 30)

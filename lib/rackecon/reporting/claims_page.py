@@ -65,9 +65,7 @@ def summary_table(results: Sequence[Assessment]) -> Html:
             "who": [r.claim.claimant for r in results],
             "date": [r.claim.date for r in results],
             "claimed": [r.claim.value_text for r in results],
-            "computed": [value_text(r.claim.metric, r.computed) for r in results],
-            "from": [value_text(r.claim.metric, r.low) for r in results],
-            "to": [value_text(r.claim.metric, r.high) for r in results],
+            "computed": [_computed(r) for r in results],
             "verdict": [r.verdict for r in results],
         }
     )
@@ -76,8 +74,16 @@ def summary_table(results: Sequence[Assessment]) -> Html:
         "Claims and verdicts. Computed: middle and 90 % interval at the stated conditions, or median and extremes over"
         " what is not stated; total tokens; per MW provisioned and published ownership cost of the vintage that the"
         " claim used (2025-10 and 2025-08, Vera Rubin 2026-07)",
-        formats=dict.fromkeys(("claimed", "computed", "from", "to"), str),
+        folded=False,
     )
+
+
+def _computed(result: Assessment) -> str:
+    """Middle with its interval on a line of its own; a dash where nothing was computed."""
+    middle, low, high = (value_text(result.claim.metric, v) for v in (result.computed, result.low, result.high))
+    if low == high == middle:
+        return middle
+    return f'<span>{html.escape(middle)} <span class="ends">({html.escape(low)} to {html.escape(high)})</span></span>'
 
 
 def verdict_key() -> Html:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rackecon.reporting.display import enable
+from rackecon.reporting.chart_base import altair_module, axis_words, finish
 from rackecon.reporting.text import tidy
 from rackecon.reporting.theme import platform_colours, platform_dashes
 
@@ -16,16 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["marks_by_platform", "rank_lines"]
 
 ROW = 40
-
-
-def _finish(chart: Any, title: str, subtitle: str, height: int) -> alt.Chart:
-    out: alt.Chart = chart.properties(
-        width="container",
-        height=height,
-        title={"text": title, "subtitle": subtitle},
-        description=f"{title}. {subtitle}",
-    ).configure_view(stroke=None)
-    return out
 
 
 def _colour(alt_: Any, frame: pd.DataFrame) -> Any:
@@ -65,28 +55,25 @@ def marks_by_platform(
     x_format : str
         d3 format of the axis.
     """
-    enable()
-    import altair as alt_
-
+    alt_ = altair_module()
     data = tidy(frame[["accelerator", "platform", kind, value]].dropna(subset=[value]))
     kinds = list(dict.fromkeys(data[kind]))
     if order is None:
         first = data[data[kind] == kinds[0]].sort_values(value, ascending=False, kind="stable") if kinds else data
         order = list(dict.fromkeys([*first["platform"], *data["platform"]]))
-    billions = f"replace(format(datum.value, '{x_format}'), 'G', 'bn')"
     scale = alt_.Scale(type="log", nice=False, padding=12) if log_x else alt_.Scale(zero=True)
     chart = (
         alt_.Chart(data)
         .mark_point(filled=True, size=105, opacity=1)
         .encode(
             y=alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True)),
-            x=alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=billions)),
+            x=alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format))),
             shape=alt_.Shape(f"{kind}:N", sort=kinds, title=kind_title, legend=alt_.Legend(labelLimit=260)),
             color=_colour(alt_, data),
             tooltip=["platform:N", f"{kind}:N", alt_.Tooltip(f"{value}:Q", title=x_title, format=",.4~g")],
         )
     )
-    return _finish(chart, title, subtitle, ROW * max(len(order), 2))
+    return finish(chart, title, subtitle, height=ROW * max(len(order), 2))
 
 
 def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
@@ -98,9 +85,7 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
         From :func:`rackecon.analysis.site_limits.unit_ranks`, one model and scenario.
     title, subtitle : str
     """
-    enable()
-    import altair as alt_
-
+    alt_ = altair_module()
     known = ranks[ranks["rank"] > 0]
     data = tidy(known[["accelerator", "platform", "unit", "rank", "value"]])
     units = list(dict.fromkeys(data["unit"]))
@@ -115,11 +100,7 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
     tips = ["platform:N", "unit:N", "rank:Q", alt_.Tooltip("value:Q", title="profit, USD a year", format=",.4~g")]
     marks = base.mark_point(filled=True, size=90).encode(tooltip=tips)
     ends = data[data["unit"] == units[-1]] if units else data
-    names = (
-        alt_.Chart(ends)
-        .mark_text(align="left", dx=9, aria=False)
-        .encode(x=x, y=y, text="platform:N", color=_colour(alt_, data))
-    )
-    chart = _finish(alt_.layer(lines, marks, names), title, subtitle, 280)
+    names = alt_.Chart(ends).mark_text(align="left", dx=9, aria=False).encode(x=x, y=y, text="platform:N")
+    chart = finish(alt_.layer(lines, marks, names), title, subtitle, height=280)
     out: alt.Chart = chart.properties(padding={"right": 96, "left": 5, "top": 5, "bottom": 5})
     return out

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["card_sources", "card_table", "csv_link", "sources_table"]
 
+FEW_SOURCES = 6
+
 
 def csv_link(frame: pd.DataFrame, file_name: str, words: str) -> Html:
     """A link that saves a table as CSV, the data inside the page: works offline and in mail.
@@ -47,8 +49,26 @@ def sources_table(ids: Iterable[str], caption: str) -> Html:
 
     known = catalog.table("sources")
     wanted = dict.fromkeys(str(item) for item in ids)
-    shown = known[known["source_id"].isin(wanted)].sort_values("source_id", kind="stable")
-    return table(shown[["title", "publisher", "date", "address"]].fillna(""), caption)
+    shown = known.loc[
+        known["source_id"].isin(wanted), ["source_id", "title", "publisher", "address", "date"]
+    ].sort_values("source_id", kind="stable")
+    shown = shown.astype(object).fillna("").astype(str)
+    links = [_link(str(t), str(a)) for t, a in zip(shown["title"], shown["address"], strict=True)]
+    named = [
+        "–" if t.startswith(p.rstrip(":;")) else p for t, p in zip(shown["title"], shown["publisher"], strict=True)
+    ]
+    frame = shown.assign(source=links, publisher=named)[["source", "publisher", "date"]]
+    return table(frame, caption, folded=len(frame) > FEW_SOURCES)
+
+
+def _link(title: str, address: str) -> str:
+    """The title as a link where the address is one, and what else the address says beside it."""
+    first, _, rest = address.partition(" ")
+    words = html.escape(title)
+    if not first.startswith("http"):
+        return f"<span>{words}</span>"
+    more = f" {html.escape(rest)}" if rest else ""
+    return f'<a href="{html.escape(first, quote=True)}">{words}</a>{more}'
 
 
 def card_table(models: Iterable[str], results: pd.DataFrame) -> Html:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rackecon import catalog
+from rackecon.analysis.deciding import Deciding
 from rackecon.analysis.phrases import join_words, money, number, percent, years_text
-from rackecon.analysis.summary import MEASURES, Deciding, Summary
+from rackecon.analysis.summary import MEASURES, Summary
+from rackecon.evidence.intervals import measured_pairs
 from rackecon.reporting import charts
 from rackecon.reporting.display import Html
 from rackecon.reporting.tables import ranking_table, table
@@ -16,14 +18,25 @@ from rackecon.reporting.tables import ranking_table, table
 if TYPE_CHECKING:
     import pandas as pd
 
+UNDECIDED = ("too close to call", "nobody earns", "no result")
+VERDICT_WORDS = {
+    "decided": "The leader comes first in at least 80 of 100 simulated cases in",
+    "too close to call": "Too close to call, the leader first in under 80 of 100 simulated cases, in",
+    "nobody earns": "Nobody earns in",
+    "no result": "Nothing is served in",
+}
+
 __all__ = [
     "accuracy_table",
     "assumptions_table",
     "cards",
     "claims_table",
+    "claims_words",
     "grid_chart",
     "grid_words",
     "headline",
+    "price_table",
+    "rack_words",
     "ranking",
     "swings",
     "three_measures",
@@ -77,15 +90,18 @@ def _score(scheme: str, where: str, quantity: str) -> tuple[float, float, int]:
     return float(row["median_pct"]), float(row["p90_pct"]), int(row["points"])
 
 
-def trust() -> Html:
-    """One line on the model's error on what it had not seen."""
+def trust(story: Summary) -> Html:
+    """One line on the model's error on what it had not seen, naming the platforms that nobody has measured."""
     every, _, n = _score("held-out curves", "all with load", "total_tok_s_per_gpu")
     amd = _score("held-out curves", "AMD", "total_tok_s_per_gpu")[0]
     nvidia = _score("held-out curves", "NVIDIA", "total_tok_s_per_gpu")[0]
     text = (
         f"On {n} measured configurations that the fit had not seen, the median error of throughput is {number(every)} % "
-        f"(NVIDIA {number(nvidia)} %, AMD {number(amd)} %; TPU not measured)."
+        f"(NVIDIA {number(nvidia)} %, AMD {number(amd)} %"
     )
+    chips = measured_pairs()[0]
+    unseen = [str(row.platform) for row in story.table.itertuples() if row.accelerator not in chips]
+    text += f"; {join_words(unseen)} not measured)." if unseen else ")."
     return Html(f'<p class="note">{html.escape(text)} <a href="13_validation.html">How accurate</a>.</p>', text)
 
 
@@ -147,17 +163,64 @@ def grid_chart(grid: pd.DataFrame, model: str) -> Any:
 
 def grid_words(grid: pd.DataFrame) -> Html:
     """How surely each cell's leader leads."""
-    parts = []
+    groups: dict[str, list[str]] = {}
     for (model, scenario), group in grid.groupby(["model", "scenario"], sort=False):
         verdict = str(group["verdict"].iloc[0])
-        if verdict in ("too close to call", "nobody earns", "no result"):
-            parts.append(f"{catalog.model(str(model)).name} {scenario}: {verdict}")
-    text = (
-        f"Not decided: {'; '.join(parts)}."
-        if parts
-        else "Every cell's leader comes first in at least 80 of 100 simulated cases."
+        kind = verdict if verdict in UNDECIDED else "decided"
+        groups.setdefault(kind, []).append(f"{catalog.model(str(model)).name} {scenario}")
+    text = " ".join(
+        f"{VERDICT_WORDS[kind]} {_which(groups[kind], sum(map(len, groups.values())))}."
+        for kind in VERDICT_WORDS
+        if kind in groups
     )
     return Html(f'<p class="note">{html.escape(text)}</p>', text)
+
+
+def _which(names: Sequence[str], total: int) -> str:
+    if len(names) == total:
+        return f"all {total} pairs of model and workload" if total > 1 else "the one pair of model and workload"
+    return join_words(names)
+
+
+def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
+    """At which price each platform stops earning, for each workload of one model."""
+    part = grid[grid["model"] == model]
+    listed = part["price_output_usd_per_mtok"].dropna()
+    wide = part.pivot_table(
+        index="platform", columns="scenario", values="break_even_output_usd_per_mtok", sort=False, observed=True
+    ).reindex(index=list(dict.fromkeys(part["platform"])), columns=list(dict.fromkeys(part["scenario"])))
+    price = f"list price {money(float(listed.iloc[0]))}" if len(listed) else "no list price"
+    return table(
+        wide.reset_index(),
+        f"{catalog.model(model).name}: price of output tokens at which each platform breaks even, USD per million ({price}; input "
+        "prices in proportion); a dash: not served",
+        formats=dict.fromkeys(wide.columns, lambda v: money(float(v))),
+        folded=folded,
+    )
+
+
+def rack_words(story: Summary) -> Html:
+    """How much the racks differ, so why one measure is not enough."""
+    racks = story.table.dropna(subset=["gpus_per_rack", "rack_it_kw"])
+    size = ""
+    if len(racks):
+        ends = [(float(racks[c].min()), float(racks[c].max())) for c in ("gpus_per_rack", "rack_it_kw")]
+        chips, kilowatts = (number(a) if a == b else f"{number(a)} to {number(b)}" for a, b in ends)
+        size = f"Racks hold {chips} accelerators here and draw {kilowatts} kW, so per rack also ranks rack sizes. "
+    text = (
+        f"{size}A site short of power asks per megawatt; a buyer short of capital asks per invested dollar. Where two platforms "
+        "share the lead in the simulated cases, the order between them is not known."
+    )
+    return Html(f'<p class="note">{html.escape(text)}</p>', text)
+
+
+def claims_words() -> Html:
+    """How many claims got which verdict."""
+    from rackecon.analysis.claims import assess_all
+    from rackecon.reporting.claims_text import answer_sentences
+
+    text = answer_sentences(assess_all())[0]
+    return Html(f'<p class="note">{html.escape(text)} <a href="11_claims.html">Each on trial</a>.</p>', text)
 
 
 def cards(found: Sequence[Deciding], measure: str) -> Html:
@@ -167,7 +230,7 @@ def cards(found: Sequence[Deciding], measure: str) -> Html:
         swing = percent(item.swing_usd) + " a year" if measure == "usd" else money(item.swing_usd)
         items.append(
             f'<div class="card"><h3>{html.escape(item.label[0].upper() + item.label[1:])}</h3>'
-            f"<p>Report: {number(item.value)} {html.escape(item.unit)}. Range {number(item.low)} to {number(item.high)}, {html.escape(item.source)}.</p>"
+            f"<p>Report: {html.escape(item.stated())}. Range {number(item.low)} to {number(item.high)}, {html.escape(item.source)}.</p>"
             f"<p>Moves the leader's profit by {swing} {MEASURES[measure][1]}.</p><p><strong>{html.escape(item.sentence())}</strong></p></div>"
         )
     rest = [item.label for item in found[3:] if not item.flips]
@@ -191,7 +254,7 @@ def swings(found: Sequence[Deciding], story: Summary, measure: str) -> Html:
         [
             {
                 "assumption": item.label,
-                "report": f"{number(item.value)} {item.unit}",
+                "report": item.stated(),
                 "range": f"{number(item.low)} to {number(item.high)}",
                 "swing": show(item.swing_usd),
                 "who leads": item.sentence(),
@@ -266,9 +329,13 @@ def accuracy_table() -> Html:
 
 def assumptions_table() -> Html:
     """The base case with ranges, bases and grades."""
-    frame = catalog.table("base_case")[["parameter", "value", "unit", "low", "high", "basis", "grade"]].fillna("")
+    rows = catalog.table("base_case").astype(object).fillna("").astype(str)
+    both = [f"{a} to {b}" if a and b else "–" for a, b in zip(rows["low"], rows["high"], strict=True)]
+    frame = rows.assign(
+        parameter=rows["parameter"].str.replace("_", " "), unit=rows["unit"].replace("-", "–"), range=both
+    )
     return table(
-        frame,
+        frame[["parameter", "value", "unit", "range", "basis", "grade"]],
         "The base case (data/base_case.csv); grade estimate marks a figure without a source",
-        formats={"value": str, "low": str, "high": str},
+        folded=True,
     )

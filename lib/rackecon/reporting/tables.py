@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.reporting.display import Html
 from rackecon.reporting.text import number
@@ -12,9 +13,24 @@ from rackecon.reporting.text import number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["interval_bar", "ranking_table", "table"]
+__all__ = ["framed", "interval_bar", "ranking_table", "table"]
 
 Format = Callable[[Any], str]
+PLAIN: Final = 4
+"""Columns up to which long text stays in its cell."""
+PROSE: Final = 60
+"""Signs beyond which a text is prose and goes under its row."""
+LONG: Final = 14
+"""Rows beyond which a table is folded."""
+ROOMY: Final = 4
+CROWDED: Final = 8
+"""Columns beyond which type and padding shrink, a little and more."""
+RIGHT: Final = ' class="n"'
+DATED: Final = ' class="d"'
+FIGURE: Final = re.compile(r"^[−$]*\d[\d.,]*( ?%|k|M|bn)?( \([−$\d.,kMbn %]+ to [−$\d.,kMbn %]+\))?$")
+NAME: Final = re.compile(r"^[a-z]+(_[a-z]+)+$")
+DATE: Final = re.compile(r"^\d{4}(-\d{2}){0,2}$")
+RANGE: Final = re.compile(r"^(\S+) \((\S+ to \S+)\)$")
 
 
 def table(
@@ -24,8 +40,12 @@ def table(
     headers: Mapping[str, str] | None = None,
     formats: Mapping[str, Format] | None = None,
     searchable: bool = False,
+    folded: bool | None = None,
 ) -> Html:
-    """A data frame as an accessible table.
+    """A data frame as an accessible table that fits its column.
+
+    Text too long for a cell goes under its row, over the whole width. A value with its range (``5 (3 to 8)``) takes two
+    lines that do not break.
 
     Parameters
     ----------
@@ -39,6 +59,8 @@ def table(
         Column name to a function from value to text; numbers take three significant figures by default.
     searchable : bool
         Whether the page adds a filter box and sorting buttons.
+    folded : bool, optional
+        Whether the table is closed until asked for (open on paper); by default where it is long and not searchable.
 
     Returns
     -------
@@ -47,34 +69,92 @@ def table(
     names, how = dict(headers or {}), dict(formats or {})
     columns = list(frame.columns)
     numeric = {c: frame[c].dtype.kind in "ifu" or c in how for c in columns}
-    right = ' class="n"'
-    head = "".join(
-        f'<th scope="col"{right if numeric[c] and i else ""}>{html.escape(names.get(c, c.replace("_", " ")))}</th>'
-        for i, c in enumerate(columns)
-    )
-    body = []
-    for record in frame.to_dict("records"):
+    lines = frame.to_dict("records")
+    texts = {c: [how[c](line[c]) if c in how else _cell(line[c]) for line in lines] for c in columns}
+    long = [c for i, c in enumerate(columns) if i and not numeric[c] and _is_prose(texts[c]) and len(columns) > PLAIN]
+    short = [c for c in columns if c not in long]
+    right = {c: numeric[c] or _all(FIGURE, texts[c]) for c in columns}
+    title = {c: html.escape(names.get(c, c.replace("_", " "))) for c in columns}
+    head = "".join(f'<th scope="col"{RIGHT if right[c] and i else ""}>{title[c]}</th>' for i, c in enumerate(short))
+    records = []
+    for at, line in enumerate(lines):
         cells = []
-        for i, column in enumerate(columns):
-            value = record[column]
-            text = how[column](value) if column in how else _cell(value)
-            markup = text if text.startswith("<") else html.escape(text)
-            sort = (
-                f' data-v="{float(value):.6g}"'
-                if searchable and isinstance(value, int | float) and value == value
-                else ""
-            )
+        for i, column in enumerate(short):
+            markup = _markup(texts[column][at])
+            sort = _sort_key(line[column]) if searchable else ""
             if i == 0:
+                markup = markup.replace("_", " ") if NAME.match(markup) else markup
                 cells.append(f'<th scope="row">{markup}</th>')
             else:
-                cells.append(f"<td{right if numeric[column] else ''}{sort}>{markup}</td>")
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    kind = "table searchable" if searchable else "table"
-    markup = (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption, quote=True)}"><table class="{kind}">'
-        f"<caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+                kind = RIGHT if right[column] else DATED if _all(DATE, texts[column]) else ""
+                cells.append(f"<td{kind}{sort}>{markup}</td>")
+        told = " ".join(
+            f'<span class="what">{title[c]}:</span> {_markup(texts[c][at])}'
+            for c in long
+            if texts[c][at] not in ("", "–")
+        )
+        over = ' class="over"' if told else ""
+        row = f"<tr{over}>{''.join(cells)}</tr>"
+        if told:
+            row += f'<tr class="under"><td colspan="{len(short)}">{told}</td></tr>'
+        records.append(row)
+    body = "".join(f"<tbody>{row}</tbody>" for row in records) if long else f"<tbody>{''.join(records)}</tbody>"
+    return Html(
+        framed(caption, head, body, columns=len(short), rows=len(frame), searchable=searchable, folded=folded),
+        frame.to_string(index=False),
     )
-    return Html(markup, frame.to_string(index=False))
+
+
+def framed(
+    caption: str,
+    head: str,
+    body: str,
+    *,
+    columns: int,
+    rows: int,
+    searchable: bool = False,
+    folded: bool | None = None,
+    kind: str = "",
+) -> str:
+    """A table's markup around ready cells: it scrolls rather than widen the page, and folds where it is long."""
+    classes = " ".join(filter(None, ("table", kind, "searchable" if searchable else "", _density(columns))))
+    words = html.escape(caption)
+    markup = (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption, quote=True)}"><table class="{classes}">'
+        f"<caption>{words}</caption><thead><tr>{head}</tr></thead>{body}</table></div>"
+    )
+    if folded is None:
+        folded = rows > LONG and not searchable
+    return f'<details class="fold"><summary>{words} ({rows} rows)</summary>{markup}</details>' if folded else markup
+
+
+def _density(columns: int) -> str:
+    return "dense" if columns > CROWDED else "wide" if columns > ROOMY else ""
+
+
+def _is_prose(texts: Sequence[str]) -> bool:
+    return any(len(t) > PROSE and not t.startswith("<") for t in texts)
+
+
+def _all(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
+    told = [t for t in texts if t not in ("", "–")]
+    return bool(told) and all(pattern.match(t) for t in told)
+
+
+def _markup(text: str) -> str:
+    if text.startswith("<"):
+        return text
+    found = RANGE.match(text)
+    if not found:
+        return html.escape(text)
+    middle, ends = (html.escape(part) for part in found.groups())
+    return f'{middle} <span class="ends">({ends})</span>'
+
+
+def _sort_key(value: Any) -> str:
+    if isinstance(value, int | float) and value == value:
+        return f' data-v="{float(value):.6g}"'
+    return ""
 
 
 def _cell(value: Any) -> str:
@@ -142,8 +222,13 @@ def ranking_table(
         cells = f'<td class="n">{html.escape(show(value))}</td><td class="barcell">{bar}</td>'
         cells += "".join(f'<td class="n">{html.escape(form(record[key]))}</td>' for key, (_, form) in more.items())
         rows.append(f"<tr>{name}{cells}</tr>")
-    markup = (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption, quote=True)}"><table class="table ranking">'
-        f"<caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    markup = framed(
+        caption,
+        head,
+        f"<tbody>{''.join(rows)}</tbody>",
+        columns=3 + len(more),
+        rows=len(rows),
+        folded=False,
+        kind="ranking",
     )
     return Html(markup, frame[["platform", metric]].to_string(index=False))

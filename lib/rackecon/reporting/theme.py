@@ -103,7 +103,15 @@ def base_config() -> dict[str, Any]:
             "offset": 12,
             "frame": "group",
         },
-        "legend": {"labelColor": ink, "titleColor": soft, "labelFontSize": 11, "titleFontSize": 11, "orient": "top"},
+        "legend": {
+            "labelColor": ink,
+            "titleColor": soft,
+            "labelFontSize": 11,
+            "titleFontSize": 11,
+            "orient": "top",
+            "symbolBaseFillColor": soft,
+            "symbolBaseStrokeColor": soft,
+        },
         "text": {"color": ink, "fontSize": 11},
         "line": {"strokeWidth": 2},
     }

@@ -1,0 +1,92 @@
+"""Weight and speed of every page: python tests/browser/measure.py [--reports DIR] [--times N] [PAGE ...].
+
+Prints, for each page, its bytes with the assets it loads, the time until its text and controls are usable and until every
+chart is drawn, and for pages with live controls the 50th and 95th percentile from a slider's event to the next painted
+frame with the processor slowed sixfold. The best of N runs (3 by default), for a machine that others use too. Not a test:
+times belong to a machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+from conftest import ARGUMENTS, REPORTS
+from playwright.sync_api import Browser, sync_playwright
+
+SLOWDOWN = 6
+STEPS = 60
+DRAWN = "!document.querySelector('figure.chart') || document.documentElement.dataset.charts === 'drawn'"
+# performance.now() counts from the start of the navigation
+USABLE = (
+    "Math.max(Number(document.documentElement.dataset.usable || 0), "
+    "...performance.getEntriesByName('first-contentful-paint').map(e => e.startTime))"
+)
+CHARTS = "Number(document.documentElement.dataset.chartsAt || 0)"
+DRAG = """async steps => {
+  const slider = document.getElementById('live-util'), times = [];
+  for (let i = 0; i < steps; i++) {
+    slider.value = 0.3 + 0.5 * i / steps;
+    const start = performance.now();
+    slider.dispatchEvent(new Event('input', { bubbles: true }));
+    await new Promise(done => requestAnimationFrame(() => { const c = new MessageChannel(); c.port1.onmessage = done; c.port2.postMessage(0); }));
+    times.push(performance.now() - start);
+    await new Promise(done => setTimeout(done, 16));
+  }
+  return times;
+}"""
+
+
+def weight(path: Path) -> int:
+    """Bytes of a page and of the assets that it names."""
+    text = path.read_text(encoding="utf-8")
+    assets = set(re.findall(r'(?:src|href)="(assets/[^"]+)"', text))
+    return len(text.encode()) + sum((path.parent / name).stat().st_size for name in assets)
+
+
+def once(browser: Browser, path: Path) -> tuple[float, float, list[float]]:
+    """Usable and drawn [ms], and the drags [ms] where the page has controls."""
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 844})
+    page = context.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_function(DRAWN, timeout=30000)
+    usable, charts = page.evaluate(USABLE), page.evaluate(CHARTS)
+    drags: list[float] = []
+    if page.query_selector("#live:not([hidden]) #live-util"):
+        page.wait_for_timeout(1500)
+        session = context.new_cdp_session(page)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
+        drags = sorted(page.evaluate(DRAG, STEPS))
+    context.close()
+    return usable, charts, drags
+
+
+def main() -> None:
+    """Parse the command line and print one line per page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pages", nargs="*")
+    parser.add_argument("--reports", type=Path, default=REPORTS)
+    parser.add_argument("--times", type=int, default=3)
+    given = parser.parse_args()
+    names = given.pages or sorted(path.name for path in given.reports.glob("*.html"))
+    print(f"{'page':32} {'kB':>6} {'usable ms':>9} {'charts ms':>9} {'drag p50':>8} {'drag p95':>8}  at {SLOWDOWN}x")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=ARGUMENTS)
+        for name in names:
+            path = (given.reports / name).resolve()
+            runs = [once(browser, path) for _ in range(given.times)]
+            usable, charts = min(run[0] for run in runs), min(run[1] for run in runs)
+            drags = [run[2] for run in runs if run[2]]
+            middle = (
+                f"{min(d[len(d) // 2] for d in drags):8.1f} {min(d[int(0.95 * len(d))] for d in drags):8.1f}"
+                if drags
+                else ""
+            )
+            print(f"{name:32} {weight(path) / 1e3:6.0f} {usable:9.0f} {charts:9.0f} {middle}")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
