@@ -120,6 +120,8 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
         assert drawn is not None
         assert drawn["width"] > 400
         assert drawn["height"] > 200
+    for question in ("update", "news"):  # what Lab's own page asks its server, which would ask the world
+        assert context.request.get(f"{address}lab/api/{question}?token={token}").ok
     assert outside == []
     assert not log.exists(), log.read_text(encoding="utf-8")
     context.close()
