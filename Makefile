@@ -53,8 +53,10 @@ test-browser: $(READY)  ## every page in headless Chromium, offline
 bench: $(READY)
 	$(BIN)python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds -q
 
+# neither news, nor a newer version, nor a list of extensions is asked for anywhere
 lab: $(READY)  ## JupyterLab with the notebooks, offline
-	$(BIN)jupyter lab --notebook-dir=. notebooks
+	$(BIN)jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks --LabApp.news_url=None \
+	  --LabApp.extension_manager=readonly --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(LAB_OPTIONS)
 
 clean-notebooks: $(READY)  ## strip what JupyterLab left in notebooks/
 	$(BIN)rackecon notebooks clean

@@ -10,10 +10,12 @@ from typing import Any
 
 from rackecon.reporting.theme import base_config
 
-__all__ = ["Html", "answer", "chart_bundle", "enable", "note"]
+__all__ = ["Html", "answer", "chart_bundle", "enable", "fluid", "note"]
 
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
 VL_VERSION = "6.4"
+CONTAINER = "container"
+FIXED_WIDTH = 560  # JupyterLab's output area has no width of its own while it draws: "container" would be 0 px
 
 
 class Html:
@@ -41,9 +43,21 @@ def note(text: str, kind: str = "note") -> Html:
 
 
 def chart_bundle(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Mime bundle of a chart: the specification for JupyterLab and the pages, a small PNG for everything else."""
+    """Mime bundle of a chart: the specification at a fixed width, and a small PNG for what draws no specification."""
     text = str(spec.get("description") or _title(spec))
-    return {VEGALITE_MIME: spec, "image/png": _png(spec), "text/plain": f"<chart: {text}>"}, {}
+    fixed = spec | {"width": FIXED_WIDTH} if spec.get("width") == CONTAINER else spec
+    return {VEGALITE_MIME: fixed, "image/png": _png(fixed), "text/plain": f"<chart: {text}>"}, {}
+
+
+def fluid(spec: dict[str, Any]) -> dict[str, Any]:
+    """The specification as a page draws it: as wide as its column, where the notebook had the fixed width.
+
+    Examples
+    --------
+    >>> fluid({"width": FIXED_WIDTH})["width"], fluid({"width": 200})["width"]
+    ('container', 200)
+    """
+    return spec | {"width": CONTAINER} if spec.get("width") == FIXED_WIDTH else spec
 
 
 def _title(spec: dict[str, Any]) -> str:
@@ -57,9 +71,7 @@ def _png(spec: dict[str, Any]) -> str:
     import vl_convert
     from PIL import Image
 
-    fixed = json.loads(json.dumps(spec).replace('"width": "container"', '"width": 560'))
-    fixed["background"] = "white"
-    raw = vl_convert.vegalite_to_png(json.dumps(fixed), vl_version=VL_VERSION, scale=1, ppi=72)
+    raw = vl_convert.vegalite_to_png(json.dumps(spec | {"background": "white"}), vl_version=VL_VERSION, scale=1, ppi=72)
     image = Image.open(io.BytesIO(raw)).convert("RGB").quantize(64)
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rackecon.reporting.display import VEGALITE_MIME
+from rackecon.reporting.display import VEGALITE_MIME, fluid
 
 __all__ = ["environment", "page_meta", "render_page"]
 
@@ -75,7 +75,7 @@ def _words(text: Any) -> str:
 def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
     data = output.get("data", {})
     if VEGALITE_MIME in data:
-        spec = data[VEGALITE_MIME]
+        spec = fluid(data[VEGALITE_MIME])
         number = len(charts) + 1
         charts.append(spec)
         text = html.escape(str(spec.get("description", "chart")), quote=True)

@@ -212,10 +212,13 @@ def _one(name: str, value: Any, kind: str) -> str:
 
 
 _QUIET = {"In", "Out", "exit", "quit", "get_ipython", "open"}
+_CHECKED = "__parameters_checked__"
 
 
 def check_parameters(name: str, namespace: Mapping[str, Any]) -> None:
     """Check a notebook's variables against what it declares; its first code cell calls this.
+
+    Run again in the same kernel, it finds the notebook's own results too, and then looks at the declared names alone.
 
     Raises
     ------
@@ -231,6 +234,10 @@ def check_parameters(name: str, namespace: Mapping[str, Any]) -> None:
         and not isinstance(value, types.ModuleType | type)
         and not callable(value)
     }
+    if namespace.get(_CHECKED) == name:
+        given = {key: value for key, value in given.items() if key in declared}
     faults = validate(name, declared, given)
     if faults:
         raise InputError(faults[0])
+    if isinstance(namespace, dict):
+        namespace[_CHECKED] = name

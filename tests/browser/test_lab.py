@@ -1,0 +1,127 @@
+"""`make lab`: a notebook opened and run whole in Chromium, its charts drawn, nothing asked of any other machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+LOOPBACK = ("http://127.0.0.1:", "ws://127.0.0.1:", "http://localhost:", "ws://localhost:", "data:", "blob:")
+# Every Python process of the lab, server and kernel, notes whom it calls
+WATCH = """
+import os, sys
+def _watch(event, given):
+    if event == "socket.getaddrinfo":
+        host = given[0]
+    elif event == "socket.connect" and isinstance(given[1], tuple):
+        host = given[1][0]
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else host
+    if host and host not in ("localhost", "::1", "0.0.0.0") and not host.startswith("127."):
+        with open({log!r}, "a") as handle:
+            handle.write(f"{{host}}\\n")
+sys.addaudithook(_watch)
+"""
+TALL = 8000  # Lab draws what is in view
+NOTEBOOKS = ("template", "03_context_length")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Copies of the notebooks inside the checkout: Lab saves what it runs."""
+    place = ROOT / "reports" / "runs" / f"lab-check-{os.getpid()}"
+    place.mkdir(parents=True)
+    for name in NOTEBOOKS:
+        shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", place)
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[tuple[str, str, Path]]:
+    """Address, token and log of strangers called by a running lab."""
+    home = tmp_path_factory.mktemp("lab")
+    log = home / "called.txt"
+    (home / "sitecustomize.py").write_text(WATCH.format(log=str(log)), encoding="utf-8")
+    options = "--no-browser --ip=127.0.0.1 --ServerApp.port=0" + (" --allow-root" if os.getuid() == 0 else "")
+    command = [
+        "make",
+        "lab",
+        f"BIN={Path(sys.executable).parent}/",
+        "READY=",
+        f"PYTHONPATH={home}",
+        f"LAB_OPTIONS={options}",
+    ]
+    places = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")}
+    with open(home / "log.txt", "wb") as out:
+        running = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | places, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + 90
+        while not (found := list((home / "runtime").glob("jpserver-*.json"))):
+            assert running.poll() is None, (home / "log.txt").read_text(encoding="utf-8")[-2000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        about = json.loads(found[0].read_text(encoding="utf-8"))
+        yield about["url"], about["token"], log
+    finally:
+        os.killpg(running.pid, signal.SIGTERM)
+        try:
+            running.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, lab, folder, name):
+    address, token, log = lab
+    notebook = folder / f"{name}.ipynb"
+    code = [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    context = browser.new_context(viewport={"width": 1400, "height": TALL})
+    page = context.new_page()
+    outside: list[str] = []
+    page.on("request", lambda r: outside.append(r.url) if not r.url.startswith(LOOPBACK) else None)
+    page.on("websocket", lambda w: outside.append(w.url) if not w.url.startswith(LOOPBACK) else None)
+    page.goto(f"{address}lab/tree/{notebook.relative_to(ROOT).as_posix()}?token={token}")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60000)
+    page.wait_for_selector("#jp-main-statusbar :text('(ipykernel) | Idle')", timeout=60000)
+    prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
+    deadline = time.monotonic() + 150
+    while sum("[" in text and text.strip("[]: ").isdigit() for text in prompts.all_inner_texts()) != len(code):
+        shown = prompts.all_inner_texts()
+        assert time.monotonic() < deadline, shown
+        if not any(re.search(r"[\d*]", prompt) for prompt in shown):  # Lab drops what is run before its channel is open
+            page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+            page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+        page.wait_for_timeout(2000)
+    assert (
+        page.locator(".jp-OutputArea-output[data-mime-type*=error], .jp-RenderedText[data-mime-type*=stderr]").count()
+        == 0
+    )
+    charts = page.locator(".jp-OutputArea .vega-embed .marks")
+    expected = "".join("".join(cell["source"]) for cell in code).count("charts.")
+    page.wait_for_function(
+        "n => document.querySelectorAll('.jp-OutputArea .vega-embed .marks').length === n", arg=expected, timeout=30000
+    )
+    for chart in charts.all():
+        drawn = chart.bounding_box()
+        assert drawn is not None
+        assert drawn["width"] > 400
+        assert drawn["height"] > 200
+    for question in ("update", "news"):  # what Lab's own page asks its server, which would ask the world
+        assert context.request.get(f"{address}lab/api/{question}?token={token}").ok
+    assert outside == []
+    assert not log.exists(), log.read_text(encoding="utf-8")
+    context.close()
