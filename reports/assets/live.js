@@ -1,8 +1,10 @@
-/* The money step in the page. The library holds the formulas (economics/money_step.py); this mirrors their last,
-   linear part, and checks itself against library numbers before it shows a control. */
+/* The money step in the page. The library holds the formulas (economics/money_step.py, analysis/ranking.py); this mirrors
+   their last, linear part, and checks itself against library numbers before it shows a control. */
 (function () {
   "use strict";
-  var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
+  var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12, DECIDED = 0.8, LEANS = 0.6;
+  var UNIT = { rack: "per rack-year", mw: "per provisioned MW-year", usd: "per invested dollar a year" };
+  var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
 
   /* Level equivalent of a falling price at the cost of capital (level_price_factor); at rate 0 the plain mean. */
   function levelPriceFactor(rate, decline, years) {
@@ -11,259 +13,377 @@
     function sum(x) { return Math.abs(1 - x) < 1e-12 ? m : x * (1 - Math.pow(x, m)) / (1 - x); }
     return sum(v * q) / Math.sqrt(q) / sum(v);
   }
-
-  /* The most productive point that is at least as fast as asked; -1 beyond the fastest. */
+  /* The most productive point that is at least as fast as asked; -1 beyond the fastest. Speeds rise along a front. */
   function pointAt(front, speed) {
     for (var i = 0; i < front.s.length; i++) if (front.s[i] >= speed * (1 - 1e-9)) return i;
     return -1;
   }
-  function payback(capital, launch, running, decline) {
+  function payback(m, decline) {
     var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0;
-    for (var m = 1; m <= 480; m++) {
-      var cash = launch / MONTHS * Math.pow(q, m - 0.5) - running / MONTHS;
-      if (sum + cash >= capital) return (m - 1 + (capital - sum) / cash) / MONTHS;
+    for (var k = 1; k <= 480; k++) {
+      var cash = m.launch * HOURS / MONTHS * Math.pow(q, k - 0.5) - m.running * HOURS / MONTHS;
+      if (sum + cash >= m.capital) return (k - 1 + (m.capital - sum) / cash) / MONTHS;
       if (cash <= 0) return Infinity;
       sum += cash;
     }
     return Infinity;
   }
+  function frontsOf(st) { return data.fronts[st.model + "|" + st.scenario + "|" + st.hit] || {}; }
 
-  function blend(sc, hit, fresh, cached, out) {
-    var total = sc.isl + sc.osl;
-    return (sc.isl * (1 - hit) * fresh + sc.isl * hit * cached + sc.osl * out) / total;
+  /* What one GPU-hour of each platform earns and costs in a state: price and price path once, then one pass. */
+  function evaluateAll(st) {
+    var sc = data.scenarios[st.scenario], fronts = frontsOf(st), total = sc.isl + sc.osl;
+    var fresh = st.pin, cached = st.pin * data.models[st.model].cachedShare;
+    var price = (sc.isl * (1 - st.hit) * fresh + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
+    var sold = SECONDS / PER_M * price * st.util * (1 - st.licence), level = levelPriceFactor(data.wacc, st.decline, st.years);
+    var power = st.elec * st.pue - data.base.elec * data.base.pue;
+    return data.platforms.map(function (p) {
+      var front = fronts[p.id];
+      if (!front) return { why: "not computed" };
+      if (front.why) return { why: front.why };
+      var i = pointAt(front, st.speed);
+      if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
+      if (p.c === null) return { why: "no published $/GPU-hour" };
+      var rate = front.t[i], launch = rate * sold, change = front.d[i] * power;
+      var cost = Math.max(p.c * st.cost + change, 0), capital = p.capital * st.cost;
+      return {
+        rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * level, cost: cost, capital: capital,
+        running: Math.max(p.running * st.cost + change, 0), profit: launch * level - cost
+      };
+    });
   }
-
-  /* One platform, one state, one throughput factor -> money. */
-  function money(data, p, st, factor) {
-    var sc = data.scenarios[st.scenario], key = st.model + "|" + st.scenario + "|" + st.hit;
-    var front = (data.fronts[key] || {})[p.id];
-    if (!front) return { why: "not computed" };
-    if (front.why) return { why: front.why };
-    var i = pointAt(front, st.speed);
-    if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
-    if (p.c === null) return { why: "no published $/GPU-hour" };
-    var rate = front.t[i] * factor;
-    var price = blend(sc, st.hit, st.pin, st.pin * data.models[st.model].cachedShare, st.pout);
-    var launch = SECONDS / PER_M * rate * price * st.util * (1 - st.licence);
-    var revenue = launch * levelPriceFactor(data.wacc, st.decline, st.years);
-    var change = front.d[i] * (st.elec * st.pue - data.base.elec * data.base.pue);
-    var cost = Math.max(p.c * st.cost + change, 0), profit = revenue - cost, capital = p.capital * st.cost;
+  /* Yearly profit on a measure per dollar of profit per GPU-hour. */
+  function scale(p, m, metric) { return metric === "rack" ? p.gpus * HOURS : metric === "mw" ? HOURS * 1000 / p.kw : HOURS / m.capital; }
+  function full(p, m, st) {
+    if (m.why) return m;
     return {
-      rate: rate, revenue: revenue, cost: cost, profit: profit, capital: capital,
-      rack: profit * p.gpus * HOURS, mw: profit * HOURS * 1000 / p.kw, usd: profit * HOURS / capital,
-      revenueRack: revenue * p.gpus * HOURS, mtok: cost / (rate * st.util * SECONDS / PER_M), margin: profit / revenue,
-      payback: payback(capital, launch * HOURS, Math.max(p.running * st.cost + change, 0) * HOURS, st.decline)
+      rate: m.rate, revenue: m.revenue, cost: m.cost, profit: m.profit, capital: m.capital,
+      rack: m.profit * scale(p, m, "rack"), mw: m.profit * scale(p, m, "mw"), usd: m.profit * scale(p, m, "usd"),
+      revenueRack: m.revenue * p.gpus * HOURS, mtok: m.cost / (m.rate * st.util * SECONDS / PER_M), margin: m.profit / m.revenue,
+      payback: payback(m, st.decline)
     };
   }
 
   function fmt(x, digits) {
     if (x === null || !isFinite(x)) return "–";
-    return Number(x.toPrecision(digits || 3)).toLocaleString("en-US", { maximumFractionDigits: 4 });
+    return GROUPED.format(Number(x.toPrecision(digits || 3)));
   }
   function usd(x) {
-    var a = Math.abs(x), sign = x < 0 ? "−" : "", s;
-    if (a >= 1e9) s = fmt(a / 1e9) + "bn"; else if (a >= 1e6) s = (a / 1e6).toFixed(a >= 1e8 ? 0 : a >= 1e7 ? 1 : 2) + "M";
-    else if (a >= 1e3) s = Math.round(a / 1e3) + "k"; else s = a >= 1 ? a.toFixed(2) : a.toPrecision(2);
-    return sign + "$" + s;
-  }
-  function metricText(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + Math.abs(x * 100).toFixed(0) + " %" : usd(x); }
-
-  var UNIT = { rack: "per rack-year", mw: "per provisioned MW-year", usd: "per invested dollar a year" };
-
-  /* Median, 5 % and 95 % of each platform over paired draws, and in how many draws each comes first and earns. */
-  function simulate(data, st, nDraws) {
-    var n = Math.min(nDraws, data.draws.revenue[0].length), out = [], wins = data.platforms.map(function () { return 0; }), nobody = 0;
-    var all = data.platforms.map(function (p) {
-      var m = money(data, p, st, 1);
-      if (m.why) { out.push({ p: p, why: m.why }); return null; }
-      out.push({ p: p, m: m });
-      return p;
-    });
-    var samples = data.platforms.map(function () { return []; });
-    for (var d = 0; d < n; d++) {
-      var best = -Infinity, who = -1;
-      for (var i = 0; i < all.length; i++) {
-        if (!all[i]) continue;
-        var v = scaled(out[i].m, i, d, all[i])[st.metric];
-        samples[i].push(v);
-        if (v > best) { best = v; who = i; }
-      }
-      if (who >= 0 && best > 0) wins[who]++; else nobody++;
+    var a = Math.abs(x), sign = x < 0 ? "−" : "", units = [[1e9, "bn"], [1e6, "M"], [1e3, "k"]];
+    for (var i = 0; i < 3; i++) if (a >= units[i][0] * 0.9995) {
+      var v = a / units[i][0];
+      return sign + "$" + v.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(v, 1))))) + units[i][1];
     }
-    out.forEach(function (row, i) {
-      if (row.why) return;
-      var s = samples[i].slice().sort(function (a, b) { return a - b; });
-      row.lo = s[Math.floor(0.05 * (n - 1))]; row.hi = s[Math.ceil(0.95 * (n - 1))]; row.mid = row.m[st.metric]; row.win = wins[i] / n;
-    });
-    return { rows: out, nobody: nobody / n, n: n };
+    return sign + "$" + (a >= 1 ? a.toFixed(2) : a ? String(Number(a.toPrecision(3))) : "0");
   }
-  /* Profit is linear in rate, price and sold share: scale it without reading the frontier again. */
-  function scaled(m, i, d, p) {
-    var w = data.draws, profit = m.revenue * w.revenue[i][d] - m.cost * w.cost[i][d];
-    return { rack: profit * p.gpus * HOURS, mw: profit * HOURS * 1000 / p.kw, usd: profit * HOURS / m.capital };
+  function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + Math.abs(x * 100).toFixed(0) + " %" : usd(x); }
+
+  /* Factors on revenue and capital in every draw, by the same scores as the report's own draws. */
+  var kept = {};
+  function keep(key, make) { return kept[key] || (kept[key] = make()); }
+  function twoPiece(z, down, up) { return z < 0 ? z * down : z * up; }
+  function draws(packed) {
+    var bytes = Uint8Array.from(atob(packed), function (c) { return c.charCodeAt(0); }), view = new DataView(bytes.buffer), out = new Float64Array(bytes.length / 2);
+    for (var d = 0; d < out.length; d++) out[d] = view.getInt16(2 * d, true) / data.draws.steps;
+    return out;
   }
-  function leader(sim) {
-    var best = null, second = null;
-    sim.rows.forEach(function (r) {
-      if (r.why) return;
-      if (!best || r.win > best.win) { second = best; best = r; } else if (!second || r.win > second.win) second = r;
+  function rateFactors(i, width) {
+    return keep("r" + i + "|" + width, function () {
+      return draws(data.draws.rate[i]).map(function (z) { return Math.exp(twoPiece(z, width[0], width[1])); });
     });
-    return { best: best, second: second };
+  }
+  function marketFactors(st) {
+    var model = data.models[st.model], listed = st.pin === model.pin && st.pout === model.pout;
+    var prices = keep("p" + st.model + listed, function () { /* a price that the reader gives is taken as given */
+      return draws(data.draws.price).map(function (z) { return listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1; });
+    });
+    var odd = keep("s", function () { return draws(data.draws.sold); }), sure = st.util <= 0 || st.util >= 1, odds = Math.log(st.util / (1 - st.util));
+    return prices.map(function (price, d) { return sure ? price : price / (1 + Math.exp(-odds - odd[d])) / st.util; });
+  }
+  function capitalFactors(i) {
+    return keep("c" + i, function () { return draws(data.draws.capital[i]); });
   }
 
-  var data = null;
+  /* Every platform in the same draws: in how many it comes first and earns, and between which ends nine in ten lie. */
+  function simulate(st, count, ends) {
+    var all = evaluateAll(st), market = marketFactors(st), n = Math.min(count, market.length);
+    var best = new Float64Array(n).fill(-Infinity), who = new Int16Array(n).fill(-1);
+    var rows = data.platforms.map(function (p, i) {
+      var m = all[i];
+      if (m.why) return { p: p, why: m.why };
+      var rate = rateFactors(i, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(i), by = scale(p, m, st.metric);
+      var running = Math.min(m.running, m.cost), rest = m.cost - running, sample = ends ? new Float64Array(n) : null;
+      for (var d = 0; d < n; d++) {
+        var v = (m.revenue * rate[d] * market[d] - running - rest * capital[d]) * by;
+        if (sample) sample[d] = v;
+        if (v > best[d]) { best[d] = v; who[d] = i; }
+      }
+      var row = { p: p, m: m, mid: m.profit * by };
+      if (sample) { sample.sort(); row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
+      return row;
+    });
+    var wins = new Float64Array(rows.length);
+    for (var d = 0; d < n; d++) if (who[d] >= 0 && best[d] > 0) wins[who[d]]++;
+    rows.forEach(function (r, i) { if (!r.why) r.win = wins[i] / n; });
+    return rows;
+  }
+  function quantile(sorted, share) {
+    var at = share * (sorted.length - 1), i = Math.floor(at), j = Math.min(i + 1, sorted.length - 1);
+    return sorted[i] + (at - i) * (sorted[j] - sorted[i]);
+  }
+  function ranked(rows) {
+    return rows.filter(function (r) { return !r.why; }).sort(function (a, b) { return b.mid - a.mid; });
+  }
+  /* Who leads: the platform's id, or "none" where nobody earns, or "" where nobody serves. */
+  function leaderId(st) {
+    var best = null, at = -Infinity;
+    evaluateAll(st).forEach(function (m, i) {
+      if (m.why) return;
+      var v = m.profit * scale(data.platforms[i], m, st.metric);
+      if (v > at) { at = v; best = data.platforms[i].id; }
+    });
+    return best === null ? "" : at <= 0 ? "none" : best;
+  }
+  function label(id) {
+    for (var i = 0; i < data.platforms.length; i++) if (data.platforms[i].id === id) return data.platforms[i].label;
+    return id === "none" ? "nobody earns" : "nobody serves this";
+  }
+
   function selfCheck() {
     return data.check.every(function (c) {
-      var p = data.platforms.filter(function (q) { return q.id === c.platform; })[0];
-      var m = money(data, p, Object.assign({}, data.base, c.state), 1);
+      var i = data.platforms.findIndex(function (q) { return q.id === c.platform; }), p = data.platforms[i];
+      var st = Object.assign({}, data.base, c.state), m = full(p, evaluateAll(st)[i], st);
+      if (m.why) return false;
       /* within 0.1 % of the library, or of the revenue where profit is near zero */
-      var scale = { rack: p.gpus * HOURS, mw: HOURS * 1000 / p.kw, usd: HOURS / (m.capital || 1), mtok: 0 };
-      return !m.why && Object.keys(scale).every(function (k) {
-        return c[k] === undefined || Math.abs(m[k] - c[k]) <= 1e-3 * Math.max(Math.abs(c[k]), m.revenue * scale[k]);
+      return ["rack", "mw", "usd", "mtok"].every(function (k) {
+        var near = k === "mtok" ? 0 : m.revenue * scale(p, m, k);
+        return c[k] === undefined || Math.abs(m[k] - c[k]) <= 1e-3 * Math.max(Math.abs(c[k]), near);
       });
     });
   }
-  window.rackecon = { levelPriceFactor: levelPriceFactor, evaluate: function (state) {
-    var st = Object.assign({}, data.base, state), out = {};
-    data.platforms.forEach(function (p) { out[p.id] = money(data, p, st, 1); });
-    return out;
-  } };
+  function complete(state) { return Object.assign({}, data.base, state); }
+  window.rackecon = {
+    levelPriceFactor: levelPriceFactor,
+    evaluate: function (state) {
+      var st = complete(state), out = {};
+      evaluateAll(st).forEach(function (m, i) { out[data.platforms[i].id] = full(data.platforms[i], m, st); });
+      return out;
+    },
+    simulate: function (state) {
+      var out = {};
+      simulate(complete(state), Infinity, true).forEach(function (r) { out[r.p.id] = r.why ? { why: r.why } : { mid: r.mid, lo: r.lo, hi: r.hi, win: r.win }; });
+      return out;
+    },
+    leader: function (state) { return leaderId(complete(state)); }
+  };
 
   function start() {
     var holder = document.getElementById("live-data"), root = document.getElementById("live");
     if (!holder || !root) return;
     data = JSON.parse(holder.textContent);
-    if (!selfCheck()) {
-      root.querySelector(".live-controls").hidden = true;
-      root.querySelector(".live-status").textContent = "The page's arithmetic differs from the library's, so its controls are hidden.";
-      return;
-    }
     root.hidden = false;
-    wire(root);
+    var same = false;
+    try { same = selfCheck(); } catch (e) { same = false; }
+    if (same) { wire(root); return; }
+    root.classList.add("differs");
+    root.querySelector(".live-status").textContent = "The page's arithmetic differs from the library's, so its controls are hidden. The tables above and below stand.";
   }
 
   function wire(root) {
-    var st = Object.assign({}, data.base), inputs = root.querySelectorAll("[data-key]"), timer = 0, ribbonTimer = 0, scenarioSpeed;
+    var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
+    var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = {}, reported = {};
+    simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
+    var inputs = {};
+    each("[data-key]", function (el) { (inputs[el.dataset.key] = inputs[el.dataset.key] || []).push(el); });
+    function range(k) { return inputs[k].filter(function (el) { return el.type === "range"; })[0]; }
+
+    /* What a control stands at unless the reader moves it: the report's value, or what another choice brings with it. */
+    function brought(k, s) {
+      if ((k === "pin" || k === "pout") && s.model !== data.base.model) return data.models[s.model][k];
+      if ((k === "speed" || k === "hit") && s.scenario !== data.base.scenario) return data.scenarios[s.scenario][k];
+      return data.base[k];
+    }
+    function choose(s, k, v) {
+      s[k] = v;
+      if (k === "scenario") ["speed", "hit"].forEach(function (x) { s[x] = brought(x, s); });
+      if (k === "model") ["pin", "pout"].forEach(function (x) { s[x] = brought(x, s); });
+      return s;
+    }
+    function changed() { return Object.keys(data.base).filter(function (k) { return st[k] !== brought(k, st); }); }
+    function held(k, x) {
+      var el = inputs[k][0];
+      if (el.tagName === "SELECT") {
+        var best = data.base[k];
+        Array.prototype.forEach.call(el.options, function (o) { if (Math.abs(Number(o.value) - x) < Math.abs(best - x)) best = Number(o.value); });
+        return best;
+      }
+      return Math.min(Number(range(k).max), Math.max(Number(range(k).min), x));
+    }
     function readHash() {
-      new URLSearchParams(location.hash.slice(1)).forEach(function (v, k) {
-        if (!(k in data.base)) return;
-        if (typeof data.base[k] === "number") {
-          var el = root.querySelector('[data-key="' + k + '"]'), x = Number(v);
-          if (isFinite(x) && el) st[k] = el.tagName === "SELECT" ? nearest(el, x) : Math.min(Number(el.max), Math.max(Number(el.min), x));
-        } else if ((k === "model" && data.models[v]) || (k === "scenario" && data.scenarios[v]) || (k === "metric" && UNIT[v])) st[k] = v;
-      });
+      var given = new URLSearchParams(location.hash.slice(1));
+      if ((given.get("model") || "") in data.models) choose(st, "model", given.get("model"));
+      if ((given.get("scenario") || "") in data.scenarios) choose(st, "scenario", given.get("scenario"));
+      if ((given.get("metric") || "") in UNIT) st.metric = given.get("metric");
+      given.forEach(function (v, k) { if (typeof data.base[k] === "number" && v !== "" && isFinite(Number(v))) st[k] = held(k, Number(v)); });
     }
-    function nearest(el, x) {
-      var best = data.base.hit;
-      Array.prototype.forEach.call(el.options, function (o) { if (Math.abs(Number(o.value) - x) < Math.abs(best - x)) best = Number(o.value); });
-      return best;
-    }
-    function changed() { return Object.keys(data.base).filter(function (k) { return st[k] !== data.base[k]; }); }
     function writeHash() {
       var q = new URLSearchParams();
       changed().forEach(function (k) { q.set(k, String(st[k])); });
       history.replaceState(null, "", q.toString() ? "#" + q.toString() : location.pathname + location.search);
     }
+
+    function ask() { root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
     function show() {
-      Array.prototype.forEach.call(inputs, function (el) {
-        var k = el.dataset.key, moved = st[k] !== data.base[k];
-        if (el.type === "radio") el.checked = el.value === st[k]; else if (document.activeElement !== el || el.type === "range") el.value = String(st[k]);
-        if (el.type === "range") el.setAttribute("aria-valuetext", el.value + " " + (el.dataset.unit || ""));
-        var row = el.closest(".live-row"); if (row) row.classList.toggle("changed", moved);
-      });
-      var sim = simulate(data, st, 200);
-      table(sim); sentence(sim); command();
-      clearTimeout(timer); timer = setTimeout(writeHash, 250);
-      clearTimeout(ribbonTimer); ribbonTimer = setTimeout(ribbons, 120);
-    }
-    function sentence(sim) {
-      var l = leader(sim), text, unit = UNIT[st.metric];
-      if (!l.best) text = "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user.";
-      else if (sim.nobody > 0.5) {
-        var least = sim.rows.filter(function (r) { return !r.why; }).sort(function (a, b) { return b.mid - a.mid; })[0];
-        text = "Your case: nobody earns in " + Math.round(sim.nobody * 100) + " of 100 cases; " + least.p.label + " loses least (" + metricText(least.mid, st.metric) + " " + unit + ").";
-      } else {
-        text = "Your case: " + l.best.p.label + " earns " + metricText(l.best.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(l.best.win * 100) + " of 100 cases";
-        text += l.best.win < 0.8 && l.second ? ", too close to call against " + l.second.p.label + "." : ".";
-        text += " Nine cases in ten lie between " + metricText(l.best.lo, st.metric) + " and " + metricText(l.best.hi, st.metric) + ".";
-      }
-      root.querySelector(".live-verdict").textContent = text;
-      var moved = changed().filter(function (k) { return k !== "metric"; });
-      root.querySelector(".live-changed").textContent = moved.length ? "Changed by the reader: " + moved.map(function (k) { return (data.names[k] || k) + " " + st[k]; }).join(", ") + "." : "This is the report's own case.";
-    }
-    function table(sim) {
-      var rows = sim.rows.slice().sort(function (a, b) {
-        if (a.why || b.why) return (a.why ? 1 : 0) - (b.why ? 1 : 0);
-        return b.mid - a.mid;
-      }), lo = 0, hi = 0;
-      rows.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
-      var span = hi - lo || 1, pct = function (v) { return 100 * (v - lo) / span; };
-      var body = root.querySelector(".live-table tbody");
-      body.textContent = "";
-      rows.forEach(function (r) {
-        var tr = document.createElement("tr"); tr.dataset.platform = r.p.id;
-        var th = document.createElement("th"); th.scope = "row"; th.textContent = r.p.label;
-        th.style.setProperty("--swatch", "var(--p-" + r.p.id + ")"); tr.appendChild(th);
-        if (r.why) {
-          var td = document.createElement("td"); td.colSpan = 6; td.className = "why"; td.textContent = r.why; tr.appendChild(td);
-        } else {
-          var bar = '<span class="ibar" role="img" aria-label="90 % interval ' + metricText(r.lo, st.metric) + " to " + metricText(r.hi, st.metric) + '"><i class="zero" style="left:' + pct(0) + '%"></i><i class="range" style="left:' + pct(r.lo) + "%;width:" + (pct(r.hi) - pct(r.lo)) + '%"></i><i class="mid" style="left:' + pct(r.mid) + '%"></i></span>';
-          var cells = [metricText(r.mid, st.metric), bar, Math.round(r.win * 100), "$" + fmt(r.m.mtok), r.m.margin < -1 ? "loss" : (r.m.margin < 0 ? "−" : "") + Math.abs(r.m.margin * 100).toFixed(0) + " %", r.m.payback > 10 ? "> 10 years" : (r.m.payback * MONTHS).toFixed(r.m.payback < 1 ? 1 : 0) + " months"];
-          cells.forEach(function (c, i) { var cell = document.createElement("td"); cell.className = "c" + i; cell.innerHTML = c; tr.appendChild(cell); });
-        }
-        body.appendChild(tr);
-      });
-      root.querySelector(".live-unit").textContent = UNIT[st.metric];
-    }
-    /* Who wins at each value of one control, everything else held. */
-    function ribbons() {
-      Array.prototype.forEach.call(root.querySelectorAll(".ribbon"), function (el) {
-        var k = el.dataset.ribbon, input = root.querySelector('input[type=range][data-key="' + k + '"]');
-        var lo = Number(input.min), hi = Number(input.max), n = 33, html = "", now = null, flips = [], last = null;
-        for (var i = 0; i < n; i++) {
-          var v = lo + (hi - lo) * i / (n - 1), s2 = Object.assign({}, st); s2[k] = v;
-          var sim = simulate(data, s2, 50), l = leader(sim), id = "none", cls = "none";
-          if (l.best && sim.nobody <= 0.5) { id = l.best.p.id; cls = l.best.win >= 0.8 ? "sure" : l.best.win >= 0.6 ? "pale" : "close"; }
-          html += '<i class="' + cls + '" style="--swatch:var(--p-' + id + ')"></i>';
-          if (last !== null && id !== last.id) flips.push({ v: (v + last.v) / 2, from: last.id, to: id });
-          last = { id: id, v: v };
-        }
-        el.innerHTML = html;
-        var cur = st[k], text = "no value here changes who leads", best = Infinity;
-        flips.forEach(function (f) {
-          var d = Math.abs(f.v - cur);
-          if (d < best) { best = d; now = f; text = (f.v > cur ? "above " : "below ") + fmt(f.v) + ": " + name(f.v > cur ? f.to : f.from); }
+      var moved = changed();
+      Object.keys(inputs).forEach(function (k) {
+        inputs[k].forEach(function (el) {
+          var text = String(st[k]);
+          if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
+          if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
+          if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
         });
-        root.querySelector('[data-flip="' + k + '"]').textContent = text;
+        var row = inputs[k][0].closest(".live-row"); if (row) row.classList.toggle("changed", moved.indexOf(k) >= 0);
       });
-      function name(id) { var p = data.platforms.filter(function (q) { return q.id === id; })[0]; return p ? p.label : "nobody earns"; }
+      var rows = simulate(st, Infinity, true), told = sentence(rows);
+      put(one(".live-verdict"), told);
+      put(one(".live-changed"), moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
+      table(rows);
+      clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
+      clearTimeout(speak); speak = setTimeout(function () { one(".live-spoken").textContent = told; }, 600);
+      clearTimeout(later); later = setTimeout(function () { command(); ribbons(); }, 120);
     }
+    function worded(k) {
+      var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? UNIT[v] : typeof v === "number" ? fmt(v, 4) : v;
+      return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
+    }
+    function sentence(rows) {
+      var order = ranked(rows), unit = UNIT[st.metric], top = order[0];
+      if (!top) return "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user with this first-token limit.";
+      var ends = " Nine cases in ten lie between " + amount(top.lo, st.metric) + " and " + amount(top.hi, st.metric) + ".";
+      if (top.mid <= 0) return "Your case: nobody earns; " + top.p.label + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
+      var rival = order.slice(1).sort(function (a, b) { return b.win - a.win; })[0];
+      var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 cases";
+      if (top.win < DECIDED && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
+      return text + "." + ends;
+    }
+
+    /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third. */
+    function line(p) {
+      var tr = document.createElement("tr"), th = document.createElement("th"), cells = [];
+      tr.dataset.platform = p.id; th.scope = "row"; th.textContent = p.label; th.style.setProperty("--swatch", "var(--p-" + p.id + ")"); tr.appendChild(th);
+      for (var i = 0; i < 6; i++) { var td = document.createElement("td"); td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td); cells.push(td); }
+      var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; tr.appendChild(why);
+      cells[1].innerHTML = '<span class="ibar" role="img"><i class="zero"></i><i class="ghost"></i><i class="range"></i><i class="mid"></i></span>';
+      var bar = cells[1].firstChild;
+      return { tr: tr, cells: cells, why: why, bar: bar, zero: bar.children[0], ghost: bar.children[1], range: bar.children[2], mid: bar.children[3] };
+    }
+    function shift(node, share) { node.style.transform = "translateX(" + share + "%)"; } /* moves without a new layout */
+    function put(node, text) { if (node.textContent !== text) node.textContent = text; }
+    function table(rows) {
+      var body = one(".live-table tbody"), order = ranked(rows).concat(rows.filter(function (r) { return r.why; })), lo = 0, hi = 0;
+      order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
+      if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
+      var pct = function (v) { return Math.min(100, Math.max(0, 100 * (v - span.lo) / (span.hi - span.lo || 1))); };
+      var ghosts = changed().some(function (k) { return k !== "metric"; }) && st.metric === data.base.metric;
+      order.forEach(function (r, at) {
+        var l = lines[r.p.id] || (lines[r.p.id] = line(r.p));
+        if (body.children[at] !== l.tr) body.insertBefore(l.tr, body.children[at] || null);
+        l.tr.classList.toggle("none", Boolean(r.why)); put(l.why, r.why || "");
+        if (r.why) return;
+        var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M), margin = more.profit / more.revenue, months = payback(more, st.decline) * MONTHS;
+        put(l.cells[0], amount(r.mid, st.metric));
+        var ends = "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric); if (l.ends !== ends) { l.ends = ends; l.bar.setAttribute("aria-label", ends); }
+        shift(l.zero, pct(0)); shift(l.mid, pct(r.mid)); l.range.style.transform = "translateX(" + pct(r.lo) + "%) scaleX(" + (pct(r.hi) - pct(r.lo)) / 100 + ")";
+        l.ghost.style.display = ghosts && r.p.id in reported ? "" : "none"; if (ghosts) shift(l.ghost, pct(reported[r.p.id] || 0));
+        put(l.cells[2], String(Math.round(r.win * 100)));
+        put(l.cells[3], usd(mtok));
+        put(l.cells[4], margin < -1 ? "loss" : (margin < 0 ? "−" : "") + Math.abs(margin * 100).toFixed(0) + " %");
+        put(l.cells[5], months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? Number(months.toPrecision(2)) + " months" : Number((months / 12).toPrecision(2)) + " years");
+      });
+      put(one(".live-unit"), UNIT[st.metric]);
+    }
+
+    /* Who leads at each value of one control, everything else held: a ribbon and where the lead changes. One control at a
+       time, so that a movement in between is not kept waiting. */
+    function ribbons() {
+      var mine = ++turn, todo = Array.prototype.slice.call(root.querySelectorAll("[data-ribbon]"));
+      (function next() {
+        if (mine !== turn || !todo.length) { if (!todo.length) root.dataset.ribbons = "filled"; return; }
+        ribbon(todo.shift()); setTimeout(next, 0);
+      })();
+    }
+    function shade(s) {
+      var rows = simulate(s, 100, false), top = ranked(rows)[0];
+      if (!top || top.mid <= 0) return { id: top ? "none" : "", kind: "none" };
+      return { id: top.p.id, kind: top.win >= DECIDED ? "sure" : top.win >= LEANS ? "pale" : "close" };
+    }
+    function ribbon(el) {
+      var k = el.dataset.ribbon, input = range(k), steps, html = "", text = [];
+      if (input) {
+        var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, found;
+        for (var i = 0; i < n; i++) {
+          var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign({}, st), k, v));
+          html += cell(found);
+          if (last && last.id !== found.id) {
+            var at = flip(k, last.v, v, last.id);
+            if (at < st[k]) below = { at: at, id: last.id }; else if (!above) above = { at: at, id: found.id };
+          }
+          last = { v: v, id: found.id };
+        }
+        if (below) text.push("below " + fmt(below.at) + ": " + label(below.id));
+        if (above) text.push("above " + fmt(above.at) + ": " + label(above.id));
+        el.style.setProperty("--at", 100 * (st[k] - lo) / (hi - lo) + "%");
+      } else {
+        steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
+        steps.forEach(function (o) {
+          var s = choose(Object.assign({}, st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s);
+          html += cell(found);
+          if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + label(found.id));
+        });
+      }
+      el.innerHTML = html;
+      put(one('[data-flip="' + k + '"]'), text.length ? text.join("; ") : input ? "no value here changes who leads" : "no choice here changes who leads");
+    }
+    function cell(found) { return '<i class="' + found.kind + '" style="--swatch:var(--p-' + found.id + ')"></i>'; }
+    function flip(k, lo, hi, id) {
+      for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(Object.assign({}, st), k, mid)) === id) lo = mid; else hi = mid; }
+      return (lo + hi) / 2;
+    }
+
+    /* The command that reruns the page: what differs from the notebook's own parameters. */
     function command() {
-      var parts = [];
-      changed().forEach(function (k) { var c = data.commands[k]; if (c) parts.push("-p " + c + " " + st[k]); });
-      root.querySelector(".live-command").textContent = "rackecon report 00_executive_summary " + parts.join(" ") + (parts.length ? " " : "") + "--name mine";
+      var plain = [], lists = [];
+      Object.keys(data.commands).forEach(function (k) {
+        var d = data.defaults[k];
+        if (d === null) d = k in data.models[st.model] ? data.models[st.model][k] : data.scenarios[st.scenario][k];
+        if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
+      });
+      Object.keys(data.given).forEach(function (k) { lists.push([k, JSON.stringify(data.given[k])]); });
+      var rack = lists.map(function (l) { return "-p " + l[0] + " '" + l[1] + "'"; }), mill = lists.map(function (l) { return "-y '" + l[0] + ": " + l[1] + "'"; });
+      put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
+      put(one(".live-papermill"), ["papermill notebooks/00_executive_summary.ipynb mine.ipynb"].concat(plain, mill).join(" "));
+      put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).map(worded).join("; ") + ".");
     }
-    Array.prototype.forEach.call(inputs, function (el) {
-      el.addEventListener("input", function () {
-        var k = el.dataset.key;
-        if (typeof data.base[k] === "number") {
-          var x = Number(el.value); if (el.value === "" || !isFinite(x)) return;
-          st[k] = el.tagName === "SELECT" ? x : Math.min(Number(el.max), Math.max(Number(el.min), x));
-        } else st[k] = el.value;
-        if (k === "scenario") { st.speed = data.scenarios[st.scenario].speed; st.hit = data.scenarios[st.scenario].hit; }
-        if (k === "model") { st.pin = data.models[st.model].pin; st.pout = data.models[st.model].pout; }
-        show();
+    Object.keys(inputs).forEach(function (k) {
+      inputs[k].forEach(function (el) {
+        el.addEventListener("input", function () {
+          if (typeof data.base[k] !== "number") choose(st, k, el.value);
+          else { var x = Number(el.value); if (el.value === "" || !isFinite(x)) return; st[k] = held(k, x); }
+          ask();
+        });
       });
     });
-    root.querySelector(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); show(); });
-    root.querySelector(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
-    root.querySelector(".live-copy").addEventListener("click", function () { copy(root.querySelector(".live-command").textContent, this); });
+    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); span = null; ask(); });
+    one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
+    one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
+    one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
     function copy(text, button) {
       var done = function () { button.dataset.done = "copied"; setTimeout(function () { delete button.dataset.done; }, 1500); };
       if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, function () { prompt("Copy:", text); }); else prompt("Copy:", text);
     }
-    window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); readHash(); show(); });
-    readHash(); show();
+    window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); readHash(); ask(); });
+    readHash(); show(); command();
+    document.documentElement.dataset.usable = String(Math.round(performance.now()));
   }
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start); else start();
+  start(); /* the script stands after what it works on: no wait for the chart library */
 })();

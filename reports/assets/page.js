@@ -5,19 +5,27 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
   var dark = window.matchMedia("(prefers-color-scheme: dark)"), views = [];
   function themed(text) {
     if (!dark.matches) return text;
-    var swap = Object.assign({ "#1c2026": "#e8eaee", "#59616d": "#a9b1bd", "#e3e6ea": "#333a45", "#0b5fa5": "#6db3ee", "#f1f2f4": "#2a313c", "#7fb0d6": "#28567c", "#d98a64": "#8a4527" }, window.rackeconDark || {});
+    var swap = Object.assign({ "#ffffff": "#12161c", "#1c2026": "#e8eaee", "#59616d": "#a9b1bd", "#e3e6ea": "#333a45", "#0b5fa5": "#6db3ee", "#f1f2f4": "#2a313c", "#7fb0d6": "#28567c", "#d98a64": "#8a4527" }, window.rackeconDark || {});
     return text.replace(/#[0-9a-f]{6}/g, function (c) { return swap[c] || c; });
   }
   function draw(figure) {
     var spec = JSON.parse(themed(figure.querySelector("script").textContent)), canvas = figure.querySelector(".canvas");
     delete spec.title; /* the page shows title and measure as text, which wraps and prints */
-    if (window.innerWidth < 560 && spec.padding && spec.padding.right > 70) spec.padding.right = 74;
+    if (window.innerWidth < 560) narrow(spec);
     return window.vegaEmbed(canvas, spec, { renderer: "svg", actions: false }).then(function (result) {
       figure.dataset.drawn = "yes";
       var svg = canvas.querySelector("svg");
       if (svg) { svg.setAttribute("role", "img"); svg.setAttribute("aria-label", figure.getAttribute("aria-label")); }
       views.push(result.view);
       links(figure, JSON.parse(figure.querySelector("script").textContent));
+    });
+  }
+  /* On a phone a legend is one column, so that no word of it is cut. */
+  function narrow(node) {
+    if (node.config) node.config.legend = Object.assign({}, node.config.legend, { columns: 1 });
+    Object.keys(node).forEach(function (k) {
+      if (k === "legend" && node[k]) node[k].columns = 1;
+      else if (k !== "datasets" && k !== "config" && node[k] && typeof node[k] === "object") narrow(node[k]);
     });
   }
   function links(figure, spec) {
@@ -49,7 +57,7 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
   window.rackeconDraw = function () {
     if (!window.vegaEmbed) return;
     var figures = Array.prototype.slice.call(document.querySelectorAll("figure.chart"));
-    Promise.all(figures.map(draw)).then(function () { document.documentElement.dataset.charts = "drawn"; });
+    Promise.all(figures.map(draw)).then(function () { document.documentElement.dataset.charts = "drawn"; document.documentElement.dataset.chartsAt = String(Math.round(performance.now())); });
   };
   function redraw() {
     views.forEach(function (v) { v.finalize(); }); views = [];
@@ -73,14 +81,18 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
       });
     });
     document.querySelectorAll("table.searchable").forEach(searchable);
+    if (window.innerWidth < 560) document.querySelectorAll(".scroll>table:not(.ranking):not(.live-table)").forEach(function (t) { if (t.tHead.rows[0].cells.length > 3) stack(t); });
   });
+  /* A row with text under it is a body of its own: filter and sort move both together. */
+  function units(table) { return Array.prototype.slice.call(table.tBodies.length > 1 ? table.tBodies : table.tBodies[0].rows); }
+  function cellOf(unit, i) { return (unit.cells || unit.rows[0].cells)[i]; }
   function searchable(table) {
     var box = document.createElement("div"); box.className = "filter";
     var input = document.createElement("input"); input.type = "search"; input.setAttribute("aria-label", "Filter rows: " + table.caption.textContent); input.placeholder = "Filter rows";
     box.appendChild(input); table.closest(".scroll").before(box);
     input.addEventListener("input", function () {
       var words = input.value.toLowerCase();
-      Array.prototype.forEach.call(table.tBodies[0].rows, function (r) { r.hidden = r.textContent.toLowerCase().indexOf(words) < 0; });
+      units(table).forEach(function (u) { u.hidden = u.textContent.toLowerCase().indexOf(words) < 0; });
     });
     Array.prototype.forEach.call(table.tHead.rows[0].cells, function (th, i) {
       var b = document.createElement("button"); b.type = "button"; b.className = "sort"; b.textContent = th.textContent; th.textContent = ""; th.appendChild(b);
@@ -88,12 +100,34 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
         var up = th.getAttribute("aria-sort") !== "ascending";
         Array.prototype.forEach.call(table.tHead.rows[0].cells, function (o) { o.removeAttribute("aria-sort"); });
         th.setAttribute("aria-sort", up ? "ascending" : "descending");
-        Array.prototype.slice.call(table.tBodies[0].rows).sort(function (a, c) {
-          var x = value(a.cells[i]), y = value(c.cells[i]);
+        units(table).sort(function (a, c) {
+          var x = value(cellOf(a, i)), y = value(cellOf(c, i));
           return (typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y))) * (up ? 1 : -1);
-        }).forEach(function (r) { table.tBodies[0].appendChild(r); });
+        }).forEach(function (u) { u.parentNode.appendChild(u); });
       });
     });
   }
+  /* On a phone a wide table becomes one block per row, each figure beside its heading; roles keep it a table for readers. */
+  function stack(table) {
+    var heads = Array.prototype.map.call(table.tHead.rows[0].cells, function (c) { return c.textContent; });
+    table.classList.add("stacked"); table.setAttribute("role", "table");
+    Array.prototype.forEach.call(table.tBodies, function (body) {
+      body.setAttribute("role", "rowgroup");
+      Array.prototype.forEach.call(body.rows, function (r) {
+        r.setAttribute("role", "row");
+        Array.prototype.forEach.call(r.cells, function (c, i) {
+          c.setAttribute("role", c.tagName === "TH" ? "rowheader" : "cell");
+          if (c.tagName === "TD" && c.colSpan === 1) c.dataset.label = heads[i];
+        });
+      });
+    });
+  }
+  /* Paper has no clicks: what is folded is printed open. */
+  window.addEventListener("beforeprint", function () {
+    document.querySelectorAll("details.fold:not([open])").forEach(function (d) { d.open = true; d.dataset.folded = ""; });
+  });
+  window.addEventListener("afterprint", function () {
+    document.querySelectorAll("details[data-folded]").forEach(function (d) { d.open = false; delete d.dataset.folded; });
+  });
   function value(cell) { var v = cell.dataset.v; if (v !== undefined) return Number(v); var n = parseFloat(cell.textContent.replace(/[^0-9.−-]/g, "").replace("−", "-")); return isNaN(n) ? cell.textContent : n; }
 })();
