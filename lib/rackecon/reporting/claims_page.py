@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "changes_table",
     "cited_table",
+    "computed_text",
     "families",
     "operating_chart",
     "ratio_table",
@@ -65,7 +66,7 @@ def summary_table(results: Sequence[Assessment]) -> Html:
             "who": [r.claim.claimant for r in results],
             "date": [r.claim.date for r in results],
             "claimed": [r.claim.value_text for r in results],
-            "computed": [_computed(r) for r in results],
+            "computed": [computed_text(r) for r in results],
             "verdict": [r.verdict for r in results],
         }
     )
@@ -78,7 +79,7 @@ def summary_table(results: Sequence[Assessment]) -> Html:
     )
 
 
-def _computed(result: Assessment) -> str:
+def computed_text(result: Assessment) -> str:
     """Middle with its interval on a line of its own; a dash where nothing was computed."""
     middle, low, high = (value_text(result.claim.metric, v) for v in (result.computed, result.low, result.high))
     if low == high == middle:

@@ -113,12 +113,17 @@ def _words(data: Mapping[str, Any]) -> dict[str, Any]:
         "scenarios": list(data["scenarios"]),
     }
     return {
-        "names": MENUS | {item.key: item.label.lower() for item in SLIDERS},
+        "names": MENUS | {item.key: _inside(item.label) for item in SLIDERS},
         "units": {item.key: item.unit for item in SLIDERS},
         "commands": commands,
         "defaults": {key: declared[name].default for key, name in commands.items()},
         "given": {name: ran[name] for name in LISTS if ran[name] != declared[name].default},
     }
+
+
+def _inside(label: str) -> str:
+    """A label inside a sentence: its first letter small unless it is an abbreviation."""
+    return label if label.isupper() else label[0].lower() + label[1:]
 
 
 def _slider(item: Slider, value: float) -> str:

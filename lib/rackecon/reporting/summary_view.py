@@ -272,24 +272,21 @@ def claims_table() -> Html:
     """Claims with their verdicts, each linked to its section."""
     import pandas as pd
 
-    from rackecon.analysis.claims import assess_all, record
+    from rackecon.analysis.claims import assess_all
+    from rackecon.reporting.claims_page import computed_text
 
-    found = [record(item) for item in assess_all()]
+    found = assess_all()
+    links = [
+        f'<a href="11_claims.html#{html.escape(r.claim.id, quote=True)}">{html.escape(r.claim.title)}</a>'
+        for r in found
+    ]
     shown = pd.DataFrame(
         {
-            "claim": [
-                f'<a href="11_claims.html#{html.escape(r["id"], quote=True)}">{html.escape(r["title"])}</a>'
-                for r in found
-            ],
-            "who": [r["claimant"] for r in found],
-            "claimed": [r["claimed_text"] for r in found],
-            "computed": [
-                f"{number(r['computed'])} ({number(r['computed_low'])} to {number(r['computed_high'])})"
-                if r["computed"] is not None
-                else "–"
-                for r in found
-            ],
-            "verdict": [r["verdict"] for r in found],
+            "claim": links,
+            "who": [r.claim.claimant for r in found],
+            "claimed": [r.claim.value_text for r in found],
+            "computed": [computed_text(r) for r in found],
+            "verdict": [r.verdict for r in found],
         }
     )
     return table(shown, "Claims, who made them, what the evidence and the model say")
