@@ -86,8 +86,13 @@ def summarise(
     else:
         headline = f"{top['platform']} earns the most {short}: {_amount(float(top['value']), measure)} {unit.replace(' and year', '')}"
     sentences = [_win_sentence(first, measure)]
-    others = [f"{MEASURES[k][2]} {_winner_words(rankings[k])}" for k in MEASURES if k not in (measure, "position")]
-    sentences.append(f"The measure matters: {join_words(others)}.")
+    said: dict[str, list[str]] = {}
+    for k in MEASURES:
+        if k not in (measure, "position"):
+            said.setdefault(_winner_words(rankings[k]), []).append(MEASURES[k][2])
+    others = join_words([f"{join_words(where)} {words}" for words, where in said.items()])
+    leaders = {_leader_name(rankings[k]) for k in MEASURES if k != "position"}
+    sentences.append(f"The measure matters: {others}." if len(leaders) > 1 else f"{others[0].upper()}{others[1:]}.")
     return Summary(table, rankings, headline, tuple(sentences), basis)
 
 
@@ -95,6 +100,11 @@ def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     names = ["cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "gross_margin", "payback_years", "evidence"]
     extra = table.set_index("accelerator").reindex(columns=names)  # absent where nothing could be served
     return ranked.drop(columns=[c for c in extra.columns if c in ranked]).join(extra, on="accelerator")
+
+
+def _leader_name(ranked: pd.DataFrame) -> str:
+    known = ranked[ranked["value"].notna()]
+    return "" if known.empty or str(known["verdict"].iloc[0]) == "nobody earns" else str(known["platform"].iloc[0])
 
 
 def _winner_words(ranked: pd.DataFrame) -> str:

@@ -27,6 +27,11 @@ Stamp = tuple[tuple[str, int], ...]
 """Path and time of change of each file a table is read from: what a cached reading stands on."""
 
 
+REPLACED = frozenset(
+    {"serving_parameters", "serving_intercepts", "validation_scores", "residual_scales", "validation_points"}
+)
+"""What a calibration writes: in the user's folder it stands for the shipped table, not beside it."""
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -84,8 +89,12 @@ def user_path(name: str) -> Path | None:
 
 
 def table_stamp(name: str) -> Stamp:
-    """Files that a table is read from, shipped rows first, with their times of change."""
-    files = [table_path(name), user_path(name)]
+    """Files that a table is read from, shipped rows first, with their times of change.
+
+    A calibration of the user's own is read alone, in place of the shipped one.
+    """
+    shipped, own = table_path(name), user_path(name)
+    files = [own] if own is not None and name in REPLACED else [shipped, own]
     return tuple((str(path), path.stat().st_mtime_ns) for path in files if path is not None)
 
 

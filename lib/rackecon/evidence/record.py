@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rackecon.catalog.paths import user_dir
+from rackecon.errors import InputError
 from rackecon.evidence import calibration
 from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.validation import (
@@ -24,7 +27,7 @@ from rackecon.performance.parameters import ServingParameters, load_parameters
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["held_out_points", "run"]
+__all__ = ["held_out_points", "home", "run"]
 
 WORKERS = 2
 AS_OF = "2026-11-23"
@@ -63,10 +66,27 @@ def held_out_points(held: list[HeldOut]) -> pd.DataFrame:
     return out.assign(source_id="calibration", grade="derived")
 
 
-def _write(name: str, table: pd.DataFrame) -> None:
+def home(shipped: bool) -> Path:
+    """Where a calibration is written: the user's own folder, or data/ for what is shipped.
+
+    Raises
+    ------
+    InputError
+        No folder of the user's own is known.
+    """
     from rackecon import catalog
 
-    target = catalog.data_dir() / f"{name}.csv"
+    if shipped:
+        return catalog.data_dir()
+    folder = user_dir()
+    if folder is None:
+        raise InputError("calibrate writes to a folder of your own: set RACKECON_USER_DATA, or run from a checkout")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write(folder: Path, name: str, table: pd.DataFrame) -> None:
+    target = folder / f"{name}.csv"
     fresh = target.with_suffix(".csv.new")
     table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.5g")
     os.replace(fresh, target)
@@ -78,7 +98,7 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['scheme']}, {row['slice']}, {row['quantity']}: {both} % ({row['points']} points)"
 
 
-def run(report: bool = False, write: bool = True) -> Iterator[str]:
+def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iterator[str]:
     """Fit the parameters; with ``report`` also score on what was held out.
 
     Parameters
@@ -86,7 +106,9 @@ def run(report: bool = False, write: bool = True) -> Iterator[str]:
     report : bool
         Whole curves (5 folds, 3 shuffles), models and accelerators held out, in two processes.
     write : bool
-        Whether to write the tables of data/.
+        Whether to write the tables.
+    shipped : bool
+        Whether into data/, and not into the user's own folder, whose calibration is read in place of the shipped one.
 
     Yields
     ------
@@ -95,12 +117,14 @@ def run(report: bool = False, write: bool = True) -> Iterator[str]:
     """
     import pandas as pd
 
-    evidence, shipped = load_evidence(), load_parameters()
-    start = shipped.from_vector(np.zeros(len(shipped.free()))).with_intercepts({})
+    evidence, known = load_evidence(), load_parameters()
+    folder = home(shipped) if write else None
+    start = known.from_vector(np.zeros(len(known.free()))).with_intercepts({})
     done = calibration.fit(evidence, start, evaluations=40)
     yield f"{len(evidence)} rows, {len(start.free())} parameters, {done.evaluations} evaluations, cost {done.cost:.1f}"
-    if write:
-        calibration.write_parameters(done, evidence, AS_OF)
+    if folder is not None:
+        calibration.write_parameters(done, evidence, AS_OF, folder)
+        yield f"written: serving_parameters.csv and serving_intercepts.csv in {folder.name}/"
     if not report:
         return
     tasks = [("curves", number, start) for number in range(SHUFFLES)] + [("model", 0, start), ("accelerator", 0, start)]
@@ -116,10 +140,10 @@ def run(report: bool = False, write: bool = True) -> Iterator[str]:
         ],
         ignore_index=True,
     ).assign(source_id="calibration", date=AS_OF, grade="derived")
-    if write:
-        _write("validation_scores", scores)
-        _write("residual_scales", interval_scales(evidence, held, by_model, by_chip))
-        _write("validation_points", held_out_points(held))
+    if folder is not None:
+        _write(folder, "validation_scores", scores)
+        _write(folder, "residual_scales", interval_scales(evidence, held, by_model, by_chip))
+        _write(folder, "validation_points", held_out_points(held))
     for line in scores[scores["slice"].isin(SUMMARY)].itertuples(index=False, name=None):
         yield _line(dict(zip(scores.columns, line, strict=True)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from rackecon.analysis.claims.evidence import Reading, measured_front, peak_rows
 from rackecon.analysis.claims.model import Points, cases, evaluate, side
 from rackecon.analysis.claims.records import Claim, claims, source
 from rackecon.analysis.claims.verdict import Span, decide
+from rackecon.catalog.paths import data_dir, table_path
 
 __all__ = ["Assessment", "assess", "assess_all", "conditions_needed", "record"]
 
@@ -93,8 +95,13 @@ def assess(claim: Claim) -> Assessment:
 
 
 def assess_all() -> list[Assessment]:
-    """Every claim of data/claims.csv, in file order."""
-    return [assess(one) for one in claims().values()]
+    """Every claim of data/claims.csv, in file order; worked out once for the tables as they are."""
+    return list(_assessed(str(data_dir()), table_path("claim_scales").stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=1)
+def _assessed(_folder: str, _scaled: int) -> tuple[Assessment, ...]:
+    return tuple(assess(one) for one in claims().values())
 
 
 def measured(claim: Claim) -> list[dict[str, Any]]:
