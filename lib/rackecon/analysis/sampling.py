@@ -34,7 +34,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 SEED: Final = 20261123
 """The one seed behind every draw of the reports."""
-PHYSICAL_POINTS: Final = 64
+PHYSICAL_POINTS: Final = 128
 """Distinct points of the physical inputs in a sample."""
 
 
