@@ -1,4 +1,13 @@
-"""rackecon: from serving physics to the return on a rack, with an honest interval."""
+"""From serving physics to the return on a rack, with an honest interval.
+
+Units stand in names (``tpot_limit_ms``, ``profit_usd_per_rack_year``) or in square brackets. Rates are per GPU over all
+GPUs, prefill and decode; *total* counts input and output tokens. A fault in what is given raises :class:`InputError`.
+
+>>> from rackecon import evaluate
+>>> row = evaluate(["b200-hgx"], ["gpt-oss-120b"], ["chat"], utilisation=0.5).iloc[0]
+>>> bool(row["profit_usd_per_mw_year_low"] < row["profit_usd_per_mw_year"] < row["profit_usd_per_mw_year_high"])
+True
+"""
 
 from __future__ import annotations
 
@@ -9,7 +18,9 @@ __version__ = "0.1.0"
 
 # The small public interface, imported when first asked for: `import rackecon` stays light
 _HOMES = {
+    "Frontier": "serving.front",
     "InputError": "errors",
+    "Points": "serving.points",
     "accelerator": "catalog",
     "evaluate": "analysis.evaluate",
     "frontier_money": "analysis.money",

@@ -9,7 +9,13 @@ __all__ = ["InputError", "unknown_name"]
 
 
 class InputError(ValueError):
-    """Bad input. The message is one line fit to show a person; the command line prints it and exits with 2."""
+    """Bad input. The message is one line fit to show a person; the command line prints it and exits with 2.
+
+    Examples
+    --------
+    >>> str(InputError("utilisation 7 is out of range:\\n allowed 0.01 to 1"))
+    'utilisation 7 is out of range: allowed 0.01 to 1'
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))

@@ -19,7 +19,11 @@ ARGUMENTS = [
 
 def page_names() -> list[str]:
     """Every page of the site."""
-    return sorted(path.name for path in REPORTS.glob("*.html"))
+    return [
+        path.relative_to(REPORTS).as_posix()
+        for folder in (REPORTS, REPORTS / "api")
+        for path in sorted(folder.glob("*.html"))
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,7 @@ def test_rebuilding_gives_identical_files(tmp_path):
                 *(ROOT / "reports").glob("*.ipynb"),
                 *(ROOT / "reports").glob("*.html"),
                 *(ROOT / "reports" / "assets").iterdir(),
+                *(ROOT / "reports" / "api").iterdir(),
             )
         )
         if (target / path.relative_to(ROOT / "reports")).read_bytes() != path.read_bytes()

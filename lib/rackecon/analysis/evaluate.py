@@ -143,6 +143,12 @@ def evaluate(
     ------
     InputError
         Unknown id or assumption; an assumption that contradicts itself.
+
+    Examples
+    --------
+    >>> row = evaluate(["b200-hgx"], ["gpt-oss-120b"], ["chat"], utilisation=0.5, cost_usd_per_gpu_hour=2.0).iloc[0]
+    >>> float(row["revenue_usd_per_gpu_hour"] - row["profit_usd_per_gpu_hour"])  # USD per GPU-hour
+    2.00
     """
     import pandas as pd
 

@@ -388,6 +388,13 @@ def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **over
     -------
     pandas.DataFrame
         The table with the columns of :func:`with_money`; money is NaN where no price or cost is published.
+
+    Examples
+    --------
+    >>> from rackecon.serving.frontier import search
+    >>> first = frontier_money(search("b200-hgx", "gpt-oss-120b", 1000, 500).table, utilisation=0.5).iloc[0]
+    >>> float(first["revenue_usd_per_gpu_hour"] / first["cost_usd_per_gpu_hour"] * (1 - first["gross_margin"]))
+    1.00
     """
     assume = assumptions(**overrides)
     if table.empty:

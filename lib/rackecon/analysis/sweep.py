@@ -77,6 +77,17 @@ def sweep(
     Notes
     -----
     Content depends on the grid, the data, the version and the chunk size, never on the workers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> text = "fixed: {accelerator: h100-sxm, model: gpt-oss-20b, isl_tokens: 1000, osl_tokens: 500}\\n"
+    >>> text += "grid: {utilisation: [0.4, 0.6, 0.8]}"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "grid.yaml"
+    ...     _ = path.write_text(text)
+    ...     sweep(path, path.with_name("out.parquet"))["points"]
+    3
     """
     text = read_grid(grid_file)
     if not output.parent.is_dir():

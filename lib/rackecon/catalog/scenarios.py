@@ -81,7 +81,19 @@ def scenarios() -> dict[str, Scenario]:
 
 
 def scenario(name: str) -> Scenario:
-    """One scenario by id."""
+    """One workload with its latency limits, by id.
+
+    Raises
+    ------
+    InputError
+        Unknown id, with the nearest one.
+
+    Examples
+    --------
+    >>> case = scenario("chat")
+    >>> case.isl_tokens, case.osl_tokens, case.tpot_limit_ms
+    (1024, 1024, 20.0)
+    """
     known = scenarios()
     if name not in known:
         raise unknown_name("scenario", name, known)

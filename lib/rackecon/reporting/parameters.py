@@ -86,14 +86,19 @@ class Parameter:
         return NUMBERS[self.name][2] if self.name in NUMBERS else ""
 
     @property
-    def allowed(self) -> str:
-        """Allowed range or choices as words."""
+    def range(self) -> str:
+        """Allowed range or choices as words, without the unit."""
         if self.name in NUMBERS:
-            low, high, unit = NUMBERS[self.name]
-            return f"{low:,.10g} to {high:,.10g} {unit}".replace(" -", "")
+            low, high, _ = NUMBERS[self.name]
+            return f"{low:,.10g} to {high:,.10g}"
         if self.name in CHOICES:
             return ", ".join(choice or "(empty)" for choice in CHOICES[self.name])
         return f"ids of data/{CATALOG[self.name]}.csv" if self.name in CATALOG else self.type
+
+    @property
+    def allowed(self) -> str:
+        """Allowed range with its unit, or choices, as words."""
+        return f"{self.range} {self.unit}".replace(" -", "").strip()
 
 
 def notebooks_dir() -> Path:

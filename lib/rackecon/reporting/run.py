@@ -157,7 +157,7 @@ def run_reports(
     """
     chosen = [notebook_path(name).stem for name in names]
     parameters = _checked(chosen, given)
-    from rackecon.reporting.site import write_assets, write_index
+    from rackecon.reporting.site import write_assets, write_index, write_reference
 
     write_assets(target)
     outcomes: dict[str, Outcome] = {}
@@ -176,5 +176,7 @@ def run_reports(
                 outcomes[tasks[task]] = task.result()
                 if tell:
                     tell(len(outcomes), len(chosen), outcomes[tasks[task]])
+    if set(chosen) == set(report_names()):  # a whole site
+        write_reference(target, report_names())
     write_index(target)
     return [outcomes[name] for name in chosen]

@@ -6,13 +6,18 @@ import html
 import json
 import os
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-__all__ = ["assets", "standalone_page", "write_assets", "write_index"]
+__all__ = ["assets", "standalone_page", "write_assets", "write_index", "write_reference"]
 
 HERE = Path(__file__).resolve().parent
 SUMMARY = "00_executive_summary"
+REFERENCE = {
+    "parameters.html": "Every parameter of every notebook, with default, unit and range",
+    "api/rackecon.html": "The library, function by function",
+}
 
 
 @cache
@@ -57,6 +62,15 @@ def write_assets(target: Path) -> None:
             _write(path, text)
 
 
+def write_reference(target: Path, names: Sequence[str]) -> None:
+    """Write the pages of parameters and of the library's functions."""
+    from rackecon.reporting.api_page import api_page
+    from rackecon.reporting.parameters_page import parameters_page
+
+    for path, text in zip(REFERENCE, (parameters_page(names), api_page()), strict=True):
+        _write(target / path, text)
+
+
 def write_index(target: Path) -> None:
     """Write index.html: the executive summary where there is one, with a list of all pages and their answers."""
     from rackecon.reporting.html import page_meta, render_page
@@ -72,10 +86,10 @@ def write_index(target: Path) -> None:
         for name, title, answer in pages
         if name != SUMMARY
     )
-    api = (
-        '<p><a href="api/rackecon.html">The library, function by function</a></p>' if (target / "api").is_dir() else ""
+    links = "".join(
+        f'<p><a href="{path}">{words}</a></p>' for path, words in REFERENCE.items() if (target / path).is_file()
     )
-    listing = f'<section id="pages"><h2 id="all-pages">All pages</h2><ol class="pages">{items}</ol>{api}</section>'
+    listing = f'<section id="pages"><h2 id="all-pages">All pages</h2><ol class="pages">{items}</ol>{links}</section>'
     first = target / f"{SUMMARY}.ipynb"
     source = first if first.is_file() else target / f"{pages[0][0]}.ipynb"
     notebook = json.loads(source.read_text(encoding="utf-8"))

@@ -41,7 +41,15 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Frontier:
-    """Pareto front of one platform, model and workload; empty with a ``reason`` where nothing serves it."""
+    """Pareto front of one platform, model and workload; empty with a ``reason`` where nothing serves it.
+
+    Examples
+    --------
+    >>> from rackecon.serving.frontier import search
+    >>> front = search("b200-hgx", "gpt-oss-120b", 1000, 500, tpot_limit_ms=20.0)
+    >>> bool(front.table["tpot_ms"].max() <= 20.0)
+    True
+    """
 
     accelerator: str
     model: str

@@ -89,7 +89,14 @@ def years_since_2026(text: str) -> float:
 
 @dataclass(frozen=True)
 class Points:
-    """Checked conditions, one a row; numbers are NaN where a row leaves them open."""
+    """Checked conditions, one a row; numbers are NaN where a row leaves them open.
+
+    Examples
+    --------
+    >>> row = dict(accelerator="h100-sxm", model="gpt-oss-20b", weight_precision="fp4", isl=1000, osl=500)
+    >>> len(Points.from_rows([row]))
+    1
+    """
 
     accelerator: tuple[str, ...]
     model: tuple[str, ...]
@@ -111,7 +118,11 @@ class Points:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[Any, Any]]) -> Points:
-        """Points of rows of text or numbers; a fault names its row and column."""
+        """Points of rows of text or numbers; a fault names its row and column.
+
+        Needed: ``accelerator``, ``model``, ``weight_precision``, ``isl`` and ``osl`` [tokens]; further names are the
+        columns of data/measured_serving.csv.
+        """
         known_a, known_m, base = accelerators(), models(), base_case()
         text: dict[str, list[str]] = {k: [] for k in ("a", "m", "w", "k", "e", "mode", "date", "stat")}
         numbers: dict[str, list[float]] = {name: [] for name in _NUMBERS}

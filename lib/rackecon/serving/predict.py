@@ -197,7 +197,15 @@ def predict(
     Returns
     -------
     Predictions
-        Rates over all GPUs; total counts input and output tokens. Latencies are medians.
+        Rates over all GPUs [tok/s per GPU]; total counts input and output tokens. Latencies are medians [ms].
+
+    Examples
+    --------
+    >>> point = dict(accelerator="h100-sxm", model="gpt-oss-120b", weight_precision="fp4", isl=3000, osl=1000,
+    ...     mode="aggregated", tp=2, ep=1, gpus=2, concurrency=64)
+    >>> found = predict(Points.from_rows([point]))
+    >>> float(found.total_tok_s_per_gpu[0] / found.output_tok_s_per_gpu[0])
+    4.00
     """
     used = parameters or load_parameters()
     ready = prepared or prepare(points)

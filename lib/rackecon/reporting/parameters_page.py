@@ -1,0 +1,85 @@
+"""The page of every parameter of every notebook: default, unit, what is allowed, what it means."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rackecon.reporting.parameters import Parameter, notebook_path, read_parameters
+
+__all__ = ["parameters_page"]
+
+COLUMNS = ("parameter", "type", "default", "unit", "allowed", "meaning")
+TYPES = {
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "str": "text",
+    "list[str]": "list of text",
+    "list[int]": "list of whole numbers",
+    "list[float]": "list of numbers",
+}
+TITLE = "What can be changed in each notebook?"
+
+
+def _cells(item: Parameter) -> str:
+    unit = "" if item.unit == "-" else item.unit
+    default = json.dumps(item.default, ensure_ascii=False)
+    words = "".join(f"<td>{html.escape(word)}</td>" for word in (unit, item.range, item.meaning))
+    return (
+        f'<tr><th scope="row"><code>{html.escape(item.name)}</code></th><td>{_type(item.type)}</td>'
+        f"<td><code>{html.escape(default)}</code></td>{words}</tr>"
+    )
+
+
+def _type(annotation: str) -> str:
+    plain = annotation.replace("| None", "").strip()
+    return TYPES[plain] + (" or null" if plain != annotation else "")
+
+
+def _table(name: str, title: str) -> str:
+    rows = "".join(_cells(item) for item in read_parameters(notebook_path(name)).values())
+    heads = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
+    return (
+        f'<h2 id="{name}"><a href="{name}.html">{html.escape(title)}</a></h2>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Parameters of {name}"><table class="table">'
+        f"<caption>Parameters of {name}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _title(name: str) -> str:
+    found: dict[str, Any] = json.loads(notebook_path(name).read_text(encoding="utf-8"))
+    lines = ("".join(cell["source"]).lstrip() for cell in found["cells"] if cell["cell_type"] == "markdown")
+    return next((text.splitlines()[0][2:].strip() for text in lines if text.startswith("# ")), name)
+
+
+def parameters_page(names: Sequence[str]) -> str:
+    """The page as HTML.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Notebooks, in order.
+    """
+    from rackecon.reporting.html import environment
+
+    example = next(item for item in read_parameters(notebook_path(names[0])).values() if item.type in ("int", "float"))
+    command = f"rackecon report {names[0]} -p {example.name} {json.dumps(example.default)} --name mine"
+    tables = "".join(_table(name, _title(name)) for name in names)
+    about = (
+        f"<p>One of them changed: <code>{html.escape(command)}</code>. A list is given as JSON. Without a notebook's "
+        "name the value goes to every notebook that takes it.</p>"
+    )
+    return str(
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            title=TITLE,
+            description="Every parameter of every notebook with default, unit and range",
+            body=f"<h1>{TITLE}</h1>{about}{tables}",
+            contents=[(name, name[3:].replace("_", " ")) for name in names],
+            name="parameters",
+        )
+    )
