@@ -232,7 +232,7 @@
       history.replaceState(null, "", q.toString() ? "#" + q.toString() : location.pathname + location.search);
     }
 
-    function ask() { root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
+    function ask() { turn++; root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
     function show() {
       var moved = changed();
       Object.keys(inputs).forEach(function (k) {
