@@ -7,6 +7,7 @@ deviation. On top, one intercept per accelerator, engine family, precision and m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,14 +202,14 @@ def fold_rows(evidence: Evidence, shuffle: int, folds: int = FOLDS) -> NDArray[n
     return home[evidence.group]
 
 
-def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str) -> None:
-    """Write the fitted values and intercepts to data/, each file by a temporary one and a rename."""
+def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str, folder: Path) -> None:
+    """Write the fitted values and intercepts to a folder, each file by a temporary one and a rename."""
     import csv
     import os
 
     from rackecon import catalog
+    from rackecon.catalog.paths import shipped_rows
 
-    folder = catalog.data_dir()
     free = set(fitted.parameters.free().tolist())
     spread = iter(fitted.standard_deviations)
     rows = catalog.read_rows("serving_parameters")
@@ -249,7 +250,7 @@ def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str) -> None:
         target = folder / f"{name}.csv"
         fresh = target.with_suffix(".csv.new")
         with open(fresh, "w", encoding="utf-8", newline="") as handle:
-            writer = csv.DictWriter(handle, list(table[0]), lineterminator="\n")
+            writer = csv.DictWriter(handle, list(shipped_rows(name)[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(table)
         os.replace(fresh, target)

@@ -13,6 +13,7 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.catalog.fields import Row
+from rackecon.catalog.paths import Stamp, table_stamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ RATES = {
 
 
 @lru_cache(maxsize=4)
-def _scales(_stamp: int) -> dict[tuple[str, str], tuple[float, float]]:
+def _scales(_stamp: Stamp) -> dict[tuple[str, str], tuple[float, float]]:
     found = {}
     for line, cells in enumerate(catalog.read_rows("residual_scales"), start=2):
         row = Row("residual_scales", line, cells)
@@ -38,9 +39,7 @@ def _scales(_stamp: int) -> dict[tuple[str, str], tuple[float, float]]:
 
 
 def _table() -> dict[tuple[str, str], tuple[float, float]]:
-    from rackecon.catalog.paths import table_path
-
-    return _scales(table_path("residual_scales").stat().st_mtime_ns)
+    return _scales(table_stamp("residual_scales"))
 
 
 @lru_cache(maxsize=1)

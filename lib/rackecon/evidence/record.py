@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rackecon.catalog.paths import fit_dir
 from rackecon.evidence import calibration
 from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.validation import (
@@ -63,10 +65,8 @@ def held_out_points(held: list[HeldOut]) -> pd.DataFrame:
     return out.assign(source_id="calibration", grade="derived")
 
 
-def _write(name: str, table: pd.DataFrame) -> None:
-    from rackecon import catalog
-
-    target = catalog.data_dir() / f"{name}.csv"
+def _write(name: str, table: pd.DataFrame, folder: Path) -> None:
+    target = folder / f"{name}.csv"
     fresh = target.with_suffix(".csv.new")
     table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.5g")
     os.replace(fresh, target)
@@ -78,7 +78,7 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['scheme']}, {row['slice']}, {row['quantity']}: {both} % ({row['points']} points)"
 
 
-def run(report: bool = False, write: bool = True) -> Iterator[str]:
+def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iterator[str]:
     """Fit the parameters; with ``report`` also score on what was held out.
 
     Parameters
@@ -86,7 +86,10 @@ def run(report: bool = False, write: bool = True) -> Iterator[str]:
     report : bool
         Whole curves (5 folds, 3 shuffles), models and accelerators held out, in two processes.
     write : bool
-        Whether to write the tables of data/.
+        Whether to write the tables that came out.
+    shipped : bool
+        Whether they are written to data/; by default to the user's own folder, where they take the place of the
+        shipped ones.
 
     Yields
     ------
@@ -95,12 +98,15 @@ def run(report: bool = False, write: bool = True) -> Iterator[str]:
     """
     import pandas as pd
 
-    evidence, shipped = load_evidence(), load_parameters()
-    start = shipped.from_vector(np.zeros(len(shipped.free()))).with_intercepts({})
+    folder = fit_dir(shipped) if write else None
+    evidence, known = load_evidence(), load_parameters()
+    start = known.from_vector(np.zeros(len(known.free()))).with_intercepts({})
     done = calibration.fit(evidence, start, evaluations=40)
     yield f"{len(evidence)} rows, {len(start.free())} parameters, {done.evaluations} evaluations, cost {done.cost:.1f}"
-    if write:
-        calibration.write_parameters(done, evidence, AS_OF)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        calibration.write_parameters(done, evidence, AS_OF, folder)
+        yield f"written to {folder.name}/" + ("" if shipped else ", read from now on in place of data/")
     if not report:
         return
     tasks = [("curves", number, start) for number in range(SHUFFLES)] + [("model", 0, start), ("accelerator", 0, start)]
@@ -116,10 +122,10 @@ def run(report: bool = False, write: bool = True) -> Iterator[str]:
         ],
         ignore_index=True,
     ).assign(source_id="calibration", date=AS_OF, grade="derived")
-    if write:
-        _write("validation_scores", scores)
-        _write("residual_scales", interval_scales(evidence, held, by_model, by_chip))
-        _write("validation_points", held_out_points(held))
+    if folder:
+        _write("validation_scores", scores, folder)
+        _write("residual_scales", interval_scales(evidence, held, by_model, by_chip), folder)
+        _write("validation_points", held_out_points(held), folder)
     for line in scores[scores["slice"].isin(SUMMARY)].itertuples(index=False, name=None):
         yield _line(dict(zip(scores.columns, line, strict=True)))
 
