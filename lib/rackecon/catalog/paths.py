@@ -7,13 +7,16 @@ import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from rackecon.errors import InputError, unknown_name
 
 __all__ = [
     "Stamp",
     "data_dir",
+    "fit_dir",
     "read_rows",
+    "shipped_rows",
     "table_digest",
     "table_names",
     "table_path",
@@ -23,14 +26,19 @@ __all__ = [
     "user_path",
 ]
 
+FITTED: Final = (
+    "serving_parameters",
+    "serving_intercepts",
+    "residual_scales",
+    "validation_points",
+    "validation_scores",
+    "claim_scales",
+)
+"""Results of a calibration: the user's own stand in place of the shipped ones, where other own rows follow them."""
+
 Stamp = tuple[tuple[str, int], ...]
 """Path and time of change of each file a table is read from: what a cached reading stands on."""
 
-
-REPLACED = frozenset(
-    {"serving_parameters", "serving_intercepts", "validation_scores", "residual_scales", "validation_points"}
-)
-"""What a calibration writes: in the user's folder it stands for the shipped table, not beside it."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -89,18 +97,43 @@ def user_path(name: str) -> Path | None:
 
 
 def table_stamp(name: str) -> Stamp:
-    """Files that a table is read from, shipped rows first, with their times of change.
-
-    A calibration of the user's own is read alone, in place of the shipped one.
-    """
+    """Files that a table is read from, shipped rows first, with their times of change."""
     shipped, own = table_path(name), user_path(name)
-    files = [own] if own is not None and name in REPLACED else [shipped, own]
+    files = [own] if own is not None and name in FITTED else [shipped, own]
     return tuple((str(path), path.stat().st_mtime_ns) for path in files if path is not None)
 
 
 def read_rows(name: str) -> list[dict[str, str]]:
-    """Rows of a table as text, in file order; the user's own rows follow the shipped ones."""
+    """Rows of a table as text, in file order; the user's own rows follow the shipped ones, an own fit replaces them."""
     return _read(table_stamp(name))
+
+
+def shipped_rows(name: str) -> list[dict[str, str]]:
+    """Rows of a table as shipped, whatever the user's own folder holds."""
+    path = table_path(name)
+    return _read(((str(path), path.stat().st_mtime_ns),))
+
+
+def fit_dir(shipped: bool) -> Path:
+    """Folder that a calibration writes to: the user's own, or data/ where that is asked for.
+
+    Raises
+    ------
+    InputError
+        No folder for own rows; or own rows that would flow into the shipped fit.
+    """
+    folder = user_dir()
+    if shipped:
+        held = sorted(path.name for path in folder.glob("*.csv")) if folder else []
+        if held:
+            raise InputError(
+                f"--shipped: {folder.name if folder else ''}/ holds {', '.join(held)}, which would flow into data/; "
+                "set RACKECON_USER_DATA to an empty folder"
+            )
+        return data_dir()
+    if folder is None:
+        raise InputError("no folder for own rows: set RACKECON_USER_DATA")
+    return folder
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""``rackecon calibrate``: fit the serving parameters to the measured tables, score what was held out, write both to the user's own folder."""
+"""``rackecon calibrate``: fit the serving parameters to the measured tables, score what was held out, write both."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ __all__ = ["register"]
 
 def calibrate(
     report: Annotated[bool, typer.Option(help="Also score on held-out curves, models and accelerators.")] = False,
-    shipped: Annotated[bool, typer.Option(help="Write into data/: what everyone gets.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Fit and print; write nothing.")] = False,
+    shipped: Annotated[bool, typer.Option(help="Write to data/, for a fit to be committed.")] = False,
 ) -> None:
-    """Fit the serving parameters to measured points, your own included; write them to your own folder.
-
-    Your calibration is read in place of the shipped one from then on; delete its files to go back.
-    """
+    """Fit the serving parameters to measured points and write them to your own folder, where they replace data/'s."""
     from rackecon.evidence.record import run
 
     for line in run(report=report, write=not dry_run, shipped=shipped):

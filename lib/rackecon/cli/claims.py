@@ -13,8 +13,9 @@ def claims(
     json_output: Annotated[bool, typer.Option("--json", help="Every record as JSON instead of a table.")] = False,
     claim_id: Annotated[str | None, typer.Option("--id", help="One claim only.")] = None,
     rescale: Annotated[
-        bool, typer.Option("--rescale", help="First compute data/claim_scales.csv again, after a calibration.")
+        bool, typer.Option("--rescale", help="First compute claim_scales.csv again, after a calibration.")
     ] = False,
+    shipped: Annotated[bool, typer.Option("--shipped", help="Write it to data/ in place of your own folder.")] = False,
 ) -> None:
     """Every claim record: claimed and computed value with a 90 % interval, verdict, conditions needed, sources."""
     from rackecon.analysis.claims import assess, claim, record
@@ -23,8 +24,9 @@ def claims(
     if rescale:
         from rackecon.analysis.claims.accuracy import write_scales
         from rackecon.catalog import base_case
+        from rackecon.catalog.paths import fit_dir
 
-        write_scales(base_case().as_of_date)
+        write_scales(base_case().as_of_date, fit_dir(shipped))
     chosen = [claim(claim_id)] if claim_id is not None else list(every().values())
     records = [record(assess(one)) for one in chosen]
     if json_output:

@@ -203,11 +203,12 @@ def fold_rows(evidence: Evidence, shuffle: int, folds: int = FOLDS) -> NDArray[n
 
 
 def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str, folder: Path) -> None:
-    """Write the fitted values and intercepts into a folder, each file by a temporary one and a rename."""
+    """Write the fitted values and intercepts to a folder, each file by a temporary one and a rename."""
     import csv
     import os
 
     from rackecon import catalog
+    from rackecon.catalog.paths import shipped_rows
 
     free = set(fitted.parameters.free().tolist())
     spread = iter(fitted.standard_deviations)
@@ -249,7 +250,7 @@ def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str, folder: P
         target = folder / f"{name}.csv"
         fresh = target.with_suffix(".csv.new")
         with open(fresh, "w", encoding="utf-8", newline="") as handle:
-            writer = csv.DictWriter(handle, list(table[0]), lineterminator="\n")
+            writer = csv.DictWriter(handle, list(shipped_rows(name)[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(table)
         os.replace(fresh, target)

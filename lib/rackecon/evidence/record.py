@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rackecon.catalog.paths import user_dir
-from rackecon.errors import InputError
+from rackecon.catalog.paths import fit_dir
 from rackecon.evidence import calibration
 from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.validation import (
@@ -27,7 +26,7 @@ from rackecon.performance.parameters import ServingParameters, load_parameters
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["held_out_points", "home", "run"]
+__all__ = ["held_out_points", "run"]
 
 WORKERS = 2
 AS_OF = "2026-11-23"
@@ -66,26 +65,7 @@ def held_out_points(held: list[HeldOut]) -> pd.DataFrame:
     return out.assign(source_id="calibration", grade="derived")
 
 
-def home(shipped: bool) -> Path:
-    """Where a calibration is written: the user's own folder, or data/ for what is shipped.
-
-    Raises
-    ------
-    InputError
-        No folder of the user's own is known.
-    """
-    from rackecon import catalog
-
-    if shipped:
-        return catalog.data_dir()
-    folder = user_dir()
-    if folder is None:
-        raise InputError("calibrate writes to a folder of your own: set RACKECON_USER_DATA, or run from a checkout")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _write(folder: Path, name: str, table: pd.DataFrame) -> None:
+def _write(name: str, table: pd.DataFrame, folder: Path) -> None:
     target = folder / f"{name}.csv"
     fresh = target.with_suffix(".csv.new")
     table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.5g")
@@ -106,9 +86,10 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
     report : bool
         Whole curves (5 folds, 3 shuffles), models and accelerators held out, in two processes.
     write : bool
-        Whether to write the tables.
+        Whether to write the tables that came out.
     shipped : bool
-        Whether into data/, and not into the user's own folder, whose calibration is read in place of the shipped one.
+        Whether they are written to data/; by default to the user's own folder, where they take the place of the
+        shipped ones.
 
     Yields
     ------
@@ -117,14 +98,15 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
     """
     import pandas as pd
 
+    folder = fit_dir(shipped) if write else None
     evidence, known = load_evidence(), load_parameters()
-    folder = home(shipped) if write else None
     start = known.from_vector(np.zeros(len(known.free()))).with_intercepts({})
     done = calibration.fit(evidence, start, evaluations=40)
     yield f"{len(evidence)} rows, {len(start.free())} parameters, {done.evaluations} evaluations, cost {done.cost:.1f}"
-    if folder is not None:
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
         calibration.write_parameters(done, evidence, AS_OF, folder)
-        yield f"written: serving_parameters.csv and serving_intercepts.csv in {folder.name}/"
+        yield f"written to {folder.name}/" + ("" if shipped else ", read from now on in place of data/")
     if not report:
         return
     tasks = [("curves", number, start) for number in range(SHUFFLES)] + [("model", 0, start), ("accelerator", 0, start)]
@@ -140,10 +122,10 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
         ],
         ignore_index=True,
     ).assign(source_id="calibration", date=AS_OF, grade="derived")
-    if folder is not None:
-        _write(folder, "validation_scores", scores)
-        _write(folder, "residual_scales", interval_scales(evidence, held, by_model, by_chip))
-        _write(folder, "validation_points", held_out_points(held))
+    if folder:
+        _write("validation_scores", scores, folder)
+        _write("residual_scales", interval_scales(evidence, held, by_model, by_chip), folder)
+        _write("validation_points", held_out_points(held), folder)
     for line in scores[scores["slice"].isin(SUMMARY)].itertuples(index=False, name=None):
         yield _line(dict(zip(scores.columns, line, strict=True)))
 

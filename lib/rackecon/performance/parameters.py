@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import Stamp, read_rows, table_stamp
-from rackecon.errors import unknown_name
+from rackecon.catalog.paths import Stamp, read_rows, shipped_rows, table_stamp
+from rackecon.errors import InputError, unknown_name
 
 __all__ = ["Parameter", "ServingParameters", "load_parameters"]
 
@@ -105,7 +105,12 @@ def _positions(names: tuple[str, ...]) -> dict[str, int]:
 
 
 def load_parameters() -> ServingParameters:
-    """The parameters of data/serving_parameters.csv and data/serving_intercepts.csv, or of the user's own calibration.
+    """The parameters of data/serving_parameters.csv and data/serving_intercepts.csv, or of the user's own fit.
+
+    Raises
+    ------
+    InputError
+        An own fit made with another set of parameters than the shipped one.
 
     Examples
     --------
@@ -118,6 +123,13 @@ def load_parameters() -> ServingParameters:
 @lru_cache(maxsize=4)
 def _load(_first: Stamp, _second: Stamp) -> ServingParameters:
     items = []
+    if [row["name"] for row in read_rows("serving_parameters")] != [
+        row["name"] for row in shipped_rows("serving_parameters")
+    ]:
+        raise InputError(
+            "serving_parameters.csv of your own folder was fitted with other parameters than these: "
+            "delete it and serving_intercepts.csv there, or run `rackecon calibrate` after that"
+        )
     for line, cells in enumerate(read_rows("serving_parameters"), start=2):
         row = Row("serving_parameters", line, cells)
         items.append(

@@ -11,13 +11,14 @@ import csv
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import table_path
+from rackecon.catalog.paths import Stamp, table_stamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,9 +113,10 @@ def scale_table(residuals: pd.DataFrame) -> list[FrontScale]:
     return out
 
 
-def write_scales(as_of: str) -> None:
-    """Compute the quantiles again and put them into data/claim_scales.csv."""
-    path = catalog.data_dir() / "claim_scales.csv"
+def write_scales(as_of: str, folder: Path) -> None:
+    """Compute the quantiles again and put them into claim_scales.csv of a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "claim_scales.csv"
     spare = path.with_suffix(".tmp")
     with open(spare, "w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
@@ -136,7 +138,7 @@ def write_scales(as_of: str) -> None:
 
 
 @lru_cache(maxsize=4)
-def _scales(_path: str, _stamp: int) -> dict[str, FrontScale]:
+def _scales(_stamp: Stamp) -> dict[str, FrontScale]:
     found = {}
     for line, cells in enumerate(catalog.read_rows("claim_scales"), start=2):
         row = Row("claim_scales", line, cells)
@@ -152,8 +154,7 @@ def front_scale(accelerator: str, model: str, speculative: str) -> FrontScale:
 
     Its own where enough points are published, else its family's for that model, else the model's, else all.
     """
-    path = table_path("claim_scales")
-    table = _scales(str(path), path.stat().st_mtime_ns)
+    table = _scales(table_stamp("claim_scales"))
     kind = "none" if speculative == "none" else "mtp"
     family = catalog.accelerator(accelerator).family
     names = (f"{accelerator} {model} {kind}", f"{family} {model} {kind}", f"{model} {kind}")

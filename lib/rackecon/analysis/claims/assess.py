@@ -13,7 +13,7 @@ from rackecon.analysis.claims.evidence import Reading, measured_front, peak_rows
 from rackecon.analysis.claims.model import Points, cases, evaluate, side
 from rackecon.analysis.claims.records import Claim, claims, source
 from rackecon.analysis.claims.verdict import Span, decide
-from rackecon.catalog.paths import data_dir, table_path
+from rackecon.catalog.paths import Stamp, table_stamp
 
 __all__ = ["Assessment", "assess", "assess_all", "conditions_needed", "record"]
 
@@ -96,11 +96,11 @@ def assess(claim: Claim) -> Assessment:
 
 def assess_all() -> list[Assessment]:
     """Every claim of data/claims.csv, in file order; worked out once for the tables as they are."""
-    return list(_assessed(str(data_dir()), table_path("claim_scales").stat().st_mtime_ns))
+    return list(_assessed((table_stamp("claim_scales"), table_stamp("serving_parameters"), table_stamp("claims"))))
 
 
 @lru_cache(maxsize=1)
-def _assessed(_folder: str, _scaled: int) -> tuple[Assessment, ...]:
+def _assessed(_stamps: tuple[Stamp, ...]) -> tuple[Assessment, ...]:
     return tuple(assess(one) for one in claims().values())
 
 
