@@ -54,7 +54,7 @@ def _distinct_share(engine: Engine, tokens: FloatArray) -> FloatArray:
     step = GRID_LOG2_TOKENS[1]
     position = np.clip(np.log2(np.maximum(tokens, 1.0)) / step, 0.0, LAST_CELL)
     low = position.astype(np.intp)
-    rows = np.arange(len(engine.distinct_share))
+    rows = engine.share_row
     left = engine.distinct_share[rows, low]
     return np.asarray(left + (position - low) * (engine.distinct_share[rows, low + 1] - left))
 
@@ -237,7 +237,7 @@ def decode_terms(engine: Engine, v: FloatArray, query_tokens: FloatArray, contex
         moved=_moved_terms(engine, v),
         fixed=(fixed + none, v[engine.keys["sequence"]] * US),
         distinct_share=engine.distinct_share.ravel(),
-        row_start=np.arange(len(engine.distinct_share)) * engine.distinct_share.shape[1],
+        row_start=engine.share_row * engine.distinct_share.shape[1],
     )
 
 

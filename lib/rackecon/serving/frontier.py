@@ -7,7 +7,7 @@ misses a latency limit falls out with a reason; the rest is reduced to its Paret
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -434,6 +434,13 @@ def _engines(
     )
 
 
+@lru_cache(maxsize=16)
+def _combinations(sizes: tuple[int, ...], *engine: Hashable) -> tuple[Engine, tuple[NDArray[np.intp], ...]]:
+    """Rows of every combination of layout, load, draft depth and prefill layout, with the four positions of each."""
+    places = tuple(x.ravel() for x in np.indices(sizes))
+    return _engines(*engine).take(places[0]), places
+
+
 def _evaluate(
     chip: Accelerator,
     arch: Model,
@@ -458,9 +465,10 @@ def _evaluate(
     v, index = used.values(), {name: i for i, name in enumerate(used.names)}
     loads = CONCURRENCY if held.get("concurrency") is None else np.array([float(str(held["concurrency"]))])
     sizes = (len(layouts), len(loads), len(drafts), 1 if mode == "aggregated" else PREFILL_CHOICES)
-    which, load_index, draft_index, prefill_index = (x.ravel() for x in np.indices(sizes))
+    rows, (which, load_index, draft_index, prefill_index) = _combinations(
+        sizes, chip, arch, weight, kv, engine, mode, layouts, used.names
+    )
     per_rank = loads[load_index]
-    rows = base.take(which)
     speed = np.exp(-v[rows.keys["trend"]] * years)
     ones = np.ones(len(which))
     concurrency = per_rank * rows.dp
