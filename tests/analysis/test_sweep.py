@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 import duckdb
@@ -16,8 +20,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from rackecon import catalog
+from rackecon.analysis import sweep as sweep_module
 from rackecon.analysis.evaluate import evaluate
 from rackecon.analysis.sweep import sweep
+from rackecon.analysis.sweep_workers import workers_at
 from rackecon.errors import InputError
 
 GRID = """
@@ -134,10 +140,74 @@ def test_a_killed_worker_loses_nothing(grid, tmp_path):
     assert out.read_bytes() == whole.read_bytes()
 
 
+def sleep_and_say(seconds):
+    time.sleep(seconds)
+    return "done"
+
+
 @pytest.mark.slow
-def test_dask_cluster_gives_identical_content(grid, tmp_path):
+def test_a_worker_that_dies_takes_no_other_workers_chunk_and_is_replaced():
+    with workers_at(None, 2) as workers:
+        other = workers.submit(1, sleep_and_say, 1.0)
+        with pytest.raises(BrokenProcessPool):
+            workers.submit(0, os._exit, 1).result(timeout=60)
+        assert other.result(timeout=60) == "done"
+        workers.renew(0)
+        assert workers.submit(0, sleep_and_say, 0.0).result(timeout=60) == "done"
+
+
+class Counted:
+    """Workers in threads that note how many chunks are out and not yet written."""
+
+    count = 3
+
+    def __init__(self, parts):
+        self.parts, self.handed, self.most, self.pool = parts, 0, 0, ThreadPoolExecutor(self.count)
+
+    def submit(self, worker, work, *arguments):
+        self.handed += 1
+        self.most = max(self.most, self.handed - len(list(self.parts.glob("part-*.parquet"))))
+        return self.pool.submit(work, *arguments)
+
+    def renew(self, worker):
+        raise AssertionError
+
+
+def test_no_worker_holds_more_than_one_chunk_that_is_not_written(grid, tmp_path, monkeypatch):
+    made = Counted(tmp_path / "out.parquet.parts")
+    monkeypatch.setattr(sweep_module, "workers_at", lambda *_: contextlib.nullcontext(made))
+    sweep(grid, tmp_path / "out.parquet", jobs=3, chunk=10)
+    assert (made.handed, made.most) == (POINTS // 10, made.count)
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_restarted_completes_without_gap_or_duplicate_and_leaves_no_worker(grid, tmp_path):
     whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
-    sweep(grid, whole, chunk=30)
+    sweep(grid, whole, chunk=4)
+    running = subprocess.Popen(command(grid, "-o", out, "-j", 2, "--chunk", 4), stderr=subprocess.DEVNULL)
+    parts = tmp_path / "out.parquet.parts"
+    deadline = time.monotonic() + 60
+    while len(list(parts.glob("part-*.parquet"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    workers = psutil.Process(running.pid).children()
+    running.kill()
+    running.wait(timeout=30)
+    assert not out.exists()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
+    kept = len(list(parts.glob("part-*.parquet")))
+    assert 2 <= kept < POINTS // 4
+    seen = []
+    sweep(grid, out, chunk=4, progress=lambda done, total: seen.append(done))
+    assert seen[0] == kept * 4
+    assert list(pd.read_parquet(out)["point"]) == list(range(POINTS))
+    assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.slow
+def test_dask_cluster_gives_identical_content_with_one_worker_killed_midway(grid, tmp_path):
+    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
+    sweep(grid, whole, chunk=10)
     address = tmp_path / "scheduler.json"
     cli = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
     options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address)]
@@ -152,7 +222,16 @@ def test_dask_cluster_gives_identical_content(grid, tmp_path):
             subprocess.Popen([*worker, "--local-directory", str(tmp_path / f"w{n}")], stderr=subprocess.DEVNULL)
             for n in range(2)
         ]
-        sweep(grid, out, chunk=30, scheduler=scheduler)
+        killed = []
+
+        def kill_one(done, total):
+            if done >= 40 and not killed:
+                nanny = psutil.Process(started[1].pid)
+                killed.append(next(child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())))
+                killed[0].kill()
+
+        sweep(grid, out, chunk=10, scheduler=scheduler, progress=kill_one)
+        assert killed
     finally:
         for process in reversed(started):
             process.terminate()

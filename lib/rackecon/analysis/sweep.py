@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from rackecon.analysis.sweep_chunk import data_digests, run_chunk
+from rackecon.analysis.sweep_chunk import chunk_bytes, data_digests
 from rackecon.analysis.sweep_grid import grid_digest, grid_from_text, read_grid, size_of
+from rackecon.analysis.sweep_workers import workers_at
 from rackecon.errors import InputError
 
 __all__ = ["CHUNK_POINTS", "sweep", "sweep_record"]
 
 CHUNK_POINTS: Final = 10_000
 ROW_GROUP: Final = 100_000
-IN_FLIGHT: Final = 3  # chunks handed out per worker: keeps workers busy and memory bounded
-MOST_LOSSES: Final = 5  # pools lost without one chunk finished: the chunk itself is the fault
+MOST_LOSSES: Final = 5  # workers that died at one chunk: the chunk itself is the fault
 
 
 def sweep_record(text: str, chunk: int) -> dict[str, Any]:
@@ -102,9 +102,9 @@ def sweep(
     done = total - sum(min(chunk, total - number * chunk) for number in missing)
     if progress:
         progress(done, total)
-    for number, table in _computed(text, missing, chunk, total, record["data"], jobs, scheduler):
-        _write_part(parts, number, table)
-        done += table.num_rows
+    for number, held in _computed(text, missing, chunk, total, record["data"], jobs, scheduler):
+        _write_part(parts, number, held)
+        done += min(chunk, total - number * chunk)
         if progress:
             progress(done, total)
     _merge(parts, output, last, record)
@@ -139,18 +139,19 @@ def _claim(parts: Path, record: dict[str, Any]) -> None:
     os.replace(fresh, manifest)
 
 
-def _write_part(parts: Path, number: int, table: Any) -> None:
-    import pyarrow.parquet as pq
-
+def _write_part(parts: Path, number: int, held: bytes) -> None:
     fresh = parts / f".part-{number:07d}.new"
-    pq.write_table(table, fresh, compression="zstd")
+    fresh.write_bytes(held)
     os.replace(fresh, _part(parts, number))
 
 
 def _computed(
     text: str, missing: list[int], chunk: int, total: int, digests: dict[str, str], jobs: int, scheduler: str | None
-) -> Iterator[tuple[int, Any]]:
-    """Chunks as they finish, in any order."""
+) -> Iterator[tuple[int, bytes]]:
+    """Chunks as they finish, in any order.
+
+    A worker is given its next chunk when its last one is written, so that an interruption costs each at most one.
+    """
 
     def arguments(number: int) -> tuple[str, int, int, dict[str, str]]:
         return text, number * chunk, min(chunk, total - number * chunk), digests
@@ -159,64 +160,32 @@ def _computed(
         return
     if scheduler is None and jobs == 1:
         for number in missing:
-            yield number, run_chunk(*arguments(number))
+            yield number, chunk_bytes(*arguments(number))
         return
-    left, losses = list(missing), 0
-    while left:
-        before = len(left)
-        try:
-            with _pool(jobs, scheduler) as (pool, workers):
-                for number, table in _drained(pool, workers, left, arguments):
-                    yield number, table
-                    left.remove(number)
-        except BrokenProcessPool:
-            losses = losses + 1 if len(left) == before else 0
-            if losses >= MOST_LOSSES:
-                raise InputError(
-                    f"workers died {losses} times without finishing a chunk; try a smaller --chunk"
-                ) from None
-
-
-def _drained(
-    pool: Executor, workers: int, numbers: list[int], arguments: Callable[[int], Any]
-) -> Iterator[tuple[int, Any]]:
-    waiting = iter(list(numbers))
-    running: dict[Future[Any], int] = {}
-    while True:
-        while len(running) < workers * IN_FLIGHT and (number := next(waiting, None)) is not None:
-            running[pool.submit(run_chunk, *arguments(number))] = number
-        if not running:
-            return
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            number = running.pop(future)
-            yield number, future.result()
-
-
-@contextmanager
-def _pool(jobs: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
-    if scheduler is None:
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor
-
-        pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-        try:
-            yield pool, jobs
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-        return
-    try:
-        from distributed import Client
-    except ImportError:
-        raise InputError("--scheduler needs the extra 'dask': pip install 'rackecon[dask]'") from None
-    try:
-        client = Client(scheduler, timeout="10s")
-    except (OSError, ValueError, TypeError):
-        raise InputError(f"no Dask scheduler answers at {scheduler}") from None
-    try:
-        workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
-        yield client.get_executor(pure=False), workers
-    finally:
-        client.close()
+    losses: Counter[int] = Counter()
+    waiting = deque(missing)
+    running: dict[Future[bytes], tuple[int, int]] = {}
+    with workers_at(scheduler, min(jobs, len(missing))) as workers:
+        idle = list(range(workers.count))
+        while waiting or running:
+            while waiting and idle:
+                number, worker = waiting.popleft(), idle.pop()
+                running[workers.submit(worker, chunk_bytes, *arguments(number))] = (number, worker)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number, worker = running.pop(future)
+                idle.append(worker)
+                try:
+                    held = future.result()
+                except BrokenProcessPool:
+                    losses[number] += 1
+                    if losses[number] >= MOST_LOSSES:
+                        raise InputError(
+                            f"workers died {losses[number]} times at one chunk; try a smaller --chunk"
+                        ) from None
+                    workers.renew(worker)
+                    waiting.appendleft(number)
+                    continue
+                yield number, held
 
 
 def _merge(parts: Path, output: Path, last: int, record: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from rackecon.economics.power_table import draw_curve
 from rackecon.errors import InputError
 from rackecon.units import HOURS_PER_YEAR
 
-__all__ = ["RESULTS", "data_digests", "run_chunk"]
+__all__ = ["RESULTS", "chunk_bytes", "data_digests", "run_chunk"]
 
 RESULTS: Final = (
     "total_tok_s_per_gpu",
@@ -75,8 +75,16 @@ def run_chunk(text: str, first: int, count: int, digests: dict[str, str] | None 
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, key in enumerate(zip(*(points[name].tolist() for name in names), strict=True)):
         groups.setdefault(tuple(None if k != k else k for k in key), []).append(index)
+    records = lru_cache(maxsize=None)(_records)  # for this chunk alone: its tables do not change under it
     for key, rows in groups.items():
-        _fill(dict(zip(names, key, strict=True)), np.array(rows), points, results, words)
+        fixed = dict(zip(names, key, strict=True))
+        front = _front(_search_options(fixed))
+        if not len(front):
+            words["reason"][rows] = front.reason
+            continue
+        settings = tuple((name, fixed[name]) for name in SETTINGS if name in fixed)
+        found = records(fixed["accelerator"], fixed["model"], settings)
+        _fill(fixed, front, found, np.array(rows), points, results, words)
     columns: dict[str, Any] = {"point": pa.array(np.arange(first, first + count, dtype=np.int64))}
     for name, values in points.items():
         if values.dtype == object:
@@ -88,6 +96,16 @@ def run_chunk(text: str, first: int, count: int, digests: dict[str, str] | None 
     return pa.table({n: c.cast(pa.string()) if pa.types.is_dictionary(c.type) else c for n, c in columns.items()})
 
 
+def chunk_bytes(text: str, first: int, count: int, digests: dict[str, str] | None = None) -> bytes:
+    """A chunk as the bytes of its Parquet file: small to send, and nothing left to do but write it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = pa.BufferOutputStream()
+    pq.write_table(run_chunk(text, first, count, digests), out, compression="zstd")
+    return bytes(out.getvalue())
+
+
 @lru_cache(maxsize=512)
 def _front(settings: tuple[tuple[str, Any], ...]) -> Any:
     from rackecon.serving.frontier import search
@@ -97,18 +115,24 @@ def _front(settings: tuple[tuple[str, Any], ...]) -> Any:
     return search(*where, **options)
 
 
-def _fill(fixed: dict[str, Any], rows: Any, points: Any, results: Any, words: Any) -> None:
-    """Results of all the points that share physics and records."""
+def _search_options(fixed: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     physics = {n: v for n, v in fixed.items() if n in PHYSICS and v is not None}
     if "max_gpus" in physics:
         physics["max_gpus"] = int(physics["max_gpus"])
-    front = _front(tuple(sorted(physics.items())))
-    if not len(front):
-        words["reason"][rows] = front.reason
-        return
-    assume = assumptions(**{n: v for n, v in fixed.items() if n in SETTINGS})
-    platform = platforms_for([fixed["accelerator"]], assume)[fixed["accelerator"]]
-    card = cards_for([fixed["model"]], assume)[fixed["model"]]
+    return tuple(sorted(physics.items()))
+
+
+def _records(accelerator: str, model: str, settings: tuple[tuple[str, Any], ...]) -> tuple[Any, Any, Any]:
+    """Assumptions, platform and price card (None where nothing is listed) of a point."""
+    assume = assumptions(**dict(settings))
+    return assume, platforms_for([accelerator], assume)[accelerator], cards_for([model], assume)[model]
+
+
+def _fill(
+    fixed: dict[str, Any], front: Any, found: tuple[Any, Any, Any], rows: Any, points: Any, results: Any, words: Any
+) -> None:
+    """Results of all the points that share physics and records."""
+    assume, platform, card = found
     # Highest throughput first, so that of equal profits the most productive point is taken
     order = np.argsort(-np.asarray(front.rows["total_tok_s_per_gpu"], dtype=float), kind="stable")
     op = {name: np.asarray(values)[order] for name, values in front.rows.items()}

@@ -83,6 +83,11 @@ class Sobol(BaseModel):
     ranges: dict[str, tuple[float, float]] = Field(min_length=1)
 
 
+@lru_cache(maxsize=16)
+def _spaced(start: float, to: float, points: int, log: bool) -> Any:
+    return (np.geomspace if log else np.linspace)(start, to, points)
+
+
 class Span(BaseModel):
     """Evenly or geometrically spaced values of one axis."""
 
@@ -92,12 +97,15 @@ class Span(BaseModel):
     points: int = Field(gt=0, le=10**7)
     log: bool = False
 
-    def values(self) -> list[Any]:
-        """The values, ends included."""
+    def ends(self) -> list[Any]:
+        """First and last value, which bound the others."""
         if self.log and min(self.start, self.to) <= 0:
             raise InputError("a logarithmic axis needs ends above 0")
-        space = np.geomspace if self.log else np.linspace
-        return [float(v) for v in space(self.start, self.to, self.points)]
+        return [self.start, self.to]
+
+    def column(self) -> Any:
+        """The values as an array, ends included."""
+        return _spaced(self.start, self.to, self.points, self.log)
 
 
 class Grid(BaseModel):
@@ -158,7 +166,7 @@ def _check(grid: Grid) -> None:
     for name, value in grid.fixed.items():
         places.setdefault(name, []).append(("fixed", [value]))
     for name, axis in grid.grid.items():
-        places.setdefault(name, []).append(("grid", axis.values() if isinstance(axis, Span) else axis))
+        places.setdefault(name, []).append(("grid", axis.ends() if isinstance(axis, Span) else axis))
     names = set(grid.cases[0]) if grid.cases else set()
     for number, case in enumerate(grid.cases, start=1):
         if set(case) != names:
@@ -217,8 +225,7 @@ def _components(grid: Grid) -> list[tuple[tuple[str, ...], int, Any]]:
     """(names, length, values) of each factor of the product, physics first."""
     out: list[tuple[tuple[str, ...], int, Any]] = []
     for name, axis in grid.grid.items():
-        values = axis.values() if isinstance(axis, Span) else axis
-        out.append(((name,), len(values), {name: values}))
+        out.append(((name,), axis.points if isinstance(axis, Span) else len(axis), {name: axis}))
     if grid.cases:
         names = tuple(grid.cases[0])
         out.append((names, len(grid.cases), {n: [case[n] for case in grid.cases] for n in names}))
@@ -267,7 +274,9 @@ def points_of(grid: Grid, first: int, count: int) -> dict[str, Any]:
     return columns
 
 
-def _column(values: list[Any]) -> Any:
+def _column(values: list[Any] | Span) -> Any:
+    if isinstance(values, Span):
+        return values.column()
     if any(isinstance(value, str) for value in values):
         return np.array(values, dtype=object)
     return np.array([math.nan if value is None else value for value in values], dtype=float)

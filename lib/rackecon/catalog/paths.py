@@ -36,11 +36,14 @@ FITTED: Final = (
 )
 """Results of a calibration: the user's own stand in place of the shipped ones, where other own rows follow them."""
 
+PACKAGE: Final = Path(__file__).resolve().parents[1]
+CHECKOUT: Final = PACKAGE.parents[1]
+# Where they are is settled once: every record read asks for it, some thousand times a second in a sweep
+SHIPPED: Final = CHECKOUT / "data" if (CHECKOUT / "data" / "accelerators.csv").is_file() else PACKAGE / "_data"
+OWN: Final = CHECKOUT / "user-data" if (CHECKOUT / "pyproject.toml").is_file() else None
+
 Stamp = tuple[tuple[str, int], ...]
 """Path and time of change of each file a table is read from: what a cached reading stands on."""
-
-
-_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def data_dir() -> Path:
@@ -51,8 +54,7 @@ def data_dir() -> Path:
         if not folder.is_dir():
             raise InputError(f"RACKECON_DATA: no folder {given}")
         return folder
-    checkout = _PACKAGE.parents[1] / "data"
-    return checkout if (checkout / "accelerators.csv").is_file() else _PACKAGE / "_data"
+    return SHIPPED
 
 
 def table_names() -> list[str]:
@@ -81,8 +83,7 @@ def user_dir() -> Path | None:
     """Folder of the user's own rows: ``RACKECON_USER_DATA``, else user-data/ of the checkout where there is one."""
     given = os.environ.get("RACKECON_USER_DATA")
     if not given:
-        checkout = _PACKAGE.parents[1]
-        return checkout / "user-data" if (checkout / "pyproject.toml").is_file() else None
+        return OWN
     folder = Path(given)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"RACKECON_USER_DATA: {folder.name} is not a folder")

@@ -68,7 +68,8 @@ class Engine:
     moe_layers: FloatArray
     n_experts: FloatArray
     top_k: FloatArray
-    distinct_share: FloatArray  # (points, grid): distinct experts over all experts, on the busiest rank
+    distinct_share: FloatArray  # (curves, grid): distinct experts over all experts, on the busiest rank
+    share_row: IntArray  # curve of each row; a choice of rows shares the curves, which are 81 numbers each
     attention_bytes: FloatArray
     dense_bytes: FloatArray
     shared_bytes: FloatArray
@@ -101,8 +102,11 @@ class Engine:
         values = {}
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
+            if name == "distinct_share":
+                values[name] = value
+                continue
             values[name] = {k: v[rows] for k, v in value.items()} if isinstance(value, dict) else value[rows]
-        return Engine(**values)  # type: ignore[arg-type]
+        return Engine(**values)
 
 
 def _expert_precision(model: Model, precision: str) -> tuple[float, str]:
@@ -194,6 +198,7 @@ def build_engine(
         crosses_nic=np.where(np.maximum(tp, ep) > domain, 1.0, 0.0),
         link_start_s=link_start,
         distinct_share=busiest_share(distinct, columns["n_experts"], ep),
+        share_row=np.arange(len(models)),
         keys=keys,
         **columns,
     )

@@ -6,7 +6,6 @@ Every function broadcasts over the rows of an :class:`~rackecon.performance.engi
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +56,7 @@ def _distinct_share(engine: Engine, tokens: FloatArray) -> FloatArray:
 
 def _row_starts(engine: Engine) -> NDArray[np.intp]:
     """Where each engine's curve begins in the flattened table of distinct shares."""
-    *shape, grid = engine.distinct_share.shape
-    return np.asarray((np.arange(math.prod(shape)) * grid).reshape(shape))
+    return np.asarray(engine.share_row * engine.distinct_share.shape[-1])
 
 
 def _share_at(curves: FloatArray, starts: NDArray[np.intp], tokens: FloatArray) -> FloatArray:
