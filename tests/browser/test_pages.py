@@ -99,7 +99,8 @@ def test_every_page_is_reached_by_keyboard_and_leads_on(browser, name):
         )
         assert hidden == 0
         assert page.locator("nav.contents a").count() >= 4
-        assert page.locator("nav.pager a").count() >= 2
+        # pages in the walk lead back and on; lists beside it lead to the summary
+        assert page.locator("nav.pager a").count() >= (2 if name[0].isdigit() or name == "index.html" else 1)
         for anchor in page.locator("nav.contents a").all():
             assert page.locator(f"[id='{anchor.get_attribute('href')[1:]}']").count() == 1
     finally:
