@@ -122,8 +122,13 @@ def test_trace_is_summed_up_by_hand(tmp_path):
     assert float(row["osl_p50"]) == 20
     assert float(row["ratio_agg_prefill_decode"]) == pytest.approx(400 / 60, rel=1e-5)
     assert float(row["interarrival_cv"]) == pytest.approx(0.5 / 1.5, rel=1e-5)
-    # the second request hits whole, the third in 1 of 4 blocks
-    assert float(row["prefix_hit_tokens_infinite"]) == pytest.approx((100 + 50) / 400, rel=1e-5)
+    # 64 is the power of two of which 100 tokens are 2 blocks and 200 are 4: the second hits whole, the third in one block
+    assert float(row["prefix_hit_tokens_infinite"]) == pytest.approx((100 + 64) / 400, rel=1e-5)
+    assert "blocks of 64 tokens" in row["note"]
+    again = workload_row(path, "mine", block_tokens=50)
+    assert float(again["prefix_hit_tokens_infinite"]) == pytest.approx((100 + 50) / 400, rel=1e-5)
+    with pytest.raises(InputError, match="not of 40 tokens"):
+        workload_row(path, "mine", block_tokens=40)
 
 
 def without(text, column):

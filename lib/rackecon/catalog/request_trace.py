@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from rackecon.catalog.prefix_cache import prefix_share
 from rackecon.catalog.user_rows import parsed, read_csv
 from rackecon.errors import InputError, unknown_name
 
@@ -29,7 +30,7 @@ def _numbers(name: str, rows: list[dict[str, str]], column: str) -> Any:
     return out
 
 
-def workload_row(path: Path, workload: str) -> dict[str, Any]:
+def workload_row(path: Path, workload: str, block_tokens: int | None = None) -> dict[str, Any]:
     """Summary of a trace as a row of data/workloads.csv.
 
     Parameters
@@ -39,13 +40,15 @@ def workload_row(path: Path, workload: str) -> dict[str, Any]:
         one hash a request, or one a block of its prefix, separated by spaces.
     workload : str
         Id of the new row.
+    block_tokens : int, optional
+        Tokens of a hashed block; by default the size that every request's number of blocks agrees with.
 
     Returns
     -------
     dict
         Quantiles, ratio, correlation, log-normal fits, mean rate, peak to mean, variation of the gaps between arrivals,
-        share of input tokens that an unlimited prefix cache holds (blocks of a request taken as equally long; a single
-        hash stands for the whole input, an upper bound).
+        share of input tokens that an unlimited prefix cache holds, counted by blocks; ``note`` says how, and that one
+        hash a request gives no share, only a bound.
     """
     import pandas as pd
     from scipy import stats
@@ -108,13 +111,10 @@ def workload_row(path: Path, workload: str) -> dict[str, Any]:
     gaps = np.diff(times)
     out["interarrival_cv"] = float(gaps.std() / gaps.mean())
     if "prefix_hash" in rows[0]:
-        seen: set[str] = set()
-        held = 0.0
-        for index, tokens in zip(order, isl, strict=True):
-            blocks = rows[index]["prefix_hash"].split()
-            leading = next((i for i, block in enumerate(blocks) if block not in seen), len(blocks))
-            held += tokens * leading / max(len(blocks), 1)
-            seen.update(blocks)
-        out["prefix_hit_tokens_infinite"] = float(held / isl.sum())
-        out["ratio_agg_uncached"] = float((isl.sum() - held) / osl.sum())
+        blocks = [rows[index]["prefix_hash"].split() for index in order]
+        found = prefix_share(path.name, isl.tolist(), blocks, block_tokens)
+        out["note"] = found.note
+        if found.tokens is not None:
+            out["prefix_hit_tokens_infinite"] = found.tokens / float(isl.sum())
+            out["ratio_agg_uncached"] = float((isl.sum() - found.tokens) / osl.sum())
     return {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in out.items()}

@@ -95,6 +95,9 @@ def add_workload(
     id: Id = None,
     ttft_limit_ms: Annotated[float | None, typer.Option(min=0.01, help="Limit on the first token [ms].")] = None,
     tpot_limit_ms: Annotated[float | None, typer.Option(min=0.01, help="Limit per output token [ms].")] = None,
+    block_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of a hashed block; found from the trace by default.")
+    ] = None,
 ) -> None:
     """Add a workload, and a scenario of its means, from a trace: timestamp, input_tokens, output_tokens [, prefix_hash]."""
     from rackecon.catalog.request_trace import workload_row
@@ -107,7 +110,7 @@ def add_workload(
     for table, key in (("workloads", "workload"), ("scenarios", "id")):
         if name in {row[key] for row in read_rows(table)}:
             raise InputError(f"workload '{name}' is already in {table}; choose another --id")
-    row = workload_row(trace, name)
+    row = workload_row(trace, name, block_tokens)
     add_rows("workloads", [complete("workloads", {key: str(value) for key, value in row.items()})])
     hit = row.get("prefix_hit_tokens_infinite")
     case = {
@@ -124,7 +127,8 @@ def add_workload(
     typer.echo(
         f"{name}: {row['n_requests']} requests in {row['duration']}, input {row['isl_mean']} tokens (median {row['isl_p50']}), "
         f"output {row['osl_mean']} (median {row['osl_p50']}), gaps vary by {row['interarrival_cv']} of their mean"
-        + (f", {float(hit):.1%} of input in an unlimited prefix cache" if hit else "")
+        + (f", {float(hit):.1%} of input cached" if hit else "")
+        + (f" ({row['note']})" if "note" in row else "")
     )
 
 
