@@ -73,7 +73,7 @@ MEASURED = (
     "2026-06-01,h100-sxm,8,llama-3.1-70b,fp8,vllm,aggregated,8,1,1024,1024,64,800\n"
 )
 TRACE = "timestamp,input_tokens,output_tokens,prefix_hash\n0,100,10,a b\n1,100,20,a b\n3,200,30,a c d e\n"
-RACK = "accelerator,gpus_per_rack,rack_it_kw\ntpu-v7x,64,100\n"
+RACK = "accelerator,gpus_per_rack,rack_it_kw\na100-80gb-sxm,64,100\n"
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ BAD = [
     ("accelerators", b"\xff\xfeid", "not UTF-8"),
     ("accelerators", b"PK\x03\x04\0\0\0", "not text"),
     ("accelerators", '"unclosed\n', "not CSV"),
-    ("racks", RACK.replace("tpu-v7x", "tpu-v99"), "unknown accelerator"),
+    ("racks", RACK.replace("a100-80gb-sxm", "tpu-v99"), "unknown accelerator"),
     ("prices", without(PRICE, "value_output"), "'value_output' is missing"),
     ("prices", PRICE.replace("gpt-oss-20b", "gpt-oss-2b"), "unknown model_id"),
     ("prices", PRICE.replace(",0.4,", ",-0.4,"), "out of range"),
@@ -312,7 +312,7 @@ def test_any_cell_of_an_accelerator_is_taken_or_one_line(own, tmp_path, column, 
 def test_an_own_accelerator_with_cost_power_and_rack_earns_on_an_own_workload(own, tmp_path):
     tables = {
         "accelerators": ACCELERATOR,
-        "racks": RACK.replace("tpu-v7x", "mychip-1"),
+        "racks": RACK.replace("a100-80gb-sxm", "mychip-1"),
         "costs": "accelerator,value\nmychip-1,2.5\n",
         "power": "accelerator,value\nmychip-1,1.4\n",
     }

@@ -74,7 +74,6 @@ RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
         "tdp_w": (10, 20_000, "W"),
     },
     "racks": {"gpus_per_rack": (1, 10_000, "GPUs"), "rack_it_kw": (0.1, 10_000, "kW")},
-    "costs": {"value": (0, 1e9, "")},
     "prices": {
         "value_input": (0, 10_000, "USD/Mtok"),
         "value_cached_input": (0, 10_000, "USD/Mtok"),
@@ -94,6 +93,13 @@ RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
         "tpot_ms": (1e-3, 1e7, "ms"),
     },
 }
+PER_UNIT: Final[dict[tuple[str, str], tuple[float, float, str]]] = {
+    ("costs", "$/GPU-hr"): (0.01, 1000, "USD per GPU-hour"),
+    ("costs", "$/chip-hr"): (0.01, 1000, "USD per chip-hour"),
+    ("power", "kW"): (0.01, 1000, "kW"),
+    ("power", "W"): (1, 1e6, "W"),
+}
+"""Range of ``value`` in tables that hold many units; another unit takes any number of at least 0."""
 WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "measured_serving": {
         "weight_precision": ("bf16", "fp8", "fp4", "int4"),
@@ -228,7 +234,10 @@ def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[s
             continue
         limits = field.get("constraints") or {}
         low, high, unit = RANGES.get(table, {}).get(column, (limits.get("minimum"), limits.get("maximum"), ""))
-        if field["type"] in ("number", "integer") or column in RANGES.get(table, {}):
+        mixed = table in ("costs", "power") and column == "value"
+        if mixed:
+            low, high, unit = PER_UNIT.get((table, row["unit"]), (0, 1e15, row["unit"]))
+        if mixed or field["type"] in ("number", "integer") or column in RANGES.get(table, {}):
             try:
                 value = float(cell)
             except ValueError:

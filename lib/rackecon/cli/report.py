@@ -11,6 +11,8 @@ from rackecon.errors import InputError
 
 __all__ = ["register"]
 
+LARGEST_BYTES = 2**20
+
 
 def _value(text: str) -> Any:
     import json
@@ -26,9 +28,13 @@ def _given(pairs: list[tuple[str, str]], file: Path | None) -> dict[str, Any]:
     if file is not None:
         import yaml
 
+        if file.is_file() and file.stat().st_size > LARGEST_BYTES:
+            raise InputError(
+                f"{file.name}: {file.stat().st_size:,} bytes is more than parameters may have ({LARGEST_BYTES:,})"
+            )
         try:
             loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             raise InputError(f"{file.name}: cannot be read as YAML: {error}") from None
         if not isinstance(loaded, dict):
             raise InputError(f"{file.name}: needs lines such as isl_tokens: 8192")

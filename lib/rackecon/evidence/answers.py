@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rackecon.catalog import accelerator
+from rackecon.catalog.user_rows import read_csv
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import interval_factors
 from rackecon.performance.parameters import ServingParameters, load_parameters
@@ -19,6 +21,7 @@ from rackecon.serving.predict import predict
 
 __all__ = ["ADDED_COLUMNS", "answer", "read_points", "write_answers"]
 
+LARGEST_BYTES = 256 * 2**20
 QUANTITIES = ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user")
 ADDED_COLUMNS = (
     *(f"predicted_{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high")),
@@ -37,12 +40,10 @@ def read_points(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     InputError
         Missing file, no header, a column that is needed and absent, or a row with too many or too few cells.
     """
+    text = read_csv(path, largest=LARGEST_BYTES)
     try:
-        with open(path, encoding="utf-8-sig", newline="") as handle:
-            lines = list(csv.reader(handle, strict=True))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (csv.Error, UnicodeDecodeError, OSError) as fault:
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as fault:
         raise InputError(f"{path}: not a readable CSV file: {fault}") from None
     lines = [line for line in lines if line]
     if not lines:
