@@ -39,13 +39,35 @@ GPT_OSS = {
     "sliding_window": 128, "layer_types": ["sliding_attention", "full_attention"] * 18, "max_position_embeddings": 131072,
     "tie_word_embeddings": False, "quantization_config": {"quant_method": "mxfp4"},
 }  # fmt: skip
+# as published, with what the class's defaults say left out
 GEMMA = {
-    "model_type": "gemma3",
+    "model_type": "gemma3", "vision_config": {"hidden_size": 1152, "num_hidden_layers": 27, "intermediate_size": 4304},
     "text_config": {
-        "model_type": "gemma3_text", "num_hidden_layers": 62, "hidden_size": 5376, "vocab_size": 262208, "num_attention_heads": 32,
-        "num_key_value_heads": 16, "head_dim": 128, "intermediate_size": 21504, "sliding_window": 1024, "sliding_window_pattern": 6,
-        "max_position_embeddings": 131072,
+        "model_type": "gemma3_text", "num_hidden_layers": 62, "hidden_size": 5376, "num_attention_heads": 32, "head_dim": 128,
+        "num_key_value_heads": 16, "intermediate_size": 21504, "sliding_window": 1024,
     },
+}  # fmt: skip
+GEMMA_12B = {
+    "model_type": "gemma3", "vision_config": {"hidden_size": 1152, "num_hidden_layers": 27, "intermediate_size": 4304},
+    "text_config": {
+        "model_type": "gemma3_text", "num_hidden_layers": 48, "hidden_size": 3840, "num_attention_heads": 16,
+        "num_key_value_heads": 8, "intermediate_size": 15360, "sliding_window": 1024,
+    },
+}  # fmt: skip
+LLAMA_4 = {
+    "model_type": "llama4",
+    "text_config": {
+        "model_type": "llama4_text", "num_hidden_layers": 48, "hidden_size": 5120, "vocab_size": 202048, "head_dim": 128,
+        "num_attention_heads": 40, "num_key_value_heads": 8, "intermediate_size": 8192, "intermediate_size_mlp": 16384,
+        "interleave_moe_layer_step": 2, "num_local_experts": 128, "num_experts_per_tok": 1, "attention_chunk_size": 8192,
+        "no_rope_layers": [], "max_position_embeddings": 1048576, "tie_word_embeddings": False,
+    },
+}  # fmt: skip
+GLM = {
+    "model_type": "glm4_moe", "num_hidden_layers": 92, "hidden_size": 5120, "vocab_size": 151552, "num_attention_heads": 96,
+    "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 12288, "moe_intermediate_size": 1536, "n_routed_experts": 160,
+    "n_shared_experts": 1, "num_experts_per_tok": 8, "first_k_dense_replace": 3, "num_nextn_predict_layers": 1,
+    "attention_bias": True, "max_position_embeddings": 131072, "tie_word_embeddings": False,
 }  # fmt: skip
 QWEN_NEXT = {
     "model_type": "qwen3_next", "num_hidden_layers": 48, "hidden_size": 2048, "vocab_size": 151936, "num_attention_heads": 16,
@@ -59,6 +81,9 @@ FAMILIES = {
     "deepseek-r1": (DEEPSEEK, 671e9),
     "gpt-oss-120b": (GPT_OSS, 116.83e9),
     "gemma-3-27b": (GEMMA, 27.02e9),
+    "gemma-3-12b": (GEMMA_12B, 11.77e9),
+    "llama-4-maverick": (LLAMA_4, 400e9),
+    "glm-4.5": (GLM, 355e9),
     "qwen3-next-80b-a3b": (QWEN_NEXT, 80e9),
 }
 ACCELERATOR = (

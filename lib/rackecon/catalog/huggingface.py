@@ -34,6 +34,39 @@ REFUSED: Final = {
 }
 
 
+# What a family's class in transformers says where its files leave it out
+LEFT_OUT: Final[dict[str, dict[str, Any]]] = {
+    "gemma3_text": {
+        "vocab_size": 262208,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "sliding_window": 4096,
+        "sliding_window_pattern": 6,
+        "max_position_embeddings": 131072,
+    },
+    "llama4_text": {"no_rope_layer_interval": 4, "attention_chunk_size": 8192},
+}
+
+
+def _spelt_out(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with its language model's keys on top and its family's habits in the usual spelling."""
+    inner = config.get("text_config")
+    out = {**config, **inner} if isinstance(inner, dict) else dict(config)
+    out |= {k: v for k, v in LEFT_OUT.get(str(out.get("model_type")), {}).items() if out.get(k) is None}
+    if out.get("model_type") == "llama4_text":
+        # one shared expert beside the routed ones, another width in dense layers, chunked attention where there is rotation
+        expert = out.get("intermediate_size")
+        out |= {
+            "moe_intermediate_size": expert,
+            "shared_expert_intermediate_size": expert,
+            "intermediate_size": out.get("intermediate_size_mlp"),
+            "sliding_window": out["attention_chunk_size"],
+            "sliding_window_pattern": out["no_rope_layer_interval"],
+        }
+    return out
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """A configuration from its file; size and first byte are looked at before the rest is read."""
     if not path.is_file():
@@ -147,8 +180,7 @@ def model_row(config: Mapping[str, Any], model_id: str) -> dict[str, Any]:
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9.\-]{0,63}", model_id):
         raise InputError(f"model id '{model_id[:80]}': lower-case letters, digits, '.' and '-' only")
-    inner = config.get("text_config")
-    merged = {**config, **inner} if isinstance(inner, dict) else dict(config)
+    merged = _spelt_out(config)
     c = _Config(merged)
     for key, why in REFUSED.items():
         if c.has(key) or str(merged.get("model_type", "")).startswith(key):
