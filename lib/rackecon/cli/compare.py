@@ -50,12 +50,27 @@ def _record(first: dict[str, Any], second: dict[str, Any]) -> None:
 
     if first["version"] != second["version"]:
         typer.echo(f"version: A {first['version']}, B {second['version']}")
-    for name, words in (("parameters", "default"), ("data", "absent")):
-        changed = differences(first[name], second[name])
+    for name, words in (("parameters", "default"), ("defaults", "absent"), ("data", "absent")):
+        changed = differences(_part(first, name), _part(second, name))
+        if name == "defaults" and not changed:
+            continue
         typer.echo(f"{name}: {len(changed)} differ")
         for key, pair in changed.items():
             a, b = (words if value == "absent" else _short(value) for value in pair)
             typer.echo(f"  {key}: A {a}, B {b}")
+
+
+def _part(record: dict[str, Any], name: str) -> dict[str, Any]:
+    """A part of a record; of its values, those that nobody gave."""
+    if name != "defaults":
+        part: dict[str, Any] = record[name]
+        return part
+    return {
+        f"{notebook} {key}": value
+        for notebook, values in record.get("values", {}).items()
+        for key, value in values.items()
+        if key not in record["parameters"]
+    }
 
 
 def _sweeps(first: Path, second: Path) -> None:

@@ -66,9 +66,11 @@ def report(
     given = _given([(item.split("=", 1)[0], item.split("=", 1)[1]) for item in parameter or []], file)
     chosen = list(notebooks or [])
     if source is not None:
-        from rackecon.reporting.record import read_record
+        from rackecon.reporting.record import changed_since, read_record
 
         record = read_record(reports_dir() / "runs", source)
+        for line in changed_since(record):
+            typer.echo(f"changed since {source}: {line}", err=True)
         given = {**record["parameters"], **given}
         chosen = chosen or list(record["notebooks"])
     if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
