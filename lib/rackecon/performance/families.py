@@ -79,6 +79,7 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
     else:
         memory = prefill = "other"
     disaggregated = mode == "disaggregated"
+    reach = "domain" if accelerator.scaleup_domain_gpus > 8 else "node"
     if disaggregated and f"pool.{prefill}" in POOLS:
         prefill = f"pool.{prefill}"
     return {
@@ -95,15 +96,15 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "trend": f"trend.{_trend(chip, family, mode)}",
         "imbalance": f"imbalance.{stack}",
         "allreduce": "allreduce.all" if accelerator.vendor != "amd" else "allreduce.amd",
-        "a2a_start": f"a2a_start.{'domain' if accelerator.scaleup_domain_gpus > 8 else 'node'}.{stack}",
-        "exposed": f"exposed.{'domain' if accelerator.scaleup_domain_gpus > 8 else 'node'}.{stack}",
+        "a2a_start": f"a2a_start.{reach}.{stack}",
+        "exposed": f"exposed.{reach}.{stack}",
         "moe_start": f"moe_start.{stack}",
         "expert": f"expert.{_expert_kind(accelerator, model, precision)}",
         "narrow": "narrow.all",
         "elementwise": f"elementwise.{stack}",
         "handoff": f"handoff.{family if family in ('trt', 'amd') else 'sglang'}",
         "mla_layer": f"mla_layer.{stack}",
-        "wide_prefill": f"wide_prefill.{_wide_prefill(family, chip, kind, accelerator.scaleup_domain_gpus)}",
+        "wide_prefill": f"wide_prefill.{_wide_prefill(family, chip, kind, reach)}",
         "ttft_base": f"ttft_base.{family}",
         "ttft_wait": f"ttft_wait.{'disaggregated' if disaggregated else 'aggregated'}",
         "ttft_dp": f"ttft_dp.{'pool' if disaggregated else 'all'}",
@@ -124,12 +125,12 @@ POOLS = (
 )
 
 
-def _wide_prefill(family: str, chip: str, kind: str, domain_gpus: int) -> str:
+def _wide_prefill(family: str, chip: str, kind: str, reach: str) -> str:
     """Kernels of a data-parallel prefill: SGLang's 8-bit experts on small Blackwell nodes run another grouped product.
 
     The kernel tables show it at a fraction of the speed of the one that large domains use (kernel fits, moe).
     """
-    if family == "sglang" and chip == "blackwell" and kind == "fp8" and domain_gpus <= 8:
+    if family == "sglang" and chip == "blackwell" and kind == "fp8" and reach == "node":
         return "sglang.node"
     return family if family in ("trt", "sglang") else "other"
 

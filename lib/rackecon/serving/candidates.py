@@ -94,10 +94,10 @@ class Task:
         usual = default_engine(self.chip)
         return usual if mode == "aggregated" else POOL_ENGINES.get(self.chip.vendor, usual)
 
-    def sizes(self, mode: str) -> tuple[int, int, int, int]:
+    def sizes(self, mode: str, layouts: tuple[Layout, ...]) -> tuple[int, int, int, int]:
         """Grid of a mode: layouts, loads, draft depths, prefill layouts."""
         splits = 1 if mode == "aggregated" else PREFILL_CHOICES
-        return len(self.layouts(mode)), len(self.loads), len(self.drafts), splits
+        return len(layouts), len(self.loads), len(self.drafts), splits
 
     def built(self, mode: str, layouts: tuple[Layout, ...]) -> Engine:
         """Engine arrays of layouts."""
@@ -172,24 +172,28 @@ def evaluate_all(task: Task, only: NDArray[np.intp] | None = None) -> Evaluated:
     """Rates, latencies and fit of every candidate, or of those whose row numbers are given, rising."""
     parts, start = [], 0
     for mode in task.modes:
-        sizes = task.sizes(mode)
+        layouts = task.layouts(mode)
+        sizes = task.sizes(mode, layouts)
         count = math.prod(sizes)
         wanted = None if only is None else only[(only >= start) & (only < start + count)] - start
         start += count
         if wanted is None or len(wanted):
-            parts.append(_evaluate(task, mode, sizes, wanted))
+            parts.append(_evaluate(task, mode, layouts, sizes, wanted))
     shapes, columns, steps, ledgers = zip(*parts, strict=True)
     return Evaluated(shapes, columns, steps, ledgers)
 
 
 def _evaluate(
-    task: Task, mode: str, sizes: tuple[int, int, int, int], wanted: NDArray[np.intp] | None
+    task: Task,
+    mode: str,
+    layouts: tuple[Layout, ...],
+    sizes: tuple[int, int, int, int],
+    wanted: NDArray[np.intp] | None,
 ) -> tuple[tuple[int, ...], dict[str, NDArray[Any]], StepTime, str]:
     # the whole grid by its axes, or a choice of its cells as one axis: the equations broadcast either way
     index = np.ogrid[tuple(map(slice, sizes))] if wanted is None else np.unravel_index(wanted, sizes)
     shape = sizes if wanted is None else (len(wanted),)
     which, load_index, draft_index, split_index = index
-    layouts = task.layouts(mode)
     base = task.built(mode, layouts)
     used = task.parameters
     v = used.values()
