@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rackecon import catalog
+from rackecon.errors import InputError
 from rackecon.evidence import calibration
 from rackecon.evidence.ablation import ablate
 from rackecon.evidence.intervals import add_intervals, evidence_class, interval_factors
@@ -138,3 +139,43 @@ def test_mlperf_scores_only_the_later_round() -> None:
     assert len(table) > 40
     assert table["error_pct"].median() < 30
     assert table.groupby("scenario")["factor"].nunique().eq(1).all()
+
+
+@pytest.mark.slow
+def test_software_readings_are_scored_apart_and_the_first_is_used() -> None:
+    from rackecon.evidence.mlperf import SOFTWARE, mlperf_scores, software_readings
+
+    table = software_readings().set_index("software")
+    assert list(table.index) == list(SOFTWARE)
+    assert table["scored_pct"].iloc[0] == pytest.approx(mlperf_scores()["error_pct"].median(), rel=1e-12)
+    assert table["earlier_pct"]["no history"] < table["earlier_pct"]["public build of the date"]
+    dated = mlperf_scores(software="public build of the date")
+    assert dated["error_pct"].median() == pytest.approx(table["scored_pct"]["public build of the date"], rel=1e-12)
+    with pytest.raises(InputError, match=r"unknown software reading 'public'.*no history"):
+        mlperf_scores(software="public")
+
+
+@pytest.mark.slow
+def test_first_guess_of_a_length_moves_only_its_own_benchmark() -> None:
+    from rackecon.evidence.mlperf import FIRST_GUESS, mlperf_scores
+
+    now, before = mlperf_scores(), mlperf_scores(first_guess=True)
+    ratio = before["raw_tok_s_per_gpu"] / now["raw_tok_s_per_gpu"]
+    own = now["benchmark"] == FIRST_GUESS[0]
+    assert (ratio[own] > 1.3).all()
+    assert (ratio[~own] == 1.0).all()
+
+
+def test_without_history_every_date_has_the_same_software() -> None:
+    from rackecon.serving.corrections import without_history
+    from rackecon.serving.frontier import search
+
+    rates = {
+        (name, date): search("b200-hgx", "deepseek-r1", 1000, 1000, date=date, parameters=used)
+        .table["total_tok_s_per_gpu"]
+        .max()
+        for name, used in (("own", load_parameters()), ("steady", without_history(load_parameters())))
+        for date in ("2025-10-10", "2026-06-10")
+    }
+    assert rates["steady", "2025-10-10"] == rates["steady", "2026-06-10"]
+    assert rates["own", "2025-10-10"] < rates["own", "2026-06-10"]

@@ -11,7 +11,7 @@ import numpy as np
 from rackecon.evidence.calibration import log_predictions
 from rackecon.evidence.measured import Evidence, load_evidence
 from rackecon.performance.parameters import ServingParameters, load_parameters
-from rackecon.serving.corrections import design
+from rackecon.serving.corrections import design, without_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ def _held(parameters: ServingParameters, chosen: Callable[[str], bool], value: f
 PARTS: dict[str, Callable[[ServingParameters], ServingParameters]] = {
     "all parts": lambda p: p,
     "no shrunk corrections": lambda p: p.with_intercepts({}),
-    "no software history": lambda p: _held(p, lambda name: name.startswith("trend."), 0.0),
+    "no software history": without_history,
     "no queue before prefill pools": lambda p: _held(p, lambda name: name == "ttft_wait.disaggregated", 1e-3),
     "no rank imbalance": lambda p: _held(p, lambda name: name.startswith("imbalance."), 1e-6),
     "kernel speeds at their priors": lambda p: _held(

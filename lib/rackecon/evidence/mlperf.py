@@ -2,6 +2,10 @@
 
 One factor per scenario is learnt from rounds up to v5.1 (submitters tune one workload for months; Server and
 Interactive runs are Poisson arrivals, not a closed loop); round v6.0 is only scored.
+
+A submission is not a public build of its date: what public builds gained over the years, submitters had beforehand. The
+software history of the calibration is therefore left out, which rounds up to v5.1, each predicted from the others, bear
+out (:func:`software_readings`).
 """
 
 from __future__ import annotations
@@ -9,17 +13,31 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rackecon import catalog
-from rackecon.errors import InputError
+from rackecon.errors import InputError, unknown_name
+from rackecon.performance.parameters import ServingParameters, load_parameters
+from rackecon.serving.corrections import without_history
 from rackecon.serving.frontier import search
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["best_submissions", "mlperf_scores"]
+__all__ = ["SOFTWARE", "best_submissions", "mlperf_scores", "software_readings"]
 
 SCORED_ROUND = "v6.0"
 OUTLIERS = (("Google", "GB200", "deepseek-r1", "Server"), ("NeuralMagic", "L40S", "llama2-70b", ""))
+
+SOFTWARE = {
+    "no history": "every round with the software of the calibration's middle, no trend and no era",
+    "public build of the date": "the trend and the era that public builds of the round's date had",
+    "public build of today": "the trend and the era of the base case's date, for every round",
+}
+"""Readings of a submission's software; the first is the one scored."""
+
+FIRST_GUESS = ("gpt-oss-120b", 2000.0)
+"""Benchmark whose mean input length was raised after a first scoring, and the length it had then [tokens]."""
 
 
 def best_submissions() -> pd.DataFrame:
@@ -49,7 +67,7 @@ def best_submissions() -> pd.DataFrame:
     return best[names].sort_values(keys, kind="stable").reset_index(drop=True)
 
 
-def _predicted(row: pd.Series) -> float:
+def _predicted(row: pd.Series, date: str | None, parameters: ServingParameters) -> float:
     """Best output rate per GPU that a search finds under the row's limits; NaN where none."""
     model = catalog.model(str(row["model"]))
     spec = (
@@ -71,8 +89,9 @@ def _predicted(row: pd.Series) -> float:
             weight_precision=weight,
             latency_statistic="p99",
             speculative=spec,
-            date=str(row["date"])[:10],
+            date=date,
             max_gpus=max(int(row["accelerators_total"]), 1),
+            parameters=parameters,
             **limits,  # type: ignore[arg-type]
         )
     except InputError:
@@ -81,27 +100,44 @@ def _predicted(row: pd.Series) -> float:
     return float("nan") if best is None else float(best["output_tok_s_per_gpu"])
 
 
-@lru_cache(maxsize=1)
-def _scored() -> pd.DataFrame:
-    table = best_submissions()
-    table["raw_tok_s_per_gpu"] = [_predicted(row) for _, row in table.iterrows()]
+@lru_cache(maxsize=len(SOFTWARE) + 1)
+def _scored(software: str, first_guess: bool = False) -> pd.DataFrame:
+    table, used = best_submissions(), load_parameters()
+    if first_guess:
+        table.loc[table["benchmark"] == FIRST_GUESS[0], "isl_tokens"] = FIRST_GUESS[1]
+    used = without_history(used) if software == "no history" else used
+    dates = [str(row)[:10] if software == "public build of the date" else None for row in table["date"]]
+    rows = [row for _, row in table.iterrows()]
+    table["raw_tok_s_per_gpu"] = [_predicted(row, date, used) for row, date in zip(rows, dates, strict=True)]
     table["ratio"] = table["output_tok_s_per_gpu"] / table["raw_tok_s_per_gpu"]
     earlier = table["round"] != SCORED_ROUND
-    factors = table[earlier].groupby("scenario")["ratio"].median()
-    table["factor"] = table["scenario"].map(factors).fillna(1.0)
+    table["factor"] = _factors(table, earlier)
     table["predicted_tok_s_per_gpu"] = table["raw_tok_s_per_gpu"] * table["factor"]
-    table["error_pct"] = 100.0 * (table["predicted_tok_s_per_gpu"] / table["output_tok_s_per_gpu"] - 1.0).abs()
+    table["error_pct"] = _error_pct(table["factor"], table["ratio"])
     table["scored"] = ~earlier
     return table
 
 
-def mlperf_scores(scored_only: bool = True) -> pd.DataFrame:
+def _factors(table: pd.DataFrame, used: pd.Series) -> pd.Series:
+    """Factor of each row's scenario, learnt from the rows used; 1 where they have none."""
+    return table["scenario"].map(table[used].groupby("scenario")["ratio"].median()).fillna(1.0)
+
+
+def _error_pct(factor: pd.Series, ratio: pd.Series) -> pd.Series:
+    return 100.0 * (factor / ratio - 1.0).abs()
+
+
+def mlperf_scores(scored_only: bool = True, software: str = "no history", *, first_guess: bool = False) -> pd.DataFrame:
     """Predicted against best submitted rates.
 
     Parameters
     ----------
     scored_only : bool
         Only round v6.0, which nothing was fitted to; else also the rounds that gave the factors.
+    software : str
+        One of :data:`SOFTWARE`.
+    first_guess : bool
+        With the input length of :data:`FIRST_GUESS`.
 
     Returns
     -------
@@ -109,5 +145,31 @@ def mlperf_scores(scored_only: bool = True) -> pd.DataFrame:
         One row per round, accelerator, benchmark and scenario: ``output_tok_s_per_gpu`` (submitted),
         ``predicted_tok_s_per_gpu``, ``factor`` of the scenario, ``error_pct``.
     """
-    table = _scored().copy()
+    if software not in SOFTWARE:
+        raise unknown_name("software reading", software, SOFTWARE)
+    table = _scored(software, first_guess).copy()
     return table[table["scored"]].reset_index(drop=True) if scored_only else table
+
+
+def software_readings() -> pd.DataFrame:
+    """Each reading of a submission's software, on the rounds that may choose it and on the round that is scored.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``software, meaning``, and median errors [%]: ``earlier_pct``, each round up to v5.1 predicted with the
+        factors of the others, and ``scored_pct``, round v6.0 with the factors of all of them.
+    """
+    import pandas as pd
+
+    rows = []
+    for name, meaning in SOFTWARE.items():
+        table = _scored(name)
+        earlier = table[~table["scored"]]
+        errors = []
+        for out in earlier["round"].unique():
+            factor = _factors(earlier, earlier["round"] != out)
+            errors.append(_error_pct(factor, earlier["ratio"])[earlier["round"] == out])
+        scored = table.loc[table["scored"], "error_pct"]
+        rows.append((name, meaning, float(np.nanmedian(np.concatenate(errors))), float(scored.median())))
+    return pd.DataFrame(rows, columns=["software", "meaning", "earlier_pct", "scored_pct"])

@@ -7,12 +7,14 @@ calibration, so that a platform, engine or model without measurements gets none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LATENCY_PREFIX", "Conditions", "correction", "effect_sd", "effect_terms"]
+from rackecon.performance.parameters import ServingParameters
+
+__all__ = ["LATENCY_PREFIX", "Conditions", "correction", "effect_sd", "effect_terms", "without_history"]
 
 FloatArray = NDArray[np.float64]
 LATENCY_PREFIX = "first token|"
@@ -98,6 +100,31 @@ def correction(effects: Mapping[str, float], cell: str, model: str, c: Condition
         elif value:
             rate = rate + value * term
     return np.exp(rate), np.exp(first - rate)
+
+
+def without_history(parameters: ServingParameters) -> ServingParameters:
+    """Parameters by which every date has the same software: no yearly trend, no correction of an era.
+
+    Parameters
+    ----------
+    parameters : ServingParameters
+
+    Returns
+    -------
+    ServingParameters
+
+    Examples
+    --------
+    >>> from rackecon.performance.parameters import load_parameters
+    >>> steady = without_history(load_parameters())
+    >>> float(steady.values()[steady.index("trend.open")])
+    0.0
+    """
+    items = tuple(
+        replace(item, value=0.0) if item.name.startswith("trend.") else item for item in parameters.parameters
+    )
+    kept = {name: x for name, x in parameters.intercepts.items() if name.rsplit("|", 1)[-1] not in ERA_NAMES}
+    return replace(parameters, parameters=items, intercepts=kept)
 
 
 def design(
