@@ -49,6 +49,7 @@ def test_a_bad_parameter_is_one_line_with_what_is_allowed(words, expected):
     [
         (["report", "03_contxt"], "unknown notebook '03_contxt': nearest is '03_context_length'"),
         (["report", "03_context_length", "-p", "isl_tokens", "4096"], "need --name RUN"),
+        (["report", "12_uncertainty", "--name", "x", "-p", "draws", "1000"], "not a power of two; nearest is 1024"),
         (["report", "--name", "../out"], "--name '../out'"),
         (["report", "--from", "nosuchrun"], "unknown run 'nosuchrun'"),
         (["reprt"], "reprt"),

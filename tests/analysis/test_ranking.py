@@ -83,7 +83,7 @@ def test_shared_error_leaves_order_alone_where_own_error_does_not():
 
 
 def test_draws_repeat_and_match_the_stated_interval():
-    settings = held_but_rate(draws=20_000)
+    settings = held_but_rate(draws=16_384)
     table = frame([3.0, 2.0])
     first = profit_draws(table, "profit_usd_per_rack_year", settings)
     assert np.array_equal(first, profit_draws(table, "profit_usd_per_rack_year", settings))
@@ -93,7 +93,7 @@ def test_draws_repeat_and_match_the_stated_interval():
 
 def test_headline_is_the_middle_of_the_draws():
     """Every input's median is the base case; a product of skewed inputs stays near it."""
-    drawn = profit_draws(frame([3.0, 2.0]), "profit_usd_per_rack_year", RankingDraws(draws=20_000))
+    drawn = profit_draws(frame([3.0, 2.0]), "profit_usd_per_rack_year", RankingDraws(draws=16_384))
     revenue = drawn / (72 * 8760) + 1.0
     assert np.median(revenue, axis=1) == pytest.approx([3.0, 2.0], rel=0.1)
     assert np.mean(revenue[0] < 3.0) == pytest.approx(0.5, abs=0.1)
@@ -120,6 +120,6 @@ def test_unknown_metric_is_named():
 
 
 def test_sold_share_widens_the_interval():
-    wide = rank(frame([3.0, 2.0]), settings=RankingDraws.from_base_case(draws=500))
-    narrow = rank(frame([3.0, 2.0]), settings=RankingDraws(draws=500, held=("utilisation",)))
+    wide = rank(frame([3.0, 2.0]), settings=RankingDraws.from_base_case(draws=512))
+    narrow = rank(frame([3.0, 2.0]), settings=RankingDraws(draws=512, held=("utilisation",)))
     assert (wide["value_high"] - wide["value_low"]).iloc[0] > (narrow["value_high"] - narrow["value_low"]).iloc[0]

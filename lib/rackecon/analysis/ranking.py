@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon.analysis.distributions import Distribution, distributions, recentred, two_piece
+from rackecon.analysis.sampling import SEED, design, sample
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.money_step import per_year
 from rackecon.errors import unknown_name
@@ -42,6 +43,9 @@ METRICS = {
     "profit_usd_per_gpu_year": "",
 }
 DECIDED_SHARE = 0.8
+DRAWS = 1024
+VARIED = ("rate_error", "price_level", "utilisation", "capex")
+"""Inputs that a comparison draws."""
 Z90 = 1.6448536269514722
 """Half-width of a central 90 % interval of a normal, in standard deviations."""
 
@@ -50,43 +54,18 @@ Z90 = 1.6448536269514722
 class RankingDraws:
     """What varies between draws; seed and count are recorded with every result."""
 
-    draws: int = 1000
-    seed: int = 20261123
+    draws: int = DRAWS
+    """A power of two (:func:`rackecon.analysis.sampling.normal_points`)."""
+    seed: int = SEED
     held: tuple[str, ...] = ()
     """Inputs kept at their median: of ``rate_error``, ``price_level``, ``utilisation``, ``capex``."""
     inputs: Mapping[str, Distribution] | None = None
     """Distributions by id; those of data/distributions.csv by default."""
 
     @classmethod
-    def from_base_case(cls, *, draws: int = 1000, seed: int = 20261123) -> RankingDraws:
+    def from_base_case(cls, *, draws: int = DRAWS, seed: int = SEED) -> RankingDraws:
         """Draws over every input of data/distributions.csv that moves the comparison."""
         return cls(draws=draws, seed=seed)
-
-
-class _Normals:
-    """Standard normals by name, made once each in a fixed order, combined by loadings."""
-
-    def __init__(self, settings: RankingDraws, vendors: list[str]) -> None:
-        self.rng = np.random.default_rng(settings.seed)
-        self.draws, self.vendors, self.held = settings.draws, vendors, settings.held
-        self.inputs = dict(settings.inputs) if settings.inputs is not None else distributions()
-        self.latents: dict[str, FloatArray] = {}
-        for item in (self.inputs[name] for name in ("rate_error", "price_level", "utilisation", "capex")):
-            for latent in item.loadings:
-                if latent not in self.latents:
-                    rows = len(set(vendors)) if latent.endswith("/vendor") else 1
-                    self.latents[latent] = self.rng.standard_normal((rows, self.draws))
-
-    def score(self, name: str, rows: int) -> FloatArray:
-        """Scores of an input, shape ``(rows, draws)``; 0 throughout where it is held."""
-        loadings = self.inputs[name].loadings
-        left = np.sqrt(max(1.0 - sum(x * x for x in loadings.values()), 0.0))
-        z = left * self.rng.standard_normal((rows, self.draws))
-        order = {vendor: i for i, vendor in enumerate(dict.fromkeys(self.vendors))}
-        for latent, loading in loadings.items():
-            part = self.latents[latent]
-            z = z + loading * (part[[order[v] for v in self.vendors]] if latent.endswith("/vendor") else part)
-        return np.zeros_like(z) if name in self.held else np.asarray(z)
 
 
 def _column(frame: pd.DataFrame, name: str, default: FloatArray) -> FloatArray:
@@ -151,18 +130,13 @@ class DrawScores:
 
 def draw_scores(accelerators: Sequence[str], settings: RankingDraws) -> DrawScores:
     """Scores of every input for platforms compared with one another; they depend on no model, workload or assumption."""
-    from rackecon import catalog
-
-    known = catalog.accelerators()
-    normals = _Normals(settings, [known[key].vendor if key in known else str(key) for key in accelerators])
-    rows = len(accelerators)
-    return DrawScores(
-        rate=normals.score("rate_error", rows),
-        price=normals.score("price_level", 1),
-        sold=normals.score("utilisation", 1),
-        capital=normals.score("capex", rows),
-        inputs=normals.inputs,
+    known = dict(settings.inputs) if settings.inputs is not None else distributions()
+    inputs = {name: known[name] for name in VARIED}
+    drawn = sample(design(accelerators, ("",), inputs), settings.draws, settings.seed).replaced(
+        **dict.fromkeys(settings.held, 0.0)
     )
+    rate, price, sold, capital = (np.ascontiguousarray(drawn.values[name].T) for name in VARIED)
+    return DrawScores(rate=rate, price=price, sold=sold, capital=capital, inputs=inputs)
 
 
 def draw_factors(frame: pd.DataFrame, settings: RankingDraws) -> DrawFactors:

@@ -118,7 +118,7 @@ def design(platforms: Sequence[str], models: Sequence[str], inputs: Mapping[str,
     Parameters
     ----------
     platforms, models : sequence of str
-        Ids.
+        Ids; a platform that the catalog does not know is a vendor of its own.
     inputs : mapping, optional
         Distributions, those of data/distributions.csv by default.
 
@@ -131,7 +131,8 @@ def design(platforms: Sequence[str], models: Sequence[str], inputs: Mapping[str,
 
     known = dict(inputs) if inputs is not None else distributions()
     used = {name: item for name, item in known.items() if item.form != "fixed"}
-    vendors = tuple(catalog.accelerator(key).vendor for key in platforms)
+    chips = catalog.accelerators()
+    vendors = tuple(chips[key].vendor if key in chips else key for key in platforms)
     latents = list(dict.fromkeys(latent for item in used.values() for latent in item.loadings))
     width = {"shared": 1, "platform": len(platforms), "model": len(models), "cell": len(platforms) * len(models)}
     factors: list[str] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 import re
 import types
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
     "licence_share": (0, 0.95, "share of revenue"),
     "price_output_usd_per_mtok": (0, 1000, "USD per million output tokens"),
     "price_input_usd_per_mtok": (0, 1000, "USD per million fresh input tokens"),
-    "draws": (64, 65_536, "draws"),
+    "draws": (64, 65_536, "draws, a power of two"),
     "seed": (0, 2**31 - 1, "-"),
     "budget_usd": (1e4, 1e12, "USD"),
     "site_mw": (0.01, 10_000, "MW"),
@@ -48,6 +49,8 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
     "worst": (1, 100, "misses"),
     "experts": (1, 4096, "routed experts"),
 }
+POWERS_OF_TWO = ("draws",)
+"""Numbers that a Sobol sequence takes only as powers of two."""
 CHOICES: dict[str, tuple[str, ...]] = {
     "latency_statistic": ("median", "p99"),
     "metric": ("rack", "mw", "usd", "position"),
@@ -190,6 +193,8 @@ def _one(name: str, value: Any, kind: str) -> str:
             low, high, unit = NUMBERS[key]
             if not low <= value <= high:
                 return f"{name} {value:g} is out of range: allowed {low:,.10g} to {high:,.10g} {unit}"
+        if name in POWERS_OF_TWO and int(value) & (int(value) - 1):
+            return f"{name} {value:g} is not a power of two; nearest is {2 ** round(math.log2(value))}"
         return ""
     if kind == "bool":
         return "" if isinstance(value, bool) else f"{name} '{value}' is not true or false"
