@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 __all__ = [
     "MEASURES",
     "Summary",
+    "every_input",
     "own_case",
     "own_prices",
     "scenario_grid",
     "summarise",
 ]
 
+EVERY_INPUT_DRAWS = 8192
 MEASURES = {
     "rack": ("profit_usd_per_rack_year", "per rack-year", "per rack"),
     "mw": ("profit_usd_per_mw_year", "per provisioned MW-year", "per megawatt"),
@@ -94,6 +96,37 @@ def summarise(
     leaders = {_leader_name(rankings[k]) for k in MEASURES if k != "position"}
     sentences.append(f"The measure matters: {others}." if len(leaders) > 1 else f"{others[0].upper()}{others[1:]}.")
     return Summary(table, rankings, headline, tuple(sentences), basis)
+
+
+def every_input(
+    accelerators: Sequence[str], model: str, scenario: str | Scenario, measure: str = "rack", **overrides: Any
+) -> str:
+    """Who comes first when every uncertain input is drawn and each platform is set anew in every draw: one sentence.
+
+    Parameters
+    ----------
+    accelerators, model, scenario, measure, **overrides
+        As :func:`summarise`.
+    """
+    from rackecon.analysis.outcomes import win_table
+    from rackecon.analysis.portfolio import portfolio
+    from rackecon.analysis.propagate import propagate
+    from rackecon.analysis.sampling import sample
+
+    column, _, short = MEASURES[measure]
+    made = portfolio(accelerators, [model], [scenario], **overrides)
+    drawn = propagate(made, sample(made.plan, EVERY_INPUT_DRAWS), (column,))
+    wins = win_table(drawn, column)
+    known = wins[wins["rank"] > 0]
+    inputs = f"all {len(made.plan.inputs)} uncertain inputs drawn and every platform set anew in each case"
+    if known.empty:
+        return f"With {inputs}, nothing can be served."
+    top = known.sort_values(["win_share", "p50"], ascending=False, kind="stable").iloc[0]
+    low, high = (_amount(float(top[end]), measure).removesuffix(" a year") for end in ("p5", "p95"))
+    ends = f"nine cases in ten lie between {low} and {high} a year {short}"
+    if float(top["win_share"]) == 0.0:
+        return f"With {inputs}, nobody earns in any case; for {top['platform']} {ends}."
+    return f"With {inputs}, {top['platform']} comes first in {count(float(top['win_share']))} cases; {ends}."
 
 
 def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

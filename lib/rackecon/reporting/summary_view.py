@@ -41,6 +41,7 @@ __all__ = [
     "swings",
     "three_measures",
     "trust",
+    "widest",
 ]
 
 
@@ -103,6 +104,11 @@ def trust(story: Summary) -> Html:
     unseen = [str(row.platform) for row in story.table.itertuples() if row.accelerator not in chips]
     text += f"; {join_words(unseen)} not measured)." if unseen else ")."
     return Html(f'<p class="note">{html.escape(text)} <a href="13_validation.html">How accurate</a>.</p>', text)
+
+
+def widest(sentence: str) -> Html:
+    """The answer with every input drawn, with the page that shows it."""
+    return Html(f'<p class="note">{html.escape(sentence)} <a href="12_uncertainty.html">How sure</a>.</p>', sentence)
 
 
 def three_measures(story: Summary) -> Html:
