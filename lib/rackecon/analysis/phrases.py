@@ -8,7 +8,6 @@ from typing import Any
 
 __all__ = ["count", "join_words", "money", "number", "per_mtok", "percent", "tidy", "times", "years_text"]
 
-NBSP = "\u00a0"
 MINUS = "\u2212"
 
 
@@ -67,8 +66,8 @@ def money(value: float, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> money(1.0e7), money(-512345.0), money(0.0562)
-    ('$10.0M', '−$512k', '$0.0562')
+    >>> money(1.0e7), money(-512345.0), money(0.0562), money(0.1)
+    ('$10.0M', '−$512k', '$0.0562', '$0.10')
     """
     if value is None or not math.isfinite(value):
         return "–"
@@ -80,7 +79,11 @@ def money(value: float, digits: int = 3) -> str:
             return f"{sign}${scaled:.{decimals}f}{letter}"
     if size >= 1:
         return f"{sign}${size:.2f}"
-    return f"{sign}${size:.{digits}g}" if size else "$0"
+    if not size:
+        return "$0"
+    decimals = max(2, digits - 1 - math.floor(math.log10(size)))
+    text = f"{size:.{decimals}f}"
+    return sign + "$" + text[:4] + text[4:].rstrip("0")
 
 
 def per_mtok(value: float, which: str) -> str:
@@ -104,7 +107,7 @@ def percent(value: float, digits: int = 0) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{MINUS if value < 0 else ''}{abs(100 * value):.{digits}f}{NBSP}%".replace(NBSP, " ")
+    return f"{MINUS if value < 0 else ''}{abs(100 * value):.{digits}f} %"
 
 
 def times(value: float) -> str:
