@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackecon.catalog import accelerator, model
+from rackecon.performance.cells import Cells
+from rackecon.performance.curve import share_at
 from rackecon.performance.engine import build_engine
 from rackecon.performance.moe import distinct_experts, rank_imbalance
 from rackecon.performance.parameters import load_parameters
-from rackecon.performance.step import decode_step, decode_terms, prefill_pass
+from rackecon.performance.step import decode_step, decode_terms, pass_terms, prefill_pass
 
 USED = load_parameters()
 V = USED.values()
@@ -99,11 +101,56 @@ def test_throughput_at_growing_batch_stays_under_the_roofline(name, batch):
     assert 2.0 * arch.active_params * rate < peak
 
 
-def test_terms_and_step_agree():
+@pytest.mark.parametrize("layout", [(8, 8, 1, True), (8, 8, 1, False), (8, 1, 2, False), (1, 1, 1, False)])
+@pytest.mark.parametrize("name", ["deepseek-r1", "llama-3.3-70b"])
+def test_terms_and_step_agree(name, layout):
+    terms = decode_terms(engine_of("b200-hgx", name, layout), V, np.array([3.0]), np.array([2000.0]))
+    for n in (np.array([0.2]), np.array([5.0]), np.array([37.0]), np.array([1e7])):
+        assert terms.total(n)[0] == pytest.approx(terms.step(n).total[0], rel=1e-12)
+
+
+def test_the_share_of_experts_is_read_off_its_curve():
+    engine = engine_of("b200-hgx", "deepseek-r1", (8, 1, 1, False))
+    tokens = np.array([1.0, 3.0, 64.0, 1000.0])
+    read = share_at(engine.share_lines, np.zeros(1, dtype=np.intp), tokens)
+    assert read == pytest.approx(distinct_experts(tokens, 256, 8) / 256, rel=1e-12)
+
+
+def test_chosen_cells_have_the_times_of_the_whole_grid():
+    """Layouts down, draft depths across, loads behind: any cells of the grid, by curve, by terms and by pass."""
+    layouts = [(4, 1, 1, False), (8, 8, 1, True), (8, 1, 2, False)]
+    many = build_engine(
+        [accelerator("b200-hgx")] * 3,
+        [model("deepseek-r1")] * 3,
+        ["fp8"] * 3,
+        ["fp8"] * 3,
+        ["vllm"] * 3,
+        ["aggregated"] * 3,
+        *(np.array([float(x[i]) for x in layouts]) for i in range(3)),
+        np.array([x[3] for x in layouts]),
+        INDEX,
+    ).take(np.arange(3).reshape(3, 1, 1))
+    loads = np.array([1.0, 7.0, 60.0, 300.0, 2000.0])
+    terms = decode_terms(many, V, np.array([[1.0], [3.0]]), np.array([4096.0]))
+    whole = terms.total(loads)
+    assert whole.shape == (3, 2, 5)
+    chosen = np.array([0, 4, 13, 22, 29])
+    cells = Cells(whole.shape, chosen)
+    n = cells.of(loads)
+    assert terms.curve.at(cells).total(n) == pytest.approx(whole.ravel()[chosen], rel=1e-14)
+    assert terms.at(cells).step(n).total == pytest.approx(whole.ravel()[chosen], rel=1e-12)
+
+
+def test_pass_terms_handed_on_change_nothing():
     engine = engine_of("b200-hgx", "deepseek-r1", (8, 8, 1, True))
-    n = np.array([37.0])
-    terms = decode_terms(engine, V, np.array([3.0]), np.array([2000.0]))
-    assert terms.total(n)[0] == pytest.approx(terms.step(n).total[0], rel=1e-12)
+    known, one = pass_terms(engine, V), np.ones(1)
+    cells = Cells((1,), np.array([0, 0]))
+    assert known.at(cells).network[1].tolist() == [known.network[1][0]]  # one value for all stays one
+    alone, given = (prefill_pass(engine, V, 900 * one, 100 * one, one, 9 * one, x) for x in (None, known))
+    assert alone == given
+    terms = [decode_terms(engine, V, one, 900 * one, x) for x in (None, known)]
+    assert terms[0].total(7 * one) == terms[1].total(7 * one)
+    assert alone != prefill_pass(engine, 1.1 * V, 900 * one, 100 * one, one, 9 * one)
 
 
 def test_window_layers_stop_growing_with_context():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +97,13 @@ class Engine:
     expert_width: FloatArray  # inner size of one expert
     reserve_share: FloatArray  # share of the output length that the scheduler sets aside
     window_kept_tokens: FloatArray  # context that window layers keep in memory
+
+    @cached_property
+    def share_lines(self) -> tuple[FloatArray, FloatArray]:
+        """The curves of ``distinct_share`` as straight pieces, one after the other: value at position 0, and slope."""
+        slope = np.diff(self.distinct_share, axis=1, append=self.distinct_share[:, -1:])
+        start = self.distinct_share - slope * np.arange(slope.shape[1])
+        return start.ravel(), slope.ravel()
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Engine:
         """The same engine arrays for a choice of rows."""

@@ -7,19 +7,29 @@ Every function broadcasts over the rows of an :class:`~rackecon.performance.engi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.performance.cells import Cells
+from rackecon.performance.curve import LEAST_BATCH, StepCurve, share_at
 from rackecon.performance.engine import Engine
-from rackecon.performance.moe import GRID_LOG2_TOKENS, rank_imbalance
+from rackecon.performance.moe import rank_imbalance
 from rackecon.units import US
 
-__all__ = ["DecodeTerms", "StepTime", "decode_step", "decode_terms", "prefill_pass"]
+__all__ = [
+    "DecodeTerms",
+    "PassTerms",
+    "StepTime",
+    "decode_step",
+    "decode_terms",
+    "pass_terms",
+    "prefill_pass",
+]
 
 FloatArray = NDArray[np.float64]
 MS = 1e-3
-LAST_CELL = len(GRID_LOG2_TOKENS) - 1.001
 ROUTING_SHARE = 0.2  # a routed copy of a token is moved this often for each pass of the layer's own
 PREFILLING_SHARE = 0.1  # share of the requests in flight that prefill at a time, under light load
 EPLB_IMBALANCE = 0.5  # share of the imbalance left where redundant experts are in use (EP of 16 and wider)
@@ -49,22 +59,9 @@ def _roof(flop_s: FloatArray, byte_s: FloatArray) -> FloatArray:
     return np.sqrt(flop_s * flop_s + byte_s * byte_s)
 
 
-def _distinct_share(engine: Engine, tokens: FloatArray) -> FloatArray:
-    """Share of a layer's experts that a step touches, by interpolation on the grid of log2 tokens."""
-    return _share_at(engine.distinct_share, _row_starts(engine), tokens)
-
-
 def _row_starts(engine: Engine) -> NDArray[np.intp]:
     """Where each engine's curve begins in the flattened table of distinct shares."""
     return np.asarray(engine.share_row * engine.distinct_share.shape[-1])
-
-
-def _share_at(curves: FloatArray, starts: NDArray[np.intp], tokens: FloatArray) -> FloatArray:
-    position = np.clip(np.log2(np.maximum(tokens, 1.0)) * (1.0 / GRID_LOG2_TOKENS[1]), 0.0, LAST_CELL)
-    low = position.astype(np.intp)
-    at = starts + low
-    left = curves.take(at)
-    return np.asarray(left + (position - low) * (curves.take(at + 1) - left))
 
 
 def _imbalance(engine: Engine, v: FloatArray) -> FloatArray:
@@ -104,7 +101,9 @@ def _network_terms(engine: Engine, v: FloatArray) -> tuple[FloatArray, FloatArra
     )
 
 
-def _weight_terms(engine: Engine, v: FloatArray) -> tuple[tuple[FloatArray, FloatArray], ...]:
+def _weight_terms(
+    engine: Engine, v: FloatArray
+) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
     """Attention projections, dense and shared layers, routed experts: (s per token, s per pass) of each.
 
     Attention's token is one of its data-parallel rank; the experts' time per pass is with every expert touched.
@@ -148,6 +147,34 @@ def _moved_terms(engine: Engine, v: FloatArray) -> tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
+class PassTerms:
+    """What decode and prefill share: coefficients of weights, network and activations, whatever the lengths."""
+
+    attention: tuple[FloatArray, FloatArray]  # s per token of a rank; s per pass
+    dense: tuple[FloatArray, FloatArray]  # s per token; s per pass
+    experts: tuple[FloatArray, FloatArray]  # s per token; s per pass with every expert touched
+    network: tuple[FloatArray, FloatArray, FloatArray]  # s per pass, per token, per token of a rank
+    moved: tuple[FloatArray, FloatArray]  # s per token, per token of a rank
+
+    def at(self, cells: Cells) -> PassTerms:
+        """The terms of each of some cells."""
+        pick, pair, (once, token, ranked) = cells.of, cells.pair, self.network
+        return PassTerms(
+            attention=pair(self.attention),
+            dense=pair(self.dense),
+            experts=pair(self.experts),
+            network=(pick(once), pick(token), pick(ranked)),
+            moved=pair(self.moved),
+        )
+
+
+def pass_terms(engine: Engine, v: FloatArray) -> PassTerms:
+    """Coefficients that :func:`decode_terms` and :func:`prefill_pass` work out alike, for a caller that needs both."""
+    attention, dense, experts = _weight_terms(engine, v)
+    return PassTerms(attention, dense, experts, _network_terms(engine, v), _moved_terms(engine, v))
+
+
+@dataclass(frozen=True)
 class DecodeTerms:
     """What a decode step costs per token and per rank, for fixed parameters, draft depth and context.
 
@@ -166,41 +193,64 @@ class DecodeTerms:
     network: tuple[FloatArray, FloatArray, FloatArray]  # s per step, per token, per token of a rank
     moved: tuple[FloatArray, FloatArray]  # s per token, per token of a rank
     fixed: tuple[FloatArray, FloatArray]  # s per step, per sequence of a rank
-    distinct_share: FloatArray
+    share_lines: tuple[FloatArray, FloatArray]
     row_start: NDArray[np.intp]
 
-    def _counts(self, sequences: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        batch = np.maximum(sequences / self.pp, 1e-3)
-        local = np.maximum(batch / self.dp, np.minimum(batch, 1.0))
-        return batch * self.query, local, local * self.query
-
-    def _experts(self, tokens: FloatArray) -> FloatArray:
-        share = _share_at(self.distinct_share, self.row_start, tokens)
-        return _roof(self.experts[0] * tokens, self.experts[1] * share)
+    @cached_property
+    def curve(self) -> StepCurve:
+        """The same, as a curve of the running sequences."""
+        q, square = self.query, self.query**2
+        return StepCurve(
+            pp=self.pp if (self.pp > 1.0).any() else None,
+            per_rank=1.0 / self.dp if (self.dp > 1.0).any() else None,
+            query=q,
+            linear=(
+                self.network[0] + self.fixed[0],
+                (self.network[1] + self.moved[0]) * q,
+                self.kv + self.fixed[1] + (self.network[2] + self.moved[1]) * q,
+            ),
+            rank_roof=(self.attention[0] ** 2 * square, self.attention[1] ** 2),
+            roofs=tuple((a**2 * square, b**2) for a, b in (self.dense, self.head)),
+            experts=(self.experts[0] ** 2 * square, self.experts[1] ** 2) if self.experts[1].any() else None,
+            share_lines=self.share_lines,
+            row_start=self.row_start,
+        )
 
     def total(self, sequences: FloatArray) -> FloatArray:
         """Time of a step with ``sequences`` running [s]."""
-        tokens, local, ranked = self._counts(sequences)
-        return np.asarray(
-            self._experts(tokens)
-            + _roof(self.attention[0] * ranked, self.attention[1])
-            + _roof(self.dense[0] * tokens, self.dense[1])
-            + _roof(self.head[0] * tokens, self.head[1])
-            + (self.kv + self.fixed[1]) * local
-            + (self.network[1] + self.moved[0]) * tokens
-            + (self.network[2] + self.moved[1]) * ranked
-            + (self.network[0] + self.fixed[0])
+        return self.curve.total(sequences)
+
+    def at(self, cells: Cells) -> DecodeTerms:
+        """The terms of each of some cells."""
+        pick, pair, (once, token, ranked) = cells.of, cells.pair, self.network
+        return DecodeTerms(
+            pp=pick(self.pp),
+            dp=pick(self.dp),
+            query=pick(self.query),
+            attention=pair(self.attention),
+            dense=pair(self.dense),
+            experts=pair(self.experts),
+            head=pair(self.head),
+            kv=pick(self.kv),
+            network=(pick(once), pick(token), pick(ranked)),
+            moved=pair(self.moved),
+            fixed=pair(self.fixed),
+            share_lines=self.share_lines,
+            row_start=pick(self.row_start),
         )
 
     def step(self, sequences: FloatArray) -> StepTime:
         """Time of a step with ``sequences`` running, by operator [s]."""
-        tokens, local, ranked = self._counts(sequences)
+        batch = np.maximum(sequences / self.pp, LEAST_BATCH)
+        local = np.maximum(batch / self.dp, np.minimum(batch, 1.0))
+        tokens, ranked = batch * self.query, local * self.query
         attention = _roof(self.attention[0] * ranked, self.attention[1])
+        share = share_at(self.share_lines, self.row_start, tokens)
         return StepTime(
             attention_weights=attention,
             kv=self.kv * local,
             dense=_roof(self.dense[0] * tokens, self.dense[1]) + self.moved[0] * tokens + self.moved[1] * ranked,
-            experts=self._experts(tokens),
+            experts=_roof(self.experts[0] * tokens, self.experts[1] * share),
             head=_roof(self.head[0] * tokens, self.head[1]),
             network=self.network[0] + self.network[1] * tokens + self.network[2] * ranked,
             fixed=self.fixed[0] + self.fixed[1] * local,
@@ -208,11 +258,17 @@ class DecodeTerms:
         )
 
 
-def decode_terms(engine: Engine, v: FloatArray, query_tokens: FloatArray, context_tokens: FloatArray) -> DecodeTerms:
-    """Coefficients of a decode step; arguments as in :func:`decode_step`."""
+def decode_terms(
+    engine: Engine,
+    v: FloatArray,
+    query_tokens: FloatArray,
+    context_tokens: FloatArray,
+    shared: PassTerms | None = None,
+) -> DecodeTerms:
+    """Coefficients of a decode step; arguments as in :func:`decode_step`, ``shared`` as in :func:`prefill_pass`."""
     memory, compute = v[engine.keys["memory"]], v[engine.keys["compute"]]
     none = np.zeros_like(memory)
-    per_token = _weight_terms(engine, v)
+    known = shared or pass_terms(engine, v)
     seen = np.minimum(context_tokens, engine.sparse_tokens)
     window = np.minimum(context_tokens, engine.window_tokens)
     read = engine.kv_full_bytes * seen + engine.kv_index_bytes * context_tokens + engine.kv_window_bytes * window
@@ -236,15 +292,15 @@ def decode_terms(engine: Engine, v: FloatArray, query_tokens: FloatArray, contex
         pp=engine.pp,
         dp=engine.dp,
         query=query_tokens,
-        attention=per_token[0],
-        dense=per_token[1],
-        experts=per_token[2],
+        attention=known.attention,
+        dense=known.dense,
+        experts=known.experts,
         head=head,
         kv=kv,
-        network=_network_terms(engine, v),
-        moved=_moved_terms(engine, v),
+        network=known.network,
+        moved=known.moved,
         fixed=(fixed + none, v[engine.keys["sequence"]] * US),
-        distinct_share=engine.distinct_share.ravel(),
+        share_lines=engine.share_lines,
         row_start=_row_starts(engine),
     )
 
@@ -282,6 +338,7 @@ def prefill_pass(
     past_tokens: FloatArray,
     prompts: FloatArray,
     load: FloatArray | None = None,
+    shared: PassTerms | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Time of prefilling prompts.
 
@@ -298,6 +355,8 @@ def prefill_pass(
     load : array, optional
         Requests in flight per engine [requests]: under light load few data-parallel ranks hold a prompt, and experts
         and dense layers then work for those alone. All ranks by default.
+    shared : PassTerms, optional
+        From :func:`pass_terms`, where they are known.
 
     Returns
     -------
@@ -317,14 +376,28 @@ def prefill_pass(
     scale = v[engine.keys["prefill"]] * wide
     fixed = v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
 
-    attention, dense, experts = _weight_terms(engine, v)
-    sent, moved = _network_terms(engine, v), _moved_terms(engine, v)
-    local = _roof(attention[0] * rank_tokens, attention[1]) + core
+    known = shared or pass_terms(engine, v)
+    per_token = known.moved[0] * scale + known.network[1]
+    local = _roof(known.attention[0] * rank_tokens, known.attention[1]) + core + known.moved[1] * rank_tokens
+    local = local * scale + (known.network[0] + fixed) + known.network[2] * rank_tokens
+    starts, routed = _row_starts(engine), bool(known.experts[1].any())
+
+    (dense, dense_once), (expert, expert_once) = ([x * x for x in pair] for pair in (known.dense, known.experts))
 
     def duration(together: FloatArray) -> FloatArray:
-        routed = _roof(experts[0] * together, experts[1] * _distinct_share(engine, together))
-        work = local + _roof(dense[0] * together, dense[1]) + routed + moved[0] * together + moved[1] * rank_tokens
-        return np.asarray(work * scale + sent[0] + sent[1] * together + sent[2] * rank_tokens + fixed)
+        square = together * together
+        work = np.sqrt(dense * square + dense_once)
+        if routed:
+            share = share_at(engine.share_lines, starts, together)
+            share *= share
+            share *= expert_once
+            square *= expert
+            square += share
+            work += np.sqrt(square, out=square)
+        work *= scale
+        work += per_token * together
+        work += local
+        return work
 
     full = duration(tokens)
     latency = full
