@@ -16,6 +16,7 @@ import numpy as np
 from rackecon.analysis.assumptions import Assumptions, assumptions
 from rackecon.analysis.money import ROI_KIND, TOKEN_COUNTING, cards_for, platforms_for, with_money, with_returns
 from rackecon.economics.revenue import PriceCard
+from rackecon.texts import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,9 +93,9 @@ def _within(table: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
 def _limit_reason(scenario: Scenario) -> str:
     limits = []
     if scenario.tpot_limit_ms is not None:
-        limits.append(f"{1000.0 / scenario.tpot_limit_ms:.3g} tok/s/user")
+        limits.append(f"{number(1000.0 / scenario.tpot_limit_ms)} tok/s/user")
     if scenario.ttft_limit_ms is not None:
-        limits.append(f"a first token within {scenario.ttft_limit_ms / 1000.0:.3g} s")
+        limits.append(f"a first token within {number(scenario.ttft_limit_ms / 1000.0)} s")
     return f"no layout reaches {' and '.join(limits)}" if limits else "no layout found"
 
 

@@ -1,4 +1,4 @@
-"""Numbers and computed phrases as a reader meets them: two or three figures, units, true minus signs."""
+"""Computed phrases as a reader meets them: numbers with units, shares, times and lists."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["count", "join_words", "money", "number", "per_mtok", "percent", "tidy", "times", "years_text"]
+from rackecon.texts import MINUS, number
 
-MINUS = "\u2212"
+__all__ = ["count", "join_words", "money", "number", "per_mtok", "percent", "tidy", "times", "years_text"]
 
 
 def tidy(value: Any, digits: int = 5) -> Any:
@@ -33,32 +33,6 @@ def tidy(value: Any, digits: int = 5) -> Any:
             out[name] = [tidy(float(x), digits) for x in out[name]]
         return out
     return value
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A plain number with k, M or bn.
-
-    Examples
-    --------
-    >>> number(15321.0), number(0.02134), number(-3.0)
-    ('15,300', '0.0213', '−3')
-    """
-    if value is None or not math.isfinite(value):
-        return "–"
-    sign, size = (MINUS if value < 0 else ""), abs(value)
-    for limit, letter in ((1e9, "bn"), (1e6, "M")):
-        if size >= limit:
-            return f"{sign}{_plain(size / limit, digits)}{letter}"
-    return sign + _plain(size, digits)
-
-
-def _plain(size: float, digits: int) -> str:
-    rounded = float(f"{size:.{digits}g}")
-    if rounded >= 100 or rounded == int(rounded):
-        return f"{rounded:,.0f}"
-    decimals = max(0, digits - 1 - math.floor(math.log10(rounded))) if rounded else 0
-    text = f"{rounded:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def money(value: float, digits: int = 3) -> str:

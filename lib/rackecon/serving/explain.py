@@ -19,6 +19,7 @@ from rackecon.serving.closed_loop import acceptance_length
 from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.frontier import Frontier, search
 from rackecon.serving.points import years_since_2026
+from rackecon.texts import number
 from rackecon.units import GB_BYTES, MS_PER_S
 
 __all__ = ["MemoryUse", "StepBreakdown", "memory_use", "step_breakdown", "why_lost"]
@@ -214,7 +215,7 @@ def why_lost(front: Frontier, hold: Mapping[str, object], **options: Any) -> str
     ratio = mine["total_tok_s_per_gpu"] / best["total_tok_s_per_gpu"]
     if ratio >= 0.999:
         return f"{name}: as good as the best ({best['layout']})"
-    text = f"{name}: {100 * (1 - ratio):.3g} % fewer tokens per second and GPU than {best['layout']}"
+    text = f"{name}: {number(100 * (1 - ratio))} % fewer tokens per second and GPU than {best['layout']}"
     where = {
         "accelerator": front.accelerator,
         "model": front.model,
@@ -232,7 +233,7 @@ def why_lost(front: Frontier, hold: Mapping[str, object], **options: Any) -> str
     worst = max(cost, key=lambda key: cost[key])
     if cost[worst] <= 0:
         return f"{text}: more of its GPU time goes to prefill"
-    return f"{text}: {worst} take{'s' if worst in SINGULAR else ''} {cost[worst]:.3g} ms more GPU time per output token"
+    return f"{text}: {worst} take{'s' if worst in SINGULAR else ''} {number(cost[worst])} ms more GPU time per output token"
 
 
 SINGULAR = ("attention over the cache", "output head", "network between GPUs")
