@@ -41,6 +41,7 @@ def test_a_prediction_confirms_each_point(mode):
         found = predict(Points.from_rows(rows))
         assert np.allclose(found.total_tok_s_per_gpu, front.rows["total_tok_s_per_gpu"], rtol=1e-6)
         assert np.allclose(found.ttft_ms, front.rows["ttft_ms"], rtol=1e-6)
+        assert (found.bottleneck == front.rows["bottleneck"]).all()
     assert (front.rows["gpus"] == front.rows["prefill_gpus"] + front.rows["decode_gpus"]).all()
     share = front.rows["prefill_gpu_share"]
     assert ((share >= 0) & (share <= 1)).all()
@@ -54,7 +55,8 @@ def test_nothing_fits_is_said_with_the_ledger():
 
 def test_nothing_is_fast_enough_is_said_with_the_fastest():
     front = search("h100-sxm", "llama-3.3-70b", 1024, 1024, tpot_limit_ms=0.5)
-    assert front.reason.startswith("no layout reaches 2e+03 tok/s/user: the fastest gives")
+    assert front.reason.startswith("no layout reaches 2,000 tok/s/user: the fastest gives")
+    assert "e+" not in search("h100-sxm", "llama-3.3-70b", 131072, 4096, ttft_limit_ms=1.0).reason
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,42 @@ def test_candidates_keep_their_order_when_lengths_change():
     first, second = (candidates("b200-hgx", "gpt-oss-120b", isl, 1024) for isl in (1024, 4096))
     for name in ("mode", "tp", "ep", "dp_attention", "draft_tokens"):
         assert (first[name] == second[name]).all()
+
+
+@pytest.mark.parametrize("chip", ["gb200-nvl72", "l40s"])
+def test_the_front_is_the_best_of_all_candidates(chip):
+    """Layouts that the search leaves out, because they do not fit, and its shortcuts change nothing."""
+    front = search(chip, "deepseek-r1", 2048, 512, tpot_limit_ms=40.0)
+    every = candidates(chip, "deepseek-r1", 2048, 512)
+    assert front.candidates == len(every["fits"])
+    assert front.fitting == every["fits"].sum()
+    speed, rate = every["tok_s_per_user"], every["total_tok_s_per_gpu"]
+    allowed = every["fits"] & (every["tpot_ms"] <= 40.0)
+    best = [i for i in np.flatnonzero(allowed) if not (rate[allowed & (speed > speed[i])] >= rate[i]).any()]
+    best = [i for i in best if not (rate[allowed & (speed == speed[i])] > rate[i]).any()]
+    assert np.unique(speed[best]) == pytest.approx(front.rows["tok_s_per_user"], rel=1e-12)
+    assert np.unique(rate[best])[::-1] == pytest.approx(front.rows["total_tok_s_per_gpu"], rel=1e-12)
+    assert set(front.rows["concurrency"]) <= set(every["concurrency"][best])
+
+
+def test_some_candidates_are_as_they_stand_among_all():
+    every = candidates("gb200-nvl72", "deepseek-r1", 2048, 512)
+    only = np.array([3, 700, 2639, 2640, 5000, len(every["fits"]) - 1])
+    some = candidates("gb200-nvl72", "deepseek-r1", 2048, 512, only=only)
+    for name, values in some.items():
+        if values.dtype.kind == "f":
+            assert values == pytest.approx(every[name][only], rel=1e-12, nan_ok=True), name
+        else:
+            assert (values == every[name][only]).all(), name
+
+
+def test_one_bench_serves_two_sets_of_parameters():
+    """What a platform's passes cost is kept between searches, for the parameters it was worked out with alone."""
+    used = load_parameters()
+    slow = used.from_vector(used.to_vector() + 0.5)
+    first, other, again = (search("h200-sxm", "deepseek-r1", 1024, 1024, parameters=p) for p in (used, slow, used))
+    assert (first.table == again.table).all(axis=None)
+    assert not np.array_equal(first.rows["tok_s_per_user"], other.rows["tok_s_per_user"])
 
 
 def test_a_held_layout_is_held():

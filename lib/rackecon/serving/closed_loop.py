@@ -9,17 +9,25 @@ Disaggregated: decode has no prefill term; prefill is a queue used to :math:`\\r
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.performance.cells import Cells
+from rackecon.performance.curve import StepCurve
 from rackecon.performance.engine import Engine
-from rackecon.performance.memory import ledger, reserved_context
-from rackecon.performance.step import StepTime, decode_terms, prefill_pass
+from rackecon.performance.memory import Ledger, ledger, reserved_context
+from rackecon.performance.step import (
+    DecodeTerms,
+    PassTerms,
+    StepTime,
+    decode_terms,
+    pass_terms,
+    prefill_pass,
+)
 
-__all__ = ["Load", "Solution", "acceptance_length", "aggregated", "decode_pool", "disaggregated"]
+__all__ = ["DecodeSide", "Load", "Solution", "acceptance_length", "aggregated", "decode_side", "disaggregated"]
 
 FloatArray = NDArray[np.float64]
 MS = 1e-3
@@ -56,7 +64,17 @@ class Solution:
     queued: FloatArray
     max_sequences: FloatArray
     fits: NDArray[np.bool_]
-    step: StepTime
+    terms: DecodeTerms
+    sequences: FloatArray  # running in one (decode) engine
+
+    @property
+    def step(self) -> StepTime:
+        """Time of a decode step by operator [s]."""
+        return self.terms.step(self.sequences)
+
+    def step_at(self, cells: Cells) -> StepTime:
+        """The same for some cells alone."""
+        return self.terms.at(cells).step(cells.of(self.sequences))
 
 
 def acceptance_length(draft_tokens: FloatArray, accept: FloatArray | float) -> FloatArray:
@@ -88,28 +106,31 @@ def _speculation(engine: Engine, v: FloatArray, load: Load) -> FloatArray:
     return np.where(load.draft_tokens > 0, acceptance_length(load.draft_tokens, v[engine.keys["accept"]]), 1.0)
 
 
-def aggregated(engine: Engine, v: FloatArray, load: Load, engines: FloatArray) -> Solution:
+def aggregated(
+    engine: Engine, v: FloatArray, load: Load, engines: FloatArray, shared: PassTerms | None = None
+) -> Solution:
     """Solve many aggregated rows; ``load.concurrency`` is of the deployment of ``engines`` equal engines."""
+    known = shared or pass_terms(engine, v)
     concurrency = load.concurrency / engines
     context = load.isl_tokens + 0.5 * load.osl_tokens
     room = ledger(engine, reserved_context(engine, load.isl_tokens, load.osl_tokens))
     fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
     most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
     prompts = np.clip(concurrency / engine.dp / PROMPT_BATCHING, 1.0, most_prompts)
-    latency, busy = prefill_pass(engine, v, fresh, past, prompts, concurrency)
+    latency, busy = prefill_pass(engine, v, fresh, past, prompts, concurrency, known)
     first = _first_token(engine, v, latency, busy, concurrency / engine.dp, load.speed)
     a = _speculation(engine, v, load)
     query = 1.0 + load.draft_tokens
     cap = np.maximum(room.max_sequences, 1.0)
     mix = v[engine.keys["mix"]]
     n = np.minimum(concurrency, cap)
-    terms = decode_terms(engine, v, query, context)
+    terms = decode_terms(engine, v, query, context, known)
+    curve = terms.curve
     steps, stall = load.osl_tokens / a * load.speed, mix * busy * load.speed
     for _ in range(ITERATIONS):
-        life = steps * terms.total(n) + stall * n
+        life = steps * curve.total(n) + stall * n
         n = np.minimum(concurrency / (1.0 + first / life), cap)
-    step = terms.step(n)
-    life = steps * step.total + stall * n
+    life = steps * curve.total(n) + stall * n
     rate = n / life
     queued = np.maximum(concurrency - n - rate * first, 0.0)
     share = np.clip(rate * busy * load.speed, 0.0, 1.0)
@@ -122,98 +143,161 @@ def aggregated(engine: Engine, v: FloatArray, load: Load, engines: FloatArray) -
         queued * engines,
         room.max_sequences,
         room.fits,
-        step,
+        terms,
+        n,
+    )
+
+
+@dataclass(frozen=True)
+class DecodeSide:
+    """The decode engines of a deployment before their number is known."""
+
+    room: Ledger
+    terms: DecodeTerms
+    steps: FloatArray  # of one sequence, with the software's factor on time
+
+    def rate(self, concurrency: FloatArray) -> FloatArray:
+        """Requests per second of one engine fed by a prefill pool that keeps up, where it runs all that fit."""
+        n = np.minimum(concurrency, np.maximum(self.room.max_sequences, 1.0))
+        return np.asarray(n / (self.steps * self.terms.curve.total(n)))
+
+
+def decode_side(engine: Engine, v: FloatArray, load: Load, shared: PassTerms | None = None) -> DecodeSide:
+    """What of :func:`disaggregated` neither the load nor the prefill pool changes."""
+    context = load.isl_tokens + 0.5 * load.osl_tokens
+    return DecodeSide(
+        ledger(engine, reserved_context(engine, load.isl_tokens, load.osl_tokens)),
+        decode_terms(engine, v, 1.0 + load.draft_tokens, context, shared),
+        load.osl_tokens / _speculation(engine, v, load) * load.speed,
     )
 
 
 def disaggregated(
-    decode: Engine, prefill: Engine, v: FloatArray, load: Load, decode_workers: FloatArray, prefill_workers: FloatArray
+    decode: Engine,
+    prefill: Engine,
+    v: FloatArray,
+    load: Load,
+    decode_workers: FloatArray,
+    prefill_workers: FloatArray,
+    side: DecodeSide | None = None,
+    shared: PassTerms | None = None,
 ) -> Solution:
-    """Solve many disaggregated rows: two pools, rate-matched."""
-    context = load.isl_tokens + 0.5 * load.osl_tokens
-    room = ledger(decode, reserved_context(decode, load.isl_tokens, load.osl_tokens))
+    """Solve many disaggregated rows: two pools, rate-matched.
+
+    ``side`` is what :func:`decode_side` gave and ``shared`` the pass terms of ``prefill``, where they are known.
+    """
+    ready = side or decode_side(decode, v, load)
+    room, terms, steps = ready.room, ready.terms, ready.steps
     prefill_room = ledger(prefill, load.isl_tokens)
     fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
     most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
     per_worker = load.concurrency / prefill_workers
     prompts = np.clip(per_worker / prefill.dp / PROMPT_BATCHING, 1.0, most_prompts)
-    latency, busy = prefill_pass(prefill, v, fresh, past, prompts, per_worker)
+    latency, busy = prefill_pass(prefill, v, fresh, past, prompts, per_worker, shared)
     busy = busy + v[prefill.keys["handoff"]] * MS / prefill.dp
     bound = prefill_workers / (busy * load.speed)
     first = v[decode.keys["ttft_base"]] * MS + latency * load.speed + v[decode.keys["kv_transfer"]] * MS
-    a = _speculation(decode, v, load)
-    query = 1.0 + load.draft_tokens
     most = np.minimum(load.concurrency / decode_workers, np.maximum(room.max_sequences, 1.0))
     waiting = v[decode.keys["ttft_wait"]] * prefill_workers * prefill.dp
     waiting = waiting * np.where(prefill.dp > 1, v[decode.keys["ttft_dp"]], 1.0)
-    terms = decode_terms(decode, v, query, context)
-    steps = load.osl_tokens / a * load.speed
-
-    def excess(n: FloatArray) -> FloatArray:
-        """Log of requests in decode, prefill and queue over those in flight."""
-        rate = n / (steps * terms.total(n)) * decode_workers
-        used = rate / bound
-        queue = waiting * used * used / np.maximum(1.0 - used, 1e-4)
-        return np.asarray(np.log((n * decode_workers + rate * first + queue) / load.concurrency))
-
-    n = _root(excess, most)
-    step = terms.step(n)
-    life = steps * step.total
+    flight = _Flight(
+        terms.curve,
+        decode_workers / (steps * bound),
+        decode_workers / load.concurrency,
+        bound * first / load.concurrency,
+        waiting / load.concurrency,
+    )
+    n, step_s = flight.root(most)
+    life = steps * step_s
     rate = np.minimum(n / life * decode_workers, bound)
-    waited = np.maximum(load.concurrency - n * decode_workers, rate * first)
+    decoding, starting = n * decode_workers, rate * first
+    waited = np.maximum(load.concurrency - decoding, starting)
     used = np.minimum(rate / bound, STEADY_USE)
     queue = waiting * used * used / (1.0 - used)
-    queued = np.maximum(waited - rate * first - queue, 0.0)
+    queued = np.maximum(waited - starting - queue, 0.0)
     gpus_p, gpus_d = prefill_workers * prefill.tp * prefill.pp, decode_workers * decode.tp * decode.pp
     return Solution(
         rate,
-        n * decode_workers,
+        decoding,
         life / load.osl_tokens,
         waited / rate,
         gpus_p / (gpus_p + gpus_d),
         queued,
         room.max_sequences,
         room.fits & prefill_room.fits,
-        step,
+        terms,
+        n,
     )
 
 
-def decode_pool(engine: Engine, v: FloatArray, load: Load, latency_s: FloatArray, busy_s: FloatArray) -> Solution:
-    """One decode engine fed by a prefill pool that keeps up: rates per engine, first tokens without a prefill queue."""
-    context = load.isl_tokens + 0.5 * load.osl_tokens
-    room = ledger(engine, reserved_context(engine, load.isl_tokens, load.osl_tokens))
-    wait = v[engine.keys["ttft_wait"]] * v[engine.keys["ttft_dp"]]
-    first = v[engine.keys["ttft_base"]] * MS + latency_s + wait * busy_s + v[engine.keys["kv_transfer"]] * MS
-    a = _speculation(engine, v, load)
-    query = 1.0 + load.draft_tokens
-    n = np.minimum(load.concurrency, np.maximum(room.max_sequences, 1.0))
-    step = decode_terms(engine, v, query, context).step(n)
-    life = load.osl_tokens / a * step.total * load.speed
-    rate = n / life
-    fits = room.fits & (load.concurrency <= room.max_sequences)
-    none = np.zeros_like(rate)
-    return Solution(rate, n, life / load.osl_tokens, first, none, none, room.max_sequences, fits, step)
+@dataclass(frozen=True)
+class _Flight:
+    """Requests of a deployment of two pools, over those in flight, as a function of what one decode engine runs."""
+
+    curve: StepCurve
+    use: FloatArray  # busy share of the prefill pool [s per sequence: over the time of a step]
+    decoding: FloatArray  # per sequence
+    starting: FloatArray  # in prefill and on the way, with the prefill pool all busy
+    waiting: FloatArray
+
+    def excess(self, n: FloatArray, step_s: FloatArray) -> FloatArray:
+        """Log of requests in decode, prefill and queue over those in flight."""
+        used = self.use * n
+        used /= step_s
+        free = 1.0 - used
+        queue = used * used
+        queue *= self.waiting
+        queue /= np.maximum(free, 1e-4, out=free)
+        queue += self.starting * used
+        queue += self.decoding * n
+        return np.log(queue, out=queue)
+
+    def at(self, cells: Cells) -> _Flight:
+        """The same for some cells alone."""
+        pick = cells.of
+        return _Flight(
+            self.curve.at(cells), pick(self.use), pick(self.decoding), pick(self.starting), pick(self.waiting)
+        )
+
+    def root(self, most: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Largest ``n`` up to ``most`` with ``excess(n) <= 0``, and its step [s]; cells with room for more keep ``most``."""
+        step_s = self.curve.total(most)
+        over = self.excess(most, step_s)
+        n = np.broadcast_to(most, over.shape).copy()
+        step_s = np.broadcast_to(step_s, over.shape).copy()
+        cells = Cells(over.shape, np.flatnonzero(over > 0.0))
+        if len(cells):
+            full = self.at(cells)
+            found = _root(full, cells.of(n), cells.of(over))
+            n.reshape(-1)[cells.chosen] = found
+            step_s.reshape(-1)[cells.chosen] = full.curve.total(found)
+        return n, step_s
 
 
-def _root(excess: Callable[[FloatArray], FloatArray], most: FloatArray) -> FloatArray:
-    """Largest ``n`` up to ``most`` with ``excess(n) <= 0``, for a rising function of log ``n``.
+def _root(flight: _Flight, most: FloatArray, outside: FloatArray) -> FloatArray:
+    """Where ``excess`` is zero, for a rising function of log ``n`` that is ``outside`` above zero at ``most``.
 
     Bisection in logs, then false positions that halve an end kept twice (Illinois), so that the answer is smooth in
     every parameter; within 6e-5 of the root.
     """
-    low, high = np.full_like(most, 1e-2), most.copy()
-    n, inside, outside = most, np.full_like(most, np.nan), np.full_like(most, np.nan)
-    before = np.zeros_like(most, dtype=bool)
-    for turn in range(BISECTIONS + FALSE_POSITIONS + 1):
-        if turn > BISECTIONS:
-            share = np.clip(inside / (inside + outside), 0.0, 1.0)
-            n = np.where(np.isfinite(share), low * (high / low) ** share, high)
-        elif turn:
-            n = np.sqrt(low * high)
-        value = excess(n)
+    low, inside = np.full_like(most, 1e-2), np.full_like(most, np.nan)
+    ratio = most / low  # of the ends
+    for _ in range(BISECTIONS):
+        ratio = np.sqrt(ratio)
+        n = low * ratio
+        value = flight.excess(n, flight.curve.total(n))
+        over = value > 0.0
+        low = np.where(over, low, n)
+        outside, inside = np.where(over, value, outside), np.where(over, inside, -value)
+    high = low * ratio
+    for turn in range(1, FALSE_POSITIONS + 1):
+        share = np.clip(inside / (inside + outside), 0.0, 1.0)
+        n = np.where(np.isfinite(share), low * (high / low) ** share, high)
+        if turn == FALSE_POSITIONS:
+            break
+        value, before = flight.excess(n, flight.curve.total(n)), over
         over = value > 0.0
         high, low = np.where(over, n, high), np.where(over, low, n)
-        kept = np.where((over == before) & (turn > BISECTIONS + 1), 0.5, 1.0)
+        kept = np.where(over == before, 0.5, 1.0) if turn > 1 else 1.0
         outside, inside = np.where(over, value, outside * kept), np.where(over, inside * kept, -value)
-        before = over
     return n

@@ -49,25 +49,28 @@ class Conditions:
 
 
 def effect_terms(cell: str, model: str, c: Conditions) -> list[tuple[str, FloatArray]]:
-    """Names of the coefficients that apply to a cell and model, each with the term it multiplies."""
+    """Names of the coefficients that apply to a cell and model, each with the term it multiplies.
+
+    A term has the axes of what it depends on; all broadcast to the shape of the load.
+    """
     load = np.clip((np.log2(np.maximum(c.load_per_gpu, 1e-2)) - 3.0) / 3.0, -1.5, 2.0)
     ratio = np.clip(np.log2(c.isl_tokens / c.osl_tokens) / 3.0, -1.2, 1.2)
-    one = np.ones_like(load)
-    era = np.searchsorted(ERA_ENDS, c.years, side="right") * one
+    one = np.ones(1)
+    era = np.searchsorted(ERA_ENDS, c.years, side="right")
     return [
         (cell, one),
         (f"{cell}|load", load),
-        (f"{cell}|input", ratio * one),
-        (f"{cell}|draft", c.drafting * one),
-        (f"{cell}|dp", c.dp_attention * one),
+        (f"{cell}|input", ratio),
+        (f"{cell}|draft", c.drafting),
+        (f"{cell}|dp", c.dp_attention),
         *((f"{cell}|{ERA_NAMES[k]}", (era == k).astype(float)) for k in range(len(ERA_NAMES))),
         (f"model {model}", one),
-        (f"model {model}|input", ratio * one),
+        (f"model {model}|input", ratio),
         (f"{LATENCY_PREFIX}{cell}", one),
         (f"{LATENCY_PREFIX}{cell}|load", load),
-        (f"{LATENCY_PREFIX}{cell}|input", ratio * one),
-        (f"{LATENCY_PREFIX}{cell}|draft", c.drafting * one),
-        (f"{LATENCY_PREFIX}{cell}|dp", c.dp_attention * one),
+        (f"{LATENCY_PREFIX}{cell}|input", ratio),
+        (f"{LATENCY_PREFIX}{cell}|draft", c.drafting),
+        (f"{LATENCY_PREFIX}{cell}|dp", c.dp_attention),
     ]
 
 
@@ -89,10 +92,10 @@ def correction(effects: Mapping[str, float], cell: str, model: str, c: Condition
     Returns
     -------
     tuple of ndarray
-        ``(rate, first_token)``, both 1 where nothing was measured.
+        ``(rate, first_token)``, both 1 where nothing was measured; on the axes that the coefficients make them depend
+        on.
     """
-    rate = np.zeros_like(np.asarray(c.load_per_gpu, dtype=float))
-    first = np.zeros_like(rate)
+    rate = first = np.zeros(1)
     for name, term in effect_terms(cell, model, c):
         value = effects.get(name, 0.0)
         if value and name.startswith(LATENCY_PREFIX):
@@ -137,7 +140,8 @@ def design(
         rows = np.array([i for i, x in enumerate(pairs) if x == pair])
         part = Conditions(*(np.asarray(getattr(c, name), dtype=float)[rows] for name in c.__dataclass_fields__))
         for name, term in effect_terms(*pair, part):
-            entries.setdefault(name, {}).update(zip(rows.tolist(), term.tolist(), strict=True))
+            every = np.broadcast_to(term, rows.shape)
+            entries.setdefault(name, {}).update(zip(rows.tolist(), every.tolist(), strict=True))
     names = tuple(sorted(name for name, values in entries.items() if any(values.values())))
     rate = np.zeros((len(pairs), len(names)))
     first = np.zeros_like(rate)

@@ -6,27 +6,20 @@ misses a latency limit falls out with a reason; the rest is reduced to its Paret
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.catalog import Model, accelerator, base_case, model
-from rackecon.errors import InputError, unknown_name
-from rackecon.performance.engine import PRECISION_BITS
-from rackecon.performance.families import ENGINES
-from rackecon.performance.parameters import ServingParameters, load_parameters
-from rackecon.serving.candidates import MODES, Task, evaluate_all
+from rackecon.catalog import Model
+from rackecon.performance.parameters import ServingParameters
+from rackecon.serving.candidates import Outcome, evaluate_all, evaluate_fitting
 from rackecon.serving.front import Frontier, empty_front, layout_texts, pareto_rows
-from rackecon.serving.layouts import default_precision
-from rackecon.serving.points import years_since_2026
-from rackecon.serving.tails import tail_factors
+from rackecon.serving.task import Limits, Task
+from rackecon.texts import number
 
 __all__ = ["Frontier", "candidates", "search"]
-
-MOST_GPUS = 128
 
 
 def search(
@@ -98,58 +91,56 @@ def search(
     >>> len(front) > 5
     True
     """
-    tail, first_tail = tail_factors(latency_statistic, parameters)
-    for name, limit in (("ttft_limit_ms", ttft_limit_ms), ("tpot_limit_ms", tpot_limit_ms)):
-        if limit is not None and not (math.isfinite(limit) and limit > 0):
-            raise InputError(f"{name} {limit:g} is out of range: needs a positive number of milliseconds")
-    task = _task(
-        accelerator_id,
-        model_id,
-        isl_tokens,
-        osl_tokens,
-        prefix_cache_hit,
-        weight_precision,
-        kv_precision,
-        mode,
-        engine,
-        date,
-        max_gpus,
-        speculative,
-        parameters,
-        hold,
+    limits = Limits.checked(ttft_limit_ms, tpot_limit_ms, latency_statistic, parameters)
+    task = Task.checked(
+        accelerator_id=accelerator_id,
+        model_id=model_id,
+        isl_tokens=isl_tokens,
+        osl_tokens=osl_tokens,
+        prefix_cache_hit=prefix_cache_hit,
+        weight_precision=weight_precision,
+        kv_precision=kv_precision,
+        mode=mode,
+        engine=engine,
+        date=date,
+        max_gpus=max_gpus,
+        speculative=speculative,
+        parameters=parameters,
+        hold=hold,
     )
     if not task.chip.servable:
         return empty_front(task.chip, task.arch, isl_tokens, osl_tokens, f"not modelled: {task.chip.note}")
-    found = evaluate_all(task)
-    ledger_text = found.ledgers[0]
-    ok, speed, rate = (found.column(name) for name in ("fits", "tok_s_per_user", "total_tok_s_per_gpu"))
-    count, fitting = len(ok), int(ok.sum())
-    if not fitting:
-        reason = f"does not fit: {ledger_text}"
-        return empty_front(task.chip, task.arch, isl_tokens, osl_tokens, reason, count, ledger_text)
-    within, reason = ok, ""
-    if tpot_limit_ms is not None:
-        within = ok & (1e3 / speed * tail <= tpot_limit_ms * (1 + 1e-9))
-        if not within.any():
-            fastest = float(speed[ok].max()) / tail
-            reason = f"no layout reaches {1e3 / tpot_limit_ms:.3g} tok/s/user: the fastest gives {fastest:.3g}"
-    if ttft_limit_ms is not None and within.any():
-        before, first = within, found.column("ttft_ms") * first_tail
-        within = before & (first <= ttft_limit_ms * (1 + 1e-9))
-        if not within.any():
-            soonest = float(first[before].min())
-            reason = (
-                f"no layout gives the first token within {ttft_limit_ms:.4g} ms: the soonest takes {soonest:.4g} ms"
-            )
-    if not within.any():
-        return empty_front(task.chip, task.arch, isl_tokens, osl_tokens, reason, count, ledger_text)
-    keep = pareto_rows(speed, rate, within)
+    found = evaluate_fitting(task)
+    seen = found.outcome()
+    fitting = int(seen.fits.sum())
+    within, reason = _within(limits, seen) if fitting else (seen.fits, f"does not fit: {found.room}")
+    if reason:
+        return empty_front(task.chip, task.arch, isl_tokens, osl_tokens, reason, found.count, found.room)
+    keep = pareto_rows(seen.tok_s_per_user, seen.total_tok_s_per_gpu, within)
     front = found.rows(keep)
     del front["fits"]
     front["layout"] = layout_texts(front)
     front["weight_precision"] = np.full(len(keep), task.weight)
     front["kv_precision"] = np.full(len(keep), task.kv)
-    return Frontier(task.chip.id, task.arch.id, isl_tokens, osl_tokens, front, "", count, fitting, ledger_text)
+    return Frontier(task.chip.id, task.arch.id, isl_tokens, osl_tokens, front, "", found.count, fitting, found.room)
+
+
+def _within(limits: Limits, seen: Outcome) -> tuple[NDArray[np.bool_], str]:
+    """Candidates that fit and keep the limits; why there are none."""
+    within = seen.fits
+    if limits.tpot_ms is not None:
+        speed = seen.tok_s_per_user / limits.tpot_tail
+        within = within & (1e3 / speed <= limits.tpot_ms * (1 + 1e-9))
+        if not within.any():
+            fastest = number(float(speed[seen.fits].max()))
+            return within, f"no layout reaches {number(1e3 / limits.tpot_ms)} tok/s/user: the fastest gives {fastest}"
+    if limits.ttft_ms is not None:
+        before, first = within, seen.ttft_ms * limits.ttft_tail
+        within = before & (first <= limits.ttft_ms * (1 + 1e-9))
+        if not within.any():
+            wanted, soonest = number(limits.ttft_ms, 4), number(float(first[before].min()), 4)
+            return within, f"no layout gives the first token within {wanted} ms: the soonest takes {soonest} ms"
+    return within, ""
 
 
 def candidates(
@@ -187,76 +178,20 @@ def candidates(
     dict of ndarray
         Columns of a front, and ``fits``; empty for an accelerator that is not modelled.
     """
-    task = _task(
-        accelerator_id,
-        model_id,
-        isl_tokens,
-        osl_tokens,
-        prefix_cache_hit,
-        weight_precision,
-        kv_precision,
-        mode,
-        engine,
-        date,
-        max_gpus,
-        speculative,
-        parameters,
-        hold,
+    task = Task.checked(
+        accelerator_id=accelerator_id,
+        model_id=model_id,
+        isl_tokens=isl_tokens,
+        osl_tokens=osl_tokens,
+        prefix_cache_hit=prefix_cache_hit,
+        weight_precision=weight_precision,
+        kv_precision=kv_precision,
+        mode=mode,
+        engine=engine,
+        date=date,
+        max_gpus=max_gpus,
+        speculative=speculative,
+        parameters=parameters,
+        hold=hold,
     )
     return evaluate_all(task, only).rows() if task.chip.servable else {}
-
-
-def _task(
-    accelerator_id: str,
-    model_id: str | Model,
-    isl: float,
-    osl: float,
-    hit: float,
-    weight: str | None,
-    kv: str | None,
-    mode: str | None,
-    engine: str | None,
-    date: str | None,
-    max_gpus: int | None,
-    speculative: str | None,
-    parameters: ServingParameters | None,
-    hold: Mapping[str, object] | None,
-) -> Task:
-    """What is searched, checked."""
-    chip = accelerator(accelerator_id)
-    arch = model_id if isinstance(model_id, Model) else model(model_id)
-    for name, value in (("isl_tokens", isl), ("osl_tokens", osl)):
-        if not (math.isfinite(value) and value >= 1):
-            raise InputError(f"{name} {value:g} is out of range: needs at least 1 token")
-    if not 0.0 <= hit < 1.0:
-        raise InputError(f"prefix_cache_hit {hit:g} is out of range: needs 0 to below 1")
-    weight = weight or default_precision(chip, arch)
-    kv = kv or ("fp8" if weight in ("fp8", "fp4") else "bf16")
-    for kind, text, allowed in (
-        ("mode", mode, MODES),
-        ("speculative", speculative, ("none", "mtp", "eagle3")),
-        ("weight_precision", weight, tuple(PRECISION_BITS)),
-        ("kv_precision", kv, tuple(PRECISION_BITS)),
-        ("engine", engine, ENGINES),
-    ):
-        if text is not None and text not in allowed:
-            raise unknown_name(kind, text, allowed)
-    longest = arch.max_context_tokens
-    if longest and isl + osl > longest * 1.05:
-        raise InputError(f"{isl + osl:g} tokens exceed the {longest} that {arch.id} was made for")
-    return Task(
-        chip=chip,
-        arch=arch,
-        isl_tokens=isl,
-        osl_tokens=osl,
-        prefix_cache_hit=hit,
-        weight=weight,
-        kv=kv,
-        engine=engine,
-        years=years_since_2026(date or base_case().as_of_date),
-        mode=mode,
-        most_gpus=max_gpus or MOST_GPUS,
-        speculative=speculative,
-        parameters=parameters or load_parameters(),
-        held=dict(hold or {}),
-    )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rackecon.performance.engine import Engine
 from rackecon.performance.parameters import ServingParameters, load_parameters
+from rackecon.serving.bottlenecks import bottlenecks
 from rackecon.serving.closed_loop import Load, Solution, aggregated, disaggregated
 from rackecon.serving.corrections import Conditions, design
 from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS, Points
@@ -17,7 +18,6 @@ __all__ = ["Predictions", "Prepared", "predict", "prepare"]
 
 FloatArray = NDArray[np.float64]
 LIGHT_LOAD = 80.0  # requests per data-parallel rank up to which recipes draft 3 tokens
-BOTTLENECKS = ("weights", "kv", "compute", "network", "host")
 
 
 @dataclass(frozen=True)
@@ -222,19 +222,7 @@ def predict(
     for i in np.flatnonzero(~ready.supported):
         reason[i] = f"no facts enough for {points.accelerator[i]}: see its note in data/accelerators.csv"
     for rows, done in parts:
-        terms = np.stack(
-            [
-                done.step.attention_weights + done.step.dense + done.step.experts + done.step.head,
-                done.step.kv,
-                (done.step.attention_weights + done.step.dense) * done.step.compute_share,
-                done.step.network,
-                done.step.fixed,
-            ]
-        )
-        order = np.argmax(np.nan_to_num(terms), axis=0)
-        names = np.array(BOTTLENECKS)[order]
-        names = np.where((order == 0) & (done.step.compute_share > 0.7), "compute", names)
-        bottleneck[rows] = names
+        bottleneck[rows] = bottlenecks(done.step)
         for i, ok in zip(rows, done.fits, strict=True):
             if not ok:
                 status[i] = "does_not_fit"
