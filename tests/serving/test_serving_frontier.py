@@ -6,6 +6,7 @@ import pytest
 from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.explain import memory_use, step_breakdown, why_lost
+from rackecon.serving.front import pareto_rows
 from rackecon.serving.frontier import candidates, search
 from rackecon.serving.launch_flags import SERVERS, launch_flags
 from rackecon.serving.points import Points
@@ -81,6 +82,20 @@ def test_candidates_keep_their_order_when_lengths_change():
     first, second = (candidates("b200-hgx", "gpt-oss-120b", isl, 1024) for isl in (1024, 4096))
     for name in ("mode", "tp", "ep", "dp_attention", "draft_tokens"):
         assert (first[name] == second[name]).all()
+
+
+@pytest.mark.parametrize("levels", [3, 40, 4000])
+def test_a_front_holds_what_no_other_row_beats(levels):
+    """With few levels, many rows have the same speed or rate."""
+    rng = np.random.default_rng(levels)
+    speed, rate = (np.exp(rng.integers(1, levels + 1, 600) / levels * 5.0) for _ in range(2))
+    allowed = rng.random(600) < 0.7
+    beaten = (speed >= speed[:, None]) & (rate >= rate[:, None]) & ((speed > speed[:, None]) | (rate > rate[:, None]))
+    best = {(speed[i], rate[i]) for i in np.flatnonzero(allowed & ~(beaten & allowed).any(axis=1))}
+    rows = pareto_rows(speed, rate, allowed)
+    assert len(rows) == len(best)
+    assert {(speed[i], rate[i]) for i in rows} == best
+    assert (np.diff(speed[rows]) > 0).all()
 
 
 @pytest.mark.parametrize("chip", ["gb200-nvl72", "l40s"])

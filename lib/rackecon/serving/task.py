@@ -20,7 +20,6 @@ from rackecon.performance.step import PassTerms, pass_terms
 from rackecon.serving.layouts import Layout, decode_layouts, default_precision, engine_layouts, matches, prefill_layouts
 from rackecon.serving.points import years_since_2026
 from rackecon.serving.tails import tail_factors
-from rackecon.texts import number
 
 __all__ = ["MODES", "Limits", "Task"]
 
@@ -120,7 +119,7 @@ class Task:
                 raise unknown_name(kind, text, allowed)
         longest, both = arch.max_context_tokens, isl_tokens + osl_tokens
         if longest and both > longest * 1.05:
-            raise InputError(f"{number(both, 9)} tokens exceed the {number(longest, 9)} that {arch.id} was made for")
+            raise InputError(f"{both:,.0f} tokens exceed the {longest:,} that {arch.id} was made for")
         return cls(
             chip=chip,
             arch=arch,
