@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--reports", type=Path, default=REPORTS)
     parser.add_argument("--as", dest="kinds", action="append", choices=list(KINDS))
     parser.add_argument("--piece", type=int, default=1700)
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     given.out.mkdir(parents=True, exist_ok=True)
     names = given.pages or sorted(path.name for path in given.reports.glob("*.html"))
     with sync_playwright() as play:

@@ -75,6 +75,28 @@ def test_a_bad_cell_is_one_line_with_table_row_and_column(copy, table, line, col
     assert all("\n" not in fault for fault in found.faults)
 
 
+@pytest.mark.parametrize(
+    ("title", "publisher", "address"),
+    [
+        ("as H100", "as", "as H100"),
+        ("Hot Chips 2025 coverage", "Hot", "donanimhaber.com 2025-08-26"),
+        ("NOT FOUND", "NOT", ""),
+        ("hardware.csv", "hardware.csv", "hardware.csv"),
+        ("derived: H100", "derived:", "derived: H100"),
+        ("perf-overview.md", "NVIDIA/TensorRT-LLM:docs/source/perf", "perf-overview.md"),
+        ("a page", "elsewhere.com", "https://www.tomshardware.com/a-page"),
+        ("a tool", "github.com/owner", "https://github.com/owner/tool"),
+        ("Electric Power Monthly", "unknown (somewhere)", "https://www.eia.gov/"),
+        ("a blog", "rackecon", "https://rackecon.org/"),
+    ],
+)
+def test_a_publisher_that_names_nobody_is_refused(copy, title, publisher, address):
+    for column, value in (("title", title), ("publisher", publisher), ("address", address)):
+        set_cell(copy / "sources.csv", 9, column, value)
+    faults = check_data(copy).faults
+    assert [fault for fault in faults if fault.startswith(f"sources.csv row 9: publisher '{publisher}'")], faults
+
+
 def test_a_missing_column_is_named(copy):
     rewrite(copy / "racks.csv", lambda rows: [row[:3] + row[4:] for row in rows])
     assert "racks.csv: column 'rack_it_kw' is missing" in check_data(copy).faults

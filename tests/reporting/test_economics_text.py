@@ -1,11 +1,13 @@
 """Computed sentences of the economics pages: ties, losses, missing rows and single winners."""
 
 import base64
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from rackecon import catalog
 from rackecon.reporting import economics_charts, economics_tables, economics_text
 
 
@@ -136,6 +138,15 @@ def test_download_holds_the_table_and_sources_are_looked_up():
     assert body == "month,net_usd\n0,-1.0\n1,0.12346\n"
     sources = economics_tables.sources_table(["semianalysisai-inferencex-app-661", "no-such"], "Sources")
     assert sources.markup.count("<tr>") == 2
+    assert "github.com/SemiAnalysisAI/InferenceX-app" in re.sub("<[^>]*>", " ", sources.markup)
+
+
+def test_every_source_that_a_page_lists_names_its_publisher():
+    rows = catalog.table("sources")
+    shown = economics_tables.sources_table(rows["source_id"], "Sources").markup
+    cells = re.findall(r"<tr>(.*?)</tr>", shown.split("<tbody>")[1], re.DOTALL)
+    assert len(cells) == len(rows)
+    assert all("–" not in re.findall(r"<td.*?>(.*?)</td>", cell)[1] for cell in cells)
 
 
 def test_tax_note_compares_before_and_after():

@@ -21,7 +21,7 @@ __all__ = [
     "cost_sheet",
     "model_sheet",
     "platform_sheet",
-    "source_sheet",
+    "source_ids",
     "story",
 ]
 
@@ -39,12 +39,13 @@ PLATFORM_HEADERS = {
     "status": "status",
     "grade": "grade",
 }
+COST_VINTAGES, POWER_VINTAGES = ("2026-07", "2025-08"), ("2026-07", "2025-10")
 COST_HEADERS = {
     "platform": "platform",
-    "now": "USD per GPU-hour, 2026-07",
-    "before": "USD per GPU-hour, 2025-08",
-    "kw_now": "kW per GPU, 2026-07",
-    "kw_before": "kW per GPU, 2025-10",
+    "now": f"USD per GPU-hour, {COST_VINTAGES[0]}",
+    "before": f"USD per GPU-hour, {COST_VINTAGES[1]}",
+    "kw_now": f"kW per GPU, {POWER_VINTAGES[0]}",
+    "kw_before": f"kW per GPU, {POWER_VINTAGES[1]}",
     "gpus": "GPUs per rack",
     "rack_kw": "rack IT power, kW",
     "rack_grade": "rack grade",
@@ -124,8 +125,8 @@ def cost_sheet() -> pd.DataFrame:
     racks = catalog.racks()
     rows = []
     for key, chip in catalog.accelerators().items():
-        now, before = (select_cost(key, vintage=v) for v in ("2026-07", "2025-08"))
-        kw = all_in_kw(key), all_in_kw(key, "2025-10")
+        now, before = (select_cost(key, vintage=v) for v in COST_VINTAGES)
+        kw = [all_in_kw(key, v) for v in POWER_VINTAGES]
         rack = racks.get(key)
         if now is None and before is None and not any(math.isfinite(x) for x in kw) and rack is None:
             continue
@@ -167,23 +168,21 @@ def model_sheet() -> pd.DataFrame:
     return pd.DataFrame(rows).drop_duplicates("model")
 
 
-def source_sheet() -> pd.DataFrame:
-    """Bibliography of accelerators, racks and models, with links."""
-    import html
+def source_ids() -> list[str]:
+    """Sources of accelerators, racks and models, and of the costs and powers that the page shows.
 
-    import pandas as pd
+    Examples
+    --------
+    >>> "huggingface-co-gpt-oss-20b" in source_ids()
+    True
+    """
+    from rackecon.economics.cost import select_cost
+    from rackecon.economics.power_table import VINTAGE_METRICS
 
-    used = {row["source_id"] for name in ("accelerators", "racks", "models") for row in catalog.read_rows(name)}
-    rows = []
-    for row in catalog.read_rows("sources"):
-        if row["source_id"] in used:
-            address = row["address"].split(" ")[0]
-            title = html.escape(row["title"])
-            link = f'<a href="{html.escape(address, quote=True)}">{title}</a>' if address.startswith("http") else title
-            publisher = row["publisher"].rstrip(":;")
-            named = "–" if row["title"].startswith(publisher) else publisher
-            rows.append({"source": link, "publisher": named, "date": row["date"]})
-    return pd.DataFrame(rows)
+    facts = [row["source_id"] for name in ("accelerators", "racks", "models") for row in catalog.read_rows(name)]
+    costs = [select_cost(key, vintage=vintage) for key in catalog.accelerators() for vintage in COST_VINTAGES]
+    power = [row["source_id"] for row in catalog.read_rows("power") if row["metric"] in VINTAGE_METRICS.values()]
+    return [*facts, *(cost.source_id for cost in costs if cost), *power]
 
 
 def story(accelerators: Sequence[str], model: str) -> FactStory:

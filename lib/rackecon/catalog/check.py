@@ -21,6 +21,9 @@ GRADES = ("measured", "published", "derived", "estimate")
 STALE_DAYS = 180
 LARGEST_BYTES = 64 * 2**20
 LISTED = 8
+HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(/[\w.-]+)*")
+FILE_ENDINGS = (".csv", ".html", ".json", ".jsonl", ".md", ".py", ".toml", ".ts", ".yaml")
+OWN, UNKNOWN = "rackecon", "unknown ("
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def check_data(folder: Path | None = None) -> Findings:
         rows = sum(len(table) for table in tables.values())
         faults += _described(package, home)
         faults += _sourced(tables)
+        faults += _published(tables.get("sources", []))
         faults += _sensible(tables)
         return Findings(tuple(faults), tuple(_stale(tables)), len(tables), rows)
     return Findings(tuple(faults), (), len(package["resources"]), rows)
@@ -151,6 +155,34 @@ def _sourced(tables: dict[str, list[dict[str, str]]]) -> list[str]:
         missing = sorted({s for row in rows for s in re.split(r"[;|]\s*", row["source_id"]) if s and s not in known})
         faults += [f"{name}.csv: source '{source}' is not in sources.csv" for source in missing[:LISTED]]
     return faults
+
+
+def _published(sources: list[dict[str, str]]) -> list[str]:
+    """Publishers that are no publisher: a file, a piece of an address, or the first words of a title."""
+    proven = {row["publisher"] for row in sources if not row["title"].startswith(row["publisher"])}
+    faults = []
+    for line, row in enumerate(sources, start=2):
+        name, address = row["publisher"], row["address"]
+        if name == OWN:
+            good = address.startswith("data/")
+        elif name.startswith(UNKNOWN):
+            good = not address.startswith("http")
+        elif HOST.fullmatch(name):
+            good = not name.endswith(FILE_ENDINGS) or name.startswith("github.com/")
+            good = good and (not address.startswith("http") or _host(address) == name.split("/")[0])
+            good = good and (not name.startswith("github.com") or name.count("/") == 2)
+        else:
+            good = all(part[:1].isupper() or HOST.fullmatch(part) for part in re.split(r"[;,] ", name))
+            good = good and not re.search(r"[:/]|;$", name) and (name in proven or name.lower() in address.lower())
+        if not good:
+            allowed = "a host as in the address, github.com/owner/repository, a name, rackecon for data/, or unknown (what)"
+            faults.append(f"sources.csv row {line}: publisher '{name}' names nobody; {allowed}")
+    return faults
+
+
+def _host(address: str) -> str:
+    """Host of a web address."""
+    return re.sub(r"^https?://(www\.)?", "", address).split("/")[0].split(" ")[0].lower()
 
 
 def _sensible(tables: dict[str, list[dict[str, str]]]) -> list[str]:

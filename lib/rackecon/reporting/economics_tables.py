@@ -54,10 +54,7 @@ def sources_table(ids: Iterable[str], caption: str) -> Html:
     ].sort_values("source_id", kind="stable")
     shown = shown.astype(object).fillna("").astype(str)
     links = [_link(str(t), str(a)) for t, a in zip(shown["title"], shown["address"], strict=True)]
-    named = [
-        "–" if t.startswith(p.rstrip(":;")) else p for t, p in zip(shown["title"], shown["publisher"], strict=True)
-    ]
-    frame = shown.assign(source=links, publisher=named)[["source", "publisher", "date"]]
+    frame = shown.assign(source=links)[["source", "publisher", "date"]]
     return table(frame, caption, folded=len(frame) > FEW_SOURCES)
 
 
