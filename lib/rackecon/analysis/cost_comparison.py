@@ -39,9 +39,11 @@ __all__ = [
 ]
 
 
+OWNER: Final = "owner"
+"""Stands for the buyer tier asked for."""
 BASIS_MARKS: Final = {
-    ("ownership", "hyperscaler", "2026-07"): "own, 2026-07",
-    ("ownership", "hyperscaler", "2025-08"): "own, 2025-08",
+    ("ownership", OWNER, "2026-07"): "own, 2026-07",
+    ("ownership", OWNER, "2025-08"): "own, 2025-08",
     ("rental", "3-year", "2026-07"): "rent, 3 years",
     ("rental", "on-demand", "2026"): "rent, on demand",
     ("build_up", "own parts", "as of the base case"): "build-up",
@@ -236,20 +238,22 @@ def launch_prices(table: pd.DataFrame, declines: Iterable[float], *, wacc: float
     return pd.concat(parts, ignore_index=True)
 
 
-def basis_marks(bases: pd.DataFrame) -> pd.DataFrame:
+def basis_marks(bases: pd.DataFrame, tier: str = "hyperscaler") -> pd.DataFrame:
     """The bases a reader compares, one mark each, in a fixed order of kinds.
 
     Parameters
     ----------
     bases : pandas.DataFrame
         From :func:`cost_bases`.
+    tier : str
+        Buyer tier of the ownership marks.
 
     Returns
     -------
     pandas.DataFrame
         ``accelerator, platform, kind, usd_per_gpu_hour``.
     """
-    keys = zip(bases["basis"], bases["tier"], bases["vintage"], strict=True)
+    keys = zip(bases["basis"], bases["tier"].replace({tier: OWNER}), bases["vintage"], strict=True)
     out = bases.assign(kind=[BASIS_MARKS.get(key, "") for key in keys])
     out = out[out["kind"] != ""]
     place = {kind: i for i, kind in enumerate(BASIS_MARKS.values())}
@@ -299,7 +303,7 @@ def cost_changes(accelerators: Iterable[str], model: str, scenario: str, **overr
     for name in ("utilisation", "electricity_usd_per_kwh", "pue"):
         cases += [(name, end, {name: end}) for end in base.range(name)]
     cases += [
-        ("cost tier", "neocloud", {"cost_tier": "neocloud"}),
+        ("cost_tier", "neocloud", {"cost_tier": "neocloud"}),
         ("cost vintage", "2025-08", {"cost_vintage": "2025-08"}),
         ("rent", "3-year", {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07"}),
     ]

@@ -13,6 +13,8 @@ from rackecon.analysis.phrases import join_words, number, times
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rackecon.catalog import Accelerator
+
 __all__ = [
     "COST_HEADERS",
     "MODEL_HEADERS",
@@ -51,6 +53,7 @@ COST_HEADERS = {
     "rack_grade": "rack grade",
     "capex": "build-up possible",
 }
+ATTENTION = {"gqa": "grouped query", "mla": "latent", "dsa": "latent, sparse", "v4": "compressed"}
 MODEL_HEADERS = {
     "model": "model",
     "total": "total, bn",
@@ -77,8 +80,8 @@ class FactStory:
 def _ends(value: str, low: str, high: str) -> str:
     if not value:
         return "–"
-    return f"{float(value):,.4g}" + (
-        f" ({float(low or value):,.4g} to {float(high or value):,.4g})" if low or high else ""
+    return number(float(value), 4) + (
+        f" ({number(float(low or value), 4)} to {number(float(high or value), 4)})" if low or high else ""
     )
 
 
@@ -160,7 +163,7 @@ def model_sheet() -> pd.DataFrame:
                 "active": model.active_params / 1e9,
                 "weights": model.native_weight_bytes / 1e9,
                 "cache": model.kv_bytes_per_token_bf16 / 1e3,
-                "attention": model.attention,
+                "attention": ATTENTION.get(model.attention, model.attention),
                 "experts": f"{model.n_experts} ({model.top_k})" if model.is_moe else "dense",
                 "note": model.exception_reason,
             }
@@ -185,6 +188,10 @@ def source_ids() -> list[str]:
     return [*facts, *(cost.source_id for cost in costs if cost), *power]
 
 
+def _marked(chip: Accelerator) -> str:
+    return chip.label + (" (announced)" if chip.status == "announced" else "")
+
+
 def story(accelerators: Sequence[str], model: str) -> FactStory:
     """Memory of eight GPUs with the model loaded, in words and rows."""
     import pandas as pd
@@ -193,23 +200,23 @@ def story(accelerators: Sequence[str], model: str) -> FactStory:
 
     arch = catalog.model(model)
     rows: list[dict[str, Any]] = []
-    room = {}
+    room, named = {}, {key: _marked(catalog.accelerator(key)) for key in accelerators}
     for key in accelerators:
         chip = catalog.accelerator(key)
         whole = 8 * chip.hbm_bytes / 1e9
         precision = default_precision(chip, arch)
         bits = {"fp4": min(arch.native_expert_bits, 4.5), "fp8": 8.0, "bf16": 16.0}[precision]
         weights = arch.native_weight_bytes / 1e9 if arch.native_expert_bits <= bits else arch.total_params * bits / 8e9
-        room[chip.label] = whole - weights
+        room[named[key]] = whole - weights
         rows += [
-            {"platform": chip.label, "part": "weights", "gigabytes": min(weights, whole)},
-            {"platform": chip.label, "part": "left for cache and runtime", "gigabytes": max(whole - weights, 0.0)},
+            {"platform": named[key], "part": "weights", "gigabytes": min(weights, whole)},
+            {"platform": named[key], "part": "left for cache and runtime", "gigabytes": max(whole - weights, 0.0)},
         ]
     best, worst = max(room, key=lambda k: room[k]), min(room, key=lambda k: room[k])
     chips = [catalog.accelerator(key) for key in accelerators]
     fast, slow = max(chips, key=lambda c: c.hbm_bytes_per_s), min(chips, key=lambda c: c.hbm_bytes_per_s)
     first = f"Eight {best} hold {arch.name} with {number(room[best])} GB to spare; eight {worst} {'leave ' + number(room[worst]) + ' GB' if room[worst] > 0 else 'cannot hold it'}."
-    second = f"Memory bandwidth, which sets the pace of decode, spans {times(fast.hbm_bytes_per_s / slow.hbm_bytes_per_s)} from {slow.label} to {fast.label}."
+    second = f"Memory bandwidth, which sets the pace of decode, spans {times(fast.hbm_bytes_per_s / slow.hbm_bytes_per_s)} from {_marked(slow)} to {_marked(fast)}."
     announced = [c.label for c in catalog.accelerators().values() if c.status == "announced"]
     none = [c.label for c in catalog.accelerators().values() if not c.servable]
     meaning = f"Announced, not measured: {join_words(announced)}. Not modelled (their memory is not HBM, or facts are missing): {join_words(none)}."

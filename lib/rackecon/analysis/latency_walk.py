@@ -138,6 +138,18 @@ def tier_table(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _front_title(front: pd.DataFrame, speed: float) -> str:
+    """Whose front lies highest at a speed, and whose reaches furthest."""
+    kept = front[front["tok_s_per_user"] >= speed]
+    fastest = str(front.loc[front["tok_s_per_user"].idxmax(), "platform"])
+    if kept.empty:
+        return f"Nobody keeps {number(speed)} tok/s/user; {fastest} is fastest"
+    most = str(kept.loc[kept["total_tok_s_per_gpu"].idxmax(), "platform"])
+    if most == fastest:
+        return f"{most} makes most tokens at {number(speed)} tok/s/user and reaches the highest speed"
+    return f"{most} makes most tokens at {number(speed)} tok/s/user, {fastest} reaches the highest speed"
+
+
 def story(front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: Scenario) -> LatencyStory:
     """Words computed from the three walks."""
     basis = basis_words(found)
@@ -199,9 +211,7 @@ def story(front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: 
         flip += f" The workload's own target is {number(target)} tok/s/user."
     return LatencyStory(
         (first, second),
-        f"{leaders[0]} leads at low speed"
-        + (f", {leaders[-1]} at high speed" if leaders[-1] != leaders[0] else " and at high speed")
-        + ", by profit",
+        _front_title(front, target or slow),
         f"An output token at {number(fast)} tok/s/user costs {times(rise)} what it costs at {number(slow)}",
         first_title,
         meaning,

@@ -76,12 +76,13 @@ def percent(value: float, digits: int = 0) -> str:
 
     Examples
     --------
-    >>> percent(0.845), percent(-0.2)
-    ('84 %', '−20 %')
+    >>> percent(0.845), percent(-0.2), percent(-0.002)
+    ('84 %', '−20 %', '0 %')
     """
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{MINUS if value < 0 else ''}{abs(100 * value):.{digits}f} %"
+    size = f"{abs(100 * value):.{digits}f}"
+    return f"{MINUS if value < 0 and float(size) else ''}{size} %"
 
 
 def times(value: float) -> str:

@@ -93,7 +93,7 @@ def profit_changes(
         ("licence share", 0.3, {"licence_share": 0.3}),
         ("traffic given away", 0.3, {"free_share": 0.3}),
         ("premium for speed", "published", {"speed_premium": True}),
-        ("cost tier", "neocloud", {"cost_tier": "neocloud"}),
+        ("cost_tier", "neocloud", {"cost_tier": "neocloud"}),
         ("rent", "3-year", {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07"}),
     ]
     names = {key: catalog.accelerator(key).label for key in keys}

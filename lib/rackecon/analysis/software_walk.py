@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["SoftwareStory", "history", "levers", "story", "trend"]
+__all__ = ["SoftwareStory", "history", "levers", "run_marks", "software_dates", "story", "trend"]
 
 STEPS = (("fp8", "none"), ("fp4", "none"), ("fp4", "mtp"))
 LEVERS = ("chip, in FP8", "4-bit weights", "draft tokens")
@@ -135,6 +135,29 @@ def history(model: str) -> pd.DataFrame:
     return grouped[enough].reset_index(drop=True)
 
 
+def run_marks(past: pd.DataFrame) -> pd.DataFrame:
+    """Of each stack of :func:`history` the slowest, the fastest and the last run over the first: ``platform, run, gain``."""
+    import pandas as pd
+
+    rows = []
+    for name, group in past.sort_values("months", kind="stable").groupby("platform", sort=False):
+        gain = group["gain"].astype(float)
+        for run, value in (("slowest", gain.min()), ("fastest", gain.max()), ("last", gain.iloc[-1])):
+            rows.append({"accelerator": group["accelerator"].iloc[0], "platform": name, "run": run, "gain": value})
+    return pd.DataFrame(rows, columns=["accelerator", "platform", "run", "gain"])
+
+
+def software_dates() -> list[tuple[float, str]]:
+    """Half years of software on record, the last at the report's date, each as a year with a fraction and a date."""
+    from datetime import date
+
+    first = date.fromisoformat(str(catalog.table("measured_serving")["date"].min())[:10])
+    end = date.fromisoformat(catalog.base_case().as_of_date)
+    starts = [date(year, month, 1) for year in range(first.year, end.year + 1) for month in (1, 7)]
+    dates = [day for day in starts if first <= day < end][-3:] + [end]
+    return [(round(day.year + (day.month - 1) / 12.0, 3), day.isoformat()) for day in dates]
+
+
 def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFrame:
     """Predicted throughput at the limits by date of the software."""
     import pandas as pd
@@ -143,12 +166,7 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
 
     rows = []
     for key in accelerators:
-        for year, date in (
-            (2025.5, "2025-07-01"),
-            (2026.0, "2026-01-01"),
-            (2026.5, "2026-07-01"),
-            (2026.9, "2026-11-23"),
-        ):
+        for year, date in software_dates():
             best = search(
                 key,
                 model,
@@ -221,8 +239,9 @@ def story(found: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baselin
         .groupby("platform", sort=False)["total_tok_s_per_gpu"]
         .agg(lambda v: float(v.iloc[-1] / v.iloc[0]))
     )
+    (_, first_date), *_, (_, last_date) = software_dates()
     trend_title = (
-        f"Software alone: {times(float(year.max()))} from mid-2025 to {catalog.base_case().as_of_date[:7]} on {year.idxmax()}"
+        f"Software alone: {times(float(year.max()))} from {first_date[:7]} to {last_date[:7]} on {year.idxmax()}"
         if len(year)
         else "No platform serves this workload"
     )

@@ -29,6 +29,7 @@ class SplitStory:
     split_title: str
     speed_title: str
     meaning: str
+    pair: tuple[str, ...] = ()
 
 
 def _best(key: str, model: str, case: Scenario, mode: str) -> dict[str, Any] | None:
@@ -145,7 +146,7 @@ def story(found: pd.DataFrame, speeds: pd.DataFrame) -> SplitStory:
     both = pivot.dropna() if set(MODES) <= set(pivot.columns) else pivot.iloc[:0]
     ratio = (both["disaggregated"] / both["aggregated"]) if len(both) else None
     speed_title = (
-        f"At {number(float(ratio.idxmax()[1]))} tok/s/user splitting gives {ratio.idxmax()[0]} {times(float(ratio.max()))}"
+        f"At {number(float(ratio.idxmax()[1]))} tok/s/user splitting multiplies the throughput of {ratio.idxmax()[0]} by {number(float(ratio.max()), 2)}"
         if ratio is not None and len(ratio)
         else "One mode only at these speeds"
     )
@@ -155,6 +156,16 @@ def story(found: pd.DataFrame, speeds: pd.DataFrame) -> SplitStory:
         if len(only)
         else "Every pair can be served both ways within its limits."
     )
+    most = str(ratio.idxmax()[0]) if ratio is not None and len(ratio) else ""
+    order = sorted(dict.fromkeys(speeds["platform"]), key=lambda name: name != most)
+    chips = dict(zip(speeds["platform"], speeds["accelerator"], strict=True))
     return SplitStory(
-        (first, second), title, "Faster promises need fewer prefill GPUs per decode GPU", speed_title, meaning
+        (first, second), title, _split_title(ends), speed_title, meaning, tuple(chips[name] for name in order[:2])
     )
+
+
+def _split_title(ends: pd.DataFrame) -> str:
+    """On how many platforms the share of prefill GPUs falls with the speed promised."""
+    falls = int((ends["last"] < ends["first"]).sum())
+    text = "A faster promise needs fewer prefill GPUs per decode GPU"
+    return text if falls == len(ends) else f"{text} on {falls} of {len(ends)} platforms"

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rackecon.analysis.phrases import join_words, money, number, percent, times
+from rackecon import catalog
+from rackecon.analysis.phrases import join_words, money, number, percent
 from rackecon.analysis.walks import HELD, RETUNED, fall_factor, leader_changes
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Story", "basis_words", "context_story", "expert_story", "ratio_story"]
 
 METRIC = "profit_usd_per_mw_year"
+HARDLY = 1.05
+"""Ratio of throughputs below which a change of layout is not worth a title."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,10 @@ def _leader_sentence(changes: list[tuple[float, str]], unit: str) -> str:
         return "No platform serves this workload within its limits."
     if len(changes) == 1:
         return f"{changes[0][1]} leads at every point of the walk."
-    parts = [f"{name} from {number(at, 5 if at >= 100 else 3)} {unit}" for at, name in changes[1:]]
-    return f"{changes[0][1]} leads at first, then {join_words(parts)}."
+    parts = [f"{name} from {number(at, 5 if at >= 100 else 3)}" for at, name in changes[1:]]
+    if changes[-1][0] == 1.0:
+        unit = unit.replace("tokens", "token", 1)
+    return f"{changes[0][1]} leads at first, then {join_words(parts)} {unit}."
 
 
 def _losers(frame: pd.DataFrame, x: str, unit: str) -> str:
@@ -70,12 +75,13 @@ def _unserved(frame: pd.DataFrame, x: str, unit: str) -> str:
     return f"Cannot serve within the limits: {'; '.join(ends)}." if ends else ""
 
 
-def _pair(frame: pd.DataFrame, x: str) -> tuple[str, ...]:
-    """The two platforms that lead at the start."""
+def _pair(frame: pd.DataFrame, x: str, other: str = "") -> tuple[str, ...]:
+    """Two platforms to draw with their first layout kept: the leader at the start, and the one named or the next."""
     start = (
         frame[frame[x] == frame[x].min()].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False, kind="stable")
     )
-    return tuple(start["accelerator"].head(2))
+    named = frame[frame["platform"] == other]["accelerator"]
+    return tuple(dict.fromkeys([*start["accelerator"].head(1), *named.head(1), *start["accelerator"].iloc[1:2]]))[:2]
 
 
 def _held_gap(walk: pd.DataFrame, x: str) -> tuple[float, str]:
@@ -90,6 +96,14 @@ def _held_gap(walk: pd.DataFrame, x: str) -> tuple[float, str]:
             if math.isfinite(ratio) and ratio > best:
                 best, who = ratio, str(row.platform)
     return best, who
+
+
+def _held_title(walk: pd.DataFrame, x: str, kept: str) -> tuple[str, str]:
+    """What keeping the first layout costs at most, as a title, and whose loss that is."""
+    ratio, who = _held_gap(walk, x)
+    if who and ratio > HARDLY:
+        return f"Keeping {kept} divides {who}'s throughput by up to {number(ratio, 2)}", who
+    return "Searching the layout again hardly matters here", who
 
 
 def context_story(walk: pd.DataFrame, hit: float) -> Story:
@@ -111,23 +125,20 @@ def context_story(walk: pd.DataFrame, hit: float) -> Story:
     falls = fall_factor(per_output, x, "v")
     fall = falls.get(end, float("nan"))
     last = fresh[(fresh[x] == high) & (fresh["platform"] == end)][METRIC]
-    first_sentence = (
-        (
-            f"From {low:,} to {high:,} input tokens {end} loses {times(float(fall))} of its output rate "
-            f"and still makes {money(float(last.iloc[0]))} per MW-year: {_leader_sentence(changes, 'input tokens')}"
-            if len(last) and float(last.iloc[0]) > 0
-            else f"From {low:,} to {high:,} input tokens: {_leader_sentence(changes, 'input tokens')}"
+    who_leads = _leader_sentence(changes, "input tokens")
+    first_sentence = f"From {low:,} to {high:,} input tokens: {who_leads}"
+    if len(last) and float(last.iloc[0]) > 0:
+        first_sentence = (
+            f"From {low:,} to {high:,} input tokens the output rate of {end} falls by a factor of {number(float(fall), 2)}, "
+            f"and it still makes {money(float(last.iloc[0]))} per MW-year. {who_leads}"
         )
-        .replace("loses", "gives up a factor of", 1)
-        .replace(" times of its output rate", " of its output rate", 1)
-    )
     gain = (cached.set_index(["platform", x])[METRIC] - fresh.set_index(["platform", x])[METRIC]).dropna()
     at_end = gain[gain.index.get_level_values(1) == high]
     cached_changes = leader_changes(cached, x, METRIC)
     helped = at_end.idxmax()[0] if len(at_end) and at_end.max() > 0 else ""
     hurt = join_words([str(k[0]) for k in at_end[at_end < 0].index])
     second = f"With {percent(hit)} of the input cached and billed as cached, {_leader_sentence(cached_changes, 'input tokens')}"
-    ratio, who = _held_gap(walk[walk["hit"] == 0.0], x)
+    held_title, who = _held_title(walk[walk["hit"] == 0.0], x, "the short-prompt layout")
     meaning = f"{_losers(fresh, x, 'input tokens')} {_unserved(fresh, x, 'input tokens')}"
     if hurt:
         meaning += f" At {high:,} tokens the cache lowers profit for {hurt}: cached input sells for less than it saves."
@@ -141,13 +152,11 @@ def context_story(walk: pd.DataFrame, hit: float) -> Story:
         f"With {percent(hit)} cached, {cached_changes[-1][1]} leads at {high:,} tokens"
         if cached_changes
         else "Nothing serves this workload",
-        f"Keeping the short-prompt layout costs {who} up to {times(ratio)}"
-        if who and ratio > 1.05
-        else "Retuning the layout hardly matters here",
+        held_title,
         meaning.strip(),
         flip,
         basis,
-        _pair(fresh, x),
+        _pair(fresh, x, who),
     )
 
 
@@ -193,26 +202,35 @@ def ratio_story(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int) ->
     change = float((revenue.last() / revenue.first()).loc[top])
     first = (
         f"With {total_tokens:,} tokens per request in all, moving from mostly output to mostly input multiplies {top}'s total "
-        f"tokens per second by {number(float(grows.iloc[-1]), 2)} but its revenue per MW by only {number(change, 2)}: input is cheap to serve and cheap to sell."
+        f"tokens per second by {number(float(grows.iloc[-1]), 2)} and its revenue per MW by {number(change, 2)}"
+        + (": input is cheap to serve and cheap to sell." if change < float(grows.iloc[-1]) else ".")
     )
-    ratio, who = _held_gap(total, x)
+    held_title, who = _held_title(total, x, "one split")
     tops = a[a[x] == a[x].max()].dropna(subset=[METRIC]).sort_values(METRIC, ascending=False, kind="stable")
     shares = a.dropna(subset=["prefill_gpu_share"]).groupby(x)["prefill_gpu_share"].mean()
     return Story(
         (first, _leader_sentence(changes, "input tokens per output token")),
         f"{changes[0][1]} leads where output dominates"
         + (f", {changes[-1][1]} where input does" if changes[-1][1] != changes[0][1] else " and where input does"),
-        "",
-        f"Keeping one split costs {who} up to {times(ratio)}"
-        if who and ratio > 1.05
-        else "Retuning the split hardly matters here",
+        _output_title(b, x),
+        held_title,
         f"On average over platforms prefill takes {percent(float(shares.iloc[0]))} of GPU time at {number(float(shares.index[0]))} input tokens per output "
         f"token and {percent(float(shares.iloc[-1]))} at {number(float(shares.index[-1]))}. {_losers(a, x, 'input per output token')} "
         f"With the output fixed instead: {_leader_sentence(other, 'input tokens per output token')}",
         _flip_words(tops),
         basis,
-        _pair(a, x),
+        _pair(a, x, who),
     )
+
+
+def _output_title(frame: pd.DataFrame, x: str) -> str:
+    """What more input at the same output does to the best profit of the walk, as a title."""
+    best = frame.dropna(subset=[METRIC]).groupby(x)[METRIC].max()
+    if len(best) < 2:
+        return "One ratio is served at most"
+    change = float(best.iloc[-1] / best.iloc[0] - 1.0)
+    word = "less" if change < 0 else "more"
+    return f"At the same output, {number(float(best.index[-1]))} input tokens per output earn {percent(abs(change))} {word} than {number(float(best.index[0]))}"
 
 
 def expert_story(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame) -> Story:
@@ -234,23 +252,32 @@ def expert_story(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame
     lost = sorted(set(counts["platform"]) - set(free[free["experts"] == high]["platform"]))
     first = (
         f"From {low} to {high} experts at unchanged active parameters {kept.index[-1]} keeps {percent(min(float(kept.iloc[-1]), 1.0))} of its throughput "
-        f"and {kept.index[0]} {percent(float(kept.iloc[0]))}: the wider the scale-up domain and memory, the cheaper total parameters are."
+        f"and {kept.index[0]} {percent(float(kept.iloc[0]))}: {_room(free, str(kept.index[-1]))} there, {_room(free, str(kept.index[0]))} here."
     )
     then = (
-        f"Active parameters cost more: {k} experts per token divides throughput by {number(float(falls.iloc[0]), 2)} on {falls.index[0]} "
+        f"Walking {k} experts per token divides throughput by {number(float(falls.iloc[0]), 2)} on {falls.index[0]} "
         f"and by {number(float(falls.iloc[-1]), 2)} on {falls.index[-1]}."
     )
+    held_title, who = _held_title(counts, "experts", "the layout of the fewest experts")
+    chips = dict(zip(counts["platform"], counts["accelerator"], strict=True))
     known = sizes.dropna(subset=["profit_usd_per_mw_year"])
     winners = known.loc[known.groupby("model_name")["profit_usd_per_mw_year"].idxmax()]
     words = join_words([f"{row.platform} on {row.model_name}" for row in winners.itertuples()])
     return Story(
         (first, then),
         f"Total parameters are cheap on {kept.index[-1]}, dear on {kept.index[0]}",
-        f"{falls.index[-1]} pays most for more experts per token",
-        "",
+        f"{falls.index[-1]} pays most for more experts per token: throughput divided by {number(float(falls.iloc[-1]), 2)}",
+        held_title,
         f"Most profit per MW on real models: {words}."
         + (f" Cannot hold {high} experts within the limits: {join_words(lost)}." if lost else ""),
         "",
         basis_words(sizes),
-        (),
+        tuple(dict.fromkeys(chips[name] for name in (str(kept.index[-1]), who) if name in chips)),
     )
+
+
+def _room(frame: pd.DataFrame, platform: str) -> str:
+    """The scale-up domain of a platform and the memory in it."""
+    chip = catalog.accelerator(str(frame.loc[frame["platform"] == platform, "accelerator"].iloc[0]))
+    gpus = chip.scaleup_domain_gpus
+    return f"{number(gpus * chip.hbm_bytes / 1e12)} TB of memory in a scale-up domain of {gpus:,} GPUs"

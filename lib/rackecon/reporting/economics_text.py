@@ -26,7 +26,6 @@ __all__ = [
     "cost_title",
     "energy_title",
     "interval_note",
-    "launch_title",
     "limits_note",
     "missing_note",
     "power_answer",
@@ -266,18 +265,6 @@ def build_up_title(platform: str, walk: pd.DataFrame) -> str:
     if abs(gap) < 0.005:
         return f"{platform}: parts add up to the published {money(published)}"
     return f"{platform}: {money(built)} from parts, {money(published)} published; {percent(explained / gap)} explained"
-
-
-def launch_title(launch: pd.DataFrame) -> str:
-    """Finding on launch prices: how much dearer the launch must be at the steepest fall shown."""
-    known = launch[launch["launch_usd_per_mtok_total"].notna()]
-    if known.empty:
-        return "No platform has a cost per token"
-    last = known[known["price_decline_per_year"] == known["price_decline_per_year"].max()].iloc[0]
-    ratio = last["launch_usd_per_mtok_total"] / last["levelised_usd_per_mtok_total"]
-    return (
-        f"Prices falling {percent(last['price_decline_per_year'])} a year need {times(ratio)} the flat price at launch"
-    )
 
 
 def revenue_title(ranked: pd.DataFrame, unit: str = "rack") -> str:

@@ -18,8 +18,6 @@ __all__ = ["assumption_lines", "frontier_chart"]
 
 GAP: Final = 14.0 / HEIGHT
 """Least distance between two line ends' names, as a share of the axis."""
-SIGN_PX: Final = 6.1
-"""Width of one sign of a name."""
 
 
 def _log(values: Any) -> Any:
@@ -62,6 +60,14 @@ def _line_ends(frame: pd.DataFrame, x: str, y: str, domain: tuple[float, float],
     ends["label_y"] = np.exp(placed) if log_y else placed
     ends["label_x"] = float(frame[x].max())
     return ends
+
+
+def _quarters(values: pd.Series, x_format: str) -> dict[str, list[float]]:
+    """Ticks of a time axis at the starts of quarters, so that no month is rounded."""
+    if x_format != "month" or values.empty:
+        return {}
+    first, last = np.ceil(4.0 * float(values.min())), np.floor(4.0 * float(values.max()))
+    return {"values": (np.arange(first, last + 1.0) / 4.0).tolist()}
 
 
 def assumption_lines(
@@ -107,7 +113,7 @@ def assumption_lines(
         f"{x}:Q",
         title=x_title,
         scale=alt_.Scale(type="log", nice=False) if log_x else alt_.Scale(zero=False, nice=False),
-        axis=alt_.Axis(labelExpr=axis_words(x_format), grid=False, labelFlush=True),
+        axis=alt_.Axis(labelExpr=axis_words(x_format), grid=False, labelFlush=True, **_quarters(data[x], x_format)),
     )
     domain = _domain(data, [y, *([f"{y}_low", f"{y}_high"] if band else [])], log_y, rule_y)
     y_scale = alt_.Scale(type="log" if log_y else "linear", domain=tidy(list(domain)), nice=False)
@@ -154,10 +160,7 @@ def assumption_lines(
         )
     )
     layers += rules(alt_, rule_x, rule_y, rule_label)
-    longest = max((len(str(name)) for name in data["platform"]), default=1)
-    return finish(alt_.layer(*layers), title, subtitle, description).properties(
-        padding={"right": round(SIGN_PX * longest) + 16, "left": 5, "top": 5, "bottom": 5}
-    )
+    return finish(alt_.layer(*layers), title, subtitle, description)
 
 
 def frontier_chart(
