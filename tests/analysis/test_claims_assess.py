@@ -95,9 +95,9 @@ def test_the_gpt_oss_version_is_misattributed_and_tested_on_its_own(results):
     prices = blended_range("gpt-oss-120b", "8192/1024", r.claim.date)
     assert prices["cheapest"] < prices["list"] < prices["dearest"] < 0.5
     full = needed.frame[(needed.frame["x"] == 1.0)].set_index("series")["y"]
-    assert full["1 years"] == pytest.approx(5 * full["5 years"])
+    assert full["1 year"] == pytest.approx(5 * full["5 years"])
     # in one year the price must lie above every listing of the day
-    assert full["1 years"] > prices["dearest"]
+    assert full["1 year"] > prices["dearest"]
     assert "deepseek-r1" in verdict_text(r)
 
 

@@ -7,7 +7,9 @@ import math
 import pandas as pd
 
 from rackecon import catalog
+from rackecon.analysis.sensitivity import FlipMap
 from rackecon.analysis.uncertainty_checks import REPORTED
+from rackecon.reporting import flip_view
 from rackecon.reporting import uncertainty_page as page
 from rackecon.reporting.text import percent
 
@@ -60,7 +62,7 @@ def test_what_cannot_be_is_said() -> None:
         ]
     )
     told = page.needed_rows(table)["feasible"].tolist()
-    assert told == ["yes, with 75 % to 100 %", "no: $1.00M at best, at 0.01; $2.00M is needed"]
+    assert told == ["yes, from 75 % to 100 %", "no: $1.00M at best, at 0.01; $2.00M is needed"]
     even = pd.DataFrame(
         {
             "platform": ["Alpha", "Beta"],
@@ -77,3 +79,39 @@ def test_inputs_that_change_the_leader_are_named() -> None:
     assert "No input alone" in page.leader_sentence(pd.DataFrame([row]), "a", NAMES)
     turned = page.leader_sentence(pd.DataFrame([row | {"leader_at_high": "b"}]), "a", NAMES)
     assert "PUE at its high end (Beta)" in turned
+
+
+def flip_map(leaders: list[str]) -> FlipMap:
+    cells = [(x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)]
+    table = pd.DataFrame(cells, columns=["x", "y"]).assign(leader=leaders, difference=1.0)
+    return FlipMap(table, table.iloc[:0], "throughput_error", "wacc", "")
+
+
+def test_the_map_is_titled_by_who_leads_on_how_much_of_it() -> None:
+    assert flip_view.flip_title(flip_map(["a", "a", "a", "b"]), NAMES) == (
+        "Who leads on this map: Alpha on 75 % and Beta on 25 %"
+    )
+    assert flip_view.flip_title(flip_map(["b"] * 4), NAMES) == "Beta leads on the whole map"
+
+
+def test_no_lead_change_is_signed_zero() -> None:
+    rows = [("a", "b", 0.9, -0.01, "rate_error")]
+    flips = pd.DataFrame(rows, columns=["leader", "rival", "beats_share", "x_flip", "x_input"])
+    out = page.flip_table(flips.assign(y_input="wacc", x_flip_at_low_y=0.01, x_flip_at_high_y=-0.7), NAMES)
+    assert out.iloc[0][["flips_at", "at_low", "at_high"]].tolist() == ["0.0 sd", "0.0 sd", "\u22120.7 sd"]
+
+
+def test_limits_tell_the_resale_of_the_distributions(monkeypatch) -> None:
+    from dataclasses import replace
+
+    assert "at least half the draws give none" in page.limits_sentence()
+    known = dict(page.distributions())
+    known["residual_share"] = replace(known["residual_share"], central=0.2)
+    monkeypatch.setattr(page, "distributions", lambda: known)
+    assert "the draws give 20 % in the middle" in page.limits_sentence()
+
+
+def test_a_basis_names_its_source_and_not_its_id() -> None:
+    shown = page.basis_table().markup
+    assert "Base case of this report" in shown
+    assert "facts-on-workloads" not in shown

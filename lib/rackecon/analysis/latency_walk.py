@@ -141,10 +141,10 @@ def tier_table(found: pd.DataFrame) -> pd.DataFrame:
 def _front_title(front: pd.DataFrame, speed: float) -> str:
     """Whose front lies highest at a speed, and whose reaches furthest."""
     kept = front[front["tok_s_per_user"] >= speed]
-    fastest = str(front.loc[front["tok_s_per_user"].idxmax(), "platform"])
+    fastest = str(front.sort_values("tok_s_per_user", kind="stable")["platform"].iloc[-1])
     if kept.empty:
         return f"Nobody keeps {number(speed)} tok/s/user; {fastest} is fastest"
-    most = str(kept.loc[kept["total_tok_s_per_gpu"].idxmax(), "platform"])
+    most = str(kept.sort_values("total_tok_s_per_gpu", kind="stable")["platform"].iloc[-1])
     if most == fastest:
         return f"{most} makes most tokens at {number(speed)} tok/s/user and reaches the highest speed"
     return f"{most} makes most tokens at {number(speed)} tok/s/user, {fastest} reaches the highest speed"

@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.analysis.propagate import OUTPUTS, Outcomes
+from rackecon.analysis.ranking import DECIDED_SHARE
 from rackecon.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DECIDED_SHARE", "compare", "pairwise", "percentiles", "summary", "win_table"]
+__all__ = ["compare", "pairwise", "percentiles", "summary", "win_table"]
 
 FloatArray = NDArray[np.float64]
-DECIDED_SHARE: Final = 0.8
-"""Share of draws that a lead must survive; under it the order is too close to call."""
 WINDOW: Final = 0.035
 
 

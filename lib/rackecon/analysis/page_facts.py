@@ -134,11 +134,11 @@ def recipe_words() -> str:
     """How many GPUs a split may take here, and which splits were measured."""
     from rackecon.serving.frontier import MOST_GPUS
 
-    rows = catalog.table("measured_serving")
-    split = rows[(rows["mode"] == "disaggregated") & (rows["prefill_gpus"] > 0) & (rows["decode_gpus"] > 0)]
-    ratio = (split["prefill_gpus"] / split["decode_gpus"]).astype(float)
-    low, high = split.loc[ratio.idxmin()], split.loc[ratio.idxmax()]
-    ends = [f"{row['prefill_gpus']:.0f} prefill GPUs for {row['decode_gpus']:.0f} decode GPUs" for row in (low, high)]
+    table = catalog.table("measured_serving")
+    split = table[(table["mode"] == "disaggregated") & (table["prefill_gpus"] > 0) & (table["decode_gpus"] > 0)]
+    split = split.assign(ratio=split["prefill_gpus"] / split["decode_gpus"]).sort_values("ratio", kind="stable")
+    rows = [split.iloc[0], split.iloc[-1]]
+    ends = [f"{row['prefill_gpus']:.0f} prefill GPUs for {row['decode_gpus']:.0f} decode GPUs" for row in rows]
     return (
         f"Measured deployments run from {ends[0]} to {ends[1]}; the search tries splits of up to {MOST_GPUS} GPUs in whole "
         "workers."

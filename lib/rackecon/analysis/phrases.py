@@ -8,7 +8,7 @@ from typing import Any
 
 from rackecon.texts import MINUS, number
 
-__all__ = ["count", "join_words", "money", "number", "per_mtok", "percent", "tidy", "times", "years_text"]
+__all__ = ["count", "join_words", "money", "number", "per_mtok", "percent", "plural", "tidy", "times", "years_text"]
 
 
 def tidy(value: Any, digits: int = 5) -> Any:
@@ -120,6 +120,17 @@ def years_text(years: float) -> str:
     if not math.isfinite(years) or years > 10:
         return "> 10 years"
     return f"{12 * years:.2g} months" if years < 1 else f"{years:.2g} years"
+
+
+def plural(size: float, word: str) -> str:
+    """A number with its noun, which takes an s unless the number is one.
+
+    Examples
+    --------
+    >>> plural(1, "year"), plural(3, "year")
+    ('1 year', '3 years')
+    """
+    return f"{number(float(size))} {word}{'' if size == 1 else 's'}"
 
 
 def join_words(words: Iterable[str] | Sequence[str]) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "DECIDED_SHARE",
     "METRICS",
     "DrawFactors",
     "DrawScores",
@@ -43,6 +44,7 @@ METRICS = {
     "profit_usd_per_gpu_year": "",
 }
 DECIDED_SHARE = 0.8
+"""Share of draws that a lead must survive; under it the order is too close to call."""
 DRAWS = 1024
 VARIED = ("rate_error", "price_level", "utilisation", "capex")
 """Inputs that a comparison draws."""

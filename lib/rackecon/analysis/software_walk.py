@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["SoftwareStory", "history", "levers", "run_marks", "software_dates", "story", "trend"]
 
 STEPS = (("fp8", "none"), ("fp4", "none"), ("fp4", "mtp"))
+APART = 0.02
+"""Share by which two runs must differ to be drawn apart."""
 LEVERS = ("chip, in FP8", "4-bit weights", "draft tokens")
 CONFIGURATION = [
     "accelerator",
@@ -136,14 +138,19 @@ def history(model: str) -> pd.DataFrame:
 
 
 def run_marks(past: pd.DataFrame) -> pd.DataFrame:
-    """Of each stack of :func:`history` the slowest, the fastest and the last run over the first: ``platform, run, gain``."""
+    """Of each stack of :func:`history` the last run over the first, and the slowest and fastest where they lie elsewhere."""
     import pandas as pd
 
     rows = []
     for name, group in past.sort_values("months", kind="stable").groupby("platform", sort=False):
         gain = group["gain"].astype(float)
-        for run, value in (("slowest", gain.min()), ("fastest", gain.max()), ("last", gain.iloc[-1])):
-            rows.append({"accelerator": group["accelerator"].iloc[0], "platform": name, "run": run, "gain": value})
+        last = float(gain.iloc[-1])
+        marks = [("last", last), ("slowest", float(gain.min())), ("fastest", float(gain.max()))]
+        rows += [
+            {"accelerator": group["accelerator"].iloc[0], "platform": name, "run": run, "gain": value}
+            for run, value in marks
+            if run == "last" or abs(value / last - 1.0) > APART
+        ]
     return pd.DataFrame(rows, columns=["accelerator", "platform", "run", "gain"])
 
 
@@ -154,7 +161,7 @@ def software_dates() -> list[tuple[float, str]]:
     first = date.fromisoformat(str(catalog.table("measured_serving")["date"].min())[:10])
     end = date.fromisoformat(catalog.base_case().as_of_date)
     starts = [date(year, month, 1) for year in range(first.year, end.year + 1) for month in (1, 7)]
-    dates = [day for day in starts if first <= day < end][-3:] + [end]
+    dates = [*[day for day in starts if first <= day < end][-3:], end]
     return [(round(day.year + (day.month - 1) / 12.0, 3), day.isoformat()) for day in dates]
 
 

@@ -139,7 +139,7 @@ def context_story(walk: pd.DataFrame, hit: float) -> Story:
     hurt = join_words([str(k[0]) for k in at_end[at_end < 0].index])
     second = f"With {percent(hit)} of the input cached and billed as cached, {_leader_sentence(cached_changes, 'input tokens')}"
     held_title, who = _held_title(walk[walk["hit"] == 0.0], x, "the short-prompt layout")
-    meaning = f"{_losers(fresh, x, 'input tokens')} {_unserved(fresh, x, 'input tokens')}"
+    meaning = " ".join(filter(None, (_losers(fresh, x, "input tokens"), _unserved(fresh, x, "input tokens"))))
     if hurt:
         meaning += f" At {high:,} tokens the cache lowers profit for {hurt}: cached input sells for less than it saves."
     elif helped:
@@ -252,7 +252,7 @@ def expert_story(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame
     lost = sorted(set(counts["platform"]) - set(free[free["experts"] == high]["platform"]))
     first = (
         f"From {low} to {high} experts at unchanged active parameters {kept.index[-1]} keeps {percent(min(float(kept.iloc[-1]), 1.0))} of its throughput "
-        f"and {kept.index[0]} {percent(float(kept.iloc[0]))}: {_room(free, str(kept.index[-1]))} there, {_room(free, str(kept.index[0]))} here."
+        f"and {kept.index[0]} {percent(float(kept.iloc[0]))}: their scale-up domains hold {_room(free, str(kept.index[-1]))} and {_room(free, str(kept.index[0]))}."
     )
     then = (
         f"Walking {k} experts per token divides throughput by {number(float(falls.iloc[0]), 2)} on {falls.index[0]} "
@@ -280,4 +280,4 @@ def _room(frame: pd.DataFrame, platform: str) -> str:
     """The scale-up domain of a platform and the memory in it."""
     chip = catalog.accelerator(str(frame.loc[frame["platform"] == platform, "accelerator"].iloc[0]))
     gpus = chip.scaleup_domain_gpus
-    return f"{number(gpus * chip.hbm_bytes / 1e12)} TB of memory in a scale-up domain of {gpus:,} GPUs"
+    return f"{number(gpus * chip.hbm_bytes / 1e12)} TB in {gpus:,} GPUs"

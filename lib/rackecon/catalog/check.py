@@ -175,7 +175,9 @@ def _published(sources: list[dict[str, str]]) -> list[str]:
             good = all(part[:1].isupper() or HOST.fullmatch(part) for part in re.split(r"[;,] ", name))
             good = good and not re.search(r"[:/]|;$", name) and (name in proven or name.lower() in address.lower())
         if not good:
-            allowed = "a host as in the address, github.com/owner/repository, a name, rackecon for data/, or unknown (what)"
+            allowed = (
+                "a host as in the address, github.com/owner/repository, a name, rackecon for data/, or unknown (what)"
+            )
             faults.append(f"sources.csv row {line}: publisher '{name}' names nobody; {allowed}")
     return faults
 

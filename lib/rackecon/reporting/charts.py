@@ -110,7 +110,7 @@ def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, desc
     )
     text = base.mark_text(align="left", dx=5, fontSize=11, aria=False).encode(x="right:Q", text="label:N")
     chart = finish(alt_.layer(bars, text), title, subtitle, description, 27 * max(len(data), 1) + 20)
-    out: alt.Chart = chart.properties(padding={"right": 44, "left": 5, "top": 5, "bottom": 5})
+    out: alt.Chart = chart.properties(padding={"right": 20, "left": 5, "top": 5, "bottom": 5})
     return out
 
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rackecon.analysis.claims import MEANING, claim, source
+from rackecon.analysis.claims.model import VINTAGES
 from rackecon.analysis.claims.operating_point import citations, ratio_points, variants
 from rackecon.analysis.claims.required import required
 from rackecon.analysis.claims.verdict import VERDICTS
 from rackecon.catalog import accelerator
 from rackecon.reporting import charts
-from rackecon.reporting.claims_text import evidence_text, lengths, model_text, required_text, value_text, verdict_text
+from rackecon.reporting.claims_text import (
+    evidence_text,
+    lengths,
+    model_text,
+    required_text,
+    span_text,
+    value_text,
+    verdict_text,
+)
 from rackecon.reporting.display import Html
 from rackecon.reporting.tables import table
-from rackecon.reporting.text import number
+from rackecon.reporting.text import money, number, plural
 
 if TYPE_CHECKING:
     import altair as alt
@@ -74,9 +84,16 @@ def summary_table(results: Sequence[Assessment]) -> Html:
         frame,
         "Claims and verdicts. Computed: middle and 90 % interval at the stated conditions, or median and extremes over"
         " what is not stated; total tokens; per MW provisioned and published ownership cost of the vintage that the"
-        " claim used (2025-10 and 2025-08, Vera Rubin 2026-07)",
+        f" claim used ({_vintage_words(results)})",
         folded=False,
     )
+
+
+def _vintage_words(results: Sequence[Assessment]) -> str:
+    """Vintages of power and cost that the claims use, the commonest first."""
+    used = Counter(r.claim.only("vintage") for r in results if r.claim.only("vintage"))
+    told = {name: f"power {VINTAGES[name][1]} and cost {VINTAGES[name][0]}" for name in used}
+    return "; ".join(f"{told[name]}: {plural(n, 'claim')}" for name, n in used.most_common())
 
 
 def computed_text(result: Assessment) -> str:
@@ -84,7 +101,8 @@ def computed_text(result: Assessment) -> str:
     middle, low, high = (value_text(result.claim.metric, v) for v in (result.computed, result.low, result.high))
     if low == high == middle:
         return middle
-    return f'<span>{html.escape(middle)} <span class="ends">({html.escape(low)} to {html.escape(high)})</span></span>'
+    span = html.escape(span_text(result.claim.metric, result.low, result.high))
+    return f'<span>{html.escape(middle)} <span class="ends">({span})</span></span>'
 
 
 def verdict_key() -> Html:
@@ -153,7 +171,7 @@ def section(result: Assessment) -> Html:
     sources = "".join(f"<li>{_named(item)}</li>" for item in one.primary)
     repeats = "".join(f"<li>{_named(item)}</li>" for item in one.repeats)
     more = (
-        f"<details><summary>Repeated by {len(one.repeats)} pages</summary><ul>{repeats}</ul></details>"
+        f"<details><summary>Repeated by {plural(len(one.repeats), 'page')}</summary><ul>{repeats}</ul></details>"
         if repeats
         else ""
     )
@@ -178,10 +196,8 @@ def required_chart(result: Assessment) -> alt.Chart:
     one = result.claim
     found = required(one)
     data = found.frame.copy()
-    title = f"What must be true for {value_text(one.metric, one.value)}"
-    if one.metric == "rack_revenue_usd":
-        title += f" on {one.named_subject}" if one.named_subject else ""
     data = data[data["y"] > 0]
+    title = _required_title(one, data)
     return charts.ratio_chart(
         data,
         x="x",
@@ -192,6 +208,23 @@ def required_chart(result: Assessment) -> alt.Chart:
         x_title=found.x_title,
         y_title=found.y_title,
     )
+
+
+def _required_title(one: Claim, data: pd.DataFrame) -> str:
+    """What the claim's number asks for at least, beside what there is."""
+    claimed, ends = value_text(one.metric, one.value), data.groupby("series", sort=False)["y"]
+    least = {str(name): float(value) for name, value in ends.min().items()}
+    if one.metric == "rack_revenue_usd":
+        asked = min(value for name, value in least.items() if "price of" not in name)
+        listed = next((value for name, value in least.items() if name.startswith("list price")), None)
+        on = f" on {one.named_subject}" if one.named_subject else ""
+        beside = f"; the list price is {money(listed)}" if listed is not None else ""
+        return f"{claimed}{on} needs {money(asked)} per million tokens or more{beside}"
+    needed = [value for name, value in least.items() if name.startswith("needed")]
+    reached = [float(value) for name, value in ends.max().items() if str(name).startswith("modelled")]
+    if needed and reached:
+        return f"{claimed} needs {number(min(needed))} tok/s per GPU; the model reaches up to {number(max(reached))}"
+    return f"What must be true for {claimed}"
 
 
 def _pair(claim_id: str) -> dict[str, Any]:
@@ -236,9 +269,10 @@ def operating_chart(
         else "in any setting"
     )
     labels = accelerator(pair["subject"]).label, accelerator(pair["baseline"]).label
+    cost, power = VINTAGES[pair["vintage"]]
     units = {
-        "MW": "per MW provisioned, vintage 2025-10",
-        "$": "per dollar, published ownership 2025-08",
+        "MW": f"per MW provisioned, vintage {power}",
+        "$": f"per dollar, published ownership {cost}",
         "GPU": "per GPU",
     }
     return charts.ratio_chart(
@@ -253,6 +287,12 @@ def operating_chart(
         claim=one.value,
         claim_label=f"claimed: {one.value_text}",
     )
+
+
+def _units_words(claim_id: str) -> str:
+    """Units of a ratio table with the vintages of the claim."""
+    cost, power = VINTAGES[_pair(claim_id)["vintage"]]
+    return f"per MW provisioned, vintage {power}; per dollar of published ownership cost, vintage {cost}"
 
 
 def ratio_table(claim_id: str, workloads: Sequence[str], speeds: Sequence[float], baseline_speculative: str) -> Html:
@@ -276,8 +316,7 @@ def ratio_table(claim_id: str, workloads: Sequence[str], speeds: Sequence[float]
     side = "with MTP" if baseline_speculative == "mtp" else "without MTP"
     return table(
         pd.DataFrame(rows),
-        f"Ratio at equal speed, baseline {side}, modelled with 90 % interval; total tokens; per MW provisioned, vintage"
-        " 2025-10; per dollar of published ownership cost, vintage 2025-08",
+        f"Ratio at equal speed, baseline {side}, modelled with 90 % interval; total tokens; {_units_words(claim_id)}",
     )
 
 
@@ -296,8 +335,8 @@ def changes_table(claim_id: str, speed: float) -> Html:
     )
     return table(
         found,
-        f"Ratio at {speed:g} tok/s/user with one condition changed; total tokens; per MW provisioned, vintage 2025-10;"
-        " per dollar of published ownership cost, vintage 2025-08; middle estimates, times",
+        f"Ratio at {speed:g} tok/s/user with one condition changed; total tokens; {_units_words(claim_id)}; middle estimates,"
+        " times",
         headers={"variant": "condition", "GPU": "per GPU", "MW": "per MW", "$": "per dollar"},
     )
 

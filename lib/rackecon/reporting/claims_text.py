@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rackecon.analysis.claims import arithmetic, conditions_needed, measured, quotes, source
 from rackecon.analysis.claims import claim as one_claim
-from rackecon.analysis.claims.model import VINTAGES, cases, cost_per_gpu_hour, operating_speeds, rack_gpus, side
+from rackecon.analysis.claims.model import VINTAGES, Side, cases, cost_per_gpu_hour, operating_speeds, rack_gpus, side
 from rackecon.analysis.claims.required import holding_speeds, rate_needed
 from rackecon.analysis.claims.special import GPUS_PER_NODE, HOURS_PER_DAY, blended_range, fleet_day, gain_days
 from rackecon.analysis.claims.verdict import MEANING, VERDICTS
-from rackecon.catalog import accelerator
+from rackecon.catalog import accelerator, accelerators, base_case
 from rackecon.economics.cost import select_cost
 from rackecon.economics.power_table import all_in_kw
-from rackecon.reporting.text import join_words, money, number, percent
+from rackecon.reporting.text import join_words, money, number, percent, plural
 from rackecon.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
@@ -31,11 +32,33 @@ __all__ = [
     "model_text",
     "pair_text",
     "required_text",
+    "span_text",
     "value_text",
     "verdict_text",
+    "weak_sentence",
 ]
 
 MOST = 5
+MOST_MISSING = 3
+WIDE_LOG = 1.6
+"""Spread of public fronts round searched ones, in logarithms, from which a section warns."""
+MISSING = {
+    "subject": "the machine",
+    "baseline": "the machine compared with",
+    "model": "the model",
+    "workload": "lengths",
+    "tok_s_per_user": "speed per user",
+    "weight_precision": "precision",
+    "speculative": "drafting",
+    "horizon_years": "years sold",
+    "utilisation": "share sold",
+    "token_price": "token price",
+    "counting": "tokens counted",
+    "baseline_tok_s_per_gpu": "settings of the older machine",
+    "baseline_precision": "settings of the older machine",
+    "baseline_speculative": "settings of the older machine",
+    "baseline_software_date": "settings of the older machine",
+}
 RATIOS = ("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost", "software_gain")
 PER = {"ratio_tok_s_per_gpu": "per GPU", "ratio_tok_s_per_mw": "per MW", "ratio_cost": "per dollar"}
 
@@ -61,6 +84,17 @@ def value_text(metric: str, value: float) -> str:
     return number(value)
 
 
+def span_text(metric: str, low: float, high: float) -> str:
+    """Both ends of a range, the unit of a ratio once.
+
+    Examples
+    --------
+    >>> span_text("ratio_cost", 1.8, 210.0), span_text("rack_revenue_usd", 3e6, 9e6)
+    ('1.8 to 210 times', '$3.00M to $9.00M')
+    """
+    return f"{value_text(metric, low).removesuffix(' times')} to {value_text(metric, high)}"
+
+
 def lengths(workload: str) -> str:
     """Nominal lengths in the field's short form.
 
@@ -76,12 +110,28 @@ def answer_sentences(results: Sequence[Assessment]) -> list[str]:
     """The page's answer in two sentences: the count of each verdict, and what decides most of them."""
     counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in VERDICTS}
     shown = join_words(f"{n} {'is' if n == 1 else 'are'} {verdict}" for verdict, n in counts.items() if n)
-    vague = sum(bool(r.claim.open_conditions) for r in results)
+    left = [{MISSING.get(name, name) for name in r.claim.open_conditions} for r in results]
+    counted = Counter(name for names in left for name in sorted(names))
+    most = [f"{name} ({n})" for name, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:MOST_MISSING]]
     return [
         f"Of {len(results)} claims, {shown}.",
-        f"{vague} leave open at least one condition that the number depends on; speed per user, lengths and the"
-        " settings of the older machine are what is missing most.",
+        f"{sum(map(bool, left))} leave open at least one condition that the number depends on, most often {join_words(most)}.",
     ]
+
+
+def weak_sentence(results: Sequence[Assessment]) -> str:
+    """Where the model behind the verdicts is weakest: what nothing measures, and whose fronts lie far off."""
+    unmeasured, far = set(), set()
+    for result in results:
+        for one in _sides(result.claim):
+            label = accelerator(one.accelerator).label
+            if one.extra_log != (0.0, 0.0):
+                unmeasured.add(label)
+            elif one.scale.log_high - one.scale.log_low > WIDE_LOG:
+                far.add(label)
+    told = [f"no measured row in a claim's mode for {join_words(sorted(unmeasured))}"] if unmeasured else []
+    told += [f"public fronts far from the searched ones for {join_words(sorted(far))}"] if far else []
+    return f"Where the model is weakest: {'; '.join(told)}. Each section says so." if told else ""
 
 
 def verdict_text(result: Assessment) -> str:
@@ -90,10 +140,11 @@ def verdict_text(result: Assessment) -> str:
     claimed = value_text(claim.metric, claim.value)
     if result.verdict == "misattributed":
         return (
-            f"Misattributed: the record names {claim.named_subject}, the primary source names {claim.source_subject}."
+            f"Misattributed: the record names {_subject(claim.named_subject)}, the primary source names"
+            f" {_subject(claim.source_subject)}."
             f" Taken on its own, {claimed} {_own_words(result)}."
         )
-    span = f"{value_text(claim.metric, result.low)} to {value_text(claim.metric, result.high)}"
+    span = span_text(claim.metric, result.low, result.high)
     basis = "the 90 % interval at the stated conditions is" if result.stated else "over what is not stated it runs from"
     up = {"up_to": "up to ", "at_least": "at least "}.get(claim.bound, "")
     return f"{result.verdict.capitalize()}: {MEANING[result.verdict]}. Claimed: {up}{claimed}; {basis} {span}."
@@ -101,10 +152,15 @@ def verdict_text(result: Assessment) -> str:
 
 def _own_words(result: Assessment) -> str:
     inside = result.everywhere.holds(result.claim.value, result.claim.value_step, one_sided=bool(result.claim.bound))
-    span = f"{value_text(result.claim.metric, result.low)} to {value_text(result.claim.metric, result.high)}"
+    span, subject = span_text(result.claim.metric, result.low, result.high), _subject(result.claim.named_subject)
     if inside:
-        return f"lies between the extremes for {result.claim.named_subject} ({span}), but no source gives it"
-    return f"lies outside the extremes for {result.claim.named_subject} ({span})"
+        return f"lies between the extremes for {subject} ({span}), but no source gives it"
+    return f"lies outside the extremes for {subject} ({span})"
+
+
+def _subject(name: str) -> str:
+    """A platform's chart name, or a model's id as it is."""
+    return accelerators()[name].label if name in accelerators() else name
 
 
 def evidence_text(claim: Claim) -> str:
@@ -141,7 +197,7 @@ def evidence_text(claim: Claim) -> str:
             )
         elif row["published"]:
             parts.append(
-                f"{where}: {row['published']} public rates, the highest {number(row['peak_tok_s_per_gpu'])} total"
+                f"{where}: {plural(row['published'], 'public rate')}, the highest {number(row['peak_tok_s_per_gpu'])} total"
                 " tok/s/GPU" + ("; none near the claim's speed" if math.isfinite(row["tok_s_per_user"]) else "")
             )
         else:
@@ -177,8 +233,8 @@ def model_text(result: Assessment) -> str:
             f" over many more GPUs, served {number(fleet)}, idle hours included."
         )
     text = f"{'At the stated conditions' if result.stated else 'Median over what is open'}: "
-    text += f"{value_text(claim.metric, result.computed)} ({value_text(claim.metric, result.low)} to "
-    text += f"{value_text(claim.metric, result.high)}); {_where(result)}."
+    text += f"{value_text(claim.metric, result.computed)} ({span_text(claim.metric, result.low, result.high)}); "
+    text += f"{_where(result)}."
     return text + _weak(claim)
 
 
@@ -193,22 +249,26 @@ def _where(result: Assessment) -> str:
 
 def _weak(claim: Claim) -> str:
     """Where public fronts lie far from the searched ones, or nothing is measured."""
-    out, seen = [], set()
-    for case in cases(claim):
-        for which in ("subject", "baseline"):
-            if not case.get(which):
-                continue
-            one = side(case, which)
-            label = accelerator(one.accelerator).label
-            if label in seen:
-                continue
-            seen.add(label)
-            if one.extra_log != (0.0, 0.0):
-                out.append(f"{label} or its mode has no measured serving row")
-            elif one.scale.log_high - one.scale.log_low > 1.6:
-                low, high = math.exp(one.scale.log_low), math.exp(one.scale.log_high)
-                out.append(f"at equal speed public {label} fronts lie {low:.2g} to {high:.2g} times the searched one")
+    out = []
+    for one in _sides(claim):
+        label = accelerator(one.accelerator).label
+        if one.extra_log != (0.0, 0.0):
+            out.append(f"{label} or its mode has no measured serving row")
+        elif one.scale.log_high - one.scale.log_low > WIDE_LOG:
+            low, high = math.exp(one.scale.log_low), math.exp(one.scale.log_high)
+            out.append(f"at equal speed public {label} fronts lie {low:.2g} to {high:.2g} times the searched one")
     return f" Weak here: {'; '.join(out)}." if out else ""
+
+
+def _sides(claim: Claim) -> list[Side]:
+    """The first side of each platform that a claim is about."""
+    found: dict[str, Side] = {}
+    for case in cases(claim) if claim.metric != "margin_over_cost" else []:
+        for which in ("subject", "baseline"):
+            if case.get(which):
+                one = side(case, which)
+                found.setdefault(one.accelerator, one)
+    return list(found.values())
 
 
 def pair_text(claim: Claim) -> str:
@@ -335,12 +395,13 @@ def _revenue_text(claim: Claim) -> str:
     speed = float(case.get("tok_s_per_user") or 50.0)
     rate = float(side(case).rate(np.array([speed]))[0][0])
     full = float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, years))
-    partly = float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, years, 0.6))
+    sold = base_case().utilisation
+    partly = float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, years, sold))
     prices = blended_range(case["model"], case["workload"], claim.date)
     text = (
         f"{case['model']}, {lengths(case['workload'])}, {speed:.0f} tok/s/user, {years:g} years: at the modelled"
         f" {number(rate)} total tok/s/GPU each million total tokens must sell for {money(full)} at full utilisation and"
-        f" {money(partly)} at 60 %; list prices of {claim.date} blend to {money(prices['cheapest'])} to"
+        f" {money(partly)} at {percent(sold)}; list prices of {claim.date} blend to {money(prices['cheapest'])} to"
         f" {money(prices['dearest'])}, median {money(prices['list'])}."
     )
     kept = float(arithmetic.level_revenue_years(0.5, years)) / years

@@ -50,7 +50,8 @@ def _apart(log_size: float) -> str:
 
 def _side(log_ratio: float) -> str:
     """Whether ours takes longer, and by how much of theirs."""
-    return f"{percent(abs(math.expm1(log_ratio)))} {'longer' if log_ratio > 0 else 'shorter'}"
+    size = percent(abs(math.expm1(log_ratio)))
+    return "as long" if size == percent(0.0) else f"{size} {'longer' if log_ratio > 0 else 'shorter'}"
 
 
 def _group(row: Mapping[Any, Any]) -> str:

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["marks_by_platform", "rank_lines"]
 
 ROW = 40
+UNIT_LABEL = "split(replace(datum.label, /physical |provisioned |equal-power |invested /, ''), ' ')"
+"""A unit without its qualifier, a word a line, so that five stand side by side on a phone."""
 
 
 def _colour(alt_: Any, frame: pd.DataFrame) -> Any:
     """Platform colour with a fixed domain, so that a missing platform moves nobody's colour."""
-    pairs = frame[["accelerator", "platform"]].drop_duplicates("accelerator")
+    pairs = frame[["accelerator", "platform"]].drop_duplicates("platform")
     scale = alt_.Scale(domain=list(pairs["platform"]), range=platform_colours(list(pairs["accelerator"])))
     return alt_.Color("platform:N", scale=scale, legend=None)
 
@@ -89,7 +91,7 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
     known = ranks[ranks["rank"] > 0]
     data = tidy(known[["accelerator", "platform", "unit", "rank", "value"]])
     units = list(dict.fromkeys(data["unit"]))
-    x = alt_.X("unit:N", sort=units, title=None, axis=alt_.Axis(labelAngle=0, labelExpr="split(datum.label, ' ')"))
+    x = alt_.X("unit:N", sort=units, title=None, axis=alt_.Axis(labelAngle=0, labelExpr=UNIT_LABEL))
     places = list(range(1, int(data["rank"].max() if len(data) else 1) + 1))
     scale = alt_.Scale(domain=[places[-1] + 0.4, 0.6], nice=False)
     y = alt_.Y("rank:Q", scale=scale, title="rank", axis=alt_.Axis(values=places, format="d"))
@@ -102,5 +104,5 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
     ends = data[data["unit"] == units[-1]] if units else data
     names = alt_.Chart(ends).mark_text(align="left", dx=9, aria=False).encode(x=x, y=y, text="platform:N")
     chart = finish(alt_.layer(lines, marks, names), title, subtitle, height=280)
-    out: alt.Chart = chart.properties(padding={"right": 96, "left": 5, "top": 5, "bottom": 5})
+    out: alt.Chart = chart.properties(padding={"right": 24, "left": 5, "top": 5, "bottom": 5})
     return out

@@ -29,7 +29,8 @@ def changed_words(frame: pd.DataFrame) -> pd.DataFrame:
     names = frame["assumption"].astype(str)
     pairs = zip(names, frame["value"].astype(str), strict=True)
     return frame.assign(
-        assumption=[LABELS.get(name, name) for name in names], value=[_changed_value(name, value) for name, value in pairs]
+        assumption=[LABELS.get(name, name) for name in names],
+        value=[_changed_value(name, value) for name, value in pairs],
     )
 
 
@@ -89,8 +90,7 @@ def launch_words(launch: pd.DataFrame) -> str:
     first = known.drop_duplicates("price_decline_per_year").sort_values("price_decline_per_year", kind="stable")
     ratio = first["launch_usd_per_mtok_total"] / first["levelised_usd_per_mtok_total"]
     told = [
-        f"{times(float(r))} at {percent(float(d))}"
-        for r, d in zip(ratio, first["price_decline_per_year"], strict=True)
+        f"{times(float(r))} at {percent(float(d))}" for r, d in zip(ratio, first["price_decline_per_year"], strict=True)
     ]
     return f"The launch price over the flat one, by the fall of prices a year, on every platform: {join_words(told)}."
 

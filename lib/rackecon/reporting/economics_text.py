@@ -100,8 +100,8 @@ def rack_note(table: pd.DataFrame) -> str:
 def missing_note(table: pd.DataFrame) -> str:
     """Which platforms have no figure and why; empty when all have one."""
     gone = table[table["reason"] != ""]
-    words = [f"{row['platform']} ({row['reason']})" for row in gone.to_dict("records")]
-    return f"Without a figure: {join_words(words)}." if words else ""
+    words = [f"{join_words(part['platform'])} ({reason})" for reason, part in gone.groupby("reason", sort=False)]
+    return f"Without a figure: {'; '.join(words)}." if words else ""
 
 
 def _leaders(frame: pd.DataFrame, column: str) -> tuple[Any, Any] | None:

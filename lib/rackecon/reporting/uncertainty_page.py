@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.analysis.distributions import Distribution, distributions
-from rackecon.reporting.display import Html, enable
+from rackecon.analysis.ranking import DECIDED_SHARE
+from rackecon.reporting.display import Html
 from rackecon.reporting.tables import table
 from rackecon.reporting.text import count, join_words, money, number, percent, tidy
-from rackecon.reporting.theme import platform_colours
 from rackecon.reporting.validation_page import coverage_table
 
 if TYPE_CHECKING:
-    import altair as alt
     import pandas as pd
 
     from rackecon.analysis.break_even import BreakEven
-    from rackecon.analysis.sensitivity import FlipMap
 
 __all__ = [
     "METRICS",
@@ -32,11 +31,11 @@ __all__ = [
     "distribution_table",
     "driver_sentence",
     "factor_label",
-    "flip_chart",
     "flip_sentence",
     "flip_table",
     "interval_rows",
     "leader_sentence",
+    "limits_sentence",
     "named",
     "needed_rows",
     "pair_table",
@@ -128,7 +127,7 @@ def answer_sentences(wins: pd.DataFrame, metric: str) -> tuple[str, str]:
     if len(known) < 2:
         return text, "It has no rival here."
     rival = known.iloc[1]
-    call = "Too close to call" if first["win_share"] < 0.8 else "That is a clear lead"
+    call = "Too close to call" if first["win_share"] < DECIDED_SHARE else "That is a clear lead"
     return text, (
         f"{call}: it beats {rival['platform']} in {count(first['beats_next_share'])}, and choosing it costs "
         f"{money(first['expected_regret'])} a year on average against choosing right every time."
@@ -200,7 +199,7 @@ def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
         if not np.isfinite(value):
             return "never"
         if item.form in ("evidence", "listings"):
-            return f"{value:+.1f} sd".replace("-", "\u2212")
+            return f"{value:+.1f} sd".replace("-", "\u2212").replace("+0.0", "0.0").replace("\u22120.0", "0.0")
         return f"{number(value)} {item.unit}".replace(" -", "")
 
     out: pd.DataFrame = tidy(
@@ -220,46 +219,16 @@ def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     return out
 
 
-def _axis(name: str, platform: str) -> str:
-    item = distributions()[name]
-    who = f" of {platform}" if item.scope in ("cell", "platform") else ""
-    unit = "standard deviations" if item.form in ("evidence", "listings") else item.unit
-    return f"{item.label}{who}, {unit}".replace(", -", "")
-
-
-def flip_chart(found: FlipMap, names: dict[str, str], leader: str, *, title: str, subtitle: str) -> alt.Chart:
-    """Who leads over two inputs: coloured cells, a line where the lead changes."""
-    enable()
-    import altair as alt_
-
-    cells = tidy(found.table.assign(platform=[named(names, key) for key in found.table["leader"]]))
-    keys = list(dict.fromkeys(found.table["leader"]))
-    scale = alt_.Scale(domain=[named(names, k) for k in keys], range=platform_colours(keys))
-    x_title, y_title = _axis(found.x_input, named(names, leader)), _axis(found.y_input, named(names, leader))
-    marks = {}
-    for name in ("x", "y"):
-        steps = sorted(set(cells[name]))
-        # every sixth step: whole standard deviations on the page's grid
-        marks[name] = alt_.Axis(format=".2~f", labelAngle=0, values=steps[:: max(len(steps) // 4, 1)])
-    base = alt_.Chart(cells).encode(
-        x=alt_.X("x:O", title=x_title, axis=marks["x"]),
-        y=alt_.Y("y:O", sort="descending", title=y_title, axis=marks["y"]),
+def limits_sentence() -> str:
+    """What the draws leave out, with the share of them that gives no resale."""
+    item = distributions()["residual_share"]
+    none = item.central <= 0.0
+    resale = "at least half the draws give none" if none else f"the draws give {percent(item.central)} in the middle"
+    return (
+        "Correlations between inputs are estimates. All configurations of one platform and model share one serving error. "
+        "Physical inputs (lengths, cache hit, drafts, routing) take few distinct points, each shared by many draws. The "
+        f"published cost states no resale: {resale}."
     )
-    tips: list[Any] = [alt_.Tooltip("x:Q", title=x_title), alt_.Tooltip("y:Q", title=y_title), "platform:N"]
-    tips.append(alt_.Tooltip("difference:Q", title="difference, USD a year", format=",.4~g"))
-    fill = alt_.Color("platform:N", scale=scale, title="leads")
-    chart: alt.Chart = (
-        base.mark_rect(opacity=0.8)
-        .encode(color=fill, tooltip=tips)
-        .properties(
-            width="container",
-            height=300,
-            title={"text": title, "subtitle": subtitle},
-            description=f"{title}. {subtitle}",
-        )
-        .configure_view(stroke=None)
-    )
-    return chart
 
 
 def flip_sentence(row: Any, names: dict[str, str]) -> str:
@@ -302,7 +271,7 @@ def needed_rows(needed: pd.DataFrame) -> pd.DataFrame:
         label, show = SOLVED[r["input"]]
         if r["feasible"]:
             reach = " or ".join(f"{show(a)} to {show(b)}" for a, b in r["holds"])
-            told = f"yes, with {reach}"
+            told = f"yes, from {reach}"
         elif np.isfinite(r["best_output"]):
             told = f"no: {money(r['best_output'])} at best, at {show(r['best_value'])}; {money(r['target'])} is needed"
         else:
@@ -343,8 +312,6 @@ def physics_sentence() -> str:
 
 def checks_sentence() -> str:
     """What the short list misses and what twice the draws move, from data/uncertainty_checks.csv."""
-    from rackecon import catalog
-
     table = catalog.table("uncertainty_checks")
     short = table[table["check"] == "short list misses"]
     twice = table[table["check"] == "doubled draws move"]
@@ -425,8 +392,9 @@ def basis_table() -> Html:
     """What each uncertain input drives and what its distribution rests on."""
     import pandas as pd
 
+    titles = {row["source_id"]: row["title"] for row in catalog.read_rows("sources")}
     rows = [
-        {"input": item.label, "drives": item.drives, "basis": item.basis, "source": item.source_id}
+        {"input": item.label, "drives": item.drives, "basis": item.basis, "source": titles[item.source_id]}
         for item in distributions().values()
     ]
     return table(pd.DataFrame(rows), "What each distribution drives and rests on", searchable=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon import catalog
+from rackecon.evidence.calibration import FOLDS
+from rackecon.evidence.validation import SHUFFLES
 from rackecon.reporting.text import join_words, number, percent
 
 if TYPE_CHECKING:
@@ -19,15 +21,19 @@ __all__ = [
     "coverage_table",
     "held_out",
     "layout_ablation",
+    "method_sentence",
     "misses",
     "mlperf_sentence",
     "mlperf_software_sentence",
     "mlperf_software_table",
     "mlperf_table",
     "peer_table",
+    "slice_scores",
     "slice_table",
     "slices_sentence",
+    "software_sentence",
     "software_steps",
+    "spread_title",
     "trust_sentences",
     "validation_answer",
 ]
@@ -111,6 +117,14 @@ def acceptance_table() -> pd.DataFrame:
 
 
 def slice_table(kind: str) -> pd.DataFrame:
+    """:func:`slice_scores` with platforms by their names."""
+    out = slice_scores(kind)
+    if kind == "accelerator":
+        out = out.assign(accelerator=[catalog.accelerator(key).label for key in out["accelerator"]])
+    return out
+
+
+def slice_scores(kind: str) -> pd.DataFrame:
     """Errors by ``model``, ``accelerator`` or ``engine``: held-out curves, and that whole slice never seen [%]."""
     import pandas as pd
 
@@ -255,7 +269,7 @@ def validation_answer() -> tuple[str, str]:
 def trust_sentences() -> list[str]:
     """Where not to trust the model, from the scores."""
     middle, tail = _medians(), _tails()
-    models, chips = slice_table("model"), slice_table("accelerator")
+    models, chips = slice_scores("model"), slice_scores("accelerator")
     weak, far = models.iloc[-1], chips.sort_values("never_seen", kind="stable").iloc[-1]
     first = (HELD, "disaggregated", FIRST)
     return [
@@ -264,11 +278,53 @@ def trust_sentences() -> list[str]:
         f"{weak['model']} is the model missed most: {percent(weak['median'] / 100)} in the median over {weak['points']} points, "
         f"{percent(weak['p90'] / 100)} at the 90th percentile.",
         f"A platform without measurements: {catalog.accelerator(str(far['accelerator'])).label} would have been "
-        f"{percent(far['never_seen'] / 100)} off, had it never been measured; TPU, Trainium and Gaudi rest on such "
-        "inheritance alone.",
+        f"{percent(far['never_seen'] / 100)} off, had it never been measured; {_unmeasured_words()}.",
         f"Builds that run far below their own history are {percent(middle[HELD, 'broken rows', RATE] / 100)} off, and "
         "the model cannot know them beforehand.",
     ]
+
+
+def _unmeasured_words() -> str:
+    """Makers none of whose platforms has a measured row."""
+    chips = catalog.accelerators()
+    measured = {chips[key].vendor for key in catalog.table("validation_points")["accelerator"].unique()}
+    alone: dict[str, list[str]] = {}
+    for chip in chips.values():
+        if chip.servable and chip.vendor not in measured:
+            alone.setdefault(chip.vendor, []).append(chip.label)
+    names = [label for labels in alone.values() for label in labels]
+    return (
+        f"{join_words(names)} rest on such inheritance alone" if names else "no maker rests on such inheritance alone"
+    )
+
+
+def method_sentence() -> str:
+    """How the held-out errors were made."""
+    return (
+        f"Whole curves are held out in {FOLDS} folds, and the errors are the mean of {SHUFFLES} shuffles. An error is the "
+        "distance of predicted over measured from one; repeats of one configuration count once, the newest."
+    )
+
+
+def spread_title(points: pd.DataFrame) -> str:
+    """Over how many powers of ten the measurements run, and how far the middle prediction lies off."""
+    rate = points["measured_total_tok_s_per_gpu"].astype(float)
+    powers = int(np.floor(np.log10(rate.max() / rate.min())))
+    off = float(np.median(np.abs(points["error_pct"].astype(float)))) / 100.0
+    return f"Over {powers} orders of magnitude the middle prediction is {percent(off)} off"
+
+
+def software_sentence(steps: pd.DataFrame) -> str:
+    """How far one configuration moved between quarters, over stacks measured in two or more."""
+    rate = steps.groupby(["platform", "engine", "weight_precision"])["rate"].agg(["min", "max", "size"])
+    moved = (rate["max"] / rate["min"] - 1.0)[rate["size"] > 1].astype(float)
+    if moved.empty:
+        return "No configuration was measured in two quarters."
+    return (
+        f"The same configuration measured on several dates, each over its own mean: between quarters builds move a stack by "
+        f"{percent(float(moved.min()))} to {percent(float(moved.max()))}, {percent(float(moved.median()))} in the middle. No "
+        "model that knows the date but not the build can follow."
+    )
 
 
 def mlperf_table() -> pd.DataFrame:
@@ -301,7 +357,7 @@ def mlperf_sentence() -> str:
     quick = table[table["scenario"] == "Interactive"]["error_pct"].median()
     return (
         f"Median error {percent(float(table['error_pct'].median()) / 100)} over {len(table)} best submissions, with one factor "
-        f"per scenario from rounds up to v5.1: best {by.index[0]} at {percent(float(by.iloc[0]) / 100)}, worst "
+        f"per scenario from earlier rounds: best {by.index[0]} at {percent(float(by.iloc[0]) / 100)}, worst "
         f"{by.index[-1]} at {percent(float(by.iloc[-1]) / 100)}; Interactive alone {percent(float(quick) / 100)}. The mean "
         f"input lengths of {join_words(guessed)} are estimates. That of {benchmark} was raised from {number(length)} to "
         f"{number(used)} tokens after its first score had been seen; with {number(length)} its predictions would be "
@@ -374,7 +430,8 @@ def _worst_cell() -> tuple[str, float]:
         & (scores["points"] >= 8)
     ]
     row = cells.sort_values("median_pct", kind="stable").to_dict("records")[-1]
-    return str(row["slice"]).removeprefix("cell ").replace("|", ", "), float(row["median_pct"])
+    key, *rest = str(row["slice"]).removeprefix("cell ").split("|")
+    return ", ".join([catalog.accelerator(key).label, *rest]), float(row["median_pct"])
 
 
 def layout_ablation() -> tuple[pd.DataFrame, str]:

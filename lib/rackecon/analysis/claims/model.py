@@ -22,6 +22,7 @@ from rackecon.analysis.claims.accuracy import FrontScale, front_scale
 from rackecon.analysis.claims.evidence import MeasuredFront, measured_front, peak_rows
 from rackecon.analysis.claims.records import CONDITIONS, Claim
 from rackecon.analysis.claims.verdict import EDGE_SHARE
+from rackecon.analysis.phrases import percent, plural
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.cost import select_cost
 from rackecon.economics.power_table import all_in_kw
@@ -344,9 +345,11 @@ def _words(name: str, value: str) -> str:
         return "MTP" if value == "mtp" else "no MTP"
     if name == "baseline_speculative":
         return "baseline with MTP" if value == "mtp" else "baseline without MTP"
+    if name == "horizon_years":
+        return plural(float(value), "year")
+    if name == "utilisation":
+        return f"{percent(float(value))} sold"
     return {
-        "horizon_years": f"{value} years",
-        "utilisation": f"{value} sold",
         "token_price": f"{value} price",
         "baseline_precision": f"baseline {value}",
         "counting": f"{value} tokens counted",

@@ -22,6 +22,7 @@ from rackecon.analysis.claims.special import (
     fleet_day,
     gain_days,
 )
+from rackecon.analysis.phrases import plural
 from rackecon.economics.checks import FloatArray
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def _revenue(claim: Claim) -> Required:
         price = arithmetic.price_needed_usd_per_mtok(
             claim.value, rate, rack_gpus(case["subject"]), float(case["horizon_years"]), UTILISATIONS
         )
-        label = f"{case['horizon_years']} years" if len(horizons) > 1 else "needed"
+        label = plural(float(case["horizon_years"]), "year") if len(horizons) > 1 else "needed"
         rows.extend((label, float(u), float(p)) for u, p in zip(UTILISATIONS, price, strict=True))
     model, workload = claim.conditions["model"].options[0], claim.conditions["workload"].options[-1]
     for name, level in blended_range(model, workload, claim.date).items():
