@@ -53,7 +53,7 @@ COST_HEADERS = {
     "rack_grade": "rack grade",
     "capex": "build-up possible",
 }
-ATTENTION = {"gqa": "grouped query", "mla": "latent", "dsa": "latent, sparse", "v4": "compressed"}
+ATTENTION = {"gqa": "grouped", "mla": "latent", "dsa": "sparse", "v4": "compressed"}
 MODEL_HEADERS = {
     "model": "model",
     "total": "total, bn",
