@@ -80,7 +80,7 @@ def value_text(metric: str, value: float) -> str:
     if metric == "margin_over_cost":
         return percent(value)
     if metric in RATIOS:
-        return f"{number(value, 2)} times"
+        return f"{number(value, 2) if value != 1 else '1.0'} times"
     return number(value)
 
 

@@ -55,9 +55,8 @@ def flip_chart(found: FlipMap, names: dict[str, str], leader: str, *, title: str
     )
     tips: list[Any] = [alt_.Tooltip("x:Q", title=x_title), alt_.Tooltip("y:Q", title=y_title), "platform:N"]
     tips.append(alt_.Tooltip("difference:Q", title="difference, USD a year", format=",.4~g"))
-    fill = alt_.Color("platform:N", scale=scale, title="leads")
+    key: dict[str, Any] = {"scale": scale, "title": None, "legend": alt_.Legend(offset=30)}
+    fill, edge = alt_.Color("platform:N", **key), alt_.Stroke("platform:N", **key)
     # edges in the colour of the cell: no seam shows between cells
-    chart = base.mark_rect().encode(
-        color=fill, stroke=alt_.Stroke("platform:N", scale=scale, title="leads"), tooltip=tips
-    )
+    chart = base.mark_rect().encode(color=fill, stroke=edge, tooltip=tips)
     return finish(chart, title, subtitle)
