@@ -92,13 +92,13 @@
       return draws(data.draws.rate[i]).map(function (z) { return Math.exp(twoPiece(z, width[0], width[1])); });
     });
   }
-  function marketFactors(st) {
+  function marketFactors(st, count) {
     var model = data.models[st.model], listed = st.pin === model.pin && st.pout === model.pout;
     var prices = keep("p" + st.model + listed, function () { /* a price that the reader gives is taken as given */
       return draws(data.draws.price).map(function (z) { return listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1; });
     });
     var odd = keep("s", function () { return draws(data.draws.sold); }), sure = st.util <= 0 || st.util >= 1, odds = Math.log(st.util / (1 - st.util));
-    return prices.map(function (price, d) { return sure ? price : price / (1 + Math.exp(-odds - odd[d])) / st.util; });
+    return prices.subarray(0, count).map(function (price, d) { return sure ? price : price / (1 + Math.exp(-odds - odd[d])) / st.util; });
   }
   function capitalFactors(i) {
     return keep("c" + i, function () { return draws(data.draws.capital[i]); });
@@ -106,7 +106,7 @@
 
   /* Every platform in the same draws: in how many it comes first and earns, and between which ends nine in ten lie. */
   function simulate(st, count, ends) {
-    var all = evaluateAll(st), market = marketFactors(st), n = Math.min(count, market.length);
+    var all = evaluateAll(st), market = marketFactors(st, count), n = market.length;
     var best = new Float64Array(n).fill(-Infinity), who = new Int16Array(n).fill(-1);
     var rows = data.platforms.map(function (p, i) {
       var m = all[i];
@@ -119,7 +119,7 @@
         if (v > best[d]) { best[d] = v; who[d] = i; }
       }
       var row = { p: p, m: m, mid: m.profit * by };
-      if (sample) { sample.sort(); row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
+      if (sample) { row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
       return row;
     });
     var wins = new Float64Array(rows.length);
@@ -127,9 +127,22 @@
     rows.forEach(function (r, i) { if (!r.why) r.win = wins[i] / n; });
     return rows;
   }
-  function quantile(sorted, share) {
-    var at = share * (sorted.length - 1), i = Math.floor(at), j = Math.min(i + 1, sorted.length - 1);
-    return sorted[i] + (at - i) * (sorted[j] - sorted[i]);
+  /* Between two neighbours in order, found without sorting the rest. */
+  function quantile(a, share) {
+    var at = share * (a.length - 1), i = Math.floor(at), left = 0, right = a.length - 1;
+    while (left < right) {
+      var x = a[i], l = left, r = right;
+      while (l <= r) {
+        while (a[l] < x) l++;
+        while (a[r] > x) r--;
+        if (l <= r) { var t = a[l]; a[l++] = a[r]; a[r--] = t; }
+      }
+      if (r < i) left = l;
+      if (i < l) right = r;
+    }
+    var next = Infinity;
+    for (var k = i + 1; k < a.length; k++) if (a[k] < next) next = a[k];
+    return at > i ? a[i] + (at - i) * (next - a[i]) : a[i];
   }
   function ranked(rows) {
     return rows.filter(function (r) { return !r.why; }).sort(function (a, b) { return b.mid - a.mid; });
@@ -193,8 +206,9 @@
     var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
     var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = {}, reported = {};
     simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
-    var inputs = {};
-    each("[data-key]", function (el) { (inputs[el.dataset.key] = inputs[el.dataset.key] || []).push(el); });
+    var inputs = {}, holders = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit");
+    each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
+    function text(q) { return one(q).appendChild(document.createTextNode("")); }
     function range(k) { return inputs[k].filter(function (el) { return el.type === "range"; })[0]; }
 
     /* What a control stands at unless the reader moves it: the report's value, or what another choice brings with it. */
@@ -232,7 +246,7 @@
       history.replaceState(null, "", q.toString() ? "#" + q.toString() : location.pathname + location.search);
     }
 
-    function ask() { turn++; root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
+    function ask() { turn++; if (root.dataset.ribbons !== "stale") root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
     function show() {
       var moved = changed();
       Object.keys(inputs).forEach(function (k) {
@@ -242,16 +256,17 @@
           if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
           if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
         });
-        var row = inputs[k][0].closest(".live-row"); if (row) row.classList.toggle("changed", moved.indexOf(k) >= 0);
+        if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0);
       });
       var rows = simulate(st, Infinity, true), told = sentence(rows);
-      put(one(".live-verdict"), told);
-      put(one(".live-changed"), moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
+      write(verdict, told); write(unit, UNIT[st.metric]);
+      write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
       table(rows);
       clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
-      clearTimeout(speak); speak = setTimeout(function () { one(".live-spoken").textContent = told; }, 600);
-      clearTimeout(later); later = setTimeout(function () { command(); ribbons(); }, 120);
+      clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
+      clearTimeout(later); later = setTimeout(rest, 120);
     }
+    function rest() { bars(); command(); ribbons(); }
     function worded(k) {
       var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? UNIT[v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
@@ -267,41 +282,49 @@
       return text + "." + ends;
     }
 
-    /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third. */
+    /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third.
+       A movement writes only what it changes: text in its node, a mark by its transform. What is only read aloud follows when the movement rests. */
     function line(p) {
-      var tr = document.createElement("tr"), th = document.createElement("th"), cells = [];
+      var tr = document.createElement("tr"), th = document.createElement("th"), texts = [];
       tr.dataset.platform = p.id; th.scope = "row"; th.textContent = p.label; th.style.setProperty("--swatch", "var(--p-" + p.id + ")"); tr.appendChild(th);
-      for (var i = 0; i < 6; i++) { var td = document.createElement("td"); td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td); cells.push(td); }
-      var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; tr.appendChild(why);
-      cells[1].innerHTML = '<span class="ibar" role="img"><i class="zero"></i><i class="ghost"></i><i class="range"></i><i class="mid"></i></span>';
-      var bar = cells[1].firstChild;
-      return { tr: tr, cells: cells, why: why, bar: bar, zero: bar.children[0], ghost: bar.children[1], range: bar.children[2], mid: bar.children[3] };
+      for (var i = 0; i < 6; i++) {
+        var td = document.createElement("td"), inner = document.createElement("span");
+        td.className = "c" + i + (i === 1 ? " barcell" : " n"); inner.className = i === 1 ? "ibar" : "v"; td.appendChild(inner); tr.appendChild(td);
+        if (i === 1) { inner.setAttribute("role", "img"); inner.innerHTML = '<i class="zero"></i><i class="ghost"></i><i class="range"></i><i class="mid"></i>'; }
+        else inner.appendChild(document.createTextNode(""));
+        texts.push(inner);
+      }
+      var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
+      var bar = texts[1], marks = bar.children;
+      return { tr: tr, texts: texts.map(function (t) { return t.firstChild; }), bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: "" };
     }
-    function shift(node, share) { node.style.transform = "translateX(" + share + "%)"; } /* moves without a new layout */
     function put(node, text) { if (node.textContent !== text) node.textContent = text; }
+    function write(node, text) { if (node.data !== text) node.data = text; }
+    function shift(node, transform) { if (node.at !== transform) { node.at = transform; node.style.transform = transform; } } /* moves without a new layout */
+    function tick(node, share) { shift(node, "translateX(" + share + "%)"); }
     function table(rows) {
       var body = one(".live-table tbody"), order = ranked(rows).concat(rows.filter(function (r) { return r.why; })), lo = 0, hi = 0;
       order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
       if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
-      var pct = function (v) { return Math.min(100, Math.max(0, 100 * (v - span.lo) / (span.hi - span.lo || 1))); };
+      var pct = function (v) { return Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100; };
       var ghosts = changed().some(function (k) { return k !== "metric"; }) && st.metric === data.base.metric;
       order.forEach(function (r, at) {
-        var l = lines[r.p.id] || (lines[r.p.id] = line(r.p));
+        var l = lines[r.p.id] || (lines[r.p.id] = line(r.p)), t = l.texts;
         if (body.children[at] !== l.tr) body.insertBefore(l.tr, body.children[at] || null);
-        l.tr.classList.toggle("none", Boolean(r.why)); put(l.why, r.why || "");
+        l.tr.classList.toggle("none", Boolean(r.why)); write(l.why, r.why || "");
         if (r.why) return;
         var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M), margin = more.profit / more.revenue, months = payback(more, st.decline) * MONTHS;
-        put(l.cells[0], amount(r.mid, st.metric));
-        var ends = "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric); if (l.ends !== ends) { l.ends = ends; l.bar.setAttribute("aria-label", ends); }
-        shift(l.zero, pct(0)); shift(l.mid, pct(r.mid)); l.range.style.transform = "translateX(" + pct(r.lo) + "%) scaleX(" + (pct(r.hi) - pct(r.lo)) / 100 + ")";
-        l.ghost.style.display = ghosts && r.p.id in reported ? "" : "none"; if (ghosts) shift(l.ghost, pct(reported[r.p.id] || 0));
-        put(l.cells[2], String(Math.round(r.win * 100)));
-        put(l.cells[3], usd(mtok));
-        put(l.cells[4], margin < -1 ? "loss" : (margin < 0 ? "−" : "") + Math.abs(margin * 100).toFixed(0) + " %");
-        put(l.cells[5], months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? Number(months.toPrecision(2)) + " months" : Number((months / 12).toPrecision(2)) + " years");
+        write(t[0], amount(r.mid, st.metric));
+        l.said = "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric);
+        tick(l.zero, pct(0)); tick(l.mid, pct(r.mid)); tick(l.ghost, ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100);
+        shift(l.range, "translateX(" + pct(r.lo) + "%) scaleX(" + (pct(r.hi) - pct(r.lo)) / 100 + ")");
+        write(t[2], String(Math.round(r.win * 100)));
+        write(t[3], usd(mtok));
+        write(t[4], margin < -1 ? "loss" : (margin < 0 ? "−" : "") + Math.abs(margin * 100).toFixed(0) + " %");
+        write(t[5], months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? Number(months.toPrecision(2)) + " months" : Number((months / 12).toPrecision(2)) + " years");
       });
-      put(one(".live-unit"), UNIT[st.metric]);
     }
+    function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said); }); }
 
     /* Who leads at each value of one control, everything else held: a ribbon and where the lead changes. One control at a
        time, so that a movement in between is not kept waiting. */
@@ -368,7 +391,7 @@
       inputs[k].forEach(function (el) {
         el.addEventListener("input", function () {
           if (typeof data.base[k] !== "number") choose(st, k, el.value);
-          else { var x = Number(el.value); if (el.value === "" || !isFinite(x)) return; st[k] = held(k, x); }
+          else { var x = Number(el.value), v = held(k, x); if (el.value === "" || !isFinite(x) || v === st[k]) return; st[k] = v; }
           ask();
         });
       });
@@ -382,7 +405,7 @@
       if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, function () { prompt("Copy:", text); }); else prompt("Copy:", text);
     }
     window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); readHash(); ask(); });
-    readHash(); show(); command();
+    readHash(); show(); bars(); command();
     document.documentElement.dataset.usable = String(Math.round(performance.now()));
   }
   start(); /* the script stands after what it works on: no wait for the chart library */
