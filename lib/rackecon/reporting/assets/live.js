@@ -2,8 +2,7 @@
    their last, linear part, and checks itself against library numbers before it shows a control. */
 (function () {
   "use strict";
-  var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12, DECIDED = 0.8, LEANS = 0.6;
-  var UNIT = { rack: "per rack-year", mw: "per provisioned MW-year", usd: "per invested dollar a year" };
+  var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
   var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
 
   /* Level equivalent of a falling price at the cost of capital (level_price_factor); at rate 0 the plain mean. */
@@ -30,13 +29,25 @@
   }
   function frontsOf(st) { return data.fronts[st.model + "|" + st.scenario + "|" + st.hit] || {}; }
 
-  /* What one GPU-hour of each platform earns and costs in a state: price and price path once, then one pass. */
+  /* What every platform meets alike in a state: price of a token second, price path, change of the electricity bill. */
+  function terms(st) {
+    var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * data.models[st.model].cachedShare;
+    var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
+    return {
+      sold: SECONDS / PER_M * price * st.util * (1 - st.licence), level: levelPriceFactor(data.wacc, st.decline, st.years),
+      power: st.elec * st.pue - data.base.elec * data.base.pue
+    };
+  }
+  /* What one GPU-hour of a platform earns and costs at one point of its front. */
+  function earned(p, front, i, st, m) {
+    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost + change, 0);
+    return {
+      rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: p.capital * st.cost,
+      running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost
+    };
+  }
   function evaluateAll(st) {
-    var sc = data.scenarios[st.scenario], fronts = frontsOf(st), total = sc.isl + sc.osl;
-    var fresh = st.pin, cached = st.pin * data.models[st.model].cachedShare;
-    var price = (sc.isl * (1 - st.hit) * fresh + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
-    var sold = SECONDS / PER_M * price * st.util * (1 - st.licence), level = levelPriceFactor(data.wacc, st.decline, st.years);
-    var power = st.elec * st.pue - data.base.elec * data.base.pue;
+    var fronts = frontsOf(st), m = terms(st);
     return data.platforms.map(function (p) {
       var front = fronts[p.id];
       if (!front) return { why: "not computed" };
@@ -44,12 +55,20 @@
       var i = pointAt(front, st.speed);
       if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
       if (p.c === null) return { why: "no published $/GPU-hour" };
-      var rate = front.t[i], launch = rate * sold, change = front.d[i] * power;
-      var cost = Math.max(p.c * st.cost + change, 0), capital = p.capital * st.cost;
-      return {
-        rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * level, cost: cost, capital: capital,
-        running: Math.max(p.running * st.cost + change, 0), profit: launch * level - cost
-      };
+      return earned(p, front, i, st, m);
+    });
+  }
+  /* Yearly profit over the speed promised: the ends of the steps between two speeds, for each platform. */
+  function speedLines(st, lo, hi) {
+    var fronts = frontsOf(st), m = terms(st);
+    return data.platforms.map(function (p) {
+      var front = fronts[p.id], steps = [];
+      if (front && !front.why && p.c !== null) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
+        var e = earned(p, front, i, st, m);
+        steps.push([Math.min(front.s[i], hi), e.profit * scale(p, e, st.metric)]);
+        if (front.s[i] >= hi) break;
+      }
+      return { id: p.id, steps: steps };
     });
   }
   /* Yearly profit on a measure per dollar of profit per GPU-hour. */
@@ -157,6 +176,21 @@
     });
     return best === null ? "" : at <= 0 ? "none" : best;
   }
+  /* Who leads and how surely: full colour, pale, hatched, or nobody. */
+  function shade(st, count) {
+    var top = ranked(simulate(st, count, false))[0];
+    if (!top || top.mid <= 0) return { id: top ? "none" : "", kind: "none", win: 0 };
+    return { id: top.p.id, kind: top.win >= data.map.sure[0] ? "sure" : top.win >= data.map.sure[1] ? "pale" : "close", win: top.win };
+  }
+  /* The same at each share of capacity sold, every token price times one factor. */
+  function mapRow(st, price) {
+    var lo = data.map.shares[0], hi = data.map.shares[1], n = data.map.shares[2], out = [];
+    for (var i = 0; i < n; i++) {
+      var share = lo + (hi - lo) * (i + 0.5) / n;
+      out.push(Object.assign({ share: share }, shade(Object.assign({}, st, { util: share, pin: st.pin * price, pout: st.pout * price }), Infinity)));
+    }
+    return out;
+  }
   function label(id) {
     for (var i = 0; i < data.platforms.length; i++) if (data.platforms[i].id === id) return data.platforms[i].label;
     return id === "none" ? "nobody earns" : "nobody serves this";
@@ -187,13 +221,17 @@
       simulate(complete(state), Infinity, true).forEach(function (r) { out[r.p.id] = r.why ? { why: r.why } : { mid: r.mid, lo: r.lo, hi: r.hi, win: r.win }; });
       return out;
     },
-    leader: function (state) { return leaderId(complete(state)); }
+    leader: function (state) { return leaderId(complete(state)); },
+    speedLines: function (state, lo, hi) { return speedLines(complete(state), lo, hi); },
+    mapRow: function (state, price) { return mapRow(complete(state), price); },
+    fmt: fmt, amount: amount, label: label, unit: function (metric) { return data.per[metric]; }
   };
 
   function start() {
     var holder = document.getElementById("live-data"), root = document.getElementById("live");
     if (!holder || !root) return;
     data = JSON.parse(holder.textContent);
+    window.rackecon.mapEnds = data.map;
     root.hidden = false;
     var same = false;
     try { same = selfCheck(); } catch (e) { same = false; }
@@ -237,7 +275,7 @@
       var given = new URLSearchParams(location.hash.slice(1));
       if ((given.get("model") || "") in data.models) choose(st, "model", given.get("model"));
       if ((given.get("scenario") || "") in data.scenarios) choose(st, "scenario", given.get("scenario"));
-      if ((given.get("metric") || "") in UNIT) st.metric = given.get("metric");
+      if ((given.get("metric") || "") in data.per) st.metric = given.get("metric");
       given.forEach(function (v, k) { if (typeof data.base[k] === "number" && v !== "" && isFinite(Number(v))) st[k] = held(k, Number(v)); });
     }
     function writeHash() {
@@ -259,7 +297,7 @@
         if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0);
       });
       var rows = simulate(st, Infinity, true), told = sentence(rows);
-      write(verdict, told); write(unit, UNIT[st.metric]);
+      write(verdict, told); write(unit, data.per[st.metric]);
       write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
       table(rows);
       clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
@@ -268,17 +306,17 @@
     }
     function rest() { bars(); command(); ribbons(); }
     function worded(k) {
-      var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? UNIT[v] : typeof v === "number" ? fmt(v, 4) : v;
+      var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
     }
     function sentence(rows) {
-      var order = ranked(rows), unit = UNIT[st.metric], top = order[0];
+      var order = ranked(rows), unit = data.per[st.metric], top = order[0];
       if (!top) return "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user with this first-token limit.";
       var ends = " Nine cases in ten lie between " + amount(top.lo, st.metric) + " and " + amount(top.hi, st.metric) + ".";
       if (top.mid <= 0) return "Your case: nobody earns; " + top.p.label + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
       var rival = order.slice(1).sort(function (a, b) { return b.win - a.win; })[0];
       var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 cases";
-      if (top.win < DECIDED && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
+      if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
       return text + "." + ends;
     }
 
@@ -326,26 +364,23 @@
     }
     function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said); }); }
 
-    /* Who leads at each value of one control, everything else held: a ribbon and where the lead changes. One control at a
-       time, so that a movement in between is not kept waiting. */
+    /* Who leads at each value of one control, everything else held: a ribbon and where the lead changes; then the charts.
+       One piece at a time, so that a movement in between is not kept waiting. */
     function ribbons() {
-      var mine = ++turn, todo = Array.prototype.slice.call(root.querySelectorAll("[data-ribbon]"));
+      var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
+      var todo = Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; });
+      if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(Object.assign({}, st), speeds, own));
       (function next() {
         if (mine !== turn || !todo.length) { if (!todo.length) root.dataset.ribbons = "filled"; return; }
-        ribbon(todo.shift()); setTimeout(next, 0);
+        todo.shift()(); setTimeout(next, 0);
       })();
-    }
-    function shade(s) {
-      var rows = simulate(s, 100, false), top = ranked(rows)[0];
-      if (!top || top.mid <= 0) return { id: top ? "none" : "", kind: "none" };
-      return { id: top.p.id, kind: top.win >= DECIDED ? "sure" : top.win >= LEANS ? "pale" : "close" };
     }
     function ribbon(el) {
       var k = el.dataset.ribbon, input = range(k), steps, html = "", text = [];
       if (input) {
         var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, found;
         for (var i = 0; i < n; i++) {
-          var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign({}, st), k, v));
+          var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign({}, st), k, v), 100);
           html += cell(found);
           if (last && last.id !== found.id) {
             var at = flip(k, last.v, v, last.id);
@@ -359,7 +394,7 @@
       } else {
         steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
         steps.forEach(function (o) {
-          var s = choose(Object.assign({}, st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s);
+          var s = choose(Object.assign({}, st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
           html += cell(found);
           if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + label(found.id));
         });
