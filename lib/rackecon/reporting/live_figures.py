@@ -193,6 +193,8 @@ def speed_finding(found: Sequence[tuple[float, str]], labels: Mapping[str, str],
 
     if not found:
         return "No platform serves this workload"
+    if len(found) == 1 and found[0][1] == NOBODY:
+        return f"Nobody earns at any speed up to {number(found[0][0])} tok/s/user"
     if len(found) == 1:
         return f"{first(found[0][1])} earns the most at every speed up to {number(found[0][0])} tok/s/user"
     if len(found) == 2:

@@ -51,6 +51,7 @@
   function speedFinding(lines, st, m) {
     var found = reigns(lines), n = found.length, name = function (id) { return id && id !== "none" ? m.label(id) : "nobody"; };
     if (!n) return "No platform serves this workload";
+    if (n === 1 && found[0].id === "none") return "Nobody earns at any speed up to " + m.fmt(found[0].upto) + " tok/s/user";
     if (n === 1) return capital(name(found[0].id)) + " earns the most at every speed up to " + m.fmt(found[0].upto) + " tok/s/user";
     if (n === 2) return capital(name(found[0].id)) + " earns the most up to " + m.fmt(found[0].upto) + " tok/s/user, " + name(found[1].id) + " above";
     var now = found.filter(function (f) { return f.upto >= st.speed * (1 - 1e-9); })[0];

@@ -116,8 +116,9 @@
     var prices = keep("p" + st.model + listed, function () { /* a price that the reader gives is taken as given */
       return draws(data.draws.price).map(function (z) { return listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1; });
     });
-    var odd = keep("s", function () { return draws(data.draws.sold); }), sure = st.util <= 0 || st.util >= 1, odds = Math.log(st.util / (1 - st.util));
-    return prices.subarray(0, count).map(function (price, d) { return sure ? price : price / (1 + Math.exp(-odds - odd[d])) / st.util; });
+    var against = keep("s", function () { return draws(data.draws.sold).map(function (x) { return Math.exp(-x); }); });
+    var sure = st.util <= 0 || st.util >= 1, unsold = (1 - st.util) / st.util;
+    return prices.subarray(0, count).map(function (price, d) { return sure ? price : price / (1 + unsold * against[d]) / st.util; });
   }
   function capitalFactors(i) {
     return keep("c" + i, function () { return draws(data.draws.capital[i]); });
@@ -244,7 +245,7 @@
     var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
     var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = {}, reported = {};
     simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
-    var inputs = {}, holders = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit");
+    var inputs = {}, holders = {}, shown = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit");
     each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
     function text(q) { return one(q).appendChild(document.createTextNode("")); }
     function range(k) { return inputs[k].filter(function (el) { return el.type === "range"; })[0]; }
@@ -288,13 +289,15 @@
     function show() {
       var moved = changed();
       Object.keys(inputs).forEach(function (k) {
+        if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0);
+        if (shown[k] === st[k]) return;
+        shown[k] = st[k];
         inputs[k].forEach(function (el) {
           var text = String(st[k]);
           if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
           if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
           if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
         });
-        if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0);
       });
       var rows = simulate(st, Infinity, true), told = sentence(rows);
       write(verdict, told); write(unit, data.per[st.metric]);
@@ -326,15 +329,14 @@
       var tr = document.createElement("tr"), th = document.createElement("th"), texts = [];
       tr.dataset.platform = p.id; th.scope = "row"; th.textContent = p.label; th.style.setProperty("--swatch", "var(--p-" + p.id + ")"); tr.appendChild(th);
       for (var i = 0; i < 6; i++) {
-        var td = document.createElement("td"), inner = document.createElement("span");
-        td.className = "c" + i + (i === 1 ? " barcell" : " n"); inner.className = i === 1 ? "ibar" : "v"; td.appendChild(inner); tr.appendChild(td);
-        if (i === 1) { inner.setAttribute("role", "img"); inner.innerHTML = '<i class="zero"></i><i class="ghost"></i><i class="range"></i><i class="mid"></i>'; }
-        else inner.appendChild(document.createTextNode(""));
-        texts.push(inner);
+        var td = document.createElement("td");
+        td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td);
+        if (i === 1) td.innerHTML = '<span class="ibar" role="img"><i class="zero"></i><i class="ghost"></i><i class="range"></i><i class="mid"></i></span>';
+        texts.push(i === 1 ? td.firstChild : td.appendChild(document.createTextNode("")));
       }
       var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
       var bar = texts[1], marks = bar.children;
-      return { tr: tr, texts: texts.map(function (t) { return t.firstChild; }), bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: "" };
+      return { tr: tr, texts: texts, bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: "" };
     }
     function put(node, text) { if (node.textContent !== text) node.textContent = text; }
     function write(node, text) { if (node.data !== text) node.data = text; }
@@ -431,7 +433,7 @@
         });
       });
     });
-    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); span = null; ask(); });
+    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); span = null; shown = {}; ask(); });
     one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
     one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
     one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
@@ -439,7 +441,7 @@
       var done = function () { button.dataset.done = "copied"; setTimeout(function () { delete button.dataset.done; }, 1500); };
       if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, function () { prompt("Copy:", text); }); else prompt("Copy:", text);
     }
-    window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); readHash(); ask(); });
+    window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); shown = {}; readHash(); ask(); });
     readHash(); show(); bars(); command();
     document.documentElement.dataset.usable = String(Math.round(performance.now()));
   }
