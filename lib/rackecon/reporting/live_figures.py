@@ -40,16 +40,14 @@ WORDS: Final = {NOBODY: "nobody earns", NO_ONE_SERVES: "nobody serves this"}
 
 def shade_key() -> str:
     """What full, pale, hatched and empty cells mean."""
-    cell = '<span class="ribbon"><i class="{}"></i></span> {} '
-    return "".join(
-        cell.format(kind, text)
-        for kind, text in (
-            ("sure", "leads in 80 of 100 cases or more"),
-            ("pale", "in 60 to 80"),
-            ("close", "in fewer"),
-            ("none", "nobody earns; in the leader's colour"),
-        )
-    ).strip()
+    kinds = (
+        ("sure", "leads in 80 of 100 cases or more,"),
+        ("pale", "in 60 to 80,"),
+        ("close", "in fewer;"),
+        ("none", "nobody earns"),
+    )
+    cells = " ".join(f'<span class="ribbon"><i class="{kind}"></i></span> {text}' for kind, text in kinds)
+    return f"In the leader's colour: {cells}"
 
 
 def _tenth(value: float) -> float:
