@@ -16,10 +16,10 @@ from typing import Final
 import numpy as np
 
 from rackecon.analysis.lead_map import NO_ONE_SERVES, NOBODY, PRICES, SHARES, Cell, LeadMap, Line, reigns
-from rackecon.analysis.phrases import money, number, percent
 from rackecon.analysis.summary import MEASURES
 from rackecon.reporting.display import Html
 from rackecon.reporting.line_charts import spread
+from rackecon.reporting.text import money, number, percent
 from rackecon.reporting.theme import platform_dashes
 
 __all__ = ["map_figure", "shade_key", "speed_figure"]
