@@ -2,8 +2,7 @@
    their last, linear part, and checks itself against library numbers before it shows a control. */
 (function () {
   "use strict";
-  var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12, DECIDED = 0.8, LEANS = 0.6;
-  var UNIT = { rack: "per rack-year", mw: "per provisioned MW-year", usd: "per invested dollar a year" };
+  var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
   var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
 
   /* Level equivalent of a falling price at the cost of capital (level_price_factor); at rate 0 the plain mean. */
@@ -30,13 +29,25 @@
   }
   function frontsOf(st) { return data.fronts[st.model + "|" + st.scenario + "|" + st.hit] || {}; }
 
-  /* What one GPU-hour of each platform earns and costs in a state: price and price path once, then one pass. */
+  /* What every platform meets alike in a state: price of a token second, price path, change of the electricity bill. */
+  function terms(st) {
+    var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * data.models[st.model].cachedShare;
+    var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
+    return {
+      sold: SECONDS / PER_M * price * st.util * (1 - st.licence), level: levelPriceFactor(data.wacc, st.decline, st.years),
+      power: st.elec * st.pue - data.base.elec * data.base.pue
+    };
+  }
+  /* What one GPU-hour of a platform earns and costs at one point of its front. */
+  function earned(p, front, i, st, m) {
+    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost + change, 0);
+    return {
+      rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: p.capital * st.cost,
+      running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost
+    };
+  }
   function evaluateAll(st) {
-    var sc = data.scenarios[st.scenario], fronts = frontsOf(st), total = sc.isl + sc.osl;
-    var fresh = st.pin, cached = st.pin * data.models[st.model].cachedShare;
-    var price = (sc.isl * (1 - st.hit) * fresh + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
-    var sold = SECONDS / PER_M * price * st.util * (1 - st.licence), level = levelPriceFactor(data.wacc, st.decline, st.years);
-    var power = st.elec * st.pue - data.base.elec * data.base.pue;
+    var fronts = frontsOf(st), m = terms(st);
     return data.platforms.map(function (p) {
       var front = fronts[p.id];
       if (!front) return { why: "not computed" };
@@ -44,12 +55,20 @@
       var i = pointAt(front, st.speed);
       if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
       if (p.c === null) return { why: "no published $/GPU-hour" };
-      var rate = front.t[i], launch = rate * sold, change = front.d[i] * power;
-      var cost = Math.max(p.c * st.cost + change, 0), capital = p.capital * st.cost;
-      return {
-        rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * level, cost: cost, capital: capital,
-        running: Math.max(p.running * st.cost + change, 0), profit: launch * level - cost
-      };
+      return earned(p, front, i, st, m);
+    });
+  }
+  /* Yearly profit over the speed promised: the ends of the steps between two speeds, for each platform. */
+  function speedLines(st, lo, hi) {
+    var fronts = frontsOf(st), m = terms(st);
+    return data.platforms.map(function (p) {
+      var front = fronts[p.id], steps = [];
+      if (front && !front.why && p.c !== null) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
+        var e = earned(p, front, i, st, m);
+        steps.push([Math.min(front.s[i], hi), e.profit * scale(p, e, st.metric)]);
+        if (front.s[i] >= hi) break;
+      }
+      return { id: p.id, steps: steps };
     });
   }
   /* Yearly profit on a measure per dollar of profit per GPU-hour. */
@@ -92,13 +111,14 @@
       return draws(data.draws.rate[i]).map(function (z) { return Math.exp(twoPiece(z, width[0], width[1])); });
     });
   }
-  function marketFactors(st) {
+  function marketFactors(st, count) {
     var model = data.models[st.model], listed = st.pin === model.pin && st.pout === model.pout;
     var prices = keep("p" + st.model + listed, function () { /* a price that the reader gives is taken as given */
       return draws(data.draws.price).map(function (z) { return listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1; });
     });
-    var odd = keep("s", function () { return draws(data.draws.sold); }), sure = st.util <= 0 || st.util >= 1, odds = Math.log(st.util / (1 - st.util));
-    return prices.map(function (price, d) { return sure ? price : price / (1 + Math.exp(-odds - odd[d])) / st.util; });
+    var against = keep("s", function () { return draws(data.draws.sold).map(function (x) { return Math.exp(-x); }); });
+    var sure = st.util <= 0 || st.util >= 1, unsold = (1 - st.util) / st.util;
+    return prices.subarray(0, count).map(function (price, d) { return sure ? price : price / (1 + unsold * against[d]) / st.util; });
   }
   function capitalFactors(i) {
     return keep("c" + i, function () { return draws(data.draws.capital[i]); });
@@ -106,7 +126,7 @@
 
   /* Every platform in the same draws: in how many it comes first and earns, and between which ends nine in ten lie. */
   function simulate(st, count, ends) {
-    var all = evaluateAll(st), market = marketFactors(st), n = Math.min(count, market.length);
+    var all = evaluateAll(st), market = marketFactors(st, count), n = market.length;
     var best = new Float64Array(n).fill(-Infinity), who = new Int16Array(n).fill(-1);
     var rows = data.platforms.map(function (p, i) {
       var m = all[i];
@@ -119,7 +139,7 @@
         if (v > best[d]) { best[d] = v; who[d] = i; }
       }
       var row = { p: p, m: m, mid: m.profit * by };
-      if (sample) { sample.sort(); row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
+      if (sample) { row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
       return row;
     });
     var wins = new Float64Array(rows.length);
@@ -127,9 +147,22 @@
     rows.forEach(function (r, i) { if (!r.why) r.win = wins[i] / n; });
     return rows;
   }
-  function quantile(sorted, share) {
-    var at = share * (sorted.length - 1), i = Math.floor(at), j = Math.min(i + 1, sorted.length - 1);
-    return sorted[i] + (at - i) * (sorted[j] - sorted[i]);
+  /* Between two neighbours in order, found without sorting the rest. */
+  function quantile(a, share) {
+    var at = share * (a.length - 1), i = Math.floor(at), left = 0, right = a.length - 1;
+    while (left < right) {
+      var x = a[i], l = left, r = right;
+      while (l <= r) {
+        while (a[l] < x) l++;
+        while (a[r] > x) r--;
+        if (l <= r) { var t = a[l]; a[l++] = a[r]; a[r--] = t; }
+      }
+      if (r < i) left = l;
+      if (i < l) right = r;
+    }
+    var next = Infinity;
+    for (var k = i + 1; k < a.length; k++) if (a[k] < next) next = a[k];
+    return at > i ? a[i] + (at - i) * (next - a[i]) : a[i];
   }
   function ranked(rows) {
     return rows.filter(function (r) { return !r.why; }).sort(function (a, b) { return b.mid - a.mid; });
@@ -143,6 +176,21 @@
       if (v > at) { at = v; best = data.platforms[i].id; }
     });
     return best === null ? "" : at <= 0 ? "none" : best;
+  }
+  /* Who leads and how surely: full colour, pale, hatched, or nobody. */
+  function shade(st, count) {
+    var top = ranked(simulate(st, count, false))[0];
+    if (!top || top.mid <= 0) return { id: top ? "none" : "", kind: "none", win: 0 };
+    return { id: top.p.id, kind: top.win >= data.map.sure[0] ? "sure" : top.win >= data.map.sure[1] ? "pale" : "close", win: top.win };
+  }
+  /* The same at each share of capacity sold, every token price times one factor. */
+  function mapRow(st, price) {
+    var lo = data.map.shares[0], hi = data.map.shares[1], n = data.map.shares[2], out = [];
+    for (var i = 0; i < n; i++) {
+      var share = lo + (hi - lo) * (i + 0.5) / n;
+      out.push(Object.assign({ share: share }, shade(Object.assign({}, st, { util: share, pin: st.pin * price, pout: st.pout * price }), Infinity)));
+    }
+    return out;
   }
   function label(id) {
     for (var i = 0; i < data.platforms.length; i++) if (data.platforms[i].id === id) return data.platforms[i].label;
@@ -174,13 +222,17 @@
       simulate(complete(state), Infinity, true).forEach(function (r) { out[r.p.id] = r.why ? { why: r.why } : { mid: r.mid, lo: r.lo, hi: r.hi, win: r.win }; });
       return out;
     },
-    leader: function (state) { return leaderId(complete(state)); }
+    leader: function (state) { return leaderId(complete(state)); },
+    speedLines: function (state, lo, hi) { return speedLines(complete(state), lo, hi); },
+    mapRow: function (state, price) { return mapRow(complete(state), price); },
+    fmt: fmt, amount: amount, label: label, unit: function (metric) { return data.per[metric]; }
   };
 
   function start() {
     var holder = document.getElementById("live-data"), root = document.getElementById("live");
     if (!holder || !root) return;
     data = JSON.parse(holder.textContent);
+    window.rackecon.mapEnds = data.map;
     root.hidden = false;
     var same = false;
     try { same = selfCheck(); } catch (e) { same = false; }
@@ -193,8 +245,9 @@
     var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
     var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = {}, reported = {};
     simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
-    var inputs = {};
-    each("[data-key]", function (el) { (inputs[el.dataset.key] = inputs[el.dataset.key] || []).push(el); });
+    var inputs = {}, holders = {}, shown = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit");
+    each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
+    function text(q) { return one(q).appendChild(document.createTextNode("")); }
     function range(k) { return inputs[k].filter(function (el) { return el.type === "range"; })[0]; }
 
     /* What a control stands at unless the reader moves it: the report's value, or what another choice brings with it. */
@@ -223,7 +276,7 @@
       var given = new URLSearchParams(location.hash.slice(1));
       if ((given.get("model") || "") in data.models) choose(st, "model", given.get("model"));
       if ((given.get("scenario") || "") in data.scenarios) choose(st, "scenario", given.get("scenario"));
-      if ((given.get("metric") || "") in UNIT) st.metric = given.get("metric");
+      if ((given.get("metric") || "") in data.per) st.metric = given.get("metric");
       given.forEach(function (v, k) { if (typeof data.base[k] === "number" && v !== "" && isFinite(Number(v))) st[k] = held(k, Number(v)); });
     }
     function writeHash() {
@@ -232,97 +285,104 @@
       history.replaceState(null, "", q.toString() ? "#" + q.toString() : location.pathname + location.search);
     }
 
-    function ask() { turn++; root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
+    function ask() { turn++; if (root.dataset.ribbons !== "stale") root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
     function show() {
       var moved = changed();
       Object.keys(inputs).forEach(function (k) {
+        if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0);
+        if (shown[k] === st[k]) return;
+        shown[k] = st[k];
         inputs[k].forEach(function (el) {
           var text = String(st[k]);
           if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
           if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
           if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
         });
-        var row = inputs[k][0].closest(".live-row"); if (row) row.classList.toggle("changed", moved.indexOf(k) >= 0);
       });
       var rows = simulate(st, Infinity, true), told = sentence(rows);
-      put(one(".live-verdict"), told);
-      put(one(".live-changed"), moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
+      write(verdict, told); write(unit, data.per[st.metric]);
+      write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
       table(rows);
       clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
-      clearTimeout(speak); speak = setTimeout(function () { one(".live-spoken").textContent = told; }, 600);
-      clearTimeout(later); later = setTimeout(function () { command(); ribbons(); }, 120);
+      clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
+      clearTimeout(later); later = setTimeout(rest, 120);
     }
+    function rest() { bars(); command(); ribbons(); }
     function worded(k) {
-      var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? UNIT[v] : typeof v === "number" ? fmt(v, 4) : v;
+      var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
     }
     function sentence(rows) {
-      var order = ranked(rows), unit = UNIT[st.metric], top = order[0];
+      var order = ranked(rows), unit = data.per[st.metric], top = order[0];
       if (!top) return "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user with this first-token limit.";
       var ends = " Nine cases in ten lie between " + amount(top.lo, st.metric) + " and " + amount(top.hi, st.metric) + ".";
       if (top.mid <= 0) return "Your case: nobody earns; " + top.p.label + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
       var rival = order.slice(1).sort(function (a, b) { return b.win - a.win; })[0];
       var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 cases";
-      if (top.win < DECIDED && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
+      if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
       return text + "." + ends;
     }
 
-    /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third. */
+    /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third.
+       A movement writes only what it changes: text in its node, a mark by its transform. What is only read aloud follows when the movement rests. */
     function line(p) {
-      var tr = document.createElement("tr"), th = document.createElement("th"), cells = [];
+      var tr = document.createElement("tr"), th = document.createElement("th"), texts = [];
       tr.dataset.platform = p.id; th.scope = "row"; th.textContent = p.label; th.style.setProperty("--swatch", "var(--p-" + p.id + ")"); tr.appendChild(th);
-      for (var i = 0; i < 6; i++) { var td = document.createElement("td"); td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td); cells.push(td); }
-      var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; tr.appendChild(why);
-      cells[1].innerHTML = '<span class="ibar" role="img"><i class="zero"></i><i class="ghost"></i><i class="range"></i><i class="mid"></i></span>';
-      var bar = cells[1].firstChild;
-      return { tr: tr, cells: cells, why: why, bar: bar, zero: bar.children[0], ghost: bar.children[1], range: bar.children[2], mid: bar.children[3] };
+      for (var i = 0; i < 6; i++) {
+        var td = document.createElement("td");
+        td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td);
+        if (i === 1) td.innerHTML = '<span class="ibar" role="img"><i class="zero"></i><i class="ghost"></i><i class="range"></i><i class="mid"></i></span>';
+        texts.push(i === 1 ? td.firstChild : td.appendChild(document.createTextNode("")));
+      }
+      var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
+      var bar = texts[1], marks = bar.children;
+      return { tr: tr, texts: texts, bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: "" };
     }
-    function shift(node, share) { node.style.transform = "translateX(" + share + "%)"; } /* moves without a new layout */
     function put(node, text) { if (node.textContent !== text) node.textContent = text; }
+    function write(node, text) { if (node.data !== text) node.data = text; }
+    function shift(node, transform) { if (node.at !== transform) { node.at = transform; node.style.transform = transform; } } /* moves without a new layout */
+    function tick(node, share) { shift(node, "translateX(" + share + "%)"); }
     function table(rows) {
       var body = one(".live-table tbody"), order = ranked(rows).concat(rows.filter(function (r) { return r.why; })), lo = 0, hi = 0;
       order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
       if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
-      var pct = function (v) { return Math.min(100, Math.max(0, 100 * (v - span.lo) / (span.hi - span.lo || 1))); };
+      var pct = function (v) { return Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100; };
       var ghosts = changed().some(function (k) { return k !== "metric"; }) && st.metric === data.base.metric;
       order.forEach(function (r, at) {
-        var l = lines[r.p.id] || (lines[r.p.id] = line(r.p));
+        var l = lines[r.p.id] || (lines[r.p.id] = line(r.p)), t = l.texts;
         if (body.children[at] !== l.tr) body.insertBefore(l.tr, body.children[at] || null);
-        l.tr.classList.toggle("none", Boolean(r.why)); put(l.why, r.why || "");
+        l.tr.classList.toggle("none", Boolean(r.why)); write(l.why, r.why || "");
         if (r.why) return;
         var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M), margin = more.profit / more.revenue, months = payback(more, st.decline) * MONTHS;
-        put(l.cells[0], amount(r.mid, st.metric));
-        var ends = "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric); if (l.ends !== ends) { l.ends = ends; l.bar.setAttribute("aria-label", ends); }
-        shift(l.zero, pct(0)); shift(l.mid, pct(r.mid)); l.range.style.transform = "translateX(" + pct(r.lo) + "%) scaleX(" + (pct(r.hi) - pct(r.lo)) / 100 + ")";
-        l.ghost.style.display = ghosts && r.p.id in reported ? "" : "none"; if (ghosts) shift(l.ghost, pct(reported[r.p.id] || 0));
-        put(l.cells[2], String(Math.round(r.win * 100)));
-        put(l.cells[3], usd(mtok));
-        put(l.cells[4], margin < -1 ? "loss" : (margin < 0 ? "−" : "") + Math.abs(margin * 100).toFixed(0) + " %");
-        put(l.cells[5], months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? Number(months.toPrecision(2)) + " months" : Number((months / 12).toPrecision(2)) + " years");
+        write(t[0], amount(r.mid, st.metric));
+        l.said = "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric);
+        tick(l.zero, pct(0)); tick(l.mid, pct(r.mid)); tick(l.ghost, ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100);
+        shift(l.range, "translateX(" + pct(r.lo) + "%) scaleX(" + (pct(r.hi) - pct(r.lo)) / 100 + ")");
+        write(t[2], String(Math.round(r.win * 100)));
+        write(t[3], usd(mtok));
+        write(t[4], margin < -1 ? "loss" : (margin < 0 ? "−" : "") + Math.abs(margin * 100).toFixed(0) + " %");
+        write(t[5], months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? Number(months.toPrecision(2)) + " months" : Number((months / 12).toPrecision(2)) + " years");
       });
-      put(one(".live-unit"), UNIT[st.metric]);
     }
+    function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said); }); }
 
-    /* Who leads at each value of one control, everything else held: a ribbon and where the lead changes. One control at a
-       time, so that a movement in between is not kept waiting. */
+    /* Who leads at each value of one control, everything else held: a ribbon and where the lead changes; then the charts.
+       One piece at a time, so that a movement in between is not kept waiting. */
     function ribbons() {
-      var mine = ++turn, todo = Array.prototype.slice.call(root.querySelectorAll("[data-ribbon]"));
+      var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
+      var todo = Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; });
+      if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(Object.assign({}, st), speeds, own));
       (function next() {
         if (mine !== turn || !todo.length) { if (!todo.length) root.dataset.ribbons = "filled"; return; }
-        ribbon(todo.shift()); setTimeout(next, 0);
+        todo.shift()(); setTimeout(next, 0);
       })();
-    }
-    function shade(s) {
-      var rows = simulate(s, 100, false), top = ranked(rows)[0];
-      if (!top || top.mid <= 0) return { id: top ? "none" : "", kind: "none" };
-      return { id: top.p.id, kind: top.win >= DECIDED ? "sure" : top.win >= LEANS ? "pale" : "close" };
     }
     function ribbon(el) {
       var k = el.dataset.ribbon, input = range(k), steps, html = "", text = [];
       if (input) {
         var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, found;
         for (var i = 0; i < n; i++) {
-          var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign({}, st), k, v));
+          var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign({}, st), k, v), 100);
           html += cell(found);
           if (last && last.id !== found.id) {
             var at = flip(k, last.v, v, last.id);
@@ -336,7 +396,7 @@
       } else {
         steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
         steps.forEach(function (o) {
-          var s = choose(Object.assign({}, st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s);
+          var s = choose(Object.assign({}, st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
           html += cell(found);
           if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + label(found.id));
         });
@@ -368,12 +428,12 @@
       inputs[k].forEach(function (el) {
         el.addEventListener("input", function () {
           if (typeof data.base[k] !== "number") choose(st, k, el.value);
-          else { var x = Number(el.value); if (el.value === "" || !isFinite(x)) return; st[k] = held(k, x); }
+          else { var x = Number(el.value), v = held(k, x); if (el.value === "" || !isFinite(x) || v === st[k]) return; st[k] = v; }
           ask();
         });
       });
     });
-    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); span = null; ask(); });
+    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); span = null; shown = {}; ask(); });
     one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
     one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
     one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
@@ -381,8 +441,8 @@
       var done = function () { button.dataset.done = "copied"; setTimeout(function () { delete button.dataset.done; }, 1500); };
       if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, function () { prompt("Copy:", text); }); else prompt("Copy:", text);
     }
-    window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); readHash(); ask(); });
-    readHash(); show(); command();
+    window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); shown = {}; readHash(); ask(); });
+    readHash(); show(); bars(); command();
     document.documentElement.dataset.usable = String(Math.round(performance.now()));
   }
   start(); /* the script stands after what it works on: no wait for the chart library */

@@ -17,6 +17,7 @@ from rackecon.reporting.parameters import notebook_path, read_parameters
 
 TOLERANCE = 1e-3
 NOTEBOOK = "00_executive_summary"
+FIGURES = ("speed-profit", "price-share")
 MONEY = (
     "utilisation", "horizon_years", "electricity_usd_per_kwh", "pue", "cost_factor", "price_decline_per_year", "licence_share",
 )  # fmt: skip
@@ -259,3 +260,135 @@ def test_print_lists_the_assumptions_and_no_dead_control(page):
     for dead in (".live-controls", ".live-buttons", ".links", "#code-toggle"):
         assert not page.locator(dead).first.is_visible(), dead
     assert page.is_visible(".live-table")
+    for key in FIGURES:
+        assert page.locator(f"#{key} [role=img]").is_visible()
+    assert page.locator("#price-share .live-key").is_visible()
+
+
+def drawn(page) -> dict[str, dict]:
+    """What a reader is shown of the two charts: words, and every place as numbers."""
+    return page.evaluate(
+        """ids => Object.fromEntries(ids.map(id => {
+          const f = document.getElementById(id), all = q => [...f.querySelectorAll(q)];
+          return [id, {
+            words: [...all('.finding, .measure, [data-name]:not([hidden]), .grid b, .rule, .spots span').map(e => e.textContent), f.querySelector('[role=img]').getAttribute('aria-label')],
+            cells: all('.ribbon[data-price]').map(r => [...r.children].flatMap(i => Array(Number(i.style.flexGrow)).fill(i.className + i.getAttribute('style').match(/--p-[a-z0-9-]*/)[0]))),
+            places: all('path').map(p => p.getAttribute('d')).concat(all('[style*="%"]').map(e => e.style.left + ' ' + e.style.top)).join(' ').match(/-?[0-9.]+/g).map(Number),
+          }];
+        }))""",
+        list(FIGURES),
+    )
+
+
+def test_the_charts_drawn_by_the_page_are_those_that_the_library_drew(browser, page):
+    settled(page)
+    context = browser.new_context(offline=True, java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto((REPORTS / "index.html").as_uri())
+    for key in FIGURES:
+        assert plain.locator(f"#{key} [role=img]").is_visible()
+    markup = {key: plain.locator(f"#{key}").evaluate("e => e.outerHTML") for key in FIGURES}
+    context.close()
+    ours = drawn(page)
+    page.evaluate(
+        "all => Object.entries(all).forEach(([k, v]) => { document.getElementById(k).outerHTML = v; })", markup
+    )
+    theirs = drawn(page)
+    for key in FIGURES:
+        assert ours[key]["words"] == theirs[key]["words"]
+        assert ours[key]["places"] == pytest.approx(theirs[key]["places"], abs=0.11)
+        pairs = [
+            p for a, b in zip(ours[key]["cells"], theirs[key]["cells"], strict=True) for p in zip(a, b, strict=True)
+        ]
+        assert sum(a != b for a, b in pairs) <= 0.01 * len(pairs)
+    assert (
+        sum(map(len, ours["price-share"]["cells"])) == data(page)["map"]["shares"][2] * data(page)["map"]["prices"][2]
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"util": 0.8, "cost": 1.3},
+        {"scenario": "chat", "metric": "mw"},
+        {"elec": 0.15, "metric": "usd", "years": 3.0},
+    ],
+    ids=str,
+)
+def test_points_of_the_lines_agree_with_the_library_to_a_thousandth(page, change):
+    facts = data(page)
+    state = facts["base"] | change
+    if "scenario" in change:
+        state |= {key: facts["scenarios"][change["scenario"]][key] for key in ("speed", "hit")}
+    lines = {line["id"]: line["steps"] for line in page.evaluate("s => window.rackecon.speedLines(s, 1, 150)", state)}
+    compared = 0
+    for speed in (8.0, 30.0, 60.0, 110.0):
+        ours = live_values(PLATFORMS, state | {"speed": speed})
+        for key, steps in lines.items():
+            here = next((profit for upto, profit in steps if upto >= speed * (1 - 1e-9)), None)
+            assert (here is None) == (key not in ours), (key, speed)
+            if here is None:
+                continue
+            value = ours[key][state["metric"]]
+            revenue = abs(value / ours[key]["margin"])
+            assert abs(here - value) <= TOLERANCE * max(abs(value), revenue), (key, speed, here, value)
+            compared += 1
+    assert compared >= 20
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"scenario": "offline-batch", "metric": "mw"}, {"model": "gpt-oss-120b"}], ids=str
+)
+def test_cells_of_the_map_name_the_librarys_leader(page, change):
+    facts = data(page)
+    state = facts["base"] | change
+    if "scenario" in change:
+        state |= {key: facts["scenarios"][change["scenario"]][key] for key in ("speed", "hit")}
+    if "model" in change:
+        state |= {key: facts["models"][change["model"]][key] for key in ("pin", "pout")}
+    seen = set()
+    for price in (0.0442, 0.21, 0.84):
+        row = page.evaluate("([s, p]) => window.rackecon.mapRow(s, p)", [state, price])
+        for cell in (row[0], row[7], row[18]):
+            moved = {"util": cell["share"], "pin": state["pin"] * price, "pout": state["pout"] * price}
+            ours = {key: found[state["metric"]] for key, found in live_values(PLATFORMS, state | moved).items()}
+            best = max(ours.values())
+            seen.add(cell["id"])
+            if cell["id"] == "none":
+                assert best <= TOLERANCE * abs(best)
+            else:
+                assert ours[cell["id"]] >= best - TOLERANCE * abs(best), (price, cell, ours)
+    assert "none" in seen
+    assert len(seen) > 1
+
+
+def test_the_charts_follow_the_controls_after_the_drag_and_not_inside_its_frame(page):
+    settled(page)
+    before = drawn(page)
+    page.evaluate(
+        """() => new Promise(done => {
+          const e = document.getElementById('live-speed'); e.value = 100; e.dispatchEvent(new Event('input', {bubbles: true}));
+          requestAnimationFrame(() => { window.inFrame = [...document.querySelectorAll('.rule')].map(r => r.textContent); done(); });
+        })"""
+    )
+    assert page.evaluate("window.inFrame") == ["30 tok/s/user"]
+    settled(page)
+    after = drawn(page)
+    assert "100 tok/s/user" in after["speed-profit"]["words"]
+    assert after["speed-profit"]["words"][1].endswith("your case")
+    assert after["price-share"]["cells"] != before["price-share"]["cells"]
+    page.click(".live-reset")
+    page.wait_for_function("document.querySelector('#speed-profit .measure').textContent.includes('own case')")
+    settled(page)
+    assert drawn(page) == before
+
+
+def test_the_charts_are_kept_as_csv(page):
+    settled(page)
+    for key, rows in (("speed-profit", 100), ("price-share", 228)):
+        with page.expect_download() as saved:
+            page.click(f"#{key} .links button")
+        text = saved.value.path().read_text(encoding="utf-8")
+        assert text.startswith("# ")
+        assert len(text.splitlines()) >= rows + 2

@@ -17,17 +17,20 @@ from rackecon import catalog
 from rackecon.analysis.assumptions import assumptions
 from rackecon.analysis.distributions import Z10
 from rackecon.analysis.evaluate import evaluate
+from rackecon.analysis.lead_map import LEANING_SHARE, PRICES, SHARES
 from rackecon.analysis.money import cards_for, platforms_for, with_money
 from rackecon.analysis.phrases import tidy
-from rackecon.analysis.ranking import Z90, RankingDraws, draw_scores
+from rackecon.analysis.ranking import DECIDED_SHARE, Z90, RankingDraws, draw_scores
 from rackecon.evidence.intervals import interval_factors
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from rackecon.analysis.assumptions import Assumptions
     from rackecon.catalog import Scenario
     from rackecon.economics.revenue import PriceCard
 
-__all__ = ["HITS", "base_state", "live_data", "live_values"]
+__all__ = ["HITS", "base_state", "live_data", "live_values", "money_fronts"]
 
 HITS = (0.0, 0.9)
 DRAW_STEPS = 4096
@@ -156,6 +159,7 @@ def live_data(
         "scenarios": {key: _scenario(catalog.scenario(key)) for key in scenarios},
         "wacc": assume.wacc,
         "base": base,
+        "map": {"shares": [*SHARES], "prices": [*PRICES], "sure": [DECIDED_SHARE, LEANING_SHARE]},
     }
     moved = {**base, "util": 0.8, "cost": 1.3, "decline": 0.1, "years": 3.0, "elec": 0.11}
     last = data["models"].get(models[-1], {})
@@ -239,13 +243,19 @@ def _scenario(case: Scenario) -> dict[str, Any]:
     }
 
 
-def _fronts(accelerators: Sequence[str], model: str, case: Scenario, **overrides: Any) -> dict[str, Any]:
-    """Front of each platform under the first-token limit alone: speed, total rate, IT power drawn per GPU, mode."""
+def money_fronts(
+    accelerators: Sequence[str],
+    model: str,
+    case: Scenario,
+    price_cards: Mapping[str, PriceCard] | None = None,
+    **overrides: Any,
+) -> dict[str, pd.DataFrame | str]:
+    """Front of each platform under the first-token limit alone, with its money; the reason where there is none."""
     from rackecon.serving.frontier import search
 
     assume = assumptions(**overrides)
-    platforms, cards = platforms_for(accelerators, assume), cards_for([model], assume)
-    out: dict[str, Any] = {}
+    platforms, cards = platforms_for(accelerators, assume), cards_for([model], assume, price_cards)
+    out: dict[str, pd.DataFrame | str] = {}
     for key in accelerators:
         found = search(
             key,
@@ -256,10 +266,19 @@ def _fronts(accelerators: Sequence[str], model: str, case: Scenario, **overrides
             ttft_limit_ms=case.ttft_limit_ms,
             latency_statistic=case.latency_statistic,
         )
-        if not len(found):
-            out[key] = {"why": found.reason}
+        paid = found.table.assign(prefix_cache_hit=case.prefix_cache_hit)
+        out[key] = with_money(paid, assume, platforms, cards) if len(found) else str(found.reason)
+    return out
+
+
+def _fronts(accelerators: Sequence[str], model: str, case: Scenario, **overrides: Any) -> dict[str, Any]:
+    """Speed, total rate, IT power drawn per GPU and mode along each front."""
+    assume = assumptions(**overrides)
+    out: dict[str, Any] = {}
+    for key, mine in money_fronts(accelerators, model, case, **overrides).items():
+        if isinstance(mine, str):
+            out[key] = {"why": mine}
             continue
-        mine = with_money(found.table.assign(prefix_cache_hit=case.prefix_cache_hit), assume, platforms, cards)
         it_kw = mine["drawn_kw_per_gpu"] / assume.pue
         out[key] = {
             "s": [tidy(float(x), 5) for x in mine["tok_s_per_user"]],

@@ -22,6 +22,7 @@ from rackecon.errors import unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 __all__ = [
     "DECIDED_SHARE",
@@ -34,6 +35,7 @@ __all__ = [
     "profit_draws",
     "rank",
     "verdicts",
+    "win_counts",
 ]
 
 METRICS = {
@@ -166,6 +168,23 @@ def draw_factors(frame: pd.DataFrame, settings: RankingDraws) -> DrawFactors:
         return DrawFactors(factor, (running[:, None] + (cost - running)[:, None] * capital) / cost[:, None])
 
 
+def win_counts(drawn: FloatArray) -> NDArray[np.int_]:
+    """In how many draws each row comes first and earns; rows without a result never do.
+
+    Examples
+    --------
+    >>> win_counts(np.array([[1.0, -2.0, 3.0], [2.0, -1.0, 1.0]])).tolist()
+    [1, 1]
+    """
+    known = np.asarray(np.isfinite(drawn).all(axis=1), dtype=bool)
+    wins = np.zeros(len(drawn), dtype=int)
+    if known.any():
+        best = np.argmax(np.where(known[:, None], drawn, -np.inf), axis=0)
+        earns = drawn[best, np.arange(drawn.shape[1])] > 0
+        np.add.at(wins, best[earns], 1)
+    return wins
+
+
 def rank(
     table: pd.DataFrame, metric: str = "profit_usd_per_rack_year", settings: RankingDraws | None = None
 ) -> pd.DataFrame:
@@ -198,9 +217,7 @@ def rank(
         value = np.full(len(frame), np.nan)
         low, high = value.copy(), value.copy()
         if valid.any():
-            best = np.argmax(np.where(valid[:, None], drawn, -np.inf), axis=0)
-            earns = drawn[best, np.arange(drawn.shape[1])] > 0
-            np.add.at(wins, best[earns], 1)
+            wins = win_counts(drawn)
             value[valid] = frame[metric].to_numpy(dtype=float)[valid]
             low[valid], high[valid] = np.quantile(drawn[valid], [0.05, 0.95], axis=1)
         out = pd.DataFrame(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["assumption_lines", "frontier_chart"]
+__all__ = ["assumption_lines", "frontier_chart", "spread"]
 
 GAP: Final = 14.0 / HEIGHT
 """Least distance between two line ends' names, as a share of the axis."""
@@ -43,20 +43,31 @@ def _domain(frame: pd.DataFrame, columns: list[str], log: bool, more: float | No
     return (low - room if low < 0 else low), high + room
 
 
-def _line_ends(frame: pd.DataFrame, x: str, y: str, domain: tuple[float, float], log_y: bool) -> pd.DataFrame:
-    """Each line's right end with the place of its name in a column at the right, names pushed apart, none outside."""
-    ends = frame.sort_values(x, kind="stable").groupby("platform", as_index=False, sort=False).last()
-    scale = _log if log_y else (lambda v: np.asarray(v, dtype=float))
-    bottom, top = (float(v) for v in scale(domain))
-    values, gap = scale(ends[y]), GAP * (top - bottom)
-    order = np.argsort(values, kind="stable")
-    placed = values.copy()
+def spread(values: Any, gap: float, top: float) -> Any:
+    """Heights pushed apart to a least distance, none above the top.
+
+    Examples
+    --------
+    >>> spread([1.0, 1.2, 5.0], 1.0, 5.0).tolist()
+    [1.0, 2.0, 5.0]
+    """
+    placed = np.asarray(values, dtype=float).copy()
+    order = np.argsort(placed, kind="stable")
     for before, after in itertools.pairwise(order):
         placed[after] = max(placed[after], placed[before] + gap)
     limit = top
     for at in order[::-1]:
         placed[at] = min(placed[at], limit)
         limit = placed[at] - gap
+    return placed
+
+
+def _line_ends(frame: pd.DataFrame, x: str, y: str, domain: tuple[float, float], log_y: bool) -> pd.DataFrame:
+    """Each line's right end with the place of its name in a column at the right, names pushed apart, none outside."""
+    ends = frame.sort_values(x, kind="stable").groupby("platform", as_index=False, sort=False).last()
+    scale = _log if log_y else (lambda v: np.asarray(v, dtype=float))
+    bottom, top = (float(v) for v in scale(domain))
+    placed = spread(scale(ends[y]), GAP * (top - bottom), top)
     ends["label_y"] = np.exp(placed) if log_y else placed
     ends["label_x"] = float(frame[x].max())
     return ends

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rackecon.analysis.summary import MEASURES as WORDS
 from rackecon.reporting.display import Html
+from rackecon.reporting.live_figures import shade_key
 from rackecon.reporting.parameters import notebook_path, read_parameters
 
-__all__ = ["live_block"]
+__all__ = ["live_block", "slider_ends"]
 
 NOTEBOOK = "00_executive_summary"
 
@@ -88,9 +90,7 @@ def live_block(data: Mapping[str, Any]) -> Html:
         'Your case, profit <span class="live-unit"></span>; bars hold nine cases in ten (serving model, price, sold share, '
         "price of capital; a price that you set is taken as certain); a hollow tick is the report's value</caption>"
         f'<thead><tr><th scope="col">platform</th>{heads}</tr></thead><tbody></tbody></table></div>'
-        '<p class="live-key"><span class="ribbon"><i class="sure"></i></span> leads in 80 of 100 cases or more '
-        '<span class="ribbon"><i class="pale"></i></span> in 60 to 80 <span class="ribbon"><i class="close"></i></span> '
-        'in fewer <span class="ribbon"><i class="none"></i></span> nobody earns; in the leader\'s colour</p>'
+        f'<p class="live-key">{shade_key()}</p>'
         f'<div class="live-controls">{menus}{sliders}</div><p class="live-status"></p>'
         '<div class="live-buttons"><button type="button" class="live-reset">Back to the report\'s case</button>'
         '<button type="button" class="live-link">Copy a link to this case</button>'
@@ -115,6 +115,7 @@ def _words(data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "names": MENUS | {item.key: _inside(item.label) for item in SLIDERS},
         "units": {item.key: item.unit for item in SLIDERS},
+        "per": {key: WORDS[key][1] for key, _ in MEASURES},
         "commands": commands,
         "defaults": {key: declared[name].default for key, name in commands.items()},
         "given": {name: ran[name] for name in LISTS if ran[name] != declared[name].default},
@@ -127,7 +128,7 @@ def _inside(label: str) -> str:
 
 
 def _slider(item: Slider, value: float) -> str:
-    low, high = min(item.low, value), max(item.high, value)
+    low, high = slider_ends(item.key, value)
     ends = f'min="{low:g}" max="{high:g}"'
     return (
         f'<div class="live-row"><label for="live-{item.key}">{item.label}</label>'
@@ -136,6 +137,18 @@ def _slider(item: Slider, value: float) -> str:
         f'<input type="range" id="live-{item.key}" data-key="{item.key}" data-unit="{item.unit}" {ends} step="{item.step:g}" '
         f'value="{value:g}">{_told(item.key)} <span class="live-source">Report: {value:g}, {item.source}.</span></div></div>'
     )
+
+
+def slider_ends(key: str, value: float) -> tuple[float, float]:
+    """Ends of a control, moved out to the report's own value where that lies beyond.
+
+    Examples
+    --------
+    >>> slider_ends("speed", 400.0)
+    (1, 400.0)
+    """
+    item = next(item for item in SLIDERS if item.key == key)
+    return min(item.low, value), max(item.high, value)
 
 
 def _told(key: str) -> str:

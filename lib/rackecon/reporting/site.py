@@ -43,7 +43,7 @@ def assets() -> dict[str, str]:
         "vega.js": f"(function(){{{bundle}\n}})();\n",
         "page.css": style,
         "page.js": script,
-        "live.js": (HERE / "assets" / "live.js").read_text(encoding="utf-8"),
+        **{name: (HERE / "assets" / name).read_text(encoding="utf-8") for name in ("figures.js", "live.js")},
     }
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rackecon import catalog
 from rackecon.analysis.deciding import Deciding
+from rackecon.analysis.lead_map import lead_map, speed_lines
+from rackecon.analysis.live_case import base_state, money_fronts
 from rackecon.analysis.phrases import join_words, money, number, percent, years_text
 from rackecon.analysis.summary import MEASURES, Summary
 from rackecon.evidence.intervals import measured_pairs
 from rackecon.reporting import charts
 from rackecon.reporting.display import Html
+from rackecon.reporting.live import slider_ends
+from rackecon.reporting.live_figures import map_figure, speed_figure
 from rackecon.reporting.tables import ranking_table, table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from rackecon.catalog import Scenario
+    from rackecon.economics.revenue import PriceCard
 
 UNDECIDED = ("too close to call", "nobody earns", "no result")
 VERDICT_WORDS = {
@@ -35,9 +42,11 @@ __all__ = [
     "grid_chart",
     "grid_words",
     "headline",
+    "lead_chart",
     "price_table",
     "rack_words",
     "ranking",
+    "speed_chart",
     "swings",
     "three_measures",
     "trust",
@@ -218,6 +227,29 @@ def rack_words(story: Summary) -> Html:
         "share the lead in the simulated cases, the order between them is not known."
     )
     return Html(f'<p class="note">{html.escape(text)}</p>', text)
+
+
+def speed_chart(
+    accelerators: Sequence[str],
+    model: str,
+    case: Scenario,
+    measure: str,
+    price_cards: Mapping[str, PriceCard] | None = None,
+    **overrides: Any,
+) -> Html:
+    """Profit of each platform by the speed promised, for the report's own case; the controls move it."""
+    state = base_state(model, case, measure, price_cards, **overrides)
+    ends = slider_ends("speed", state["speed"])
+    fronts = money_fronts(accelerators, model, case, price_cards, **overrides)
+    labels = {key: catalog.accelerator(key).label for key in accelerators}
+    return speed_figure(speed_lines(fronts, MEASURES[measure][0], *ends), labels, state["speed"], ends, measure)
+
+
+def lead_chart(story: Summary, measure: str, *, utilisation: float, licence_share: float, **_: float) -> Html:
+    """Who leads by price and share of capacity sold, for the report's own case; the controls move it."""
+    labels = dict(zip(story.table["accelerator"], story.table["platform"], strict=True))
+    found = lead_map(story.table, MEASURES[measure][0], licence_share=licence_share)
+    return map_figure(found, labels, utilisation, measure)
 
 
 def claims_words() -> Html:

@@ -52,6 +52,8 @@
     return note + keys.join(",") + "\n" + rows.map(function (r) { return keys.map(function (k) { return quote(r[k]); }).join(","); }).join("\n") + "\n";
   }
   function save(blob, name) { var url = URL.createObjectURL(blob); follow(url, name); setTimeout(function () { URL.revokeObjectURL(url); }, 1000); }
+  window.rackeconButton = button;
+  window.rackeconSave = function (text, name) { save(new Blob([text], { type: "text/csv" }), name); };
   function follow(url, name) { var a = document.createElement("a"); a.href = url; a.download = name; a.click(); }
   window.rackeconDraw = function () {
     if (!window.vegaEmbed) return;
