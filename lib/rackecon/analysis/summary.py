@@ -10,7 +10,7 @@ from rackecon import catalog
 from rackecon.analysis.assumptions import Assumptions, assumptions
 from rackecon.analysis.evaluate import evaluate
 from rackecon.analysis.phrases import count, join_words, money, number, percent
-from rackecon.analysis.ranking import RankingDraws, rank, verdicts
+from rackecon.analysis.ranking import DECIDED_SHARE, RankingDraws, rank, verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +162,7 @@ def _win_sentence(ranked: pd.DataFrame, measure: str) -> str:
         return f"Every platform loses money at these assumptions; {ends}."
     close = (
         ""
-        if float(top["win_share"]) >= 0.8 or rivals.empty
+        if float(top["win_share"]) >= DECIDED_SHARE or rivals.empty
         else f" Too close to call against {rivals['platform'].iloc[0]} ({count(float(rivals['win_share'].iloc[0]))})."
     )
     return f"It comes first in {count(float(top['win_share']))} simulated cases; {ends}.{close}"
