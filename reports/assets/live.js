@@ -93,7 +93,7 @@
       var v = a / units[i][0];
       return sign + "$" + v.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(v, 1))))) + units[i][1];
     }
-    return sign + "$" + (a >= 1 ? a.toFixed(2) : a ? String(Number(a.toPrecision(3))) : "0");
+    return sign + "$" + (a ? a.toFixed(Math.max(2, 2 - Math.floor(Math.log10(a)))).replace(/(\.\d\d\d*?)0+$/, "$1") : "0");
   }
   function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + Math.abs(x * 100).toFixed(0) + " %" : usd(x); }
 

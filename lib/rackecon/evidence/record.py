@@ -101,7 +101,7 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
     folder = fit_dir(shipped) if write else None
     evidence, known = load_evidence(), load_parameters()
     start = known.from_vector(np.zeros(len(known.free()))).with_intercepts({})
-    done = calibration.fit(evidence, start, evaluations=40)
+    done = calibration.fit(evidence, start)
     yield f"{len(evidence)} rows, {len(start.free())} parameters, {done.evaluations} evaluations, cost {done.cost:.1f}"
     if folder:
         folder.mkdir(parents=True, exist_ok=True)

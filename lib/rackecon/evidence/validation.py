@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.evidence.calibration import fit, fold_rows, log_predictions
+from rackecon.evidence.calibration import EVALUATIONS, fit, fold_rows, log_predictions
 from rackecon.evidence.measured import Evidence
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.corrections import design
@@ -24,7 +24,6 @@ __all__ = ["SHUFFLES", "HeldOut", "coverage", "hold_out", "interval_scales", "sc
 
 FloatArray = NDArray[np.float64]
 SHUFFLES = 3
-EVALUATIONS = 16
 WIDENING = 1.1  # quantiles of few curves are too narrow for the next curve: widened until folds cover 85-95 %
 QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 

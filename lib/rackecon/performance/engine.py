@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model
 from rackecon.performance.families import engine_family, parameter_names
+from rackecon.performance.shares import ATTENTION_SHARE, BANDWIDTH_SHARE, KV_BANDWIDTH_SHARE, product_share
 
 __all__ = ["PRECISION_BITS", "Engine", "build_engine"]
 
@@ -24,10 +25,6 @@ IntArray = NDArray[np.intp]
 # Bits a weight takes with its scales: NVFP4 and MXFP4 4.25-4.5, INT4 in groups of 32 4.5
 PRECISION_BITS = {"bf16": 16.0, "fp8": 8.0, "fp4": 4.5, "int4": 4.5}
 KV_BITS = {"bf16": 16.0, "fp8": 8.0, "fp4": 4.5, "int4": 8.0}
-# Share of peak that large products reach, by the format they run in (kernel fits, measured fraction at M >= 4096)
-COMPUTE_SHARE = {"bf16": 0.72, "fp8": 0.58, "fp4": 0.40, "int4": 0.60}
-# Share of HBM bandwidth that weight-bound products reach (kernel fits, em)
-BANDWIDTH_SHARE = {"bf16": 0.82, "fp8": 0.78, "fp4": 0.65, "int4": 0.65}
 # Output length set aside per sequence: all of it without eviction (TensorRT-LLM), else the mean resident part, a margin
 RESERVE_SHARE = {"trt": 1.0, "sglang": 0.7, "amd": 0.7, "atom": 0.6, "vllm": 0.6}
 # TensorRT-LLM keeps window layers' whole context unless told otherwise: gpt-oss throughput tables, error 12 % to 8 %
@@ -249,12 +246,12 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
     return {
         "hbm_bytes": a.hbm_bytes,
         "hbm_bytes_per_s": a.hbm_bytes_per_s,
-        "expert_flops": a.peak_flops(expert_format) * _reached(a, expert_format),
-        "other_flops": a.peak_flops(other_format) * _reached(a, other_format),
-        "attention_flops": a.peak_flops(attention_format) * (0.5 if attention_format == "bf16" else 0.33),
+        "expert_flops": a.peak_flops(expert_format) * product_share(a, expert_format),
+        "other_flops": a.peak_flops(other_format) * product_share(a, other_format),
+        "attention_flops": a.peak_flops(attention_format) * ATTENTION_SHARE[attention_format],
         "expert_bandwidth": a.hbm_bytes_per_s * BANDWIDTH_SHARE[weight],
         "other_bandwidth": a.hbm_bytes_per_s * BANDWIDTH_SHARE[other_format],
-        "kv_bandwidth": a.hbm_bytes_per_s * 0.78,
+        "kv_bandwidth": a.hbm_bytes_per_s * KV_BANDWIDTH_SHARE,
         "link_bytes_per_s": a.scaleup_bytes_per_s * 0.75,
         "link_start": 4.0e-6,
         "nic_bytes_per_s": (a.scaleout_bytes_per_s if np.isfinite(a.scaleout_bytes_per_s) else a.scaleup_bytes_per_s)
@@ -295,11 +292,3 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         "is_mla": float(m.is_mla),
         "expert_width": float(max(m.moe_inter, 1)),
     }
-
-
-def _reached(a: Accelerator, precision: str) -> float:
-    """Share of the chip's own peak: a format that runs in a wider one reaches that one's share."""
-    for step in {"fp4": ("fp4", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}[precision]:
-        if np.isfinite(getattr(a, f"peak_{step}_flops")):
-            return COMPUTE_SHARE[step]
-    return COMPUTE_SHARE["bf16"]
