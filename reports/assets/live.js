@@ -3,7 +3,7 @@
 (function () {
   "use strict";
   var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
-  var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
+  var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 }), WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
   /* Level equivalent of a falling price at the cost of capital (level_price_factor); at rate 0 the plain mean. */
   function levelPriceFactor(rate, decline, years) {
@@ -71,6 +71,7 @@
       return { id: p.id, steps: steps };
     });
   }
+  function lasting(size, word) { var shown = Number(size.toPrecision(2)); return shown + " " + word + (shown === 1 ? "" : "s"); }
   /* Yearly profit on a measure per dollar of profit per GPU-hour. */
   function scale(p, m, metric) { return metric === "rack" ? p.gpus * HOURS : metric === "mw" ? HOURS * 1000 / p.kw : HOURS / m.capital; }
   function full(p, m, st) {
@@ -95,7 +96,7 @@
     }
     return sign + "$" + (a ? a.toFixed(Math.max(2, 2 - Math.floor(Math.log10(a)))).replace(/(\.\d\d\d*?)0+$/, "$1") : "0");
   }
-  function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + Math.abs(x * 100).toFixed(0) + " %" : usd(x); }
+  function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + WHOLE.format(Math.abs(x * 100)) + " %" : usd(x); }
 
   /* Factors on revenue and capital in every draw, by the same scores as the report's own draws. */
   var kept = {};
@@ -360,8 +361,8 @@
         shift(l.range, "translateX(" + pct(r.lo) + "%) scaleX(" + (pct(r.hi) - pct(r.lo)) / 100 + ")");
         write(t[2], String(Math.round(r.win * 100)));
         write(t[3], usd(mtok));
-        write(t[4], margin < -1 ? "loss" : (margin < 0 ? "−" : "") + Math.abs(margin * 100).toFixed(0) + " %");
-        write(t[5], months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? Number(months.toPrecision(2)) + " months" : Number((months / 12).toPrecision(2)) + " years");
+        write(t[4], margin < -1 ? "loss" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %");
+        write(t[5], months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"));
       });
     }
     function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said); }); }

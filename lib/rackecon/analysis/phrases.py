@@ -81,7 +81,7 @@ def percent(value: float, digits: int = 0) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
-    size = f"{abs(100 * value):.{digits}f}"
+    size = f"{abs(100 * value):,.{digits}f}"
     return f"{MINUS if value < 0 and float(size) else ''}{size} %"
 
 
@@ -114,12 +114,13 @@ def years_text(years: float) -> str:
 
     Examples
     --------
-    >>> years_text(0.47), years_text(3.21), years_text(25.0)
-    ('5.6 months', '3.2 years', '> 10 years')
+    >>> years_text(0.47), years_text(1.02), years_text(3.21), years_text(25.0)
+    ('5.6 months', '1 year', '3.2 years', '> 10 years')
     """
     if not math.isfinite(years) or years > 10:
         return "> 10 years"
-    return f"{12 * years:.2g} months" if years < 1 else f"{years:.2g} years"
+    size, word = (float(f"{12 * years:.2g}"), "month") if years < 1 else (float(f"{years:.2g}"), "year")
+    return plural(size, word)
 
 
 def plural(size: float, word: str) -> str:

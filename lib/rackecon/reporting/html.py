@@ -134,6 +134,12 @@ def _glossary(markup: str, used: set[str]) -> str:
     return markup
 
 
+def _unbroken(markup: str) -> str:
+    """No line break between a number and its per cent sign, outside tags, scripts and code."""
+    skipped = r"<(script|style|pre|code)\b.*?</\1>|<[^>]+>"
+    return re.sub(rf"{skipped}|(?<=\d) %", lambda m: "\u00a0%" if m.group() == " %" else m.group(), markup, flags=re.S)
+
+
 def page_meta(notebook: dict[str, Any]) -> tuple[str, str]:
     """Title (the question) and answer of an executed notebook."""
     title, answer = "", ""
@@ -200,7 +206,7 @@ def render_page(
         .render(
             title=title or name,
             description=answer[:200],
-            body="\n".join(parts),
+            body=_unbroken("\n".join(parts)),
             contents=contents,
             name=name,
             previous=names[position - 1] if position > 0 else "",
@@ -209,6 +215,6 @@ def render_page(
             has_live='id="live"' in "".join(parts),
             standalone=standalone,
             assets=assets() if standalone else {},
-            index=index,
+            index=_unbroken(index),
         )
     )
