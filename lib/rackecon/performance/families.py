@@ -20,6 +20,7 @@ ENGINES = (
     "vllm-tpu",
 )
 
+POOL_ENGINES = {"nvidia": "dynamo-trtllm", "amd": "mori-sglang"}
 COARSE_COLUMNS = 4096  # inner size from which an expert's product is as efficient as a dense one
 
 
@@ -40,8 +41,17 @@ def engine_family(engine: str, vendor: str) -> str:
     return "vllm"
 
 
-def default_engine(accelerator: Accelerator) -> str:
-    """The usual engine of a platform."""
+def default_engine(accelerator: Accelerator, mode: str = "aggregated") -> str:
+    """The usual engine of a platform in a mode.
+
+    Examples
+    --------
+    >>> from rackecon.catalog import accelerator
+    >>> default_engine(accelerator("b200-hgx")), default_engine(accelerator("b200-hgx"), "disaggregated")
+    ('trtllm', 'dynamo-trtllm')
+    """
+    if mode == "disaggregated" and accelerator.vendor in POOL_ENGINES:
+        return POOL_ENGINES[accelerator.vendor]
     if accelerator.vendor == "nvidia":
         return "trtllm"
     if accelerator.vendor == "amd":

@@ -175,7 +175,7 @@ def complete(row: Row, parameters: ServingParameters | None = None) -> Completed
     if wanted != "aggregated" and chip.servable and (wanted == "disaggregated" or arch.is_moe):
         pairs = _disaggregated(row, chip, arch)
         if not str(row.get("engine", "") or "").strip():
-            usual = {"nvidia": "dynamo-trtllm", "amd": "mori-sglang"}.get(chip.vendor, default_engine(chip))
+            usual = default_engine(chip, "disaggregated")
             pairs = [{**pair, "engine": usual} for pair in pairs]
         candidates += _thin(pairs)
     if not candidates:

@@ -30,7 +30,6 @@ MOST_GPUS = 128
 CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
 PREFILL_CHOICES = 2  # prefill layouts tried per decode layout: the most productive, the soonest
-POOL_ENGINES = {"nvidia": "dynamo-trtllm", "amd": "mori-sglang"}
 
 
 @dataclass(frozen=True)
@@ -177,10 +176,7 @@ class Task:
 
     def engine_of(self, mode: str) -> str:
         """Serving engine of a mode: the one given, or the platform's usual."""
-        if self.engine is not None:
-            return self.engine
-        usual = default_engine(self.chip)
-        return usual if mode == "aggregated" else POOL_ENGINES.get(self.chip.vendor, usual)
+        return self.engine if self.engine is not None else default_engine(self.chip, mode)
 
     def sizes(self, mode: str, layouts: tuple[Layout, ...]) -> tuple[int, int, int, int]:
         """Grid of a mode: layouts, draft depths, prefill layouts, loads."""
