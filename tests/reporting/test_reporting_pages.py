@@ -164,6 +164,18 @@ def test_a_long_table_is_folded_unless_it_can_be_searched():
     assert "<details" not in table(frame, "Caption", folded=False)._repr_html_()
 
 
+@pytest.mark.parametrize(("steps", "log_x", "named"), [(8, True, True), (9, True, False), (8, False, False)])
+def test_a_short_walk_on_a_log_axis_names_its_own_steps(steps, log_x, named):
+    doubled = [2.0**i for i in range(steps)]
+    walk = pd.DataFrame({"accelerator": "h100-sxm", "platform": "H100", "x": doubled, "y": doubled})
+    axis = charts.assumption_lines(
+        walk, "x", "y", title="t", subtitle="s", x_title="x", y_title="y", log_x=log_x
+    ).to_dict()["layer"][0]["encoding"]["x"]["axis"]
+    assert axis.get("values") == (doubled if named else None)
+    # the theme's five ticks would leave out every other step
+    assert not named or axis["tickCount"] >= steps
+
+
 def test_names_at_line_ends_never_overlap_nor_leave_the_chart():
     near = pd.DataFrame(
         {

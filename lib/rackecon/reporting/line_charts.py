@@ -18,6 +18,8 @@ __all__ = ["assumption_lines", "frontier_chart", "spread"]
 
 GAP: Final = 14.0 / HEIGHT
 """Least distance between two line ends' names, as a share of the axis."""
+STEPS: Final = 8
+"""Points of a walk up to which a log axis names each of them."""
 
 
 def _log(values: Any) -> Any:
@@ -73,8 +75,10 @@ def _line_ends(frame: pd.DataFrame, x: str, y: str, domain: tuple[float, float],
     return ends
 
 
-def _quarters(values: pd.Series, x_format: str) -> dict[str, list[float]]:
-    """Ticks of a time axis at the starts of quarters, so that no month is rounded."""
+def _ticks(values: pd.Series, x_format: str, log: bool) -> dict[str, Any]:
+    """Ticks of a time axis at the starts of quarters, so that no month is rounded, and of a log axis at a short walk's steps."""
+    if log and 1 < values.nunique() <= STEPS:
+        return {"values": sorted(set(values.tolist())), "tickCount": STEPS}
     if x_format != "month" or values.empty:
         return {}
     first, last = np.ceil(4.0 * float(values.min())), np.floor(4.0 * float(values.max()))
@@ -124,7 +128,7 @@ def assumption_lines(
         f"{x}:Q",
         title=x_title,
         scale=alt_.Scale(type="log", nice=False) if log_x else alt_.Scale(zero=False, nice=False),
-        axis=alt_.Axis(labelExpr=axis_words(x_format), grid=False, labelFlush=True, **_quarters(data[x], x_format)),
+        axis=alt_.Axis(labelExpr=axis_words(x_format), grid=False, labelFlush=True, **_ticks(data[x], x_format, log_x)),
     )
     domain = _domain(data, [y, *([f"{y}_low", f"{y}_high"] if band else [])], log_y, rule_y)
     y_scale = alt_.Scale(type="log" if log_y else "linear", domain=tidy(list(domain)), nice=False)
