@@ -5,12 +5,23 @@ from __future__ import annotations
 import pytest
 
 from rackecon.errors import InputError
-from rackecon.reporting.parameters import check_parameters, notebook_path, read_parameters
+from rackecon.reporting.parameters import check_parameters, notebook_path, notebooks_dir, read_parameters
 
 
 @pytest.fixture
 def namespace():
     return {name: item.default for name, item in read_parameters(notebook_path("template")).items()}
+
+
+def test_what_is_allowed_is_told_in_words_and_whole_figures():
+    told = {
+        item.name: item.range
+        for path in notebooks_dir().glob("[0-9]*.ipynb")
+        for item in read_parameters(path).values()
+    }
+    assert told["budget_usd"] == "10,000 to 1,000,000,000,000"
+    assert told["built"] == "ids of data/accelerators.csv"
+    assert not [words for words in told.values() if "str" in words or "float" in words or "e+" in words]
 
 
 def test_a_misspelt_parameter_is_refused(namespace):

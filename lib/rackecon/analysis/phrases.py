@@ -8,7 +8,20 @@ from typing import Any
 
 from rackecon.texts import MINUS, number
 
-__all__ = ["count", "join_words", "money", "number", "per_mtok", "percent", "plural", "tidy", "times", "years_text"]
+__all__ = [
+    "count",
+    "engine_words",
+    "join_words",
+    "money",
+    "number",
+    "page_words",
+    "per_mtok",
+    "percent",
+    "plural",
+    "tidy",
+    "times",
+    "years_text",
+]
 
 
 def tidy(value: Any, digits: int = 5) -> Any:
@@ -132,6 +145,41 @@ def plural(size: float, word: str) -> str:
     ('1 year', '3 years')
     """
     return f"{number(float(size))} {word}{'' if size == 1 else 's'}"
+
+
+ENGINES = {
+    "atom": "ATOM",
+    "dynamo": "Dynamo",
+    "mori": "MoRI",
+    "sglang": "SGLang",
+    "trtllm": "TensorRT-LLM",
+    "vllm": "vLLM",
+}
+
+
+def engine_words(engine: str) -> str:
+    """A serving engine as its makers write it.
+
+    Examples
+    --------
+    >>> engine_words("trtllm"), engine_words("mori-sglang")
+    ('TensorRT-LLM', 'MoRI SGLang')
+    """
+    return " ".join(ENGINES.get(part, part) for part in engine.split("-"))
+
+
+ACRONYMS = {"moe": "MoE", "roi": "ROI"}
+
+
+def page_words(name: str) -> str:
+    """A notebook's name without its number, as a reader writes it.
+
+    Examples
+    --------
+    >>> page_words("02_moe_experts"), page_words("10_revenue_and_roi")
+    ('MoE experts', 'revenue and ROI')
+    """
+    return " ".join(ACRONYMS.get(word, word) for word in name.split("_")[1:])
 
 
 def join_words(words: Iterable[str] | Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rackecon import catalog
 from rackecon.evidence import crosscheck
 from rackecon.reporting.display import enable
-from rackecon.reporting.text import join_words, number, percent, tidy
+from rackecon.reporting.text import engine_words, join_words, number, percent, tidy
 from rackecon.reporting.theme import GREY, platform_colours
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ SHAPES = {"decode": "circle", "mixed": "diamond", "prefill": "triangle-up"}
 STACKS = {"trt": "TensorRT-LLM", "open": "SGLang and vLLM"}
 CHIPS = {"hopper": "Hopper", "blackwell": "Blackwell"}
 BRIEF = {"trt": "TRT-LLM", "open": "open", "data-parallel": "DP", "tensor-parallel": "TP"}
-ENGINES = {"trtllm": "TensorRT-LLM", "sglang": "SGLang", "vllm": "vLLM"}
 CHANGED = {
     "prompts at kernel speed": "without the factor on prompts that measured servers gave us",
     "no activations through memory": "without activations through memory",
@@ -177,7 +176,7 @@ def cause_sentences(groups: int = 3) -> list[str]:
         label = catalog.accelerator(before.accelerator).label
         out.append(
             f"In {len(falls)} places their step gets shorter as sequences are added, which no engine does: "
-            f"{before.model} in {before.weight_precision} under {ENGINES[before.engine]} on {label} takes "
+            f"{before.model} in {before.weight_precision} under {engine_words(before.engine)} on {label} takes "
             f"{number(before.step_ms, 3)} ms with {before.sequences} sequence{'s' if before.sequences > 1 else ''} and "
             f"{number(after.step_ms, 3)} ms with {after.sequences}."
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rackecon.reporting.display import VEGALITE_MIME, fluid
+from rackecon.reporting.text import page_words
 
 __all__ = ["environment", "page_meta", "render_page"]
 
@@ -21,13 +22,15 @@ def environment() -> Any:
     """Jinja environment of the page templates."""
     import jinja2
 
-    return jinja2.Environment(
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    found.filters["page_words"] = page_words
+    return found
 
 
 @cache

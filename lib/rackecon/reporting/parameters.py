@@ -67,11 +67,27 @@ CATALOG = {
     "accelerator": "accelerators",
     "accelerators": "accelerators",
     "baseline": "accelerators",
+    "built": "accelerators",
     "model": "models",
     "models": "models",
     "scenario": "scenarios",
     "scenarios": "scenarios",
 }
+TYPES = {
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "str": "text",
+    "list[str]": "list of text",
+    "list[int]": "list of whole numbers",
+    "list[float]": "list of numbers",
+}
+
+
+def _numbers_key(name: str) -> str:
+    """The row of ``NUMBERS`` that a parameter, or each value of its list, is held to; empty where there is none."""
+    near = (name, name.removesuffix("_list"), name.rstrip("s"))
+    return next((key for key in near if key in NUMBERS), "")
 
 
 @dataclass(frozen=True)
@@ -86,17 +102,31 @@ class Parameter:
     @property
     def unit(self) -> str:
         """Unit, or empty."""
-        return NUMBERS[self.name][2] if self.name in NUMBERS else ""
+        key = _numbers_key(self.name)
+        return NUMBERS[key][2] if key else ""
+
+    @property
+    def kind(self) -> str:
+        """Type as words.
+
+        Examples
+        --------
+        >>> Parameter("pue", "float | None", None, "site power over IT power").kind
+        'number or null'
+        """
+        plain = self.type.replace("| None", "").strip()
+        return TYPES[plain] + (" or null" if plain != self.type else "")
 
     @property
     def range(self) -> str:
         """Allowed range or choices as words, without the unit."""
-        if self.name in NUMBERS:
-            low, high, _ = NUMBERS[self.name]
-            return f"{low:,.10g} to {high:,.10g}"
+        key = _numbers_key(self.name)
+        if key:
+            low, high, _ = NUMBERS[key]
+            return f"{low:,.15g} to {high:,.15g}"
         if self.name in CHOICES:
             return ", ".join(choice or "(empty)" for choice in CHOICES[self.name])
-        return f"ids of data/{CATALOG[self.name]}.csv" if self.name in CATALOG else self.type
+        return f"ids of data/{CATALOG[self.name]}.csv" if self.name in CATALOG else f"any {self.kind}"
 
     @property
     def allowed(self) -> str:
@@ -182,17 +212,11 @@ def _one(name: str, value: Any, kind: str) -> str:
             return f"{name} '{value}' is not a number"
         if kind == "int" and value != int(value):
             return f"{name} {value:g} is not a whole number"
-        if name.rstrip("s") in NUMBERS or name in NUMBERS or name.removesuffix("_list") in NUMBERS:
-            key = (
-                name
-                if name in NUMBERS
-                else name.removesuffix("_list")
-                if name.removesuffix("_list") in NUMBERS
-                else name.rstrip("s")
-            )
+        key = _numbers_key(name)
+        if key:
             low, high, unit = NUMBERS[key]
             if not low <= value <= high:
-                return f"{name} {value:g} is out of range: allowed {low:,.10g} to {high:,.10g} {unit}"
+                return f"{name} {value:g} is out of range: allowed {low:,.15g} to {high:,.15g} {unit}"
         if name in POWERS_OF_TWO and int(value) & (int(value) - 1):
             return f"{name} {value:g} is not a power of two; nearest is {2 ** round(math.log2(value))}"
         return ""

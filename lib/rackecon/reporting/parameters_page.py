@@ -8,19 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from rackecon.reporting.parameters import Parameter, notebook_path, read_parameters
+from rackecon.reporting.tables import framed
+from rackecon.reporting.text import page_words
 
 __all__ = ["parameters_page"]
 
 COLUMNS = ("parameter", "type", "default", "unit", "allowed", "meaning")
-TYPES = {
-    "int": "whole number",
-    "float": "number",
-    "bool": "true or false",
-    "str": "text",
-    "list[str]": "list of text",
-    "list[int]": "list of whole numbers",
-    "list[float]": "list of numbers",
-}
 TITLE = "What can be changed in each notebook?"
 
 
@@ -29,24 +22,17 @@ def _cells(item: Parameter) -> str:
     default = json.dumps(item.default, ensure_ascii=False)
     words = "".join(f"<td>{html.escape(word)}</td>" for word in (unit, item.range, item.meaning))
     return (
-        f'<tr><th scope="row"><code>{html.escape(item.name)}</code></th><td>{_type(item.type)}</td>'
+        f'<tr><th scope="row"><code>{html.escape(item.name)}</code></th><td>{item.kind}</td>'
         f"<td><code>{html.escape(default)}</code></td>{words}</tr>"
     )
 
 
-def _type(annotation: str) -> str:
-    plain = annotation.replace("| None", "").strip()
-    return TYPES[plain] + (" or null" if plain != annotation else "")
-
-
 def _table(name: str, title: str) -> str:
-    rows = "".join(_cells(item) for item in read_parameters(notebook_path(name)).values())
+    rows = [_cells(item) for item in read_parameters(notebook_path(name)).values()]
     heads = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
-    return (
-        f'<h2 id="{name}"><a href="{name}.html">{html.escape(title)}</a></h2>'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Parameters of {name}"><table class="table">'
-        f"<caption>Parameters of {name}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    body = f"<tbody>{''.join(rows)}</tbody>"
+    shown = framed(f"Parameters of {name}", heads, body, columns=len(COLUMNS), rows=len(rows), folded=False)
+    return f'<h2 id="{name}"><a href="{name}.html">{html.escape(title)}</a></h2>{shown}'
 
 
 def _title(name: str) -> str:
@@ -79,7 +65,7 @@ def parameters_page(names: Sequence[str]) -> str:
             title=TITLE,
             description="Every parameter of every notebook with default, unit and range",
             body=f"<h1>{TITLE}</h1>{about}{tables}",
-            contents=[(name, name[3:].replace("_", " ")) for name in names],
+            contents=[(name, page_words(name)) for name in names],
             name="parameters",
         )
     )

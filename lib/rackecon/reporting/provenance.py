@@ -13,9 +13,11 @@ from rackecon import catalog
 from rackecon.catalog.paths import tables_read
 from rackecon.reporting.display import Html
 from rackecon.reporting.parameters import notebook_path, read_parameters
+from rackecon.reporting.tables import framed
 
 __all__ = ["provenance"]
 
+COLUMNS = ("parameter", "value", "meaning", "allowed")
 PACKAGES = ("altair", "numpy", "pandas", "scipy")
 
 
@@ -43,12 +45,11 @@ def provenance(name: str, namespace: Mapping[str, Any]) -> Html:
     command += " --name mine"
     tables = ", ".join(f"{t} {catalog.table_digest(t)}" for t in sorted(tables_read()))
     libraries = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
+    body = f"<tbody>{''.join(rows)}</tbody>"
     markup = (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Parameters of this page"><table class="table">'
-        "<caption>Parameters of this page</caption><thead><tr>"
-        '<th scope="col">parameter</th><th scope="col">value</th><th scope="col">meaning</th><th scope="col">allowed</th>'
-        f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-        f"<p>Run it yourself: <code>{html.escape(command)}</code></p>"
+        framed("Parameters of this page", head, body, columns=len(COLUMNS), rows=len(rows), folded=False)
+        + f"<p>Run it yourself: <code>{html.escape(command)}</code></p>"
         f'<p class="kicker">rackecon {rackecon.__version__}; {libraries}. Data read (first digits of each digest): {tables}.</p>'
     )
     return Html(markup, command)

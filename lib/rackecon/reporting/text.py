@@ -2,9 +2,11 @@
 
 from rackecon.analysis.phrases import (
     count,
+    engine_words,
     join_words,
     money,
     number,
+    page_words,
     per_mtok,
     percent,
     plural,
@@ -13,4 +15,17 @@ from rackecon.analysis.phrases import (
     years_text,
 )
 
-__all__ = ["count", "join_words", "money", "number", "per_mtok", "percent", "plural", "tidy", "times", "years_text"]
+__all__ = [
+    "count",
+    "engine_words",
+    "join_words",
+    "money",
+    "number",
+    "page_words",
+    "per_mtok",
+    "percent",
+    "plural",
+    "tidy",
+    "times",
+    "years_text",
+]
