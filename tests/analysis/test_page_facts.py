@@ -29,7 +29,7 @@ def test_reach_of_measured_lengths_follows_the_rows(changed):
     rows = catalog.table("validation_points")
     far, any_model = int(rows.loc[rows["model"] == "deepseek-r1", "isl"].max()), int(rows["isl"].max())
     told = page_facts.measured_reach("deepseek-r1", far + 1)
-    assert f"{far:,} input tokens for deepseek-r1 and {any_model:,} for any model" in told
+    assert f"{far:,} input tokens for DeepSeek-V3/R1 and {any_model:,} for any model" in told
     assert "extrapolates" in told
     assert "lies within them" in page_facts.measured_reach("deepseek-r1", far)
     changed("validation_points", lambda t: t.assign(isl=t["isl"] * 2))

@@ -62,6 +62,28 @@ def test_more_input_earns_more_or_less_as_the_rows_say():
     assert ratio(2.0, 1e6).cached_title == "At the same output, 2 input tokens per output earn 33 % less than 1"
 
 
+def test_a_small_lead_is_not_told_as_none():
+    assert "throughput were 0.5 % lower" in ratio(2.0, 2.01e6).flip
+    assert "throughput were 67 % lower" in ratio(2.0, 6e6).flip
+
+
+def test_a_winner_of_several_models_is_named_once():
+    chips = ("h200-sxm", "b200-hgx")
+    counts = walk(
+        "experts", {k: [9.0, 6.0] for k in chips}, {k: [2e6, 1e6] for k in chips}, {k: [9.0, 5.0] for k in chips}
+    )
+    sizes = pd.concat(
+        [
+            counts[(counts["line"] == RETUNED) & (counts["experts"] == 1.0)].assign(
+                model_name=name, **{METRIC: profits}
+            )
+            for name, profits in (("A", [1e6, 3e6]), ("B", [2e6, 1e6]), ("C", [1e6, 2e6]))
+        ]
+    )
+    story = walk_stories.expert_story(counts, counts.rename(columns={"experts": "top_k"}), sizes)
+    assert story.meaning == "Most profit per MW on real models: B200 on A and C; H200 on B."
+
+
 def test_the_unit_of_a_lead_stands_once_and_agrees():
     story = ratio(2.0, 6e6)
     assert story.answer[1] == "H200 leads at first, then B200 from 2 input tokens per output token."

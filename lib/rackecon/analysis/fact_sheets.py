@@ -215,6 +215,7 @@ def story(accelerators: Sequence[str], model: str) -> FactStory:
     best, worst = max(room, key=lambda k: room[k]), min(room, key=lambda k: room[k])
     chips = [catalog.accelerator(key) for key in accelerators]
     fast, slow = max(chips, key=lambda c: c.hbm_bytes_per_s), min(chips, key=lambda c: c.hbm_bytes_per_s)
+    most = [name for name in named.values() if room[name] == room[best]]
     first = f"Eight {best} hold {arch.name} with {number(room[best])} GB to spare; eight {worst} {'leave ' + number(room[worst]) + ' GB' if room[worst] > 0 else 'cannot hold it'}."
     second = f"Memory bandwidth, which sets the pace of decode, spans {times(fast.hbm_bytes_per_s / slow.hbm_bytes_per_s)} from {_marked(slow)} to {_marked(fast)}."
     announced = [c.label for c in catalog.accelerators().values() if c.status == "announced"]
@@ -222,7 +223,7 @@ def story(accelerators: Sequence[str], model: str) -> FactStory:
     meaning = f"Announced, not measured: {join_words(announced)}. Not modelled (their memory is not HBM, or facts are missing): {join_words(none)}."
     return FactStory(
         (first, second),
-        f"What is left beside the weights decides the batch: most on {best}, least on {worst}",
+        f"What is left beside the weights decides the batch: most on {join_words(most)}, least on {worst}",
         meaning,
         pd.DataFrame(rows),
     )

@@ -176,7 +176,7 @@ def story(front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: 
         if len(changes) == 1
         else f"the lead per megawatt passes from {changes[0]} to {join_words(changes[1:])}"
     )
-    first = f"Promising {number(fast)} instead of {number(slow)} tokens per second and user raises the lowest cost of an output token {times(rise)}: {lead}."
+    first = f"Promising {number(fast)} instead of {number(slow)} tokens per second and user raises the lowest cost of an output token {times(rise)}; {lead}."
     ends = front.groupby("platform", sort=False)["tok_s_per_user"].max().sort_values(kind="stable")
     second = f"The fastest layouts reach {number(float(ends.iloc[-1]))} tok/s/user on {ends.index[-1]} and {number(float(ends.iloc[0]))} on {ends.index[0]}."
     at = firsts[firsts[METRIC].notna()].sort_values("ttft_limit_s", kind="stable")
@@ -212,7 +212,7 @@ def story(front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: 
     return LatencyStory(
         (first, second),
         _front_title(front, target or slow),
-        f"An output token at {number(fast)} tok/s/user costs {times(rise)} what it costs at {number(slow)}",
+        f"The cheapest output token at {number(fast)} tok/s/user costs {times(rise)} what it costs at {number(slow)}",
         first_title,
         meaning,
         flip,

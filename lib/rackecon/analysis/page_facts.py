@@ -62,10 +62,11 @@ def measured_reach(model: str, longest: int) -> str:
     """
     rows = catalog.table("validation_points")
     mine, any_model = rows.loc[rows["model"] == model, "isl"], int(rows["isl"].max())
+    name = catalog.model(model).name
     if mine.empty:
-        return f"No measured row behind the model is of {model}; of other models they reach {any_model:,} input tokens."
+        return f"No measured row behind the model is of {name}; of other models they reach {any_model:,} input tokens."
     far = int(mine.max())
-    text = f"Measured rows behind the model reach {far:,} input tokens for {model} and {any_model:,} for any model"
+    text = f"Measured rows behind the model reach {far:,} input tokens for {name} and {any_model:,} for any model"
     if longest <= far:
         return f"{text}; the walk lies within them."
     return f"{text}; beyond them the walk extrapolates the physics, and its interval is too narrow to the same degree."

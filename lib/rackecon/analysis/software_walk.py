@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon import catalog
-from rackecon.analysis.phrases import join_words, number, percent, times
+from rackecon.analysis.phrases import engine_words, join_words, number, percent, times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SoftwareStory", "history", "levers", "run_marks", "software_dates", "story", "trend"]
 
+NAMES = {"none": "none", "mtp": "MTP"}
 STEPS = (("fp8", "none"), ("fp4", "none"), ("fp4", "mtp"))
 APART = 0.02
 """Share by which two runs must differ to be drawn apart."""
@@ -64,14 +65,19 @@ def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFr
     for key in accelerators:
         chip = catalog.accelerator(key)
         for precision, drafting in STEPS:
-            line = {"accelerator": key, "platform": chip.label, "weight_precision": precision, "speculative": drafting}
+            line = {
+                "accelerator": key,
+                "platform": chip.label,
+                "weight_precision": precision.upper(),
+                "speculative": NAMES[drafting],
+            }
             if (
                 precision == "fp4"
                 and not math.isfinite(chip.peak_fp4_flops)
                 and catalog.model(model).native_expert_bits >= 8.0
             ):
                 precision = "fp8"  # no 4-bit arithmetic and no 4-bit release: the lever does not exist
-                line["weight_precision"] = "fp8 (no 4-bit)"
+                line["weight_precision"] = "FP8 (no 4-bit)"
             found = search(
                 key,
                 model,
@@ -131,7 +137,8 @@ def history(model: str) -> pd.DataFrame:
     grouped = found.groupby(["accelerator", "engine", "months"])["gain"].agg(["median", "size"]).reset_index()
     grouped = grouped[grouped["size"] >= 2].rename(columns={"median": "gain", "size": "configurations"})
     grouped["platform"] = [
-        f"{catalog.accelerator(a).label} {e}" for a, e in zip(grouped["accelerator"], grouped["engine"], strict=True)
+        f"{catalog.accelerator(a).label} {engine_words(e)}"
+        for a, e in zip(grouped["accelerator"], grouped["engine"], strict=True)
     ]
     enough = grouped.groupby("platform")["months"].transform("size") >= 2
     return grouped[enough].reset_index(drop=True)

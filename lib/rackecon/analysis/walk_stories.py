@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Story", "basis_words", "context_story", "expert_story", "ratio_story"]
 
 METRIC = "profit_usd_per_mw_year"
+SMALL = 0.02
+"""Share below which a whole percentage says too little."""
 HARDLY = 1.05
 """Ratio of throughputs below which a change of layout is not worth a title."""
 
@@ -45,7 +47,7 @@ def _leader_sentence(changes: list[tuple[float, str]], unit: str) -> str:
         return "No platform serves this workload within its limits."
     if len(changes) == 1:
         return f"{changes[0][1]} leads at every point of the walk."
-    parts = [f"{name} from {number(at, 5 if at >= 100 else 3)}" for at, name in changes[1:]]
+    parts = [f"{name} from {number(at, 5 if at >= 100 else 2)}" for at, name in changes[1:]]
     if changes[-1][0] == 1.0:
         unit = unit.replace("tokens", "token", 1)
     return f"{changes[0][1]} leads at first, then {join_words(parts)} {unit}."
@@ -173,7 +175,7 @@ def _flip_words(tops: pd.DataFrame) -> str:
     tie = " Their 90 % intervals overlap, so read the order as likely, not certain." if inside else ""
     return (
         f"At the far end {first['platform']} leads {second['platform']} by {money(gap)} per MW-year. The lead is gone if its GPU-hour "
-        f"cost {money(cost + extra)} instead of {money(cost)}, or if its throughput were {percent(1 - rate)} lower than predicted.{tie}"
+        f"cost {money(cost + extra)} instead of {money(cost)}, or if its throughput were {percent(1 - rate, 0 if 1 - rate >= SMALL else 1)} lower than predicted.{tie}"
     )
 
 
@@ -262,7 +264,7 @@ def expert_story(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame
     chips = dict(zip(counts["platform"], counts["accelerator"], strict=True))
     known = sizes.dropna(subset=["profit_usd_per_mw_year"])
     winners = known.loc[known.groupby("model_name")["profit_usd_per_mw_year"].idxmax()]
-    words = join_words([f"{row.platform} on {row.model_name}" for row in winners.itertuples()])
+    words = "; ".join(f"{name} on {join_words(rows)}" for name, rows in winners.groupby("platform")["model_name"])
     return Story(
         (first, then),
         f"Total parameters are cheap on {kept.index[-1]}, dear on {kept.index[0]}",
