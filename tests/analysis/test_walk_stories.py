@@ -78,7 +78,8 @@ def test_a_winner_of_several_models_is_named_once():
                 model_name=name, **{METRIC: profits}
             )
             for name, profits in (("A", [1e6, 3e6]), ("B", [2e6, 1e6]), ("C", [1e6, 2e6]))
-        ]
+        ],
+        ignore_index=True,
     )
     story = walk_stories.expert_story(counts, counts.rename(columns={"experts": "top_k"}), sizes)
     assert story.meaning == "Most profit per MW on real models: B200 on A and C; H200 on B."
