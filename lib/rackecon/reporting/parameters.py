@@ -39,6 +39,7 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
     "price_factor": (0.001, 1000, "times the price card"),
     "cost_factor": (0.01, 100, "times the cost per GPU-hour"),
     "licence_share": (0, 0.95, "share of revenue"),
+    "tax_rate": (0.0, 0.99, "share of profit"),
     "price_output_usd_per_mtok": (0, 1000, "USD per million output tokens"),
     "price_input_usd_per_mtok": (0, 1000, "USD per million fresh input tokens"),
     "draws": (64, 65_536, "draws, a power of two"),
