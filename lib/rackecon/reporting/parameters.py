@@ -45,6 +45,7 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
     "seed": (0, 2**31 - 1, "-"),
     "budget_usd": (1e4, 1e12, "USD"),
     "site_mw": (0.01, 10_000, "MW"),
+    "tax_rate": (0, 0.99, "share of profit"),
     "top_k": (1, 64, "experts per token"),
     "worst": (1, 100, "misses"),
     "experts": (1, 4096, "routed experts"),
@@ -67,11 +68,22 @@ CATALOG = {
     "accelerator": "accelerators",
     "accelerators": "accelerators",
     "baseline": "accelerators",
+    "built": "accelerators",
     "model": "models",
     "models": "models",
     "scenario": "scenarios",
     "scenarios": "scenarios",
 }
+TYPES = {
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "str": "text",
+    "list[str]": "list of text",
+    "list[int]": "list of whole numbers",
+    "list[float]": "list of numbers",
+}
+"""What an annotation asks for, in words."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,12 @@ class Parameter:
     type: str
     default: Any
     meaning: str
+
+    @property
+    def kind(self) -> str:
+        """Type in words."""
+        plain = self.type.replace("| None", "").strip()
+        return TYPES[plain] + (" or null" if plain != self.type else "")
 
     @property
     def unit(self) -> str:
@@ -96,7 +114,7 @@ class Parameter:
             return f"{low:,.10g} to {high:,.10g}"
         if self.name in CHOICES:
             return ", ".join(choice or "(empty)" for choice in CHOICES[self.name])
-        return f"ids of data/{CATALOG[self.name]}.csv" if self.name in CATALOG else self.type
+        return f"ids of data/{CATALOG[self.name]}.csv" if self.name in CATALOG else self.kind
 
     @property
     def allowed(self) -> str:

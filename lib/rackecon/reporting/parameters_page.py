@@ -12,15 +12,6 @@ from rackecon.reporting.parameters import Parameter, notebook_path, read_paramet
 __all__ = ["parameters_page"]
 
 COLUMNS = ("parameter", "type", "default", "unit", "allowed", "meaning")
-TYPES = {
-    "int": "whole number",
-    "float": "number",
-    "bool": "true or false",
-    "str": "text",
-    "list[str]": "list of text",
-    "list[int]": "list of whole numbers",
-    "list[float]": "list of numbers",
-}
 TITLE = "What can be changed in each notebook?"
 
 
@@ -29,14 +20,9 @@ def _cells(item: Parameter) -> str:
     default = json.dumps(item.default, ensure_ascii=False)
     words = "".join(f"<td>{html.escape(word)}</td>" for word in (unit, item.range, item.meaning))
     return (
-        f'<tr><th scope="row"><code>{html.escape(item.name)}</code></th><td>{_type(item.type)}</td>'
+        f'<tr><th scope="row"><code>{html.escape(item.name)}</code></th><td>{item.kind}</td>'
         f"<td><code>{html.escape(default)}</code></td>{words}</tr>"
     )
-
-
-def _type(annotation: str) -> str:
-    plain = annotation.replace("| None", "").strip()
-    return TYPES[plain] + (" or null" if plain != annotation else "")
 
 
 def _table(name: str, title: str) -> str:
