@@ -317,7 +317,7 @@ def checks_sentence() -> str:
     twice = table[table["check"] == "doubled draws move"]
 
     def told(part: pd.DataFrame) -> str:
-        return join_words([f"{percent(r['share'], 2)} for {r['model']}" for r in part.to_dict("records")])
+        return join_words([f"{percent(r['share'], 2)} ({r['model']})" for r in part.to_dict("records")])
 
     s, t = short.iloc[0], twice.iloc[0]
     return (
