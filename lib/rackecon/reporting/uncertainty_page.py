@@ -186,7 +186,7 @@ def driver_sentence(own: pd.DataFrame, accelerator: str, platform: str) -> str:
 
 def pair_table(pairs: pd.DataFrame) -> pd.DataFrame:
     """Pairwise wins in a hundred draws, as text."""
-    out = pairs.map(lambda x: "" if not np.isfinite(x) else f"{100 * x:.0f}")
+    out = pairs.map(lambda x: "–" if not np.isfinite(x) else f"{100 * x:.0f}")
     return out.reset_index(names="platform")
 
 
