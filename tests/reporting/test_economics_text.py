@@ -108,6 +108,7 @@ def test_price_title_covers_gain_loss_and_mixture(factors, words):
 def test_missing_platforms_are_named_with_their_reason():
     table = pd.DataFrame({"platform": ["A", "B"], "reason": ["", "does not fit"]})
     assert economics_text.missing_note(table) == "Without a figure: B (does not fit)."
+    assert economics_text.missing_note(table, "a build-up") == "Without a build-up: B (does not fit)."
     assert economics_text.missing_note(table.iloc[:1]) == ""
 
 

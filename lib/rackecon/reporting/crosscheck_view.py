@@ -161,24 +161,26 @@ def cause_table(groups: int = 8) -> pd.DataFrame:
 
 def cause_sentences(groups: int = 3) -> list[str]:
     """For the most biased groups: which part of our model moves them closest to the peer; and the peer's own faults."""
-    out = []
+    out: list[str] = []
+    before = ""
     for row in crosscheck.causes().head(groups).to_dict("records"):
         bias = float(row["as it is"])
         best = min(crosscheck.CHANGES, key=lambda name: abs(float(row[name])))
         where = _group(row)[:1].upper() + _group(row)[1:]
         left = f"none of our parts explains it; closest {CHANGED[best]}"
         if abs(float(row[best])) < abs(bias):
-            left = CHANGED[best]
+            left = "with the same change" if best == before else CHANGED[best]
+            before = best
         out.append(f"{where}: ours is {_side(bias)}; {left} it would be {_side(float(row[best]))}.")
     falls = crosscheck.peer_falls()
     if falls:
-        before, after = max(falls, key=lambda pair: pair[0].step_ms / pair[1].step_ms)
-        label = catalog.accelerator(before.accelerator).label
+        fewer, more = max(falls, key=lambda pair: pair[0].step_ms / pair[1].step_ms)
+        label = catalog.accelerator(fewer.accelerator).label
         out.append(
             f"In {len(falls)} places their step gets shorter as sequences are added, which no engine does: "
-            f"{before.model} in {before.weight_precision} under {engine_words(before.engine)} on {label} takes "
-            f"{number(before.step_ms, 3)} ms with {before.sequences} sequence{'s' if before.sequences > 1 else ''} and "
-            f"{number(after.step_ms, 3)} ms with {after.sequences}."
+            f"{fewer.model} in {fewer.weight_precision} under {engine_words(fewer.engine)} on {label} takes "
+            f"{number(fewer.step_ms, 3)} ms with {fewer.sequences} sequence{'s' if fewer.sequences > 1 else ''} and "
+            f"{number(more.step_ms, 3)} ms with {more.sequences}."
         )
     return out
 

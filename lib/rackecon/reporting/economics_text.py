@@ -97,11 +97,11 @@ def rack_note(table: pd.DataFrame) -> str:
     )
 
 
-def missing_note(table: pd.DataFrame) -> str:
-    """Which platforms have no figure and why; empty when all have one."""
+def missing_note(table: pd.DataFrame, figure: str = "a figure") -> str:
+    """Which platforms have no figure, or not the one named, and why; empty when all have one."""
     gone = table[table["reason"] != ""]
     words = [f"{join_words(part['platform'])} ({reason})" for reason, part in gone.groupby("reason", sort=False)]
-    return f"Without a figure: {'; '.join(words)}." if words else ""
+    return f"Without {figure}: {'; '.join(words)}." if words else ""
 
 
 def _leaders(frame: pd.DataFrame, column: str) -> tuple[Any, Any] | None:

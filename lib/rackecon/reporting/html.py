@@ -138,9 +138,10 @@ def _glossary(markup: str, used: set[str]) -> str:
 
 
 def _unbroken(markup: str) -> str:
-    """No line break between a number and its per cent sign, outside tags, scripts and code."""
+    """No line break between a number and its per cent sign or MW, outside tags, scripts and code."""
     skipped = r"<(script|style|pre|code)\b.*?</\1>|<[^>]+>"
-    return re.sub(rf"{skipped}|(?<=\d) %", lambda m: "\u00a0%" if m.group() == " %" else m.group(), markup, flags=re.S)
+    joined = {" %": "\u00a0%", " MW": "\u00a0MW"}
+    return re.sub(rf"{skipped}|(?<=\d) (?:%|MW\b)", lambda m: joined.get(m.group(), m.group()), markup, flags=re.S)
 
 
 def page_meta(notebook: dict[str, Any]) -> tuple[str, str]:

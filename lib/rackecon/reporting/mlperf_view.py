@@ -62,16 +62,14 @@ def mlperf_software_sentence() -> str:
     """What the choice of a submission's software rests on, and what it changes."""
     table = mlperf_software_table().set_index("software")
     used, dated = table.index[0], "public build of the date"
-    others = [f"{name} {percent(float(row['earlier_pct']) / 100)}" for name, row in table.iloc[1:].iterrows()]
     least, most = table["scored_pct"].min(), table["scored_pct"].max()
     better = (
-        "fits those rounds better than"
+        "fits earlier rounds better than"
         if table["earlier_pct"][used] < table["earlier_pct"][dated]
-        else "fits them no better than"
+        else "fits earlier rounds no better than"
     )
     return (
-        f"A submission is tuned ahead of the public builds of its date, so it is read with {used} of software: predicted round "
-        f"by round up to v5.1 from one another, this is {percent(float(table['earlier_pct'][used]) / 100)} off "
-        f"({', '.join(others)}), and {better} the build of the date. The choice was made after v6.0 had first been scored as "
+        f"A submission is tuned ahead of the public builds of its date, so it is read with {used} of software, which "
+        f"{better} the build of the date. The choice was made after v6.0 had first been scored as "
         f"dated; over the readings the median on v6.0 runs from {percent(float(least) / 100)} to {percent(float(most) / 100)}."
     )

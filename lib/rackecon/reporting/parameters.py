@@ -83,6 +83,7 @@ TYPES = {
     "list[int]": "list of whole numbers",
     "list[float]": "list of numbers",
 }
+"""What an annotation asks for, in words."""
 
 
 def _numbers_key(name: str) -> str:

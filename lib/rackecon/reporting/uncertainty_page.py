@@ -186,7 +186,7 @@ def driver_sentence(own: pd.DataFrame, accelerator: str, platform: str) -> str:
 
 def pair_table(pairs: pd.DataFrame) -> pd.DataFrame:
     """Pairwise wins in a hundred draws, as text."""
-    out = pairs.map(lambda x: "" if not np.isfinite(x) else f"{100 * x:.0f}")
+    out = pairs.map(lambda x: "–" if not np.isfinite(x) else f"{100 * x:.0f}")
     return out.reset_index(names="platform")
 
 
@@ -317,7 +317,7 @@ def checks_sentence() -> str:
     twice = table[table["check"] == "doubled draws move"]
 
     def told(part: pd.DataFrame) -> str:
-        return join_words([f"{percent(r['share'], 2)} for {r['model']}" for r in part.to_dict("records")])
+        return join_words([f"{percent(r['share'], 2)} ({r['model']})" for r in part.to_dict("records")])
 
     s, t = short.iloc[0], twice.iloc[0]
     return (

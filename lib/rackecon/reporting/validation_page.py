@@ -266,14 +266,11 @@ def validation_answer() -> tuple[str, str]:
 def trust_sentences() -> list[str]:
     """Where not to trust the model, from the scores."""
     middle, tail = _medians(), _tails()
-    models, chips = slice_scores("model"), slice_scores("accelerator")
-    weak, far = models.iloc[-1], chips.sort_values("never_seen", kind="stable").iloc[-1]
+    far = slice_scores("accelerator").sort_values("never_seen", kind="stable").iloc[-1]
     first = (HELD, "disaggregated", FIRST)
     return [
         f"Time to first token of disaggregated deployments is {percent(middle[first] / 100)} off in the median and "
         f"{percent(tail[first] / 100)} at the 90th percentile: near saturation of the prefill pool it is a queue.",
-        f"{weak['model']} is the model missed most: {percent(weak['median'] / 100)} in the median over {weak['points']} points, "
-        f"{percent(weak['p90'] / 100)} at the 90th percentile.",
         f"A platform without measurements: {catalog.accelerator(str(far['accelerator'])).label} would have been "
         f"{percent(far['never_seen'] / 100)} off, had it never been measured; {_unmeasured_words()}.",
         f"Builds that run far below their own history are {percent(middle[HELD, 'broken rows', RATE] / 100)} off, and "
