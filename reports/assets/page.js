@@ -97,7 +97,7 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
       units(table).forEach(function (u) { u.hidden = u.textContent.toLowerCase().indexOf(words) < 0; });
     });
     Array.prototype.forEach.call(table.tHead.rows[0].cells, function (th, i) {
-      var b = document.createElement("button"); b.type = "button"; b.className = "sort"; b.textContent = th.textContent; th.textContent = ""; th.appendChild(b);
+      var b = document.createElement("button"); b.type = "button"; b.className = "sort"; b.textContent = th.dataset.label = th.textContent; th.textContent = ""; th.appendChild(b); /* the label is what paper shows, where a button is left out of a repeated heading */
       b.addEventListener("click", function () {
         var up = th.getAttribute("aria-sort") !== "ascending";
         Array.prototype.forEach.call(table.tHead.rows[0].cells, function (o) { o.removeAttribute("aria-sort"); });
