@@ -94,7 +94,8 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
     outside: list[str] = []
     page.on("request", lambda r: outside.append(r.url) if not r.url.startswith(LOOPBACK) else None)
     page.on("websocket", lambda w: outside.append(w.url) if not w.url.startswith(LOOPBACK) else None)
-    page.goto(f"{address}lab/tree/{notebook.relative_to(ROOT).as_posix()}?token={token}")
+    # a workspace of its own: the common one may open what an earlier test had open
+    page.goto(f"{address}lab/workspaces/{name}/tree/{notebook.relative_to(ROOT).as_posix()}?token={token}")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", state="attached", timeout=60000)
     page.wait_for_selector("#jp-main-statusbar :text('(ipykernel) | Idle')", timeout=60000)
     prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
