@@ -67,13 +67,12 @@ def test_sentences_state_wins_and_ties_as_the_table_has_them(case):
 
 
 @pytest.mark.slow
-def test_with_every_input_drawn_the_sentence_names_the_one_most_often_first(monkeypatch):
+def test_with_every_input_drawn_the_sentence_names_the_one_most_often_first():
     from rackecon.analysis.outcomes import win_table
     from rackecon.analysis.propagate import run
 
-    monkeypatch.setattr(summary, "EVERY_INPUT_DRAWS", 1024)
     chips = ["h200-sxm", "gb200-nvl72", "gb300-nvl72"]
-    text = summary.every_input(chips, "gpt-oss-120b", "chat", "mw")
+    text = summary.every_input(chips, "gpt-oss-120b", "chat", "mw", draws=1024)
     wins = win_table(run(chips, ["gpt-oss-120b"], ["chat"], draws=1024), "profit_usd_per_mw_year")
     first = wins.sort_values("win_share", ascending=False).iloc[0]
     assert f"{first['platform']} comes first in {round(100 * first['win_share'])} of 100 cases" in text
@@ -81,10 +80,11 @@ def test_with_every_input_drawn_the_sentence_names_the_one_most_often_first(monk
 
 
 @pytest.mark.slow
-def test_with_every_input_drawn_a_loss_in_all_cases_is_said(monkeypatch):
-    monkeypatch.setattr(summary, "EVERY_INPUT_DRAWS", 256)
+def test_with_every_input_drawn_a_loss_in_all_cases_is_said():
     case = summary.own_case("rag-summarise", 5000.0, None)
-    assert "nobody earns in any case" in summary.every_input(["h100-sxm", "h200-sxm"], "deepseek-r1", case, "usd")
+    assert "nobody earns in any case" in summary.every_input(
+        ["h100-sxm", "h200-sxm"], "deepseek-r1", case, "usd", draws=256
+    )
 
 
 def test_basis_says_model_lengths_limits_cost_power_and_vintage():

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 from rackecon import catalog
 from rackecon.analysis.assumptions import Assumptions, assumptions
 from rackecon.analysis.evaluate import evaluate
+from rackecon.analysis.outcomes import win_table
 from rackecon.analysis.phrases import count, join_words, money, number, percent
+from rackecon.analysis.portfolio import portfolio
+from rackecon.analysis.propagate import DRAWS, propagate
 from rackecon.analysis.ranking import DECIDED_SHARE, RankingDraws, rank, verdicts
+from rackecon.analysis.sampling import sample
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +31,6 @@ __all__ = [
     "summarise",
 ]
 
-EVERY_INPUT_DRAWS = 8192
 MEASURES = {
     "rack": ("profit_usd_per_rack_year", "per rack-year", "per rack"),
     "mw": ("profit_usd_per_mw_year", "per provisioned MW-year", "per megawatt"),
@@ -99,7 +102,13 @@ def summarise(
 
 
 def every_input(
-    accelerators: Sequence[str], model: str, scenario: str | Scenario, measure: str = "rack", **overrides: Any
+    accelerators: Sequence[str],
+    model: str,
+    scenario: str | Scenario,
+    measure: str = "rack",
+    *,
+    draws: int = DRAWS,
+    **overrides: Any,
 ) -> str:
     """Who comes first when every uncertain input is drawn and each platform is set anew in every draw: one sentence.
 
@@ -107,15 +116,12 @@ def every_input(
     ----------
     accelerators, model, scenario, measure, **overrides
         As :func:`summarise`.
+    draws : int
+        A power of two; those of the page on uncertainty by default, so that both count the same cases.
     """
-    from rackecon.analysis.outcomes import win_table
-    from rackecon.analysis.portfolio import portfolio
-    from rackecon.analysis.propagate import propagate
-    from rackecon.analysis.sampling import sample
-
     column, _, short = MEASURES[measure]
     made = portfolio(accelerators, [model], [scenario], **overrides)
-    drawn = propagate(made, sample(made.plan, EVERY_INPUT_DRAWS), (column,))
+    drawn = propagate(made, sample(made.plan, draws), (column,))
     wins = win_table(drawn, column)
     known = wins[wins["rank"] > 0]
     inputs = f"all {len(made.plan.inputs)} uncertain inputs drawn and every platform set anew in each case"
