@@ -19,11 +19,23 @@ from rackecon import catalog
 from rackecon.catalog.fields import Row
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["FORMS", "SCOPES", "Z10", "Distribution", "check_distributions", "distributions", "recentred", "two_piece"]
+__all__ = [
+    "FORMS",
+    "SCOPES",
+    "Z10",
+    "Z90",
+    "Distribution",
+    "check_distributions",
+    "distributions",
+    "recentred",
+    "two_piece",
+]
 
 FloatArray = NDArray[np.float64]
 Z10: Final = 1.2815515655446004
 """Standard deviations from the median to the 10th or 90th percentile of a normal."""
+Z90: Final = 1.6448536269514722
+"""Half-width of a central 90 % interval of a normal, in standard deviations."""
 FORMS: Final = ("two_piece_normal", "two_piece_lognormal", "logit_normal", "uniform", "fixed", "evidence", "listings")
 SCOPES: Final = ("shared", "platform", "model", "cell")
 FROM_TABLES: Final = ("evidence", "listings")

@@ -15,12 +15,12 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.analysis.assumptions import assumptions
-from rackecon.analysis.distributions import Z10
+from rackecon.analysis.distributions import Z10, Z90
 from rackecon.analysis.evaluate import evaluate
 from rackecon.analysis.lead_map import LEANING_SHARE, PRICES, SHARES
 from rackecon.analysis.money import cards_for, platforms_for, with_money
 from rackecon.analysis.phrases import tidy
-from rackecon.analysis.ranking import DECIDED_SHARE, Z90, RankingDraws, draw_scores
+from rackecon.analysis.ranking import DECIDED_SHARE, RankingDraws, draw_scores
 from rackecon.evidence.intervals import interval_factors
 
 if TYPE_CHECKING:

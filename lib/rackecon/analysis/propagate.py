@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.analysis.distributions import two_piece
+from rackecon.analysis.distributions import Z90, two_piece
 from rackecon.analysis.money import Platform
 from rackecon.analysis.portfolio import Cell, Portfolio, portfolio
 from rackecon.analysis.sampling import PHYSICAL_POINTS, SEED, Scores, sample
@@ -37,7 +37,6 @@ __all__ = ["DRAWS", "OUTPUTS", "Outcomes", "Terms", "propagate", "run"]
 FloatArray = NDArray[np.float64]
 DRAWS: Final = 32768
 """Draws of the reports: enough that twice as many move no reported percentile by 1 % of its range."""
-Z90: Final = 1.6448536269514722
 OUTPUTS: Final = (
     "profit_usd_per_rack_year",
     "profit_usd_per_mw_year",

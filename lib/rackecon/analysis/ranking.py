@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rackecon.analysis.distributions import Distribution, distributions, recentred, two_piece
+from rackecon.analysis.distributions import Z90, Distribution, distributions, recentred, two_piece
 from rackecon.analysis.sampling import SEED, design, sample
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.money_step import per_year
@@ -50,8 +50,6 @@ DECIDED_SHARE = 0.8
 DRAWS = 1024
 VARIED = ("rate_error", "price_level", "utilisation", "capex")
 """Inputs that a comparison draws."""
-Z90 = 1.6448536269514722
-"""Half-width of a central 90 % interval of a normal, in standard deviations."""
 
 
 @dataclass(frozen=True)

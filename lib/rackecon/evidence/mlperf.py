@@ -102,13 +102,15 @@ def _predicted(row: pd.Series, date: str | None, parameters: ServingParameters) 
 
 @lru_cache(maxsize=len(SOFTWARE) + 1)
 def _scored(software: str, first_guess: bool = False) -> pd.DataFrame:
-    table, used = best_submissions(), load_parameters()
+    used = load_parameters() if software != "no history" else without_history(load_parameters())
+    table = _scored(software).copy() if first_guess else best_submissions()
+    moved = (table["benchmark"] == FIRST_GUESS[0]) | (not first_guess)
     if first_guess:
-        table.loc[table["benchmark"] == FIRST_GUESS[0], "isl_tokens"] = FIRST_GUESS[1]
-    used = without_history(used) if software == "no history" else used
-    dates = [str(row)[:10] if software == "public build of the date" else None for row in table["date"]]
-    rows = [row for _, row in table.iterrows()]
-    table["raw_tok_s_per_gpu"] = [_predicted(row, date, used) for row, date in zip(rows, dates, strict=True)]
+        table.loc[moved, "isl_tokens"] = FIRST_GUESS[1]
+    table.loc[moved, "raw_tok_s_per_gpu"] = [
+        _predicted(row, str(row["date"])[:10] if software == "public build of the date" else None, used)
+        for _, row in table[moved].iterrows()
+    ]
     table["ratio"] = table["output_tok_s_per_gpu"] / table["raw_tok_s_per_gpu"]
     earlier = table["round"] != SCORED_ROUND
     table["factor"] = _factors(table, earlier)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rackecon import catalog
 from rackecon.evidence import crosscheck
 from rackecon.reporting.display import enable
-from rackecon.reporting.text import engine_words, join_words, number, percent, tidy
+from rackecon.reporting.text import engine_words, join_words, number, percent, plural, tidy
 from rackecon.reporting.theme import GREY, platform_colours
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def cause_sentences(groups: int = 3) -> list[str]:
         out.append(
             f"In {len(falls)} places their step gets shorter as sequences are added, which no engine does: "
             f"{fewer.model} in {fewer.weight_precision} under {engine_words(fewer.engine)} on {label} takes "
-            f"{number(fewer.step_ms, 3)} ms with {fewer.sequences} sequence{'s' if fewer.sequences > 1 else ''} and "
+            f"{number(fewer.step_ms, 3)} ms with {plural(fewer.sequences, 'sequence')} and "
             f"{number(more.step_ms, 3)} ms with {more.sequences}."
         )
     return out

@@ -10,9 +10,8 @@ from rackecon.performance.step import StepTime
 __all__ = ["bottlenecks"]
 
 NAMES = np.array(["weights", "kv", "network", "host", "compute"])
-COMPUTE_BOUND = (
-    0.7  # share of arithmetic in the time of dense products from which reading the weights is not what binds
-)
+COMPUTE_BOUND = 0.7
+"""Share of arithmetic in the time of dense products from which reading the weights is not what binds."""
 
 
 def bottlenecks(step: StepTime) -> NDArray[np.str_]:
