@@ -7,13 +7,13 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from rackecon.analysis.sweep import sweep
+from rackecon.appraisal import parameters
+from rackecon.appraisal.parameters import notebooks_dir, read_parameters, validate
 from rackecon.cli import app
 from rackecon.errors import InputError
-from rackecon.reporting import parameters
-from rackecon.reporting.clean import leftovers
-from rackecon.reporting.parameters import notebooks_dir, read_parameters, validate
-from rackecon.reporting.run import report_names
+from rackecon.press.clean import leftovers
+from rackecon.press.run import report_names
+from rackecon.sweeps.sweep import sweep
 
 GRID = "{fixed: {accelerator: h100-sxm, model: gpt-oss-20b, isl_tokens: 1000, osl_tokens: 500, price_factor: %s}, grid: {utilisation: [0.5, 0.6]}}"
 

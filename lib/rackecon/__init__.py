@@ -22,13 +22,13 @@ _HOMES = {
     "InputError": "errors",
     "Points": "serving.points",
     "accelerator": "catalog",
-    "evaluate": "analysis.evaluate",
-    "frontier_money": "analysis.money",
+    "evaluate": "appraisal.evaluate",
+    "frontier_money": "appraisal.money",
     "model": "catalog",
     "predict": "serving.predict",
     "scenario": "catalog",
     "search": "serving.frontier",
-    "sweep": "analysis.sweep",
+    "sweep": "sweeps.sweep",
     "table": "catalog",
 }
 __all__ = ["__version__", *sorted(_HOMES)]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from rackecon import catalog
-from rackecon.analysis.evaluate import PLATFORMS
-from rackecon.analysis.propagate import run
-from rackecon.analysis.uncertainty_checks import MODELS, SCENARIO, measured
+from rackecon.appraisal.evaluate import PLATFORMS
+from rackecon.uncertainty.numerical_checks import MODELS, SCENARIO, measured
+from rackecon.uncertainty.propagate import run
 
 BUDGET_S = 20.0
 

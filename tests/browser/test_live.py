@@ -9,11 +9,11 @@ import shlex
 import pytest
 from conftest import REPORTS
 
-from rackecon.analysis import summary
-from rackecon.analysis.evaluate import PLATFORMS
-from rackecon.analysis.live_case import live_values
-from rackecon.analysis.phrases import money, percent
-from rackecon.reporting.parameters import notebook_path, read_parameters
+from rackecon.answer import summary
+from rackecon.answer.live_case import live_values
+from rackecon.appraisal.evaluate import PLATFORMS
+from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.words import money, percent
 
 TOLERANCE = 1e-3
 NOTEBOOK = "00_executive_summary"

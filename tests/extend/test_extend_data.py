@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rackecon import catalog
-from rackecon.analysis.evaluate import evaluate
+from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.huggingface import model_row, read_config
 from rackecon.catalog.request_trace import workload_row
 from rackecon.catalog.user_rows import add_rows, checked_rows

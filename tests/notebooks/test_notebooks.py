@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rackecon.reporting.clean import leftovers
-from rackecon.reporting.parameters import NUMBERS, read_parameters, validate
-from rackecon.reporting.run import report_names
+from rackecon.press.clean import leftovers
+from rackecon.appraisal.parameters import NUMBERS, read_parameters, validate
+from rackecon.press.run import report_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -85,7 +85,7 @@ def test_number_ranges_make_sense():
 @pytest.mark.slow
 def test_rebuilding_gives_identical_files(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from rackecon.reporting.run import report_names, run_reports\n"
+        "import sys; from pathlib import Path; from rackecon.press.run import report_names, run_reports\n"
         "if __name__ == '__main__':\n"
         "    faults = [o.fault for o in run_reports(report_names(), {}, Path(sys.argv[1]), 2) if o.fault]\n"
         "    sys.exit('; '.join(faults) or 0)\n"

@@ -18,13 +18,13 @@ def claims(
     shipped: Annotated[bool, typer.Option("--shipped", help="Write it to data/ in place of your own folder.")] = False,
 ) -> None:
     """Every claim record: claimed and computed value with a 90 % interval, verdict, conditions needed, sources."""
-    from rackecon.analysis.claims import assess, claim, record
-    from rackecon.analysis.claims import claims as every
+    from rackecon.claims import assess, claim, record
+    from rackecon.claims import claims as every
 
     if rescale:
-        from rackecon.analysis.claims.accuracy import write_scales
         from rackecon.catalog import base_case
         from rackecon.catalog.paths import fit_dir
+        from rackecon.claims.accuracy import write_scales
 
         write_scales(base_case().as_of_date, fit_dir(shipped))
     chosen = [claim(claim_id)] if claim_id is not None else list(every().values())
@@ -32,11 +32,11 @@ def claims(
     if json_output:
         import json
 
-        from rackecon.reporting.text import tidy
+        from rackecon.words import tidy
 
         typer.echo(json.dumps(tidy(records), indent=1, ensure_ascii=False))
         return
-    from rackecon.reporting.claims_text import value_text
+    from rackecon.pages.claims_text import value_text
 
     width = max(len(r["id"]) for r in records)
     for r in records:

@@ -26,9 +26,9 @@ def compare(
         return
     if any(sweeps):
         raise InputError("a run compares with a run, a sweep with a sweep")
-    from rackecon.analysis.compare import differences
-    from rackecon.reporting.run import reports_dir
-    from rackecon.reporting.run_results import load_run
+    from rackecon.press.compare import differences
+    from rackecon.press.run import reports_dir
+    from rackecon.press.run_results import load_run
 
     (first, found_a), (second, found_b) = (load_run(reports_dir() / "runs", name) for name in (run_a, run_b))
     _record(first, second)
@@ -46,7 +46,7 @@ def _short(value: Any) -> str:
 
 
 def _record(first: dict[str, Any], second: dict[str, Any]) -> None:
-    from rackecon.analysis.compare import differences
+    from rackecon.press.compare import differences
 
     if first["version"] != second["version"]:
         typer.echo(f"version: A {first['version']}, B {second['version']}")
@@ -79,8 +79,8 @@ def _sweeps(first: Path, second: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from rackecon.analysis.compare import sweep_differences
     from rackecon.errors import InputError
+    from rackecon.press.compare import sweep_differences
 
     for path in (first, second):
         if not path.is_file():

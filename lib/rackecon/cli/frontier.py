@@ -72,7 +72,7 @@ def frontier(
     if best is None:
         typer.echo(f"{accelerator}, {model}, {isl:g} in / {osl:g} out: {front.reason}", err=True)
         raise typer.Exit(1)
-    from rackecon.analysis.money import frontier_money
+    from rackecon.appraisal.money import frontier_money
     from rackecon.evidence.intervals import add_intervals
 
     table = frontier_money(add_intervals(front.table), prefix_cache_hit=prefix_cache_hit)

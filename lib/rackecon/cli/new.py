@@ -14,8 +14,8 @@ def new(name: Annotated[str, typer.Argument(help="NN_topic, such as 20_batch_siz
     """Start notebooks/NN_topic.ipynb from the template; it runs and passes the checks as it is."""
     import re
 
+    from rackecon.appraisal.parameters import notebooks_dir
     from rackecon.errors import InputError
-    from rackecon.reporting.parameters import notebooks_dir
 
     if not re.fullmatch(r"[0-9]{2}_[a-z][a-z0-9_]{1,60}", name):
         raise InputError(f"'{name[:80]}' is not NN_topic: two digits, '_', lower-case letters, digits, '_'")

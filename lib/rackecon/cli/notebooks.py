@@ -15,8 +15,8 @@ group = typer.Typer(no_args_is_help=True, help="Source notebooks: clean them, li
 @group.command()
 def clean() -> None:
     """Strip outputs, counters and editor metadata from notebooks/."""
-    from rackecon.reporting.clean import stripped
-    from rackecon.reporting.parameters import notebooks_dir
+    from rackecon.appraisal.parameters import notebooks_dir
+    from rackecon.press.clean import stripped
 
     for path in sorted(notebooks_dir().glob("*.ipynb")):
         before = path.read_text(encoding="utf-8")
@@ -31,8 +31,8 @@ def clean() -> None:
 @group.command()
 def parameters() -> None:
     """List every parameter of every notebook with default, unit, range."""
-    from rackecon.reporting.parameters import notebook_path, read_parameters
-    from rackecon.reporting.run import report_names
+    from rackecon.appraisal.parameters import notebook_path, read_parameters
+    from rackecon.press.run import report_names
 
     for name in report_names():
         for item in read_parameters(notebook_path(name)).values():

@@ -58,7 +58,7 @@ def report(
     """Execute notebooks and render them; without --name the default set goes into reports/."""
     import re
 
-    from rackecon.reporting.run import report_names, reports_dir, run_reports
+    from rackecon.press.run import report_names, reports_dir, run_reports
 
     for item in parameter or []:
         if "=" not in item:
@@ -66,7 +66,7 @@ def report(
     given = _given([(item.split("=", 1)[0], item.split("=", 1)[1]) for item in parameter or []], file)
     chosen = list(notebooks or [])
     if source is not None:
-        from rackecon.reporting.record import changed_since, read_record
+        from rackecon.press.record import changed_since, read_record
 
         record = read_record(reports_dir() / "runs", source)
         for line in changed_since(record):
@@ -88,11 +88,11 @@ def report(
     outcomes = run_reports(chosen or report_names(), given, target, jobs, tell)
     failed = [outcome for outcome in outcomes if outcome.fault]
     if name:
-        from rackecon.reporting.record import write_record
+        from rackecon.press.record import write_record
 
         write_record(target, [outcome.name for outcome in outcomes if not outcome.fault], given)
     if standalone:
-        from rackecon.reporting.site import standalone_page
+        from rackecon.press.site import standalone_page
 
         folder = target / "standalone"
         folder.mkdir(exist_ok=True)

@@ -19,8 +19,8 @@ from rackecon.serving.closed_loop import acceptance_length
 from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.frontier import Frontier, search
 from rackecon.serving.points import years_since_2026
-from rackecon.texts import number
 from rackecon.units import GB_BYTES, MS_PER_S
+from rackecon.words import number
 
 __all__ = ["MemoryUse", "StepBreakdown", "memory_use", "step_breakdown", "why_lost"]
 

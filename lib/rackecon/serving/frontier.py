@@ -17,7 +17,7 @@ from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.candidates import Outcome, evaluate_all, evaluate_fitting
 from rackecon.serving.front import Frontier, empty_front, layout_texts, pareto_rows
 from rackecon.serving.task import Limits, Task
-from rackecon.texts import number
+from rackecon.words import number
 
 __all__ = ["Frontier", "candidates", "search"]
 

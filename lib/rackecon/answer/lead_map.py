@@ -1,0 +1,193 @@
+"""Who leads over two assumptions at once, and over the speed promised: what the summary's two charts draw.
+
+Both take the report's own formulas with other arguments: :func:`~rackecon.economics.money_step.money_step` and the paired
+draws of :mod:`rackecon.uncertainty.ranking`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rackecon.economics.checks import FloatArray
+from rackecon.economics.money_step import money_step, per_year
+from rackecon.uncertainty.ranking import DECIDED_SHARE, METRICS, RankingDraws, draw_factors, win_counts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "LEANING_SHARE",
+    "NOBODY",
+    "NO_ONE_SERVES",
+    "PRICES",
+    "SHARES",
+    "Cell",
+    "LeadMap",
+    "lead_map",
+    "reigns",
+    "speed_lines",
+]
+
+NOBODY: Final = "none"
+"""Stands for a platform where the best of them loses money."""
+NO_ONE_SERVES: Final = ""
+LEANING_SHARE: Final = 0.6
+"""Share of the draws from which a leader that is not decided is drawn pale, not hatched."""
+SHARES: Final = (0.05, 1.0, 19)
+"""Share of capacity sold: ends of the map and number of columns."""
+PRICES: Final = (1 / 32, 2.0, 12)
+"""Every token price, times the chosen ones: ends of the map and number of rows, equal steps of the logarithm."""
+Line = list[tuple[float, float]]
+"""Ends of steps: up to this speed [tok/s/user], this yearly profit."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Who leads at one price and share sold, and in which share of the draws it comes first."""
+
+    leader: str
+    win_share: float
+
+    @property
+    def kind(self) -> str:
+        """How surely it leads: ``sure``, ``pale``, ``close``; ``none`` where nobody earns."""
+        if self.leader in (NOBODY, NO_ONE_SERVES):
+            return "none"
+        return "sure" if self.win_share >= DECIDED_SHARE else "pale" if self.win_share >= LEANING_SHARE else "close"
+
+
+@dataclass(frozen=True)
+class LeadMap:
+    """Cells by row, the highest price first, with the middles of rows and columns."""
+
+    prices: tuple[float, ...]
+    shares: tuple[float, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def middles(low: float, high: float, count: int) -> FloatArray:
+    """Middles of ``count`` equal steps.
+
+    Examples
+    --------
+    >>> middles(0.0, 1.0, 4).tolist()
+    [0.125, 0.375, 0.625, 0.875]
+    """
+    return np.asarray(low + (high - low) * (np.arange(count) + 0.5) / count)
+
+
+def lead_map(
+    table: pd.DataFrame, metric: str, *, licence_share: float = 0.0, settings: RankingDraws | None = None
+) -> LeadMap:
+    """Who leads at each price of all tokens and share of capacity sold, everything else held.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of :func:`rackecon.appraisal.evaluate.evaluate` of one model and scenario.
+    metric : str
+        One of :data:`rackecon.uncertainty.ranking.METRICS`.
+    licence_share : float
+        Share of revenue that goes to the model's owner [-].
+    settings : RankingDraws, optional
+
+    Notes
+    -----
+    A price on an axis is taken as given, so its own spread plays no part. The layout stays the one of the table.
+    """
+    settings = settings or RankingDraws.from_base_case()
+    shares = middles(*SHARES)
+    low, high, count = PRICES
+    prices = np.exp(middles(float(np.log(low)), float(np.log(high)), count))[::-1]
+    given = table.assign(price_level_low=1.0, price_level_high=1.0).reset_index(drop=True)
+    column = {name: given[name].to_numpy(dtype=float) for name in given.columns if given[name].dtype.kind == "f"}
+    grid: list[list[Cell]] = [[] for _ in prices]
+    if table["profit_usd_per_gpu_year"].notna().any():
+        units = column[METRICS[metric]]
+        for share in shares:
+            factors = draw_factors(given.assign(utilisation=float(share)), settings)
+            for row, price in zip(grid, prices, strict=True):
+                step = money_step(
+                    total_tok_s_per_gpu=column["total_tok_s_per_gpu"],
+                    output_tok_s_per_gpu=column["output_tok_s_per_gpu"],
+                    price_fresh_input_usd_per_mtok=price * np.nan_to_num(column["price_fresh_input_usd_per_mtok"]),
+                    price_cached_input_usd_per_mtok=price * np.nan_to_num(column["price_cached_input_usd_per_mtok"]),
+                    price_output_usd_per_mtok=price * np.nan_to_num(column["price_output_usd_per_mtok"]),
+                    cost_usd_per_gpu_hour=column["cost_usd_per_gpu_hour"],
+                    prefix_cache_hit=column["prefix_cache_hit"],
+                    utilisation=float(share),
+                    licence_share=licence_share,
+                    price_factor=np.nan_to_num(column["level_price_factor"]),
+                )
+                row.append(_cell(step, factors, units, given["accelerator"]))
+    else:
+        grid = [[Cell(NO_ONE_SERVES, 0.0)] * len(shares) for _ in prices]
+    return LeadMap(tuple(prices.tolist()), tuple(shares.tolist()), tuple(tuple(row) for row in grid))
+
+
+def _cell(step: Any, factors: Any, units: FloatArray, names: Any) -> Cell:
+    profit = per_year(step.profit_usd_per_gpu_hour, units)
+    if not np.isfinite(profit).any():
+        return Cell(NO_ONE_SERVES, 0.0)
+    at = int(np.nanargmax(profit))
+    if profit[at] <= 0:
+        return Cell(NOBODY, 0.0)
+    revenue, cost = step.revenue_usd_per_gpu_hour[:, None], step.cost_usd_per_gpu_hour[:, None]
+    wins = win_counts(per_year(revenue * factors.revenue - cost * factors.cost, units[:, None]))
+    return Cell(str(names.iloc[at]), float(wins[at]) / factors.revenue.shape[1])
+
+
+def speed_lines(fronts: Mapping[str, pd.DataFrame | str], metric: str, low: float, high: float) -> dict[str, Line]:
+    """Yearly profit of each platform over the speed that every user gets, as steps between two speeds.
+
+    Parameters
+    ----------
+    fronts : mapping
+        Of :func:`rackecon.answer.live_case.money_fronts`, speeds rising.
+    metric : str
+        Column of yearly profit.
+    low, high : float
+        Ends of the speeds drawn [tok/s/user].
+
+    Returns
+    -------
+    dict
+        Accelerator id to the ends of its steps; empty where it serves nothing or its profit is unknown. Up to a step's speed
+        the most productive layout that is at least as fast earns its profit.
+    """
+    out: dict[str, Line] = {}
+    for key, front in fronts.items():
+        line: Line = []
+        if not isinstance(front, str):
+            for speed, profit in zip(front["tok_s_per_user"], front[metric], strict=True):
+                if speed < low or profit != profit or (line and line[-1][0] >= high):
+                    continue
+                line.append((min(float(speed), high), float(profit)))
+        out[key] = line
+    return out
+
+
+def reigns(lines: Mapping[str, Sequence[tuple[float, float]]]) -> list[tuple[float, str]]:
+    """Who leads up to which speed, neighbours with the same leader joined.
+
+    Examples
+    --------
+    >>> reigns({"a": [(10.0, 5.0), (20.0, 1.0)], "b": [(30.0, 2.0)]})
+    [(10.0, 'a'), (30.0, 'b')]
+    """
+    out: list[tuple[float, str]] = []
+    for speed in sorted({s for line in lines.values() for s, _ in line}):
+        best, who = -np.inf, NO_ONE_SERVES
+        for key, line in lines.items():
+            value = next((v for s, v in line if s >= speed), None)
+            if value is not None and value > best:
+                best, who = value, key
+        who = who if best > 0 else NOBODY
+        if out and out[-1][1] == who:
+            out.pop()
+        out.append((speed, who))
+    return out

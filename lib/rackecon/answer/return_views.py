@@ -1,0 +1,143 @@
+"""How profit moves when a price, the sold share, a licence or another assumption moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.uncertainty.ranking import RankingDraws, rank, verdicts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["METRIC_OF_UNIT", "profit_changes", "profit_sweep", "rack_cash_flows"]
+
+METRIC_OF_UNIT: Final = {
+    "rack": "profit_usd_per_rack_year",
+    "mw": "profit_usd_per_mw_year",
+    "position": "profit_usd_per_position_year",
+    "usd": "profit_usd_per_invested_usd_year",
+}
+SWEPT: Final = ("utilisation", "price_decline_per_year", "wacc", "horizon_years", "electricity_usd_per_kwh")
+
+
+def profit_sweep(
+    accelerators: Iterable[str], model: str, scenario: str, assumption: str, values: Iterable[float], **overrides: Any
+) -> pd.DataFrame:
+    """Profit of every platform at several values of one assumption, the operating point chosen anew each time.
+
+    Parameters
+    ----------
+    accelerators, model, scenario
+        As in :func:`rackecon.appraisal.evaluate.evaluate`, one model and scenario.
+    assumption : str
+        Field of :class:`~rackecon.appraisal.assumptions.Assumptions`.
+    values : iterable of float
+        Values to try.
+    **overrides
+        Assumptions held.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of ``evaluate`` with the assumption as a column.
+    """
+    import pandas as pd
+
+    keys = list(accelerators)
+    parts = []
+    for value in values:
+        table = evaluate(keys, [model], [scenario], intervals=False, **{**overrides, assumption: value})
+        table[assumption] = value
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True)
+
+
+def profit_changes(
+    accelerators: Iterable[str],
+    model: str,
+    scenario: str,
+    metric: str,
+    settings: RankingDraws,
+    **overrides: Any,
+) -> pd.DataFrame:
+    """Leader and verdict when one assumption moves to the ends of its range, or to an alternative.
+
+    Parameters
+    ----------
+    accelerators, model, scenario
+        As in :func:`rackecon.appraisal.evaluate.evaluate`, one model and scenario.
+    metric : str
+        One of :data:`rackecon.uncertainty.ranking.METRICS`.
+    settings : RankingDraws
+    **overrides
+        Assumptions held in every case.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``assumption, value, leader, profit, win_share, verdict``; ``leader`` is a platform's name.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+
+    keys, base = list(accelerators), catalog.base_case()
+    cases: list[tuple[str, Any, dict[str, Any]]] = [("as the page ran", "", {})]
+    for name in SWEPT:
+        cases += [(name, end, {name: end}) for end in base.range(name)]
+    cases += [
+        ("price of every token", "half", {"price_factor": 0.5}),
+        ("price of every token", "double", {"price_factor": 2.0}),
+        ("licence share", 0.3, {"licence_share": 0.3}),
+        ("traffic given away", 0.3, {"free_share": 0.3}),
+        ("premium for speed", "published", {"speed_premium": True}),
+        ("cost_tier", "neocloud", {"cost_tier": "neocloud"}),
+        ("rent", "3-year", {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07"}),
+    ]
+    names = {key: catalog.accelerator(key).label for key in keys}
+    rows = []
+    for name, value, change in cases:
+        table = evaluate(keys, [model], [scenario], **{**overrides, **change})
+        best = verdicts(rank(table, metric, settings)).iloc[0]
+        verdict = names.get(best["verdict"], best["verdict"])
+        rows.append(
+            {
+                "assumption": name,
+                "value": str(value),
+                "leader": names.get(best["leader"], ""),
+                "profit": best["value"],
+                "win_share": best["win_share"],
+                "verdict": f"{verdict} leads" if best["verdict"] in names else verdict,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def rack_cash_flows(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
+    """Monthly cash flows of one rack of every platform with a result, stacked.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        From :func:`rackecon.appraisal.evaluate.evaluate`, one model and scenario.
+    **overrides
+        The assumptions the rows were evaluated with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform`` and the columns of :func:`rackecon.economics.cash_flow.cash_flow_table`.
+    """
+    import pandas as pd
+
+    from rackecon.appraisal.cash_flows import rack_cash_flow
+
+    parts = []
+    for row in results[results["reason"] == ""].to_dict("records"):
+        flow = rack_cash_flow({str(key): value for key, value in row.items()}, **overrides)
+        flow.insert(0, "platform", row["platform"])
+        flow.insert(0, "accelerator", row["accelerator"])
+        parts.append(flow)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

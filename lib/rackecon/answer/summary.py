@@ -1,0 +1,246 @@
+"""The report's answer: who earns most, on three measures, how surely, and which assumptions decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rackecon import catalog
+from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.uncertainty.outcomes import win_table
+from rackecon.uncertainty.portfolio import portfolio
+from rackecon.uncertainty.propagate import DRAWS, propagate
+from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, rank, verdicts
+from rackecon.uncertainty.sampling import sample
+from rackecon.words import count, join_words, money, number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rackecon.catalog import Scenario
+
+__all__ = [
+    "MEASURES",
+    "Summary",
+    "every_input",
+    "own_case",
+    "own_prices",
+    "scenario_grid",
+    "summarise",
+]
+
+MEASURES = {
+    "rack": ("profit_usd_per_rack_year", "per rack-year", "per rack"),
+    "mw": ("profit_usd_per_mw_year", "per provisioned MW-year", "per megawatt"),
+    "usd": ("profit_usd_per_invested_usd_year", "per invested dollar and year", "per invested dollar"),
+    "position": ("profit_usd_per_position_year", "per equal-power rack position and year", "per rack position"),
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Computed words and tables of the summary page."""
+
+    table: pd.DataFrame
+    rankings: dict[str, pd.DataFrame]
+    headline: str
+    sentences: tuple[str, ...]
+    basis: str
+
+
+def _amount(value: float, measure: str) -> str:
+    return f"{percent(value)} a year" if measure == "usd" else money(value)
+
+
+def summarise(
+    accelerators: Sequence[str], model: str, scenario: str | Scenario, measure: str = "rack", **overrides: Any
+) -> Summary:
+    """Evaluate, rank on every measure, and say the answer.
+
+    Parameters
+    ----------
+    accelerators : sequence of str
+        Platforms.
+    model : str
+        Model id.
+    scenario : str or Scenario
+        Workload.
+    measure : str
+        Key of :data:`MEASURES` that leads the page.
+    **overrides
+        Assumptions in place of the base case's.
+    """
+    table = evaluate(accelerators, [model], [scenario], **overrides)
+    settings = RankingDraws.from_base_case()
+    rankings = {key: _with_reasons(rank(table, column, settings), table) for key, (column, _, _) in MEASURES.items()}
+    first = rankings[measure]
+    known = first[first["value"].notna()]
+    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    assume = assumptions(**{name: value for name, value in overrides.items() if name != "price_cards"})
+    basis = _basis(assume, model, case, "price_cards" in overrides)
+    _, unit, short = MEASURES[measure]
+    if known.empty:
+        return Summary(table, rankings, "No platform serves this workload within its limits", (_reasons(table),), basis)
+    top = known.iloc[0]
+    if (known["value"] <= 0).all():
+        headline = (
+            f"Nobody earns {short}: {top['platform']} loses least, {_amount(-float(top['value']), measure)} {unit}"
+        )
+    else:
+        headline = f"{top['platform']} earns the most {short}: {_amount(float(top['value']), measure)} {unit.replace(' and year', '')}"
+    sentences = [_win_sentence(first, measure)]
+    said: dict[str, list[str]] = {}
+    for k in MEASURES:
+        if k not in (measure, "position"):
+            said.setdefault(_winner_words(rankings[k]), []).append(MEASURES[k][2])
+    others = join_words([f"{join_words(where)} {words}" for words, where in said.items()])
+    leaders = {_leader_name(rankings[k]) for k in MEASURES if k != "position"}
+    sentences.append(f"The measure matters: {others}." if len(leaders) > 1 else f"{others[0].upper()}{others[1:]}.")
+    return Summary(table, rankings, headline, tuple(sentences), basis)
+
+
+def every_input(
+    accelerators: Sequence[str],
+    model: str,
+    scenario: str | Scenario,
+    measure: str = "rack",
+    *,
+    draws: int = DRAWS,
+    **overrides: Any,
+) -> str:
+    """Who comes first when every uncertain input is drawn and each platform is set anew in every draw: one sentence.
+
+    Parameters
+    ----------
+    accelerators, model, scenario, measure, **overrides
+        As :func:`summarise`.
+    draws : int
+        A power of two; those of the page on uncertainty by default, so that both count the same cases.
+    """
+    column, _, short = MEASURES[measure]
+    made = portfolio(accelerators, [model], [scenario], **overrides)
+    drawn = propagate(made, sample(made.plan, draws), (column,))
+    wins = win_table(drawn, column)
+    known = wins[wins["rank"] > 0]
+    inputs = f"all {len(made.plan.inputs)} uncertain inputs drawn and every platform set anew in each case"
+    if known.empty:
+        return f"With {inputs}, nothing can be served."
+    top = known.sort_values(["win_share", "p50"], ascending=False, kind="stable").iloc[0]
+    low, high = (_amount(float(top[end]), measure).removesuffix(" a year") for end in ("p5", "p95"))
+    ends = f"nine cases in ten lie between {low} and {high} a year {short}"
+    if float(top["win_share"]) == 0.0:
+        return f"With {inputs}, nobody earns in any case; for {top['platform']} {ends}."
+    return f"With {inputs}, {top['platform']} comes first in {count(float(top['win_share']))} cases; {ends}."
+
+
+def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    names = ["cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "gross_margin", "payback_years", "evidence"]
+    extra = table.set_index("accelerator").reindex(columns=names)  # absent where nothing could be served
+    return ranked.drop(columns=[c for c in extra.columns if c in ranked]).join(extra, on="accelerator")
+
+
+def _leader_name(ranked: pd.DataFrame) -> str:
+    known = ranked[ranked["value"].notna()]
+    return "" if known.empty or str(known["verdict"].iloc[0]) == "nobody earns" else str(known["platform"].iloc[0])
+
+
+def _winner_words(ranked: pd.DataFrame) -> str:
+    verdict = str(ranked["verdict"].iloc[0])
+    known = ranked[ranked["value"].notna()]
+    if known.empty:
+        return "nothing can be served"
+    name = str(known["platform"].iloc[0])
+    if verdict == "nobody earns":
+        return "nobody earns"
+    if verdict == "too close to call":
+        return f"{name} is ahead but too close to call"
+    return f"{name} comes first"
+
+
+def _win_sentence(ranked: pd.DataFrame, measure: str) -> str:
+    known = ranked[ranked["value"].notna()]
+    top = known.iloc[0]
+    ends = f"nine cases in ten lie between {_amount(float(top['value_low']), measure)} and {_amount(float(top['value_high']), measure)}"
+    rivals = known.iloc[1:].sort_values("win_share", ascending=False, kind="stable")
+    if str(ranked["verdict"].iloc[0]) == "nobody earns":
+        return f"Every platform loses money at these assumptions; {ends}."
+    close = (
+        ""
+        if float(top["win_share"]) >= DECIDED_SHARE or rivals.empty
+        else f" Too close to call against {rivals['platform'].iloc[0]} ({count(float(rivals['win_share'].iloc[0]))})."
+    )
+    return f"It comes first in {count(float(top['win_share']))} simulated cases; {ends}.{close}"
+
+
+def _reasons(table: pd.DataFrame) -> str:
+    return "; ".join(f"{row.platform}: {row.reason}" for row in table.itertuples()) + "."
+
+
+def _basis(assume: Assumptions, model: str, case: Scenario, own_prices: bool) -> str:
+    limits = []
+    if case.tpot_limit_ms:
+        limits.append(f"at least {number(1e3 / case.tpot_limit_ms)} tok/s/user")
+    if case.ttft_limit_ms:
+        limits.append(f"first token within {number(case.ttft_limit_ms / 1e3)} s")
+    cost = f"{assume.cost_basis}, {assume.cost_tier}, vintage {assume.cost_vintage}"
+    if assume.cost_factor != 1.0:
+        cost += f", times {number(assume.cost_factor)}"
+    prices = "prices given by the reader" if own_prices else f"prices of {assume.as_of_date}"
+    if assume.price_factor != 1.0:
+        prices += f", times {number(assume.price_factor)}"
+    return (
+        f"{catalog.model(model).name}, {case.id}: {case.isl_tokens:,} input and {case.osl_tokens:,} output tokens, "
+        f"{', '.join(limits) or 'no latency limit'} ({case.latency_statistic or 'median'}); {cost}; {percent(assume.utilisation)} of "
+        f"capacity sold; {number(assume.horizon_years)} years; {prices} falling {percent(assume.price_decline_per_year)} a year; "
+        f"power provisioned, vintage {assume.power_vintage}; both input and output tokens sold; pre-tax"
+    )
+
+
+def own_case(scenario: str, tok_s_per_user: float | None, prefix_cache_hit: float | None) -> Scenario:
+    """The workload with the reader's speed and cache share in place of its own."""
+    case = catalog.scenario(scenario)
+    if tok_s_per_user is not None:
+        case = replace(case, tpot_limit_ms=1e3 / tok_s_per_user)
+    return case if prefix_cache_hit is None else replace(case, prefix_cache_hit=prefix_cache_hit)
+
+
+def own_prices(model: str, fresh_input: float | None, output: float | None) -> dict[str, Any]:
+    """The reader's prices as an override of :func:`rackecon.appraisal.evaluate.evaluate`; empty where none is given.
+
+    Cached input keeps the share of fresh input that the median listing has.
+    """
+    from rackecon.economics.price_table import price_card
+    from rackecon.economics.revenue import PriceCard
+
+    if fresh_input is None and output is None:
+        return {}
+    listed = price_card(model)
+    fresh = listed.fresh_input if fresh_input is None else fresh_input
+    share = listed.cached_input / listed.fresh_input if listed.fresh_input else 0.0
+    return {"price_cards": {model: PriceCard(model, fresh, fresh * share, listed.output if output is None else output)}}
+
+
+def scenario_grid(
+    accelerators: Sequence[str], models: Sequence[str], scenarios: Sequence[str], measure: str = "mw", **overrides: Any
+) -> pd.DataFrame:
+    """Platform x scenario for each model: profit on a measure, cost per million output tokens, and who leads how surely."""
+    table = evaluate(accelerators, models, scenarios, **overrides)
+    column = MEASURES[measure][0]
+    ranked = rank(table, column, RankingDraws.from_base_case())
+    who = verdicts(ranked).set_index(["model", "scenario"])["verdict"]
+    table["verdict"] = [who.loc[(m, s)] for m, s in zip(table["model"], table["scenario"], strict=True)]
+    table["text"] = [
+        "not served"
+        if v != v and str(r)
+        else "no price"
+        if v != v
+        else _amount(float(v), measure).replace(" a year", "")
+        for v, r in zip(table[column], table["reason"], strict=True)
+    ]
+    table["detail"] = [
+        str(r) or f"break-even output price {money(float(b))} per million"
+        for r, b in zip(table["reason"], table["break_even_output_usd_per_mtok"], strict=True)
+    ]
+    return table

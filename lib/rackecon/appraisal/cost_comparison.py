@@ -1,0 +1,319 @@
+"""The three cost bases beside each other, own against rent, and a build-up walked to the published figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.economics.build_up import build_up, reconcile
+from rackecon.economics.build_up_table import (
+    NO_CAPEX,
+    build_up_inputs,
+    build_up_record,
+    has_capex,
+    reconciling_steps,
+)
+from rackecon.economics.cost import own_rent_crossing, published_records, select_cost
+from rackecon.economics.tokens import ALLOCATION_RULES, launch_price_factor, token_cost
+from rackecon.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rackecon.economics.build_up import BuildUpInputs
+
+__all__ = [
+    "allocation_table",
+    "basis_marks",
+    "cost_bases",
+    "cost_changes",
+    "launch_prices",
+    "own_against_rent",
+    "reconciliation",
+    "reconciliation_bars",
+    "waterfall",
+    "waterfall_bars",
+]
+
+
+OWNER: Final = "owner"
+"""Stands for the buyer tier asked for."""
+BASIS_MARKS: Final = {
+    ("ownership", OWNER, "2026-07"): "own, 2026-07",
+    ("ownership", OWNER, "2025-08"): "own, 2025-08",
+    ("rental", "3-year", "2026-07"): "rent, 3 years",
+    ("rental", "on-demand", "2026"): "rent, on demand",
+    ("build_up", "own parts", "as of the base case"): "build-up",
+}
+
+
+def _inputs(accelerator: str, assume: Assumptions) -> BuildUpInputs:
+    made = build_up_inputs(
+        accelerator,
+        rate_per_year=assume.wacc,
+        electricity_usd_per_kwh=assume.electricity_usd_per_kwh,
+        pue=assume.pue,
+        it_life_years=assume.horizon_years,
+        tax_rate=assume.tax_rate,
+    )
+    if made is None:
+        raise InputError(f"build-up of '{accelerator}': {NO_CAPEX}")
+    return made
+
+
+def cost_bases(accelerators: Iterable[str], **overrides: Any) -> pd.DataFrame:
+    """Every published or built-up $/GPU-hour of each accelerator, one row per basis, tier and vintage.
+
+    Parameters
+    ----------
+    accelerators : iterable of str
+        Ids.
+    **overrides
+        Assumptions of the build-up (:class:`~rackecon.appraisal.assumptions.Assumptions`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform, basis, tier, vintage, usd_per_gpu_hour, low, high, includes, unsold_hours, grade,
+        source_id, reason``. A build-up without a graded price has NaN and its reason.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+
+    assume = assumptions(**overrides)
+    rows: list[dict[str, Any]] = []
+    for key in accelerators:
+        label = catalog.accelerator(key).label
+        records = list(published_records(key))
+        if has_capex(key):
+            records.append(build_up_record(key, build_up(_inputs(key, assume))))
+        rows.extend({"platform": label, **vars(record), "reason": ""} for record in records)
+        if not has_capex(key):
+            rows.append({"platform": label, "accelerator": key, "basis": "build_up", "reason": NO_CAPEX})
+    order = ["accelerator", "platform", "basis", "tier", "vintage", "usd_per_gpu_hour", "low", "high"]
+    return pd.DataFrame(rows)[[*order, "includes", "unsold_hours", "grade", "source_id", "reason"]]
+
+
+def own_against_rent(
+    accelerators: Iterable[str], *, tier: str = "hyperscaler", vintage: str = "2026-07"
+) -> pd.DataFrame:
+    """Owning against renting, with the utilisation at which they cross.
+
+    Parameters
+    ----------
+    accelerators : iterable of str
+        Ids.
+    tier, vintage : str
+        Of the published ownership cost and the 3-year rent.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform, tier, own, rent_3_year, rent_on_demand, rent_over_own, crossing_utilisation``
+        [USD/GPU-hour], [-]. On-demand rent is the median of the listings found; the crossing is NaN without one.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+
+    rows = []
+    for key in accelerators:
+        own = select_cost(key, tier=tier, vintage=vintage)
+        rent = select_cost(key, basis="rental", tier="3-year", vintage=vintage)
+        listed = [r for r in published_records(key) if r.basis == "rental" and r.tier == "on-demand"]
+        on_demand = listed[-1].usd_per_gpu_hour if listed else np.nan
+        mine = own.usd_per_gpu_hour if own else np.nan
+        term = rent.usd_per_gpu_hour if rent else np.nan
+        known = own is not None and bool(listed)
+        rows.append(
+            {
+                "accelerator": key,
+                "platform": catalog.accelerator(key).label,
+                "tier": tier,
+                "own_usd_per_gpu_hour": mine,
+                "rent_3_year_usd_per_gpu_hour": term,
+                "rent_on_demand_usd_per_gpu_hour": on_demand,
+                "rent_over_own": term / mine,
+                "crossing_utilisation": float(own_rent_crossing(mine, on_demand)) if known else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def waterfall(accelerator: str, **overrides: Any) -> pd.DataFrame:
+    """Parts of a built-up $/GPU-hour in order (:meth:`rackecon.economics.build_up.BuildUp.waterfall`)."""
+    return build_up(_inputs(accelerator, assumptions(**overrides))).waterfall()
+
+
+def reconciliation(accelerator: str, **overrides: Any) -> pd.DataFrame:
+    """From the build-up to the published ownership figure, one assumption after another.
+
+    Parameters
+    ----------
+    accelerator : str
+        One with a graded rack or server price.
+    **overrides
+        Assumptions; the published figure is that of ``cost_tier`` and ``cost_vintage``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``step, change_usd_per_gpu_hour, usd_per_gpu_hour``; what is left after all steps is shown as not explained.
+    """
+    from rackecon import catalog
+
+    assume = assumptions(**overrides)
+    published = select_cost(accelerator, basis="ownership", tier=assume.cost_tier, vintage=assume.cost_vintage)
+    if published is None:
+        raise InputError(f"no published ownership cost of '{accelerator}' to reconcile with")
+    steps = reconciling_steps(accelerator, low_rate_per_year=float(catalog.base_case().range("wacc")[0]))
+    return reconcile(_inputs(accelerator, assume), published.usd_per_gpu_hour, steps)
+
+
+def allocation_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Cost of fresh input, output and total tokens of evaluated rows under every allocation rule.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`rackecon.appraisal.evaluate.evaluate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: ``accelerator, platform, model, scenario, rule, tokens, usd_per_mtok``.
+    """
+    import pandas as pd
+
+    known = table[table["total_tok_s_per_gpu"].notna()]
+    parts = []
+    for rule in ALLOCATION_RULES:
+        cost = token_cost(
+            known["cost_usd_per_gpu_hour"].to_numpy(dtype=float),
+            known["total_tok_s_per_gpu"].to_numpy(dtype=float),
+            known["output_tok_s_per_gpu"].to_numpy(dtype=float),
+            prefill_gpu_share=known["prefill_gpu_share"].to_numpy(dtype=float),
+            prefix_cache_hit=known["prefix_cache_hit"].to_numpy(dtype=float),
+            utilisation=known["utilisation"].to_numpy(dtype=float),
+            rule=rule,
+        )
+        for tokens, value in (("total", cost.total), ("output", cost.output), ("fresh input", cost.fresh_input)):
+            part = known[["accelerator", "platform", "model", "scenario"]].copy()
+            part["rule"], part["tokens"], part["usd_per_mtok"] = rule, tokens, value
+            parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def launch_prices(table: pd.DataFrame, declines: Iterable[float], *, wacc: float, horizon_years: float) -> pd.DataFrame:
+    """Break-even launch price under falling prices against the flat levelised cost, per million total tokens.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`rackecon.appraisal.evaluate.evaluate`.
+    declines : iterable of float
+        Price falls [share/year].
+    wacc, horizon_years : float
+        [1/year], [years].
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform, price_decline_per_year, levelised_usd_per_mtok_total, launch_usd_per_mtok_total``.
+    """
+    import pandas as pd
+
+    parts = []
+    for decline in declines:
+        part = table[["accelerator", "platform", "model", "scenario"]].copy()
+        part["price_decline_per_year"] = decline
+        part["levelised_usd_per_mtok_total"] = table["cost_usd_per_mtok_total"]
+        factor = float(launch_price_factor(wacc, decline, horizon_years))
+        part["launch_usd_per_mtok_total"] = table["cost_usd_per_mtok_total"] * factor
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def basis_marks(bases: pd.DataFrame, tier: str = "hyperscaler") -> pd.DataFrame:
+    """The bases a reader compares, one mark each, in a fixed order of kinds.
+
+    Parameters
+    ----------
+    bases : pandas.DataFrame
+        From :func:`cost_bases`.
+    tier : str
+        Buyer tier of the ownership marks.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform, kind, usd_per_gpu_hour``.
+    """
+    keys = zip(bases["basis"], bases["tier"].replace({tier: OWNER}), bases["vintage"], strict=True)
+    out = bases.assign(kind=[BASIS_MARKS.get(key, "") for key in keys])
+    out = out[out["kind"] != ""]
+    place = {kind: i for i, kind in enumerate(BASIS_MARKS.values())}
+    return out.sort_values("kind", key=lambda s: s.map(place), kind="stable")[
+        ["accelerator", "platform", "kind", "usd_per_gpu_hour"]
+    ]
+
+
+def waterfall_bars(parts: pd.DataFrame) -> pd.DataFrame:
+    """Parts of a build-up with their total last, as ``part, value``."""
+    import pandas as pd
+
+    bars = parts.rename(columns={"usd_per_gpu_hour": "value"})[["part", "value"]]
+    total = pd.DataFrame({"part": ["total"], "value": [bars["value"].sum()]})
+    return pd.concat([bars, total], ignore_index=True)
+
+
+def reconciliation_bars(walk: pd.DataFrame) -> pd.DataFrame:
+    """Steps from build-up to published as ``part, value``; both ends are drawn from zero."""
+    values = walk["change_usd_per_gpu_hour"].to_numpy(dtype=float).copy()
+    values[0], values[-1] = walk["usd_per_gpu_hour"].iloc[0], walk["usd_per_gpu_hour"].iloc[-1]
+    return walk.assign(value=values).rename(columns={"step": "part"})[["part", "value"]]
+
+
+def cost_changes(accelerators: Iterable[str], model: str, scenario: str, **overrides: Any) -> pd.DataFrame:
+    """Cheapest platform per million total tokens when one assumption moves.
+
+    Parameters
+    ----------
+    accelerators, model, scenario
+        As in :func:`rackecon.appraisal.evaluate.evaluate`, one model and scenario.
+    **overrides
+        Assumptions held in every case.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``assumption, value, platform, cost_usd_per_mtok_total, cost_label``.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+    from rackecon.appraisal.evaluate import evaluate
+
+    keys, base = list(accelerators), catalog.base_case()
+    cases: list[tuple[str, Any, dict[str, Any]]] = [("as the page ran", "", {})]
+    for name in ("utilisation", "electricity_usd_per_kwh", "pue"):
+        cases += [(name, end, {name: end}) for end in base.range(name)]
+    cases += [
+        ("cost_tier", "neocloud", {"cost_tier": "neocloud"}),
+        ("cost vintage", "2025-08", {"cost_vintage": "2025-08"}),
+        ("rent", "3-year", {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07"}),
+    ]
+    rows = []
+    for name, value, change in cases:
+        table = evaluate(keys, [model], [scenario], intervals=False, **{**overrides, **change})
+        known = table[table["cost_usd_per_mtok_total"].notna()]
+        if known.empty:
+            continue
+        best = known.sort_values(["cost_usd_per_mtok_total", "accelerator"], kind="stable").iloc[0]
+        cells = {key: best[key] for key in ("platform", "cost_usd_per_mtok_total", "cost_label")}
+        rows.append({"assumption": name, "value": str(value), **cells})
+    return pd.DataFrame(rows)

@@ -1,0 +1,324 @@
+"""One row per platform, model and scenario: the most profitable operating point, and everything it earns.
+
+The serving frontier gives every non-dominated operating point; money decides among those inside the scenario's latency
+limits. Where no row is possible the reason stands in its place: an answer, not a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.appraisal.money import ROI_KIND, TOKEN_COUNTING, cards_for, platforms_for, with_money, with_returns
+from rackecon.economics.revenue import PriceCard
+from rackecon.words import number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rackecon.catalog import Scenario
+
+__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "evaluate", "evaluate_points", "frontier_points"]
+
+PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
+"""Platforms of the reports' base case."""
+PROFIT_COLUMNS: Final = (
+    "profit_usd_per_rack_year",
+    "profit_usd_per_mw_year",
+    "profit_usd_per_position_year",
+    "profit_usd_per_invested_usd_year",
+    "profit_usd_per_gpu_year",
+)
+EMPTY_COLUMNS: Final = (
+    "total_tok_s_per_gpu",
+    "output_tok_s_per_gpu",
+    "tok_s_per_user",
+    "revenue_usd_per_gpu_hour",
+    "cost_usd_per_gpu_hour",
+    "cost_usd_per_mtok_total",
+    "cost_usd_per_mtok_output",
+    "break_even_output_usd_per_mtok",
+    "gross_margin",
+    "payback_years",
+)
+"""Columns that stand, empty, where no platform serves any case."""
+Search = Callable[..., Any]
+"""Signature of :func:`rackecon.serving.frontier.search`."""
+
+
+def _search(accelerator: str, model: str, scenario: Scenario, options: Mapping[str, Any], search: Search | None) -> Any:
+    settings = dict(
+        prefix_cache_hit=scenario.prefix_cache_hit,
+        ttft_limit_ms=scenario.ttft_limit_ms,
+        tpot_limit_ms=scenario.tpot_limit_ms,
+        latency_statistic=scenario.latency_statistic,
+        **options,
+    )
+    where = (accelerator, model, scenario.isl_tokens, scenario.osl_tokens)
+    if search is not None:
+        return search(*where, **settings)
+    try:
+        return _cached_search(*where, tuple(sorted(settings.items())))
+    except TypeError:  # an option that cannot be hashed is searched afresh
+        from rackecon.serving.frontier import search as frontier_search
+
+        return frontier_search(*where, **settings)
+
+
+@lru_cache(maxsize=2048)
+def _cached_search(
+    accelerator: str, model: str, isl_tokens: int, osl_tokens: int, settings: tuple[tuple[str, Any], ...]
+) -> Any:
+    """Frontiers depend on no money, so every price and cost assumption of a report shares them."""
+    from rackecon.serving.frontier import search as frontier_search
+
+    return frontier_search(accelerator, model, isl_tokens, osl_tokens, **dict(settings))
+
+
+def _within(table: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """Rows inside the limits; percentiles other than the median are the search's own business."""
+    keep = np.ones(len(table), dtype=bool)
+    if scenario.latency_statistic == "median":
+        for column, limit in (("tpot_ms", scenario.tpot_limit_ms), ("ttft_ms", scenario.ttft_limit_ms)):
+            if limit is not None:
+                keep &= table[column].to_numpy(dtype=float) <= limit * (1.0 + 1e-9)
+    return table[keep]
+
+
+def _limit_reason(scenario: Scenario) -> str:
+    limits = []
+    if scenario.tpot_limit_ms is not None:
+        limits.append(f"{number(1000.0 / scenario.tpot_limit_ms)} tok/s/user")
+    if scenario.ttft_limit_ms is not None:
+        limits.append(f"a first token within {number(scenario.ttft_limit_ms / 1000.0)} s")
+    return f"no layout reaches {' and '.join(limits)}" if limits else "no layout found"
+
+
+def evaluate(
+    accelerators: Iterable[str],
+    models: Iterable[str],
+    scenarios: Iterable[str | Scenario],
+    *,
+    price_cards: Mapping[str, PriceCard] | None = None,
+    search_options: Mapping[str, Any] | None = None,
+    search: Search | None = None,
+    intervals: bool = True,
+    **overrides: Any,
+) -> pd.DataFrame:
+    """The most profitable operating point of every platform, model and scenario, with what it earns.
+
+    Parameters
+    ----------
+    accelerators, models : iterable of str
+        Ids of the catalog.
+    scenarios : iterable of str or Scenario
+        Ids of data/scenarios.csv, or records (a changed copy walks an assumption).
+    price_cards : mapping of str to PriceCard, optional
+        Cards by model id, in place of the median listing at the as-of date.
+    search_options : mapping, optional
+        Passed to :func:`rackecon.serving.frontier.search` (precision, mode, engine, speculative, hold, ...).
+    search : callable, optional
+        Another search of the same signature (tests, held layouts).
+    intervals : bool
+        Whether to add the 90 % intervals of the serving model.
+    **overrides
+        Fields of :class:`~rackecon.appraisal.assumptions.Assumptions`: ``utilisation``, ``horizon_years``, ``wacc``,
+        ``cost_basis``, ``cost_tier``, ``cost_vintage``, ``power_vintage``, ``electricity_usd_per_kwh``, ``pue``,
+        ``price_decline_per_year``, ``price_factor``, ``licence_share``, ``free_share``, ``speed_premium``,
+        ``cost_usd_per_gpu_hour``, ``cost_factor``, ...
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per combination in the order given. Yearly money is the level equivalent of the falling price over the
+        horizon at the cost of capital; ``reason`` says why a row has none. ``*_low`` and ``*_high`` bound 90 % of the
+        serving model's error, prices and costs held. Every row carries cost basis, tier and vintage, power vintage,
+        token counting and the kinds of ROI.
+
+    Raises
+    ------
+    InputError
+        Unknown id or assumption; an assumption that contradicts itself.
+
+    Examples
+    --------
+    >>> row = evaluate(["b200-hgx"], ["gpt-oss-120b"], ["chat"], utilisation=0.5, cost_usd_per_gpu_hour=2.0).iloc[0]
+    >>> float(row["revenue_usd_per_gpu_hour"] - row["profit_usd_per_gpu_hour"])  # USD per GPU-hour
+    2.00
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+
+    assume = assumptions(**overrides)
+    keys, names = list(accelerators), list(models)
+    cases = [catalog.scenario(s) if isinstance(s, str) else s for s in scenarios]
+    for name in names:
+        catalog.model(name)
+    platforms = platforms_for(keys, assume)
+    cards = cards_for(names, assume, price_cards)
+    blocks: list[pd.DataFrame] = []
+    grid: list[dict[str, Any]] = []
+    for name in names:
+        for case in cases:
+            for key in keys:
+                cell = len(grid)
+                frontier = _search(key, name, case, search_options or {}, search)
+                table = frontier.table
+                fit = _within(table, case) if len(table) else table
+                reason = frontier.reason if not len(table) else ("" if len(fit) else _limit_reason(case))
+                grid.append(_heading(key, name, case, reason, cards[name], platforms[key].reason))
+                if len(fit):
+                    blocks.append(
+                        fit.assign(
+                            cell=cell,
+                            accelerator=key,
+                            model=name,
+                            scenario=case.id,
+                            isl_tokens=case.isl_tokens,
+                            osl_tokens=case.osl_tokens,
+                            prefix_cache_hit=case.prefix_cache_hit,
+                        )
+                    )
+    heads = pd.DataFrame(grid)
+    if not blocks:
+        nothing = dict.fromkeys((*PROFIT_COLUMNS, *EMPTY_COLUMNS), np.nan)
+        return _label(heads.assign(**nothing), assume, platforms, cards)
+    points = evaluate_points(pd.concat(blocks, ignore_index=True), assume, platforms, cards, intervals=intervals)
+    points = points.drop(columns=["accelerator", "model", "scenario", "isl_tokens", "osl_tokens", "prefix_cache_hit"])
+    joined = heads.reset_index(names="cell").merge(points, on="cell", how="left", validate="1:1")
+    return _label(joined.drop(columns="cell"), assume, platforms, cards)
+
+
+def evaluate_points(
+    candidates: pd.DataFrame,
+    assume: Assumptions,
+    platforms: Mapping[str, Any],
+    cards: Mapping[str, PriceCard | None],
+    *,
+    intervals: bool = True,
+) -> pd.DataFrame:
+    """The most profitable candidate of each ``cell``, with money, returns and intervals.
+
+    Without a price or a cost nothing can be compared by profit: the cell then keeps its highest throughput. Ties go to
+    the higher throughput, then to the first in the table.
+    """
+    paid = with_money(candidates, assume, platforms, cards)
+    profit = paid["profit_usd_per_gpu_hour"].to_numpy(dtype=float)
+    # Rounded, so that two machines with different last bits choose the same layout.
+    order = paid.assign(
+        by_profit=[float(f"{x:.9g}") if np.isfinite(x) else -np.inf for x in profit],
+        by_rate=[float(f"{x:.9g}") for x in paid["total_tok_s_per_gpu"]],
+    ).sort_values(["cell", "by_profit", "by_rate"], ascending=[True, False, False], kind="stable")
+    best = order.drop_duplicates("cell").drop(columns=["by_profit", "by_rate"]).reset_index(drop=True)
+    best = with_returns(best, assume, platforms)
+    return _with_intervals(best) if intervals else best
+
+
+def frontier_points(
+    accelerators: Iterable[str],
+    model: str,
+    scenario: str | Scenario,
+    *,
+    price_cards: Mapping[str, PriceCard] | None = None,
+    search_options: Mapping[str, Any] | None = None,
+    search: Search | None = None,
+    **overrides: Any,
+) -> pd.DataFrame:
+    """Whole frontiers of several platforms with their money, latency limits lifted.
+
+    Parameters
+    ----------
+    accelerators : iterable of str
+        Ids.
+    model : str
+        Model id.
+    scenario : str or Scenario
+        Lengths and cache hit; its limits are set aside.
+    price_cards, search_options, search, **overrides
+        As in :func:`evaluate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Every frontier point with the columns of :func:`rackecon.appraisal.money.with_money` and ``platform``, grouped by
+        platform, in order of interactivity; platforms that do not fit are absent.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+
+    assume = assumptions(**overrides)
+    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    free = replace(case, ttft_limit_ms=None, tpot_limit_ms=None)
+    keys = list(accelerators)
+    platforms, cards = platforms_for(keys, assume), cards_for([model], assume, price_cards)
+    blocks = []
+    for key in keys:
+        table = _search(key, model, free, search_options or {}, search).table
+        if len(table):
+            ours = table.sort_values("tok_s_per_user", kind="stable")
+            blocks.append(ours.assign(accelerator=key, platform=platforms[key].label, model=model, scenario=case.id))
+    if not blocks:
+        return pd.DataFrame()
+    points = pd.concat(blocks, ignore_index=True).assign(prefix_cache_hit=case.prefix_cache_hit)
+    return with_money(points, assume, platforms, cards)
+
+
+def _with_intervals(best: pd.DataFrame) -> pd.DataFrame:
+    from rackecon.evidence.intervals import add_intervals
+
+    out: pd.DataFrame = add_intervals(best)
+    rate = out["total_tok_s_per_gpu"].to_numpy(dtype=float)
+    revenue = out["revenue_usd_per_gpu_hour"].to_numpy(dtype=float)
+    cost = out["cost_usd_per_gpu_hour"].to_numpy(dtype=float)
+    for end in ("low", "high"):
+        moved = out[f"total_tok_s_per_gpu_{end}"].to_numpy(dtype=float) / rate
+        for column in PROFIT_COLUMNS:
+            unit = column.removeprefix("profit_usd_per_").removesuffix("_year")
+            gpus = out[f"gpus_per_{unit}"].to_numpy(dtype=float) if unit != "gpu" else 1.0
+            out[f"{column}_{end}"] = (revenue * moved - cost) * gpus * 8760.0
+        other = "high" if end == "low" else "low"
+        for column in ("cost_usd_per_mtok_total", "cost_usd_per_mtok_output"):
+            out[f"{column}_{other}"] = out[column] / moved
+    return out
+
+
+def _heading(key: str, name: str, case: Scenario, reason: str, card: PriceCard | None, no_cost: str) -> dict[str, Any]:
+    if not reason and card is None:
+        reason = "no standard listing of the model at the as-of date"
+    return {
+        "accelerator": key,
+        "model": name,
+        "scenario": case.id,
+        "isl_tokens": case.isl_tokens,
+        "osl_tokens": case.osl_tokens,
+        "prefix_cache_hit": case.prefix_cache_hit,
+        "reason": reason or no_cost,
+    }
+
+
+def _label(
+    table: pd.DataFrame, assume: Assumptions, platforms: Mapping[str, Any], cards: Mapping[str, PriceCard | None]
+) -> pd.DataFrame:
+    """The columns that say on which basis each figure stands."""
+    out = table.copy()
+    plat = [platforms[key] for key in out["accelerator"]]
+    out.insert(1, "platform", [p.label for p in plat])
+    out["cost_basis"] = [p.cost.basis if p.cost else "none" for p in plat]
+    out["cost_label"] = [p.cost.label() if p.cost else "no published $/GPU-hour" for p in plat]
+    out["cost_grade"] = [p.cost.grade if p.cost else "" for p in plat]
+    out["cost_source_id"] = [p.cost.source_id if p.cost else "" for p in plat]
+    out["unsold_hours"] = [p.cost.unsold_hours if p.cost else "" for p in plat]
+    out["power_vintage"] = assume.power_vintage
+    out["rack_grade"] = [p.rack_grade for p in plat]
+    out["horizon_years"] = assume.horizon_years
+    out["token_counting"] = TOKEN_COUNTING
+    out["roi_kind"] = ROI_KIND
+    out["price_rule"] = [card.rule if (card := cards.get(m)) else "none" for m in out["model"]]
+    return out

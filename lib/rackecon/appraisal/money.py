@@ -1,0 +1,404 @@
+"""Money columns for operating points: the join of token rates with prices, costs, power and racks.
+
+Vectorised over rows; the formulas live in :mod:`rackecon.economics`, this module only lines their inputs up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
+from rackecon.economics.cost import UNSOLD, CostRecord, implied_investment, select_cost
+from rackecon.economics.cost_table import ownership_split
+from rackecon.economics.money_step import level_price_factor, money_step, per_year
+from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
+from rackecon.economics.power_table import all_in_kw, draw_curve
+from rackecon.economics.price_table import price_card, speed_tiers
+from rackecon.economics.racks import rack_units
+from rackecon.economics.returns import returns
+from rackecon.economics.revenue import PriceCard, speed_premium
+from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
+from rackecon.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ROI_KIND",
+    "TOKEN_COUNTING",
+    "Platform",
+    "cards_for",
+    "frontier_money",
+    "platform_costs",
+    "platforms_for",
+    "with_money",
+    "with_returns",
+]
+
+TOKEN_COUNTING: Final = "total = input (cached counted) + output tokens, over all GPUs, prefill and decode"
+ROI_KIND: Final = (
+    "vendor ROI = revenue / investment; profit ROI = (revenue - running - investment + resale) / investment"
+)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Money, power and rack facts of one accelerator under one set of assumptions; NaN where unknown."""
+
+    accelerator: str
+    label: str
+    cost: CostRecord | None
+    reason: str
+    investment_usd_per_gpu: float
+    running_usd_per_gpu_hour: float
+    residual_usd_per_gpu: float
+    kw_per_gpu: float
+    it_kw_per_gpu: float
+    tdp_w: float
+    gpus_per_rack: float
+    gpus_per_mw: float
+    gpus_per_position: float
+    rack_it_kw: float
+    rack_grade: str
+
+
+def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, str, float, float, float]:
+    """Record, reason for none, and investment, running cost, residual of one GPU."""
+    nothing = (np.nan, np.nan, np.nan)
+    if assume.cost_basis == "build_up":
+        built = cost_by_build_up(
+            accelerator,
+            rate_per_year=assume.wacc,
+            electricity_usd_per_kwh=assume.electricity_usd_per_kwh,
+            pue=assume.pue,
+            it_life_years=assume.horizon_years,
+            tax_rate=assume.tax_rate,
+        )
+        if built is None:
+            return None, NO_CAPEX, *nothing
+        record, parts = built
+        money = parts.investment_usd_per_gpu, parts.running_usd_per_gpu_hour, parts.residual_usd_per_gpu
+        return record, "", *(float(x) * assume.cost_factor for x in money)  # type: ignore[return-value]
+    if assume.cost_usd_per_gpu_hour is not None:
+        value = assume.cost_usd_per_gpu_hour
+        record = CostRecord(
+            accelerator, "given", "given", "given", value, value, value, "all in", UNSOLD["ownership"], "", "given"
+        )
+    else:
+        found = select_cost(accelerator, basis=assume.cost_basis, tier=assume.cost_tier, vintage=assume.cost_vintage)
+        if found is None:
+            what = f"{assume.cost_basis}, {assume.cost_tier}, vintage {assume.cost_vintage}"
+            return None, f"no published $/GPU-hour ({what})", *nothing
+        record = found
+    if record.basis == "rental":
+        return record, "", 0.0, record.usd_per_gpu_hour * assume.cost_factor, 0.0
+    running_share, life = ownership_split()
+    split = implied_investment(
+        record.usd_per_gpu_hour * assume.cost_factor,
+        running_share=running_share,
+        rate_per_year=assume.wacc,
+        life_years=life,
+        horizon_years=assume.horizon_years,
+    )
+    return (
+        record,
+        "",
+        float(split.investment_usd_per_gpu),
+        float(split.running_usd_per_gpu_hour),
+        float(split.residual_usd_per_gpu),
+    )
+
+
+def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str, Platform]:
+    """Money, power and rack facts of each accelerator.
+
+    Parameters
+    ----------
+    accelerators : iterable of str
+        Accelerator ids.
+    assume : Assumptions
+
+    Returns
+    -------
+    dict of Platform
+        By accelerator id, in the order given.
+    """
+    from rackecon import catalog
+
+    racks = catalog.racks()
+    out: dict[str, Platform] = {}
+    for key in accelerators:
+        part = catalog.accelerator(key)
+        record, reason, invested, running, residual = _cost_of(key, assume)
+        kw = all_in_kw(key, assume.power_vintage)
+        rack = racks.get(key)
+        gpus = float(rack.gpus_per_rack) if rack is not None else np.nan
+        it_kw = float(rack.rack_it_kw) if rack is not None else np.nan
+        position = float(rack_units(gpus, it_kw, 1.0).gpus_per_position) if rack is not None else np.nan
+        out[key] = Platform(
+            accelerator=key,
+            label=part.label,
+            cost=record,
+            reason=reason,
+            investment_usd_per_gpu=invested,
+            running_usd_per_gpu_hour=running,
+            residual_usd_per_gpu=residual,
+            kw_per_gpu=kw,
+            it_kw_per_gpu=all_in_kw(key),
+            tdp_w=float(part.tdp_w),
+            gpus_per_rack=gpus,
+            gpus_per_mw=1000.0 / kw,
+            gpus_per_position=position,
+            rack_it_kw=it_kw,
+            rack_grade=str(rack.grade) if rack is not None else "no rack layout",
+        )
+    return out
+
+
+def cards_for(
+    models: Iterable[str], assume: Assumptions, given: Mapping[str, PriceCard] | None = None
+) -> dict[str, PriceCard | None]:
+    """Price card of each model; None where nothing is listed at the as-of date."""
+    out: dict[str, PriceCard | None] = {}
+    for model in models:
+        if given is not None and model in given:
+            out[model] = given[model]
+            continue
+        try:
+            out[model] = price_card(model, assume.as_of_date)
+        except InputError:
+            out[model] = None
+    return out
+
+
+def _level(assume: Assumptions) -> float:
+    return float(level_price_factor(assume.wacc, assume.price_decline_per_year, assume.horizon_years))
+
+
+def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
+    """The points with new columns, all set at once: one by one they take most of the time of an evaluation."""
+    import pandas as pd
+
+    kept = points.drop(columns=[name for name in new if name in points])
+    return pd.concat([kept, pd.DataFrame(new, index=points.index)], axis=1)
+
+
+def with_money(
+    points: pd.DataFrame,
+    assume: Assumptions,
+    platforms: Mapping[str, Platform],
+    cards: Mapping[str, PriceCard | None],
+) -> pd.DataFrame:
+    """Revenue, cost and profit columns for operating points.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        Rows with ``accelerator, model, prefix_cache_hit, total_tok_s_per_gpu, output_tok_s_per_gpu, tok_s_per_user,
+        concurrency, gpus, prefill_gpu_share``.
+    assume : Assumptions
+    platforms, cards : mapping
+        From :func:`platforms_for` and :func:`cards_for`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with, per GPU-hour: revenue, cost (low, high), profit; cost per million tokens by rule; break-evens;
+        power drawn; and per rack-year, MW-year, equal-power position-year, GPU-year and invested dollar-year.
+    """
+    new: dict[str, Any] = {}
+    plat = [platforms[key] for key in points["accelerator"]]
+    card = [cards.get(key) for key in points["model"]]
+
+    def fact(name: str) -> Any:
+        return np.array([getattr(p, name) for p in plat], dtype=float)
+
+    def price(name: str) -> Any:
+        return np.array([getattr(c, name) if c is not None else np.nan for c in card], dtype=float)
+
+    rates = {name: points[name].to_numpy(dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
+    hit = points["prefix_cache_hit"].to_numpy(dtype=float)
+    load = points["concurrency"].to_numpy(dtype=float) / points["gpus"].to_numpy(dtype=float)
+    it_kw = fact("it_kw_per_gpu")
+    known = np.where(np.isnan(it_kw), 1.0, it_kw)
+    drawn_it = np.where(np.isnan(it_kw), np.nan, drawn_kw_per_gpu(fact("tdp_w"), known, draw_share(draw_curve(), load)))
+    cost, low, high = platform_costs(plat, assume, drawn_it)
+    premium = (
+        speed_premium(points["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
+    )
+    step = money_step(
+        **rates,
+        price_fresh_input_usd_per_mtok=np.nan_to_num(price("fresh_input")),
+        price_cached_input_usd_per_mtok=np.nan_to_num(price("cached_input")),
+        price_output_usd_per_mtok=np.nan_to_num(price("output")),
+        cost_usd_per_gpu_hour=cost,
+        prefix_cache_hit=hit,
+        utilisation=assume.utilisation,
+        licence_share=assume.licence_share,
+        free_share=assume.free_share,
+        speed_premium=premium,
+        price_factor=assume.price_factor * _level(assume),
+    )
+    unlisted = np.isnan(price("output"))
+    revenue = np.where(unlisted, np.nan, step.revenue_usd_per_gpu_hour)
+    profit = np.where(unlisted, np.nan, step.profit_usd_per_gpu_hour)
+    factor = np.where(unlisted, np.nan, step.break_even_price_factor)
+    new["utilisation"] = assume.utilisation
+    new["level_price_factor"] = _level(assume)
+    new["speed_premium"] = premium
+    new["revenue_usd_per_gpu_hour"] = revenue
+    new["cost_usd_per_gpu_hour"], new["cost_usd_per_gpu_hour_low"], new["cost_usd_per_gpu_hour_high"] = cost, low, high
+    new["profit_usd_per_gpu_hour"] = profit
+    new["gross_margin"] = np.where(unlisted, np.nan, step.gross_margin)
+    for name in ("fresh_input", "cached_input", "output"):
+        new[f"price_{name}_usd_per_mtok"] = price(name)
+    levels = np.array([c.level_range() if c is not None else (1.0, 1.0) for c in card])
+    new["price_level_low"], new["price_level_high"] = levels[:, 0], levels[:, 1]
+    new["break_even_price_factor"] = factor
+    new["break_even_output_usd_per_mtok"] = price("output") * factor
+    new["break_even_utilisation"] = np.where(unlisted, np.nan, step.break_even_utilisation)
+    new["cost_usd_per_mtok_total"] = cost_usd_per_mtok(cost, rates["total_tok_s_per_gpu"], assume.utilisation)
+    new["cost_usd_per_mtok_output"] = cost_usd_per_mtok(cost, rates["output_tok_s_per_gpu"], assume.utilisation)
+    phase = token_cost(
+        cost,
+        **rates,
+        prefill_gpu_share=np.clip(points["prefill_gpu_share"].to_numpy(dtype=float), 0.0, 1.0),
+        prefix_cache_hit=hit,
+        utilisation=assume.utilisation,
+        rule=assume.allocation_rule,
+    )
+    new["cost_usd_per_mtok_output_by_phase"], new["cost_usd_per_mtok_fresh_input_by_phase"] = (
+        phase.output,
+        phase.fresh_input,
+    )
+    new["allocation_rule"] = phase.rule
+    drawn = drawn_it * assume.pue
+    new["drawn_kw_per_gpu"] = drawn
+    new["provisioned_kw_per_gpu"] = fact("kw_per_gpu")
+    energy = energy_cost_usd_per_gpu_hour(np.nan_to_num(drawn), assume.electricity_usd_per_kwh)
+    new["energy_usd_per_gpu_hour"] = np.where(np.isnan(drawn), np.nan, energy)
+    new["energy_share_of_cost"] = new["energy_usd_per_gpu_hour"] / cost
+    new["drawn_joules_per_total_token"] = joules_per_token(rates["total_tok_s_per_gpu"], np.nan_to_num(drawn, nan=0.0))
+    new["total_tok_s_per_mw"] = rates["total_tok_s_per_gpu"] * fact("gpus_per_mw")
+    new["output_tok_s_per_mw"] = rates["output_tok_s_per_gpu"] * fact("gpus_per_mw")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        invested = np.where(fact("investment_usd_per_gpu") > 0, 1.0 / fact("investment_usd_per_gpu"), np.nan)
+    units = {name: fact(f"gpus_per_{name}") for name in ("rack", "mw", "position")} | {"invested_usd": invested}
+    for name, gpus in units.items():
+        new[f"gpus_per_{name}"] = gpus
+        new[f"revenue_usd_per_{name}_year"] = per_year(revenue, gpus)
+        new[f"cost_usd_per_{name}_year"] = per_year(cost, gpus)
+        new[f"profit_usd_per_{name}_year"] = per_year(profit, gpus)
+    new["profit_usd_per_gpu_year"] = per_year(profit)
+    new["rack_it_kw"] = fact("rack_it_kw")
+    new["investment_usd_per_gpu"] = fact("investment_usd_per_gpu")
+    return _joined(points, new)
+
+
+def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) -> tuple[Any, Any, Any]:
+    """Cost per GPU-hour with its range; a published ownership figure moves with the electricity bill.
+
+    A published figure holds its source's electricity. The base case's price and PUE stand for that; another price or
+    PUE changes the figure by the difference in the bill of the power drawn: the base case reproduces it exactly.
+    Capacity rented on demand is paid for the hours sold only.
+    """
+    from rackecon import catalog
+
+    base = catalog.base_case()
+
+    def ends(name: str) -> Any:
+        return np.array([getattr(p.cost, name) if p.cost is not None else np.nan for p in plat], dtype=float)
+
+    bill = assume.electricity_usd_per_kwh * assume.pue - base.electricity_usd_per_kwh * base.pue
+    owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])
+    change = np.where(owned & (bill != 0.0), np.nan_to_num(drawn_it_kw) * bill, 0.0)
+    by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])
+    paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0)
+    value, low, high = (np.maximum(ends(name) * paid + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high"))
+    return value, low, high
+
+
+def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[str, Platform]) -> pd.DataFrame:
+    """ROI both ways, net present value, internal rate, payback and retirement age for rows of :func:`with_money`.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        From :func:`with_money`.
+    assume : Assumptions
+    platforms : mapping
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with ``vendor_roi, profit_roi, npv_usd_per_rack, irr_per_year, payback_years,
+        break_even_launch_price_factor, retire_age_years``; NaN for rented capacity, where nothing is invested.
+    """
+    new: dict[str, Any] = {}
+    plat = [platforms[key] for key in points["accelerator"]]
+
+    def fact(name: str) -> Any:
+        return np.array([getattr(p, name) for p in plat], dtype=float)
+
+    launch = per_year(points["revenue_usd_per_gpu_hour"].to_numpy(dtype=float)) / _level(assume)
+    # The running part takes any change of the electricity bill; the capital part is untouched by it.
+    published = np.array([p.cost.usd_per_gpu_hour * assume.cost_factor if p.cost else np.nan for p in plat])
+    change = points["cost_usd_per_gpu_hour"].to_numpy(dtype=float) - published
+    running = np.maximum(fact("running_usd_per_gpu_hour") + change, 0.0)
+    result = returns(
+        investment_usd=fact("investment_usd_per_gpu"),
+        revenue_usd_per_year=launch,
+        running_cost_usd_per_year=per_year(running),
+        horizon_years=assume.horizon_years,
+        rate_per_year=assume.wacc,
+        price_decline_per_year=assume.price_decline_per_year,
+        residual_usd=fact("residual_usd_per_gpu"),
+    )
+    new["vendor_roi"] = result.vendor_roi
+    new["profit_roi"] = result.profit_roi
+    new["npv_usd_per_gpu"] = result.npv_usd
+    new["npv_usd_per_rack"] = result.npv_usd * fact("gpus_per_rack")
+    new["irr_per_year"] = result.irr_per_year
+    new["payback_years"] = result.payback_years
+    new["break_even_launch_price_factor"] = result.break_even_launch_price_factor
+    new["retire_age_years"] = result.retire_age_years
+    new["running_usd_per_gpu_hour"] = running
+    new["residual_usd_per_gpu"] = fact("residual_usd_per_gpu")
+    return _joined(points, new)
+
+
+def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **overrides: Any) -> pd.DataFrame:
+    """Cost and revenue columns for a whole serving frontier.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ``Frontier.table`` of :func:`rackecon.serving.frontier.search`.
+    prefix_cache_hit : float
+        Share of input billed as cached [-], as in the search.
+    **overrides
+        Fields of :class:`~rackecon.appraisal.assumptions.Assumptions`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table with the columns of :func:`with_money`; money is NaN where no price or cost is published.
+
+    Examples
+    --------
+    >>> from rackecon.serving.frontier import search
+    >>> first = frontier_money(search("b200-hgx", "gpt-oss-120b", 1000, 500).table, utilisation=0.5).iloc[0]
+    >>> float(first["revenue_usd_per_gpu_hour"] / first["cost_usd_per_gpu_hour"] * (1 - first["gross_margin"]))
+    1.00
+    """
+    assume = assumptions(**overrides)
+    if table.empty:
+        return table.copy()
+    platforms = platforms_for(table["accelerator"].unique(), assume)
+    cards = cards_for(table["model"].unique(), assume)
+    return with_money(table.assign(prefix_cache_hit=prefix_cache_hit), assume, platforms, cards)

@@ -1,0 +1,226 @@
+"""What limits a site decides who wins it: megawatts, money, floor positions or racks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rackecon.economics.power import gpus_for_site
+from rackecon.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "RANKED_UNITS",
+    "operating_power",
+    "power_long",
+    "site_comparison",
+    "sweep_winners",
+    "unit_ranks",
+    "winners",
+]
+
+SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_per_year", "wacc")
+
+RANKED_UNITS: Final = {
+    "profit_usd_per_rack_year": "per physical rack",
+    "profit_usd_per_mw_year": "per provisioned MW",
+    "profit_usd_per_position_year": "per equal-power position",
+    "profit_usd_per_invested_usd_year": "per invested dollar",
+    "profit_usd_per_gpu_year": "per GPU",
+}
+
+
+def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -> pd.DataFrame:
+    """Fill the same site twice with each platform: once until the power is used up, once until the money is.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`rackecon.appraisal.evaluate.evaluate`.
+    site_mw : float
+        Provisioned power [MW], counted in the table's power vintage.
+    budget_usd : float
+        Investment [USD]. On the published basis a platform's investment is the capital its own $/GPU-hour implies.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Two rows per row of the table: ``model, scenario, accelerator, platform, limit, gpus, racks, mw, investment_usd,
+        output_tok_s, total_tok_s, revenue_usd_year, profit_usd_year, power_vintage, cost_label``.
+    """
+    import pandas as pd
+
+    kw = table["provisioned_kw_per_gpu"].to_numpy(dtype=float)
+    invested = table["investment_usd_per_gpu"].to_numpy(dtype=float)
+    usd = np.where(invested > 0, invested, np.nan)
+    fills = {
+        f"{site_mw:g} MW": gpus_for_site(site_mw=site_mw, all_in_kw_per_gpu=kw),
+        f"${budget_usd / 1e6:g}M": gpus_for_site(budget_usd=budget_usd, usd_per_gpu=usd),
+    }
+    parts = []
+    for limit, gpus in fills.items():
+        part = table[["model", "scenario", "accelerator", "platform", "power_vintage", "cost_label"]].copy()
+        part["limit"] = limit
+        part["gpus"] = gpus
+        part["racks"] = gpus / table["gpus_per_rack"].to_numpy(dtype=float)
+        part["mw"] = gpus * kw / 1000.0
+        part["investment_usd"] = gpus * invested
+        part["output_tok_s"] = gpus * table["output_tok_s_per_gpu"].to_numpy(dtype=float)
+        part["total_tok_s"] = gpus * table["total_tok_s_per_gpu"].to_numpy(dtype=float)
+        part["revenue_usd_year"] = gpus * table["revenue_usd_per_gpu_hour"].to_numpy(dtype=float) * 8760.0
+        part["profit_usd_year"] = gpus * table["profit_usd_per_gpu_year"].to_numpy(dtype=float)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def winners(comparison: pd.DataFrame, by: str = "profit_usd_year") -> pd.DataFrame:
+    """The best platform of each model, scenario and limit; none where every platform is unknown.
+
+    Parameters
+    ----------
+    comparison : pandas.DataFrame
+        From :func:`site_comparison`.
+    by : str
+        Column to maximise.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The winning rows, ties broken by accelerator id.
+    """
+    if by not in comparison:
+        raise InputError(f"no column '{by}' to choose a winner by")
+    known = comparison[comparison[by].notna()]
+    order = known.sort_values([by, "accelerator"], ascending=[False, True], kind="stable")
+    return order.drop_duplicates(["model", "scenario", "limit"]).sort_values(
+        ["model", "scenario", "limit"], kind="stable"
+    )
+
+
+def unit_ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """Rank of every platform by each unit, side by side, with the profit behind it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`rackecon.appraisal.evaluate.evaluate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: ``model, scenario, accelerator, platform, metric, unit, value, rank``; rank 0 where there is no result.
+    """
+    import pandas as pd
+
+    parts = []
+    for metric, unit in RANKED_UNITS.items():
+        part = table[["model", "scenario", "accelerator", "platform"]].copy()
+        part["metric"], part["unit"] = metric, unit
+        part["value"] = table[metric].to_numpy(dtype=float)
+        order = part.groupby(["model", "scenario"])["value"].rank(ascending=False, method="first")
+        part["rank"] = order.fillna(0).astype(int)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def operating_power(points: pd.DataFrame) -> pd.DataFrame:
+    """Provisioned and drawn power figures of operating points, both vintages of kW side by side.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        Rows of :func:`rackecon.appraisal.money.with_money` or ``evaluate``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with, for vintages 2026-07 and 2025-10, total and output tok/s per provisioned MW, and per drawn MW
+        (PUE counted), and joules per output token drawn.
+    """
+    from rackecon.economics.power import joules_per_token, tokens_per_mw
+    from rackecon.economics.power_table import VINTAGE_METRICS, all_in_kw
+
+    out = points.copy()
+    for vintage in VINTAGE_METRICS:
+        kw = np.array([all_in_kw(key, vintage) for key in out["accelerator"]])
+        known = np.where(np.isnan(kw), 1.0, kw)
+        name = vintage.replace("-", "_")
+        out[f"provisioned_kw_per_gpu_{name}"] = kw
+        for tokens in ("total", "output"):
+            rate = tokens_per_mw(out[f"{tokens}_tok_s_per_gpu"].to_numpy(dtype=float), known)
+            out[f"{tokens}_tok_s_per_mw_{name}"] = np.where(np.isnan(kw), np.nan, rate)
+    drawn = out["drawn_kw_per_gpu"].to_numpy(dtype=float)
+    safe = np.where(np.isfinite(drawn) & (drawn > 0), drawn, 1.0)
+    for tokens in ("total", "output"):
+        rate = out[f"{tokens}_tok_s_per_gpu"].to_numpy(dtype=float)
+        out[f"{tokens}_tok_s_per_drawn_mw"] = np.where(np.isfinite(drawn), tokens_per_mw(rate, safe), np.nan)
+        out[f"drawn_joules_per_{tokens}_token"] = np.where(np.isfinite(drawn), joules_per_token(rate, safe), np.nan)
+    return out
+
+
+def power_long(power: pd.DataFrame, tokens: str = "output") -> pd.DataFrame:
+    """Tokens per second per MW by kind of power, long form for a chart.
+
+    Parameters
+    ----------
+    power : pandas.DataFrame
+        From :func:`operating_power`.
+    tokens : str
+        ``output`` or ``total``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform, power, tok_s_per_mw``.
+    """
+    names = {
+        f"{tokens}_tok_s_per_mw_2026_07": "provisioned, vintage 2026-07",
+        f"{tokens}_tok_s_per_mw_2025_10": "provisioned, vintage 2025-10",
+        f"{tokens}_tok_s_per_drawn_mw": "drawn, PUE counted",
+    }
+    long = power.melt(["accelerator", "platform"], list(names), "power", "tok_s_per_mw")
+    return long.assign(power=long["power"].map(names))
+
+
+def sweep_winners(
+    accelerators: Iterable[str], model: str, scenario: str, *, site_mw: float, budget_usd: float, **overrides: Any
+) -> pd.DataFrame:
+    """Who fills each limit best when one assumption moves to the ends of its range.
+
+    Parameters
+    ----------
+    accelerators, model, scenario
+        As in :func:`rackecon.appraisal.evaluate.evaluate`, one model and scenario.
+    site_mw, budget_usd : float
+        Limits [MW], [USD].
+    **overrides
+        Assumptions held in every case.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: ``assumption, value, limit, accelerator, platform, profit_usd_year``, the best of each case and limit.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+    from rackecon.appraisal.evaluate import evaluate
+
+    keys = list(accelerators)
+    base = catalog.base_case()
+    cases: list[tuple[str, Any]] = [("as the page ran", "")]
+    for name in SWEPT:
+        cases += [(name, end) for end in base.range(name)]
+    cases += [("power_vintage", "2025-10"), ("cost_tier", "neocloud")]
+    parts = []
+    for name, value in cases:
+        change = {} if value == "" else {name: value}
+        table = evaluate(keys, [model], [scenario], intervals=False, **{**overrides, **change})
+        best = winners(site_comparison(table, site_mw=site_mw, budget_usd=budget_usd))
+        parts.append(best.assign(assumption=name, value=str(value)))
+    columns = ["assumption", "value", "limit", "accelerator", "platform", "profit_usd_year"]
+    return pd.concat(parts, ignore_index=True)[columns]

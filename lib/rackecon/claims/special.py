@@ -1,0 +1,155 @@
+"""Claims about money, about one user's speed, about software over time: how each becomes a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from rackecon import catalog
+from rackecon.claims import arithmetic, model
+from rackecon.claims.evidence import software_gains
+from rackecon.claims.records import Claim
+from rackecon.economics.checks import FloatArray
+from rackecon.economics.price_table import listings
+from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
+from rackecon.errors import unknown_name
+from rackecon.evidence.intervals import interval_factors
+from rackecon.units import TOKENS_PER_MTOK
+
+__all__ = ["SPECIAL", "FleetDay", "accounts", "blended_range", "card_of", "fleet_day", "gain_days", "gain_range"]
+
+SAME_LAYOUT: Final = "same layout"
+GPUS_PER_NODE: Final = 8
+HOURS_PER_DAY: Final = 24.0
+ROUNDING_TOKENS: Final = 0.5e9
+"""Half of the last digit of the published token counts, which are whole billions."""
+Columns = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
+
+
+@lru_cache(maxsize=64)
+def blended_range(model_id: str, workload: str, date: str) -> dict[str, float]:
+    """Cheapest, median and dearest standard listing at a date, per million total tokens of a workload [USD/Mtok]."""
+    isl, osl = (float(x) for x in workload.split("/"))
+    found = listings(catalog.table("prices"), model_id, date)
+    each = (found["fresh_input"] * isl + found["output"] * osl) / (isl + osl)
+    return {"cheapest": float(each.min()), "list": float(each.median()), "dearest": float(each.max())}
+
+
+def card_of(text: str, model_id: str) -> PriceCard:
+    """A price card written as ``fresh input/cached input/output``."""
+    fresh, cached, output = (float(x) for x in text.split("/"))
+    return PriceCard(model_id, fresh, cached, output)
+
+
+def _price(claim: Claim, case: Mapping[str, str]) -> float:
+    """Revenue per million total tokens under a case [USD/Mtok]."""
+    wanted = case["token_price"]
+    isl, osl = (float(x) for x in case["workload"].split("/"))
+    if "/" in wanted:
+        hit = float(case.get("prefix_cache_hit") or 0.0)
+        return float(blended_usd_per_mtok(card_of(wanted, case["model"]), isl, osl, hit))
+    prices = blended_range(case["model"], case["workload"], claim.date)
+    if wanted not in prices:
+        raise unknown_name("token_price", wanted, prices, "data/claims.csv")
+    return prices[wanted]
+
+
+def accounts(claim: Claim, case: Mapping[str, str], rate: FloatArray) -> tuple[FloatArray, int]:
+    """A total rate per GPU as revenue of a rack; other metrics as they are."""
+    if claim.metric == "rack_revenue_usd":
+        years, sold = float(case["horizon_years"]), float(case["utilisation"])
+        return arithmetic.revenue_usd(rate, model.rack_gpus(case["subject"]), years, _price(claim, case), sold), 1
+    return model.plain_value(claim.metric, case, rate)
+
+
+def _fastest(claim: Claim, case: Mapping[str, str]) -> Columns:
+    """The fastest user of the whole front; the very end of the curve by definition."""
+    front = model.side(case).front
+    if not len(front):
+        nothing = np.array([np.nan])
+        return nothing, nothing, nothing, nothing, nothing
+    speed = front.rows["tok_s_per_user"][-1:]
+    mode = str(front.rows["mode"][-1])
+    low, high = model.unmeasured_factors(
+        case["subject"], case["model"], case.get("speculative", ""), "tok_s_per_user"
+    ) or interval_factors(case["subject"], case["model"], mode, "tok_s_per_user")
+    return speed, np.ones(1), speed, speed * low, speed * high
+
+
+@lru_cache(maxsize=4)
+def gain_range(days: float, layout: str) -> tuple[float, float]:
+    """Gains of public repeats: 90 % interval at the same layout, lowest and highest where the layout is open."""
+    found = software_gains(days, same_layout=layout == SAME_LAYOUT)
+    if not len(found):
+        return 1.0, 1.0
+    ends = (0.05, 0.95) if layout == SAME_LAYOUT else (0.0, 1.0)
+    return float(np.quantile(found, ends[0])), float(np.quantile(found, ends[1]))
+
+
+def gain_days(case: Mapping[str, str]) -> float:
+    """Days between the two software dates of a case."""
+    from datetime import date
+
+    return float((date.fromisoformat(case["software_date"]) - date.fromisoformat(case["baseline_software_date"])).days)
+
+
+def _gain(claim: Claim, case: Mapping[str, str]) -> Columns:
+    """Rate at the later date over rate at the earlier one, same speed; interval from repeated public runs."""
+    before = dict(case, software_date=case["baseline_software_date"])
+    speed = np.array([float(case["tok_s_per_user"])])
+    value = model.side(case).rate(speed)[0] / model.side(before).rate(speed)[0]
+    low, high = gain_range(gain_days(case), case["layout"])
+    return speed, np.full(1, np.nan), value, np.minimum(value, low), np.maximum(value, high)
+
+
+@dataclass(frozen=True)
+class FleetDay:
+    """One day of a served fleet as its operator published it, with the last digit of each figure."""
+
+    input_tokens: float
+    output_tokens: float
+    nodes: float
+    usd_per_gpu_hour: float
+
+
+@lru_cache(maxsize=1)
+def fleet_day() -> FleetDay:
+    """DeepSeek's published day, from data/utilization.csv."""
+    rows = {r["item"]: r for r in catalog.read_rows("utilization")}
+
+    def value(item: str) -> float:
+        return float(rows[item]["value"])
+
+    return FleetDay(
+        value("DeepSeek input tokens per day"),
+        value("DeepSeek output tokens per day"),
+        value("DeepSeek V3/R1 average nodes"),
+        value("DeepSeek assumed lease"),
+    )
+
+
+def _margin(claim: Claim, case: Mapping[str, str]) -> Columns:
+    """Profit over cost of the published day at the case's prices; the interval is the rounding of the figures."""
+    day, card = fleet_day(), card_of(case["token_price"], case["model"])
+    hit = float(case["prefix_cache_hit"])
+    cost = day.usd_per_gpu_hour * day.nodes * GPUS_PER_NODE * HOURS_PER_DAY
+
+    def margin(step: float) -> float:
+        fed, made = day.input_tokens + step * ROUNDING_TOKENS, day.output_tokens + step * ROUNDING_TOKENS
+        paid = fed * ((1.0 - hit) * card.fresh_input + hit * card.cached_input) + made * card.output
+        return paid / TOKENS_PER_MTOK / cost - 1.0
+
+    speed = np.array([float(case["tok_s_per_user"])])
+    ends = (np.array([margin(step)]) for step in (0.0, -1.0, 1.0))
+    return speed, np.full(1, np.nan), *ends  # type: ignore[return-value]
+
+
+SPECIAL: Final[dict[str, Callable[[Claim, Mapping[str, str]], Columns]]] = {
+    "tok_s_per_user": _fastest,
+    "software_gain": _gain,
+    "margin_over_cost": _margin,
+}

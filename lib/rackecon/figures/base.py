@@ -1,0 +1,86 @@
+"""What every chart builder shares: finish, platform scales, rules, axes whose figures are read as the prose writes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rackecon.figures.display import enable
+from rackecon.figures.theme import GREY, platform_colours, platform_dashes
+from rackecon.words import tidy
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+__all__ = ["HEIGHT", "altair_module", "axis_words", "finish", "platform_scales", "rules", "top_title"]
+
+HEIGHT = 300
+
+
+def altair_module() -> Any:
+    """Altair with the offline renderer and the theme on."""
+    import altair
+
+    enable()
+    return altair
+
+
+def finish(chart: Any, title: str, subtitle: str, description: str = "", height: int = HEIGHT) -> alt.Chart:
+    """The chart with finding, measure and text alternative, as wide as its column."""
+    out: Any = chart.properties(
+        width="container",
+        height=height,
+        title={"text": title, "subtitle": subtitle},
+        description=description or f"{title}. {subtitle}",
+    ).configure_view(stroke=None)
+    return out
+
+
+def platform_scales(alt_: Any, frame: pd.DataFrame) -> tuple[Any, Any]:
+    """Colour and dash of each platform, the same on every page whoever else is drawn."""
+    pairs = frame[["platform", "accelerator"]].drop_duplicates()
+    names, ids = pairs["platform"].tolist(), pairs["accelerator"].tolist()
+    colour = alt_.Scale(domain=names, range=platform_colours(ids))
+    dash = alt_.Scale(domain=names, range=platform_dashes(ids))
+    return colour, dash
+
+
+def axis_words(form: str) -> str:
+    """Axis labels by a d3 format, as the prose writes them: 0.2 and not 200m, 2bn and not 2G; ``month`` reads 2026.5 as 2026-07.
+
+    Examples
+    --------
+    >>> axis_words("$~s")
+    "datum.label === '' ? '' : replace(abs(datum.value) < 1 ? format(datum.value, '$~g') : format(datum.value, '$~s'), 'G', 'bn')"
+    """
+    if form == "month":
+        month = "1 + round(12 * (datum.value - floor(datum.value)))"
+        return f"format(floor(datum.value), 'd') + '-' + format({month}, '02d')"
+    small = form.replace("~s", "~g")
+    return (
+        f"datum.label === '' ? '' : replace(abs(datum.value) < 1 ? format(datum.value, '{small}')"
+        f" : format(datum.value, '{form}'), 'G', 'bn')"
+    )
+
+
+def top_title(alt_: Any, **given: Any) -> Any:
+    """A vertical axis with its unit written level, above its top."""
+    return alt_.Axis(titleAngle=0, titleAlign="left", titleY=-10, titleX=0, **given)
+
+
+def rules(alt_: Any, rule_x: float | None, rule_y: float | None, label: str) -> list[Any]:
+    """Dashed lines at a value of either axis, with a word."""
+    out = []
+    for value, axis in ((rule_x, "x"), (rule_y, "y")):
+        if value is None:
+            continue
+        point = alt_.Chart({"values": [{"at": tidy(float(value)), "label": label}]})
+        mark = point.mark_rule(strokeDash=[3, 3], color=GREY, aria=False)
+        text = point.mark_text(
+            align="left", dx=4, dy=-6 if axis == "y" else 0, fontSize=11, color="#59616d", aria=False
+        )
+        if axis == "x":
+            out += [mark.encode(x="at:Q"), text.encode(x="at:Q", y=alt_.value(8), text="label:N")]
+        else:
+            out += [mark.encode(y="at:Q"), text.encode(y="at:Q", x=alt_.value(4), text="label:N")]
+    return out

@@ -1,0 +1,90 @@
+"""How charts, tables and answers leave a notebook: one bundle that works offline in JupyterLab, in plain HTML and in mail."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from typing import Any
+
+from rackecon.figures.theme import base_config
+
+__all__ = ["Html", "answer", "chart_bundle", "enable", "fluid", "note"]
+
+VEGALITE_MIME = "application/vnd.vegalite.v5+json"
+VL_VERSION = "6.4"
+CONTAINER = "container"
+FIXED_WIDTH = 560  # JupyterLab's output area has no width of its own while it draws: "container" would be 0 px
+
+
+class Html:
+    """A piece of HTML with a text twin, shown by Jupyter."""
+
+    def __init__(self, markup: str, text: str) -> None:
+        self.markup, self.text = markup, text
+
+    def _repr_html_(self) -> str:
+        return self.markup
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def answer(*sentences: str) -> Html:
+    """The page's answer: computed sentences, shown large under the question."""
+    text = " ".join(sentences)
+    return Html(f'<p class="answer">{html.escape(text, quote=False)}</p>', text)
+
+
+def note(text: str, kind: str = "note") -> Html:
+    """A computed paragraph (what it means, what would change it)."""
+    return Html(f'<p class="{kind}">{html.escape(text, quote=False)}</p>', text)
+
+
+def chart_bundle(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Mime bundle of a chart: the specification at a fixed width, and a small PNG for what draws no specification."""
+    text = str(spec.get("description") or _title(spec))
+    fixed = spec | {"width": FIXED_WIDTH} if spec.get("width") == CONTAINER else spec
+    return {VEGALITE_MIME: fixed, "image/png": _png(fixed), "text/plain": f"<chart: {text}>"}, {}
+
+
+def fluid(spec: dict[str, Any]) -> dict[str, Any]:
+    """The specification as a page draws it: as wide as its column, where the notebook had the fixed width.
+
+    Examples
+    --------
+    >>> fluid({"width": FIXED_WIDTH})["width"], fluid({"width": 200})["width"]
+    ('container', 200)
+    """
+    return spec | {"width": CONTAINER} if spec.get("width") == FIXED_WIDTH else spec
+
+
+def _title(spec: dict[str, Any]) -> str:
+    title = spec.get("title", "")
+    if isinstance(title, dict):
+        title = title.get("text", "")
+    return " ".join(title) if isinstance(title, list) else str(title)
+
+
+def _png(spec: dict[str, Any]) -> str:
+    import vl_convert
+    from PIL import Image
+
+    raw = vl_convert.vegalite_to_png(json.dumps(spec | {"background": "white"}), vl_version=VL_VERSION, scale=1, ppi=72)
+    image = Image.open(io.BytesIO(raw)).convert("RGB").quantize(64)
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return base64.b64encode(out.getvalue()).decode("ascii")
+
+
+def enable() -> None:
+    """Register the offline renderer and the theme with Altair; harmless to call twice."""
+    import altair as alt
+
+    if "rackecon" not in alt.renderers.names():
+        alt.renderers.register("rackecon", lambda spec, **_: chart_bundle(spec))
+        alt.theme.register("rackecon", enable=False)(lambda: {"config": base_config()})
+    alt.renderers.enable("rackecon")
+    alt.theme.enable("rackecon")
+    alt.data_transformers.enable("default", consolidate_datasets=True, max_rows=20000)

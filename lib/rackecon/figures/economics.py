@@ -1,0 +1,108 @@
+"""Charts of the power, cost and revenue pages that the general builders do not draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rackecon.figures.base import altair_module, axis_words, finish
+from rackecon.figures.theme import platform_colours, platform_dashes
+from rackecon.words import tidy
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+__all__ = ["marks_by_platform", "rank_lines"]
+
+ROW = 40
+UNIT_LABEL = "split(replace(datum.label, /physical |provisioned |equal-power |invested /, ''), ' ')"
+"""A unit without its qualifier, a word a line, so that five stand side by side on a phone."""
+
+
+def _colour(alt_: Any, frame: pd.DataFrame) -> Any:
+    """Platform colour with a fixed domain, so that a missing platform moves nobody's colour."""
+    pairs = frame[["accelerator", "platform"]].drop_duplicates("platform")
+    scale = alt_.Scale(domain=list(pairs["platform"]), range=platform_colours(list(pairs["accelerator"])))
+    return alt_.Color("platform:N", scale=scale, legend=None)
+
+
+def marks_by_platform(
+    frame: pd.DataFrame,
+    value: str,
+    kind: str,
+    *,
+    title: str,
+    subtitle: str,
+    x_title: str,
+    kind_title: str,
+    order: Sequence[str] | None = None,
+    log_x: bool = False,
+    x_format: str = "~s",
+) -> alt.Chart:
+    """One row per platform with one mark per kind (a basis, a vintage, a limit), told apart by shape.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Long: ``accelerator, platform``, the value and the kind; rows without a value are left out.
+    value, kind : str
+        Columns.
+    title, subtitle, x_title, kind_title : str
+        Finding; measure, unit and basis; axis; legend.
+    order : sequence of str, optional
+        Platforms from the top; by the first kind's value otherwise.
+    log_x : bool
+        For ratios and costs over decades; a zero line otherwise.
+    x_format : str
+        d3 format of the axis.
+    """
+    alt_ = altair_module()
+    data = tidy(frame[["accelerator", "platform", kind, value]].dropna(subset=[value]))
+    kinds = list(dict.fromkeys(data[kind]))
+    if order is None:
+        first = data[data[kind] == kinds[0]].sort_values(value, ascending=False, kind="stable") if kinds else data
+        order = list(dict.fromkeys([*first["platform"], *data["platform"]]))
+    scale = alt_.Scale(type="log", nice=False, padding=12) if log_x else alt_.Scale(zero=True)
+    chart = (
+        alt_.Chart(data)
+        .mark_point(filled=True, size=105, opacity=1)
+        .encode(
+            y=alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True)),
+            x=alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format))),
+            shape=alt_.Shape(f"{kind}:N", sort=kinds, title=kind_title, legend=alt_.Legend(labelLimit=260)),
+            color=_colour(alt_, data),
+            tooltip=["platform:N", f"{kind}:N", alt_.Tooltip(f"{value}:Q", title=x_title, format=",.4~g")],
+        )
+    )
+    return finish(chart, title, subtitle, height=ROW * max(len(order), 2))
+
+
+def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
+    """Rank of each platform by unit, one line per platform across the units, named at its right end.
+
+    Parameters
+    ----------
+    ranks : pandas.DataFrame
+        From :func:`rackecon.appraisal.site_limits.unit_ranks`, one model and scenario.
+    title, subtitle : str
+    """
+    alt_ = altair_module()
+    known = ranks[ranks["rank"] > 0]
+    data = tidy(known[["accelerator", "platform", "unit", "rank", "value"]])
+    units = list(dict.fromkeys(data["unit"]))
+    x = alt_.X("unit:N", sort=units, title=None, axis=alt_.Axis(labelAngle=0, labelExpr=UNIT_LABEL))
+    places = list(range(1, int(data["rank"].max() if len(data) else 1) + 1))
+    scale = alt_.Scale(domain=[places[-1] + 0.4, 0.6], nice=False)
+    y = alt_.Y("rank:Q", scale=scale, title="rank", axis=alt_.Axis(values=places, format="d"))
+    pairs = data[["accelerator", "platform"]].drop_duplicates("accelerator")
+    dashes = alt_.Scale(domain=list(pairs["platform"]), range=platform_dashes(list(pairs["accelerator"])))
+    base = alt_.Chart(data).encode(x=x, y=y, color=_colour(alt_, data))
+    lines = base.mark_line().encode(strokeDash=alt_.StrokeDash("platform:N", scale=dashes, legend=None))
+    tips = ["platform:N", "unit:N", "rank:Q", alt_.Tooltip("value:Q", title="profit, USD a year", format=",.4~g")]
+    marks = base.mark_point(filled=True, size=90).encode(tooltip=tips)
+    ends = data[data["unit"] == units[-1]] if units else data
+    names = alt_.Chart(ends).mark_text(align="left", dx=9, aria=False).encode(x=x, y=y, text="platform:N")
+    chart = finish(alt_.layer(lines, marks, names), title, subtitle, height=280)
+    out: alt.Chart = chart.properties(padding={"right": 24, "left": 5, "top": 5, "bottom": 5})
+    return out

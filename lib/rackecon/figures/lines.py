@@ -1,0 +1,206 @@
+"""One line per platform over an assumption, each named at its end."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rackecon.figures.base import HEIGHT, altair_module, axis_words, finish, platform_scales, rules, top_title
+from rackecon.words import tidy
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+__all__ = ["assumption_lines", "frontier_chart", "spread"]
+
+GAP: Final = 14.0 / HEIGHT
+"""Least distance between two line ends' names, as a share of the axis."""
+STEPS: Final = 8
+"""Points of a walk up to which a log axis names each of them."""
+
+
+def _log(values: Any) -> Any:
+    return np.log(np.maximum(np.asarray(values, dtype=float), 1e-12))
+
+
+def _domain(frame: pd.DataFrame, columns: list[str], log: bool, more: float | None) -> tuple[float, float]:
+    """Ends of the vertical axis: zero counts unless it is logarithmic, and a little room above."""
+    seen = frame[[c for c in columns if c in frame]].to_numpy(dtype=float)
+    seen = seen[np.isfinite(seen) & (seen > 0 if log else True)]
+    values = [*seen.tolist(), *([] if more is None else [more])]
+    if not values:
+        return (0.1, 1.0) if log else (0.0, 1.0)
+    low, high = min(values), max(values)
+    if log:
+        low, high = low / 1.25, high * 1.25
+        if high / low < 10:  # a decade at least, so that two or more round figures stand on the axis
+            middle = (high * low) ** 0.5
+            low, high = middle / 10**0.5, middle * 10**0.5
+        return low, high
+    low, high = min(0.0, low), max(0.0, high)
+    room = 0.04 * ((high - low) or 1.0)
+    return (low - room if low < 0 else low), high + room
+
+
+def spread(values: Any, gap: float, top: float) -> Any:
+    """Heights pushed apart to a least distance, none above the top.
+
+    Examples
+    --------
+    >>> spread([1.0, 1.2, 5.0], 1.0, 5.0).tolist()
+    [1.0, 2.0, 5.0]
+    """
+    placed = np.asarray(values, dtype=float).copy()
+    order = np.argsort(placed, kind="stable")
+    for before, after in itertools.pairwise(order):
+        placed[after] = max(placed[after], placed[before] + gap)
+    limit = top
+    for at in order[::-1]:
+        placed[at] = min(placed[at], limit)
+        limit = placed[at] - gap
+    return placed
+
+
+def _line_ends(frame: pd.DataFrame, x: str, y: str, domain: tuple[float, float], log_y: bool) -> pd.DataFrame:
+    """Each line's right end with the place of its name in a column at the right, names pushed apart, none outside."""
+    ends = frame.sort_values(x, kind="stable").groupby("platform", as_index=False, sort=False).last()
+    scale = _log if log_y else (lambda v: np.asarray(v, dtype=float))
+    bottom, top = (float(v) for v in scale(domain))
+    placed = spread(scale(ends[y]), GAP * (top - bottom), top)
+    ends["label_y"] = np.exp(placed) if log_y else placed
+    ends["label_x"] = float(frame[x].max())
+    return ends
+
+
+def _ticks(values: pd.Series, x_format: str, log: bool) -> dict[str, Any]:
+    """Ticks of a time axis at the starts of quarters, so that no month is rounded, and of a log axis at a short walk's steps."""
+    if log and 1 < values.nunique() <= STEPS:
+        return {"values": sorted(set(values.tolist())), "tickCount": STEPS}
+    if x_format != "month" or values.empty:
+        return {}
+    first, last = np.ceil(4.0 * float(values.min())), np.floor(4.0 * float(values.max()))
+    return {"values": (np.arange(first, last + 1.0) / 4.0).tolist()}
+
+
+def assumption_lines(
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    title: str,
+    subtitle: str,
+    x_title: str,
+    y_title: str,
+    log_x: bool = False,
+    log_y: bool = False,
+    band: bool = False,
+    rule_x: float | None = None,
+    rule_y: float | None = None,
+    rule_label: str = "",
+    dash: str | None = None,
+    description: str = "",
+    y_format: str = "~s",
+    x_format: str = "~s",
+) -> alt.Chart:
+    """One line per platform over an assumption, named at its end; a hair line joins the end to its name.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        ``accelerator``, ``platform``, the two columns, ``y_low`` and ``y_high`` where ``band``; ``dash`` names a column whose
+        values draw solid and dashed lines.
+    x, y : str
+        Columns.
+    x_format, y_format : str
+        d3 formats of the axes; ``month`` for a year with a fraction.
+    """
+    alt_ = altair_module()
+    keep = [
+        c for c in dict.fromkeys(["accelerator", "platform", x, y, dash, f"{y}_low", f"{y}_high"]) if c and c in frame
+    ]
+    data = tidy(frame[keep].dropna(subset=[x, y]))
+    colour, dashes = platform_scales(alt_, data)
+    named = alt_.Color("platform:N", scale=colour, legend=None)
+    x_axis = alt_.X(
+        f"{x}:Q",
+        title=x_title,
+        scale=alt_.Scale(type="log", nice=False) if log_x else alt_.Scale(zero=False, nice=False),
+        axis=alt_.Axis(labelExpr=axis_words(x_format), grid=False, labelFlush=True, **_ticks(data[x], x_format, log_x)),
+    )
+    domain = _domain(data, [y, *([f"{y}_low", f"{y}_high"] if band else [])], log_y, rule_y)
+    y_scale = alt_.Scale(type="log" if log_y else "linear", domain=tidy(list(domain)), nice=False)
+    y_axis = alt_.Y(f"{y}:Q", title=y_title, scale=y_scale, axis=top_title(alt_, labelExpr=axis_words(y_format)))
+    base = alt_.Chart(data)
+    layers = []
+    if band and f"{y}_low" in data:
+        layers.append(
+            base.mark_area(opacity=0.13).encode(
+                x=x_axis, y=alt_.Y(f"{y}_low:Q", title=y_title, scale=y_scale), y2=f"{y}_high:Q", color=named
+            )
+        )
+    tips = [
+        alt_.Tooltip("platform:N"),
+        alt_.Tooltip(f"{x}:Q", title=x_title, format=",.4~g"),
+        alt_.Tooltip(f"{y}:Q", title=y_title, format=",.4~g"),
+    ]
+    style, detail = alt_.StrokeDash("platform:N", scale=dashes, legend=None), []
+    if dash:
+        kinds = list(dict.fromkeys(data[dash]))
+        style = alt_.StrokeDash(
+            f"{dash}:N",
+            title=None,
+            scale=alt_.Scale(domain=kinds, range=[[1, 0], [5, 4], [2, 2]][: len(kinds)]),
+            legend=alt_.Legend(labelLimit=260, symbolType="stroke", symbolStrokeColor="#59616d", offset=30),
+        )
+        detail = [alt_.Detail(f"{dash}:N")]
+        tips.append(alt_.Tooltip(f"{dash}:N"))
+    line = base.mark_line(point=alt_.OverlayMarkDef(size=22, filled=True)).encode(
+        x=x_axis, y=y_axis, color=named, strokeDash=style, tooltip=tips
+    )
+    layers.append(line.encode(detail=detail) if detail else line)
+    solid = data if not dash else data[data[dash] == data[dash].iloc[0]]
+    ends = tidy(_line_ends(solid, x, y, domain, log_y)[["platform", x, y, "label_x", "label_y"]])
+    tail = alt_.Chart(ends)
+    layers.append(
+        tail.mark_rule(x2Offset=9, strokeWidth=0.8, aria=False).encode(
+            x=f"{x}:Q", x2="label_x", y=alt_.Y(f"{y}:Q", scale=y_scale), y2="label_y", color=named
+        )
+    )
+    layers.append(
+        tail.mark_text(align="left", dx=11, fontSize=11, aria=False).encode(
+            x="label_x:Q", y=alt_.Y("label_y:Q", title=y_title, scale=y_scale), text="platform:N"
+        )
+    )
+    layers += rules(alt_, rule_x, rule_y, rule_label)
+    return finish(alt_.layer(*layers), title, subtitle, description)
+
+
+def frontier_chart(
+    frame: pd.DataFrame,
+    *,
+    title: str,
+    subtitle: str,
+    y: str = "total_tok_s_per_gpu",
+    y_title: str = "total tok/s per GPU",
+    limit_tok_s_per_user: float | None = None,
+    description: str = "",
+) -> alt.Chart:
+    """Throughput per GPU against speed per user, one line per platform, with the target speed as a rule."""
+    label = "" if limit_tok_s_per_user is None else f"target {limit_tok_s_per_user:.3g} tok/s/user"
+    return assumption_lines(
+        frame,
+        "tok_s_per_user",
+        y,
+        title=title,
+        subtitle=subtitle,
+        x_title="tokens per second and user",
+        y_title=y_title,
+        log_y=True,
+        log_x=True,
+        rule_x=limit_tok_s_per_user,
+        rule_label=label,
+        description=description,
+    )

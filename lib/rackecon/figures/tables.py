@@ -1,0 +1,234 @@
+"""Tables for readers: caption, units in the header, figures right-aligned, intervals drawn in the row."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rackecon.figures.display import Html
+from rackecon.words import number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["framed", "interval_bar", "ranking_table", "table"]
+
+Format = Callable[[Any], str]
+PLAIN: Final = 4
+"""Columns up to which long text stays in its cell."""
+PROSE: Final = 60
+"""Signs beyond which a text is prose and goes under its row."""
+LONG: Final = 14
+"""Rows beyond which a table is folded."""
+ROOMY: Final = 4
+CROWDED: Final = 8
+"""Columns beyond which type and padding shrink, a little and more."""
+RIGHT: Final = ' class="n"'
+DATED: Final = ' class="d"'
+FIGURE: Final = re.compile(r"^[−$]*\d[\d.,]*( ?%|k|M|bn)?( \([−$\d.,kMbn %]+ to [−$\d.,kMbn %]+\))?$")
+NAME: Final = re.compile(r"^[a-z]+(_[a-z]+)+$")
+DATE: Final = re.compile(r"^\d{4}(-\d{2}){0,2}$")
+RANGE: Final = re.compile(r"^(\S+) \((\S+ to \S+)\)$")
+
+
+def table(
+    frame: pd.DataFrame,
+    caption: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    formats: Mapping[str, Format] | None = None,
+    searchable: bool = False,
+    folded: bool | None = None,
+) -> Html:
+    """A data frame as an accessible table that fits its column.
+
+    Text too long for a cell goes under its row, over the whole width. A value with its range (``5 (3 to 8)``) takes two
+    lines that do not break.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns in the order shown; the first names the row.
+    caption : str
+        What it shows, with basis and unit where the header does not say.
+    headers : mapping, optional
+        Column name to header with unit.
+    formats : mapping, optional
+        Column name to a function from value to text; numbers take three significant figures by default.
+    searchable : bool
+        Whether the page adds a filter box and sorting buttons.
+    folded : bool, optional
+        Whether the table is closed until asked for (open on paper); by default where it is long and not searchable.
+
+    Returns
+    -------
+    Html
+    """
+    names, how = dict(headers or {}), dict(formats or {})
+    columns = list(frame.columns)
+    numeric = {c: frame[c].dtype.kind in "ifu" or c in how for c in columns}
+    lines = frame.to_dict("records")
+    texts = {c: [how[c](line[c]) if c in how else _cell(line[c]) for line in lines] for c in columns}
+    long = [c for i, c in enumerate(columns) if i and not numeric[c] and _is_prose(texts[c]) and len(columns) > PLAIN]
+    short = [c for c in columns if c not in long]
+    right = {c: numeric[c] or _all(FIGURE, texts[c]) for c in columns}
+    title = {c: html.escape(names.get(c, c.replace("_", " "))) for c in columns}
+    head = "".join(f'<th scope="col"{RIGHT if right[c] and i else ""}>{title[c]}</th>' for i, c in enumerate(short))
+    records = []
+    for at, line in enumerate(lines):
+        cells = []
+        for i, column in enumerate(short):
+            markup = _markup(texts[column][at])
+            sort = _sort_key(line[column]) if searchable else ""
+            if i == 0:
+                markup = markup.replace("_", " ") if NAME.match(markup) else markup
+                cells.append(f'<th scope="row">{markup}</th>')
+            else:
+                kind = RIGHT if right[column] else DATED if _all(DATE, texts[column]) else ""
+                cells.append(f"<td{kind}{sort}>{markup}</td>")
+        told = " ".join(
+            f'<span class="what">{title[c]}:</span> {_markup(texts[c][at])}'
+            for c in long
+            if texts[c][at] not in ("", "–")
+        )
+        over = ' class="over"' if told else ""
+        row = f"<tr{over}>{''.join(cells)}</tr>"
+        if told:
+            row += f'<tr class="under"><td colspan="{len(short)}">{told}</td></tr>'
+        records.append(row)
+    body = "".join(f"<tbody>{row}</tbody>" for row in records) if long else f"<tbody>{''.join(records)}</tbody>"
+    return Html(
+        framed(caption, head, body, columns=len(short), rows=len(frame), searchable=searchable, folded=folded),
+        frame.to_string(index=False),
+    )
+
+
+def framed(
+    caption: str,
+    head: str,
+    body: str,
+    *,
+    columns: int,
+    rows: int,
+    searchable: bool = False,
+    folded: bool | None = None,
+    kind: str = "",
+) -> str:
+    """A table's markup around ready cells: it scrolls rather than widen the page, and folds where it is long."""
+    classes = " ".join(filter(None, ("table", kind, "searchable" if searchable else "", _density(columns))))
+    words = html.escape(caption)
+    markup = (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption, quote=True)}"><table class="{classes}">'
+        f"<caption>{words}</caption><thead><tr>{head}</tr></thead>{body}</table></div>"
+    )
+    if folded is None:
+        folded = rows > LONG and not searchable
+    return f'<details class="fold"><summary>{words} ({rows} rows)</summary>{markup}</details>' if folded else markup
+
+
+def _density(columns: int) -> str:
+    return "dense" if columns > CROWDED else "wide" if columns > ROOMY else ""
+
+
+def _is_prose(texts: Sequence[str]) -> bool:
+    return any(len(t) > PROSE and not t.startswith("<") for t in texts)
+
+
+def _all(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
+    told = [t for t in texts if t not in ("", "–")]
+    return bool(told) and all(pattern.match(t) for t in told)
+
+
+def _markup(text: str) -> str:
+    if text.startswith("<"):
+        return text
+    found = RANGE.match(text)
+    if not found:
+        return html.escape(text)
+    middle, ends = (html.escape(part) for part in found.groups())
+    return f'{middle} <span class="ends">({ends})</span>'
+
+
+def _sort_key(value: Any) -> str:
+    if isinstance(value, int | float) and value == value:
+        return f' data-v="{float(value):.6g}"'
+    return ""
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and value != value):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(float(value))
+    return str(value)
+
+
+def interval_bar(low: float, middle: float, high: float, ends: tuple[float, float], label: str) -> str:
+    """A 90 % interval as a thin bar with a tick at its middle and a line at zero, drawn in HTML."""
+    span = (ends[1] - ends[0]) or 1.0
+
+    def at(value: float) -> float:
+        return min(100.0, max(0.0, 100.0 * (value - ends[0]) / span))
+
+    return (
+        f'<span class="ibar" role="img" aria-label="{html.escape(label, quote=True)}">'
+        f'<i class="zero" style="left:{at(0.0):.1f}%"></i>'
+        f'<i class="range" style="left:{at(low):.1f}%;width:{max(at(high) - at(low), 0.6):.1f}%"></i>'
+        f'<i class="mid" style="left:{at(middle):.1f}%"></i></span>'
+    )
+
+
+def ranking_table(
+    frame: pd.DataFrame,
+    caption: str,
+    metric: str,
+    show: Format,
+    extra: Mapping[str, tuple[str, Format]] | None = None,
+) -> Html:
+    """Platforms ranked by a metric, each with its interval drawn in the row; platforms without a value say why.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        ``platform``, ``accelerator``, the metric with ``_low`` and ``_high``, ``reason``; sorted as shown.
+    caption, metric : str
+        Caption; column ranked.
+    show : callable
+        Value to text.
+    extra : mapping, optional
+        Further columns: name to header and format.
+    """
+    more = dict(extra or {})
+    known = frame[frame[metric].notna()]
+    low = min(0.0, float(known[f"{metric}_low"].min())) if len(known) else 0.0
+    high = max(0.0, float(known[f"{metric}_high"].max())) if len(known) else 1.0
+    head = '<th scope="col">platform</th><th scope="col" class="n">middle</th><th scope="col">90 % interval</th>'
+    head += "".join(f'<th scope="col" class="n">{html.escape(title)}</th>' for title, _ in more.values())
+    rows = []
+    for record in frame.to_dict("records"):
+        name = f'<th scope="row" style="--swatch:var(--p-{record["accelerator"]})">{html.escape(str(record["platform"]))}</th>'
+        value = record[metric]
+        if value != value or value is None:
+            rows.append(
+                f'<tr>{name}<td class="why" colspan="{2 + len(more)}">{html.escape(str(record.get("reason", "")))}</td></tr>'
+            )
+            continue
+        ends = record[f"{metric}_low"], record[f"{metric}_high"]
+        bar = interval_bar(ends[0], value, ends[1], (low, high), f"90 % interval {show(ends[0])} to {show(ends[1])}")
+        cells = f'<td class="n">{html.escape(show(value))}</td><td class="barcell">{bar}</td>'
+        cells += "".join(f'<td class="n">{html.escape(form(record[key]))}</td>' for key, (_, form) in more.items())
+        rows.append(f"<tr>{name}{cells}</tr>")
+    markup = framed(
+        caption,
+        head,
+        f"<tbody>{''.join(rows)}</tbody>",
+        columns=3 + len(more),
+        rows=len(rows),
+        folded=False,
+        kind="ranking",
+    )
+    return Html(markup, frame[["platform", metric]].to_string(index=False))

@@ -1,0 +1,20 @@
+"""Charts, tables, words and pages; what a notebook imports.
+
+A notebook starts with its parameters cell, then::
+
+    from rackecon.notebook import answer, check_parameters, note, table
+    from rackecon.press import provenance
+    from rackecon.figures import charts
+    from rackecon import words as text
+    check_parameters("03_context_length", globals())
+
+``answer(*sentences)`` shows the computed answer, ``note(text)`` a computed paragraph, ``table(frame, caption)`` a table,
+``ranking_table(...)`` platforms with interval bars, ``charts.<builder>`` a chart, ``provenance(name, globals())`` the last cell.
+"""
+
+from rackecon.appraisal.parameters import check_parameters
+from rackecon.figures.display import Html, answer, enable, note
+from rackecon.figures.tables import ranking_table, table
+from rackecon.press.provenance import provenance
+
+__all__ = ["Html", "answer", "check_parameters", "enable", "note", "provenance", "ranking_table", "table"]

@@ -1,0 +1,376 @@
+"""The claims page's pieces: the table at the top, a section per claim, charts of what must be true and where."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rackecon.catalog import accelerator
+from rackecon.claims import MEANING, claim, source
+from rackecon.claims.model import VINTAGES
+from rackecon.claims.operating_point import citations, ratio_points, variants
+from rackecon.claims.required import required
+from rackecon.claims.verdict import VERDICTS
+from rackecon.figures import charts
+from rackecon.figures.display import Html
+from rackecon.figures.tables import table
+from rackecon.pages.claims_text import (
+    evidence_text,
+    lengths,
+    model_text,
+    required_text,
+    span_text,
+    value_text,
+    verdict_text,
+)
+from rackecon.words import money, number, plural
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+    from rackecon.claims import Assessment, Claim
+
+__all__ = [
+    "changes_table",
+    "cited_table",
+    "computed_text",
+    "families",
+    "operating_chart",
+    "ratio_table",
+    "required_chart",
+    "sections",
+    "seed_quote",
+    "sources_of",
+    "summary_table",
+    "verdict_key",
+]
+
+FAMILIES = {
+    "What a rack earns": ("rack_revenue_usd", "margin_over_cost"),
+    "So many times better": ("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost", "software_gain"),
+    "So many cents": ("cost_usd_per_mtok",),
+    "So many tokens": ("tok_s_per_gpu", "tok_s_per_user", "rack_tok_s", "tok_s_per_mw"),
+}
+PARAPHRASED = "(paraphrased"
+PLACES = (0.05, 0.25, 0.5, 0.75, 0.95)
+MOST_SERIES = 8
+
+
+def families(results: Sequence[Assessment]) -> dict[str, list[Assessment]]:
+    """The assessments by what kind of figure they claim, in a fixed order."""
+    return {name: [r for r in results if r.claim.metric in kinds] for name, kinds in FAMILIES.items()}
+
+
+def summary_table(results: Sequence[Assessment]) -> Html:
+    """Every claim with its verdict, each linked to its section of this page."""
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        {
+            "claim": [
+                f'<a href="#{html.escape(r.claim.id, quote=True)}">{html.escape(r.claim.title)}</a>' for r in results
+            ],
+            "who": [r.claim.claimant for r in results],
+            "date": [r.claim.date for r in results],
+            "claimed": [r.claim.value_text for r in results],
+            "computed": [computed_text(r) for r in results],
+            "verdict": [r.verdict for r in results],
+        }
+    )
+    return table(
+        frame,
+        "Claims and verdicts. Computed: middle and 90 % interval at the stated conditions, or median and extremes over"
+        " what is not stated; total tokens; per MW provisioned and published ownership cost of the vintage that the"
+        f" claim used ({_vintage_words(results)})",
+        folded=False,
+    )
+
+
+def _vintage_words(results: Sequence[Assessment]) -> str:
+    """Vintages of power and cost that the claims use, the commonest first."""
+    used = Counter(r.claim.only("vintage") for r in results if r.claim.only("vintage"))
+    told = {name: f"power {VINTAGES[name][1]} and cost {VINTAGES[name][0]}" for name in used}
+    return "; ".join(f"{told[name]}: {plural(n, 'claim')}" for name, n in used.most_common())
+
+
+def computed_text(result: Assessment) -> str:
+    """Middle with its interval on a line of its own; a dash where nothing was computed."""
+    middle, low, high = (value_text(result.claim.metric, v) for v in (result.computed, result.low, result.high))
+    if low == high == middle:
+        return middle
+    span = html.escape(span_text(result.claim.metric, result.low, result.high))
+    return f'<span>{html.escape(middle)} <span class="ends">({span})</span></span>'
+
+
+def verdict_key() -> Html:
+    """The five verdicts and their rule."""
+    items = "".join(f"<dt>{name}</dt><dd>{html.escape(MEANING[name])}</dd>" for name in VERDICTS)
+    return Html(f'<dl class="verdicts">{items}</dl>', "; ".join(f"{name}: {MEANING[name]}" for name in VERDICTS))
+
+
+def _said(text: str) -> str:
+    quoted = html.escape(text)
+    return quoted if PARAPHRASED in text else f"<q>{quoted}</q>"
+
+
+def _named(source_id: str) -> str:
+    found = source(source_id)
+    title = html.escape(found.title)
+    if found.address.startswith("http"):
+        title = f'<a href="{html.escape(found.address, quote=True)}">{title}</a>'
+    return f"{title}, {html.escape(found.publisher)}, {html.escape(found.date)}"
+
+
+def _row(name: str, text: str) -> str:
+    return f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" if text else ""
+
+
+def _combinations(one: Claim) -> str:
+    """Combinations under which a claim holds, read off the curves at some places, folded away."""
+    import numpy as np
+
+    found = required(one)
+    names = list(dict.fromkeys(found.frame["series"]))[:MOST_SERIES]
+    places = np.unique(np.quantile(found.frame["x"], PLACES, method="nearest"))
+    head = "".join(f'<th scope="col" class="n">{number(float(x))}</th>' for x in places)
+    rows = ""
+    for name in names:
+        part = found.frame[found.frame["series"] == name].sort_values("x", kind="stable")
+        read = np.interp(places, part["x"], part["y"], left=np.nan, right=np.nan)
+        cells = "".join(f'<td class="n">{number(float(y))}</td>' for y in read)
+        rows += f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>'
+    caption = f"{found.y_title}, by {found.x_title}" + (f"; {found.reading}" if found.reading else "")
+    label, corner = html.escape(one.title, quote=True), html.escape(found.x_title)
+    return (
+        '<details><summary>Combinations under which it holds</summary><div class="scroll" tabindex="0" role="region"'
+        f' aria-label="{label}"><table class="table"><caption>{html.escape(caption)}</caption>'
+        f'<thead><tr><th scope="col">{corner}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+    )
+
+
+def section(result: Assessment) -> Html:
+    """One claim: words, conditions, evidence, model, what must be true, sources."""
+    one = result.claim
+    facts = "".join(
+        _row(name, text)
+        for name, text in (
+            ("Stated", one.stated),
+            ("Taken from what it cites", one.by_reference),
+            ("Not stated", one.not_stated),
+            ("Tokens counted", one.token_counting),
+            ("Public measurements", evidence_text(one)),
+            ("Model", model_text(result)),
+            ("What must be true", required_text(one)),
+            ("Repeated as", one.distortion),
+            ("Note", one.note),
+        )
+    )
+    sources = "".join(f"<li>{_named(item)}</li>" for item in one.primary)
+    repeats = "".join(f"<li>{_named(item)}</li>" for item in one.repeats)
+    more = (
+        f"<details><summary>Repeated by {plural(len(one.repeats), 'page')}</summary><ul>{repeats}</ul></details>"
+        if repeats
+        else ""
+    )
+    more += _combinations(one)
+    markup = (
+        f'<section class="claim" id="{html.escape(one.id, quote=True)}"><h3>{html.escape(one.title)}</h3>'
+        f"<p>{_said(one.statement)} ({html.escape(one.claimant)}, {one.date})</p>"
+        f'<p class="note"><strong>{html.escape(verdict_text(result))}</strong></p>'
+        f"<dl>{facts}</dl><ul>{sources}</ul>{more}</section>"
+    )
+    return Html(markup, f"{one.title}: {verdict_text(result)}")
+
+
+def sections(results: Iterable[Assessment]) -> Html:
+    """The sections of several claims, one after the other."""
+    parts = [section(result) for result in results]
+    return Html("".join(part.markup for part in parts), "\n".join(part.text for part in parts))
+
+
+def required_chart(result: Assessment) -> alt.Chart:
+    """The combinations under which a claim holds."""
+    one = result.claim
+    found = required(one)
+    data = found.frame.copy()
+    data = data[data["y"] > 0]
+    title = _required_title(one, data)
+    return charts.ratio_chart(
+        data,
+        x="x",
+        y="y",
+        series="series",
+        title=title,
+        subtitle=f"{found.y_title}, list prices and published figures; {found.reading}; {one.subject_text}",
+        x_title=found.x_title,
+        y_title=found.y_title,
+    )
+
+
+def _required_title(one: Claim, data: pd.DataFrame) -> str:
+    """What the claim's number asks for at least, beside what there is."""
+    claimed, ends = value_text(one.metric, one.value), data.groupby("series", sort=False)["y"]
+    least = {str(name): float(value) for name, value in ends.min().items()}
+    if one.metric == "rack_revenue_usd":
+        asked = min(value for name, value in least.items() if "price of" not in name)
+        listed = next((value for name, value in least.items() if name.startswith("list price")), None)
+        on = f" on {one.named_subject}" if one.named_subject else ""
+        beside = f"; the list price is {money(listed)}" if listed is not None else ""
+        return f"{claimed}{on} needs {money(asked)} per million tokens or more{beside}"
+    needed = [value for name, value in least.items() if name.startswith("needed")]
+    reached = [float(value) for name, value in ends.max().items() if str(name).startswith("modelled")]
+    if needed and reached:
+        return f"{claimed} needs {number(min(needed))} tok/s per GPU; the model reaches up to {number(max(reached))}"
+    return f"What must be true for {claimed}"
+
+
+def _pair(claim_id: str) -> dict[str, Any]:
+    """Both sides of a ratio claim, as arguments of ``ratio_points``."""
+    one = claim(claim_id)
+    return {
+        "subject": one.only("subject"),
+        "baseline": one.only("baseline"),
+        "model": one.only("model"),
+        "precision": one.only("weight_precision"),
+        "baseline_precision": one.only("baseline_precision"),
+        "speculative": one.only("speculative"),
+        "date": one.only("software_date"),
+        "vintage": one.only("vintage") or "2025",
+    }
+
+
+def operating_chart(
+    claim_id: str, workloads: Sequence[str], basis: str, speeds: Sequence[float], baseline_speculative: Sequence[str]
+) -> alt.Chart:
+    """A claim's ratio over interactivity, one line per workload and setting of the baseline, measured points drawn."""
+    import pandas as pd
+
+    one, pair = claim(claim_id), _pair(claim_id)
+    parts = []
+    for setting in baseline_speculative:
+        found = ratio_points(workloads=workloads, speeds=speeds, baseline_speculative=setting, **pair)
+        found = found[found["basis"] == basis].copy()
+        side = "with MTP" if setting == "mtp" else "without MTP"
+        found["series"] = [f"{lengths(w)}, baseline {side}" for w in found["workload"]]
+        model = found.rename(columns={"low": "ratio_low", "high": "ratio_high"}).assign(kind="model")
+        seen = found[found["kind"] != "none"].assign(ratio=lambda f: f["measured"])
+        parts += [model, seen]
+    data = pd.concat(parts, ignore_index=True).dropna(subset=["ratio"])
+    model = data[data["kind"] == "model"]
+    reached = model[model["ratio"] >= one.value]
+    span = reached["tok_s_per_user"]
+    where = f"at {span.min():.0f} to {span.max():.0f} tok/s/user" if len(reached) else "at no speed"
+    share = (
+        f"in {reached['series'].nunique()} of {model['series'].nunique()} settings"
+        if len(reached)
+        else "in any setting"
+    )
+    labels = accelerator(pair["subject"]).label, accelerator(pair["baseline"]).label
+    cost, power = VINTAGES[pair["vintage"]]
+    units = {
+        "MW": f"per MW provisioned, vintage {power}",
+        "$": f"per dollar, published ownership {cost}",
+        "GPU": "per GPU",
+    }
+    return charts.ratio_chart(
+        data,
+        x="tok_s_per_user",
+        y="ratio",
+        series="series",
+        title=f"The middle estimate reaches {one.value:g} times {where}, {share}",
+        subtitle=f"{labels[0]} over {labels[1]}, total tokens {units[basis]}; {one.only('model')}; 90 % bands",
+        x_title="tokens per second and user",
+        y_title="times",
+        claim=one.value,
+        claim_label=f"claimed: {one.value_text}",
+    )
+
+
+def _units_words(claim_id: str) -> str:
+    """Units of a ratio table with the vintages of the claim."""
+    cost, power = VINTAGES[_pair(claim_id)["vintage"]]
+    return f"per MW provisioned, vintage {power}; per dollar of published ownership cost, vintage {cost}"
+
+
+def ratio_table(claim_id: str, workloads: Sequence[str], speeds: Sequence[float], baseline_speculative: str) -> Html:
+    """The ratios at some speeds, modelled with intervals and measured where both sides were."""
+    import pandas as pd
+
+    found = ratio_points(
+        workloads=workloads, speeds=speeds, baseline_speculative=baseline_speculative, **_pair(claim_id)
+    )
+    rows = []
+    for (workload, speed), part in found.groupby(["workload", "tok_s_per_user"], sort=False):
+        entry: dict[str, Any] = {"lengths and speed": f"{lengths(str(workload))}, {speed:g} tok/s/user"}
+        at = {str(line["basis"]): line for line in part.to_dict("records")}
+        for basis, name in (("GPU", "per GPU"), ("MW", "per MW"), ("$", "per dollar")):
+            middle, low, high = (number(float(at[basis][column]), 2) for column in ("ratio", "low", "high"))
+            entry[name] = "beyond the older machine" if middle == "–" else f"{middle} ({low} to {high})"
+        seen, kind = float(at["GPU"]["measured"]), str(at["GPU"]["kind"])
+        entry["measured per GPU"] = "–" if kind == "none" else f"{number(seen, 2)} ({kind})"
+        entry["published fronts, points"] = str(at["GPU"]["front_points"])
+        rows.append(entry)
+    side = "with MTP" if baseline_speculative == "mtp" else "without MTP"
+    return table(
+        pd.DataFrame(rows),
+        f"Ratio at equal speed, baseline {side}, modelled with 90 % interval; total tokens; {_units_words(claim_id)}",
+    )
+
+
+def changes_table(claim_id: str, speed: float) -> Html:
+    """The claim's ratio at one speed with one condition changed at a time."""
+    pair = _pair(claim_id)
+    found = variants(
+        pair["subject"],
+        pair["baseline"],
+        pair["model"],
+        claim(claim_id).only("workload"),
+        speed,
+        precision=pair["precision"],
+        baseline_precision=pair["baseline_precision"],
+        date=pair["date"],
+    )
+    return table(
+        found,
+        f"Ratio at {speed:g} tok/s/user with one condition changed; total tokens; {_units_words(claim_id)}; middle estimates,"
+        " times",
+        headers={"variant": "condition", "GPU": "per GPU", "MW": "per MW", "$": "per dollar"},
+    )
+
+
+def seed_quote() -> Html:
+    """The page that many repeat, quoted exactly, beside what the primary sources say."""
+    wrong, right = claim("gb200-75m-gptoss"), claim("gb200-75m")
+    page = "The NVIDIA GB200 NVL72 system addresses these economics directly, "
+    markup = (
+        f"<p>{_named(wrong.primary[0])}:</p><blockquote>{page}{html.escape(wrong.statement)}.</blockquote>"
+        f"<p>The primary source, {_named(right.primary[0])}: <q>{html.escape(right.statement)}</q>. DSR1 is"
+        f" DeepSeek-R1. Its companion post, {_named(right.primary[1])}, gives {html.escape(right.stated)}.</p>"
+    )
+    return Html(markup, f"{page}{wrong.statement}. Primary source: {right.statement}.")
+
+
+def cited_table(claim_id: str) -> Html:
+    """Rates cited second hand or read off a drawn curve, with their sources."""
+    frame = citations(claim_id)
+    shown: pd.DataFrame = frame.assign(
+        accelerator=[accelerator(a).label for a in frame["accelerator"]],
+        workload=[lengths(w) for w in frame["workload"]],
+        source=[f"{source(s).title}, {source(s).publisher}" for s in frame["source_id"]],
+    ).drop(columns="source_id")
+    return table(
+        shown,
+        "Rates that others give for the operating points; total tokens, published; not in the tables of measurements",
+        headers={"tok_s_per_user": "tok/s/user", "total_tok_s_per_gpu": "total tok/s/GPU"},
+    )
+
+
+def sources_of(results: Sequence[Assessment]) -> Html:
+    """Every source of the page: title, publisher, date, address."""
+    from rackecon.pages.economics_tables import sources_table
+
+    ids = [s for r in results for s in (*r.claim.primary, *r.claim.repeats)]
+    return sources_table([*ids, *(str(s) for r in results for s in citations(r.claim.id)["source_id"])], "Sources")

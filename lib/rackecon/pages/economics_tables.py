@@ -1,0 +1,111 @@
+"""Downloads and source lists of the economics pages."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rackecon.figures.display import Html
+from rackecon.figures.tables import table
+from rackecon.words import tidy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["card_sources", "card_table", "csv_link", "sources_table"]
+
+FEW_SOURCES = 6
+
+
+def csv_link(frame: pd.DataFrame, file_name: str, words: str) -> Html:
+    """A link that saves a table as CSV, the data inside the page: works offline and in mail.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Written with five significant digits.
+    file_name, words : str
+        Name of the file; text of the link.
+    """
+    text = tidy(frame).to_csv(index=False, lineterminator="\n")
+    data = base64.b64encode(text.encode("utf-8")).decode("ascii")
+    name, shown = html.escape(file_name, quote=True), html.escape(words)
+    link = f'<a download="{name}" href="data:text/csv;base64,{data}">{shown}</a>'
+    return Html(f'<p class="download">{link}</p>', words)
+
+
+def sources_table(ids: Iterable[str], caption: str) -> Html:
+    """Title, publisher, date and address of the sources behind a page.
+
+    Parameters
+    ----------
+    ids : iterable of str
+        Source ids; repeated and unknown ones are dropped.
+    caption : str
+    """
+    from rackecon import catalog
+
+    known = catalog.table("sources")
+    wanted = dict.fromkeys(str(item) for item in ids)
+    shown = known.loc[
+        known["source_id"].isin(wanted), ["source_id", "title", "publisher", "address", "date"]
+    ].sort_values("source_id", kind="stable")
+    shown = shown.astype(object).fillna("").astype(str)
+    links = [_link(str(t), str(a)) for t, a in zip(shown["title"], shown["address"], strict=True)]
+    frame = shown.assign(source=links)[["source", "publisher", "date"]]
+    return table(frame, caption, folded=len(frame) > FEW_SOURCES)
+
+
+def _link(title: str, address: str) -> str:
+    """The title as a link where the address is one, and what else the address says beside it."""
+    first, _, rest = address.partition(" ")
+    words = html.escape(title)
+    if not first.startswith("http"):
+        return f"<span>{words}</span>"
+    more = f" {html.escape(rest)}" if rest else ""
+    return f'<a href="{html.escape(first, quote=True)}">{words}</a>{more}'
+
+
+def card_table(models: Iterable[str], results: pd.DataFrame) -> Html:
+    """The price cards a page used, with range, count and age of the listings behind them.
+
+    Parameters
+    ----------
+    models : iterable of str
+        Model ids.
+    results : pandas.DataFrame
+        Evaluated rows, for the prices they used (a factor or a given card included).
+    """
+    import pandas as pd
+
+    from rackecon.economics.price_table import price_card
+
+    rows = []
+    for model in models:
+        card = price_card(model)
+        used = results[results["model"] == model].iloc[0]
+        for name, words in (("fresh_input", "fresh input"), ("cached_input", "cached input"), ("output", "output")):
+            low, high = getattr(card, f"{name}_range")
+            rows.append(
+                {
+                    "tokens": words,
+                    "price": float(used.get(f"price_{name}_usd_per_mtok", getattr(card, name))),
+                    "cheapest": low,
+                    "dearest": high,
+                    "model": model,
+                }
+            )
+    caption = f"List price, USD per million tokens: {card.rule}, as of {card.as_of_date}; {card.listings} providers, "
+    caption += f"newest listing {card.newest_listing}; {card.cached_note}"
+    return table(pd.DataFrame(rows), caption)
+
+
+def card_sources(models: Iterable[str]) -> list[str]:
+    """Source ids of the listings that the models' cards are made of."""
+    from rackecon import catalog
+    from rackecon.economics.price_table import listings
+
+    prices, today = catalog.table("prices"), str(catalog.base_case().as_of_date)
+    return [str(item) for model in models for item in listings(prices, model, today)["source_id"]]

@@ -1,0 +1,382 @@
+"""Sentences and titles of the power, cost and revenue pages, filled from results, ties and losses included."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from rackecon.words import count, join_words, money, number, percent, times, years_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNIT_WORDS: Final = {
+    "rack": "per physical rack",
+    "mw": "per provisioned MW (vintage as stated)",
+    "position": "per equal-power rack position",
+    "usd": "per invested dollar",
+}
+
+__all__ = [
+    "UNIT_WORDS",
+    "age_text",
+    "build_up_title",
+    "cash_title",
+    "cost_answer",
+    "cost_title",
+    "energy_title",
+    "interval_note",
+    "limits_note",
+    "missing_note",
+    "power_answer",
+    "power_title",
+    "price_title",
+    "rack_note",
+    "rate_text",
+    "return_sentence",
+    "revenue_answer",
+    "revenue_title",
+    "site_chart_title",
+    "site_title",
+    "speed_energy_title",
+    "tax_note",
+    "units_short",
+    "units_title",
+    "wins_text",
+]
+
+
+def rate_text(value: float) -> str:
+    """A yearly rate of return.
+
+    Examples
+    --------
+    >>> rate_text(0.234), rate_text(57.0), rate_text(float("nan"))
+    ('23 %', '> 1,000 %', 'none')
+    """
+    if value is None or not math.isfinite(value):
+        return "none"
+    return "> 1,000 %" if value > 10 else percent(value)
+
+
+def wins_text(share: float) -> str:
+    """In how many of a hundred draws a platform comes first and earns; a dash where there is no result.
+
+    Examples
+    --------
+    >>> wins_text(0.645), wins_text(float("nan"))
+    ('64 of 100', '–')
+    """
+    return count(share) if math.isfinite(share) else "–"
+
+
+def age_text(years: float) -> str:
+    """Age at which a machine is switched off.
+
+    Examples
+    --------
+    >>> age_text(0.0), age_text(6.46), age_text(float("inf"))
+    ('at once', '6.5 years', 'never')
+    """
+    if years is None or math.isnan(years):
+        return "–"
+    if math.isinf(years):
+        return "never"
+    return f"{years:.2g} years" if years > 0 else "at once"
+
+
+def rack_note(table: pd.DataFrame) -> str:
+    """How far the racks compared differ in size."""
+    known = table[table["gpus_per_rack"].notna()]
+    if known.empty:
+        return ""
+    gpus, kw = known["gpus_per_rack"], known["rack_it_kw"]
+    return (
+        f"The racks compared hold {gpus.min():.0f} to {gpus.max():.0f} accelerators and take {kw.min():.0f} to "
+        f"{kw.max():.0f} kW."
+    )
+
+
+def missing_note(table: pd.DataFrame, figure: str = "a figure") -> str:
+    """Which platforms have no figure, or not the one named, and why; empty when all have one."""
+    gone = table[table["reason"] != ""]
+    words = [f"{join_words(part['platform'])} ({reason})" for reason, part in gone.groupby("reason", sort=False)]
+    return f"Without {figure}: {'; '.join(words)}." if words else ""
+
+
+def _leaders(frame: pd.DataFrame, column: str) -> tuple[Any, Any] | None:
+    known = frame[frame[column].notna()].sort_values([column, "accelerator"], ascending=[False, True], kind="stable")
+    if known.empty:
+        return None
+    return known.iloc[0], known.iloc[-1]
+
+
+def power_title(power: pd.DataFrame, tokens: str = "output") -> str:
+    """Finding of the tokens-per-megawatt chart."""
+    column = f"{tokens}_tok_s_per_mw_2026_07"
+    ends = _leaders(power, column)
+    if ends is None:
+        return "No platform serves this workload within its limits"
+    first, last = ends
+    if first["accelerator"] == last["accelerator"]:
+        return f"{first['platform']} is the only platform with a figure"
+    return f"{first['platform']} makes {times(first[column] / last[column])} the tokens of {last['platform']} per MW"
+
+
+def power_answer(power: pd.DataFrame, comparison: pd.DataFrame, tokens: str = "output") -> tuple[str, str]:
+    """The page's two sentences: tokens per megawatt in both vintages, and who fills a limited site best."""
+    new, old = f"{tokens}_tok_s_per_mw_2026_07", f"{tokens}_tok_s_per_mw_2025_10"
+    ends = _leaders(power, new)
+    if ends is None:
+        return "No platform serves this workload within its limits.", "There is nothing to fill a site with."
+    first, last = ends
+    one = (
+        f"Per provisioned megawatt (vintage 2026-07) {first['platform']} makes the most {tokens} tokens, "
+        f"{number(first[new])} a second"
+    )
+    if first["accelerator"] != last["accelerator"]:
+        one += f", {times(first[new] / last[new])} the figure of {last['platform']}"
+    before = _leaders(power, old)
+    if before is not None:
+        one += "; the vintage of 2025-10, which counts the building too, "
+        if before[0]["accelerator"] == first["accelerator"]:
+            one += "keeps that leader"
+        elif not math.isfinite(first[old]):
+            one += f"has no figure for it and puts {before[0]['platform']} first of the rest"
+        else:
+            one += f"would put {before[0]['platform']} first"
+    return f"{one}.", f"{site_title(comparison)}."
+
+
+def site_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
+    """Who fills each limit best; says when one platform wins both and when nobody earns."""
+    limits = list(dict.fromkeys(comparison["limit"]))
+    words, who = [], []
+    for limit in limits:
+        ends = _leaders(comparison[comparison["limit"] == limit], by)
+        if ends is None:
+            words.append(f"no platform has a figure at {limit}")
+            continue
+        best = ends[0]
+        who.append(best["platform"])
+        earns = f"earns most with {best['platform']}" if best[by] > 0 else f"loses least with {best['platform']}"
+        words.append(f"{limit} {earns} ({money(best[by])} a year)")
+    text = " and ".join(words)
+    if len(who) == len(limits) == 2 and who[0] == who[1]:
+        text += ": one winner for both"
+    return text[0].upper() + text[1:]
+
+
+def site_chart_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
+    """Short finding of the site chart."""
+    best = {str(limit): _leaders(part, by) for limit, part in comparison.groupby("limit", sort=False)}
+    named = {limit: ends[0] for limit, ends in best.items() if ends is not None}
+    who = list(dict.fromkeys(row["platform"] for row in named.values()))
+    if not who:
+        return "No platform has a figure"
+    if all(row[by] <= 0 for row in named.values()):
+        return "Nobody earns on this site"
+    if len(who) == 1:
+        return f"{who[0]} fills the site best by every limit"
+    return "; ".join(f"{limit}: {row['platform']}" for limit, row in named.items())
+
+
+def limits_note(winners: pd.DataFrame) -> str:
+    """In how many workloads the two limits pick different platforms, and which."""
+    wide = winners.pivot(index=["model", "scenario"], columns="limit", values="platform").dropna()
+    apart = wide[wide.nunique(axis=1) > 1]
+    if apart.empty:
+        return f"In all {len(wide)} combinations of model and workload both limits pick the same platform."
+    names = [f"{row[0]} {row[1]}" for row in apart.index.to_list()]
+    return (
+        f"In {len(apart)} of {len(wide)} combinations of model and workload the two limits pick different platforms: "
+        f"{join_words(names)}."
+    )
+
+
+def speed_energy_title(points: pd.DataFrame) -> str:
+    """Finding of the energy chart: what the fastest point costs in energy over the thriftiest, middle platform."""
+    ratio = points.groupby("platform")["drawn_joules_per_output_token"].agg(lambda x: x.max() / x.min())
+    if ratio.empty:
+        return "No platform serves this workload"
+    return f"The fastest answers take {times(float(ratio.median()))} the energy of the thriftiest"
+
+
+def interval_note(table: pd.DataFrame) -> str:
+    """How far a measurement may lie from the model's token rates, nine times in ten."""
+    known = table[table["reason"] == ""]
+    if known.empty or "total_tok_s_per_gpu_low" not in known:
+        return "Token rates come from the serving model."
+    low = float((known["total_tok_s_per_gpu_low"] / known["total_tok_s_per_gpu"]).median())
+    high = float((known["total_tok_s_per_gpu_high"] / known["total_tok_s_per_gpu"]).median())
+    return (
+        f"Token rates come from the serving model: nine measurements in ten lie between {low:.2f} and {high:.2f} times "
+        "its figure (middle platform), so small leads are not settled."
+    )
+
+
+def energy_title(power: pd.DataFrame) -> str:
+    """Finding on the share of electricity in the cost of owning."""
+    known = power[power["energy_share_of_cost"].notna()]
+    if known.empty:
+        return "No platform has a power figure"
+    low, high = known["energy_share_of_cost"].min(), known["energy_share_of_cost"].max()
+    return f"Electricity is {percent(low)} to {percent(high)} of the cost of a GPU-hour"
+
+
+def cost_title(against: pd.DataFrame) -> str:
+    """Finding on owning against renting."""
+    known = against[against["rent_over_own"].notna()]
+    if known.empty:
+        return "No platform has both an owning cost and a rent"
+    low, high = known["rent_over_own"].min(), known["rent_over_own"].max()
+    return f"A three-year rent costs {low:.2g} to {high:.2g} times what owning does ({known['tier'].iloc[0]})"
+
+
+def cost_answer(table: pd.DataFrame, against: pd.DataFrame) -> tuple[str, str]:
+    """The page's two sentences: cheapest tokens on the stated basis, and owning against renting."""
+    known = table[table["cost_usd_per_mtok_output"].notna()]
+    if known.empty:
+        one = "No platform has both a layout within the limits and a cost on this basis."
+    else:
+        order = known.sort_values(["cost_usd_per_mtok_output", "accelerator"], kind="stable")
+        best, worst = order.iloc[0], order.iloc[-1]
+        one = (
+            f"On the basis {best['cost_label']} a million output tokens cost least on {best['platform']}: "
+            f"{money(best['cost_usd_per_mtok_output'])} with all cost on outputs"
+        )
+        if len(order) > 1:
+            ratio = worst["cost_usd_per_mtok_output"] / best["cost_usd_per_mtok_output"]
+            one += f"; {worst['platform']} costs {times(ratio)} as much"
+        one += "."
+    crossing = against[against["crossing_utilisation"].notna()]
+    two = f"{cost_title(against)}"
+    if len(crossing):
+        low, high = crossing["crossing_utilisation"].min(), crossing["crossing_utilisation"].max()
+        two += f"; against on-demand list prices owning wins above {percent(low)} to {percent(high)} use"
+    return one, f"{two}."
+
+
+def build_up_title(platform: str, walk: pd.DataFrame) -> str:
+    """Finding of the reconciliation: the gap and how much of it named steps explain."""
+    built, published = walk["usd_per_gpu_hour"].iloc[0], walk["usd_per_gpu_hour"].iloc[-1]
+    gap = built - published
+    explained = -walk["change_usd_per_gpu_hour"].iloc[1:-2].sum()
+    if abs(gap) < 0.005:
+        return f"{platform}: parts add up to the published {money(published)}"
+    return f"{platform}: {money(built)} from parts, {money(published)} published; {percent(explained / gap)} explained"
+
+
+def revenue_title(ranked: pd.DataFrame, unit: str = "rack") -> str:
+    """Finding of the profit chart, by verdict."""
+    known = ranked[ranked["value"].notna()]
+    if known.empty:
+        return "No platform serves this workload within its limits"
+    first = known.iloc[0]
+    verdict = str(first["verdict"])
+    if verdict == "nobody earns":
+        return f"Nobody earns; {first['platform']} loses least"
+    if verdict == "too close to call":
+        rivals = [first["platform"], *known["platform"].iloc[1:2]]
+        return f"Too close to call: {join_words(rivals)} lead"
+    return f"{first['platform']} earns the most {UNIT_WORDS[unit]}: {money(first['value'])} a year"
+
+
+def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[str, str]:
+    """The page's two sentences: who earns most per rack and how surely, and what that is as a return.
+
+    Parameters
+    ----------
+    ranked : pandas.DataFrame
+        From :func:`rackecon.uncertainty.ranking.rank`, one model and scenario.
+    row : Series or None
+        The leader's row of the evaluation.
+    unit : str
+        ``rack``, ``mw``, ``position`` or ``usd``: what profit is counted per.
+    """
+    known = ranked[ranked["value"].notna()]
+    if known.empty or row is None:
+        return "No platform serves this workload within its limits.", "There is no return to state."
+    first = known.iloc[0]
+    interval = f"nine cases in ten lie between {money(first['value_low'])} and {money(first['value_high'])}"
+    verb = f"{'loses least' if first['value'] <= 0 else 'earns the most'} {UNIT_WORDS[unit]}"
+    one = f"{first['platform']} {verb}, {money(first['value'])} a year; {interval}"
+    one += f", and it leads in {count(first['win_share'])} cases"
+    if str(first["verdict"]) == "too close to call" and len(known) > 1:
+        one += f", too close to call against {known['platform'].iloc[1]}"
+    return f"{one}.", return_sentence(row)
+
+
+def return_sentence(row: Any) -> str:
+    """Both kinds of ROI, present value, internal rate and payback of one evaluated row."""
+    if not math.isfinite(row["vendor_roi"]):
+        return f"Capacity of {row['platform']} is rented: nothing is invested, so there is no ROI, rate or payback."
+    vendor, profit = number(row["vendor_roi"], 2), number(row["profit_roi"], 2)
+    return (
+        f"Over {row['horizon_years']:g} years its vendor ROI (revenue over investment) is {vendor} and its profit ROI "
+        f"{profit}; net present value {money(row['npv_usd_per_rack'])} a rack, internal rate "
+        f"{rate_text(row['irr_per_year'])} a year, payback {years_text(row['payback_years'])}."
+    )
+
+
+def tax_note(flows: pd.DataFrame, row: Any, tax_rate: float) -> str:
+    """Present value of the leader's rack before and after tax."""
+    if tax_rate <= 0 or flows.empty:
+        return "All figures are before tax."
+    mine = flows[flows["accelerator"] == row["accelerator"]]
+    after = money(float(mine["present_value_usd"].sum()))
+    return (
+        f"All figures but the cash flows are before tax. At {percent(tax_rate)} on profit, hardware written off at "
+        f"once, a rack of {row['platform']} is worth {after} instead of {money(row['npv_usd_per_rack'])}."
+    )
+
+
+def units_title(ranks: pd.DataFrame) -> str:
+    """Finding of the side-by-side ranking: one winner, or which unit names whom."""
+    first = ranks[ranks["rank"] == 1]
+    if first.empty:
+        return "No platform has a result"
+    names = list(dict.fromkeys(first["platform"]))
+    if len(names) == 1:
+        return f"{names[0]} comes first by every unit"
+    parts = [f"{name} {join_words(first.loc[first['platform'] == name, 'unit'])}" for name in names]
+    return f"The unit decides: {'; '.join(parts)}"
+
+
+def units_short(ranks: pd.DataFrame) -> str:
+    """Short finding of the side-by-side ranking."""
+    names = list(dict.fromkeys(ranks.loc[ranks["rank"] == 1, "platform"]))
+    if not names:
+        return "No platform has a result"
+    return (
+        f"{names[0]} comes first by every unit" if len(names) == 1 else f"The unit decides between {join_words(names)}"
+    )
+
+
+def cash_title(results: pd.DataFrame) -> str:
+    """Finding of the cash-flow chart: who is paid back, and how fast at best."""
+    known = results[results["payback_years"].notna()]
+    if known.empty:
+        return "Nothing is invested in rented capacity"
+    back = known[known["payback_years"] < math.inf]
+    if back.empty:
+        return "No platform is paid back"
+    best = back.sort_values(["payback_years", "accelerator"], kind="stable").iloc[0]
+    who = "Every platform is" if len(back) == len(known) else f"{len(back)} of {len(known)} platforms are"
+    return f"{who} paid back, {best['platform']} first, after {years_text(best['payback_years'])}"
+
+
+def price_title(table: pd.DataFrame) -> str:
+    """Finding on the break-even price: how far prices may fall."""
+    known = table[table["break_even_price_factor"].notna()]
+    if known.empty:
+        return "No platform has a break-even price"
+    low, high = known.sort_values("break_even_price_factor", kind="stable").iloc[[0, -1]].to_dict("records")
+    if low["break_even_price_factor"] >= 1:
+        need = times(low["break_even_price_factor"])
+        return f"No platform earns at the card; {low['platform']} would need {need} the price"
+    cut = percent(1.0 - low["break_even_price_factor"])
+    if high["break_even_price_factor"] >= 1:
+        return f"{low['platform']} still earns with prices {cut} lower; {high['platform']} loses already"
+    less = percent(1.0 - high["break_even_price_factor"])
+    return f"Prices may fall {less} before {high['platform']} loses, {cut} before {low['platform']} does"

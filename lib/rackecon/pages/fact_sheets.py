@@ -1,0 +1,229 @@
+"""The facts as readers want them: one row per platform or model, ranges and grades shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rackecon import catalog
+from rackecon.words import join_words, number, times
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rackecon.catalog import Accelerator
+
+__all__ = [
+    "COST_HEADERS",
+    "MODEL_HEADERS",
+    "PLATFORM_HEADERS",
+    "FactStory",
+    "cost_sheet",
+    "model_sheet",
+    "platform_sheet",
+    "source_ids",
+    "story",
+]
+
+PLATFORM_HEADERS = {
+    "platform": "platform",
+    "bf16": "BF16, PFLOP/s",
+    "fp8": "FP8, PFLOP/s",
+    "fp4": "FP4, PFLOP/s",
+    "memory": "memory, GiB",
+    "bandwidth": "memory, TB/s",
+    "link": "scale-up, GB/s one way",
+    "domain": "GPUs in domain",
+    "tdp": "TDP, W",
+    "kernels": "kernel tables",
+    "status": "status",
+    "grade": "grade",
+}
+COST_VINTAGES, POWER_VINTAGES = ("2026-07", "2025-08"), ("2026-07", "2025-10")
+COST_HEADERS = {
+    "platform": "platform",
+    "now": f"USD per GPU-hour, {COST_VINTAGES[0]}",
+    "before": f"USD per GPU-hour, {COST_VINTAGES[1]}",
+    "kw_now": f"kW per GPU, {POWER_VINTAGES[0]}",
+    "kw_before": f"kW per GPU, {POWER_VINTAGES[1]}",
+    "gpus": "GPUs per rack",
+    "rack_kw": "rack IT power, kW",
+    "rack_grade": "rack grade",
+    "capex": "build-up possible",
+}
+ATTENTION = {"gqa": "grouped", "mla": "latent", "dsa": "sparse", "v4": "compressed"}
+MODEL_HEADERS = {
+    "model": "model",
+    "total": "total, bn",
+    "published": "published total, bn",
+    "active": "active, bn",
+    "weights": "native weights, GB",
+    "cache": "cache, kB per token",
+    "attention": "attention",
+    "experts": "experts (per token)",
+    "note": "exception",
+}
+
+
+@dataclass(frozen=True)
+class FactStory:
+    """Computed words and the memory chart's rows."""
+
+    answer: tuple[str, ...]
+    title: str
+    meaning: str
+    memory: pd.DataFrame
+
+
+def _ends(value: str, low: str, high: str) -> str:
+    if not value:
+        return "–"
+    return number(float(value), 4) + (
+        f" ({number(float(low or value), 4)} to {number(float(high or value), 4)})" if low or high else ""
+    )
+
+
+def platform_sheet() -> pd.DataFrame:
+    """One row per accelerator."""
+    import pandas as pd
+
+    rows = []
+    for cells in catalog.read_rows("accelerators"):
+        chip = catalog.accelerator(cells["id"])
+        fp4_low, fp4_high = (
+            str(float(cells[f"peak_fp4_flops_{end}"]) / 1e15) if cells[f"peak_fp4_flops_{end}"] else ""
+            for end in ("low", "high")
+        )
+        rows.append(
+            {
+                "platform": chip.label,
+                "bf16": chip.peak_bf16_flops / 1e15,
+                "fp8": chip.peak_fp8_flops / 1e15,
+                "fp4": _ends(
+                    str(chip.peak_fp4_flops / 1e15) if math.isfinite(chip.peak_fp4_flops) else "", fp4_low, fp4_high
+                ),
+                "memory": _ends(cells["hbm_gib"], cells["hbm_gib_low"], cells["hbm_gib_high"]),
+                "bandwidth": _ends(cells["hbm_tb_per_s"], cells["hbm_tb_per_s_low"], cells["hbm_tb_per_s_high"]),
+                "link": chip.scaleup_bytes_per_s / 1e9,
+                "domain": f"{chip.scaleup_domain_gpus:,}",
+                "tdp": chip.tdp_w,
+                "kernels": "inherited" if chip.kernel_inherited else "own",
+                "status": chip.status + ("" if chip.servable else ", not modelled"),
+                "grade": cells["grade"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def cost_sheet() -> pd.DataFrame:
+    """Published cost and power by vintage, and the rack."""
+    import pandas as pd
+
+    from rackecon.economics.build_up_table import has_capex
+    from rackecon.economics.cost import select_cost
+    from rackecon.economics.power_table import all_in_kw
+
+    racks = catalog.racks()
+    rows = []
+    for key, chip in catalog.accelerators().items():
+        now, before = (select_cost(key, vintage=v) for v in COST_VINTAGES)
+        kw = [all_in_kw(key, v) for v in POWER_VINTAGES]
+        rack = racks.get(key)
+        if now is None and before is None and not any(math.isfinite(x) for x in kw) and rack is None:
+            continue
+        rows.append(
+            {
+                "platform": chip.label,
+                "now": now.usd_per_gpu_hour if now else math.nan,
+                "before": before.usd_per_gpu_hour if before else math.nan,
+                "kw_now": kw[0],
+                "kw_before": kw[1],
+                "gpus": str(rack.gpus_per_rack) if rack else "–",
+                "rack_kw": rack.rack_it_kw if rack else math.nan,
+                "rack_grade": rack.grade if rack else "–",
+                "capex": "yes" if has_capex(key) else "no: published or rental basis only",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def model_sheet() -> pd.DataFrame:
+    """One row per model."""
+    import pandas as pd
+
+    rows = []
+    for model in catalog.models().values():
+        rows.append(
+            {
+                "model": model.name,
+                "total": model.total_params / 1e9,
+                "published": model.published_total_params / 1e9,
+                "active": model.active_params / 1e9,
+                "weights": model.native_weight_bytes / 1e9,
+                "cache": model.kv_bytes_per_token_bf16 / 1e3,
+                "attention": ATTENTION.get(model.attention, model.attention),
+                "experts": f"{model.n_experts} ({model.top_k})" if model.is_moe else "dense",
+                "note": model.exception_reason,
+            }
+        )
+    return pd.DataFrame(rows).drop_duplicates("model")
+
+
+def source_ids() -> list[str]:
+    """Sources of accelerators, racks and models, and of the costs and powers that the page shows.
+
+    Examples
+    --------
+    >>> "huggingface-co-gpt-oss-20b" in source_ids()
+    True
+    """
+    from rackecon.economics.cost import select_cost
+    from rackecon.economics.power_table import VINTAGE_METRICS
+
+    facts = [row["source_id"] for name in ("accelerators", "racks", "models") for row in catalog.read_rows(name)]
+    costs = [select_cost(key, vintage=vintage) for key in catalog.accelerators() for vintage in COST_VINTAGES]
+    power = [row["source_id"] for row in catalog.read_rows("power") if row["metric"] in VINTAGE_METRICS.values()]
+    return [*facts, *(cost.source_id for cost in costs if cost), *power]
+
+
+def _marked(chip: Accelerator) -> str:
+    return chip.label + (" (announced)" if chip.status == "announced" else "")
+
+
+def story(accelerators: Sequence[str], model: str) -> FactStory:
+    """Memory of eight GPUs with the model loaded, in words and rows."""
+    import pandas as pd
+
+    from rackecon.serving.layouts import default_precision
+
+    arch = catalog.model(model)
+    rows: list[dict[str, Any]] = []
+    room, named = {}, {key: _marked(catalog.accelerator(key)) for key in accelerators}
+    for key in accelerators:
+        chip = catalog.accelerator(key)
+        whole = 8 * chip.hbm_bytes / 1e9
+        precision = default_precision(chip, arch)
+        bits = {"fp4": min(arch.native_expert_bits, 4.5), "fp8": 8.0, "bf16": 16.0}[precision]
+        weights = arch.native_weight_bytes / 1e9 if arch.native_expert_bits <= bits else arch.total_params * bits / 8e9
+        room[named[key]] = whole - weights
+        rows += [
+            {"platform": named[key], "part": "weights", "gigabytes": min(weights, whole)},
+            {"platform": named[key], "part": "left for cache and runtime", "gigabytes": max(whole - weights, 0.0)},
+        ]
+    best, worst = max(room, key=lambda k: room[k]), min(room, key=lambda k: room[k])
+    chips = [catalog.accelerator(key) for key in accelerators]
+    fast, slow = max(chips, key=lambda c: c.hbm_bytes_per_s), min(chips, key=lambda c: c.hbm_bytes_per_s)
+    most = [name for name in named.values() if room[name] == room[best]]
+    first = f"Eight {best} hold {arch.name} with {number(room[best])} GB to spare; eight {worst} {'leave ' + number(room[worst]) + ' GB' if room[worst] > 0 else 'cannot hold it'}."
+    second = f"Memory bandwidth, which sets the pace of decode, spans {times(fast.hbm_bytes_per_s / slow.hbm_bytes_per_s)} from {_marked(slow)} to {_marked(fast)}."
+    announced = [c.label for c in catalog.accelerators().values() if c.status == "announced"]
+    none = [c.label for c in catalog.accelerators().values() if not c.servable]
+    meaning = f"Announced, not measured: {join_words(announced)}. Not modelled (their memory is not HBM, or facts are missing): {join_words(none)}."
+    return FactStory(
+        (first, second),
+        f"What is left beside the weights decides the batch: most on {join_words(most)}, least on {worst}",
+        meaning,
+        pd.DataFrame(rows),
+    )

@@ -1,0 +1,62 @@
+"""The map of who leads over the two inputs that decide between a pair, with its finding as the title."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rackecon.figures.base import altair_module, finish, top_title
+from rackecon.figures.theme import platform_colours
+from rackecon.pages.uncertainty_page import named
+from rackecon.uncertainty.distributions import distributions
+from rackecon.words import join_words, percent, tidy
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from rackecon.uncertainty.sensitivity import FlipMap
+
+__all__ = ["flip_chart", "flip_title"]
+
+
+def flip_title(found: FlipMap, names: dict[str, str]) -> str:
+    """How much of the map each of the two leads on.
+
+    A map that one leads on throughout says so.
+    """
+    share = found.table["leader"].value_counts(normalize=True, sort=False).sort_values(ascending=False, kind="stable")
+    told = [f"{named(names, str(key))} on {percent(float(part))}" for key, part in share.items()]
+    if len(told) == 1:
+        return f"{named(names, str(share.index[0]))} leads on the whole map"
+    return f"Who leads on this map: {join_words(told)}"
+
+
+def _axis(name: str, platform: str) -> str:
+    item = distributions()[name]
+    who = f" of {platform}" if item.scope in ("cell", "platform") else ""
+    unit = "standard deviations" if item.form in ("evidence", "listings") else item.unit
+    return f"{item.label}{who}, {unit}".replace(", -", "")
+
+
+def flip_chart(found: FlipMap, names: dict[str, str], leader: str, *, title: str, subtitle: str) -> alt.Chart:
+    """Who leads over two inputs: coloured cells, a line where the lead changes."""
+    alt_ = altair_module()
+    cells = tidy(found.table.assign(platform=[named(names, key) for key in found.table["leader"]]))
+    keys = list(dict.fromkeys(found.table["leader"]))
+    scale = alt_.Scale(domain=[named(names, k) for k in keys], range=platform_colours(keys))
+    x_title, y_title = _axis(found.x_input, named(names, leader)), _axis(found.y_input, named(names, leader))
+    marks = {}
+    for name in ("x", "y"):
+        steps = sorted(set(cells[name]))
+        # every sixth step: whole standard deviations on the page's grid
+        marks[name] = {"format": ".2~f", "labelAngle": 0, "values": steps[:: max(len(steps) // 4, 1)]}
+    base = alt_.Chart(cells).encode(
+        x=alt_.X("x:O", title=x_title, axis=alt_.Axis(**marks["x"])),
+        y=alt_.Y("y:O", sort="descending", title=y_title, axis=top_title(alt_, **marks["y"])),
+    )
+    tips: list[Any] = [alt_.Tooltip("x:Q", title=x_title), alt_.Tooltip("y:Q", title=y_title), "platform:N"]
+    tips.append(alt_.Tooltip("difference:Q", title="difference, USD a year", format=",.4~g"))
+    key: dict[str, Any] = {"scale": scale, "title": None, "legend": alt_.Legend(offset=30)}
+    fill, edge = alt_.Color("platform:N", **key), alt_.Stroke("platform:N", **key)
+    # edges in the colour of the cell: no seam shows between cells
+    chart = base.mark_rect().encode(color=fill, stroke=edge, tooltip=tips)
+    return finish(chart, title, subtitle)

@@ -1,0 +1,170 @@
+"""The block of live controls: what the reader can move, with its data; the page's script does the rest."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rackecon.answer.summary import MEASURES as WORDS
+from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.figures.display import Html
+from rackecon.pages.live_figures import shade_key
+
+__all__ = ["live_block", "slider_ends"]
+
+NOTEBOOK = "00_executive_summary"
+
+
+@dataclass(frozen=True)
+class Slider:
+    """One number that the reader can move."""
+
+    key: str
+    label: str
+    unit: str
+    low: float
+    high: float
+    step: float
+    source: str
+    parameter: str
+    """Name of the notebook's parameter that it stands for."""
+
+
+SLIDERS = (
+    Slider("speed", "Speed each user gets", "tok/s/user", 1, 150, 1, "the workload's limit", "tok_s_per_user"),
+    Slider("pout", "Output tokens", "$ per million", 0.02, 6, 0.02, "median listing", "price_output_usd_per_mtok"),
+    Slider("pin", "Fresh input tokens", "$ per million", 0.01, 3, 0.01, "median listing", "price_input_usd_per_mtok"),
+    Slider("util", "Share of capacity sold", "of capacity", 0.05, 1, 0.01, "base case", "utilisation"),
+    Slider("cost", "Cost per GPU-hour", "times published", 0.4, 3, 0.02, "published ownership", "cost_factor"),
+    Slider("decline", "Yearly fall of prices", "a year", 0, 0.9, 0.01, "base case", "price_decline_per_year"),
+    Slider("years", "Years the rack earns", "years", 1, 8, 0.25, "base case", "horizon_years"),
+    Slider("elec", "Electricity", "$/kWh", 0.02, 0.3, 0.005, "US industrial average", "electricity_usd_per_kwh"),
+    Slider("pue", "PUE", "", 1, 2, 0.01, "base case", "pue"),
+    Slider("licence", "Licence share", "of revenue", 0, 0.5, 0.01, "none by default", "licence_share"),
+)
+MENUS = {"model": "model", "scenario": "workload", "hit": "share of input cached", "metric": "measure"}
+MENU_PARAMETERS = {"model": "model", "scenario": "scenario", "hit": "prefix_cache_hit", "metric": "measure"}
+LISTS = ("accelerators", "models", "scenarios")
+MEASURES = (("rack", "per rack"), ("mw", "per megawatt"), ("usd", "per invested dollar"))
+HEADS = (
+    ("middle", "n"),
+    ("90 % interval", ""),
+    ("first, of 100", "n"),
+    ("USD per million total tokens", "n"),
+    ("margin", "n"),
+    ("payback", "n"),
+)
+
+
+def live_block(data: Mapping[str, Any]) -> Html:
+    """Controls, verdict and table for the data of :func:`rackecon.answer.live_case.live_data`.
+
+    Without a script the block stays hidden and the page's own table stands; where the page's arithmetic differs from the
+    library's, it says so and shows no control.
+    """
+    base = data["base"]
+    body = dict(data) | _words(data)
+    hits = sorted({float(key.rsplit("|", 1)[1]) for key in data["fronts"]})
+    lengths = {k: f"{k}: {v['isl']:,} in : {v['osl']:,} out" for k, v in data["scenarios"].items()}
+    menus = (
+        _menu("model", "Model", {k: str(v["name"]) for k, v in data["models"].items()}, base["model"])
+        + _menu("scenario", "Workload, input : output tokens", lengths, base["scenario"])
+        + _menu("hit", "Input served from cache", {f"{h:g}": f"{100 * h:.0f} %" for h in hits}, f"{base['hit']:g}")
+    )
+    sliders = "".join(_slider(item, float(base[item.key])) for item in SLIDERS)
+    radios = "".join(
+        f'<label><input type="radio" name="live-metric" data-key="metric" value="{key}"'
+        f"{' checked' if base['metric'] == key else ''}> {text}</label>"
+        for key, text in MEASURES
+    )
+    heads = "".join(f'<th scope="col" class="c{i} {kind}">{name}</th>' for i, (name, kind) in enumerate(HEADS))
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).replace("</", "<\\/")
+    markup = (
+        '<section id="live" hidden aria-label="Change an assumption"><div class="live-head">'
+        '<p class="live-verdict"></p><p class="live-changed"></p></div><p class="sr live-spoken" role="status"></p>'
+        f'<fieldset class="metric"><legend class="sr">Measure</legend>{radios}</fieldset>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Your case"><table class="live-table wide"><caption>'
+        'Your case, profit <span class="live-unit"></span>; bars hold nine cases in ten (serving model, price, sold share, '
+        "price of capital; a price that you set is taken as certain); a hollow tick is the report's value</caption>"
+        f'<thead><tr><th scope="col">platform</th>{heads}</tr></thead><tbody></tbody></table></div>'
+        f'<p class="live-key">{shade_key()}</p>'
+        f'<div class="live-controls">{menus}{sliders}</div><p class="live-status"></p>'
+        '<div class="live-buttons"><button type="button" class="live-reset">Back to the report\'s case</button>'
+        '<button type="button" class="live-link">Copy a link to this case</button>'
+        '<button type="button" class="live-copy">Copy as command</button>'
+        '<button type="button" class="live-mill">Copy as papermill</button></div>'
+        '<p class="live-rerun">Rerun with these values: <code class="live-command"></code> or '
+        '<code class="live-papermill"></code></p><p class="live-used"></p></section>'
+        f'<script type="application/json" id="live-data">{text}</script>'
+    )
+    return Html(markup, "<live controls>")
+
+
+def _words(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Names and units of the controls, the notebook's parameters behind them, and what the page ran with beyond those."""
+    declared = read_parameters(notebook_path(NOTEBOOK))
+    commands = MENU_PARAMETERS | {item.key: item.parameter for item in SLIDERS}
+    ran = {
+        "accelerators": [p["id"] for p in data["platforms"]],
+        "models": list(data["models"]),
+        "scenarios": list(data["scenarios"]),
+    }
+    return {
+        "names": MENUS | {item.key: _inside(item.label) for item in SLIDERS},
+        "units": {item.key: item.unit for item in SLIDERS},
+        "per": {key: WORDS[key][1] for key, _ in MEASURES},
+        "commands": commands,
+        "defaults": {key: declared[name].default for key, name in commands.items()},
+        "given": {name: ran[name] for name in LISTS if ran[name] != declared[name].default},
+    }
+
+
+def _inside(label: str) -> str:
+    """A label inside a sentence: its first letter small unless it is an abbreviation."""
+    return label if label.isupper() else label[0].lower() + label[1:]
+
+
+def _slider(item: Slider, value: float) -> str:
+    low, high = slider_ends(item.key, value)
+    ends = f'min="{low:g}" max="{high:g}"'
+    return (
+        f'<div class="live-row"><label for="live-{item.key}">{item.label}</label>'
+        f'<span class="live-value"><input type="number" aria-label="{item.label}, typed" data-key="{item.key}" {ends} step="any" '
+        f'value="{value:g}"> {item.unit}</span>'
+        f'<input type="range" id="live-{item.key}" data-key="{item.key}" data-unit="{item.unit}" {ends} step="{item.step:g}" '
+        f'value="{value:g}">{_told(item.key)} <span class="live-source">Report: {value:g}, {item.source}.</span></div></div>'
+    )
+
+
+def slider_ends(key: str, value: float) -> tuple[float, float]:
+    """Ends of a control, moved out to the report's own value where that lies beyond.
+
+    Examples
+    --------
+    >>> slider_ends("speed", 400.0)
+    (1, 400.0)
+    """
+    item = next(item for item in SLIDERS if item.key == key)
+    return min(item.low, value), max(item.high, value)
+
+
+def _told(key: str) -> str:
+    """Ribbon and flip sentence of a control; the division stays open."""
+    return (
+        f'<div class="ribbon" data-ribbon="{key}" aria-hidden="true"></div>'
+        f'<div class="flip"><strong data-flip="{key}"></strong>'
+    )
+
+
+def _menu(key: str, label: str, options: Mapping[str, str], chosen: str) -> str:
+    items = "".join(
+        f'<option value="{html.escape(value, quote=True)}"{" selected" if value == chosen else ""}>{html.escape(text)}</option>'
+        for value, text in options.items()
+    )
+    return (
+        f'<div class="live-row menu"><label for="live-{key}">{label}</label><select id="live-{key}" data-key="{key}">{items}'
+        f"</select>{_told(key)}</div></div>"
+    )

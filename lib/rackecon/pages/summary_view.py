@@ -1,0 +1,376 @@
+"""The summary page's pieces: headline, ranking with intervals, matrix, deciding assumptions, claims, accuracy."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rackecon import catalog
+from rackecon.answer.deciding import Deciding
+from rackecon.answer.lead_map import lead_map, speed_lines
+from rackecon.answer.live_case import base_state, money_fronts
+from rackecon.answer.summary import MEASURES, Summary
+from rackecon.evidence.intervals import measured_pairs
+from rackecon.figures import charts
+from rackecon.figures.display import Html
+from rackecon.figures.tables import ranking_table, table
+from rackecon.pages.live import slider_ends
+from rackecon.pages.live_figures import map_figure, speed_figure
+from rackecon.words import join_words, money, number, percent, years_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rackecon.catalog import Scenario
+    from rackecon.economics.revenue import PriceCard
+
+UNDECIDED = ("too close to call", "nobody earns", "no result")
+VERDICT_WORDS = {
+    "decided": "The leader comes first in at least 80 of 100 simulated cases in",
+    "too close to call": "Too close to call, the leader first in under 80 of 100 simulated cases, in",
+    "nobody earns": "Nobody earns in",
+    "no result": "Nothing is served in",
+}
+
+__all__ = [
+    "accuracy_table",
+    "assumptions_table",
+    "cards",
+    "claims_table",
+    "claims_words",
+    "grid_chart",
+    "grid_words",
+    "headline",
+    "lead_chart",
+    "price_table",
+    "rack_words",
+    "ranking",
+    "speed_chart",
+    "swings",
+    "three_measures",
+    "trust",
+    "widest",
+]
+
+
+def headline(story: Summary) -> Html:
+    """The answer as a heading, with how surely it holds, and the case it holds for."""
+    text = f"{story.headline}. {' '.join(story.sentences)}"
+    markup = (
+        f'<p class="answer"><strong>{html.escape(story.headline)}.</strong> {html.escape(" ".join(story.sentences))}</p>'
+        f'<p class="kicker">The case: {html.escape(story.basis)}.</p>'
+    )
+    return Html(markup, text)
+
+
+def _shown(measure: str) -> Any:
+    return (lambda v: percent(float(v))) if measure == "usd" else (lambda v: money(float(v)))
+
+
+def ranking(story: Summary, measure: str) -> Html:
+    """Ranking table of one measure: profit with its interval, wins, cost, margin, payback."""
+    column, unit, _ = MEASURES[measure]
+    frame = story.rankings[measure].rename(
+        columns={"value": column, "value_low": f"{column}_low", "value_high": f"{column}_high"}
+    )
+    draws = int(frame["draws"].iloc[0])
+    return ranking_table(
+        frame,
+        f"Profit {unit}; bars hold nine of ten simulated cases (serving model, price, sold share, capital cost; "
+        f"{draws:,} paired draws); {story.table['cost_label'].iloc[0]}; power {story.table['power_vintage'].iloc[0]}",
+        column,
+        _shown(measure),
+        {
+            "win_share": ("first, of 100", lambda v: f"{100 * v:.0f}"),
+            "cost_usd_per_mtok_total": ("USD per million total tokens", lambda v: money(float(v))),
+            "gross_margin": ("margin", lambda v: "loss" if v < -1 else percent(float(v))),
+            "payback_years": ("payback", lambda v: years_text(float(v))),
+        },
+    )
+
+
+def _scores() -> pd.DataFrame:
+    return catalog.table("validation_scores")
+
+
+def _score(scheme: str, where: str, quantity: str) -> tuple[float, float, int]:
+    found = _scores()
+    row = found[(found["scheme"] == scheme) & (found["slice"] == where) & (found["quantity"] == quantity)].iloc[0]
+    return float(row["median_pct"]), float(row["p90_pct"]), int(row["points"])
+
+
+def trust(story: Summary) -> Html:
+    """One line on the model's error on what it had not seen, naming the platforms that nobody has measured."""
+    every, _, n = _score("held-out curves", "all with load", "total_tok_s_per_gpu")
+    amd = _score("held-out curves", "AMD", "total_tok_s_per_gpu")[0]
+    nvidia = _score("held-out curves", "NVIDIA", "total_tok_s_per_gpu")[0]
+    text = (
+        f"On {n} measured configurations that the fit had not seen, the median error of throughput is {number(every)} % "
+        f"(NVIDIA {number(nvidia)} %, AMD {number(amd)} %"
+    )
+    chips = measured_pairs()[0]
+    unseen = [str(row.platform) for row in story.table.itertuples() if row.accelerator not in chips]
+    text += f"; {join_words(unseen)} not measured)." if unseen else ")."
+    return Html(f'<p class="note">{html.escape(text)} <a href="13_validation.html">How accurate</a>.</p>', text)
+
+
+def widest(sentence: str) -> Html:
+    """The answer with every input drawn, with the page that shows it."""
+    return Html(f'<p class="note">{html.escape(sentence)} <a href="12_uncertainty.html">How sure</a>.</p>', sentence)
+
+
+def three_measures(story: Summary) -> Html:
+    """Leader, its lead and its runner-up on each measure."""
+    import pandas as pd
+
+    rows = []
+    for key, (_, unit, _) in MEASURES.items():
+        ranked = story.rankings[key]
+        known = ranked[ranked["value"].notna()]
+        if known.empty:
+            continue
+        top, show = known.iloc[0], _shown(key)
+        rivals = known.iloc[1:].sort_values("win_share", ascending=False, kind="stable")
+        verdict = str(ranked["verdict"].iloc[0])
+        rows.append(
+            {
+                "measure": f"profit {unit}",
+                "leader": str(top["platform"]),
+                "middle": show(top["value"]),
+                "nine in ten": f"{show(top['value_low'])} to {show(top['value_high'])}",
+                "first, of 100": f"{100 * float(top['win_share']):.0f}",
+                "next": ""
+                if rivals.empty
+                else f"{rivals['platform'].iloc[0]} ({100 * float(rivals['win_share'].iloc[0]):.0f})",
+                "verdict": verdict if verdict in ("too close to call", "nobody earns", "no result") else "clear",
+            }
+        )
+    return table(pd.DataFrame(rows), "Who leads on each measure, with win counts of 100 simulated cases")
+
+
+def grid_chart(grid: pd.DataFrame, model: str) -> Any:
+    """Platform x scenario matrix of one model."""
+    frame = grid[grid["model"] == model].copy()
+    column = MEASURES["mw"][0]
+    frame["value"] = frame[column].fillna(0.0)
+    served = frame[frame[column].notna()]
+    losers = served[served[column] < 0]
+    best = served.loc[served.groupby("scenario")[column].idxmax()] if len(served) else served
+    leaders = list(dict.fromkeys(best["platform"]))
+    title = f"{catalog.model(model).name}: {join_words(leaders)} {'leads' if len(leaders) == 1 else 'share the lead'} per megawatt"
+    if len(losers):
+        title += f"; {join_words(list(dict.fromkeys(losers['platform'])))} lose{'s' if losers['platform'].nunique() == 1 else ''} money somewhere"
+    return charts.matrix(
+        frame,
+        row="platform",
+        column="scenario",
+        value="value",
+        text="text",
+        title=title,
+        subtitle="profit per provisioned MW-year (USD), power vintage "
+        f"{grid['power_vintage'].iloc[0] if 'power_vintage' in grid else catalog.base_case().power_vintage}, at the most "
+        "profitable operating point within each workload's limits",
+        rows=list(dict.fromkeys(frame["platform"])),
+        columns=list(dict.fromkeys(frame["scenario"])),
+    )
+
+
+def grid_words(grid: pd.DataFrame) -> Html:
+    """How surely each cell's leader leads."""
+    groups: dict[str, list[str]] = {}
+    for (model, scenario), group in grid.groupby(["model", "scenario"], sort=False):
+        verdict = str(group["verdict"].iloc[0])
+        kind = verdict if verdict in UNDECIDED else "decided"
+        groups.setdefault(kind, []).append(f"{catalog.model(str(model)).name} {scenario}")
+    text = " ".join(
+        f"{VERDICT_WORDS[kind]} {_which(groups[kind], sum(map(len, groups.values())))}."
+        for kind in VERDICT_WORDS
+        if kind in groups
+    )
+    return Html(f'<p class="note">{html.escape(text)}</p>', text)
+
+
+def _which(names: Sequence[str], total: int) -> str:
+    if len(names) == total:
+        return f"all {total} pairs of model and workload" if total > 1 else "the one pair of model and workload"
+    return join_words(names)
+
+
+def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
+    """At which price each platform stops earning, for each workload of one model."""
+    part = grid[grid["model"] == model]
+    listed = part["price_output_usd_per_mtok"].dropna()
+    wide = part.pivot_table(
+        index="platform", columns="scenario", values="break_even_output_usd_per_mtok", sort=False, observed=True
+    ).reindex(index=list(dict.fromkeys(part["platform"])), columns=list(dict.fromkeys(part["scenario"])))
+    price = f"list price {money(float(listed.iloc[0]))}" if len(listed) else "no list price"
+    return table(
+        wide.reset_index(),
+        f"{catalog.model(model).name}: price of output tokens at which each platform breaks even, USD per million ({price}; input "
+        "prices in proportion); a dash: not served",
+        formats=dict.fromkeys(wide.columns, lambda v: money(float(v))),
+        folded=folded,
+    )
+
+
+def rack_words(story: Summary) -> Html:
+    """How much the racks differ, so why one measure is not enough."""
+    racks = story.table.dropna(subset=["gpus_per_rack", "rack_it_kw"])
+    size = ""
+    if len(racks):
+        ends = [(float(racks[c].min()), float(racks[c].max())) for c in ("gpus_per_rack", "rack_it_kw")]
+        chips, kilowatts = (number(a) if a == b else f"{number(a)} to {number(b)}" for a, b in ends)
+        size = f"Racks hold {chips} accelerators here and draw {kilowatts} kW, so per rack also ranks rack sizes. "
+    text = (
+        f"{size}A site short of power asks per megawatt; a buyer short of capital asks per invested dollar. Where two platforms "
+        "share the lead in the simulated cases, the order between them is not known."
+    )
+    return Html(f'<p class="note">{html.escape(text)}</p>', text)
+
+
+def speed_chart(
+    accelerators: Sequence[str],
+    model: str,
+    case: Scenario,
+    measure: str,
+    price_cards: Mapping[str, PriceCard] | None = None,
+    **overrides: Any,
+) -> Html:
+    """Profit of each platform by the speed promised, for the report's own case; the controls move it."""
+    state = base_state(model, case, measure, price_cards, **overrides)
+    ends = slider_ends("speed", state["speed"])
+    fronts = money_fronts(accelerators, model, case, price_cards, **overrides)
+    labels = {key: catalog.accelerator(key).label for key in accelerators}
+    return speed_figure(speed_lines(fronts, MEASURES[measure][0], *ends), labels, state["speed"], ends, measure)
+
+
+def lead_chart(story: Summary, measure: str, *, utilisation: float, licence_share: float, **_: float) -> Html:
+    """Who leads by price and share of capacity sold, for the report's own case; the controls move it."""
+    labels = dict(zip(story.table["accelerator"], story.table["platform"], strict=True))
+    found = lead_map(story.table, MEASURES[measure][0], licence_share=licence_share)
+    return map_figure(found, labels, utilisation, measure)
+
+
+def claims_words() -> Html:
+    """How many claims got which verdict."""
+    from rackecon.claims import assess_all
+    from rackecon.pages.claims_text import answer_sentences
+
+    text = answer_sentences(assess_all())[0]
+    return Html(f'<p class="note">{html.escape(text)} <a href="11_claims.html">Each on trial</a>.</p>', text)
+
+
+def cards(found: Sequence[Deciding], measure: str) -> Html:
+    """Three cards: the assumptions that change the leader, or move its profit most."""
+    items = []
+    for item in found[:3]:
+        swing = percent(item.swing_usd) + " a year" if measure == "usd" else money(item.swing_usd)
+        items.append(
+            f'<div class="card"><h3>{html.escape(item.label[0].upper() + item.label[1:])}</h3>'
+            f"<p>Report: {html.escape(item.stated())}. Range {number(item.low)} to {number(item.high)}, {html.escape(item.source)}.</p>"
+            f"<p>Moves the leader's profit by {swing} {MEASURES[measure][1]}.</p><p><strong>{html.escape(item.sentence())}</strong></p></div>"
+        )
+    rest = [item.label for item in found[3:] if not item.flips]
+    tail = f"Over their ranges these change no leader: {join_words(rest)}." if rest else ""
+    flips = [item for item in found if item.flips]
+    lead = (
+        f"{len(flips)} of {len(found)} assumptions change who leads {MEASURES[measure][2]}."
+        if flips
+        else f"No single assumption changes who leads {MEASURES[measure][2]}; these move its profit most."
+    )
+    markup = f'<p class="note">{html.escape(lead)}</p><div class="cards">{"".join(items)}</div><p class="note">{html.escape(tail)}</p>'
+    return Html(markup, f"{lead} {tail}")
+
+
+def swings(found: Sequence[Deciding], story: Summary, measure: str) -> Html:
+    """Table of every assumption with range, swing and flip."""
+    import pandas as pd
+
+    show = _shown(measure)
+    frame = pd.DataFrame(
+        [
+            {
+                "assumption": item.label,
+                "report": item.stated(),
+                "range": f"{number(item.low)} to {number(item.high)}",
+                "swing": show(item.swing_usd),
+                "who leads": item.sentence(),
+            }
+            for item in found
+        ]
+    )
+    return table(
+        frame,
+        f"One assumption at a time: swing of the leader's profit {MEASURES[measure][1]}, and where the lead changes",
+    )
+
+
+def claims_table() -> Html:
+    """Claims with their verdicts, each linked to its section."""
+    import pandas as pd
+
+    from rackecon.claims import assess_all
+    from rackecon.pages.claims_page import computed_text
+
+    found = assess_all()
+    links = [
+        f'<a href="11_claims.html#{html.escape(r.claim.id, quote=True)}">{html.escape(r.claim.title)}</a>'
+        for r in found
+    ]
+    shown = pd.DataFrame(
+        {
+            "claim": links,
+            "who": [r.claim.claimant for r in found],
+            "claimed": [r.claim.value_text for r in found],
+            "computed": [computed_text(r) for r in found],
+            "verdict": [r.verdict for r in found],
+        }
+    )
+    return table(shown, "Claims, who made them, what the evidence and the model say")
+
+
+def accuracy_table() -> Html:
+    """Held-out errors by slice."""
+    import pandas as pd
+
+    rows = []
+    for scheme, where, label in (
+        ("held-out curves", "aggregated", "whole curves held out, one pool"),
+        ("held-out curves", "disaggregated", "whole curves held out, prefill and decode apart"),
+        ("held-out curves", "throughput tables", "throughput tables without a load"),
+        ("leave one model out", "all with load", "a model never seen"),
+        ("leave one accelerator out", "NVIDIA", "an NVIDIA accelerator never seen"),
+        ("leave one accelerator out", "AMD", "an AMD accelerator never seen"),
+    ):
+        line: dict[str, Any] = {"what was held out": label}
+        for quantity, name in (
+            ("total_tok_s_per_gpu", "tok/s per GPU"),
+            ("tok_s_per_user", "tok/s per user"),
+            ("ttft_ms", "TTFT"),
+        ):
+            try:
+                median, tail, points = _score(scheme, where, quantity)
+            except IndexError:
+                line[f"{name}, error %"] = "–"
+                continue
+            line.setdefault("points", points)
+            line[f"{name}, error %"] = f"{median:.0f} ({tail:.0f})"
+        rows.append(line)
+    return table(
+        pd.DataFrame(rows), "Median error, and in brackets the error that nine in ten stay under; repeats counted once"
+    )
+
+
+def assumptions_table() -> Html:
+    """The base case with ranges, bases and grades."""
+    rows = catalog.table("base_case").astype(object).fillna("").astype(str)
+    both = [f"{a} to {b}" if a and b else "–" for a, b in zip(rows["low"], rows["high"], strict=True)]
+    frame = rows.assign(
+        parameter=rows["parameter"].str.replace("_", " "), unit=rows["unit"].replace("-", "–"), range=both
+    )
+    return table(
+        frame[["parameter", "value", "unit", "range", "basis", "grade"]],
+        "The base case (data/base_case.csv); grade estimate marks a figure without a source",
+        folded=True,
+    )

@@ -1,0 +1,400 @@
+"""Tables, charts and computed sentences of the page on uncertainty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rackecon import catalog
+from rackecon.figures.display import Html
+from rackecon.figures.tables import table
+from rackecon.pages.validation_page import coverage_table
+from rackecon.uncertainty.distributions import Distribution, distributions
+from rackecon.uncertainty.ranking import DECIDED_SHARE
+from rackecon.words import count, join_words, money, number, percent, tidy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rackecon.appraisal.break_even import BreakEven
+
+__all__ = [
+    "METRICS",
+    "SHOWN",
+    "answer_sentences",
+    "basis_table",
+    "break_even_rows",
+    "checks_sentence",
+    "coverage_rows",
+    "coverage_sentence",
+    "distribution_table",
+    "driver_sentence",
+    "factor_label",
+    "flip_sentence",
+    "flip_table",
+    "interval_rows",
+    "leader_sentence",
+    "limits_sentence",
+    "named",
+    "needed_rows",
+    "pair_table",
+    "physics_sentence",
+    "ranking_rows",
+    "speed_sentence",
+    "tornado_rows",
+    "tornado_title",
+]
+
+METRICS: Final = {
+    "rack": ("profit_usd_per_rack_year", "per physical rack"),
+    "mw": ("profit_usd_per_mw_year", "per provisioned MW"),
+    "position": ("profit_usd_per_position_year", "per equal-power rack position"),
+    "usd": ("profit_usd_per_invested_usd_year", "per invested dollar"),
+}
+LATENT: Final = {
+    "market": "market (in prices, sales and price path)",
+    "obsolescence": "obsolescence (in price path, life, resale)",
+    "capital": "capital (in platform prices, cost of money)",
+    "serving": "serving error common to all",
+    "serving/vendor": "serving error common to a vendor",
+}
+SHOWN: Final = {
+    "cost_usd_per_mtok_total": "USD per million total tokens",
+    "cost_usd_per_mtok_output": "USD per million output tokens",
+    "revenue_usd_per_rack_year": "revenue per rack and year, level",
+    "npv_usd_per_rack": "net present value per rack",
+    "vendor_roi": "vendor ROI (revenue / investment)",
+    "profit_roi": "profit ROI",
+}
+
+
+def factor_label(name: str) -> str:
+    """A factor's or input's short name.
+
+    Examples
+    --------
+    >>> factor_label("wacc"), factor_label("capital")
+    ('cost of capital', 'capital (in platform prices, cost of money)')
+    """
+    return LATENT[name] if name in LATENT else distributions()[name].label
+
+
+def named(names: dict[str, str], key: str) -> str:
+    """A platform's chart name."""
+    return names.get(key, key)
+
+
+def ranking_rows(wins: pd.DataFrame) -> pd.DataFrame:
+    """Win table with the columns that a ranking table draws."""
+    out = wins.rename(columns={"p50": "middle", "p5": "middle_low", "p95": "middle_high"})
+    return out.assign(reason=out.get("reason", "no result"))
+
+
+def interval_rows(
+    summary: pd.DataFrame, wins: pd.DataFrame, outputs: tuple[str, ...], extra: bool = False
+) -> pd.DataFrame:
+    """One row per platform, best first: 50th percentile with the 5th and 95th of some outputs, as text."""
+    part = summary[summary["output"].isin(outputs)].copy()
+    show = {name: (money if "usd" in name and "mtok" not in name else number) for name in outputs}
+    for end in ("p5", "p50", "p95"):
+        part[end] = [show[o](v) if np.isfinite(v) else "none" for o, v in zip(part["output"], part[end], strict=True)]
+    part["quantity"] = part["output"].map(SHOWN)
+    part["range"] = part["p50"] + " (" + part["p5"] + " to " + part["p95"] + ")"
+    wide = part.pivot_table(index="platform", columns="quantity", values="range", aggfunc="first", sort=False)
+    if extra:
+        wide["loses money"] = part.groupby("platform", sort=False)["loss_share"].first().map(percent)
+        wide["misses limits"] = (1.0 - part.groupby("platform", sort=False)["served_share"].first()).map(percent)
+    order = [SHOWN[name] for name in outputs if SHOWN[name] in wide]
+    wide = wide[[*order, *(name for name in wide if name not in order)]]
+    return wide.reindex([name for name in wins["platform"] if name in wide.index]).reset_index()
+
+
+def answer_sentences(wins: pd.DataFrame, metric: str) -> tuple[str, str]:
+    """The two sentences under the question."""
+    unit = METRICS[metric][1]
+    known = wins[wins["rank"] > 0]
+    if known.empty:
+        return "No platform has a result.", "The ranking says why."
+    first = known.iloc[0]
+    if first["p50"] <= 0:
+        text = f"Nobody earns in the middle case; {first['platform']} loses least {unit}, {money(first['p50'])} a year."
+    else:
+        text = (
+            f"{first['platform']} earns the most {unit} in {count(first['win_share'])} draws; nine draws in ten lie "
+            f"between {money(first['p5'])} and {money(first['p95'])} a year."
+        )
+    if len(known) < 2:
+        return text, "It has no rival here."
+    rival = known.iloc[1]
+    call = "Too close to call" if first["win_share"] < DECIDED_SHARE else "That is a clear lead"
+    return text, (
+        f"{call}: it beats {rival['platform']} in {count(first['beats_next_share'])}, and choosing it costs "
+        f"{money(first['expected_regret'])} a year on average against choosing right every time."
+    )
+
+
+def tornado_title(rows: pd.DataFrame, platform: str) -> str:
+    """A chart title of at most 70 signs: the input that moves the result most."""
+    if rows.empty:
+        return f"{platform}: no input moves the result"
+    return f"{platform}: {factor_label(rows['input'].iloc[0])} moves profit the most"[:70]
+
+
+def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, str]) -> str:
+    """Which inputs, alone and between their ends, put another platform first."""
+    part = tornado[tornado["accelerator"] == accelerator]
+    told = []
+    for row in part.to_dict("records"):
+        others = {row[f"leader_at_{end}"]: end for end in ("low", "high") if row[f"leader_at_{end}"] != accelerator}
+        told += [f"{factor_label(row['input'])} at its {end} end ({named(names, key)})" for key, end in others.items()]
+    base = money(float(part["base"].iloc[0]))
+    lead = f"With every input at its median {names[accelerator]} earns {base} a year; "
+    lead += "the middle of the draws lies elsewhere, since inputs act together and many lean to one side. "
+    if not told:
+        return (
+            lead
+            + f"No input alone, from its 10th to its 90th percentile for all platforms alike, displaces {names[accelerator]}."
+        )
+    return lead + f"Alone, for all platforms alike, these put another platform first: {join_words(told)}."
+
+
+def tornado_rows(tornado: pd.DataFrame, accelerator: str, most: int = 10) -> pd.DataFrame:
+    """Widest swings of one platform, with the input's name and range in the label."""
+    part = tornado[(tornado["accelerator"] == accelerator) & (tornado["swing"] > 0)].head(most).copy()
+    part["assumption"] = [
+        factor_label(r["input"])
+        + ("" if np.isnan(r["low_value"]) else f", {number(r['low_value'])} to {number(r['high_value'])}")
+        + (" times" if r["unit"] == "factor" else "")
+        for r in part.to_dict("records")
+    ]
+    return part
+
+
+def driver_sentence(own: pd.DataFrame, accelerator: str, platform: str) -> str:
+    """What the variance of one platform's result comes from."""
+    part = own[own["accelerator"] == accelerator].head(3)
+    told = [
+        f"{factor_label(str(r['factor']))} ({percent(min(max(float(r['total']), 0.0), 1.0))})"
+        for r in part.to_dict("records")
+    ]
+    small = own[(own["accelerator"] == accelerator) & (own["total"] < 0.01)]["factor"]
+    quiet = [factor_label(name) for name in small if name not in LATENT][:4]
+    tail = f" Under one per cent each: {join_words(quiet)}." if quiet else ""
+    return f"Of the variance of {platform}, the largest parts involve {join_words(told)}.{tail}"
+
+
+def pair_table(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairwise wins in a hundred draws, as text."""
+    out = pairs.map(lambda x: "–" if not np.isfinite(x) else f"{100 * x:.0f}")
+    return out.reset_index(names="platform")
+
+
+def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    """One row per pair in words, the closest first."""
+    known = distributions()
+    flips = flips.sort_values("beats_share", kind="stable", ignore_index=True)
+
+    def told(item: Distribution, value: float) -> str:
+        if not np.isfinite(value):
+            return "never"
+        if item.form in ("evidence", "listings"):
+            return f"{value:+.1f} sd".replace("-", "\u2212").replace("+0.0", "0.0").replace("\u22120.0", "0.0")
+        return f"{number(value)} {item.unit}".replace(" -", "")
+
+    out: pd.DataFrame = tidy(
+        flips.assign(
+            pair=[
+                f"{named(names, a)} over {named(names, b)}"
+                for a, b in zip(flips["leader"], flips["rival"], strict=True)
+            ],
+            decided_by=[
+                f"{known[x].label}, {known[y].label}" for x, y in zip(flips["x_input"], flips["y_input"], strict=True)
+            ],
+            flips_at=[told(known[x], v) for x, v in zip(flips["x_input"], flips["x_flip"], strict=True)],
+            at_low=[told(known[x], v) for x, v in zip(flips["x_input"], flips["x_flip_at_low_y"], strict=True)],
+            at_high=[told(known[x], v) for x, v in zip(flips["x_input"], flips["x_flip_at_high_y"], strict=True)],
+        )[["pair", "beats_share", "decided_by", "flips_at", "at_low", "at_high"]]
+    )
+    return out
+
+
+def limits_sentence() -> str:
+    """What the draws leave out, with the share of them that gives no resale."""
+    item = distributions()["residual_share"]
+    none = item.central <= 0.0
+    resale = "at least half the draws give none" if none else f"the draws give {percent(item.central)} in the middle"
+    return (
+        "Correlations between inputs are estimates. All configurations of one platform and model share one serving error. "
+        "Physical inputs (lengths, cache hit, drafts, routing) take few distinct points, each shared by many draws. The "
+        f"published cost states no resale: {resale}."
+    )
+
+
+def flip_sentence(row: Any, names: dict[str, str]) -> str:
+    """What would turn one pair's order."""
+    known = distributions()[row.x_input]
+    lead, rival = named(names, row.leader), named(names, row.rival)
+    if not np.isfinite(row.x_flip):
+        return f"No value of {known.label} within 95 % of its range puts {rival} before {lead}."
+    if known.form in ("evidence", "listings"):
+        where = f"{abs(row.x_flip):.1f} standard deviations {'below' if row.x_flip < 0 else 'above'} its middle"
+    else:
+        where = f"{number(row.x_flip)} {known.unit}".replace(" -", "")
+    whose = f" of {lead} alone" if known.scope in ("cell", "platform") else ""
+    return (
+        f"The order of {lead} and {rival} turns when the {known.label}{whose} passes {where}, all else at its middle."
+    )
+
+
+def break_even_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Output price and share sold at which each platform earns nothing, beside today's, and whether that can be."""
+    out = table[table["break_even_output_usd_per_mtok"].notna()].sort_values("break_even_output_usd_per_mtok")
+    return out.assign(
+        listed=out["price_output_usd_per_mtok"],
+        price=out["break_even_output_usd_per_mtok"],
+        sold=[percent(x) if x <= 1.0 else "not feasible" for x in out["break_even_utilisation"]],
+    )[["platform", "price", "listed", "sold"]]
+
+
+SOLVED: Final = {
+    "price_factor": ("every price, times", number),
+    "utilisation": ("share of capacity sold", percent),
+    "cost_factor": ("cost per GPU-hour, times", number),
+}
+
+
+def needed_rows(needed: pd.DataFrame) -> pd.DataFrame:
+    """What must be true, one input a row, in words and with its feasibility."""
+    rows = []
+    for r in needed.to_dict("records"):
+        label, show = SOLVED[r["input"]]
+        if r["feasible"]:
+            reach = " or ".join(f"{show(a)} to {show(b)}" for a, b in r["holds"])
+            told = f"yes, from {reach}"
+        elif np.isfinite(r["best_output"]):
+            told = f"no: {money(r['best_output'])} at best, at {show(r['best_value'])}; {money(r['target'])} is needed"
+        else:
+            told = "no: there is no result at any value"
+        rows.append(
+            {
+                "input": label,
+                "now": show(r["now"]),
+                "needed": show(r["needed"]),
+                "change": r["change"],
+                "feasible": told,
+            }
+        )
+    import pandas as pd
+
+    return pd.DataFrame(rows)
+
+
+def speed_sentence(found: BreakEven, platform: str, fast: float, limit_ms: float | None) -> str:
+    """Price at which serving faster earns as much."""
+    slow = f"the {number(1000.0 / limit_ms)} that the workload asks for" if limit_ms else "no limit"
+    head = f"Promised {number(fast)} tok/s per user instead of {slow}, {platform} earns as much per rack at "
+    return head + (f"{number(found.needed[0])} times the price." if found.needed else f"no price: {found.statement}.")
+
+
+def physics_sentence() -> str:
+    """Coverage of the serving model's intervals, the figures of the validation page."""
+    found = coverage_table().set_index("slice")
+    rate = found["total_tok_s_per_gpu"] / 100.0
+    others = [f"{percent(rate[name])} {name}" for name in rate.index if name != "overall"]
+    return (
+        f"The serving part is the 90 % interval that held-out measurements give: {percent(rate['overall'])} of held-out "
+        f"points lay inside it for tok/s per GPU ({join_words(others)}), "
+        f"{percent(found['tok_s_per_user']['overall'] / 100.0)} for tok/s per user and "
+        f"{percent(found['ttft_ms']['overall'] / 100.0)} for the first token, as on the validation page."
+    )
+
+
+def checks_sentence() -> str:
+    """What the short list misses and what twice the draws move, from data/uncertainty_checks.csv."""
+    table = catalog.table("uncertainty_checks")
+    short = table[table["check"] == "short list misses"]
+    twice = table[table["check"] == "doubled draws move"]
+
+    def told(part: pd.DataFrame) -> str:
+        return join_words([f"{percent(r['share'], 2)} ({r['model']})" for r in part.to_dict("records")])
+
+    s, t = short.iloc[0], twice.iloc[0]
+    return (
+        f"Measured on {s['scenario']} with {s['platforms']} platforms. In {s['draws']} draws every configuration was "
+        f"searched afresh: the short list's choice missed the best by over 1 % in {told(short)} of draws. Twice the draws "
+        f"({2 * t['draws']:,} for {t['draws']:,}, and {2 * t['physical_points']} for {t['physical_points']} points of the "
+        f"physical inputs) moved no 5th, 50th or 95th percentile shown here by more than {told(twice)} of the range "
+        "between the 5th and the 95th."
+    )
+
+
+def coverage_rows(covered: pd.DataFrame) -> pd.DataFrame:
+    """The price back-test in words."""
+    method = {"report": "this report's distributions", "history": "spread of earlier changes"}
+    out = covered.assign(method=covered["method"].map(method))
+    out["error"] = [f"{percent(a)} to {percent(b)}" for a, b in zip(out["low"], out["high"], strict=True)]
+    names = [
+        "method",
+        "measure",
+        "months",
+        "forecasts",
+        "models",
+        "covered_share",
+        "error",
+        "above_share",
+        "below_share",
+    ]
+    return out[names]
+
+
+def coverage_sentence(covered: pd.DataFrame) -> str:
+    """What the price back-test found, in words."""
+    part = covered[(covered["method"] == "report") & (covered["measure"] == "median card")]
+    told = [
+        f"{percent(r['covered_share'])} after {r['months']} months ({r['forecasts']} forecasts of {r['models']} models)"
+        for r in part.to_dict("records")
+    ]
+    single = covered[covered["measure"] == "single listing"]["covered_share"].min()
+    return (
+        f"The report's 90 % intervals, made from listings up to a date, held the median price of the card in "
+        f"{join_words(told)}; a single provider's new price they held in {percent(single)} at worst: they are intervals "
+        "for the card, not for one listing. Prices of different models move together, so this is weaker evidence than "
+        "the counts suggest."
+    )
+
+
+def distribution_table() -> Html:
+    """Every uncertain input with form, percentiles, what it differs by, what it moves with, and grade."""
+    import pandas as pd
+
+    rows = []
+    for item in distributions().values():
+        told = item.form not in ("fixed", "evidence")
+        shared = ", ".join(f"{k} {number(v)}" for k, v in item.loadings.items())
+        rows.append(
+            {
+                "input": item.label,
+                "form": item.form.replace("_", " "),
+                "p10": item.low if told else np.nan,
+                "median": item.central if np.isfinite(item.central) else np.nan,
+                "p90": item.high if told else np.nan,
+                "unit": item.unit if item.unit != "-" else "",
+                "differs by": item.scope if item.scope != "shared" else "",
+                "moves with": shared,
+                "grade": item.grade,
+            }
+        )
+    return table(pd.DataFrame(rows), "Distributions of the uncertain inputs (data/distributions.csv)", searchable=True)
+
+
+def basis_table() -> Html:
+    """What each uncertain input drives and what its distribution rests on."""
+    import pandas as pd
+
+    titles = {row["source_id"]: row["title"] for row in catalog.read_rows("sources")}
+    rows = [
+        {"input": item.label, "drives": item.drives, "basis": item.basis, "source": titles[item.source_id]}
+        for item in distributions().values()
+    ]
+    return table(pd.DataFrame(rows), "What each distribution drives and rests on", searchable=True)

@@ -1,0 +1,1 @@
+"""Notebooks executed, rendered, recorded and compared; the pages together."""

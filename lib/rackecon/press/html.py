@@ -1,0 +1,224 @@
+"""An executed notebook as a page: offline, accessible, light and dark, on paper and on a phone."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rackecon.figures.display import VEGALITE_MIME, fluid
+from rackecon.words import page_words
+
+__all__ = ["environment", "page_meta", "render_page"]
+
+HERE = Path(__file__).resolve().parent
+
+
+@cache
+def environment() -> Any:
+    """Jinja environment of the page templates."""
+    import jinja2
+
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.filters["page_words"] = page_words
+    return found
+
+
+@cache
+def _markdown() -> Any:
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class MathMlRenderer(IPythonRenderer):  # type: ignore[misc]
+        """Equations as MathML: no script, no fonts, read aloud."""
+
+        def _math(self, body: str, display: str) -> str:
+            from latex2mathml.converter import convert
+
+            return str(convert(body.strip(), display=display))
+
+        def block_math(self, body: str) -> str:
+            return f'<div class="math" tabindex="0">{self._math(body, "block")}</div>'
+
+        def multiline_math(self, body: str) -> str:
+            return self.block_math(body)
+
+        def inline_math(self, body: str) -> str:
+            return self._math(body, "inline")
+
+    return MarkdownWithMath(renderer=MathMlRenderer(escape=False, anchor_link_text=""))
+
+
+def to_html(text: str) -> str:
+    """Markdown with equations as HTML; empty heading anchors of the converter are dropped."""
+    out = str(_markdown()(text))
+    return re.sub(r'<a class="anchor-link"[^>]*?(/>|>.*?</a>)', "", out)
+
+
+def _code(source: str) -> str:
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    return str(highlight(source, PythonLexer(), HtmlFormatter(nowrap=False, cssclass="hl")))
+
+
+def _words(text: Any) -> str:
+    return " ".join(text) if isinstance(text, list) else str(text or "")
+
+
+def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
+    data = output.get("data", {})
+    if VEGALITE_MIME in data:
+        spec = fluid(data[VEGALITE_MIME])
+        number = len(charts) + 1
+        charts.append(spec)
+        text = html.escape(str(spec.get("description", "chart")), quote=True)
+        title = spec.get("title") or {}
+        title = title if isinstance(title, dict) else {"text": title}
+        heading = f'<p class="finding">{html.escape(_words(title.get("text")))}</p><p class="measure">{html.escape(_words(title.get("subtitle")))}</p>'
+        body = json.dumps(spec, ensure_ascii=False, separators=(",", ":"), sort_keys=True).replace("</", "<\\/")
+        return (
+            f'<figure class="chart" id="chart-{number}" aria-label="{text}">{heading}<div class="canvas"></div>'
+            f'<script type="application/json">{body}</script>'
+            f'<figcaption><span class="sr">{text}</span><span class="links"></span></figcaption></figure>'
+        )
+    if "text/html" in data:
+        return "".join(data["text/html"])
+    if "text/markdown" in data:
+        return to_html("".join(data["text/markdown"]))
+    if "image/png" in data:
+        return f'<img alt="" src="data:image/png;base64,{"".join(data["image/png"]).strip()}">'
+    if output.get("output_type") == "stream":
+        return f'<pre class="out">{html.escape("".join(output["text"]))}</pre>'
+    if "text/plain" in data:
+        return f'<pre class="out">{html.escape("".join(data["text/plain"]))}</pre>'
+    return ""
+
+
+def _with_ids(markup: str, contents: list[tuple[str, str]]) -> str:
+    def give(match: re.Match[str]) -> str:
+        level, inner = match.group(1), match.group(3)
+        text = re.sub(r"<[^>]+>", "", inner)
+        key = re.sub(r"[^a-z0-9]+", "-", html.unescape(text).lower()).strip("-")
+        if level == "2":
+            contents.append((key, html.unescape(text)))
+        return f'<h{level} id="{key}">{inner}</h{level}>'
+
+    return re.sub(r"<h([1-4])( [^>]*)?>(.*?)</h\1>", give, markup, flags=re.S)
+
+
+@cache
+def _terms() -> dict[str, str]:
+    from rackecon import catalog
+
+    return {row["term"]: row["meaning"] for row in catalog.read_rows("glossary")}
+
+
+def _glossary(markup: str, used: set[str]) -> str:
+    """First use of each glossary term in prose becomes a definition that opens on a click or with the keyboard."""
+    for term, meaning in _terms().items():
+        if term in used:
+            continue
+        pattern = re.compile(rf"(<p>(?:(?!</p>|<code|<a |<dfn|<math|<details).)*?)\b({re.escape(term)})\b", re.S)
+        found = pattern.search(markup)
+        if found:
+            used.add(term)
+            dfn = f'<button type="button" class="dfn" aria-expanded="false" data-meaning="{html.escape(meaning, quote=True)}">{term}</button>'
+            markup = markup[: found.start(2)] + dfn + markup[found.end(2) :]
+    return markup
+
+
+def _unbroken(markup: str) -> str:
+    """No line break between a number and its per cent sign or MW, outside tags, scripts and code."""
+    skipped = r"<(script|style|pre|code)\b.*?</\1>|<[^>]+>"
+    joined = {" %": "\u00a0%", " MW": "\u00a0MW"}
+    return re.sub(rf"{skipped}|(?<=\d) (?:%|MW\b)", lambda m: joined.get(m.group(), m.group()), markup, flags=re.S)
+
+
+def page_meta(notebook: dict[str, Any]) -> tuple[str, str]:
+    """Title (the question) and answer of an executed notebook."""
+    title, answer = "", ""
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if not title and cell["cell_type"] == "markdown" and source.lstrip().startswith("# "):
+            title = source.lstrip().splitlines()[0][2:].strip()
+        for output in cell.get("outputs", []):
+            markup = "".join(output.get("data", {}).get("text/html", ""))
+            found = re.search(r'<p class="answer">(.*?)</p>', markup, re.S)
+            if found and not answer:
+                answer = html.unescape(re.sub(r"<[^>]+>", "", found.group(1)))
+    return title, answer
+
+
+def render_page(
+    notebook: dict[str, Any], name: str, names: list[str], standalone: bool = False, index: str = ""
+) -> str:
+    """The page of an executed notebook.
+
+    Parameters
+    ----------
+    notebook : dict
+        Executed and normalised.
+    name : str
+        Its name.
+    names : list of str
+        All pages in order, for previous and next.
+    standalone : bool
+        Whether to inline the shared assets, for one file to mail.
+    index : str
+        Extra HTML at the end of the page, for the site's index.
+    """
+    charts: list[dict[str, Any]] = []
+    contents: list[tuple[str, str]] = []
+    used: set[str] = set()
+    parts = []
+    for cell in notebook["cells"]:
+        source, tags = "".join(cell["source"]), cell.get("metadata", {}).get("tags", [])
+        if cell["cell_type"] == "markdown":
+            parts.append(_glossary(_with_ids(to_html(source), contents), used))
+            continue
+        if cell["cell_type"] != "code":
+            continue
+        shown = "open" if "injected-parameters" in tags else ""
+        label = (
+            "Parameters of this run"
+            if "injected-parameters" in tags
+            else "Parameters"
+            if "parameters" in tags
+            else "Code"
+        )
+        if source.strip():
+            parts.append(f'<details class="code" {shown}><summary>{label}</summary>{_code(source)}</details>')
+        outputs = [_output(output, charts) for output in cell.get("outputs", []) if output.get("name") != "stderr"]
+        parts += [_with_ids(markup, contents) for markup in outputs if markup]
+    title, answer = page_meta(notebook)
+    position = names.index(name) if name in names else -1
+    from rackecon.press.site import assets
+
+    return str(
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            title=title or name,
+            description=answer[:200],
+            body=_unbroken("\n".join(parts)),
+            contents=contents,
+            name=name,
+            previous=names[position - 1] if position > 0 else "",
+            next=names[position + 1] if 0 <= position < len(names) - 1 else "",
+            has_charts=bool(charts),
+            has_live='id="live"' in "".join(parts),
+            standalone=standalone,
+            assets=assets() if standalone else {},
+            index=_unbroken(index),
+        )
+    )

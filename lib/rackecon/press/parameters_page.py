@@ -1,0 +1,71 @@
+"""The page of every parameter of every notebook: default, unit, what is allowed, what it means."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rackecon.appraisal.parameters import Parameter, notebook_path, read_parameters
+from rackecon.figures.tables import framed
+from rackecon.words import page_words
+
+__all__ = ["parameters_page"]
+
+COLUMNS = ("parameter", "type", "default", "unit", "allowed", "meaning")
+TITLE = "What can be changed in each notebook?"
+
+
+def _cells(item: Parameter) -> str:
+    unit = "" if item.unit == "-" else item.unit
+    default = json.dumps(item.default, ensure_ascii=False)
+    words = "".join(f"<td>{html.escape(word)}</td>" for word in (unit, item.range, item.meaning))
+    return (
+        f'<tr><th scope="row"><code>{html.escape(item.name)}</code></th><td>{item.kind}</td>'
+        f"<td><code>{html.escape(default)}</code></td>{words}</tr>"
+    )
+
+
+def _table(name: str, title: str) -> str:
+    rows = [_cells(item) for item in read_parameters(notebook_path(name)).values()]
+    heads = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
+    body = f"<tbody>{''.join(rows)}</tbody>"
+    shown = framed(f"Parameters of {name}", heads, body, columns=len(COLUMNS), rows=len(rows), folded=False)
+    return f'<h2 id="{name}"><a href="{name}.html">{html.escape(title)}</a></h2>{shown}'
+
+
+def _title(name: str) -> str:
+    found: dict[str, Any] = json.loads(notebook_path(name).read_text(encoding="utf-8"))
+    lines = ("".join(cell["source"]).lstrip() for cell in found["cells"] if cell["cell_type"] == "markdown")
+    return next((text.splitlines()[0][2:].strip() for text in lines if text.startswith("# ")), name)
+
+
+def parameters_page(names: Sequence[str]) -> str:
+    """The page as HTML.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Notebooks, in order.
+    """
+    from rackecon.press.html import environment
+
+    example = next(item for item in read_parameters(notebook_path(names[0])).values() if item.type in ("int", "float"))
+    command = f"rackecon report {names[0]} -p {example.name} {json.dumps(example.default)} --name mine"
+    tables = "".join(_table(name, _title(name)) for name in names)
+    about = (
+        f"<p>One of them changed: <code>{html.escape(command)}</code>. A list is given as JSON. Without a notebook's "
+        "name the value goes to every notebook that takes it.</p>"
+    )
+    return str(
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            title=TITLE,
+            description="Every parameter of every notebook with default, unit and range",
+            body=f"<h1>{TITLE}</h1>{about}{tables}",
+            contents=[(name, page_words(name)) for name in names],
+            name="parameters",
+        )
+    )

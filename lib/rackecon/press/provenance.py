@@ -1,0 +1,55 @@
+"""The last cell of a page: what it ran with, which data it read, and how to run it again."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import rackecon
+from rackecon import catalog
+from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.catalog.paths import tables_read
+from rackecon.figures.display import Html
+from rackecon.figures.tables import framed
+
+__all__ = ["provenance"]
+
+COLUMNS = ("parameter", "value", "meaning", "allowed")
+PACKAGES = ("altair", "numpy", "pandas", "scipy")
+
+
+def provenance(name: str, namespace: Mapping[str, Any]) -> Html:
+    """Parameters with meaning, versions, digests of the tables read, and the command that reruns the page.
+
+    No clock time and no commit: they could never reproduce.
+    """
+    declared = read_parameters(notebook_path(name))
+    rows, command = [], f"rackecon report {name}"
+    for item in declared.values():
+        value = namespace.get(item.name, item.default)
+        changed = value != item.default
+        shown = json.dumps(value, ensure_ascii=False)
+        if changed:
+            command += f" -p {item.name} '{shown if not isinstance(value, str) else value}'"
+        mark = " (changed)" if changed else ""
+        rows.append(
+            f'<tr><th scope="row"><code>{item.name}</code></th><td>{html.escape(shown)}{mark}</td>'
+            f"<td>{html.escape(item.meaning)}</td><td>{html.escape(item.allowed)}</td></tr>"
+        )
+    example = next((item for item in declared.values() if item.type in ("int", "float")), None)
+    if command.endswith(name) and example is not None:
+        command += f" -p {example.name} {json.dumps(example.default)}"
+    command += " --name mine"
+    tables = ", ".join(f"{t} {catalog.table_digest(t)}" for t in sorted(tables_read()))
+    libraries = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
+    body = f"<tbody>{''.join(rows)}</tbody>"
+    markup = (
+        framed("Parameters of this page", head, body, columns=len(COLUMNS), rows=len(rows), folded=False)
+        + f"<p>Run it yourself: <code>{html.escape(command)}</code></p>"
+        f'<p class="kicker">rackecon {rackecon.__version__}; {libraries}. Data read (first digits of each digest): {tables}.</p>'
+    )
+    return Html(markup, command)

@@ -1,0 +1,182 @@
+"""Execute notebooks with papermill, normalise them so that two runs are identical, render them, move them into place."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_parameters, validate
+from rackecon.errors import InputError
+
+__all__ = ["Outcome", "execute", "normalise", "report_names", "reports_dir", "run_reports"]
+
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+LANGUAGE = {"name": "python"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one notebook went: seconds, or the fault in one line."""
+
+    name: str
+    seconds: float
+    fault: str
+
+
+def reports_dir() -> Path:
+    """Folder of the committed reports."""
+    return notebooks_dir().parent / "reports"
+
+
+def report_names() -> list[str]:
+    """Names of the report notebooks, in order; the template is not one."""
+    return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
+
+
+def normalise(notebook: dict[str, Any]) -> dict[str, Any]:
+    """A notebook without what differs between two equal runs: times, random ids, patch versions."""
+    notebook["metadata"] = {"kernelspec": dict(KERNELSPEC), "language_info": dict(LANGUAGE)}
+    for i, cell in enumerate(notebook["cells"]):
+        tags = cell.get("metadata", {}).get("tags", [])
+        cell["metadata"] = {"tags": tags} if tags else {}
+        cell["id"] = f"cell-{i:02d}"
+        for output in cell.get("outputs", []):
+            output.get("metadata", {}).pop("transient", None)
+    return notebook
+
+
+def _with_known_pictures(notebook: dict[str, Any], name: str) -> dict[str, Any]:
+    """The notebook with the committed report's pictures where its charts are the same."""
+    from rackecon.figures.pictures import keep_pictures
+
+    committed = reports_dir() / f"{name}.ipynb"
+    try:
+        before = json.loads(committed.read_text(encoding="utf-8"))
+        return keep_pictures(notebook, before)
+    except (OSError, ValueError, KeyError):
+        return notebook  # no committed report, or one that cannot be read: fresh pictures
+
+
+def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
+    """Execute and render one notebook into a folder; the good files there are replaced only by good ones."""
+    import time
+
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    begun = time.perf_counter()
+    folder = Path(target)
+    # papermill cannot read "float | None" and calls such parameters unknown; they were checked above
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
+    with tempfile.TemporaryDirectory(prefix="rackecon-") as scratch:
+        out = Path(scratch) / f"{name}.ipynb"
+        try:
+            papermill.execute_notebook(
+                str(notebook_path(name)),
+                str(out),
+                parameters=dict(parameters),
+                progress_bar=False,
+                kernel_name="python3",
+                cwd=scratch,
+                log_output=False,
+                extra_arguments=["--log-level=ERROR"],  # the kernel's warnings of its own set-up are not the report's
+            )
+        except PapermillExecutionError as error:
+            cell = error.exec_count if error.exec_count is not None else "?"
+            message = " ".join(str(error.evalue).split())[:300]
+            return Outcome(name, time.perf_counter() - begun, f"{name}: cell {cell}: {error.ename}: {message}")
+        notebook = _with_known_pictures(normalise(json.loads(out.read_text(encoding="utf-8"))), name)
+        text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        from rackecon.press.html import render_page
+
+        page = render_page(notebook, name, report_names())
+        folder.mkdir(parents=True, exist_ok=True)
+        for ending, content in (("ipynb", text), ("html", page)):
+            fresh = folder / f".{name}.{ending}.new"
+            fresh.write_text(content, encoding="utf-8")
+            os.replace(fresh, folder / f"{name}.{ending}")
+    return Outcome(name, time.perf_counter() - begun, "")
+
+
+def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Parameters of each notebook, all faults found before any kernel starts."""
+    chosen = list(names)
+    declared = {name: read_parameters(notebook_path(name)) for name in chosen}
+    if len(chosen) == 1:
+        faults = validate(chosen[0], declared[chosen[0]], given)
+        if faults:
+            raise InputError("; ".join(faults) if len(faults) > 1 else faults[0])
+        return {chosen[0]: dict(given)}
+    everywhere = {key: parameter for known in declared.values() for key, parameter in known.items()}
+    faults = validate("report", everywhere, given)
+    if faults:
+        raise InputError(faults[0])
+    return {name: {key: value for key, value in given.items() if key in known} for name, known in declared.items()}
+
+
+def run_reports(
+    names: Iterable[str],
+    given: Mapping[str, Any],
+    target: Path,
+    jobs: int = 2,
+    tell: Callable[[int, int, Outcome], None] | None = None,
+) -> list[Outcome]:
+    """Execute notebooks in parallel and render them, with their shared assets and an index page.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Notebooks.
+    given : mapping
+        Parameters; each notebook takes those it declares, and a name that none declares is refused.
+    target : Path
+        Folder to write.
+    jobs : int
+        Notebooks at a time.
+    tell : callable, optional
+        Called with done, total and the outcome as each one ends.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of ``names``. A failed notebook leaves the last good report in place.
+
+    Raises
+    ------
+    InputError
+        Unknown notebook or parameter, wrong type, out of range; before any kernel starts.
+    """
+    chosen = [notebook_path(name).stem for name in names]
+    parameters = _checked(chosen, given)
+    from rackecon.press.site import write_assets, write_index, write_reference
+
+    write_assets(target)
+    outcomes: dict[str, Outcome] = {}
+    workers = max(1, min(jobs, len(chosen)))
+    if workers == 1:
+        for name in chosen:
+            outcomes[name] = execute(name, parameters[name], str(target))
+            if tell:
+                tell(len(outcomes), len(chosen), outcomes[name])
+    else:
+        import multiprocessing
+
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            tasks = {pool.submit(execute, name, parameters[name], str(target)): name for name in chosen}
+            for task in as_completed(tasks):
+                outcomes[tasks[task]] = task.result()
+                if tell:
+                    tell(len(outcomes), len(chosen), outcomes[tasks[task]])
+    if set(chosen) == set(report_names()):  # a whole site
+        write_reference(target, report_names())
+    write_index(target)
+    return [outcomes[name] for name in chosen]

@@ -1,0 +1,1 @@
+"""Sweeps: grids of points that outgrow memory, patience or one machine."""

@@ -1,0 +1,197 @@
+"""One chunk of a sweep: frontiers searched once per distinct physics, money for all of its points at once."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any, Final
+
+import numpy as np
+
+from rackecon.appraisal.assumptions import assumptions
+from rackecon.appraisal.money import cards_for, platform_costs, platforms_for
+from rackecon.economics.money_step import level_price_factor, money_step
+from rackecon.economics.power import draw_share, drawn_kw_per_gpu
+from rackecon.economics.power_table import draw_curve
+from rackecon.errors import InputError
+from rackecon.sweeps.grid import MONEY, PHYSICS, SETTINGS, grid_from_text, points_of
+from rackecon.units import HOURS_PER_YEAR
+
+__all__ = ["RESULTS", "chunk_bytes", "data_digests", "run_chunk"]
+
+RESULTS: Final = (
+    "total_tok_s_per_gpu",
+    "output_tok_s_per_gpu",
+    "tok_s_per_user",
+    "tpot_ms",
+    "ttft_ms",
+    "revenue_usd_per_gpu_hour",
+    "cost_usd_per_gpu_hour",
+    "profit_usd_per_gpu_hour",
+    "gross_margin",
+    "cost_usd_per_mtok_total",
+    "cost_usd_per_mtok_output",
+    "break_even_price_factor",
+    "profit_usd_per_rack_year",
+    "profit_usd_per_mw_year",
+)
+"""Columns of numbers; ``layout`` and ``reason`` are text."""
+KEPT_POINTS: Final = 4096  # pairs of points and operating points evaluated at once: bounds memory
+
+
+def data_digests() -> dict[str, str]:
+    """Digest of every table, the user's rows included."""
+    from rackecon import catalog
+
+    return {name: catalog.table_digest(name) for name in catalog.table_names()}
+
+
+def run_chunk(text: str, first: int, count: int, digests: dict[str, str] | None = None) -> Any:
+    """Points ``first`` to ``first + count`` of a grid as an Arrow table: the one function that every worker runs.
+
+    Parameters
+    ----------
+    text : str
+        The grid file.
+    first, count : int
+        Numbers of the points.
+    digests : dict, optional
+        What the sweep was started with; a worker with other data refuses.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``point``, every parameter given, :data:`RESULTS`, ``layout``, ``reason``.
+    """
+    import pyarrow as pa
+
+    if digests is not None and digests != data_digests():
+        raise InputError("a worker reads other data than the sweep was started with")
+    points = points_of(grid_from_text(text), first, count)
+    results = {name: np.full(count, math.nan) for name in RESULTS}
+    words = {name: np.full(count, "", dtype=object) for name in ("layout", "reason")}
+    names = [name for name in points if name in (*PHYSICS, *SETTINGS)]
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for index, key in enumerate(zip(*(points[name].tolist() for name in names), strict=True)):
+        groups.setdefault(tuple(None if k != k else k for k in key), []).append(index)
+    records = lru_cache(maxsize=None)(_records)  # for this chunk alone: its tables do not change under it
+    for key, rows in groups.items():
+        fixed = dict(zip(names, key, strict=True))
+        front = _front(_search_options(fixed))
+        if not len(front):
+            words["reason"][rows] = front.reason
+            continue
+        settings = tuple((name, fixed[name]) for name in SETTINGS if name in fixed)
+        found = records(fixed["accelerator"], fixed["model"], settings)
+        _fill(fixed, front, found, np.array(rows), points, results, words)
+    columns: dict[str, Any] = {"point": pa.array(np.arange(first, first + count, dtype=np.int64))}
+    for name, values in points.items():
+        if values.dtype == object:
+            columns[name] = pa.array([None if v is None else str(v) for v in values], pa.string()).dictionary_encode()
+        else:
+            columns[name] = pa.array(values, pa.float64(), from_pandas=True)
+    columns |= {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in results.items()}
+    columns |= {name: pa.array(values, pa.string()).dictionary_encode() for name, values in words.items()}
+    return pa.table({n: c.cast(pa.string()) if pa.types.is_dictionary(c.type) else c for n, c in columns.items()})
+
+
+def chunk_bytes(text: str, first: int, count: int, digests: dict[str, str] | None = None) -> bytes:
+    """A chunk as the bytes of its Parquet file: small to send, and nothing left to do but write it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = pa.BufferOutputStream()
+    pq.write_table(run_chunk(text, first, count, digests), out, compression="zstd")
+    return bytes(out.getvalue())
+
+
+@lru_cache(maxsize=512)
+def _front(settings: tuple[tuple[str, Any], ...]) -> Any:
+    from rackecon.serving.frontier import search
+
+    options = dict(settings)
+    where = [options.pop(name) for name in ("accelerator", "model", "isl_tokens", "osl_tokens")]
+    return search(*where, **options)
+
+
+def _search_options(fixed: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    physics = {n: v for n, v in fixed.items() if n in PHYSICS and v is not None}
+    if "max_gpus" in physics:
+        physics["max_gpus"] = int(physics["max_gpus"])
+    return tuple(sorted(physics.items()))
+
+
+def _records(accelerator: str, model: str, settings: tuple[tuple[str, Any], ...]) -> tuple[Any, Any, Any]:
+    """Assumptions, platform and price card (None where nothing is listed) of a point."""
+    assume = assumptions(**dict(settings))
+    return assume, platforms_for([accelerator], assume)[accelerator], cards_for([model], assume)[model]
+
+
+def _fill(
+    fixed: dict[str, Any], front: Any, found: tuple[Any, Any, Any], rows: Any, points: Any, results: Any, words: Any
+) -> None:
+    """Results of all the points that share physics and records."""
+    assume, platform, card = found
+    # Highest throughput first, so that of equal profits the most productive point is taken
+    order = np.argsort(-np.asarray(front.rows["total_tok_s_per_gpu"], dtype=float), kind="stable")
+    op = {name: np.asarray(values)[order] for name, values in front.rows.items()}
+    load = op["concurrency"].astype(float) / op["gpus"].astype(float)
+    it_kw = platform.it_kw_per_gpu
+    drawn = (
+        np.full(len(load), math.nan)
+        if math.isnan(it_kw)
+        else np.asarray(drawn_kw_per_gpu(platform.tdp_w, it_kw, draw_share(draw_curve(), load)))
+    )
+    reason = platform.reason if card is not None else "no standard listing of the model at the as-of date"
+    prices = dict.fromkeys(("fresh_input", "cached_input", "output"), 0.0)
+    if card is not None:
+        prices = {name: float(np.nan_to_num(getattr(card, name))) for name in prices}
+    step_rows = max(KEPT_POINTS // len(load), 1) * 16
+    for start in range(0, len(rows), step_rows):
+        some = rows[start : start + step_rows]
+        money = {n: points[n][some][:, None] if n in points else getattr(assume, n) for n in MONEY}
+        level = level_price_factor(money["wacc"], money["price_decline_per_year"], money["horizon_years"])
+        ends: Any = SimpleNamespace(
+            **{n: money[n] for n in ("electricity_usd_per_kwh", "utilisation", "cost_factor")}, pue=assume.pue
+        )
+        cost = np.broadcast_to(platform_costs([platform] * len(load), ends, drawn)[0], (len(some), len(load)))
+        step = money_step(
+            total_tok_s_per_gpu=op["total_tok_s_per_gpu"],
+            output_tok_s_per_gpu=op["output_tok_s_per_gpu"],
+            price_fresh_input_usd_per_mtok=prices["fresh_input"],
+            price_cached_input_usd_per_mtok=prices["cached_input"],
+            price_output_usd_per_mtok=prices["output"],
+            cost_usd_per_gpu_hour=cost,
+            prefix_cache_hit=float(fixed.get("prefix_cache_hit") or 0.0),
+            utilisation=money["utilisation"],
+            licence_share=money["licence_share"],
+            free_share=money["free_share"],
+            price_factor=money["price_factor"] * level,
+        )
+        paid = card is not None and not platform.reason
+        score = step.profit_usd_per_gpu_hour if paid else np.zeros_like(cost)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            digits = 10.0 ** (8 - np.floor(np.log10(np.abs(np.where(score == 0, 1.0, score)))))
+        best = np.argmax(np.where(np.isfinite(score), np.round(score * digits) / digits, -np.inf), axis=1)
+        row = np.arange(len(some))
+        for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user", "tpot_ms", "ttft_ms"):
+            results[name][some] = op[name][best]
+        words["layout"][some] = op["layout"][best]
+        words["reason"][some] = reason
+        chosen = np.where(np.isfinite(cost[row, best]), cost[row, best], math.nan)
+        results["cost_usd_per_gpu_hour"][some] = chosen
+        sold = np.broadcast_to(money["utilisation"], cost.shape)[:, 0]
+        for name in ("total", "output"):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                per = chosen / (op[f"{name}_tok_s_per_gpu"][best] * sold * 3600.0) * 1e6
+            results[f"cost_usd_per_mtok_{name}"][some] = np.where(np.isfinite(per), per, math.nan)
+        if card is None:
+            continue
+        names = ("revenue_usd_per_gpu_hour", "profit_usd_per_gpu_hour", "gross_margin", "break_even_price_factor")
+        for name in names:
+            value = np.broadcast_to(getattr(step, name), cost.shape)[row, best]
+            results[name][some] = np.where(np.isfinite(value), value, math.nan)
+        yearly = results["profit_usd_per_gpu_hour"][some] * HOURS_PER_YEAR
+        results["profit_usd_per_rack_year"][some] = yearly * platform.gpus_per_rack
+        results["profit_usd_per_mw_year"][some] = yearly * platform.gpus_per_mw

@@ -1,0 +1,1 @@
+"""Uncertainty: distributions, draws, and what they say of the answer."""

@@ -1,0 +1,234 @@
+"""What the draws say: percentiles, who wins how often, and what choosing the wrong platform costs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.errors import InputError, unknown_name
+from rackecon.uncertainty.propagate import OUTPUTS, Outcomes
+from rackecon.uncertainty.ranking import DECIDED_SHARE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["compare", "pairwise", "percentiles", "summary", "win_table"]
+
+FloatArray = NDArray[np.float64]
+WINDOW: Final = 0.035
+
+
+def percentiles(values: FloatArray, shares: Sequence[float] = (0.05, 0.5, 0.95)) -> FloatArray:
+    """Percentiles of draws along the last axis, steadied by local regression on the ordered draws.
+
+    Parameters
+    ----------
+    values : ndarray
+        ``(..., draws)``.
+    shares : sequence of float
+        Between 0 and 1.
+
+    Returns
+    -------
+    ndarray
+        ``(len(shares), ...)``. A weighted parabola through the order statistics within 3.5 % of the share, against
+        normal scores, read at the share; the plain order statistic where draws are few or infinite. NaN where a draw
+        is NaN.
+
+    Examples
+    --------
+    >>> from rackecon.uncertainty.sampling import normal_points
+    >>> z = normal_points(4096, 1)[:, 0]
+    >>> [round(float(x), 2) for x in percentiles(z)]
+    [-1.64, 0.0, 1.64]
+    """
+    from scipy.special import ndtri
+
+    data = np.sort(np.atleast_2d(np.asarray(values, dtype=float)), axis=-1)
+    n = data.shape[-1]
+    flat = data.reshape(-1, n)
+    position = (np.arange(n) + 0.5) / n
+    out = np.empty((len(shares), len(flat)))
+    for i, share in enumerate(shares):
+        with np.errstate(invalid="ignore"):
+            out[i] = np.quantile(flat, share, axis=1, method="closest_observation")
+        near = np.abs(position - share) < WINDOW
+        if near.sum() < 50:
+            continue
+        weight = np.sqrt(1.0 - ((position[near] - share) / WINDOW) ** 2)
+        line = np.stack([(ndtri(position[near]) - ndtri(share)) ** k for k in range(3)], axis=1)
+        good = np.isfinite(flat[:, near]).all(axis=1)
+        if good.any():
+            # the parabola's value at the share is one weighted sum of the draws: weights once for all rows
+            out[i, good] = flat[good][:, near] @ (np.linalg.pinv(line * weight[:, None])[0] * weight)
+    out[:, np.isnan(flat).any(axis=1)] = np.nan
+    return out.reshape((len(shares), *np.shape(values)[:-1]))
+
+
+def _known(outcomes: Outcomes, output: str) -> FloatArray:
+    if output not in outcomes.values:
+        raise unknown_name("output", output, OUTPUTS)
+    return outcomes.values[output]
+
+
+def summary(outcomes: Outcomes, outputs: Sequence[str] = OUTPUTS) -> pd.DataFrame:
+    """5th, 50th and 95th percentile of every output of every cell.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    outputs : sequence of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: ``model, scenario, accelerator, platform, output, p5, p50, p95, loss_share, served_share, reason``.
+        ``loss_share`` is the share of draws with a loss, ``served_share`` that in which the limits could be met.
+    """
+    import pandas as pd
+
+    parts = []
+    cells = outcomes.portfolio.cells
+    heads = pd.DataFrame(
+        {
+            "model": [c.model for c in cells],
+            "scenario": [c.scenario for c in cells],
+            "accelerator": [c.accelerator for c in cells],
+            "platform": [c.platform.label for c in cells],
+        }
+    )
+    loss = np.mean(outcomes.values["profit_usd_per_gpu_year"] < 0, axis=1)
+    for output in outputs:
+        low, middle, high = percentiles(_known(outcomes, output))
+        parts.append(
+            heads.assign(
+                output=output,
+                p5=low,
+                p50=middle,
+                p95=high,
+                loss_share=loss,
+                served_share=outcomes.served.mean(axis=1),
+                reason=[c.reason for c in cells],
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def compare(drawn: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Win shares, expected regret and pairwise win shares of alternatives drawn together.
+
+    Parameters
+    ----------
+    drawn : ndarray
+        ``(alternatives, draws)``, more is better; NaN for one without a result, which never wins.
+
+    Returns
+    -------
+    tuple of ndarray
+        Share of draws in which each is best *and earns*; mean shortfall from the best of each draw (not choosing at
+        all, 0, counts among the choices); ``pair[a, b]``, the share in which a beats b (ties half).
+
+    Examples
+    --------
+    >>> wins, regret, pair = compare(np.array([[1.0, 3.0], [2.0, 1.0]]))
+    >>> wins.tolist(), regret.tolist(), float(pair[0, 1])
+    ([0.5, 0.5], [0.5, 1.0], 0.5)
+    """
+    drawn = np.asarray(drawn, dtype=float)
+    if drawn.ndim != 2 or not drawn.size:
+        raise InputError(f"draws of alternatives expected as (alternatives, draws), got shape {drawn.shape}")
+    filled = np.where(np.isnan(drawn), -np.inf, drawn)
+    best = np.argmax(filled, axis=0)
+    top = filled[best, np.arange(filled.shape[1])]
+    wins = np.bincount(best[top > 0], minlength=len(filled)) / filled.shape[1]
+    regret = np.mean(np.maximum(top, 0.0) - filled, axis=1)
+    with np.errstate(invalid="ignore"):
+        gap = filled[:, None, :] - filled[None, :, :]
+    pair = np.mean((gap > 0) + 0.5 * ((gap == 0) | np.isnan(gap)), axis=2)
+    return wins, np.where(np.isneginf(filled).any(axis=1), np.nan, regret), pair
+
+
+def win_table(outcomes: Outcomes, metric: str = "profit_usd_per_rack_year") -> pd.DataFrame:
+    """Who wins how often, with percentiles and expected regret, one row per platform of every comparison.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    metric : str
+        An output that more is better of.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``model, scenario, accelerator, platform, metric, p5, p50, p95, win_share, expected_regret, beats_next_share,
+        rank, verdict, draws``. Sorted by median; ``verdict`` is the winner's id, ``too close to call`` where it
+        wins under 80 % of draws, ``nobody earns`` or ``no result``.
+    """
+    import pandas as pd
+
+    drawn = _known(outcomes, metric)
+    parts = []
+    for case in outcomes.portfolio.cases:
+        for model in outcomes.portfolio.plan.models:
+            at = outcomes.rows(model, case)
+            wins, regret, pair = compare(drawn[at])
+            low, middle, high = percentiles(drawn[at])
+            cells = [outcomes.portfolio.cells[i] for i in at]
+            frame = pd.DataFrame(
+                {
+                    "model": model,
+                    "scenario": case,
+                    "accelerator": [c.accelerator for c in cells],
+                    "platform": [c.platform.label for c in cells],
+                    "metric": metric,
+                    "p5": low,
+                    "p50": middle,
+                    "p95": high,
+                    "win_share": wins,
+                    "expected_regret": regret,
+                    "place": range(len(cells)),
+                }
+            ).sort_values(["p50", "accelerator"], ascending=[False, True], na_position="last", kind="stable")
+            order = frame.pop("place").to_numpy()
+            frame["beats_next_share"] = [
+                float(pair[a, b]) if np.isfinite(middle[a]) and np.isfinite(middle[b]) else np.nan
+                for a, b in itertools.pairwise(order)
+            ] + [np.nan]
+            known = int(np.isfinite(frame["p50"]).sum())
+            frame["rank"] = [k + 1 if k < known else 0 for k in range(len(frame))]
+            frame["verdict"] = _verdict(frame, known)
+            parts.append(frame.assign(draws=outcomes.draws))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _verdict(frame: pd.DataFrame, known: int) -> str:
+    if not known:
+        return "no result"
+    first = frame.iloc[0]
+    if first["p50"] <= 0:
+        return "nobody earns"
+    if first["win_share"] < DECIDED_SHARE:
+        return "too close to call"
+    return str(first["accelerator"])
+
+
+def pairwise(outcomes: Outcomes, model: str, scenario: str, metric: str = "profit_usd_per_rack_year") -> pd.DataFrame:
+    """Share of draws in which the row's platform beats the column's; NaN where either has no result."""
+    import pandas as pd
+
+    at = outcomes.rows(model, scenario)
+    if not len(at):
+        raise unknown_name(
+            "comparison", f"{model} {scenario}", [f"{c.model} {c.scenario}" for c in outcomes.portfolio.cells]
+        )
+    drawn = _known(outcomes, metric)[at]
+    names = [outcomes.portfolio.cells[i].accelerator for i in at]
+    share = compare(drawn)[2]
+    gone = np.isnan(drawn).any(axis=1)
+    share[gone, :], share[:, gone] = np.nan, np.nan
+    np.fill_diagonal(share, np.nan)
+    return pd.DataFrame(share, index=names, columns=names)

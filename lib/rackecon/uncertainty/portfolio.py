@@ -1,0 +1,168 @@
+"""Platforms x models x scenarios ready to be drawn: prices, costs, distributions, and short lists of configurations.
+
+A cell's search is run in full at *scout* points: every physical input at its median, and each one far out alone. What
+could be best at any of them, a tenth of all configurations, is what other physical points are evaluated on. How often
+that misses what a full search finds is measured (:mod:`rackecon.uncertainty.shortlist_check`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.appraisal.money import Platform, cards_for, platforms_for
+from rackecon.economics.price_table import listings
+from rackecon.economics.revenue import PriceCard
+from rackecon.uncertainty.distributions import Distribution, distributions, recentred
+from rackecon.uncertainty.sampling import Design, design
+from rackecon.uncertainty.shortlist import KEPT, exact_rows, scouts, shortlist, work_at
+
+if TYPE_CHECKING:
+    from rackecon.catalog import Scenario
+
+__all__ = ["Cell", "Portfolio", "portfolio"]
+
+FloatArray = NDArray[np.float64]
+Rows = Mapping[str, NDArray[Any]]
+RECENTRED: Final = {
+    "utilisation": "utilisation",
+    "wacc": "wacc",
+    "electricity_usd_per_kwh": "electricity_usd_per_kwh",
+    "pue": "pue",
+    "price_decline": "price_decline_per_year",
+    "life_years": "horizon_years",
+}
+"""Inputs whose median is an assumption of the report: another assumption moves the whole distribution."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One platform serving one model under one scenario, ready to be drawn."""
+
+    accelerator: str
+    model: str
+    scenario: str
+    reason: str
+    platform: Platform
+    card: PriceCard | None
+    platform_index: int
+    model_index: int
+    price: tuple[float, float, float, float]
+    """Lowest, 10th and 90th percentile, highest price level: factors on the card."""
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Cells of platforms x models x scenarios with the distributions and factors behind their draws."""
+
+    cells: tuple[Cell, ...]
+    cases: Mapping[str, Scenario]
+    inputs: Mapping[str, Distribution]
+    plan: Design
+    assume: Assumptions
+    options: Mapping[str, Any] = field(default_factory=dict)
+    lists: dict[tuple[Any, ...], Rows] = field(default_factory=dict, compare=False, repr=False)
+    """Short lists already made, by cell and physical point."""
+    places: dict[tuple[Any, ...], NDArray[np.intp]] = field(default_factory=dict, compare=False, repr=False)
+    """Rows of the full search behind them."""
+
+    def listed(self, cell: Cell, scores: FloatArray) -> Rows:
+        """Short list of a cell at one physical point: of a full search at a scout point, of the pool elsewhere."""
+        key = self._key(cell, scores)
+        if key not in self.lists:
+            known = scouts(cell.model, self.cases[cell.scenario])
+            only = None if (known == scores).all(axis=1).any() else self.pool(cell)
+            rows = self._searched(cell, scores, only)
+            at = shortlist(rows, self.cases[cell.scenario])
+            self.lists[key] = {name: rows[name][at] if rows else np.array([]) for name in KEPT}
+            self.places[key] = at if only is None else only[at]
+        return self.lists[key]
+
+    def pool(self, cell: Cell) -> NDArray[np.intp]:
+        """Rows of the full search that could be best at any scout point."""
+        key = (cell.accelerator, cell.model, cell.scenario)
+        if key not in self.places:
+            known = scouts(cell.model, self.cases[cell.scenario])
+            for scores in known:
+                self.listed(cell, scores)
+            self.places[key] = np.unique(np.concatenate([self.places[self._key(cell, at)] for at in known]))
+        return self.places[key]
+
+    def _key(self, cell: Cell, scores: FloatArray) -> tuple[Any, ...]:
+        return (cell.accelerator, cell.model, cell.scenario, *scores.tolist())
+
+    def _searched(self, cell: Cell, scores: FloatArray, only: NDArray[np.intp] | None) -> Rows:
+        if only is not None and not len(only):
+            return {}
+        work = work_at(self.cases[cell.scenario], cell.model, self.inputs, scores[None, :])
+        return exact_rows(cell.accelerator, cell.model, work, 0, self.options, only)
+
+
+def portfolio(
+    accelerators: Sequence[str],
+    models: Sequence[str],
+    scenarios: Iterable[str | Scenario],
+    *,
+    price_cards: Mapping[str, PriceCard] | None = None,
+    search_options: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Distribution] | None = None,
+    **overrides: Any,
+) -> Portfolio:
+    """Search the short lists and line up distributions, prices and costs.
+
+    Parameters
+    ----------
+    accelerators, models : sequence of str
+        Ids.
+    scenarios : iterable of str or Scenario
+        Ids of data/scenarios.csv or records.
+    price_cards, search_options : mapping, optional
+        As in :func:`rackecon.appraisal.evaluate.evaluate`.
+    inputs : mapping of Distribution, optional
+        Those of data/distributions.csv by default; their medians follow the assumptions.
+    **overrides
+        Fields of :class:`~rackecon.appraisal.assumptions.Assumptions`.
+
+    Returns
+    -------
+    Portfolio
+    """
+    from rackecon import catalog
+
+    assume = assumptions(**overrides)
+    known = dict(inputs) if inputs is not None else distributions()
+    for name, owner in RECENTRED.items():
+        known[name] = recentred(known[name], float(getattr(assume, owner)))
+    cases = {c.id: c for c in (catalog.scenario(s) if isinstance(s, str) else s for s in scenarios)}
+    platforms = platforms_for(accelerators, assume)
+    cards = cards_for(models, assume, price_cards)
+    widths = {name: _price_width(name, assume, known["price_level"]) for name in models}
+    cells = []
+    for case in cases.values():
+        for m, name in enumerate(models):
+            for p, key in enumerate(accelerators):
+                reason = platforms[key].reason
+                if cards[name] is None:
+                    reason = "no standard listing of the model at the as-of date"
+                cells.append(Cell(key, name, case.id, reason, platforms[key], cards[name], p, m, widths[name]))
+    return Portfolio(
+        tuple(cells), cases, known, design(accelerators, models, known), assume, dict(search_options or {})
+    )
+
+
+def _price_width(model: str, assume: Assumptions, item: Distribution) -> tuple[float, float, float, float]:
+    """Lowest, 10th and 90th percentile, highest output price over the median; the table's where few list the model."""
+    from rackecon import catalog
+
+    found = listings(catalog.table("prices"), model, assume.as_of_date)["output"].to_numpy(dtype=float)
+    found = found[found > 0]
+    if len(found) < 3:
+        return 0.0, item.low, item.high, math.inf
+    least, low, high, most = np.quantile(found / np.median(found), [0.0, 0.1, 0.9, 1.0])
+    return float(least), min(float(low), 1.0), max(float(high), 1.0), float(most)

@@ -1,0 +1,364 @@
+"""From uncertain inputs to money: every draw chooses its own most profitable configuration inside the latency limits.
+
+Serving rates come from short lists (:mod:`rackecon.uncertainty.shortlist`), are moved by the serving model's own error,
+checked against the limits, priced and costed with the functions of :mod:`rackecon.economics`. With every input at its
+median the result is that of :func:`rackecon.appraisal.evaluate.evaluate`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.appraisal.money import Platform
+from rackecon.economics.money_step import level_price_factor, money_step, per_year
+from rackecon.economics.power import draw_share, drawn_kw_per_gpu
+from rackecon.economics.power_table import draw_curve
+from rackecon.economics.restated import restated_cost_usd_per_gpu_hour
+from rackecon.economics.returns import returns
+from rackecon.economics.tokens import cost_usd_per_mtok
+from rackecon.errors import InputError, unknown_name
+from rackecon.evidence.intervals import interval_factors
+from rackecon.uncertainty.distributions import Z90, two_piece
+from rackecon.uncertainty.portfolio import Cell, Portfolio, portfolio
+from rackecon.uncertainty.sampling import PHYSICAL_POINTS, SEED, Scores, sample
+from rackecon.uncertainty.shortlist import PHYSICAL, RATES, Work, relevant, tails, work_at
+
+if TYPE_CHECKING:
+    from rackecon.catalog import Scenario
+
+__all__ = ["DRAWS", "OUTPUTS", "Outcomes", "Terms", "propagate", "run"]
+
+FloatArray = NDArray[np.float64]
+DRAWS: Final = 32768
+"""Draws of the reports: enough that twice as many move no reported percentile by 1 % of its range."""
+OUTPUTS: Final = (
+    "profit_usd_per_rack_year",
+    "profit_usd_per_mw_year",
+    "profit_usd_per_position_year",
+    "profit_usd_per_invested_usd_year",
+    "profit_usd_per_gpu_year",
+    "revenue_usd_per_rack_year",
+    "cost_usd_per_mtok_total",
+    "cost_usd_per_mtok_output",
+    "cost_usd_per_gpu_hour",
+    "npv_usd_per_rack",
+    "vendor_roi",
+    "profit_roi",
+    "payback_years",
+    "total_tok_s_per_gpu",
+    "output_tok_s_per_gpu",
+    "tok_s_per_user",
+)
+RETURNS: Final = frozenset({"npv_usd_per_rack", "vendor_roi", "profit_roi", "payback_years"})
+BLOCK: Final = 512
+"""Draws weighed at once: more fall out of the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Every output of every cell in every draw: ``values[output]`` is ``(cells, draws)``, NaN where no result."""
+
+    portfolio: Portfolio
+    values: Mapping[str, FloatArray]
+    served: NDArray[np.bool_]
+    """Whether any configuration met the limits in that draw; if not, it earns nothing and costs all."""
+    layout: NDArray[np.object_]
+    """Chosen configuration: mode, layout, draft tokens, requests in flight; empty where nothing served."""
+
+    @property
+    def draws(self) -> int:
+        """Number of draws."""
+        return int(self.served.shape[1])
+
+    def rows(self, model: str, scenario: str) -> NDArray[np.intp]:
+        """Cells of one comparison, in the order of the platforms."""
+        cells = self.portfolio.cells
+        return np.array([i for i, c in enumerate(cells) if (c.model, c.scenario) == (model, scenario)], dtype=np.intp)
+
+
+def run(
+    accelerators: Sequence[str],
+    models: Sequence[str],
+    scenarios: Iterable[str | Scenario],
+    *,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    physical_points: int = PHYSICAL_POINTS,
+    **options: Any,
+) -> Outcomes:
+    """Portfolio, draws from the recorded seed and propagation in one call.
+
+    Parameters
+    ----------
+    accelerators, models, scenarios
+        As :func:`portfolio`.
+    draws, seed, physical_points : int
+        As :func:`rackecon.uncertainty.sampling.sample`.
+    **options
+        The other options of :func:`portfolio`.
+
+    Returns
+    -------
+    Outcomes
+    """
+    made = portfolio(accelerators, models, scenarios, **options)
+    return propagate(made, sample(made.plan, draws, seed, physical_points=physical_points))
+
+
+def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS) -> Outcomes:
+    """Outputs of every cell in every draw.
+
+    Parameters
+    ----------
+    made : Portfolio
+    scores : Scores
+        From :func:`rackecon.uncertainty.sampling.sample`, or set by hand (a tornado, a grid).
+    outputs : sequence of str
+        Those of :data:`OUTPUTS` that are wanted.
+
+    Returns
+    -------
+    Outcomes
+    """
+    n = len(scores)
+    for name in outputs:
+        if name not in OUTPUTS:
+            raise unknown_name("output", name, OUTPUTS)
+    values = {name: np.full((len(made.cells), n), np.nan) for name in outputs}
+    served = np.zeros((len(made.cells), n), dtype=bool)
+    layouts = np.full((len(made.cells), n), "", dtype=object)
+    for i, cell in enumerate(made.cells):
+        if cell.reason:
+            continue
+        terms = Terms(made, cell, scores)
+        rates, load = np.ones((3, n)), np.zeros(n)
+        for at, part in _same_point(terms.physical):
+            rows = made.listed(cell, at)
+            if not len(rows["mode"]):
+                continue
+            drawn_kw = drawn_it_kw(cell, rows)
+            for some in np.split(part, range(BLOCK, len(part), BLOCK)):
+                best, ok, chosen = terms.choose(rows, some)
+                served[i, some] = ok
+                rates[:, some] = np.where(ok, chosen, 1.0)
+                load[some] = np.where(ok, drawn_kw[best], 0.0)
+                layouts[i, some] = np.where(ok, _names(rows, best), "")
+        with_returns = not RETURNS.isdisjoint(outputs)
+        for name, value in terms.money(rates, served[i], load, with_returns=with_returns).items():
+            if name in values:
+                values[name][i] = value
+    return Outcomes(made, values, served, layouts)
+
+
+def _same_point(physical: FloatArray) -> Iterator[tuple[FloatArray, NDArray[np.intp]]]:
+    """Each distinct point, in rising order, and the draws at it. Draws at one point mostly stand in one run."""
+    new = np.concatenate([[True], (physical[1:] != physical[:-1]).any(axis=1)])
+    starts = np.flatnonzero(new)
+    points, of_run = np.unique(physical[starts], axis=0, return_inverse=True)
+    group = np.ravel(of_run)[np.cumsum(new) - 1]
+    order = np.argsort(group, kind="stable")
+    ends = np.cumsum(np.bincount(group, minlength=len(points)))
+    yield from zip(points, np.split(order, ends[:-1]), strict=True)
+
+
+def _names(rows: Mapping[str, NDArray[Any]], best: NDArray[np.intp]) -> NDArray[np.object_]:
+    """Text of each draw's configuration; only those that were chosen are written out."""
+    used, place = np.unique(best, return_inverse=True)
+    parts = (rows[name][used] for name in ("mode", "layout", "draft_tokens", "concurrency"))
+    texts = [
+        f"{mode}, {layout}, {draft:g} draft, {load:g} in flight"
+        for mode, layout, draft, load in zip(*parts, strict=True)
+    ]
+    return np.array(texts, dtype=object)[place]
+
+
+def drawn_it_kw(cell: Cell, rows: Mapping[str, NDArray[Any]]) -> FloatArray:
+    """IT power drawn by each configuration [kW/GPU]; 0 where the platform's is unknown."""
+    it_kw = cell.platform.it_kw_per_gpu
+    if math.isnan(it_kw):
+        return np.zeros(len(rows["gpus"]))
+    share = draw_share(draw_curve(), rows["concurrency"] / rows["gpus"])
+    return np.nan_to_num(drawn_kw_per_gpu(cell.platform.tdp_w, it_kw, share))
+
+
+class Terms:
+    """Prices, costs, limits and serving errors of one cell in every draw."""
+
+    def __init__(self, made: Portfolio, cell: Cell, scores: Scores) -> None:
+        self.made, self.cell = made, cell
+        self.case = made.cases[cell.scenario]
+        z = {name: scores.of(name, cell.platform_index, cell.model_index) for name in made.plan.inputs}
+        self.z = z
+        item = made.inputs
+        matters = relevant(cell.model, self.case)
+        self.physical = np.stack(
+            [z[n] if use else np.zeros(len(scores)) for n, use in zip(PHYSICAL, matters, strict=True)], 1
+        )
+        self.work: Work = work_at(self.case, cell.model, item, self.physical)
+        own = [n for n in made.plan.inputs if item[n].form not in ("evidence", "listings") and n not in PHYSICAL]
+        self.x = {name: item[name].quantile_of_normal(z[name]) for name in own}
+        x, base, p, card = self.x, made.assume, cell.platform, cell.card
+        if card is None or p.cost is None:
+            raise InputError(f"{cell.accelerator}, {cell.model}: {cell.reason}")
+        level = level_price_factor(x["wacc"], x["price_decline"], x["life_years"])
+        least, low, high, most = cell.price
+        price = np.clip(np.exp(two_piece(z["price_level"], math.log(low), 0.0, math.log(high))), least, most)
+        self.level = level
+        self.output_share = self.work.osl_tokens / (self.work.isl_tokens + self.work.osl_tokens)
+        self.unit_revenue = money_step(
+            total_tok_s_per_gpu=1.0,
+            output_tok_s_per_gpu=self.output_share,
+            price_fresh_input_usd_per_mtok=card.fresh_input,
+            price_cached_input_usd_per_mtok=card.cached_input,
+            price_output_usd_per_mtok=card.output,
+            cost_usd_per_gpu_hour=0.0,
+            prefix_cache_hit=self.work.prefix_cache_hit,
+            utilisation=x["utilisation"],
+            licence_share=base.licence_share,
+            free_share=base.free_share,
+            price_factor=base.price_factor * level * price,
+        ).revenue_usd_per_gpu_hour
+        self.base_cost = p.cost.usd_per_gpu_hour * (1.0 if p.investment_usd_per_gpu == 0 else base.cost_factor)
+        if p.investment_usd_per_gpu == 0:
+            self.base_cost = p.running_usd_per_gpu_hour
+        self.cost = restated_cost_usd_per_gpu_hour(
+            self.base_cost,
+            p.investment_usd_per_gpu,
+            residual_usd_per_gpu=p.residual_usd_per_gpu,
+            base_rate_per_year=base.wacc,
+            base_life_years=base.horizon_years,
+            capex_factor=x["capex"],
+            rate_per_year=x["wacc"],
+            life_years=x["life_years"],
+            residual_share=np.minimum(x["residual_share"], 1.0 - _share(p)),
+        )
+        self.bill = x["electricity_usd_per_kwh"] * x["pue"] - _base_bill(p)
+        self.ends: dict[tuple[str, str], FloatArray] = {}
+
+    def errors(self, mode: str, part: NDArray[np.intp]) -> FloatArray:
+        """Log errors of :data:`RATES` in a mode, ``(3, draws)``: one error for all of a cell's configurations."""
+        link = self.made.inputs[f"speed_follows_rate_{mode}"].central
+        rate = self.z["rate_error"][part]
+        speed = link * rate + math.sqrt(1.0 - link * link) * self.z["speed_error"][part]
+        out = []
+        for quantity, z in zip(RATES, (rate, speed, self.z["ttft_error"][part]), strict=True):
+            if (mode, quantity) not in self.ends:
+                ends = interval_factors(self.cell.accelerator, self.cell.model, mode, quantity)
+                self.ends[mode, quantity] = np.log(ends)
+            low, high = self.ends[mode, quantity]
+            out.append(z * np.where(z < 0, -low, high) / Z90)
+        return np.stack(out)
+
+    def choose(
+        self, rows: Mapping[str, NDArray[Any]], part: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_], FloatArray]:
+        """Most profitable configuration inside the limits, whether there is one, and its rates ``(3, draws)``.
+
+        Parameters
+        ----------
+        rows : mapping of ndarray
+            Configurations at the draws' common physical point.
+        part : ndarray of int
+            The draws.
+        """
+        case, tail = self.case, tails(self.case)
+        wanted = 1000.0 * tail[0] / case.tpot_limit_ms * (1 - 1e-9) if case.tpot_limit_ms is not None else 0.0
+        latest = case.ttft_limit_ms / tail[1] * (1 + 1e-9) if case.ttft_limit_ms is not None else np.inf
+        split = np.asarray(rows["mode"]) == "disaggregated"
+        columns = [np.asarray(rows[name], dtype=float) for name in RATES]
+        drawn_kw, unit, bill = drawn_it_kw(self.cell, rows), self.unit_revenue[part, None], self.bill[part, None]
+        most = np.full(len(part), -np.inf)
+        best, chosen = np.zeros(len(part), dtype=np.intp), np.ones((3, len(part)))
+        # one mode at a time: its configurations share their error, so that no array of errors by configuration is made
+        for flag, mode in ((False, "aggregated"), (True, "disaggregated")):
+            at = np.flatnonzero(split == flag)
+            if not len(at):
+                continue
+            factor = np.exp(self.errors(mode, part))
+            rate, speed, first = (column[at] for column in columns)
+            gain = factor[0][:, None] * rate
+            gain *= unit
+            gain -= bill * drawn_kw[at]
+            out = factor[1][:, None] * speed < wanted
+            if np.isfinite(latest):
+                out |= factor[2][:, None] * first > latest
+            gain[out] = -np.inf
+            here = np.argmax(gain, axis=1)
+            top = gain[np.arange(len(part)), here]
+            better = (top > most) | ((top == most) & (at[here] < best))
+            best = np.where(better, at[here], best)
+            most = np.where(better, top, most)
+            mine = factor * np.stack([rate[here], speed[here], first[here]])
+            chosen = np.where(better, mine, chosen)
+        return best, np.isfinite(most), chosen
+
+    def money(
+        self, rates: FloatArray, served: NDArray[np.bool_], drawn_kw: FloatArray, *, with_returns: bool = True
+    ) -> dict[str, FloatArray]:
+        """Outputs of the chosen configurations, :data:`RETURNS` among them where wanted."""
+        p, x = self.cell.platform, self.x
+        total = np.where(served, rates[0], 0.0)
+        cost = np.maximum(self.cost + self.bill * drawn_kw, 0.0)
+        revenue = total * self.unit_revenue
+        profit = revenue - cost
+        invested = p.investment_usd_per_gpu * x["capex"]
+        out: dict[str, FloatArray] = {
+            "cost_usd_per_gpu_hour": cost,
+            "total_tok_s_per_gpu": total,
+            "output_tok_s_per_gpu": total * self.output_share,
+            "tok_s_per_user": np.where(served, rates[1], np.nan),
+            "cost_usd_per_mtok_total": cost_usd_per_mtok(cost, total, x["utilisation"]),
+            "cost_usd_per_mtok_output": cost_usd_per_mtok(cost, total * self.output_share, x["utilisation"]),
+            "revenue_usd_per_rack_year": per_year(revenue, p.gpus_per_rack),
+            "profit_usd_per_rack_year": per_year(profit, p.gpus_per_rack),
+            "profit_usd_per_mw_year": per_year(profit, p.gpus_per_mw),
+            "profit_usd_per_position_year": per_year(profit, p.gpus_per_position),
+            "profit_usd_per_gpu_year": per_year(profit),
+        }
+        if p.investment_usd_per_gpu > 0:
+            out["profit_usd_per_invested_usd_year"] = per_year(profit, 1.0 / invested)
+        if p.investment_usd_per_gpu > 0 and with_returns:
+            running = p.running_usd_per_gpu_hour + self.base_cost_gap() + self.bill * drawn_kw
+            share = np.minimum(x["residual_share"] + _share(p), 1.0)
+            result = returns(
+                investment_usd=invested,
+                revenue_usd_per_year=per_year(revenue) / self.level,
+                running_cost_usd_per_year=per_year(np.maximum(running, 0.0)),
+                horizon_years=x["life_years"],
+                rate_per_year=x["wacc"],
+                price_decline_per_year=x["price_decline"],
+                residual_usd=share * invested,
+                internal_rate=False,
+            )
+            out["npv_usd_per_rack"] = result.npv_usd * p.gpus_per_rack
+            out["vendor_roi"], out["profit_roi"] = result.vendor_roi, result.profit_roi
+            out["payback_years"] = result.payback_years
+        return out
+
+    def base_cost_gap(self) -> float:
+        """What of the base cost is neither capital charge nor running cost (0 on the published basis)."""
+        from rackecon.economics.restated import capital_charge_usd_per_gpu_hour
+
+        p, base = self.cell.platform, self.made.assume
+        charge = capital_charge_usd_per_gpu_hour(
+            p.investment_usd_per_gpu, p.residual_usd_per_gpu, base.wacc, base.horizon_years
+        )
+        return float(self.base_cost - charge - p.running_usd_per_gpu_hour)
+
+
+def _share(p: Platform) -> float:
+    return p.residual_usd_per_gpu / p.investment_usd_per_gpu if p.investment_usd_per_gpu > 0 else 0.0
+
+
+def _base_bill(p: Platform) -> float:
+    """Electricity price times PUE behind a published ownership figure: the base case's [USD/kWh]."""
+    from rackecon import catalog
+
+    base = catalog.base_case()
+    return base.electricity_usd_per_kwh * base.pue

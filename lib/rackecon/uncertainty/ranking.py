@@ -1,0 +1,289 @@
+"""Which platform comes first, and whether that can be said: paired draws over shared and own errors.
+
+Platforms are compared inside one model and scenario. In every draw they meet the same market (price level, sold share)
+and share what data/distributions.csv says they share of the serving model's error and of the price of capital; only the
+rest is their own. Every distribution has the base case as its median, so that the middle of the draws is the headline.
+A lead that survives in under 80 % of draws is *too close to call*; where every platform loses money, *nobody earns*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rackecon.economics.checks import FloatArray
+from rackecon.economics.money_step import per_year
+from rackecon.errors import unknown_name
+from rackecon.uncertainty.distributions import Z90, Distribution, distributions, recentred, two_piece
+from rackecon.uncertainty.sampling import SEED, design, sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = [
+    "DECIDED_SHARE",
+    "METRICS",
+    "DrawFactors",
+    "DrawScores",
+    "RankingDraws",
+    "draw_factors",
+    "draw_scores",
+    "profit_draws",
+    "rank",
+    "verdicts",
+    "win_counts",
+]
+
+METRICS = {
+    "profit_usd_per_rack_year": "gpus_per_rack",
+    "profit_usd_per_mw_year": "gpus_per_mw",
+    "profit_usd_per_position_year": "gpus_per_position",
+    "profit_usd_per_invested_usd_year": "gpus_per_invested_usd",
+    "profit_usd_per_gpu_year": "",
+}
+DECIDED_SHARE = 0.8
+"""Share of draws that a lead must survive; under it the order is too close to call."""
+DRAWS = 1024
+VARIED = ("rate_error", "price_level", "utilisation", "capex")
+"""Inputs that a comparison draws."""
+
+
+@dataclass(frozen=True)
+class RankingDraws:
+    """What varies between draws; seed and count are recorded with every result."""
+
+    draws: int = DRAWS
+    """A power of two (:func:`rackecon.uncertainty.sampling.normal_points`)."""
+    seed: int = SEED
+    held: tuple[str, ...] = ()
+    """Inputs kept at their median: of ``rate_error``, ``price_level``, ``utilisation``, ``capex``."""
+    inputs: Mapping[str, Distribution] | None = None
+    """Distributions by id; those of data/distributions.csv by default."""
+
+    @classmethod
+    def from_base_case(cls, *, draws: int = DRAWS, seed: int = SEED) -> RankingDraws:
+        """Draws over every input of data/distributions.csv that moves the comparison."""
+        return cls(draws=draws, seed=seed)
+
+
+def _column(frame: pd.DataFrame, name: str, default: FloatArray) -> FloatArray:
+    values = frame[name].to_numpy(dtype=float) if name in frame else np.full(len(frame), np.nan)
+    return np.asarray(np.where(np.isfinite(values), values, default), dtype=float)
+
+
+def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> FloatArray:
+    """Profit of every platform of one comparison in every draw.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of :func:`rackecon.appraisal.evaluate.evaluate` of one model and scenario.
+    metric : str
+        One of :data:`METRICS`.
+    settings : RankingDraws
+
+    Returns
+    -------
+    ndarray
+        Shape ``(platforms, draws)`` [USD/year per unit]; NaN for platforms without a result.
+
+    Notes
+    -----
+    Revenue is linear in the token rate, so a rate error ``e`` multiplies it by ``exp(e)``, with
+    ``e = s_i (a z_shared + b z_vendor + sqrt(1 - a^2 - b^2) z_i)`` and ``s_i`` from the row's own 90 % interval. Price
+    level and sold share multiply revenue for all alike; the price of capital multiplies the part of the cost that is
+    not running cost (rent is a contract and stays).
+    """
+    if metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
+    factors = draw_factors(frame, settings)
+    revenue = _column(frame, "revenue_usd_per_gpu_hour", np.array(np.nan))[:, None] * factors.revenue
+    costs = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))[:, None] * factors.cost
+    gpus = _column(frame, METRICS[metric], np.array(np.nan)) if METRICS[metric] else np.ones(len(frame))
+    return per_year(revenue - costs, gpus[:, None])
+
+
+@dataclass(frozen=True)
+class DrawFactors:
+    """Factors on revenue and on cost of every platform in every draw; shape ``(platforms, draws)`` [-]."""
+
+    revenue: FloatArray
+    cost: FloatArray
+
+
+@dataclass(frozen=True)
+class DrawScores:
+    """Standard normal scores behind the factors, for pages that redo the last step themselves [-]."""
+
+    rate: FloatArray
+    """Error of the token rate, ``(platforms, draws)``."""
+    price: FloatArray
+    """Price level, ``(1, draws)``."""
+    sold: FloatArray
+    """Share of capacity sold, ``(1, draws)``."""
+    capital: FloatArray
+    """Price of capital, ``(platforms, draws)``."""
+    inputs: Mapping[str, Distribution]
+
+
+def draw_scores(accelerators: Sequence[str], settings: RankingDraws) -> DrawScores:
+    """Scores of every input for platforms compared with one another; they depend on no model, workload or assumption."""
+    known = dict(settings.inputs) if settings.inputs is not None else distributions()
+    inputs = {name: known[name] for name in VARIED}
+    drawn = sample(design(accelerators, ("",), inputs), settings.draws, settings.seed).replaced(
+        **dict.fromkeys(settings.held, 0.0)
+    )
+    rate, price, sold, capital = (np.ascontiguousarray(drawn.values[name].T) for name in VARIED)
+    return DrawScores(rate=rate, price=price, sold=sold, capital=capital, inputs=inputs)
+
+
+def draw_factors(frame: pd.DataFrame, settings: RankingDraws) -> DrawFactors:
+    """The factors behind :func:`profit_draws`."""
+    scores = draw_scores([str(key) for key in frame["accelerator"]], settings)
+    rate = _column(frame, "total_tok_s_per_gpu", np.array(np.nan))
+    low = _column(frame, "total_tok_s_per_gpu_low", rate)
+    high = _column(frame, "total_tok_s_per_gpu_high", rate)
+    z = scores.rate
+    with np.errstate(divide="ignore", invalid="ignore"):
+        down = np.log(rate / low) / Z90
+        up = np.log(high / rate) / Z90
+    factor = np.exp(z * np.where(z < 0, down[:, None], up[:, None]))
+    ends = [np.log(_column(frame, f"price_level_{end}", np.ones(1)))[:, None] for end in ("low", "high")]
+    factor = factor * np.exp(two_piece(scores.price, ends[0], 0.0, ends[1]))
+    if "utilisation" in frame and frame["utilisation"].notna().any():
+        base = float(frame["utilisation"].dropna().iloc[0])
+        if 0.0 < base < 1.0:
+            sold = recentred(scores.inputs["utilisation"], base)
+            factor = factor * (sold.quantile_of_normal(scores.sold) / base)
+    cost = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))
+    running = np.minimum(_column(frame, "running_usd_per_gpu_hour", np.zeros(1)), cost)
+    capital = scores.inputs["capex"].quantile_of_normal(scores.capital)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return DrawFactors(factor, (running[:, None] + (cost - running)[:, None] * capital) / cost[:, None])
+
+
+def win_counts(drawn: FloatArray) -> NDArray[np.int_]:
+    """In how many draws each row comes first and earns; rows without a result never do.
+
+    Examples
+    --------
+    >>> win_counts(np.array([[1.0, -2.0, 3.0], [2.0, -1.0, 1.0]])).tolist()
+    [1, 1]
+    """
+    known = np.asarray(np.isfinite(drawn).all(axis=1), dtype=bool)
+    wins = np.zeros(len(drawn), dtype=int)
+    if known.any():
+        best = np.argmax(np.where(known[:, None], drawn, -np.inf), axis=0)
+        earns = drawn[best, np.arange(drawn.shape[1])] > 0
+        np.add.at(wins, best[earns], 1)
+    return wins
+
+
+def rank(
+    table: pd.DataFrame, metric: str = "profit_usd_per_rack_year", settings: RankingDraws | None = None
+) -> pd.DataFrame:
+    """Order platforms inside each model and scenario, with win counts.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`rackecon.appraisal.evaluate.evaluate`.
+    metric : str
+        One of :data:`METRICS`.
+    settings : RankingDraws, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows' ``model, scenario, accelerator, platform``, then ``metric, value, value_low, value_high`` (5th and
+        95th percentile of the draws), ``wins, draws, win_share, rank`` and ``verdict`` of the comparison: the winner's
+        id, ``too close to call``, ``nobody earns`` or ``no result``. Sorted; ties broken by accelerator id.
+    """
+    import pandas as pd
+
+    settings = settings or RankingDraws()
+    parts: list[pd.DataFrame] = []
+    for (model, scenario), group in table.groupby(["model", "scenario"], sort=False):
+        frame = group.reset_index(drop=True)
+        drawn = profit_draws(frame, metric, settings)
+        valid = np.asarray(np.isfinite(drawn).all(axis=1), dtype=bool)
+        wins = np.zeros(len(frame), dtype=int)
+        value = np.full(len(frame), np.nan)
+        low, high = value.copy(), value.copy()
+        if valid.any():
+            wins = win_counts(drawn)
+            value[valid] = frame[metric].to_numpy(dtype=float)[valid]
+            low[valid], high[valid] = np.quantile(drawn[valid], [0.05, 0.95], axis=1)
+        out = pd.DataFrame(
+            {
+                "model": model,
+                "scenario": scenario,
+                "accelerator": frame["accelerator"],
+                "platform": frame.get("platform", frame["accelerator"]),
+                "metric": metric,
+                "value": value,
+                "value_low": low,
+                "value_high": high,
+                "wins": wins,
+                "draws": settings.draws,
+                "win_share": wins / settings.draws,
+                "reason": frame.get("reason", ""),
+            }
+        )
+        out = out.sort_values(["value", "accelerator"], ascending=[False, True], na_position="last", kind="stable")
+        out["rank"] = np.where(out["value"].notna(), np.arange(1, len(out) + 1), 0)
+        out["verdict"] = _verdict(out)
+        parts.append(out)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _verdict(ranked: pd.DataFrame) -> str:
+    known = ranked[ranked["value"].notna()]
+    if known.empty:
+        return "no result"
+    if (known["value"] <= 0).all():
+        return "nobody earns"
+    leader = known.iloc[0]
+    if leader["win_share"] < DECIDED_SHARE:
+        return "too close to call"
+    return str(leader["accelerator"])
+
+
+def verdicts(ranked: pd.DataFrame) -> pd.DataFrame:
+    """One row per model and scenario: leader, its win share, runner-up, verdict.
+
+    Parameters
+    ----------
+    ranked : pandas.DataFrame
+        From :func:`rank`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``model, scenario, metric, leader, value, value_low, value_high, win_share, runner_up, verdict``.
+    """
+    import pandas as pd
+
+    rows = []
+    for (model, scenario), group in ranked.groupby(["model", "scenario"], sort=False):
+        known = group[group["value"].notna()]
+        first = known.iloc[0] if len(known) else None
+        rows.append(
+            {
+                "model": model,
+                "scenario": scenario,
+                "metric": group["metric"].iloc[0],
+                "leader": first["accelerator"] if first is not None else "",
+                "value": first["value"] if first is not None else np.nan,
+                "value_low": first["value_low"] if first is not None else np.nan,
+                "value_high": first["value_high"] if first is not None else np.nan,
+                "win_share": first["win_share"] if first is not None else np.nan,
+                "runner_up": known["accelerator"].iloc[1] if len(known) > 1 else "",
+                "verdict": group["verdict"].iloc[0],
+            }
+        )
+    return pd.DataFrame(rows)

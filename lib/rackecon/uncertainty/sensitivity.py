@@ -1,0 +1,391 @@
+"""What moves the verdict: one input at a time, shares of variance, and the line where the winner changes.
+
+Variance is attributed to *independent factors*: latent factors that inputs share, and each input's own part. The same
+factor of all platforms, models or cells moves as one group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.errors import InputError, unknown_name
+from rackecon.uncertainty.distributions import Z10
+from rackecon.uncertainty.portfolio import Portfolio
+from rackecon.uncertainty.propagate import Outcomes, propagate
+from rackecon.uncertainty.sampling import SEED, blocked, median_scores, normal_points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "FlipMap",
+    "flip_map",
+    "grouped_sobol",
+    "indices",
+    "one_at_a_time",
+    "sobol_points",
+    "sobol_table",
+    "tornado",
+    "verdict_drivers",
+]
+
+FloatArray = NDArray[np.float64]
+Measure = Callable[[Outcomes], FloatArray]
+
+
+def one_at_a_time(
+    function: Callable[[FloatArray], FloatArray], names: Sequence[str], *, step: float = Z10
+) -> pd.DataFrame:
+    """Change of a function as each standard-normal input goes from -step to +step, the others at 0.
+
+    Parameters
+    ----------
+    function : callable
+        ``(draws, inputs)`` to ``(draws,)``.
+    names : sequence of str
+        Inputs, one per column.
+    step : float
+        1.2816 is the 10th to the 90th percentile.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``input, at_low, base, at_high, swing``, widest swing first.
+
+    Examples
+    --------
+    >>> table = one_at_a_time(lambda z: 3 * z[:, 0] - z[:, 1], ["a", "b"], step=1.0)
+    >>> table["swing"].tolist()
+    [6.0, 2.0]
+    """
+    import pandas as pd
+
+    n = len(names)
+    points = np.zeros((2 * n + 1, n))
+    points[1 : n + 1] = -step * np.eye(n)
+    points[n + 1 :] = step * np.eye(n)
+    value = np.asarray(function(points), dtype=float)
+    table = pd.DataFrame(
+        {"input": list(names), "at_low": value[1 : n + 1], "base": value[0], "at_high": value[n + 1 :]}
+    )
+    table["swing"] = (table["at_high"] - table["at_low"]).abs()
+    table["reach"] = table[["at_low", "at_high"]].sub(value[0]).abs().max(axis=1)
+    order = table.sort_values(["swing", "reach", "input"], ascending=[False, False, True], kind="stable")
+    return order.drop(columns="reach").reset_index(drop=True)
+
+
+def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_usd_per_rack_year") -> pd.DataFrame:
+    """Every input at its 10th and 90th percentile in turn, all platforms together, the rest at their medians.
+
+    Parameters
+    ----------
+    made : Portfolio
+    model, scenario : str
+        Of one comparison.
+    metric : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: ``accelerator, platform, input, drives, unit, low_value, high_value, at_low, base, at_high, swing,
+        leader_at_low, leader_at_high``. Input values are NaN where their width is that of the evidence.
+    """
+    import pandas as pd
+
+    from rackecon.uncertainty.sampling import Scores
+
+    names = list(made.plan.inputs)
+    n = len(names)
+    middle = median_scores(made.plan, 2 * n + 1)
+    values = {}
+    for j, name in enumerate(names):
+        z = middle.values[name].copy()
+        z[1 + j], z[1 + n + j] = -Z10, Z10
+        values[name] = z
+    outcomes = propagate(made, Scores(made.plan, values), (metric,))
+    at = outcomes.rows(model, scenario)
+    drawn = outcomes.values[metric][at]
+    labels = [made.cells[i].platform.label for i in at]
+    keys = [made.cells[i].accelerator for i in at]
+    filled = np.where(np.isnan(drawn), -np.inf, drawn)
+    leader = [keys[i] for i in np.argmax(filled, axis=0)]
+    rows = []
+    for j, name in enumerate(names):
+        item = made.inputs[name]
+        told = item.form not in ("evidence", "listings")
+        ends = item.quantile_of_normal(np.array([-Z10, Z10])) if told else np.full(2, np.nan)
+        for k, key in enumerate(keys):
+            low, high = drawn[k, 1 + j], drawn[k, 1 + n + j]
+            # the price level's ends are those of the model's own listings
+            low_value, high_value = made.cells[at[k]].price[1:3] if item.form == "listings" else ends
+            rows.append(
+                {
+                    "accelerator": key,
+                    "platform": labels[k],
+                    "input": name,
+                    "drives": item.drives,
+                    "unit": item.unit,
+                    "low_value": low_value,
+                    "high_value": high_value,
+                    "at_low": low,
+                    "base": drawn[k, 0],
+                    "at_high": high,
+                    "swing": max(low, high, drawn[k, 0]) - min(low, high, drawn[k, 0]),
+                    "leader_at_low": leader[1 + j],
+                    "leader_at_high": leader[1 + n + j],
+                }
+            )
+    table = pd.DataFrame(rows)
+    return table.sort_values(
+        ["accelerator", "swing", "input"], ascending=[True, False, True], ignore_index=True, kind="stable"
+    )
+
+
+def grouped_sobol(
+    function: Callable[[FloatArray], FloatArray],
+    groups: Mapping[str, Sequence[int]],
+    columns: int,
+    *,
+    draws: int = 1024,
+    seed: int = SEED,
+    confidence: float = 0.95,
+    prepare: Callable[[FloatArray, int], FloatArray] | None = None,
+) -> pd.DataFrame:
+    """First-order and total Sobol indices of groups of independent standard normals, with bootstrap intervals.
+
+    Parameters
+    ----------
+    function : callable
+        ``(draws, columns)`` to ``(draws,)``.
+    groups : mapping
+        Name to its columns.
+    columns : int
+        Number of columns.
+    draws : int
+        A power of two; the function is called on ``draws * (groups + 2)`` rows.
+    seed : int
+    confidence : float
+    prepare : callable, optional
+        Applied to each of the two base samples and its number, 0 or 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``factor, first, first_low, first_high, total, total_low, total_high``, largest total first. Zero everywhere
+        where the function does not vary.
+    """
+
+    points = sobol_points(groups, columns, draws, seed, prepare)
+    values = np.asarray(function(points), dtype=float)
+    return indices(values.reshape(len(groups) + 2, draws), list(groups), confidence=confidence)
+
+
+def sobol_points(
+    groups: Mapping[str, Sequence[int]],
+    columns: int,
+    draws: int,
+    seed: int = SEED,
+    prepare: Callable[[FloatArray, int], FloatArray] | None = None,
+) -> FloatArray:
+    """Rows on which a function is needed for Sobol indices: samples A, B, and A with each group taken from B."""
+    z = normal_points(draws, 2 * columns, seed)
+    a, b = z[:, :columns], z[:, columns:]
+    if prepare is not None:
+        a, b = prepare(a, 0), prepare(b, 1)
+    mixed = []
+    for chosen in groups.values():
+        one = a.copy()
+        one[:, list(chosen)] = b[:, list(chosen)]
+        mixed.append(one)
+    return np.concatenate([a, b, *mixed])
+
+
+def indices(parts: FloatArray, names: Sequence[str], *, confidence: float | None = 0.95) -> pd.DataFrame:
+    """First-order and total indices from values on :func:`sobol_points`, ``(groups + 2, draws)``.
+
+    ``confidence`` None leaves the bootstrap out.
+    """
+    import pandas as pd
+    from scipy.stats import sobol_indices
+
+    if not np.isfinite(parts).all():
+        raise InputError("variance cannot be attributed: the measure is not finite in every draw")
+    fields = ("first", "first_low", "first_high", "total", "total_low", "total_high")
+    if np.ptp(parts) == 0:
+        return pd.DataFrame([{"factor": name, **dict.fromkeys(fields, 0.0)} for name in names])
+    given = {"f_A": parts[0][None, :], "f_B": parts[1][None, :], "f_AB": parts[2:][:, None, :]}
+    found = sobol_indices(func=given, n=parts.shape[1])
+    table = pd.DataFrame(
+        {"factor": list(names), "first": np.ravel(found.first_order), "total": np.ravel(found.total_order)}
+    )
+    if confidence is not None:
+        tail = 0.5 * (1.0 - confidence)
+        for name, drawn in zip(("first", "total"), _resampled(parts), strict=True):
+            table[f"{name}_low"], table[f"{name}_high"] = np.quantile(drawn, [tail, 1.0 - tail], axis=0)
+        table = table[["factor", *fields]]
+    return table.fillna(0.0).sort_values(["total", "factor"], ascending=[False, True], kind="stable", ignore_index=True)
+
+
+def _resampled(parts: FloatArray, resamples: int = 200) -> tuple[FloatArray, FloatArray]:
+    """First-order and total indices of seeded resamples of the draws, ``(resamples, factors)``.
+
+    The library's own bootstrap takes no seed, so a page could not be rebuilt. Estimators: Saltelli 2010 and Jansen.
+    """
+    n = parts.shape[1]
+    first, total = [], []
+    for rows in np.random.default_rng(SEED).integers(n, size=(resamples, n)):
+        a, b, mixed = parts[0, rows], parts[1, rows], parts[2:, rows]
+        spread = np.var(np.concatenate([a, b]))
+        spread = spread if spread > 0 else 1.0
+        first.append(np.mean(b * (mixed - a), axis=1) / spread)
+        total.append(0.5 * np.mean((a - mixed) ** 2, axis=1) / spread)
+    return np.array(first), np.array(total)
+
+
+def sobol_table(
+    made: Portfolio, measure: Measure, *, draws: int = 512, physical_points: int = 16, seed: int = SEED
+) -> pd.DataFrame:
+    """Sobol indices of one measure of the outcomes over the portfolio's independent factors.
+
+    Parameters
+    ----------
+    made : Portfolio
+        Keep it to one model and the platforms in question: every physical factor is searched anew.
+    measure : callable
+        :class:`~rackecon.uncertainty.propagate.Outcomes` to ``(draws,)``, such as a profit or a difference of profits.
+    draws, physical_points, seed : int
+        Powers of two; seed of the sample.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`grouped_sobol`.
+    """
+
+    def function(z: FloatArray) -> FloatArray:
+        return measure(propagate(made, made.plan.scores(z)))
+
+    def prepare(z: FloatArray, which: int) -> FloatArray:
+        return blocked(made.plan, z, physical_points, seed + 10 * which)
+
+    plan = made.plan
+    return grouped_sobol(function, plan.columns, len(plan.factors), draws=draws, seed=seed, prepare=prepare)
+
+
+def verdict_drivers(
+    made: Portfolio,
+    model: str,
+    scenario: str,
+    pair: tuple[str, str],
+    metric: str = "profit_usd_per_rack_year",
+    **options: Any,
+) -> pd.DataFrame:
+    """Sobol indices of the difference between two platforms: what decides which of them wins."""
+    at = _pair(made, model, scenario, pair)
+    return sobol_table(made, lambda o: o.values[metric][at[0]] - o.values[metric][at[1]], **options)
+
+
+def _pair(made: Portfolio, model: str, scenario: str, pair: tuple[str, str]) -> list[int]:
+    place = {c.accelerator: i for i, c in enumerate(made.cells) if (c.model, c.scenario) == (model, scenario)}
+    for name in pair:
+        if name not in place:
+            raise unknown_name("platform of the comparison", name, place)
+        if made.cells[place[name]].reason:
+            raise InputError(f"{name}, {model}, {scenario}: {made.cells[place[name]].reason}")
+    return [place[name] for name in pair]
+
+
+@dataclass(frozen=True)
+class FlipMap:
+    """Who leads of two platforms over a grid of two inputs, and the line where the lead changes."""
+
+    table: pd.DataFrame
+    """``x, y, difference, leader`` on the grid; input values, not scores."""
+    boundary: pd.DataFrame
+    """``x, y`` of the change of lead, empty where one leads everywhere."""
+    x_input: str
+    y_input: str
+    verdict: str
+
+
+def flip_map(
+    made: Portfolio,
+    model: str,
+    scenario: str,
+    pair: tuple[str, str],
+    inputs: tuple[str, str],
+    *,
+    metric: str = "profit_usd_per_rack_year",
+    points: int = 25,
+    reach: float = 2.0,
+) -> FlipMap:
+    """The verdict between two platforms over two inputs, the others at their medians.
+
+    Parameters
+    ----------
+    made : Portfolio
+    model, scenario : str
+    pair : tuple of str
+        Two platforms.
+    inputs : tuple of str
+        Two uncertain inputs. One that differs by platform (``rate_error``, ``capex``) moves the *first* platform only
+        and is shown as its score.
+    metric : str
+    points : int
+        Grid points along each input.
+    reach : float
+        Range of scores, from -reach to +reach: 2 covers 95 % of the distribution.
+
+    Returns
+    -------
+    FlipMap
+    """
+    import pandas as pd
+
+    from rackecon.uncertainty.sampling import Scores
+
+    at = _pair(made, model, scenario, pair)
+    for name in inputs:
+        if name not in made.plan.inputs:
+            raise unknown_name("uncertain input", name, made.plan.inputs)
+    z = np.linspace(-reach, reach, points)
+    grid = [g.ravel() for g in np.meshgrid(z, z, indexing="xy")]
+    scores = median_scores(made.plan, points * points)
+    values = dict(scores.values)
+    shown = []
+    for name, score in zip(inputs, grid, strict=True):
+        item = made.inputs[name]
+        block = values[name].copy()
+        own = item.scope in ("platform", "cell")
+        first = made.cells[at[0]]
+        wide = len(made.plan.platforms)
+        column = first.platform_index + (first.model_index * wide if item.scope == "cell" else 0)
+        block[:, [column] if own else slice(None)] = score[:, None]
+        values[name] = block
+        told = item.form not in ("evidence", "listings")
+        shown.append(item.quantile_of_normal(score) if told else score)
+    outcomes = propagate(made, Scores(made.plan, values), (metric,))
+    gap = outcomes.values[metric][at[0]] - outcomes.values[metric][at[1]]
+    table = pd.DataFrame({"x": shown[0], "y": shown[1], "difference": gap})
+    table["leader"] = np.where(gap >= 0, pair[0], pair[1])
+    square = gap.reshape(points, points)
+    xs, ys = shown[0].reshape(points, points)[0], shown[1].reshape(points, points)[:, 0]
+    line = []
+    for j in range(points):
+        column_gap = square[:, j]
+        for i in map(int, np.flatnonzero(np.sign(column_gap[:-1]) * np.sign(column_gap[1:]) < 0)):
+            share = column_gap[i] / (column_gap[i] - column_gap[i + 1])
+            line.append((xs[j], ys[i] + share * (ys[i + 1] - ys[i])))
+    for i in range(points):
+        row_gap = square[i]
+        for j in map(int, np.flatnonzero(np.sign(row_gap[:-1]) * np.sign(row_gap[1:]) < 0)):
+            share = row_gap[j] / (row_gap[j] - row_gap[j + 1])
+            line.append((xs[j] + share * (xs[j + 1] - xs[j]), ys[i]))
+    boundary = pd.DataFrame(sorted(line), columns=["x", "y"])
+    verdict = f"{table['leader'].iloc[0]} leads everywhere in this range" if boundary.empty else "the lead changes"
+    return FlipMap(table, boundary, inputs[0], inputs[1], verdict)

@@ -1,0 +1,192 @@
+"""Short lists of configurations: what a search keeps under uncertain physics.
+
+A draw of the physical inputs (lengths, cache hit, acceptance of drafts, routing skew) moves every candidate's rates,
+and not smoothly: pools hold whole workers. So candidates are evaluated exactly at each *physical point*, and what could
+be best there under any price, cost or error inside reach of the limits is kept. Many draws share a physical point and
+differ in everything else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon import catalog
+from rackecon.performance.parameters import ServingParameters, load_parameters
+from rackecon.serving.frontier import candidates
+from rackecon.serving.tails import tail_factors
+from rackecon.uncertainty.distributions import Distribution
+
+if TYPE_CHECKING:
+    from rackecon.catalog import Scenario
+
+__all__ = ["KEPT", "PHYSICAL", "RATES", "Work", "exact_rows", "relevant", "scouts", "shortlist", "tails", "work_at"]
+
+FloatArray = NDArray[np.float64]
+Rows = dict[str, NDArray[Any]]
+PHYSICAL: Final = ("acceptance", "routing_skew", "prefix_cache_hit", "input_length", "output_length")
+RATES: Final = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
+KEPT: Final = (*RATES, "mode", "layout", "draft_tokens", "concurrency", "gpus", "prefill_gpu_share")
+REACH: Final = (0.4, 2.5)
+"""Speeds kept, as shares of the limit's: further off than any serving error inside its 99 % range."""
+SCOUT: Final = 2.2
+"""Standard deviations from the median at which a physical input is scouted: 97 % of its range lie inside."""
+TTFT_REACH: Final = (0.02, 20.0)
+"""Times to first token told apart, as shares of the limit's: their error is far wider than that of speeds."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Lengths [tokens], cache hit [-] and serving-parameter factors [-], one shape."""
+
+    isl_tokens: FloatArray
+    osl_tokens: FloatArray
+    prefix_cache_hit: FloatArray
+    acceptance: FloatArray
+    routing_skew: FloatArray
+
+
+def relevant(model: str, case: Scenario) -> tuple[bool, ...]:
+    """Which of :data:`PHYSICAL` can change anything for a model and workload.
+
+    Examples
+    --------
+    >>> relevant("gpt-oss-120b", catalog.scenario("chat"))
+    (False, True, False, True, True)
+    """
+    arch = catalog.model(model)
+    return arch.mtp_layers > 0, bool(arch.is_moe), case.prefix_cache_hit > 0, True, True
+
+
+def work_at(case: Scenario, model: str, inputs: Mapping[str, Distribution], scores: FloatArray) -> Work:
+    """Workload and parameter factors at given scores; lengths stay inside the model's context.
+
+    Parameters
+    ----------
+    case : Scenario
+    model : str
+        Model id.
+    inputs : mapping of Distribution
+        Of :data:`PHYSICAL`.
+    scores : ndarray
+        ``(draws, 5)`` in the order of :data:`PHYSICAL`.
+
+    Returns
+    -------
+    Work
+        Arrays of ``(draws,)``.
+    """
+    value = {name: inputs[name].quantile_of_normal(scores[:, j]) for j, name in enumerate(PHYSICAL)}
+    longest = float(catalog.model(model).max_context_tokens or np.inf)
+    osl = np.clip(case.osl_tokens * value["output_length"], 1.0, max(0.5 * longest, float(case.osl_tokens)))
+    isl = np.clip(case.isl_tokens * value["input_length"], 1.0, np.maximum(longest - osl, float(case.isl_tokens)))
+    hit = np.zeros_like(isl)
+    if case.prefix_cache_hit > 0:
+        middle = math.log(case.prefix_cache_hit / (1.0 - case.prefix_cache_hit))
+        # nothing is uncertain at the middle: the scenario's own figure, to the last digit
+        moved = np.minimum(1.0 / (1.0 + np.exp(-(middle + value["prefix_cache_hit"]))), 0.995)
+        hit = np.where(value["prefix_cache_hit"] == 0.0, case.prefix_cache_hit, moved)
+    return Work(isl, osl, hit, value["acceptance"], value["routing_skew"])
+
+
+def scouts(model: str, case: Scenario) -> FloatArray:
+    """Physical points at which every configuration is searched: the median, and each input far out alone.
+
+    Examples
+    --------
+    >>> scouts("gpt-oss-120b", catalog.scenario("chat")).shape
+    (7, 5)
+    """
+    far = SCOUT * np.eye(len(PHYSICAL))[np.array(relevant(model, case))]
+    return np.concatenate([np.zeros((1, len(PHYSICAL))), -far, far])
+
+
+def exact_rows(
+    accelerator: str,
+    model: str,
+    work: Work,
+    at: int = 0,
+    options: Mapping[str, Any] | None = None,
+    only: NDArray[np.intp] | None = None,
+) -> Rows:
+    """Every candidate of the search, or those in some rows, under the conditions of one draw."""
+    isl, osl, hit = (float(x[at]) for x in (work.isl_tokens, work.osl_tokens, work.prefix_cache_hit))
+    factors = float(work.acceptance[at]), float(work.routing_skew[at])
+    shipped = load_parameters()
+    used = shipped if factors == (1.0, 1.0) else _moved(factors)
+    return candidates(accelerator, model, isl, osl, prefix_cache_hit=hit, parameters=used, only=only, **(options or {}))
+
+
+@lru_cache(maxsize=1024)
+def _moved(factors: tuple[float, float]) -> ServingParameters:
+    shipped = load_parameters()
+    items = []
+    for item in shipped.parameters:
+        if item.name.startswith("accept."):
+            item = replace(item, value=min(item.value * factors[0], 0.95))
+        elif item.name.startswith("imbalance."):
+            item = replace(item, value=item.value * factors[1])
+        items.append(item)
+    return replace(shipped, parameters=tuple(items))
+
+
+def tails(case: Scenario) -> tuple[float, float]:
+    """Factors from medians to the statistic that the scenario's limits bind: of TPOT and of TTFT."""
+    return tail_factors(case.latency_statistic)
+
+
+def shortlist(rows: Mapping[str, NDArray[Any]], case: Scenario, reach: tuple[float, float] = REACH) -> NDArray[np.intp]:
+    """Candidates that could be the most profitable inside the limits whatever the prices and the serving error.
+
+    Parameters
+    ----------
+    rows : dict of ndarray
+        From :func:`exact_rows`.
+    case : Scenario
+        Its limits count.
+    reach : tuple of float
+        Speeds kept, as shares of the limit's.
+
+    Returns
+    -------
+    ndarray of int
+        Rows that, in either mode, no other beats in throughput, speed and first token at once, rising; none where
+        nothing fits.
+    """
+    if not rows:
+        return np.array([], dtype=np.intp)
+    tail_tpot, tail_ttft = tails(case)
+    wanted = 1000.0 * tail_tpot / case.tpot_limit_ms if case.tpot_limit_ms is not None else 0.0
+    allowed = case.ttft_limit_ms / tail_ttft if case.ttft_limit_ms is not None else math.inf
+    rate, speed, first = (np.asarray(rows[name], dtype=float) for name in RATES)
+    fits = rows["fits"].astype(bool) & np.isfinite(rate) & (rate > 0) & (speed >= wanted * reach[0])
+    fits &= np.isfinite(first) & (first <= allowed * TTFT_REACH[1])
+    # beyond the reach of any plausible error a faster point is as good as another
+    speed = np.minimum(speed, wanted * reach[1])
+    first = np.maximum(first, allowed * TTFT_REACH[0]) if math.isfinite(allowed) else np.zeros_like(first)
+    kept = []
+    split = rows["mode"] == "disaggregated"
+    for flag in (False, True):
+        at = np.flatnonzero(fits & (split == flag))
+        at = at[np.lexsort((first[at], -speed[at], -rate[at]))]
+        kept.append(at[_undominated(speed[at], first[at])])
+    return np.sort(np.concatenate(kept))
+
+
+def _undominated(speed: FloatArray, first: FloatArray, block: int = 96) -> NDArray[np.intp]:
+    """Rows, in falling order of throughput, that no earlier row beats or equals in both speed and first token."""
+    kept = np.array([], dtype=np.intp)
+    for start in range(0, len(speed), block):
+        rows = np.arange(start, min(start + block, len(speed)))
+        beaten = ((speed[kept] >= speed[rows, None]) & (first[kept] <= first[rows, None])).any(axis=1)
+        rows = rows[~beaten]
+        within = (speed[rows] >= speed[rows, None]) & (first[rows] <= first[rows, None])
+        rows = rows[~np.tril(within, -1).any(axis=1)]
+        kept = np.concatenate([kept, rows])
+    return kept

@@ -1,0 +1,76 @@
+"""How often the short list misses what a full search would have found, draw by draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.uncertainty.portfolio import Portfolio
+from rackecon.uncertainty.propagate import Terms, propagate
+from rackecon.uncertainty.sampling import SEED, sample
+from rackecon.uncertainty.shortlist import KEPT, RATES, exact_rows
+
+__all__ = ["ShortlistCheck", "check_shortlist"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ShortlistCheck:
+    """Throughput of the short list's choice over that of a full search under the same draw, ``(cells, draws)``."""
+
+    ratio: FloatArray
+    tolerance: float
+
+    @property
+    def missed_share(self) -> float:
+        """Share of cells and draws in which the two differ by more than the tolerance [-]."""
+        known = np.isfinite(self.ratio)
+        return float(np.mean(np.abs(self.ratio[known] - 1.0) > self.tolerance))
+
+    @property
+    def median_ratio(self) -> float:
+        """Median of the ratios [-]."""
+        return float(np.nanmedian(self.ratio))
+
+
+def check_shortlist(made: Portfolio, draws: int = 256, seed: int = SEED, tolerance: float = 0.01) -> ShortlistCheck:
+    """Search every configuration afresh in every draw and compare the throughput of the most profitable one.
+
+    Parameters
+    ----------
+    made : Portfolio
+    draws : int
+        A power of two.
+    seed : int
+    tolerance : float
+        Difference that counts as a miss [-], either way: a wrong choice or a wrong rate.
+
+    Returns
+    -------
+    ShortlistCheck
+        1 where neither finds a configuration inside the limits, 0 or inf where only one of them does.
+    """
+    scores = sample(made.plan, draws, seed, physical_points=draws)
+    quick = propagate(made, scores)
+    ratio = np.full((len(made.cells), draws), np.nan)
+    for i, cell in enumerate(made.cells):
+        if cell.reason:
+            continue
+        terms = Terms(made, cell, scores)
+        for d in range(draws):
+            rows = exact_rows(cell.accelerator, cell.model, terms.work, d, made.options)
+            fits = rows["fits"].astype(bool)
+            for name in RATES:
+                fits &= np.isfinite(rows[name])
+            if fits.any():
+                _, ok, rates = terms.choose({name: rows[name][fits] for name in KEPT}, np.array([d]))
+                found = rates[0, 0] if ok[0] else 0.0
+            else:
+                found = 0.0
+            mine = quick.values["total_tok_s_per_gpu"][i, d]
+            with np.errstate(all="ignore"):
+                ratio[i, d] = 1.0 if found == mine else mine / found
+    return ShortlistCheck(ratio, tolerance)

@@ -1,0 +1,1 @@
+"""Walks: one assumption moved while the rest is held."""

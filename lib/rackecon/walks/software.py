@@ -1,0 +1,268 @@
+"""Number format, draft tokens and software taken apart: predicted levers, measured history, the calibrated trend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rackecon import catalog
+from rackecon.words import engine_words, join_words, number, percent, times
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rackecon.catalog import Scenario
+
+__all__ = ["SoftwareStory", "history", "levers", "run_marks", "software_dates", "story", "trend"]
+
+NAMES = {"none": "none", "mtp": "MTP"}
+STEPS = (("fp8", "none"), ("fp4", "none"), ("fp4", "mtp"))
+APART = 0.02
+"""Share by which two runs must differ to be drawn apart."""
+LEVERS = ("chip, in FP8", "4-bit weights", "draft tokens")
+CONFIGURATION = [
+    "accelerator",
+    "model",
+    "weight_precision",
+    "engine",
+    "mode",
+    "tp",
+    "ep",
+    "dp_attention",
+    "isl",
+    "osl",
+    "concurrency",
+    "draft_tokens",
+    "speculative",
+    "decode_gpus",
+    "prefill_gpus",
+]
+
+
+@dataclass(frozen=True)
+class SoftwareStory:
+    """Computed words and parts of the page."""
+
+    answer: tuple[str, ...]
+    title: str
+    history_title: str
+    trend_title: str
+    meaning: str
+    parts: pd.DataFrame
+
+
+def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFrame:
+    """Best throughput within the limits in FP8, in 4 bit, and in 4 bit with drafting, one row each."""
+    import pandas as pd
+
+    from rackecon.serving.frontier import search
+
+    rows = []
+    for key in accelerators:
+        chip = catalog.accelerator(key)
+        for precision, drafting in STEPS:
+            line = {
+                "accelerator": key,
+                "platform": chip.label,
+                "weight_precision": precision.upper(),
+                "speculative": NAMES[drafting],
+            }
+            if (
+                precision == "fp4"
+                and not math.isfinite(chip.peak_fp4_flops)
+                and catalog.model(model).native_expert_bits >= 8.0
+            ):
+                precision = "fp8"  # no 4-bit arithmetic and no 4-bit release: the lever does not exist
+                line["weight_precision"] = "FP8 (no 4-bit)"
+            found = search(
+                key,
+                model,
+                case.isl_tokens,
+                case.osl_tokens,
+                prefix_cache_hit=case.prefix_cache_hit,
+                ttft_limit_ms=case.ttft_limit_ms,
+                tpot_limit_ms=case.tpot_limit_ms,
+                weight_precision=precision,
+                speculative=drafting,
+            )
+            best = found.best()
+            rows.append(
+                {
+                    **line,
+                    "total_tok_s_per_gpu": float("nan") if best is None else best["total_tok_s_per_gpu"],
+                    "tok_s_per_user": float("nan") if best is None else best["tok_s_per_user"],
+                    "layout": "" if best is None else best["layout"],
+                    "reason": found.reason,
+                }
+            )
+    out = pd.DataFrame(rows)
+    return out
+
+
+def history(model: str) -> pd.DataFrame:
+    """Measured gain of complete configurations over their first run, by platform and month, median over configurations."""
+    import pandas as pd
+
+    rows = catalog.table("measured_serving")
+    flags = catalog.table("measured_flags")
+    broken = set(flags.loc[flags["action"] == "drop", "point_id"])
+    rows = rows[(rows["model"] == model) & ~rows["point_id"].isin(broken) & rows["concurrency"].notna()].copy()
+    rows["day"] = pd.to_datetime(rows["date"])
+    rows["rate"] = pd.to_numeric(rows["total_tok_s_per_gpu"], errors="coerce")
+    blocks = []
+    for _, group in rows.groupby(CONFIGURATION, dropna=False):
+        if group["day"].nunique() < 2:
+            continue
+        ordered = group.sort_values("day", kind="stable")
+        first = ordered.iloc[0]
+        later = ordered.iloc[1:]
+        blocks.append(
+            pd.DataFrame(
+                {
+                    "accelerator": first["accelerator"],
+                    "engine": first["engine"],
+                    "months": ((later["day"] - first["day"]).dt.days / 30.44).round(),
+                    "gain": later["rate"] / float(first["rate"]),
+                }
+            )
+        )
+    if not blocks:
+        return pd.DataFrame(columns=["accelerator", "platform", "months", "gain", "configurations"])
+    found = pd.concat(blocks, ignore_index=True)
+    found = found[found["months"] >= 1]
+    grouped = found.groupby(["accelerator", "engine", "months"])["gain"].agg(["median", "size"]).reset_index()
+    grouped = grouped[grouped["size"] >= 2].rename(columns={"median": "gain", "size": "configurations"})
+    grouped["platform"] = [
+        f"{catalog.accelerator(a).label} {engine_words(e)}"
+        for a, e in zip(grouped["accelerator"], grouped["engine"], strict=True)
+    ]
+    enough = grouped.groupby("platform")["months"].transform("size") >= 2
+    return grouped[enough].reset_index(drop=True)
+
+
+def run_marks(past: pd.DataFrame) -> pd.DataFrame:
+    """Of each stack of :func:`history` the last run over the first, and the slowest and fastest where they lie elsewhere."""
+    import pandas as pd
+
+    rows = []
+    for name, group in past.sort_values("months", kind="stable").groupby("platform", sort=False):
+        gain = group["gain"].astype(float)
+        last = float(gain.iloc[-1])
+        marks = [("last", last), ("slowest", float(gain.min())), ("fastest", float(gain.max()))]
+        rows += [
+            {"accelerator": group["accelerator"].iloc[0], "platform": name, "run": run, "gain": value}
+            for run, value in marks
+            if run == "last" or abs(value / last - 1.0) > APART
+        ]
+    return pd.DataFrame(rows, columns=["accelerator", "platform", "run", "gain"])
+
+
+def software_dates() -> list[tuple[float, str]]:
+    """Half years of software on record, the last at the report's date, each as a year with a fraction and a date."""
+    from datetime import date
+
+    first = date.fromisoformat(str(catalog.table("measured_serving")["date"].min())[:10])
+    end = date.fromisoformat(catalog.base_case().as_of_date)
+    starts = [date(year, month, 1) for year in range(first.year, end.year + 1) for month in (1, 7)]
+    dates = [*[day for day in starts if first <= day < end][-3:], end]
+    return [(round(day.year + (day.month - 1) / 12.0, 3), day.isoformat()) for day in dates]
+
+
+def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFrame:
+    """Predicted throughput at the limits by date of the software."""
+    import pandas as pd
+
+    from rackecon.serving.frontier import search
+
+    rows = []
+    for key in accelerators:
+        for year, date in software_dates():
+            best = search(
+                key,
+                model,
+                case.isl_tokens,
+                case.osl_tokens,
+                prefix_cache_hit=case.prefix_cache_hit,
+                ttft_limit_ms=case.ttft_limit_ms,
+                tpot_limit_ms=case.tpot_limit_ms,
+                date=date,
+            ).best()
+            if best is not None:
+                rows.append(
+                    {
+                        "accelerator": key,
+                        "platform": catalog.accelerator(key).label,
+                        "year": year,
+                        "total_tok_s_per_gpu": best["total_tok_s_per_gpu"],
+                    }
+                )
+    return pd.DataFrame(rows, columns=["accelerator", "platform", "year", "total_tok_s_per_gpu"])
+
+
+def story(found: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baseline: str) -> SoftwareStory:
+    """Words and log shares computed from the walks; adds a ``ratio`` column to ``found``."""
+    import pandas as pd
+
+    start = found[(found["accelerator"] == baseline) & (found["speculative"] == "none")]["total_tok_s_per_gpu"]
+    base = float(start.iloc[0]) if len(start) else float("nan")
+    found["ratio"] = found["total_tok_s_per_gpu"] / base
+    parts, words = [], []
+    for key, group in found.groupby("accelerator", sort=False):
+        rates = group["total_tok_s_per_gpu"].to_numpy(dtype=float)
+        if key == baseline or not np.isfinite(rates).all() or not np.isfinite(base) or rates[-1] <= base:
+            continue
+        logs = np.log(np.array([rates[0] / base, rates[1] / rates[0], rates[2] / rates[1]]))
+        whole = float(np.log(rates[-1] / base))
+        label = str(group["platform"].iloc[0])
+        parts += [
+            {"platform": label, "lever": lever, "share": float(value / whole)}
+            for lever, value in zip(LEVERS, logs, strict=True)
+        ]
+        words.append((label, math.exp(whole), math.exp(float(logs[0]))))
+    name = catalog.accelerator(baseline).label
+    frame = pd.DataFrame(parts, columns=["platform", "lever", "share"])
+    if words:
+        top = max(words, key=lambda item: item[1])
+        first = (
+            f"{top[0]} with 4-bit weights and drafting makes {times(top[1])} the tokens of {name} in FP8 without drafting at the same limits; "
+            f"the chip alone, both in FP8 without drafting, makes {times(top[2])}."
+        )
+        chip = frame[frame["lever"] == LEVERS[0]].set_index("platform")["share"]
+        title = f"The chip is {percent(float(chip.min()))} to {percent(float(chip.max()))} of the lead; the rest is format and drafting"
+    else:
+        first, title = f"No platform beats {name} at these limits.", f"No platform beats {name} at these limits"
+    if len(past):
+        last = past.sort_values("months", kind="stable").groupby("platform", sort=False).last()
+        low, high = last["gain"].idxmin(), last["gain"].idxmax()
+        second = (
+            f"On unchanged hardware and settings measured throughput moved {number(float(last.loc[low, 'gain']), 2)}-fold on {low} and "
+            f"{number(float(last.loc[high, 'gain']), 2)}-fold on {high} between the first and the last run on record."
+        )
+        history_title = f"Same machine, same settings: {high} gained {times(float(last.loc[high, 'gain']))}"
+    else:
+        second, history_title = (
+            "No configuration of this model was measured on two dates.",
+            "No repeated measurement of this model",
+        )
+    year = (
+        learnt.sort_values("year", kind="stable")
+        .groupby("platform", sort=False)["total_tok_s_per_gpu"]
+        .agg(lambda v: float(v.iloc[-1] / v.iloc[0]))
+    )
+    (_, first_date), *_, (_, last_date) = software_dates()
+    trend_title = (
+        f"Software alone: {times(float(year.max()))} from {first_date[:7]} to {last_date[:7]} on {year.idxmax()}"
+        if len(year)
+        else "No platform serves this workload"
+    )
+    missing = found[found["total_tok_s_per_gpu"].isna()]
+    meaning = (
+        f"Not served within the limits: {join_words([f'{r.platform} ({r.weight_precision}, {r.speculative})' for r in missing.itertuples()])}."
+        if len(missing)
+        else "Every platform serves the workload in every setting shown."
+    )
+    return SoftwareStory((first, second), title, history_title, trend_title, meaning, frame)

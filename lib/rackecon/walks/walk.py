@@ -1,0 +1,268 @@
+"""Walk one assumption while the rest is held: context length, prefill against decode, experts.
+
+At every point the layout is searched again; a second line holds the layout of the starting point, so that the reader sees
+which effect is physics and which is retuning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rackecon import catalog
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog import Model, Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "RETUNED",
+    "context_length",
+    "doubling_steps",
+    "expert_counts",
+    "expert_top_k",
+    "fall_factor",
+    "leader_changes",
+    "model_sizes",
+    "output_fixed",
+    "total_fixed",
+]
+
+RETUNED, HELD = "layout searched at every point", "layout held as at the start"
+
+
+def doubling_steps(low: float, high: float) -> list[int]:
+    """Lengths from low to high, each twice the last, both ends in.
+
+    Examples
+    --------
+    >>> doubling_steps(1024, 6000)
+    [1024, 2048, 4096, 6000]
+    """
+    steps = [int(low)]
+    while steps[-1] * 2 < high:
+        steps.append(steps[-1] * 2)
+    if high > steps[-1]:
+        steps.append(int(high))
+    return steps
+
+
+def _case(base: Scenario, name: str, isl: float, osl: float, hit: float | None = None) -> Scenario:
+    return replace(
+        base,
+        id=name,
+        isl_tokens=max(round(isl), 1),
+        osl_tokens=max(round(osl), 1),
+        prefix_cache_hit=base.prefix_cache_hit if hit is None else hit,
+    )
+
+
+def _held_layout(row: Any) -> dict[str, object]:
+    return {
+        "tp": int(row["tp"]),
+        "ep": int(row["ep"]),
+        "pp": int(row["pp"]),
+        "dp_attention": bool(row["dp_attention"]),
+        "mode": str(row["mode"]),
+        "draft_tokens": float(row["draft_tokens"]),
+    }
+
+
+def _walk(
+    accelerators: Sequence[str],
+    model: str,
+    cases: Sequence[tuple[Scenario, dict[str, Any]]],
+    held: bool,
+    **overrides: Any,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    facts = pd.DataFrame([{"scenario": case.id, **marks} for case, marks in cases])
+    free = evaluate(accelerators, [model], [case for case, _ in cases], **overrides).assign(line=RETUNED)
+    blocks = [free]
+    if held:
+        first = free[free["scenario"] == cases[0][0].id].set_index("accelerator")
+        for key in accelerators:
+            row = first.loc[key]
+            if not str(row["reason"]) and np.isfinite(row["total_tok_s_per_gpu"]):
+                options = {"hold": _held_layout(row)}
+                blocks.append(
+                    evaluate([key], [model], [case for case, _ in cases], search_options=options, **overrides).assign(
+                        line=HELD
+                    )
+                )
+    return pd.concat(blocks, ignore_index=True).merge(facts, on="scenario", how="left", suffixes=("", "_walked"))
+
+
+def context_length(
+    accelerators: Sequence[str],
+    model: str,
+    base: Scenario,
+    isl_tokens: Iterable[int],
+    hits: Iterable[float] = (0.0,),
+    held: bool = True,
+    **overrides: Any,
+) -> pd.DataFrame:
+    """Input length walked at fixed output length, for each prefix-cache hit rate.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of :func:`rackecon.appraisal.evaluate.evaluate` with ``walked_tokens``, ``hit`` and ``line``.
+    """
+    import pandas as pd
+
+    blocks = []
+    for hit in hits:
+        cases = [
+            (_case(base, f"{isl}|{hit:g}", isl, base.osl_tokens, hit), {"walked_tokens": isl, "hit": hit})
+            for isl in isl_tokens
+        ]
+        blocks.append(_walk(accelerators, model, cases, held, **overrides))
+    return pd.concat(blocks, ignore_index=True)
+
+
+def total_fixed(
+    accelerators: Sequence[str],
+    model: str,
+    base: Scenario,
+    total_tokens: int,
+    input_shares: Iterable[float],
+    held: bool = True,
+    **overrides: Any,
+) -> pd.DataFrame:
+    """Share of input walked while input plus output stays: ``input_share`` and ``input_per_output``."""
+    cases = []
+    for share in input_shares:
+        isl, osl = total_tokens * share, total_tokens * (1.0 - share)
+        cases.append((_case(base, f"share {share:g}", isl, osl), {"input_share": share, "input_per_output": isl / osl}))
+    return _walk(accelerators, model, cases, held, **overrides)
+
+
+def output_fixed(
+    accelerators: Sequence[str],
+    model: str,
+    base: Scenario,
+    ratios: Iterable[float],
+    held: bool = True,
+    **overrides: Any,
+) -> pd.DataFrame:
+    """Input per output walked while the output stays: ``input_per_output``."""
+    cases = [
+        (_case(base, f"ratio {ratio:g}", base.osl_tokens * ratio, base.osl_tokens), {"input_per_output": ratio})
+        for ratio in ratios
+    ]
+    return _walk(accelerators, model, cases, held, **overrides)
+
+
+def _variant(model: Model, experts: int, top_k: int) -> Model:
+    """The model with another number of experts or experts per token, all else as it is.
+
+    With more experts at the same size of expert the active parameters stay; total weights grow.
+    """
+    per_expert = model.routed_expert_params / max(model.moe_layers * model.n_experts, 1)
+    routed = per_expert * model.moe_layers * experts
+    added = routed - model.routed_expert_params
+    active = model.active_params + (top_k - model.top_k) * per_expert * model.moe_layers
+    return replace(
+        model,
+        id=f"{model.id} E{experts} k{top_k}",
+        n_experts=experts,
+        top_k=top_k,
+        routed_expert_params=routed,
+        total_params=model.total_params + added,
+        active_params=active,
+        native_weight_bytes=model.native_weight_bytes + added * model.native_expert_bits / 8.0,
+    )
+
+
+def _variants(
+    accelerators: Sequence[str], base: Scenario, variants: Sequence[Model], held: Sequence[bool] = (False, True)
+) -> pd.DataFrame:
+    import pandas as pd
+
+    from rackecon.serving.frontier import search
+
+    rows = []
+    labels = {key: catalog.accelerator(key).label for key in accelerators}
+    for key in accelerators:
+        hold: dict[str, object] | None = None
+        for fixed in held:
+            for arch in variants:
+                front = search(
+                    key,
+                    arch,
+                    base.isl_tokens,
+                    base.osl_tokens,
+                    prefix_cache_hit=base.prefix_cache_hit,
+                    ttft_limit_ms=base.ttft_limit_ms,
+                    tpot_limit_ms=base.tpot_limit_ms,
+                    latency_statistic=base.latency_statistic,
+                    hold=hold if fixed else None,
+                )
+                best = front.best()
+                if hold is None and best is not None:
+                    hold = _held_layout(best)
+                rows.append(
+                    {
+                        "accelerator": key,
+                        "platform": labels[key],
+                        "experts": arch.n_experts,
+                        "top_k": arch.top_k,
+                        "total_params_bn": arch.total_params / 1e9,
+                        "active_params_bn": arch.active_params / 1e9,
+                        "total_tok_s_per_gpu": np.nan if best is None else best["total_tok_s_per_gpu"],
+                        "layout": "" if best is None else best["layout"],
+                        "mode": "" if best is None else best["mode"],
+                        "reason": front.reason,
+                        "line": HELD if fixed else RETUNED,
+                    }
+                )
+            if hold is None:
+                break
+    return pd.DataFrame(rows)
+
+
+def expert_counts(accelerators: Sequence[str], model: str, base: Scenario, counts: Iterable[int]) -> pd.DataFrame:
+    """Routed experts walked at fixed active parameters (same size of expert, same experts per token)."""
+    arch = catalog.model(model)
+    return _variants(accelerators, base, [_variant(arch, count, arch.top_k) for count in counts])
+
+
+def expert_top_k(accelerators: Sequence[str], model: str, base: Scenario, top_ks: Iterable[int]) -> pd.DataFrame:
+    """Experts per token walked at fixed total parameters."""
+    arch = catalog.model(model)
+    return _variants(accelerators, base, [_variant(arch, arch.n_experts, k) for k in top_ks])
+
+
+def model_sizes(accelerators: Sequence[str], models: Sequence[str], base: Scenario, **overrides: Any) -> pd.DataFrame:
+    """Real models side by side at one workload, with their sizes."""
+    out = evaluate(accelerators, models, [base], **overrides)
+    known = {key: catalog.model(key) for key in models}
+    return out.assign(
+        model_name=[known[m].name for m in out["model"]],
+        total_params_bn=[known[m].total_params / 1e9 for m in out["model"]],
+        active_params_bn=[known[m].active_params / 1e9 for m in out["model"]],
+    )
+
+
+def leader_changes(frame: pd.DataFrame, x: str, metric: str) -> list[tuple[float, str]]:
+    """Who leads along a walk: the first value of each reign and its leader, in order of x."""
+    out: list[tuple[float, str]] = []
+    for value, group in frame[frame[metric].notna()].groupby(x, sort=True):
+        name = str(group.loc[group[metric].idxmax(), "platform"])
+        if not out or out[-1][1] != name:
+            out.append((float(str(value)), name))
+    return out
+
+
+def fall_factor(frame: pd.DataFrame, x: str, metric: str) -> pd.Series:
+    """First over last value along a walk, per platform: by how much the metric falls."""
+    ordered = frame[frame[metric].notna()].sort_values(x, kind="stable")
+    ends = ordered.groupby("platform", sort=False)[metric]
+    ratio: pd.Series = ends.first() / ends.last()
+    return ratio

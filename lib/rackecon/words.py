@@ -1,0 +1,223 @@
+"""Computed phrases as a reader meets them: numbers with units, shares, times and lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+__all__ = [
+    "MINUS",
+    "count",
+    "engine_words",
+    "join_words",
+    "money",
+    "number",
+    "page_words",
+    "per_mtok",
+    "percent",
+    "plural",
+    "tidy",
+    "times",
+    "years_text",
+]
+
+MINUS = "\u2212"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A plain number; millions as M, billions as bn.
+
+    Examples
+    --------
+    >>> number(15321.0), number(0.02134), number(-3.0), number(2.5e6)
+    ('15,300', '0.0213', '−3', '2.5M')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    sign, size = (MINUS if value < 0 else ""), abs(value)
+    for limit, letter in ((1e9, "bn"), (1e6, "M")):
+        if size >= limit:
+            return f"{sign}{_plain(size / limit, digits)}{letter}"
+    return sign + _plain(size, digits)
+
+
+def _plain(size: float, digits: int) -> str:
+    rounded = float(f"{size:.{digits}g}")
+    if rounded >= 100 or rounded == int(rounded):
+        return f"{rounded:,.0f}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(rounded))) if rounded else 0
+    text = f"{rounded:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def tidy(value: Any, digits: int = 5) -> Any:
+    """A number (or every number of a list, dict or data frame) rounded to a count of significant digits.
+
+    Examples
+    --------
+    >>> tidy(1234567.0), tidy([0.123456789])
+    (1234600.0, [0.12346])
+    """
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else value
+    if isinstance(value, list | tuple):
+        return type(value)(tidy(item, digits) for item in value)
+    if isinstance(value, dict):
+        return {key: tidy(item, digits) for key, item in value.items()}
+    if hasattr(value, "select_dtypes"):
+        out = value.copy()
+        for name in out.select_dtypes("float").columns:
+            out[name] = [tidy(float(x), digits) for x in out[name]]
+        return out
+    return value
+
+
+def money(value: float, digits: int = 3) -> str:
+    """Dollars: $10.0M, $75M, $1.2bn, −$0.5M.
+
+    Examples
+    --------
+    >>> money(1.0e7), money(-512345.0), money(0.0562), money(0.1)
+    ('$10.0M', '−$512k', '$0.0562', '$0.10')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    sign, size = (MINUS if value < 0 else ""), abs(value)
+    for limit, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if size >= limit * 0.9995:
+            scaled = size / limit
+            decimals = max(0, digits - 1 - math.floor(math.log10(max(scaled, 1.0))))
+            return f"{sign}${scaled:.{decimals}f}{letter}"
+    if size >= 1:
+        return f"{sign}${size:.2f}"
+    if not size:
+        return "$0"
+    decimals = max(2, digits - 1 - math.floor(math.log10(size)))
+    text = f"{size:.{decimals}f}"
+    return sign + "$" + text[:4] + text[4:].rstrip("0")
+
+
+def per_mtok(value: float, which: str) -> str:
+    """Cost or price per million tokens, always with which tokens.
+
+    Examples
+    --------
+    >>> per_mtok(0.056, "total")
+    '$0.056 per million total tokens'
+    """
+    return f"{money(value, 3)} per million {which} tokens"
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """A share as a percentage with a true minus.
+
+    Examples
+    --------
+    >>> percent(0.845), percent(-0.2), percent(-0.002)
+    ('84 %', '−20 %', '0 %')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    size = f"{abs(100 * value):,.{digits}f}"
+    return f"{MINUS if value < 0 and float(size) else ''}{size} %"
+
+
+def times(value: float) -> str:
+    """A ratio.
+
+    Examples
+    --------
+    >>> times(3.24), times(14.6)
+    ('3.2 times', '15 times')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:.2g} times" if value < 100 else f"{value:,.0f} times"
+
+
+def count(share: float) -> str:
+    """A share of cases in words of a hundred.
+
+    Examples
+    --------
+    >>> count(0.78)
+    '78 of 100'
+    """
+    return f"{round(100 * share)} of 100"
+
+
+def years_text(years: float) -> str:
+    """A payback time.
+
+    Examples
+    --------
+    >>> years_text(0.47), years_text(1.02), years_text(3.21), years_text(25.0)
+    ('5.6 months', '1 year', '3.2 years', '> 10 years')
+    """
+    if not math.isfinite(years) or years > 10:
+        return "> 10 years"
+    size, word = (float(f"{12 * years:.2g}"), "month") if years < 1 else (float(f"{years:.2g}"), "year")
+    return plural(size, word)
+
+
+def plural(size: float, word: str) -> str:
+    """A number with its noun, which takes an s unless the number is one.
+
+    Examples
+    --------
+    >>> plural(1, "year"), plural(3, "year")
+    ('1 year', '3 years')
+    """
+    return f"{number(float(size))} {word}{'' if size == 1 else 's'}"
+
+
+ENGINES = {
+    "atom": "ATOM",
+    "dynamo": "Dynamo",
+    "mori": "MoRI",
+    "sglang": "SGLang",
+    "trtllm": "TensorRT-LLM",
+    "vllm": "vLLM",
+}
+
+
+def engine_words(engine: str) -> str:
+    """A serving engine as its makers write it.
+
+    Examples
+    --------
+    >>> engine_words("trtllm"), engine_words("mori-sglang")
+    ('TensorRT-LLM', 'MoRI SGLang')
+    """
+    return " ".join(ENGINES.get(part, part) for part in engine.split("-"))
+
+
+ACRONYMS = {"moe": "MoE", "roi": "ROI"}
+
+
+def page_words(name: str) -> str:
+    """A notebook's name without its number, as a reader writes it.
+
+    Examples
+    --------
+    >>> page_words("02_moe_experts"), page_words("10_revenue_and_roi")
+    ('MoE experts', 'revenue and ROI')
+    """
+    return " ".join(ACRONYMS.get(word, word) for word in name.split("_")[1:])
+
+
+def join_words(words: Iterable[str] | Sequence[str]) -> str:
+    """A list as words.
+
+    Examples
+    --------
+    >>> join_words(["H100", "B200", "TPU v7"])
+    'H100, B200 and TPU v7'
+    """
+    items = list(words)
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"

@@ -1,0 +1,78 @@
+"""Who leads by price and share sold, and by speed: the same as evaluating and ranking each case by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rackecon import catalog
+from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, Cell, lead_map, reigns, speed_lines
+from rackecon.answer.live_case import money_fronts
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.uncertainty.ranking import RankingDraws, rank
+
+FEW = ("h200-sxm", "gb300-nvl72", "tpu-v7")
+MODEL, CASE = "deepseek-r1", "offline-batch"
+METRIC = "profit_usd_per_rack_year"
+
+
+@pytest.fixture(scope="module")
+def found():
+    return lead_map(evaluate(FEW, [MODEL], [CASE], licence_share=0.1), METRIC, licence_share=0.1)
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 18), (3, 0), (6, 4), (9, 11), (11, 18)])
+def test_a_cell_is_the_ranking_of_its_own_case(found, row, column):
+    price, share = found.prices[row], found.shares[column]
+    table = evaluate(FEW, [MODEL], [CASE], utilisation=share, price_factor=price, licence_share=0.1)
+    table = table.assign(price_level_low=1.0, price_level_high=1.0)
+    first = rank(table, METRIC, RankingDraws.from_base_case()).iloc[0]
+    cell = found.rows[row][column]
+    if first["value"] <= 0:
+        assert cell == Cell(NOBODY, 0.0)
+        assert cell.kind == "none"
+    else:
+        assert cell.leader == first["accelerator"]
+        assert cell.win_share == pytest.approx(first["win_share"], abs=1e-9)
+
+
+def test_little_revenue_earns_nobody_and_much_somebody(found):
+    revenue = np.outer(found.prices, found.shares)
+    nobody = np.array([[cell.leader == NOBODY for cell in row] for row in found.rows])
+    assert 0 < nobody.sum() < nobody.size
+    assert revenue[nobody].max() <= revenue[~nobody].min() * 1.001
+
+
+def test_where_nothing_is_served_no_cell_has_a_leader():
+    impossible = replace(catalog.scenario(CASE), tpot_limit_ms=0.01)
+    empty = lead_map(evaluate(FEW, [MODEL], [impossible]), METRIC)
+    assert {cell.leader for row in empty.rows for cell in row} == {NO_ONE_SERVES}
+    assert {cell.kind for row in empty.rows for cell in row} == {"none"}
+
+
+@pytest.mark.parametrize(
+    ("share", "kind"), [(0.9, "sure"), (0.8, "sure"), (0.7, "pale"), (0.6, "pale"), (0.59, "close")]
+)
+def test_a_lead_is_full_pale_or_hatched(share, kind):
+    assert Cell("h200-sxm", share).kind == kind
+
+
+def test_lines_are_the_profit_at_each_speed():
+    case = catalog.scenario("rag-summarise")
+    lines = speed_lines(money_fronts(FEW, MODEL, case), METRIC, 1.0, 150.0)
+    for speed in (10.0, 45.0, 120.0):
+        rows = evaluate(FEW, [MODEL], [replace(case, tpot_limit_ms=1e3 / speed)], intervals=False)
+        for row in rows.itertuples():
+            here = next(profit for upto, profit in lines[row.accelerator] if upto >= speed)
+            assert here == pytest.approx(row.profit_usd_per_rack_year, rel=1e-9)
+    for line in lines.values():
+        assert [upto for upto, _ in line] == sorted(upto for upto, _ in line)
+        assert line[-1][0] == 150.0
+
+
+def test_a_reign_ends_where_another_earns_more_and_where_nobody_does():
+    lines = {"a": [(10.0, 9.0), (30.0, 4.0)], "b": [(20.0, 5.0), (40.0, -1.0)]}
+    assert reigns(lines) == [(10.0, "a"), (20.0, "b"), (30.0, "a"), (40.0, NOBODY)]
+    assert reigns({"a": []}) == []

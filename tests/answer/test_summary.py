@@ -1,0 +1,167 @@
+"""The summary's sentences follow from its tables, whatever the rerun: ties, rank changes, losses, nothing served."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from rackecon import catalog
+from rackecon.answer import deciding, summary
+from rackecon.answer.summary import MEASURES
+from rackecon.appraisal.evaluate import PLATFORMS
+from rackecon.errors import InputError
+from rackecon.walks import walk as walks
+
+CASES = [
+    {},
+    {"measure": "mw"},
+    {"measure": "usd", "model": "gpt-oss-120b"},
+    {"model": "gpt-oss-120b", "scenario": "chat", "horizon_years": 2.0, "electricity_usd_per_kwh": 0.2},
+    {"scenario": "reasoning", "utilisation": 0.2, "cost_factor": 2.0},
+    {"scenario": "agentic-coding", "price_decline_per_year": 0.8},
+    {"price_factor": 0.01},
+]
+
+
+def story(case: dict) -> tuple[summary.Summary, str]:
+    given = dict(case)
+    measure = given.pop("measure", "rack")
+    model, scenario = given.pop("model", "deepseek-r1"), given.pop("scenario", "rag-summarise")
+    return summary.summarise(PLATFORMS, model, scenario, measure, **given), measure
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_headline_names_the_first_row_and_its_figure(case):
+    found, measure = story(case)
+    ranked = found.rankings[measure]
+    known = ranked[ranked["value"].notna()]
+    top = known.iloc[0]
+    assert str(top["platform"]) in found.headline
+    assert top["value"] == known["value"].max()
+    assert summary._amount(float(top["value"]), measure).replace("−", "") in found.headline.replace("−", "")
+    if float(top["value"]) <= 0:
+        assert found.headline.startswith("Nobody earns")
+    else:
+        assert "earns the most" in found.headline
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_sentences_state_wins_and_ties_as_the_table_has_them(case):
+    found, measure = story(case)
+    ranked = found.rankings[measure]
+    top = ranked[ranked["value"].notna()].iloc[0]
+    text = " ".join(found.sentences)
+    if ranked["verdict"].iloc[0] == "nobody earns":
+        assert "Every platform loses money" in text
+        return
+    assert f"{round(100 * float(top['win_share']))} of 100" in text
+    assert ("Too close to call against" in text) == (float(top["win_share"]) < 0.8)
+    for key in ("rack", "mw", "usd"):
+        if key != measure:
+            known = found.rankings[key]
+            leader = str(known[known["value"].notna()].iloc[0]["platform"])
+            said = rf"{MEASURES[key][2]}( and per [a-z ]+)? ({re.escape(leader)}|nobody earns)"
+            assert re.search(said, text, re.IGNORECASE), (said, text)
+    leaders = {str(found.rankings[key].iloc[0]["platform"]) for key in ("rack", "mw", "usd")}
+    assert ("The measure matters" in text) == (len(leaders) > 1)
+
+
+@pytest.mark.slow
+def test_with_every_input_drawn_the_sentence_names_the_one_most_often_first():
+    from rackecon.uncertainty.outcomes import win_table
+    from rackecon.uncertainty.propagate import run
+
+    chips = ["h200-sxm", "gb200-nvl72", "gb300-nvl72"]
+    text = summary.every_input(chips, "gpt-oss-120b", "chat", "mw", draws=1024)
+    wins = win_table(run(chips, ["gpt-oss-120b"], ["chat"], draws=1024), "profit_usd_per_mw_year")
+    first = wins.sort_values("win_share", ascending=False).iloc[0]
+    assert f"{first['platform']} comes first in {round(100 * first['win_share'])} of 100 cases" in text
+    assert f"between {summary._amount(first['p5'], 'mw')} and {summary._amount(first['p95'], 'mw')} a year" in text
+
+
+@pytest.mark.slow
+def test_with_every_input_drawn_a_loss_in_all_cases_is_said():
+    case = summary.own_case("rag-summarise", 5000.0, None)
+    assert "nobody earns in any case" in summary.every_input(
+        ["h100-sxm", "h200-sxm"], "deepseek-r1", case, "usd", draws=256
+    )
+
+
+def test_basis_says_model_lengths_limits_cost_power_and_vintage():
+    found, _ = story({"utilisation": 0.35, "horizon_years": 3.0})
+    for part in (
+        "8,192 input and 1,024 output",
+        "30 tok/s/user",
+        "35 %",
+        "3 years",
+        "vintage 2026-07",
+        "hyperscaler",
+        "pre-tax",
+    ):
+        assert part in found.basis
+
+
+def test_a_workload_that_nothing_serves_says_why():
+    case = summary.own_case("chat", 5000.0, None)
+    found = summary.summarise(PLATFORMS, "deepseek-r1", case)
+    assert found.headline == "No platform serves this workload within its limits"
+    assert "no layout reaches 5,000 tok/s/user" in found.sentences[0]
+
+
+def test_deciding_assumptions_find_a_flip_that_is_there():
+    case = catalog.scenario("rag-summarise")
+    found = {
+        item.name: item
+        for item in deciding.deciding_assumptions(("h100-sxm", "gb300-nvl72"), "deepseek-r1", case, "rack")
+    }
+    assert found["price_factor"].low < 1.0 < found["price_factor"].high
+    assert found["price_factor"].swing_usd > found["pue"].swing_usd
+    cheap = deciding.deciding_assumptions(("h100-sxm",), "deepseek-r1", case, "rack", price_factor=0.6)
+    flips = {item.name: item.flips for item in cheap}
+    assert any(flips.values())
+    assert all(before != after for flip in flips.values() for _, before, after in flip)
+
+
+def test_own_prices_replace_the_listing_and_keep_the_cached_share():
+    listed = summary.own_prices("deepseek-r1", None, None)
+    assert listed == {}
+    card = summary.own_prices("deepseek-r1", 1.0, 4.0)["price_cards"]["deepseek-r1"]
+    assert (card.fresh_input, card.output) == (1.0, 4.0)
+    assert 0.0 <= card.cached_input <= 1.0
+    dear = summary.summarise(("b200-hgx",), "deepseek-r1", "chat", **summary.own_prices("deepseek-r1", None, 40.0))
+    plain = summary.summarise(("b200-hgx",), "deepseek-r1", "chat")
+    assert dear.rankings["rack"]["value"].iloc[0] > plain.rankings["rack"]["value"].iloc[0]
+
+
+def test_leader_changes_reads_reigns_in_order():
+    import pandas as pd
+
+    frame = pd.DataFrame({"x": [1, 1, 2, 2, 3, 3], "platform": ["A", "B"] * 3, "m": [5.0, 4.0, 3.0, 4.0, 1.0, 2.0]})
+    assert walks.leader_changes(frame, "x", "m") == [(1.0, "A"), (2.0, "B")]
+
+
+def test_more_experts_never_raise_throughput_much_and_more_per_token_never_do():
+    case = catalog.scenario("chat")
+    counts = walks.expert_counts(["gb200-nvl72"], "deepseek-r1", case, (128, 256, 512))
+    free = counts[counts["line"] == walks.RETUNED].sort_values("experts")["total_tok_s_per_gpu"].to_numpy()
+    assert (free[1:] <= free[:-1] * 1.05).all()
+    top_ks = walks.expert_top_k(["gb200-nvl72"], "deepseek-r1", case, (2, 4, 8, 16))
+    falls = top_ks[top_ks["line"] == walks.RETUNED].sort_values("top_k")["total_tok_s_per_gpu"].to_numpy()
+    assert (falls[1:] <= falls[:-1] * 1.02).all()
+
+
+def test_a_held_layout_never_beats_the_searched_one():
+    walk = walks.context_length(
+        ["gb200-nvl72", "mi355x"], "deepseek-r1", catalog.scenario("rag-summarise"), (1024, 8192, 32768)
+    )
+    free = walk[walk["line"] == walks.RETUNED].set_index(["accelerator", "walked_tokens"])["profit_usd_per_mw_year"]
+    held = walk[walk["line"] == walks.HELD].set_index(["accelerator", "walked_tokens"])["profit_usd_per_mw_year"]
+    both = held.dropna().index
+    assert len(both) > 2
+    assert (held.loc[both] <= free.loc[both] + 1.0).all()
+
+
+def test_context_beyond_the_model_is_refused_with_its_limit():
+    with pytest.raises(InputError, match="exceed the"):
+        walks.context_length(["b200-hgx"], "deepseek-r1", catalog.scenario("rag-summarise"), (1_000_000,))

@@ -1,0 +1,164 @@
+"""Site limits, unit ranks, cost bases, reconciliation and cash flows of evaluated rows."""
+
+import numpy as np
+import pytest
+from test_evaluate import CARD, frontier
+
+from rackecon.appraisal.cash_flows import rack_cash_flow
+from rackecon.appraisal.cost_comparison import (
+    allocation_table,
+    cost_bases,
+    launch_prices,
+    own_against_rent,
+    reconciliation,
+    waterfall,
+)
+from rackecon.appraisal.evaluate import PLATFORMS, evaluate
+from rackecon.appraisal.money import frontier_money
+from rackecon.appraisal.site_limits import (
+    RANKED_UNITS,
+    operating_power,
+    power_long,
+    site_comparison,
+    sweep_winners,
+    unit_ranks,
+    winners,
+)
+from rackecon.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def table():
+    return evaluate(
+        PLATFORMS, ["deepseek-r1"], ["chat", "agentic-coding"], search=frontier, intervals=False, price_cards=CARD
+    )
+
+
+def test_site_is_filled_to_its_limit(table):
+    out = site_comparison(table, site_mw=10.0, budget_usd=100e6)
+    assert len(out) == 2 * len(table)
+    power, money = out[out["limit"] == "10 MW"], out[out["limit"] == "$100M"]
+    known = power["profit_usd_year"].notna()
+    assert power.loc[known, "mw"].to_numpy() == pytest.approx(10.0)
+    assert money.loc[money["profit_usd_year"].notna(), "investment_usd"].to_numpy() == pytest.approx(100e6)
+    gb200 = power[(power["accelerator"] == "gb200-nvl72") & (power["scenario"] == "chat")].iloc[0]
+    assert gb200["gpus"] == pytest.approx(10_000 / 1.87)
+    best = winners(out)
+    assert len(best) == 4
+    chat = power[power["scenario"] == "chat"]
+    top = chat.loc[chat["profit_usd_year"].idxmax(), "accelerator"]
+    assert best[(best["limit"] == "10 MW") & (best["scenario"] == "chat")]["accelerator"].item() == top
+    with pytest.raises(InputError, match="no column 'profit'"):
+        winners(out, by="profit")
+
+
+def test_ranks_by_unit_differ_because_racks_do(table):
+    ranks = unit_ranks(table[table["scenario"] == "chat"])
+    wide = ranks.pivot(index="accelerator", columns="metric", values="rank")
+    assert set(wide.columns) == set(RANKED_UNITS)
+    assert sorted(wide["profit_usd_per_rack_year"]) == list(range(1, 8))
+    assert not (wide["profit_usd_per_rack_year"] == wide["profit_usd_per_invested_usd_year"]).all()
+
+
+def test_row_without_result_has_rank_zero(table):
+    ranks = unit_ranks(table[table["scenario"] == "agentic-coding"])
+    assert (ranks.loc[ranks["accelerator"] == "tpu-v7", "rank"] == 0).all()
+
+
+def test_both_vintages_of_power_stand_side_by_side(table):
+    out = operating_power(table[table["scenario"] == "chat"]).set_index("accelerator")
+    ratio = out["total_tok_s_per_mw_2026_07"] / out["total_tok_s_per_mw_2025_10"]
+    assert ratio["gb200-nvl72"] == pytest.approx(2.10 / 1.87)
+    assert np.isnan(ratio["tpu-v7"])
+    joules = out["drawn_joules_per_total_token"] * out["total_tok_s_per_drawn_mw"]
+    assert joules.to_numpy() == pytest.approx(1e6)
+
+
+def test_cash_flow_sums_to_the_rows_present_value(table):
+    row = table.iloc[3]
+    flow = rack_cash_flow(row)
+    assert flow["present_value_usd"].sum() == pytest.approx(row["npv_usd_per_rack"], rel=1e-9)
+    assert rack_cash_flow(row, ramp_months=6)["present_value_usd"].sum() < row["npv_usd_per_rack"]
+    with pytest.raises(InputError, match="no cash flow of tpu-v7: does not fit"):
+        rack_cash_flow(table.iloc[13])
+
+
+def test_bases_are_listed_apart_with_who_bears_unsold_hours():
+    out = cost_bases(["gb200-nvl72", "mi355x"])
+    assert {"ownership", "rental", "build_up"} <= set(out["basis"])
+    assert out.loc[(out["accelerator"] == "mi355x") & (out["basis"] == "build_up"), "reason"].str.len().item() > 0
+    known = out[out["usd_per_gpu_hour"].notna()]
+    assert known["unsold_hours"].str.len().min() > 0
+    assert (known["low"] <= known["usd_per_gpu_hour"]).all()
+    assert (known["usd_per_gpu_hour"] <= known["high"]).all()
+
+
+def test_owning_beats_a_three_year_rent_that_holds_the_landlords_margin():
+    """Published 3-year rents of September 2026 over hyperscaler ownership: 1.7x for H100, 2.1-2.4x for the others."""
+    out = own_against_rent(["h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72"]).set_index("accelerator")
+    assert out.loc["h100-sxm", "rent_over_own"] == pytest.approx(1.7, abs=0.05)
+    assert out.loc["h200-sxm", "rent_over_own"] == pytest.approx(2.4, abs=0.05)
+    assert out.loc["gb200-nvl72", "rent_over_own"] == pytest.approx(2.15, abs=0.05)
+    assert (out["crossing_utilisation"].dropna() < 1).all()
+
+
+def test_build_up_of_gb200_walks_to_the_published_figure():
+    parts = waterfall("gb200-nvl72")
+    walk = reconciliation("gb200-nvl72")
+    assert parts["usd_per_gpu_hour"].sum() == pytest.approx(walk["usd_per_gpu_hour"].iloc[0])
+    assert walk["usd_per_gpu_hour"].iloc[-1] == 1.86
+    assert walk["usd_per_gpu_hour"].iloc[0] + walk["change_usd_per_gpu_hour"].sum() == pytest.approx(1.86)
+    explained = walk["change_usd_per_gpu_hour"].iloc[1:-2].sum()
+    gap = 1.86 - walk["usd_per_gpu_hour"].iloc[0]
+    assert explained / gap > 0.5  # the named steps carry most of the gap
+    with pytest.raises(InputError, match="build-up of 'tpu-v7': no graded price"):
+        waterfall("tpu-v7")
+
+
+def test_every_rule_prices_the_same_total(table):
+    out = allocation_table(table[table["scenario"] == "chat"])
+    total = out[out["tokens"] == "total"].groupby("accelerator")["usd_per_mtok"].nunique()
+    assert (total == 1).all()
+    output = out[(out["tokens"] == "output") & (out["accelerator"] == "h100-sxm")].set_index("rule")["usd_per_mtok"]
+    assert output["output_only"] > output["gpu_seconds"]
+
+
+def test_launch_price_rises_with_the_fall_expected(table):
+    out = launch_prices(table[table["scenario"] == "chat"], (0.0, 0.3, 0.6), wacc=0.1, horizon_years=4)
+    one = out[out["accelerator"] == "h100-sxm"]["launch_usd_per_mtok_total"].to_numpy()
+    assert (np.diff(one) > 0).all()
+    assert one[0] == pytest.approx(out["levelised_usd_per_mtok_total"].iloc[0])
+
+
+def test_frontier_gets_the_same_money_as_the_evaluated_row():
+    chat = frontier("gb200-nvl72", "deepseek-r1", 1024, 1024).table.assign(
+        accelerator="gb200-nvl72", model="deepseek-r1"
+    )
+    paid = frontier_money(chat)
+    row = evaluate(["gb200-nvl72"], ["deepseek-r1"], ["chat"], search=frontier, intervals=False).iloc[0]
+    fast = paid[paid["layout"] == "fast"].iloc[0]
+    for column in ("revenue_usd_per_gpu_hour", "cost_usd_per_gpu_hour", "cost_usd_per_mtok_output"):
+        assert fast[column] == pytest.approx(row[column])
+    assert frontier_money(chat.iloc[:0]).empty
+
+
+def test_winners_are_found_at_both_ends_of_every_swept_assumption():
+    out = sweep_winners(
+        ["h100-sxm", "gb200-nvl72"],
+        "deepseek-r1",
+        "chat",
+        site_mw=10,
+        budget_usd=1e8,
+        search=frontier,
+        price_cards=CARD,
+    )
+    assert len(out) == 2 * (1 + 2 * 5 + 2)
+    assert set(out["limit"]) == {"10 MW", "$100M"}
+    sold = out[(out["assumption"] == "utilisation") & (out["limit"] == "10 MW")]["profit_usd_year"].to_numpy()
+    assert sold[1] > sold[0]
+
+
+def test_power_marks_hold_three_kinds(table):
+    long = power_long(operating_power(table[table["scenario"] == "chat"]))
+    assert len(long) == 3 * 7
+    assert long["power"].nunique() == 3

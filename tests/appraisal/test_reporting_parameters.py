@@ -1,0 +1,38 @@
+"""A notebook's own check of its parameters: strict at first, and no obstacle when its cells are run again."""
+
+from __future__ import annotations
+
+import pytest
+
+from rackecon.appraisal.parameters import check_parameters, notebook_path, notebooks_dir, read_parameters
+from rackecon.errors import InputError
+
+
+@pytest.fixture
+def namespace():
+    return {name: item.default for name, item in read_parameters(notebook_path("template")).items()}
+
+
+def test_what_is_allowed_is_told_in_words_and_whole_figures():
+    told = {
+        item.name: item.range
+        for path in notebooks_dir().glob("[0-9]*.ipynb")
+        for item in read_parameters(path).values()
+    }
+    assert told["budget_usd"] == "10,000 to 1,000,000,000,000"
+    assert told["built"] == "ids of data/accelerators.csv"
+    assert not [words for words in told.values() if "str" in words or "float" in words or "e+" in words]
+
+
+def test_a_misspelt_parameter_is_refused(namespace):
+    with pytest.raises(InputError, match="nearest is 'utilisation'"):
+        check_parameters("template", namespace | {"utilization": 0.5})
+
+
+def test_cells_run_again_find_their_own_results_and_still_check_values(namespace):
+    check_parameters("template", namespace)
+    namespace |= {"case": "made by a later cell"}
+    check_parameters("template", namespace)
+    namespace["utilisation"] = 7.0
+    with pytest.raises(InputError, match="out of range"):
+        check_parameters("template", namespace)

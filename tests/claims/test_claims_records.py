@@ -1,0 +1,90 @@
+"""The claim table: what it must hold, and what it refuses."""
+
+import shutil
+
+import pytest
+
+from rackecon import catalog
+from rackecon.claims import claim, claims, quotes, source
+from rackecon.errors import InputError
+
+NEEDED = {
+    "gb200-75m", "gb200-75m-gptoss", "gb200-30m", "moe-10x-mw", "blackwell-15x-cost", "gb300-50x-mw",
+    "gb300-35x-cost", "b200-5x-software", "b200-2cents", "b200-10k-llama", "gb200-10k-dsr1", "b200-60k",
+    "b200-1000-user", "gb200-1500k-rack", "deepseek-545", "vr-10x-mw", "mi355x-40pct", "tpu-v7-4x",
+}  # fmt: skip
+
+
+@pytest.fixture
+def edited(tmp_path, monkeypatch):
+    """A copy of data/ whose claim table a test may change: old text, new text."""
+    shutil.copytree(catalog.data_dir(), tmp_path / "data")
+
+    def change(old, new):
+        path = tmp_path / "data" / "claims.csv"
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        monkeypatch.setenv("RACKECON_DATA", str(tmp_path / "data"))
+
+    return change
+
+
+def test_the_claims_that_circulate_are_there():
+    assert set(claims()) >= NEEDED
+
+
+@pytest.mark.parametrize("key", sorted(NEEDED))
+def test_each_claim_says_what_is_stated_and_cites_title_publisher_and_date(key):
+    one = claim(key)
+    assert one.statement
+    assert one.stated
+    assert one.token_counting
+    for item in (*one.primary, *one.repeats):
+        found = source(item)
+        assert found.title
+        assert found.publisher
+        assert found.date.startswith("20")
+
+
+def test_open_conditions_are_told_from_stated_ones():
+    one = claim("gb200-75m")
+    assert one.open_conditions == ("utilisation", "token_price")
+    assert one.conditions["workload"].stated
+    assert one.only("workload") == "8192/1024"
+    assert one.conditions["token_price"].options == ("cheapest", "list", "dearest")
+
+
+def test_misattribution_follows_from_the_two_subjects():
+    assert {key for key, one in claims().items() if one.misattributed} == {
+        "gb200-75m-gptoss",
+        "gb300-35x-gptoss",
+        "gb200-2cents",
+    }
+
+
+def test_second_hand_rates_say_so():
+    found = quotes("gb300-50x-mw")
+    assert {q.kind for q in found} == {"second-hand", "interpolated"}
+    assert all(source(q.source_id).publisher for q in found)
+
+
+def test_an_unknown_claim_names_the_nearest():
+    with pytest.raises(InputError, match="nearest is 'gb300-50x-mw'"):
+        claim("gb300-50x")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("rack_revenue_usd,75000000.0", "rack_revenue,75000000.0", "unknown metric 'rack_revenue': nearest"),
+        ("rack_revenue_usd,75000000.0", "rack_revenue_usd,-1", "needs a positive number"),
+        ("rack_revenue_usd,75000000.0", "rack_revenue_usd,many", "is not a number"),
+        ("?cheapest|list|dearest", "cheapest|list|dearest", "several values need a leading"),
+    ],
+)
+def test_a_broken_record_is_refused_in_one_line(edited, old, new, message):
+    edited(old, new)
+    with pytest.raises(InputError, match=message) as caught:
+        claims()
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,65 @@
+"""Words of the claims page: what is missing, what is asked and who is named come from the records and the curves."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from rackecon.claims import claim
+from rackecon.claims.verdict import VERDICTS
+from rackecon.pages import claims_page, claims_text
+
+
+def result(*left: str):
+    return SimpleNamespace(verdict=VERDICTS[0], claim=SimpleNamespace(open_conditions=left))
+
+
+def test_what_is_missing_most_is_counted():
+    results = [result("workload", "baseline_precision", "baseline_speculative"), result("workload"), result()]
+    told = claims_text.answer_sentences(results)[1]
+    assert told.startswith("2 leave open")
+    assert told.endswith("most often lengths (2) and settings of the older machine (1).")
+
+
+def test_a_platform_is_named_and_a_model_keeps_its_id():
+    assert claims_text._subject("gb200-nvl72") == "GB200 NVL72"
+    assert claims_text._subject("gpt-oss-120b") == "gpt-oss-120b"
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "curves", "title"),
+    [
+        (
+            "gb200-75m",
+            {"needed": (4.0, 2.0), "list price of 2025-10-09": (1.5, 1.5), "dearest price of 2025-10-09": (9.0, 9.0)},
+            "$75.0M on deepseek-r1 needs $2.00 per million tokens or more; the list price is $1.50",
+        ),
+        (
+            "b200-2cents",
+            {"needed, 1k/1k": (300.0, 200.0), "modelled, 1k/1k": (500.0, 900.0)},
+            "$0.02 needs 200 tok/s per GPU; the model reaches up to 900",
+        ),
+    ],
+)
+def test_the_chart_of_what_must_be_true_says_what_it_finds(claim_id, curves, title):
+    rows = [(name, x, y) for name, ends in curves.items() for x, y in zip((0.3, 1.0), ends, strict=True)]
+    assert claims_page._required_title(claim(claim_id), pd.DataFrame(rows, columns=["series", "x", "y"])) == title
+
+
+def test_one_is_not_many():
+    one = claim("gb200-75m-gptoss")
+    horizons = claims_page.required(one).frame["series"].unique()
+    assert "1 year" in horizons
+    assert "1 years" not in horizons
+    assert "1 public rates" not in claims_text.evidence_text(one)
+
+
+def test_only_what_nothing_measures_is_called_unmeasured():
+    def weak(key: str) -> str:
+        return claims_text.weak_sentence([SimpleNamespace(claim=claim(key))])
+
+    assert "no measured row in a claim's mode for TPU v6e and TPU v7" in weak("tpu-v7-4x")
+    assert "no measured row" not in weak("gb200-15x-gpu")
+    assert claims_text.weak_sentence([]) == ""

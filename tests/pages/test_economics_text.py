@@ -1,0 +1,158 @@
+"""Computed sentences of the economics pages: ties, losses, missing rows and single winners."""
+
+import base64
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rackecon import catalog
+from rackecon.figures import economics as economics_charts
+from rackecon.pages import economics_tables, economics_text
+
+
+def ranked(values, verdict):
+    return pd.DataFrame(
+        {
+            "accelerator": ["a", "b"],
+            "platform": ["A", "B"],
+            "value": values,
+            "value_low": [v - 1e6 for v in values],
+            "value_high": [v + 1e6 for v in values],
+            "win_share": [0.6, 0.4],
+            "verdict": verdict,
+        }
+    )
+
+
+ROW = {
+    "platform": "A",
+    "horizon_years": 4.0,
+    "vendor_roi": 15.0,
+    "profit_roi": 12.0,
+    "npv_usd_per_rack": 3e7,
+    "irr_per_year": 30.0,
+    "payback_years": 0.25,
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "words"),
+    [
+        ([8e6, 3e6], "a", "A earns the most per physical rack: $8.00M a year"),
+        ([8e6, 7.9e6], "too close to call", "Too close to call: A and B lead"),
+        ([-1e5, -3e5], "nobody earns", "Nobody earns; A loses least"),
+        ([np.nan, np.nan], "no result", "No platform serves this workload within its limits"),
+    ],
+)
+def test_title_follows_the_verdict(values, verdict, words):
+    assert economics_text.revenue_title(ranked(values, verdict)) == words
+
+
+def test_answer_says_interval_wins_and_both_kinds_of_roi():
+    one, two = economics_text.revenue_answer(ranked([8e6, 7.9e6], "too close to call"), ROW)
+    assert "between $7.00M and $9.00M" in one
+    assert "60 of 100" in one
+    assert "too close to call against B" in one
+    assert "vendor ROI (revenue over investment) is 15" in two
+    assert "profit ROI 12" in two
+    assert "> 1,000 %" in two
+    lost, _ = economics_text.revenue_answer(ranked([-1e5, -3e5], "nobody earns"), ROW)
+    assert lost.startswith("A loses least")
+    none, _ = economics_text.revenue_answer(ranked([np.nan, np.nan], "no result"), None)
+    assert none == "No platform serves this workload within its limits."
+
+
+def test_rented_capacity_claims_no_roi():
+    assert "nothing is invested" in economics_text.return_sentence({**ROW, "vendor_roi": np.nan})
+
+
+def site(first, second):
+    return pd.DataFrame(
+        {
+            "accelerator": ["a", "b", "a", "b"],
+            "platform": ["A", "B", "A", "B"],
+            "limit": ["10 MW", "10 MW", "$100M", "$100M"],
+            "profit_usd_year": [*first, *second],
+        }
+    )
+
+
+def test_site_title_names_each_winner_or_says_it_is_one():
+    two = economics_text.site_title(site((9e6, 8e6), (3e6, 5e6)))
+    assert two == "10 MW earns most with A ($9.00M a year) and $100M earns most with B ($5.00M a year)"
+    assert economics_text.site_title(site((9e6, 8e6), (6e6, 5e6))).endswith("one winner for both")
+    assert "loses least with B" in economics_text.site_title(site((-9e6, -8e6), (6e6, 5e6)))
+
+
+def test_units_title_tells_one_winner_from_several():
+    ranks = pd.DataFrame({"platform": ["A", "A"], "unit": ["per rack", "per MW"], "rank": [1, 1]})
+    assert economics_text.units_title(ranks) == "A comes first by every unit"
+    ranks.loc[1, "platform"] = "B"
+    assert economics_text.units_title(ranks) == "The unit decides: A per rack; B per MW"
+
+
+@pytest.mark.parametrize(
+    ("factors", "words"),
+    [
+        ([0.2, 0.5], "Prices may fall 50 % before B loses, 80 % before A does"),
+        ([0.2, 1.5], "A still earns with prices 80 % lower; B loses already"),
+        ([1.2, 1.5], "No platform earns at the card; A would need 1.2 times the price"),
+    ],
+)
+def test_price_title_covers_gain_loss_and_mixture(factors, words):
+    frame = pd.DataFrame({"platform": ["A", "B"], "break_even_price_factor": factors})
+    assert economics_text.price_title(frame) == words
+
+
+def test_missing_platforms_are_named_with_their_reason():
+    table = pd.DataFrame({"platform": ["A", "B"], "reason": ["", "does not fit"]})
+    assert economics_text.missing_note(table) == "Without a figure: B (does not fit)."
+    assert economics_text.missing_note(table, "a build-up") == "Without a build-up: B (does not fit)."
+    assert economics_text.missing_note(table.iloc[:1]) == ""
+
+
+def test_charts_carry_finding_basis_and_description():
+    frame = pd.DataFrame(
+        {"accelerator": ["h100-sxm", "tpu-v7"], "platform": ["H100", "TPU v7"], "kind": "own", "usd": [1.17, 1.21]}
+    )
+    spec = economics_charts.marks_by_platform(
+        frame, "usd", "kind", title="T", subtitle="S", x_title="USD", kind_title="basis"
+    ).to_dict()
+    assert spec["title"] == {"text": "T", "subtitle": "S"}
+    assert spec["description"] == "T. S"
+    ranks = pd.DataFrame(
+        {
+            "accelerator": ["h100-sxm", "tpu-v7"] * 2,
+            "platform": ["H100", "TPU v7"] * 2,
+            "unit": ["per rack"] * 2 + ["per MW"] * 2,
+            "rank": [1, 2, 2, 1],
+            "value": [2.0, 1.0, 1.0, 2.0],
+        }
+    )
+    assert len(economics_charts.rank_lines(ranks, title="T", subtitle="S").to_dict()["layer"]) == 3
+
+
+def test_download_holds_the_table_and_sources_are_looked_up():
+    link = economics_tables.csv_link(pd.DataFrame({"month": [0, 1], "net_usd": [-1.0, 0.123456789]}), "a.csv", "save")
+    body = base64.b64decode(link.markup.split("base64,")[1].split('"')[0]).decode()
+    assert body == "month,net_usd\n0,-1.0\n1,0.12346\n"
+    sources = economics_tables.sources_table(["semianalysisai-inferencex-app-661", "no-such"], "Sources")
+    assert sources.markup.count("<tr>") == 2
+    assert "github.com/SemiAnalysisAI/InferenceX-app" in re.sub("<[^>]*>", " ", sources.markup)
+
+
+def test_every_source_that_a_page_lists_names_its_publisher():
+    rows = catalog.table("sources")
+    shown = economics_tables.sources_table(rows["source_id"], "Sources").markup
+    cells = re.findall(r"<tr>(.*?)</tr>", shown.split("<tbody>")[1], re.DOTALL)
+    assert len(cells) == len(rows)
+    assert all("–" not in re.findall(r"<td.*?>(.*?)</td>", cell)[1] for cell in cells)
+
+
+def test_tax_note_compares_before_and_after():
+    flows = pd.DataFrame({"accelerator": ["a", "a", "b"], "present_value_usd": [-1e6, 3e6, 9e9]})
+    row = {**ROW, "accelerator": "a"}
+    assert "is worth $2.00M instead of $30.0M" in economics_text.tax_note(flows, row, 0.21)
+    assert economics_text.tax_note(flows, row, 0.0) == "All figures are before tax."

@@ -1,0 +1,81 @@
+"""The two charts that follow the controls, as the library draws them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, Cell, LeadMap
+from rackecon.pages.live_figures import map_figure, map_finding, speed_figure, speed_finding
+
+LABELS = {"h100-sxm": "H100", "b200-hgx": "B200"}
+LINES = {"h100-sxm": [(40.0, 2e6), (60.0, -1e6)], "b200-hgx": [(50.0, 1e6), (101.0, 5e5)]}
+
+
+def test_lines_stand_where_their_values_are():
+    figure = speed_figure(LINES, LABELS, 50.0, (1.0, 101.0), "rack")
+    assert (
+        'data-line="h100-sxm" style="stroke:var(--p-h100-sxm)" stroke-dasharray="5 3" d="M0 0H39V100H59"'
+        in figure.markup
+    )
+    assert 'data-line="b200-hgx" style="stroke:var(--p-b200-hgx)" d="M0 33.3H49V50H100"' in figure.markup
+    assert '<div class="rule" style="left:49%"><span>50 tok/s/user</span>' in figure.markup
+    assert "At 50 tok/s/user: B200 $1.00M, H100 −$1.00M." in figure.text
+    assert figure.text.startswith("H100 earns the most up to 40 tok/s/user, B200 above. profit per rack-year")
+
+
+def test_a_platform_that_serves_nothing_is_named_nowhere():
+    figure = speed_figure(LINES | {"h100-sxm": []}, LABELS, 50.0, (1.0, 101.0), "usd")
+    assert '<span data-name="h100-sxm" hidden>' in figure.markup
+    assert re.search(r'data-dot="h100-sxm" style="[^"]*" hidden', figure.markup)
+    assert "H100" not in figure.text
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([], "No platform serves this workload"),
+        ([(90.0, "b200-hgx")], "B200 earns the most at every speed up to 90 tok/s/user"),
+        ([(90.0, NOBODY)], "Nobody earns at any speed up to 90 tok/s/user"),
+        (
+            [(20.0, "b200-hgx"), (40.0, "h100-sxm"), (90.0, NOBODY)],
+            "H100 earns the most at 30 tok/s/user; the lead changes 2 times up to 90",
+        ),
+    ],
+)
+def test_the_finding_of_the_lines_names_who_leads_where(found, words):
+    assert speed_finding(found, LABELS, 30.0) == words
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        ([NOBODY], "Nobody earns at any price and share sold shown"),
+        ([NO_ONE_SERVES], "No platform serves this workload within its limits"),
+        (["b200-hgx"], "B200 leads at every price and share sold shown"),
+        ([NOBODY, "b200-hgx"], "B200 leads wherever anybody earns"),
+        (["h100-sxm", "b200-hgx"], "As price and share sold rise: H100, then B200"),
+    ],
+)
+def test_the_finding_of_the_map_names_leaders_as_revenue_rises(order, words):
+    assert map_finding(order, LABELS | {NOBODY: "nobody earns"}) == words
+
+
+def test_cells_of_one_kind_are_joined_and_names_stand_clear_of_the_ring():
+    row = (Cell(NOBODY, 0.0),) * 8 + (Cell("b200-hgx", 0.5),) * 5 + (Cell("b200-hgx", 0.9),) * 6
+    shares = tuple(0.075 + 0.05 * i for i in range(19))
+    figure = map_figure(LeadMap((1.2, 0.8, 0.1), shares, (row, row, row)), LABELS, 0.6, "rack")
+    assert (
+        figure.markup.count("flex-grow:8")
+        == figure.markup.count("flex-grow:5")
+        == figure.markup.count("flex-grow:6")
+        == 3
+    )
+    assert figure.markup.count('class="close" style="--swatch:var(--p-b200-hgx)') == 3
+    name = re.search(r'left:([\d.]+)%;top:([\d.]+)%">B200<', figure.markup)
+    ring = re.search(r'class="ring" style="left:([\d.]+)%;top:([\d.]+)%"', figure.markup)
+    assert name
+    assert ring
+    assert abs(float(name.group(2)) - float(ring.group(2))) >= 10.0
+    assert figure.text.startswith("B200 leads wherever anybody earns")

@@ -1,0 +1,258 @@
+"""Pages: equations as MathML, charts as data, folded code, nothing fetched; notebooks normalised; tables accessible."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rackecon.appraisal.parameters import notebook_path, read_parameters, validate
+from rackecon.figures import charts
+from rackecon.figures.display import VEGALITE_MIME, answer, chart_bundle
+from rackecon.figures.tables import interval_bar, ranking_table, table
+from rackecon.press.clean import leftovers, stripped
+from rackecon.press.html import page_meta, render_page, to_html
+from rackecon.press.run import normalise
+from rackecon.press.site import assets, standalone_page
+
+ROOT = Path(__file__).resolve().parents[2]
+LINES = pd.DataFrame(
+    {
+        "accelerator": ["h100-sxm"] * 2 + ["gb200-nvl72"] * 2,
+        "platform": ["H100"] * 2 + ["GB200 NVL72"] * 2,
+        "x": [1.0, 2.0] * 2,
+        "y": [3.0, 2.0, 9.123456789, 8.0],
+    }
+)
+
+
+def chart_spec() -> dict:
+    chart = charts.assumption_lines(
+        LINES, "x", "y", title="A finding", subtitle="unit, basis", x_title="x", y_title="y"
+    )
+    return chart.to_dict()
+
+
+def notebook() -> dict:
+    def code(source: str, outputs: list, count: int, tags: list | None = None) -> dict:
+        return {
+            "cell_type": "code",
+            "source": source,
+            "outputs": outputs,
+            "execution_count": count,
+            "metadata": {"tags": tags or []},
+        }
+
+    def shown(data: dict) -> dict:
+        return {"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": 1}
+
+    return {
+        "cells": [
+            {
+                "cell_type": "markdown",
+                "source": "# A question?\n\nThe TTFT of $x^2$.\n\n$$y = \\frac{a}{b}$$",
+                "metadata": {},
+            },
+            code("isl_tokens: int = 5  # input length", [], 1, ["parameters"]),
+            code("answer('x')", [shown({"text/html": answer("It is <so>.")._repr_html_()})], 2),
+            code("chart", [shown({VEGALITE_MIME: chart_spec(), "text/plain": "<chart>"})], 3),
+            {"cell_type": "markdown", "source": "## Why\n\ntext", "metadata": {}},
+        ],
+        "metadata": {"papermill": {"duration": 3.2}, "language_info": {"version": "3.11.7"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def test_page_has_title_answer_contents_and_chart_data():
+    page = render_page(notebook(), "03_x", ["02_w", "03_x", "04_y"])
+    assert page_meta(notebook()) == ("A question?", "It is <so>.")
+    assert "<title>A question? · rackecon</title>" in page
+    assert '<a href="#why">Why</a>' in page
+    assert 'href="02_w.html"' in page
+    assert 'href="04_y.html"' in page
+    assert '<p class="finding">A finding</p>' in page
+    spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page).group(1).replace("<\\/", "</"))
+    assert spec["description"].startswith("A finding")
+
+
+def test_page_and_standalone_page_fetch_nothing(tmp_path):
+    page = render_page(notebook(), "03_x", ["03_x"])
+    for address in re.findall(r'(?:src|href)="([^"#]+)"', page):
+        assert not address.startswith(("http:", "https:", "//")), address
+    (tmp_path / "p.html").write_text(page)
+    whole = standalone_page(tmp_path / "p.html")
+    assert 'src="assets/' not in whole
+    assert "vegaEmbed" in whole
+
+
+def test_equations_become_mathml_and_prose_defines_its_terms():
+    page = render_page(notebook(), "03_x", ["03_x"])
+    assert page.count("<math") == 2
+    assert "<mfrac>" in page
+    assert 'class="dfn"' in page
+
+
+def test_headings_lose_their_anchor_links():
+    assert to_html("## Why\n\ntext").count("<a") == 0
+
+
+def test_notebooks_are_normalised_and_stripped():
+    found = normalise(notebook())
+    assert "papermill" not in found["metadata"]
+    assert found["metadata"]["language_info"] == {"name": "python"}
+    assert [cell["id"] for cell in found["cells"]] == [f"cell-{i:02d}" for i in range(5)]
+    assert leftovers(notebook())
+    assert leftovers(stripped(notebook())) == []
+
+
+def test_chart_bundle_carries_specification_picture_and_words():
+    data, _ = chart_bundle(chart_spec())
+    assert data[VEGALITE_MIME]["description"]
+    assert len(data["image/png"]) < 60_000
+    assert data["text/plain"].startswith("<chart: A finding")
+
+
+def test_chart_data_is_rounded_to_five_digits_and_holds_only_what_is_drawn():
+    spec = chart_spec()
+    rows = max(spec["datasets"].values(), key=len)
+    assert set(rows[0]) <= {"accelerator", "platform", "x", "y", "label_y"}
+    assert 9.1235 in [row["y"] for row in rows]
+
+
+def test_platform_colours_do_not_depend_on_who_else_is_drawn():
+    def colour(frame: pd.DataFrame) -> str:
+        spec = charts.assumption_lines(frame, "x", "y", title="t", subtitle="s", x_title="x", y_title="y").to_dict()
+        text = json.dumps(spec)
+        scale = re.search(r'"scale": \{"domain": (\[[^]]*\]), "range": (\[[^]]*\])', text)
+        return dict(zip(json.loads(scale.group(1)), json.loads(scale.group(2)), strict=True))["GB200 NVL72"]
+
+    assert colour(LINES) == colour(LINES[LINES["platform"] == "GB200 NVL72"]) == "#25a5a5"
+
+
+def test_table_has_caption_scopes_and_right_aligned_numbers():
+    markup = table(
+        pd.DataFrame({"name": ["a & b"], "figure": [1234.5]}), "A caption", headers={"figure": "figure, USD"}
+    )._repr_html_()
+    assert "<caption>A caption</caption>" in markup
+    assert '<th scope="col" class="n">figure, USD</th>' in markup
+    assert '<th scope="row">a &amp; b</th>' in markup
+    assert '<td class="n">1,230</td>' in markup
+
+
+def test_long_text_goes_under_its_row_and_a_range_takes_its_own_line():
+    told = "a remark that is much too long to stand in a narrow cell of a table with many columns"
+    frame = pd.DataFrame(
+        {"a": ["x", "y"], "b": ["5 (3 to 8)"] * 2, "c": ["1", "2"], "d": ["p", "q"], "why": [told, ""]}
+    )
+    markup = table(frame, "Caption")._repr_html_()
+    assert f'<tr class="under"><td colspan="4"><span class="what">why:</span> {told}</td></tr>' in markup
+    assert markup.count("<tbody>") == 2
+    assert markup.count('class="under"') == 1
+    assert 'class="n">5 <span class="ends">(3 to 8)</span>' in markup
+
+
+def test_a_long_table_is_folded_unless_it_can_be_searched():
+    frame = pd.DataFrame({"a": range(20), "b": range(20)})
+    assert table(frame, "Caption")._repr_html_().startswith('<details class="fold"><summary>Caption (20 rows)')
+    assert "<details" not in table(frame, "Caption", searchable=True)._repr_html_()
+    assert "<details" not in table(frame, "Caption", folded=False)._repr_html_()
+
+
+@pytest.mark.parametrize(("steps", "log_x", "named"), [(8, True, True), (9, True, False), (8, False, False)])
+def test_a_short_walk_on_a_log_axis_names_its_own_steps(steps, log_x, named):
+    doubled = [2.0**i for i in range(steps)]
+    walk = pd.DataFrame({"accelerator": "h100-sxm", "platform": "H100", "x": doubled, "y": doubled})
+    axis = charts.assumption_lines(
+        walk, "x", "y", title="t", subtitle="s", x_title="x", y_title="y", log_x=log_x
+    ).to_dict()["layer"][0]["encoding"]["x"]["axis"]
+    assert axis.get("values") == (doubled if named else None)
+    # the theme's five ticks would leave out every other step
+    assert not named or axis["tickCount"] >= steps
+
+
+def test_names_at_line_ends_never_overlap_nor_leave_the_chart():
+    near = pd.DataFrame(
+        {
+            "accelerator": [f"a{i}" for i in range(7) for _ in (0, 1)],
+            "platform": [f"P{i}" for i in range(7) for _ in (0, 1)],
+            "x": [1.0, 2.0] * 7,
+            "y": [v for i in range(7) for v in (50.0, 99.0 + 0.1 * i)],
+        }
+    )
+    for log_y in (False, True):
+        spec = charts.assumption_lines(
+            near, "x", "y", title="t", subtitle="s", x_title="x", y_title="y", log_y=log_y
+        ).to_dict()
+        ends = next(rows for rows in spec["datasets"].values() if "label_y" in rows[0])
+        low, high = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
+        size = (lambda v: math.log(v)) if log_y else (lambda v: v)
+        places = sorted((size(row["label_y"]) - size(low)) / (size(high) - size(low)) * 300 for row in ends)
+        assert all(b - a > 13.0 for a, b in itertools.pairwise(places))
+        assert places[0] >= 0
+        assert places[-1] <= 300.5
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("0[1-9]*.ipynb")), ids=lambda p: p.stem)
+def test_a_walk_has_question_answer_chart_equation_meaning_change_sources_and_rerun(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    assert prose.splitlines()[0].endswith("?")
+    assert re.search(r"\$[^$]+\$", prose)
+    assert "## What would change" in prose
+    assert "## Sources" in prose
+    assert len(re.findall(r"^## ", prose, re.M)) >= 4
+    for call in ("answer(", "charts.", "note(", f'check_parameters("{path.stem}"', f'provenance("{path.stem}"'):
+        assert call in code, call
+
+
+def test_interval_bar_spans_its_ends_and_says_them():
+    bar = interval_bar(2.0, 4.0, 6.0, (0.0, 8.0), "2 to 6")
+    assert 'aria-label="2 to 6"' in bar
+    assert "left:25.0%;width:50.0%" in bar
+
+
+def test_ranking_table_keeps_platforms_without_a_value_and_says_why():
+    frame = pd.DataFrame(
+        {
+            "accelerator": ["a", "b"],
+            "platform": ["A", "B"],
+            "m": [2.0, float("nan")],
+            "m_low": [1.0, float("nan")],
+            "m_high": [3.0, float("nan")],
+            "reason": ["", "does not fit"],
+        }
+    )
+    markup = ranking_table(frame, "c", "m", lambda v: f"{v:g}")._repr_html_()
+    assert "does not fit" in markup
+    assert markup.count("<tr>") == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"isl_tokn": 5}, "nearest is 'isl_tokens'"),
+        ({"isl_tokens": True}, "is not a number"),
+        ({"accelerators": []}, "is not a list of names"),
+        ({"scenario": "chatt"}, "nearest is 'chat'"),
+        ({"prefix_cache_hit": 1.0}, "allowed 0 to 0.99"),
+    ],
+    ids=str,
+)
+def test_parameters_are_refused_in_one_line(given, words):
+    declared = read_parameters(notebook_path("03_context_length"))
+    faults = validate("03_context_length", declared, given)
+    assert len(faults) == 1
+    assert words in faults[0]
+
+
+def test_scripts_are_small_beside_the_chart_library():
+    found = assets()
+    assert sum(len(text) for name, text in found.items() if name != "vega.js") < 65_000
+    assert found["vega.js"].startswith("(function(){")

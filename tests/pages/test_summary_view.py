@@ -1,0 +1,120 @@
+"""The summary page rerun with other inputs: no sentence contradicts the figures beside it."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from rackecon import catalog
+from rackecon.answer import deciding, live_case, summary
+from rackecon.answer.deciding import NOBODY, Deciding
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.pages import summary_view as view
+
+FEW = ("h100-sxm", "gb200-nvl72", "mi355x")
+RERUNS = [
+    {},
+    {"model": "gpt-oss-120b", "horizon_years": 2.0, "electricity_usd_per_kwh": 0.25},
+    {"model": "gpt-oss-120b", "horizon_years": 6.0, "cost_factor": 12.0},
+]
+
+
+def rows(verdicts: dict[tuple[str, str], str]) -> pd.DataFrame:
+    """A grid with given verdicts."""
+    return pd.DataFrame([{"model": m, "scenario": s, "verdict": v} for (m, s), v in verdicts.items()])
+
+
+def test_grid_words_name_each_kind_and_shorten_where_all_agree():
+    mixed = rows(
+        {
+            ("deepseek-r1", "chat"): "gb200-nvl72",
+            ("deepseek-r1", "reasoning"): "too close to call",
+            ("gpt-oss-120b", "chat"): "nobody earns",
+        }
+    )
+    text = view.grid_words(mixed).text
+    assert "at least 80 of 100 simulated cases in DeepSeek-V3/R1 chat." in text
+    assert "under 80 of 100 simulated cases, in DeepSeek-V3/R1 reasoning." in text
+    assert "Nobody earns in gpt-oss-120b chat." in text
+    tied = rows({("deepseek-r1", s): "too close to call" for s in ("chat", "reasoning")})
+    assert view.grid_words(tied).text.endswith("in all 2 pairs of model and workload.")
+    assert "at least 80" not in view.grid_words(tied).text
+
+
+@pytest.mark.parametrize("case", RERUNS, ids=str)
+def test_a_rerun_says_what_its_own_tables_hold(case):
+    given = dict(case)
+    model = given.pop("model", "deepseek-r1")
+    workloads = ["chat", "rag-summarise"]
+    grid = summary.scenario_grid(FEW, [model], workloads, "mw", **given)
+    title = view.grid_chart(grid, model).to_dict()["title"]["text"]
+    column = "profit_usd_per_mw_year"
+    known = grid[grid[column].notna()]
+    for _, part in known.groupby("scenario"):
+        assert str(part.loc[part[column].idxmax(), "platform"]) in title
+    losing = set(known.loc[known[column] < 0, "platform"])
+    assert ("money somewhere" in title) == bool(losing)
+    assert all(name in title.split(";")[-1] for name in losing)
+    words = view.grid_words(grid).text
+    assert ("Nobody earns" in words) == bool((grid["verdict"] == "nobody earns").any())
+    prices = view.price_table(grid, model)._repr_html_()
+    for row in known.itertuples():
+        earns = row.break_even_output_usd_per_mtok < row.price_output_usd_per_mtok
+        assert earns == (row.profit_usd_per_mw_year > 0)
+    assert prices.count("<tr>") == 1 + len(FEW)
+    story = summary.summarise(FEW, model, "rag-summarise", "rack", **given)
+    table = view.three_measures(story)._repr_html_()
+    for key in ("rack", "mw", "usd"):
+        ranked = story.rankings[key]
+        assert str(ranked["platform"].iloc[0]) in table
+        if ranked["verdict"].iloc[0] == "nobody earns":
+            assert "nobody earns" in table
+    base = live_case.base_state(model, "rag-summarise", "rack", **given)
+    ours = live_case.live_values(FEW, base, **given)
+    for row in story.rankings["rack"].itertuples():
+        if row.value == row.value:
+            assert ours[row.accelerator]["rack"] == pytest.approx(row.value, rel=1e-3)
+
+
+@pytest.mark.parametrize("given", [{}, {"price_factor": 0.3, "horizon_years": 3.0}], ids=str)
+def test_the_leader_changes_where_a_flip_sentence_says_so(given):
+    case = catalog.scenario("rag-summarise")
+    found = deciding.deciding_assumptions(FEW, "deepseek-r1", case, "usd", **given)
+    flips = [(item, flip) for item in found for flip in (*item.flips, *item.beyond) if item.name != "tok_s_per_user"]
+    assert flips
+    for item, (at, before, after) in flips:
+        assert before in item.sentence() or after in item.sentence()
+        for factor, who in ((0.97, before), (1.03, after)):
+            table = evaluate(FEW, ["deepseek-r1"], [case], intervals=False, **{**given, item.name: at * factor})
+            best = table.loc[table["profit_usd_per_invested_usd_year"].idxmax()]
+            leads = str(best["platform"]) if best["profit_usd_per_invested_usd_year"] > 0 else NOBODY
+            assert leads == who, (item.name, at, factor)
+
+
+def test_a_flip_outside_the_range_is_said_to_be_outside():
+    inside = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, ((0.5, "A", "B"),), "")
+    outside = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, (), "", ((0.1, NOBODY, "B"), (0.9, "B", "A")))
+    assert inside.sentence() == "Below 0.5 of capacity: A."
+    assert outside.sentence() == "No value in this range changes who leads; outside it, above 0.9 of capacity: A."
+    cards = view.cards([outside], "rack").text
+    assert cards.startswith("No single assumption changes who leads per rack")
+    assert view.cards([inside, outside], "rack").text.startswith("1 of 2 assumptions change who leads per rack")
+
+
+def test_unmeasured_platforms_are_named_and_measured_ones_are_not():
+    story = summary.summarise(("h100-sxm", "tpu-v7"), "deepseek-r1", "rag-summarise")
+    assert "TPU v7 not measured" in view.trust(story).text
+    assert "H100" not in view.trust(story).text
+    alone = summary.summarise(("h100-sxm",), "deepseek-r1", "rag-summarise")
+    assert "not measured" not in view.trust(alone).text
+    words = view.rack_words(alone).text
+    assert re.search(r"Racks hold 32 accelerators here and draw [\d.]+ kW", words)
+
+
+def test_own_speed_prices_and_cache_share_become_the_controls_own_case():
+    case = summary.own_case("rag-summarise", 47.5, 0.5)
+    cards = summary.own_prices("deepseek-r1", 1.0, 4.0)["price_cards"]
+    state = live_case.base_state("deepseek-r1", case, "rack", cards, utilisation=0.4)
+    assert (state["speed"], state["hit"], state["pin"], state["pout"], state["util"]) == (47.5, 0.5, 1.0, 4.0, 0.4)

@@ -1,0 +1,117 @@
+"""Tables and sentences of the page on uncertainty."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from rackecon import catalog
+from rackecon.pages import flip_view
+from rackecon.pages import uncertainty_page as page
+from rackecon.uncertainty.numerical_checks import REPORTED
+from rackecon.uncertainty.sensitivity import FlipMap
+from rackecon.words import percent
+
+NAMES = {"a": "Alpha", "b": "Beta"}
+
+
+def test_percentiles_shown_are_among_those_checked() -> None:
+    assert set(page.SHOWN) <= set(REPORTED)
+    assert {column for column, _ in page.METRICS.values()} <= set(REPORTED)
+
+
+def test_coverage_is_the_figure_of_the_validation_page() -> None:
+    scores = catalog.table("validation_scores")
+    part = scores[(scores["scheme"] == "coverage of 90 % interval") & (scores["slice"] == "overall")]
+    told = page.physics_sentence()
+    for value in part["median_pct"]:
+        assert percent(value / 100.0) in told
+
+
+def test_checks_are_told_from_the_table() -> None:
+    told = page.checks_sentence()
+    for share in catalog.table("uncertainty_checks")["share"]:
+        assert percent(float(share), 2) in told
+
+
+def test_closest_pair_first_each_with_its_own_figures() -> None:
+    rows = [("a", "b", 0.9, math.nan, "utilisation"), ("b", "a", 0.6, 0.5, "utilisation")]
+    names = ["leader", "rival", "beats_share", "x_flip", "x_input"]
+    flips = pd.DataFrame(rows, columns=names).assign(y_input="wacc", x_flip_at_low_y=0.45, x_flip_at_high_y=math.nan)
+    out = page.flip_table(flips, NAMES)
+    assert out["pair"].tolist() == ["Beta over Alpha", "Alpha over Beta"]
+    assert out["flips_at"].tolist() == ["0.5 share", "never"]
+    assert out["beats_share"].tolist() == [0.6, 0.9]
+
+
+def test_what_cannot_be_is_said() -> None:
+    known = {
+        "input": "utilisation",
+        "now": 0.6,
+        "needed": 0.75,
+        "change": 0.25,
+        "feasible": True,
+        "holds": ((0.75, 1.0),),
+    }
+    never = {"input": "cost_factor", "now": 1.0, "needed": math.nan, "change": math.nan, "feasible": False, "holds": ()}
+    table = pd.DataFrame(
+        [
+            known | {"target": 2e6, "best_value": 1.0, "best_output": 3e6},
+            never | {"target": 2e6, "best_value": 0.01, "best_output": 1e6},
+        ]
+    )
+    told = page.needed_rows(table)["feasible"].tolist()
+    assert told == ["yes, from 75 % to 100 %", "no: $1.00M at best, at 0.01; $2.00M is needed"]
+    even = pd.DataFrame(
+        {
+            "platform": ["Alpha", "Beta"],
+            "break_even_output_usd_per_mtok": [3.0, 1.0],
+            "price_output_usd_per_mtok": 2.0,
+            "break_even_utilisation": [1.5, 0.3],
+        }
+    )
+    assert page.break_even_rows(even)["sold"].tolist() == ["30 %", "not feasible"]
+
+
+def test_inputs_that_change_the_leader_are_named() -> None:
+    row = {"accelerator": "a", "input": "pue", "base": 5e6, "leader_at_low": "a", "leader_at_high": "a"}
+    assert "No input alone" in page.leader_sentence(pd.DataFrame([row]), "a", NAMES)
+    turned = page.leader_sentence(pd.DataFrame([row | {"leader_at_high": "b"}]), "a", NAMES)
+    assert "PUE at its high end (Beta)" in turned
+
+
+def flip_map(leaders: list[str]) -> FlipMap:
+    cells = [(x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)]
+    table = pd.DataFrame(cells, columns=["x", "y"]).assign(leader=leaders, difference=1.0)
+    return FlipMap(table, table.iloc[:0], "throughput_error", "wacc", "")
+
+
+def test_the_map_is_titled_by_who_leads_on_how_much_of_it() -> None:
+    assert flip_view.flip_title(flip_map(["a", "a", "a", "b"]), NAMES) == (
+        "Who leads on this map: Alpha on 75 % and Beta on 25 %"
+    )
+    assert flip_view.flip_title(flip_map(["b"] * 4), NAMES) == "Beta leads on the whole map"
+
+
+def test_no_lead_change_is_signed_zero() -> None:
+    rows = [("a", "b", 0.9, -0.01, "rate_error")]
+    flips = pd.DataFrame(rows, columns=["leader", "rival", "beats_share", "x_flip", "x_input"])
+    out = page.flip_table(flips.assign(y_input="wacc", x_flip_at_low_y=0.01, x_flip_at_high_y=-0.7), NAMES)
+    assert out.iloc[0][["flips_at", "at_low", "at_high"]].tolist() == ["0.0 sd", "0.0 sd", "\u22120.7 sd"]
+
+
+def test_limits_tell_the_resale_of_the_distributions(monkeypatch) -> None:
+    from dataclasses import replace
+
+    assert "at least half the draws give none" in page.limits_sentence()
+    known = dict(page.distributions())
+    known["residual_share"] = replace(known["residual_share"], central=0.2)
+    monkeypatch.setattr(page, "distributions", lambda: known)
+    assert "the draws give 20 % in the middle" in page.limits_sentence()
+
+
+def test_a_basis_names_its_source_and_not_its_id() -> None:
+    shown = page.basis_table().markup
+    assert "Base case of this report" in shown
+    assert "facts-on-workloads" not in shown

@@ -1,0 +1,64 @@
+"""Sentences of the validation page are filled from its tables; platforms go by their names."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from rackecon import catalog
+from rackecon.evidence.calibration import FOLDS
+from rackecon.evidence.validation import SHUFFLES
+from rackecon.pages import mlperf_view
+from rackecon.pages import validation_page as page
+
+
+def test_platforms_are_named_and_nobody_is_called_by_an_id():
+    ids = set(catalog.accelerators())
+    assert not ids & set(page.slice_table("accelerator")["accelerator"])
+    assert ids >= set(page.slice_scores("accelerator")["accelerator"])
+    words = page.slices_sentence() + " ".join(page.trust_sentences())
+    assert not [key for key in ids if "-" in key and key in words]
+
+
+def test_makers_without_a_measured_row_follow_the_points(monkeypatch):
+    assert "TPU v7" in page.trust_sentences()[1]
+    rows = catalog.table("validation_points")
+    extra = rows.iloc[:1].assign(accelerator="tpu-v7")
+    real = catalog.table
+
+    def table(name: str) -> pd.DataFrame:
+        return pd.concat([rows, extra]) if name == "validation_points" else real(name)
+
+    monkeypatch.setattr(catalog, "table", table)
+    told = page.trust_sentences()[1]
+    assert "TPU" not in told
+    assert "Trainium3" in told
+
+
+def test_software_moves_as_far_as_the_quarters_say():
+    steps = pd.DataFrame(
+        {
+            "platform": ["A", "A", "B", "B", "C"],
+            "engine": "e",
+            "weight_precision": "fp8",
+            "quarter": ["2026Q1", "2026Q2"] * 2 + ["2026Q1"],
+            "rate": [1.0, 1.1, 1.0, 1.5, 1.0],
+        }
+    )
+    assert "by 10 % to 50 %, 30 % in the middle" in page.software_sentence(steps)
+    assert page.software_sentence(steps[steps["platform"] == "C"]).startswith("No configuration")
+
+
+def test_the_scatter_names_its_span_and_error():
+    points = pd.DataFrame({"measured_total_tok_s_per_gpu": [2.0, 50.0, 3000.0], "error_pct": [-10.0, 20.0, 30.0]})
+    assert page.spread_title(points) == "Over 3 orders of magnitude the middle prediction is 20 % off"
+
+
+def test_method_and_mlperf_are_told_from_their_tables(monkeypatch):
+    assert f"{FOLDS} folds" in page.method_sentence()
+    assert f"{SHUFFLES} shuffles" in page.method_sentence()
+    told, real = mlperf_view.mlperf_sentence(), catalog.table
+    assert "llama2-70b, mixtral-8x7b and gpt-oss-120b are estimates" in told
+    lengths = real("mlperf_workloads")
+    lengths.loc[lengths["benchmark"] == "mixtral-8x7b", "isl_grade"] = "published"
+    monkeypatch.setattr(catalog, "table", lambda name: lengths if name == "mlperf_workloads" else real(name))
+    assert "llama2-70b and gpt-oss-120b are estimates" in mlperf_view.mlperf_sentence()

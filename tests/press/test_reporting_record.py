@@ -1,0 +1,32 @@
+"""A run's record holds every value, and says what a repetition would not have in common with it."""
+
+from __future__ import annotations
+
+import json
+
+from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.press.record import changed_since, read_record, write_record
+
+NAME = "03_context_length"
+
+
+def test_every_value_is_kept_given_or_not(tmp_path):
+    write_record(tmp_path, [NAME], {"utilisation": 0.4})
+    record = read_record(tmp_path, str(tmp_path))
+    declared = read_parameters(notebook_path(NAME))
+    assert set(record["values"][NAME]) == set(declared)
+    assert record["values"][NAME]["utilisation"] == 0.4
+    assert record["values"][NAME]["isl_tokens"] == declared["isl_tokens"].default
+    assert changed_since(record) == []
+
+
+def test_a_changed_default_version_or_table_is_named(tmp_path):
+    write_record(tmp_path, [NAME], {"utilisation": 0.4})
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    record["values"][NAME]["isl_tokens"] = 77
+    record["version"] = "0.0.1"
+    record["data"]["prices"] = "0" * 12
+    lines = changed_since(record)
+    assert lines[0].startswith("version 0.0.1")
+    assert lines[1].startswith(f"{NAME} isl_tokens was 77")
+    assert lines[2:] == ["data of prices"]

@@ -1,0 +1,287 @@
+"""Sweeps: right, identical whatever the workers, and hard to kill."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+
+import duckdb
+import pandas as pd
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from rackecon import catalog
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.errors import InputError
+from rackecon.sweeps import sweep as sweep_module
+from rackecon.sweeps.sweep import sweep
+from rackecon.sweeps.workers import workers_at
+
+GRID = """
+fixed: {model: gpt-oss-20b, osl_tokens: 500}
+grid:
+  price_factor: {from: 0.5, to: 2, points: 5}
+  accelerator: [h100-sxm, mi355x]
+list:
+  - {isl_tokens: 1000, prefix_cache_hit: 0.0}
+  - {isl_tokens: 4000, prefix_cache_hit: 0.5}
+sobol:
+  samples: 10
+  seed: 3
+  ranges: {utilisation: [0.3, 0.9], electricity_usd_per_kwh: [0.04, 0.2], horizon_years: [3, 6]}
+"""
+POINTS = 200
+
+
+@pytest.fixture
+def grid(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(GRID, encoding="utf-8")
+    return path
+
+
+def test_points_are_numbered_without_gap_and_equal_an_evaluation(grid, tmp_path):
+    out = tmp_path / "out.parquet"
+    record = sweep(grid, out, chunk=30)
+    found = pd.read_parquet(out)
+    assert record["points"] == POINTS
+    assert list(found["point"]) == list(range(POINTS))
+    assert not (tmp_path / "out.parquet.parts").exists()
+    case = catalog.scenario(next(iter(catalog.scenarios())))
+    for number in (0, 57, 101, 199):
+        row = found.iloc[number]
+        one = replace(
+            case, isl_tokens=row.isl_tokens, osl_tokens=500, prefix_cache_hit=row.prefix_cache_hit,
+            ttft_limit_ms=None, tpot_limit_ms=None, latency_statistic="median",
+        )  # fmt: skip
+        money = {n: float(row[n]) for n in ("utilisation", "electricity_usd_per_kwh", "horizon_years", "price_factor")}
+        expected = evaluate([row.accelerator], [row.model], [one], intervals=False, **money).iloc[0]
+        for name in (
+            "total_tok_s_per_gpu", "revenue_usd_per_gpu_hour", "cost_usd_per_gpu_hour", "profit_usd_per_gpu_hour",
+            "gross_margin", "cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "break_even_price_factor",
+            "profit_usd_per_rack_year", "profit_usd_per_mw_year",
+        ):  # fmt: skip
+            assert row[name] == pytest.approx(expected[name], rel=1e-9), name
+
+
+def test_content_does_not_depend_on_the_workers(grid, tmp_path):
+    one, two = tmp_path / "one.parquet", tmp_path / "two.parquet"
+    sweep(grid, one, jobs=1, chunk=30)
+    sweep(grid, two, jobs=2, chunk=30)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_interrupted_sweep_continues_without_gap_or_duplicate(grid, tmp_path):
+    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
+    sweep(grid, whole, chunk=30)
+
+    class Interrupted(Exception):
+        pass
+
+    def stop(done, total):
+        if done >= 90:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        sweep(grid, out, chunk=30, progress=stop)
+    assert not out.exists()
+    assert len(list((tmp_path / "out.parquet.parts").glob("part-*.parquet"))) == 3
+    seen = []
+    sweep(grid, out, chunk=30, progress=lambda done, total: seen.append(done))
+    assert seen[0] == 90
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_chunks_of_another_sweep_are_never_mixed_in(grid, tmp_path):
+    out = tmp_path / "out.parquet"
+    parts = tmp_path / "out.parquet.parts"
+    parts.mkdir()
+    (parts / "manifest.json").write_text(json.dumps({"grid": "other"}), encoding="utf-8")
+    with pytest.raises(InputError, match="unfinished sweep of another"):
+        sweep(grid, out)
+    assert (parts / "manifest.json").read_text(encoding="utf-8") == '{"grid": "other"}'
+
+
+def test_duckdb_reads_it(grid, tmp_path):
+    out = tmp_path / "out.parquet"
+    sweep(grid, out)
+    query = f"select count(*), count(distinct point), min(utilisation) >= 0.3 from '{out}' where profit_usd_per_gpu_hour is not null"
+    assert duckdb.sql(query).fetchall() == [(POINTS, POINTS, True)]
+    assert json.loads(pq.read_schema(out).metadata[b"rackecon"])["data"]["prices"] == catalog.table_digest("prices")
+
+
+def command(*words):
+    return [sys.executable, "-c", "from rackecon.cli import main; main()", "sweep", *map(str, words), "--quiet"]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_nothing(grid, tmp_path):
+    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
+    sweep(grid, whole, chunk=2)
+    running = subprocess.Popen(command(grid, "-o", out, "-j", 2, "--chunk", 2), stderr=subprocess.PIPE)
+    parts = tmp_path / "out.parquet.parts"
+    deadline = time.monotonic() + 60
+    while len(list(parts.glob("part-*.parquet"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    children = psutil.Process(running.pid).children()
+    worker = next(child for child in children if "spawn_main" in " ".join(child.cmdline()))
+    worker.send_signal(signal.SIGKILL)
+    _, fault = running.communicate(timeout=120)
+    assert running.returncode == 0, fault
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def sleep_and_say(seconds):
+    time.sleep(seconds)
+    return "done"
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_takes_no_other_workers_chunk_and_is_replaced():
+    with workers_at(None, 2) as workers:
+        other = workers.submit(1, sleep_and_say, 1.0)
+        with pytest.raises(BrokenProcessPool):
+            workers.submit(0, os._exit, 1).result(timeout=60)
+        assert other.result(timeout=60) == "done"
+        workers.renew(0)
+        assert workers.submit(0, sleep_and_say, 0.0).result(timeout=60) == "done"
+
+
+class Counted:
+    """Workers in threads that note how many chunks are out and not yet written."""
+
+    count = 3
+
+    def __init__(self, parts):
+        self.parts, self.handed, self.most, self.pool = parts, 0, 0, ThreadPoolExecutor(self.count)
+
+    def submit(self, worker, work, *arguments):
+        self.handed += 1
+        self.most = max(self.most, self.handed - len(list(self.parts.glob("part-*.parquet"))))
+        return self.pool.submit(work, *arguments)
+
+    def renew(self, worker):
+        raise AssertionError
+
+
+def test_no_worker_holds_more_than_one_chunk_that_is_not_written(grid, tmp_path, monkeypatch):
+    made = Counted(tmp_path / "out.parquet.parts")
+    monkeypatch.setattr(sweep_module, "workers_at", lambda *_: contextlib.nullcontext(made))
+    sweep(grid, tmp_path / "out.parquet", jobs=3, chunk=10)
+    assert (made.handed, made.most) == (POINTS // 10, made.count)
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_restarted_completes_without_gap_or_duplicate_and_leaves_no_worker(grid, tmp_path):
+    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
+    sweep(grid, whole, chunk=4)
+    running = subprocess.Popen(command(grid, "-o", out, "-j", 2, "--chunk", 4), stderr=subprocess.DEVNULL)
+    parts = tmp_path / "out.parquet.parts"
+    deadline = time.monotonic() + 60
+    while len(list(parts.glob("part-*.parquet"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    workers = psutil.Process(running.pid).children()
+    running.kill()
+    running.wait(timeout=30)
+    assert not out.exists()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
+    kept = len(list(parts.glob("part-*.parquet")))
+    assert 2 <= kept < POINTS // 4
+    seen = []
+    sweep(grid, out, chunk=4, progress=lambda done, total: seen.append(done))
+    assert seen[0] == kept * 4
+    assert list(pd.read_parquet(out)["point"]) == list(range(POINTS))
+    assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.slow
+def test_dask_cluster_gives_identical_content_with_one_worker_killed_midway(grid, tmp_path):
+    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
+    sweep(grid, whole, chunk=10)
+    address = tmp_path / "scheduler.json"
+    cli = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address)]
+    started = [subprocess.Popen([*cli, *options], stderr=subprocess.DEVNULL)]
+    try:
+        deadline = time.monotonic() + 60
+        while not address.is_file() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        scheduler = json.loads(address.read_text(encoding="utf-8"))["address"]
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1", "--no-dashboard"]
+        started += [
+            subprocess.Popen([*worker, "--local-directory", str(tmp_path / f"w{n}")], stderr=subprocess.DEVNULL)
+            for n in range(2)
+        ]
+        killed = []
+
+        def kill_one(done, total):
+            if done >= 40 and not killed:
+                nanny = psutil.Process(started[1].pid)
+                killed.append(next(child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())))
+                killed[0].kill()
+
+        sweep(grid, out, chunk=10, scheduler=scheduler, progress=kill_one)
+        assert killed
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(timeout=30)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+BAD = {
+    "not a mapping": ("[1, 2]", "a grid holds"),
+    "not YAML": ("grid: [1, 2", "not YAML"),
+    "extra section": ("grids: {}", "Extra inputs"),
+    "unknown parameter": (GRID.replace("price_factor", "price_facter"), "nearest is 'price_factor'"),
+    "unknown accelerator": (GRID.replace("h100-sxm", "h1000-sxm"), "nearest is 'h100-sxm'"),
+    "unknown model": (GRID.replace("gpt-oss-20b", "gpt-oss-21b"), "nearest is 'gpt-oss-20b'"),
+    "negative tokens": (GRID.replace("osl_tokens: 500", "osl_tokens: -500"), "is not a number from 1"),
+    "utilisation above 1": (GRID.replace("0.9]", "90]"), "is not a number from 0 to 1"),
+    "empty axis": (GRID.replace("[h100-sxm, mi355x]", "[]"), "no values"),
+    "given twice": (GRID.replace("osl_tokens: 500", "isl_tokens: 500"), "given twice"),
+    "missing lengths": (GRID.replace(", osl_tokens: 500", ""), "osl_tokens is not given"),
+    "uneven list": (GRID.replace(", prefix_cache_hit: 0.5", ""), "list case 2"),
+    "reversed range": (GRID.replace("[3, 6]", "[6, 3]"), "is no range"),
+    "too many points": (
+        GRID.replace("points: 5", "points: 10000000").replace("samples: 10", "samples: 1000"),
+        "more than a sweep may have",
+    ),
+    "wrong type": (GRID.replace("samples: 10", "samples: ten"), "sobol.samples"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_grid_is_one_line_and_nothing_written(tmp_path, text, message):
+    path = tmp_path / "grid.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        sweep(path, tmp_path / "out.parquet")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["grid.yaml"]
+
+
+def test_grid_that_is_not_text_or_too_large_is_refused(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not UTF-8"):
+        sweep(path, tmp_path / "out.parquet")
+    path.write_bytes(b"#" * (2**20 + 1))
+    with pytest.raises(InputError, match="more than a grid may have"):
+        sweep(path, tmp_path / "out.parquet")
+
+
+def test_no_scheduler_is_one_line(grid, tmp_path):
+    with pytest.raises(InputError, match="no Dask scheduler answers"):
+        sweep(grid, tmp_path / "out.parquet", scheduler="nonsense://nowhere")

@@ -1,0 +1,226 @@
+"""Propagation on the real portfolio: the base case at the middle, calibrated physics, steady percentiles, regret."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from rackecon import catalog
+from rackecon.appraisal.evaluate import PLATFORMS, evaluate
+from rackecon.errors import InputError
+from rackecon.serving.frontier import candidates
+from rackecon.uncertainty.numerical_checks import CHECKED, MODELS, doubled_move
+from rackecon.uncertainty.outcomes import pairwise, summary, win_table
+from rackecon.uncertainty.pairs import pair_drivers, pair_flips
+from rackecon.uncertainty.portfolio import portfolio
+from rackecon.uncertainty.propagate import DRAWS, Terms, propagate, run
+from rackecon.uncertainty.sampling import PHYSICAL_POINTS, median_scores, sample
+from rackecon.uncertainty.sensitivity import flip_map, sobol_table, tornado, verdict_drivers
+from rackecon.uncertainty.shortlist_check import check_shortlist
+
+MODEL, CASE = "deepseek-r1", "rag-summarise"
+SAME = (
+    "total_tok_s_per_gpu",
+    "tok_s_per_user",
+    "cost_usd_per_gpu_hour",
+    "cost_usd_per_mtok_total",
+    "profit_usd_per_rack_year",
+    "profit_usd_per_mw_year",
+    "profit_usd_per_invested_usd_year",
+    "npv_usd_per_rack",
+    "vendor_roi",
+    "profit_roi",
+    "payback_years",
+)
+
+
+@pytest.fixture(scope="module")
+def two():
+    return portfolio(["gb200-nvl72", "mi355x"], [MODEL], [CASE])
+
+
+@pytest.mark.parametrize("case", ["rag-summarise", "agentic-coding", "offline-batch"])
+def test_every_input_at_its_median_gives_the_evaluated_row(case: str) -> None:
+    made = portfolio(["h200-sxm", "gb300-nvl72", "mi355x"], [MODEL, "gpt-oss-120b"], [case])
+    drawn = propagate(made, median_scores(made.plan))
+    table = evaluate(["h200-sxm", "gb300-nvl72", "mi355x"], [MODEL, "gpt-oss-120b"], [case], intervals=False)
+    for i, cell in enumerate(made.cells):
+        row = table[(table["accelerator"] == cell.accelerator) & (table["model"] == cell.model)].iloc[0]
+        if not np.isfinite(row["total_tok_s_per_gpu"]):
+            assert not drawn.served[i, 0]
+            continue
+        for name in SAME:
+            assert drawn.values[name][i, 0] == pytest.approx(float(row[name]), rel=1e-9), (cell.accelerator, name)
+
+
+def test_other_assumptions_move_the_middle_too() -> None:
+    given = {"utilisation": 0.7, "wacc": 0.12, "price_decline_per_year": 0.2, "cost_tier": "neocloud"}
+    made = portfolio(["b200-hgx"], [MODEL], [CASE], **given)
+    drawn = propagate(made, median_scores(made.plan))
+    row = evaluate(["b200-hgx"], [MODEL], [CASE], intervals=False, **given).iloc[0]
+    for name in SAME:
+        assert drawn.values[name][0, 0] == pytest.approx(float(row[name]), rel=1e-9), name
+
+
+def test_present_value_and_yearly_profit_agree_in_sign_and_size(two) -> None:
+    drawn = propagate(two, sample(two.plan, 256, physical_points=4))
+    profit, npv = drawn.values["profit_usd_per_rack_year"], drawn.values["npv_usd_per_rack"]
+    assert (np.sign(profit) == np.sign(npv)).all()
+    years = npv / profit
+    assert years.min() > 1.5
+    assert years.max() < 8.0
+
+
+def test_physics_interval_is_the_calibrated_one(two) -> None:
+    """5 % and 95 % of the drawn rate error are the ends of the 90 % interval that validation scores."""
+    from rackecon.evidence.intervals import interval_factors
+
+    scores = sample(two.plan, 16384)
+    for cell in two.cells:
+        terms = Terms(two, cell, scores)
+        for mode in ("aggregated", "disaggregated"):
+            drawn = np.exp(terms.errors(mode, np.arange(16384))[0])
+            ends = interval_factors(cell.accelerator, cell.model, mode, "total_tok_s_per_gpu")
+            assert np.quantile(drawn, [0.05, 0.95]) == pytest.approx(ends, rel=0.01)
+
+
+def test_shortlist_equals_the_search_without_error_terms(two) -> None:
+    found = check_shortlist(two, draws=16)
+    assert found.ratio.shape == (2, 16)
+    assert found.missed_share <= 1 / 32
+
+
+def test_wins_regret_and_pairs_hang_together() -> None:
+    drawn = run(["h100-sxm", "gb200-nvl72", "gb300-nvl72"], [MODEL], [CASE], draws=512, physical_points=4)
+    table = win_table(drawn).set_index("accelerator")
+    assert table["win_share"].sum() <= 1.0 + 1e-12
+    assert (table["expected_regret"] >= 0).all()
+    assert table["p5"].le(table["p50"]).all()
+    assert table["p50"].le(table["p95"]).all()
+    assert table.loc["h100-sxm", "rank"] == 3
+    pair = pairwise(drawn, MODEL, CASE)
+    assert pair.loc["gb300-nvl72", "h100-sxm"] > 0.95
+    assert pair.loc["gb300-nvl72", "gb200-nvl72"] + pair.loc["gb200-nvl72", "gb300-nvl72"] == pytest.approx(1.0)
+    again = win_table(run(["h100-sxm", "gb200-nvl72", "gb300-nvl72"], [MODEL], [CASE], draws=512, physical_points=4))
+    assert again["p50"].tolist() == win_table(drawn)["p50"].tolist()
+
+
+def test_summary_says_why_a_platform_has_no_result() -> None:
+    drawn = run(["b200-hgx", "vr-nvl72"], [MODEL], [CASE], draws=64, physical_points=1, cost_tier="neocloud")
+    table = summary(drawn, ["npv_usd_per_rack"]).set_index("accelerator")
+    assert np.isfinite(table.loc["b200-hgx", "p50"])
+    assert np.isnan(table.loc["vr-nvl72", "p50"])
+    assert "no published $/GPU-hour" in table.loc["vr-nvl72", "reason"]
+
+
+def test_tornado_moves_each_input_the_right_way(two) -> None:
+    table = tornado(two, MODEL, CASE)
+    rows = table[table["accelerator"] == "gb200-nvl72"].set_index("input")
+    base = evaluate(["gb200-nvl72"], [MODEL], [CASE], intervals=False)["profit_usd_per_rack_year"].iloc[0]
+    assert rows["base"].to_numpy() == pytest.approx(base)
+    for name in ("price_level", "utilisation", "rate_error"):
+        assert rows.loc[name, "at_low"] < base < rows.loc[name, "at_high"]
+    for name in ("price_decline", "electricity_usd_per_kwh", "pue", "capex"):
+        assert rows.loc[name, "at_low"] > base > rows.loc[name, "at_high"]
+    sold = evaluate(["gb200-nvl72"], [MODEL], [CASE], intervals=False, utilisation=0.4)
+    assert rows.loc["utilisation", "at_low"] == pytest.approx(sold["profit_usd_per_rack_year"].iloc[0], rel=1e-6)
+    assert rows.loc["prefix_cache_hit", "swing"] == 0.0
+
+
+@pytest.mark.slow
+def test_sobol_indices_name_price_and_market_first(two) -> None:
+    table = sobol_table(two, lambda o: o.values["profit_usd_per_rack_year"][0], draws=256, physical_points=4)
+    assert {"market", "price_level"} & set(table["factor"].head(2))
+    assert table["total"].iloc[0] > 0.2
+    gap = verdict_drivers(two, MODEL, CASE, ("gb200-nvl72", "mi355x"), draws=256, physical_points=4)
+    assert (gap["total"] >= -0.05).all()
+
+
+def test_flip_map_finds_the_line_where_rates_offset(two) -> None:
+    found = flip_map(two, MODEL, CASE, ("mi355x", "gb200-nvl72"), ("rate_error", "utilisation"), points=9)
+    assert len(found.table) == 81
+    assert set(found.table["leader"]) <= {"mi355x", "gb200-nvl72"}
+    assert found.verdict == "gb200-nvl72 leads everywhere in this range"
+    near = flip_map(two, MODEL, CASE, ("gb200-nvl72", "mi355x"), ("rate_error", "utilisation"), points=9, reach=8.0)
+    assert len(near.boundary) > 0
+    with pytest.raises(InputError, match="unknown uncertain input 'utilization': nearest is 'utilisation'"):
+        flip_map(two, MODEL, CASE, ("mi355x", "gb200-nvl72"), ("rate_error", "utilization"))
+
+
+@pytest.mark.slow
+def test_the_shortlist_misses_few_optima() -> None:
+    made = portfolio(PLATFORMS, [MODEL, "gpt-oss-120b"], [CASE])
+    found = check_shortlist(made, draws=32)
+    assert found.missed_share < 0.05
+    assert math.isclose(found.median_ratio, 1.0)
+
+
+@pytest.mark.slow
+def test_twice_the_draws_move_no_percentile_by_one_percent() -> None:
+    made = portfolio(["gb200-nvl72", "gb300-nvl72", "mi355x"], [MODEL], [CASE])
+    assert doubled_move(made) < 0.01
+    assert doubled_move(made, draws=256, physical_points=4) > 0.01
+
+
+def test_kept_checks_are_those_of_the_reports_and_within_their_bounds() -> None:
+    table = catalog.table("uncertainty_checks").set_index(["check", "model"])
+    for model in MODELS:
+        short, twice = table.loc[("short list misses", model)], table.loc[("doubled draws move", model)]
+        assert (short["draws"], short["platforms"]) == (CHECKED, len(PLATFORMS))
+        assert (twice["draws"], twice["physical_points"]) == (DRAWS, PHYSICAL_POINTS)
+        assert 0 < short["share"] < 0.05
+        assert 0 < twice["share"] < 0.01
+
+
+def test_some_rows_of_the_search_are_those_of_the_whole() -> None:
+    every = candidates("mi355x", MODEL, 8000.0, 1000.0)
+    split = np.flatnonzero(every["mode"] == "disaggregated")
+    for some in (np.array([3, 40, 41, split[0], split[-1]]), split[5:9], np.array([0])):
+        part = candidates("mi355x", MODEL, 8000.0, 1000.0, only=some)
+        for name, column in every.items():
+            assert np.array_equal(part[name], column[some], equal_nan=column.dtype.kind == "f"), name
+
+
+def test_a_pool_that_lacks_the_best_is_found_out(two) -> None:
+    poor = portfolio(["gb200-nvl72"], [MODEL], [CASE])
+    pool = poor.pool(poor.cells[0])
+    rates = candidates("gb200-nvl72", MODEL, 8000.0, 1000.0)["total_tok_s_per_gpu"][pool]
+    poor.places[("gb200-nvl72", MODEL, CASE)] = pool[np.argsort(np.nan_to_num(rates))[: len(pool) // 4]]
+    poor.places[("gb200-nvl72", MODEL, CASE)].sort()
+    assert check_shortlist(poor, draws=8).missed_share > 0.5
+
+
+def test_only_known_outputs_are_propagated(two) -> None:
+    scores = sample(two.plan, 64, physical_points=1)
+    some, every = propagate(two, scores, ("vendor_roi",)), propagate(two, scores)
+    assert set(some.values) == {"vendor_roi"}
+    assert np.array_equal(some.values["vendor_roi"], every.values["vendor_roi"])
+    with pytest.raises(InputError, match="unknown output 'vendor_roy': nearest is 'vendor_roi'"):
+        propagate(two, scores, ("vendor_roy",))
+
+
+def test_pairs_share_one_set_of_draws_and_say_where_the_lead_changes(two) -> None:
+    decide, own = pair_drivers(two, MODEL, CASE, draws=64, physical_points=1)
+    assert set(own["accelerator"]) == {"gb200-nvl72", "mi355x"}
+    drawn = propagate(two, sample(two.plan, 256, physical_points=1))
+    flips = pair_flips(two, drawn, decide, MODEL, CASE, points=5)
+    assert len(flips) == 1
+    row = flips.iloc[0]
+    assert row["leader"] == "gb200-nvl72"
+    assert row["beats_share"] > 0.5
+    assert row["x_share"] >= row["y_share"]
+    alone = portfolio(["gb200-nvl72"], [MODEL], [CASE])
+    with pytest.raises(InputError, match="needs two platforms with a result"):
+        pair_drivers(alone, MODEL, CASE, draws=64, physical_points=1)
+
+
+def test_distribution_rows_have_sources() -> None:
+    from rackecon.uncertainty.distributions import distributions
+
+    known = set(catalog.table("sources")["source_id"])
+    for item in distributions().values():
+        assert item.source_id in known, item.id
+        assert item.grade in ("measured", "published", "derived", "estimate")
+        assert len(item.basis) > 10 or item.form == "fixed"
