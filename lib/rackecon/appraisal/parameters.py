@@ -49,6 +49,11 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
     "top_k": (1, 64, "experts per token"),
     "worst": (1, 100, "misses"),
     "experts": (1, 4096, "routed experts"),
+    "throughput_factor": (0.5, 5, "times a year"),
+    "rent_factor": (0.3, 1, "times a year"),
+    "demand_multiple": (0.1, 1000, "times the published volume"),
+    "seller_share": (0.001, 1, "share of the market"),
+    "tokens_per_day": (1000, 1e15, "tokens a day"),
 }
 POWERS_OF_TWO = ("draws",)
 """Numbers that a Sobol sequence takes only as powers of two."""
