@@ -10,11 +10,29 @@ A notebook starts with its parameters cell, then::
 
 ``answer(*sentences)`` shows the computed answer, ``note(text)`` a computed paragraph, ``table(frame, caption)`` a table,
 ``ranking_table(...)`` platforms with interval bars, ``charts.<builder>`` a chart, ``provenance(name, globals())`` the last cell.
+``publish(name, figures)`` writes the page's numbers beside it, in ``reports/results/<name>.csv``; ``say(name, block, **values)``
+fills a sentence of the page's template in ``lib/rackecon/pages/words/``.
 """
 
 from rackecon.appraisal.parameters import check_parameters
 from rackecon.figures.display import Html, answer, enable, note
+from rackecon.figures.results import Figure, column_figures, field_figures, publish
 from rackecon.figures.tables import ranking_table, table
+from rackecon.pages.sentences import say
 from rackecon.press.provenance import provenance
 
-__all__ = ["Html", "answer", "check_parameters", "enable", "note", "provenance", "ranking_table", "table"]
+__all__ = [
+    "Figure",
+    "Html",
+    "answer",
+    "check_parameters",
+    "column_figures",
+    "enable",
+    "field_figures",
+    "note",
+    "provenance",
+    "publish",
+    "ranking_table",
+    "say",
+    "table",
+]

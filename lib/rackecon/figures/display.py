@@ -6,12 +6,16 @@ import base64
 import html
 import io
 import json
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
+from rackecon.figures.results import RESULTS_MIME, Figure, result_rows
 from rackecon.figures.theme import base_config
 
-__all__ = ["Html", "answer", "chart_bundle", "enable", "fluid", "note"]
+__all__ = ["ANSWER", "Html", "answer", "chart_bundle", "enable", "fluid", "note"]
 
+ANSWER: Final = "answer"
+"""Key under which a page's answer is published."""
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
 VL_VERSION = "6.4"
 CONTAINER = "container"
@@ -19,22 +23,26 @@ FIXED_WIDTH = 560  # JupyterLab's output area has no width of its own while it d
 
 
 class Html:
-    """A piece of HTML with a text twin, shown by Jupyter."""
+    """A piece of HTML with a text twin, shown by Jupyter; with results to publish where it states some."""
 
-    def __init__(self, markup: str, text: str) -> None:
-        self.markup, self.text = markup, text
+    def __init__(self, markup: str, text: str, figures: Iterable[Figure] = ()) -> None:
+        self.markup, self.text, self.rows = markup, text, result_rows(figures)
 
     def _repr_html_(self) -> str:
         return self.markup
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = {"text/html": self.markup, "text/plain": self.text}
+        return shown | ({RESULTS_MIME: {"results": self.rows}} if self.rows else {})
 
     def __repr__(self) -> str:
         return self.text
 
 
 def answer(*sentences: str) -> Html:
-    """The page's answer: computed sentences, shown large under the question."""
+    """The page's answer: computed sentences, shown large under the question and published as its result ``answer``."""
     text = " ".join(sentences)
-    return Html(f'<p class="answer">{html.escape(text, quote=False)}</p>', text)
+    return Html(f'<p class="answer">{html.escape(text, quote=False)}</p>', text, [Figure(ANSWER, text, "text")])
 
 
 def note(text: str, kind: str = "note") -> Html:

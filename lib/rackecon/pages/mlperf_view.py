@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from rackecon import catalog
-from rackecon.words import join_words, number, percent
+from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.pages.sentences import say
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["mlperf_sentence", "mlperf_software_sentence", "mlperf_software_table", "mlperf_table"]
+__all__ = ["MlperfResult", "mlperf_figures", "mlperf_result", "mlperf_sentence", "mlperf_software", "mlperf_table"]
+
+PAGE: Final = "13_validation"
+DATED: Final = "public build of the date"
+
+
+@dataclass(frozen=True)
+class MlperfResult:
+    """How the predictions do on the scored round; errors are median shares."""
+
+    submissions: int
+    median_error: float
+    best: str
+    best_error: float
+    worst: str
+    worst_error: float
+    interactive_error: float
+    guessed: tuple[str, ...]
+    raised: str
+    first_tokens: float
+    used_tokens: float
+    first_ratio: float
+    first_median_error: float
+
+
+UNITS: Final = {
+    "submissions": "count",
+    "median_error": "-",
+    "interactive_error": "-",
+    "first_ratio": "-",
+    "first_median_error": "-",
+}
 
 
 def mlperf_table() -> pd.DataFrame:
@@ -27,49 +60,56 @@ def mlperf_table() -> pd.DataFrame:
     )
 
 
-def mlperf_sentence() -> str:
-    """What MLPerf says of the model."""
+def mlperf_result() -> MlperfResult:
+    """The errors on the scored round, and what they would be with the input length first taken."""
     from rackecon.evidence.mlperf import FIRST_GUESS, mlperf_scores
 
     table, before = mlperf_table(), mlperf_scores(first_guess=True)
-    benchmark, length = FIRST_GUESS
-    here = table["benchmark"] == benchmark
-    now = table.loc[here, "predicted_tok_s_per_gpu"].sum()
-    ratio = before.loc[before["benchmark"] == benchmark, "predicted_tok_s_per_gpu"].sum() / now
+    raised, length = FIRST_GUESS
+    now, then = (t.loc[t["benchmark"] == raised, "predicted_tok_s_per_gpu"].sum() for t in (table, before))
     lengths = catalog.table("mlperf_workloads").set_index("benchmark")
-    guessed = [str(name) for name in lengths.index[lengths["isl_grade"] == "estimate"]]
-    used = float(lengths["isl_mean_tokens"][benchmark])
-    by = table.groupby("benchmark")["error_pct"].median().sort_values(kind="stable")
-    quick = table[table["scenario"] == "Interactive"]["error_pct"].median()
-    return (
-        f"Median error {percent(float(table['error_pct'].median()) / 100)} over {len(table)} best submissions, with one factor "
-        f"per scenario from earlier rounds: best {by.index[0]} at {percent(float(by.iloc[0]) / 100)}, worst "
-        f"{by.index[-1]} at {percent(float(by.iloc[-1]) / 100)}; Interactive alone {percent(float(quick) / 100)}. The mean "
-        f"input lengths of {join_words(guessed)} are estimates. That of {benchmark} was raised from {number(length)} to "
-        f"{number(used)} tokens after its first score had been seen; with {number(length)} its predictions would be "
-        f"{number(ratio, 2)} times as high and the median {percent(float(before['error_pct'].median()) / 100)}."
+    by = table.groupby("benchmark")["error_pct"].median().sort_values(kind="stable") / 100.0
+    return MlperfResult(
+        submissions=len(table),
+        median_error=float(table["error_pct"].median()) / 100.0,
+        best=str(by.index[0]),
+        best_error=float(by.iloc[0]),
+        worst=str(by.index[-1]),
+        worst_error=float(by.iloc[-1]),
+        interactive_error=float(table[table["scenario"] == "Interactive"]["error_pct"].median()) / 100.0,
+        guessed=tuple(str(name) for name in lengths.index[lengths["isl_grade"] == "estimate"]),
+        raised=raised,
+        first_tokens=length,
+        used_tokens=float(lengths["isl_mean_tokens"][raised]),
+        first_ratio=float(then / now),
+        first_median_error=float(before["error_pct"].median()) / 100.0,
     )
 
 
-def mlperf_software_table() -> pd.DataFrame:
-    """Readings of a submission's software, with the errors on earlier rounds and on the scored one [%]."""
+def mlperf_sentence() -> str:
+    """What MLPerf says of the model."""
+    return say(PAGE, "mlperf", **vars(mlperf_result()))
+
+
+def mlperf_software() -> tuple[pd.DataFrame, str]:
+    """Readings of a submission's software with their errors [%], and what the choice of one rests on and changes."""
     from rackecon.evidence.mlperf import software_readings
 
-    return software_readings()
+    shown = software_readings()
+    table = shown.set_index("software")
+    used = str(table.index[0])
+    words = say(
+        PAGE,
+        "mlperf_software",
+        used=used,
+        better=bool(table["earlier_pct"][used] < table["earlier_pct"][DATED]),
+        least_error=float(table["scored_pct"].min()) / 100.0,
+        most_error=float(table["scored_pct"].max()) / 100.0,
+    )
+    return shown, words
 
 
-def mlperf_software_sentence() -> str:
-    """What the choice of a submission's software rests on, and what it changes."""
-    table = mlperf_software_table().set_index("software")
-    used, dated = table.index[0], "public build of the date"
-    least, most = table["scored_pct"].min(), table["scored_pct"].max()
-    better = (
-        "fits earlier rounds better than"
-        if table["earlier_pct"][used] < table["earlier_pct"][dated]
-        else "fits earlier rounds no better than"
-    )
-    return (
-        f"A submission is tuned ahead of the public builds of its date, so it is read with {used} of software, which "
-        f"{better} the build of the date. The choice was made after v6.0 had first been scored as "
-        f"dated; over the readings the median on v6.0 runs from {percent(float(least) / 100)} to {percent(float(most) / 100)}."
-    )
+def mlperf_figures() -> list[Figure]:
+    """The results of this section."""
+    by_row = column_figures(mlperf_table(), ["platform", "benchmark", "scenario"], {"error_pct": "%"}, "mlperf")
+    return [*field_figures(mlperf_result(), UNITS, "mlperf"), *by_row]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rackecon.figures.display import VEGALITE_MIME, fluid
+from rackecon.figures.results import RESULTS_MIME
 from rackecon.words import page_words
 
 __all__ = ["environment", "page_meta", "render_page"]
@@ -93,6 +94,8 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         )
     if "text/html" in data:
         return "".join(data["text/html"])
+    if RESULTS_MIME in data:
+        return ""
     if "text/markdown" in data:
         return to_html("".join(data["text/markdown"]))
     if "image/png" in data:

@@ -14,6 +14,7 @@ from typing import Any
 
 from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_parameters, validate
 from rackecon.errors import InputError
+from rackecon.press.results import published, write_results
 
 __all__ = ["Outcome", "execute", "normalise", "report_names", "reports_dir", "run_reports"]
 
@@ -98,8 +99,13 @@ def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
         text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         from rackecon.press.html import render_page
 
+        try:
+            rows = published(notebook, name)
+        except InputError as error:
+            return Outcome(name, time.perf_counter() - begun, str(error))
         page = render_page(notebook, name, report_names())
         folder.mkdir(parents=True, exist_ok=True)
+        write_results(folder, name, rows)
         for ending, content in (("ipynb", text), ("html", page)):
             fresh = folder / f".{name}.{ending}.new"
             fresh.write_text(content, encoding="utf-8")

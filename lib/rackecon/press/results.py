@@ -1,0 +1,85 @@
+"""The published results of pages as files: key, value and unit, sorted, the same bytes from the same results."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rackecon.errors import InputError
+from rackecon.figures.results import RESULTS_MIME
+
+__all__ = ["FOLDER", "published", "read_results", "results_path", "results_text", "write_results"]
+
+FOLDER = "results"
+COLUMNS = ["key", "value", "unit"]
+Rows = dict[str, tuple[str, str]]
+
+
+def published(notebook: Mapping[str, Any], name: str) -> Rows:
+    """Value and unit by key of all that an executed notebook published.
+
+    Raises
+    ------
+    InputError
+        A key twice, or results in another page's name.
+    """
+    found: Rows = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            bundle = output.get("data", {}).get(RESULTS_MIME)
+            if bundle is None:
+                continue
+            if bundle.get("page", name) != name:
+                raise InputError(f"{name}: publishes results of {bundle['page']}")
+            for key, value, unit in bundle["results"]:
+                if key in found:
+                    raise InputError(f"{name}: result '{key}' is published twice")
+                found[key] = (value, unit)
+    return found
+
+
+def results_text(rows: Rows) -> str:
+    """The file's text."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([key, *rows[key]] for key in sorted(rows))
+    return out.getvalue()
+
+
+def results_path(folder: Path, name: str) -> Path:
+    """Where a page's results lie beside the pages of ``folder``."""
+    return folder / FOLDER / f"{name}.csv"
+
+
+def write_results(folder: Path, name: str, rows: Rows) -> None:
+    """Write the results of a page beside the pages of ``folder``."""
+    path = results_path(folder, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(results_text(rows), encoding="utf-8", newline="")
+    os.replace(fresh, path)
+
+
+def read_results(folder: Path, name: str) -> Rows:
+    """Results of a page by key; none where nothing was written.
+
+    Raises
+    ------
+    InputError
+        A file that holds no results.
+    """
+    path = results_path(folder, name)
+    if not path.is_file():
+        return {}
+    try:
+        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""), strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        lines = []
+    if not lines or lines[0] != COLUMNS or any(len(line) != len(COLUMNS) for line in lines):
+        raise InputError(f"{FOLDER}/{path.name}: needs the columns {', '.join(COLUMNS)}")
+    return {key: (value, unit) for key, value, unit in lines[1:]}
