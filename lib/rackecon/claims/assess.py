@@ -10,7 +10,8 @@ import numpy as np
 
 from rackecon.catalog.cached import by_data
 from rackecon.claims.evidence import Reading, measured_front, peak_rows
-from rackecon.claims.model import Points, cases, evaluate, side
+from rackecon.claims.model import cases, side
+from rackecon.claims.points import Points, evaluate
 from rackecon.claims.records import Claim, claims, source
 from rackecon.claims.verdict import Span, decide
 

@@ -19,9 +19,8 @@ from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.claims import arithmetic
 from rackecon.claims.accuracy import FrontScale, front_scale
-from rackecon.claims.evidence import MeasuredFront, measured_front, peak_rows
+from rackecon.claims.evidence import MeasuredFront, measured_front
 from rackecon.claims.records import CONDITIONS, Claim
-from rackecon.claims.verdict import EDGE_SHARE
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.cost import select_cost
 from rackecon.economics.power_table import all_in_kw
@@ -32,21 +31,20 @@ from rackecon.serving.frontier import Frontier, search
 from rackecon.words import percent, plural
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 __all__ = [
     "COMPARED",
     "VINTAGES",
-    "Points",
     "Side",
     "case_name",
     "cases",
     "cost_per_gpu_hour",
-    "evaluate",
     "operating_speeds",
     "plain_value",
     "rack_gpus",
     "ratio_factor",
+    "relative_position",
     "side",
     "unmeasured_factors",
 ]
@@ -55,7 +53,6 @@ VINTAGES: Final = {"2025": ("2025-08", "2025-10"), "2026": ("2026-07", "2026-07"
 """Vintage of published figures: $/GPU-hour and kW per GPU."""
 GRID: Final = 41
 MEASURED_SPECULATION: Final = ("", "none", "mtp")
-Block = tuple[str, str, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 COMPARED: Final = ("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost")
 
 
@@ -83,45 +80,6 @@ class Side:
         low = -math.hypot(self.scale.log_mid - self.scale.log_low, self.extra_log[0])
         high = math.hypot(self.scale.log_high - self.scale.log_mid, self.extra_log[1])
         return value, np.full(at.shape, low), np.full(at.shape, high)
-
-
-@dataclass(frozen=True)
-class Points:
-    """Operating points of all cases of a claim, modelled and measured, as columns of equal length."""
-
-    case: tuple[str, ...]
-    kind: tuple[str, ...]
-    tok_s_per_user: FloatArray
-    position: FloatArray
-    value: FloatArray
-    low: FloatArray
-    high: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    @property
-    def in_middle(self) -> FloatArray:
-        """Whether a point lies in the middle 80 % of the interactivity range; unknown positions count as inside."""
-        known = np.isfinite(self.position)
-        return np.asarray(~known | ((self.position >= EDGE_SHARE) & (self.position <= 1.0 - EDGE_SHARE)))
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The points as a data frame."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "case": self.case,
-                "kind": self.kind,
-                "tok_s_per_user": self.tok_s_per_user,
-                "position": self.position,
-                "value": self.value,
-                "low": self.low,
-                "high": self.high,
-            }
-        )
 
 
 def cases(claim: Claim) -> list[dict[str, str]]:
@@ -248,7 +206,7 @@ def _speed_of_rate(one: Side, rate: float) -> FloatArray:
     return np.array([brentq(gap, low, high)])
 
 
-def _position(speed: FloatArray, sides: list[Side]) -> FloatArray:
+def relative_position(speed: FloatArray, sides: list[Side]) -> FloatArray:
     """Place, on a log scale, in the interactivity range of the limiting platform: the baseline where there is one.
 
     The range is that of the published sweep where there is one, else that of the searched front.
@@ -257,77 +215,6 @@ def _position(speed: FloatArray, sides: list[Side]) -> FloatArray:
     if not high > low:
         return np.full(speed.shape, np.nan)
     return np.asarray(np.log(speed / low) / np.log(high / low))
-
-
-def evaluate(claim: Claim) -> Points:
-    """The claim's number, in its own unit, at every operating point its conditions allow.
-
-    Parameters
-    ----------
-    claim : Claim
-
-    Returns
-    -------
-    Points
-        Points that no layout reaches are left out; empty where the model serves none of the cases.
-    """
-    from rackecon.claims.special import SPECIAL, accounts
-
-    rows: list[Block] = []
-    for case in cases(claim):
-        name = case_name(claim, case)
-        if claim.metric in SPECIAL:
-            rows.append((name, "model", *SPECIAL[claim.metric](claim, case)))
-            continue
-        sides = [side(case)] + ([side(case, "baseline")] if claim.metric in COMPARED else [])
-        speed = operating_speeds(case, sides)
-        rate, low, high = sides[0].rate(speed)
-        if claim.metric in COMPARED:
-            factor = ratio_factor(claim.metric, case)
-            other, other_low, other_high = sides[1].rate(speed)
-            value = factor * rate / other
-            spread = (-np.hypot(low, other_high), np.hypot(high, other_low))
-        else:
-            value, sign = accounts(claim, case, rate)
-            spread = (low, high) if sign > 0 else (-high, -low)
-        ends = value * np.exp(spread[0]), value * np.exp(spread[1])
-        rows.append((name, "model", speed, _position(speed, sides), value, *ends))
-        at, rates = _published(case, sides, speed)
-        found = factor * rates if claim.metric in COMPARED else accounts(claim, case, rates)[0]
-        rows.append((name, "measured", at, _position(at, sides), found, found, found))
-    return _join(rows)
-
-
-def _join(rows: list[Block]) -> Points:
-    names = tuple(itertools.chain.from_iterable([row[0]] * len(row[2]) for row in rows))
-    kinds = tuple(itertools.chain.from_iterable([row[1]] * len(row[2]) for row in rows))
-    columns = [np.concatenate([np.asarray(row[i], dtype=float) for row in rows]) for i in range(2, 7)]
-    keep = np.flatnonzero(np.isfinite(columns[2]))
-    return Points(
-        tuple(names[i] for i in keep),
-        tuple(kinds[i] for i in keep),
-        columns[0][keep],
-        columns[1][keep],
-        columns[2][keep],
-        columns[3][keep],
-        columns[4][keep],
-    )
-
-
-def _published(case: Mapping[str, str], sides: list[Side], speeds: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Speeds and rates (or ratios of rates at one speed) that public measurements give for a case."""
-    fronts = [one.published for one in sides]
-    fixed = case.get("tok_s_per_user", "") or case.get("baseline_tok_s_per_gpu", "")
-    if len(sides) == 1 and not fixed:
-        rows = peak_rows(sides[0].accelerator, case["model"], case["workload"], sides[0].precision)
-        return (
-            np.array([float(row["tok_s_per_user"]) for row in rows]),
-            np.array([float(row["total_tok_s_per_gpu"]) for row in rows]),
-        )
-    at = speeds if fixed else fronts[0].tok_s_per_user
-    read = [[front.at(float(v)).total_tok_s_per_gpu for v in at] for front in fronts]
-    rates = np.array(read[0], dtype=float)
-    return np.asarray(at, dtype=float), rates if len(read) == 1 else rates / np.array(read[1], dtype=float)
 
 
 def case_name(claim: Claim, case: Mapping[str, str]) -> str:
