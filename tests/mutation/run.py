@@ -97,7 +97,12 @@ def main() -> None:
                 seen = noticed(copy, ROOMS[room]) or noticed(copy, tuple(x for x in ABOVE if x not in ROOMS[room]))
                 path.write_text(original, encoding="utf-8")
                 line = next(
-                    (i for i, (a, b) in enumerate(zip(original.split("\n"), changed.split("\n")), 1) if a != b), 0
+                    (
+                        i
+                        for i, (a, b) in enumerate(zip(original.split("\n"), changed.split("\n"), strict=False), 1)
+                        if a != b
+                    ),
+                    0,
                 )
                 rows.append((room, str(file), line, name.split("/")[-1], "noticed" if seen else "survived"))
                 print(*rows[-1], changed.split("\n")[line - 1].strip()[:100], flush=True)
