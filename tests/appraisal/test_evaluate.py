@@ -155,14 +155,14 @@ def test_build_up_costs_more_than_the_published_ownership_figure():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ({"utilisation": 1.2}, r"utilisation must lie between 0 and 1, got 1.2"),
-        ({"horizon_years": 0}, r"horizon_years must be above 0"),
+        ({"utilisation": 1.2}, r"utilisation 1.2 is out of range: allowed 0.01 to 1 share"),
+        ({"horizon_years": 0}, r"horizon_years 0 is out of range: allowed 0.25 to 15 years"),
         ({"utilization": 0.5}, r"unknown assumption 'utilization': nearest is 'utilisation'"),
         ({"cost_basis": "build_up", "cost_usd_per_gpu_hour": 2.0}, r"exactly one cost basis of build_up, cost_usd_per"),
         ({"cost_tier": "hyperscale"}, r"unknown cost_tier 'hyperscale': nearest is 'hyperscaler'"),
         ({"power_vintage": "2026"}, r"unknown power_vintage '2026'"),
-        ({"pue": 0.8}, r"pue must be 1 or more"),
-        ({"cost_usd_per_gpu_hour": -1.0}, r"cost_usd_per_gpu_hour must be 0 or more"),
+        ({"pue": 0.8}, r"pue 0.8 is out of range: allowed 1 to 3"),
+        ({"cost_usd_per_gpu_hour": -1.0}, r"cost_usd_per_gpu_hour -1 is out of range: allowed 0.05 to 100 USD"),
     ],
 )
 def test_contradictory_assumptions_are_refused_in_one_line(override, message):

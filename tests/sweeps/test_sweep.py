@@ -247,7 +247,7 @@ BAD = {
     "unknown accelerator": (GRID.replace("h100-sxm", "h1000-sxm"), "nearest is 'h100-sxm'"),
     "unknown model": (GRID.replace("gpt-oss-20b", "gpt-oss-21b"), "nearest is 'gpt-oss-20b'"),
     "negative tokens": (GRID.replace("osl_tokens: 500", "osl_tokens: -500"), "is not a number from 1"),
-    "utilisation above 1": (GRID.replace("0.9]", "90]"), "is not a number from 0 to 1"),
+    "utilisation above 1": (GRID.replace("0.9]", "90]"), "is not a number from 0.01 to 1"),
     "empty axis": (GRID.replace("[h100-sxm, mi355x]", "[]"), "no values"),
     "given twice": (GRID.replace("osl_tokens: 500", "isl_tokens: 500"), "given twice"),
     "missing lengths": (GRID.replace(", osl_tokens: 500", ""), "osl_tokens is not given"),

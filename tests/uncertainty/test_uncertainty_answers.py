@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rackecon.appraisal.break_even import INPUT_RANGES, must_be_true, needed_speed_premium, solve
+from rackecon.appraisal.break_even import INPUTS, must_be_true, needed_speed_premium, solve
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.errors import InputError
 from rackecon.uncertainty.price_backtest import backtest, coverage
 
@@ -89,9 +90,8 @@ def test_what_must_be_true_against_a_rival() -> None:
 
 
 def test_every_input_has_a_range_and_unit() -> None:
-    for name, (low, high, unit) in INPUT_RANGES.items():
-        assert low < high, name
-        assert unit
+    for name in INPUTS.values():
+        assert allowed_values()[name].numeric, name
 
 
 def _listings(model: str, prices: dict[str, float], providers: int = 4) -> pd.DataFrame:

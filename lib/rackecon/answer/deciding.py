@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,7 @@ import numpy as np
 from rackecon import catalog
 from rackecon.answer.summary import MEASURES
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.words import number
 
 if TYPE_CHECKING:
@@ -26,7 +28,9 @@ SCAN: Final = 11
 """Values tried over a range."""
 BEYOND: Final = 3
 """Values tried on either side of it, up to the end of what makes sense."""
-HALVINGS: Final = 6
+HALVINGS: Final = 12
+NARROW: Final = 0.01
+"""Width, as a share of its value, at which the place of a change of lead is known well enough."""
 Flip = tuple[float, str, str]
 
 
@@ -76,27 +80,26 @@ class Deciding:
 
 @dataclass(frozen=True)
 class Assumption:
-    """Words for one assumption and the ends beyond which a value makes no sense; none where looking is dear."""
+    """Words for one assumption."""
 
     label: str
     unit: str
     source: str
-    reach: tuple[float, float] | None
+    beyond: bool = True
+    """Whether the rest of its allowed range is looked at where nothing flips inside; a search each is dear."""
 
 
 ASSUMPTIONS: Final = {
     "price_factor": Assumption(
-        "price of tokens", "times the median listing", "cheapest to dearest listing at the as-of date", (0.01, 20.0)
+        "price of tokens", "times the median listing", "cheapest to dearest listing at the as-of date"
     ),
-    "utilisation": Assumption("share of capacity sold", "of capacity", "base case range", (0.01, 1.0)),
-    "cost_factor": Assumption(
-        "cost per GPU-hour", "times the published one", "hyperscaler to neocloud tier and rents", (0.05, 40.0)
-    ),
-    "tok_s_per_user": Assumption("speed each user gets", "tok/s/user", "free tier to fast tier", None),
-    "price_decline_per_year": Assumption("yearly fall of prices", "a year", "base case range", (0.0, 0.98)),
-    "horizon_years": Assumption("years the rack earns", "years", "base case range", (0.5, 12.0)),
-    "electricity_usd_per_kwh": Assumption("electricity", "USD/kWh", "base case range", (0.01, 2.0)),
-    "pue": Assumption("PUE", "", "base case range", (1.0, 3.0)),
+    "utilisation": Assumption("share of capacity sold", "of capacity", "base case range"),
+    "cost_factor": Assumption("cost per GPU-hour", "times the published one", "hyperscaler to neocloud tier and rents"),
+    "tok_s_per_user": Assumption("speed each user gets", "tok/s/user", "free tier to fast tier", False),
+    "price_decline_per_year": Assumption("yearly fall of prices", "a year", "base case range"),
+    "horizon_years": Assumption("years the rack earns", "years", "base case range"),
+    "electricity_usd_per_kwh": Assumption("electricity", "USD/kWh", "base case range"),
+    "pue": Assumption("PUE", "", "base case range"),
 }
 
 
@@ -154,7 +157,7 @@ def deciding_assumptions(
             return _leader(run(name, x), column)
 
         flips = _flips(reign, who)
-        beyond = () if flips else _flips(_outside(reign, words, who), who)
+        beyond = () if flips else _flips(_outside(reign, name, who), who)
         swing = float(np.nanmax(leads) - np.nanmin(leads)) if np.isfinite(leads).any() else 0.0
         found.append(Deciding(name, words.label, value, low, high, words.unit, swing, flips, words.source, beyond))
     return sorted(found, key=lambda item: (not item.flips, -item.swing_usd))
@@ -167,12 +170,12 @@ def _leader(rows: pd.DataFrame, column: str) -> str:
     return NOBODY
 
 
-def _outside(
-    reign: Sequence[tuple[float, str]], words: Assumption, who: Callable[[float], str]
-) -> list[tuple[float, str]]:
+def _outside(reign: Sequence[tuple[float, str]], name: str, who: Callable[[float], str]) -> list[tuple[float, str]]:
     """Leaders from the ends of the range outwards, each side no further than the first change."""
     below, above = [reign[0]], [reign[-1]]
-    for seen, end in zip((below, above), words.reach or (), strict=False):
+    rule = allowed_values()[name]
+    reach = (rule.low, rule.high) if ASSUMPTIONS[name].beyond else ()
+    for seen, end in zip((below, above), reach, strict=False):
         start = seen[0][0]
         if start == end or (end < start) != (seen is below):
             continue
@@ -191,7 +194,9 @@ def _flips(reign: Sequence[tuple[float, str]], who: Callable[[float], str]) -> t
         if before == after:
             continue
         for _ in range(HALVINGS):
-            middle = (low + high) / 2.0
+            if high - low <= NARROW * abs(high):
+                break
+            middle = math.sqrt(low * high) if low > 0 else (low + high) / 2.0
             if who(middle) == before:
                 low = middle
             else:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
-from rackecon.economics.checks import check_non_negative, check_one_basis, check_positive, check_share
-from rackecon.economics.power_table import VINTAGE_METRICS
+from rackecon.catalog.assumption_table import allowed_values
+from rackecon.economics.checks import check_one_basis
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["Assumptions", "assumptions"]
+
+
+ASKED: Final = ("cost_tier", "cost_vintage", "as_of_date")
+"""Words that the tables of costs and prices know themselves, more than a notebook offers."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,7 @@ def assumptions(**overrides: Any) -> Assumptions:
     Raises
     ------
     InputError
-        Unknown field, or a value that contradicts itself (utilisation above 1, life 0, negative price, a build-up
-        together with a given $/GPU-hour).
+        Unknown field, a value outside its range in data/assumptions.csv, a build-up together with a given $/GPU-hour.
     """
     from rackecon import catalog
 
@@ -73,21 +76,13 @@ def assumptions(**overrides: Any) -> Assumptions:
     values["as_of_date"] = str(values["as_of_date"])
     values.update({name: value for name, value in overrides.items() if value is not None})
     out = Assumptions(**values)
-    check_share("utilisation", out.utilisation)
-    check_positive("horizon_years", out.horizon_years)
-    check_non_negative("wacc", out.wacc)
-    check_non_negative("electricity_usd_per_kwh", out.electricity_usd_per_kwh)
-    check_share("price_decline_per_year", out.price_decline_per_year, open_top=True)
-    check_share("licence_share", out.licence_share)
-    check_share("free_share", out.free_share)
-    check_non_negative("price_factor", out.price_factor)
-    check_non_negative("cost_factor", out.cost_factor)
-    if out.pue < 1.0:
-        raise InputError(f"pue must be 1 or more, got {out.pue:g}")
-    if out.power_vintage not in VINTAGE_METRICS:
-        raise unknown_name("power_vintage", out.power_vintage, VINTAGE_METRICS)
+    rules = allowed_values()
+    for name in overrides:
+        if name in rules and getattr(out, name) is not None and name not in ASKED:
+            fault = rules[name].fault(getattr(out, name))
+            if fault:
+                raise InputError(fault)
     if out.cost_usd_per_gpu_hour is not None:
-        check_non_negative("cost_usd_per_gpu_hour", out.cost_usd_per_gpu_hour)
         check_one_basis(
             build_up=True if out.cost_basis == "build_up" else None, cost_usd_per_gpu_hour=out.cost_usd_per_gpu_hour
         )

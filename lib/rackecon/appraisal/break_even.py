@@ -16,6 +16,7 @@ import numpy as np
 
 from rackecon.appraisal.assumptions import Assumptions
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -23,39 +24,32 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["INPUT_RANGES", "BreakEven", "must_be_true", "needed_speed_premium", "solve"]
+__all__ = ["INPUTS", "BreakEven", "must_be_true", "needed_speed_premium", "solve"]
 
-INPUT_RANGES: Final[dict[str, tuple[float, float, str]]] = {
-    "utilisation": (0.01, 1.0, "share of capacity sold"),
-    "price_factor": (0.01, 100.0, "factor on every price"),
-    "output_price_usd_per_mtok": (0.01, 1000.0, "USD per million output tokens, the whole card moving with it"),
-    "cost_factor": (0.01, 20.0, "factor on the cost per GPU-hour"),
-    "cost_usd_per_gpu_hour": (0.05, 100.0, "USD per GPU-hour"),
-    "electricity_usd_per_kwh": (0.0, 2.0, "USD/kWh"),
-    "pue": (1.0, 3.0, "-"),
-    "wacc": (0.0, 0.6, "1/year"),
-    "horizon_years": (0.5, 12.0, "years"),
-    "price_decline_per_year": (0.0, 0.99, "share/year"),
-    "licence_share": (0.0, 1.0, "share of revenue"),
-    "free_share": (0.0, 1.0, "share of traffic"),
-    "isl_tokens": (128.0, 131072.0, "input tokens per request"),
-    "osl_tokens": (16.0, 32768.0, "output tokens per request"),
-    "prefix_cache_hit": (0.0, 0.99, "share of input"),
-    "interactivity_tok_s_user": (2.0, 500.0, "tok/s per user promised"),
-    "ttft_limit_ms": (50.0, 60000.0, "ms"),
+INPUTS: Final = {
+    "utilisation": "utilisation",
+    "price_factor": "price_factor",
+    "output_price_usd_per_mtok": "price_output_usd_per_mtok",
+    "cost_factor": "cost_factor",
+    "cost_usd_per_gpu_hour": "cost_usd_per_gpu_hour",
+    "electricity_usd_per_kwh": "electricity_usd_per_kwh",
+    "pue": "pue",
+    "wacc": "wacc",
+    "horizon_years": "horizon_years",
+    "price_decline_per_year": "price_decline_per_year",
+    "licence_share": "licence_share",
+    "free_share": "free_share",
+    "tax_rate": "tax_rate",
+    "isl_tokens": "isl_tokens",
+    "osl_tokens": "osl_tokens",
+    "prefix_cache_hit": "prefix_cache_hit",
+    "interactivity_tok_s_user": "tok_s_per_user",
+    "ttft_limit_ms": "ttft_limit_ms",
 }
-"""Inputs that can be solved for, with the range searched and the unit."""
+"""Inputs that can be solved for, with the row of data/assumptions.csv that holds range and unit."""
 WORKLOAD: Final = ("isl_tokens", "osl_tokens", "prefix_cache_hit", "interactivity_tok_s_user", "ttft_limit_ms")
-LOGARITHMIC: Final = (
-    "price_factor",
-    "output_price_usd_per_mtok",
-    "cost_factor",
-    "cost_usd_per_gpu_hour",
-    "isl_tokens",
-    "osl_tokens",
-    "interactivity_tok_s_user",
-    "ttft_limit_ms",
-)
+LOG_REACH: Final = 1e-5
+"""Lowest value looked at over the highest where values are walked by factors and 0 is allowed [-]."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +130,9 @@ def solve(
     target : float
         In the output's unit.
     name : str
-        One of :data:`INPUT_RANGES`.
+        One of :data:`INPUTS`.
     low, high : float, optional
-        Range to look in, :data:`INPUT_RANGES` by default.
+        Range to look in, all that is allowed by default.
     points : int
         Values scanned for crossings.
     **overrides
@@ -162,10 +156,11 @@ def solve(
     """
     from rackecon import catalog
 
-    if name not in INPUT_RANGES:
-        raise unknown_name("input to solve for", name, INPUT_RANGES)
-    floor, ceiling, unit = INPUT_RANGES[name]
-    start, stop = floor if low is None else low, ceiling if high is None else high
+    if name not in INPUTS:
+        raise unknown_name("input to solve for", name, INPUTS)
+    rule = allowed_values()[INPUTS[name]]
+    unit, floor = rule.unit, max(rule.low, rule.high * LOG_REACH) if rule.logarithmic else rule.low
+    start, stop = floor if low is None else low, rule.high if high is None else high
     if not start < stop:
         raise InputError(f"range of {name}: low {start:g} must be below high {stop:g}")
     case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
@@ -177,7 +172,7 @@ def solve(
     def at(value: float) -> float:
         return _values(accelerator, model, case, output, name, value, overrides)[0]
 
-    grid = np.geomspace(start, stop, points) if name in LOGARITHMIC else np.linspace(start, stop, points)
+    grid = np.geomspace(start, stop, points) if rule.logarithmic else np.linspace(start, stop, points)
     values = np.array([at(float(x)) for x in grid])
     roots: list[float] = []
     reached = values >= target

@@ -1,69 +1,25 @@
 """Notebook parameters: what may be given, checked before any kernel starts and again in the first cell.
 
 A notebook declares ``name: type = default  # meaning`` in its cell tagged ``parameters``; the range or choices of a name
-stand here once, whatever the notebook.
+stand in data/assumptions.csv, whatever the notebook.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
-import math
 import re
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rackecon.catalog.assumption_table import Allowed, allowed_values
 from rackecon.errors import InputError
 
 __all__ = ["Parameter", "check_parameters", "notebook_path", "notebooks_dir", "read_parameters", "validate"]
 
-Range = tuple[float, float]
-# (lowest, highest, unit); both ends allowed
-NUMBERS: dict[str, tuple[float, float, str]] = {
-    "isl_tokens": (1, 1_048_576, "tokens"),
-    "osl_tokens": (1, 131_072, "tokens"),
-    "total_tokens": (2, 1_048_576, "tokens"),
-    "prefix_cache_hit": (0, 0.99, "share of input"),
-    "ttft_limit_ms": (1, 600_000, "ms"),
-    "tpot_limit_ms": (0.1, 10_000, "ms"),
-    "tok_s_per_user": (0.1, 10_000, "tok/s/user"),
-    "utilisation": (0.01, 1, "share of capacity sold"),
-    "horizon_years": (0.25, 15, "years"),
-    "electricity_usd_per_kwh": (0, 2, "USD/kWh"),
-    "pue": (1, 3, "-"),
-    "wacc": (0, 0.5, "per year"),
-    "price_decline_per_year": (0, 0.99, "share per year"),
-    "price_factor": (0.001, 1000, "times the price card"),
-    "cost_factor": (0.01, 100, "times the cost per GPU-hour"),
-    "licence_share": (0, 0.95, "share of revenue"),
-    "tax_rate": (0.0, 0.99, "share of profit"),
-    "price_output_usd_per_mtok": (0, 1000, "USD per million output tokens"),
-    "price_input_usd_per_mtok": (0, 1000, "USD per million fresh input tokens"),
-    "draws": (64, 65_536, "draws, a power of two"),
-    "seed": (0, 2**31 - 1, "-"),
-    "budget_usd": (1e4, 1e12, "USD"),
-    "site_mw": (0.01, 10_000, "MW"),
-    "top_k": (1, 64, "experts per token"),
-    "worst": (1, 100, "misses"),
-    "experts": (1, 4096, "routed experts"),
-}
-POWERS_OF_TWO = ("draws",)
-"""Numbers that a Sobol sequence takes only as powers of two."""
-CHOICES: dict[str, tuple[str, ...]] = {
-    "latency_statistic": ("median", "p99"),
-    "metric": ("rack", "mw", "usd", "position"),
-    "measure": ("rack", "mw", "usd"),
-    "cost_basis": ("ownership", "rental", "build_up"),
-    "cost_tier": ("hyperscaler", "neocloud", "internal", "3-year"),
-    "cost_vintage": ("2026-07", "2025-08"),
-    "power_vintage": ("2026-07", "2025-10"),
-    "weight_precision": ("", "bf16", "fp8", "fp4", "int4"),
-    "mode": ("", "aggregated", "disaggregated"),
-    "speculative": ("", "none", "mtp", "eagle3"),
-}
 CATALOG = {
     "accelerator": "accelerators",
     "accelerators": "accelerators",
@@ -86,10 +42,11 @@ TYPES = {
 """What an annotation asks for, in words."""
 
 
-def _numbers_key(name: str) -> str:
-    """The row of ``NUMBERS`` that a parameter, or each value of its list, is held to; empty where there is none."""
+def _allowed(name: str) -> Allowed | None:
+    """The assumption that a parameter, or each value of its list, is held to; None where there is none."""
+    known = allowed_values()
     near = (name, name.removesuffix("_list"), name.rstrip("s"))
-    return next((key for key in near if key in NUMBERS), "")
+    return next((known[key] for key in near if key in known), None)
 
 
 @dataclass(frozen=True)
@@ -104,8 +61,8 @@ class Parameter:
     @property
     def unit(self) -> str:
         """Unit, or empty."""
-        key = _numbers_key(self.name)
-        return NUMBERS[key][2] if key else ""
+        rule = _allowed(self.name)
+        return rule.unit if rule and rule.numeric else ""
 
     @property
     def kind(self) -> str:
@@ -122,12 +79,9 @@ class Parameter:
     @property
     def range(self) -> str:
         """Allowed range or choices as words, without the unit."""
-        key = _numbers_key(self.name)
-        if key:
-            low, high, _ = NUMBERS[key]
-            return f"{low:,.15g} to {high:,.15g}"
-        if self.name in CHOICES:
-            return ", ".join(choice or "(empty)" for choice in CHOICES[self.name])
+        rule = _allowed(self.name)
+        if rule:
+            return rule.range
         return f"ids of data/{CATALOG[self.name]}.csv" if self.name in CATALOG else f"any {self.kind}"
 
     @property
@@ -212,16 +166,10 @@ def _one(name: str, value: Any, kind: str) -> str:
     if kind in ("int", "float"):
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"{name} '{value}' is not a number"
-        if kind == "int" and value != int(value):
+        if kind == "int" and not float(value).is_integer():
             return f"{name} {value:g} is not a whole number"
-        key = _numbers_key(name)
-        if key:
-            low, high, unit = NUMBERS[key]
-            if not low <= value <= high:
-                return f"{name} {value:g} is out of range: allowed {low:,.15g} to {high:,.15g} {unit}"
-        if name in POWERS_OF_TWO and int(value) & (int(value) - 1):
-            return f"{name} {value:g} is not a power of two; nearest is {2 ** round(math.log2(value))}"
-        return ""
+        rule = _allowed(name)
+        return replace(rule, name=name).fault(value) if rule else ""
     if kind == "bool":
         return "" if isinstance(value, bool) else f"{name} '{value}' is not true or false"
     if not isinstance(value, str):
@@ -240,11 +188,8 @@ def _one(name: str, value: Any, kind: str) -> str:
         )
         if value not in known:
             return str(unknown_name(name.rstrip("s"), value, known))
-    if name in CHOICES and value not in CHOICES[name]:
-        from rackecon.errors import unknown_name
-
-        return str(unknown_name(name, value, CHOICES[name]))
-    return ""
+    rule = _allowed(name)
+    return rule.fault(value) if rule else ""
 
 
 _QUIET = {"In", "Out", "exit", "quit", "get_ipython", "open"}

@@ -9,6 +9,8 @@ from typing import Any
 
 from rackecon.answer.summary import MEASURES as WORDS
 from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.catalog.assumption_table import allowed_values
+from rackecon.errors import InputError
 from rackecon.figures.display import Html, embedded
 from rackecon.figures.theme import swatch
 from rackecon.pages.live_figures import shade_key
@@ -20,30 +22,27 @@ NOTEBOOK = "00_executive_summary"
 
 @dataclass(frozen=True)
 class Slider:
-    """One number that the reader can move."""
+    """One number that the reader can move; its ends and step stand in data/assumptions.csv."""
 
     key: str
     label: str
     unit: str
-    low: float
-    high: float
-    step: float
     source: str
     parameter: str
     """Name of the notebook's parameter that it stands for."""
 
 
 SLIDERS = (
-    Slider("speed", "Speed each user gets", "tok/s/user", 1, 150, 1, "the workload's limit", "tok_s_per_user"),
-    Slider("pout", "Output tokens", "$ per million", 0.02, 6, 0.02, "median listing", "price_output_usd_per_mtok"),
-    Slider("pin", "Fresh input tokens", "$ per million", 0.01, 3, 0.01, "median listing", "price_input_usd_per_mtok"),
-    Slider("util", "Share of capacity sold", "of capacity", 0.05, 1, 0.01, "base case", "utilisation"),
-    Slider("cost", "Cost per GPU-hour", "times published", 0.4, 3, 0.02, "published ownership", "cost_factor"),
-    Slider("decline", "Yearly fall of prices", "a year", 0, 0.9, 0.01, "base case", "price_decline_per_year"),
-    Slider("years", "Years the rack earns", "years", 1, 8, 0.25, "base case", "horizon_years"),
-    Slider("elec", "Electricity", "$/kWh", 0.02, 0.3, 0.005, "US industrial average", "electricity_usd_per_kwh"),
-    Slider("pue", "PUE", "", 1, 2, 0.01, "base case", "pue"),
-    Slider("licence", "Licence share", "of revenue", 0, 0.5, 0.01, "none by default", "licence_share"),
+    Slider("speed", "Speed each user gets", "tok/s/user", "the workload's limit", "tok_s_per_user"),
+    Slider("pout", "Output tokens", "$ per million", "median listing", "price_output_usd_per_mtok"),
+    Slider("pin", "Fresh input tokens", "$ per million", "median listing", "price_input_usd_per_mtok"),
+    Slider("util", "Share of capacity sold", "of capacity", "base case", "utilisation"),
+    Slider("cost", "Cost per GPU-hour", "times published", "published ownership", "cost_factor"),
+    Slider("decline", "Yearly fall of prices", "a year", "base case", "price_decline_per_year"),
+    Slider("years", "Years the rack earns", "years", "base case", "horizon_years"),
+    Slider("elec", "Electricity", "$/kWh", "US industrial average", "electricity_usd_per_kwh"),
+    Slider("pue", "PUE", "", "base case", "pue"),
+    Slider("licence", "Licence share", "of revenue", "none by default", "licence_share"),
 )
 MENUS = {"model": "model", "scenario": "workload", "hit": "share of input cached", "metric": "measure"}
 MENU_PARAMETERS = {"model": "model", "scenario": "scenario", "hit": "prefix_cache_hit", "metric": "measure"}
@@ -128,27 +127,30 @@ def _inside(label: str) -> str:
 
 
 def _slider(item: Slider, value: float) -> str:
-    low, high = slider_ends(item.key, value)
+    low, high, step = slider_ends(item.key, value)
     ends = f'min="{low:g}" max="{high:g}"'
     return (
         f'<div class="live-row"><label for="live-{item.key}">{item.label}</label>'
         f'<span class="live-value"><input type="number" aria-label="{item.label}, typed" data-key="{item.key}" {ends} step="any" '
         f'value="{value:g}"> {item.unit}</span>'
-        f'<input type="range" id="live-{item.key}" data-key="{item.key}" data-unit="{item.unit}" {ends} step="{item.step:g}" '
+        f'<input type="range" id="live-{item.key}" data-key="{item.key}" data-unit="{item.unit}" {ends} step="{step:g}" '
         f'value="{value:g}">{_told(item.key)} <span class="live-source">Report: {value:g}, {item.source}.</span></div></div>'
     )
 
 
-def slider_ends(key: str, value: float) -> tuple[float, float]:
-    """Ends of a control, moved out to the report's own value where that lies beyond.
+def slider_ends(key: str, value: float) -> tuple[float, float, float]:
+    """Ends and step of a control, its ends moved out to the report's own value where that lies beyond.
 
     Examples
     --------
     >>> slider_ends("speed", 400.0)
-    (1, 400.0)
+    (1.0, 400.0, 1.0)
     """
     item = next(item for item in SLIDERS if item.key == key)
-    return min(item.low, value), max(item.high, value)
+    slider = allowed_values()[item.parameter].slider
+    if slider is None:
+        raise InputError(f"data/assumptions.csv: {item.parameter} has no ends of its control")
+    return min(slider[0], value), max(slider[1], value), slider[2]
 
 
 def _told(key: str) -> str:

@@ -240,7 +240,7 @@ def speed_chart(
 ) -> Html:
     """Profit of each platform by the speed promised, for the report's own case; the controls move it."""
     state = base_state(model, case, measure, price_cards, **overrides)
-    ends = slider_ends("speed", state["speed"])
+    ends = slider_ends("speed", state["speed"])[:2]
     fronts = money_fronts(accelerators, model, case, price_cards, **overrides)
     labels = {key: catalog.accelerator(key).label for key in accelerators}
     return speed_figure(speed_lines(fronts, MEASURES[measure][0], *ends), labels, state["speed"], ends, measure)

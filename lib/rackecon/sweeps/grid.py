@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["MONEY", "PHYSICS", "SETTINGS", "Grid", "grid_digest", "grid_from_text", "points_of", "read_grid", "size_of"]
@@ -38,36 +39,20 @@ PHYSICS: Final = (
 """What decides a serving frontier."""
 SETTINGS: Final = ("cost_basis", "cost_tier", "cost_vintage", "power_vintage", "pue")
 """What decides the cost and power record of a platform."""
-MONEY: Final = {
-    "utilisation": (0.0, 1.0),
-    "horizon_years": (0.1, 30.0),
-    "wacc": (0.0, 1.0),
-    "electricity_usd_per_kwh": (0.0, 10.0),
-    "price_decline_per_year": (0.0, 0.999),
-    "price_factor": (0.0, 1e6),
-    "cost_factor": (0.0, 1e6),
-    "licence_share": (0.0, 1.0),
-    "free_share": (0.0, 1.0),
-}
-"""What moves money alone, with its allowed range: evaluated for all points of a frontier at once."""
-RANGES: Final = {
-    "isl_tokens": (1.0, 10_000_000.0),
-    "osl_tokens": (1.0, 10_000_000.0),
-    "prefix_cache_hit": (0.0, 0.999),
-    "ttft_limit_ms": (0.001, 1e9),
-    "tpot_limit_ms": (0.001, 1e9),
-    "max_gpus": (1.0, 100_000.0),
-    "pue": (1.0, 3.0),
-    **MONEY,
-}
-WORDS: Final = {
-    "latency_statistic": ("median", "p99"),
-    "weight_precision": ("bf16", "fp8", "fp4", "int4"),
-    "kv_precision": ("bf16", "fp8"),
-    "mode": ("aggregated", "disaggregated"),
-    "speculative": ("none", "mtp", "eagle3"),
-    "cost_basis": ("ownership", "rental"),
-}
+MONEY: Final = (
+    "utilisation",
+    "horizon_years",
+    "wacc",
+    "electricity_usd_per_kwh",
+    "price_decline_per_year",
+    "price_factor",
+    "cost_factor",
+    "licence_share",
+    "free_share",
+)
+"""What moves money alone: evaluated for all points of a frontier at once."""
+NUMBERS: Final = ("isl_tokens", "osl_tokens", "prefix_cache_hit", "ttft_limit_ms", "tpot_limit_ms", "max_gpus", "pue")
+WORDS: Final = ("latency_statistic", "weight_precision", "kv_precision", "mode", "speculative", "cost_basis")
 REQUIRED: Final = ("accelerator", "model", "isl_tokens", "osl_tokens")
 LARGEST_BYTES: Final = 2**20
 MOST_POINTS: Final = 10**9
@@ -174,8 +159,8 @@ def _check(grid: Grid) -> None:
     for name in sorted(names, key=str):
         places.setdefault(name, []).append(("list", [case[name] for case in grid.cases]))
     for name, (low, high) in grid.sobol.ranges.items() if grid.sobol else ():
-        if name not in RANGES:
-            allowed = ", ".join(sorted(RANGES))
+        if name not in (*NUMBERS, *MONEY):
+            allowed = ", ".join(sorted((*NUMBERS, *MONEY)))
             raise InputError(f"sobol: '{name}' is not a parameter with a range; allowed: {allowed}")
         if not low < high:
             raise InputError(f"sobol {name}: from {low:g} to {high:g} is no range")
@@ -197,13 +182,13 @@ def _check(grid: Grid) -> None:
 def _check_values(where: str, name: str, values: list[Any]) -> None:
     from rackecon import catalog
 
-    if name in RANGES:
-        low, high = RANGES[name]
+    if name in (*NUMBERS, *MONEY):
+        rule = allowed_values()[name]
         for value in values:
             if value is None and name in ("ttft_limit_ms", "tpot_limit_ms", "max_gpus"):
                 continue
-            if isinstance(value, str) or value is None or not math.isfinite(value) or not low <= value <= high:
-                raise InputError(f"{where} {name}: {value!r} is not a number from {low:g} to {high:g}")
+            if isinstance(value, str) or value is None or not rule.low <= value <= rule.high:
+                raise InputError(f"{where} {name}: {value!r} is not a number from {rule.low:g} to {rule.high:g}")
         return
     for value in values:
         if name == "accelerator":
@@ -212,8 +197,9 @@ def _check_values(where: str, name: str, values: list[Any]) -> None:
         elif name == "model":
             catalog.model(str(value))
         elif name in WORDS:
-            if value not in WORDS[name] and not (value is None and name in PHYSICS):
-                raise unknown_name(name, value, WORDS[name], where)
+            known = [word for word in allowed_values()[name].choices if word and word != "build_up"]
+            if value not in known and not (value is None and name in PHYSICS):
+                raise unknown_name(name, value, known, where)
         elif name in SETTINGS:
             if not isinstance(value, str):
                 raise InputError(f"{where} {name}: {value!r} is not text")

@@ -1,0 +1,123 @@
+"""What can be assumed: every number and choice of data/assumptions.csv, with its range and the check of a value.
+
+Notebook parameters, live controls, grids, break-evens and :func:`rackecon.appraisal.assumptions.assumptions` read their
+ranges here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from rackecon.catalog.fields import Row
+from rackecon.catalog.paths import Stamp, read_rows, table_stamp
+from rackecon.errors import InputError, unknown_name
+
+__all__ = ["Allowed", "allowed_values"]
+
+TABLE = "assumptions"
+NUMERIC = ("number", "whole", "power_of_two")
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """One assumption: what it means, what it may be, what it changes and where it is explained."""
+
+    name: str
+    meaning: str
+    unit: str
+    kind: str
+    """``number``, ``whole``, ``power_of_two``, ``choice``, ``flag`` or ``date``."""
+    default: str
+    low: float
+    high: float
+    """Lowest and highest value [unit]; NaN for what is no number."""
+    logarithmic: bool
+    slider: tuple[float, float, float] | None
+    """Ends and step of its control on the live page [unit]; None where it has none."""
+    choices: tuple[str, ...]
+    room: str
+    changes: str
+    no_effect_on: tuple[str, ...]
+    page: str
+    base_case: str
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its values are numbers."""
+        return self.kind in NUMERIC
+
+    @property
+    def range(self) -> str:
+        """Allowed range or choices as words, without the unit."""
+        if self.numeric:
+            return f"{self.low:,.15g} to {self.high:,.15g}"
+        return ", ".join(choice or "(empty)" for choice in self.choices)
+
+    def fault(self, value: Any) -> str:
+        """Why a value is not allowed, in one line; empty where it is.
+
+        Examples
+        --------
+        >>> allowed_values()["pue"].fault(0.9)
+        'pue 0.9 is out of range: allowed 1 to 3 -'
+        """
+        if self.numeric:
+            if isinstance(value, bool) or not isinstance(value, Real):
+                return f"{self.name} '{value}' is not a number"
+            number = float(value)
+            if not self.low <= number <= self.high:
+                return f"{self.name} {number:g} is out of range: allowed {self.range} {self.unit}"
+            if self.kind != "number" and not number.is_integer():
+                return f"{self.name} {number:g} is not a whole number"
+            if self.kind == "power_of_two" and int(number) & (int(number) - 1):
+                return f"{self.name} {number:g} is not a power of two; nearest is {2 ** round(math.log2(number))}"
+        elif self.kind == "choice" and value not in self.choices:
+            return str(unknown_name(self.name, value, self.choices))
+        elif self.kind == "flag" and not isinstance(value, bool):
+            return f"{self.name} '{value}' is not true or false"
+        return ""
+
+
+_kept: dict[str, tuple[Stamp, dict[str, Allowed]]] = {}
+
+
+def allowed_values() -> dict[str, Allowed]:
+    """Every assumption of data/assumptions.csv by name, in the table's order.
+
+    Examples
+    --------
+    >>> allowed_values()["wacc"].low, allowed_values()["wacc"].high
+    (0.0, 0.5)
+    """
+    stamp = table_stamp(TABLE)
+    if _kept.get(TABLE, (None,))[0] != stamp:
+        _kept[TABLE] = stamp, {row["name"]: _allowed(i, row) for i, row in enumerate(read_rows(TABLE), start=2)}
+    return _kept[TABLE][1]
+
+
+def _allowed(line: int, cells: Any) -> Allowed:
+    row = Row(TABLE, line, cells)
+    slider = tuple(row.number(f"slider_{end}") for end in ("low", "high", "step"))
+    found = Allowed(
+        name=row.text("name"),
+        meaning=row.text("meaning"),
+        unit=row.text("unit"),
+        kind=row.text("kind"),
+        default=row.text("default"),
+        low=row.number("low"),
+        high=row.number("high"),
+        logarithmic=row.text("scale") == "log",
+        slider=None if math.isnan(sum(slider)) else (slider[0], slider[1], slider[2]),
+        choices=tuple(row.text("choices").split(";")) if row.text("choices") else (),
+        room=row.text("room"),
+        changes=row.text("changes"),
+        no_effect_on=tuple(name for name in row.text("no_effect_on").split(";") if name),
+        page=row.text("page"),
+        base_case=row.text("base_case"),
+    )
+    if found.numeric and not found.low < found.high:
+        raise InputError(f"data/{TABLE}.csv row {line}: low {found.low:g} is not below high {found.high:g}")
+    return found

@@ -1,0 +1,224 @@
+"""What the market paid: effective price cards, token mixes, volumes and rents, read from data/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rackecon.economics.cost import published_records
+from rackecon.economics.revenue import PriceCard
+from rackecon.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MarketModel", "Rent", "effective_card", "market_model", "market_models", "rent", "rent_series"]
+
+EFFECTIVE_RULE: Final = "list prices weighted by requests over sellers"
+TERMS: Final = ("3 years", "reserved, mixed terms", "on demand", "spot")
+"""Terms that a rent is asked for, longest first: three years from data/costs.csv, the others from data/rents.csv."""
+LONG_TERM: Final = "3-year"
+"""Tier of data/costs.csv that holds the market's three-year rents."""
+
+
+@dataclass(frozen=True)
+class MarketModel:
+    """One model at the largest open marketplace: what its tokens cost there and how many were bought."""
+
+    model: str
+    listing: str
+    date: str
+    fresh_input_usd_per_mtok: float
+    cached_input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    effective_input_usd_per_mtok: float
+    """Price paid per input token, cached reads included."""
+    effective_all_usd_per_mtok: float
+    """Price paid per token of the marketplace's own mix: most of it input, most of that cached. Never to be multiplied
+    by a rate of fresh tokens."""
+    input_share: float
+    cached_share: float
+    """Share of input billed at the cache-read price, implied by the prices; NaN where they imply none."""
+    tokens_per_day: float
+    source_id: str
+    grade: str
+
+
+@dataclass(frozen=True)
+class Rent:
+    """Rent of one accelerator at a date [USD/GPU-hour], power and hosting included."""
+
+    accelerator: str
+    term: str
+    usd_per_gpu_hour: float
+    low: float
+    high: float
+    date: str
+    listings: int
+    source_id: str
+    grade: str
+
+
+def market_models() -> list[str]:
+    """Models with a market price and a market volume, by id.
+
+    Examples
+    --------
+    >>> "gpt-oss-120b" in market_models()
+    True
+    """
+    from rackecon import catalog
+
+    prices, volumes = catalog.table("market_prices"), catalog.table("token_volumes")
+    return sorted(set(prices["model_id"]) & set(volumes["model_id"].dropna()))
+
+
+def market_model(model: str) -> MarketModel:
+    """The market of a model: the listing with the most tokens, with the tokens of all of its listings.
+
+    Parameters
+    ----------
+    model : str
+        Model id.
+
+    Returns
+    -------
+    MarketModel
+
+    Raises
+    ------
+    InputError
+        No market price or volume of the model.
+
+    Examples
+    --------
+    >>> found = market_model("gpt-oss-120b")
+    >>> found.date, found.output_usd_per_mtok
+    ('2026-08-22', 0.37172)
+    """
+    from rackecon import catalog
+
+    prices = catalog.table("market_prices")
+    prices = prices[prices["model_id"] == model]
+    volumes = catalog.table("token_volumes")
+    volumes = volumes[(volumes["model_id"] == model) & (volumes["measure"] == "tokens served per day")]
+    volumes = volumes[volumes["listing"].isin(prices["listing"])]
+    if prices.empty or volumes.empty:
+        raise InputError(f"no market price and volume of model '{model}': known are {', '.join(market_models())}")
+    newest = volumes[volumes["date"] == volumes["date"].max()]
+    listing = str(newest.sort_values("value", ascending=False, kind="stable")["listing"].iloc[0])
+    ours = prices[prices["listing"] == listing].set_index("measure")
+    value = {str(key): float(x) for key, x in ours["value"].items()}
+    return MarketModel(
+        model=model,
+        listing=listing,
+        date=str(ours["date"].max()),
+        fresh_input_usd_per_mtok=value["weighted_fresh_input"],
+        cached_input_usd_per_mtok=min(value["weighted_cached_input"], value["weighted_fresh_input"]),
+        output_usd_per_mtok=value["weighted_output"],
+        effective_input_usd_per_mtok=value["effective_input"],
+        effective_all_usd_per_mtok=value["effective_all"],
+        input_share=value["input_share"],
+        cached_share=value.get("cached_share", float("nan")),
+        tokens_per_day=float(newest["value"].sum()),
+        source_id=str(ours["source_id"].iloc[0]),
+        grade="derived",
+    )
+
+
+def effective_card(model: str) -> PriceCard:
+    """The price card that buyers meet: list prices of each token type weighted by requests over sellers.
+
+    Examples
+    --------
+    >>> effective_card("deepseek-r1").output
+    2.1829
+    """
+    found = market_model(model)
+    return PriceCard(
+        model=model,
+        fresh_input=found.fresh_input_usd_per_mtok,
+        cached_input=found.cached_input_usd_per_mtok,
+        output=found.output_usd_per_mtok,
+        as_of_date=found.date,
+        rule=EFFECTIVE_RULE,
+        newest_listing=found.date,
+        cached_note="cached input weighted by requests over sellers",
+    )
+
+
+def rent_series(accelerator: str, term: str) -> pd.DataFrame:
+    """Rents of an accelerator by month: ``date, value, low, high, listings, source_id, grade`` [USD/GPU-hour].
+
+    Several figures of one month are one row, their median.
+    """
+    from rackecon import catalog
+
+    table = catalog.table("rents")
+    found = table[(table["accelerator"] == accelerator) & (table["term"] == term)]
+    months = found.assign(month=found["date"].astype(str).str[:7])
+    grouped = months.groupby("month", sort=True)
+    return grouped.agg(
+        date=("date", "max"),
+        value=("value", "median"),
+        low=("value", "min"),
+        high=("value", "max"),
+        listings=("value", "size"),
+        source_id=("source_id", "first"),
+        grade=("grade", "first"),
+    ).reset_index(drop=True)
+
+
+def rent(accelerator: str, term: str = "3 years", as_of_date: str | None = None) -> Rent | None:
+    """The newest rent of an accelerator and term at a date; None where nobody states one.
+
+    Parameters
+    ----------
+    accelerator : str
+        Id of the catalog.
+    term : str
+        One of :data:`TERMS`.
+    as_of_date : str, optional
+        ISO date; the base case's by default.
+
+    Examples
+    --------
+    >>> rent("gb200-nvl72").usd_per_gpu_hour
+    4.0
+    """
+    from rackecon import catalog
+
+    if term not in TERMS:
+        raise unknown_name("rent term", term, TERMS)
+    date = as_of_date or str(catalog.base_case().as_of_date)
+    if term == TERMS[0]:
+        return _long_rent(accelerator, date)
+    series = rent_series(accelerator, term)
+    series = series[series["date"].astype(str) <= date]
+    if series.empty:
+        return None
+    last = series.iloc[-1]
+    return Rent(
+        accelerator,
+        term,
+        float(last["value"]),
+        float(last["low"]),
+        float(last["high"]),
+        str(last["date"]),
+        int(last["listings"]),
+        str(last["source_id"]),
+        str(last["grade"]),
+    )
+
+
+def _long_rent(accelerator: str, date: str) -> Rent | None:
+    """Three-year rent of the newest vintage in force at a date."""
+    found = [
+        record
+        for record in published_records(accelerator)
+        if (record.basis, record.tier) == ("rental", LONG_TERM) and record.vintage <= date
+    ]
+    if not found:
+        return None
+    r = max(enumerate(found), key=lambda item: (item[1].vintage, item[0]))[1]
+    return Rent(accelerator, TERMS[0], r.usd_per_gpu_hour, r.low, r.high, r.vintage, 1, r.source_id, r.grade)
