@@ -6,10 +6,10 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from rackecon.catalog.cached import of_arguments
 from rackecon.press.shared_files import shared_files
 from rackecon.words import page_words
 
@@ -24,7 +24,7 @@ POLICY: Final = (
 OWN_FILES: Final = "'self' file:"
 
 
-@cache
+@of_arguments()
 def _environment() -> Any:
     import jinja2
 

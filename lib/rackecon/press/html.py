@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
+from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.figures.display import ANSWER, VEGALITE_MIME, embedded, fluid
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
@@ -16,7 +16,7 @@ from rackecon.press.results import published
 __all__ = ["question", "render_page", "to_html"]
 
 
-@cache
+@of_arguments()
 def _markdown() -> Any:
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
@@ -100,7 +100,7 @@ def _with_ids(markup: str, contents: list[tuple[str, str]]) -> str:
     return re.sub(r"<h([1-4])( [^>]*)?>(.*?)</h\1>", give, markup, flags=re.S)
 
 
-@cache
+@by_data()
 def _terms() -> dict[str, str]:
     from rackecon import catalog
 

@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 import tempfile
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+
+from rackecon.catalog.cached import of_arguments
 
 __all__ = ["shared_files", "write_file", "write_shared_files"]
 
@@ -25,7 +26,7 @@ def write_file(path: Path, text: str) -> None:
     os.replace(fresh, path)
 
 
-@cache
+@of_arguments()
 def shared_files() -> dict[str, str]:
     """Text of each shared file by name."""
     from rackecon.figures.theme import FAMILY, GREY, OTHER, PLATFORM_DARK, PLATFORM_LIGHT
