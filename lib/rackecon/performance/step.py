@@ -16,6 +16,7 @@ from rackecon.performance.cells import Cells
 from rackecon.performance.curve import LEAST_BATCH, StepCurve, share_at
 from rackecon.performance.engine import Engine
 from rackecon.performance.moe import rank_imbalance
+from rackecon.performance.shares import reached_bandwidth
 from rackecon.units import US
 
 __all__ = [
@@ -110,7 +111,9 @@ def _weight_terms(
     """
     memory, compute = v[engine.keys["memory"]], v[engine.keys["compute"]]
     tp = engine.tp
-    other_bw, other_peak = engine.other_bandwidth * memory, engine.other_flops * compute
+    peak, other_peak = engine.hbm_bytes_per_s, engine.other_flops * compute
+    other_bw = reached_bandwidth(peak, engine.other_bandwidth * memory)
+    expert_bw = reached_bandwidth(peak, engine.expert_bandwidth * memory)
     attention = (
         2.0 * engine.attention_params / (engine.attention_tp * other_peak),
         engine.attention_bytes / (engine.attention_tp * other_bw),
@@ -127,7 +130,7 @@ def _weight_terms(
     speed = v[engine.keys["expert"]] * narrow
     experts = (
         engine.is_moe * flop / (tp * engine.expert_flops * compute * speed * 0.75),
-        engine.is_moe * read / (tp * engine.expert_bandwidth * memory * 0.9),
+        engine.is_moe * read / (tp * expert_bw),
     )
     return attention, dense, experts
 
@@ -275,16 +278,18 @@ def decode_terms(
     work = engine.decode_flop_per_context * seen + engine.decode_flop_per_window * window
     kv = _roof(
         query_tokens * work / (engine.attention_tp * engine.attention_flops * compute),
-        (read / engine.kv_shard + 2.0 * engine.state_bytes / engine.attention_tp) / (engine.kv_bandwidth * memory),
+        (read / engine.kv_shard + 2.0 * engine.state_bytes / engine.attention_tp) / reached_bandwidth(engine.hbm_bytes_per_s, engine.kv_bandwidth * memory),
     )
     head = (
         2.0 * engine.head_params / (engine.tp * engine.other_flops * compute),
-        engine.head_bytes / (engine.dense_tp * engine.other_bandwidth * memory),
+        engine.head_bytes
+        / (engine.dense_tp * reached_bandwidth(engine.hbm_bytes_per_s, engine.other_bandwidth * memory)),
     )
     fixed = (
         v[engine.keys["layer"]] * US * engine.layers
         + engine.is_mla * v[engine.keys["mla_layer"]] * US * engine.layers
         + engine.is_moe * v[engine.keys["moe_start"]] * US * engine.moe_layers
+        + v[engine.keys["index_layer"]] * US * engine.index_layers
         + v[engine.keys["host"]] * MS
         + np.where(query_tokens > 1.0, v[engine.keys["mtp_extra"]] * MS, 0.0)
     )

@@ -23,6 +23,8 @@ from rackecon.serving.bottlenecks import bottlenecks
 from rackecon.serving.closed_loop import CHUNK_TOKENS, MS, Load, Solution, aggregated, decode_side, disaggregated
 from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.layouts import Layout
+from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS
+from rackecon.serving.predict import recipe_depth
 from rackecon.serving.task import Task
 
 __all__ = ["Evaluated", "Outcome", "evaluate_all", "evaluate_fitting"]
@@ -258,7 +260,22 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         total = factor * done.requests_per_s * (loop * (isl + osl) / gpus)
         user = factor / done.tpot_s
     fits = fits & np.isfinite(total)
+    if task.query.held.get("draft_tokens") is None:
+        fits = fits & usual_drafts(task.query.engine_of(mode), mode, load, rows.dp, pools.decode_gpus)
     return _Part(task, mode, shape, names, rows, pools, done, gpus, total, user, first_factor, fits)
+
+
+def usual_drafts(engine: str, mode: str, load: Load, dp: FloatArray, decode_gpus: FloatArray) -> NDArray[np.bool_]:
+    """Candidates whose draft depth is the one that public recipes of the engine run, or that do not draft.
+
+    TensorRT-LLM states it by layout and load (:func:`~rackecon.serving.predict.recipe_depth`); of the others it is
+    unknown, and the mean that the fit takes is searched.
+    """
+    draft = load.draft_tokens
+    if "trtllm" not in engine:
+        return np.asarray((draft == 0.0) | (draft == UNKNOWN_DRAFT_TOKENS))
+    depth = np.round(recipe_depth(load.concurrency / decode_gpus, dp > 1.0, mode == "aggregated"))
+    return np.asarray((draft == 0.0) | (draft == depth))
 
 
 def _split(

@@ -62,19 +62,32 @@ class Prepared:
 
 
 def usual_draft_tokens(points: Points, rows: NDArray[np.intp]) -> FloatArray:
-    """Expected draft depth where a row names a method but no depth [tokens].
-
-    Published TensorRT-LLM recipes draft 3 tokens with tensor-parallel attention. With data-parallel attention they
-    draft 1 in one engine (the benchmark's launch scripts), and 3 at light load falling to 1 at heavy load in pools
-    (data/measured_serving.csv, rows that state it). Others: the mean of 1 to 3.
-    """
+    """Expected draft depth where a row names a method but no depth [tokens]: :func:`recipe_depth`, else the mean of 1 to 3."""
     n = points.numbers
     ranks = np.where(np.isfinite(n["decode_gpus"]), n["decode_gpus"], n["tp"])[rows]
-    load = np.maximum(n["concurrency"][rows] / np.maximum(np.nan_to_num(ranks, nan=1.0), 1.0), 1.0)
+    load = n["concurrency"][rows] / np.maximum(np.nan_to_num(ranks, nan=1.0), 1.0)
     one_engine = np.array([points.mode[i] == "aggregated" for i in rows], dtype=bool)
-    spread = np.where(one_engine, 1.0, np.clip(3.0 - np.log2(load / LIGHT_LOAD), 1.0, 3.0))
     stated = np.array(["trtllm" in points.engine[i] for i in rows], dtype=bool)
-    return np.where(stated, np.where(n["dp_attention"][rows] > 0, spread, 3.0), UNKNOWN_DRAFT_TOKENS)
+    depth = recipe_depth(load, n["dp_attention"][rows] > 0, one_engine)
+    return np.where(stated, depth, UNKNOWN_DRAFT_TOKENS)
+
+
+def recipe_depth(
+    load_per_gpu: FloatArray, dp_attention: NDArray[np.bool_], aggregated: NDArray[np.bool_] | bool
+) -> FloatArray:
+    """Draft depth of published TensorRT-LLM recipes [tokens]; ``load_per_gpu`` counts decode GPUs.
+
+    They draft 3 tokens with tensor-parallel attention. With data-parallel attention they draft 1 in one engine (the
+    benchmark's launch scripts), and 3 at light load falling to 1 at heavy load in pools (data/measured_serving.csv, rows
+    that state it).
+
+    Examples
+    --------
+    >>> recipe_depth(np.array([4.0, 160.0, 640.0]), np.array([True]), False).tolist()
+    [3.0, 2.0, 1.0]
+    """
+    spread = np.clip(3.0 - np.log2(np.maximum(load_per_gpu, 1.0) / LIGHT_LOAD), 1.0, 3.0)
+    return np.where(dp_attention, np.where(aggregated, 1.0, spread), 3.0)
 
 
 def _load(points: Points, rows: NDArray[np.intp]) -> Load:

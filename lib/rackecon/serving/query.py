@@ -52,6 +52,9 @@ METHODS = ("none", "mtp", "eagle3")
 HELD = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode", "concurrency")
 """What a search can hold, beside the fields of a query."""
 MOST_GPUS = 128
+"""Largest deployment that a search tries where no public one of the platform's family is known."""
+WIDE_GPUS = {"hopper": 128}
+"""Largest public deployments that data/measured_serving.csv does not hold: experts over 96 H100 and more."""
 CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
 """Requests in flight per attention rank that a search tries."""
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
@@ -104,6 +107,30 @@ def default_kv_precision(chip: Accelerator, arch: Model, weight_precision: str, 
     if arch.is_mla and chip.family == "hopper" and "sglang" in (engine or default_engine(chip)):
         return "bf16"
     return "fp8"
+
+
+def largest_public(chip: Accelerator) -> int:
+    """GPUs of the largest public deployment of a platform's family and kind of domain: as far as a search goes by itself.
+
+    Examples
+    --------
+    >>> [largest_public(accelerator(x)) for x in ("mi355x", "gb200-nvl72", "tpu-v7")]
+    [24, 72, 128]
+    """
+    found = _largest(table_stamp("measured_serving"))
+    wide = chip.scaleup_domain_gpus >= 64
+    return max(found.get((chip.family, wide), 0), WIDE_GPUS.get(chip.family, 0)) or MOST_GPUS
+
+
+@lru_cache(maxsize=4)
+def _largest(_stamp: Stamp) -> dict[tuple[str, bool], int]:
+    found: dict[tuple[str, bool], int] = {}
+    for row in read_rows("measured_serving"):
+        if row["mode"] == "disaggregated" and row["gpus"]:
+            chip = accelerator(row["accelerator"])
+            key = chip.family, chip.scaleup_domain_gpus >= 64
+            found[key] = max(found.get(key, 0), int(float(row["gpus"])))
+    return found
 
 
 def default_date() -> str:
@@ -288,7 +315,7 @@ class Query:
             date=date,
             years=software_years(date),
             mode=str(given["mode"] or held["mode"]) if given["mode"] or held.get("mode") else None,
-            most_gpus=int(given["max_gpus"] or MOST_GPUS),
+            most_gpus=int(given["max_gpus"] or largest_public(chip)),
             speculative=given["speculative"],
             parameters=parameters or load_parameters(),
             held=held,

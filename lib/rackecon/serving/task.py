@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model
 from rackecon.errors import InputError
-from rackecon.performance.engine import Engine, build_engine
+from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.step import PassTerms, pass_terms
 from rackecon.serving.layouts import Layout, decode_layouts, engine_layouts, matches, prefill_layouts
 from rackecon.serving.query import CONCURRENCY, DRAFTS, MODES, Query
@@ -129,7 +129,8 @@ def _bench(
     pools: tuple[str, str],
     names: tuple[str, ...],
 ) -> _Bench:
-    layouts = (engine_layouts(chip, arch), decode_layouts(chip, arch), prefill_layouts(chip, arch))
+    bits = PRECISION_BITS[weight]
+    layouts = [of(chip, arch, bits) for of in (engine_layouts, decode_layouts, prefill_layouts)]
     return _Bench(
         chip,
         arch,
