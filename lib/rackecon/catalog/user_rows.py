@@ -9,10 +9,10 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.paths import data_dir, read_rows, user_dir
 from rackecon.errors import InputError, unknown_name
 
@@ -148,7 +148,7 @@ def parsed(name: str, text: str) -> list[dict[str, str]]:
     return [dict(zip(header, map(str.strip, line), strict=True)) for line in lines[1:]]
 
 
-@lru_cache(maxsize=8)
+@of_arguments(8)
 def _fields(package: Path, table: str) -> dict[str, dict[str, Any]]:
     described = json.loads(package.read_text(encoding="utf-8"))
     resource = next(item for item in described["resources"] if item["name"] == table)

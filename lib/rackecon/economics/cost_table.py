@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon.catalog.cached import by_data
 from rackecon.economics.cost import UNSOLD, CostRecord
 from rackecon.errors import InputError
 
@@ -111,7 +111,7 @@ def _with_ranges(records: list[CostRecord]) -> list[CostRecord]:
     return out
 
 
-@cache
+@by_data(1, "costs")
 def read_records() -> tuple[CostRecord, ...]:
     """All records of data/costs.csv."""
     from rackecon import catalog
@@ -119,7 +119,7 @@ def read_records() -> tuple[CostRecord, ...]:
     return tuple(records_from(catalog.table("costs")))
 
 
-@cache
+@by_data(128, "costs")
 def value_of(category: str, item: str) -> tuple[float, float, float, str]:
     """Value, low, high and unit of one row of data/costs.csv; a missing end is the value itself.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from rackecon.catalog.cached import by_data
 from rackecon.economics.power import DrawCurve, fit_draw_curve
 from rackecon.errors import unknown_name
 
@@ -22,7 +22,7 @@ VINTAGE_METRICS: Final = {
 }
 
 
-@cache
+@by_data(1, "power")
 def _provisioned() -> dict[tuple[str, str], float]:
     from rackecon import catalog
 
@@ -82,7 +82,7 @@ def draw_measurements(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-@cache
+@by_data(1, "power")
 def draw_curve() -> DrawCurve:
     """Board power as a share of TDP against requests per GPU, fitted to data/power.csv."""
     from rackecon import catalog
@@ -91,7 +91,7 @@ def draw_curve() -> DrawCurve:
     return fit_draw_curve(found["requests_per_gpu"].to_numpy(), found["share_of_tdp"].to_numpy())
 
 
-@cache
+@by_data(1, "power")
 def typical_draw_share() -> tuple[float, float, float]:
     """Median, low and high of the published per-task medians of board power over TDP (vLLM, H100 and B200) [-]."""
     from rackecon import catalog

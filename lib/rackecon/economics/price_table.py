@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from rackecon.catalog.cached import by_data
 from rackecon.economics.revenue import PriceCard, SpeedTier
 from rackecon.errors import InputError
 
@@ -119,7 +119,7 @@ def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
     )
 
 
-@cache
+@by_data(256, "prices", "base_case")
 def price_card(model: str, as_of_date: str | None = None) -> PriceCard:
     """Median card of a model from data/prices.csv at a date, the base case's by default."""
     from rackecon import catalog
@@ -127,7 +127,7 @@ def price_card(model: str, as_of_date: str | None = None) -> PriceCard:
     return card_from(catalog.table("prices"), model, as_of_date or str(catalog.base_case().as_of_date))
 
 
-@cache
+@by_data(1, "prices")
 def speed_tiers() -> tuple[SpeedTier, ...]:
     """The price multiple of fast service and the interactivity it starts at, from published fast tiers.
 

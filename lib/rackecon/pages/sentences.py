@@ -8,11 +8,11 @@ strict: a value that was not given, None, and a bare float are faults, so that e
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from rackecon import words
+from rackecon.catalog.cached import of_arguments
 from rackecon.errors import unknown_name
 
 __all__ = ["TEMPLATES", "environment", "say"]
@@ -29,7 +29,7 @@ def _printable(value: Any) -> Any:
     return value
 
 
-@cache
+@of_arguments()
 def environment() -> Any:
     """The strict Jinja environment of the words, with a filter for each function of :mod:`rackecon.words`."""
     import jinja2

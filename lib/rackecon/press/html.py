@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import json
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.figures.display import VEGALITE_MIME, fluid
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.words import page_words
@@ -18,7 +18,7 @@ __all__ = ["environment", "page_meta", "render_page"]
 HERE = Path(__file__).resolve().parent
 
 
-@cache
+@of_arguments()
 def environment() -> Any:
     """Jinja environment of the page templates."""
     import jinja2
@@ -34,7 +34,7 @@ def environment() -> Any:
     return found
 
 
-@cache
+@of_arguments()
 def _markdown() -> Any:
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
@@ -119,7 +119,7 @@ def _with_ids(markup: str, contents: list[tuple[str, str]]) -> str:
     return re.sub(r"<h([1-4])( [^>]*)?>(.*?)</h\1>", give, markup, flags=re.S)
 
 
-@cache
+@by_data()
 def _terms() -> dict[str, str]:
     from rackecon import catalog
 

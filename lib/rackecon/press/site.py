@@ -7,8 +7,9 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
+
+from rackecon.catalog.cached import of_arguments
 
 __all__ = ["assets", "standalone_page", "write_assets", "write_index", "write_reference"]
 
@@ -20,7 +21,7 @@ REFERENCE = {
 }
 
 
-@cache
+@of_arguments()
 def assets() -> dict[str, str]:
     """Shared files of the pages by name: the chart library once, the page's own style and scripts."""
     import vl_convert

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rackecon.catalog.assumption_table import allowed_values
+from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["MONEY", "PHYSICS", "SETTINGS", "Grid", "grid_digest", "grid_from_text", "points_of", "read_grid", "size_of"]
@@ -68,7 +68,7 @@ class Sobol(BaseModel):
     ranges: dict[str, tuple[float, float]] = Field(min_length=1)
 
 
-@lru_cache(maxsize=16)
+@of_arguments(16)
 def _spaced(start: float, to: float, points: int, log: bool) -> Any:
     return (np.geomspace if log else np.linspace)(start, to, points)
 
@@ -126,7 +126,7 @@ def read_grid(path: Path) -> str:
     return text
 
 
-@lru_cache(maxsize=4)
+@of_arguments(4)
 def grid_from_text(text: str) -> Grid:
     """A checked grid from its YAML text."""
     import yaml
@@ -225,7 +225,7 @@ def size_of(grid: Grid) -> int:
     return math.prod(length for _, length, _ in _components(grid))
 
 
-@lru_cache(maxsize=2)
+@of_arguments(2)
 def _sample(samples: int, seed: int, low: tuple[float, ...], high: tuple[float, ...]) -> Any:
     from scipy.stats import qmc
 
