@@ -29,6 +29,8 @@ __all__ = [
 FITTED: Final = (
     "serving_parameters",
     "serving_intercepts",
+    "serving_residual",
+    "residual_kernel",
     "residual_scales",
     "validation_points",
     "validation_scores",

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.catalog.paths import fit_dir
 from rackecon.evidence import calibration
 from rackecon.evidence.measured import load_evidence
+from rackecon.evidence.residual import AS_OF, fit_residual, residual_table
 from rackecon.evidence.validation import (
     SHUFFLES,
     HeldOut,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["held_out_points", "run"]
 
 WORKERS = 2
-AS_OF = "2026-11-23"
 
 
 def _job(task: tuple[str, int, ServingParameters]) -> HeldOut:
@@ -106,6 +107,9 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         calibration.write_parameters(done, evidence, AS_OF, folder)
+        _write("serving_residual", residual_table(evidence, fit_residual(evidence, done.parameters)), folder)
+        if not shipped:
+            _write("residual_kernel", catalog.table("residual_kernel"), folder)
         yield f"written to {folder.name}/" + ("" if shipped else ", read from now on in place of data/")
     if not report:
         return

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.evidence.calibration import EVALUATIONS, fit, fold_rows, log_predictions
+from rackecon.evidence.calibration import EVALUATIONS, fit, fold_rows
 from rackecon.evidence.measured import Evidence
+from rackecon.evidence.residual import corrected_logs, with_residual
 from rackecon.performance.parameters import ServingParameters
-from rackecon.serving.corrections import design
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,9 @@ class HeldOut:
     total: FloatArray
     user: FloatArray
     ttft: FloatArray
+    sd: FloatArray  # of the residual process at each row, by the fit that had not seen it [log]
+    homes: NDArray[np.intp]
+    parameters: dict[int, ServingParameters]  # of each home's fit to all the others
 
     def by_name(self, quantity: str) -> FloatArray:
         """Residuals of one quantity."""
@@ -64,18 +67,17 @@ def hold_out(
     out = [np.full(len(evidence), np.nan) for _ in QUANTITIES]
     measured = (evidence.total_tok_s_per_gpu, evidence.tok_s_per_user, evidence.ttft_ms)
     fresh = start.from_vector(np.zeros(len(start.free()))).with_intercepts({})
-    ready = evidence.prepared
-    names, rate, first = design(ready.cells, ready.models, ready.conditions)
+    spread, records = np.full(len(evidence), np.nan), dict[int, ServingParameters]()
     for home in np.unique(homes):
         test = homes == home
-        done = fit(evidence, fresh, ~test, evaluations)
-        effects = np.array([done.parameters.intercepts.get(name, 0.0) for name in names])
-        shifts = (rate @ effects, rate @ effects, first @ effects)
-        logs = log_predictions(ready, done.parameters, done.parameters.values())
-        for values, log, known, shift in zip(out, logs, measured, shifts, strict=True):
+        done = with_residual(evidence, fit(evidence, fresh, ~test, evaluations).parameters, ~test)
+        records[int(home)] = done
+        for values, log, known in zip(out, corrected_logs(evidence, done), measured, strict=True):
             with np.errstate(all="ignore"):
-                values[test] = (log + shift - np.log(known))[test]
-    return HeldOut(*out)
+                values[test] = (log - np.log(known))[test]
+        if done.residual is not None:
+            spread[test] = done.residual.sd(evidence.prepared.sites.select(test))
+    return HeldOut(out[0], out[1], out[2], spread, homes, records)
 
 
 def _percent(residual: FloatArray) -> FloatArray:

@@ -79,7 +79,9 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
     kind = precision
     if precision == "int4":  # widened to 16 bits on the way in, on every chip
         kind = "bf16" if chip == "blackwell" else "fp4"
-    run = "amd" if family == "vllm" and accelerator.vendor == "amd" else family  # host times are of the chip's own stack
+    run = (
+        "amd" if family == "vllm" and accelerator.vendor == "amd" else family
+    )  # host times are of the chip's own stack
     if chip == "blackwell":
         memory = f"blackwell.{kind}.{stack}"
         prefill = f"blackwell.{kind}.{stack}" if kind != "bf16" else "blackwell.fp8." + stack
@@ -111,6 +113,8 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "allreduce": "allreduce.all" if accelerator.vendor != "amd" else "allreduce.amd",
         "a2a_start": f"a2a_start.{reach}.{stack}",
         "exposed": f"exposed.{reach}.{stack}",
+        "wide_start": "a2a_start.wide",
+        "wide_exposed": "exposed.wide",
         "moe_start": f"moe_start.{stack}",
         "expert": f"expert.{_expert_kind(accelerator, model, precision)}",
         "narrow": "narrow.all",

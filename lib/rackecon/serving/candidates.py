@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.catalog.cached import of_arguments
 from rackecon.performance.cells import Cells
 from rackecon.performance.engine import Engine
 from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import ledger, reserved_context
+from rackecon.performance.residual import Residual, names_of, read_surface
 from rackecon.performance.step import PassTerms, prefill_pass
 from rackecon.serving.bottlenecks import bottlenecks
 from rackecon.serving.closed_loop import CHUNK_TOKENS, MS, Load, Solution, aggregated, decode_side, disaggregated
@@ -25,6 +27,7 @@ from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.layouts import Layout
 from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS
 from rackecon.serving.predict import recipe_depth
+from rackecon.serving.query import Query
 from rackecon.serving.task import Task
 
 __all__ = ["Evaluated", "Outcome", "evaluate_all", "evaluate_fitting"]
@@ -208,13 +211,13 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         shape: tuple[int, ...] = sizes
         rows, shared = task.placed(mode, layouts, GRID_AXES)
         names, drafts = names.reshape(rows.tp.shape), drafts.reshape(-1, 1, 1)
-        split = None
+        split, place = None, np.arange(len(layouts)).reshape(rows.tp.shape)
     else:
         shape = (len(wanted),)
         which, depth, split, level = np.unravel_index(wanted, sizes)
         engine, known = task.placed(mode, layouts)
         rows, shared = engine.take(which), known.at(Cells(engine.tp.shape, which))
-        names, drafts, loads = names[which], drafts[depth], loads[level]
+        names, drafts, loads, place = names[which], drafts[depth], loads[level], which
     used, v = task.query.parameters, task.values
     isl, osl = task.query.isl_tokens, task.query.osl_tokens
     speed = np.exp(-v[rows.keys["trend"]] * task.query.years)
@@ -257,12 +260,37 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
             ),
         )
         loop = v[used.index(f"closed_loop.{mode}")]
+        user_factor = factor
+        if used.residual is not None:
+            surface = _surface(used.residual, task.query, mode, layouts)
+            setting = 2 * place + (load.draft_tokens > 0)
+            shifts = read_surface(surface, setting, load.concurrency / gpus)
+            factor, user_factor = np.exp(shifts[0]), np.exp(shifts[1])
         total = factor * done.requests_per_s * (loop * (isl + osl) / gpus)
-        user = factor / done.tpot_s
+        user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
     if task.query.held.get("draft_tokens") is None:
         fits = fits & usual_drafts(task.query.engine_of(mode), mode, load, rows.dp, pools.decode_gpus)
     return _Part(task, mode, shape, names, rows, pools, done, gpus, total, user, first_factor, fits)
+
+
+def _surface(residual: Residual, asked: Query, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
+    """The residual of a query's layouts, without and with drafts, over the loads; no other parameter moves it."""
+    names = names_of(asked.chip, asked.arch, asked.engine_of(mode), asked.weight, mode)
+    return _surfaces(residual, names, layouts, (asked.isl_tokens, asked.osl_tokens, asked.years))
+
+
+@of_arguments(maxsize=64)
+def _surfaces(
+    residual: Residual, names: tuple[str, ...], layouts: tuple[Layout, ...], point: tuple[float, float, float]
+) -> FloatArray:
+    isl, osl, years = point
+    features = [
+        (0.0, math.log2(isl), math.log2(osl), math.log2(x.tp), x.ep > 1, x.dp_attention, drafting, years)
+        for x in layouts
+        for drafting in (False, True)
+    ]
+    return residual.surface(names, np.array(features, dtype=float))
 
 
 def usual_drafts(engine: str, mode: str, load: Load, dp: FloatArray, decode_gpus: FloatArray) -> NDArray[np.bool_]:

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from rackecon.catalog import Model, accelerator, model
+from rackecon.catalog import Accelerator, Model, accelerator, model
 from rackecon.performance.engine import Engine, build_engine
 from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import RESERVE_BYTES, ledger, reserved_context
 from rackecon.performance.parameters import ServingParameters, load_parameters
+from rackecon.performance.residual import Sites, load_feature, names_of
 from rackecon.performance.step import decode_step
 from rackecon.serving.closed_loop import acceptance_length
 from rackecon.serving.corrections import Conditions, correction
@@ -141,7 +142,7 @@ def step_breakdown(
         str(row["weight_precision"]),
         str(row["mode"]),
     )
-    years = software_years(date or default_date())
+    years = software_years(date or default_date(chip))
     conditions = Conditions(
         *(
             np.array([float(x)])
@@ -156,10 +157,21 @@ def step_breakdown(
         )
     )
     factor, _ = correction(used.intercepts, cell, arch.id, conditions)
+    if used.residual is not None:
+        factor = np.exp(used.residual.mean(_site(row, chip, arch, years))[1])
     scale = math.exp(-float(v[engine.keys["trend"]][0]) * years) / float(factor[0]) * MS_PER_S
     parts = {text: float(getattr(step, name)[0]) * scale for name, text in OPERATORS.items()}
     tokens = float(acceptance_length(draft, v[engine.keys["accept"]])[0]) if draft[0] > 0 else 1.0
     return StepBreakdown(parts, sum(parts.values()), tokens, running)
+
+
+def _site(row: Mapping[str, Any], chip: Accelerator, arch: Model, years: float) -> Sites:
+    """A row as the residual process sees it."""
+    names = names_of(chip, arch, str(row["engine"]), str(row["weight_precision"]), str(row["mode"]))
+    isl, osl, tp = (math.log2(float(row[name])) for name in ("isl_tokens", "osl_tokens", "tp"))
+    flags = (float(row["ep"]) > 1, bool(row["dp_attention"]), float(row.get("draft_tokens") or 0.0) > 0)
+    load = float(load_feature(np.array(float(row["concurrency"]) / float(row["gpus"]))))
+    return Sites(np.array([names]), np.array([(load, isl, osl, tp, *flags, years)], dtype=float))
 
 
 def memory_use(row: Mapping[str, Any], parameters: ServingParameters | None = None) -> MemoryUse:

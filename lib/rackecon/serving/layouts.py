@@ -11,8 +11,9 @@ __all__ = ["Layout", "decode_layouts", "engine_layouts", "matches", "prefill_lay
 
 NODE_WIDTHS = (1, 2, 4, 8)
 WIDE_WIDTHS = (16, 32, 48)
-NODES_WIDE = {"hopper": (16, 32, 72, 144)}
-"""Expert widths that are run over the network between nodes."""
+NODES_WIDE = {"hopper": (72, 144)}
+"""Expert widths that are run over the network between nodes, in deployments of :data:`WIDE_FROM` GPUs and more."""
+WIDE_FROM = 96
 PREFILL_WIDE = (16, 32)
 
 
@@ -84,29 +85,36 @@ def engine_layouts(accelerator: Accelerator, model: Model, weight_bits: float = 
     return found
 
 
-def decode_layouts(accelerator: Accelerator, model: Model, weight_bits: float = 8.0) -> list[Layout]:
+def decode_layouts(
+    accelerator: Accelerator, model: Model, weight_bits: float = 8.0, most_gpus: int = 128
+) -> list[Layout]:
     """Layouts of a decode engine of a disaggregated deployment: also wide expert parallelism.
 
     Notes
     -----
-    In large domains up to 48 GPUs (data/measured_serving.csv); on Hopper across nodes up to 144 (DeepSeek's own report
-    of 2025-02 and 96 H100 of LMSYS, 2025-05: data/claim_evidence.csv), elsewhere up to 16.
+    In large domains up to 48 GPUs (data/measured_serving.csv); elsewhere 16, and on Hopper up to 144 across nodes in
+    deployments of 96 GPUs and more (DeepSeek's report of 2025-02, 96 H100 of LMSYS in 2025-05).
     """
     found = [x for x in engine_layouts(accelerator, model, weight_bits) if x.pp == 1]
     if not model.is_moe:
         return found
-    wide = WIDE_WIDTHS if accelerator.scaleup_domain_gpus >= 64 else NODES_WIDE.get(accelerator.family, (16,))
+    wide: tuple[int, ...] = WIDE_WIDTHS if accelerator.scaleup_domain_gpus >= 64 else (16,)
+    if most_gpus >= WIDE_FROM:
+        wide += NODES_WIDE.get(accelerator.family, ())
     return found + [x for x in _expert_layouts(wide, model) if x.dp_attention and x not in found]
 
 
-def prefill_layouts(accelerator: Accelerator, model: Model, weight_bits: float = 8.0) -> list[Layout]:
-    """Layouts of a prefill engine: one node; on Hopper up to four for wide experts."""
+def prefill_layouts(
+    accelerator: Accelerator, model: Model, weight_bits: float = 8.0, most_gpus: int = 128
+) -> list[Layout]:
+    """Layouts of a prefill engine: one node; on Hopper two, and four in deployments of 96 GPUs and more."""
     found = [Layout(w) for w in NODE_WIDTHS]
     if not model.is_moe:
         return found
     found += _expert_layouts(NODE_WIDTHS, model)
     if accelerator.family in NODES_WIDE:
-        found += [x for x in _expert_layouts(PREFILL_WIDE, model) if x.dp_attention]
+        widths = PREFILL_WIDE if most_gpus >= WIDE_FROM else PREFILL_WIDE[:1]
+        found += [x for x in _expert_layouts(widths, model) if x.dp_attention]
         if _exceeds(accelerator, model, weight_bits, NODE_WIDTHS[-1]):
             found.append(Layout(16))
     return found

@@ -94,6 +94,7 @@ class Points:
         columns of data/measured_serving.csv.
         """
         known_a, known_m = accelerators(), models()
+        dates: dict[str, str] = {}  # one look at the tables for all rows of a platform
         text: dict[str, list[str]] = {k: [] for k in ("a", "m", "w", "k", "e", "mode", "date", "stat")}
         numbers: dict[str, list[float]] = {name: [] for name in _NUMBERS}
         for line, row in enumerate(rows, start=2):
@@ -105,6 +106,8 @@ class Points:
                 raise unknown_name("accelerator", a, known_a, f"row {line}")
             if m not in known_m:
                 raise unknown_name("model", m, known_m, f"row {line}")
+            if a not in dates:
+                dates[a] = default_date(known_a[a])
             w = str(row["weight_precision"]).strip()
             e = str(row.get("engine", "") or "").strip()
             mode = str(row.get("mode", "") or "").strip() or "unstated"
@@ -120,7 +123,7 @@ class Points:
                     raise unknown_name(kind, value, PRECISION_BITS, f"row {line}")
             for key, value in zip(text, (a, m, w, k, e, mode), strict=False):
                 text[key].append(value)
-            text["date"].append(str(row.get("date", "") or "").strip() or default_date())
+            text["date"].append(str(row.get("date", "") or "").strip() or dates[a])
             text["stat"].append(str(row.get("latency_statistic", "") or "").strip() or "median")
             for name in _NUMBERS:
                 numbers[name].append(_number(row, name, line))

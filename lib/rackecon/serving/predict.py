@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rackecon.performance.engine import Engine
 from rackecon.performance.parameters import ServingParameters, load_parameters
+from rackecon.performance.residual import NAMES, Sites, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks
 from rackecon.serving.closed_loop import Load, Solution, aggregated, disaggregated
 from rackecon.serving.corrections import Conditions, design
@@ -59,6 +60,7 @@ class Prepared:
     conditions: Conditions
     disaggregated: NDArray[np.bool_]
     supported: NDArray[np.bool_]
+    sites: Sites
 
 
 def usual_draft_tokens(points: Points, rows: NDArray[np.intp]) -> FloatArray:
@@ -158,7 +160,28 @@ def prepare(points: Points) -> Prepared:
         ),
         disaggregated=dis,
         supported=supported,
+        sites=_sites(points, gpus),
     )
+
+
+def _sites(points: Points, gpus: FloatArray) -> Sites:
+    """The points as the residual process sees them."""
+    n, (chips, archs) = points.numbers, points.records
+    tp, ep = (np.nan_to_num(n[name], nan=1.0) for name in ("tp", "ep"))
+    ranked = n["dp_attention"] > 0
+    columns = (
+        load_feature(n["concurrency"] / gpus),
+        np.log2(n["isl"] * n["length_draw"]),
+        np.log2(n["osl"] * n["length_draw"]),
+        np.log2(np.maximum(tp, 1.0)),
+        (ep > 1) | (ranked & (tp > 8)),
+        ranked,
+        n["speculative"] > 0,
+        points.years,
+    )
+    rows = zip(chips, archs, points.engine, points.weight_precision, points.mode, strict=True)
+    names = np.array([names_of(*row) for row in rows]).reshape(len(points), len(NAMES))
+    return Sites(names, np.stack([np.asarray(x, dtype=float) for x in columns], axis=1))
 
 
 def _with_speed(load: Load, speed: FloatArray) -> Load:
@@ -227,7 +250,8 @@ def predict(
         total, user, ttft, queued, share, parts = solve(ready, used.values(), index)
     coefficients, rates, firsts = design(ready.cells, ready.models, ready.conditions)
     effects = np.array([used.intercepts.get(name, 0.0) for name in coefficients])
-    factor, first_factor = np.exp(rates @ effects), np.exp(firsts @ effects)
+    shifts = used.residual.mean(ready.sites) if used.residual is not None else (rates @ effects,) * 2
+    factor, user_factor, first_factor = (np.exp(x) for x in (*shifts, firsts @ effects))
     status = np.full(ready.size, "ok", dtype="<U16")
     reason = np.full(ready.size, "", dtype="<U200")
     bottleneck = np.full(ready.size, "", dtype="<U8")
@@ -241,7 +265,7 @@ def predict(
                 status[i] = "does_not_fit"
                 reason[i] = "weights and one sequence exceed the memory of the layout"
     ok = status == "ok"
-    total, user = np.where(ok, total * factor, np.nan), np.where(ok, user * factor, np.nan)
+    total, user = np.where(ok, total * factor, np.nan), np.where(ok, user * user_factor, np.nan)
     ttft = np.where(ok, ttft * first_factor, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         return Predictions(

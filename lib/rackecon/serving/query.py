@@ -44,6 +44,7 @@ __all__ = [
     "default_kv_precision",
     "default_weight_precision",
     "software_years",
+    "years_beyond",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -117,13 +118,13 @@ def largest_public(chip: Accelerator) -> int:
     >>> [largest_public(accelerator(x)) for x in ("mi355x", "gb200-nvl72", "tpu-v7")]
     [24, 72, 128]
     """
-    found = _largest(table_stamp("measured_serving"))
+    found = _largest()
     wide = chip.scaleup_domain_gpus >= 64
     return max(found.get((chip.family, wide), 0), WIDE_GPUS.get(chip.family, 0)) or MOST_GPUS
 
 
-@lru_cache(maxsize=4)
-def _largest(_stamp: Stamp) -> dict[tuple[str, bool], int]:
+@by_data(1, "measured_serving", "accelerators")
+def _largest() -> dict[tuple[str, bool], int]:
     found: dict[tuple[str, bool], int] = {}
     for row in read_rows("measured_serving"):
         if row["mode"] == "disaggregated" and row["gpus"]:
@@ -133,9 +134,42 @@ def _largest(_stamp: Stamp) -> dict[tuple[str, bool], int]:
     return found
 
 
-def default_date() -> str:
-    """ISO date of the software where none is named: the base case's."""
-    return base_case().as_of_date
+def default_date(chip: Accelerator) -> str:
+    """ISO date of the software where none is named: the newest measurement of the platform's family.
+
+    Never after the base case's date, and the newest of all where the family has none. What software gains after its last
+    measurement is an extrapolation, to be asked for by its date.
+
+    Examples
+    --------
+    >>> [default_date(accelerator(x)) for x in ("mi355x", "h100-sxm", "tpu-v7")]
+    ['2026-06-11', '2026-05-22', '2026-06-12']
+    """
+    newest = _newest()
+    return min(base_case().as_of_date, newest.get(chip.family, newest[""]))
+
+
+@by_data(1, "measured_serving", "accelerators")
+def _newest() -> dict[str, str]:
+    """Newest date of a measurement with its layout, by chip family; of all under the empty name."""
+    found: dict[str, str] = {}
+    for row in read_rows("measured_serving"):
+        if row["mode"] in ("aggregated", "disaggregated") and row["date"]:
+            family = accelerator(row["accelerator"]).family
+            for name in (family, ""):
+                found[name] = max(found.get(name, ""), row["date"])
+    return found
+
+
+def years_beyond(chip: Accelerator, date: str) -> float:
+    """How far a software date lies after the newest measurement of the platform's family [years]; 0 up to it.
+
+    Examples
+    --------
+    >>> round(years_beyond(accelerator("mi355x"), "2026-11-23"), 2)
+    0.45
+    """
+    return max(software_years(date) - software_years(default_date(chip)), 0.0)
 
 
 def _day(text: str) -> Date:
@@ -299,7 +333,7 @@ class Query:
         ):
             if text is not None and text not in allowed:
                 raise unknown_name(kind, str(text), allowed)
-        date = given["date"] or default_date()
+        date = given["date"] or default_date(chip)
         return cls(
             chip=chip,
             arch=arch,

@@ -15,12 +15,15 @@ from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.step import PassTerms, pass_terms
-from rackecon.serving.layouts import Layout, decode_layouts, engine_layouts, matches, prefill_layouts
+from rackecon.serving.layouts import WIDE_FROM, Layout, decode_layouts, engine_layouts, matches, prefill_layouts
+from rackecon.serving.public_layouts import run_publicly
 from rackecon.serving.query import CONCURRENCY, DRAFTS, MODES, Query
 
 __all__ = ["Task"]
 
 FloatArray = NDArray[np.float64]
+LATEST = "9999-12-31"
+LAYOUT_NAMES = ("tp", "ep", "pp", "dp_attention")
 PREFILL_CHOICES = 2  # prefill layouts tried per decode layout: the most productive, the soonest
 
 
@@ -54,7 +57,8 @@ class Task:
     def layouts(self, mode: str) -> tuple[Layout, ...]:
         """Layouts of the aggregated or decode engine to try."""
         asked = self.query
-        found = tuple(x for x in self._bench.layouts[mode] if matches(x, asked.held) and x.gpus <= asked.most_gpus)
+        tried = self._run_publicly(mode, "decode", self._bench.layouts[mode])
+        found = tuple(x for x in tried if matches(x, asked.held) and x.gpus <= asked.most_gpus)
         if not found:
             raise InputError(f"no layout of {asked.chip.id} has the held values {dict(asked.held)}")
         return found
@@ -62,7 +66,18 @@ class Task:
     @property
     def prefill_layouts(self) -> tuple[Layout, ...]:
         """Layouts of a prefill engine to try."""
-        return self._bench.layouts["prefill"]
+        return self._run_publicly("disaggregated", "prefill", self._bench.layouts["prefill"])
+
+    def _run_publicly(self, mode: str, role: str, layouts: tuple[Layout, ...]) -> tuple[Layout, ...]:
+        """Those that public sweeps of the model had run by the query's date; all where too few say, or one is held."""
+        asked = self.query
+        engine = asked.engine_of(mode)
+        if any(name in LAYOUT_NAMES for name in asked.held) or asked.most_gpus >= WIDE_FROM:
+            return layouts
+        timeless = asked.parameters.residual is not None and not asked.parameters.residual.dated
+        date = LATEST if timeless else asked.date
+        known = run_publicly(asked.chip, asked.arch, engine, asked.weight, mode, role, date)
+        return tuple(x for x in layouts if x in known) or layouts if known else layouts
 
     def sizes(self, mode: str, layouts: tuple[Layout, ...]) -> tuple[int, int, int, int]:
         """Grid of a mode: layouts, draft depths, prefill layouts, loads."""
@@ -73,8 +88,8 @@ class Task:
     def _bench(self) -> _Bench:
         """Engine arrays of the platform and model."""
         asked = self.query
-        settings = tuple((asked.engine_of(mode), asked.kv_of(mode)) for mode in MODES)
-        return _bench(asked.chip, asked.arch, asked.weight, settings[0], settings[1], asked.parameters.names)
+        first, second = ((asked.engine_of(mode), asked.kv_of(mode)) for mode in MODES)
+        return _bench(asked.chip, asked.arch, asked.weight, first, second, asked.parameters.names, asked.most_gpus)
 
     def placed(self, mode: str, layouts: tuple[Layout, ...], axes: int = 0) -> tuple[Engine, PassTerms]:
         """Engine arrays of layouts with ``axes`` more axes behind theirs, and what each of their passes costs."""
@@ -129,9 +144,11 @@ def _bench(
     aggregated: tuple[str, str],
     pools: tuple[str, str],
     names: tuple[str, ...],
+    most_gpus: int,
 ) -> _Bench:
     bits = PRECISION_BITS[weight]
-    layouts = [of(chip, arch, bits) for of in (engine_layouts, decode_layouts, prefill_layouts)]
+    pools_of = [of(chip, arch, bits, most_gpus) for of in (decode_layouts, prefill_layouts)]
+    layouts = (engine_layouts(chip, arch, bits), *pools_of)
     return _Bench(
         chip,
         arch,
