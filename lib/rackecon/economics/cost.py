@@ -56,7 +56,8 @@ class CostRecord:
 
     def label(self) -> str:
         """Short text for a table or chart caption."""
-        return f"{self.basis}, {self.tier}, vintage {self.vintage}"
+        own = ", own row" if self.grade.startswith("own row") else ""
+        return f"{self.basis}, {self.tier}, vintage {self.vintage}{own}"
 
 
 @dataclass(frozen=True)
