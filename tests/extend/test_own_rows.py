@@ -68,7 +68,7 @@ def answer():
     row = evaluate([CHIP], [MODEL], [CASE]).iloc[0]
     numbers = [round(float(row[name]), 6) for name in (
         "total_tok_s_per_gpu", "cost_usd_per_gpu_hour", "cost_usd_per_gpu_hour_low", "profit_usd_per_rack_year",
-        "profit_usd_per_mw_year", "profit_usd_per_gpu_year", "drawn_kw_per_gpu",
+        "profit_usd_per_mw_year", "profit_usd_per_gpu_year", "drawn_utility_kw_per_gpu",
     )]  # fmt: skip
     return [*numbers, len(load_evidence()), float(catalog.table("workloads")["isl_mean"].sum())]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE
-from rackecon.economics.cost import UNSOLD, CostRecord
+from rackecon.economics.records import UNSOLD, CostRecord
 from rackecon.errors import InputError
 
 if TYPE_CHECKING:
