@@ -48,7 +48,7 @@ def test_a_key_is_published_once():
 
 def test_an_answer_publishes_itself_beside_its_markup():
     shown = answer("A < B.", "So it is.")._repr_mimebundle_()
-    assert shown["text/html"] == '<p class="answer">A &lt; B. So it is.</p>'
+    assert shown["text/html"] == '<div class="mathjax_ignore"><p class="answer">A &lt; B. So it is.</p></div>'
     assert shown[RESULTS_MIME] == {"results": [[ANSWER, "A < B. So it is.", "text"]]}
 
 

@@ -18,6 +18,7 @@ ANSWER: Final = "answer"
 """Key under which a page's answer is published."""
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
 VL_VERSION = "6.4"
+PLAIN: Final = '<div class="mathjax_ignore">'  # JupyterLab reads a pair of dollar signs in other markup as LaTeX
 CONTAINER = "container"
 FIXED_WIDTH = 560  # JupyterLab's output area has no width of its own while it draws: "container" would be 0 px
 
@@ -32,7 +33,7 @@ class Html:
         return self.markup
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        shown: dict[str, Any] = {"text/html": self.markup, "text/plain": self.text}
+        shown: dict[str, Any] = {"text/html": f"{PLAIN}{self.markup}</div>", "text/plain": self.text}
         return shown | ({RESULTS_MIME: {"results": self.rows}} if self.rows else {})
 
     def __repr__(self) -> str:
