@@ -98,11 +98,19 @@ def add_workload(
     block_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens of a hashed block; found from the trace by default.")
     ] = None,
+    time_unit: Annotated[
+        str | None, typer.Option(help="Unit of numeric timestamps: s, ms, us or ns; seen from the file by default.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave malformed lines out and count them.")] = False,
 ) -> None:
-    """Add a workload, and a scenario of its means, from a trace: timestamp, input_tokens, output_tokens [, prefix_hash]."""
-    from rackecon.catalog.request_trace import workload_row
+    """Add a workload, and a scenario of its means, from a trace.
+
+    Read as published: Azure, BurstGPT, Mooncake, Dynamo, AIPerf, Qwen-Bailian, ServeGen; or a CSV or JSON lines of
+    timestamp, input_tokens, output_tokens [, prefix_hash]. Also gzipped.
+    """
     from rackecon.catalog.user_rows import add_rows, complete
     from rackecon.errors import InputError
+    from rackecon.intake.traces import workload_row
 
     name = _named(trace, id)
     from rackecon.catalog.paths import read_rows
@@ -110,7 +118,7 @@ def add_workload(
     for table, key in (("workloads", "workload"), ("scenarios", "id")):
         if name in {row[key] for row in read_rows(table)}:
             raise InputError(f"workload '{name}' is already in {table}; choose another --id")
-    row = workload_row(trace, name, block_tokens)
+    row = workload_row(trace, name, block_tokens, time_unit=time_unit, skip_bad=skip_bad)
     add_rows("workloads", [complete("workloads", {key: str(value) for key, value in row.items()})])
     hit = row.get("prefix_hit_tokens_infinite")
     case = {
@@ -125,7 +133,7 @@ def add_workload(
     }
     add_rows("scenarios", [complete("scenarios", case)])
     typer.echo(
-        f"{name}: {row['n_requests']} requests in {row['duration']}, input {row['isl_mean']} tokens (median {row['isl_p50']}), "
+        f"{name}: {row['n_requests']} requests in {row['duration']} ({float(row['rate_mean_rps']):.4g} a second), input {row['isl_mean']} tokens (median {row['isl_p50']}), "
         f"output {row['osl_mean']} (median {row['osl_p50']}), gaps vary by {row['interarrival_cv']} of their mean"
         + (f", {float(hit):.1%} of input cached" if hit else "")
         + (f" ({row['note']})" if "note" in row else "")

@@ -87,12 +87,13 @@ def report(
 
     outcomes = run_reports(chosen or report_names(), given, target, jobs, tell)
     failed = [outcome for outcome in outcomes if outcome.fault]
-    if name:
+    good = [outcome.name for outcome in outcomes if not outcome.fault]
+    if name or good == report_names():  # the report's own record is of the whole of it
         from rackecon.press.record import write_record
 
-        write_record(target, [outcome.name for outcome in outcomes if not outcome.fault], given)
+        write_record(target, good, given)
     if standalone:
-        from rackecon.press.site import standalone_page
+        from rackecon.press.frame import standalone_page
 
         folder = target / "standalone"
         folder.mkdir(exist_ok=True)

@@ -13,7 +13,8 @@ from rackecon.answer.live_case import base_state, money_fronts
 from rackecon.answer.summary import MEASURES, Summary
 from rackecon.evidence.intervals import measured_pairs
 from rackecon.figures import charts
-from rackecon.figures.display import Html
+from rackecon.figures.display import ANSWER, Html
+from rackecon.figures.results import Figure
 from rackecon.figures.tables import ranking_table, table
 from rackecon.pages.live import slider_ends
 from rackecon.pages.live_figures import map_figure, speed_figure
@@ -61,7 +62,7 @@ def headline(story: Summary) -> Html:
         f'<p class="answer"><strong>{html.escape(story.headline)}.</strong> {html.escape(" ".join(story.sentences))}</p>'
         f'<p class="kicker">The case: {html.escape(story.basis)}.</p>'
     )
-    return Html(markup, text)
+    return Html(markup, text, [Figure(ANSWER, text, "text")])
 
 
 def _shown(measure: str) -> Any:
