@@ -34,9 +34,10 @@ FITTED: Final = (
     "serving_parameters",
     "serving_intercepts",
     "serving_residual",
-    "residual_kernel",
     "residual_scales",
     "validation_points",
+    "validation_fronts",
+    "validation_intervals",
     "validation_scores",
     "claim_scales",
 )

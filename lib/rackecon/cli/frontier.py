@@ -72,10 +72,13 @@ def frontier(
     if best is None:
         typer.echo(f"{accelerator}, {model}, {isl:g} in / {osl:g} out: {front.reason}", err=True)
         raise typer.Exit(1)
+    from rackecon import catalog
     from rackecon.appraisal.money import frontier_money
     from rackecon.evidence.intervals import add_intervals
+    from rackecon.serving.query import years_beyond
 
-    table = frontier_money(add_intervals(front.table), prefix_cache_hit=prefix_cache_hit)
+    late = years_beyond(catalog.accelerator(accelerator), date) if date else 0.0
+    table = frontier_money(add_intervals(front.table, late), prefix_cache_hit=prefix_cache_hit)
     columns = [name for name in SHOWN if name in table.columns]
     typer.echo(
         f"{accelerator}, {model}, {isl:g} in / {osl:g} out, weights {best['weight_precision']}, cache "

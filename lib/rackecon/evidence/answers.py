@@ -18,6 +18,7 @@ from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.complete import complete, is_open
 from rackecon.serving.points import NEEDED, POINT_COLUMNS, Points
 from rackecon.serving.predict import predict
+from rackecon.serving.query import years_beyond
 
 __all__ = ["ADDED_COLUMNS", "answer", "read_points", "write_answers"]
 
@@ -113,16 +114,17 @@ def _columns(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]
     out.update(status=str(found["status"]), reason=str(found["reason"]))
     if out["status"] != "ok" or not math.isfinite(float(found["total_tok_s_per_gpu"])):
         return out
-    mode = str(row["mode"])
+    mode, date = str(row["mode"]), str(row.get("date", "") or "").strip()
+    chip = accelerator(str(row["accelerator"]).strip())
+    late = years_beyond(chip, date) if date else 0.0
     for name in QUANTITIES:
         value = float(found[name])
-        low, high = interval_factors(str(row["accelerator"]).strip(), str(row["model"]).strip(), mode, name)
+        low, high = interval_factors(chip.id, str(row["model"]).strip(), mode, name, late)
         out[f"predicted_{name}"] = _short(value)
         out[f"predicted_{name}_low"] = _short(value * low)
         out[f"predicted_{name}_high"] = _short(value * high)
     out["predicted_ttft_ms"] = _short(float(found["ttft_ms"]))
     out["bottleneck"] = str(found["bottleneck"])
-    chip = accelerator(str(row["accelerator"]).strip())
     if not out["reason"] and chip.kernel_inherited:
         out["reason"] = f"no kernel measurements of {chip.name}: inherited, with a wider interval"
     return out

@@ -6,8 +6,8 @@ Far from every measured point it fades to zero, the physics stays, and :meth:`Re
 
 .. math:: k(x, x') = \\sum_t s_t^2 \\, [n_t(x) = n_t(x')] \\prod_{f \\in F_t} \\kappa_f(x, x')
 
-Measured points and their weights in the mean are data/serving_residual.csv, scales and lengths
-data/residual_kernel.csv; both are written by ``rackecon calibrate``. Source of the form: Rasmussen and Williams,
+Measured points and their weights in the mean are data/serving_residual.csv, written by ``rackecon calibrate``. Scales and
+lengths are data/residual_kernel.csv: those of largest marginal likelihood on four fifths of the rows, the noise rounded up. Source of the form: Rasmussen and Williams,
 *Gaussian Processes for Machine Learning* (2006), chapter 2 (mean 2.25, variance 2.26) and equation 4.17 (Matern 3/2).
 """
 

@@ -72,7 +72,8 @@ class Task:
         """Those that public sweeps of the model had run by the query's date; all where too few say, or one is held."""
         asked = self.query
         engine = asked.engine_of(mode)
-        if any(name in LAYOUT_NAMES for name in asked.held) or asked.most_gpus >= WIDE_FROM:
+        held = role == "decode" and any(name in LAYOUT_NAMES for name in asked.held)
+        if held or asked.most_gpus >= WIDE_FROM:
             return layouts
         timeless = asked.parameters.residual is not None and not asked.parameters.residual.dated
         date = LATEST if timeless else asked.date
