@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon import catalog
+from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.tables import table
 from rackecon.pages.validation_page import coverage_table
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from rackecon.appraisal.break_even import BreakEven
 
 __all__ = [
-    "METRICS",
     "SHOWN",
     "answer_sentences",
     "basis_table",
@@ -46,12 +46,6 @@ __all__ = [
     "tornado_title",
 ]
 
-METRICS: Final = {
-    "rack": ("profit_usd_per_rack_year", "per physical rack"),
-    "mw": ("profit_usd_per_mw_year", "per provisioned MW"),
-    "position": ("profit_usd_per_position_year", "per equal-power rack position"),
-    "usd": ("profit_usd_per_invested_usd_year", "per invested dollar"),
-}
 LATENT: Final = {
     "market": "market (in prices, sales and price path)",
     "obsolescence": "obsolescence (in price path, life, resale)",
@@ -112,7 +106,7 @@ def interval_rows(
 
 def answer_sentences(wins: pd.DataFrame, metric: str) -> tuple[str, str]:
     """The two sentences under the question."""
-    unit = METRICS[metric][1]
+    unit = MEASURES[metric].name
     known = wins[wins["rank"] > 0]
     if known.empty:
         return "No platform has a result.", "The ranking says why."
