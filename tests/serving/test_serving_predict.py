@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.closed_loop import acceptance_length
-from rackecon.serving.points import Points, years_since_2026
+from rackecon.serving.points import Points
 from rackecon.serving.predict import predict, prepare
+from rackecon.serving.query import software_years
 
 AGGREGATED = {
     "accelerator": "h200-sxm",
@@ -130,9 +131,9 @@ def test_a_bad_value_is_named_with_its_row(change, text):
 
 
 def test_a_month_stands_for_its_middle_and_nonsense_is_refused():
-    assert years_since_2026("2026-01") == pytest.approx(14 / 365.25)
+    assert software_years("2026-01") == pytest.approx(14 / 365.25)
     with pytest.raises(InputError, match="ISO date"):
-        years_since_2026("yesterday")
+        software_years("yesterday")
 
 
 def test_four_bit_experts_on_hopper_keep_a_sixteen_bit_cache():

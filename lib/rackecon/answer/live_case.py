@@ -251,21 +251,13 @@ def money_fronts(
     **overrides: Any,
 ) -> dict[str, pd.DataFrame | str]:
     """Front of each platform under the first-token limit alone, with its money; the reason where there is none."""
-    from rackecon.serving.frontier import search
+    from rackecon.serving.frontier import search_case
 
     assume = assumptions(**overrides)
     platforms, cards = platforms_for(accelerators, assume), cards_for([model], assume, price_cards)
     out: dict[str, pd.DataFrame | str] = {}
     for key in accelerators:
-        found = search(
-            key,
-            model,
-            case.isl_tokens,
-            case.osl_tokens,
-            prefix_cache_hit=case.prefix_cache_hit,
-            ttft_limit_ms=case.ttft_limit_ms,
-            latency_statistic=case.latency_statistic,
-        )
+        found = search_case(key, model, case, tpot_limit_ms=None)
         paid = found.table.assign(prefix_cache_hit=case.prefix_cache_hit)
         out[key] = with_money(paid, assume, platforms, cards) if len(found) else str(found.reason)
     return out

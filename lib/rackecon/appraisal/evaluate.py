@@ -47,13 +47,9 @@ Search = Callable[..., Any]
 
 
 def _search(accelerator: str, model: str, scenario: Scenario, options: Mapping[str, Any], search: Search | None) -> Any:
-    settings = dict(
-        prefix_cache_hit=scenario.prefix_cache_hit,
-        ttft_limit_ms=scenario.ttft_limit_ms,
-        tpot_limit_ms=scenario.tpot_limit_ms,
-        latency_statistic=scenario.latency_statistic,
-        **options,
-    )
+    from rackecon.serving.query import case_options
+
+    settings = {**case_options(scenario), **options}
     where = (accelerator, model, scenario.isl_tokens, scenario.osl_tokens)
     if search is not None:
         return search(*where, **settings)
@@ -76,13 +72,11 @@ def _cached_search(
 
 
 def _within(table: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
-    """Rows inside the limits; percentiles other than the median are the search's own business."""
-    keep = np.ones(len(table), dtype=bool)
-    if scenario.latency_statistic == "median":
-        for column, limit in (("tpot_ms", scenario.tpot_limit_ms), ("ttft_ms", scenario.ttft_limit_ms)):
-            if limit is not None:
-                keep &= table[column].to_numpy(dtype=float) <= limit * (1.0 + 1e-9)
-    return table[keep]
+    """Rows inside the limits."""
+    from rackecon.serving.query import Limits
+
+    latencies = (table[name].to_numpy(dtype=float) for name in ("tpot_ms", "ttft_ms"))
+    return table[Limits.of_case(scenario).keeps(*latencies)]
 
 
 def _limit_reason(scenario: Scenario) -> str:

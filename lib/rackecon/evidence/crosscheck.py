@@ -25,7 +25,7 @@ from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, engine_family
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.step import decode_step, prefill_pass
-from rackecon.serving.points import years_since_2026
+from rackecon.serving.query import software_years
 from rackecon.units import MS_PER_S
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _decode(steps: Sequence[Step], used: ServingParameters) -> tuple[Engine, Any
     engine, v = _engine(steps, used), used.values()
     running = np.array([float(max(step.sequences, 1)) for step in steps])
     context = np.array([step.isl + 0.5 * step.osl for step in steps])
-    years = np.array([years_since_2026(step.date) for step in steps])
+    years = np.array([software_years(step.date) for step in steps])
     scale = MS_PER_S * np.exp(-v[engine.keys["trend"]] * years)
     return engine, decode_step(engine, v, running, np.ones(len(steps)), context), scale
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rackecon.figures.base import altair_module, axis_words, finish
+from rackecon.figures.base import altair_module, axis_words, finish, rules
 from rackecon.figures.theme import platform_colours, platform_dashes
 from rackecon.words import tidy
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["marks_by_platform", "rank_lines"]
+__all__ = ["cost_curve", "marks_by_platform", "rank_lines"]
 
 ROW = 40
 UNIT_LABEL = "split(replace(datum.label, /physical |provisioned |equal-power |invested /, ''), ' ')"
@@ -106,3 +106,46 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
     chart = finish(alt_.layer(lines, marks, names), title, subtitle, height=280)
     out: alt.Chart = chart.properties(padding={"right": 24, "left": 5, "top": 5, "bottom": 5})
     return out
+
+
+def cost_curve(
+    curve: pd.DataFrame, levels: Mapping[str, float], *, title: str, subtitle: str, x_title: str
+) -> alt.Chart:
+    """Price that each platform needs, cheapest on top, with its interval; price levels as dashed rules.
+
+    Parameters
+    ----------
+    curve : pandas.DataFrame
+        From :func:`rackecon.market.levels.entrant_table`.
+    levels : mapping
+        Name of a price level to its price [USD/Mtok].
+    title, subtitle, x_title : str
+    """
+    alt_ = altair_module()
+    value, low, high = "price_usd_per_mtok", "price_usd_per_mtok_low", "price_usd_per_mtok_high"
+    data = tidy(curve[["accelerator", "platform", "rent_usd_per_gpu_hour", value, low, high]])
+    order = list(data["platform"])
+    ends = [data[low].min(), data[high].max(), *levels.values()]
+    scale = alt_.Scale(type="log", domain=[min(ends) / 1.3, max(ends) * 1.3], nice=False)
+    y = alt_.Y("platform:N", sort=order, title=None)
+    base = alt_.Chart(data)
+    interval = base.mark_rule(strokeWidth=2).encode(
+        y=y,
+        x=alt_.X(f"{low}:Q", scale=scale, title=x_title, axis=alt_.Axis(labelExpr=axis_words("$~g"))),
+        x2=f"{high}:Q",
+        color=_colour(alt_, data),
+    )
+    dots = base.mark_point(filled=True, size=90, opacity=1).encode(
+        y=y,
+        x=alt_.X(f"{value}:Q", scale=scale),
+        color=_colour(alt_, data),
+        tooltip=[
+            alt_.Tooltip("platform:N"),
+            alt_.Tooltip("rent_usd_per_gpu_hour:Q", title="rent, USD/GPU-hour", format=".2f"),
+            alt_.Tooltip(f"{value}:Q", title="USD per million total tokens", format=".3g"),
+            alt_.Tooltip(f"{low}:Q", title="low", format=".3g"),
+            alt_.Tooltip(f"{high}:Q", title="high", format=".3g"),
+        ],
+    )
+    marks = [one for name, price in levels.items() for one in rules(alt_, price, None, name)]
+    return finish(alt_.layer(interval, dots, *marks), title, subtitle, height=44 * len(order) + 40)

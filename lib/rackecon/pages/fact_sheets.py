@@ -196,7 +196,7 @@ def story(accelerators: Sequence[str], model: str) -> FactStory:
     """Memory of eight GPUs with the model loaded, in words and rows."""
     import pandas as pd
 
-    from rackecon.serving.layouts import default_precision
+    from rackecon.serving.query import default_weight_precision
 
     arch = catalog.model(model)
     rows: list[dict[str, Any]] = []
@@ -204,7 +204,7 @@ def story(accelerators: Sequence[str], model: str) -> FactStory:
     for key in accelerators:
         chip = catalog.accelerator(key)
         whole = 8 * chip.hbm_bytes / 1e9
-        precision = default_precision(chip, arch)
+        precision = default_weight_precision(chip, arch)
         bits = {"fp4": min(arch.native_expert_bits, 4.5), "fp8": 8.0, "bf16": 16.0}[precision]
         weights = arch.native_weight_bytes / 1e9 if arch.native_expert_bits <= bits else arch.total_params * bits / 8e9
         room[named[key]] = whole - weights

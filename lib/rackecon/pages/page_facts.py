@@ -133,7 +133,7 @@ def accuracy_words(slices: Sequence[str] = ("all with load",)) -> str:
 
 def recipe_words() -> str:
     """How many GPUs a split may take here, and which splits were measured."""
-    from rackecon.serving.task import MOST_GPUS
+    from rackecon.serving.query import MOST_GPUS
 
     table = catalog.table("measured_serving")
     split = table[(table["mode"] == "disaggregated") & (table["prefill_gpus"] > 0) & (table["decode_gpus"] > 0)]

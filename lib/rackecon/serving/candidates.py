@@ -94,12 +94,14 @@ class _Part:
             return found if len(found) == count else np.repeat(found, count)
 
         drafts, total, user = of(load.draft_tokens), of(self.total), of(self.user)
-        method = "mtp" if task.arch.mtp_layers else "eagle3"
-        isl, osl = task.isl_tokens, task.osl_tokens
+        method = "mtp" if task.query.arch.mtp_layers else "eagle3"
+        isl, osl = task.query.isl_tokens, task.query.osl_tokens
         return {
-            "engine": np.full(count, task.engine_of(self.mode)),
+            "engine": np.full(count, task.query.engine_of(self.mode)),
             "mode": np.full(count, self.mode),
             "layout": of(self.layout),
+            "weight_precision": np.full(count, task.query.weight),
+            "kv_precision": np.full(count, task.query.kv_of(self.mode)),
             "speculative": np.where(drafts > 0, method, "none"),
             "tp": of(self.rows.tp),
             "ep": of(self.rows.ep),
@@ -163,7 +165,7 @@ class Evaluated:
 def evaluate_all(task: Task, only: NDArray[np.intp] | None = None) -> Evaluated:
     """Rates, latencies and fit of every candidate, or of those whose row numbers are given, rising."""
     parts, start = [], 0
-    for mode in task.modes:
+    for mode in task.query.modes:
         layouts = task.layouts(mode)
         sizes = task.sizes(mode, layouts)
         count = math.prod(sizes)
@@ -177,8 +179,8 @@ def evaluate_all(task: Task, only: NDArray[np.intp] | None = None) -> Evaluated:
 def evaluate_fitting(task: Task) -> Evaluated:
     """As :func:`evaluate_all`, without the layouts whose weights and one sequence exceed the memory."""
     parts, count, text = [], 0, ""
-    isl, osl = np.array([task.isl_tokens]), np.array([task.osl_tokens])
-    for mode in task.modes:
+    isl, osl = np.array([task.query.isl_tokens]), np.array([task.query.osl_tokens])
+    for mode in task.query.modes:
         layouts = task.layouts(mode)
         count += math.prod(task.sizes(mode, layouts))
         engine, _ = task.placed(mode, layouts)
@@ -211,13 +213,13 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         engine, known = task.placed(mode, layouts)
         rows, shared = engine.take(which), known.at(Cells(engine.tp.shape, which))
         names, drafts, loads = names[which], drafts[depth], loads[level]
-    used, v = task.parameters, task.values
-    isl, osl = task.isl_tokens, task.osl_tokens
-    speed = np.exp(-v[rows.keys["trend"]] * task.years)
+    used, v = task.query.parameters, task.values
+    isl, osl = task.query.isl_tokens, task.query.osl_tokens
+    speed = np.exp(-v[rows.keys["trend"]] * task.query.years)
     load = Load(
         np.full_like(speed, isl),
         np.full_like(speed, osl),
-        np.full_like(speed, task.prefix_cache_hit),
+        np.full_like(speed, task.query.prefix_cache_hit),
         loads * rows.dp,
         drafts,
         speed,
@@ -236,15 +238,20 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         gpus = pools.decode_gpus + pools.prefill_gpus
         factor, first_factor = correction(
             used.intercepts,
-            intercept_cell(task.chip.id, engine_family(task.engine_of(mode), task.chip.vendor), task.weight, mode),
-            task.arch.id,
+            intercept_cell(
+                task.query.chip.id,
+                engine_family(task.query.engine_of(mode), task.query.chip.vendor),
+                task.query.weight,
+                mode,
+            ),
+            task.query.arch.id,
             Conditions(
                 load.concurrency / gpus,
                 load.isl_tokens,
                 load.osl_tokens,
                 (load.draft_tokens > 0).astype(float),
                 (rows.dp > 1).astype(float),
-                np.full_like(speed, task.years),
+                np.full_like(speed, task.query.years),
             ),
         )
         loop = v[used.index(f"closed_loop.{mode}")]
@@ -264,7 +271,7 @@ def _split(
     """
     v, layouts = task.values, task.prefill_layouts
     pool, shared = task.placed("disaggregated", layouts)
-    isl, past = task.isl_tokens, task.isl_tokens * task.prefix_cache_hit
+    isl, past = task.query.isl_tokens, task.query.isl_tokens * task.query.prefix_cache_hit
     fresh = isl - past
     # a full pass for what prompts cost in bulk, one prompt in flight for how soon it is done
     prompts, one = np.array([[min(4.0, max(CHUNK_TOKENS / max(fresh, 1.0), 1.0))], [1.0]]), np.ones(1)
@@ -288,7 +295,7 @@ def _split(
     nd, least = np.ones_like(need), np.full_like(need, np.inf)
     for count in DECODE_ENGINES:
         each = np.maximum(np.ceil(count * need), 1.0) * size_p + count * size_d
-        each = np.where(each <= task.most_gpus, each / count, np.inf)
+        each = np.where(each <= task.query.most_gpus, each / count, np.inf)
         nd = np.where(each < least, count, nd)
         least = np.minimum(least, each)
     npre = np.maximum(np.ceil(nd * need), 1.0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rackecon.catalog import Model, accelerator, base_case, model
+from rackecon.catalog import Model, accelerator, model
 from rackecon.performance.engine import Engine, build_engine
 from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import RESERVE_BYTES, ledger, reserved_context
@@ -18,7 +18,7 @@ from rackecon.performance.step import decode_step
 from rackecon.serving.closed_loop import acceptance_length
 from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.frontier import Frontier, search
-from rackecon.serving.points import years_since_2026
+from rackecon.serving.query import default_date, software_years
 from rackecon.units import GB_BYTES, MS_PER_S
 from rackecon.words import number
 
@@ -141,7 +141,7 @@ def step_breakdown(
         str(row["weight_precision"]),
         str(row["mode"]),
     )
-    years = years_since_2026(date or base_case().as_of_date)
+    years = software_years(date or default_date())
     conditions = Conditions(
         *(
             np.array([float(x)])

@@ -7,7 +7,7 @@ misses a latency limit falls out with a reason; the rest is reduced to its Paret
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,14 @@ from rackecon.catalog import Model
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.candidates import Outcome, evaluate_all, evaluate_fitting
 from rackecon.serving.front import Frontier, empty_front, layout_texts, pareto_rows
-from rackecon.serving.task import Limits, Task
+from rackecon.serving.query import Limits, Query
+from rackecon.serving.task import Task
 from rackecon.words import number
 
-__all__ = ["Frontier", "candidates", "search"]
+if TYPE_CHECKING:
+    from rackecon.catalog import Scenario
+
+__all__ = ["Frontier", "candidates", "find", "search", "search_case"]
 
 
 def search(
@@ -91,56 +95,80 @@ def search(
     >>> len(front) > 5
     True
     """
-    limits = Limits.checked(ttft_limit_ms, tpot_limit_ms, latency_statistic, parameters)
-    task = Task.checked(
-        accelerator_id=accelerator_id,
-        model_id=model_id,
-        isl_tokens=isl_tokens,
-        osl_tokens=osl_tokens,
-        prefix_cache_hit=prefix_cache_hit,
-        weight_precision=weight_precision,
-        kv_precision=kv_precision,
-        mode=mode,
-        engine=engine,
-        date=date,
-        max_gpus=max_gpus,
-        speculative=speculative,
-        parameters=parameters,
-        hold=hold,
+    return find(
+        Query.of(
+            accelerator_id,
+            model_id,
+            isl_tokens,
+            osl_tokens,
+            prefix_cache_hit=prefix_cache_hit,
+            weight_precision=weight_precision,
+            kv_precision=kv_precision,
+            ttft_limit_ms=ttft_limit_ms,
+            tpot_limit_ms=tpot_limit_ms,
+            latency_statistic=latency_statistic,
+            mode=mode,
+            engine=engine,
+            date=date,
+            max_gpus=max_gpus,
+            speculative=speculative,
+            parameters=parameters,
+            hold=hold,
+        )
     )
-    if not task.chip.servable:
-        return empty_front(task.chip, task.arch, isl_tokens, osl_tokens, f"not modelled: {task.chip.note}")
-    found = evaluate_fitting(task)
+
+
+def search_case(accelerator_id: str, model_id: str | Model, case: Scenario, **options: Any) -> Frontier:
+    """:func:`search` for a scenario: its lengths, cache hit and limits, of the statistic that it names.
+
+    Parameters
+    ----------
+    accelerator_id, model_id
+        As in :func:`search`.
+    case : Scenario
+        A changed copy asks for other lengths or limits.
+    **options
+        Of :func:`search`; they go before the scenario's.
+
+    Examples
+    --------
+    >>> from rackecon.catalog import scenario
+    >>> search_case("b200-hgx", "gpt-oss-120b", scenario("chat")).best()["tok_s_per_user"] >= 50.0
+    True
+    """
+    return find(Query.of_case(accelerator_id, model_id, case, **options))
+
+
+def find(asked: Query) -> Frontier:
+    """The answer of a query: the Pareto front of what it leaves free."""
+    chip, arch, isl, osl = asked.chip, asked.arch, asked.isl_tokens, asked.osl_tokens
+    if not chip.servable:
+        return empty_front(chip, arch, isl, osl, f"not modelled: {chip.note}")
+    found = evaluate_fitting(Task(asked))
     seen = found.outcome()
     fitting = int(seen.fits.sum())
-    within, reason = _within(limits, seen) if fitting else (seen.fits, f"does not fit: {found.room}")
+    within, reason = _within(asked.limits, seen) if fitting else (seen.fits, f"does not fit: {found.room}")
     if reason:
-        return empty_front(task.chip, task.arch, isl_tokens, osl_tokens, reason, found.count, found.room)
+        return empty_front(chip, arch, isl, osl, reason, found.count, found.room)
     keep = pareto_rows(seen.tok_s_per_user, seen.total_tok_s_per_gpu, within)
     front = found.rows(keep)
     del front["fits"]
     front["layout"] = layout_texts(front)
-    front["weight_precision"] = np.full(len(keep), task.weight)
-    front["kv_precision"] = np.full(len(keep), task.kv)
-    return Frontier(task.chip.id, task.arch.id, isl_tokens, osl_tokens, front, "", found.count, fitting, found.room)
+    return Frontier(chip.id, arch.id, isl, osl, front, "", found.count, fitting, found.room)
 
 
 def _within(limits: Limits, seen: Outcome) -> tuple[NDArray[np.bool_], str]:
     """Candidates that fit and keep the limits; why there are none."""
     within = seen.fits
-    if limits.tpot_ms is not None:
-        speed = seen.tok_s_per_user / limits.tpot_tail
-        within = within & (1e3 / speed <= limits.tpot_ms * (1 + 1e-9))
-        if not within.any():
-            fastest = number(float(speed[seen.fits].max()))
-            return within, f"no layout reaches {number(1e3 / limits.tpot_ms)} tok/s/user: the fastest gives {fastest}"
-    if limits.ttft_ms is not None:
-        before, first = within, seen.ttft_ms * limits.ttft_tail
-        within = before & (first <= limits.ttft_ms * (1 + 1e-9))
-        if not within.any():
-            wanted, soonest = number(limits.ttft_ms, 4), number(float(first[before].min()), 4)
-            return within, f"no layout gives the first token within {wanted} ms: the soonest takes {soonest} ms"
-    return within, ""
+    quick = within & limits.keeps(1e3 / seen.tok_s_per_user, np.zeros(1))
+    if limits.tpot_ms is not None and not quick.any():
+        fastest = number(float(seen.tok_s_per_user[within].max()) / limits.tpot_tail)
+        return quick, f"no layout reaches {number(1e3 / limits.tpot_ms)} tok/s/user: the fastest gives {fastest}"
+    kept = quick & limits.keeps(np.zeros(1), seen.ttft_ms)
+    if limits.ttft_ms is not None and not kept.any():
+        wanted, soonest = number(limits.ttft_ms, 4), number(float(seen.ttft_ms[quick].min()) * limits.ttft_tail, 4)
+        return kept, f"no layout gives the first token within {wanted} ms: the soonest takes {soonest} ms"
+    return kept, ""
 
 
 def candidates(
@@ -149,17 +177,8 @@ def candidates(
     isl_tokens: float,
     osl_tokens: float,
     *,
-    prefix_cache_hit: float = 0.0,
-    parameters: ServingParameters | None = None,
-    weight_precision: str | None = None,
-    kv_precision: str | None = None,
-    mode: str | None = None,
-    engine: str | None = None,
-    date: str | None = None,
-    max_gpus: int | None = None,
-    speculative: str | None = None,
-    hold: Mapping[str, object] | None = None,
     only: NDArray[np.intp] | None = None,
+    **options: Any,
 ) -> dict[str, NDArray[Any]]:
     """Every configuration that :func:`search` looks at, before limits, in an order that lengths do not change.
 
@@ -168,30 +187,17 @@ def candidates(
 
     Parameters
     ----------
-    accelerator_id, model_id, isl_tokens, osl_tokens, prefix_cache_hit, parameters, ...
+    accelerator_id, model_id, isl_tokens, osl_tokens
         As in :func:`search`.
     only : ndarray of int, optional
         Row numbers, rising: these configurations alone, exactly as they stand among all.
+    **options
+        As in :func:`search`.
 
     Returns
     -------
     dict of ndarray
         Columns of a front, and ``fits``; empty for an accelerator that is not modelled.
     """
-    task = Task.checked(
-        accelerator_id=accelerator_id,
-        model_id=model_id,
-        isl_tokens=isl_tokens,
-        osl_tokens=osl_tokens,
-        prefix_cache_hit=prefix_cache_hit,
-        weight_precision=weight_precision,
-        kv_precision=kv_precision,
-        mode=mode,
-        engine=engine,
-        date=date,
-        max_gpus=max_gpus,
-        speculative=speculative,
-        parameters=parameters,
-        hold=hold,
-    )
-    return evaluate_all(task, only).rows() if task.chip.servable else {}
+    task = Task(Query.of(accelerator_id, model_id, isl_tokens, osl_tokens, **options))
+    return evaluate_all(task, only).rows() if task.query.chip.servable else {}

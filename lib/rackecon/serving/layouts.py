@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rackecon.catalog import Accelerator, Model
-from rackecon.errors import unknown_name
 
-__all__ = ["Layout", "decode_layouts", "default_precision", "engine_layouts", "prefill_layouts"]
+__all__ = ["Layout", "decode_layouts", "engine_layouts", "matches", "prefill_layouts"]
 
 NODE_WIDTHS = (1, 2, 4, 8)
 WIDE_WIDTHS = (16, 32)
@@ -49,17 +48,6 @@ class Layout:
         return f"{kind}{self.tp}" + (f" PP{self.pp}" if self.pp > 1 else "")
 
 
-def default_precision(accelerator: Accelerator, model: Model) -> str:
-    """The usual weight precision: the model's own 4-bit weights, else the narrowest format the chip computes in."""
-    import math
-
-    if model.native_expert_bits < 8.0:
-        return "fp4"
-    if math.isfinite(accelerator.peak_fp4_flops):
-        return "fp4"
-    return "fp8" if math.isfinite(accelerator.peak_fp8_flops) else "bf16"
-
-
 def engine_layouts(accelerator: Accelerator, model: Model) -> list[Layout]:
     """Layouts of an aggregated engine: one node, or up to 16 GPUs of a large domain."""
     widest = 8 if accelerator.scaleup_domain_gpus < 16 else 16
@@ -95,14 +83,6 @@ def prefill_layouts(accelerator: Accelerator, model: Model) -> list[Layout]:
     return found
 
 
-def matches(layout: Layout, hold: Mapping[str, object] | None) -> bool:
-    """Whether a layout has the values held."""
-    if not hold:
-        return True
-    allowed = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode", "concurrency")
-    for name in hold:
-        if name not in allowed:
-            raise unknown_name("held quantity", name, allowed)
-    return all(
-        getattr(layout, name) == value for name, value in hold.items() if hasattr(layout, name) and value is not None
-    )
+def matches(layout: Layout, hold: Mapping[str, object]) -> bool:
+    """Whether a layout has the values held; those that are not of a layout do not matter."""
+    return all(getattr(layout, name) == value for name, value in hold.items() if hasattr(layout, name))

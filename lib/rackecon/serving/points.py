@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date as Date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.catalog import Accelerator, Model, accelerators, base_case, models
+from rackecon.catalog import Accelerator, Model, accelerators, models
 from rackecon.errors import InputError, unknown_name
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, default_engine, engine_family, intercept_cell
 from rackecon.performance.parameters import load_parameters
+from rackecon.serving.query import default_date, default_kv_precision, software_years
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LENGTH_FACTOR", "POINT_COLUMNS", "Points", "default_kv_precision", "years_since_2026"]
+__all__ = ["LENGTH_FACTOR", "POINT_COLUMNS", "Points"]
 
 FloatArray = NDArray[np.float64]
 # A uniform draw of 80-100 % of the nominal length has a mean of 0.9
 LENGTH_FACTOR = 0.9
 UNKNOWN_DRAFT_TOKENS = 2.0  # the mean of depths 1 to 3, where a row names a method but no depth
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T.*|\s.*)?$")
 NEEDED = ("accelerator", "model", "weight_precision", "isl", "osl")
 POINT_COLUMNS = (
     *NEEDED,
@@ -57,34 +55,6 @@ POINT_COLUMNS = (
     "latency_statistic",
     "prefix_cache_hit",
 )
-
-
-def default_kv_precision(accelerator: Accelerator, model: Model, weight_precision: str) -> str:
-    """Cache precision where none is named: fp8 under 8- and 4-bit weights, bf16 where only the experts are narrow.
-
-    A model with 4-bit experts and 16-bit attention keeps a 16-bit cache on chips without 4-bit arithmetic.
-    """
-    if weight_precision in ("fp4", "int4") and model.native_expert_bits < 8.0 and model.native_other_bits >= 16.0:
-        return "fp8" if math.isfinite(accelerator.peak_fp4_flops) else "bf16"
-    return "fp8" if weight_precision in ("fp8", "fp4") else "bf16"
-
-
-def years_since_2026(text: str) -> float:
-    """Years from 1 January 2026 to an ISO date, negative before; a month or a year alone stands for its middle.
-
-    Examples
-    --------
-    >>> years_since_2026("2026-07-02")
-    0.498
-    """
-    found = _DATE.match(text.strip())
-    try:
-        if found is None:
-            raise ValueError(text)
-        day = Date(int(found[1]), int(found[2] or 7), int(found[3] or (15 if found[2] else 1)))
-    except ValueError:
-        raise InputError(f"date '{text}' is not an ISO date such as 2026-11-23") from None
-    return (day - Date(2026, 1, 1)).days / 365.25
 
 
 @dataclass(frozen=True)
@@ -123,7 +93,7 @@ class Points:
         Needed: ``accelerator``, ``model``, ``weight_precision``, ``isl`` and ``osl`` [tokens]; further names are the
         columns of data/measured_serving.csv.
         """
-        known_a, known_m, base = accelerators(), models(), base_case()
+        known_a, known_m = accelerators(), models()
         text: dict[str, list[str]] = {k: [] for k in ("a", "m", "w", "k", "e", "mode", "date", "stat")}
         numbers: dict[str, list[float]] = {name: [] for name in _NUMBERS}
         for line, row in enumerate(rows, start=2):
@@ -136,21 +106,21 @@ class Points:
             if m not in known_m:
                 raise unknown_name("model", m, known_m, f"row {line}")
             w = str(row["weight_precision"]).strip()
-            k = str(row.get("kv_precision", "") or "").strip() or default_kv_precision(known_a[a], known_m[m], w)
-            for kind, value in (("weight_precision", w), ("kv_precision", k)):
-                if value not in PRECISION_BITS:
-                    raise unknown_name(kind, value, PRECISION_BITS, f"row {line}")
             e = str(row.get("engine", "") or "").strip()
-            if e in ("", "not stated"):
-                e = default_engine(known_a[a])
-            if e not in ENGINES:
-                raise unknown_name("engine", e, ENGINES, f"row {line}")
             mode = str(row.get("mode", "") or "").strip() or "unstated"
             if mode not in ("aggregated", "disaggregated", "unstated"):
                 raise unknown_name("mode", mode, ("aggregated", "disaggregated", "unstated"), f"row {line}")
+            if e in ("", "not stated"):
+                e = default_engine(known_a[a], mode)
+            if e not in ENGINES:
+                raise unknown_name("engine", e, ENGINES, f"row {line}")
+            k = str(row.get("kv_precision", "") or "").strip() or default_kv_precision(known_a[a], known_m[m], w, e)
+            for kind, value in (("weight_precision", w), ("kv_precision", k)):
+                if value not in PRECISION_BITS:
+                    raise unknown_name(kind, value, PRECISION_BITS, f"row {line}")
             for key, value in zip(text, (a, m, w, k, e, mode), strict=False):
                 text[key].append(value)
-            text["date"].append(str(row.get("date", "") or "").strip() or base.as_of_date)
+            text["date"].append(str(row.get("date", "") or "").strip() or default_date())
             text["stat"].append(str(row.get("latency_statistic", "") or "").strip() or "median")
             for name in _NUMBERS:
                 numbers[name].append(_number(row, name, line))
@@ -186,7 +156,7 @@ class Points:
     @cached_property
     def years(self) -> FloatArray:
         """Years since the start of 2026."""
-        return np.array([years_since_2026(text) for text in self.date])
+        return np.array([software_years(text) for text in self.date])
 
     @cached_property
     def cells(self) -> tuple[str, ...]:

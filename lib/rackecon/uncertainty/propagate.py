@@ -24,10 +24,11 @@ from rackecon.economics.returns import returns
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError, unknown_name
 from rackecon.evidence.intervals import interval_factors
+from rackecon.serving.query import LIMIT_SLACK, Limits
 from rackecon.uncertainty.distributions import Z90, two_piece
 from rackecon.uncertainty.portfolio import Cell, Portfolio, portfolio
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, SEED, Scores, sample
-from rackecon.uncertainty.shortlist import PHYSICAL, RATES, Work, relevant, tails, work_at
+from rackecon.uncertainty.shortlist import PHYSICAL, RATES, Work, relevant, work_at
 
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
@@ -267,9 +268,8 @@ class Terms:
         part : ndarray of int
             The draws.
         """
-        case, tail = self.case, tails(self.case)
-        wanted = 1000.0 * tail[0] / case.tpot_limit_ms * (1 - 1e-9) if case.tpot_limit_ms is not None else 0.0
-        latest = case.ttft_limit_ms / tail[1] * (1 + 1e-9) if case.ttft_limit_ms is not None else np.inf
+        limits = Limits.of_case(self.case)
+        wanted, latest = limits.least_tok_s_per_user * (1 - LIMIT_SLACK), limits.latest_ttft_ms * (1 + LIMIT_SLACK)
         split = np.asarray(rows["mode"]) == "disaggregated"
         columns = [np.asarray(rows[name], dtype=float) for name in RATES]
         drawn_kw, unit, bill = drawn_it_kw(self.cell, rows), self.unit_revenue[part, None], self.bill[part, None]

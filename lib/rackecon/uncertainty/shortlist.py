@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.frontier import candidates
-from rackecon.serving.tails import tail_factors
+from rackecon.serving.query import Limits
 from rackecon.uncertainty.distributions import Distribution
 
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = ["KEPT", "PHYSICAL", "RATES", "Work", "exact_rows", "relevant", "scouts", "shortlist", "tails", "work_at"]
+__all__ = ["KEPT", "PHYSICAL", "RATES", "Work", "exact_rows", "relevant", "scouts", "shortlist", "work_at"]
 
 FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
@@ -136,11 +136,6 @@ def _moved(factors: tuple[float, float]) -> ServingParameters:
     return replace(shipped, parameters=tuple(items))
 
 
-def tails(case: Scenario) -> tuple[float, float]:
-    """Factors from medians to the statistic that the scenario's limits bind: of TPOT and of TTFT."""
-    return tail_factors(case.latency_statistic)
-
-
 def shortlist(rows: Mapping[str, NDArray[Any]], case: Scenario, reach: tuple[float, float] = REACH) -> NDArray[np.intp]:
     """Candidates that could be the most profitable inside the limits whatever the prices and the serving error.
 
@@ -161,9 +156,8 @@ def shortlist(rows: Mapping[str, NDArray[Any]], case: Scenario, reach: tuple[flo
     """
     if not rows:
         return np.array([], dtype=np.intp)
-    tail_tpot, tail_ttft = tails(case)
-    wanted = 1000.0 * tail_tpot / case.tpot_limit_ms if case.tpot_limit_ms is not None else 0.0
-    allowed = case.ttft_limit_ms / tail_ttft if case.ttft_limit_ms is not None else math.inf
+    limits = Limits.of_case(case)
+    wanted, allowed = limits.least_tok_s_per_user, limits.latest_ttft_ms
     rate, speed, first = (np.asarray(rows[name], dtype=float) for name in RATES)
     fits = rows["fits"].astype(bool) & np.isfinite(rate) & (rate > 0) & (speed >= wanted * reach[0])
     fits &= np.isfinite(first) & (first <= allowed * TTFT_REACH[1])

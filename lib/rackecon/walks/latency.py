@@ -41,19 +41,12 @@ def fronts(
     """Pareto front of each platform under the first-token limit, speed against throughput."""
     import pandas as pd
 
-    from rackecon.serving.frontier import search
+    from rackecon.serving.frontier import search_case
 
+    asked = replace(case, tpot_limit_ms=None, ttft_limit_ms=ttft_limit_ms, latency_statistic=statistic)
     blocks = []
     for key in accelerators:
-        found = search(
-            key,
-            model,
-            case.isl_tokens,
-            case.osl_tokens,
-            prefix_cache_hit=case.prefix_cache_hit,
-            ttft_limit_ms=ttft_limit_ms,
-            latency_statistic=statistic,
-        )
+        found = search_case(key, model, asked)
         if len(found):
             blocks.append(found.table.assign(platform=catalog.accelerator(key).label))
     names = ["accelerator", "platform", "tok_s_per_user", "total_tok_s_per_gpu", "layout", "mode"]

@@ -59,7 +59,7 @@ def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFr
     """Best throughput within the limits in FP8, in 4 bit, and in 4 bit with drafting, one row each."""
     import pandas as pd
 
-    from rackecon.serving.frontier import search
+    from rackecon.serving.frontier import search_case
 
     rows = []
     for key in accelerators:
@@ -78,17 +78,7 @@ def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFr
             ):
                 precision = "fp8"  # no 4-bit arithmetic and no 4-bit release: the lever does not exist
                 line["weight_precision"] = "FP8 (no 4-bit)"
-            found = search(
-                key,
-                model,
-                case.isl_tokens,
-                case.osl_tokens,
-                prefix_cache_hit=case.prefix_cache_hit,
-                ttft_limit_ms=case.ttft_limit_ms,
-                tpot_limit_ms=case.tpot_limit_ms,
-                weight_precision=precision,
-                speculative=drafting,
-            )
+            found = search_case(key, model, case, weight_precision=precision, speculative=drafting)
             best = found.best()
             rows.append(
                 {
@@ -176,21 +166,12 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
     """Predicted throughput at the limits by date of the software."""
     import pandas as pd
 
-    from rackecon.serving.frontier import search
+    from rackecon.serving.frontier import search_case
 
     rows = []
     for key in accelerators:
         for year, date in software_dates():
-            best = search(
-                key,
-                model,
-                case.isl_tokens,
-                case.osl_tokens,
-                prefix_cache_hit=case.prefix_cache_hit,
-                ttft_limit_ms=case.ttft_limit_ms,
-                tpot_limit_ms=case.tpot_limit_ms,
-                date=date,
-            ).best()
+            best = search_case(key, model, case, date=date).best()
             if best is not None:
                 rows.append(
                     {

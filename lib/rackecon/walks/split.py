@@ -33,19 +33,9 @@ class SplitStory:
 
 
 def _best(key: str, model: str, case: Scenario, mode: str) -> dict[str, Any] | None:
-    from rackecon.serving.frontier import search
+    from rackecon.serving.frontier import search_case
 
-    return search(
-        key,
-        model,
-        case.isl_tokens,
-        case.osl_tokens,
-        prefix_cache_hit=case.prefix_cache_hit,
-        ttft_limit_ms=case.ttft_limit_ms,
-        tpot_limit_ms=case.tpot_limit_ms,
-        latency_statistic=case.latency_statistic,
-        mode=mode,
-    ).best()
+    return search_case(key, model, case, mode=mode).best()
 
 
 def gains(accelerators: Sequence[str], model: str, scenarios: Sequence[str]) -> pd.DataFrame:

@@ -185,7 +185,7 @@ def _variants(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    from rackecon.serving.frontier import search
+    from rackecon.serving.frontier import search_case
 
     rows = []
     labels = {key: catalog.accelerator(key).label for key in accelerators}
@@ -193,17 +193,7 @@ def _variants(
         hold: dict[str, object] | None = None
         for fixed in held:
             for arch in variants:
-                front = search(
-                    key,
-                    arch,
-                    base.isl_tokens,
-                    base.osl_tokens,
-                    prefix_cache_hit=base.prefix_cache_hit,
-                    ttft_limit_ms=base.ttft_limit_ms,
-                    tpot_limit_ms=base.tpot_limit_ms,
-                    latency_statistic=base.latency_statistic,
-                    hold=hold if fixed else None,
-                )
+                front = search_case(key, arch, base, hold=hold if fixed else None)
                 best = front.best()
                 if hold is None and best is not None:
                     hold = _held_layout(best)

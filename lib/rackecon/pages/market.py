@@ -1,0 +1,173 @@
+"""The market page: price levels, rent and demand checks, buy or rent or API, back-test; its result and its titles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rackecon import catalog
+from rackecon.appraisal.assumptions import assumptions
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.economics.market_table import market_model
+from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.market.checks import market_checks
+from rackecon.market.levels import entrant_table, price_levels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+__all__ = ["MarketResult", "disclosed_margins", "figures", "market_result", "named", "quoted", "scored"]
+
+MARGINS: Final = ("gross margin", "compute margin")
+UNITS: Final = {
+    "entrant_usd_per_mtok": "USD/Mtok",
+    "entrant_over_list": "-",
+    "effective_over_list": "-",
+    "realised_over_list": "-",
+    "rent_multiple": "-",
+    "margin_at_list": "-",
+    "margin_at_effective": "-",
+    "sold_tokens_per_rack_day": "tokens/day",
+    "market_tokens_per_day": "tokens/day",
+    "racks_taken": "racks",
+}
+
+
+@dataclass(frozen=True)
+class MarketResult:
+    """What the page computes: the tables that it shows and the numbers that its sentences quote."""
+
+    rows: pd.DataFrame
+    effective: pd.DataFrame
+    curve: pd.DataFrame
+    levels: pd.DataFrame
+    checks: pd.DataFrame
+    entrant_platform: str
+    entrant_rent_usd_per_gpu_hour: float
+    entrant_usd_per_mtok: float
+    entrant_over_list: float
+    effective_over_list: float
+    realised_over_list: float
+    leader: str
+    rent_multiple: float
+    margin_at_list: float
+    margin_at_effective: float
+    sold_tokens_per_rack_day: float
+    market_tokens_per_day: float
+    racks_taken: float
+    utilisation: float
+    wacc: float
+
+
+def market_result(
+    accelerators: Sequence[str],
+    model: str,
+    scenario: str,
+    *,
+    rent_factor: float,
+    demand_multiple: float,
+    seller_share: float,
+    **overrides: Any,
+) -> MarketResult:
+    """Everything on the page, from one evaluation at list and one at effective prices.
+
+    Raises
+    ------
+    InputError
+        No platform serves the workload at a price, or nothing is known of the model's market.
+    """
+    from rackecon.economics.market_table import effective_card
+
+    assume = assumptions(**overrides)
+    rows = evaluate(accelerators, [model], [scenario], **overrides)
+    curve = entrant_table(model, scenario, accelerators=accelerators, rent_factor=rent_factor, **overrides)
+    levels = price_levels(model, scenario, accelerators=accelerators, rent_factor=rent_factor, **overrides)
+    checks = market_checks(rows, demand_multiple=demand_multiple, seller_share=seller_share, **overrides)
+    lead = int(np.nanargmax(rows["profit_usd_per_rack_year"].to_numpy(dtype=float)))
+    over = levels.set_index("level")["over_list"]
+    effective = evaluate(accelerators, [model], [scenario], price_cards={model: effective_card(model)}, **overrides)
+    best = curve.iloc[0]
+    return MarketResult(
+        rows=rows,
+        effective=effective,
+        curve=curve,
+        levels=levels,
+        checks=checks,
+        entrant_platform=str(best["platform"]),
+        entrant_rent_usd_per_gpu_hour=float(best["rent_usd_per_gpu_hour"]),
+        entrant_usd_per_mtok=float(best["price_usd_per_mtok"]),
+        entrant_over_list=float(over["entrant"]),
+        effective_over_list=float(over["effective"]),
+        realised_over_list=float(over["realised"]),
+        leader=str(rows["platform"][lead]),
+        rent_multiple=float(checks["rent_multiple"][lead]),
+        margin_at_list=float(rows["gross_margin"][lead]),
+        margin_at_effective=float(effective["gross_margin"][effective["platform"] == rows["platform"][lead]].iloc[0]),
+        sold_tokens_per_rack_day=float(checks["sold_tokens_per_rack_day"][lead]),
+        market_tokens_per_day=market_model(model).tokens_per_day * demand_multiple,
+        racks_taken=float(checks["racks_taken"][lead]),
+        utilisation=assume.utilisation,
+        wacc=assume.wacc,
+    )
+
+
+def disclosed_margins(since: str = "2025-01-01") -> pd.DataFrame:
+    """Positive gross and compute margins that companies disclosed since a date [% of revenue], highest first."""
+    table = catalog.table("margins")
+    kept = table[table["measure"].isin(MARGINS) & (table["date"].astype(str) >= since) & (table["value"] > 0)]
+    kept = kept.sort_values(["value", "entity"], ascending=[False, True], kind="stable")
+    return kept[["entity", "scope", "measure", "value", "date", "source_id"]].reset_index(drop=True)
+
+
+def figures(result: MarketResult) -> list[Figure]:
+    """The page's results by key."""
+    return [
+        *field_figures(result, UNITS),
+        Figure("entrant_platform", result.entrant_platform, "text"),
+        Figure("leader", result.leader, "text"),
+        *column_figures(
+            result.curve, ["accelerator"], {"price_usd_per_mtok": "USD/Mtok", "price_factor": "-"}, "entrant"
+        ),
+        *column_figures(
+            result.checks,
+            ["accelerator"],
+            {"rent_multiple": "-", "racks_taken": "racks", "flip_price_factor": "-"},
+            "checks",
+        ),
+        *column_figures(result.levels, ["level"], {"price_usd_per_mtok": "USD/Mtok", "over_list": "-"}, "levels"),
+    ]
+
+
+def quoted(result: MarketResult) -> dict[str, Any]:
+    """What the page's sentences quote, by name."""
+    margins = disclosed_margins()
+    return {
+        **{name: value for name, value in vars(result).items() if not hasattr(value, "columns")},
+        "lowest_margin": float(margins["value"].min()) / 100.0,
+        "highest_margin": float(margins["value"].max()) / 100.0,
+        "disclosed": len(margins),
+    }
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with models and accelerators by their names."""
+    words: dict[str, Any] = {"model": lambda key: catalog.model(key).name}
+    words["accelerator"] = lambda key: catalog.accelerator(key).label if isinstance(key, str) else ""
+    return table.assign(**{name: table[name].map(words[name]) for name in words if name in table})
+
+
+def scored(backtest: pd.DataFrame) -> dict[str, Any]:
+    """What the sentence on the back-test quotes: entrant's price over the price paid later, least, most and middle."""
+    ratio = 1.0 / backtest["effective_over_entrant"].dropna()
+    if ratio.empty:
+        return {"scored": 0}
+    return {
+        "scored": len(ratio),
+        "least": float(ratio.min()),
+        "most": float(ratio.max()),
+        "median": float(ratio.median()),
+    }

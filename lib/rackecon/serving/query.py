@@ -1,0 +1,345 @@
+"""One question to the serving model: platform, model, workload, limits, what is held and what is left free.
+
+Every default is decided here, once: weight and cache precision, engine, software date, draft depths, loads and the
+largest deployment. The fit, a prediction, a search, the command line and the pages all read them from this module.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date as Date
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.catalog import Accelerator, Model, accelerator, base_case, model
+from rackecon.catalog.paths import Stamp, read_rows, table_stamp
+from rackecon.errors import InputError, unknown_name
+from rackecon.performance.engine import PRECISION_BITS
+from rackecon.performance.families import ENGINES, default_engine
+from rackecon.performance.parameters import ServingParameters, load_parameters
+from rackecon.serving.tails import tail_factors
+
+if TYPE_CHECKING:
+    from rackecon.catalog import Scenario
+
+__all__ = [
+    "CONCURRENCY",
+    "DRAFTS",
+    "HELD",
+    "LIMIT_SLACK",
+    "METHODS",
+    "MODES",
+    "MOST_GPUS",
+    "Limits",
+    "Query",
+    "case_options",
+    "default_date",
+    "default_engine",
+    "default_kv_precision",
+    "default_weight_precision",
+    "software_years",
+]
+
+FloatArray = NDArray[np.float64]
+MODES = ("aggregated", "disaggregated")
+METHODS = ("none", "mtp", "eagle3")
+HELD = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode", "concurrency")
+"""What a search can hold, beside the fields of a query."""
+MOST_GPUS = 128
+CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
+"""Requests in flight per attention rank that a search tries."""
+DRAFTS = (0.0, 1.0, 2.0, 3.0)
+"""Draft depths that a search tries [tokens]."""
+LIMIT_SLACK = 1e-9
+YEARS_BEYOND = 2
+"""Years around the measured dates in which the software history may be asked for."""
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T.*|\s.*)?$")
+
+
+def default_weight_precision(chip: Accelerator, arch: Model) -> str:
+    """The usual weight precision: the model's own 4-bit weights, else the narrowest format the chip computes in."""
+    if arch.native_expert_bits < 8.0 or math.isfinite(chip.peak_fp4_flops):
+        return "fp4"
+    return "fp8" if math.isfinite(chip.peak_fp8_flops) else "bf16"
+
+
+def default_kv_precision(chip: Accelerator, arch: Model, weight_precision: str, engine: str | None = None) -> str:
+    """Cache precision where none is named: 8 bits under 8- and 4-bit weights, 16 bits in three cases.
+
+    Parameters
+    ----------
+    chip : Accelerator
+    arch : Model
+    weight_precision : str
+        bf16, fp8, fp4 or int4.
+    engine : str, optional
+        Serving engine; the platform's usual for one engine by default.
+
+    Notes
+    -----
+    From the launch scripts of the public benchmark that most measured rows come from (github.com/SemiAnalysisAI/InferenceX,
+    commit 843c625 of 2026-08-21, ``benchmarks/``), where a cache without a stated type has that of the activations:
+    TensorRT-LLM, ATOM and vLLM under 8- and 4-bit weights on Blackwell and CDNA4 state fp8. No type, hence 16 bits, have
+    INT4 weights on every chip (kimik2.5_int4_*), gpt-oss on chips without 4-bit arithmetic (gptoss_fp4_h100, _h200,
+    _mi300x, _mi325x; _h200_trt says ``auto``), and SGLang's latent attention on Hopper (dsr1_fp8_h200, glm5_fp8_h200).
+    The scripts have been so on every date on record.
+
+    Examples
+    --------
+    >>> chips, gpt = [accelerator(x) for x in ("h200-sxm", "b200-hgx")], model("gpt-oss-120b")
+    >>> [default_kv_precision(chip, gpt, "fp4") for chip in chips]
+    ['bf16', 'fp8']
+    """
+    if weight_precision not in ("fp8", "fp4"):
+        return "bf16"
+    four_bit = math.isfinite(chip.peak_fp4_flops)
+    if weight_precision == "fp4" and not four_bit and arch.native_expert_bits < 8.0:
+        return "bf16"
+    if arch.is_mla and chip.family == "hopper" and "sglang" in (engine or default_engine(chip)):
+        return "bf16"
+    return "fp8"
+
+
+def default_date() -> str:
+    """ISO date of the software where none is named: the base case's."""
+    return base_case().as_of_date
+
+
+def _day(text: str) -> Date:
+    found = _DATE.match(text.strip())
+    try:
+        if found is None:
+            raise ValueError(text)
+        return Date(int(found[1]), int(found[2] or 7), int(found[3] or (15 if found[2] else 1)))
+    except ValueError:
+        raise InputError(f"date '{text}' is not an ISO date such as 2026-11-23") from None
+
+
+def _shifted(day: Date, years: int) -> Date:
+    return day.replace(year=day.year + years, day=min(day.day, 28))
+
+
+@lru_cache(maxsize=4)
+def _span(_stamp: Stamp) -> tuple[Date, Date]:
+    days = [_day(row["date"]) for row in read_rows("measured_serving") if row["date"]]
+    return _shifted(min(days), -YEARS_BEYOND), _shifted(max(days), YEARS_BEYOND)
+
+
+def software_years(text: str) -> float:
+    """Years from 1 January 2026 to an ISO date, negative before; a month or a year alone stands for its middle.
+
+    Raises
+    ------
+    InputError
+        Not a date, or more than two years outside the dates of the measurements, where no software history is known.
+
+    Examples
+    --------
+    >>> software_years("2026-07-02")
+    0.498
+    """
+    day = _day(text)
+    first, last = _span(table_stamp("measured_serving"))
+    if not first <= day <= last:
+        raise InputError(
+            f"date '{text}' is out of range: the measurements that the software history comes from "
+            f"allow {first.isoformat()} to {last.isoformat()}"
+        )
+    return (day - Date(2026, 1, 1)).days / 365.25
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Latency limits [ms], and the factors from the medians of a front to the statistic that they bind."""
+
+    ttft_ms: float | None = None
+    tpot_ms: float | None = None
+    ttft_tail: float = 1.0
+    tpot_tail: float = 1.0
+
+    @classmethod
+    def checked(
+        cls, ttft_ms: float | None, tpot_ms: float | None, statistic: str, parameters: ServingParameters | None
+    ) -> Limits:
+        """Limits that are positive, of a statistic that is known."""
+        tpot_tail, ttft_tail = tail_factors(statistic, parameters)
+        for name, limit in (("ttft_limit_ms", ttft_ms), ("tpot_limit_ms", tpot_ms)):
+            if limit is not None and not (math.isfinite(limit) and limit > 0):
+                raise InputError(f"{name} {limit:g} is out of range: needs a positive number of milliseconds")
+        return cls(ttft_ms, tpot_ms, ttft_tail, tpot_tail)
+
+    @classmethod
+    def of_case(cls, case: Scenario) -> Limits:
+        """The limits of a scenario."""
+        return cls.checked(case.ttft_limit_ms, case.tpot_limit_ms, case.latency_statistic, None)
+
+    @property
+    def least_tok_s_per_user(self) -> float:
+        """Median speed below which the limit is missed [tok/s]; 0 without one."""
+        return 0.0 if self.tpot_ms is None else 1e3 * self.tpot_tail / self.tpot_ms
+
+    @property
+    def latest_ttft_ms(self) -> float:
+        """Median time to first token above which the limit is missed [ms]; infinite without one."""
+        return math.inf if self.ttft_ms is None else self.ttft_ms / self.ttft_tail
+
+    def excess(self, tpot_ms: FloatArray, ttft_ms: FloatArray) -> FloatArray:
+        """How far medians exceed the worse limit, as a ratio: at most 1 keeps both.
+
+        Examples
+        --------
+        >>> Limits(ttft_ms=1000.0, tpot_ms=20.0, tpot_tail=1.1).excess(np.array([10.0, 20.0]), np.array([500.0, 2000.0])).tolist()
+        [0.55, 2.0]
+        """
+        slow = np.asarray(tpot_ms) * (self.least_tok_s_per_user / 1e3)
+        return np.asarray(np.maximum(slow, np.asarray(ttft_ms) / self.latest_ttft_ms))
+
+    def keeps(self, tpot_ms: FloatArray, ttft_ms: FloatArray) -> NDArray[np.bool_]:
+        """Whether medians keep the limits."""
+        return np.asarray(self.excess(tpot_ms, ttft_ms) <= 1.0 + LIMIT_SLACK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """A checked question; :meth:`of` makes one of what a caller gives.
+
+    Examples
+    --------
+    >>> asked = Query.of("h200-sxm", "gpt-oss-120b", 1024, 1024, tpot_limit_ms=20.0)
+    >>> asked.weight, asked.engine_of("disaggregated"), asked.kv_of("aggregated")
+    ('fp4', 'dynamo-trtllm', 'bf16')
+    """
+
+    chip: Accelerator
+    arch: Model
+    isl_tokens: float
+    osl_tokens: float
+    prefix_cache_hit: float
+    limits: Limits
+    weight: str
+    kv: str | None  # None: the usual of each mode's engine
+    engine: str | None  # None: the usual of each mode
+    date: str
+    years: float  # of the software, since the start of 2026
+    mode: str | None
+    most_gpus: int
+    speculative: str | None
+    parameters: ServingParameters
+    held: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        accelerator_id: str,
+        model_id: str | Model,
+        isl_tokens: float,
+        osl_tokens: float,
+        *,
+        hold: Mapping[str, object] | None = None,
+        parameters: ServingParameters | None = None,
+        **options: Any,
+    ) -> Query:
+        """A query of the arguments of :func:`rackecon.serving.frontier.search`, with what they leave open filled in.
+
+        Raises
+        ------
+        InputError
+            Unknown name, or a value out of range.
+        """
+        given = {name: options.pop(name, None) for name in _OPTIONS}
+        if options:
+            raise unknown_name("option of a search", next(iter(options)), _OPTIONS)
+        chip = accelerator(accelerator_id)
+        arch = model_id if isinstance(model_id, Model) else model(model_id)
+        hit = float(given["prefix_cache_hit"] or 0.0)
+        weight = given["weight_precision"] or default_weight_precision(chip, arch)
+        held = {name: value for name, value in (hold or {}).items() if value is not None}
+        _check_work(arch, float(isl_tokens), float(osl_tokens), hit)
+        for kind, text, allowed in (
+            ("mode", given["mode"], MODES),
+            ("mode", held.get("mode"), MODES),
+            ("speculative", given["speculative"], METHODS),
+            ("weight_precision", weight, tuple(PRECISION_BITS)),
+            ("kv_precision", given["kv_precision"], tuple(PRECISION_BITS)),
+            ("engine", given["engine"], ENGINES),
+            *(("held quantity", name, HELD) for name in held),
+        ):
+            if text is not None and text not in allowed:
+                raise unknown_name(kind, str(text), allowed)
+        date = given["date"] or default_date()
+        return cls(
+            chip=chip,
+            arch=arch,
+            isl_tokens=float(isl_tokens),
+            osl_tokens=float(osl_tokens),
+            prefix_cache_hit=hit,
+            limits=Limits.checked(
+                given["ttft_limit_ms"], given["tpot_limit_ms"], given["latency_statistic"] or "median", parameters
+            ),
+            weight=weight,
+            kv=given["kv_precision"],
+            engine=given["engine"],
+            date=date,
+            years=software_years(date),
+            mode=str(given["mode"] or held["mode"]) if given["mode"] or held.get("mode") else None,
+            most_gpus=int(given["max_gpus"] or MOST_GPUS),
+            speculative=given["speculative"],
+            parameters=parameters or load_parameters(),
+            held=held,
+        )
+
+    @classmethod
+    def of_case(cls, accelerator_id: str, model_id: str | Model, case: Scenario, **options: Any) -> Query:
+        """The question that a scenario puts: its lengths, cache hit, limits and their statistic, and further options."""
+        return cls.of(accelerator_id, model_id, case.isl_tokens, case.osl_tokens, **{**case_options(case), **options})
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Modes to search."""
+        return MODES if self.mode is None else (self.mode,)
+
+    def engine_of(self, mode: str) -> str:
+        """Serving engine of a mode: the one given, or the platform's usual."""
+        return self.engine if self.engine is not None else default_engine(self.chip, mode)
+
+    def kv_of(self, mode: str) -> str:
+        """Cache precision of a mode: the one given, or the usual of its engine."""
+        return self.kv or default_kv_precision(self.chip, self.arch, self.weight, self.engine_of(mode))
+
+
+_OPTIONS = (
+    "prefix_cache_hit",
+    "weight_precision",
+    "kv_precision",
+    "ttft_limit_ms",
+    "tpot_limit_ms",
+    "latency_statistic",
+    "mode",
+    "engine",
+    "date",
+    "max_gpus",
+    "speculative",
+)
+
+
+def case_options(case: Scenario) -> dict[str, Any]:
+    """What a scenario says of a search beside its lengths."""
+    names = ("prefix_cache_hit", "ttft_limit_ms", "tpot_limit_ms", "latency_statistic")
+    return {name: getattr(case, name) for name in names}
+
+
+def _check_work(arch: Model, isl_tokens: float, osl_tokens: float, hit: float) -> None:
+    for name, value in (("isl_tokens", isl_tokens), ("osl_tokens", osl_tokens)):
+        if not (math.isfinite(value) and value >= 1):
+            raise InputError(f"{name} {value:g} is out of range: needs at least 1 token")
+    if not 0.0 <= hit < 1.0:
+        raise InputError(f"prefix_cache_hit {hit:g} is out of range: needs 0 to below 1")
+    longest, both = arch.max_context_tokens, isl_tokens + osl_tokens
+    if longest and both > longest * 1.05:
+        raise InputError(f"{both:,.0f} tokens exceed the {longest:,} that {arch.id} was made for")
