@@ -12,6 +12,7 @@ from rackecon.appraisal.parameters import notebooks_dir, read_parameters, valida
 from rackecon.cli import app
 from rackecon.errors import InputError
 from rackecon.press.clean import leftovers
+from rackecon.press.results import write_results
 from rackecon.press.run import report_names
 from rackecon.sweeps.sweep import sweep
 
@@ -41,7 +42,7 @@ def test_new_notebook_is_clean_declares_its_parameters_and_names_itself(notebook
     declared = read_parameters(path)
     assert validate("20_batch_size", declared, {item.name: item.default for item in declared.values()}) == []
     code = "".join("".join(cell["source"]) for cell in made["cells"])
-    assert code.count('"20_batch_size"') == 2
+    assert code.count('"20_batch_size"') == 3
     assert '"template"' not in code
 
 
@@ -58,27 +59,38 @@ def test_taken_number_is_refused(notebooks):
     assert "taken by 20_batch_size" in str(done.exception)
 
 
-def run_folder(folder, value, cell):
+def run_folder(folder, value, rows):
     folder.mkdir()
     record = {"version": "0.1.0", "notebooks": ["20_x"], "parameters": {"utilisation": value}, "data": {"prices": "aa"}}
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    markup = (
-        "<table><caption>Profit</caption><tr><th>platform</th><th>USD</th></tr>"
-        f"<tr><th>H100</th><td>{cell}</td></tr><tr><th>B200</th><td>9</td></tr></table>"
-    )
-    outputs = [{"data": {"text/html": markup}}]
-    cells = [{"outputs": outputs}, {"outputs": []}]
-    (folder / "20_x.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    if rows:
+        write_results(folder, "20_x", rows)
+
+
+def compared(first, second):
+    return CliRunner().invoke(app, ["compare", str(first), str(second)])
 
 
 def test_runs_are_compared_in_parameters_and_results(tmp_path):
-    run_folder(tmp_path / "a", 0.5, "1.5")
-    run_folder(tmp_path / "b", 0.6, "2.5")
-    done = CliRunner().invoke(app, ["compare", str(tmp_path / "a"), str(tmp_path / "b")])
+    same, lost = {"b200/profit": ("9", "USD")}, {"l40s/profit": ("", "USD")}
+    run_folder(tmp_path / "a", 0.5, same | {"h100/profit": ("1.5", "USD"), "lead": ("B200", "text")})
+    run_folder(tmp_path / "b", 0.6, same | lost | {"h100/profit": ("2.5", "USD"), "lead": ("H100", "text")})
+    done = compared(tmp_path / "a", tmp_path / "b")
     assert "utilisation: A 0.5, B 0.6" in done.output
     assert "data: 0 differ" in done.output
-    assert "results: 1 of 2 differ" in done.output
-    assert "Profit: H100, USD\n    A 1.5\n    B 2.5" in done.output
+    assert "results: 3 of 4 differ" in done.output
+    assert "20_x h100/profit\n    A 1.5 USD\n    B 2.5 USD (+66.7 %)\n" in done.output
+    assert "20_x lead\n    A B200\n    B H100\n" in done.output
+    assert "20_x l40s/profit\n    A absent\n    B none\n" in done.output
+
+
+def test_a_run_without_results_and_a_record_of_another_kind_are_one_line(tmp_path):
+    run_folder(tmp_path / "a", 0.5, {})
+    assert "no results in a/results/; run it again" in str(compared(tmp_path / "a", tmp_path / "a").exception)
+    for text in ("[]", "null", "{}", "[" * 100_000):
+        (tmp_path / "a" / "run.json").write_text(text, encoding="utf-8")
+        done = compared(tmp_path / "a", tmp_path / "a")
+        assert str(done.exception) == "a/run.json: not a run record"
 
 
 def test_sweeps_are_compared_in_points(tmp_path):

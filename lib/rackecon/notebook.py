@@ -18,7 +18,7 @@ from rackecon.appraisal.parameters import check_parameters
 from rackecon.figures.display import Html, answer, enable, note
 from rackecon.figures.results import Figure, column_figures, field_figures, publish
 from rackecon.figures.tables import ranking_table, table
-from rackecon.pages.sentences import say
+from rackecon.pages.sentences import say, told
 from rackecon.press.provenance import provenance
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "ranking_table",
     "say",
     "table",
+    "told",
 ]

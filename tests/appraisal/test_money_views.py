@@ -70,8 +70,9 @@ def test_both_vintages_of_power_stand_side_by_side(table):
     ratio = out["total_tok_s_per_mw_2026_07"] / out["total_tok_s_per_mw_2025_10"]
     assert ratio["gb200-nvl72"] == pytest.approx(2.10 / 1.87)
     assert np.isnan(ratio["tpu-v7"])
-    joules = out["drawn_joules_per_total_token"] * out["total_tok_s_per_drawn_mw"]
-    assert joules.to_numpy() == pytest.approx(1e6)
+    joules = out["drawn_joules_per_total_token"] * out["total_tok_s_per_drawn_it_mw"]
+    assert joules.to_numpy() == pytest.approx(1e6 * out["drawn_utility_kw_per_gpu"] / out["drawn_it_kw_per_gpu"])
+    assert (out["total_tok_s_per_drawn_it_mw"] >= out["total_tok_s_per_mw_2026_07"]).all()
 
 
 def test_cash_flow_sums_to_the_rows_present_value(table):

@@ -14,14 +14,14 @@ from conftest import ARGUMENTS, REPORTS
 from playwright.sync_api import Browser, Page, sync_playwright
 
 KINDS = {"light": ("light", 1280), "dark": ("dark", 1280), "phone": ("light", 390), "print": ("light", 1280)}
-DRAWN = "!document.querySelector('figure.chart') || document.documentElement.dataset.charts === 'drawn'"
+DRAWN = "html:not(:has(figure.chart)), html[data-charts=drawn]"
 
 
 def opened(browser: Browser, path: Path, scheme: str, width: int) -> Page:
     """The page with every chart drawn and its ribbons filled."""
     page = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": width, "height": 844}).new_page()
     page.goto(path.as_uri())
-    page.wait_for_function(DRAWN, timeout=20000)
+    page.wait_for_selector(DRAWN, state="attached", timeout=20000)
     page.wait_for_timeout(500)
     return page
 

@@ -9,9 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import REPORTS, page_names
 from playwright.sync_api import Browser, Page
 
-DRAWN = (
-    "document.querySelectorAll('figure.chart').length === document.querySelectorAll('figure.chart[data-drawn]').length"
-)
+DRAWN = "html:not(:has(figure.chart)), html[data-charts=drawn]"
 WIDE = (
     "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1)"
     ".map(e => e.getAttribute('aria-label'))"
@@ -27,7 +25,7 @@ def opened(browser: Browser, name: str, scheme: str, width: int) -> tuple[Page, 
     page.on("pageerror", lambda e: faults.append(str(e)))
     page.on("request", lambda r: faults.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None)
     page.goto((REPORTS / name).as_uri())
-    page.wait_for_function(DRAWN, timeout=15000)
+    page.wait_for_selector(DRAWN, state="attached", timeout=15000)
     return page, faults
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import pytest
 
@@ -62,9 +63,7 @@ def test_a_dry_run_writes_nowhere(own, moved):
 
 def test_shipped_data_are_written_only_on_request_and_without_own_rows(own, moved, tmp_path, monkeypatch):
     copy = tmp_path / "data"
-    copy.mkdir()
-    for path in data_dir().iterdir():
-        (copy / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(data_dir(), copy)
     monkeypatch.setenv("RACKECON_DATA", str(copy))
     before = digests()
     own.mkdir()

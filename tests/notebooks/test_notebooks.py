@@ -51,6 +51,7 @@ def test_every_source_has_its_report():
     assert [path.stem for path in REPORTS] == report_names()
     for path in REPORTS:
         assert path.with_suffix(".html").is_file()
+        assert (path.parent / "results" / f"{path.stem}.csv").is_file()
     assert (ROOT / "reports" / "index.html").is_file()
 
 
@@ -99,6 +100,7 @@ def test_rebuilding_gives_identical_files(tmp_path):
                 *(ROOT / "reports").glob("*.html"),
                 *(ROOT / "reports" / "assets").iterdir(),
                 *(ROOT / "reports" / "api").iterdir(),
+                *(ROOT / "reports" / "results").iterdir(),
             )
         )
         if (target / path.relative_to(ROOT / "reports")).read_bytes() != path.read_bytes()

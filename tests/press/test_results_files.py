@@ -38,7 +38,8 @@ def test_a_key_twice_and_anothers_results_are_faults():
 
 
 def test_the_page_does_not_show_them():
-    assert "20_x" not in render_page(notebook(publish(NAME, B)), "", []).split('<main id="main">')[1].split("<nav")[0]
+    page = render_page(notebook(publish(NAME, B)), NAME, [])
+    assert "results" not in page.split('<main id="main">')[1].split("<nav")[0]
 
 
 @pytest.mark.parametrize(

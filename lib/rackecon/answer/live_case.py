@@ -265,13 +265,12 @@ def money_fronts(
 
 def _fronts(accelerators: Sequence[str], model: str, case: Scenario, **overrides: Any) -> dict[str, Any]:
     """Speed, total rate, IT power drawn per GPU and mode along each front."""
-    assume = assumptions(**overrides)
     out: dict[str, Any] = {}
     for key, mine in money_fronts(accelerators, model, case, **overrides).items():
         if isinstance(mine, str):
             out[key] = {"why": mine}
             continue
-        it_kw = mine["drawn_kw_per_gpu"] / assume.pue
+        it_kw = mine["drawn_it_kw_per_gpu"]
         out[key] = {
             "s": [tidy(float(x), 5) for x in mine["tok_s_per_user"]],
             "t": [tidy(float(x), 5) for x in mine["total_tok_s_per_gpu"]],

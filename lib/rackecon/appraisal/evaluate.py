@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import ROI_KIND, TOKEN_COUNTING, cards_for, platforms_for, with_money, with_returns
+from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.revenue import PriceCard
 from rackecon.words import number
@@ -61,7 +61,7 @@ def _search(accelerator: str, model: str, scenario: Scenario, options: Mapping[s
         return frontier_search(*where, **settings)
 
 
-@lru_cache(maxsize=2048)
+@by_data(2048)
 def _cached_search(
     accelerator: str, model: str, isl_tokens: int, osl_tokens: int, settings: tuple[tuple[str, Any], ...]
 ) -> Any:
@@ -88,6 +88,7 @@ def _limit_reason(scenario: Scenario) -> str:
     return f"no layout reaches {' and '.join(limits)}" if limits else "no layout found"
 
 
+@one_state()
 def evaluate(
     accelerators: Iterable[str],
     models: Iterable[str],

@@ -13,13 +13,14 @@ import numpy as np
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
-from rackecon.economics.cost import UNSOLD, CostRecord, implied_investment, select_cost
+from rackecon.economics.cost import implied_investment, select_cost
 from rackecon.economics.cost_table import ownership_split
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
 from rackecon.economics.power_table import all_in_kw, draw_curve
 from rackecon.economics.price_table import price_card, speed_tiers
 from rackecon.economics.racks import rack_units
+from rackecon.economics.records import UNSOLD, CostRecord
 from rackecon.economics.returns import returns
 from rackecon.economics.revenue import PriceCard, speed_premium
 from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
@@ -135,11 +136,10 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
     for key in accelerators:
         part = catalog.accelerator(key)
         record, reason, invested, running, residual = _cost_of(key, assume)
-        kw = all_in_kw(key, assume.power_vintage)
+        kw, it_kw = all_in_kw(key, assume.power_vintage), all_in_kw(key)
         rack = racks.get(key)
         gpus = float(rack.gpus_per_rack) if rack is not None else np.nan
-        it_kw = float(rack.rack_it_kw) if rack is not None else np.nan
-        position = float(rack_units(gpus, it_kw, 1.0).gpus_per_position) if rack is not None else np.nan
+        units = rack_units(gpus, kw)
         out[key] = Platform(
             accelerator=key,
             label=part.label,
@@ -149,12 +149,12 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
             running_usd_per_gpu_hour=running,
             residual_usd_per_gpu=residual,
             kw_per_gpu=kw,
-            it_kw_per_gpu=all_in_kw(key),
+            it_kw_per_gpu=it_kw,
             tdp_w=float(part.tdp_w),
             gpus_per_rack=gpus,
-            gpus_per_mw=1000.0 / kw,
-            gpus_per_position=position,
-            rack_it_kw=it_kw,
+            gpus_per_mw=float(units.gpus_per_mw),
+            gpus_per_position=float(units.gpus_per_position),
+            rack_it_kw=it_kw * gpus,
             rack_grade=str(rack.grade) if rack is not None else "no rack layout",
         )
     return out
@@ -278,8 +278,8 @@ def with_money(
     )
     new["allocation_rule"] = phase.rule
     drawn = drawn_it * assume.pue
-    new["drawn_kw_per_gpu"] = drawn
-    new["provisioned_kw_per_gpu"] = fact("kw_per_gpu")
+    new["drawn_it_kw_per_gpu"], new["drawn_utility_kw_per_gpu"] = drawn_it, drawn
+    new["provisioned_it_kw_per_gpu"], new["provisioned_utility_kw_per_gpu"] = it_kw, it_kw * assume.pue
     energy = energy_cost_usd_per_gpu_hour(np.nan_to_num(drawn), assume.electricity_usd_per_kwh)
     new["energy_usd_per_gpu_hour"] = np.where(np.isnan(drawn), np.nan, energy)
     new["energy_share_of_cost"] = new["energy_usd_per_gpu_hour"] / cost

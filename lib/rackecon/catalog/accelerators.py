@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
+from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import Stamp, read_rows, table_stamp
+from rackecon.catalog.paths import OWN_SOURCE, read_rows
 from rackecon.errors import unknown_name
 from rackecon.units import GB_BYTES, GIB_BYTES
 
@@ -75,11 +75,11 @@ class Rack:
 
 def accelerators() -> dict[str, Accelerator]:
     """All accelerators by id, in the table's order."""
-    return dict(_accelerators(table_stamp("accelerators")))
+    return dict(_accelerators())
 
 
-@lru_cache(maxsize=8)
-def _accelerators(_stamp: Stamp) -> dict[str, Accelerator]:
+@by_data(1, "accelerators")
+def _accelerators() -> dict[str, Accelerator]:
     found: dict[str, Accelerator] = {}
     for index, cells in enumerate(read_rows("accelerators"), start=2):
         row = Row("accelerators", index, cells)
@@ -142,7 +142,7 @@ def racks() -> dict[str, Rack]:
             rack_it_kw=row.number("rack_it_kw"),
             layout=row.text("layout"),
             source_id=row.text("source_id"),
-            grade=row.text("grade"),
+            grade=("own row, " if row.text("source_id") == OWN_SOURCE else "") + row.text("grade"),
         )
     return found
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from rackecon.catalog import architecture
+from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import Stamp, read_rows, table_stamp
+from rackecon.catalog.paths import read_rows
 from rackecon.errors import unknown_name
 
 __all__ = ["Model", "model", "models"]
@@ -133,11 +133,11 @@ def model_from_row(row: Row) -> Model:
 
 def models() -> dict[str, Model]:
     """All models by id, in the table's order."""
-    return dict(_models(table_stamp("models")))
+    return dict(_models())
 
 
-@lru_cache(maxsize=8)
-def _models(_stamp: Stamp) -> dict[str, Model]:
+@by_data(1, "models")
+def _models() -> dict[str, Model]:
     rows = (Row("models", index, cells) for index, cells in enumerate(read_rows("models"), start=2))
     return {row.text("id"): model_from_row(row) for row in rows}
 

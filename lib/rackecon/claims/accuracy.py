@@ -10,15 +10,14 @@ from __future__ import annotations
 import csv
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from rackecon import catalog
+from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import Stamp, table_stamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,8 +136,8 @@ def write_scales(as_of: str, folder: Path) -> None:
     os.replace(spare, path)
 
 
-@lru_cache(maxsize=4)
-def _scales(_stamp: Stamp) -> dict[str, FrontScale]:
+@by_data(1, "claim_scales")
+def _scales() -> dict[str, FrontScale]:
     found = {}
     for line, cells in enumerate(catalog.read_rows("claim_scales"), start=2):
         row = Row("claim_scales", line, cells)
@@ -154,7 +153,7 @@ def front_scale(accelerator: str, model: str, speculative: str) -> FrontScale:
 
     Its own where enough points are published, else its family's for that model, else the model's, else all.
     """
-    table = _scales(table_stamp("claim_scales"))
+    table = _scales()
     kind = "none" if speculative == "none" else "mtp"
     family = catalog.accelerator(accelerator).family
     names = (f"{accelerator} {model} {kind}", f"{family} {model} {kind}", f"{model} {kind}")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 
-from rackecon.catalog.paths import Stamp, table_stamp
+from rackecon.catalog.cached import by_data
 from rackecon.claims.evidence import Reading, measured_front, peak_rows
 from rackecon.claims.model import Points, cases, evaluate, side
 from rackecon.claims.records import Claim, claims, source
@@ -96,11 +95,11 @@ def assess(claim: Claim) -> Assessment:
 
 def assess_all() -> list[Assessment]:
     """Every claim of data/claims.csv, in file order; worked out once for the tables as they are."""
-    return list(_assessed((table_stamp("claim_scales"), table_stamp("serving_parameters"), table_stamp("claims"))))
+    return list(_assessed())
 
 
-@lru_cache(maxsize=1)
-def _assessed(_stamps: tuple[Stamp, ...]) -> tuple[Assessment, ...]:
+@by_data(1)
+def _assessed() -> tuple[Assessment, ...]:
     return tuple(assess(one) for one in claims().values())
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rackecon import catalog
-from rackecon.catalog.paths import table_path
+from rackecon.catalog.cached import by_data
 from rackecon.economics.checks import FloatArray
 
 if TYPE_CHECKING:
@@ -80,8 +79,8 @@ class MeasuredFront:
 EMPTY: Final = MeasuredFront(np.array([]), np.array([]), (), math.nan, math.nan, 0)
 
 
-@lru_cache(maxsize=4)
-def _frames(_path: str, _stamp: int) -> dict[Hashable, pd.DataFrame]:
+@by_data(1, "measured_serving", "measured_flags")
+def _frames() -> dict[Hashable, pd.DataFrame]:
     import pandas as pd
 
     frame = catalog.table("measured_serving")
@@ -94,9 +93,8 @@ def _frames(_path: str, _stamp: int) -> dict[Hashable, pd.DataFrame]:
 
 
 def _frame(accelerator: str, model: str, workload: str, weight_precision: str) -> pd.DataFrame | None:
-    path = table_path("measured_serving")
     isl, osl = (int(x) for x in workload.split("/"))
-    return _frames(str(path), path.stat().st_mtime_ns).get((accelerator, model, weight_precision, isl, osl))
+    return _frames().get((accelerator, model, weight_precision, isl, osl))
 
 
 def measured_front(

@@ -11,12 +11,12 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from rackecon import catalog
+from rackecon.catalog.cached import by_data
 from rackecon.claims import arithmetic
 from rackecon.claims.accuracy import FrontScale, front_scale
 from rackecon.claims.evidence import MeasuredFront, measured_front, peak_rows
@@ -137,7 +137,7 @@ def cases(claim: Claim) -> list[dict[str, str]]:
     return out
 
 
-@lru_cache(maxsize=512)
+@by_data(512)
 def _front(
     accelerator: str, model: str, workload: str, precision: str, speculative: str, date: str, hit: float
 ) -> Frontier:

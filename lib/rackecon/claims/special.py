@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
 from rackecon import catalog
+from rackecon.catalog.cached import by_data
 from rackecon.claims import arithmetic, model
 from rackecon.claims.evidence import software_gains
 from rackecon.claims.records import Claim
@@ -30,7 +30,7 @@ ROUNDING_TOKENS: Final = 0.5e9
 Columns = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 
 
-@lru_cache(maxsize=64)
+@by_data(64)
 def blended_range(model_id: str, workload: str, date: str) -> dict[str, float]:
     """Cheapest, median and dearest standard listing at a date, per million total tokens of a workload [USD/Mtok]."""
     isl, osl = (float(x) for x in workload.split("/"))
@@ -80,7 +80,7 @@ def _fastest(claim: Claim, case: Mapping[str, str]) -> Columns:
     return speed, np.ones(1), speed, speed * low, speed * high
 
 
-@lru_cache(maxsize=4)
+@by_data(4)
 def gain_range(days: float, layout: str) -> tuple[float, float]:
     """Gains of public repeats: 90 % interval at the same layout, lowest and highest where the layout is open."""
     found = software_gains(days, same_layout=layout == SAME_LAYOUT)
@@ -116,7 +116,7 @@ class FleetDay:
     usd_per_gpu_hour: float
 
 
-@lru_cache(maxsize=1)
+@by_data(1)
 def fleet_day() -> FleetDay:
     """DeepSeek's published day, from data/utilization.csv."""
     rows = {r["item"]: r for r in catalog.read_rows("utilization")}

@@ -13,7 +13,9 @@ SHORT = 110
 
 
 def compare(
-    run_a: Annotated[str, typer.Argument(help="Name or folder of a run, or a sweep's .parquet.")],
+    run_a: Annotated[
+        str, typer.Argument(help="Name or folder of a run, reports for the report itself, or a sweep's .parquet.")
+    ],
     run_b: Annotated[str, typer.Argument(help="The other one.")],
     most: Annotated[int, typer.Option("--most", min=1, help="Results shown.")] = 60,
 ) -> None:
@@ -27,15 +29,16 @@ def compare(
     if any(sweeps):
         raise InputError("a run compares with a run, a sweep with a sweep")
     from rackecon.press.compare import differences
+    from rackecon.press.record import read_record, run_results
     from rackecon.press.run import reports_dir
-    from rackecon.press.run_results import load_run
 
-    (first, found_a), (second, found_b) = (load_run(reports_dir() / "runs", name) for name in (run_a, run_b))
-    _record(first, second)
+    runs = reports_dir() / "runs"
+    _record(read_record(runs, run_a), read_record(runs, run_b))
+    found_a, found_b = run_results(runs, run_a), run_results(runs, run_b)
     changed = differences(found_a, found_b)
     typer.echo(f"results: {len(changed)} of {len(found_a.keys() | found_b.keys())} differ")
     for name, (a, b) in list(changed.items())[:most]:
-        typer.echo(f"  {name}\n    A {_short(a)}\n    B {_short(b)}")
+        typer.echo(f"  {name}\n    A {_result(a)}\n    B {_result(b)}{_change(a, b)}")
     if len(changed) > most:
         typer.echo(f"  and {len(changed) - most} more (--most)")
 
@@ -43,6 +46,23 @@ def compare(
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
+
+
+def _result(row: Any) -> str:
+    """Value and unit of a result; a run that does not have it says so."""
+    if isinstance(row, str):
+        return row
+    value, unit = row
+    return _short(value or "none") + ("" if unit in ("-", "text") or not value else f" {unit}")
+
+
+def _change(a: Any, b: Any) -> str:
+    """By how much of the first the second differs, where both are numbers."""
+    try:
+        before, after = float(a[0]), float(b[0])
+    except ValueError:
+        return ""
+    return f" ({100 * (after / before - 1):+.3g} %)" if before else ""
 
 
 def _record(first: dict[str, Any], second: dict[str, Any]) -> None:

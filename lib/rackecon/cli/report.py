@@ -26,16 +26,9 @@ def _value(text: str) -> Any:
 def _given(pairs: list[tuple[str, str]], file: Path | None) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if file is not None:
-        import yaml
+        from rackecon.catalog.text_file import read_text, yaml_of
 
-        if file.is_file() and file.stat().st_size > LARGEST_BYTES:
-            raise InputError(
-                f"{file.name}: {file.stat().st_size:,} bytes is more than parameters may have ({LARGEST_BYTES:,})"
-            )
-        try:
-            loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-            raise InputError(f"{file.name}: cannot be read as YAML: {error}") from None
+        loaded = yaml_of(file.name, read_text(file, largest=LARGEST_BYTES))
         if not isinstance(loaded, dict):
             raise InputError(f"{file.name}: needs lines such as isl_tokens: 8192")
         out.update(loaded)
@@ -87,12 +80,13 @@ def report(
 
     outcomes = run_reports(chosen or report_names(), given, target, jobs, tell)
     failed = [outcome for outcome in outcomes if outcome.fault]
-    if name:
+    good = [outcome.name for outcome in outcomes if not outcome.fault]
+    if name or good == report_names():  # the report's own record is of the whole of it
         from rackecon.press.record import write_record
 
-        write_record(target, [outcome.name for outcome in outcomes if not outcome.fault], given)
+        write_record(target, good, given)
     if standalone:
-        from rackecon.press.site import standalone_page
+        from rackecon.press.frame import standalone_page
 
         folder = target / "standalone"
         folder.mkdir(exist_ok=True)

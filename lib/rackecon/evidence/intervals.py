@@ -6,14 +6,13 @@ have been measured, from leave-one-out residuals where one of them has not.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rackecon import catalog
+from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import Stamp, table_stamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +28,8 @@ RATES = {
 }
 
 
-@lru_cache(maxsize=4)
-def _scales(_stamp: Stamp) -> dict[tuple[str, str], tuple[float, float]]:
+@by_data(1, "residual_scales")
+def _table() -> dict[tuple[str, str], tuple[float, float]]:
     found = {}
     for line, cells in enumerate(catalog.read_rows("residual_scales"), start=2):
         row = Row("residual_scales", line, cells)
@@ -38,11 +37,7 @@ def _scales(_stamp: Stamp) -> dict[tuple[str, str], tuple[float, float]]:
     return found
 
 
-def _table() -> dict[tuple[str, str], tuple[float, float]]:
-    return _scales(table_stamp("residual_scales"))
-
-
-@lru_cache(maxsize=1)
+@by_data(1, "measured_serving")
 def measured_pairs() -> tuple[frozenset[str], frozenset[str]]:
     """Accelerators and models that have measured serving rows."""
     rows = catalog.read_rows("measured_serving")

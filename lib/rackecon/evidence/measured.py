@@ -7,13 +7,13 @@ silence and broken rows stay in every total.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.catalog.cached import by_data
 from rackecon.serving.points import LENGTH_FACTOR, Points
 from rackecon.serving.predict import Prepared, prepare
 
@@ -92,7 +92,7 @@ class Evidence:
         return len(self.frame)
 
 
-@lru_cache(maxsize=2)
+@by_data(2)
 def load_evidence() -> Evidence:
     """All measured serving rows with a layout: those with concurrency, and the throughput-only tables.
 

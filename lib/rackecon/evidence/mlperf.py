@@ -10,12 +10,12 @@ out (:func:`software_readings`).
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rackecon import catalog
+from rackecon.catalog.cached import by_data
 from rackecon.errors import InputError, unknown_name
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.corrections import without_history
@@ -100,7 +100,7 @@ def _predicted(row: pd.Series, date: str | None, parameters: ServingParameters) 
     return float("nan") if best is None else float(best["output_tok_s_per_gpu"])
 
 
-@lru_cache(maxsize=len(SOFTWARE) + 1)
+@by_data(len(SOFTWARE) + 1)
 def _scored(software: str, first_guess: bool = False) -> pd.DataFrame:
     used = load_parameters() if software != "no history" else without_history(load_parameters())
     table = _scored(software).copy() if first_guess else best_submissions()

@@ -6,14 +6,17 @@ import base64
 import html
 import io
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from rackecon.figures.results import RESULTS_MIME, Figure, result_rows
 from rackecon.figures.theme import base_config
 
-__all__ = ["ANSWER", "Html", "answer", "chart_bundle", "enable", "fluid", "note"]
+__all__ = ["ANSWER", "NO_EQUATIONS", "Html", "answer", "chart_bundle", "embedded", "enable", "fluid", "note"]
 
+NO_EQUATIONS: Final = '<div class="mathjax_ignore">'
+"""What output stands in, in a notebook: between two dollar signs JupyterLab would set an equation, and ours are money."""
 ANSWER: Final = "answer"
 """Key under which a page's answer is published."""
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
@@ -32,7 +35,7 @@ class Html:
         return self.markup
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        shown: dict[str, Any] = {"text/html": self.markup, "text/plain": self.text}
+        shown: dict[str, Any] = {"text/html": f"{NO_EQUATIONS}{self.markup}</div>", "text/plain": self.text}
         return shown | ({RESULTS_MIME: {"results": self.rows}} if self.rows else {})
 
     def __repr__(self) -> str:
@@ -55,6 +58,35 @@ def chart_bundle(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     text = str(spec.get("description") or _title(spec))
     fixed = spec | {"width": FIXED_WIDTH} if spec.get("width") == CONTAINER else spec
     return {VEGALITE_MIME: fixed, "image/png": _png(fixed), "text/plain": f"<chart: {text}>"}, {}
+
+
+def embedded(data: Any) -> str:
+    """JSON for a script element, the same bytes each time: no sign in it can end the element or begin a comment.
+
+    A number that is not finite, for which JSON has no sign, is null.
+
+    Examples
+    --------
+    >>> embedded({"name": "</script>", "gpus": float("nan")})
+    '{"gpus":null,"name":"\\\\u003c/script>"}'
+    """
+    try:
+        text = _compact(data)
+    except ValueError:
+        text = _compact(_finite(data))
+    return text.replace("<", "\\u003c")
+
+
+def _compact(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def fluid(spec: dict[str, Any]) -> dict[str, Any]:

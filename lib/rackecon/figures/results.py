@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["RESULTS_MIME", "Figure", "Results", "column_figures", "field_figures", "publish", "result_rows"]
 
 RESULTS_MIME: Final = "application/vnd.rackecon.results+json"
-KEY: Final = re.compile(r"[a-z0-9][\w.:+/-]*(?: [\w.:+/-]+)*", re.ASCII)
+ODD: Final = re.compile(r"[^\w.:+/ -]+", re.ASCII)
+KEY: Final = re.compile(r"[A-Za-z0-9][\w.:+/-]*(?: [\w.:+/-]+)*", re.ASCII)
 
 Value = float | int | str | bool | None
 
@@ -37,7 +38,7 @@ class Figure:
     Raises
     ------
     ValueError
-        A key of other signs than lower case first, then letters, digits, single spaces and ``_ . : / + -``.
+        A key of other signs than letters, digits, single spaces and ``_ . : / + -``.
 
     Examples
     --------
@@ -133,7 +134,7 @@ def publish(page: str, *figures: Figure | Iterable[Figure]) -> Results:
 
 
 def column_figures(frame: pd.DataFrame, by: Sequence[str], units: Mapping[str, str], under: str = "") -> list[Figure]:
-    """Cells of a table as results: the key is the row's names, then the column's.
+    """Cells of a table as results: the key is the row's names, without signs that a key cannot have, then the column's.
 
     Parameters
     ----------
@@ -155,10 +156,14 @@ def column_figures(frame: pd.DataFrame, by: Sequence[str], units: Mapping[str, s
     """
     start = [under] if under else []
     return [
-        Figure("/".join([*start, *(str(row[name]) for name in by), column]), row[column], unit)
+        Figure("/".join([*start, *(_part(row[name]) for name in by), column]), row[column], unit)
         for row in frame.to_dict("records")
         for column, unit in units.items()
     ]
+
+
+def _part(name: object) -> str:
+    return " ".join(ODD.sub(" ", str(name)).split()) or "-"
 
 
 def field_figures(result: object, units: Mapping[str, str], under: str = "") -> list[Figure]:

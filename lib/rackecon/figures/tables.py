@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.display import Html
+from rackecon.figures.theme import swatch
 from rackecon.words import number
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def ranking_table(
     head += "".join(f'<th scope="col" class="n">{html.escape(title)}</th>' for title, _ in more.values())
     rows = []
     for record in frame.to_dict("records"):
-        name = f'<th scope="row" style="--swatch:var(--p-{record["accelerator"]})">{html.escape(str(record["platform"]))}</th>'
+        name = f'<th scope="row" style="--swatch:{swatch(str(record["accelerator"]))}">{html.escape(str(record["platform"]))}</th>'
         value = record[metric]
         if value != value or value is None:
             rows.append(

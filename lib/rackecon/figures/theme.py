@@ -8,11 +8,13 @@ __all__ = [
     "ACCENT",
     "BAD",
     "GREY",
+    "OTHER",
     "PLATFORM_DARK",
     "PLATFORM_LIGHT",
     "base_config",
     "platform_colours",
     "platform_dashes",
+    "swatch",
 ]
 
 GREY: Final = "#8b94a1"
@@ -53,6 +55,7 @@ FAMILY: Final = {
     "tpu-v6e": "tpu-v7",
     "trainium2": "trainium3",
 }
+OTHER: Final = "other"
 DASHED: Final = ("h100-sxm", "h200-sxm")
 FONT: Final = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -66,6 +69,17 @@ def platform_colours(accelerators: list[str]) -> list[str]:
     ['#25a5a5', '#9e411b']
     """
     return [PLATFORM_LIGHT.get(FAMILY.get(name, name), GREY) for name in accelerators]
+
+
+def swatch(accelerator: str) -> str:
+    """Value of a style that gives a platform's colour in either theme; one that has none of its own is grey.
+
+    Examples
+    --------
+    >>> swatch("mi300x"), swatch('mine" onload="')
+    ('var(--p-mi300x)', 'var(--p-other)')
+    """
+    return f"var(--p-{accelerator if accelerator in PLATFORM_LIGHT or accelerator in FAMILY else OTHER})"
 
 
 def platform_dashes(accelerators: list[str]) -> list[list[int]]:

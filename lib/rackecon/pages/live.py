@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,8 @@ from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.measures import MEASURES
 from rackecon.errors import InputError
-from rackecon.figures.display import Html
+from rackecon.figures.display import Html, embedded
+from rackecon.figures.theme import swatch
 from rackecon.pages.live_figures import shade_key
 
 __all__ = ["live_block", "slider_ends"]
@@ -80,7 +80,6 @@ def live_block(data: Mapping[str, Any]) -> Html:
         for key in SHOWN
     )
     heads = "".join(f'<th scope="col" class="c{i} {kind}">{name}</th>' for i, (name, kind) in enumerate(HEADS))
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).replace("</", "<\\/")
     markup = (
         '<section id="live" hidden aria-label="Change an assumption"><div class="live-head">'
         '<p class="live-verdict"></p><p class="live-changed"></p></div><p class="sr live-spoken" role="status"></p>'
@@ -97,7 +96,7 @@ def live_block(data: Mapping[str, Any]) -> Html:
         '<button type="button" class="live-mill">Copy as papermill</button></div>'
         '<p class="live-rerun">Rerun with these values: <code class="live-command"></code> or '
         '<code class="live-papermill"></code></p><p class="live-used"></p></section>'
-        f'<script type="application/json" id="live-data">{text}</script>'
+        f'<script type="application/json" id="live-data">{embedded(body)}</script>'
     )
     return Html(markup, "<live controls>")
 
@@ -112,6 +111,7 @@ def _words(data: Mapping[str, Any]) -> dict[str, Any]:
         "scenarios": list(data["scenarios"]),
     }
     return {
+        "platforms": [p | {"swatch": swatch(str(p["id"]))} for p in data["platforms"]],
         "names": MENUS | {item.key: _inside(item.label) for item in SLIDERS},
         "units": {item.key: item.unit for item in SLIDERS},
         "per": {key: MEASURES[key].yearly for key in SHOWN},

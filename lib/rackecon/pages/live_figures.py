@@ -19,7 +19,7 @@ from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, PRICES, SHARES, Cell
 from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.lines import spread
-from rackecon.figures.theme import platform_dashes
+from rackecon.figures.theme import platform_dashes, swatch
 from rackecon.words import money, number, percent
 
 __all__ = ["map_figure", "shade_key", "speed_figure"]
@@ -135,16 +135,16 @@ def speed_figure(
                 (f"V{y(profit):g}" if i else "") + f"H{x(upto):g}" for i, (upto, profit) in enumerate(line)
             )
             start = f"M-2 {_tenth(tops[key]):g}L0 {y(line[0][1]):g}"
-        colour = f"stroke:var(--p-{key})"
+        colour = f"stroke:{swatch(key)}"
         broken = f' stroke-dasharray="{dash[0]} {dash[1]}"' if dash[1] else ""
         paths.append(
-            f'<path data-line="{key}" style="{colour}"{broken} d="{way}"/><path class="hair" data-hair="{key}" style="{colour}" d="{start}"/>'
+            f'<path data-line="" style="{colour}"{broken} d="{way}"/><path class="hair" data-hair="" style="{colour}" d="{start}"/>'
         )
         name = html.escape(labels[key])
-        names.append(f'<span data-name="{key}"{_place(top=tops.get(key))}>{name}</span>')
+        names.append(f'<span data-name=""{_place(top=tops.get(key))}>{name}</span>')
         value = _at(line, speed)
         spot = _place(colour=key, left=None if value is None else x(speed), top=None if value is None else y(value))
-        names.append(f'<i class="dot" data-dot="{key}"{spot}></i>')
+        names.append(f'<i class="dot" data-dot=""{spot}></i>')
     grid = "".join(
         f'<span class="{"" if mark else "zero"}" style="top:{y(mark):g}%"><b>{_axis(_amount(mark, measure))}</b></span>'
         for mark in marks
@@ -168,10 +168,10 @@ def speed_figure(
 
 def _place(colour: str = "", **shares: float | None) -> str:
     """Style of an element placed in a chart; hidden where it has no place."""
-    swatch = f"--swatch:var(--p-{colour});" if colour else ""
+    ink = f"--swatch:{swatch(colour)};" if colour else ""
     if any(value is None for value in shares.values()):
-        return f' style="{swatch}" hidden' if swatch else " hidden"
-    return f' style="{swatch}{";".join(f"{side}:{_tenth(float(v or 0.0)):g}%" for side, v in shares.items())}"'
+        return f' style="{ink}" hidden' if ink else " hidden"
+    return f' style="{ink}{";".join(f"{side}:{_tenth(float(v or 0.0)):g}%" for side, v in shares.items())}"'
 
 
 def speed_finding(found: Sequence[tuple[float, str]], labels: Mapping[str, str], speed: float) -> str:
@@ -256,7 +256,7 @@ def _height(price: float) -> float:
 
 def _cells(row: Sequence[Cell]) -> str:
     return "".join(
-        f'<i class="{kind}" style="--swatch:var(--p-{leader});flex-grow:{len(list(cells))}"></i>'
+        f'<i class="{kind}" style="{"" if kind == "none" else f"--swatch:{swatch(leader)};"}flex-grow:{len(list(cells))}"></i>'
         for (leader, kind), cells in itertools.groupby(row, key=lambda cell: (cell.leader, cell.kind))
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.answer.deciding import Deciding
@@ -14,25 +14,25 @@ from rackecon.answer.summary import Summary
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.intervals import measured_pairs
 from rackecon.figures import charts
-from rackecon.figures.display import Html
+from rackecon.figures.display import ANSWER, Html, note
+from rackecon.figures.results import Figure, column_figures
 from rackecon.figures.tables import ranking_table, table
 from rackecon.pages.live import slider_ends
 from rackecon.pages.live_figures import map_figure, speed_figure
-from rackecon.words import join_words, money, number, percent, years_text
+from rackecon.pages.sentences import say
+from rackecon.words import money, number, percent, years_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.catalog import Scenario
+    from rackecon.economics.money_step import MoneyStep
     from rackecon.economics.revenue import PriceCard
 
-UNDECIDED = ("too close to call", "nobody earns", "no result")
-VERDICT_WORDS = {
-    "decided": "The leader comes first in at least 80 of 100 simulated cases in",
-    "too close to call": "Too close to call, the leader first in under 80 of 100 simulated cases, in",
-    "nobody earns": "Nobody earns in",
-    "no result": "Nothing is served in",
-}
+PAGE: Final = "00_executive_summary"
+UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
+DRAWN: Final = {"rack": "USD/a", "mw": "USD/a", "usd": "1/a", "position": "USD/a"}
+"""Unit of each measure's profit."""
 
 __all__ = [
     "accuracy_table",
@@ -44,10 +44,13 @@ __all__ = [
     "grid_words",
     "headline",
     "lead_chart",
+    "leader",
+    "money_text",
     "price_table",
     "rack_words",
     "ranking",
     "speed_chart",
+    "summary_figures",
     "swings",
     "three_measures",
     "trust",
@@ -62,7 +65,48 @@ def headline(story: Summary) -> Html:
         f'<p class="answer"><strong>{html.escape(story.headline)}.</strong> {html.escape(" ".join(story.sentences))}</p>'
         f'<p class="kicker">The case: {html.escape(story.basis)}.</p>'
     )
-    return Html(markup, text)
+    return Html(markup, text, [Figure(ANSWER, text, "text")])
+
+
+def leader(story: Summary, measure: str) -> pd.Series | None:
+    """The operating point of the platform that comes first on a measure; none where nothing is served."""
+    known = story.rankings[measure].dropna(subset=["value"])
+    return None if known.empty else story.table[story.table["accelerator"] == known["accelerator"].iloc[0]].iloc[0]
+
+
+def money_text(first: pd.Series, step: MoneyStep) -> str:
+    """The money of one GPU-hour, and of a rack-year, in words."""
+    hour = {name: float(getattr(step, f"{name}_usd_per_gpu_hour")) for name in ("revenue", "cost", "profit")}
+    racks = first[["gpus_per_rack", "profit_usd_per_rack_year"]].astype(float).to_dict()
+    return say(PAGE, "money", platform=str(first["platform"]), **hour, **racks)
+
+
+def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding], measure: str) -> list[Figure]:
+    """The results of the page: every ranking, the matrix, what decides."""
+    made: list[Figure] = []
+    for key, ranked in story.rankings.items():
+        units = dict.fromkeys(("value", "value_low", "value_high"), DRAWN[key]) | {"win_share": "-"}
+        made += column_figures(ranked, ["accelerator"], units, f"profit/{key}")
+        made.append(Figure(f"profit/{key}/verdict", str(ranked["verdict"].iloc[0]), "text"))
+    point = {
+        "total_tok_s_per_gpu": "tok/s",
+        "tok_s_per_user": "tok/s",
+        "cost_usd_per_gpu_hour": "USD/h",
+        "cost_usd_per_mtok_total": "USD/Mtok",
+        "gross_margin": "-",
+        "payback_years": "a",
+        "layout": "text",
+    }
+    there = {name: unit for name, unit in point.items() if name in story.table}
+    made += column_figures(story.table, ["accelerator"], there, "point")
+    cells = {"profit_usd_per_mw_year": "USD/a", "break_even_output_usd_per_mtok": "USD/Mtok", "verdict": "text"}
+    made += column_figures(grid, ["model", "scenario", "accelerator"], cells, "grid")
+    made += [Figure(f"deciding/{item.name}/swing", item.swing_usd, DRAWN[measure]) for item in found]
+    return made + [
+        Figure(f"deciding/{item.name}/flip {i}", at, item.unit or "-")
+        for item in found
+        for i, (at, _, _) in enumerate(item.flips, 1)
+    ]
 
 
 def _shown(measure: str) -> Any:
@@ -104,21 +148,24 @@ def _score(scheme: str, where: str, quantity: str) -> tuple[float, float, int]:
 def trust(story: Summary) -> Html:
     """One line on the model's error on what it had not seen, naming the platforms that nobody has measured."""
     every, _, n = _score("held-out curves", "all with load", "total_tok_s_per_gpu")
-    amd = _score("held-out curves", "AMD", "total_tok_s_per_gpu")[0]
-    nvidia = _score("held-out curves", "NVIDIA", "total_tok_s_per_gpu")[0]
-    text = (
-        f"On {n} measured configurations that the fit had not seen, the median error of throughput is {number(every)} % "
-        f"(NVIDIA {number(nvidia)} %, AMD {number(amd)} %"
-    )
+    vendors = {v: _score("held-out curves", v, "total_tok_s_per_gpu")[0] / 100 for v in ("NVIDIA", "AMD")}
     chips = measured_pairs()[0]
     unseen = [str(row.platform) for row in story.table.itertuples() if row.accelerator not in chips]
-    text += f"; {join_words(unseen)} not measured)." if unseen else ")."
-    return Html(f'<p class="note">{html.escape(text)} <a href="13_validation.html">How accurate</a>.</p>', text)
+    return _linked(
+        say(PAGE, "trust", points=n, error=every / 100, nvidia=vendors["NVIDIA"], amd=vendors["AMD"], unseen=unseen),
+        "13_validation",
+        "How accurate",
+    )
+
+
+def _linked(text: str, page: str, words: str) -> Html:
+    """A paragraph that ends in a link to the page that shows more."""
+    return Html(f'<p class="note">{html.escape(text)} <a href="{page}.html">{words}</a>.</p>', text)
 
 
 def widest(sentence: str) -> Html:
     """The answer with every input drawn, with the page that shows it."""
-    return Html(f'<p class="note">{html.escape(sentence)} <a href="12_uncertainty.html">How sure</a>.</p>', sentence)
+    return _linked(sentence, "12_uncertainty", "How sure")
 
 
 def three_measures(story: Summary) -> Html:
@@ -159,9 +206,13 @@ def grid_chart(grid: pd.DataFrame, model: str) -> Any:
     losers = served[served[column] < 0]
     best = served.loc[served.groupby("scenario")[column].idxmax()] if len(served) else served
     leaders = list(dict.fromkeys(best["platform"]))
-    title = f"{catalog.model(model).name}: {join_words(leaders)} {'leads' if len(leaders) == 1 else 'share the lead'} per megawatt"
-    if len(losers):
-        title += f"; {join_words(list(dict.fromkeys(losers['platform'])))} lose{'s' if losers['platform'].nunique() == 1 else ''} money somewhere"
+    title = say(
+        PAGE,
+        "grid_title",
+        model=catalog.model(model).name,
+        leaders=leaders,
+        losers=list(dict.fromkeys(losers["platform"])),
+    )
     return charts.matrix(
         frame,
         row="platform",
@@ -184,18 +235,8 @@ def grid_words(grid: pd.DataFrame) -> Html:
         verdict = str(group["verdict"].iloc[0])
         kind = verdict if verdict in UNDECIDED else "decided"
         groups.setdefault(kind, []).append(f"{catalog.model(str(model)).name} {scenario}")
-    text = " ".join(
-        f"{VERDICT_WORDS[kind]} {_which(groups[kind], sum(map(len, groups.values())))}."
-        for kind in VERDICT_WORDS
-        if kind in groups
-    )
-    return Html(f'<p class="note">{html.escape(text)}</p>', text)
-
-
-def _which(names: Sequence[str], total: int) -> str:
-    if len(names) == total:
-        return f"all {total} pairs of model and workload" if total > 1 else "the one pair of model and workload"
-    return join_words(names)
+    told = [(kind, groups[kind]) for kind in ("decided", *UNDECIDED) if kind in groups]
+    return note(say(PAGE, "grid", groups=told, total=sum(map(len, groups.values()))))
 
 
 def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
@@ -218,16 +259,11 @@ def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
 def rack_words(story: Summary) -> Html:
     """How much the racks differ, so why one measure is not enough."""
     racks = story.table.dropna(subset=["gpus_per_rack", "rack_it_kw"])
-    size = ""
-    if len(racks):
-        ends = [(float(racks[c].min()), float(racks[c].max())) for c in ("gpus_per_rack", "rack_it_kw")]
-        chips, kilowatts = (number(a) if a == b else f"{number(a)} to {number(b)}" for a, b in ends)
-        size = f"Racks hold {chips} accelerators here and draw {kilowatts} kW, so per rack also ranks rack sizes. "
-    text = (
-        f"{size}A site short of power asks per megawatt; a buyer short of capital asks per invested dollar. Where two platforms "
-        "share the lead in the simulated cases, the order between them is not known."
-    )
-    return Html(f'<p class="note">{html.escape(text)}</p>', text)
+    ends = {}
+    for name, column in (("chips", "gpus_per_rack"), ("kilowatts", "rack_it_kw")):
+        low, high = float(racks[column].min()), float(racks[column].max())
+        ends[name] = number(low) if low == high else f"{number(low)} to {number(high)}"
+    return note(say(PAGE, "racks", known=bool(len(racks)), **ends))
 
 
 def speed_chart(
@@ -256,10 +292,9 @@ def lead_chart(story: Summary, measure: str, *, utilisation: float, licence_shar
 def claims_words() -> Html:
     """How many claims got which verdict."""
     from rackecon.claims import assess_all
-    from rackecon.pages.claims_text import answer_sentences
+    from rackecon.pages.claims_text import verdicts_sentence
 
-    text = answer_sentences(assess_all())[0]
-    return Html(f'<p class="note">{html.escape(text)} <a href="11_claims.html">Each on trial</a>.</p>', text)
+    return _linked(verdicts_sentence(assess_all()), "11_claims", "Each on trial")
 
 
 def cards(found: Sequence[Deciding], measure: str) -> Html:
@@ -272,16 +307,14 @@ def cards(found: Sequence[Deciding], measure: str) -> Html:
             f"<p>Report: {html.escape(item.stated())}. Range {number(item.low)} to {number(item.high)}, {html.escape(item.source)}.</p>"
             f"<p>Moves the leader's profit by {swing} {MEASURES[measure].yearly}.</p><p><strong>{html.escape(item.sentence())}</strong></p></div>"
         )
+    flips, per = sum(bool(item.flips) for item in found), MEASURES[measure].name
+    lead = say(PAGE, "deciding", flips=flips, total=len(found), per=per)
     rest = [item.label for item in found[3:] if not item.flips]
-    tail = f"Over their ranges these change no leader: {join_words(rest)}." if rest else ""
-    flips = [item for item in found if item.flips]
-    lead = (
-        f"{len(flips)} of {len(found)} assumptions change who leads {MEASURES[measure].name}."
-        if flips
-        else f"No single assumption changes who leads {MEASURES[measure].name}; these move its profit most."
+    tail = say(PAGE, "quiet", rest=rest) if rest else ""
+    return Html(
+        f'{note(lead).markup}<div class="cards">{"".join(items)}</div>{note(tail).markup if tail else ""}',
+        f"{lead} {tail}",
     )
-    markup = f'<p class="note">{html.escape(lead)}</p><div class="cards">{"".join(items)}</div><p class="note">{html.escape(tail)}</p>'
-    return Html(markup, f"{lead} {tail}")
 
 
 def swings(found: Sequence[Deciding], story: Summary, measure: str) -> Html:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from rackecon.catalog.cached import of_arguments
 
 __all__ = ["POPULARITY_SIGMA", "busiest_share", "distinct_curve", "distinct_experts", "rank_imbalance"]
 
@@ -16,7 +16,7 @@ POPULARITY_SIGMA = 1.0
 GRID_LOG2_TOKENS = np.linspace(0.0, 20.0, 81)
 
 
-@lru_cache(maxsize=256)
+@of_arguments(256)
 def distinct_curve(n_experts: int, top_k: int, sigma: float = POPULARITY_SIGMA) -> FloatArray:
     """Expected distinct experts on the grid of log2 tokens, of log-normal popularity [experts].
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import Stamp, read_rows, shipped_rows, table_stamp
+from rackecon.catalog.paths import read_rows, shipped_rows
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["Parameter", "ServingParameters", "load_parameters"]
@@ -99,11 +100,12 @@ class ServingParameters:
         return replace(self, intercepts=dict(intercepts))
 
 
-@lru_cache(maxsize=16)
+@of_arguments(16)
 def _positions(names: tuple[str, ...]) -> dict[str, int]:
     return {name: i for i, name in enumerate(names)}
 
 
+@by_data(1, "serving_parameters", "serving_intercepts")
 def load_parameters() -> ServingParameters:
     """The parameters of data/serving_parameters.csv and data/serving_intercepts.csv, or of the user's own fit.
 
@@ -117,11 +119,6 @@ def load_parameters() -> ServingParameters:
     >>> len(load_parameters().names) > 40
     True
     """
-    return _load(table_stamp("serving_parameters"), table_stamp("serving_intercepts"))
-
-
-@lru_cache(maxsize=4)
-def _load(_first: Stamp, _second: Stamp) -> ServingParameters:
     items = []
     if [row["name"] for row in read_rows("serving_parameters")] != [
         row["name"] for row in shipped_rows("serving_parameters")

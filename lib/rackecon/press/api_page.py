@@ -7,6 +7,8 @@ import types
 from pathlib import Path
 from typing import Any
 
+from rackecon.press.frame import framed_page
+
 __all__ = ["api_page"]
 
 TEMPLATES = Path(__file__).resolve().parent / "templates" / "api"
@@ -44,7 +46,6 @@ def api_page() -> str:
     import pdoc.render
 
     import rackecon
-    from rackecon.press.html import environment
 
     module = _public()
     pdoc.render.configure(
@@ -53,15 +54,10 @@ def api_page() -> str:
     members = _plain(pdoc.render.html_module(module, {"rackecon": module}))
     names = [member.name for member in module.flattened_own_members if "." not in member.qualname]
     title = f"What can be imported from rackecon {rackecon.__version__}?"
-    return str(
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            title=title,
-            description="The library, function by function",
-            body=f"{STYLE}<h1>{title}</h1>{members}",
-            contents=[(name, name) for name in names],
-            name="api",
-            root="../",
-        )
+    return framed_page(
+        title=title,
+        description="The library, function by function",
+        body=f"{STYLE}<h1>{title}</h1>{members}",
+        contents=[(name, name) for name in names],
+        root="../",
     )

@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import html
-import json
 import re
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from rackecon.figures.display import VEGALITE_MIME, fluid
+from rackecon.catalog.cached import by_data, of_arguments
+from rackecon.figures.display import ANSWER, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
 from rackecon.figures.results import RESULTS_MIME
-from rackecon.words import page_words
+from rackecon.press.frame import framed_page
+from rackecon.press.results import published
 
-__all__ = ["environment", "page_meta", "render_page"]
-
-HERE = Path(__file__).resolve().parent
-
-
-@cache
-def environment() -> Any:
-    """Jinja environment of the page templates."""
-    import jinja2
-
-    found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    found.filters["page_words"] = page_words
-    return found
+__all__ = ["question", "render_page", "to_html"]
 
 
-@cache
+@of_arguments()
 def _markdown() -> Any:
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
@@ -86,14 +68,14 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         title = spec.get("title") or {}
         title = title if isinstance(title, dict) else {"text": title}
         heading = f'<p class="finding">{html.escape(_words(title.get("text")))}</p><p class="measure">{html.escape(_words(title.get("subtitle")))}</p>'
-        body = json.dumps(spec, ensure_ascii=False, separators=(",", ":"), sort_keys=True).replace("</", "<\\/")
         return (
             f'<figure class="chart" id="chart-{number}" aria-label="{text}">{heading}<div class="canvas"></div>'
-            f'<script type="application/json">{body}</script>'
+            f'<script type="application/json">{embedded(spec)}</script>'
             f'<figcaption><span class="sr">{text}</span><span class="links"></span></figcaption></figure>'
         )
     if "text/html" in data:
-        return "".join(data["text/html"])
+        markup = "".join(data["text/html"])
+        return markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup
     if RESULTS_MIME in data:
         return ""
     if "text/markdown" in data:
@@ -119,7 +101,7 @@ def _with_ids(markup: str, contents: list[tuple[str, str]]) -> str:
     return re.sub(r"<h([1-4])( [^>]*)?>(.*?)</h\1>", give, markup, flags=re.S)
 
 
-@cache
+@by_data()
 def _terms() -> dict[str, str]:
     from rackecon import catalog
 
@@ -140,31 +122,16 @@ def _glossary(markup: str, used: set[str]) -> str:
     return markup
 
 
-def _unbroken(markup: str) -> str:
-    """No line break between a number and its per cent sign or MW, outside tags, scripts and code."""
-    skipped = r"<(script|style|pre|code)\b.*?</\1>|<[^>]+>"
-    joined = {" %": "\u00a0%", " MW": "\u00a0MW"}
-    return re.sub(rf"{skipped}|(?<=\d) (?:%|MW\b)", lambda m: joined.get(m.group(), m.group()), markup, flags=re.S)
-
-
-def page_meta(notebook: dict[str, Any]) -> tuple[str, str]:
-    """Title (the question) and answer of an executed notebook."""
-    title, answer = "", ""
+def question(notebook: Mapping[str, Any]) -> str:
+    """The question of a page: the text of its notebook's first heading."""
     for cell in notebook["cells"]:
-        source = "".join(cell["source"])
-        if not title and cell["cell_type"] == "markdown" and source.lstrip().startswith("# "):
-            title = source.lstrip().splitlines()[0][2:].strip()
-        for output in cell.get("outputs", []):
-            markup = "".join(output.get("data", {}).get("text/html", ""))
-            found = re.search(r'<p class="answer">(.*?)</p>', markup, re.S)
-            if found and not answer:
-                answer = html.unescape(re.sub(r"<[^>]+>", "", found.group(1)))
-    return title, answer
+        source = "".join(cell["source"]).lstrip()
+        if cell["cell_type"] == "markdown" and source.startswith("# "):
+            return source.splitlines()[0][2:].strip()
+    return ""
 
 
-def render_page(
-    notebook: dict[str, Any], name: str, names: list[str], standalone: bool = False, index: str = ""
-) -> str:
+def render_page(notebook: dict[str, Any], name: str, names: list[str], index: str = "") -> str:
     """The page of an executed notebook.
 
     Parameters
@@ -175,8 +142,6 @@ def render_page(
         Its name.
     names : list of str
         All pages in order, for previous and next.
-    standalone : bool
-        Whether to inline the shared assets, for one file to mail.
     index : str
         Extra HTML at the end of the page, for the site's index.
     """
@@ -185,43 +150,34 @@ def render_page(
     used: set[str] = set()
     parts = []
     for cell in notebook["cells"]:
-        source, tags = "".join(cell["source"]), cell.get("metadata", {}).get("tags", [])
         if cell["cell_type"] == "markdown":
-            parts.append(_glossary(_with_ids(to_html(source), contents), used))
-            continue
-        if cell["cell_type"] != "code":
-            continue
-        shown = "open" if "injected-parameters" in tags else ""
-        label = (
-            "Parameters of this run"
-            if "injected-parameters" in tags
-            else "Parameters"
-            if "parameters" in tags
-            else "Code"
-        )
-        if source.strip():
-            parts.append(f'<details class="code" {shown}><summary>{label}</summary>{_code(source)}</details>')
-        outputs = [_output(output, charts) for output in cell.get("outputs", []) if output.get("name") != "stderr"]
-        parts += [_with_ids(markup, contents) for markup in outputs if markup]
-    title, answer = page_meta(notebook)
+            parts.append(_glossary(_with_ids(to_html("".join(cell["source"])), contents), used))
+        elif cell["cell_type"] == "code":
+            parts.append(_code_cell(cell))
+            outputs = [_output(output, charts) for output in cell.get("outputs", []) if output.get("name") != "stderr"]
+            parts += [_with_ids(markup, contents) for markup in outputs if markup]
+    body = "\n".join(part for part in parts if part)
     position = names.index(name) if name in names else -1
-    from rackecon.press.site import assets
-
-    return str(
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            title=title or name,
-            description=answer[:200],
-            body=_unbroken("\n".join(parts)),
-            contents=contents,
-            name=name,
-            previous=names[position - 1] if position > 0 else "",
-            next=names[position + 1] if 0 <= position < len(names) - 1 else "",
-            has_charts=bool(charts),
-            has_live='id="live"' in "".join(parts),
-            standalone=standalone,
-            assets=assets() if standalone else {},
-            index=_unbroken(index),
-        )
+    live = ["figures.js", "live.js"] if 'id="live"' in body else []
+    return framed_page(
+        title=question(notebook) or name,
+        description=published(notebook, name).get(ANSWER, ("", ""))[0][:200],
+        body=body,
+        contents=contents,
+        around=(
+            names[position - 1] if position > 0 else "",
+            names[position + 1] if 0 <= position < len(names) - 1 else "",
+        ),
+        scripts=[*live, *(["vega.js"] if charts else [])],
+        index=index,
     )
+
+
+def _code_cell(cell: Mapping[str, Any]) -> str:
+    source, tags = "".join(cell["source"]), cell.get("metadata", {}).get("tags", [])
+    if not source.strip():
+        return ""
+    if "injected-parameters" in tags:
+        return f'<details class="code" open><summary>Parameters of this run</summary>{_code(source)}</details>'
+    label = "Parameters" if "parameters" in tags else "Code"
+    return f'<details class="code"><summary>{label}</summary>{_code(source)}</details>'

@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from rackecon.appraisal.parameters import Parameter, notebook_path, read_parameters
 from rackecon.figures.tables import framed
+from rackecon.press.frame import framed_page
+from rackecon.press.html import question
 from rackecon.words import page_words
 
 __all__ = ["parameters_page"]
@@ -35,12 +36,6 @@ def _table(name: str, title: str) -> str:
     return f'<h2 id="{name}"><a href="{name}.html">{html.escape(title)}</a></h2>{shown}'
 
 
-def _title(name: str) -> str:
-    found: dict[str, Any] = json.loads(notebook_path(name).read_text(encoding="utf-8"))
-    lines = ("".join(cell["source"]).lstrip() for cell in found["cells"] if cell["cell_type"] == "markdown")
-    return next((text.splitlines()[0][2:].strip() for text in lines if text.startswith("# ")), name)
-
-
 def parameters_page(names: Sequence[str]) -> str:
     """The page as HTML.
 
@@ -49,23 +44,18 @@ def parameters_page(names: Sequence[str]) -> str:
     names : sequence of str
         Notebooks, in order.
     """
-    from rackecon.press.html import environment
-
     example = next(item for item in read_parameters(notebook_path(names[0])).values() if item.type in ("int", "float"))
     command = f"rackecon report {names[0]} -p {example.name} {json.dumps(example.default)} --name mine"
-    tables = "".join(_table(name, _title(name)) for name in names)
+    tables = "".join(
+        _table(name, question(json.loads(notebook_path(name).read_text(encoding="utf-8"))) or name) for name in names
+    )
     about = (
         f"<p>One of them changed: <code>{html.escape(command)}</code>. A list is given as JSON. Without a notebook's "
         "name the value goes to every notebook that takes it.</p>"
     )
-    return str(
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            title=TITLE,
-            description="Every parameter of every notebook with default, unit and range",
-            body=f"<h1>{TITLE}</h1>{about}{tables}",
-            contents=[(name, page_words(name)) for name in names],
-            name="parameters",
-        )
+    return framed_page(
+        title=TITLE,
+        description="Every parameter of every notebook with default, unit and range",
+        body=f"<h1>{TITLE}</h1>{about}{tables}",
+        contents=[(name, page_words(name)) for name in names],
     )

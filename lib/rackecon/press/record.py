@@ -1,9 +1,8 @@
-"""What a run was made of: parameters, data, version; enough to repeat it and to compare two."""
+"""What a run was made of: parameters, data, version, and the digests of what it gave; enough to repeat it and to compare two."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,11 @@ from typing import Any
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.errors import InputError, unknown_name
 from rackecon.press.compare import differences
+from rackecon.press.results import FOLDER, read_results, results_digest
 from rackecon.press.run import report_names
+from rackecon.press.shared_files import write_file
 
-__all__ = ["changed_since", "read_record", "write_record"]
+__all__ = ["changed_since", "read_record", "run_results", "write_record"]
 
 NAME = "run.json"
 
@@ -36,11 +37,10 @@ def _made_of(notebooks: Sequence[str], parameters: Mapping[str, Any]) -> dict[st
 
 
 def write_record(target: Path, notebooks: Sequence[str], parameters: Mapping[str, Any]) -> None:
-    """Write run.json beside the pages of a run: what was given, every value with its default, data, version."""
-    record = _made_of(notebooks, parameters)
-    fresh = target / f".{NAME}.new"
-    fresh.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(fresh, target / NAME)
+    """Write run.json beside the pages of a run: what was given, every value with its default, data, version, results."""
+    results = {name: results_digest(target, name) for name in notebooks}
+    record = _made_of(notebooks, parameters) | {"results": results}
+    write_file(target / NAME, json.dumps(record, indent=1, sort_keys=True) + "\n")
 
 
 def changed_since(record: Mapping[str, Any]) -> list[str]:
@@ -54,13 +54,40 @@ def changed_since(record: Mapping[str, Any]) -> list[str]:
     return found + [f"data of {name}" for name in differences(record["data"], now["data"])]
 
 
+def _folder(runs: Path, name: str) -> Path:
+    folders = [Path(name), runs / name, *([runs.parent] if name == runs.parent.name else [])]
+    found = next((folder for folder in folders if (folder / NAME).is_file()), None)
+    if found is None:
+        raise unknown_name("run", name, [path.parent.name for path in runs.glob(f"*/{NAME}")], "reports/runs/")
+    return found
+
+
 def read_record(runs: Path, name: str) -> dict[str, Any]:
-    """The record of a run by its name or folder; an unknown one names the nearest."""
-    for folder in (Path(name), runs / name):
-        if (folder / NAME).is_file():
-            try:
-                record: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
-            except ValueError:
-                raise InputError(f"{folder.name}/{NAME}: not a run record") from None
-            return record
-    raise unknown_name("run", name, [path.parent.name for path in runs.glob(f"*/{NAME}")], "reports/runs/")
+    """The record of a run by its name or folder; an unknown one names the nearest. ``reports`` is the report itself."""
+    folder = _folder(runs, name)
+    try:
+        record = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict) or not {"version", "notebooks", "parameters", "data"} <= record.keys():
+        raise InputError(f"{folder.name}/{NAME}: not a run record")
+    return record
+
+
+def run_results(runs: Path, name: str) -> dict[str, tuple[str, str]]:
+    """Value and unit of every result of a run, by page and key.
+
+    Raises
+    ------
+    InputError
+        No such run, or one without results.
+    """
+    folder = _folder(runs, name)
+    found = {
+        f"{page} {key}": row
+        for page in read_record(runs, name)["notebooks"]
+        for key, row in read_results(folder, page).items()
+    }
+    if not found:
+        raise InputError(f"{folder.name}: no results in {folder.name}/{FOLDER}/; run it again")
+    return found

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rackecon.errors import InputError
 from rackecon.figures.results import RESULTS_MIME
+from rackecon.press.shared_files import write_file
 
-__all__ = ["FOLDER", "published", "read_results", "results_path", "results_text", "write_results"]
+__all__ = ["FOLDER", "published", "read_results", "results_digest", "results_path", "results_text", "write_results"]
 
 FOLDER = "results"
 COLUMNS = ["key", "value", "unit"]
@@ -58,11 +59,13 @@ def results_path(folder: Path, name: str) -> Path:
 
 def write_results(folder: Path, name: str, rows: Rows) -> None:
     """Write the results of a page beside the pages of ``folder``."""
+    write_file(results_path(folder, name), results_text(rows))
+
+
+def results_digest(folder: Path, name: str) -> str:
+    """First digits of the SHA-256 of a page's results; empty where nothing was written."""
     path = results_path(folder, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(results_text(rows), encoding="utf-8", newline="")
-    os.replace(fresh, path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else ""
 
 
 def read_results(folder: Path, name: str) -> Rows:

@@ -100,10 +100,9 @@ def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
         from rackecon.press.html import render_page
 
         try:
-            rows = published(notebook, name)
+            rows, page = published(notebook, name), render_page(notebook, name, report_names())
         except InputError as error:
             return Outcome(name, time.perf_counter() - begun, str(error))
-        page = render_page(notebook, name, report_names())
         folder.mkdir(parents=True, exist_ok=True)
         write_results(folder, name, rows)
         for ending, content in (("ipynb", text), ("html", page)):
@@ -163,9 +162,10 @@ def run_reports(
     """
     chosen = [notebook_path(name).stem for name in names]
     parameters = _checked(chosen, given)
-    from rackecon.press.site import write_assets, write_index, write_reference
+    from rackecon.press.shared_files import write_shared_files
+    from rackecon.press.site import write_index, write_reference
 
-    write_assets(target)
+    write_shared_files(target)
     outcomes: dict[str, Outcome] = {}
     workers = max(1, min(jobs, len(chosen)))
     if workers == 1:

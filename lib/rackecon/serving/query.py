@@ -11,14 +11,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date as Date
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model, accelerator, base_case, model
-from rackecon.catalog.paths import Stamp, read_rows, table_stamp
+from rackecon.catalog.cached import by_data
+from rackecon.catalog.paths import read_rows
 from rackecon.errors import InputError, unknown_name
 from rackecon.performance.engine import PRECISION_BITS
 from rackecon.performance.families import ENGINES, default_engine
@@ -125,8 +125,8 @@ def _shifted(day: Date, years: int) -> Date:
     return day.replace(year=day.year + years, day=min(day.day, 28))
 
 
-@lru_cache(maxsize=4)
-def _span(_stamp: Stamp) -> tuple[Date, Date]:
+@by_data(1, "measured_serving")
+def _span() -> tuple[Date, Date]:
     days = [_day(row["date"]) for row in read_rows("measured_serving") if row["date"]]
     return _shifted(min(days), -YEARS_BEYOND), _shifted(max(days), YEARS_BEYOND)
 
@@ -145,7 +145,7 @@ def software_years(text: str) -> float:
     0.498
     """
     day = _day(text)
-    first, last = _span(table_stamp("measured_serving"))
+    first, last = _span()
     if not first <= day <= last:
         raise InputError(
             f"date '{text}' is out of range: the measurements that the software history comes from "

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model
+from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError
 from rackecon.performance.engine import Engine, build_engine
 from rackecon.performance.step import PassTerms, pass_terms
@@ -73,7 +74,7 @@ class Task:
         """Engine arrays of the platform and model."""
         asked = self.query
         settings = tuple((asked.engine_of(mode), asked.kv_of(mode)) for mode in MODES)
-        return _bench(asked.chip, asked.arch, asked.weight, *settings, asked.parameters.names)
+        return _bench(asked.chip, asked.arch, asked.weight, settings[0], settings[1], asked.parameters.names)
 
     def placed(self, mode: str, layouts: tuple[Layout, ...], axes: int = 0) -> tuple[Engine, PassTerms]:
         """Engine arrays of layouts with ``axes`` more axes behind theirs, and what each of their passes costs."""
@@ -120,7 +121,7 @@ class _Bench:
         return made.take(np.arange(n).reshape(n, *(1,) * axes)) if axes else made
 
 
-@lru_cache(maxsize=256)
+@of_arguments(256)
 def _bench(
     chip: Accelerator,
     arch: Model,

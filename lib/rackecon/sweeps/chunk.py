@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.money import cards_for, platform_costs, platforms_for
+from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.money_step import level_price_factor, money_step
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
 from rackecon.economics.power_table import draw_curve
@@ -64,6 +64,12 @@ def run_chunk(text: str, first: int, count: int, digests: dict[str, str] | None 
     pyarrow.Table
         ``point``, every parameter given, :data:`RESULTS`, ``layout``, ``reason``.
     """
+    with one_state():
+        return _chunk(text, first, count, digests)
+
+
+def _chunk(text: str, first: int, count: int, digests: dict[str, str] | None) -> Any:
+    """See :func:`run_chunk`; the tables do not change under it."""
     import pyarrow as pa
 
     if digests is not None and digests != data_digests():
@@ -75,7 +81,7 @@ def run_chunk(text: str, first: int, count: int, digests: dict[str, str] | None 
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, key in enumerate(zip(*(points[name].tolist() for name in names), strict=True)):
         groups.setdefault(tuple(None if k != k else k for k in key), []).append(index)
-    records = lru_cache(maxsize=None)(_records)  # for this chunk alone: its tables do not change under it
+    records = by_data()(_records)
     for key, rows in groups.items():
         fixed = dict(zip(names, key, strict=True))
         front = _front(_search_options(fixed))
@@ -106,7 +112,7 @@ def chunk_bytes(text: str, first: int, count: int, digests: dict[str, str] | Non
     return bytes(out.getvalue())
 
 
-@lru_cache(maxsize=512)
+@by_data(512)
 def _front(settings: tuple[tuple[str, Any], ...]) -> Any:
     from rackecon.serving.frontier import search
 

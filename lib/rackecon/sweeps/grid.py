@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rackecon.catalog.assumption_table import allowed_values
+from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["MONEY", "PHYSICS", "SETTINGS", "Grid", "grid_digest", "grid_from_text", "points_of", "read_grid", "size_of"]
@@ -68,7 +69,7 @@ class Sobol(BaseModel):
     ranges: dict[str, tuple[float, float]] = Field(min_length=1)
 
 
-@lru_cache(maxsize=16)
+@of_arguments(16)
 def _spaced(start: float, to: float, points: int, log: bool) -> Any:
     return (np.geomspace if log else np.linspace)(start, to, points)
 
@@ -111,14 +112,7 @@ def read_grid(path: Path) -> str:
     InputError
         Missing, too large, not UTF-8, not YAML, unknown parameter, value out of range: one line.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size > LARGEST_BYTES:
-        raise InputError(f"{path.name}: {path.stat().st_size:,} bytes is more than a grid may have ({LARGEST_BYTES:,})")
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name}: not UTF-8 text (byte {error.start})") from None
+    text = read_text(path, largest=LARGEST_BYTES)
     try:
         grid_from_text(text)
     except InputError as error:
@@ -126,15 +120,10 @@ def read_grid(path: Path) -> str:
     return text
 
 
-@lru_cache(maxsize=4)
+@of_arguments(4)
 def grid_from_text(text: str) -> Grid:
     """A checked grid from its YAML text."""
-    import yaml
-
-    try:
-        raw = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"not YAML: {error}") from None
+    raw = yaml_of("", text)
     if not isinstance(raw, dict):
         raise InputError("a grid holds fixed:, grid:, list:, sobol:")
     try:
@@ -225,7 +214,7 @@ def size_of(grid: Grid) -> int:
     return math.prod(length for _, length, _ in _components(grid))
 
 
-@lru_cache(maxsize=2)
+@of_arguments(2)
 def _sample(samples: int, seed: int, low: tuple[float, ...], high: tuple[float, ...]) -> Any:
     from scipy.stats import qmc
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.catalog.cached import by_data
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.frontier import candidates
 from rackecon.serving.query import Limits
@@ -123,7 +123,7 @@ def exact_rows(
     return candidates(accelerator, model, isl, osl, prefix_cache_hit=hit, parameters=used, only=only, **(options or {}))
 
 
-@lru_cache(maxsize=1024)
+@by_data(1024, "serving_parameters", "serving_intercepts")
 def _moved(factors: tuple[float, float]) -> ServingParameters:
     shipped = load_parameters()
     items = []

@@ -1,0 +1,111 @@
+"""The two ways to remember a result: of the data, forgotten when any table changes; or of the arguments alone.
+
+``functools.cache`` is banned elsewhere (ruff TID251): a bare cache above data/ goes on answering from rows that somebody
+has since edited in JupyterLab.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from rackecon.catalog.paths import Stamp, data_dir, table_stamp, user_dir
+
+__all__ = ["DataStamp", "by_data", "data_stamp", "of_arguments", "one_state"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+DataStamp = tuple[tuple[str, tuple[tuple[str, int, int, int], ...]], ...]
+"""Folder, then name, time of change, size and inode of each of its tables."""
+
+_HELD: list[DataStamp] = []
+
+
+def data_stamp() -> DataStamp:
+    """State of every table, shipped and own: what a result computed from data stands on."""
+    if _HELD:
+        return _HELD[-1]
+    return tuple((str(folder), _files(folder)) for folder in (data_dir(), user_dir()) if folder is not None)
+
+
+def _files(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    try:
+        with os.scandir(folder) as entries:
+            seen = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".csv")]
+    except OSError:  # no own rows, or a file that went while it was looked at
+        return ()
+    return tuple(sorted((name, found.st_mtime_ns, found.st_size, found.st_ino) for name, found in seen))
+
+
+@contextmanager
+def one_state() -> Iterator[None]:
+    """Look at the tables once for everything inside: a chunk of a sweep, thousands of evaluations of one page."""
+    _HELD.append(data_stamp())
+    try:
+        yield
+    finally:
+        _HELD.pop()
+
+
+def _state(tables: tuple[str, ...]) -> DataStamp | tuple[Stamp, ...]:
+    """What a result of these tables stands on; of all of them where none is named."""
+    return data_stamp() if _HELD or not tables else tuple(table_stamp(name) for name in tables)
+
+
+def by_data(maxsize: int = 128, *tables: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Remember results until a table changes.
+
+    Parameters
+    ----------
+    maxsize : int
+        Results kept.
+    *tables : str
+        The only tables that the function reads, itself or through what it calls; all of them where none is named, which
+        costs a look at every file and cannot forget one.
+
+    Examples
+    --------
+    >>> @by_data(1, "racks")
+    ... def rows() -> int:
+    ...     from rackecon.catalog import read_rows
+    ...     return len(read_rows("racks"))
+    >>> rows() == rows()
+    True
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        held: Any = lru_cache(maxsize=maxsize)(function)
+        seen: list[DataStamp | tuple[Stamp, ...]] = []
+
+        @wraps(function)
+        def remembered(*args: P.args, **kwargs: P.kwargs) -> T:
+            now = _state(tables)
+            if seen != [now]:
+                held.cache_clear()
+                seen[:] = [now]
+            result: T = held(*args, **kwargs)
+            return result
+
+        return remembered
+
+    return decorate
+
+
+def of_arguments(maxsize: int | None = None) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Remember results of a function that reads nothing but its arguments and the program's own files."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        held: Any = lru_cache(maxsize=maxsize)(function)
+
+        @wraps(function)
+        def remembered(*args: P.args, **kwargs: P.kwargs) -> T:
+            result: T = held(*args, **kwargs)
+            return result
+
+        return remembered
+
+    return decorate

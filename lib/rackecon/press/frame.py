@@ -1,0 +1,120 @@
+"""What stands round the content of every page: head, contents, links to the other pages, scripts, and what may run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rackecon.catalog.cached import of_arguments
+from rackecon.press.shared_files import shared_files
+from rackecon.words import page_words
+
+__all__ = ["framed_page", "standalone_page", "unbroken"]
+
+TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
+POLICY: Final = (
+    "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline' 'self' file:; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""Nothing is fetched and no script runs but the pages' own files; charts are drawn without ``eval``."""
+OWN_FILES: Final = "'self' file:"
+
+
+@of_arguments()
+def _environment() -> Any:
+    import jinja2
+
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.filters["page_words"] = page_words
+    return found
+
+
+def framed_page(
+    *,
+    title: str,
+    description: str,
+    body: str,
+    contents: Sequence[tuple[str, str]],
+    root: str = "",
+    around: tuple[str, str] = ("", ""),
+    scripts: Sequence[str] = (),
+    index: str = "",
+) -> str:
+    """A whole page.
+
+    Parameters
+    ----------
+    title, description : str
+        Plain text of the head.
+    body : str
+        Markup of the content.
+    contents : sequence of tuple of str
+        Id and text of each heading.
+    root : str
+        Way to the folder of the pages.
+    around : tuple of str
+        Names of the previous and the next page, empty where there is none.
+    scripts : sequence of str
+        Shared scripts beyond ``page.js``, in order.
+    index : str
+        Markup of the list of all pages, on the index.
+    """
+    previous, following = around
+    return str(
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            description=description,
+            body=unbroken(body),
+            contents=contents,
+            root=root,
+            previous=previous,
+            next=following,
+            scripts=["page.js", *scripts],
+            index=unbroken(index),
+            policy=POLICY.format(scripts=OWN_FILES),
+        )
+    )
+
+
+def unbroken(markup: str) -> str:
+    """No line break between a number and its per cent sign or MW, outside tags, scripts and code.
+
+    Examples
+    --------
+    >>> unbroken('<p title="5 %">5 %</p>').encode("ascii", "xmlcharrefreplace")
+    b'<p title="5 %">5&#160;%</p>'
+    """
+    skipped = r"<(script|style|pre|code)\b.*?</\1>|<[^>]+>"
+    joined = {" %": "\u00a0%", " MW": "\u00a0MW"}
+    return re.sub(rf"{skipped}|(?<=\d) (?:%|MW\b)", lambda m: joined.get(m.group(), m.group()), markup, flags=re.S)
+
+
+def standalone_page(page: Path) -> str:
+    """A rendered page with the shared files inside: one file to mail. Its scripts run by their digests."""
+    text = page.read_text(encoding="utf-8")
+    files = shared_files()
+    named: list[str] = re.findall(r'<script src="assets/([a-z.]+)"></script>', text)
+    digests = (base64.b64encode(hashlib.sha256(files[name].encode()).digest()).decode("ascii") for name in named)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    text = text.replace(f"script-src {_escaped(OWN_FILES)};", f"script-src {_escaped(allowed)};", 1)
+    text = text.replace('<link rel="stylesheet" href="assets/page.css">', f"<style>{files['page.css']}</style>", 1)
+    for name in named:
+        text = text.replace(f'<script src="assets/{name}"></script>', f"<script>{files[name]}</script>", 1)
+    return text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "&#39;")

@@ -1,0 +1,82 @@
+"""Files that all pages share: the chart library once, the pages' own style and scripts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from rackecon.catalog.cached import of_arguments
+
+__all__ = ["shared_files", "write_file", "write_shared_files"]
+
+HERE: Final = Path(__file__).resolve().parent / "assets"
+SCRIPTS: Final = ("figures.js", "live.js")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text, encoding="utf-8", newline="")
+    os.replace(fresh, path)
+
+
+@of_arguments()
+def shared_files() -> dict[str, str]:
+    """Text of each shared file by name."""
+    from rackecon.figures.theme import FAMILY, GREY, OTHER, PLATFORM_DARK, PLATFORM_LIGHT
+
+    light = dict(PLATFORM_LIGHT) | {name: PLATFORM_LIGHT[base] for name, base in FAMILY.items()} | {OTHER: GREY}
+    dark = dict(PLATFORM_DARK) | {name: PLATFORM_DARK[base] for name, base in FAMILY.items()} | {OTHER: GREY}
+
+    def variables(colours: dict[str, str]) -> str:
+        return "".join(f"--p-{name}:{value};" for name, value in sorted(colours.items()))
+
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    style = f":root{{{variables(light)}}}\n@media (prefers-color-scheme:dark){{:root{{{variables(dark)}}}}}\n" + style
+    swap = json.dumps({PLATFORM_LIGHT[key]: PLATFORM_DARK[key] for key in PLATFORM_LIGHT}, sort_keys=True)
+    script = f"window.rackeconDark={swap};\n" + (HERE / "page.js").read_text(encoding="utf-8")
+    return {
+        "vega.js": f"(function(){{{_chart_library()}\n}})();\n",
+        "page.css": style,
+        "page.js": script,
+        **{name: (HERE / name).read_text(encoding="utf-8") for name in SCRIPTS},
+    }
+
+
+def _chart_library() -> str:
+    """The bundle of Vega, which takes two seconds to make and differs by version alone: kept, with its digest, on disk."""
+    import vl_convert
+
+    from rackecon.figures.display import VL_VERSION
+
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rackecon"
+    kept = home / f"vega-{VL_VERSION}-vl-convert-{version('vl-convert-python')}.js"
+    try:
+        digest, _, bundle = kept.read_text(encoding="utf-8").partition("\n")
+        if digest == hashlib.sha256(bundle.encode()).hexdigest():
+            return bundle
+    except (OSError, UnicodeDecodeError):
+        pass  # made afresh
+    bundle = str(vl_convert.javascript_bundle(vl_version=VL_VERSION))  # type: ignore[call-arg]
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=home, delete=False, encoding="utf-8", newline="") as fresh:
+            fresh.write(f"{hashlib.sha256(bundle.encode()).hexdigest()}\n{bundle}")
+        os.replace(fresh.name, kept)
+    except OSError:
+        pass  # a home that cannot be written to costs the two seconds each time
+    return bundle
+
+
+def write_shared_files(target: Path) -> None:
+    """Write the shared files into ``target/assets`` where they differ."""
+    for name, text in shared_files().items():
+        path = target / "assets" / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_file(path, text)
