@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rackecon.catalog import accelerator
-from rackecon.catalog.user_rows import read_csv
+from rackecon.catalog.text_file import read_text
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import interval_factors
 from rackecon.performance.parameters import ServingParameters, load_parameters
@@ -40,7 +40,7 @@ def read_points(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     InputError
         Missing file, no header, a column that is needed and absent, or a row with too many or too few cells.
     """
-    text = read_csv(path, largest=LARGEST_BYTES)
+    text = read_text(path, largest=LARGEST_BYTES)
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as fault:
