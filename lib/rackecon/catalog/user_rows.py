@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.catalog.paths import KEYS, OWN_SOURCE, data_dir, read_rows, shipped_rows, table_names, user_dir
 from rackecon.catalog.text_file import read_text
 from rackecon.errors import InputError, unknown_name
@@ -311,7 +311,7 @@ def _check_word(where: str, table: str, column: str, cell: str, field: Mapping[s
         checked_id(f"{where} {column}", cell)
     allowed = WORDS.get(table, {}).get(column) or (field.get("constraints") or {}).get("enum")
     if column in AS_SHIPPED.get(table, ()):
-        allowed = _held(data_dir(), table, column)
+        allowed = _held(table, column)
     if column in LINKS and table in LINKED_IN and (table, column) != ("prices", "model"):  # a provider's own name
         allowed = tuple(found["id"] for found in read_rows(LINKS[column]))
     if allowed and cell not in allowed:
@@ -336,8 +336,8 @@ def checked_id(where: str, name: str) -> str:
     return name
 
 
-@of_arguments(64)
-def _held(_folder: Path, table: str, column: str) -> tuple[str, ...]:
+@by_data(64)
+def _held(table: str, column: str) -> tuple[str, ...]:
     return tuple(sorted({found[column] for found in shipped_rows(table) if found[column]}))
 
 
@@ -382,7 +382,9 @@ def _once(name: str, table: str, rows: Sequence[Mapping[str, Any]], held: Sequen
         key = tuple(str(row.get(column, "")) for column in columns)
         if key in known:
             first = f"row {known[key]}" if known[key] else f"your own {table}.csv, where it can be changed"
-            raise InputError(f"{name} row {number}: {columns[0]} '{', '.join(key)[:60]}' is already in {first}")
+            raise InputError(
+                f"{name} row {number}: {', '.join(columns)} '{', '.join(key)[:120]}' is already in {first}"
+            )
         known[key] = number
 
 
