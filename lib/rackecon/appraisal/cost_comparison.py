@@ -95,7 +95,8 @@ def cost_bases(accelerators: Iterable[str], **overrides: Any) -> pd.DataFrame:
         if not has_capex(key):
             rows.append({"platform": label, "accelerator": key, "basis": "build_up", "reason": NO_CAPEX})
     order = ["accelerator", "platform", "basis", "tier", "vintage", "usd_per_gpu_hour", "low", "high"]
-    return pd.DataFrame(rows)[[*order, "includes", "unsold_hours", "grade", "source_id", "reason"]]
+    columns = [*order, "includes", "unsold_hours", "grade", "source_id", "reason"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def own_against_rent(

@@ -158,6 +158,7 @@ def _fault(parameter: Parameter, value: Any) -> str:
         if not isinstance(value, list) or not value:
             return f"{name} {value!r} is not a list of names such as {parameter.default!r}"
         faults = [_one(name, item, plain[5:-1] or "str") for item in value]
+        faults += [f"{name} names '{item}' twice" for i, item in enumerate(value) if item in value[:i]]
         return next((fault for fault in faults if fault), "")
     return _one(name, value, plain)
 
