@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog import user_rows
 from rackecon.catalog.check import check_data
 from rackecon.catalog.paths import KEYS, OWN_SOURCE, shipped_rows
+from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.catalog.user_rows import ADDABLE, add_rows, add_tables, checked_rows, complete
 from rackecon.errors import InputError, unknown_name
 from rackecon.evidence.measured import load_evidence
@@ -200,7 +202,19 @@ def test_a_message_shows_foreign_text_plainly(foreign):
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "."])
 def test_only_an_ordinary_file_is_read(path):
-    from pathlib import Path
-
     with pytest.raises(InputError, match="not an ordinary file"):
-        user_rows.read_csv(Path(path))
+        read_text(Path(path))
+
+
+def test_an_alias_bomb_is_refused_at_once():
+    lines = ["a: &a [1,1,1,1,1,1,1,1,1]"]
+    lines += [f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]" for old, new in zip("abcdefgh", "bcdefghi", strict=True)]
+    with pytest.raises(InputError, match="alias"):
+        yaml_of("bomb.yaml", "\n".join(lines))
+
+
+def test_a_folder_that_takes_no_rows_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    monkeypatch.setenv("RACKECON_USER_DATA", str(tmp_path / "file" / "own"))
+    with pytest.raises(InputError, match="own: own rows cannot be written: Not a directory"):
+        add_rows("racks", [complete("racks", {"accelerator": CHIP, "gpus_per_rack": "8", "rack_it_kw": "10"})])

@@ -16,14 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.catalog.paths import KEYS, OWN_SOURCE, data_dir, read_rows, shipped_rows, table_names, user_dir
+from rackecon.catalog.text_file import read_text
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["ADDABLE", "add_rows", "add_tables", "checked_id", "checked_rows", "own_faults", "read_csv"]
+__all__ = ["ADDABLE", "add_rows", "add_tables", "checked_id", "checked_rows", "own_faults"]
 
-LARGEST_BYTES: Final = 16 * 2**20
-FIRST_BYTES: Final = 4096
 MOST_ROWS: Final = 100_000
 MOST_COLUMNS: Final = 500
 ADDABLE: Final = {
@@ -170,24 +169,6 @@ JOURNAL: Final = ".adding.json"
 LINKED_IN: Final = ("racks", "costs", "power", "measured_serving", "prices")
 
 
-def read_csv(path: Path, *, largest: int = LARGEST_BYTES) -> str:
-    """Text of a CSV file; its size and first bytes are looked at before the rest is read."""
-    if not path.is_file():
-        raise InputError(f"{path.name[:60]}: " + ("not an ordinary file" if path.exists() else "no such file"))
-    if path.stat().st_size > largest:
-        raise InputError(f"{path.name}: {path.stat().st_size:,} bytes is more than is read ({largest:,})")
-    with open(path, "rb") as handle:
-        if b"\0" in handle.read(FIRST_BYTES):
-            raise InputError(f"{path.name}: not text (a zero byte at its beginning)")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name}: not UTF-8 text (byte {error.start})") from None
-    if not text.strip():
-        raise InputError(f"{path.name}: empty")
-    return text
-
-
 def parsed(name: str, text: str) -> list[dict[str, str]]:
     """Rows of CSV text; a row of another width than the header is refused."""
     try:
@@ -232,7 +213,7 @@ def checked_rows(table: str, path: Path) -> list[dict[str, str]]:
     """
     if table not in ADDABLE:
         raise unknown_name("table", table, ADDABLE)
-    return _checked(table, path.name, parsed(path.name, read_csv(path)))
+    return _checked(table, path.name, parsed(path.name, read_text(path)))
 
 
 def _checked(table: str, name: str, rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -330,7 +311,7 @@ def _check_word(where: str, table: str, column: str, cell: str, field: Mapping[s
         checked_id(f"{where} {column}", cell)
     allowed = WORDS.get(table, {}).get(column) or (field.get("constraints") or {}).get("enum")
     if column in AS_SHIPPED.get(table, ()):
-        allowed = _held(data_dir(), table, column)
+        allowed = _held(table, column)
     if column in LINKS and table in LINKED_IN and (table, column) != ("prices", "model"):  # a provider's own name
         allowed = tuple(found["id"] for found in read_rows(LINKS[column]))
     if allowed and cell not in allowed:
@@ -355,8 +336,8 @@ def checked_id(where: str, name: str) -> str:
     return name
 
 
-@of_arguments(64)
-def _held(_folder: Path, table: str, column: str) -> tuple[str, ...]:
+@by_data(64)
+def _held(table: str, column: str) -> tuple[str, ...]:
     return tuple(sorted({found[column] for found in shipped_rows(table) if found[column]}))
 
 
@@ -401,7 +382,9 @@ def _once(name: str, table: str, rows: Sequence[Mapping[str, Any]], held: Sequen
         key = tuple(str(row.get(column, "")) for column in columns)
         if key in known:
             first = f"row {known[key]}" if known[key] else f"your own {table}.csv, where it can be changed"
-            raise InputError(f"{name} row {number}: {columns[0]} '{', '.join(key)[:60]}' is already in {first}")
+            raise InputError(
+                f"{name} row {number}: {', '.join(columns)} '{', '.join(key)[:120]}' is already in {first}"
+            )
         known[key] = number
 
 
@@ -414,7 +397,7 @@ def own_faults() -> list[str]:
         try:
             if table not in table_names():
                 raise unknown_name("table", table, table_names(), where)
-            rows = parsed(where, read_csv(path))
+            rows = parsed(where, read_text(path))
             if table in ADDABLE and rows:
                 _checked(table, where, rows)
             fields = _fields(data_dir() / "datapackage.json", table)
@@ -443,21 +426,24 @@ def add_tables(added: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
     Raises
     ------
     InputError
-        No folder for own rows, or a key that an own row has already.
+        No folder for own rows or none that takes them, or a key that an own row has already.
     """
     folder = user_dir()
     if folder is None:
         raise InputError("no folder for own rows: set RACKECON_USER_DATA")
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        _finish(folder)
-        texts = {f"{table}.csv": _with_rows(folder, table, rows) for table, rows in added.items()}
-        # Written whole before anything is renamed: after a crash the next caller renames the rest
-        journal = folder / JOURNAL
-        spare = folder / f"{JOURNAL}.new"
-        spare.write_text(json.dumps(texts), encoding="utf-8")
-        os.replace(spare, journal)
-        _finish(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            _finish(folder)
+            texts = {f"{table}.csv": _with_rows(folder, table, rows) for table, rows in added.items()}
+            # Written whole before anything is renamed: after a crash the next caller renames the rest
+            journal = folder / JOURNAL
+            spare = folder / f"{JOURNAL}.new"
+            spare.write_text(json.dumps(texts), encoding="utf-8")
+            os.replace(spare, journal)
+            _finish(folder)
+    except OSError as error:
+        raise InputError(f"{folder.name}: own rows cannot be written: {error.strerror}") from None
     return folder
 
 

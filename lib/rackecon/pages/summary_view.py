@@ -291,9 +291,9 @@ def lead_chart(story: Summary, measure: str, *, utilisation: float, licence_shar
 def claims_words() -> Html:
     """How many claims got which verdict."""
     from rackecon.claims import assess_all
-    from rackecon.pages.claims_text import answer_sentences
+    from rackecon.pages.claims_text import verdicts_sentence
 
-    return _linked(answer_sentences(assess_all())[0], "11_claims", "Each on trial")
+    return _linked(verdicts_sentence(assess_all()), "11_claims", "Each on trial")
 
 
 def cards(found: Sequence[Deciding], measure: str) -> Html:
