@@ -279,6 +279,9 @@ def reconciliation_bars(walk: pd.DataFrame) -> pd.DataFrame:
     return walk.assign(value=values).rename(columns={"step": "part"})[["part", "value"]]
 
 
+CHEAPEST: Final = ("platform", "cost_usd_per_mtok_total", "cost_label")
+
+
 def cost_changes(accelerators: Iterable[str], model: str, scenario: str, **overrides: Any) -> pd.DataFrame:
     """Cheapest platform per million total tokens when one assumption moves.
 
@@ -315,6 +318,6 @@ def cost_changes(accelerators: Iterable[str], model: str, scenario: str, **overr
         if known.empty:
             continue
         best = known.sort_values(["cost_usd_per_mtok_total", "accelerator"], kind="stable").iloc[0]
-        cells = {key: best[key] for key in ("platform", "cost_usd_per_mtok_total", "cost_label")}
+        cells = {key: best[key] for key in CHEAPEST}
         rows.append({"assumption": name, "value": str(value), **cells})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["assumption", "value", *CHEAPEST])

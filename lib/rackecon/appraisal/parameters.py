@@ -189,6 +189,12 @@ def _one(name: str, value: Any, kind: str) -> str:
         )
         if value not in known:
             return str(unknown_name(name.rstrip("s"), value, known))
+        if name == "built":
+            from rackecon.economics.build_up_table import has_capex
+
+            if not has_capex(value):
+                priced = ", ".join(key for key in known if has_capex(key))
+                return f"built '{value}' has no graded price of a rack or server; these have: {priced}"
     rule = _allowed(name)
     return rule.fault(value) if rule else ""
 
