@@ -109,6 +109,10 @@ def profit_changes(
     return pd.DataFrame(rows)
 
 
+FLOW_COLUMNS: Final = ("accelerator", "platform", "month", "present_value_usd", "cumulative_usd")
+"""Columns that stand where no rack has a cash flow."""
+
+
 def rack_cash_flows(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
     """Monthly cash flows of one rack of every platform with a result, stacked.
 
@@ -134,4 +138,4 @@ def rack_cash_flows(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
         flow.insert(0, "platform", row["platform"])
         flow.insert(0, "accelerator", row["accelerator"])
         parts.append(flow)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=FLOW_COLUMNS)
