@@ -120,6 +120,36 @@ def coding_sessions() -> Sessions:
 
 
 @dataclass(frozen=True)
+class _Waits:
+    """Later turns grouped by their wait: sums of contexts and reusable tokens at each, and counts."""
+
+    wait_s: FloatArray
+    turns: FloatArray
+    contexts: FloatArray
+    reusable: FloatArray
+    ended: float  # sessions for each later turn
+
+    @classmethod
+    def of(cls, sessions: Sessions) -> _Waits:
+        later = ~sessions.first
+        waits, group = np.unique(sessions.wait_s[later], return_inverse=True)
+        held = (sessions.input_tokens + sessions.output_tokens)[later]
+        count, contexts, again = (
+            np.bincount(group, weights=x).astype(np.float64)
+            for x in (np.ones(len(group)), held, sessions.reusable_tokens[later])
+        )
+        return cls(waits, count, contexts, again, float(sessions.first.sum() / max(later.sum(), 1)))
+
+    def held_tokens(self, live: float, service_s: float, within_s: float) -> float:
+        """Tokens touched within a time: contexts of live sessions until due again, and of sessions that ended."""
+        cycle = float((self.turns * (self.wait_s + service_s)).sum())
+        held = float((self.contexts * (np.minimum(self.wait_s, within_s) + service_s)).sum())
+        # A session that ends leaves its context behind for as long as the cache takes to turn over
+        left = self.ended * float(self.contexts.sum()) * within_s
+        return live * (held + left) / cycle
+
+
+@dataclass(frozen=True)
 class SessionHit:
     """Share of input tokens found, by tier, and the time within which a tier turns over [s]."""
 
@@ -127,18 +157,6 @@ class SessionHit:
     by_tier: tuple[float, ...]
     turnover_s: tuple[float, ...]
     live_tokens: float  # contexts of the live sessions
-
-
-def _held_tokens(sessions: Sessions, live: float, service_s: float, within_s: float) -> float:
-    """Tokens touched within a time: contexts of live sessions until they are due again, and of sessions that ended."""
-    later = ~sessions.first
-    cycle = sessions.wait_s[later] + service_s
-    stay = np.minimum(sessions.wait_s[later], within_s) + service_s
-    contexts = sessions.input_tokens[later] + sessions.output_tokens[later]
-    held = live * float((contexts * stay).sum() / cycle.sum())
-    # A session that ends leaves its context behind for as long as the cache takes to turn over
-    ended = live / float(cycle.sum() / max(sessions.first.sum(), 1))
-    return held + ended * float(contexts.mean()) * within_s
 
 
 def session_hit(
@@ -178,18 +196,17 @@ def session_hit(
         raise InputError("sessions need one alive and a time of service above 0")
     total = float(sessions.input_tokens.sum())
     turnover, hits, room, before = [], [], 0.0, 0.0
-    later = ~sessions.first
-    waits, reusable = sessions.wait_s[later], sessions.reusable_tokens[later]
+    waits = _Waits.of(sessions)
     for tier in room_tokens:
         room += tier
         low, high = 0.0, LONGEST_S
         for _ in range(BISECTIONS):
             middle = 0.5 * (low + high)
-            low, high = (middle, high) if _held_tokens(sessions, live, service_s, middle) <= room else (low, middle)
+            low, high = (middle, high) if waits.held_tokens(live, service_s, middle) <= room else (low, middle)
         # Too small for the turns under way: a share of them finds nothing
-        fitting = min(room / max(_held_tokens(sessions, live, service_s, 0.0), 1.0), 1.0)
+        fitting = min(room / max(waits.held_tokens(live, service_s, 0.0), 1.0), 1.0)
         within = min(low, ttl_s)
-        found = fitting * float(reusable[waits <= within].sum()) / total
+        found = fitting * float(waits.reusable[waits.wait_s <= within].sum()) / total
         turnover.append(within)
         hits.append(max(found - before, 0.0))
         before = max(found, before)
