@@ -56,7 +56,7 @@ def reached_bandwidth(peak: NDArray[np.float64], share: NDArray[np.float64]) -> 
     Examples
     --------
     >>> [round(float(reached_bandwidth(np.array(1.0), np.array(s))), 3) for s in (0.46, 0.8, 1.2)]
-    [0.46, 0.77, 0.908]
+    [0.46, 0.772, 0.907]
     """
     return np.asarray(peak * share * (1.0 + (share / MOST_BANDWIDTH) ** SHARPNESS) ** (-1.0 / SHARPNESS))
 

@@ -43,6 +43,8 @@ __all__ = [
     "default_engine",
     "default_kv_precision",
     "default_weight_precision",
+    "largest_public",
+    "newest_measurement",
     "software_years",
     "years_beyond",
 ]
@@ -155,6 +157,11 @@ def default_date(chip: Accelerator) -> str:
     """
     newest = _newest()
     return min(base_case().as_of_date, newest.get(chip.family, newest[""]))
+
+
+def newest_measurement() -> str:
+    """ISO date of the newest measurement of all that has its layout."""
+    return _newest()[""]
 
 
 @by_data(1, "measured_serving", "accelerators")
