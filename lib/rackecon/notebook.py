@@ -2,7 +2,7 @@
 
 A notebook starts with its parameters cell, then::
 
-    from rackecon.notebook import answer, check_parameters, note, table
+    from rackecon.notebook import answer, check_parameters, note, publish, say, table
     from rackecon.press import provenance
     from rackecon.figures import charts
     from rackecon import words as text

@@ -84,7 +84,9 @@ def frontier(
     )
     typer.echo(table[columns].to_string(index=False, float_format=lambda value: f"{value:.5g}"))
     if explain:
-        _explain({"accelerator": accelerator, "model": model, "isl_tokens": isl, "osl_tokens": osl, **best}, date)
+        case = {"accelerator": accelerator, "model": model, "isl_tokens": isl, "osl_tokens": osl}
+        case["prefix_cache_hit"] = prefix_cache_hit
+        _explain({**case, **best}, date)
     if csv is not None:
         import os
 

@@ -153,6 +153,8 @@ def column_figures(frame: pd.DataFrame, by: Sequence[str], units: Mapping[str, s
     >>> frame = pd.DataFrame({"accelerator": ["h100-sxm"], "median_pct": [8.25]})
     >>> column_figures(frame, ["accelerator"], {"median_pct": "%"}, "held_out")
     [Figure(key='held_out/h100-sxm/median_pct', value=8.25, unit='%', digits=6)]
+    >>> column_figures(frame.assign(tokens=1024.0), ["accelerator", "tokens"], {"median_pct": "%"})[0].key
+    'h100-sxm/1024/median_pct'
     """
     start = [under] if under else []
     return [
@@ -163,6 +165,8 @@ def column_figures(frame: pd.DataFrame, by: Sequence[str], units: Mapping[str, s
 
 
 def _part(name: object) -> str:
+    if isinstance(name, float):
+        name = _written(name, 6)
     return " ".join(ODD.sub(" ", str(name)).split()) or "-"
 
 

@@ -49,7 +49,11 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 MODES = ("aggregated", "disaggregated")
 METHODS = ("none", "mtp", "eagle3")
-HELD = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode", "concurrency")
+HELD = (
+    *("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode", "concurrency", "gpus"),
+    *("decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus"),
+    *("prefill_tp", "prefill_ep", "prefill_dp_attention"),
+)
 """What a search can hold, beside the fields of a query."""
 MOST_GPUS = 128
 CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
@@ -57,6 +61,10 @@ CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
 """Draft depths that a search tries [tokens]."""
 LIMIT_SLACK = 1e-9
+SPARE = (1.0, 0.25)
+"""Times to first token that prefill pools are sized for, as shares of the limit: on it, and with room to spare."""
+CONTEXT_ROOM = 1.05
+"""Share of the context a model was made for that lengths may reach: means of draws, not the longest."""
 YEARS_BEYOND = 2
 """Years around the measured dates in which the software history may be asked for."""
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T.*|\s.*)?$")
@@ -302,6 +310,8 @@ class Query:
     @property
     def modes(self) -> tuple[str, ...]:
         """Modes to search."""
+        if self.mode is None and any(name.startswith(("decode_", "prefill_")) for name in self.held):
+            return MODES[1:]
         return MODES if self.mode is None else (self.mode,)
 
     def engine_of(self, mode: str) -> str:
@@ -341,5 +351,5 @@ def _check_work(arch: Model, isl_tokens: float, osl_tokens: float, hit: float) -
     if not 0.0 <= hit < 1.0:
         raise InputError(f"prefix_cache_hit {hit:g} is out of range: needs 0 to below 1")
     longest, both = arch.max_context_tokens, isl_tokens + osl_tokens
-    if longest and both > longest * 1.05:
+    if longest and both > CONTEXT_ROOM * longest:
         raise InputError(f"{both:,.0f} tokens exceed the {longest:,} that {arch.id} was made for")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,12 +17,15 @@ from rackecon.errors import InputError
 from rackecon.performance.engine import Engine, build_engine
 from rackecon.performance.step import PassTerms, pass_terms
 from rackecon.serving.layouts import Layout, decode_layouts, engine_layouts, matches, prefill_layouts
-from rackecon.serving.query import CONCURRENCY, DRAFTS, MODES, Query
+from rackecon.serving.query import CONCURRENCY, DRAFTS, MODES, SPARE, Query
 
 __all__ = ["Task"]
 
 FloatArray = NDArray[np.float64]
-PREFILL_CHOICES = 2  # prefill layouts tried per decode layout: the most productive, the soonest
+FEEDERS = 5  # prefill layouts tried per decode layout: the most productive of each size, and the soonest
+POOL_VALUES = ("gpus", "concurrency", "decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
+"""Values held that leave pools no size to be matched in rate."""
+COMBINATIONS = 24  # of decode engines and prefill workers tried where such a value is held
 
 
 @dataclass(frozen=True)
@@ -47,26 +51,53 @@ class Task:
 
     @cached_property
     def loads(self) -> FloatArray:
-        """Requests in flight per attention rank to try."""
+        """Requests per attention rank to try: in flight, or running where pools are matched; all of them where held."""
         given = self.query.held.get("concurrency")
         return CONCURRENCY if given is None else np.array([float(given)])
 
     def layouts(self, mode: str) -> tuple[Layout, ...]:
         """Layouts of the aggregated or decode engine to try."""
         asked = self.query
-        found = tuple(x for x in self._bench.layouts[mode] if matches(x, asked.held) and x.gpus <= asked.most_gpus)
-        if not found:
-            raise InputError(f"no layout of {asked.chip.id} has the held values {dict(asked.held)}")
+        held, most = asked.held, min(asked.most_gpus, float(asked.held.get("gpus", math.inf)))
+        every = tuple(x for x in self._bench.layouts[mode] if matches(x, held))
+        if not every and "tp" in held:  # an unusual layout that is named in full
+            names = ("tp", "ep", "pp")
+            width = {name: int(held.get(name, 1)) for name in names}
+            every = (Layout(**width, dp_attention=bool(held.get("dp_attention", False))),)
+        found = tuple(x for x in every if x.gpus <= most)
+        if mode == "aggregated":
+            found = tuple(x for x in found if float(held.get("gpus", x.gpus)) % x.gpus == 0.0)
         return found
+
+    def spaces(self) -> list[tuple[str, tuple[Layout, ...]]]:
+        """Modes to search, each with its layouts; a fault where the values held leave none."""
+        found = [(mode, self.layouts(mode)) for mode in self.query.modes]
+        if not any(layouts for _, layouts in found):
+            raise InputError(f"no layout of {self.query.chip.id} has the held values {dict(self.query.held)}")
+        return [(mode, layouts) for mode, layouts in found if layouts]
 
     @property
     def prefill_layouts(self) -> tuple[Layout, ...]:
         """Layouts of a prefill engine to try."""
-        return self._bench.layouts["prefill"]
+        held = {name.removeprefix("prefill_"): value for name, value in self.query.held.items() if "prefill_" in name}
+        return tuple(x for x in self._bench.layouts["prefill"] if matches(x, held)) or (
+            Layout(int(held.get("tp", 1)), int(held.get("ep", 1)), 1, bool(held.get("dp_attention", False))),
+        )
+
+    @cached_property
+    def matched(self) -> bool:
+        """Whether pools are matched in rate, at each number of running sequences; else their sizes are enumerated."""
+        return not any(name in self.query.held for name in POOL_VALUES)
+
+    @cached_property
+    def targets(self) -> FloatArray:
+        """Medians of the time to first token that matched pools are sized for [ms]."""
+        latest = self.query.limits.latest_ttft_ms
+        return np.array(SPARE) * latest if math.isfinite(latest) else np.array([math.inf])
 
     def sizes(self, mode: str, layouts: tuple[Layout, ...]) -> tuple[int, int, int, int]:
-        """Grid of a mode: layouts, draft depths, prefill layouts, loads."""
-        splits = 1 if mode == "aggregated" else PREFILL_CHOICES
+        """Grid of a mode: layouts, draft depths, prefill layouts and sizes of pools, loads."""
+        splits = 1 if mode == "aggregated" else FEEDERS * (len(self.targets) if self.matched else COMBINATIONS)
         return len(layouts), len(self.drafts), splits, len(self.loads)
 
     @cached_property
