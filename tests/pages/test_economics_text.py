@@ -40,7 +40,7 @@ ROW = {
 @pytest.mark.parametrize(
     ("values", "verdict", "words"),
     [
-        ([8e6, 3e6], "a", "A earns the most per physical rack: $8.00M a year"),
+        ([8e6, 3e6], "a", "A earns the most per rack: $8.00M a year"),
         ([8e6, 7.9e6], "too close to call", "Too close to call: A and B lead"),
         ([-1e5, -3e5], "nobody earns", "Nobody earns; A loses least"),
         ([np.nan, np.nan], "no result", "No platform serves this workload within its limits"),

@@ -11,14 +11,8 @@ from rackecon.uncertainty.ranking import RankingDraws, rank, verdicts
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRIC_OF_UNIT", "profit_changes", "profit_sweep", "rack_cash_flows"]
+__all__ = ["profit_changes", "profit_sweep", "rack_cash_flows"]
 
-METRIC_OF_UNIT: Final = {
-    "rack": "profit_usd_per_rack_year",
-    "mw": "profit_usd_per_mw_year",
-    "position": "profit_usd_per_position_year",
-    "usd": "profit_usd_per_invested_usd_year",
-}
 SWEPT: Final = ("utilisation", "price_decline_per_year", "wacc", "horizon_years", "electricity_usd_per_kwh")
 
 
@@ -69,7 +63,7 @@ def profit_changes(
     accelerators, model, scenario
         As in :func:`rackecon.appraisal.evaluate.evaluate`, one model and scenario.
     metric : str
-        One of :data:`rackecon.uncertainty.ranking.METRICS`.
+        One of :data:`rackecon.economics.measures.EVERY_MEASURE`'s columns.
     settings : RankingDraws
     **overrides
         Assumptions held in every case.

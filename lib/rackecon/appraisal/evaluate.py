@@ -15,6 +15,7 @@ import numpy as np
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import ROI_KIND, TOKEN_COUNTING, cards_for, platforms_for, with_money, with_returns
 from rackecon.catalog.cached import by_data, one_state
+from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.revenue import PriceCard
 from rackecon.words import number
 
@@ -27,13 +28,7 @@ __all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "evaluate", "evaluate_points
 
 PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
 """Platforms of the reports' base case."""
-PROFIT_COLUMNS: Final = (
-    "profit_usd_per_rack_year",
-    "profit_usd_per_mw_year",
-    "profit_usd_per_position_year",
-    "profit_usd_per_invested_usd_year",
-    "profit_usd_per_gpu_year",
-)
+PROFIT_COLUMNS: Final = tuple(measure.column for measure in EVERY_MEASURE.values())
 EMPTY_COLUMNS: Final = (
     "total_tok_s_per_gpu",
     "output_tok_s_per_gpu",
@@ -369,10 +364,9 @@ def _with_intervals(best: pd.DataFrame) -> pd.DataFrame:
     cost = out["cost_usd_per_gpu_hour"].to_numpy(dtype=float)
     for end in ("low", "high"):
         moved = out[f"total_tok_s_per_gpu_{end}"].to_numpy(dtype=float) / rate
-        for column in PROFIT_COLUMNS:
-            unit = column.removeprefix("profit_usd_per_").removesuffix("_year")
-            gpus = out[f"gpus_per_{unit}"].to_numpy(dtype=float) if unit != "gpu" else 1.0
-            out[f"{column}_{end}"] = (revenue * moved - cost) * gpus * 8760.0
+        for measure in EVERY_MEASURE.values():
+            gpus = out[measure.gpus].to_numpy(dtype=float) if measure.gpus else 1.0
+            out[f"{measure.column}_{end}"] = (revenue * moved - cost) * gpus * 8760.0
         other = "high" if end == "low" else "low"
         for column in ("cost_usd_per_mtok_total", "cost_usd_per_mtok_output"):
             out[f"{column}_{other}"] = out[column] / moved
