@@ -218,3 +218,13 @@ def test_whole_frontiers_ignore_the_limits():
     assert len(points) == 8
     assert points["profit_usd_per_gpu_hour"].notna().all()
     assert frontier_points(["tpu-v7"], "deepseek-r1", "agentic-coding", search=frontier).empty
+
+
+def test_a_case_that_nobody_serves_has_the_columns_of_one_that_is_served():
+    hasty = replace(catalog.scenario("chat"), ttft_limit_ms=1.0)
+    nobody = evaluate(["b200-hgx"], ["gpt-oss-120b"], [hasty], utilisation=0.5)
+    served = evaluate(["b200-hgx"], ["gpt-oss-120b"], ["chat"])
+    assert set(nobody.columns) == set(served.columns)
+    assert nobody["reason"].iloc[0] != ""
+    assert nobody["utilisation"].iloc[0] == 0.5
+    assert np.isnan(nobody["profit_usd_per_rack_year"].iloc[0])

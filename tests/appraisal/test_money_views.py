@@ -16,7 +16,6 @@ from rackecon.appraisal.cost_comparison import (
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.money import frontier_money
 from rackecon.appraisal.site_limits import (
-    RANKED_UNITS,
     operating_power,
     power_long,
     site_comparison,
@@ -24,6 +23,7 @@ from rackecon.appraisal.site_limits import (
     unit_ranks,
     winners,
 )
+from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.errors import InputError
 
 
@@ -55,7 +55,7 @@ def test_site_is_filled_to_its_limit(table):
 def test_ranks_by_unit_differ_because_racks_do(table):
     ranks = unit_ranks(table[table["scenario"] == "chat"])
     wide = ranks.pivot(index="accelerator", columns="metric", values="rank")
-    assert set(wide.columns) == set(RANKED_UNITS)
+    assert set(wide.columns) == {measure.column for measure in EVERY_MEASURE.values()}
     assert sorted(wide["profit_usd_per_rack_year"]) == list(range(1, 8))
     assert not (wide["profit_usd_per_rack_year"] == wide["profit_usd_per_invested_usd_year"]).all()
 

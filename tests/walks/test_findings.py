@@ -10,10 +10,10 @@ import pytest
 
 from rackecon import catalog
 from rackecon.pages import context_length, decode_ratio, experts, latency
+from rackecon.pages import split as split_page
 from rackecon.pages.sentences import say, told
 from rackecon.walks import findings
 from rackecon.walks import software as software_walk
-from rackecon.walks import split as split_walk
 from rackecon.walks.walk import HELD, RETUNED, request_gpu_seconds
 
 METRIC = "profit_usd_per_mw_year"
@@ -166,10 +166,27 @@ def test_a_front_is_named_by_what_it_draws(limit_ms, most):
     assert (result.slow, result.fast, result.losing) == (1.0, 2.0, ())
 
 
-def test_splits_that_do_not_fall_are_counted():
-    ends = pd.DataFrame({"first": [2.0, 1.0], "last": [1.0, 1.5]}, index=["A", "B"])
-    assert split_walk._split_title(ends).endswith("on 1 of 2 platforms")
-    assert split_walk._split_title(ends.iloc[:1]) == "A faster promise needs fewer prefill GPUs per decode GPU"
+def test_splits_that_do_not_fall_are_counted_and_the_best_gain_is_found():
+    speeds = pd.DataFrame(
+        {
+            "accelerator": ["a", "a", "a", "b", "b"],
+            "platform": ["A", "A", "A", "B", "B"],
+            "tok_s_per_user_target": [10.0, 50.0, 50.0, 10.0, 50.0],
+            "mode": ["disaggregated", "disaggregated", "aggregated", "disaggregated", "disaggregated"],
+            "total_tok_s_per_gpu": [9.0, 6.0, 2.0, 8.0, 7.0],
+            "prefill_per_decode": [2.0, 1.0, 0.0, 1.0, 1.5],
+        }
+    )
+    found = pd.DataFrame(
+        {"platform": ["A", "B"], "workload": "W", "gain": [1.5, np.nan], "text": ["1.50", "only split"]}
+    )
+    result = split_page.split_found(found, speeds, "M", "W")
+    assert (result.falling, result.split_platforms, result.moving) == (1, 2, "A")
+    assert (result.at_platform, result.at_speed, result.at_gain) == ("A", 50.0, 3.0)
+    assert (result.both, result.wins, result.pair) == (1, 1, ("a", "b"))
+    assert result.one_way == (("B", "W", "only split"),)
+    none = split_page.split_found(found.iloc[1:], speeds.iloc[:0], "M", "W")
+    assert (none.both, none.at_platform, none.split_platforms, none.pair) == (0, "", 0, ())
 
 
 def test_software_runs_to_the_report_date_in_half_years():

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power import gpus_for_site
 from rackecon.errors import InputError
+from rackecon.words import money
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "RANKED_UNITS",
     "operating_power",
     "power_long",
     "site_comparison",
@@ -24,14 +25,6 @@ __all__ = [
 ]
 
 SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_per_year", "wacc")
-
-RANKED_UNITS: Final = {
-    "profit_usd_per_rack_year": "per physical rack",
-    "profit_usd_per_mw_year": "per provisioned MW",
-    "profit_usd_per_position_year": "per equal-power position",
-    "profit_usd_per_invested_usd_year": "per invested dollar",
-    "profit_usd_per_gpu_year": "per GPU",
-}
 
 
 def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -> pd.DataFrame:
@@ -59,7 +52,7 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
     usd = np.where(invested > 0, invested, np.nan)
     fills = {
         f"{site_mw:g} MW": gpus_for_site(site_mw=site_mw, all_in_kw_per_gpu=kw),
-        f"${budget_usd / 1e6:g}M": gpus_for_site(budget_usd=budget_usd, usd_per_gpu=usd),
+        money(budget_usd): gpus_for_site(budget_usd=budget_usd, usd_per_gpu=usd),
     }
     parts = []
     for limit, gpus in fills.items():
@@ -117,10 +110,10 @@ def unit_ranks(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     parts = []
-    for metric, unit in RANKED_UNITS.items():
+    for measure in EVERY_MEASURE.values():
         part = table[["model", "scenario", "accelerator", "platform"]].copy()
-        part["metric"], part["unit"] = metric, unit
-        part["value"] = table[metric].to_numpy(dtype=float)
+        part["metric"], part["unit"] = measure.column, measure.name
+        part["value"] = table[measure.column].to_numpy(dtype=float)
         order = part.groupby(["model", "scenario"])["value"].rank(ascending=False, method="first")
         part["rank"] = order.fillna(0).astype(int)
         parts.append(part)

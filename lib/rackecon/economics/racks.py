@@ -14,14 +14,7 @@ import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_positive
 
-__all__ = ["UNITS", "RackUnits", "rack_units", "reference_position_kw"]
-
-UNITS = {
-    "rack": "one physical rack as sold or usually laid out",
-    "mw": "one megawatt of provisioned power, by the stated vintage of kW per GPU",
-    "position": "an equal-power rack position: as much provisioned power as one GB200 NVL72 rack is sold with",
-    "gpu": "one GPU (accelerator package)",
-}
+__all__ = ["RackUnits", "rack_units", "reference_position_kw"]
 
 
 @dataclass(frozen=True)

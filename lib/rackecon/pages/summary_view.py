@@ -10,7 +10,8 @@ from rackecon import catalog
 from rackecon.answer.deciding import Deciding
 from rackecon.answer.lead_map import lead_map, speed_lines
 from rackecon.answer.live_case import base_state, money_fronts
-from rackecon.answer.summary import MEASURES, Summary
+from rackecon.answer.summary import Summary
+from rackecon.economics.measures import MEASURES
 from rackecon.evidence.intervals import measured_pairs
 from rackecon.figures import charts
 from rackecon.figures.display import ANSWER, Html, note
@@ -114,7 +115,7 @@ def _shown(measure: str) -> Any:
 
 def ranking(story: Summary, measure: str) -> Html:
     """Ranking table of one measure: profit with its interval, wins, cost, margin, payback."""
-    column, unit, _ = MEASURES[measure]
+    column, unit = MEASURES[measure].column, MEASURES[measure].yearly
     frame = story.rankings[measure].rename(
         columns={"value": column, "value_low": f"{column}_low", "value_high": f"{column}_high"}
     )
@@ -172,7 +173,7 @@ def three_measures(story: Summary) -> Html:
     import pandas as pd
 
     rows = []
-    for key, (_, unit, _) in MEASURES.items():
+    for key, unit in ((key, m.yearly) for key, m in MEASURES.items()):
         ranked = story.rankings[key]
         known = ranked[ranked["value"].notna()]
         if known.empty:
@@ -199,7 +200,7 @@ def three_measures(story: Summary) -> Html:
 def grid_chart(grid: pd.DataFrame, model: str) -> Any:
     """Platform x scenario matrix of one model."""
     frame = grid[grid["model"] == model].copy()
-    column = MEASURES["mw"][0]
+    column = MEASURES["mw"].column
     frame["value"] = frame[column].fillna(0.0)
     served = frame[frame[column].notna()]
     losers = served[served[column] < 0]
@@ -278,13 +279,13 @@ def speed_chart(
     ends = slider_ends("speed", state["speed"])[:2]
     fronts = money_fronts(accelerators, model, case, price_cards, **overrides)
     labels = {key: catalog.accelerator(key).label for key in accelerators}
-    return speed_figure(speed_lines(fronts, MEASURES[measure][0], *ends), labels, state["speed"], ends, measure)
+    return speed_figure(speed_lines(fronts, MEASURES[measure].column, *ends), labels, state["speed"], ends, measure)
 
 
 def lead_chart(story: Summary, measure: str, *, utilisation: float, licence_share: float, **_: float) -> Html:
     """Who leads by price and share of capacity sold, for the report's own case; the controls move it."""
     labels = dict(zip(story.table["accelerator"], story.table["platform"], strict=True))
-    found = lead_map(story.table, MEASURES[measure][0], licence_share=licence_share)
+    found = lead_map(story.table, MEASURES[measure].column, licence_share=licence_share)
     return map_figure(found, labels, utilisation, measure)
 
 
@@ -304,9 +305,9 @@ def cards(found: Sequence[Deciding], measure: str) -> Html:
         items.append(
             f'<div class="card"><h3>{html.escape(item.label[0].upper() + item.label[1:])}</h3>'
             f"<p>Report: {html.escape(item.stated())}. Range {number(item.low)} to {number(item.high)}, {html.escape(item.source)}.</p>"
-            f"<p>Moves the leader's profit by {swing} {MEASURES[measure][1]}.</p><p><strong>{html.escape(item.sentence())}</strong></p></div>"
+            f"<p>Moves the leader's profit by {swing} {MEASURES[measure].yearly}.</p><p><strong>{html.escape(item.sentence())}</strong></p></div>"
         )
-    flips, per = sum(bool(item.flips) for item in found), MEASURES[measure][2]
+    flips, per = sum(bool(item.flips) for item in found), MEASURES[measure].name
     lead = say(PAGE, "deciding", flips=flips, total=len(found), per=per)
     rest = [item.label for item in found[3:] if not item.flips]
     tail = say(PAGE, "quiet", rest=rest) if rest else ""
@@ -335,7 +336,7 @@ def swings(found: Sequence[Deciding], story: Summary, measure: str) -> Html:
     )
     return table(
         frame,
-        f"One assumption at a time: swing of the leader's profit {MEASURES[measure][1]}, and where the lead changes",
+        f"One assumption at a time: swing of the leader's profit {MEASURES[measure].yearly}, and where the lead changes",
     )
 
 

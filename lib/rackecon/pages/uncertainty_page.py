@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon import catalog
+from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import table
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rackecon.appraisal.break_even import BreakEven
 
 __all__ = [
-    "METRICS",
     "SHOWN",
     "Leader",
     "answer_text",
@@ -53,12 +53,6 @@ __all__ = [
 ]
 
 PAGE: Final = "12_uncertainty"
-METRICS: Final = {
-    "rack": ("profit_usd_per_rack_year", "per physical rack"),
-    "mw": ("profit_usd_per_mw_year", "per provisioned MW"),
-    "position": ("profit_usd_per_position_year", "per equal-power rack position"),
-    "usd": ("profit_usd_per_invested_usd_year", "per invested dollar"),
-}
 LATENT: Final = {
     "market": "market (in prices, sales and price path)",
     "obsolescence": "obsolescence (in price path, life, resale)",
@@ -158,7 +152,7 @@ def leading(wins: pd.DataFrame) -> Leader:
 
 def answer_text(lead: Leader, metric: str) -> str:
     """The two sentences under the question."""
-    return say(PAGE, "answer", per=METRICS[metric][1], decided=DECIDED_SHARE, **vars(lead))
+    return say(PAGE, "answer", per=MEASURES[metric].name, decided=DECIDED_SHARE, **vars(lead))
 
 
 def uncertainty_figures(
