@@ -12,6 +12,9 @@ import pytest
 from rackecon.catalog import data_dir
 from rackecon.errors import InputError
 from rackecon.intake.traces import read_trace, workload_row
+from rackecon.load.prefix_store import CacheTier
+from rackecon.load.replay import Fleet, replay
+from rackecon.load.step_times import StepTimes
 
 AZURE = (
     "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4800,10\n"
@@ -95,6 +98,14 @@ def test_a_gzipped_file_of_blocks_keeps_them(tmp_path):
     path = tmp_path / "trace.jsonl.gz"
     path.write_bytes(gzip.compress(lines(MOONCAKE).encode()))
     assert read_trace(path).blocks == [[0, 1, 2], [0, 1, 3, 4], [0, 5]]
+
+
+def test_an_own_trace_can_be_replayed_with_its_cache(saved):
+    sent = read_trace(saved(lines(MOONCAKE))).requests()
+    times = StepTimes.linear((10, 0.1), (15, 0.3, 0.0002), 32)
+    found = replay(sent, Fleet(times=times, tiers=[CacheTier("HBM", 100)]))
+    assert found.hit_tokens.tolist() == [0, 1024, 512]
+    assert read_trace(saved(AZURE)).requests().blocks is None
 
 
 def test_epoch_milliseconds_are_seen_and_a_given_unit_rules(saved):

@@ -22,6 +22,7 @@ __all__ = ["Parameter", "check_parameters", "notebook_path", "notebooks_dir", "r
 
 CATALOG = {
     "accelerator": "accelerators",
+    "agent_model": "models",
     "accelerators": "accelerators",
     "baseline": "accelerators",
     "built": "accelerators",

@@ -10,6 +10,7 @@ import numpy as np
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power import gpus_for_site
 from rackecon.errors import InputError
+from rackecon.words import money
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,7 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
     usd = np.where(invested > 0, invested, np.nan)
     fills = {
         f"{site_mw:g} MW": gpus_for_site(site_mw=site_mw, all_in_kw_per_gpu=kw),
-        f"${budget_usd / 1e6:g}M": gpus_for_site(budget_usd=budget_usd, usd_per_gpu=usd),
+        money(budget_usd): gpus_for_site(budget_usd=budget_usd, usd_per_gpu=usd),
     }
     parts = []
     for limit, gpus in fills.items():

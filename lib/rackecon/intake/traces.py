@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from rackecon.catalog.request_trace import Arrived, trace_row
 from rackecon.errors import InputError, unknown_name
+from rackecon.load.requests import Requests
 
 __all__ = ["LAYOUTS", "TIME_UNITS", "Layout", "Trace", "read_trace", "workload_row"]
 
@@ -101,6 +102,21 @@ class Trace:
     def block_tokens(self) -> int | None:
         """Tokens of a block where the layout says so."""
         return self.layout.block_tokens or None
+
+    def requests(self, block_tokens: int | None = None) -> Requests:
+        """The same to replay; a request without output is asked for one token.
+
+        ``block_tokens`` is needed for blocks whose size the layout does not say, without it they are left out.
+        """
+        size = block_tokens or self.layout.block_tokens
+        return Requests(
+            self.times_s,
+            self.input_tokens.astype(np.int64),
+            np.maximum(self.output_tokens, 1.0).astype(np.int64),
+            session=self.sessions,
+            blocks=self.blocks if size else None,
+            block_tokens=size,
+        )
 
 
 @dataclass

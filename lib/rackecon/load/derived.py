@@ -10,7 +10,7 @@ import numpy as np
 from rackecon.catalog import Scenario, scenario
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.demand import Demand, demand, demand_names
-from rackecon.load.platforms import open_load, platform_replica, scaled_lengths
+from rackecon.load.platforms import Replica, open_load, platform_replica, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
 from rackecon.load.sold_share import POLICIES, Policy, sold_share
 
@@ -33,6 +33,7 @@ class DerivedUtilisation:
     low: float  # 5 % of demand shapes and days
     high: float
     shape_sold: float  # of capacity, bursts aside
+    batch_sold: float  # of it, batch work behind the interactive
     open_load: float  # share of the closed-loop rate that open arrivals may bring
     served: float  # share of demand served
     stranded_share: float
@@ -103,7 +104,8 @@ def derived_utilisation(
     Notes
     -----
     :math:`u = \\text{sold}(d, c) \\times \\rho_{max}`: capacity is bought in whole units, each loaded to the share
-    :math:`\\rho_{max}` of its closed-loop rate at which open arrivals still keep the limits.
+    :math:`\\rho_{max}` of its closed-loop rate at which open arrivals still keep the limits. Where the most productive
+    deployment is wider than a unit, one that fits a unit is tried too, its lower rate counted against it.
     """
     known = scenario(case) if isinstance(case, str) else case
     wanted = demand(shape) if isinstance(shape, str) else shape
@@ -113,13 +115,33 @@ def derived_utilisation(
         policy = POLICIES[policy]
     if not mean_rps > 0:
         raise InputError(f"mean_rps {mean_rps:g} is out of range: needs a positive rate")
-    replica = platform_replica(platform, model, known)
+    arriving = bursts or Burstiness.poisson()
+    widest = platform_replica(platform, model, known)
+    best = _sold(widest, known, wanted, policy, mean_rps, arriving, seed)
+    if widest.unit_gpus > unit_gpus(platform):
+        try:
+            narrow = platform_replica(platform, model, known, max_gpus=unit_gpus(platform))
+        except InputError:
+            return best
+        other = _sold(narrow, known, wanted, policy, mean_rps, arriving, seed)
+        loss = narrow.rps_per_gpu / widest.rps_per_gpu
+        if other.utilisation * loss > best.utilisation:
+            shares = ("utilisation", "low", "high", "open_load")
+            best = replace(other, **{name: getattr(other, name) * loss for name in shares})
+            best = replace(best, stranded_share=1.0 - best.utilisation)
+    return best
+
+
+def _sold(
+    replica: Replica, case: Scenario, wanted: Demand, policy: Policy, mean_rps: float, bursts: Burstiness, seed: int
+) -> DerivedUtilisation:
+    """With one deployment."""
     peak = mean_rps * float(wanted.values.max() / wanted.values.mean())
-    lengths = scaled_lengths(LENGTHS, known)
+    lengths = scaled_lengths(LENGTHS, case)
     deployments = max(round(peak / replica.closed_rps), 1)
-    load = open_load(replica, known, lengths, deployments, bursts or Burstiness.poisson())
+    load = open_load(replica, case, lengths, deployments, bursts)
     if load <= 0.01:
-        return DerivedUtilisation(0.0, 0.0, 0.0, 0.0, load, 0.0, 1.0, 0.0, replica.unit_gpus)
+        return DerivedUtilisation(0.0, 0.0, 0.0, 0.0, 0.0, load, 0.0, 1.0, 0.0, replica.unit_gpus)
     unit = replica.unit_rps * load / peak
     sized = replace(policy, unit=unit)
     found = sold_share(wanted, sized)
@@ -135,6 +157,7 @@ def derived_utilisation(
         float(low) * load,
         float(high) * load,
         found.sold,
+        found.sold - found.interactive,
         load,
         found.served,
         1.0 - found.sold * load,

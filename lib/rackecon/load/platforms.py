@@ -17,7 +17,7 @@ from rackecon.load.requests import Requests, load_trace
 from rackecon.load.step_times import StepTimes
 from rackecon.serving.frontier import candidates, search
 
-__all__ = ["Replica", "open_load", "platform_replica", "scaled_lengths"]
+__all__ = ["Replica", "open_load", "platform_replica", "scaled_lengths", "unit_gpus"]
 
 FloatArray = NDArray[np.float64]
 LAYOUT: Final = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode")
@@ -40,6 +40,11 @@ class Replica:
     unit_gpus: int
 
     @property
+    def rps_per_gpu(self) -> float:
+        """Requests a second and GPU at the chosen point."""
+        return self.closed_rps / self.times.gpus
+
+    @property
     def unit_rps(self) -> float:
         """Requests a second of one unit of purchase at the chosen point."""
         return self.closed_rps * self.unit_gpus / self.times.gpus
@@ -57,7 +62,19 @@ def _curve(rows: Mapping[str, Any], osl: float, total_tokens: float) -> tuple[Fl
     return running[order], np.maximum.accumulate(pure[order])
 
 
-def platform_replica(accelerator_id: str, model_id: str, case: Scenario) -> Replica:
+def unit_gpus(accelerator_id: str) -> int:
+    """GPUs of the least that is bought of a platform: a server, or a rack where the links reach through it.
+
+    Examples
+    --------
+    >>> unit_gpus("h200-sxm"), unit_gpus("gb200-nvl72")
+    (8, 72)
+    """
+    chip = accelerator(accelerator_id)
+    return int(chip.scaleup_domain_gpus if chip.scaleup_domain_gpus > RACK_DOMAIN else chip.gpus_per_server)
+
+
+def platform_replica(accelerator_id: str, model_id: str, case: Scenario, max_gpus: int | None = None) -> Replica:
     """The most productive deployment within a scenario's limits, as step times for a replay.
 
     Parameters
@@ -66,6 +83,8 @@ def platform_replica(accelerator_id: str, model_id: str, case: Scenario) -> Repl
         Ids of the catalog.
     case : Scenario
         Lengths, cache hit and limits.
+    max_gpus : int, optional
+        Largest deployment; the search's by default.
 
     Returns
     -------
@@ -82,7 +101,7 @@ def platform_replica(accelerator_id: str, model_id: str, case: Scenario) -> Repl
         "tpot_limit_ms": case.tpot_limit_ms,
         "latency_statistic": case.latency_statistic,
     }
-    given: dict[str, Any] = {"prefix_cache_hit": case.prefix_cache_hit}
+    given: dict[str, Any] = {"prefix_cache_hit": case.prefix_cache_hit, "max_gpus": max_gpus}
     front = search(accelerator_id, model_id, case.isl_tokens, case.osl_tokens, **given, **limits)
     row = front.best()
     if row is None:
@@ -115,10 +134,9 @@ def platform_replica(accelerator_id: str, model_id: str, case: Scenario) -> Repl
         prefill_workers=pool,
         gpus=round(float(row["gpus"])),
     )
-    chip = accelerator(accelerator_id)
-    unit = chip.scaleup_domain_gpus if chip.scaleup_domain_gpus > RACK_DOMAIN else chip.gpus_per_server
+    unit = unit_gpus(accelerator_id)
     # A deployment wider than a server or rack is bought whole
-    return Replica(accelerator_id, row, times, rate, int(unit) * -(-times.gpus // int(unit)))
+    return Replica(accelerator_id, row, times, rate, unit * -(-times.gpus // unit))
 
 
 def scaled_lengths(trace: str, case: Scenario) -> Requests:

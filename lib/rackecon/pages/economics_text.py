@@ -152,8 +152,8 @@ def site_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
             continue
         best = ends[0]
         who.append(best["platform"])
-        earns = f"earns most with {best['platform']}" if best[by] > 0 else f"loses least with {best['platform']}"
-        words.append(f"{limit} {earns} ({money(best[by])} a year)")
+        earns = "earns most" if best[by] > 0 else "loses least"
+        words.append(f"on {limit} {best['platform']} {earns} ({money(best[by])} a year)")
     text = " and ".join(words)
     if len(who) == len(limits) == 2 and who[0] == who[1]:
         text += ": one winner for both"
