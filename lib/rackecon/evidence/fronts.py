@@ -21,7 +21,7 @@ from rackecon.serving.query import Query
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BANDS", "front_points", "front_scores"]
+__all__ = ["BANDS", "front_excess", "front_points", "front_scores"]
 
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
 """Ends of the speed bands [tok/s/user]."""
@@ -71,6 +71,21 @@ def front_points(held: HeldOut, evidence: Evidence | None = None) -> pd.DataFram
                 }
             )
     return pd.DataFrame(rows)
+
+
+def front_excess(points: pd.DataFrame) -> float:
+    """What searched fronts still exceed measured ones by: the median over sweeps of each sweep's median [log].
+
+    It is to be added to the parameter ``search.excess``: one number for all platforms, so that it moves no ranking.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> front_excess(pd.DataFrame({"split_group": ["a", "a", "b"], "window": "q", "log_ratio": [-0.2, -0.1, 0.05]}))
+    0.05
+    """
+    each = points.groupby(["split_group", "window"])["log_ratio"].median().dropna()
+    return round(-float(each.median()), 4)
 
 
 def _searched(sweep: pd.DataFrame, held: HeldOut) -> Frontier:

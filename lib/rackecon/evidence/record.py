@@ -12,7 +12,7 @@ import numpy as np
 
 from rackecon.catalog.paths import fit_dir
 from rackecon.evidence import calibration
-from rackecon.evidence.fronts import front_points, front_scores
+from rackecon.evidence.fronts import front_excess, front_points, front_scores
 from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.residual import AS_OF, fit_residual, residual_table
 from rackecon.evidence.validation import (
@@ -128,6 +128,7 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
     scores = tables["validation_scores"]
     for line in scores[scores["slice"].isin(SUMMARY)].itertuples(index=False, name=None):
         yield _line(dict(zip(scores.columns, line, strict=True)))
+    yield f"search.excess: {front_excess(tables['validation_fronts']):+.3f} more than its value would centre the fronts"
     for row in front_scores(tables["validation_fronts"]).to_dict("records"):
         yield f"searched front, {row['slice']}: {row['median_pct']:.1f} %, bias {row['bias_log']:+.3f} ({row['points']} points)"
 
