@@ -16,7 +16,16 @@ from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.step import PassTerms, pass_terms
-from rackecon.serving.layouts import WIDE_FROM, Layout, decode_layouts, engine_layouts, matches, prefill_layouts
+from rackecon.serving.layouts import (
+    NODES_WIDE,
+    PREFILL_WIDE,
+    WIDE_FROM,
+    Layout,
+    decode_layouts,
+    engine_layouts,
+    matches,
+    prefill_layouts,
+)
 from rackecon.serving.public_layouts import run_publicly
 from rackecon.serving.query import CONCURRENCY, DRAFTS, MODES, SPARE, Query
 
@@ -93,12 +102,15 @@ class Task:
         asked = self.query
         engine = asked.engine_of(mode)
         held = role == "decode" and any(name in LAYOUT_NAMES for name in asked.held)
-        if held or asked.most_gpus >= WIDE_FROM:
+        if held:
             return layouts
         timeless = asked.parameters.residual is not None and not asked.parameters.residual.dated
         date = LATEST if timeless else asked.date
         known = run_publicly(asked.chip, asked.arch, engine, asked.weight, mode, role, date)
-        return tuple(x for x in layouts if x in known) or layouts if known else layouts
+        if known is None:
+            return layouts
+        wide = asked.most_gpus >= WIDE_FROM and asked.chip.family in NODES_WIDE
+        return tuple(x for x in layouts if x in known or (wide and x.gpus >= PREFILL_WIDE[-1])) or layouts
 
     @cached_property
     def matched(self) -> bool:
