@@ -128,7 +128,7 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
     scores = tables["validation_scores"]
     for line in scores[scores["slice"].isin(SUMMARY)].itertuples(index=False, name=None):
         yield _line(dict(zip(scores.columns, line, strict=True)))
-    yield f"search.excess: {front_excess(tables['validation_fronts']):+.3f} more than its value would centre the fronts"
+    yield f"searched over measured fronts, median of sweeps: {front_excess(tables['validation_fronts']):+.3f} in log"
     for row in front_scores(tables["validation_fronts"]).to_dict("records"):
         yield f"searched front, {row['slice']}: {row['median_pct']:.1f} %, bias {row['bias_log']:+.3f} ({row['points']} points)"
 

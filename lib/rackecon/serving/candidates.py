@@ -269,8 +269,6 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
             setting = 2 * place + (load.draft_tokens > 0)
             shifts = read_surface(surface, setting, load.concurrency / gpus)
             factor, user_factor = np.exp(shifts[0]), np.exp(shifts[1])
-        # the best of many predictions lies above what the best of many runs reaches
-        loop = loop * np.exp(-v[used.index("search.excess")])
         total = factor * done.requests_per_s * (loop * (isl + osl) / gpus)
         user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)

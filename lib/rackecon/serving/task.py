@@ -17,8 +17,8 @@ from rackecon.errors import InputError
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.step import PassTerms, pass_terms
 from rackecon.serving.layouts import (
+    NODE_WIDTHS,
     NODES_WIDE,
-    PREFILL_WIDE,
     WIDE_FROM,
     Layout,
     decode_layouts,
@@ -102,15 +102,14 @@ class Task:
         asked = self.query
         engine = asked.engine_of(mode)
         held = role == "decode" and any(name in LAYOUT_NAMES for name in asked.held)
-        if held:
+        wide = mode == "disaggregated" and asked.most_gpus >= WIDE_FROM and asked.chip.family in NODES_WIDE
+        too_small = mode == "aggregated" and any(x.gpus > NODE_WIDTHS[-1] for x in layouts)
+        if held or wide or too_small:  # a node that cannot hold the model says nothing of one that can
             return layouts
         timeless = asked.parameters.residual is not None and not asked.parameters.residual.dated
         date = LATEST if timeless else asked.date
         known = run_publicly(asked.chip, asked.arch, engine, asked.weight, mode, role, date)
-        if known is None:
-            return layouts
-        wide = asked.most_gpus >= WIDE_FROM and asked.chip.family in NODES_WIDE
-        return tuple(x for x in layouts if x in known or (wide and x.gpus >= PREFILL_WIDE[-1])) or layouts
+        return tuple(x for x in layouts if x in known) or layouts if known else layouts
 
     @cached_property
     def matched(self) -> bool:
