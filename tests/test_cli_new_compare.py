@@ -42,7 +42,7 @@ def test_new_notebook_is_clean_declares_its_parameters_and_names_itself(notebook
     declared = read_parameters(path)
     assert validate("20_batch_size", declared, {item.name: item.default for item in declared.values()}) == []
     code = "".join("".join(cell["source"]) for cell in made["cells"])
-    assert code.count('"20_batch_size"') == 2
+    assert code.count('"20_batch_size"') == 3
     assert '"template"' not in code
 
 

@@ -53,7 +53,7 @@ def test_a_bad_parameter_is_one_line_with_what_is_allowed(words, expected):
         (["report", "--name", "../out"], "--name '../out'"),
         (["report", "--from", "nosuchrun"], "unknown run 'nosuchrun'"),
         (["reprt"], "reprt"),
-        (["report", "-f", "missing.yaml", "--name", "x"], "missing.yaml: cannot be read"),
+        (["report", "-f", "missing.yaml", "--name", "x"], "missing.yaml: no such file"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )

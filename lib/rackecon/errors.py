@@ -4,8 +4,26 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
 
-__all__ = ["InputError", "unknown_name"]
+__all__ = ["InputError", "plain", "unknown_name"]
+
+
+LONGEST: Final = 1200
+LONGEST_NAME: Final = 80
+
+
+def plain(text: str, longest: int = LONGEST) -> str:
+    """Foreign text on one line, fit for a terminal: nothing invisible or that turns the direction, the middle cut out.
+
+    Examples
+    --------
+    >>> plain(f"a{chr(27)}[31m{chr(0x202E)}b"), len(plain("x" * 5000))
+    ('a?[31m?b', 1200)
+    """
+    shown = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    half = (longest - 5) // 2
+    return shown if len(shown) <= longest else f"{shown[: longest - half - 5]} ... {shown[-half:]}"
 
 
 class InputError(ValueError):
@@ -18,7 +36,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(plain(message))
 
 
 def unknown_name(kind: str, name: object, allowed: Iterable[str], where: str = "") -> InputError:
@@ -46,7 +64,8 @@ def unknown_name(kind: str, name: object, allowed: Iterable[str], where: str = "
     "unknown accelerator 'h1000': nearest is 'h100-sxm'; allowed: h100-sxm, mi355x"
     """
     names = sorted(allowed)
-    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.4)
+    given = plain(str(name)[:LONGEST_NAME])
+    near = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.4)
     prefix = f"{where}: " if where else ""
     hint = f"nearest is '{near[0]}'; " if near else ""
-    return InputError(f"{prefix}unknown {kind} '{name}': {hint}allowed: {', '.join(names)}")
+    return InputError(f"{prefix}unknown {kind} '{given}': {hint}allowed: {', '.join(names)}")

@@ -2,7 +2,7 @@
 
 A notebook starts with its parameters cell, then::
 
-    from rackecon.notebook import answer, check_parameters, note, table
+    from rackecon.notebook import answer, check_parameters, note, publish, say, table
     from rackecon.press import provenance
     from rackecon.figures import charts
     from rackecon import words as text
@@ -18,7 +18,7 @@ from rackecon.appraisal.parameters import check_parameters
 from rackecon.figures.display import Html, answer, enable, note
 from rackecon.figures.results import Figure, column_figures, field_figures, publish
 from rackecon.figures.tables import ranking_table, table
-from rackecon.pages.sentences import say
+from rackecon.pages.sentences import say, told
 from rackecon.press.provenance import provenance
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "ranking_table",
     "say",
     "table",
+    "told",
 ]

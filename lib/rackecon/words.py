@@ -116,13 +116,13 @@ def percent(value: float, digits: int = 0) -> str:
 
     Examples
     --------
-    >>> percent(0.845), percent(-0.2), percent(-0.002)
-    ('84 %', '−20 %', '0 %')
+    >>> percent(0.845), percent(-0.2), percent(-0.002), percent(-496.84)
+    ('84 %', '−20 %', '0 %', '−49,684 %')
     """
     if value is None or not math.isfinite(value):
         return "–"
     size = f"{abs(100 * value):,.{digits}f}"
-    return f"{MINUS if value < 0 and float(size) else ''}{size} %"
+    return f"{MINUS if value < 0 and size.strip('0.') else ''}{size} %"
 
 
 def times(value: float) -> str:

@@ -8,8 +8,8 @@ import pytest
 
 from rackecon import catalog
 from rackecon.answer import deciding, summary
-from rackecon.answer.summary import MEASURES
 from rackecon.appraisal.evaluate import PLATFORMS
+from rackecon.economics.measures import MEASURES
 from rackecon.errors import InputError
 from rackecon.walks import walk as walks
 
@@ -61,7 +61,7 @@ def test_sentences_state_wins_and_ties_as_the_table_has_them(case):
         if key != measure:
             known = found.rankings[key]
             leader = str(known[known["value"].notna()].iloc[0]["platform"])
-            said = rf"{MEASURES[key][2]}( and per [a-z ]+)? ({re.escape(leader)}|nobody earns)"
+            said = rf"{MEASURES[key].name}( and per [a-z ]+)? ({re.escape(leader)}|nobody earns)"
             assert re.search(said, text, re.IGNORECASE), (said, text)
     leaders = {str(found.rankings[key].iloc[0]["platform"]) for key in ("rack", "mw", "usd")}
     assert ("The measure matters" in text) == (len(leaders) > 1)

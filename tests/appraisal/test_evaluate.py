@@ -65,7 +65,7 @@ def test_money_by_hand_without_decline():
     assert row["revenue_usd_per_gpu_hour"] == pytest.approx(revenue)
     assert row["profit_usd_per_rack_year"] == pytest.approx((revenue - 1.86) * 72 * 8760)
     assert row["profit_usd_per_mw_year"] == pytest.approx((revenue - 1.86) * 1000 / 1.87 * 8760)
-    assert row["profit_usd_per_position_year"] == pytest.approx(row["profit_usd_per_rack_year"])
+    assert row["profit_usd_per_position_year"] == pytest.approx((revenue - 1.86) * 132 / 1.87 * 8760)
     assert row["cost_usd_per_mtok_total"] == pytest.approx(1.86 / (0.0036 * 4800 * 0.6))
     assert row["cost_usd_per_mtok_output"] == pytest.approx(2 * row["cost_usd_per_mtok_total"])
     assert row["break_even_price_factor"] == pytest.approx(1.86 / revenue)
@@ -125,7 +125,7 @@ def test_power_vintage_moves_megawatts_only():
 def test_electricity_moves_the_published_cost_by_the_bill_alone():
     base, dear = run().iloc[0], run(electricity_usd_per_kwh=0.12).iloc[0]
     assert base["cost_usd_per_gpu_hour"] == 1.86
-    bill = base["drawn_kw_per_gpu"] * (0.12 - 0.0871)
+    bill = base["drawn_utility_kw_per_gpu"] * (0.12 - 0.0871)
     assert dear["cost_usd_per_gpu_hour"] - 1.86 == pytest.approx(bill)
     assert dear["npv_usd_per_gpu"] < base["npv_usd_per_gpu"]
 
@@ -218,3 +218,13 @@ def test_whole_frontiers_ignore_the_limits():
     assert len(points) == 8
     assert points["profit_usd_per_gpu_hour"].notna().all()
     assert frontier_points(["tpu-v7"], "deepseek-r1", "agentic-coding", search=frontier).empty
+
+
+def test_a_case_that_nobody_serves_has_the_columns_of_one_that_is_served():
+    hasty = replace(catalog.scenario("chat"), ttft_limit_ms=1.0)
+    nobody = evaluate(["b200-hgx"], ["gpt-oss-120b"], [hasty], utilisation=0.5)
+    served = evaluate(["b200-hgx"], ["gpt-oss-120b"], ["chat"])
+    assert set(nobody.columns) == set(served.columns)
+    assert nobody["reason"].iloc[0] != ""
+    assert nobody["utilisation"].iloc[0] == 0.5
+    assert np.isnan(nobody["profit_usd_per_rack_year"].iloc[0])

@@ -16,7 +16,6 @@ from rackecon.appraisal.cost_comparison import (
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.money import frontier_money
 from rackecon.appraisal.site_limits import (
-    RANKED_UNITS,
     operating_power,
     power_long,
     site_comparison,
@@ -24,6 +23,7 @@ from rackecon.appraisal.site_limits import (
     unit_ranks,
     winners,
 )
+from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.errors import InputError
 
 
@@ -55,7 +55,7 @@ def test_site_is_filled_to_its_limit(table):
 def test_ranks_by_unit_differ_because_racks_do(table):
     ranks = unit_ranks(table[table["scenario"] == "chat"])
     wide = ranks.pivot(index="accelerator", columns="metric", values="rank")
-    assert set(wide.columns) == set(RANKED_UNITS)
+    assert set(wide.columns) == {measure.column for measure in EVERY_MEASURE.values()}
     assert sorted(wide["profit_usd_per_rack_year"]) == list(range(1, 8))
     assert not (wide["profit_usd_per_rack_year"] == wide["profit_usd_per_invested_usd_year"]).all()
 
@@ -70,8 +70,9 @@ def test_both_vintages_of_power_stand_side_by_side(table):
     ratio = out["total_tok_s_per_mw_2026_07"] / out["total_tok_s_per_mw_2025_10"]
     assert ratio["gb200-nvl72"] == pytest.approx(2.10 / 1.87)
     assert np.isnan(ratio["tpu-v7"])
-    joules = out["drawn_joules_per_total_token"] * out["total_tok_s_per_drawn_mw"]
-    assert joules.to_numpy() == pytest.approx(1e6)
+    joules = out["drawn_joules_per_total_token"] * out["total_tok_s_per_drawn_it_mw"]
+    assert joules.to_numpy() == pytest.approx(1e6 * out["drawn_utility_kw_per_gpu"] / out["drawn_it_kw_per_gpu"])
+    assert (out["total_tok_s_per_drawn_it_mw"] >= out["total_tok_s_per_mw_2026_07"]).all()
 
 
 def test_cash_flow_sums_to_the_rows_present_value(table):

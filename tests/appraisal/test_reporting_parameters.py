@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rackecon.appraisal.parameters import check_parameters, notebook_path, notebooks_dir, read_parameters
+from rackecon.appraisal.parameters import check_parameters, notebook_path, notebooks_dir, read_parameters, validate
 from rackecon.errors import InputError
 
 
@@ -36,3 +36,14 @@ def test_cells_run_again_find_their_own_results_and_still_check_values(namespace
     namespace["utilisation"] = 7.0
     with pytest.raises(InputError, match="out of range"):
         check_parameters("template", namespace)
+
+
+def test_a_platform_twice_and_a_build_up_without_a_price_are_refused_before_anything_is_computed():
+    declared = read_parameters(notebook_path("09_cost"))
+    given = {key: item.default for key, item in declared.items()}
+    assert validate("09_cost", declared, given) == []
+    twice = validate("09_cost", declared, given | {"accelerators": ["h100-sxm", "h100-sxm"]})
+    assert twice == ["09_cost: accelerators names 'h100-sxm' twice"]
+    (unpriced,) = validate("09_cost", declared, given | {"built": "tpu-v7"})
+    assert unpriced.startswith("09_cost: built 'tpu-v7' has no graded price of a rack or server; these have: ")
+    assert "gb200-nvl72" in unpriced

@@ -111,6 +111,7 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
         page.locator(".jp-OutputArea-output[data-mime-type*=error], .jp-RenderedText[data-mime-type*=stderr]").count()
         == 0
     )
+    assert page.locator(".jp-OutputArea mjx-container").count() == 0  # money between dollar signs is no equation
     charts = page.locator(".jp-OutputArea .vega-embed .marks")
     expected = "".join("".join(cell["source"]) for cell in code).count("charts.")
     page.wait_for_function(

@@ -38,63 +38,72 @@ def set_cell(path: Path, line: int, column: str, value: str) -> None:
     rewrite(path, change)
 
 
-def test_shipped_data_is_valid():
-    found = check_data()
-    assert found.faults == ()
-    assert found.tables >= 26
-    assert found.rows > 9000
+CELLS = [
+    ("racks", 3, "rack_it_kw", "-4", ["racks.csv row 3", "rack_it_kw"]),
+    ("racks", 3, "accelerator", "h2000", ["racks.csv", "h2000"]),
+    ("scenarios", 2, "prefix_cache_hit", "1.4", ["scenarios.csv row 2", "prefix_cache_hit"]),
+    ("scenarios", 2, "isl_tokens", "many", ["scenarios.csv row 2", "isl_tokens"]),
+    ("accelerators", 4, "status", "rumoured", ["accelerators.csv row 4", "status"]),
+    ("accelerators", 4, "grade", "guess", ["accelerators.csv row 4", "grade"]),
+    ("models", 5, "id", "gpt-oss-120b", ["models.csv", "id"]),
+    ("measured_serving", 9, "mode", "mixed", ["measured_serving.csv row 9", "mode"]),
+    ("costs", 2, "low", "9e9", ["costs.csv row 2", "low"]),
+    ("prices", 2, "value_cached_input", "99", ["prices.csv row 2", "cached input"]),
+    ("power", 2, "source_id", "nobody", ["power.csv", "nobody"]),
+    ("measured_mlperf", 2, "tpot_limit_ms", "-1", ["measured_mlperf.csv row 2", "tpot_limit_ms"]),
+]
+PUBLISHERS = [
+    ("as H100", "as", "as H100"),
+    ("Hot Chips 2025 coverage", "Hot", "donanimhaber.com 2025-08-26"),
+    ("NOT FOUND", "NOT", ""),
+    ("hardware.csv", "hardware.csv", "hardware.csv"),
+    ("derived: H100", "derived:", "derived: H100"),
+    ("perf-overview.md", "NVIDIA/TensorRT-LLM:docs/source/perf", "perf-overview.md"),
+    ("a page", "elsewhere.com", "https://www.tomshardware.com/a-page"),
+    ("a tool", "github.com/owner", "https://github.com/owner/tool"),
+    ("Electric Power Monthly", "unknown (somewhere)", "https://www.eia.gov/"),
+    ("a blog", "rackecon", "https://rackecon.org/"),
+]
 
 
-def test_stale_prices_are_listed_against_the_as_of_date():
-    found = check_data()
-    assert any("llama-3.1-405b" in line and "2026-11-23" in line for line in found.remarks)
+@pytest.fixture(scope="module")
+def shipped():
+    """Validation of data/ as shipped: seconds, so once."""
+    return check_data()
 
 
-@pytest.mark.parametrize(
-    ("table", "line", "column", "value", "words"),
-    [
-        ("racks", 3, "rack_it_kw", "-4", ["racks.csv row 3", "rack_it_kw"]),
-        ("racks", 3, "accelerator", "h2000", ["racks.csv", "h2000"]),
-        ("scenarios", 2, "prefix_cache_hit", "1.4", ["scenarios.csv row 2", "prefix_cache_hit"]),
-        ("scenarios", 2, "isl_tokens", "many", ["scenarios.csv row 2", "isl_tokens"]),
-        ("accelerators", 4, "status", "rumoured", ["accelerators.csv row 4", "status"]),
-        ("accelerators", 4, "grade", "guess", ["accelerators.csv row 4", "grade"]),
-        ("models", 5, "id", "gpt-oss-120b", ["models.csv", "id"]),
-        ("measured_serving", 9, "mode", "mixed", ["measured_serving.csv row 9", "mode"]),
-        ("costs", 2, "low", "9e9", ["costs.csv row 2", "low"]),
-        ("prices", 2, "value_cached_input", "99", ["prices.csv row 2", "cached input"]),
-        ("power", 2, "source_id", "nobody", ["power.csv", "nobody"]),
-        ("measured_mlperf", 2, "tpot_limit_ms", "-1", ["measured_mlperf.csv row 2", "tpot_limit_ms"]),
-    ],
-)
-def test_a_bad_cell_is_one_line_with_table_row_and_column(copy, table, line, column, value, words):
-    set_cell(copy / f"{table}.csv", line, column, value)
-    found = check_data(copy)
-    hits = [fault for fault in found.faults if all(word in fault for word in words)]
-    assert hits, found.faults
-    assert all("\n" not in fault for fault in found.faults)
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory) -> tuple[str, ...]:
+    """Faults of a copy with every one of these cells damaged, validated once."""
+    target = tmp_path_factory.mktemp("damaged") / "data"
+    shutil.copytree(DATA, target)
+    for table, line, column, value, _ in CELLS:
+        set_cell(target / f"{table}.csv", line, column, value)
+    for line, words in enumerate(PUBLISHERS, start=9):
+        for column, value in zip(("title", "publisher", "address"), words, strict=True):
+            set_cell(target / "sources.csv", line, column, value)
+    return check_data(target).faults
 
 
-@pytest.mark.parametrize(
-    ("title", "publisher", "address"),
-    [
-        ("as H100", "as", "as H100"),
-        ("Hot Chips 2025 coverage", "Hot", "donanimhaber.com 2025-08-26"),
-        ("NOT FOUND", "NOT", ""),
-        ("hardware.csv", "hardware.csv", "hardware.csv"),
-        ("derived: H100", "derived:", "derived: H100"),
-        ("perf-overview.md", "NVIDIA/TensorRT-LLM:docs/source/perf", "perf-overview.md"),
-        ("a page", "elsewhere.com", "https://www.tomshardware.com/a-page"),
-        ("a tool", "github.com/owner", "https://github.com/owner/tool"),
-        ("Electric Power Monthly", "unknown (somewhere)", "https://www.eia.gov/"),
-        ("a blog", "rackecon", "https://rackecon.org/"),
-    ],
-)
-def test_a_publisher_that_names_nobody_is_refused(copy, title, publisher, address):
-    for column, value in (("title", title), ("publisher", publisher), ("address", address)):
-        set_cell(copy / "sources.csv", 9, column, value)
-    faults = check_data(copy).faults
-    assert [fault for fault in faults if fault.startswith(f"sources.csv row 9: publisher '{publisher}'")], faults
+def test_shipped_data_is_valid(shipped):
+    assert shipped.faults == ()
+    assert shipped.tables >= 26
+    assert shipped.rows > 9000
+
+
+def test_stale_prices_are_listed_against_the_as_of_date(shipped):
+    assert any("llama-3.1-405b" in line and "2026-11-23" in line for line in shipped.remarks)
+
+
+@pytest.mark.parametrize("words", [case[-1] for case in CELLS])
+def test_a_bad_cell_is_one_line_with_table_row_and_column(damaged, words):
+    assert [fault for fault in damaged if all(word in fault for word in words)], damaged
+    assert all("\n" not in fault for fault in damaged)
+
+
+@pytest.mark.parametrize(("line", "publisher"), [(line, words[1]) for line, words in enumerate(PUBLISHERS, start=9)])
+def test_a_publisher_that_names_nobody_is_refused(damaged, line, publisher):
+    assert [fault for fault in damaged if fault.startswith(f"sources.csv row {line}: publisher '{publisher}'")], damaged
 
 
 def test_a_missing_column_is_named(copy):

@@ -2,7 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from rackecon import catalog
+from rackecon.appraisal.assumptions import assumptions
+from rackecon.appraisal.money import platforms_for
 from rackecon.economics.power import (
     draw_share,
     drawn_kw_per_gpu,
@@ -12,6 +17,7 @@ from rackecon.economics.power import (
     joules_per_token,
     tokens_per_mw,
 )
+from rackecon.economics.power_table import VINTAGE_METRICS, provisioned_it_kw
 from rackecon.economics.racks import rack_units
 from rackecon.economics.revenue import (
     PriceCard,
@@ -75,9 +81,48 @@ def test_power_limit_and_money_limit_rank_differently():
 
 
 def test_rack_units():
-    units = rack_units(np.array([32, 72]), np.array([40.8, 132.0]), np.array([1.37, 1.87]), position_kw=132.0)
-    assert units.gpus_per_position == pytest.approx([103.53, 72.0], rel=1e-4)
+    units = rack_units(np.array([32, 72]), np.array([1.37, 1.87]), position_kw=132.0)
+    assert units.gpus_per_position == pytest.approx([96.35, 70.59], rel=1e-4)
+    assert units.rack_kw == pytest.approx([43.84, 134.64])
     assert units.gpus_per_mw == pytest.approx([729.9, 534.8], rel=1e-3)
+
+
+CHIPS = sorted(key for key in catalog.accelerators() if np.isfinite(provisioned_it_kw(key)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(CHIPS), st.floats(0.0, 1.0), st.floats(1.0, 2.0))
+def test_no_platform_draws_more_than_is_provisioned_on_the_same_basis(chip, share, pue):
+    provisioned = provisioned_it_kw(chip)
+    drawn_it, drawn_utility = (
+        float(drawn_kw_per_gpu(catalog.accelerator(chip).tdp_w, provisioned, share, pue=factor))
+        for factor in (1.0, pue)
+    )
+    assert 0 < drawn_it <= provisioned * (1 + 1e-12)
+    assert drawn_utility == pytest.approx(drawn_it * pue)
+
+
+@pytest.mark.parametrize("vintage", VINTAGE_METRICS)
+def test_one_power_per_gpu_stands_behind_megawatt_position_and_rack(vintage):
+    """A position is 132 kW and a megawatt 1000 kW of the same power: their ratio is one for every platform."""
+    facts = platforms_for(CHIPS, assumptions(power_vintage=vintage)).values()
+    known = [p for p in facts if np.isfinite(p.gpus_per_mw)]
+    assert len(known) >= 8
+    for p in known:
+        assert p.gpus_per_position / p.gpus_per_mw == pytest.approx(0.132)
+        assert p.rack_it_kw == pytest.approx(p.gpus_per_rack * provisioned_it_kw(p.accelerator), nan_ok=True)
+
+
+def test_rack_powers_stated_elsewhere_are_near_or_inside_the_published_range():
+    """data/racks.csv states nameplates; only the TPU cube's (100 kW for 64) is over a tenth away, and power.csv says so."""
+    power = catalog.table("power")
+    high = power[power["metric"] == VINTAGE_METRICS["2026-07"]].set_index("accelerator")["high"]
+    ratio = {
+        key: rack.rack_it_kw / rack.gpus_per_rack / provisioned_it_kw(key) for key, rack in catalog.racks().items()
+    }
+    far = {key for key, value in ratio.items() if abs(value - 1) > 0.12}
+    assert far == {"tpu-v7"}
+    assert float(high["tpu-v7"]) == pytest.approx(ratio["tpu-v7"] * provisioned_it_kw("tpu-v7"))
 
 
 def test_request_revenue_by_hand():
@@ -105,7 +150,7 @@ def test_utilisation_of_deepseek_fleet():
         (lambda: PriceCard("m", 0.1, 0.2, 1.0), r"cached input 0.2 above fresh input 0.1"),
         (lambda: drawn_kw_per_gpu(700.0, 1.37, 0.8, pue=0.5), r"pue must be 1 or more, got 0.5"),
         (lambda: gpus_for_site(site_mw=1.0, budget_usd=1.0), r"exactly one of site_mw and budget_usd"),
-        (lambda: rack_units(0, 40.0, 1.0, position_kw=132.0), r"gpus_per_rack must be above 0"),
+        (lambda: rack_units(0, 1.0, position_kw=132.0), r"gpus_per_rack must be above 0"),
     ],
 )
 def test_contradictions_are_refused_in_one_line(call, message):

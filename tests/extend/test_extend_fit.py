@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import pytest
 
@@ -41,7 +42,8 @@ def test_a_calibration_writes_to_the_own_folder_and_is_read_from_there(own, move
     before, shipped, digest = digests(), load_parameters(), catalog.table_digest("serving_parameters")
     lines = list(record.run())
     assert digests() == before
-    assert {path.name for path in own.iterdir()} == {"serving_parameters.csv", "serving_intercepts.csv"}
+    wanted = {"serving_parameters.csv", "serving_intercepts.csv", "serving_residual.csv"}
+    assert {path.name for path in own.iterdir()} == wanted
     assert "own/" in lines[-1]
     found = load_parameters()
     assert found.names == shipped.names
@@ -62,9 +64,7 @@ def test_a_dry_run_writes_nowhere(own, moved):
 
 def test_shipped_data_are_written_only_on_request_and_without_own_rows(own, moved, tmp_path, monkeypatch):
     copy = tmp_path / "data"
-    copy.mkdir()
-    for path in data_dir().iterdir():
-        (copy / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(data_dir(), copy)
     monkeypatch.setenv("RACKECON_DATA", str(copy))
     before = digests()
     own.mkdir()
@@ -75,7 +75,7 @@ def test_shipped_data_are_written_only_on_request_and_without_own_rows(own, move
     (own / "prices.csv").unlink()
     list(record.run(shipped=True))
     assert {name for name, held in digests().items() if held != before[name]} == {
-        "serving_parameters.csv", "serving_intercepts.csv",
+        "serving_parameters.csv", "serving_intercepts.csv", "serving_residual.csv",
     }  # fmt: skip
     assert list(own.iterdir()) == []
 

@@ -180,7 +180,8 @@ def test_a_gigabyte_of_junk_is_refused_unread(own, tmp_path, kind):
     path = tmp_path / "junk.csv"
     with open(path, "wb") as handle:
         handle.truncate(2**30)
-    assert "bytes is more than" in refused(kind, path, own)
+    # a trace may be large and is streamed; zeros are no text
+    assert ("not text" if kind == "trace" else "bytes is more than") in refused(kind, path, own)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -35,7 +35,7 @@ def test_a_value_is_written_with_six_digits_and_what_is_missing_is_empty(value, 
     assert Figure("a/b", value, "-").text == text
 
 
-@pytest.mark.parametrize("key", ["", "A", "a,b", "a  b", "a\nb", "<b>", "é", " a", "a "])
+@pytest.mark.parametrize("key", ["", "-a", "a,b", "a  b", "a\nb", "<b>", "é", " a", "a "])
 def test_a_key_is_plain(key):
     with pytest.raises(ValueError, match="no key of a result"):
         Figure(key, 1.0, "-")
@@ -48,12 +48,12 @@ def test_a_key_is_published_once():
 
 def test_an_answer_publishes_itself_beside_its_markup():
     shown = answer("A < B.", "So it is.")._repr_mimebundle_()
-    assert shown["text/html"] == '<p class="answer">A &lt; B. So it is.</p>'
+    assert shown["text/html"] == '<div class="mathjax_ignore"><p class="answer">A &lt; B. So it is.</p></div>'
     assert shown[RESULTS_MIME] == {"results": [[ANSWER, "A < B. So it is.", "text"]]}
 
 
 def test_a_bundle_is_json_whatever_the_values():
-    frame = pd.DataFrame({"id": ["x"], "a": [np.nan], "b": [np.inf], "c": [1]})
+    frame = pd.DataFrame({"id": ["<x>"], "a": [np.nan], "b": [np.inf], "c": [1]})
     bundle = publish("p", column_figures(frame, ["id"], {"a": "-", "b": "-", "c": "-"}))._repr_mimebundle_()
     json.dumps(bundle, allow_nan=False)
     assert bundle[RESULTS_MIME]["results"] == [["x/a", "", "-"], ["x/b", "", "-"], ["x/c", "1", "-"]]

@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackecon.errors import InputError
+from rackecon.load.demand import demand
 from rackecon.load.prefix_store import CacheTier, PrefixStore, replayed_hits
 from rackecon.load.queueing import erlang_c
 from rackecon.load.replay import ROUTINGS, Fleet, max_load, replay, saturated_rps
 from rackecon.load.requests import Requests, load_trace, steady
+from rackecon.load.sold_share import Policy, sold_share
 from rackecon.load.step_times import StepTimes
 
 REFERENCES = Path(__file__).parent / "references"
@@ -272,3 +274,33 @@ def test_bisection_finds_the_edge():
 def test_what_cannot_be_is_one_line(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+@pytest.mark.slow
+def test_the_share_sold_within_limits_is_the_references():
+    """Shape times the load that steady arrivals may bring, 99 % in time: within a point."""
+    picked = [
+        row
+        for row in rows("sold_share_slo_reference")
+        if row["policy"] == "fixed_peak" and row["measure"] == "requests" and row["servers"] in ("1", "4")
+        and row["demand_trace"] == "azure2024_conv" and row["lengths"] == "azure2023_conv"
+    ]  # fmt: skip
+    assert len(picked) == 8
+    for row in picked:
+        lengths, times, servers = trace(row["lengths"]), ENGINES[row["engine"]], int(row["servers"])
+        ttft, tpot = re.match(r"ttft(\d+)(?:_tpot(\d+))?", row["target"]).groups()
+        limits = float(ttft), float(tpot) / 1e3 if tpot else math.inf
+        sold = sold_share(demand(row["demand_trace"]), Policy()).sold
+
+        drawn = steady(lengths, 100_000, 1.0, 3.0 if row["arrivals"] == "gamma_cv3" else 1.0)
+        full = saturated_rps(drawn.first(20_000), times)
+
+        def attained(load: float) -> float:
+            speed = load * servers * full / drawn.rate_per_s  # noqa: B023
+            found = replay(drawn.sped(speed), Fleet(times=times, replicas=servers))  # noqa: B023
+            return float(found.within(*limits)[len(found.end_s) // 10 :].mean())  # noqa: B023
+
+        edge = 0.009 / sold
+        assert attained(float(row["max_load"]) - edge) >= 0.99, row
+        assert attained(float(row["max_load"]) + edge) < 0.99, row
+        assert sold * float(row["max_load"]) == pytest.approx(float(row["sold_share_under_slo"]), abs=0.01)

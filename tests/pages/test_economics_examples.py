@@ -26,7 +26,9 @@ def test_the_drawn_power_of_the_example_is_the_equation_of_its_figures():
     chip, share, pue = catalog.accelerator("gb200-nvl72"), 0.75, 1.25
     drawn = float(drawn_kw_per_gpu(chip.tdp_w, 1.87, share, pue=pue))
     rows = {"accelerator": ["tpu-v5e", "gb200-nvl72"], "platform": ["TPU v5e", chip.label]}
-    power = pd.DataFrame({**rows, "provisioned_kw_per_gpu_2026_07": [np.nan, 1.87], "drawn_kw_per_gpu": [1.0, drawn]})
+    power = pd.DataFrame(
+        {**rows, "provisioned_it_kw_per_gpu_2026_07": [np.nan, 1.87], "drawn_utility_kw_per_gpu": [1.0, drawn]}
+    )
     told = examples.draw_example(power, pue)
     assert chip.label in told
     assert "a TDP of 1.2 kW of which 75 % is drawn" in told

@@ -40,7 +40,7 @@ ROW = {
 @pytest.mark.parametrize(
     ("values", "verdict", "words"),
     [
-        ([8e6, 3e6], "a", "A earns the most per physical rack: $8.00M a year"),
+        ([8e6, 3e6], "a", "A earns the most per rack: $8.00M a year"),
         ([8e6, 7.9e6], "too close to call", "Too close to call: A and B lead"),
         ([-1e5, -3e5], "nobody earns", "Nobody earns; A loses least"),
         ([np.nan, np.nan], "no result", "No platform serves this workload within its limits"),
@@ -81,9 +81,9 @@ def site(first, second):
 
 def test_site_title_names_each_winner_or_says_it_is_one():
     two = economics_text.site_title(site((9e6, 8e6), (3e6, 5e6)))
-    assert two == "10 MW earns most with A ($9.00M a year) and $100M earns most with B ($5.00M a year)"
+    assert two == "On 10 MW A earns most ($9.00M a year) and on $100M B earns most ($5.00M a year)"
     assert economics_text.site_title(site((9e6, 8e6), (6e6, 5e6))).endswith("one winner for both")
-    assert "loses least with B" in economics_text.site_title(site((-9e6, -8e6), (6e6, 5e6)))
+    assert "B loses least" in economics_text.site_title(site((-9e6, -8e6), (6e6, 5e6)))
 
 
 def test_units_title_tells_one_winner_from_several():

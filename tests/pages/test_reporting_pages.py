@@ -13,7 +13,7 @@ import pytest
 
 from rackecon.appraisal.parameters import notebook_path, read_parameters, validate
 from rackecon.figures import charts
-from rackecon.figures.display import VEGALITE_MIME, answer, chart_bundle
+from rackecon.figures.display import NO_EQUATIONS, VEGALITE_MIME, answer, chart_bundle
 from rackecon.figures.tables import interval_bar, ranking_table, table
 from rackecon.press.clean import leftovers, stripped
 from rackecon.press.frame import standalone_page
@@ -258,3 +258,21 @@ def test_scripts_are_small_beside_the_chart_library():
     found = shared_files()
     assert sum(len(text) for name, text in found.items() if name != "vega.js") < 65_000
     assert found["vega.js"].startswith("(function(){")
+
+
+def test_the_pages_data_are_json_whatever_was_computed_and_whatever_is_named():
+    spec = chart_spec()
+    next(iter(spec["datasets"].values()))[0] |= {"y": math.nan, "platform": "</script><!--<script>"}
+    cell = {"cell_type": "code", "source": "", "metadata": {}, "outputs": [{"data": {VEGALITE_MIME: spec}}]}
+    page = render_page({"cells": [cell]}, "20_x", [])
+    found = re.search(r'<script type="application/json">(.*?)</script>', page, re.S).group(1)
+    assert "<" not in found
+    rows = [row for rows in json.loads(found)["datasets"].values() for row in rows]
+    assert {"y": None, "platform": "</script><!--<script>"}.items() <= next(r for r in rows if r["y"] is None).items()
+
+
+def test_what_a_notebook_keeps_from_equations_its_page_shows_plainly():
+    shown = answer("$1M, and $2M.")._repr_mimebundle_()
+    cell = {"cell_type": "code", "source": "", "metadata": {}, "outputs": [{"data": shown}]}
+    assert shown["text/html"].startswith(NO_EQUATIONS)
+    assert '<main id="main">\n<p class="answer">$1M, and $2M.</p>\n' in render_page({"cells": [cell]}, "20_x", [])

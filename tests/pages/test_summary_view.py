@@ -64,6 +64,7 @@ def test_a_rerun_says_what_its_own_tables_hold(case):
         earns = row.break_even_output_usd_per_mtok < row.price_output_usd_per_mtok
         assert earns == (row.profit_usd_per_mw_year > 0)
     assert prices.count("<tr>") == 1 + len(FEW)
+    assert "no platform serves any" not in title
     story = summary.summarise(FEW, model, "rag-summarise", "rack", **given)
     table = view.three_measures(story)._repr_html_()
     for key in ("rack", "mw", "usd"):
@@ -100,7 +101,7 @@ def test_a_flip_outside_the_range_is_said_to_be_outside():
     assert outside.sentence() == "No value in this range changes who leads; outside it, above 0.9 of capacity: A."
     cards = view.cards([outside], "rack").text
     assert cards.startswith("No single assumption changes who leads per rack")
-    assert view.cards([inside, outside], "rack").text.startswith("1 of 2 assumptions change who leads per rack")
+    assert view.cards([inside, outside], "rack").text.startswith("1 of 2 assumptions changes who leads per rack")
 
 
 def test_unmeasured_platforms_are_named_and_measured_ones_are_not():

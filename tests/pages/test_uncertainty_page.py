@@ -7,6 +7,7 @@ import math
 import pandas as pd
 
 from rackecon import catalog
+from rackecon.economics.measures import MEASURES
 from rackecon.pages import flip_view
 from rackecon.pages import uncertainty_page as page
 from rackecon.uncertainty.numerical_checks import REPORTED
@@ -18,7 +19,30 @@ NAMES = {"a": "Alpha", "b": "Beta"}
 
 def test_percentiles_shown_are_among_those_checked() -> None:
     assert set(page.SHOWN) <= set(REPORTED)
-    assert {column for column, _ in page.METRICS.values()} <= set(REPORTED)
+    assert {measure.column for measure in MEASURES.values()} <= set(REPORTED)
+    assert set(page.OUTPUT_UNITS) == set(page.SHOWN)
+
+
+def wins(**columns: list[float]) -> pd.DataFrame:
+    shown = {
+        "p5": [1e6, -1e6],
+        "p50": [2e6, 1e6],
+        "p95": [9e6, 8e6],
+        "win_share": [0.6, 0.4],
+        "expected_regret": [1e5, 9e5],
+    }
+    return pd.DataFrame(
+        {"accelerator": ["a", "b"], "platform": ["Alpha", "Beta"], "beats_next_share": 0.55} | shown | columns
+    )
+
+
+def test_the_leader_is_read_off_the_win_table_with_or_without_a_rival() -> None:
+    lead = page.leading(wins(rank=[1, 2]))
+    assert (lead.platform, lead.rival, lead.middle, lead.beats) == ("Alpha", "Beta", 2e6, 0.55)
+    alone = page.leading(wins(rank=[1, 0]))
+    assert (alone.platform, alone.rival, alone.beats) == ("Alpha", None, None)
+    assert page.leading(wins(rank=[0, 0])) == page.Leader(None)
+    assert "No platform has a result" in page.answer_text(page.Leader(None), "rack")
 
 
 def test_coverage_is_the_figure_of_the_validation_page() -> None:

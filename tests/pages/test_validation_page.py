@@ -9,18 +9,19 @@ from rackecon.evidence.calibration import FOLDS
 from rackecon.evidence.validation import SHUFFLES
 from rackecon.pages import mlperf_view
 from rackecon.pages import validation_page as page
+from rackecon.pages.sentences import say
 
 
 def test_platforms_are_named_and_nobody_is_called_by_an_id():
     ids = set(catalog.accelerators())
     assert not ids & set(page.slice_table("accelerator")["accelerator"])
     assert ids >= set(page.slice_scores("accelerator")["accelerator"])
-    words = page.slices_sentence() + " ".join(page.trust_sentences())
+    words = page.slices_sentence() + say("13_validation", "trust", **vars(page.validation_result()))
     assert not [key for key in ids if "-" in key and key in words]
 
 
 def test_makers_without_a_measured_row_follow_the_points(monkeypatch):
-    assert "TPU v7" in page.trust_sentences()[1]
+    assert "TPU v7" in page.validation_result().unmeasured
     rows = catalog.table("validation_points")
     extra = rows.iloc[:1].assign(accelerator="tpu-v7")
     real = catalog.table
@@ -29,9 +30,20 @@ def test_makers_without_a_measured_row_follow_the_points(monkeypatch):
         return pd.concat([rows, extra]) if name == "validation_points" else real(name)
 
     monkeypatch.setattr(catalog, "table", table)
-    told = page.trust_sentences()[1]
-    assert "TPU" not in told
-    assert "Trainium3" in told
+    names = page.validation_result().unmeasured
+    assert not [name for name in names if "TPU" in name]
+    assert "Trainium3" in names
+
+
+def test_the_result_is_that_of_the_scores_and_is_published():
+    result = page.validation_result()
+    scores = catalog.table("validation_scores").set_index(["scheme", "slice", "quantity"])
+    row = scores.loc[("held-out curves", "all with load", "total_tok_s_per_gpu")]
+    assert (result.rate_median, result.rate_p90) == (row["median_pct"] / 100, row["p90_pct"] / 100)
+    published = {one.key: one.value for one in page.validation_figures(result)}
+    assert published["rate_median"] == result.rate_median
+    assert sum(key.startswith("required/") for key in published) == 3 * result.asked
+    assert page.acceptance_table()["met"].eq("yes").sum() == result.met
 
 
 def test_software_moves_as_far_as_the_quarters_say():

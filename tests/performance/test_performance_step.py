@@ -13,6 +13,7 @@ from rackecon.performance.curve import share_at
 from rackecon.performance.engine import build_engine
 from rackecon.performance.moe import distinct_experts, rank_imbalance
 from rackecon.performance.parameters import load_parameters
+from rackecon.performance.shares import reached_bandwidth
 from rackecon.performance.step import decode_step, decode_terms, pass_terms, prefill_pass
 
 USED = load_parameters()
@@ -158,7 +159,8 @@ def test_window_layers_stop_growing_with_context():
     terms = [decode_terms(engine, V, np.array([1.0]), np.array([c])).kv[0] for c in (1e5, 2e5)]
     arch = model("gpt-oss-120b")
     full = 2 * arch.n_kv_heads * arch.head_dim * arch.full_layers * 1e5
-    growth = (terms[1] - terms[0]) * float(engine.kv_bandwidth[0]) * float(V[engine.keys["memory"]][0])
+    share = engine.kv_bandwidth * V[engine.keys["memory"]]
+    growth = (terms[1] - terms[0]) * float(reached_bandwidth(engine.hbm_bytes_per_s, share)[0])
     assert growth == pytest.approx(full, rel=0.02)
 
 

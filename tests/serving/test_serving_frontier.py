@@ -5,7 +5,7 @@ import pytest
 
 from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
-from rackecon.serving.explain import memory_use, step_breakdown, why_lost
+from rackecon.serving.explain import memory_use, why_lost
 from rackecon.serving.front import pareto_rows
 from rackecon.serving.frontier import candidates, search
 from rackecon.serving.launch_flags import SERVERS, launch_flags
@@ -34,15 +34,16 @@ def test_limits_bind_medians_and_percentiles():
 @pytest.mark.parametrize("mode", ["aggregated", "disaggregated"])
 def test_a_prediction_confirms_each_point(mode):
     front = search("gb200-nvl72", "deepseek-r1", 1024, 1024, mode=mode, date="2026-03-01")
-    rows = []
-    for row in front.table.to_dict("records"):
-        layout = {"prefill_tp": "", "prefill_ep": "", "prefill_dp_attention": ""}
-        rows.append({**row, **layout, "isl": 1024, "osl": 1024, "date": "2026-03-01"})
+    rows = [{**row, "isl": 1024, "osl": 1024, "date": "2026-03-01"} for row in front.table.to_dict("records")]
     if mode == "aggregated":
-        found = predict(Points.from_rows(rows))
-        assert np.allclose(found.total_tok_s_per_gpu, front.rows["total_tok_s_per_gpu"], rtol=1e-6)
-        assert np.allclose(found.ttft_ms, front.rows["ttft_ms"], rtol=1e-6)
-        assert (found.bottleneck == front.rows["bottleneck"]).all()
+        pools = {name: "" for name in rows[0] if name.startswith(("prefill_", "decode_"))}
+        rows = [{**row, **pools} for row in rows]
+    found = predict(Points.from_rows(rows))
+    # of pools either side is found by iteration, from the load or from what runs
+    rate, first = (1e-6, 1e-6) if mode == "aggregated" else (1e-3, 5e-3)
+    assert np.allclose(found.total_tok_s_per_gpu, front.rows["total_tok_s_per_gpu"], rtol=rate)
+    assert np.allclose(found.ttft_ms, front.rows["ttft_ms"], rtol=first)
+    assert (found.bottleneck == front.rows["bottleneck"]).all()
     assert (front.rows["gpus"] == front.rows["prefill_gpus"] + front.rows["decode_gpus"]).all()
     share = front.rows["prefill_gpu_share"]
     assert ((share >= 0) & (share <= 1)).all()
@@ -116,7 +117,8 @@ def test_the_front_is_the_best_of_all_candidates(chip):
 
 def test_some_candidates_are_as_they_stand_among_all():
     every = candidates("gb200-nvl72", "deepseek-r1", 2048, 512)
-    only = np.array([3, 700, 2639, 2640, 5000, len(every["fits"]) - 1])
+    first, count = int((every["mode"] == "aggregated").sum()), len(every["fits"])
+    only = np.array([3, 70, first - 1, first, (first + count) // 2, count - 1])
     some = candidates("gb200-nvl72", "deepseek-r1", 2048, 512, only=only)
     for name, values in some.items():
         if values.dtype.kind == "f":
@@ -138,15 +140,6 @@ def test_a_held_layout_is_held():
     front = search("b200-hgx", "deepseek-r1", 1024, 1024, hold={"tp": 8, "dp_attention": True})
     assert set(front.rows["tp"]) == {8.0}
     assert front.rows["dp_attention"].all()
-
-
-def test_the_breakdown_adds_up_to_the_speed_of_the_point():
-    front = search("gb200-nvl72", "deepseek-r1", 1024, 1024, mode="disaggregated", speculative="none")
-    row = front.table.iloc[-1].to_dict()
-    done = step_breakdown(row)
-    assert sum(done.operators_ms.values()) == pytest.approx(done.step_ms)
-    assert done.step_ms / done.tokens_per_step == pytest.approx(row["tpot_ms"], rel=0.1)
-    assert done.slowest in done.operators_ms
 
 
 def test_memory_adds_up_and_says_why_it_does_not_fit():

@@ -275,10 +275,13 @@ def test_bad_grid_is_one_line_and_nothing_written(tmp_path, text, message):
 def test_grid_that_is_not_text_or_too_large_is_refused(tmp_path):
     path = tmp_path / "grid.yaml"
     path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not text"):
+        sweep(path, tmp_path / "out.parquet")
+    path.write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="not UTF-8"):
         sweep(path, tmp_path / "out.parquet")
     path.write_bytes(b"#" * (2**20 + 1))
-    with pytest.raises(InputError, match="more than a grid may have"):
+    with pytest.raises(InputError, match="is more than is read"):
         sweep(path, tmp_path / "out.parquet")
 
 

@@ -186,7 +186,9 @@ def test_some_rows_of_the_search_are_those_of_the_whole() -> None:
 def test_a_pool_that_lacks_the_best_is_found_out(two) -> None:
     poor = portfolio(["gb200-nvl72"], [MODEL], [CASE])
     pool = poor.pool(poor.cells[0])
-    rates = candidates("gb200-nvl72", MODEL, 8000.0, 1000.0)["total_tok_s_per_gpu"][pool]
+    rates = candidates("gb200-nvl72", MODEL, 8000.0, 1000.0, **poor.searched_with(poor.cells[0]))[
+        "total_tok_s_per_gpu"
+    ][pool]
     poor.places[("gb200-nvl72", MODEL, CASE)] = pool[np.argsort(np.nan_to_num(rates))[: len(pool) // 4]]
     poor.places[("gb200-nvl72", MODEL, CASE)].sort()
     assert check_shortlist(poor, draws=8).missed_share > 0.5

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon import catalog
-from rackecon.answer.summary import MEASURES
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import allowed_values
+from rackecon.economics.measures import MEASURES
 from rackecon.words import number
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def deciding_assumptions(
 
     Sorted by whether the lead changes, then by the swing.
     """
-    column = MEASURES[measure][0]
+    column = MEASURES[measure].column
 
     def run(name: str, value: float) -> pd.DataFrame:
         case, given = scenario, dict(overrides)

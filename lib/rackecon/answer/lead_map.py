@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon.economics.checks import FloatArray
+from rackecon.economics.measures import measure_of
 from rackecon.economics.money_step import money_step, per_year
-from rackecon.uncertainty.ranking import DECIDED_SHARE, METRICS, RankingDraws, draw_factors, win_counts
+from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, draw_factors, win_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +91,7 @@ def lead_map(
     table : pandas.DataFrame
         Rows of :func:`rackecon.appraisal.evaluate.evaluate` of one model and scenario.
     metric : str
-        One of :data:`rackecon.uncertainty.ranking.METRICS`.
+        One of :data:`rackecon.economics.measures.EVERY_MEASURE`'s columns.
     licence_share : float
         Share of revenue that goes to the model's owner [-].
     settings : RankingDraws, optional
@@ -107,7 +108,7 @@ def lead_map(
     column = {name: given[name].to_numpy(dtype=float) for name in given.columns if given[name].dtype.kind == "f"}
     grid: list[list[Cell]] = [[] for _ in prices]
     if table["profit_usd_per_gpu_year"].notna().any():
-        units = column[METRICS[metric]]
+        units = column[measure_of(metric).gpus]
         for share in shares:
             factors = draw_factors(given.assign(utilisation=float(share)), settings)
             for row, price in zip(grid, prices, strict=True):

@@ -17,7 +17,8 @@ from rackecon import catalog
 from rackecon.answer.lead_map import LEANING_SHARE, PRICES, SHARES
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.appraisal.money import cards_for, platforms_for, with_money
+from rackecon.appraisal.money import cards_for, platforms_for, published_terms, with_money
+from rackecon.economics.cost_table import ownership_split
 from rackecon.evidence.intervals import interval_factors
 from rackecon.uncertainty.distributions import Z10, Z90
 from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, draw_scores
@@ -158,6 +159,7 @@ def live_data(
         "models": {name: _model(name, card, accelerators) for name, card in cards.items() if card is not None},
         "scenarios": {key: _scenario(catalog.scenario(key)) for key in scenarios},
         "wacc": assume.wacc,
+        "built": [*published_terms()],
         "base": base,
         "map": {"shares": [*SHARES], "prices": [*PRICES], "sure": [DECIDED_SHARE, LEANING_SHARE]},
     }
@@ -211,6 +213,7 @@ def _platform(p: Any, assume: Assumptions) -> dict[str, Any]:
         "c": None if p.cost is None else p.cost.usd_per_gpu_hour,
         "capital": None if invested != invested else invested / assume.cost_factor,
         "running": p.running_usd_per_gpu_hour / assume.cost_factor,
+        "kept": ownership_split()[0] if p.cost is not None and p.cost.basis == "ownership" else 1.0,
     }
 
 
@@ -265,13 +268,12 @@ def money_fronts(
 
 def _fronts(accelerators: Sequence[str], model: str, case: Scenario, **overrides: Any) -> dict[str, Any]:
     """Speed, total rate, IT power drawn per GPU and mode along each front."""
-    assume = assumptions(**overrides)
     out: dict[str, Any] = {}
     for key, mine in money_fronts(accelerators, model, case, **overrides).items():
         if isinstance(mine, str):
             out[key] = {"why": mine}
             continue
-        it_kw = mine["drawn_kw_per_gpu"] / assume.pue
+        it_kw = mine["drawn_it_kw_per_gpu"]
         out[key] = {
             "s": [tidy(float(x), 5) for x in mine["tok_s_per_user"]],
             "t": [tidy(float(x), 5) for x in mine["total_tok_s_per_gpu"]],

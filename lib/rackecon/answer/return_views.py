@@ -11,14 +11,8 @@ from rackecon.uncertainty.ranking import RankingDraws, rank, verdicts
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRIC_OF_UNIT", "profit_changes", "profit_sweep", "rack_cash_flows"]
+__all__ = ["profit_changes", "profit_sweep", "rack_cash_flows"]
 
-METRIC_OF_UNIT: Final = {
-    "rack": "profit_usd_per_rack_year",
-    "mw": "profit_usd_per_mw_year",
-    "position": "profit_usd_per_position_year",
-    "usd": "profit_usd_per_invested_usd_year",
-}
 SWEPT: Final = ("utilisation", "price_decline_per_year", "wacc", "horizon_years", "electricity_usd_per_kwh")
 
 
@@ -69,7 +63,7 @@ def profit_changes(
     accelerators, model, scenario
         As in :func:`rackecon.appraisal.evaluate.evaluate`, one model and scenario.
     metric : str
-        One of :data:`rackecon.uncertainty.ranking.METRICS`.
+        One of :data:`rackecon.economics.measures.EVERY_MEASURE`'s columns.
     settings : RankingDraws
     **overrides
         Assumptions held in every case.
@@ -115,6 +109,10 @@ def profit_changes(
     return pd.DataFrame(rows)
 
 
+FLOW_COLUMNS: Final = ("accelerator", "platform", "month", "present_value_usd", "cumulative_usd")
+"""Columns that stand where no rack has a cash flow."""
+
+
 def rack_cash_flows(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
     """Monthly cash flows of one rack of every platform with a result, stacked.
 
@@ -140,4 +138,4 @@ def rack_cash_flows(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
         flow.insert(0, "platform", row["platform"])
         flow.insert(0, "accelerator", row["accelerator"])
         parts.append(flow)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=FLOW_COLUMNS)

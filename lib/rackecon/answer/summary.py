@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.economics.measures import MEASURES
 from rackecon.uncertainty.outcomes import win_table
 from rackecon.uncertainty.portfolio import portfolio
 from rackecon.uncertainty.propagate import DRAWS, propagate
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
 __all__ = [
-    "MEASURES",
     "Summary",
     "every_input",
     "own_case",
@@ -30,13 +30,6 @@ __all__ = [
     "scenario_grid",
     "summarise",
 ]
-
-MEASURES = {
-    "rack": ("profit_usd_per_rack_year", "per rack-year", "per rack"),
-    "mw": ("profit_usd_per_mw_year", "per provisioned MW-year", "per megawatt"),
-    "usd": ("profit_usd_per_invested_usd_year", "per invested dollar and year", "per invested dollar"),
-    "position": ("profit_usd_per_position_year", "per equal-power rack position and year", "per rack position"),
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,7 @@ class Summary:
 
 
 def _amount(value: float, measure: str) -> str:
-    return f"{percent(value)} a year" if measure == "usd" else money(value)
+    return MEASURES[measure].amount(value) + (" a year" if measure == "usd" else "")
 
 
 def summarise(
@@ -74,13 +67,13 @@ def summarise(
     """
     table = evaluate(accelerators, [model], [scenario], **overrides)
     settings = RankingDraws.from_base_case()
-    rankings = {key: _with_reasons(rank(table, column, settings), table) for key, (column, _, _) in MEASURES.items()}
+    rankings = {key: _with_reasons(rank(table, m.column, settings), table) for key, m in MEASURES.items()}
     first = rankings[measure]
     known = first[first["value"].notna()]
     case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
     assume = assumptions(**{name: value for name, value in overrides.items() if name != "price_cards"})
     basis = _basis(assume, model, case, "price_cards" in overrides)
-    _, unit, short = MEASURES[measure]
+    unit, short = MEASURES[measure].yearly, MEASURES[measure].name
     if known.empty:
         return Summary(table, rankings, "No platform serves this workload within its limits", (_reasons(table),), basis)
     top = known.iloc[0]
@@ -94,7 +87,7 @@ def summarise(
     said: dict[str, list[str]] = {}
     for k in MEASURES:
         if k not in (measure, "position"):
-            said.setdefault(_winner_words(rankings[k]), []).append(MEASURES[k][2])
+            said.setdefault(_winner_words(rankings[k]), []).append(MEASURES[k].name)
     others = join_words([f"{join_words(where)} {words}" for words, where in said.items()])
     leaders = {_leader_name(rankings[k]) for k in MEASURES if k != "position"}
     sentences.append(f"The measure matters: {others}." if len(leaders) > 1 else f"{others[0].upper()}{others[1:]}.")
@@ -119,7 +112,7 @@ def every_input(
     draws : int
         A power of two; those of the page on uncertainty by default, so that both count the same cases.
     """
-    column, _, short = MEASURES[measure]
+    column, short = MEASURES[measure].column, MEASURES[measure].name
     made = portfolio(accelerators, [model], [scenario], **overrides)
     drawn = propagate(made, sample(made.plan, draws), (column,))
     wins = win_table(drawn, column)
@@ -227,7 +220,7 @@ def scenario_grid(
 ) -> pd.DataFrame:
     """Platform x scenario for each model: profit on a measure, cost per million output tokens, and who leads how surely."""
     table = evaluate(accelerators, models, scenarios, **overrides)
-    column = MEASURES[measure][0]
+    column = MEASURES[measure].column
     ranked = rank(table, column, RankingDraws.from_base_case())
     who = verdicts(ranked).set_index(["model", "scenario"])["verdict"]
     table["verdict"] = [who.loc[(m, s)] for m, s in zip(table["model"], table["scenario"], strict=True)]

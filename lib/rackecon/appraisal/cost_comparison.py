@@ -95,7 +95,8 @@ def cost_bases(accelerators: Iterable[str], **overrides: Any) -> pd.DataFrame:
         if not has_capex(key):
             rows.append({"platform": label, "accelerator": key, "basis": "build_up", "reason": NO_CAPEX})
     order = ["accelerator", "platform", "basis", "tier", "vintage", "usd_per_gpu_hour", "low", "high"]
-    return pd.DataFrame(rows)[[*order, "includes", "unsold_hours", "grade", "source_id", "reason"]]
+    columns = [*order, "includes", "unsold_hours", "grade", "source_id", "reason"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def own_against_rent(
@@ -278,6 +279,9 @@ def reconciliation_bars(walk: pd.DataFrame) -> pd.DataFrame:
     return walk.assign(value=values).rename(columns={"step": "part"})[["part", "value"]]
 
 
+CHEAPEST: Final = ("platform", "cost_usd_per_mtok_total", "cost_label")
+
+
 def cost_changes(accelerators: Iterable[str], model: str, scenario: str, **overrides: Any) -> pd.DataFrame:
     """Cheapest platform per million total tokens when one assumption moves.
 
@@ -314,6 +318,6 @@ def cost_changes(accelerators: Iterable[str], model: str, scenario: str, **overr
         if known.empty:
             continue
         best = known.sort_values(["cost_usd_per_mtok_total", "accelerator"], kind="stable").iloc[0]
-        cells = {key: best[key] for key in ("platform", "cost_usd_per_mtok_total", "cost_label")}
+        cells = {key: best[key] for key in CHEAPEST}
         rows.append({"assumption": name, "value": str(value), **cells})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["assumption", "value", *CHEAPEST])

@@ -15,6 +15,7 @@ import numpy as np
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import ROI_KIND, TOKEN_COUNTING, cards_for, platforms_for, with_money, with_returns
 from rackecon.catalog.cached import by_data, one_state
+from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.revenue import PriceCard
 from rackecon.words import number
 
@@ -27,13 +28,7 @@ __all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "evaluate", "evaluate_points
 
 PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
 """Platforms of the reports' base case."""
-PROFIT_COLUMNS: Final = (
-    "profit_usd_per_rack_year",
-    "profit_usd_per_mw_year",
-    "profit_usd_per_position_year",
-    "profit_usd_per_invested_usd_year",
-    "profit_usd_per_gpu_year",
-)
+PROFIT_COLUMNS: Final = tuple(measure.column for measure in EVERY_MEASURE.values())
 EMPTY_COLUMNS: Final = (
     "total_tok_s_per_gpu",
     "output_tok_s_per_gpu",
@@ -45,6 +40,101 @@ EMPTY_COLUMNS: Final = (
     "break_even_output_usd_per_mtok",
     "gross_margin",
     "payback_years",
+    "engine",
+    "mode",
+    "layout",
+    "weight_precision",
+    "kv_precision",
+    "speculative",
+    "tp",
+    "ep",
+    "pp",
+    "dp_attention",
+    "draft_tokens",
+    "gpus",
+    "prefill_gpus",
+    "prefill_tp",
+    "prefill_ep",
+    "prefill_dp_attention",
+    "running_per_engine",
+    "decode_gpus",
+    "prefill_workers",
+    "decode_workers",
+    "concurrency",
+    "tpot_ms",
+    "ttft_ms",
+    "prefill_gpu_share",
+    "bottleneck",
+    "level_price_factor",
+    "speed_premium",
+    "cost_usd_per_gpu_hour_low",
+    "cost_usd_per_gpu_hour_high",
+    "profit_usd_per_gpu_hour",
+    "price_fresh_input_usd_per_mtok",
+    "price_cached_input_usd_per_mtok",
+    "price_output_usd_per_mtok",
+    "price_level_low",
+    "price_level_high",
+    "break_even_price_factor",
+    "break_even_utilisation",
+    "cost_usd_per_mtok_output_by_phase",
+    "cost_usd_per_mtok_fresh_input_by_phase",
+    "allocation_rule",
+    "drawn_it_kw_per_gpu",
+    "drawn_utility_kw_per_gpu",
+    "provisioned_it_kw_per_gpu",
+    "provisioned_utility_kw_per_gpu",
+    "energy_usd_per_gpu_hour",
+    "energy_share_of_cost",
+    "drawn_joules_per_total_token",
+    "total_tok_s_per_mw",
+    "output_tok_s_per_mw",
+    "gpus_per_rack",
+    "revenue_usd_per_rack_year",
+    "cost_usd_per_rack_year",
+    "gpus_per_mw",
+    "revenue_usd_per_mw_year",
+    "cost_usd_per_mw_year",
+    "gpus_per_position",
+    "revenue_usd_per_position_year",
+    "cost_usd_per_position_year",
+    "gpus_per_invested_usd",
+    "revenue_usd_per_invested_usd_year",
+    "cost_usd_per_invested_usd_year",
+    "rack_it_kw",
+    "investment_usd_per_gpu",
+    "vendor_roi",
+    "profit_roi",
+    "npv_usd_per_gpu",
+    "npv_usd_per_rack",
+    "irr_per_year",
+    "break_even_launch_price_factor",
+    "retire_age_years",
+    "running_usd_per_gpu_hour",
+    "residual_usd_per_gpu",
+    "evidence",
+    "total_tok_s_per_gpu_low",
+    "total_tok_s_per_gpu_high",
+    "output_tok_s_per_gpu_low",
+    "output_tok_s_per_gpu_high",
+    "tok_s_per_user_low",
+    "tok_s_per_user_high",
+    "ttft_ms_low",
+    "ttft_ms_high",
+    "profit_usd_per_rack_year_low",
+    "profit_usd_per_mw_year_low",
+    "profit_usd_per_position_year_low",
+    "profit_usd_per_invested_usd_year_low",
+    "profit_usd_per_gpu_year_low",
+    "cost_usd_per_mtok_total_high",
+    "cost_usd_per_mtok_output_high",
+    "profit_usd_per_rack_year_high",
+    "profit_usd_per_mw_year_high",
+    "profit_usd_per_position_year_high",
+    "profit_usd_per_invested_usd_year_high",
+    "profit_usd_per_gpu_year_high",
+    "cost_usd_per_mtok_total_low",
+    "cost_usd_per_mtok_output_low",
 )
 """Columns that stand, empty, where no platform serves any case."""
 Search = Callable[..., Any]
@@ -182,8 +272,8 @@ def evaluate(
                     )
     heads = pd.DataFrame(grid)
     if not blocks:
-        nothing = dict.fromkeys((*PROFIT_COLUMNS, *EMPTY_COLUMNS), np.nan)
-        return _label(heads.assign(**nothing), assume, platforms, cards)
+        nothing = dict.fromkeys((*PROFIT_COLUMNS, *EMPTY_COLUMNS), np.nan) | {"utilisation": assume.utilisation}
+        return _label(heads.join(pd.DataFrame(nothing, index=heads.index)), assume, platforms, cards)
     points = evaluate_points(pd.concat(blocks, ignore_index=True), assume, platforms, cards, intervals=intervals)
     points = points.drop(columns=["accelerator", "model", "scenario", "isl_tokens", "osl_tokens", "prefix_cache_hit"])
     joined = heads.reset_index(names="cell").merge(points, on="cell", how="left", validate="1:1")
@@ -274,10 +364,9 @@ def _with_intervals(best: pd.DataFrame) -> pd.DataFrame:
     cost = out["cost_usd_per_gpu_hour"].to_numpy(dtype=float)
     for end in ("low", "high"):
         moved = out[f"total_tok_s_per_gpu_{end}"].to_numpy(dtype=float) / rate
-        for column in PROFIT_COLUMNS:
-            unit = column.removeprefix("profit_usd_per_").removesuffix("_year")
-            gpus = out[f"gpus_per_{unit}"].to_numpy(dtype=float) if unit != "gpu" else 1.0
-            out[f"{column}_{end}"] = (revenue * moved - cost) * gpus * 8760.0
+        for measure in EVERY_MEASURE.values():
+            gpus = out[measure.gpus].to_numpy(dtype=float) if measure.gpus else 1.0
+            out[f"{measure.column}_{end}"] = (revenue * moved - cost) * gpus * 8760.0
         other = "high" if end == "low" else "low"
         for column in ("cost_usd_per_mtok_total", "cost_usd_per_mtok_output"):
             out[f"{column}_{other}"] = out[column] / moved

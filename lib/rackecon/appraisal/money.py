@@ -13,14 +13,17 @@ import numpy as np
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
-from rackecon.economics.cost import UNSOLD, CostRecord, implied_investment, select_cost
+from rackecon.economics.checks import FloatArray, Numeric
+from rackecon.economics.cost import implied_investment, select_cost
 from rackecon.economics.cost_table import ownership_split
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
 from rackecon.economics.power_table import all_in_kw, draw_curve
 from rackecon.economics.price_table import price_card, speed_tiers
 from rackecon.economics.racks import rack_units
-from rackecon.economics.returns import returns
+from rackecon.economics.records import UNSOLD, CostRecord
+from rackecon.economics.restated import capital_charge_usd_per_gpu_hour
+from rackecon.economics.returns import present_value_factors, returns
 from rackecon.economics.revenue import PriceCard, speed_premium
 from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
 from rackecon.errors import InputError
@@ -84,6 +87,10 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
         record, parts = built
         money = parts.investment_usd_per_gpu, parts.running_usd_per_gpu_hour, parts.residual_usd_per_gpu
         return record, "", *(float(x) * assume.cost_factor for x in money)  # type: ignore[return-value]
+    if assume.tax_rate:
+        raise InputError(
+            f"tax_rate {assume.tax_rate:g} changes nothing here: a published cost is before tax; use cost_basis build_up"
+        )
     if assume.cost_usd_per_gpu_hour is not None:
         value = assume.cost_usd_per_gpu_hour
         record = CostRecord(
@@ -97,13 +104,12 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
         record = found
     if record.basis == "rental":
         return record, "", 0.0, record.usd_per_gpu_hour * assume.cost_factor, 0.0
-    running_share, life = ownership_split()
+    rate, life = published_terms()
     split = implied_investment(
         record.usd_per_gpu_hour * assume.cost_factor,
-        running_share=running_share,
-        rate_per_year=assume.wacc,
+        running_share=ownership_split()[0],
+        rate_per_year=rate,
         life_years=life,
-        horizon_years=assume.horizon_years,
     )
     return (
         record,
@@ -112,6 +118,29 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
         float(split.running_usd_per_gpu_hour),
         float(split.residual_usd_per_gpu),
     )
+
+
+def published_terms() -> tuple[float, float]:
+    """Cost of capital [1/year] and life [years] that a published ownership figure is taken to be built with."""
+    from rackecon import catalog
+
+    return float(catalog.base_case().wacc), ownership_split()[1]
+
+
+def terms_factor(wacc: Numeric, horizon_years: Numeric) -> FloatArray:
+    """A published ownership cost restated for another cost of capital and life, as a factor on it.
+
+    The investment behind the figure stays; its charge is that of the terms asked for, over the horizon, without resale.
+
+    Examples
+    --------
+    >>> float(terms_factor(0.10, 4.0)), float(terms_factor(0.15, 4.0)), float(terms_factor(0.10, 6.0))
+    (1.00, 1.07, 0.78)
+    """
+    rate, life = published_terms()
+    share = ownership_split()[0]
+    base, asked = (present_value_factors(r, 0.0, n).cost_years for r, n in ((rate, life), (wacc, horizon_years)))
+    return np.asarray(share + (1.0 - share) * base / asked)
 
 
 def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str, Platform]:
@@ -135,11 +164,10 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
     for key in accelerators:
         part = catalog.accelerator(key)
         record, reason, invested, running, residual = _cost_of(key, assume)
-        kw = all_in_kw(key, assume.power_vintage)
+        kw, it_kw = all_in_kw(key, assume.power_vintage), all_in_kw(key)
         rack = racks.get(key)
         gpus = float(rack.gpus_per_rack) if rack is not None else np.nan
-        it_kw = float(rack.rack_it_kw) if rack is not None else np.nan
-        position = float(rack_units(gpus, it_kw, 1.0).gpus_per_position) if rack is not None else np.nan
+        units = rack_units(gpus, kw)
         out[key] = Platform(
             accelerator=key,
             label=part.label,
@@ -149,12 +177,12 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
             running_usd_per_gpu_hour=running,
             residual_usd_per_gpu=residual,
             kw_per_gpu=kw,
-            it_kw_per_gpu=all_in_kw(key),
+            it_kw_per_gpu=it_kw,
             tdp_w=float(part.tdp_w),
             gpus_per_rack=gpus,
-            gpus_per_mw=1000.0 / kw,
-            gpus_per_position=position,
-            rack_it_kw=it_kw,
+            gpus_per_mw=float(units.gpus_per_mw),
+            gpus_per_position=float(units.gpus_per_position),
+            rack_it_kw=it_kw * gpus,
             rack_grade=str(rack.grade) if rack is not None else "no rack layout",
         )
     return out
@@ -278,8 +306,8 @@ def with_money(
     )
     new["allocation_rule"] = phase.rule
     drawn = drawn_it * assume.pue
-    new["drawn_kw_per_gpu"] = drawn
-    new["provisioned_kw_per_gpu"] = fact("kw_per_gpu")
+    new["drawn_it_kw_per_gpu"], new["drawn_utility_kw_per_gpu"] = drawn_it, drawn
+    new["provisioned_it_kw_per_gpu"], new["provisioned_utility_kw_per_gpu"] = it_kw, it_kw * assume.pue
     energy = energy_cost_usd_per_gpu_hour(np.nan_to_num(drawn), assume.electricity_usd_per_kwh)
     new["energy_usd_per_gpu_hour"] = np.where(np.isnan(drawn), np.nan, energy)
     new["energy_share_of_cost"] = new["energy_usd_per_gpu_hour"] / cost
@@ -318,7 +346,8 @@ def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) 
     owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])
     change = np.where(owned & (bill != 0.0), np.nan_to_num(drawn_it_kw) * bill, 0.0)
     by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])
-    paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0)
+    terms = np.where(owned, terms_factor(assume.wacc, assume.horizon_years), 1.0)
+    paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0) * terms
     value, low, high = (np.maximum(ends(name) * paid + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high"))
     return value, low, high
 
@@ -346,10 +375,11 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
         return np.array([getattr(p, name) for p in plat], dtype=float)
 
     launch = per_year(points["revenue_usd_per_gpu_hour"].to_numpy(dtype=float)) / _level(assume)
-    # The running part takes any change of the electricity bill; the capital part is untouched by it.
-    published = np.array([p.cost.usd_per_gpu_hour * assume.cost_factor if p.cost else np.nan for p in plat])
-    change = points["cost_usd_per_gpu_hour"].to_numpy(dtype=float) - published
-    running = np.maximum(fact("running_usd_per_gpu_hour") + change, 0.0)
+    # What of the cost is no capital charge is paid as one goes: profit and present value are then one statement.
+    charge = capital_charge_usd_per_gpu_hour(
+        fact("investment_usd_per_gpu"), fact("residual_usd_per_gpu"), assume.wacc, assume.horizon_years
+    )
+    running = np.maximum(points["cost_usd_per_gpu_hour"].to_numpy(dtype=float) - charge, 0.0)
     result = returns(
         investment_usd=fact("investment_usd_per_gpu"),
         revenue_usd_per_year=launch,

@@ -22,6 +22,7 @@ __all__ = ["Parameter", "check_parameters", "notebook_path", "notebooks_dir", "r
 
 CATALOG = {
     "accelerator": "accelerators",
+    "agent_model": "models",
     "accelerators": "accelerators",
     "baseline": "accelerators",
     "built": "accelerators",
@@ -158,6 +159,7 @@ def _fault(parameter: Parameter, value: Any) -> str:
         if not isinstance(value, list) or not value:
             return f"{name} {value!r} is not a list of names such as {parameter.default!r}"
         faults = [_one(name, item, plain[5:-1] or "str") for item in value]
+        faults += [f"{name} names '{item}' twice" for i, item in enumerate(value) if item in value[:i]]
         return next((fault for fault in faults if fault), "")
     return _one(name, value, plain)
 
@@ -188,6 +190,12 @@ def _one(name: str, value: Any, kind: str) -> str:
         )
         if value not in known:
             return str(unknown_name(name.rstrip("s"), value, known))
+        if name == "built":
+            from rackecon.economics.build_up_table import has_capex
+
+            if not has_capex(value):
+                priced = ", ".join(key for key in known if has_capex(key))
+                return f"built '{value}' has no graded price of a rack or server; these have: {priced}"
     rule = _allowed(name)
     return rule.fault(value) if rule else ""
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power import gpus_for_site
 from rackecon.errors import InputError
+from rackecon.words import money
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "RANKED_UNITS",
     "operating_power",
     "power_long",
     "site_comparison",
@@ -24,14 +25,6 @@ __all__ = [
 ]
 
 SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_per_year", "wacc")
-
-RANKED_UNITS: Final = {
-    "profit_usd_per_rack_year": "per physical rack",
-    "profit_usd_per_mw_year": "per provisioned MW",
-    "profit_usd_per_position_year": "per equal-power position",
-    "profit_usd_per_invested_usd_year": "per invested dollar",
-    "profit_usd_per_gpu_year": "per GPU",
-}
 
 
 def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -> pd.DataFrame:
@@ -54,12 +47,12 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
     """
     import pandas as pd
 
-    kw = table["provisioned_kw_per_gpu"].to_numpy(dtype=float)
+    kw = 1000.0 / table["gpus_per_mw"].to_numpy(dtype=float)
     invested = table["investment_usd_per_gpu"].to_numpy(dtype=float)
     usd = np.where(invested > 0, invested, np.nan)
     fills = {
         f"{site_mw:g} MW": gpus_for_site(site_mw=site_mw, all_in_kw_per_gpu=kw),
-        f"${budget_usd / 1e6:g}M": gpus_for_site(budget_usd=budget_usd, usd_per_gpu=usd),
+        money(budget_usd): gpus_for_site(budget_usd=budget_usd, usd_per_gpu=usd),
     }
     parts = []
     for limit, gpus in fills.items():
@@ -117,10 +110,10 @@ def unit_ranks(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     parts = []
-    for metric, unit in RANKED_UNITS.items():
+    for measure in EVERY_MEASURE.values():
         part = table[["model", "scenario", "accelerator", "platform"]].copy()
-        part["metric"], part["unit"] = metric, unit
-        part["value"] = table[metric].to_numpy(dtype=float)
+        part["metric"], part["unit"] = measure.column, measure.name
+        part["value"] = table[measure.column].to_numpy(dtype=float)
         order = part.groupby(["model", "scenario"])["value"].rank(ascending=False, method="first")
         part["rank"] = order.fillna(0).astype(int)
         parts.append(part)
@@ -138,27 +131,29 @@ def operating_power(points: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A copy with, for vintages 2026-07 and 2025-10, total and output tok/s per provisioned MW, and per drawn MW
-        (PUE counted), and joules per output token drawn.
+        A copy with, for vintages 2026-07 (IT power) and 2025-10 (utility power), kW per GPU and total and output tok/s
+        per provisioned MW; tok/s per MW of IT power drawn, to be held against the first; joules per token drawn from
+        the utility (PUE counted).
     """
     from rackecon.economics.power import joules_per_token, tokens_per_mw
-    from rackecon.economics.power_table import VINTAGE_METRICS, all_in_kw
+    from rackecon.economics.power_table import IT_VINTAGE, VINTAGE_METRICS, all_in_kw
 
     out = points.copy()
     for vintage in VINTAGE_METRICS:
         kw = np.array([all_in_kw(key, vintage) for key in out["accelerator"]])
         known = np.where(np.isnan(kw), 1.0, kw)
         name = vintage.replace("-", "_")
-        out[f"provisioned_kw_per_gpu_{name}"] = kw
+        out[f"provisioned_{'it' if vintage == IT_VINTAGE else 'utility'}_kw_per_gpu_{name}"] = kw
         for tokens in ("total", "output"):
             rate = tokens_per_mw(out[f"{tokens}_tok_s_per_gpu"].to_numpy(dtype=float), known)
             out[f"{tokens}_tok_s_per_mw_{name}"] = np.where(np.isnan(kw), np.nan, rate)
-    drawn = out["drawn_kw_per_gpu"].to_numpy(dtype=float)
-    safe = np.where(np.isfinite(drawn) & (drawn > 0), drawn, 1.0)
+    drawn_it, drawn = (out[f"drawn_{basis}_kw_per_gpu"].to_numpy(dtype=float) for basis in ("it", "utility"))
+    known = np.isfinite(drawn) & (drawn > 0)
+    safe_it, safe = np.where(known, drawn_it, 1.0), np.where(known, drawn, 1.0)
     for tokens in ("total", "output"):
         rate = out[f"{tokens}_tok_s_per_gpu"].to_numpy(dtype=float)
-        out[f"{tokens}_tok_s_per_drawn_mw"] = np.where(np.isfinite(drawn), tokens_per_mw(rate, safe), np.nan)
-        out[f"drawn_joules_per_{tokens}_token"] = np.where(np.isfinite(drawn), joules_per_token(rate, safe), np.nan)
+        out[f"{tokens}_tok_s_per_drawn_it_mw"] = np.where(known, tokens_per_mw(rate, safe_it), np.nan)
+        out[f"drawn_joules_per_{tokens}_token"] = np.where(known, joules_per_token(rate, safe), np.nan)
     return out
 
 
@@ -178,9 +173,9 @@ def power_long(power: pd.DataFrame, tokens: str = "output") -> pd.DataFrame:
         ``accelerator, platform, power, tok_s_per_mw``.
     """
     names = {
-        f"{tokens}_tok_s_per_mw_2026_07": "provisioned, vintage 2026-07",
-        f"{tokens}_tok_s_per_mw_2025_10": "provisioned, vintage 2025-10",
-        f"{tokens}_tok_s_per_drawn_mw": "drawn, PUE counted",
+        f"{tokens}_tok_s_per_mw_2026_07": "IT power provisioned, vintage 2026-07",
+        f"{tokens}_tok_s_per_mw_2025_10": "utility power provisioned, vintage 2025-10",
+        f"{tokens}_tok_s_per_drawn_it_mw": "IT power drawn",
     }
     long = power.melt(["accelerator", "platform"], list(names), "power", "tok_s_per_mw")
     return long.assign(power=long["power"].map(names))

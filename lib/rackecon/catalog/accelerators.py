@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import read_rows
+from rackecon.catalog.paths import OWN_SOURCE, read_rows
 from rackecon.errors import unknown_name
 from rackecon.units import GB_BYTES, GIB_BYTES
 
@@ -142,7 +142,7 @@ def racks() -> dict[str, Rack]:
             rack_it_kw=row.number("rack_it_kw"),
             layout=row.text("layout"),
             source_id=row.text("source_id"),
-            grade=row.text("grade"),
+            grade=("own row, " if row.text("source_id") == OWN_SOURCE else "") + row.text("grade"),
         )
     return found
 

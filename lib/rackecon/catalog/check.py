@@ -42,7 +42,7 @@ def check_data(folder: Path | None = None) -> Findings:
     Parameters
     ----------
     folder : Path, optional
-        data/ by default.
+        data/ and the user's own rows by default.
 
     Returns
     -------
@@ -50,15 +50,17 @@ def check_data(folder: Path | None = None) -> Findings:
         Faults say table, row, column, what is wrong and what is allowed.
     """
     from rackecon.catalog.paths import data_dir
+    from rackecon.catalog.user_rows import own_faults
 
     home = folder or data_dir()
-    faults: list[str] = []
+    faults: list[str] = own_faults() if folder is None else []
     package = _package(home, faults)
     if package is None:
         return Findings(tuple(faults), (), 0, 0)
-    faults += _readable(home, package)
+    unreadable = _readable(home, package)
+    faults += unreadable
     rows = 0
-    if not faults:
+    if not unreadable:
         faults += _frictionless(home)
         tables = {item["name"]: _rows(home / item["path"]) for item in package["resources"]}
         rows = sum(len(table) for table in tables.values())

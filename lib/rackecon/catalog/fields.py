@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from rackecon.catalog.paths import Cells
 from rackecon.errors import InputError
 
 __all__ = ["Row"]
@@ -14,16 +15,18 @@ class Row:
     """One row of a table, read by column and type."""
 
     def __init__(self, table: str, line: int, cells: Mapping[str, str]) -> None:
-        self.table, self.line, self.cells = table, line, cells
+        self.cells = cells
+        self.file, self.where = f"data/{table}.csv", f"data/{table}.csv row {line}"
+        if isinstance(cells, Cells):
+            self.file, self.where = cells.where.rpartition(" row ")[0], cells.where
 
     def _cell(self, column: str) -> str:
         if column not in self.cells:
-            raise InputError(f"data/{self.table}.csv: column '{column}' is missing")
+            raise InputError(f"{self.file}: column '{column}' is missing")
         return (self.cells[column] or "").strip()
 
     def _fault(self, column: str, wanted: str) -> InputError:
-        where = f"data/{self.table}.csv row {self.line} column '{column}'"
-        return InputError(f"{where}: '{self._cell(column)}' is not {wanted}")
+        return InputError(f"{self.where} column '{column}': '{self._cell(column)[:60]}' is not {wanted}")
 
     def text(self, column: str) -> str:
         """The cell as text."""
@@ -42,7 +45,7 @@ class Row:
     def whole(self, column: str, empty: int = 0) -> int:
         """The cell as a whole number."""
         value = self.number(column, float(empty))
-        if value != int(value):
+        if not math.isfinite(value) or value != int(value):
             raise self._fault(column, "a whole number")
         return int(value)
 

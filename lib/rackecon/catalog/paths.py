@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,9 @@ from typing import Final
 from rackecon.errors import InputError, unknown_name
 
 __all__ = [
+    "KEYS",
+    "OWN_SOURCE",
+    "Cells",
     "Stamp",
     "data_dir",
     "fit_dir",
@@ -29,12 +33,30 @@ __all__ = [
 FITTED: Final = (
     "serving_parameters",
     "serving_intercepts",
+    "serving_residual",
     "residual_scales",
     "validation_points",
+    "validation_fronts",
+    "validation_intervals",
     "validation_scores",
     "claim_scales",
 )
 """Results of a calibration: the user's own stand in place of the shipped ones, where other own rows follow them."""
+
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "accelerators": ("id",),
+    "costs": ("category", "accelerator", "basis"),
+    "measured_serving": ("point_id",),
+    "models": ("id",),
+    "power": ("metric", "accelerator"),
+    "prices": ("provider", "model_id", "tier", "valid_from"),
+    "racks": ("accelerator",),
+    "scenarios": ("id",),
+    "workloads": ("workload",),
+}
+"""Columns that tell the rows of a table apart: an own row stands in place of every shipped row of its key."""
+OWN_SOURCE: Final = "own"
+"""Source of the user's own rows, by which results that rest on them say so."""
 
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 CHECKOUT: Final = PACKAGE.parents[1]
@@ -44,6 +66,14 @@ OWN: Final = CHECKOUT / "user-data" if (CHECKOUT / "pyproject.toml").is_file() e
 
 Stamp = tuple[tuple[str, int], ...]
 """Path and time of change of each file a table is read from: what a cached reading stands on."""
+
+
+class Cells(dict[str, str]):
+    """The cells of one row by column, and the file and row they stand in."""
+
+    def __init__(self, cells: Mapping[str, str], where: str) -> None:
+        super().__init__(cells)
+        self.where = where
 
 
 def data_dir() -> Path:
@@ -105,14 +135,14 @@ def table_stamp(name: str) -> Stamp:
 
 
 def read_rows(name: str) -> list[dict[str, str]]:
-    """Rows of a table as text, in file order; the user's own rows follow the shipped ones, an own fit replaces them."""
-    return _read(table_stamp(name))
+    """Rows of a table as text, in file order; the user's own rows last, in place of shipped ones of the same key."""
+    return _read(name, table_stamp(name))
 
 
 def shipped_rows(name: str) -> list[dict[str, str]]:
     """Rows of a table as shipped, whatever the user's own folder holds."""
     path = table_path(name)
-    return _read(((str(path), path.stat().st_mtime_ns),))
+    return _read(name, ((str(path), path.stat().st_mtime_ns),))
 
 
 def fit_dir(shipped: bool) -> Path:
@@ -138,18 +168,46 @@ def fit_dir(shipped: bool) -> Path:
 
 
 @lru_cache(maxsize=64)
-def _read(stamp: Stamp) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = []
-    columns: list[str] = []
-    for path, _ in stamp:
-        try:
-            with open(path, encoding="utf-8", newline="") as handle:
-                reader = csv.DictReader(handle)
-                columns = columns or list(reader.fieldnames or [])
-                rows += [{name: row.get(name) or "" for name in columns} for row in reader] if rows else list(reader)
-        except UnicodeDecodeError as error:
-            raise InputError(f"{Path(path).name}: not UTF-8 text (byte {error.start})") from error
+def _read(name: str, stamp: Stamp) -> list[dict[str, str]]:
+    first, *own = (_file_rows(Path(path)) for path, _ in stamp)
+    rows: list[dict[str, str]] = list(first[1])
+    for _, added in own:
+        turned = [Cells({column: cells.get(column) or "" for column in first[0]}, cells.where) for cells in added]
+        rows = _overridden(name, rows, turned)
     return rows
+
+
+def _file_rows(path: Path) -> tuple[list[str], list[Cells]]:
+    """Header and rows of one file."""
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        with open(path, encoding="utf-8", newline="") as handle:
+            reader = csv.DictReader(handle)
+            rows = [Cells(cells, f"{where} row {line}") for line, cells in enumerate(reader, start=2)]
+            return list(reader.fieldnames or []), rows
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: not UTF-8 text (byte {error.start})") from error
+
+
+def _overridden(name: str, shipped: list[dict[str, str]], own: list[Cells]) -> list[dict[str, str]]:
+    """Shipped rows, each own row in place of the first of its key; the others of that key are left out."""
+    columns = KEYS.get(name)
+    if columns is None:
+        return [*shipped, *own]
+    for cells in own:
+        if name != "measured_serving":  # whose sources tell how a point was taken
+            cells["source_id"] = OWN_SOURCE
+    mine = {tuple(cells[column] for column in columns): cells for cells in own}
+    out: list[dict[str, str]] = []
+    placed: set[tuple[str, ...]] = set()
+    for row in shipped:
+        key = tuple(row[column] for column in columns)
+        if key not in mine:
+            out.append(row)
+        elif key not in placed:
+            placed.add(key)
+            out.append(mine[key])
+    return [*out, *(cells for key, cells in mine.items() if key not in placed)]
 
 
 def table_digest(name: str) -> str:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import hashlib
 import io
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from rackecon.catalog.cached import of_arguments
-from rackecon.catalog.paths import data_dir, read_rows, user_dir
+from rackecon.catalog.cached import by_data, of_arguments
+from rackecon.catalog.paths import KEYS, OWN_SOURCE, data_dir, read_rows, shipped_rows, table_names, user_dir
+from rackecon.catalog.text_file import read_text
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["ADDABLE", "add_rows", "checked_rows", "read_csv"]
+__all__ = ["ADDABLE", "add_rows", "add_tables", "checked_id", "checked_rows", "own_faults"]
 
-LARGEST_BYTES: Final = 16 * 2**20
-FIRST_BYTES: Final = 4096
 MOST_ROWS: Final = 100_000
+MOST_COLUMNS: Final = 500
 ADDABLE: Final = {
     "accelerators": (
         "id", "family", "peak_bf16_flops", "hbm_gib", "hbm_tb_per_s", "scaleup_gb_per_s", "scaleup_domain_gpus", "tdp_w",
@@ -38,10 +42,6 @@ ADDABLE: Final = {
     "scenarios": ("id", "isl_tokens", "osl_tokens"),
 }  # fmt: skip
 """Tables that take rows, with the columns a row cannot do without."""
-KEYS: Final = {
-    "accelerators": "id", "models": "id", "racks": "accelerator", "measured_serving": "point_id", "workloads": "workload",
-    "scenarios": "id",
-}  # fmt: skip
 DEFAULTS: Final[dict[str, dict[str, str]]] = {
     "accelerators": {
         "status": "available", "servable": "true", "gpus_per_server": "8", "scaleout_gbit_per_s": "400",
@@ -49,7 +49,7 @@ DEFAULTS: Final[dict[str, dict[str, str]]] = {
     },
     "racks": {"servers_per_rack": "1", "layout": "own rack", "grade": "estimate"},
     "costs": {
-        "category": "TCO $/GPU-hr (Jul-2026)", "basis": "own - hyperscaler", "unit": "$/GPU-hr", "confidence": "own",
+        "category": "TCO $/GPU-hr (SemiAnalysis Jul-2026 model)", "basis": "own - hyperscaler", "unit": "$/GPU-hr", "confidence": "own",
         "grade": "estimate",
     },
     "power": {"metric": "all_in_kw_per_accelerator_current", "unit": "kW", "grade": "estimate"},
@@ -73,7 +73,24 @@ RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
         "gpus_per_server": (1, 1024, "GPUs"),
         "tdp_w": (10, 20_000, "W"),
     },
-    "racks": {"gpus_per_rack": (1, 10_000, "GPUs"), "rack_it_kw": (0.1, 10_000, "kW")},
+    "costs": {
+        "value": (0.01, 1000, "USD per GPU-hour"),
+        "low": (0.01, 1000, "USD per GPU-hour"),
+        "high": (0.01, 1000, "USD per GPU-hour"),
+    },
+    "power": {"value": (0.01, 1000, "kW"), "low": (0.01, 1000, "kW"), "high": (0.01, 1000, "kW")},
+    "racks": {
+        "gpus_per_rack": (1, 10_000, "GPUs"),
+        "servers_per_rack": (1, 10_000, "servers"),
+        "rack_it_kw": (0.1, 10_000, "kW"),
+    },
+    "scenarios": {
+        "isl_tokens": (1, 1e7, "tokens"),
+        "osl_tokens": (1, 1e7, "tokens"),
+        "prefix_cache_hit": (0, 0.99, ""),
+        "ttft_limit_ms": (0.01, 1e8, "ms"),
+        "tpot_limit_ms": (0.01, 1e8, "ms"),
+    },
     "prices": {
         "value_input": (0, 10_000, "USD/Mtok"),
         "value_cached_input": (0, 10_000, "USD/Mtok"),
@@ -93,41 +110,63 @@ RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
         "tpot_ms": (1e-3, 1e7, "ms"),
     },
 }
-PER_UNIT: Final[dict[tuple[str, str], tuple[float, float, str]]] = {
-    ("costs", "$/GPU-hr"): (0.01, 1000, "USD per GPU-hour"),
-    ("costs", "$/chip-hr"): (0.01, 1000, "USD per chip-hour"),
-    ("power", "kW"): (0.01, 1000, "kW"),
-    ("power", "W"): (1, 1e6, "W"),
-}
-"""Range of ``value`` in tables that hold many units; another unit takes any number of at least 0."""
 WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "measured_serving": {
         "weight_precision": ("bf16", "fp8", "fp4", "int4"),
+        "kv_precision": ("bf16", "fp8"),
         "mode": ("aggregated", "disaggregated"),
     },
-    "prices": {"unit": ("$/M tokens",)},
+    "prices": {
+        "unit": ("$/M tokens",),
+        "kind": ("open-weight API price", "closed-model list price"),
+        "tier": ("standard", "list", "flat", "off-peak"),
+        "flag": ("restated",),
+    },
     "accelerators": {"status": ("available", "announced"), "servable": ("true", "false")},
+    "costs": {
+        "category": (
+            "TCO $/GPU-hr (SemiAnalysis Jul-2026 model)",
+            "TCO $/GPU-hr (SemiAnalysis Aug-2025 model)",
+            "TCO $/GPU-hr (Jul-2026)",
+            "rental market price",
+        ),
+        "unit": ("$/GPU-hr", "$/chip-hr"),
+    },
+    "power": {
+        "metric": ("all_in_kw_per_accelerator_current", "all_in_kw_per_accelerator_2025_dashboard"),
+        "unit": ("kW",),
+    },
+    "scenarios": {"latency_statistic": ("median", "p99")},
 }
+"""What a cell may say where its table's description leaves it open: other rows would be taken and never read."""
+AS_SHIPPED: Final[dict[str, tuple[str, ...]]] = {
+    "accelerators": ("family", "kernel_hw"),
+    "costs": ("basis",),
+    "measured_serving": ("engine", "length_draw"),
+}
+"""Columns whose cell must be one that the shipped rows of the table hold."""
+WHOLE: Final[dict[str, tuple[str, ...]]] = {
+    "accelerators": ("scaleup_domain_gpus", "gpus_per_server"),
+    "racks": ("gpus_per_rack", "servers_per_rack"),
+    "scenarios": ("isl_tokens", "osl_tokens"),
+    "measured_serving": ("gpus", "tp", "ep", "pp", "isl", "osl", "concurrency"),
+}
+IDENTIFIERS: Final = {
+    "accelerators": "id",
+    "models": "id",
+    "scenarios": "id",
+    "workloads": "workload",
+    "measured_serving": "point_id",
+}
+IDENTIFIER: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
+FIRST_DAY, LAST_DAY = "2015-01-01", "2040-12-31"
+"""Dates outside are slips of the pen: no served model is older, no price is announced for later."""
 LINKS: Final = {"accelerator": "accelerators", "model": "models", "model_id": "models"}
+RENTAL: Final = "rental market price"
+DATES: Final = ("valid_from", "valid_to", "date")
+LONGEST_CELL: Final = 2000
+JOURNAL: Final = ".adding.json"
 LINKED_IN: Final = ("racks", "costs", "power", "measured_serving", "prices")
-
-
-def read_csv(path: Path, *, largest: int = LARGEST_BYTES) -> str:
-    """Text of a CSV file; its size and first bytes are looked at before the rest is read."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size > largest:
-        raise InputError(f"{path.name}: {path.stat().st_size:,} bytes is more than is read ({largest:,})")
-    with open(path, "rb") as handle:
-        if b"\0" in handle.read(FIRST_BYTES):
-            raise InputError(f"{path.name}: not text (a zero byte at its beginning)")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name}: not UTF-8 text (byte {error.start})") from None
-    if not text.strip():
-        raise InputError(f"{path.name}: empty")
-    return text
 
 
 def parsed(name: str, text: str) -> list[dict[str, str]]:
@@ -139,16 +178,18 @@ def parsed(name: str, text: str) -> list[dict[str, str]]:
     if not lines:
         raise InputError(f"{name}: empty")
     header = [word.strip() for word in lines[0]]
-    twice = sorted({word for word in header if header.count(word) > 1})
+    if len(header) > MOST_COLUMNS:
+        raise InputError(f"{name}: {len(header):,} columns are more than a table has ({MOST_COLUMNS})")
+    twice = [word for word, times in Counter(header).items() if times > 1]
     if twice:
-        raise InputError(f"{name}: column '{twice[0][:60]}' is given twice")
+        raise InputError(f"{name}: column '{min(twice)[:60]}' is given twice")
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != len(header):
             raise InputError(f"{name} row {number}: {len(line)} cells, the header has {len(header)}")
     return [dict(zip(header, map(str.strip, line), strict=True)) for line in lines[1:]]
 
 
-@of_arguments(8)
+@of_arguments(64)
 def _fields(package: Path, table: str) -> dict[str, dict[str, Any]]:
     described = json.loads(package.read_text(encoding="utf-8"))
     resource = next(item for item in described["resources"] if item["name"] == table)
@@ -172,24 +213,27 @@ def checked_rows(table: str, path: Path) -> list[dict[str, str]]:
     """
     if table not in ADDABLE:
         raise unknown_name("table", table, ADDABLE)
-    rows = parsed(path.name, read_csv(path))
+    return _checked(table, path.name, parsed(path.name, read_text(path)))
+
+
+def _checked(table: str, name: str, rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     fields = _fields(data_dir() / "datapackage.json", table)
     if not rows:
-        raise InputError(f"{path.name}: no rows")
+        raise InputError(f"{name}: no rows")
     if len(rows) > MOST_ROWS:
-        raise InputError(f"{path.name}: {len(rows):,} rows are more than are taken at once ({MOST_ROWS:,})")
+        raise InputError(f"{name}: {len(rows):,} rows are more than are taken at once ({MOST_ROWS:,})")
     for column in ADDABLE[table]:
         if column not in rows[0]:
-            raise InputError(f"{path.name}: column '{column}' is missing")
+            raise InputError(f"{name}: column '{column}' is missing")
     for column in rows[0]:
         if column not in fields:
-            raise unknown_name("column", column[:60], fields, path.name)
+            raise unknown_name("column", column[:60], fields, name)
     out = []
     for number, row in enumerate(rows, start=2):
         full = complete(table, row)
-        _check_row(f"{path.name} row {number}", table, full, fields)
+        _check_row(f"{name} row {number}", table, full, fields)
         out.append(full)
-    _check_keys(path.name, table, out)
+    _once(name, table, out)
     return out
 
 
@@ -198,12 +242,15 @@ def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
     fields = _fields(data_dir() / "datapackage.json", table)
     full = {name: row.get(name, "") or DEFAULTS[table].get(name, "") for name in fields}
     if "source_id" in fields:
-        full["source_id"] = full["source_id"] or "own"
+        full["source_id"] = full["source_id"] or OWN_SOURCE
     if table == "accelerators":
-        shipped = (found for found in read_rows("accelerators") if found["family"] == full["family"])
-        alike: dict[str, str] = next(shipped, {})
+        shipped = shipped_rows("accelerators")
+        same = next((found for found in shipped if found["id"] == full["id"]), {})
+        alike = next((found for found in shipped if found["family"] == full["family"]), {})
         for name in ("vendor", "kernel_hw"):
-            full[name] = full[name] or alike.get(name, "")
+            full[name] = full[name] or same.get(name, "") or alike.get(name, "")
+        for name in ("name", "label", "launch"):
+            full[name] = full[name] or same.get(name, "")
         full["name"], full["label"] = full["name"] or full["id"], full["label"] or full["name"] or full["id"]
     if table in ("costs", "power"):
         full["item"] = full["item"] or full["accelerator"]
@@ -228,86 +275,213 @@ def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[s
             raise InputError(f"{where}: {column} is empty")
     for column, field in fields.items():
         cell = row[column]
-        if any(ord(letter) < 32 for letter in cell) or len(cell) > 2000:
-            raise InputError(f"{where} {column}: a control character or more than 2,000 characters")
-        if not cell:
-            continue
-        limits = field.get("constraints") or {}
-        low, high, unit = RANGES.get(table, {}).get(column, (limits.get("minimum"), limits.get("maximum"), ""))
-        mixed = table in ("costs", "power") and column == "value"
-        if mixed:
-            low, high, unit = PER_UNIT.get((table, row["unit"]), (0, 1e15, row["unit"]))
-        if mixed or field["type"] in ("number", "integer") or column in RANGES.get(table, {}):
-            try:
-                value = float(cell)
-            except ValueError:
-                raise InputError(f"{where} {column}: '{cell[:60]}' is not a number") from None
-            if not math.isfinite(value) or (field["type"] == "integer" and value != int(value)):
-                raise InputError(
-                    f"{where} {column}: '{cell[:60]}' is not a {'whole ' * (field['type'] == 'integer')}number"
-                )
-            if (low is not None and value < float(low)) or (high is not None and value > float(high)):
-                ends = f"{'' if low is None else f'at least {low:g}'}{'' if high is None else f' at most {high:g}'}"
-                raise InputError(
-                    f"{where} {column}: {cell[:60]} is out of range, allowed {ends.strip()} {unit}".rstrip()
-                )
-        if field["type"] == "boolean" and cell.lower() not in ("true", "false"):
-            raise InputError(f"{where} {column}: '{cell[:60]}' is not true or false")
-        allowed = WORDS.get(table, {}).get(column) or limits.get("enum")
-        if allowed and cell not in allowed:
-            raise unknown_name(column, cell[:60], map(str, allowed), where)
-        if column in LINKS and table in LINKED_IN and not (table == "prices" and column == "model"):
-            known = [found["id"] for found in read_rows(LINKS[column])]
-            if cell not in known:
-                raise unknown_name(column, cell[:60], known, where)
-        if column in ("valid_from", "valid_to", "date") and column in ADDABLE[table]:
-            from datetime import date
+        if not cell.isprintable() or len(cell) > LONGEST_CELL:
+            raise InputError(f"{where} {column}: a control character or more than {LONGEST_CELL:,} characters")
+        if cell:
+            _check_number(f"{where} {column}", table, column, cell, field)
+            _check_word(where, table, column, cell, field)
+            if column in DATES and (column in ADDABLE[table] or field["type"] == "date" or column != "date"):
+                _check_date(f"{where} {column}", cell, LAST_DAY)
+    _check_together(where, table, row)
 
-            try:
-                date.fromisoformat(cell)
-            except ValueError:
-                raise InputError(f"{where} {column}: '{cell[:60]}' is not an ISO date (2026-01-31)") from None
-    if table == "accelerators":
-        known = sorted({found["kernel_hw"] for found in read_rows("accelerators") if found["kernel_hw"]})
-        families = sorted({found["family"] for found in read_rows("accelerators")})
-        if row["family"] not in families:
-            raise unknown_name("family", row["family"][:60], families, where)
-        if row["kernel_hw"] not in known:
-            raise unknown_name("kernel_hw", row["kernel_hw"][:60], known, where)
-    if table == "prices" and row["value_cached_input"] and float(row["value_cached_input"]) > float(row["value_input"]):
+
+def _check_number(where: str, table: str, column: str, cell: str, field: Mapping[str, Any]) -> None:
+    """A number is finite, whole where it counts things, and in range."""
+    ranges, limits = RANGES.get(table, {}), field.get("constraints") or {}
+    whole = field["type"] == "integer" or column in WHOLE.get(table, ())
+    if not (whole or field["type"] == "number" or column in ranges):
+        return
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or (whole and value != int(value)):
+        raise InputError(f"{where}: '{cell[:60]}' is not a {'whole ' * whole}number")
+    low, high, unit = ranges.get(column, (limits.get("minimum"), limits.get("maximum"), ""))
+    if (low is not None and value < float(low)) or (high is not None and value > float(high)):
+        ends = " ".join(f"{word} {end:g}" for word, end in (("at least", low), ("at most", high)) if end is not None)
+        raise InputError(f"{where}: {cell[:60]} is out of range, allowed {ends} {unit}".rstrip())
+
+
+def _check_word(where: str, table: str, column: str, cell: str, field: Mapping[str, Any]) -> None:
+    """A word is one of a list; an id is short and plain; a name of another table's row is known there."""
+    if field["type"] == "boolean" and cell.lower() not in ("true", "false"):
+        raise InputError(f"{where} {column}: '{cell[:60]}' is not true or false")
+    if IDENTIFIERS.get(table) == column:
+        checked_id(f"{where} {column}", cell)
+    allowed = WORDS.get(table, {}).get(column) or (field.get("constraints") or {}).get("enum")
+    if column in AS_SHIPPED.get(table, ()):
+        allowed = _held(table, column)
+    if column in LINKS and table in LINKED_IN and (table, column) != ("prices", "model"):  # a provider's own name
+        allowed = tuple(found["id"] for found in read_rows(LINKS[column]))
+    if allowed and cell not in allowed:
+        raise unknown_name(column, cell[:60], map(str, allowed), where)
+
+
+def checked_id(where: str, name: str) -> str:
+    """The name where it can be an id: in a page, an address, a file's name and a command without quoting.
+
+    Raises
+    ------
+    InputError
+        Another letter, or too many.
+
+    Examples
+    --------
+    >>> checked_id("--id", "mychip-1.5")
+    'mychip-1.5'
+    """
+    if not IDENTIFIER.fullmatch(name):
+        raise InputError(f"{where}: '{name[:60]}' is not an id: at most 64 letters, digits, dots, - and _")
+    return name
+
+
+@by_data(64)
+def _held(table: str, column: str) -> tuple[str, ...]:
+    return tuple(sorted({found[column] for found in shipped_rows(table) if found[column]}))
+
+
+def _check_date(where: str, cell: str, last: str) -> None:
+    from datetime import date
+
+    try:
+        date.fromisoformat(cell)
+    except ValueError:
+        raise InputError(f"{where}: '{cell[:60]}' is not an ISO date (2026-01-31)") from None
+    if not FIRST_DAY <= cell <= last:
+        raise InputError(f"{where}: {cell} is out of range, allowed {FIRST_DAY} to {last}")
+
+
+def _check_together(where: str, table: str, row: Mapping[str, str]) -> None:
+    """What two cells of a row say of each other."""
+    if row.get("low") and row.get("high") and float(row["low"]) > float(row["high"]):
+        raise InputError(f"{where}: low {row['low']} is above high {row['high']}")
+    if table == "prices" and float(row["value_cached_input"] or 0) > float(row["value_input"]):
         raise InputError(
             f"{where}: cached input {row['value_cached_input']} costs more than fresh {row['value_input']}"
         )
-    if table == "measured_serving" and float(row["output_tok_s_per_gpu"] or 0) > float(row["total_tok_s_per_gpu"]):
-        raise InputError(f"{where}: output rate above the total rate; total counts input and output tokens")
+    if table == "costs":
+        market, of_model = row["category"] == RENTAL, row["basis"].startswith(("own - ", "rent - "))
+        if market == of_model:
+            raise InputError(f"{where}: basis '{row['basis']}' is not one of category '{row['category']}'")
+        if market and not row["source_date"][:4].isdigit():
+            raise InputError(f"{where}: source_date '{row['source_date'][:60]}' has no year; a rent is told by it")
+    if table == "measured_serving":
+        from datetime import date
+
+        _check_date(f"{where} date", row["date"], date.today().isoformat())
+        if float(row["output_tok_s_per_gpu"] or 0) > float(row["total_tok_s_per_gpu"]):
+            raise InputError(f"{where}: output rate above the total rate; total counts input and output tokens")
 
 
-def _check_keys(name: str, table: str, rows: Sequence[Mapping[str, str]]) -> None:
-    key = KEYS.get(table)
-    if key is None:
-        return
-    known = {found[key] for found in read_rows(table)}
+def _once(name: str, table: str, rows: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, str]] = ()) -> None:
+    """No two own rows of one key; a shipped row of that key is what an own one stands in place of."""
+    columns = KEYS[table]
+    known = {tuple(row.get(column, "") for column in columns): 0 for row in held}
     for number, row in enumerate(rows, start=2):
-        if row[key] in known:
-            raise InputError(f"{name} row {number}: {key} '{row[key][:60]}' is already in {table}")
-        known.add(row[key])
+        key = tuple(str(row.get(column, "")) for column in columns)
+        if key in known:
+            first = f"row {known[key]}" if known[key] else f"your own {table}.csv, where it can be changed"
+            raise InputError(
+                f"{name} row {number}: {', '.join(columns)} '{', '.join(key)[:120]}' is already in {first}"
+            )
+        known[key] = number
+
+
+def own_faults() -> list[str]:
+    """What is wrong with the user's own rows: the first fault of each table, as ``rackecon data check`` tells them."""
+    folder = user_dir()
+    faults = []
+    for path in sorted(folder.glob("*.csv")) if folder is not None and folder.is_dir() else ():
+        where, table = f"{path.parent.name}/{path.name}", path.stem
+        try:
+            if table not in table_names():
+                raise unknown_name("table", table, table_names(), where)
+            rows = parsed(where, read_text(path))
+            if table in ADDABLE and rows:
+                _checked(table, where, rows)
+            fields = _fields(data_dir() / "datapackage.json", table)
+            for number, row in enumerate(rows, start=2):
+                for column, cell in row.items():
+                    if cell and column in fields:
+                        _check_number(f"{where} row {number} {column}", table, column, cell, fields[column])
+        except (InputError, OSError) as fault:
+            faults.append(str(fault) if isinstance(fault, InputError) else f"{where}: {fault.strerror}")
+    return faults
 
 
 def add_rows(table: str, rows: Sequence[Mapping[str, Any]]) -> Path:
     """Append checked rows to the reader's own table; the file is replaced whole or not at all."""
+    return add_tables({table: rows}) / f"{table}.csv"
+
+
+def add_tables(added: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
+    """Append checked rows to several own tables: to all of them or to none, one caller at a time.
+
+    Returns
+    -------
+    Path
+        The folder of own rows.
+
+    Raises
+    ------
+    InputError
+        No folder for own rows or none that takes them, or a key that an own row has already.
+    """
     folder = user_dir()
     if folder is None:
         raise InputError("no folder for own rows: set RACKECON_USER_DATA")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            _finish(folder)
+            texts = {f"{table}.csv": _with_rows(folder, table, rows) for table, rows in added.items()}
+            # Written whole before anything is renamed: after a crash the next caller renames the rest
+            journal = folder / JOURNAL
+            spare = folder / f"{JOURNAL}.new"
+            spare.write_text(json.dumps(texts), encoding="utf-8")
+            os.replace(spare, journal)
+            _finish(folder)
+    except OSError as error:
+        raise InputError(f"{folder.name}: own rows cannot be written: {error.strerror}") from None
+    return folder
+
+
+def _with_rows(folder: Path, table: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Text of an own table with rows after those it has."""
     path = folder / f"{table}.csv"
     columns = list(_fields(data_dir() / "datapackage.json", table))
-    text = path.read_text(encoding="utf-8") if path.is_file() else ",".join(columns) + "\n"
-    new = io.StringIO()
-    writer = csv.DictWriter(new, columns, lineterminator="\n", extrasaction="ignore", restval="")
+    held = parsed(f"{folder.name}/{path.name}", path.read_text(encoding="utf-8-sig")) if path.is_file() else []
+    _once(table, table, rows, held)
+    columns += [column for column in (held[0] if held else ()) if column not in columns]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore", restval="")
+    writer.writeheader()
+    writer.writerows(held)
     writer.writerows(
         [{k: ("true" if v else "false") if isinstance(v, bool) else v for k, v in r.items()} for r in rows]
     )
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text + new.getvalue(), encoding="utf-8")
-    os.replace(fresh, path)
-    return path
+    return text.getvalue()
+
+
+def _finish(folder: Path) -> None:
+    """Put the tables of an addition in place, also of one that a crash cut short."""
+    journal = folder / JOURNAL
+    if not journal.is_file():
+        return
+    for name, text in json.loads(journal.read_text(encoding="utf-8")).items():
+        spare = folder / f".{name}.new"
+        spare.write_text(text, encoding="utf-8")
+        os.replace(spare, folder / name)
+    journal.unlink()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time writes own rows; the lock goes with the process that holds it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

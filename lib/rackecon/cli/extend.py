@@ -35,10 +35,10 @@ def add_model(config: File, id: Id = None) -> None:
     """Add a model from its Hugging Face config.json; parameters and cache sizes are computed."""
     from rackecon import catalog
     from rackecon.catalog.huggingface import model_row, read_config
-    from rackecon.catalog.user_rows import add_rows
+    from rackecon.catalog.user_rows import add_rows, checked_id
     from rackecon.errors import InputError
 
-    row = model_row(read_config(config), _named(config, id))
+    row = model_row(read_config(config), checked_id("--id", _named(config, id)))
     if row["id"] in catalog.models():
         raise InputError(f"model id '{row['id']}' is already in models; choose another --id")
     add_rows("models", [row | {"source_id": "own", "grade": "derived"}])
@@ -98,20 +98,27 @@ def add_workload(
     block_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens of a hashed block; found from the trace by default.")
     ] = None,
+    time_unit: Annotated[
+        str | None, typer.Option(help="Unit of numeric timestamps: s, ms, us or ns; seen from the file by default.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave malformed lines out and count them.")] = False,
 ) -> None:
-    """Add a workload, and a scenario of its means, from a trace: timestamp, input_tokens, output_tokens [, prefix_hash]."""
-    from rackecon.catalog.request_trace import workload_row
-    from rackecon.catalog.user_rows import add_rows, complete
+    """Add a workload, and a scenario of its means, from a trace.
+
+    Read as published: Azure, BurstGPT, Mooncake, Dynamo, AIPerf, Qwen-Bailian, ServeGen; or a CSV or JSON lines of
+    timestamp, input_tokens, output_tokens [, prefix_hash]. Also gzipped.
+    """
+    from rackecon.catalog.paths import shipped_rows
+    from rackecon.catalog.user_rows import add_tables, checked_id, complete
     from rackecon.errors import InputError
+    from rackecon.intake.traces import workload_row
 
-    name = _named(trace, id)
-    from rackecon.catalog.paths import read_rows
-
+    name = checked_id("--id", _named(trace, id))
     for table, key in (("workloads", "workload"), ("scenarios", "id")):
-        if name in {row[key] for row in read_rows(table)}:
+        if name in {row[key] for row in shipped_rows(table)}:
             raise InputError(f"workload '{name}' is already in {table}; choose another --id")
-    row = workload_row(trace, name, block_tokens)
-    add_rows("workloads", [complete("workloads", {key: str(value) for key, value in row.items()})])
+    row = workload_row(trace, name, block_tokens, time_unit=time_unit, skip_bad=skip_bad)
+    workload = complete("workloads", {key: str(value) for key, value in row.items()})
     hit = row.get("prefix_hit_tokens_infinite")
     case = {
         "id": name,
@@ -123,9 +130,9 @@ def add_workload(
         "tpot_limit_ms": "" if tpot_limit_ms is None else f"{tpot_limit_ms:g}",
         "basis": f"means of {row['n_requests']} requests",
     }
-    add_rows("scenarios", [complete("scenarios", case)])
+    add_tables({"workloads": [workload], "scenarios": [complete("scenarios", case)]})
     typer.echo(
-        f"{name}: {row['n_requests']} requests in {row['duration']}, input {row['isl_mean']} tokens (median {row['isl_p50']}), "
+        f"{name}: {row['n_requests']} requests in {row['duration']} ({float(row['rate_mean_rps']):.4g} a second), input {row['isl_mean']} tokens (median {row['isl_p50']}), "
         f"output {row['osl_mean']} (median {row['osl_p50']}), gaps vary by {row['interarrival_cv']} of their mean"
         + (f", {float(hit):.1%} of input cached" if hit else "")
         + (f" ({row['note']})" if "note" in row else "")
@@ -134,7 +141,9 @@ def add_workload(
 
 @group.command("add")
 def add(
-    table: Annotated[str, typer.Argument(help="accelerators, racks, costs, power, prices, measured_serving.")],
+    table: Annotated[
+        str, typer.Argument(help="accelerators, racks, costs, power, prices, scenarios, measured_serving.")
+    ],
     file: File,
 ) -> None:
     """Add rows of any table that takes them, such as the rack and the cost of an accelerator of yours."""

@@ -72,10 +72,13 @@ def frontier(
     if best is None:
         typer.echo(f"{accelerator}, {model}, {isl:g} in / {osl:g} out: {front.reason}", err=True)
         raise typer.Exit(1)
+    from rackecon import catalog
     from rackecon.appraisal.money import frontier_money
     from rackecon.evidence.intervals import add_intervals
+    from rackecon.serving.query import years_beyond
 
-    table = frontier_money(add_intervals(front.table), prefix_cache_hit=prefix_cache_hit)
+    late = years_beyond(catalog.accelerator(accelerator), date) if date else 0.0
+    table = frontier_money(add_intervals(front.table, late), prefix_cache_hit=prefix_cache_hit)
     columns = [name for name in SHOWN if name in table.columns]
     typer.echo(
         f"{accelerator}, {model}, {isl:g} in / {osl:g} out, weights {best['weight_precision']}, cache "
@@ -84,7 +87,9 @@ def frontier(
     )
     typer.echo(table[columns].to_string(index=False, float_format=lambda value: f"{value:.5g}"))
     if explain:
-        _explain({"accelerator": accelerator, "model": model, "isl_tokens": isl, "osl_tokens": osl, **best}, date)
+        case = {"accelerator": accelerator, "model": model, "isl_tokens": isl, "osl_tokens": osl}
+        case["prefix_cache_hit"] = prefix_cache_hit
+        _explain({**case, **best}, date)
     if csv is not None:
         import os
 

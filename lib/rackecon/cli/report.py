@@ -26,16 +26,9 @@ def _value(text: str) -> Any:
 def _given(pairs: list[tuple[str, str]], file: Path | None) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if file is not None:
-        import yaml
+        from rackecon.catalog.text_file import read_text, yaml_of
 
-        if file.is_file() and file.stat().st_size > LARGEST_BYTES:
-            raise InputError(
-                f"{file.name}: {file.stat().st_size:,} bytes is more than parameters may have ({LARGEST_BYTES:,})"
-            )
-        try:
-            loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-            raise InputError(f"{file.name}: cannot be read as YAML: {error}") from None
+        loaded = yaml_of(file.name, read_text(file, largest=LARGEST_BYTES))
         if not isinstance(loaded, dict):
             raise InputError(f"{file.name}: needs lines such as isl_tokens: 8192")
         out.update(loaded)

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from rackecon.economics.build_up import BuildUp, BuildUpInputs, build_up
 from rackecon.economics.checks import Numeric
-from rackecon.economics.cost import UNSOLD, CostRecord
 from rackecon.economics.cost_table import value_of
 from rackecon.economics.power import drawn_kw_per_gpu
 from rackecon.economics.power_table import all_in_kw, typical_draw_share
+from rackecon.economics.records import UNSOLD, CostRecord
 
 __all__ = [
     "CAPEX_ITEMS",

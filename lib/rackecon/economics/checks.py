@@ -52,10 +52,10 @@ def check_non_negative(name: str, value: Numeric, *, nan_allowed: bool = False) 
     return values
 
 
-def check_positive(name: str, value: Numeric) -> FloatArray:
-    """The value as an array, refused at or below zero."""
+def check_positive(name: str, value: Numeric, *, nan_allowed: bool = False) -> FloatArray:
+    """The value as an array, refused at or below zero (and, by default, where missing)."""
     values = np.asarray(value, dtype=float)
-    bad = ~(values > 0)
+    bad = (values <= 0) | (np.isnan(values) & (not nan_allowed))
     if bad.any():
         raise InputError(f"{name} must be above 0, got {_first_bad(values, bad)}")
     return values

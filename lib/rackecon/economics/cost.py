@@ -2,7 +2,7 @@
 
 *rental*: a price paid to somebody else; *ownership*: a published all-in $/GPU-hour of owning, from a named source,
 buyer tier and vintage; *build_up*: summed here from parts (:mod:`rackecon.economics.build_up`). Each lands in the
-same :class:`CostRecord`, which says what is inside and who bears the hours nobody buys.
+same :class:`~rackecon.economics.records.CostRecord`, which says what is inside and who bears the hours nobody buys.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.economics.cost_table import read_records
+from rackecon.economics.records import CostRecord
 from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError, unknown_name
 from rackecon.units import HOURS_PER_YEAR
 
 __all__ = [
     "BASES",
-    "CostRecord",
     "ImpliedInvestment",
     "implied_investment",
     "own_rent_crossing",
@@ -31,32 +32,6 @@ BASES = {
     "rental": "price of renting, $/GPU-hour",
     "build_up": "summed here from rack, network, hosting, power, people and cost of capital",
 }
-UNSOLD = {
-    "ownership": "owner: cost runs whether or not an hour is sold",
-    "take_or_pay": "tenant: rent is due for every hour of the term",
-    "on_demand": "landlord: only hours used are paid",
-}
-
-
-@dataclass(frozen=True)
-class CostRecord:
-    """Cost of one GPU for one hour, with everything needed to read it."""
-
-    accelerator: str
-    basis: str
-    tier: str
-    vintage: str
-    usd_per_gpu_hour: float
-    low: float
-    high: float
-    includes: str
-    unsold_hours: str
-    source_id: str
-    grade: str
-
-    def label(self) -> str:
-        """Short text for a table or chart caption."""
-        return f"{self.basis}, {self.tier}, vintage {self.vintage}"
 
 
 @dataclass(frozen=True)
@@ -149,8 +124,6 @@ def own_rent_crossing(own_usd_per_gpu_hour: Numeric, on_demand_usd_per_gpu_hour:
 
 def published_records(accelerator: str | None = None) -> list[CostRecord]:
     """Every published $/GPU-hour of data/costs.csv, of one accelerator or of all."""
-    from rackecon.economics.cost_table import read_records
-
     records = read_records()
     return [record for record in records if accelerator is None or record.accelerator == accelerator]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon.catalog.cached import by_data
-from rackecon.economics.cost import UNSOLD, CostRecord
+from rackecon.catalog.paths import OWN_SOURCE
+from rackecon.economics.records import UNSOLD, CostRecord
 from rackecon.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def _source(row: dict[Hashable, Any]) -> str:
 
 
 def _grade(row: dict[Hashable, Any]) -> str:
+    if _source(row) == OWN_SOURCE:
+        return f"own row, {row['grade']}"
     return f"{row['grade']}, {row['confidence']} confidence"
 
 
@@ -48,8 +51,11 @@ def _record(
     value = float(row["value"]) if str(row["value"]) not in ("", "nan") else np.nan
     if accelerator is None or not np.isfinite(value):
         return None
+    low, high = value, value
+    if _source(row) == OWN_SOURCE:
+        low, high = (end if np.isfinite(end) else value for end in (float(row["low"]), float(row["high"])))
     return CostRecord(
-        accelerator, basis, tier, vintage, value, value, value, includes, UNSOLD[unsold], _source(row), _grade(row)
+        accelerator, basis, tier, vintage, value, low, high, includes, UNSOLD[unsold], _source(row), _grade(row)
     )
 
 
@@ -65,7 +71,8 @@ def records_from(table: pd.DataFrame) -> list[CostRecord]:
     -------
     list of CostRecord
         Ownership by tier and vintage, 3-year rents (take-or-pay) and listed rents by term. ``low`` and ``high`` span
-        the tiers of one vintage (ownership) or the landlords of one term (rents).
+        the tiers of one vintage (ownership) or the landlords of one term (rents). A user's own row stands in place of
+        every published one of its accelerator, basis, tier and vintage, with the range it states itself.
     """
     found: list[CostRecord] = []
     for row in table.to_dict("records"):
@@ -91,24 +98,27 @@ def records_from(table: pd.DataFrame) -> list[CostRecord]:
 def _with_ranges(records: list[CostRecord]) -> list[CostRecord]:
     from dataclasses import replace
 
-    out: list[CostRecord] = []
-    done: set[tuple[str, ...]] = set()
-    for record in records:
-        key = (record.accelerator, record.basis, record.tier, record.vintage)
-        if key in done:
+    def key(record: CostRecord) -> tuple[str, ...]:
+        return record.accelerator, record.basis, record.tier, record.vintage
+
+    own = {key(record): record for record in records if record.source_id == OWN_SOURCE}
+    published = [record for record in records if record.source_id != OWN_SOURCE]
+    alike: dict[tuple[str, ...], list[float]] = {}
+    tiers: dict[tuple[str, ...], list[float]] = {}
+    for record in published:
+        alike.setdefault(key(record), []).append(record.usd_per_gpu_hour)
+        tiers.setdefault((record.accelerator, record.basis, record.vintage), []).append(record.usd_per_gpu_hour)
+    out: dict[tuple[str, ...], CostRecord] = {}
+    for record in published:
+        if key(record) in out:
             continue
-        done.add(key)
-        same = [r.usd_per_gpu_hour for r in records if (r.accelerator, r.basis, r.tier, r.vintage) == key]
         if record.basis == "ownership":
-            span = [
-                r.usd_per_gpu_hour
-                for r in records
-                if (r.accelerator, r.basis, r.vintage) == (record.accelerator, "ownership", record.vintage)
-            ]
-            out.append(replace(record, low=min(span), high=max(span)))
+            span = tiers[record.accelerator, record.basis, record.vintage]
+            out[key(record)] = replace(record, low=min(span), high=max(span))
         else:
-            out.append(replace(record, usd_per_gpu_hour=float(np.median(same)), low=min(same), high=max(same)))
-    return out
+            span = alike[key(record)]
+            out[key(record)] = replace(record, usd_per_gpu_hour=float(np.median(span)), low=min(span), high=max(span))
+    return list((out | own).values())
 
 
 @by_data(1, "costs")

@@ -8,31 +8,42 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rackecon.catalog.cached import by_data
+from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.power import DrawCurve, fit_draw_curve
 from rackecon.errors import unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["VINTAGE_METRICS", "all_in_kw", "draw_curve", "draw_measurements", "typical_draw_share"]
+__all__ = [
+    "VINTAGE_METRICS",
+    "all_in_kw",
+    "draw_curve",
+    "draw_measurements",
+    "provisioned_it_kw",
+    "typical_draw_share",
+]
 
 VINTAGE_METRICS: Final = {
     "2026-07": "all_in_kw_per_accelerator_current",
     "2025-10": "all_in_kw_per_accelerator_2025_dashboard",
 }
+IT_VINTAGE: Final = "2026-07"
+"""The vintage whose figures leave the facility's overhead out."""
 
 
 @by_data(1, "power")
-def _provisioned() -> dict[tuple[str, str], float]:
+def _provisioned() -> dict[tuple[str, str], tuple[float, bool]]:
+    """Power by accelerator and vintage [kW/GPU], and whether the user's own row states it."""
     from rackecon import catalog
 
-    found: dict[tuple[str, str], float] = {}
+    found: dict[tuple[str, str], tuple[float, bool]] = {}
     vintages = {metric: vintage for vintage, metric in VINTAGE_METRICS.items()}
     for row in catalog.table("power").to_dict("records"):
         vintage = vintages.get(str(row["metric"]))
         named = row["accelerator"]
         if vintage and isinstance(named, str) and named:
-            found.setdefault((named, vintage), float(row["value"]))
+            found.setdefault((named, vintage), (float(row["value"]), row["source_id"] == OWN_SOURCE))
     return found
 
 
@@ -44,11 +55,34 @@ def all_in_kw(accelerator: str, vintage: str = "2026-07") -> float:
     accelerator : str
         Accelerator id.
     vintage : str
-        ``2026-07`` (near IT power) or ``2025-10`` (with facility overhead).
+        ``2026-07`` (IT power: :func:`provisioned_it_kw`) or ``2025-10`` (utility power, facility overhead counted).
     """
     if vintage not in VINTAGE_METRICS:
         raise unknown_name("power_vintage", vintage, VINTAGE_METRICS)
-    return _provisioned().get((accelerator, vintage), float("nan"))
+    if vintage == IT_VINTAGE:
+        return provisioned_it_kw(accelerator)
+    return _provisioned().get((accelerator, vintage), (float("nan"), False))[0]
+
+
+def provisioned_it_kw(accelerator: str) -> float:
+    """Provisioned IT power per GPU, its share of host and network counted, no facility overhead [kW/GPU]; NaN if unknown.
+
+    The one source of it: the published all-in figure of data/power.csv. The power of a rack is this times its GPUs; what
+    data/racks.csv states for one is taken where no figure per GPU is published, or where it is the user's own row.
+
+    Examples
+    --------
+    >>> provisioned_it_kw("gb200-nvl72"), provisioned_it_kw("tpu-v7")
+    (1.87, 1.207)
+    """
+    from rackecon import catalog
+
+    published, own = _provisioned().get((accelerator, IT_VINTAGE), (float("nan"), False))
+    rack = catalog.racks().get(accelerator)
+    if rack is None or own:
+        return published
+    stated = rack.rack_it_kw / rack.gpus_per_rack
+    return stated if np.isnan(published) or rack.source_id == OWN_SOURCE else published
 
 
 def draw_measurements(table: pd.DataFrame) -> pd.DataFrame:

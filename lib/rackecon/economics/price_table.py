@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rackecon.catalog.cached import by_data
+from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.revenue import PriceCard, SpeedTier
 from rackecon.errors import InputError
 
@@ -20,8 +21,6 @@ STANDARD_TIERS: Final = ("standard", "list", "flat", "off-peak")
 LISTING_KINDS: Final = ("open-weight API price", "closed-model list price")
 MOVING_NAMES: Final = ("deepseek-chat", "deepseek-reasoner")
 """Endpoint names that the provider re-pointed to newer models: their later prices are another model's."""
-USER_SOURCE: Final = "own"
-"""Source of rows that ``rackecon data add-price`` took in."""
 OWN_RULE: Final = "median of the listings added by the user, newest of each provider in force"
 RULE: Final = "median standard listing over providers, newest of each provider in force"
 
@@ -94,7 +93,7 @@ def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
         No listing of the model in force at the date.
     """
     found = listings(table, model, as_of_date)
-    own = found[found["source_id"] == USER_SOURCE]
+    own = found[found["source_id"] == OWN_SOURCE]
     found = own if len(own) else found
     if found.empty:
         raise InputError(f"no standard listing of model '{model}' in data/prices.csv in force at {as_of_date}")

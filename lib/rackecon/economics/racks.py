@@ -1,8 +1,9 @@
 """From one GPU to a physical rack, a provisioned megawatt, an equal-power rack position, an invested dollar.
 
 Physical racks hold 32 to 128 GPUs and draw 40 to 210 kW, so "per rack" alone ranks rack sizes as much as chips.
-An *equal-power rack position* is the power one NVL72 rack of the GB200 generation takes: the other platforms fill it
-with as many GPUs (a fraction of a rack, or more than one) as that power carries.
+An *equal-power rack position* is the power one NVL72 rack of the GB200 generation is sold with: every platform fills it
+with as many GPUs (a fraction of a rack, or more than one) as that power carries. The power of a GPU is one figure behind
+all three (:func:`rackecon.economics.power_table.all_in_kw`), so that a position and a megawatt rank alike.
 """
 
 from __future__ import annotations
@@ -13,14 +14,7 @@ import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_positive
 
-__all__ = ["UNITS", "RackUnits", "rack_units", "reference_position_kw"]
-
-UNITS = {
-    "rack": "one physical rack as sold or usually laid out",
-    "mw": "one megawatt of provisioned power, by the stated vintage of kW per GPU",
-    "position": "an equal-power rack position: the IT power of one GB200 NVL72 rack",
-    "gpu": "one GPU (accelerator package)",
-}
+__all__ = ["RackUnits", "rack_units", "reference_position_kw"]
 
 
 @dataclass(frozen=True)
@@ -30,30 +24,26 @@ class RackUnits:
     gpus_per_rack: FloatArray
     gpus_per_mw: FloatArray
     gpus_per_position: FloatArray
-    rack_it_kw: FloatArray
+    rack_kw: FloatArray
     position_kw: FloatArray
 
 
 def reference_position_kw() -> float:
-    """IT power of the equal-power rack position [kW], from data/base_case.csv: that of one GB200 NVL72 rack."""
+    """Power of the equal-power rack position [kW], from data/base_case.csv: that of one GB200 NVL72 rack as sold."""
     from rackecon import catalog
 
     return float(catalog.base_case().rack_position_kw)
 
 
-def rack_units(
-    gpus_per_rack: Numeric, rack_it_kw: Numeric, all_in_kw_per_gpu: Numeric, *, position_kw: Numeric | None = None
-) -> RackUnits:
-    """GPUs per physical rack, per provisioned megawatt and per equal-power position.
+def rack_units(gpus_per_rack: Numeric, kw_per_gpu: Numeric, *, position_kw: Numeric | None = None) -> RackUnits:
+    """GPUs per physical rack, per provisioned megawatt and per equal-power position, of one power per GPU.
 
     Parameters
     ----------
     gpus_per_rack : float or array
         [GPU].
-    rack_it_kw : float or array
-        IT power of the rack [kW].
-    all_in_kw_per_gpu : float or array
-        Provisioned all-in power per GPU, of a named vintage [kW/GPU].
+    kw_per_gpu : float or array
+        Provisioned power per GPU, of a named vintage [kW/GPU].
     position_kw : float or array, optional
         Power of a position [kW]; that of a GB200 NVL72 rack by default.
 
@@ -68,21 +58,21 @@ def rack_units(
 
     Notes
     -----
-    .. math:: n_{MW} = 1000 / k, \\qquad n_{position} = n_{rack}\\, P_{position} / P_{rack}
+    .. math:: n_{MW} = 1000 / k, \\qquad n_{position} = P_{position} / k, \\qquad P_{rack} = k\\, n_{rack}
 
     Examples
     --------
-    >>> units = rack_units(32, 40.8, 1.37, position_kw=132.0)
-    >>> float(units.gpus_per_mw), float(units.gpus_per_position)
-    (729.927, 103.529)
+    >>> units = rack_units(32, 1.37, position_kw=132.0)
+    >>> float(units.gpus_per_mw), float(units.gpus_per_position), float(units.rack_kw)
+    (729.927, 96.350, 43.84)
     """
-    count = check_positive("gpus_per_rack", gpus_per_rack)
-    power = check_positive("rack_it_kw", rack_it_kw)
+    count = check_positive("gpus_per_rack", gpus_per_rack, nan_allowed=True)
+    power = check_positive("kw_per_gpu", kw_per_gpu, nan_allowed=True)
     position = check_positive("position_kw", reference_position_kw() if position_kw is None else position_kw)
     return RackUnits(
         gpus_per_rack=count,
-        gpus_per_mw=np.asarray(1000.0 / check_positive("all_in_kw_per_gpu", all_in_kw_per_gpu)),
-        gpus_per_position=np.asarray(count * position / power),
-        rack_it_kw=power,
+        gpus_per_mw=np.asarray(1000.0 / power),
+        gpus_per_position=np.asarray(position / power),
+        rack_kw=np.asarray(count * power),
         position_kw=position,
     )

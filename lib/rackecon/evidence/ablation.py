@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rackecon.evidence.calibration import log_predictions
 from rackecon.evidence.measured import Evidence, load_evidence
+from rackecon.evidence.residual import corrected_logs
 from rackecon.performance.parameters import ServingParameters, load_parameters
-from rackecon.serving.corrections import design, without_history
+from rackecon.serving.corrections import without_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,15 +64,12 @@ def ablate(evidence: Evidence | None = None, parameters: ServingParameters | Non
     import pandas as pd
 
     held, used = evidence or load_evidence(), parameters or load_parameters()
-    ready = held.prepared
-    names, rate, _ = design(ready.cells, ready.models, ready.conditions)
     use = held.newest & ~held.broken
     rows = []
     for part, change in PARTS.items():
         changed = change(used)
-        effects = np.array([changed.intercepts.get(name, 0.0) for name in names])
-        total, _, _ = log_predictions(ready, changed, changed.values())
-        residual = total + rate @ effects - np.log(held.total_tok_s_per_gpu)
+        total, _, _ = corrected_logs(held, changed)
+        residual = total - np.log(held.total_tok_s_per_gpu)
         for cell in ("all rows", *sorted(set(held.cell))):
             chosen = use & np.isfinite(residual) & ((held.cell == cell) | (cell == "all rows"))
             if chosen.any():

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from rackecon.catalog import accelerator
-from rackecon.catalog.user_rows import read_csv
+from rackecon.catalog.text_file import read_text
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import interval_factors
 from rackecon.performance.parameters import ServingParameters, load_parameters
-from rackecon.serving.complete import complete, is_open
 from rackecon.serving.points import NEEDED, POINT_COLUMNS, Points
 from rackecon.serving.predict import predict
+from rackecon.serving.query import years_beyond
 
 __all__ = ["ADDED_COLUMNS", "answer", "read_points", "write_answers"]
 
@@ -40,7 +40,7 @@ def read_points(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     InputError
         Missing file, no header, a column that is needed and absent, or a row with too many or too few cells.
     """
-    text = read_csv(path, largest=LARGEST_BYTES)
+    text = read_text(path, largest=LARGEST_BYTES)
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as fault:
@@ -85,27 +85,9 @@ def answer(rows: Sequence[Mapping[str, Any]], parameters: ServingParameters | No
     conditions = [{name: row.get(name, "") for name in POINT_COLUMNS} for row in rows]
     points = Points.from_rows(conditions)
     _ = points.years
-    opened = [is_open(row) for row in conditions]
-    out: list[dict[str, Any]] = [{} for _ in rows]
-    closed = [i for i, flag in enumerate(opened) if not flag]
-    if closed:
-        import numpy as np
-
-        found = predict(points.select(np.array(closed)), used)
-        names = found.__dataclass_fields__
-        for position, i in enumerate(closed):
-            values = {name: getattr(found, name)[position] for name in names}
-            out[i] = _columns(conditions[i], values)
-    memory: dict[tuple[str, ...], dict[str, Any]] = {}
-    for i, flag in enumerate(opened):
-        if not flag:
-            continue
-        key = tuple(str(value) for value in conditions[i].values())
-        if key not in memory:
-            done = complete(conditions[i], used)
-            memory[key] = _columns(done.row, done.prediction)
-        out[i] = dict(memory[key])
-    return out
+    found = predict(points, used)
+    names = found.__dataclass_fields__
+    return [_columns(row, {name: getattr(found, name)[i] for name in names}) for i, row in enumerate(conditions)]
 
 
 def _columns(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,16 +95,17 @@ def _columns(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]
     out.update(status=str(found["status"]), reason=str(found["reason"]))
     if out["status"] != "ok" or not math.isfinite(float(found["total_tok_s_per_gpu"])):
         return out
-    mode = str(row["mode"])
+    mode, date = str(found["mode"]), str(row.get("date", "") or "").strip()
+    chip = accelerator(str(row["accelerator"]).strip())
+    late = years_beyond(chip, date) if date else 0.0
     for name in QUANTITIES:
         value = float(found[name])
-        low, high = interval_factors(str(row["accelerator"]).strip(), str(row["model"]).strip(), mode, name)
+        low, high = interval_factors(chip.id, str(row["model"]).strip(), mode, name, late)
         out[f"predicted_{name}"] = _short(value)
         out[f"predicted_{name}_low"] = _short(value * low)
         out[f"predicted_{name}_high"] = _short(value * high)
     out["predicted_ttft_ms"] = _short(float(found["ttft_ms"]))
     out["bottleneck"] = str(found["bottleneck"])
-    chip = accelerator(str(row["accelerator"]).strip())
     if not out["reason"] and chip.kernel_inherited:
         out["reason"] = f"no kernel measurements of {chip.name}: inherited, with a wider interval"
     return out

@@ -203,6 +203,23 @@ def fold_rows(evidence: Evidence, shuffle: int, folds: int = FOLDS) -> NDArray[n
     return home[evidence.group]
 
 
+def deal(names: NDArray[np.str_], folds: int) -> NDArray[np.intp]:
+    """Fold of each row: rows of one name together, largest names first, each to the emptiest fold.
+
+    Examples
+    --------
+    >>> deal(np.array(["a", "a", "a", "b", "b", "c"]), 2).tolist()
+    [0, 0, 0, 1, 1, 1]
+    """
+    _, place = np.unique(names, return_inverse=True)
+    counts = np.bincount(place)
+    load, home = np.zeros(folds), np.zeros(len(counts), dtype=np.intp)
+    for name in np.argsort(-counts, kind="stable"):
+        home[name] = int(np.argmin(load))
+        load[home[name]] += counts[name]
+    return np.asarray(home[place], dtype=np.intp)
+
+
 def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str, folder: Path) -> None:
     """Write the fitted values and intercepts to a folder, each file by a temporary one and a rename."""
     import csv

@@ -25,6 +25,7 @@ from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, engine_family
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.step import decode_step, prefill_pass
+from rackecon.serving.closed_loop import context_tokens
 from rackecon.serving.query import software_years
 from rackecon.units import MS_PER_S
 
@@ -208,7 +209,7 @@ def _decode(steps: Sequence[Step], used: ServingParameters) -> tuple[Engine, Any
     """Engine arrays, the decode step of each row, and the software factor to ms."""
     engine, v = _engine(steps, used), used.values()
     running = np.array([float(max(step.sequences, 1)) for step in steps])
-    context = np.array([step.isl + 0.5 * step.osl for step in steps])
+    context = context_tokens(*(np.array([float(getattr(step, name)) for step in steps]) for name in ("isl", "osl")))
     years = np.array([software_years(step.date) for step in steps])
     scale = MS_PER_S * np.exp(-v[engine.keys["trend"]] * years)
     return engine, decode_step(engine, v, running, np.ones(len(steps)), context), scale

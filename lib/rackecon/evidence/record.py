@@ -12,13 +12,16 @@ import numpy as np
 
 from rackecon.catalog.paths import fit_dir
 from rackecon.evidence import calibration
+from rackecon.evidence.fronts import front_excess, front_points, front_scores
 from rackecon.evidence.measured import load_evidence
+from rackecon.evidence.residual import AS_OF, fit_residual, residual_table
 from rackecon.evidence.validation import (
     SHUFFLES,
     HeldOut,
     coverage,
     hold_out,
     interval_scales,
+    interval_scores,
     score_table,
 )
 from rackecon.performance.parameters import ServingParameters, load_parameters
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["held_out_points", "run"]
 
 WORKERS = 2
-AS_OF = "2026-11-23"
+PAIR_FOLDS = 10
 
 
 def _job(task: tuple[str, int, ServingParameters]) -> HeldOut:
@@ -37,6 +40,10 @@ def _job(task: tuple[str, int, ServingParameters]) -> HeldOut:
     evidence = load_evidence()
     if kind == "curves":
         homes = calibration.fold_rows(evidence, number)
+    elif kind == "pair":
+        homes = calibration.deal(
+            (evidence.frame["accelerator"] + "|" + evidence.frame["model"]).to_numpy(dtype=str), PAIR_FOLDS
+        )
     else:
         _, found = np.unique(evidence.frame[kind].to_numpy(dtype=str), return_inverse=True)
         homes = found.astype(np.intp)
@@ -96,7 +103,6 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
     str
         Lines that say what came out.
     """
-    import pandas as pd
 
     folder = fit_dir(shipped) if write else None
     evidence, known = load_evidence(), load_parameters()
@@ -106,28 +112,49 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         calibration.write_parameters(done, evidence, AS_OF, folder)
+        _write("serving_residual", residual_table(evidence, fit_residual(evidence, done.parameters)), folder)
         yield f"written to {folder.name}/" + ("" if shipped else ", read from now on in place of data/")
     if not report:
         return
-    tasks = [("curves", number, start) for number in range(SHUFFLES)] + [("model", 0, start), ("accelerator", 0, start)]
+    tasks = [("curves", number, start) for number in range(SHUFFLES)]
+    tasks += [(kind, 0, start) for kind in ("pair", "model", "accelerator")]
     with ProcessPoolExecutor(WORKERS) as pool:
         found = list(pool.map(_job, tasks))
-    held, by_model, by_chip = found[:SHUFFLES], found[SHUFFLES], found[SHUFFLES + 1]
-    scores = pd.concat(
-        [
-            score_table(evidence, held, "held-out curves"),
-            score_table(evidence, [by_model], "leave one model out"),
-            score_table(evidence, [by_chip], "leave one accelerator out"),
-            coverage(evidence, held),
-        ],
-        ignore_index=True,
-    ).assign(source_id="calibration", date=AS_OF, grade="derived")
+    held, new = found[:SHUFFLES], dict(zip(NEW, found[SHUFFLES:], strict=True))
+    tables = report_tables(held, new)
     if folder:
-        _write("validation_scores", scores, folder)
-        _write("residual_scales", interval_scales(evidence, held, by_model, by_chip), folder)
-        _write("validation_points", held_out_points(held), folder)
+        for name, table in tables.items():
+            _write(name, table, folder)
+    scores = tables["validation_scores"]
     for line in scores[scores["slice"].isin(SUMMARY)].itertuples(index=False, name=None):
         yield _line(dict(zip(scores.columns, line, strict=True)))
+    yield f"searched over measured fronts, median of sweeps: {front_excess(tables['validation_fronts']):+.3f} in log"
+    for row in front_scores(tables["validation_fronts"]).to_dict("records"):
+        yield f"searched front, {row['slice']}: {row['median_pct']:.1f} %, bias {row['bias_log']:+.3f} ({row['points']} points)"
+
+
+NEW = ("new pair", "new model", "new accelerator")
+
+
+def report_tables(held: list[HeldOut], new: dict[str, HeldOut]) -> dict[str, pd.DataFrame]:
+    """Every validation table of the fits with whole curves (``held``), pairs, models and accelerators held out."""
+    import pandas as pd
+
+    evidence = load_evidence()
+    mark = {"source_id": "calibration", "date": AS_OF, "grade": "derived"}
+    schemes = {"leave one model out": new["new model"], "leave one accelerator out": new["new accelerator"]}
+    schemes["leave one pair out"] = new["new pair"]
+    scores = [score_table(evidence, held, "held-out curves")]
+    scores += [score_table(evidence, [one], name) for name, one in schemes.items()]
+    intervals = [interval_scores(evidence, one, name) for name, one in {"known": held[0], **new}.items()]
+    fronts = front_points(held[0], evidence)
+    return {
+        "validation_scores": pd.concat([*scores, coverage(evidence, held)], ignore_index=True).assign(**mark),
+        "residual_scales": interval_scales(evidence, held, new),
+        "validation_intervals": pd.concat(intervals, ignore_index=True).assign(**mark),
+        "validation_points": held_out_points(held),
+        "validation_fronts": fronts.assign(source_id="calibration", grade="derived"),
+    }
 
 
 SUMMARY = ("all with load", "aggregated", "disaggregated", "throughput tables", "NVIDIA", "AMD", "all rows", "overall")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rackecon.figures.display import enable
+from rackecon.figures.display import enable, note
 from rackecon.figures.theme import GREY, platform_colours, platform_dashes
 from rackecon.words import tidy
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["HEIGHT", "altair_module", "axis_words", "finish", "platform_scales", "rules", "top_title"]
+__all__ = ["HEIGHT", "altair_module", "axis_words", "finish", "nothing_drawn", "platform_scales", "rules", "top_title"]
 
 HEIGHT = 300
 
@@ -34,6 +34,17 @@ def finish(chart: Any, title: str, subtitle: str, description: str = "", height:
         description=description or f"{title}. {subtitle}",
     ).configure_view(stroke=None)
     return out
+
+
+def nothing_drawn(title: str) -> Any:
+    """What stands in a chart's place where no row has a figure to draw: its finding, and that there is no figure.
+
+    Examples
+    --------
+    >>> nothing_drawn("Nobody serves this workload")
+    Nobody serves this workload: there is nothing to draw.
+    """
+    return note(f"{title}: there is nothing to draw.")
 
 
 def platform_scales(alt_: Any, frame: pd.DataFrame) -> tuple[Any, Any]:

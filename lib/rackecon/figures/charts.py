@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rackecon.figures.base import altair_module, axis_words, finish, rules, top_title
+from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, rules, top_title
 from rackecon.figures.lines import assumption_lines, frontier_chart
 from rackecon.figures.theme import ACCENT, BAD, GREY
 from rackecon.words import number, tidy
@@ -129,6 +129,8 @@ def stacked_bars(
     """Horizontal bars made of parts, one bar per ``y``."""
     alt_ = altair_module()
     data = tidy(frame[[x, y, part]])
+    if data.empty:
+        return nothing_drawn(title)
     palette = ["#063c69", "#25a5a5", "#a28c21", "#8d71f9", "#9e411b", "#8b94a1", "#468360", "#4e0823"]
     chart = (
         alt_.Chart(data)

@@ -13,8 +13,10 @@ from typing import Any, Final
 from rackecon.figures.results import RESULTS_MIME, Figure, result_rows
 from rackecon.figures.theme import base_config
 
-__all__ = ["ANSWER", "Html", "answer", "chart_bundle", "embedded", "enable", "fluid", "note"]
+__all__ = ["ANSWER", "NO_EQUATIONS", "Html", "answer", "chart_bundle", "embedded", "enable", "fluid", "note"]
 
+NO_EQUATIONS: Final = '<div class="mathjax_ignore">'
+"""What output stands in, in a notebook: between two dollar signs JupyterLab would set an equation, and ours are money."""
 ANSWER: Final = "answer"
 """Key under which a page's answer is published."""
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
@@ -33,7 +35,7 @@ class Html:
         return self.markup
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        shown: dict[str, Any] = {"text/html": self.markup, "text/plain": self.text}
+        shown: dict[str, Any] = {"text/html": f"{NO_EQUATIONS}{self.markup}</div>", "text/plain": self.text}
         return shown | ({RESULTS_MIME: {"results": self.rows}} if self.rows else {})
 
     def __repr__(self) -> str:

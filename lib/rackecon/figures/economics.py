@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rackecon.figures.base import altair_module, axis_words, finish, rules
+from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, rules
 from rackecon.figures.theme import platform_colours, platform_dashes
 from rackecon.words import tidy
 
@@ -59,6 +59,8 @@ def marks_by_platform(
     """
     alt_ = altair_module()
     data = tidy(frame[["accelerator", "platform", kind, value]].dropna(subset=[value]))
+    if data.empty:
+        return nothing_drawn(title)
     kinds = list(dict.fromkeys(data[kind]))
     if order is None:
         first = data[data[kind] == kinds[0]].sort_values(value, ascending=False, kind="stable") if kinds else data
@@ -90,6 +92,8 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
     alt_ = altair_module()
     known = ranks[ranks["rank"] > 0]
     data = tidy(known[["accelerator", "platform", "unit", "rank", "value"]])
+    if data.empty:
+        return nothing_drawn(title)
     units = list(dict.fromkeys(data["unit"]))
     x = alt_.X("unit:N", sort=units, title=None, axis=alt_.Axis(labelAngle=0, labelExpr=UNIT_LABEL))
     places = list(range(1, int(data["rank"].max() if len(data) else 1) + 1))

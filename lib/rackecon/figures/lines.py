@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rackecon.figures.base import HEIGHT, altair_module, axis_words, finish, platform_scales, rules, top_title
+from rackecon.figures.base import (
+    HEIGHT,
+    altair_module,
+    axis_words,
+    finish,
+    nothing_drawn,
+    platform_scales,
+    rules,
+    top_title,
+)
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
@@ -122,6 +131,8 @@ def assumption_lines(
         c for c in dict.fromkeys(["accelerator", "platform", x, y, dash, f"{y}_low", f"{y}_high"]) if c and c in frame
     ]
     data = tidy(frame[keep].dropna(subset=[x, y]))
+    if data.empty:
+        return nothing_drawn(title)
     colour, dashes = platform_scales(alt_, data)
     named = alt_.Color("platform:N", scale=colour, legend=None)
     x_axis = alt_.X(

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["RESULTS_MIME", "Figure", "Results", "column_figures", "field_figures", "publish", "result_rows"]
 
 RESULTS_MIME: Final = "application/vnd.rackecon.results+json"
-KEY: Final = re.compile(r"[a-z0-9][\w.:+/-]*(?: [\w.:+/-]+)*", re.ASCII)
+ODD: Final = re.compile(r"[^\w.:+/ -]+", re.ASCII)
+KEY: Final = re.compile(r"[A-Za-z0-9][\w.:+/-]*(?: [\w.:+/-]+)*", re.ASCII)
 
 Value = float | int | str | bool | None
 
@@ -37,7 +38,7 @@ class Figure:
     Raises
     ------
     ValueError
-        A key of other signs than lower case first, then letters, digits, single spaces and ``_ . : / + -``.
+        A key of other signs than letters, digits, single spaces and ``_ . : / + -``.
 
     Examples
     --------
@@ -133,7 +134,7 @@ def publish(page: str, *figures: Figure | Iterable[Figure]) -> Results:
 
 
 def column_figures(frame: pd.DataFrame, by: Sequence[str], units: Mapping[str, str], under: str = "") -> list[Figure]:
-    """Cells of a table as results: the key is the row's names, then the column's.
+    """Cells of a table as results: the key is the row's names, without signs that a key cannot have, then the column's.
 
     Parameters
     ----------
@@ -152,13 +153,21 @@ def column_figures(frame: pd.DataFrame, by: Sequence[str], units: Mapping[str, s
     >>> frame = pd.DataFrame({"accelerator": ["h100-sxm"], "median_pct": [8.25]})
     >>> column_figures(frame, ["accelerator"], {"median_pct": "%"}, "held_out")
     [Figure(key='held_out/h100-sxm/median_pct', value=8.25, unit='%', digits=6)]
+    >>> column_figures(frame.assign(tokens=1024.0), ["accelerator", "tokens"], {"median_pct": "%"})[0].key
+    'h100-sxm/1024/median_pct'
     """
     start = [under] if under else []
     return [
-        Figure("/".join([*start, *(str(row[name]) for name in by), column]), row[column], unit)
+        Figure("/".join([*start, *(_part(row[name]) for name in by), column]), row[column], unit)
         for row in frame.to_dict("records")
         for column, unit in units.items()
     ]
+
+
+def _part(name: object) -> str:
+    if isinstance(name, float):
+        name = _written(name, 6)
+    return " ".join(ODD.sub(" ", str(name)).split()) or "-"
 
 
 def field_figures(result: object, units: Mapping[str, str], under: str = "") -> list[Figure]:

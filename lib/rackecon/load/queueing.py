@@ -25,6 +25,8 @@ ITERATIONS: Final = 60
 TAIL_POINTS: Final = 128
 TAIL_MEANS: Final = 12.0
 """Mean waits after which a tail is cut: exp(-12) is far beyond the 99th percentile."""
+MOST_SERVERS: Final = 4096
+"""Slots counted: more at the same filling wait less still, and are not told apart."""
 FEWEST_WINDOWS: Final = 30
 STEADY: Final = 0.995
 """Load beyond which no steady state is computed."""
@@ -283,6 +285,6 @@ def _slot_wait(
     burst = bursts.at(n * replicas)
     peaked = max((burst + 1.0) / 2.0, 1e-3) / (1.0 - elasticity)
     filled = min(n / times.most, STEADY)
-    servers = max(round(slots / peaked), 1)
+    servers = min(max(round(slots / peaked), 1), MOST_SERVERS)
     spare = max(1.0 - rate / most, 1.0 - STEADY)
     return erlang_c(servers, servers * filled), (burst + lengths.output_cv2) / 2.0 / (most * spare)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from rackecon.claims.special import GPUS_PER_NODE, HOURS_PER_DAY, blended_range,
 from rackecon.claims.verdict import MEANING, VERDICTS
 from rackecon.economics.cost import select_cost
 from rackecon.economics.power_table import all_in_kw
+from rackecon.figures.results import Figure
+from rackecon.pages.sentences import say
 from rackecon.units import SECONDS_PER_HOUR
-from rackecon.words import join_words, money, number, percent, plural
+from rackecon.words import money, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,19 +28,28 @@ if TYPE_CHECKING:
     from rackecon.claims import Assessment, Claim
 
 __all__ = [
-    "answer_sentences",
+    "claim_figures",
     "evidence_text",
     "lengths",
     "model_text",
+    "open_sentence",
     "pair_text",
     "required_text",
     "span_text",
     "value_text",
     "verdict_text",
+    "verdicts_sentence",
     "weak_sentence",
 ]
 
+PAGE: Final = "11_claims"
+UNITS: Final = {
+    "rack_revenue_usd": "USD",
+    "cost_usd_per_mtok": "USD/Mtok",
+    **dict.fromkeys(("tok_s_per_gpu", "tok_s_per_user", "rack_tok_s", "tok_s_per_mw"), "tok/s"),
+}
 MOST = 5
+MOST_SPEEDS = 4
 MOST_MISSING = 3
 WIDE_LOG = 1.6
 """Spread of public fronts round searched ones, in logarithms, from which a section warns."""
@@ -106,17 +117,18 @@ def lengths(workload: str) -> str:
     return "/".join(f"{round(int(part) / 1024)}k" for part in workload.split("/"))
 
 
-def answer_sentences(results: Sequence[Assessment]) -> list[str]:
-    """The page's answer in two sentences: the count of each verdict, and what decides most of them."""
-    counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in VERDICTS}
-    shown = join_words(f"{n} {'is' if n == 1 else 'are'} {verdict}" for verdict, n in counts.items() if n)
+def verdicts_sentence(results: Sequence[Assessment]) -> str:
+    """The count of each verdict."""
+    counts = [(sum(r.verdict == verdict for r in results), verdict) for verdict in VERDICTS]
+    return say(PAGE, "verdicts", total=len(results), counts=[pair for pair in counts if pair[0]])
+
+
+def open_sentence(results: Sequence[Assessment]) -> str:
+    """How many claims leave a condition open, and what they leave open most often."""
     left = [{MISSING.get(name, name) for name in r.claim.open_conditions} for r in results]
     counted = Counter(name for names in left for name in sorted(names))
     most = [f"{name} ({n})" for name, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:MOST_MISSING]]
-    return [
-        f"Of {len(results)} claims, {shown}.",
-        f"{sum(map(bool, left))} leave open at least one condition that the number depends on, most often {join_words(most)}.",
-    ]
+    return say(PAGE, "left_open", claims=sum(map(bool, left)), most=most)
 
 
 def weak_sentence(results: Sequence[Assessment]) -> str:
@@ -129,33 +141,45 @@ def weak_sentence(results: Sequence[Assessment]) -> str:
                 unmeasured.add(label)
             elif one.scale.log_high - one.scale.log_low > WIDE_LOG:
                 far.add(label)
-    told = [f"no measured row in a claim's mode for {join_words(sorted(unmeasured))}"] if unmeasured else []
-    told += [f"public fronts far from the searched ones for {join_words(sorted(far))}"] if far else []
-    return f"Where the model is weakest: {'; '.join(told)}. Each section says so." if told else ""
+    return say(PAGE, "weakest", unmeasured=sorted(unmeasured), far=sorted(far)) if unmeasured or far else ""
 
 
 def verdict_text(result: Assessment) -> str:
     """The verdict and the figures that it follows from."""
     claim = result.claim
-    claimed = value_text(claim.metric, claim.value)
+    claimed, span = value_text(claim.metric, claim.value), span_text(claim.metric, result.low, result.high)
     if result.verdict == "misattributed":
-        return (
-            f"Misattributed: the record names {_subject(claim.named_subject)}, the primary source names"
-            f" {_subject(claim.source_subject)}."
-            f" Taken on its own, {claimed} {_own_words(result)}."
+        return say(
+            PAGE,
+            "misattributed",
+            named=_subject(claim.named_subject),
+            source=_subject(claim.source_subject),
+            claimed=claimed,
+            inside=result.everywhere.holds(claim.value, claim.value_step, one_sided=bool(claim.bound)),
+            span=span,
         )
-    span = span_text(claim.metric, result.low, result.high)
-    basis = "the 90 % interval at the stated conditions is" if result.stated else "over what is not stated it runs from"
-    up = {"up_to": "up to ", "at_least": "at least "}.get(claim.bound, "")
-    return f"{result.verdict.capitalize()}: {MEANING[result.verdict]}. Claimed: {up}{claimed}; {basis} {span}."
+    meaning = MEANING[result.verdict]
+    return say(
+        PAGE,
+        "verdict",
+        verdict=result.verdict.capitalize(),
+        meaning=meaning,
+        bound=claim.bound,
+        claimed=claimed,
+        stated=result.stated,
+        span=span,
+    )
 
 
-def _own_words(result: Assessment) -> str:
-    inside = result.everywhere.holds(result.claim.value, result.claim.value_step, one_sided=bool(result.claim.bound))
-    span, subject = span_text(result.claim.metric, result.low, result.high), _subject(result.claim.named_subject)
-    if inside:
-        return f"lies between the extremes for {subject} ({span}), but no source gives it"
-    return f"lies outside the extremes for {subject} ({span})"
+def claim_figures(results: Sequence[Assessment]) -> list[Figure]:
+    """The results of the page: what each claim says, what its conditions give, and the verdict."""
+    made = []
+    for result in results:
+        key, unit = result.claim.id, UNITS.get(result.claim.metric, "-")
+        values = {"claimed": result.claim.value, "computed": result.computed, "low": result.low, "high": result.high}
+        made += [Figure(f"{key}/{name}", value, unit) for name, value in values.items()]
+        made.append(Figure(f"{key}/verdict", result.verdict, "text"))
+    return made
 
 
 def _subject(name: str) -> str:
@@ -167,20 +191,19 @@ def evidence_text(claim: Claim) -> str:
     """What public measurements say at the claim's conditions; where there are none, so."""
     if claim.metric == "margin_over_cost":
         day = fleet_day()
-        return (
-            f"The operator's own figures for one day: {number(day.input_tokens)} input and {number(day.output_tokens)}"
-            f" output tokens on {day.nodes:g} nodes at ${day.usd_per_gpu_hour:g} per GPU-hour."
-        )
+        return say(PAGE, "evidence_fleet", **vars(day))
     if claim.metric == "software_gain":
         from rackecon.claims.evidence import software_gains
 
         gains = software_gains(gain_days(cases(claim)[0]), same_layout=False)
-        most, typical = float(np.max(gains)), float(np.median(gains))
-        share = float(np.mean(gains >= claim.value))
-        return (
-            f"Of {len(gains)} pairs of public runs of one platform and load, one to two months apart, the median"
-            f" gain is {typical:.2f} times, the largest {most:.1f} times; {percent(share, 1)} reach {claim.value:g}."
-            " No public row has the launch run itself."
+        return say(
+            PAGE,
+            "evidence_gain",
+            pairs=len(gains),
+            typical=float(np.median(gains)),
+            most=float(np.max(gains)),
+            reached=float(np.mean(gains >= claim.value)),
+            claimed=claim.value,
         )
     parts: list[str] = []
     told: set[str] = set()
@@ -190,32 +213,40 @@ def evidence_text(claim: Claim) -> str:
         if (where in told and row["kind"] == "none") or len(parts) == MOST:
             continue
         told.add(where)
-        if row["kind"] != "none":
-            parts.append(
-                f"{where}: {number(row['total_tok_s_per_gpu'])} total tok/s/GPU at {row['tok_s_per_user']:g} tok/s/user"
-                f" ({row['kind']})"
+        parts.append(
+            say(
+                PAGE,
+                "evidence_point",
+                where=where,
+                kind=row["kind"],
+                rate=row["total_tok_s_per_gpu"],
+                speed=row["tok_s_per_user"],
+                published=int(row["published"]),
+                peak=row["peak_tok_s_per_gpu"],
+                asked=math.isfinite(row["tok_s_per_user"]),
             )
-        elif row["published"]:
-            parts.append(
-                f"{where}: {plural(row['published'], 'public rate')}, the highest {number(row['peak_tok_s_per_gpu'])} total"
-                " tok/s/GPU" + ("; none near the claim's speed" if math.isfinite(row["tok_s_per_user"]) else "")
-            )
-        else:
-            parts.append(f"{where}: no public measurement here")
-    return "; ".join(parts) + "." + _cited(claim)
+        )
+    return f"{'; '.join(parts)}. {_cited(claim)}".strip()
 
 
 def _cited(claim: Claim) -> str:
     """Rates that other publications give at the claim's conditions, said to be second hand."""
     told = []
     for one in quotes(claim.id)[:MOST]:
-        speed = f" at {one.tok_s_per_user:g} tok/s/user" if math.isfinite(one.tok_s_per_user) else ""
-        chip = accelerator(one.accelerator).label
         told.append(
-            f"{chip} {number(one.total_tok_s_per_gpu)} total tok/s/GPU{speed}, {lengths(one.workload)}"
-            f" ({one.kind}; {source(one.source_id).publisher}, {one.date})"
+            say(
+                PAGE,
+                "cited_point",
+                platform=accelerator(one.accelerator).label,
+                rate=one.total_tok_s_per_gpu,
+                speed=one.tok_s_per_user if math.isfinite(one.tok_s_per_user) else None,
+                lengths=lengths(one.workload),
+                kind=one.kind,
+                publisher=source(one.source_id).publisher,
+                date=one.date,
+            )
         )
-    return f" Cited: {'; '.join(told)}." if told else ""
+    return say(PAGE, "cited", points=told) if told else ""
 
 
 def model_text(result: Assessment) -> str:
@@ -227,37 +258,30 @@ def model_text(result: Assessment) -> str:
         day = fleet_day()
         seconds = HOURS_PER_DAY * SECONDS_PER_HOUR
         fleet = (day.input_tokens + day.output_tokens) / seconds / (GPUS_PER_NODE * day.nodes)
-        return (
-            f"The arithmetic gives {value_text(claim.metric, result.computed)}. The model is poor here: for the small"
-            f" pools that it searches it expects {number(rate)} total tok/s/GPU, and the fleet, which spreads experts"
-            f" over many more GPUs, served {number(fleet)}, idle hours included."
-        )
-    text = f"{'At the stated conditions' if result.stated else 'Median over what is open'}: "
-    text += f"{value_text(claim.metric, result.computed)} ({span_text(claim.metric, result.low, result.high)}); "
-    text += f"{_where(result)}."
-    return text + _weak(claim)
+        computed = value_text(claim.metric, result.computed)
+        return say(PAGE, "model_fleet", computed=computed, rate=rate, fleet=fleet)
+    return say(
+        PAGE,
+        "model",
+        stated=result.stated,
+        computed=value_text(claim.metric, result.computed),
+        span=span_text(claim.metric, result.low, result.high),
+        needed=conditions_needed(result),
+        speed_open="tok_s_per_user" in claim.open_conditions,
+        weak=_weak(claim),
+    )
 
 
-def _where(result: Assessment) -> str:
-    needed = conditions_needed(result)
-    if not needed.startswith("at "):
-        return f"the claimed value is reached {needed}" if needed.startswith("nowhere") else needed
-    if "tok_s_per_user" in result.claim.open_conditions:
-        return f"the claimed value is met {needed}"
-    return f"the claimed value lies inside the interval {needed}"
-
-
-def _weak(claim: Claim) -> str:
-    """Where public fronts lie far from the searched ones, or nothing is measured."""
-    out = []
+def _weak(claim: Claim) -> list[tuple[str, float | None, float | None]]:
+    """Platforms whose public fronts lie far from the searched ones, with the ends; without ends, measured by nobody."""
+    out: list[tuple[str, float | None, float | None]] = []
     for one in _sides(claim):
         label = accelerator(one.accelerator).label
         if one.extra_log != (0.0, 0.0):
-            out.append(f"{label} or its mode has no measured serving row")
+            out.append((label, None, None))
         elif one.scale.log_high - one.scale.log_low > WIDE_LOG:
-            low, high = math.exp(one.scale.log_low), math.exp(one.scale.log_high)
-            out.append(f"at equal speed public {label} fronts lie {low:.2g} to {high:.2g} times the searched one")
-    return f" Weak here: {'; '.join(out)}." if out else ""
+            out.append((label, math.exp(one.scale.log_low), math.exp(one.scale.log_high)))
+    return out
 
 
 def _sides(claim: Claim) -> list[Side]:
@@ -278,30 +302,32 @@ def pair_text(claim: Claim) -> str:
     for case in cases(claim):
         new, old = side(case), side(case, "baseline")
         speed = float(operating_speeds(case, [new, old])[0])
-        low, high = old.sweep
-        met = float(new.rate(np.array([speed]))[0][0])
-        mtp = "with MTP" if case["baseline_speculative"] == "mtp" else "without MTP"
         parts.append(
-            f"{mtp} the older machine gives {rate:g} at {speed:.0f} tok/s/user, where its published sweep runs from"
-            f" {low:.0f} to {high:.0f} and the new one is expected to give {number(met)}"
+            say(
+                PAGE,
+                "pair_part",
+                mtp=case["baseline_speculative"] == "mtp",
+                rate=rate,
+                speed=speed,
+                low=float(old.sweep[0]),
+                high=float(old.sweep[1]),
+                met=float(new.rate(np.array([speed]))[0][0]),
+            )
         )
     case = cases(claim)[0]
-    chips = accelerator(case["baseline"]).label, accelerator(case["subject"]).label
-    front = side(case).published
-    text = (
-        f"The pair: {chips[0]} at {rate:g} total tok/s/GPU against {chips[1]}, {lengths(case['workload'])}:"
-        f" {'; '.join(parts)}."
-    )
+    old_label, new_label = (accelerator(case[which]).label for which in ("baseline", "subject"))
+    front, gap = side(case).published, {}
     if len(front.point_ids) > 1:
         steep = np.diff(np.log(front.total_tok_s_per_gpu)) / np.diff(np.log(front.tok_s_per_user))
         at = int(np.argmin(steep))
-        text += (
-            f" Public runs of {chips[1]} here are few: its front has {len(front.point_ids)} points and falls from"
-            f" {number(front.total_tok_s_per_gpu[at])} at {front.tok_s_per_user[at]:.0f} to"
-            f" {number(front.total_tok_s_per_gpu[at + 1])} at {front.tok_s_per_user[at + 1]:.0f} tok/s/user, a gap of the"
-            " sweep rather than of the machine."
-        )
-    return text
+        gap = {
+            "points": len(front.point_ids),
+            "rates": [float(x) for x in front.total_tok_s_per_gpu[at : at + 2]],
+            "speeds": [float(x) for x in front.tok_s_per_user[at : at + 2]],
+        }
+    return say(
+        PAGE, "pair", old=old_label, new=new_label, rate=rate, lengths=lengths(case["workload"]), parts=parts, **gap
+    )
 
 
 def required_text(claim: Claim) -> str:
@@ -313,63 +339,55 @@ def required_text(claim: Claim) -> str:
         cost = cost_per_gpu_hour(case["subject"], case["vintage"])
         reached = one_claim("b200-2cents").value
         now, then = (float(arithmetic.rate_from_cost(cost, factor * reached)) for factor in (1.0, claim.value))
-        return (
-            f"At ${cost:.2f} per GPU-hour (published ownership) {money(reached, 2)} per million total tokens is"
-            f" {number(now, 5)} total tok/s/GPU, and {claim.value:g} times that cost is {number(then, 4)}: the launch"
-            " software must have run that slowly."
-        )
+        return say(PAGE, "needed_gain", cost=cost, reached=reached, now=now, factor=claim.value, then=then)
     if claim.metric == "margin_over_cost":
-        return (
-            "Every token must be paid at the list price: with half of them unpaid the figure is"
-            f" {percent((claim.value + 1) / 2 - 1)}, and break-even needs {percent(1 / (claim.value + 1))} of the list"
-            " revenue."
-        )
+        return say(PAGE, "needed_margin", half=(claim.value + 1) / 2 - 1, even=1 / (claim.value + 1))
     if claim.metric == "tok_s_per_user":
-        return f"One step of the model must deliver {claim.value:g} tokens a second to a user who is almost alone."
+        return say(PAGE, "needed_speed", speed=claim.value)
     if claim.metric in PER:
         return _ratio_text(claim)
     case = cases(claim)[0]
     need = rate_needed(claim, case)
     isl, osl = (float(part) for part in case["workload"].split("/"))
-    output = number(need * osl / (isl + osl))
-    text = f"{number(need, 5)} total tok/s/GPU, of which {output} output at {lengths(case['workload'])}"
+    paid: dict[str, object] = {"cost": None}
     if claim.metric == "cost_usd_per_mtok":
-        cost = cost_per_gpu_hour(case["subject"], case["vintage"])
-        text += (
-            f", sold at every hour, at ${cost:.2f} per GPU-hour (published ownership, {VINTAGES[case['vintage']][0]});"
-            f" with all cost on outputs {money(claim.value * (isl + osl) / osl, 2)} per million output tokens"
-        )
-    return f"{text}. {_speed_text(claim)}"
+        paid = {
+            "cost": cost_per_gpu_hour(case["subject"], case["vintage"]),
+            "vintage": VINTAGES[case["vintage"]][0],
+            "alone": money(claim.value * (isl + osl) / osl, 2),
+        }
+    return say(
+        PAGE,
+        "needed_rate",
+        need=need,
+        output=need * osl / (isl + osl),
+        lengths=lengths(case["workload"]),
+        speeds=_speeds(claim),
+        **paid,
+    )
 
 
-def _speed_text(claim: Claim) -> str:
+def _speeds(claim: Claim) -> list[str]:
+    """Speeds at which the middle estimate meets a claim, the first few."""
     roots = holding_speeds(claim)
-    if not roots:
-        return "The middle estimate meets it at no speed; see the interval."
-    shown = "; ".join(f"{speed:.0f} tok/s/user" + (f" ({name})" if name else "") for name, speed in roots[:4])
-    return f"The middle estimate meets it at {shown}{'; …' if len(roots) > 4 else ''}."
+    shown = [f"{speed:.0f} tok/s/user" + (f" ({name})" if name else "") for name, speed in roots[:MOST_SPEEDS]]
+    return [*shown, "…"] if len(roots) > MOST_SPEEDS else shown
 
 
 def _ratio_text(claim: Claim) -> str:
     case = cases(claim)[0]
     ours, theirs = case["subject"], case["baseline"]
-    pair = f"{accelerator(ours).label} against {accelerator(theirs).label}"
-    if claim.metric == "ratio_tok_s_per_gpu":
-        return f"{claim.value:g} times the rate at equal speed ({pair}). {_speed_text(claim)}"
+    given: dict[str, object] = {"need": claim.value, "basis": "GPU"}
     if claim.metric == "ratio_tok_s_per_mw":
         vintage = VINTAGES[case["vintage"]][1]
         kw, other = all_in_kw(ours, vintage), all_in_kw(theirs, vintage)
-        return (
-            f"{claim.value * kw / other:.3g} times the rate per GPU ({pair}: {kw:.3g} against {other:.3g} kW"
-            f" provisioned, vintage {vintage}). {_speed_text(claim)}"
-        )
-    vintage = case["vintage"]
-    cost, other = cost_per_gpu_hour(ours, vintage), cost_per_gpu_hour(theirs, vintage)
-    need = float(arithmetic.throughput_ratio_for_cost_ratio(claim.value, cost, other))
-    return (
-        f"{need:.3g} times the rate per GPU ({pair}: ${cost:.3g} against ${other:.3g} per GPU-hour, published"
-        f" ownership, {VINTAGES[vintage][0]}). {_speed_text(claim)}"
-    )
+        given = {"need": claim.value * kw / other, "basis": "MW", "a": kw, "b": other, "vintage": vintage}
+    elif claim.metric == "ratio_cost":
+        cost, other = cost_per_gpu_hour(ours, case["vintage"]), cost_per_gpu_hour(theirs, case["vintage"])
+        need = float(arithmetic.throughput_ratio_for_cost_ratio(claim.value, cost, other))
+        given = {"need": need, "basis": "$", "a": cost, "b": other, "vintage": VINTAGES[case["vintage"]][0]}
+    labels = {"ours": accelerator(ours).label, "theirs": accelerator(theirs).label}
+    return say(PAGE, "needed_ratio", speeds=_speeds(claim), **labels, **given)
 
 
 def _stated_rate_text(claim: Claim) -> str:
@@ -377,16 +395,12 @@ def _stated_rate_text(claim: Claim) -> str:
     case, rate = cases(claim)[0], claim.stated_tok_s_per_gpu
     gpus = rack_gpus(case["subject"])
     isl, osl = (float(part) for part in case["workload"].split("/"))
-    parts = []
-    for horizon in claim.conditions["horizon_years"].options:
-        price = float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, float(horizon)))
-        parts.append(f"{money(price)} over {horizon} year{'' if horizon == '1' else 's'}")
-    text = f"At {number(rate, 5)} total tok/s/GPU on {gpus} GPUs, sold at every hour, a million total tokens must bring"
-    text += f" {join_words(parts)}"
-    if claim.conditions["workload"].stated:
-        alone = price * (isl + osl) / osl
-        text += f"; {money(alone)} per million output tokens if inputs are not paid for"
-    return f"{text}. With the modelled rate instead: "
+    prices = [
+        (float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, float(years))), int(years))
+        for years in claim.conditions["horizon_years"].options
+    ]
+    alone = prices[-1][0] * (isl + osl) / osl if claim.conditions["workload"].stated else None
+    return say(PAGE, "needed_price", rate=rate, gpus=gpus, prices=prices, alone=alone)
 
 
 def _revenue_text(claim: Claim) -> str:
@@ -398,27 +412,31 @@ def _revenue_text(claim: Claim) -> str:
     sold = base_case().utilisation
     partly = float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, years, sold))
     prices = blended_range(case["model"], case["workload"], claim.date)
-    text = (
-        f"{case['model']}, {lengths(case['workload'])}, {speed:.0f} tok/s/user, {years:g} years: at the modelled"
-        f" {number(rate)} total tok/s/GPU each million total tokens must sell for {money(full)} at full utilisation and"
-        f" {money(partly)} at {percent(sold)}; list prices of {claim.date} blend to {money(prices['cheapest'])} to"
-        f" {money(prices['dearest'])}, median {money(prices['list'])}."
+    text = say(
+        PAGE,
+        "revenue",
+        model=case["model"],
+        lengths=lengths(case["workload"]),
+        speed=speed,
+        years=years,
+        rate=rate,
+        full=full,
+        partly=partly,
+        sold=sold,
+        date=claim.date,
+        cheapest=prices["cheapest"],
+        dearest=prices["dearest"],
+        middle=prices["list"],
+        kept=float(arithmetic.level_revenue_years(0.5, years)) / years,
     )
-    kept = float(arithmetic.level_revenue_years(0.5, years)) / years
     if math.isfinite(claim.stated_tok_s_per_gpu):
-        text = _stated_rate_text(claim) + text
-    text += f" With prices halving every year the same sales bring {percent(kept)} of it."
+        text = f"{_stated_rate_text(claim)} {text}"
     if math.isfinite(claim.investment_usd):
-        rates = {}
+        owned = []
         for tier in ("hyperscaler", "neocloud"):
             found = select_cost(case["subject"], basis="ownership", tier=tier, vintage=VINTAGES["2025"][0])
             if found is not None:
-                rates[tier] = found.usd_per_gpu_hour
-        owned = join_words(
-            f"{money(float(arithmetic.ownership_usd(value, gpus, 3)))} at the {tier} rate of ${value:.2f}"
-            for tier, value in rates.items()
-        )
-        text += (
-            f" The {money(claim.investment_usd)}: three years of owning {gpus} GPUs cost {owned} (published ownership)."
-        )
+                rate = found.usd_per_gpu_hour
+                owned.append((float(arithmetic.ownership_usd(rate, gpus, 3)), tier, rate))
+        text += " " + say(PAGE, "investment", invested=claim.investment_usd, gpus=gpus, owned=owned)
     return text

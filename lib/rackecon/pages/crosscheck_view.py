@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.evidence import crosscheck
 from rackecon.figures.display import enable
 from rackecon.figures.theme import GREY, platform_colours
-from rackecon.words import engine_words, join_words, number, percent, plural, tidy
+from rackecon.pages.sentences import say
+from rackecon.words import percent, tidy
 
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["answer_sentences", "cause_sentences", "cause_table", "part_sentence", "step_chart", "summary_table"]
+__all__ = ["answer_text", "cause_table", "cause_text", "part_sentence", "step_chart", "summary_table"]
 
+PAGE: Final = "13_validation"
 # How close the peer's own accuracy lets two right models be: median |ours over theirs - 1| of decode steps
 EXPECTED = {"dense": 0.10, "MoE": 0.20}
 SHAPES = {"decode": "circle", "mixed": "diamond", "prefill": "triangle-up"}
@@ -42,11 +44,6 @@ SHORT = {
 }
 
 
-def _apart(log_size: float) -> str:
-    """A size of log ratio as a percentage."""
-    return percent(math.expm1(log_size))
-
-
 def _side(log_ratio: float) -> str:
     """Whether ours takes longer, and by how much of theirs."""
     size = percent(abs(math.expm1(log_ratio)))
@@ -58,23 +55,26 @@ def _group(row: Mapping[Any, Any]) -> str:
     return f"{row['work']} on {CHIPS[row['chips']]} under {STACKS[row['stack']]} with {row['attention']} attention"
 
 
-def answer_sentences() -> tuple[str, str]:
-    """Two sentences: how far apart the models are on decode steps, and on steps with prompts."""
+def answer_text() -> str:
+    """How far apart the models are on decode steps, and on steps with prompts."""
     compared = crosscheck.compare()
     decode = compared[compared["kind"] == "decode"]
     prompts = compared[compared["kind"] != "decode"]
     middle = {name: float(part["log_ratio"].abs().median()) for name, part in decode.groupby("family")}
     bias = float(compared["log_ratio"].median())
-    families = join_words(
-        [f"{_apart(middle[name])} for {name} models (expected: about {percent(EXPECTED[name])})" for name in EXPECTED]
-    )
     engines = prompts.groupby("stack")["log_ratio"].apply(lambda x: float(x.abs().median()))
-    stacks = join_words([f"{_apart(engines[name])} under {text}" for name, text in STACKS.items()])
-    package = crosscheck.load_steps()[0].package
-    return (
-        f"Over {len(decode)} decode steps the median distance between our time and that of {package} is {families}, and "
-        f"over all {len(compared)} steps ours is {_side(bias)} in the median.",
-        f"Steps that compute prompts lie further apart: {stacks}, over {len(prompts)} steps.",
+    return say(
+        PAGE,
+        "peer_answer",
+        decode=len(decode),
+        prompts=len(prompts),
+        steps=len(compared),
+        package=crosscheck.load_steps()[0].package,
+        families=[(name, math.expm1(middle[name]), EXPECTED[name]) for name in EXPECTED],
+        stacks=[(text, math.expm1(engines[name])) for name, text in STACKS.items()],
+        side=_side(bias),
+        decode_apart=float(decode["log_ratio"].abs().median()),
+        prompts_apart=float(prompts["log_ratio"].abs().median()),
     )
 
 
@@ -86,8 +86,8 @@ def step_chart() -> alt.Chart:
     enable()
     compared = crosscheck.compare()
     apart = compared.groupby("work")["log_ratio"].apply(lambda x: float(x.abs().median()))
-    title = (
-        f"Decode steps lie {_apart(apart['decode'])} apart in the median, steps with prompts {_apart(apart['prompts'])}"
+    title = say(
+        PAGE, "peer_chart", decode=math.expm1(float(apart["decode"])), prompts=math.expm1(float(apart["prompts"]))
     )
     subtitle = "one step of one engine, ms; dashed where both are equal; colour by platform, shape by what is computed"
     chips = catalog.accelerators()
@@ -159,42 +159,48 @@ def cause_table(groups: int = 8) -> pd.DataFrame:
     return table[["group", "steps", *changes]].rename(columns=SHORT)
 
 
-def cause_sentences(groups: int = 3) -> list[str]:
+def cause_text(groups: int = 3) -> str:
     """For the most biased groups: which part of our model moves them closest to the peer; and the peer's own faults."""
     out: list[str] = []
     before = ""
     for row in crosscheck.causes().head(groups).to_dict("records"):
         bias = float(row["as it is"])
         best = min(crosscheck.CHANGES, key=lambda name: abs(float(row[name])))
-        where = _group(row)[:1].upper() + _group(row)[1:]
-        left = f"none of our parts explains it; closest {CHANGED[best]}"
-        if abs(float(row[best])) < abs(bias):
-            left = "with the same change" if best == before else CHANGED[best]
-            before = best
-        out.append(f"{where}: ours is {_side(bias)}; {left} it would be {_side(float(row[best]))}.")
+        closer = abs(float(row[best])) < abs(bias)
+        told = {"where": _group(row)[:1].upper() + _group(row)[1:], "side": _side(bias), "change": CHANGED[best]}
+        told["changed_side"] = _side(float(row[best]))
+        out.append(say(PAGE, "peer_cause", closer=closer, again=best == before, **told))
+        before = best if closer else before
     falls = crosscheck.peer_falls()
     if falls:
         fewer, more = max(falls, key=lambda pair: pair[0].step_ms / pair[1].step_ms)
-        label = catalog.accelerator(fewer.accelerator).label
         out.append(
-            f"In {len(falls)} places their step gets shorter as sequences are added, which no engine does: "
-            f"{fewer.model} in {fewer.weight_precision} under {engine_words(fewer.engine)} on {label} takes "
-            f"{number(fewer.step_ms, 3)} ms with {plural(fewer.sequences, 'sequence')} and "
-            f"{number(more.step_ms, 3)} ms with {more.sequences}."
+            say(
+                PAGE,
+                "peer_fall",
+                places=len(falls),
+                model=fewer.model,
+                precision=fewer.weight_precision,
+                engine=fewer.engine,
+                platform=catalog.accelerator(fewer.accelerator).label,
+                fewer=fewer.sequences,
+                fewer_ms=fewer.step_ms,
+                more=more.sequences,
+                more_ms=more.step_ms,
+            )
         )
-    return out
+    return " ".join(out)
 
 
 def part_sentence() -> str:
     """Where decode steps agree in sum and not in parts: kernel starts inside each operator, or in one term."""
-    parts = crosscheck.decode_parts()
-    total = parts.groupby("part")[["golden_ms", "our_ms"]].sum()
+    total = crosscheck.decode_parts().groupby("part")[["golden_ms", "our_ms"]].sum()
     share = total / total.sum()
-    return (
-        f"The sums agree better than their parts: attention is {percent(share['golden_ms']['attention'])} of their decode "
-        f"time and {percent(share['our_ms']['attention'])} of ours, the rest after attention and feed-forward "
-        f"{percent(share['golden_ms']['rest'])} and {percent(share['our_ms']['rest'])}. Their tables hold the start of "
-        "each kernel within its operator and know no host; our rooflines are flat, and starts and host are one term "
-        "calibrated on whole servers. They overlap nothing but DeepSeek's experts; our calibration contains whatever "
-        "overlap the measured engines had."
+    return say(
+        PAGE,
+        "peer_parts",
+        their_attention=float(share["golden_ms"]["attention"]),
+        our_attention=float(share["our_ms"]["attention"]),
+        their_rest=float(share["golden_ms"]["rest"]),
+        our_rest=float(share["our_ms"]["rest"]),
     )

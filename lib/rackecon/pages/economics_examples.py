@@ -46,7 +46,7 @@ def draw_example(power: pd.DataFrame, pue: float) -> str:
     """The equation of drawn power with the figures of the first platform that has them all."""
     for row in power.to_dict("records"):
         tdp = catalog.accelerator(row["accelerator"]).tdp_w / 1000.0
-        kw, drawn = float(row["provisioned_kw_per_gpu_2026_07"]), float(row["drawn_kw_per_gpu"])
+        kw, drawn = float(row["provisioned_it_kw_per_gpu_2026_07"]), float(row["drawn_utility_kw_per_gpu"])
         share = 1.0 - (kw - drawn / pue) / tdp
         if math.isfinite(share):
             return (

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from rackecon.economics.measures import MEASURES
 from rackecon.words import count, join_words, money, number, percent, times, years_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNIT_WORDS: Final = {
-    "rack": "per physical rack",
-    "mw": "per provisioned MW (vintage as stated)",
-    "position": "per equal-power rack position",
-    "usd": "per invested dollar",
-}
-
 __all__ = [
-    "UNIT_WORDS",
     "age_text",
     "build_up_title",
     "cash_title",
@@ -159,8 +152,8 @@ def site_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
             continue
         best = ends[0]
         who.append(best["platform"])
-        earns = f"earns most with {best['platform']}" if best[by] > 0 else f"loses least with {best['platform']}"
-        words.append(f"{limit} {earns} ({money(best[by])} a year)")
+        earns = "earns most" if best[by] > 0 else "loses least"
+        words.append(f"on {limit} {best['platform']} {earns} ({money(best[by])} a year)")
     text = " and ".join(words)
     if len(who) == len(limits) == 2 and who[0] == who[1]:
         text += ": one winner for both"
@@ -279,7 +272,7 @@ def revenue_title(ranked: pd.DataFrame, unit: str = "rack") -> str:
     if verdict == "too close to call":
         rivals = [first["platform"], *known["platform"].iloc[1:2]]
         return f"Too close to call: {join_words(rivals)} lead"
-    return f"{first['platform']} earns the most {UNIT_WORDS[unit]}: {money(first['value'])} a year"
+    return f"{first['platform']} earns the most {MEASURES[unit].name}: {MEASURES[unit].amount(first['value'])} a year"
 
 
 def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[str, str]:
@@ -298,9 +291,10 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
     if known.empty or row is None:
         return "No platform serves this workload within its limits.", "There is no return to state."
     first = known.iloc[0]
-    interval = f"nine cases in ten lie between {money(first['value_low'])} and {money(first['value_high'])}"
-    verb = f"{'loses least' if first['value'] <= 0 else 'earns the most'} {UNIT_WORDS[unit]}"
-    one = f"{first['platform']} {verb}, {money(first['value'])} a year; {interval}"
+    amount = MEASURES[unit].amount
+    interval = f"nine cases in ten lie between {amount(first['value_low'])} and {amount(first['value_high'])}"
+    verb = f"{'loses least' if first['value'] <= 0 else 'earns the most'} {MEASURES[unit].name}"
+    one = f"{first['platform']} {verb}, {amount(first['value'])} a year; {interval}"
     one += f", and it leads in {count(first['win_share'])} cases"
     if str(first["verdict"]) == "too close to call" and len(known) > 1:
         one += f", too close to call against {known['platform'].iloc[1]}"

@@ -141,7 +141,7 @@ def cost_sheet() -> pd.DataFrame:
                 "kw_now": kw[0],
                 "kw_before": kw[1],
                 "gpus": str(rack.gpus_per_rack) if rack else "–",
-                "rack_kw": rack.rack_it_kw if rack else math.nan,
+                "rack_kw": kw[0] * rack.gpus_per_rack if rack else math.nan,
                 "rack_grade": rack.grade if rack else "–",
                 "capex": "yes" if has_capex(key) else "no: published or rental basis only",
             }

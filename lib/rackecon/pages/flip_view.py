@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.base import altair_module, finish, top_title
 from rackecon.figures.theme import platform_colours
+from rackecon.pages.sentences import say
 from rackecon.pages.uncertainty_page import named
 from rackecon.uncertainty.distributions import distributions
-from rackecon.words import join_words, percent, tidy
+from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import altair as alt
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["flip_chart", "flip_title"]
 
+PAGE: Final = "12_uncertainty"
+
 
 def flip_title(found: FlipMap, names: dict[str, str]) -> str:
     """How much of the map each of the two leads on.
@@ -24,10 +27,7 @@ def flip_title(found: FlipMap, names: dict[str, str]) -> str:
     A map that one leads on throughout says so.
     """
     share = found.table["leader"].value_counts(normalize=True, sort=False).sort_values(ascending=False, kind="stable")
-    told = [f"{named(names, str(key))} on {percent(float(part))}" for key, part in share.items()]
-    if len(told) == 1:
-        return f"{named(names, str(share.index[0]))} leads on the whole map"
-    return f"Who leads on this map: {join_words(told)}"
+    return say(PAGE, "flip_title", parts=[(named(names, str(key)), float(part)) for key, part in share.items()])
 
 
 def _axis(name: str, platform: str) -> str:

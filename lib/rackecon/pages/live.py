@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rackecon.answer.summary import MEASURES as WORDS
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
+from rackecon.economics.measures import MEASURES
 from rackecon.errors import InputError
 from rackecon.figures.display import Html, embedded
 from rackecon.figures.theme import swatch
@@ -47,7 +47,7 @@ SLIDERS = (
 MENUS = {"model": "model", "scenario": "workload", "hit": "share of input cached", "metric": "measure"}
 MENU_PARAMETERS = {"model": "model", "scenario": "scenario", "hit": "prefix_cache_hit", "metric": "measure"}
 LISTS = ("accelerators", "models", "scenarios")
-MEASURES = (("rack", "per rack"), ("mw", "per megawatt"), ("usd", "per invested dollar"))
+SHOWN = ("rack", "mw", "usd")
 HEADS = (
     ("middle", "n"),
     ("90 % interval", ""),
@@ -76,8 +76,8 @@ def live_block(data: Mapping[str, Any]) -> Html:
     sliders = "".join(_slider(item, float(base[item.key])) for item in SLIDERS)
     radios = "".join(
         f'<label><input type="radio" name="live-metric" data-key="metric" value="{key}"'
-        f"{' checked' if base['metric'] == key else ''}> {text}</label>"
-        for key, text in MEASURES
+        f"{' checked' if base['metric'] == key else ''}> {MEASURES[key].name}</label>"
+        for key in SHOWN
     )
     heads = "".join(f'<th scope="col" class="c{i} {kind}">{name}</th>' for i, (name, kind) in enumerate(HEADS))
     markup = (
@@ -114,7 +114,7 @@ def _words(data: Mapping[str, Any]) -> dict[str, Any]:
         "platforms": [p | {"swatch": swatch(str(p["id"]))} for p in data["platforms"]],
         "names": MENUS | {item.key: _inside(item.label) for item in SLIDERS},
         "units": {item.key: item.unit for item in SLIDERS},
-        "per": {key: WORDS[key][1] for key, _ in MEASURES},
+        "per": {key: MEASURES[key].yearly for key in SHOWN},
         "commands": commands,
         "defaults": {key: declared[name].default for key, name in commands.items()},
         "given": {name: ran[name] for name in LISTS if ran[name] != declared[name].default},

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, PRICES, SHARES, Cell, LeadMap, Line, reigns
-from rackecon.answer.summary import MEASURES
+from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.lines import spread
 from rackecon.figures.theme import platform_dashes, swatch
@@ -113,7 +113,7 @@ def speed_figure(
     ends : tuple of float
         Ends of the axis [tok/s/user].
     measure : str
-        Key of :data:`rackecon.answer.summary.MEASURES`.
+        Key of :data:`rackecon.economics.measures.MEASURES`.
     """
     values = [0.0, *(profit for line in lines.values() for _, profit in line)]
     marks = ticks(min(values), max(values))
@@ -159,7 +159,7 @@ def speed_figure(
     )
     found = sorted(((v, labels[k]) for k in lines if (v := _at(lines[k], speed)) is not None), reverse=True)
     told = ", ".join(f"{name} {_amount(value, measure)}" for value, name in found) or "nobody serves"
-    subtitle = f"profit {MEASURES[measure][1]} by the speed each user gets (tok/s/user), middle values; {OWN}"
+    subtitle = f"profit {MEASURES[measure].yearly} by the speed each user gets (tok/s/user), middle values; {OWN}"
     finding = speed_finding(reigns(lines), labels, speed)
     return _figure(
         "speed-profit", finding, subtitle, f"At {number(speed)} tok/s/user: {told}.", "lines plotted", drawing
@@ -216,7 +216,7 @@ def map_figure(found: LeadMap, labels: Mapping[str, str], share: float, measure:
     share : float
         The chosen share of capacity sold.
     measure : str
-        Key of :data:`rackecon.answer.summary.MEASURES`.
+        Key of :data:`rackecon.economics.measures.MEASURES`.
     """
     names = dict(labels) | WORDS
     rows = "".join(
@@ -241,7 +241,7 @@ def map_figure(found: LeadMap, labels: Mapping[str, str], share: float, measure:
         f'<div class="across">{across}</div>'
     )
     subtitle = (
-        f"who leads on profit {MEASURES[measure][1]}, by share of capacity sold and by price of all tokens, times the chosen "
+        f"who leads on profit {MEASURES[measure].yearly}, by share of capacity sold and by price of all tokens, times the chosen "
         f"prices (logarithmic); ring: {OWN}"
     )
     told = "Hatched or pale where the leader comes first in fewer than 80 of 100 cases."

@@ -15,7 +15,7 @@ from rackecon import words
 from rackecon.catalog.cached import of_arguments
 from rackecon.errors import unknown_name
 
-__all__ = ["TEMPLATES", "environment", "say"]
+__all__ = ["TEMPLATES", "environment", "say", "told"]
 
 TEMPLATES: Final = Path(__file__).resolve().parent / "words"
 SPACE: Final = re.compile(r"[ \t\r\n]+")
@@ -80,3 +80,15 @@ def say(page: str, block: str, **values: Any) -> str:
         raise unknown_name("block", block, template.blocks, f"words of {page}")
     text = "".join(template.blocks[block](template.new_context(values)))
     return BEFORE_STOP.sub("", SPACE.sub(" ", text)).strip()
+
+
+def told(result: Any) -> dict[str, Any]:
+    """Fields of a page's result that a sentence may quote, by name: all but its tables.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> told(SimpleNamespace(median_error=0.08, name="B200"))
+    {'median_error': 0.08, 'name': 'B200'}
+    """
+    return {name: value for name, value in vars(result).items() if not hasattr(value, "columns")}

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.answer.deciding import Deciding
 from rackecon.answer.lead_map import lead_map, speed_lines
 from rackecon.answer.live_case import base_state, money_fronts
-from rackecon.answer.summary import MEASURES, Summary
-from rackecon.evidence.intervals import measured_pairs
+from rackecon.answer.summary import Summary
+from rackecon.economics.measures import MEASURES
+from rackecon.evidence.novelty import fitted_pairs
 from rackecon.figures import charts
-from rackecon.figures.display import ANSWER, Html
-from rackecon.figures.results import Figure
+from rackecon.figures.display import ANSWER, Html, note
+from rackecon.figures.results import Figure, column_figures
 from rackecon.figures.tables import ranking_table, table
 from rackecon.pages.live import slider_ends
 from rackecon.pages.live_figures import map_figure, speed_figure
-from rackecon.words import join_words, money, number, percent, years_text
+from rackecon.pages.sentences import say
+from rackecon.words import money, number, percent, years_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.catalog import Scenario
+    from rackecon.economics.money_step import MoneyStep
     from rackecon.economics.revenue import PriceCard
 
-UNDECIDED = ("too close to call", "nobody earns", "no result")
-VERDICT_WORDS = {
-    "decided": "The leader comes first in at least 80 of 100 simulated cases in",
-    "too close to call": "Too close to call, the leader first in under 80 of 100 simulated cases, in",
-    "nobody earns": "Nobody earns in",
-    "no result": "Nothing is served in",
-}
+PAGE: Final = "00_executive_summary"
+UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
+DRAWN: Final = {"rack": "USD/a", "mw": "USD/a", "usd": "1/a", "position": "USD/a"}
+"""Unit of each measure's profit."""
 
 __all__ = [
     "accuracy_table",
@@ -44,10 +44,13 @@ __all__ = [
     "grid_words",
     "headline",
     "lead_chart",
+    "leader",
+    "money_text",
     "price_table",
     "rack_words",
     "ranking",
     "speed_chart",
+    "summary_figures",
     "swings",
     "three_measures",
     "trust",
@@ -65,13 +68,54 @@ def headline(story: Summary) -> Html:
     return Html(markup, text, [Figure(ANSWER, text, "text")])
 
 
+def leader(story: Summary, measure: str) -> pd.Series | None:
+    """The operating point of the platform that comes first on a measure; none where nothing is served."""
+    known = story.rankings[measure].dropna(subset=["value"])
+    return None if known.empty else story.table[story.table["accelerator"] == known["accelerator"].iloc[0]].iloc[0]
+
+
+def money_text(first: pd.Series, step: MoneyStep) -> str:
+    """The money of one GPU-hour, and of a rack-year, in words."""
+    hour = {name: float(getattr(step, f"{name}_usd_per_gpu_hour")) for name in ("revenue", "cost", "profit")}
+    racks = first[["gpus_per_rack", "profit_usd_per_rack_year"]].astype(float).to_dict()
+    return say(PAGE, "money", platform=str(first["platform"]), **hour, **racks)
+
+
+def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding], measure: str) -> list[Figure]:
+    """The results of the page: every ranking, the matrix, what decides."""
+    made: list[Figure] = []
+    for key, ranked in story.rankings.items():
+        units = dict.fromkeys(("value", "value_low", "value_high"), DRAWN[key]) | {"win_share": "-"}
+        made += column_figures(ranked, ["accelerator"], units, f"profit/{key}")
+        made.append(Figure(f"profit/{key}/verdict", str(ranked["verdict"].iloc[0]), "text"))
+    point = {
+        "total_tok_s_per_gpu": "tok/s",
+        "tok_s_per_user": "tok/s",
+        "cost_usd_per_gpu_hour": "USD/h",
+        "cost_usd_per_mtok_total": "USD/Mtok",
+        "gross_margin": "-",
+        "payback_years": "a",
+        "layout": "text",
+    }
+    there = {name: unit for name, unit in point.items() if name in story.table}
+    made += column_figures(story.table, ["accelerator"], there, "point")
+    cells = {"profit_usd_per_mw_year": "USD/a", "break_even_output_usd_per_mtok": "USD/Mtok", "verdict": "text"}
+    made += column_figures(grid, ["model", "scenario", "accelerator"], cells, "grid")
+    made += [Figure(f"deciding/{item.name}/swing", item.swing_usd, DRAWN[measure]) for item in found]
+    return made + [
+        Figure(f"deciding/{item.name}/flip {i}", at, item.unit or "-")
+        for item in found
+        for i, (at, _, _) in enumerate(item.flips, 1)
+    ]
+
+
 def _shown(measure: str) -> Any:
     return (lambda v: percent(float(v))) if measure == "usd" else (lambda v: money(float(v)))
 
 
 def ranking(story: Summary, measure: str) -> Html:
     """Ranking table of one measure: profit with its interval, wins, cost, margin, payback."""
-    column, unit, _ = MEASURES[measure]
+    column, unit = MEASURES[measure].column, MEASURES[measure].yearly
     frame = story.rankings[measure].rename(
         columns={"value": column, "value_low": f"{column}_low", "value_high": f"{column}_high"}
     )
@@ -104,21 +148,24 @@ def _score(scheme: str, where: str, quantity: str) -> tuple[float, float, int]:
 def trust(story: Summary) -> Html:
     """One line on the model's error on what it had not seen, naming the platforms that nobody has measured."""
     every, _, n = _score("held-out curves", "all with load", "total_tok_s_per_gpu")
-    amd = _score("held-out curves", "AMD", "total_tok_s_per_gpu")[0]
-    nvidia = _score("held-out curves", "NVIDIA", "total_tok_s_per_gpu")[0]
-    text = (
-        f"On {n} measured configurations that the fit had not seen, the median error of throughput is {number(every)} % "
-        f"(NVIDIA {number(nvidia)} %, AMD {number(amd)} %"
-    )
-    chips = measured_pairs()[0]
+    vendors = {v: _score("held-out curves", v, "total_tok_s_per_gpu")[0] / 100 for v in ("NVIDIA", "AMD")}
+    chips = {chip for chip, _ in fitted_pairs()}
     unseen = [str(row.platform) for row in story.table.itertuples() if row.accelerator not in chips]
-    text += f"; {join_words(unseen)} not measured)." if unseen else ")."
-    return Html(f'<p class="note">{html.escape(text)} <a href="13_validation.html">How accurate</a>.</p>', text)
+    return _linked(
+        say(PAGE, "trust", points=n, error=every / 100, nvidia=vendors["NVIDIA"], amd=vendors["AMD"], unseen=unseen),
+        "13_validation",
+        "How accurate",
+    )
+
+
+def _linked(text: str, page: str, words: str) -> Html:
+    """A paragraph that ends in a link to the page that shows more."""
+    return Html(f'<p class="note">{html.escape(text)} <a href="{page}.html">{words}</a>.</p>', text)
 
 
 def widest(sentence: str) -> Html:
     """The answer with every input drawn, with the page that shows it."""
-    return Html(f'<p class="note">{html.escape(sentence)} <a href="12_uncertainty.html">How sure</a>.</p>', sentence)
+    return _linked(sentence, "12_uncertainty", "How sure")
 
 
 def three_measures(story: Summary) -> Html:
@@ -126,7 +173,7 @@ def three_measures(story: Summary) -> Html:
     import pandas as pd
 
     rows = []
-    for key, (_, unit, _) in MEASURES.items():
+    for key, unit in ((key, m.yearly) for key, m in MEASURES.items()):
         ranked = story.rankings[key]
         known = ranked[ranked["value"].notna()]
         if known.empty:
@@ -153,15 +200,19 @@ def three_measures(story: Summary) -> Html:
 def grid_chart(grid: pd.DataFrame, model: str) -> Any:
     """Platform x scenario matrix of one model."""
     frame = grid[grid["model"] == model].copy()
-    column = MEASURES["mw"][0]
+    column = MEASURES["mw"].column
     frame["value"] = frame[column].fillna(0.0)
     served = frame[frame[column].notna()]
     losers = served[served[column] < 0]
     best = served.loc[served.groupby("scenario")[column].idxmax()] if len(served) else served
     leaders = list(dict.fromkeys(best["platform"]))
-    title = f"{catalog.model(model).name}: {join_words(leaders)} {'leads' if len(leaders) == 1 else 'share the lead'} per megawatt"
-    if len(losers):
-        title += f"; {join_words(list(dict.fromkeys(losers['platform'])))} lose{'s' if losers['platform'].nunique() == 1 else ''} money somewhere"
+    title = say(
+        PAGE,
+        "grid_title",
+        model=catalog.model(model).name,
+        leaders=leaders,
+        losers=list(dict.fromkeys(losers["platform"])),
+    )
     return charts.matrix(
         frame,
         row="platform",
@@ -184,18 +235,8 @@ def grid_words(grid: pd.DataFrame) -> Html:
         verdict = str(group["verdict"].iloc[0])
         kind = verdict if verdict in UNDECIDED else "decided"
         groups.setdefault(kind, []).append(f"{catalog.model(str(model)).name} {scenario}")
-    text = " ".join(
-        f"{VERDICT_WORDS[kind]} {_which(groups[kind], sum(map(len, groups.values())))}."
-        for kind in VERDICT_WORDS
-        if kind in groups
-    )
-    return Html(f'<p class="note">{html.escape(text)}</p>', text)
-
-
-def _which(names: Sequence[str], total: int) -> str:
-    if len(names) == total:
-        return f"all {total} pairs of model and workload" if total > 1 else "the one pair of model and workload"
-    return join_words(names)
+    told = [(kind, groups[kind]) for kind in ("decided", *UNDECIDED) if kind in groups]
+    return note(say(PAGE, "grid", groups=told, total=sum(map(len, groups.values()))))
 
 
 def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
@@ -218,16 +259,11 @@ def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
 def rack_words(story: Summary) -> Html:
     """How much the racks differ, so why one measure is not enough."""
     racks = story.table.dropna(subset=["gpus_per_rack", "rack_it_kw"])
-    size = ""
-    if len(racks):
-        ends = [(float(racks[c].min()), float(racks[c].max())) for c in ("gpus_per_rack", "rack_it_kw")]
-        chips, kilowatts = (number(a) if a == b else f"{number(a)} to {number(b)}" for a, b in ends)
-        size = f"Racks hold {chips} accelerators here and draw {kilowatts} kW, so per rack also ranks rack sizes. "
-    text = (
-        f"{size}A site short of power asks per megawatt; a buyer short of capital asks per invested dollar. Where two platforms "
-        "share the lead in the simulated cases, the order between them is not known."
-    )
-    return Html(f'<p class="note">{html.escape(text)}</p>', text)
+    ends = {}
+    for name, column in (("chips", "gpus_per_rack"), ("kilowatts", "rack_it_kw")):
+        low, high = float(racks[column].min()), float(racks[column].max())
+        ends[name] = number(low) if low == high else f"{number(low)} to {number(high)}"
+    return note(say(PAGE, "racks", known=bool(len(racks)), **ends))
 
 
 def speed_chart(
@@ -243,23 +279,22 @@ def speed_chart(
     ends = slider_ends("speed", state["speed"])[:2]
     fronts = money_fronts(accelerators, model, case, price_cards, **overrides)
     labels = {key: catalog.accelerator(key).label for key in accelerators}
-    return speed_figure(speed_lines(fronts, MEASURES[measure][0], *ends), labels, state["speed"], ends, measure)
+    return speed_figure(speed_lines(fronts, MEASURES[measure].column, *ends), labels, state["speed"], ends, measure)
 
 
 def lead_chart(story: Summary, measure: str, *, utilisation: float, licence_share: float, **_: float) -> Html:
     """Who leads by price and share of capacity sold, for the report's own case; the controls move it."""
     labels = dict(zip(story.table["accelerator"], story.table["platform"], strict=True))
-    found = lead_map(story.table, MEASURES[measure][0], licence_share=licence_share)
+    found = lead_map(story.table, MEASURES[measure].column, licence_share=licence_share)
     return map_figure(found, labels, utilisation, measure)
 
 
 def claims_words() -> Html:
     """How many claims got which verdict."""
     from rackecon.claims import assess_all
-    from rackecon.pages.claims_text import answer_sentences
+    from rackecon.pages.claims_text import verdicts_sentence
 
-    text = answer_sentences(assess_all())[0]
-    return Html(f'<p class="note">{html.escape(text)} <a href="11_claims.html">Each on trial</a>.</p>', text)
+    return _linked(verdicts_sentence(assess_all()), "11_claims", "Each on trial")
 
 
 def cards(found: Sequence[Deciding], measure: str) -> Html:
@@ -270,18 +305,16 @@ def cards(found: Sequence[Deciding], measure: str) -> Html:
         items.append(
             f'<div class="card"><h3>{html.escape(item.label[0].upper() + item.label[1:])}</h3>'
             f"<p>Report: {html.escape(item.stated())}. Range {number(item.low)} to {number(item.high)}, {html.escape(item.source)}.</p>"
-            f"<p>Moves the leader's profit by {swing} {MEASURES[measure][1]}.</p><p><strong>{html.escape(item.sentence())}</strong></p></div>"
+            f"<p>Moves the leader's profit by {swing} {MEASURES[measure].yearly}.</p><p><strong>{html.escape(item.sentence())}</strong></p></div>"
         )
+    flips, per = sum(bool(item.flips) for item in found), MEASURES[measure].name
+    lead = say(PAGE, "deciding", flips=flips, total=len(found), per=per)
     rest = [item.label for item in found[3:] if not item.flips]
-    tail = f"Over their ranges these change no leader: {join_words(rest)}." if rest else ""
-    flips = [item for item in found if item.flips]
-    lead = (
-        f"{len(flips)} of {len(found)} assumptions change who leads {MEASURES[measure][2]}."
-        if flips
-        else f"No single assumption changes who leads {MEASURES[measure][2]}; these move its profit most."
+    tail = say(PAGE, "quiet", rest=rest) if rest else ""
+    return Html(
+        f'{note(lead).markup}<div class="cards">{"".join(items)}</div>{note(tail).markup if tail else ""}',
+        f"{lead} {tail}",
     )
-    markup = f'<p class="note">{html.escape(lead)}</p><div class="cards">{"".join(items)}</div><p class="note">{html.escape(tail)}</p>'
-    return Html(markup, f"{lead} {tail}")
 
 
 def swings(found: Sequence[Deciding], story: Summary, measure: str) -> Html:
@@ -303,7 +336,7 @@ def swings(found: Sequence[Deciding], story: Summary, measure: str) -> Html:
     )
     return table(
         frame,
-        f"One assumption at a time: swing of the leader's profit {MEASURES[measure][1]}, and where the lead changes",
+        f"One assumption at a time: swing of the leader's profit {MEASURES[measure].yearly}, and where the lead changes",
     )
 
 

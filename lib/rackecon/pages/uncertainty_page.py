@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rackecon import catalog
+from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
+from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import table
+from rackecon.pages.sentences import say
 from rackecon.pages.validation_page import coverage_table
 from rackecon.uncertainty.distributions import Distribution, distributions
 from rackecon.uncertainty.ranking import DECIDED_SHARE
-from rackecon.words import count, join_words, money, number, percent, tidy
+from rackecon.words import money, number, percent, tidy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +24,9 @@ if TYPE_CHECKING:
     from rackecon.appraisal.break_even import BreakEven
 
 __all__ = [
-    "METRICS",
     "SHOWN",
-    "answer_sentences",
+    "Leader",
+    "answer_text",
     "basis_table",
     "break_even_rows",
     "checks_sentence",
@@ -35,6 +39,7 @@ __all__ = [
     "flip_table",
     "interval_rows",
     "leader_sentence",
+    "leading",
     "limits_sentence",
     "named",
     "needed_rows",
@@ -44,20 +49,28 @@ __all__ = [
     "speed_sentence",
     "tornado_rows",
     "tornado_title",
+    "uncertainty_figures",
 ]
 
-METRICS: Final = {
-    "rack": ("profit_usd_per_rack_year", "per physical rack"),
-    "mw": ("profit_usd_per_mw_year", "per provisioned MW"),
-    "position": ("profit_usd_per_position_year", "per equal-power rack position"),
-    "usd": ("profit_usd_per_invested_usd_year", "per invested dollar"),
-}
+PAGE: Final = "12_uncertainty"
 LATENT: Final = {
     "market": "market (in prices, sales and price path)",
     "obsolescence": "obsolescence (in price path, life, resale)",
     "capital": "capital (in platform prices, cost of money)",
     "serving": "serving error common to all",
     "serving/vendor": "serving error common to a vendor",
+}
+LEADER_UNITS: Final = {
+    **dict.fromkeys(("platform", "rival"), "text"),
+    **dict.fromkeys(("wins", "beats"), "-"),
+}
+OUTPUT_UNITS: Final = {
+    "cost_usd_per_mtok_total": "USD/Mtok",
+    "cost_usd_per_mtok_output": "USD/Mtok",
+    "revenue_usd_per_rack_year": "USD/a",
+    "npv_usd_per_rack": "USD",
+    "vendor_roi": "-",
+    "profit_roi": "-",
 }
 SHOWN: Final = {
     "cost_usd_per_mtok_total": "USD per million total tokens",
@@ -110,35 +123,61 @@ def interval_rows(
     return wide.reindex([name for name in wins["platform"] if name in wide.index]).reset_index()
 
 
-def answer_sentences(wins: pd.DataFrame, metric: str) -> tuple[str, str]:
-    """The two sentences under the question."""
-    unit = METRICS[metric][1]
+@dataclass(frozen=True)
+class Leader:
+    """The first platform of the win table beside the second; money a year, shares of draws. None where there is none."""
+
+    platform: str | None
+    low: float | None = None
+    middle: float | None = None
+    high: float | None = None
+    wins: float | None = None
+    regret: float | None = None
+    rival: str | None = None
+    beats: float | None = None
+
+
+def leading(wins: pd.DataFrame) -> Leader:
+    """Who leads, and by how much."""
     known = wins[wins["rank"] > 0]
     if known.empty:
-        return "No platform has a result.", "The ranking says why."
+        return Leader(None)
     first = known.iloc[0]
-    if first["p50"] <= 0:
-        text = f"Nobody earns in the middle case; {first['platform']} loses least {unit}, {money(first['p50'])} a year."
-    else:
-        text = (
-            f"{first['platform']} earns the most {unit} in {count(first['win_share'])} draws; nine draws in ten lie "
-            f"between {money(first['p5'])} and {money(first['p95'])} a year."
-        )
+    low, middle, high, won, regret = (float(first[n]) for n in ("p5", "p50", "p95", "win_share", "expected_regret"))
+    lead = Leader(str(first["platform"]), low, middle, high, won, regret)
     if len(known) < 2:
-        return text, "It has no rival here."
-    rival = known.iloc[1]
-    call = "Too close to call" if first["win_share"] < DECIDED_SHARE else "That is a clear lead"
-    return text, (
-        f"{call}: it beats {rival['platform']} in {count(first['beats_next_share'])}, and choosing it costs "
-        f"{money(first['expected_regret'])} a year on average against choosing right every time."
-    )
+        return lead
+    return replace(lead, rival=str(known["platform"].iloc[1]), beats=float(first["beats_next_share"]))
+
+
+def answer_text(lead: Leader, metric: str) -> str:
+    """The two sentences under the question."""
+    return say(PAGE, "answer", per=MEASURES[metric].name, decided=DECIDED_SHARE, **vars(lead))
+
+
+def uncertainty_figures(
+    lead: Leader, wins: pd.DataFrame, summary: pd.DataFrame, flips: pd.DataFrame, metric: str
+) -> list[Figure]:
+    """The results of the page: who leads, every platform's draws and outputs, where each pair's order turns."""
+    profit, ends = "1/a" if metric == "usd" else "USD/a", ("p5", "p50", "p95")
+    drawn = dict.fromkeys((*ends, "expected_regret"), profit) | dict.fromkeys(("win_share", "beats_next_share"), "-")
+    made = field_figures(lead, LEADER_UNITS | dict.fromkeys(("low", "middle", "high", "regret"), profit), "lead")
+    made += column_figures(wins, ["accelerator"], drawn, "profit")
+    for name, unit in OUTPUT_UNITS.items():
+        rows = summary[summary["output"] == name]
+        made += column_figures(rows, ["platform"], dict.fromkeys(ends, unit), f"output/{name}")
+    known = distributions()
+    for key, rows in flips.groupby("x_input", sort=False):
+        scored = known[str(key)].form in ("evidence", "listings")
+        units = {"beats_share": "-", "x_flip": "sd" if scored else known[str(key)].unit}
+        made += column_figures(rows, ["leader", "rival", "x_input"], units, "flip")
+    return made
 
 
 def tornado_title(rows: pd.DataFrame, platform: str) -> str:
     """A chart title of at most 70 signs: the input that moves the result most."""
-    if rows.empty:
-        return f"{platform}: no input moves the result"
-    return f"{platform}: {factor_label(rows['input'].iloc[0])} moves profit the most"[:70]
+    name = None if rows.empty else factor_label(rows["input"].iloc[0])
+    return say(PAGE, "tornado_title", platform=platform, input=name)[:70]
 
 
 def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, str]) -> str:
@@ -148,15 +187,8 @@ def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, st
     for row in part.to_dict("records"):
         others = {row[f"leader_at_{end}"]: end for end in ("low", "high") if row[f"leader_at_{end}"] != accelerator}
         told += [f"{factor_label(row['input'])} at its {end} end ({named(names, key)})" for key, end in others.items()]
-    base = money(float(part["base"].iloc[0]))
-    lead = f"With every input at its median {names[accelerator]} earns {base} a year; "
-    lead += "the middle of the draws lies elsewhere, since inputs act together and many lean to one side. "
-    if not told:
-        return (
-            lead
-            + f"No input alone, from its 10th to its 90th percentile for all platforms alike, displaces {names[accelerator]}."
-        )
-    return lead + f"Alone, for all platforms alike, these put another platform first: {join_words(told)}."
+    base = float(part["base"].iloc[0])
+    return say(PAGE, "leader", platform=names[accelerator], base=base, turns=told)
 
 
 def tornado_rows(tornado: pd.DataFrame, accelerator: str, most: int = 10) -> pd.DataFrame:
@@ -174,14 +206,10 @@ def tornado_rows(tornado: pd.DataFrame, accelerator: str, most: int = 10) -> pd.
 def driver_sentence(own: pd.DataFrame, accelerator: str, platform: str) -> str:
     """What the variance of one platform's result comes from."""
     part = own[own["accelerator"] == accelerator].head(3)
-    told = [
-        f"{factor_label(str(r['factor']))} ({percent(min(max(float(r['total']), 0.0), 1.0))})"
-        for r in part.to_dict("records")
-    ]
+    told = [(factor_label(str(r["factor"])), min(max(float(r["total"]), 0.0), 1.0)) for r in part.to_dict("records")]
     small = own[(own["accelerator"] == accelerator) & (own["total"] < 0.01)]["factor"]
     quiet = [factor_label(name) for name in small if name not in LATENT][:4]
-    tail = f" Under one per cent each: {join_words(quiet)}." if quiet else ""
-    return f"Of the variance of {platform}, the largest parts involve {join_words(told)}.{tail}"
+    return say(PAGE, "drivers", platform=platform, factors=told, quiet=quiet)
 
 
 def pair_table(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -222,28 +250,23 @@ def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
 def limits_sentence() -> str:
     """What the draws leave out, with the share of them that gives no resale."""
     item = distributions()["residual_share"]
-    none = item.central <= 0.0
-    resale = "at least half the draws give none" if none else f"the draws give {percent(item.central)} in the middle"
-    return (
-        "Correlations between inputs are estimates. All configurations of one platform and model share one serving error. "
-        "Physical inputs (lengths, cache hit, drafts, routing) take few distinct points, each shared by many draws. The "
-        f"published cost states no resale: {resale}."
-    )
+    return say(PAGE, "limits", resale=item.central)
 
 
 def flip_sentence(row: Any, names: dict[str, str]) -> str:
     """What would turn one pair's order."""
     known = distributions()[row.x_input]
-    lead, rival = named(names, row.leader), named(names, row.rival)
-    if not np.isfinite(row.x_flip):
-        return f"No value of {known.label} within 95 % of its range puts {rival} before {lead}."
-    if known.form in ("evidence", "listings"):
-        where = f"{abs(row.x_flip):.1f} standard deviations {'below' if row.x_flip < 0 else 'above'} its middle"
-    else:
-        where = f"{number(row.x_flip)} {known.unit}".replace(" -", "")
-    whose = f" of {lead} alone" if known.scope in ("cell", "platform") else ""
-    return (
-        f"The order of {lead} and {rival} turns when the {known.label}{whose} passes {where}, all else at its middle."
+    there = bool(np.isfinite(row.x_flip))
+    return say(
+        PAGE,
+        "flip",
+        leader=named(names, row.leader),
+        rival=named(names, row.rival),
+        input=known.label,
+        unit="" if known.unit == "-" else known.unit,
+        scored=known.form in ("evidence", "listings"),
+        alone=known.scope in ("cell", "platform"),
+        at=float(row.x_flip) if there else None,
     )
 
 
@@ -292,21 +315,28 @@ def needed_rows(needed: pd.DataFrame) -> pd.DataFrame:
 
 def speed_sentence(found: BreakEven, platform: str, fast: float, limit_ms: float | None) -> str:
     """Price at which serving faster earns as much."""
-    slow = f"the {number(1000.0 / limit_ms)} that the workload asks for" if limit_ms else "no limit"
-    head = f"Promised {number(fast)} tok/s per user instead of {slow}, {platform} earns as much per rack at "
-    return head + (f"{number(found.needed[0])} times the price." if found.needed else f"no price: {found.statement}.")
+    return say(
+        PAGE,
+        "speed",
+        platform=platform,
+        fast=fast,
+        slow=1000.0 / limit_ms if limit_ms else None,
+        price=float(found.needed[0]) if found.needed else None,
+        reason=found.statement,
+    )
 
 
 def physics_sentence() -> str:
     """Coverage of the serving model's intervals, the figures of the validation page."""
-    found = coverage_table().set_index("slice")
-    rate = found["total_tok_s_per_gpu"] / 100.0
-    others = [f"{percent(rate[name])} {name}" for name in rate.index if name != "overall"]
-    return (
-        f"The serving part is the 90 % interval that held-out measurements give: {percent(rate['overall'])} of held-out "
-        f"points lay inside it for tok/s per GPU ({join_words(others)}), "
-        f"{percent(found['tok_s_per_user']['overall'] / 100.0)} for tok/s per user and "
-        f"{percent(found['ttft_ms']['overall'] / 100.0)} for the first token, as on the validation page."
+    found = coverage_table().set_index("slice") / 100.0
+    rate = found["total_tok_s_per_gpu"]
+    return say(
+        PAGE,
+        "physics",
+        overall=float(rate["overall"]),
+        parts=[(str(name), float(rate[name])) for name in rate.index if name != "overall"],
+        user=float(found["tok_s_per_user"]["overall"]),
+        first_token=float(found["ttft_ms"]["overall"]),
     )
 
 
@@ -316,16 +346,20 @@ def checks_sentence() -> str:
     short = table[table["check"] == "short list misses"]
     twice = table[table["check"] == "doubled draws move"]
 
-    def told(part: pd.DataFrame) -> str:
-        return join_words([f"{percent(r['share'], 2)} ({r['model']})" for r in part.to_dict("records")])
+    def told(part: pd.DataFrame) -> list[str]:
+        return [f"{percent(r['share'], 2)} ({r['model']})" for r in part.to_dict("records")]
 
     s, t = short.iloc[0], twice.iloc[0]
-    return (
-        f"Measured on {s['scenario']} with {s['platforms']} platforms. In {s['draws']} draws every configuration was "
-        f"searched afresh: the short list's choice missed the best by over 1 % in {told(short)} of draws. Twice the draws "
-        f"({2 * t['draws']:,} for {t['draws']:,}, and {2 * t['physical_points']} for {t['physical_points']} points of the "
-        f"physical inputs) moved no 5th, 50th or 95th percentile shown here by more than {told(twice)} of the range "
-        "between the 5th and the 95th."
+    return say(
+        PAGE,
+        "checks",
+        scenario=s["scenario"],
+        platforms=int(s["platforms"]),
+        searched=int(s["draws"]),
+        missed=told(short),
+        draws=int(t["draws"]),
+        points=int(t["physical_points"]),
+        moved=told(twice),
     )
 
 
@@ -352,16 +386,11 @@ def coverage_sentence(covered: pd.DataFrame) -> str:
     """What the price back-test found, in words."""
     part = covered[(covered["method"] == "report") & (covered["measure"] == "median card")]
     told = [
-        f"{percent(r['covered_share'])} after {r['months']} months ({r['forecasts']} forecasts of {r['models']} models)"
+        (float(r["covered_share"]), *(int(r[n]) for n in ("months", "forecasts", "models")))
         for r in part.to_dict("records")
     ]
-    single = covered[covered["measure"] == "single listing"]["covered_share"].min()
-    return (
-        f"The report's 90 % intervals, made from listings up to a date, held the median price of the card in "
-        f"{join_words(told)}; a single provider's new price they held in {percent(single)} at worst: they are intervals "
-        "for the card, not for one listing. Prices of different models move together, so this is weaker evidence than "
-        "the counts suggest."
-    )
+    single = float(covered[covered["measure"] == "single listing"]["covered_share"].min())
+    return say(PAGE, "price_coverage", forecasts=told, single=single)
 
 
 def distribution_table() -> Html:

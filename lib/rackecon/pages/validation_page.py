@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.evidence.calibration import FOLDS
 from rackecon.evidence.validation import SHUFFLES
+from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.pages.mlperf_view import mlperf_table
-from rackecon.words import join_words, percent
+from rackecon.pages.sentences import say
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "Validation",
     "ablation_table",
     "acceptance_table",
     "cell_table",
@@ -31,18 +34,21 @@ __all__ = [
     "software_sentence",
     "software_steps",
     "spread_title",
-    "trust_sentences",
-    "validation_answer",
+    "validation_figures",
+    "validation_result",
 ]
 
+PAGE: Final = "13_validation"
 HELD = "held-out curves"
+LOADED: Final = "all with load"
+SLICED: Final = {"median": "%", "p90": "%", "points": "count"}
 Key = tuple[str, str, str]
 RATE, USER, FIRST = "total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms"
 NAMES = {RATE: "tok/s per GPU", USER: "tok/s per user", FIRST: "first token"}
 # (what, scheme, slice, quantity, most median, most 90th percentile) [%]
 TARGETS: tuple[tuple[str, str, str, str, float, float | None], ...] = (
-    ("all rows with a load", HELD, "all with load", RATE, 10.0, 35.0),
-    ("all rows with a load", HELD, "all with load", USER, 10.0, 35.0),
+    ("all rows with a load", HELD, LOADED, RATE, 10.0, 35.0),
+    ("all rows with a load", HELD, LOADED, USER, 10.0, 35.0),
     ("aggregated", HELD, "aggregated", RATE, 10.0, 28.0),
     ("disaggregated", HELD, "disaggregated", RATE, 14.0, 50.0),
     ("aggregated", HELD, "aggregated", FIRST, 28.0, None),
@@ -58,41 +64,104 @@ MLPERF_MOST = 20.0
 """Most median error on the scored MLPerf round [%]."""
 
 
-def _medians() -> dict[Key, float]:
+class Score(NamedTuple):
+    """Median and 90th percentile of an error [%], over so many points."""
+
+    median: float
+    p90: float
+    points: int
+
+
+def _scores() -> dict[Key, Score]:
     table = catalog.table("validation_scores")
     keys = zip(table["scheme"], table["slice"], table["quantity"], strict=True)
-    return dict(zip(keys, table["median_pct"].astype(float), strict=True))
+    rows = zip(table["median_pct"].astype(float), table["p90_pct"].astype(float), table["points"], strict=True)
+    return {key: Score(median, p90, int(points)) for key, (median, p90, points) in zip(keys, rows, strict=True)}
 
 
-def _tails() -> dict[Key, float]:
-    table = catalog.table("validation_scores")
-    keys = zip(table["scheme"], table["slice"], table["quantity"], strict=True)
-    return dict(zip(keys, table["p90_pct"].astype(float), strict=True))
+@dataclass(frozen=True)
+class Validation:
+    """What the page says first and last: errors as shares of the measurement, on rows that the fit had not seen."""
+
+    rate_median: float
+    rate_p90: float
+    user_median: float
+    user_p90: float
+    inside: float
+    met: int
+    asked: int
+    worst_model: str
+    worst_model_error: float
+    first_median: float
+    first_p90: float
+    unseen: str
+    unseen_error: float
+    unmeasured: tuple[str, ...]
+    broken_error: float
 
 
-def _points() -> dict[Key, int]:
-    table = catalog.table("validation_scores")
-    keys = zip(table["scheme"], table["slice"], table["quantity"], strict=True)
-    return dict(zip(keys, table["points"].astype(int), strict=True))
+UNITS: Final = {
+    **dict.fromkeys(("rate_median", "rate_p90", "user_median", "user_p90", "inside", "worst_model_error"), "-"),
+    **dict.fromkeys(("first_median", "first_p90", "unseen_error", "broken_error"), "-"),
+    **dict.fromkeys(("met", "asked"), "count"),
+    **dict.fromkeys(("worst_model", "unseen"), "text"),
+}
+
+
+def validation_result() -> Validation:
+    """Errors on held-out rows, from the scores of the last calibration."""
+    scores, table, worst = _scores(), acceptance_table(), slice_table("model").iloc[-1]
+    rate, user, first = scores[HELD, LOADED, RATE], scores[HELD, LOADED, USER], scores[HELD, "disaggregated", FIRST]
+    far = slice_scores("accelerator").sort_values("never_seen", kind="stable").iloc[-1]
+    return Validation(
+        rate_median=rate.median / 100,
+        rate_p90=rate.p90 / 100,
+        user_median=user.median / 100,
+        user_p90=user.p90 / 100,
+        inside=scores["coverage of 90 % interval", "overall", RATE].median / 100,
+        met=int((table["met"] == "yes").sum()),
+        asked=len(table),
+        worst_model=str(worst["model"]),
+        worst_model_error=float(worst["median"]) / 100,
+        first_median=first.median / 100,
+        first_p90=first.p90 / 100,
+        unseen=catalog.accelerator(str(far["accelerator"])).label,
+        unseen_error=float(far["never_seen"]) / 100,
+        unmeasured=_unmeasured(),
+        broken_error=scores[HELD, "broken rows", RATE].median / 100,
+    )
+
+
+def validation_figures(result: Validation) -> list[Figure]:
+    """The results of the page: its first and last words, every requirement, every slice, every coverage."""
+    asked = acceptance_table()
+    return [
+        *field_figures(result, UNITS),
+        *column_figures(asked, ["what", "quantity"], {"median": "%", "p90": "%", "points": "count"}, "required"),
+        *column_figures(slice_scores("model"), ["model"], SLICED | {"never_seen": "%"}, "model"),
+        *column_figures(slice_scores("accelerator"), ["accelerator"], SLICED | {"never_seen": "%"}, "accelerator"),
+        *column_figures(slice_scores("engine"), ["engine"], SLICED, "engine"),
+        *column_figures(coverage_table(), ["slice"], dict.fromkeys((RATE, USER, FIRST), "%"), "coverage"),
+    ]
 
 
 def acceptance_table() -> pd.DataFrame:
     """Held-out errors beside what they were required to be [%]."""
     import pandas as pd
 
-    middle, tails, points = _medians(), _tails(), _points()
+    scores = _scores()
     rows = []
     for what, scheme, name, quantity, most, tail in TARGETS:
-        key = (scheme, name, quantity)
-        met = middle[key] <= most and (tail is None or tails[key] <= tail)
+        score = scores[scheme, name, quantity]
+        met = score.median <= most and (tail is None or score.p90 <= tail)
         rows.append(
             {
                 "what": what,
                 "quantity": NAMES[quantity],
-                "points": points[key],
-                "median": middle[key],
+                "points": score.points,
+                "median": score.median,
                 "asked": most,
-                "p90": tails[key],
+                "p90": score.p90,
                 "p90_asked": tail if tail is not None else np.nan,
                 "met": "yes" if met else "no",
             }
@@ -125,20 +194,20 @@ def slice_scores(kind: str) -> pd.DataFrame:
     """Errors by ``model``, ``accelerator`` or ``engine``: held-out curves, and that whole slice never seen [%]."""
     import pandas as pd
 
-    middle, tails, points = _medians(), _tails(), _points()
+    scores = _scores()
     loo = "leave one model out" if kind == "model" else "leave one accelerator out"
     rows = []
-    for scheme, name, quantity in middle:
+    for (scheme, name, quantity), score in scores.items():
         if scheme == HELD and quantity == RATE and name.startswith(f"{kind} "):
             row: dict[str, object] = {
                 kind: name.removeprefix(f"{kind} "),
-                "points": points[scheme, name, RATE],
-                "median": middle[scheme, name, RATE],
-                "p90": tails[scheme, name, RATE],
-                "user_median": middle.get((scheme, name, USER), np.nan),
+                "points": score.points,
+                "median": score.median,
+                "p90": score.p90,
+                "user_median": scores[scheme, name, USER].median if (scheme, name, USER) in scores else np.nan,
             }
             if kind != "engine":
-                row["never_seen"] = middle[loo, name, RATE]
+                row["never_seen"] = scores[loo, name, RATE].median
             rows.append(row)
     return pd.DataFrame(rows).sort_values("median", kind="stable").reset_index(drop=True)
 
@@ -214,15 +283,16 @@ def peer_table() -> pd.DataFrame:
 
     names = ["peer", "quantity", "error_pct", "statistic", "conditions", "who_measured"]
     peers = catalog.table("peer_errors")[names]
-    scores = _medians()
+    scores = _scores()
     mine = [
-        (HELD, "all with load", RATE, "whole curves held out, NVIDIA and AMD"),
-        (HELD, "all with load", USER, "whole curves held out, NVIDIA and AMD"),
-        (HELD, "all with load", FIRST, "whole curves held out, NVIDIA and AMD"),
+        (HELD, LOADED, RATE, "whole curves held out, NVIDIA and AMD"),
+        (HELD, LOADED, USER, "whole curves held out, NVIDIA and AMD"),
+        (HELD, LOADED, FIRST, "whole curves held out, NVIDIA and AMD"),
         ("leave one accelerator out", "all rows", RATE, "accelerator held out"),
     ]
     rows = [
-        ("rackecon", NAMES[q], scores[scheme, name, q], "median", text, "this page") for scheme, name, q, text in mine
+        ("rackecon", NAMES[q], scores[scheme, name, q].median, "median", text, "this page")
+        for scheme, name, q, text in mine
     ]
     return pd.concat([peers, pd.DataFrame(rows, columns=names)], ignore_index=True)
 
@@ -248,77 +318,36 @@ def software_steps() -> pd.DataFrame:
     return table[table["size"] >= 2][[*keys, "rate", "size"]].reset_index(drop=True)
 
 
-def validation_answer() -> tuple[str, str]:
-    """Two sentences that answer the page's question."""
-    middle, tail, table = _medians(), _tails(), acceptance_table()
-    rate, user = (HELD, "all with load", RATE), (HELD, "all with load", USER)
-    inside = middle["coverage of 90 % interval", "overall", RATE]
-    met, worst = int((table["met"] == "yes").sum()), slice_table("model").iloc[-1]
-    return (
-        f"On curves it never saw, the model's median error is {percent(middle[rate] / 100)} of tokens per second and GPU "
-        f"and {percent(middle[user] / 100)} of speed per user; one point in ten is off by more than "
-        f"{percent(tail[rate] / 100)} and {percent(tail[user] / 100)}.",
-        f"{percent(inside / 100)} of held-out points lie inside the stated 90 % interval; {met} of {len(table)} "
-        f"requirements are met, and {worst['model']} is the worst model at {percent(worst['median'] / 100)}.",
-    )
-
-
-def trust_sentences() -> list[str]:
-    """Where not to trust the model, from the scores."""
-    middle, tail = _medians(), _tails()
-    far = slice_scores("accelerator").sort_values("never_seen", kind="stable").iloc[-1]
-    first = (HELD, "disaggregated", FIRST)
-    return [
-        f"Time to first token of disaggregated deployments is {percent(middle[first] / 100)} off in the median and "
-        f"{percent(tail[first] / 100)} at the 90th percentile: near saturation of the prefill pool it is a queue.",
-        f"A platform without measurements: {catalog.accelerator(str(far['accelerator'])).label} would have been "
-        f"{percent(far['never_seen'] / 100)} off, had it never been measured; {_unmeasured_words()}.",
-        f"Builds that run far below their own history are {percent(middle[HELD, 'broken rows', RATE] / 100)} off, and "
-        "the model cannot know them beforehand.",
-    ]
-
-
-def _unmeasured_words() -> str:
-    """Makers none of whose platforms has a measured row."""
+def _unmeasured() -> tuple[str, ...]:
+    """Servable platforms of makers none of whose platforms has a measured row."""
     chips = catalog.accelerators()
     measured = {chips[key].vendor for key in catalog.table("validation_points")["accelerator"].unique()}
     alone: dict[str, list[str]] = {}
     for chip in chips.values():
         if chip.servable and chip.vendor not in measured:
             alone.setdefault(chip.vendor, []).append(chip.label)
-    names = [label for labels in alone.values() for label in labels]
-    return (
-        f"{join_words(names)} rest on such inheritance alone" if names else "no maker rests on such inheritance alone"
-    )
+    return tuple(label for labels in alone.values() for label in labels)
 
 
 def method_sentence() -> str:
     """How the held-out errors were made."""
-    return (
-        f"Whole curves are held out in {FOLDS} folds, and the errors are the mean of {SHUFFLES} shuffles. An error is the "
-        "distance of predicted over measured from one; repeats of one configuration count once, the newest."
-    )
+    return say(PAGE, "method", folds=FOLDS, shuffles=SHUFFLES)
 
 
 def spread_title(points: pd.DataFrame) -> str:
     """Over how many powers of ten the measurements run, and how far the middle prediction lies off."""
     rate = points["measured_total_tok_s_per_gpu"].astype(float)
     powers = int(np.floor(np.log10(rate.max() / rate.min())))
-    off = float(np.median(np.abs(points["error_pct"].astype(float)))) / 100.0
-    return f"Over {powers} orders of magnitude the middle prediction is {percent(off)} off"
+    error = float(np.median(np.abs(points["error_pct"].astype(float)))) / 100.0
+    return say(PAGE, "spread", powers=powers, error=error)
 
 
 def software_sentence(steps: pd.DataFrame) -> str:
     """How far one configuration moved between quarters, over stacks measured in two or more."""
     rate = steps.groupby(["platform", "engine", "weight_precision"])["rate"].agg(["min", "max", "size"])
     moved = (rate["max"] / rate["min"] - 1.0)[rate["size"] > 1].astype(float)
-    if moved.empty:
-        return "No configuration was measured in two quarters."
-    return (
-        f"The same configuration measured on several dates, each over its own mean: between quarters builds move a stack by "
-        f"{percent(float(moved.min()))} to {percent(float(moved.max()))}, {percent(float(moved.median()))} in the middle. No "
-        "model that knows the date but not the build can follow."
-    )
+    ends = (float(moved.min()), float(moved.median()), float(moved.max())) if len(moved) else (0.0, 0.0, 0.0)
+    return say(PAGE, "software", stacks=len(moved), least=ends[0], middle=ends[1], most=ends[2])
 
 
 def ablation_table(cells: bool = False) -> pd.DataFrame:
@@ -338,17 +367,9 @@ def ablation_table(cells: bool = False) -> pd.DataFrame:
 
 def slices_sentence() -> str:
     """Whether any accelerator, model or cell of eight points or more stays above 20 %."""
-    bad = cell_table()
-    if not len(bad):
-        worst = _worst_cell()
-        return (
-            "No accelerator, model or cell (accelerator x model x mode) of eight points or more is above 20 % in the median; "
-            f"the worst cell is {worst[0]} at {percent(worst[1] / 100)}."
-        )
-    names = ", ".join(f"{row['slice']} ({percent(row['median_pct'] / 100)})" for row in bad.to_dict("records"))
-    return (
-        f"Above 20 % in the median, of eight points or more: {names}. The table takes one part away at a time for each."
-    )
+    above = [(str(row["slice"]), float(row["median_pct"]) / 100) for row in cell_table().to_dict("records")]
+    worst, error = _worst_cell()
+    return say(PAGE, "slices", above=above, worst=worst, worst_error=error / 100)
 
 
 def _worst_cell() -> tuple[str, float]:
@@ -391,10 +412,5 @@ def layout_ablation() -> tuple[pd.DataFrame, str]:
         label = catalog.accelerator(str(key[1])).label
         out.append((key[0], label, int(mine.sum()), error["labelled"], error["run"]))
     total = {kind: float(np.median(np.abs(np.expm1(values)))) for kind, values in off.items()}
-    text = (
-        f"What a label hides: {len(rows)} rows of a TensorRT-LLM table name GPUs alone, and read as tensor parallel they are "
-        f"{percent(total['labelled'])} off in the median. The page's own command sets attention data parallel; read so, with "
-        f"every rank holding the dense layers, the shared expert and the head whole, {percent(total['run'])}. The weights then "
-        "leave H100 room for a few requests only, which is why its measured rates lie so far below H200's."
-    )
+    text = say(PAGE, "layout", rows=len(rows), labelled=total["labelled"], run=total["run"])
     return pd.DataFrame(out, columns=["model", "platform", "points", "labelled_pct", "run_pct"]), text

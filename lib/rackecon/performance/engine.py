@@ -31,6 +31,7 @@ RESERVE_SHARE = {"trt": 1.0, "sglang": 0.7, "amd": 0.7, "atom": 0.6, "vllm": 0.6
 ONE_POOL = ("trt",)
 # Engines whose data-parallel attention keeps dense layers, shared experts and the head whole on every rank
 REPLICATES = ("trt",)
+EXPERT_READ_SHARE = 0.9  # of the bandwidth of dense products, in reading the weights of many small ones
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Engine:
     expert_flops: FloatArray  # reachable FLOP/s of routed experts
     other_flops: FloatArray
     attention_flops: FloatArray
-    expert_bandwidth: FloatArray  # reachable bytes/s of weights
+    expert_bandwidth: FloatArray  # share of HBM bandwidth that kernels reach in reading weights
     other_bandwidth: FloatArray
     kv_bandwidth: FloatArray
     link_bytes_per_s: FloatArray
@@ -63,6 +64,7 @@ class Engine:
     window_tokens: FloatArray
     linear_layers: FloatArray
     sparse_tokens: FloatArray
+    index_layers: FloatArray  # layers that score and pick the context they attend to
     moe_layers: FloatArray
     n_experts: FloatArray
     top_k: FloatArray
@@ -249,9 +251,9 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         "expert_flops": a.peak_flops(expert_format) * product_share(a, expert_format),
         "other_flops": a.peak_flops(other_format) * product_share(a, other_format),
         "attention_flops": a.peak_flops(attention_format) * ATTENTION_SHARE[attention_format],
-        "expert_bandwidth": a.hbm_bytes_per_s * BANDWIDTH_SHARE[weight],
-        "other_bandwidth": a.hbm_bytes_per_s * BANDWIDTH_SHARE[other_format],
-        "kv_bandwidth": a.hbm_bytes_per_s * KV_BANDWIDTH_SHARE,
+        "expert_bandwidth": EXPERT_READ_SHARE * BANDWIDTH_SHARE[weight],
+        "other_bandwidth": BANDWIDTH_SHARE[other_format],
+        "kv_bandwidth": KV_BANDWIDTH_SHARE,
         "link_bytes_per_s": a.scaleup_bytes_per_s * 0.75,
         "link_start": 4.0e-6,
         "nic_bytes_per_s": (a.scaleout_bytes_per_s if np.isfinite(a.scaleout_bytes_per_s) else a.scaleup_bytes_per_s)
@@ -266,6 +268,7 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         "window_tokens": float(m.window_tokens or 1),
         "linear_layers": float(m.linear_layers),
         "sparse_tokens": float(m.index_topk or np.inf),
+        "index_layers": float(m.index_layers),
         "moe_layers": float(m.moe_layers),
         "n_experts": float(max(m.n_experts, 1)),
         "top_k": float(m.top_k),

@@ -76,7 +76,12 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
     """Name of the parameter of each group that applies to a row."""
     chip, family = _chip(accelerator), engine_family(engine, accelerator.vendor)
     stack = "trt" if family == "trt" else "open"
-    kind = "fp4" if precision in ("fp4", "int4") else precision
+    kind = precision
+    if precision == "int4":  # widened to 16 bits on the way in, on every chip
+        kind = "bf16" if chip == "blackwell" else "fp4"
+    run = (
+        "amd" if family == "vllm" and accelerator.vendor == "amd" else family
+    )  # host times are of the chip's own stack
     if chip == "blackwell":
         memory = f"blackwell.{kind}.{stack}"
         prefill = f"blackwell.{kind}.{stack}" if kind != "bf16" else "blackwell.fp8." + stack
@@ -94,11 +99,11 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         prefill = f"pool.{prefill}"
     return {
         "memory": f"memory.{memory}",
-        "compute": f"compute.{_compute_chip(chip)}",
+        "compute": f"compute.{_compute_chip(chip, kind)}",
         "prefill": f"prefill.{prefill}",
-        "host": f"host.{family}",
-        "layer": f"layer.{family}",
-        "sequence": f"sequence.{family}",
+        "host": f"host.{run}",
+        "layer": f"layer.{run}",
+        "sequence": f"sequence.{run}",
         "prefill_fixed": f"prefill_fixed.{family}",
         "mix": f"mix.{family}",
         "accept": "accept.mtp" if model.mtp_layers else "accept.eagle3",
@@ -108,12 +113,15 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "allreduce": "allreduce.all" if accelerator.vendor != "amd" else "allreduce.amd",
         "a2a_start": f"a2a_start.{reach}.{stack}",
         "exposed": f"exposed.{reach}.{stack}",
+        "wide_start": "a2a_start.wide",
+        "wide_exposed": "exposed.wide",
         "moe_start": f"moe_start.{stack}",
         "expert": f"expert.{_expert_kind(accelerator, model, precision)}",
         "narrow": "narrow.all",
         "elementwise": f"elementwise.{stack}",
         "handoff": f"handoff.{family if family in ('trt', 'amd') else 'sglang'}",
         "mla_layer": f"mla_layer.{stack}",
+        "index_layer": "index_layer.all",
         "wide_prefill": f"wide_prefill.{_wide_prefill(family, chip, kind, reach)}",
         "ttft_base": f"ttft_base.{family}",
         "ttft_wait": f"ttft_wait.{'disaggregated' if disaggregated else 'aggregated'}",
@@ -154,13 +162,16 @@ def _trend(chip: str, family: str, mode: str) -> str:
     return "open"
 
 
-def _compute_chip(chip: str) -> str:
-    return "cdna" if chip.startswith("cdna") else chip if chip in ("hopper", "blackwell") else "other"
+def _compute_chip(chip: str, kind: str) -> str:
+    """Arithmetic that is fitted together; CDNA by format, since its 4-bit peak is far from what its kernels reach."""
+    if chip == "cdna4":
+        return f"cdna4.{'fp4' if kind == 'fp4' else 'fp8'}"
+    return chip if chip in ("hopper", "blackwell", "cdna3") else "other"
 
 
 def _expert_kind(accelerator: Accelerator, model: Model, precision: str) -> str:
     """Kind of grouped product: by number of experts, and 4-bit weights on chips without 4-bit arithmetic."""
-    if precision in ("fp4", "int4") and not math.isfinite(accelerator.peak_fp4_flops):
+    if precision == "int4" or (precision == "fp4" and not math.isfinite(accelerator.peak_fp4_flops)):
         return "emulated"
     if model.moe_inter >= COARSE_COLUMNS:
         return "coarse"

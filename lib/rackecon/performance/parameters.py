@@ -18,8 +18,9 @@ from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.catalog.fields import Row
 from rackecon.catalog.paths import read_rows, shipped_rows
 from rackecon.errors import InputError, unknown_name
+from rackecon.performance.residual import FEATURES, NAMES, Residual, Sites
 
-__all__ = ["Parameter", "ServingParameters", "load_parameters"]
+__all__ = ["Parameter", "ServingParameters", "load_kernel", "load_parameters", "load_residual"]
 
 FloatArray = NDArray[np.float64]
 
@@ -40,10 +41,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ServingParameters:
-    """All parameters, and the shrunk intercepts, as one immutable record."""
+    """All parameters, the shrunk intercepts and the residual process, as one immutable record."""
 
     parameters: tuple[Parameter, ...]
     intercepts: Mapping[str, float] = field(default_factory=dict)
+    residual: Residual | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -96,8 +98,8 @@ class ServingParameters:
         return values
 
     def with_intercepts(self, intercepts: Mapping[str, float]) -> ServingParameters:
-        """The record with other intercepts."""
-        return replace(self, intercepts=dict(intercepts))
+        """The record with other intercepts, and without the residual that was fitted on top of the old ones."""
+        return replace(self, intercepts=dict(intercepts), residual=None)
 
 
 @of_arguments(16)
@@ -105,7 +107,7 @@ def _positions(names: tuple[str, ...]) -> dict[str, int]:
     return {name: i for i, name in enumerate(names)}
 
 
-@by_data(1, "serving_parameters", "serving_intercepts")
+@by_data(1, "serving_parameters", "serving_intercepts", "serving_residual", "residual_kernel")
 def load_parameters() -> ServingParameters:
     """The parameters of data/serving_parameters.csv and data/serving_intercepts.csv, or of the user's own fit.
 
@@ -145,4 +147,21 @@ def load_parameters() -> ServingParameters:
     for line, cells in enumerate(read_rows("serving_intercepts"), start=2):
         row = Row("serving_intercepts", line, cells)
         intercepts[row.text("cell")] = row.number("log_factor")
-    return ServingParameters(tuple(items), intercepts)
+    return ServingParameters(tuple(items), intercepts, load_residual())
+
+
+def load_kernel() -> dict[str, float]:
+    """Scales and lengths of the residual process, of data/residual_kernel.csv."""
+    rows = (Row("residual_kernel", line, cells) for line, cells in enumerate(read_rows("residual_kernel"), start=2))
+    return {row.text("name"): row.number("value") for row in rows}
+
+
+def load_residual() -> Residual:
+    """The residual process of data/serving_residual.csv, or of the user's own fit."""
+    rows = read_rows("serving_residual")
+    columns = {name: np.array([float(row[name]) for row in rows]) for name in (*FEATURES, "noise", "total", "user")}
+    sites = Sites(
+        np.array([[row[name] for name in NAMES] for row in rows]).reshape(len(rows), len(NAMES)),
+        np.stack([columns[name] for name in FEATURES], axis=1),
+    )
+    return Residual(sites, columns["total"], columns["user"], columns["noise"], load_kernel())

@@ -8,10 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator
 
-__all__ = ["ATTENTION_SHARE", "BANDWIDTH_SHARE", "KV_BANDWIDTH_SHARE", "product_share"]
+__all__ = [
+    "ATTENTION_SHARE",
+    "BANDWIDTH_SHARE",
+    "KV_BANDWIDTH_SHARE",
+    "MOST_BANDWIDTH",
+    "product_share",
+    "reached_bandwidth",
+]
 
 PRODUCT_SHARE: Final = {"bf16": 0.72, "fp8": 0.58, "fp4": 0.40, "int4": 0.60}
 """Of arithmetic in large products, by the format they run in (fits ``gemm``, measured at 4,096 rows and more)."""
@@ -23,6 +31,34 @@ ATTENTION_SHARE: Final = {"bf16": 0.50, "fp8": 0.33}
 """Of arithmetic in attention, by the format of the cache (fits ``prefill_attn_gqa``, ``ec``)."""
 KV_BANDWIDTH_SHARE: Final = 0.78
 """Of HBM bandwidth in reading the cache (fits ``decode_attn_gqa``, ``em``)."""
+MOST_BANDWIDTH: Final = 0.92
+"""Of HBM bandwidth that nothing exceeds: published copy and triad runs end at 0.90 to 0.93 of the pin rate."""
+SHARPNESS: Final = 8.0
+"""How sharply the reached share bends to that end: half the end is reached to 0.05 %."""
+
+
+def reached_bandwidth(peak: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bandwidth that a share of the peak comes to, bent so as to stay below :data:`MOST_BANDWIDTH` [bytes/s].
+
+    Parameters
+    ----------
+    peak : array
+        HBM bandwidth [bytes/s].
+    share : array
+        Share of it that the kernel tables and a fitted multiplier say [-].
+
+    Notes
+    -----
+    .. math:: b = W s (1 + (s / 0.92)^8)^{-1/8}
+
+    Smooth, so that a fit keeps a slope, and below 0.92 of the peak whatever the multiplier.
+
+    Examples
+    --------
+    >>> [round(float(reached_bandwidth(np.array(1.0), np.array(s))), 3) for s in (0.46, 0.8, 1.2)]
+    [0.46, 0.772, 0.907]
+    """
+    return np.asarray(peak * share * (1.0 + (share / MOST_BANDWIDTH) ** SHARPNESS) ** (-1.0 / SHARPNESS))
 
 
 def product_share(chip: Accelerator, precision: str) -> float:

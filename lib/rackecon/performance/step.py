@@ -16,6 +16,7 @@ from rackecon.performance.cells import Cells
 from rackecon.performance.curve import LEAST_BATCH, StepCurve, share_at
 from rackecon.performance.engine import Engine
 from rackecon.performance.moe import rank_imbalance
+from rackecon.performance.shares import reached_bandwidth
 from rackecon.units import US
 
 __all__ = [
@@ -32,6 +33,9 @@ FloatArray = NDArray[np.float64]
 MS = 1e-3
 ROUTING_SHARE = 0.2  # a routed copy of a token is moved this often for each pass of the layer's own
 PREFILLING_SHARE = 0.1  # share of the requests in flight that prefill at a time, under light load
+OVERLAPPED_EP = (
+    32.0  # expert width over the network from which public engines overlap (DeepSeek 2025-02, LMSYS 2025-05)
+)
 EPLB_IMBALANCE = 0.5  # share of the imbalance left where redundant experts are in use (EP of 16 and wider)
 
 
@@ -86,18 +90,18 @@ def _network_terms(engine: Engine, v: FloatArray) -> tuple[FloatArray, FloatArra
     reduces = np.where((tp > 1) & (engine.dp <= 1), 2.0 * engine.layers, 0.0)
     spread = np.where(engine.dp > 1, engine.moe_layers, 0.0)
     direct = ep > 1
+    # Experts spread over several nodes run two micro-batches in turn, one in computation, one in transfer
+    overlapped = (engine.crosses_nic > 0) & (ep >= OVERLAPPED_EP)
+    a2a = np.where(overlapped, v[engine.keys["wide_start"]], v[engine.keys["a2a_start"]]) * US
+    exposed = np.where(overlapped, v[engine.keys["wide_exposed"]], v[engine.keys["exposed"]])
     reach = np.minimum(engine.top_k, ep) * (ep - 1.0) / np.maximum(ep, 1.0)
     sent = engine.hidden * 3.0 * reach / rate  # dispatch in one byte a value, combine in two
-    fixed = (
-        reduces * start
-        + spread * np.where(direct, v[engine.keys["a2a_start"]] * US, 2.0 * start)
-        + (engine.pp - 1.0) * start
-    )
+    fixed = reduces * start + spread * np.where(direct, a2a, 2.0 * start) + (engine.pp - 1.0) * start
     per_token = reduces * factor * ring + spread * np.where(direct, 0.0, ring) + (engine.pp - 1.0) * wire
     return (
         np.asarray(fixed),
         np.asarray(per_token),
-        np.asarray(spread * np.where(direct, sent * v[engine.keys["exposed"]], 0.0)),
+        np.asarray(spread * np.where(direct, sent * exposed, 0.0)),
     )
 
 
@@ -110,7 +114,9 @@ def _weight_terms(
     """
     memory, compute = v[engine.keys["memory"]], v[engine.keys["compute"]]
     tp = engine.tp
-    other_bw, other_peak = engine.other_bandwidth * memory, engine.other_flops * compute
+    peak, other_peak = engine.hbm_bytes_per_s, engine.other_flops * compute
+    other_bw = reached_bandwidth(peak, engine.other_bandwidth * memory)
+    expert_bw = reached_bandwidth(peak, engine.expert_bandwidth * memory)
     attention = (
         2.0 * engine.attention_params / (engine.attention_tp * other_peak),
         engine.attention_bytes / (engine.attention_tp * other_bw),
@@ -127,7 +133,7 @@ def _weight_terms(
     speed = v[engine.keys["expert"]] * narrow
     experts = (
         engine.is_moe * flop / (tp * engine.expert_flops * compute * speed * 0.75),
-        engine.is_moe * read / (tp * engine.expert_bandwidth * memory * 0.9),
+        engine.is_moe * read / (tp * expert_bw),
     )
     return attention, dense, experts
 
@@ -275,16 +281,19 @@ def decode_terms(
     work = engine.decode_flop_per_context * seen + engine.decode_flop_per_window * window
     kv = _roof(
         query_tokens * work / (engine.attention_tp * engine.attention_flops * compute),
-        (read / engine.kv_shard + 2.0 * engine.state_bytes / engine.attention_tp) / (engine.kv_bandwidth * memory),
+        (read / engine.kv_shard + 2.0 * engine.state_bytes / engine.attention_tp)
+        / reached_bandwidth(engine.hbm_bytes_per_s, engine.kv_bandwidth * memory),
     )
     head = (
         2.0 * engine.head_params / (engine.tp * engine.other_flops * compute),
-        engine.head_bytes / (engine.dense_tp * engine.other_bandwidth * memory),
+        engine.head_bytes
+        / (engine.dense_tp * reached_bandwidth(engine.hbm_bytes_per_s, engine.other_bandwidth * memory)),
     )
     fixed = (
         v[engine.keys["layer"]] * US * engine.layers
         + engine.is_mla * v[engine.keys["mla_layer"]] * US * engine.layers
         + engine.is_moe * v[engine.keys["moe_start"]] * US * engine.moe_layers
+        + v[engine.keys["index_layer"]] * US * engine.index_layers
         + v[engine.keys["host"]] * MS
         + np.where(query_tokens > 1.0, v[engine.keys["mtp_extra"]] * MS, 0.0)
     )

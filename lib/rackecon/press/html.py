@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rackecon.catalog.cached import by_data, of_arguments
-from rackecon.figures.display import ANSWER, VEGALITE_MIME, embedded, fluid
+from rackecon.figures.display import ANSWER, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
 from rackecon.press.results import published
@@ -74,7 +74,8 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
             f'<figcaption><span class="sr">{text}</span><span class="links"></span></figcaption></figure>'
         )
     if "text/html" in data:
-        return "".join(data["text/html"])
+        markup = "".join(data["text/html"])
+        return markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup
     if RESULTS_MIME in data:
         return ""
     if "text/markdown" in data:

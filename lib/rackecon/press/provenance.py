@@ -11,7 +11,7 @@ from typing import Any
 import rackecon
 from rackecon import catalog
 from rackecon.appraisal.parameters import notebook_path, read_parameters
-from rackecon.catalog.paths import tables_read
+from rackecon.catalog.paths import read_rows, shipped_rows, tables_read, user_path
 from rackecon.figures.display import Html
 from rackecon.figures.tables import framed
 
@@ -50,6 +50,21 @@ def provenance(name: str, namespace: Mapping[str, Any]) -> Html:
     markup = (
         framed("Parameters of this page", head, body, columns=len(COLUMNS), rows=len(rows), folded=False)
         + f"<p>Run it yourself: <code>{html.escape(command)}</code></p>"
-        f'<p class="kicker">rackecon {rackecon.__version__}; {libraries}. Data read (first digits of each digest): {tables}.</p>'
+        f'<p class="kicker">rackecon {rackecon.__version__}; {libraries}. Data read (first digits of each digest): {tables}.{_own_rows()}</p>'
     )
     return Html(markup, command)
+
+
+def _own_rows() -> str:
+    """A sentence on the user's own rows in the tables read, where there are any."""
+    shares = []
+    for name in sorted(tables_read()):
+        if user_path(name) is not None:
+            shipped = {tuple(row.items()) for row in shipped_rows(name)}
+            own = sum(tuple(row.items()) not in shipped for row in read_rows(name))
+            shares.append(f"{own} in {name}")
+    return (
+        f" With your own rows, which stand in place of shipped ones of the same key: {', '.join(shares)}."
+        if shares
+        else ""
+    )

@@ -14,16 +14,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.catalog.cached import of_arguments
 from rackecon.performance.cells import Cells
 from rackecon.performance.engine import Engine
 from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import ledger, reserved_context
+from rackecon.performance.residual import Residual, names_of, read_surface
 from rackecon.performance.step import PassTerms, prefill_pass
 from rackecon.serving.bottlenecks import bottlenecks
-from rackecon.serving.closed_loop import CHUNK_TOKENS, MS, Load, Solution, aggregated, decode_side, disaggregated
+from rackecon.serving.closed_loop import (
+    CHUNK_TOKENS,
+    MS,
+    STEADY_USE,
+    Load,
+    Solution,
+    aggregated,
+    context_tokens,
+    decode_side,
+    disaggregated,
+    pool_terms,
+)
 from rackecon.serving.corrections import Conditions, correction
-from rackecon.serving.layouts import Layout
-from rackecon.serving.task import Task
+from rackecon.serving.layouts import NODE_WIDTHS, Layout
+from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS
+from rackecon.serving.query import Query
+from rackecon.serving.recipes import recipe_depth
+from rackecon.serving.task import COMBINATIONS, FEEDERS, Task
 
 __all__ = ["Evaluated", "Outcome", "evaluate_all", "evaluate_fitting"]
 
@@ -31,7 +47,12 @@ FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
 PREFILL_HEADROOM = 1.1  # prefill pools are sized to run at 91 % of their capacity
 MOST_QUEUED = 0.05  # share of the load that may wait for a slot; more is not a steady operating point
+NONE = np.zeros(1)
 DECODE_ENGINES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
+PREFILL_ROOM = (1.0, 1.25, 1.6, 2.2)  # sizes of a prefill pool tried, over the least, where its load is given
+PASSES = 3  # of sizing a prefill pool and of what its prompts then cost
+SETTLING = 4
+TARGET_MARGIN = 1e-3  # by which a pool is sized to keep a time to first token
 GRID_AXES = 3  # behind the layouts: draft depths, prefill layouts, loads
 
 
@@ -54,6 +75,7 @@ class _Pools:
     prefill_gpus: FloatArray
     decode_workers: FloatArray
     prefill_workers: FloatArray
+    feeder: tuple[FloatArray, FloatArray, FloatArray] = (NONE, NONE, NONE)  # a prefill engine's tp, ep, attention ranks
 
 
 @dataclass(frozen=True)
@@ -113,7 +135,11 @@ class _Part:
             "decode_gpus": of(pools.decode_gpus),
             "prefill_workers": of(pools.prefill_workers),
             "decode_workers": of(pools.decode_workers),
+            "prefill_tp": of(pools.feeder[0]),
+            "prefill_ep": of(pools.feeder[1]),
+            "prefill_dp_attention": of(pools.feeder[2]),
             "concurrency": of(load.concurrency),
+            "running_per_engine": of(done.sequences),
             "total_tok_s_per_gpu": total,
             "output_tok_s_per_gpu": total * osl / (isl + osl),
             "tok_s_per_user": user,
@@ -165,8 +191,7 @@ class Evaluated:
 def evaluate_all(task: Task, only: NDArray[np.intp] | None = None) -> Evaluated:
     """Rates, latencies and fit of every candidate, or of those whose row numbers are given, rising."""
     parts, start = [], 0
-    for mode in task.query.modes:
-        layouts = task.layouts(mode)
+    for mode, layouts in task.spaces():
         sizes = task.sizes(mode, layouts)
         count = math.prod(sizes)
         wanted = None if only is None else only[(only >= start) & (only < start + count)] - start
@@ -180,12 +205,11 @@ def evaluate_fitting(task: Task) -> Evaluated:
     """As :func:`evaluate_all`, without the layouts whose weights and one sequence exceed the memory."""
     parts, count, text = [], 0, ""
     isl, osl = np.array([task.query.isl_tokens]), np.array([task.query.osl_tokens])
-    for mode in task.query.modes:
-        layouts = task.layouts(mode)
+    for mode, layouts in task.spaces():
         count += math.prod(task.sizes(mode, layouts))
         engine, _ = task.placed(mode, layouts)
         fits = ledger(engine, reserved_context(engine, isl, osl)).fits
-        text = text or _roomiest(engine, isl + 0.5 * osl)
+        text = text or _roomiest(engine, context_tokens(isl, osl))
         kept = layouts if fits.all() else tuple(x for x, ok in zip(layouts, fits, strict=True) if ok)
         if kept:
             parts.append(_evaluate(task, mode, kept, None))
@@ -206,13 +230,13 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         shape: tuple[int, ...] = sizes
         rows, shared = task.placed(mode, layouts, GRID_AXES)
         names, drafts = names.reshape(rows.tp.shape), drafts.reshape(-1, 1, 1)
-        split = None
+        split, place = None, np.arange(len(layouts)).reshape(rows.tp.shape)
     else:
         shape = (len(wanted),)
         which, depth, split, level = np.unravel_index(wanted, sizes)
         engine, known = task.placed(mode, layouts)
         rows, shared = engine.take(which), known.at(Cells(engine.tp.shape, which))
-        names, drafts, loads = names[which], drafts[depth], loads[level]
+        names, drafts, loads, place = names[which], drafts[depth], loads[level], which
     used, v = task.query.parameters, task.values
     isl, osl = task.query.isl_tokens, task.query.osl_tokens
     speed = np.exp(-v[rows.keys["trend"]] * task.query.years)
@@ -220,54 +244,117 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         np.full_like(speed, isl),
         np.full_like(speed, osl),
         np.full_like(speed, task.query.prefix_cache_hit),
-        loads * rows.dp,
+        loads if "concurrency" in task.query.held else loads * rows.dp,
         drafts,
         speed,
     )
     with np.errstate(all="ignore"):
         if mode == "aggregated":
-            none, one = np.zeros_like(speed), np.ones_like(speed)
-            done = aggregated(rows, v, load, one, shared)
-            pools = _Pools(load, rows.tp * rows.pp, none, one, none)
-            fits = done.fits
+            done, pools, possible = _alone(task, rows, shared, load)
+        elif task.matched:
+            done, pools, possible = _matched(task, rows, shared, load, split)
         else:
-            done, pools, possible = _split(task, rows, shared, load, split)
-            load = pools.load
-            fits = done.fits & possible
+            done, pools, possible = _enumerated(task, rows, shared, load, split)
+        load = pools.load
+        fits = done.fits & possible
         fits = fits & (done.queued <= MOST_QUEUED * load.concurrency)
         gpus = pools.decode_gpus + pools.prefill_gpus
-        factor, first_factor = correction(
-            used.intercepts,
-            intercept_cell(
-                task.query.chip.id,
-                engine_family(task.query.engine_of(mode), task.query.chip.vendor),
-                task.query.weight,
-                mode,
-            ),
-            task.query.arch.id,
-            Conditions(
-                load.concurrency / gpus,
-                load.isl_tokens,
-                load.osl_tokens,
-                (load.draft_tokens > 0).astype(float),
-                (rows.dp > 1).astype(float),
-                np.full_like(speed, task.query.years),
-            ),
-        )
+        if "gpus" in task.query.held:  # those that no pool can use are paid for too
+            gpus = np.full_like(gpus, float(task.query.held["gpus"]))
+        factor, first_factor = _factors(task, mode, rows, load, load.concurrency / gpus)
         loop = v[used.index(f"closed_loop.{mode}")]
+        user_factor = factor
+        if used.residual is not None:
+            surface = _surface(used.residual, task.query, mode, layouts)
+            setting = 2 * place + (load.draft_tokens > 0)
+            shifts = read_surface(surface, setting, load.concurrency / gpus)
+            factor, user_factor = np.exp(shifts[0]), np.exp(shifts[1])
         total = factor * done.requests_per_s * (loop * (isl + osl) / gpus)
-        user = factor / done.tpot_s
+        user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
+    if task.query.held.get("draft_tokens") is None:
+        fits = fits & usual_drafts(task.query.engine_of(mode), mode, load, rows.dp, pools.decode_gpus)
     return _Part(task, mode, shape, names, rows, pools, done, gpus, total, user, first_factor, fits)
 
 
-def _split(
-    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
-) -> tuple[Solution, _Pools, NDArray[np.bool_]]:
-    """Pools matched in rate: as many prefill workers as the decode engines can use, of two layouts in turn.
+def _surface(residual: Residual, asked: Query, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
+    """The residual of a query's layouts, without and with drafts, over the loads; no other parameter moves it."""
+    names = names_of(asked.chip, asked.arch, asked.engine_of(mode), asked.weight, mode)
+    return _surfaces(residual, names, layouts, (asked.isl_tokens, asked.osl_tokens, asked.years))
 
-    ``split`` 0 is the prefill layout of most prompts per GPU, 1 the one that is soonest done with one prompt; None is
-    both, on an axis before the loads.
+
+@of_arguments(maxsize=64)
+def _surfaces(
+    residual: Residual, names: tuple[str, ...], layouts: tuple[Layout, ...], point: tuple[float, float, float]
+) -> FloatArray:
+    isl, osl, years = point
+    features = [
+        (0.0, math.log2(isl), math.log2(osl), math.log2(x.tp), x.ep > 1, x.dp_attention, drafting, years)
+        for x in layouts
+        for drafting in (False, True)
+    ]
+    return residual.surface(names, np.array(features, dtype=float))
+
+
+def usual_drafts(engine: str, mode: str, load: Load, dp: FloatArray, decode_gpus: FloatArray) -> NDArray[np.bool_]:
+    """Candidates whose draft depth is the one that public recipes of the engine run, or that do not draft.
+
+    TensorRT-LLM states it by layout and load (:func:`~rackecon.serving.predict.recipe_depth`); of the others it is
+    unknown, and the mean that the fit takes is searched.
+    """
+    draft = load.draft_tokens
+    if "trtllm" not in engine:
+        return np.asarray((draft == 0.0) | (draft == UNKNOWN_DRAFT_TOKENS))
+    depth = np.round(recipe_depth(load.concurrency / decode_gpus, dp > 1.0, mode == "aggregated"))
+    return np.asarray((draft == 0.0) | (draft == depth))
+
+
+def _factors(
+    task: Task, mode: str, rows: Engine, load: Load, load_per_gpu: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Shrunk corrections of rates and of the time to first token."""
+    asked = task.query
+    cell = intercept_cell(asked.chip.id, engine_family(asked.engine_of(mode), asked.chip.vendor), asked.weight, mode)
+    drafting, ranks = (load.draft_tokens > 0).astype(float), (rows.dp > 1).astype(float)
+    where = Conditions(
+        load_per_gpu, load.isl_tokens, load.osl_tokens, drafting, ranks, np.full_like(load.isl_tokens, asked.years)
+    )
+    return correction(asked.parameters.intercepts, cell, asked.arch.id, where)
+
+
+Deployed = tuple[Solution, _Pools, NDArray[np.bool_]]
+
+
+def _alone(task: Task, rows: Engine, shared: PassTerms, load: Load) -> Deployed:
+    """Equal engines that do everything: one, or as many as the GPUs held make."""
+    none, size = np.zeros_like(load.speed), rows.tp * rows.pp
+    engines = float(task.query.held["gpus"]) / size if "gpus" in task.query.held else np.ones_like(load.speed)
+    if "concurrency" not in task.query.held:
+        load = replace(load, concurrency=load.concurrency * engines)
+    done = aggregated(rows, task.values, load, engines, shared)
+    return done, _Pools(load, engines * size, none, engines, none), np.ones(1, dtype=bool)
+
+
+@dataclass(frozen=True)
+class _Feeders:
+    """Prefill layouts to try, as arrays, with what a prompt costs each of them in bulk."""
+
+    engine: Engine
+    shared: PassTerms
+    busy_s: FloatArray
+    gpus: FloatArray
+    fits: NDArray[np.bool_]
+
+    @property
+    def layout(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Tensor and expert width, and 1 with data-parallel attention."""
+        return self.engine.tp, self.engine.ep, (self.engine.dp > 1).astype(float)
+
+
+def _feeders(task: Task, split: NDArray[np.intp] | None, each: int) -> _Feeders:
+    """The most productive prefill layout of each size, and the one that is soonest done with one prompt.
+
+    Each stands ``each`` times on an axis before the loads, or at the places that ``split`` picks.
     """
     v, layouts = task.values, task.prefill_layouts
     pool, shared = task.placed("disaggregated", layouts)
@@ -281,24 +368,113 @@ def _split(
     gpus = pool.tp * pool.pp
     # a layout that is 2 % sooner is not worth twice the GPUs
     cost, sooner = np.where(fits, busy * gpus, np.inf), np.where(fits, alone * gpus**0.1, np.inf)
-    best = np.array([np.argmin(cost), np.argmin(sooner)])
+    sized = [np.argmin(np.where(gpus == size, cost, np.inf)) for size in NODE_WIDTHS]
+    picked: NDArray[np.intp] = np.repeat(np.array([*sized, np.argmin(sooner)]), each)
     if split is None:
-        feeder, feeding = task.placed("disaggregated", tuple(layouts[i] for i in best), 1)
-        best = best.reshape(-1, 1)
+        engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in picked), 1)
+        picked = picked.reshape(-1, 1)
     else:
-        best = best[split]
-        feeder, feeding = pool.take(best), shared.at(Cells(pool.tp.shape, best))
+        picked = picked[split]
+        engine, terms = pool.take(picked), shared.at(Cells(pool.tp.shape, picked))
+    return _Feeders(engine, terms, busy[picked], gpus[picked], fits[picked])
+
+
+def _matched(
+    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
+) -> Deployed:
+    """Pools matched in rate: at each number of running sequences, the fewest prefill GPUs that keep up.
+
+    With ``n`` sequences running in a decode engine, its rate ``r`` needs prefill workers for a share ``b = r t`` of one
+    worker's time; with ``s`` workers a decode engine, prompts queue for ``k b^2 / (s - b) / r`` (see
+    :mod:`rackecon.serving.closed_loop`), so a time to first token of ``T`` needs ``s >= b + k b^2 / (r (T - T_first))``.
+    Nothing but GPUs depends on ``s`` at a given ``n``, so the least waste is the best. Own derivation.
+    """
+    v, targets = task.values, task.targets
+    feeders = _feeders(task, split, len(targets))
+    prefill, size_d, size_p = feeders.engine, decode.tp * decode.pp, feeders.gpus
+    latest = np.tile(targets, FEEDERS).reshape(-1, 1) if split is None else np.tile(targets, FEEDERS)[split]
     side = decode_side(decode, v, load, decode_shared)
-    need = side.rate(load.concurrency) * (busy[best] * load.speed * PREFILL_HEADROOM)
-    size_d, size_p = decode.tp * decode.pp, gpus[best]
-    # as many decode engines as make the prefill pool a whole number of workers without much waste
-    nd, least = np.ones_like(need), np.full_like(need, np.inf)
+    n = np.minimum(load.concurrency, np.maximum(side.room.max_sequences, 1.0))
+    life = side.steps * side.terms.curve.total(n)
+    rate = n / life
+    need = rate * feeders.busy_s * load.speed
+    least, flight = PREFILL_HEADROOM * need, n
+    for _ in range(PASSES):
+        first, busy, queue = pool_terms(decode, prefill, v, load, flight / least, feeders.shared)
+        need = rate * busy * load.speed
+        load_per_gpu = flight / (size_d + least * size_p)
+        _, slower = _factors(task, "disaggregated", decode, load, load_per_gpu)
+        spare = latest * (1.0 - TARGET_MARGIN) / 1e3 / slower - first
+        least = np.where(spare > 0, need + queue * need * need / (rate * spare), np.inf)
+        least = np.maximum(PREFILL_HEADROOM * need, least)
+        flight = n + rate * first + queue * need * need / (least - need)
+    nd, waste = np.ones_like(least), np.full_like(least, np.inf)
     for count in DECODE_ENGINES:
-        each = np.maximum(np.ceil(count * need), 1.0) * size_p + count * size_d
+        each = np.maximum(np.ceil(count * least), 1.0) * size_p + count * size_d
         each = np.where(each <= task.query.most_gpus, each / count, np.inf)
-        nd = np.where(each < least, count, nd)
-        least = np.minimum(least, each)
-    npre = np.maximum(np.ceil(nd * need), 1.0)
-    whole = replace(load, concurrency=load.concurrency * nd)
-    solved = disaggregated(decode, feeder, v, whole, nd, npre, side, feeding)
-    return solved, _Pools(whole, nd * size_d, npre * size_p, nd, npre), np.isfinite(least)
+        nd = np.where(each < waste, count, nd)
+        waste = np.minimum(waste, each)
+    npre = np.maximum(np.ceil(nd * least), 1.0)
+    workers = npre / nd
+    before = [flight]
+    for turn in range(SETTLING):  # the load of a worker is that of the whole pool, which the queue before it is part of
+        flight = n + rate * first + queue * need * need / np.maximum(workers - need, 1e-9)
+        if turn == 2:
+            flight = _ahead(before[-2], before[-1], flight)
+        before.append(flight)
+        first, busy, queue = pool_terms(decode, prefill, v, load, flight / workers, feeders.shared)
+        need = rate * busy * load.speed
+    flight = n + rate * first + queue * need * need / (workers - need)
+    steady = need <= STEADY_USE * workers
+    whole = replace(load, concurrency=flight * nd)
+    done = Solution(
+        rate * nd,
+        n * nd,
+        life / load.osl_tokens,
+        (flight - n) / rate,
+        npre * size_p / (npre * size_p + nd * size_d),
+        np.zeros(1),
+        side.room.max_sequences,
+        side.room.fits & feeders.fits,
+        side.terms,
+        n,
+    )
+    return done, _Pools(whole, nd * size_d, npre * size_p, nd, npre, feeders.layout), np.isfinite(waste) & steady
+
+
+def _ahead(first: FloatArray, second: FloatArray, third: FloatArray) -> FloatArray:
+    """Where three values of a converging iteration lead (Aitken); the third where they do not converge."""
+    one, two = second - first, third - second
+    ratio = two / np.where(one == 0.0, 1.0, one)
+    return np.asarray(np.where(np.abs(ratio) < 0.95, third + two * ratio / (1.0 - ratio), third))
+
+
+def _enumerated(
+    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
+) -> Deployed:
+    """Pools of given sizes, load or GPUs: what is open is tried one by one."""
+    v, held = task.values, task.query.held
+    feeders = _feeders(task, split, COMBINATIONS)
+    side = decode_side(decode, v, load, decode_shared)
+    size_d, size_p = decode.tp * decode.pp, feeders.gpus
+    every = np.arange(FEEDERS * COMBINATIONS)
+    at = (every.reshape(-1, 1) if split is None else split) % COMBINATIONS
+    nd = np.array(DECODE_ENGINES)[at % len(DECODE_ENGINES)]
+    room = np.array(PREFILL_ROOM)[at // len(DECODE_ENGINES)]
+    if "decode_workers" in held or "decode_gpus" in held:
+        nd = float(held["decode_workers"]) * np.ones(1) if "decode_workers" in held else held["decode_gpus"] / size_d
+    each = load.concurrency / nd if "concurrency" in held else load.concurrency
+    need = side.rate(each) * (feeders.busy_s * load.speed * PREFILL_HEADROOM)
+    npre = np.maximum(np.ceil(nd * need * room), 1.0)
+    if "prefill_workers" in held or "prefill_gpus" in held:
+        npre = (
+            float(held["prefill_workers"]) * np.ones(1) if "prefill_workers" in held else held["prefill_gpus"] / size_p
+        )
+    elif "gpus" in held:
+        npre = np.floor((held["gpus"] - nd * size_d) / size_p)
+    used = nd * size_d + npre * size_p
+    possible = (used <= float(held.get("gpus", task.query.most_gpus))) & (npre >= 1.0) & (nd >= 1.0)
+    whole = replace(load, concurrency=each * nd)
+    nd, npre = np.maximum(nd, 1.0), np.maximum(npre, 1.0)
+    solved = disaggregated(decode, feeders.engine, v, whole, nd, npre, side, feeders.shared)
+    return solved, _Pools(whole, nd * size_d, npre * size_p, nd, npre, feeders.layout), possible

@@ -9,7 +9,7 @@ Disaggregated: decode has no prefill term; prefill is a queue used to :math:`\\r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,24 @@ from rackecon.performance.step import (
     prefill_pass,
 )
 
-__all__ = ["DecodeSide", "Load", "Solution", "acceptance_length", "aggregated", "decode_side", "disaggregated"]
+__all__ = [
+    "DecodeSide",
+    "Load",
+    "Solution",
+    "acceptance_length",
+    "aggregated",
+    "context_tokens",
+    "decode_side",
+    "disaggregated",
+    "pool_terms",
+    "prompt_terms",
+]
 
 FloatArray = NDArray[np.float64]
 MS = 1e-3
 ITERATIONS = 6
 BISECTIONS = 5
-FALSE_POSITIONS = 4
+FALSE_POSITIONS = 12
 STEADY_USE = 0.95  # busy share of a prefill pool beyond which its queue is a backlog
 CHUNK_TOKENS = 8192.0
 PROMPT_BATCHING = 48.0  # running requests per rank at which one more prompt joins a prefill pass
@@ -106,18 +117,30 @@ def _speculation(engine: Engine, v: FloatArray, load: Load) -> FloatArray:
     return np.where(load.draft_tokens > 0, acceptance_length(load.draft_tokens, v[engine.keys["accept"]]), 1.0)
 
 
+def context_tokens(isl_tokens: FloatArray, osl_tokens: FloatArray) -> FloatArray:
+    """Mean context of a sequence over its decode: the input and half of the output [tokens]."""
+    return np.asarray(isl_tokens + 0.5 * osl_tokens)
+
+
+def prompt_terms(
+    engine: Engine, v: FloatArray, load: Load, shared: PassTerms | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Latency of a prefill pass, and engine time per prompt, with ``load.concurrency`` requests on one engine [s]."""
+    fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
+    most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
+    prompts = np.clip(load.concurrency / engine.dp / PROMPT_BATCHING, 1.0, most_prompts)
+    return prefill_pass(engine, v, fresh, past, prompts, load.concurrency, shared)
+
+
 def aggregated(
     engine: Engine, v: FloatArray, load: Load, engines: FloatArray, shared: PassTerms | None = None
 ) -> Solution:
     """Solve many aggregated rows; ``load.concurrency`` is of the deployment of ``engines`` equal engines."""
     known = shared or pass_terms(engine, v)
     concurrency = load.concurrency / engines
-    context = load.isl_tokens + 0.5 * load.osl_tokens
+    context = context_tokens(load.isl_tokens, load.osl_tokens)
     room = ledger(engine, reserved_context(engine, load.isl_tokens, load.osl_tokens))
-    fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
-    most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
-    prompts = np.clip(concurrency / engine.dp / PROMPT_BATCHING, 1.0, most_prompts)
-    latency, busy = prefill_pass(engine, v, fresh, past, prompts, concurrency, known)
+    latency, busy = prompt_terms(engine, v, replace(load, concurrency=concurrency), known)
     first = _first_token(engine, v, latency, busy, concurrency / engine.dp, load.speed)
     a = _speculation(engine, v, load)
     query = 1.0 + load.draft_tokens
@@ -164,7 +187,7 @@ class DecodeSide:
 
 def decode_side(engine: Engine, v: FloatArray, load: Load, shared: PassTerms | None = None) -> DecodeSide:
     """What of :func:`disaggregated` neither the load nor the prefill pool changes."""
-    context = load.isl_tokens + 0.5 * load.osl_tokens
+    context = context_tokens(load.isl_tokens, load.osl_tokens)
     return DecodeSide(
         ledger(engine, reserved_context(engine, load.isl_tokens, load.osl_tokens)),
         decode_terms(engine, v, 1.0 + load.draft_tokens, context, shared),
@@ -189,17 +212,10 @@ def disaggregated(
     ready = side or decode_side(decode, v, load)
     room, terms, steps = ready.room, ready.terms, ready.steps
     prefill_room = ledger(prefill, load.isl_tokens)
-    fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
-    most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
-    per_worker = load.concurrency / prefill_workers
-    prompts = np.clip(per_worker / prefill.dp / PROMPT_BATCHING, 1.0, most_prompts)
-    latency, busy = prefill_pass(prefill, v, fresh, past, prompts, per_worker, shared)
-    busy = busy + v[prefill.keys["handoff"]] * MS / prefill.dp
+    first, busy, queueing = pool_terms(decode, prefill, v, load, load.concurrency / prefill_workers, shared)
     bound = prefill_workers / (busy * load.speed)
-    first = v[decode.keys["ttft_base"]] * MS + latency * load.speed + v[decode.keys["kv_transfer"]] * MS
     most = np.minimum(load.concurrency / decode_workers, np.maximum(room.max_sequences, 1.0))
-    waiting = v[decode.keys["ttft_wait"]] * prefill_workers * prefill.dp
-    waiting = waiting * np.where(prefill.dp > 1, v[decode.keys["ttft_dp"]], 1.0)
+    waiting = queueing * prefill_workers
     flight = _Flight(
         terms.curve,
         decode_workers / (steps * bound),
@@ -228,6 +244,29 @@ def disaggregated(
         terms,
         n,
     )
+
+
+def pool_terms(
+    decode: Engine,
+    prefill: Engine,
+    v: FloatArray,
+    load: Load,
+    per_worker: FloatArray,
+    shared: PassTerms | None = None,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What a prompt meets before a decode engine, with ``per_worker`` requests of the deployment on a prefill worker.
+
+    Returns
+    -------
+    tuple of ndarray
+        Time to first token without a queue [s]; time of a worker that a prompt takes, at the speed of 2026 [s];
+        requests that queue before each worker, over :math:`\\rho^2/(1-\\rho)`.
+    """
+    latency, busy = prompt_terms(prefill, v, replace(load, concurrency=per_worker), shared)
+    busy = busy + v[prefill.keys["handoff"]] * MS / prefill.dp
+    first = v[decode.keys["ttft_base"]] * MS + latency * load.speed + v[decode.keys["kv_transfer"]] * MS
+    waiting = v[decode.keys["ttft_wait"]] * prefill.dp * np.where(prefill.dp > 1, v[decode.keys["ttft_dp"]], 1.0)
+    return first, busy, waiting
 
 
 @dataclass(frozen=True)
@@ -278,7 +317,7 @@ def _root(flight: _Flight, most: FloatArray, outside: FloatArray) -> FloatArray:
     """Where ``excess`` is zero, for a rising function of log ``n`` that is ``outside`` above zero at ``most``.
 
     Bisection in logs, then false positions that halve an end kept twice (Illinois), so that the answer is smooth in
-    every parameter; within 6e-5 of the root.
+    every parameter; within 1e-4 of the root.
     """
     low, inside = np.full_like(most, 1e-2), np.full_like(most, np.nan)
     ratio = most / low  # of the ends

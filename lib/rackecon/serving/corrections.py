@@ -127,7 +127,8 @@ def without_history(parameters: ServingParameters) -> ServingParameters:
         replace(item, value=0.0) if item.name.startswith("trend.") else item for item in parameters.parameters
     )
     kept = {name: x for name, x in parameters.intercepts.items() if name.rsplit("|", 1)[-1] not in ERA_NAMES}
-    return replace(parameters, parameters=items, intercepts=kept)
+    steady = parameters.residual.without_history() if parameters.residual else None
+    return replace(parameters, parameters=items, intercepts=kept, residual=steady)
 
 
 def design(

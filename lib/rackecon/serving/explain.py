@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rackecon.catalog import Model, accelerator, model
+from rackecon.catalog import Accelerator, Model, accelerator, model
 from rackecon.performance.engine import Engine, build_engine
 from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import RESERVE_BYTES, ledger, reserved_context
 from rackecon.performance.parameters import ServingParameters, load_parameters
+from rackecon.performance.residual import Sites, load_feature, names_of
 from rackecon.performance.step import decode_step
-from rackecon.serving.closed_loop import acceptance_length
+from rackecon.serving.closed_loop import Load, acceptance_length, context_tokens, prompt_terms
 from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.frontier import Frontier, search
 from rackecon.serving.query import default_date, software_years
@@ -35,9 +37,15 @@ OPERATORS = {
 }
 
 
+PREFILL = "prefill of other requests"
+
+
 @dataclass(frozen=True)
 class StepBreakdown:
-    """Milliseconds of one decode step by operator, as calibrated; they add up to ``step_ms``."""
+    """Milliseconds of one decode step by operator, as calibrated; they add up to ``step_ms``.
+
+    One engine that does everything also spends each step's share of the prompts that join it.
+    """
 
     operators_ms: dict[str, float]
     step_ms: float
@@ -94,7 +102,6 @@ def _engine(row: Mapping[str, Any], arch: Model, used: ServingParameters) -> Eng
 def step_breakdown(
     row: Mapping[str, Any],
     *,
-    running_per_engine: float | None = None,
     date: str | None = None,
     parameters: ServingParameters | None = None,
 ) -> StepBreakdown:
@@ -104,9 +111,7 @@ def step_breakdown(
     ----------
     row : mapping
         A frontier row with ``accelerator``, ``model``, ``isl_tokens``, ``osl_tokens``, precision, engine, mode, layout,
-        ``concurrency`` and ``draft_tokens``.
-    running_per_engine : float, optional
-        Sequences that run in one engine [sequences]; the row's concurrency over its engines by default.
+        ``concurrency``, ``running_per_engine``, ``draft_tokens`` and, with a prefix cache, ``prefix_cache_hit``.
     date : str, optional
         ISO date of the software; the base case's by default.
     parameters : ServingParameters, optional
@@ -115,7 +120,7 @@ def step_breakdown(
     Returns
     -------
     StepBreakdown
-        [ms], of one (decode) engine.
+        [ms], of one (decode) engine: ``step_ms`` over ``tokens_per_step`` is the row's time per output token.
 
     Examples
     --------
@@ -128,12 +133,9 @@ def step_breakdown(
     used = parameters or load_parameters()
     chip, arch = accelerator(str(row["accelerator"])), model(str(row["model"]))
     engine, v = _engine(row, arch, used), used.values()
-    size = float(row["tp"]) * float(row["pp"])
-    pool = float(row.get("decode_gpus") or row["gpus"])
-    pool = float(row["gpus"]) if not math.isfinite(pool) or pool <= 0 else pool
-    running = running_per_engine or float(row["concurrency"]) / max(pool / size, 1.0)
+    running = float(row["running_per_engine"])
     draft = np.array([float(row.get("draft_tokens") or 0.0)])
-    context = np.array([float(row["isl_tokens"]) + 0.5 * float(row["osl_tokens"])])
+    context = context_tokens(np.array([float(row["isl_tokens"])]), np.array([float(row["osl_tokens"])]))
     step = decode_step(engine, v, np.array([running]), 1.0 + draft, context)
     cell = intercept_cell(
         chip.id,
@@ -141,7 +143,7 @@ def step_breakdown(
         str(row["weight_precision"]),
         str(row["mode"]),
     )
-    years = software_years(date or default_date())
+    years = software_years(date or default_date(chip))
     conditions = Conditions(
         *(
             np.array([float(x)])
@@ -156,10 +158,36 @@ def step_breakdown(
         )
     )
     factor, _ = correction(used.intercepts, cell, arch.id, conditions)
+    if used.residual is not None:
+        factor = np.exp(used.residual.mean(_site(row, chip, arch, years))[1])
     scale = math.exp(-float(v[engine.keys["trend"]][0]) * years) / float(factor[0]) * MS_PER_S
     parts = {text: float(getattr(step, name)[0]) * scale for name, text in OPERATORS.items()}
     tokens = float(acceptance_length(draft, v[engine.keys["accept"]])[0]) if draft[0] > 0 else 1.0
+    if row["mode"] == "aggregated":
+        parts[PREFILL] = _prefill_s(engine, v, row) * running * tokens / float(row["osl_tokens"]) * scale
     return StepBreakdown(parts, sum(parts.values()), tokens, running)
+
+
+def _site(row: Mapping[str, Any], chip: Accelerator, arch: Model, years: float) -> Sites:
+    """A row as the residual process sees it."""
+    names = names_of(chip, arch, str(row["engine"]), str(row["weight_precision"]), str(row["mode"]))
+    isl, osl, tp = (math.log2(float(row[name])) for name in ("isl_tokens", "osl_tokens", "tp"))
+    flags = (float(row["ep"]) > 1, bool(row["dp_attention"]), float(row.get("draft_tokens") or 0.0) > 0)
+    load = float(load_feature(np.array(float(row["concurrency"]) / float(row["gpus"]))))
+    return Sites(np.array([names]), np.array([(load, isl, osl, tp, *flags, years)], dtype=float))
+
+
+def _prefill_s(engine: Engine, v: NDArray[np.float64], row: Mapping[str, Any]) -> float:
+    """Time that the prompt of one more request keeps a step of an engine's others waiting [s]."""
+    engines = float(row["gpus"]) / (float(row["tp"]) * float(row["pp"]))
+    given = (
+        row["isl_tokens"],
+        row["osl_tokens"],
+        row.get("prefix_cache_hit") or 0.0,
+        float(row["concurrency"]) / engines,
+    )
+    load = Load(*(np.array([float(x)]) for x in (*given, row.get("draft_tokens") or 0.0, 1.0)))
+    return float((v[engine.keys["mix"]] * prompt_terms(engine, v, load)[1])[0])
 
 
 def memory_use(row: Mapping[str, Any], parameters: ServingParameters | None = None) -> MemoryUse:

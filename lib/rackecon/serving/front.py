@@ -15,7 +15,7 @@ from rackecon.catalog import Accelerator, Model
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Frontier", "empty_front", "layout_texts", "pareto_rows"]
+__all__ = ["Frontier", "empty_front", "layout_texts", "one_row", "pareto_rows"]
 
 FloatArray = NDArray[np.float64]
 COLUMNS = (
@@ -29,7 +29,11 @@ COLUMNS = (
     "decode_gpus",
     "prefill_workers",
     "decode_workers",
+    "prefill_tp",
+    "prefill_ep",
+    "prefill_dp_attention",
     "concurrency",
+    "running_per_engine",
     "total_tok_s_per_gpu",
     "output_tok_s_per_gpu",
     "tok_s_per_user",
@@ -60,6 +64,7 @@ class Frontier:
     candidates: int
     fitting: int
     ledger_text: str
+    nearest: Mapping[str, Any] | None = None  # of an empty front: what comes nearest to its limits
 
     def __len__(self) -> int:
         return len(self.rows["tok_s_per_user"])
@@ -85,10 +90,7 @@ class Frontier:
         """The point of highest throughput within the limits, or None."""
         if not len(self):
             return None
-        i = int(np.argmax(self.rows["total_tok_s_per_gpu"]))
-        return {
-            name: values[i].item() if hasattr(values[i], "item") else values[i] for name, values in self.rows.items()
-        }
+        return one_row(self.rows, int(np.argmax(self.rows["total_tok_s_per_gpu"])))
 
     def rate_at(self, tok_s_per_user: float) -> float:
         """Total tokens per second and GPU at a speed, log-linear between points; NaN beyond the fastest point."""
@@ -96,6 +98,11 @@ class Frontier:
         if not len(self) or tok_s_per_user > speed[-1]:
             return math.nan
         return float(np.exp(np.interp(tok_s_per_user, speed, np.log(rate))))
+
+
+def one_row(rows: Mapping[str, NDArray[Any]], i: int) -> dict[str, Any]:
+    """A row of columns as plain numbers and text."""
+    return {name: values[i].item() if hasattr(values[i], "item") else values[i] for name, values in rows.items()}
 
 
 def layout_texts(rows: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:

@@ -7,6 +7,7 @@ misses a latency limit falls out with a reason; the rest is reduced to its Paret
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import Model
 from rackecon.performance.parameters import ServingParameters
-from rackecon.serving.candidates import Outcome, evaluate_all, evaluate_fitting
-from rackecon.serving.front import Frontier, empty_front, layout_texts, pareto_rows
+from rackecon.serving.candidates import Evaluated, Outcome, evaluate_all, evaluate_fitting
+from rackecon.serving.front import Frontier, empty_front, layout_texts, one_row, pareto_rows
 from rackecon.serving.query import Limits, Query
 from rackecon.serving.task import Task
 from rackecon.words import number
@@ -149,12 +150,20 @@ def find(asked: Query) -> Frontier:
     fitting = int(seen.fits.sum())
     within, reason = _within(asked.limits, seen) if fitting else (seen.fits, f"does not fit: {found.room}")
     if reason:
-        return empty_front(chip, arch, isl, osl, reason, found.count, found.room)
+        empty = empty_front(chip, arch, isl, osl, reason, found.count, found.room)
+        return replace(empty, nearest=_nearest(asked.limits, found)) if fitting else empty
     keep = pareto_rows(seen.tok_s_per_user, seen.total_tok_s_per_gpu, within)
     front = found.rows(keep)
     del front["fits"]
     front["layout"] = layout_texts(front)
     return Frontier(chip.id, arch.id, isl, osl, front, "", found.count, fitting, found.room)
+
+
+def _nearest(limits: Limits, found: Evaluated) -> dict[str, Any]:
+    """The candidate that comes nearest to limits that none keeps."""
+    seen = found.outcome()
+    excess = np.where(seen.fits, limits.excess(1e3 / seen.tok_s_per_user, seen.ttft_ms), np.inf)
+    return one_row(found.rows(np.array([np.argmin(excess)])), 0)
 
 
 def _within(limits: Limits, seen: Outcome) -> tuple[NDArray[np.bool_], str]:

@@ -10,7 +10,11 @@ from rackecon.catalog import Accelerator, Model
 __all__ = ["Layout", "decode_layouts", "engine_layouts", "matches", "prefill_layouts"]
 
 NODE_WIDTHS = (1, 2, 4, 8)
-WIDE_WIDTHS = (16, 32)
+WIDE_WIDTHS = (16, 32, 48)
+NODES_WIDE = {"hopper": (72, 144)}
+"""Expert widths that are run over the network between nodes, in deployments of :data:`WIDE_FROM` GPUs and more."""
+WIDE_FROM = 96
+PREFILL_WIDE = (16, 32)
 
 
 @dataclass(frozen=True)
@@ -48,39 +52,83 @@ class Layout:
         return f"{kind}{self.tp}" + (f" PP{self.pp}" if self.pp > 1 else "")
 
 
-def engine_layouts(accelerator: Accelerator, model: Model) -> list[Layout]:
-    """Layouts of an aggregated engine: one node, or up to 16 GPUs of a large domain."""
-    widest = 8 if accelerator.scaleup_domain_gpus < 16 else 16
-    widths = [w for w in (*NODE_WIDTHS, 16) if w <= max(widest, 1) and w <= max(accelerator.scaleup_domain_gpus, 8)]
-    found = [Layout(w) for w in widths]
-    if model.is_moe:
-        found += [Layout(w, w) for w in widths if 1 < w <= model.n_experts]
-        found += [Layout(w, w, 1, True) for w in widths if 1 < w <= model.n_experts]
-    found.append(Layout(8, 1, 2))
-    if model.is_moe:
-        found.append(Layout(8, 8, 2))
-    return found
+def engine_layouts(accelerator: Accelerator, model: Model, weight_bits: float = 8.0) -> list[Layout]:
+    """Layouts of an aggregated engine: one node, as every public engine runs; more nodes where one is too small.
 
+    Parameters
+    ----------
+    accelerator : Accelerator
+    model : Model
+    weight_bits : float
+        Bits of a weight: whether a node holds the model.
 
-def decode_layouts(accelerator: Accelerator, model: Model) -> list[Layout]:
-    """Layouts of a decode engine of a disaggregated deployment: also wide expert parallelism in large domains."""
-    found = [layout for layout in engine_layouts(accelerator, model) if layout.pp == 1]
-    if model.is_moe:
-        wide = WIDE_WIDTHS if accelerator.scaleup_domain_gpus >= 64 else (16,)
-        for w in wide:
-            layout = Layout(w, w, 1, True)
-            if w <= model.n_experts and layout not in found:
-                found.append(layout)
-    return found
+    Notes
+    -----
+    No measured row and no recipe of the public benchmark (data/measured_serving.csv; its ``configs/``, 2026-08) runs an
+    aggregated engine of more than 8 GPUs, or in pipeline stages, where a node holds the model.
 
-
-def prefill_layouts(accelerator: Accelerator, model: Model) -> list[Layout]:
-    """Layouts of a prefill engine: one node."""
+    Examples
+    --------
+    >>> from rackecon.catalog import accelerator, model
+    >>> [x.name for x in engine_layouts(accelerator("h200-sxm"), model("llama-3.3-70b"))]
+    ['TP1', 'TP2', 'TP4', 'TP8']
+    >>> engine_layouts(accelerator("h100-sxm"), model("deepseek-r1"))[-1].name
+    'DEP16'
+    """
     found = [Layout(w) for w in NODE_WIDTHS]
     if model.is_moe:
-        found += [Layout(w, w, 1, True) for w in NODE_WIDTHS[1:] if w <= model.n_experts]
-        found += [Layout(w, w) for w in NODE_WIDTHS[1:] if w <= model.n_experts]
+        found += _expert_layouts(NODE_WIDTHS, model)
+    if _exceeds(accelerator, model, weight_bits, NODE_WIDTHS[-1]):
+        found += [Layout(8, 1, 2), Layout(16)]
+        if model.is_moe:
+            found += [Layout(8, 8, 2), *_expert_layouts((16,), model)]
     return found
+
+
+def decode_layouts(
+    accelerator: Accelerator, model: Model, weight_bits: float = 8.0, most_gpus: int = 128
+) -> list[Layout]:
+    """Layouts of a decode engine of a disaggregated deployment: also wide expert parallelism.
+
+    Notes
+    -----
+    In large domains up to 48 GPUs (data/measured_serving.csv); elsewhere 16, and on Hopper up to 144 across nodes in
+    deployments of 96 GPUs and more (DeepSeek's report of 2025-02, 96 H100 of LMSYS in 2025-05).
+    """
+    found = [x for x in engine_layouts(accelerator, model, weight_bits) if x.pp == 1]
+    if not model.is_moe:
+        return found
+    wide: tuple[int, ...] = WIDE_WIDTHS if accelerator.scaleup_domain_gpus >= 64 else (16,)
+    if most_gpus >= WIDE_FROM:
+        wide += NODES_WIDE.get(accelerator.family, ())
+    return found + [x for x in _expert_layouts(wide, model) if x.dp_attention and x not in found]
+
+
+def prefill_layouts(
+    accelerator: Accelerator, model: Model, weight_bits: float = 8.0, most_gpus: int = 128
+) -> list[Layout]:
+    """Layouts of a prefill engine: one node; on Hopper two, and four in deployments of 96 GPUs and more."""
+    found = [Layout(w) for w in NODE_WIDTHS]
+    if not model.is_moe:
+        return found
+    found += _expert_layouts(NODE_WIDTHS, model)
+    if accelerator.family in NODES_WIDE:
+        widths = PREFILL_WIDE if most_gpus >= WIDE_FROM else PREFILL_WIDE[:1]
+        found += [x for x in _expert_layouts(widths, model) if x.dp_attention]
+        if _exceeds(accelerator, model, weight_bits, NODE_WIDTHS[-1]):
+            found.append(Layout(16))
+    return found
+
+
+def _expert_layouts(widths: tuple[int, ...], model: Model) -> list[Layout]:
+    """Expert parallelism over some widths, with tensor-parallel attention and with data-parallel attention."""
+    able = [w for w in widths if 1 < w <= model.n_experts]
+    return [Layout(w, w) for w in able] + [Layout(w, w, 1, True) for w in able]
+
+
+def _exceeds(accelerator: Accelerator, model: Model, weight_bits: float, gpus: int) -> bool:
+    """Whether weights leave less than a tenth of some GPUs' memory."""
+    return model.total_params * weight_bits / 8.0 > 0.9 * gpus * accelerator.hbm_bytes
 
 
 def matches(layout: Layout, hold: Mapping[str, object]) -> bool:

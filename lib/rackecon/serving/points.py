@@ -16,7 +16,7 @@ from rackecon.errors import InputError, unknown_name
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, default_engine, engine_family, intercept_cell
 from rackecon.performance.parameters import load_parameters
-from rackecon.serving.query import default_date, default_kv_precision, software_years
+from rackecon.serving.query import CONTEXT_ROOM, default_date, default_kv_precision, software_years
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +77,7 @@ class Points:
     date: tuple[str, ...]
     statistic: tuple[str, ...]
     numbers: Mapping[str, FloatArray]
+    named: tuple[tuple[str, str], ...]  # engine and cache precision as given; empty where the usual was filled in
 
     def __len__(self) -> int:
         return len(self.accelerator)
@@ -94,8 +95,10 @@ class Points:
         columns of data/measured_serving.csv.
         """
         known_a, known_m = accelerators(), models()
+        dates: dict[str, str] = {}  # one look at the tables for all rows of a platform
         text: dict[str, list[str]] = {k: [] for k in ("a", "m", "w", "k", "e", "mode", "date", "stat")}
         numbers: dict[str, list[float]] = {name: [] for name in _NUMBERS}
+        named: list[tuple[str, str]] = []
         for line, row in enumerate(rows, start=2):
             for name in NEEDED:
                 if str(row.get(name, "")).strip() == "":
@@ -105,47 +108,75 @@ class Points:
                 raise unknown_name("accelerator", a, known_a, f"row {line}")
             if m not in known_m:
                 raise unknown_name("model", m, known_m, f"row {line}")
+            if a not in dates:
+                dates[a] = default_date(known_a[a])
             w = str(row["weight_precision"]).strip()
             e = str(row.get("engine", "") or "").strip()
+            e = "" if e == "not stated" else e
+            named.append((e, str(row.get("kv_precision", "") or "").strip()))
             mode = str(row.get("mode", "") or "").strip() or "unstated"
             if mode not in ("aggregated", "disaggregated", "unstated"):
                 raise unknown_name("mode", mode, ("aggregated", "disaggregated", "unstated"), f"row {line}")
-            if e in ("", "not stated"):
-                e = default_engine(known_a[a], mode)
+            e = e or default_engine(known_a[a], mode)
             if e not in ENGINES:
                 raise unknown_name("engine", e, ENGINES, f"row {line}")
-            k = str(row.get("kv_precision", "") or "").strip() or default_kv_precision(known_a[a], known_m[m], w, e)
+            k = named[-1][1] or default_kv_precision(known_a[a], known_m[m], w, e)
             for kind, value in (("weight_precision", w), ("kv_precision", k)):
                 if value not in PRECISION_BITS:
                     raise unknown_name(kind, value, PRECISION_BITS, f"row {line}")
             for key, value in zip(text, (a, m, w, k, e, mode), strict=False):
                 text[key].append(value)
-            text["date"].append(str(row.get("date", "") or "").strip() or default_date())
+            text["date"].append(str(row.get("date", "") or "").strip() or dates[a])
             text["stat"].append(str(row.get("latency_statistic", "") or "").strip() or "median")
             for name in _NUMBERS:
                 numbers[name].append(_number(row, name, line))
         arrays = {name: np.array(values) for name, values in numbers.items()}
-        columns = [tuple(text[key]) for key in ("a", "m", "w", "k", "e", "mode", "date", "stat")]
-        return cls(*columns[:4], *columns[4:], numbers=arrays)  # type: ignore[misc, arg-type]
+        columns = dict(zip(_TEXTS, (tuple(values) for values in text.values()), strict=True))
+        return cls(**columns, numbers=arrays, named=tuple(named))
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Points:
         """The same conditions for a choice of rows."""
         positions = np.arange(len(self))[rows]
-        pick = [
-            tuple(getattr(self, name)[i] for i in positions)
-            for name in (
-                "accelerator",
-                "model",
-                "weight_precision",
-                "kv_precision",
-                "engine",
-                "mode",
-                "date",
-                "statistic",
-            )
-        ]
-        a, m, w, k, e, mode, date, stat = pick
-        return Points(a, m, w, k, e, mode, date, stat, {n: values[positions] for n, values in self.numbers.items()})
+        texts = {name: tuple(getattr(self, name)[i] for i in positions) for name in (*_TEXTS, "named")}
+        return Points(**texts, numbers={name: values[positions] for name, values in self.numbers.items()})
+
+    @cached_property
+    def open(self) -> NDArray[np.bool_]:
+        """Rows that leave their mode, layout or load to be searched."""
+        known = {name: np.isfinite(values) for name, values in self.numbers.items()}
+        mode = np.array(self.mode)
+        pools = (known["decode_gpus"] | known["decode_workers"]) & (known["prefill_gpus"] | known["prefill_workers"])
+        given = known["tp"] & known["concurrency"] & (mode != "unstated")
+        return np.asarray(~given | ((mode == "disaggregated") & ~(pools & known["prefill_tp"])))
+
+    @cached_property
+    def faults(self) -> tuple[str, ...]:
+        """Why a row cannot be served as it is described; empty where it can."""
+        return tuple(
+            self._fault({name: float(values[i]) for name, values in self.numbers.items()}, i) for i in range(len(self))
+        )
+
+    def _fault(self, n: Mapping[str, float], i: int) -> str:
+        arch = self.records[1][i]
+        for name in ("isl", "osl"):
+            if not n[name] >= 1.0:
+                return f"{name} is not a number of tokens"
+        for name, most in _WHOLE.items():
+            if math.isfinite(n[name]) and (n[name] != round(n[name]) or n[name] > most):
+                return f"{name} {n[name]:g}: needs a whole number up to {most:,.0f}"
+        if n["concurrency"] > MOST_IN_FLIGHT:
+            return f"concurrency {n['concurrency']:g}: needs at most {MOST_IN_FLIGHT:,.0f}"
+        if n["prefix_cache_hit"] >= 1.0:
+            return f"prefix_cache_hit {n['prefix_cache_hit']:g}: needs a share below 1"
+        both, longest = n["isl"] + n["osl"], arch.max_context_tokens
+        if longest and both > CONTEXT_ROOM * longest:
+            return f"{both:.6g} tokens exceed the {longest:,} that {arch.id} was made for"
+        width = n["tp"] * (n["pp"] if math.isfinite(n["pp"]) else 1.0)
+        pool = "decode_gpus" if self.mode[i] == "disaggregated" else "gpus"
+        for name, size in ((pool, width), ("prefill_gpus", n["prefill_tp"])):
+            if math.isfinite(n[name]) and math.isfinite(size) and n[name] % size:
+                return f"{name} {n[name]:g} is no multiple of the {size:g} GPUs of an engine"
+        return ""
 
     @cached_property
     def records(self) -> tuple[tuple[Accelerator, ...], tuple[Model, ...]]:
@@ -191,6 +222,11 @@ class Points:
         )
 
 
+_TEXTS = ("accelerator", "model", "weight_precision", "kv_precision", "engine", "mode", "date", "statistic")
+_GPUS = ("gpus", "tp", "ep", "pp", "decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
+MOST_COUNTED = 1e6  # GPUs or workers of a deployment: none is near
+MOST_IN_FLIGHT = 1e8
+_WHOLE = {**dict.fromkeys((*_GPUS, "prefill_tp", "prefill_ep"), MOST_COUNTED), "draft_tokens": 7.0}
 _NUMBERS = (
     "isl",
     "osl",
@@ -220,7 +256,9 @@ _POSITIVE = ("isl", "osl", "gpus", "tp", "ep", "pp", "concurrency", "ttft_limit_
 def _number(row: Mapping[Any, Any], name: str, line: int) -> float:
     cell = str(row.get(name, "") if row.get(name) is not None else "").strip()
     if name.endswith("dp_attention"):
-        if cell.lower() in ("", "false", "0", "0.0", "nan"):
+        if cell.lower() in ("", "nan"):
+            return math.nan
+        if cell.lower() in ("false", "0", "0.0"):
             return 0.0
         if cell.lower() in ("true", "1", "1.0"):
             return 1.0

@@ -1,23 +1,31 @@
-"""Predictions for serving points whose layout and load are given."""
+"""Predictions for serving points: those whose layout and load are given, and, by a search with the rest held, others."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.errors import InputError
 from rackecon.performance.engine import Engine
 from rackecon.performance.parameters import ServingParameters, load_parameters
+from rackecon.performance.residual import NAMES, Sites, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks
 from rackecon.serving.closed_loop import Load, Solution, aggregated, disaggregated
 from rackecon.serving.corrections import Conditions, design
 from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS, Points
+from rackecon.serving.query import HELD, Query
+from rackecon.serving.recipes import recipe_depth
 
 __all__ = ["Predictions", "Prepared", "predict", "prepare"]
 
 FloatArray = NDArray[np.float64]
-LIGHT_LOAD = 80.0  # requests per data-parallel rank up to which recipes draft 3 tokens
+RATES = ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user", "tpot_ms", "ttft_ms")
+TEXTS = {"bottleneck": 8, "mode": 16, "status": 16, "reason": 300}
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,14 @@ class Predictions:
     queued_share: FloatArray
     prefill_gpu_share: FloatArray
     bottleneck: NDArray[np.str_]
+    mode: NDArray[np.str_]
     status: NDArray[np.str_]
     reason: NDArray[np.str_]
+
+    def put(self, into: Predictions, rows: NDArray[np.intp]) -> None:
+        """Write these values into rows of another record."""
+        for name in self.__dataclass_fields__:
+            getattr(into, name)[rows] = getattr(self, name)
 
 
 @dataclass(frozen=True)
@@ -59,22 +73,18 @@ class Prepared:
     conditions: Conditions
     disaggregated: NDArray[np.bool_]
     supported: NDArray[np.bool_]
+    sites: Sites
 
 
 def usual_draft_tokens(points: Points, rows: NDArray[np.intp]) -> FloatArray:
-    """Expected draft depth where a row names a method but no depth [tokens].
-
-    Published TensorRT-LLM recipes draft 3 tokens with tensor-parallel attention. With data-parallel attention they
-    draft 1 in one engine (the benchmark's launch scripts), and 3 at light load falling to 1 at heavy load in pools
-    (data/measured_serving.csv, rows that state it). Others: the mean of 1 to 3.
-    """
+    """Expected draft depth where a row names a method but no depth [tokens]: :func:`recipe_depth`, else the mean of 1 to 3."""
     n = points.numbers
     ranks = np.where(np.isfinite(n["decode_gpus"]), n["decode_gpus"], n["tp"])[rows]
-    load = np.maximum(n["concurrency"][rows] / np.maximum(np.nan_to_num(ranks, nan=1.0), 1.0), 1.0)
+    load = n["concurrency"][rows] / np.maximum(np.nan_to_num(ranks, nan=1.0), 1.0)
     one_engine = np.array([points.mode[i] == "aggregated" for i in rows], dtype=bool)
-    spread = np.where(one_engine, 1.0, np.clip(3.0 - np.log2(load / LIGHT_LOAD), 1.0, 3.0))
     stated = np.array(["trtllm" in points.engine[i] for i in rows], dtype=bool)
-    return np.where(stated, np.where(n["dp_attention"][rows] > 0, spread, 3.0), UNKNOWN_DRAFT_TOKENS)
+    depth = recipe_depth(load, n["dp_attention"][rows] > 0, one_engine)
+    return np.where(stated, depth, UNKNOWN_DRAFT_TOKENS)
 
 
 def _load(points: Points, rows: NDArray[np.intp]) -> Load:
@@ -145,7 +155,28 @@ def prepare(points: Points) -> Prepared:
         ),
         disaggregated=dis,
         supported=supported,
+        sites=_sites(points, gpus),
     )
+
+
+def _sites(points: Points, gpus: FloatArray) -> Sites:
+    """The points as the residual process sees them."""
+    n, (chips, archs) = points.numbers, points.records
+    tp, ep = (np.nan_to_num(n[name], nan=1.0) for name in ("tp", "ep"))
+    ranked = n["dp_attention"] > 0
+    columns = (
+        load_feature(n["concurrency"] / gpus),
+        np.log2(n["isl"] * n["length_draw"]),
+        np.log2(n["osl"] * n["length_draw"]),
+        np.log2(np.maximum(tp, 1.0)),
+        (ep > 1) | (ranked & (tp > 8)),
+        ranked,
+        n["speculative"] > 0,
+        points.years,
+    )
+    rows = zip(chips, archs, points.engine, points.weight_precision, points.mode, strict=True)
+    names = np.array([names_of(*row) for row in rows]).reshape(len(points), len(NAMES))
+    return Sites(names, np.stack([np.asarray(x, dtype=float) for x in columns], axis=1))
 
 
 def _with_speed(load: Load, speed: FloatArray) -> Load:
@@ -183,7 +214,10 @@ def solve(prepared: Prepared, v: FloatArray, index: dict[str, int]) -> tuple[Flo
 def predict(
     points: Points, parameters: ServingParameters | None = None, prepared: Prepared | None = None
 ) -> Predictions:
-    """Predict rates and latencies of points with a given layout, mode and concurrency.
+    """Predict rates and latencies of points; what a row leaves open is searched, what it gives is held.
+
+    A row with its mode, layout and concurrency is solved as it is. Any other is the best point of
+    :func:`rackecon.serving.frontier.search` with the row's values held, so the two agree.
 
     Parameters
     ----------
@@ -208,38 +242,109 @@ def predict(
     4.00
     """
     used = parameters or load_parameters()
+    whole = np.array([not fault for fault in points.faults], dtype=bool)
+    served = np.array([chip.servable for chip in points.records[0]], dtype=bool)
+    out = _nothing(len(points))
+    for i in np.flatnonzero(~(whole & served)):
+        name = points.accelerator[i]
+        out.reason[i] = points.faults[i] or f"no facts enough for {name}: see its note in data/accelerators.csv"
+    closed = np.flatnonzero(whole & served & ~points.open) if prepared is None else np.arange(len(points))
+    if len(closed):
+        _given(points.select(closed), used, prepared).put(out, closed)
+    memory: dict[str, dict[str, Any]] = {}
+    for i in np.flatnonzero(whole & served & points.open) if prepared is None else ():
+        asked = query_of(points, int(i), used)
+        key = repr((asked.chip.id, asked.arch.id, asked.date, asked.limits, sorted(asked.held.items()), *_plain(asked)))
+        if key not in memory:
+            memory[key] = _searched(asked)
+        for name, value in memory[key].items():
+            getattr(out, name)[i] = value
+    return out
+
+
+def _plain(asked: Query) -> tuple[object, ...]:
+    lengths = (asked.isl_tokens, asked.osl_tokens, asked.prefix_cache_hit)
+    return (*lengths, asked.weight, asked.kv, asked.engine, asked.mode, asked.speculative)
+
+
+def _nothing(size: int) -> Predictions:
+    rates = {name: np.full(size, np.nan) for name in Predictions.__dataclass_fields__ if name not in TEXTS}
+    texts = {name: np.full(size, "", dtype=f"<U{width}") for name, width in TEXTS.items()}
+    texts["status"][:] = "unsupported"
+    return Predictions(**rates, **texts)
+
+
+def query_of(points: Points, i: int, parameters: ServingParameters) -> Query:
+    """The question of a row that leaves something open: what it gives is held, the rest is searched."""
+    n = {name: float(values[i]) for name, values in points.numbers.items()}
+    given = {name: n[name] for name in HELD if name in n and math.isfinite(n[name])}
+    drafting = n["speculative"] > 0
+    hold: dict[str, object] = {k: bool(v) if k.endswith("dp_attention") else v for k, v in given.items()}
+    if not (drafting and n["draft_tokens"] > 0):
+        hold.pop("draft_tokens", None)
+    engine, kv = points.named[i]
+    return Query.of(
+        points.accelerator[i],
+        points.model[i],
+        max(n["isl"] * n["length_draw"], 1.0),
+        max(n["osl"] * n["length_draw"], 1.0),
+        prefix_cache_hit=n["prefix_cache_hit"] if n["prefix_cache_hit"] > 0 else 0.0,
+        weight_precision=points.weight_precision[i],
+        kv_precision=kv or None,
+        engine=engine or None,
+        date=points.date[i],
+        mode=None if points.mode[i] == "unstated" else points.mode[i],
+        speculative=None if drafting else "none",
+        latency_statistic=points.statistic[i],
+        parameters=parameters,
+        hold=hold,
+        **{name: n[name] for name in ("ttft_limit_ms", "tpot_limit_ms") if math.isfinite(n[name])},
+    )
+
+
+def _searched(asked: Query) -> dict[str, Any]:
+    """Best point of a search; the nearest to the limits where none keeps them."""
+    from rackecon.serving.frontier import find
+
+    try:
+        front = find(asked)
+    except InputError as fault:
+        return {"status": "unsupported", "reason": str(fault)}
+    best: Mapping[str, Any] | None = front.best()
+    reason = ""
+    if best is None and front.nearest is not None:
+        best, reason = front.nearest, f"no candidate meets the latency limits; this one comes nearest: {front.reason}"
+    if best is None:
+        return {"status": "does_not_fit", "reason": front.reason}
+    names = (*RATES, "prefill_gpu_share", "bottleneck", "mode")
+    return {name: best[name] for name in names} | {"queued_share": 0.0, "status": "ok", "reason": reason}
+
+
+def _given(points: Points, used: ServingParameters, prepared: Prepared | None) -> Predictions:
     ready = prepared or prepare(points)
     index = {name: i for i, name in enumerate(used.names)}
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         total, user, ttft, queued, share, parts = solve(ready, used.values(), index)
     coefficients, rates, firsts = design(ready.cells, ready.models, ready.conditions)
     effects = np.array([used.intercepts.get(name, 0.0) for name in coefficients])
-    factor, first_factor = np.exp(rates @ effects), np.exp(firsts @ effects)
-    status = np.full(ready.size, "ok", dtype="<U16")
-    reason = np.full(ready.size, "", dtype="<U200")
-    bottleneck = np.full(ready.size, "", dtype="<U8")
-    status[~ready.supported] = "unsupported"
-    for i in np.flatnonzero(~ready.supported):
-        reason[i] = f"no facts enough for {points.accelerator[i]}: see its note in data/accelerators.csv"
+    shifts = used.residual.mean(ready.sites) if used.residual is not None else (rates @ effects,) * 2
+    factor, user_factor, first_factor = (np.exp(x) for x in (*shifts, firsts @ effects))
+    out = _nothing(ready.size)
+    out.mode[:] = points.mode
+    out.status[ready.supported] = "ok"
     for rows, done in parts:
-        bottleneck[rows] = bottlenecks(done.step)
-        for i, ok in zip(rows, done.fits, strict=True):
-            if not ok:
-                status[i] = "does_not_fit"
-                reason[i] = "weights and one sequence exceed the memory of the layout"
-    ok = status == "ok"
-    total, user = np.where(ok, total * factor, np.nan), np.where(ok, user * factor, np.nan)
-    ttft = np.where(ok, ttft * first_factor, np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Predictions(
-            total_tok_s_per_gpu=total,
-            output_tok_s_per_gpu=total * ready.output_share,
-            tok_s_per_user=user,
-            tpot_ms=1e3 / user,
-            ttft_ms=ttft,
-            queued_share=queued,
-            prefill_gpu_share=share,
-            bottleneck=bottleneck,
-            status=status,
-            reason=reason,
-        )
+        out.bottleneck[rows] = bottlenecks(done.step)
+        full = rows[~done.fits]
+        out.status[full] = "does_not_fit"
+        out.reason[full] = "weights and one sequence exceed the memory of the layout"
+    ok = out.status == "ok"
+    for name, values in (
+        ("total_tok_s_per_gpu", total * factor),
+        ("output_tok_s_per_gpu", total * factor * ready.output_share),
+        ("tok_s_per_user", user * user_factor),
+        ("tpot_ms", 1e3 / (user * user_factor)),
+        ("ttft_ms", ttft * first_factor),
+    ):
+        getattr(out, name)[:] = np.where(ok, values, np.nan)
+    out.queued_share[:], out.prefill_gpu_share[:] = queued, share
+    return out

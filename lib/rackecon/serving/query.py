@@ -43,20 +43,34 @@ __all__ = [
     "default_engine",
     "default_kv_precision",
     "default_weight_precision",
+    "largest_public",
+    "newest_measurement",
     "software_years",
+    "years_beyond",
 ]
 
 FloatArray = NDArray[np.float64]
 MODES = ("aggregated", "disaggregated")
 METHODS = ("none", "mtp", "eagle3")
-HELD = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode", "concurrency")
+HELD = (
+    *("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode", "concurrency", "gpus"),
+    *("decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus"),
+    *("prefill_tp", "prefill_ep", "prefill_dp_attention"),
+)
 """What a search can hold, beside the fields of a query."""
 MOST_GPUS = 128
+"""Largest deployment that a search tries where no public one of the platform's family is known."""
+WIDE_GPUS = {"hopper": 128}
+"""Largest public deployments that data/measured_serving.csv does not hold: experts over 96 H100 and more."""
 CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
 """Requests in flight per attention rank that a search tries."""
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
 """Draft depths that a search tries [tokens]."""
 LIMIT_SLACK = 1e-9
+SPARE = (1.0, 0.25)
+"""Times to first token that prefill pools are sized for, as shares of the limit: on it, and with room to spare."""
+CONTEXT_ROOM = 1.05
+"""Share of the context a model was made for that lengths may reach: means of draws, not the longest."""
 YEARS_BEYOND = 2
 """Years around the measured dates in which the software history may be asked for."""
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T.*|\s.*)?$")
@@ -106,9 +120,71 @@ def default_kv_precision(chip: Accelerator, arch: Model, weight_precision: str, 
     return "fp8"
 
 
-def default_date() -> str:
-    """ISO date of the software where none is named: the base case's."""
-    return base_case().as_of_date
+def largest_public(chip: Accelerator) -> int:
+    """GPUs of the largest public deployment of a platform's family and kind of domain: as far as a search goes by itself.
+
+    Examples
+    --------
+    >>> [largest_public(accelerator(x)) for x in ("mi355x", "gb200-nvl72", "tpu-v7")]
+    [24, 72, 128]
+    """
+    found = _largest()
+    wide = chip.scaleup_domain_gpus >= 64
+    return max(found.get((chip.family, wide), 0), WIDE_GPUS.get(chip.family, 0)) or MOST_GPUS
+
+
+@by_data(1, "measured_serving", "accelerators")
+def _largest() -> dict[tuple[str, bool], int]:
+    found: dict[tuple[str, bool], int] = {}
+    for row in read_rows("measured_serving"):
+        if row["mode"] == "disaggregated" and row["gpus"]:
+            chip = accelerator(row["accelerator"])
+            key = chip.family, chip.scaleup_domain_gpus >= 64
+            found[key] = max(found.get(key, 0), int(float(row["gpus"])))
+    return found
+
+
+def default_date(chip: Accelerator) -> str:
+    """ISO date of the software where none is named: the newest measurement of the platform's family.
+
+    Never after the base case's date, and the newest of all where the family has none. What software gains after its last
+    measurement is an extrapolation, to be asked for by its date.
+
+    Examples
+    --------
+    >>> [default_date(accelerator(x)) for x in ("mi355x", "h100-sxm", "tpu-v7")]
+    ['2026-06-11', '2026-05-22', '2026-06-12']
+    """
+    newest = _newest()
+    return min(base_case().as_of_date, newest.get(chip.family, newest[""]))
+
+
+def newest_measurement() -> str:
+    """ISO date of the newest measurement of all that has its layout."""
+    return _newest()[""]
+
+
+@by_data(1, "measured_serving", "accelerators")
+def _newest() -> dict[str, str]:
+    """Newest date of a measurement with its layout, by chip family; of all under the empty name."""
+    found: dict[str, str] = {}
+    for row in read_rows("measured_serving"):
+        if row["mode"] in ("aggregated", "disaggregated") and row["date"]:
+            family = accelerator(row["accelerator"]).family
+            for name in (family, ""):
+                found[name] = max(found.get(name, ""), row["date"])
+    return found
+
+
+def years_beyond(chip: Accelerator, date: str) -> float:
+    """How far a software date lies after the newest measurement of the platform's family [years]; 0 up to it.
+
+    Examples
+    --------
+    >>> round(years_beyond(accelerator("mi355x"), "2026-11-23"), 2)
+    0.45
+    """
+    return max(software_years(date) - software_years(default_date(chip)), 0.0)
 
 
 def _day(text: str) -> Date:
@@ -272,7 +348,7 @@ class Query:
         ):
             if text is not None and text not in allowed:
                 raise unknown_name(kind, str(text), allowed)
-        date = given["date"] or default_date()
+        date = given["date"] or default_date(chip)
         return cls(
             chip=chip,
             arch=arch,
@@ -288,7 +364,7 @@ class Query:
             date=date,
             years=software_years(date),
             mode=str(given["mode"] or held["mode"]) if given["mode"] or held.get("mode") else None,
-            most_gpus=int(given["max_gpus"] or MOST_GPUS),
+            most_gpus=int(given["max_gpus"] or largest_public(chip)),
             speculative=given["speculative"],
             parameters=parameters or load_parameters(),
             held=held,
@@ -302,6 +378,8 @@ class Query:
     @property
     def modes(self) -> tuple[str, ...]:
         """Modes to search."""
+        if self.mode is None and any(name.startswith(("decode_", "prefill_")) for name in self.held):
+            return MODES[1:]
         return MODES if self.mode is None else (self.mode,)
 
     def engine_of(self, mode: str) -> str:
@@ -341,5 +419,5 @@ def _check_work(arch: Model, isl_tokens: float, osl_tokens: float, hit: float) -
     if not 0.0 <= hit < 1.0:
         raise InputError(f"prefix_cache_hit {hit:g} is out of range: needs 0 to below 1")
     longest, both = arch.max_context_tokens, isl_tokens + osl_tokens
-    if longest and both > longest * 1.05:
+    if longest and both > CONTEXT_ROOM * longest:
         raise InputError(f"{both:,.0f} tokens exceed the {longest:,} that {arch.id} was made for")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,15 +14,30 @@ from numpy.typing import NDArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError
-from rackecon.performance.engine import Engine, build_engine
+from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.step import PassTerms, pass_terms
-from rackecon.serving.layouts import Layout, decode_layouts, engine_layouts, matches, prefill_layouts
-from rackecon.serving.query import CONCURRENCY, DRAFTS, MODES, Query
+from rackecon.serving.layouts import (
+    NODE_WIDTHS,
+    NODES_WIDE,
+    WIDE_FROM,
+    Layout,
+    decode_layouts,
+    engine_layouts,
+    matches,
+    prefill_layouts,
+)
+from rackecon.serving.public_layouts import run_publicly
+from rackecon.serving.query import CONCURRENCY, DRAFTS, MODES, SPARE, Query
 
 __all__ = ["Task"]
 
 FloatArray = NDArray[np.float64]
-PREFILL_CHOICES = 2  # prefill layouts tried per decode layout: the most productive, the soonest
+LATEST = "9999-12-31"
+LAYOUT_NAMES = ("tp", "ep", "pp", "dp_attention")
+FEEDERS = 5  # prefill layouts tried per decode layout: the most productive of each size, and the soonest
+POOL_VALUES = ("gpus", "concurrency", "decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
+"""Values held that leave pools no size to be matched in rate."""
+COMBINATIONS = 24  # of decode engines and prefill workers tried where such a value is held
 
 
 @dataclass(frozen=True)
@@ -47,34 +63,76 @@ class Task:
 
     @cached_property
     def loads(self) -> FloatArray:
-        """Requests in flight per attention rank to try."""
+        """Requests per attention rank to try: in flight, or running where pools are matched; all of them where held."""
         given = self.query.held.get("concurrency")
         return CONCURRENCY if given is None else np.array([float(given)])
 
     def layouts(self, mode: str) -> tuple[Layout, ...]:
         """Layouts of the aggregated or decode engine to try."""
         asked = self.query
-        found = tuple(x for x in self._bench.layouts[mode] if matches(x, asked.held) and x.gpus <= asked.most_gpus)
-        if not found:
-            raise InputError(f"no layout of {asked.chip.id} has the held values {dict(asked.held)}")
+        held, most = asked.held, min(asked.most_gpus, float(asked.held.get("gpus", math.inf)))
+        every = tuple(x for x in self._run_publicly(mode, "decode", self._bench.layouts[mode]) if matches(x, held))
+        if not every and "tp" in held:  # an unusual layout that is named in full
+            names = ("tp", "ep", "pp")
+            width = {name: int(held.get(name, 1)) for name in names}
+            every = (Layout(**width, dp_attention=bool(held.get("dp_attention", False))),)
+        found = tuple(x for x in every if x.gpus <= most)
+        if mode == "aggregated":
+            found = tuple(x for x in found if float(held.get("gpus", x.gpus)) % x.gpus == 0.0)
         return found
+
+    def spaces(self) -> list[tuple[str, tuple[Layout, ...]]]:
+        """Modes to search, each with its layouts; a fault where the values held leave none."""
+        found = [(mode, self.layouts(mode)) for mode in self.query.modes]
+        if not any(layouts for _, layouts in found):
+            raise InputError(f"no layout of {self.query.chip.id} has the held values {dict(self.query.held)}")
+        return [(mode, layouts) for mode, layouts in found if layouts]
 
     @property
     def prefill_layouts(self) -> tuple[Layout, ...]:
         """Layouts of a prefill engine to try."""
-        return self._bench.layouts["prefill"]
+        held = {name.removeprefix("prefill_"): value for name, value in self.query.held.items() if "prefill_" in name}
+        every = self._run_publicly("disaggregated", "prefill", self._bench.layouts["prefill"])
+        return tuple(x for x in every if matches(x, held)) or (
+            Layout(int(held.get("tp", 1)), int(held.get("ep", 1)), 1, bool(held.get("dp_attention", False))),
+        )
+
+    def _run_publicly(self, mode: str, role: str, layouts: tuple[Layout, ...]) -> tuple[Layout, ...]:
+        """Those that public sweeps of the model had run by the query's date; all where too few say, or one is held."""
+        asked = self.query
+        engine = asked.engine_of(mode)
+        held = role == "decode" and any(name in LAYOUT_NAMES for name in asked.held)
+        wide = mode == "disaggregated" and asked.most_gpus >= WIDE_FROM and asked.chip.family in NODES_WIDE
+        too_small = mode == "aggregated" and any(x.gpus > NODE_WIDTHS[-1] for x in layouts)
+        if held or wide or too_small:  # a node that cannot hold the model says nothing of one that can
+            return layouts
+        timeless = asked.parameters.residual is not None and not asked.parameters.residual.dated
+        date = LATEST if timeless else asked.date
+        known = run_publicly(asked.chip, asked.arch, engine, asked.weight, mode, role, date)
+        return tuple(x for x in layouts if x in known) or layouts if known else layouts
+
+    @cached_property
+    def matched(self) -> bool:
+        """Whether pools are matched in rate, at each number of running sequences; else their sizes are enumerated."""
+        return not any(name in self.query.held for name in POOL_VALUES)
+
+    @cached_property
+    def targets(self) -> FloatArray:
+        """Medians of the time to first token that matched pools are sized for [ms]."""
+        latest = self.query.limits.latest_ttft_ms
+        return np.array(SPARE) * latest if math.isfinite(latest) else np.array([math.inf])
 
     def sizes(self, mode: str, layouts: tuple[Layout, ...]) -> tuple[int, int, int, int]:
-        """Grid of a mode: layouts, draft depths, prefill layouts, loads."""
-        splits = 1 if mode == "aggregated" else PREFILL_CHOICES
+        """Grid of a mode: layouts, draft depths, prefill layouts and sizes of pools, loads."""
+        splits = 1 if mode == "aggregated" else FEEDERS * (len(self.targets) if self.matched else COMBINATIONS)
         return len(layouts), len(self.drafts), splits, len(self.loads)
 
     @cached_property
     def _bench(self) -> _Bench:
         """Engine arrays of the platform and model."""
         asked = self.query
-        settings = tuple((asked.engine_of(mode), asked.kv_of(mode)) for mode in MODES)
-        return _bench(asked.chip, asked.arch, asked.weight, settings[0], settings[1], asked.parameters.names)
+        first, second = ((asked.engine_of(mode), asked.kv_of(mode)) for mode in MODES)
+        return _bench(asked.chip, asked.arch, asked.weight, first, second, asked.parameters.names, asked.most_gpus)
 
     def placed(self, mode: str, layouts: tuple[Layout, ...], axes: int = 0) -> tuple[Engine, PassTerms]:
         """Engine arrays of layouts with ``axes`` more axes behind theirs, and what each of their passes costs."""
@@ -129,8 +187,11 @@ def _bench(
     aggregated: tuple[str, str],
     pools: tuple[str, str],
     names: tuple[str, ...],
+    most_gpus: int,
 ) -> _Bench:
-    layouts = (engine_layouts(chip, arch), decode_layouts(chip, arch), prefill_layouts(chip, arch))
+    bits = PRECISION_BITS[weight]
+    pools_of = [of(chip, arch, bits, most_gpus) for of in (decode_layouts, prefill_layouts)]
+    layouts = (engine_layouts(chip, arch, bits), *pools_of)
     return _Bench(
         chip,
         arch,

@@ -159,7 +159,8 @@ def _fill(
         money = {n: points[n][some][:, None] if n in points else getattr(assume, n) for n in MONEY}
         level = level_price_factor(money["wacc"], money["price_decline_per_year"], money["horizon_years"])
         ends: Any = SimpleNamespace(
-            **{n: money[n] for n in ("electricity_usd_per_kwh", "utilisation", "cost_factor")}, pue=assume.pue
+            **{n: money[n] for n in ("electricity_usd_per_kwh", "utilisation", "cost_factor", "wacc", "horizon_years")},
+            pue=assume.pue,
         )
         cost = np.broadcast_to(platform_costs([platform] * len(load), ends, drawn)[0], (len(some), len(load)))
         step = money_step(

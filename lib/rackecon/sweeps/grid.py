@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["MONEY", "PHYSICS", "SETTINGS", "Grid", "grid_digest", "grid_from_text", "points_of", "read_grid", "size_of"]
@@ -111,14 +112,7 @@ def read_grid(path: Path) -> str:
     InputError
         Missing, too large, not UTF-8, not YAML, unknown parameter, value out of range: one line.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size > LARGEST_BYTES:
-        raise InputError(f"{path.name}: {path.stat().st_size:,} bytes is more than a grid may have ({LARGEST_BYTES:,})")
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name}: not UTF-8 text (byte {error.start})") from None
+    text = read_text(path, largest=LARGEST_BYTES)
     try:
         grid_from_text(text)
     except InputError as error:
@@ -129,12 +123,7 @@ def read_grid(path: Path) -> str:
 @of_arguments(4)
 def grid_from_text(text: str) -> Grid:
     """A checked grid from its YAML text."""
-    import yaml
-
-    try:
-        raw = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"not YAML: {error}") from None
+    raw = yaml_of("", text)
     if not isinstance(raw, dict):
         raise InputError("a grid holds fixed:, grid:, list:, sobol:")
     try:

@@ -19,6 +19,7 @@ from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import Platform, cards_for, platforms_for
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard
+from rackecon.serving.query import case_options
 from rackecon.uncertainty.distributions import Distribution, distributions, recentred
 from rackecon.uncertainty.sampling import Design, design
 from rackecon.uncertainty.shortlist import KEPT, exact_rows, scouts, shortlist, work_at
@@ -97,11 +98,17 @@ class Portfolio:
     def _key(self, cell: Cell, scores: FloatArray) -> tuple[Any, ...]:
         return (cell.accelerator, cell.model, cell.scenario, *scores.tolist())
 
+    def searched_with(self, cell: Cell) -> dict[str, Any]:
+        """Options of a cell's searches: pools are sized for its limits."""
+        limits = ("ttft_limit_ms", "tpot_limit_ms", "latency_statistic")
+        asked = case_options(self.cases[cell.scenario])
+        return {name: asked[name] for name in limits} | dict(self.options)
+
     def _searched(self, cell: Cell, scores: FloatArray, only: NDArray[np.intp] | None) -> Rows:
         if only is not None and not len(only):
             return {}
         work = work_at(self.cases[cell.scenario], cell.model, self.inputs, scores[None, :])
-        return exact_rows(cell.accelerator, cell.model, work, 0, self.options, only)
+        return exact_rows(cell.accelerator, cell.model, work, 0, self.searched_with(cell), only)
 
 
 def portfolio(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.appraisal.money import Platform
+from rackecon.appraisal.money import Platform, published_terms
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
 from rackecon.economics.power_table import draw_curve
@@ -225,6 +225,7 @@ class Terms:
             free_share=base.free_share,
             price_factor=base.price_factor * level * price,
         ).revenue_usd_per_gpu_hour
+        self.built = published_terms() if p.cost.basis == "ownership" else (base.wacc, base.horizon_years)
         self.base_cost = p.cost.usd_per_gpu_hour * (1.0 if p.investment_usd_per_gpu == 0 else base.cost_factor)
         if p.investment_usd_per_gpu == 0:
             self.base_cost = p.running_usd_per_gpu_hour
@@ -232,8 +233,8 @@ class Terms:
             self.base_cost,
             p.investment_usd_per_gpu,
             residual_usd_per_gpu=p.residual_usd_per_gpu,
-            base_rate_per_year=base.wacc,
-            base_life_years=base.horizon_years,
+            base_rate_per_year=self.built[0],
+            base_life_years=self.built[1],
             capex_factor=x["capex"],
             rate_per_year=x["wacc"],
             life_years=x["life_years"],
@@ -345,10 +346,8 @@ class Terms:
         """What of the base cost is neither capital charge nor running cost (0 on the published basis)."""
         from rackecon.economics.restated import capital_charge_usd_per_gpu_hour
 
-        p, base = self.cell.platform, self.made.assume
-        charge = capital_charge_usd_per_gpu_hour(
-            p.investment_usd_per_gpu, p.residual_usd_per_gpu, base.wacc, base.horizon_years
-        )
+        p = self.cell.platform
+        charge = capital_charge_usd_per_gpu_hour(p.investment_usd_per_gpu, p.residual_usd_per_gpu, *self.built)
         return float(self.base_cost - charge - p.running_usd_per_gpu_hour)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon.economics.checks import FloatArray
+from rackecon.economics.measures import EVERY_MEASURE, measure_of
 from rackecon.economics.money_step import per_year
 from rackecon.errors import unknown_name
 from rackecon.uncertainty.distributions import Z90, Distribution, distributions, recentred, two_piece
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DECIDED_SHARE",
-    "METRICS",
     "DrawFactors",
     "DrawScores",
     "RankingDraws",
@@ -38,13 +38,6 @@ __all__ = [
     "win_counts",
 ]
 
-METRICS = {
-    "profit_usd_per_rack_year": "gpus_per_rack",
-    "profit_usd_per_mw_year": "gpus_per_mw",
-    "profit_usd_per_position_year": "gpus_per_position",
-    "profit_usd_per_invested_usd_year": "gpus_per_invested_usd",
-    "profit_usd_per_gpu_year": "",
-}
 DECIDED_SHARE = 0.8
 """Share of draws that a lead must survive; under it the order is too close to call."""
 DRAWS = 1024
@@ -83,7 +76,7 @@ def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> Fl
     frame : pandas.DataFrame
         Rows of :func:`rackecon.appraisal.evaluate.evaluate` of one model and scenario.
     metric : str
-        One of :data:`METRICS`.
+        A profit column of :data:`rackecon.economics.measures.EVERY_MEASURE`.
     settings : RankingDraws
 
     Returns
@@ -98,12 +91,14 @@ def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> Fl
     level and sold share multiply revenue for all alike; the price of capital multiplies the part of the cost that is
     not running cost (rent is a contract and stays).
     """
-    if metric not in METRICS:
-        raise unknown_name("metric", metric, METRICS)
+    names = [measure.column for measure in EVERY_MEASURE.values()]
+    if metric not in names:
+        raise unknown_name("metric", metric, names)
+    unit = measure_of(metric).gpus
     factors = draw_factors(frame, settings)
     revenue = _column(frame, "revenue_usd_per_gpu_hour", np.array(np.nan))[:, None] * factors.revenue
     costs = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))[:, None] * factors.cost
-    gpus = _column(frame, METRICS[metric], np.array(np.nan)) if METRICS[metric] else np.ones(len(frame))
+    gpus = _column(frame, unit, np.array(np.nan)) if unit else np.ones(len(frame))
     return per_year(revenue - costs, gpus[:, None])
 
 
@@ -193,7 +188,7 @@ def rank(
     table : pandas.DataFrame
         From :func:`rackecon.appraisal.evaluate.evaluate`.
     metric : str
-        One of :data:`METRICS`.
+        A profit column of :data:`rackecon.economics.measures.EVERY_MEASURE`.
     settings : RankingDraws, optional
 
     Returns

@@ -123,7 +123,7 @@ def exact_rows(
     return candidates(accelerator, model, isl, osl, prefix_cache_hit=hit, parameters=used, only=only, **(options or {}))
 
 
-@by_data(1024, "serving_parameters", "serving_intercepts")
+@by_data(1024, "serving_parameters", "serving_intercepts", "serving_residual", "residual_kernel")
 def _moved(factors: tuple[float, float]) -> ServingParameters:
     shipped = load_parameters()
     items = []

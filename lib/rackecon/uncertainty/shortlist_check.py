@@ -61,7 +61,7 @@ def check_shortlist(made: Portfolio, draws: int = 256, seed: int = SEED, toleran
             continue
         terms = Terms(made, cell, scores)
         for d in range(draws):
-            rows = exact_rows(cell.accelerator, cell.model, terms.work, d, made.options)
+            rows = exact_rows(cell.accelerator, cell.model, terms.work, d, made.searched_with(cell))
             fits = rows["fits"].astype(bool)
             for name in RATES:
                 fits &= np.isfinite(rows[name])

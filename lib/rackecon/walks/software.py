@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon import catalog
+from rackecon.serving.query import default_date, newest_measurement
 from rackecon.words import engine_words, join_words, number, percent, times
 
 if TYPE_CHECKING:
@@ -152,11 +153,11 @@ def run_marks(past: pd.DataFrame) -> pd.DataFrame:
 
 
 def software_dates() -> list[tuple[float, str]]:
-    """Half years of software on record, the last at the report's date, each as a year with a fraction and a date."""
+    """Half years of software on record, the last at the newest measurement, each as a year with a fraction and a date."""
     from datetime import date
 
-    first = date.fromisoformat(str(catalog.table("measured_serving")["date"].min())[:10])
-    end = date.fromisoformat(catalog.base_case().as_of_date)
+    measured = catalog.table("measured_serving")["date"].astype(str).str[:10]
+    first, end = date.fromisoformat(measured.min()), date.fromisoformat(newest_measurement())
     starts = [date(year, month, 1) for year in range(first.year, end.year + 1) for month in (1, 7)]
     dates = [*[day for day in starts if first <= day < end][-3:], end]
     return [(round(day.year + (day.month - 1) / 12.0, 3), day.isoformat()) for day in dates]
@@ -170,8 +171,9 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
 
     rows = []
     for key in accelerators:
+        last = default_date(catalog.accelerator(key))
         for year, date in software_dates():
-            best = search_case(key, model, case, date=date).best()
+            best = search_case(key, model, case, date=min(date, last)).best()
             if best is not None:
                 rows.append(
                     {

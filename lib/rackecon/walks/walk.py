@@ -29,6 +29,7 @@ __all__ = [
     "leader_changes",
     "model_sizes",
     "output_fixed",
+    "request_gpu_seconds",
     "total_fixed",
 ]
 
@@ -238,6 +239,36 @@ def model_sizes(accelerators: Sequence[str], models: Sequence[str], base: Scenar
         total_params_bn=[known[m].total_params / 1e9 for m in out["model"]],
         active_params_bn=[known[m].active_params / 1e9 for m in out["model"]],
     )
+
+
+def request_gpu_seconds(
+    isl_tokens: Any, osl_tokens: Any, total_tok_s_per_gpu: Any, prefill_gpu_share: Any
+) -> tuple[Any, Any]:
+    """GPU-seconds that a request takes [s], on prefill and on decode.
+
+    Parameters
+    ----------
+    isl_tokens, osl_tokens : float or array
+        Input and output tokens of a request, cached input counted [tokens].
+    total_tok_s_per_gpu : float or array
+        Input and output tokens per second over all GPUs [tok/s/GPU].
+    prefill_gpu_share : float or array
+        Share of GPU time spent on prefill [-].
+
+    Notes
+    -----
+    .. math:: t = \\frac{I + O}{X} = (1 - h) I t_{prefill} + \\frac{O}{a} \\frac{t_{step}}{B}
+
+    Own derivation: what a GPU serves in a second, turned over and divided by where its time goes.
+
+    Examples
+    --------
+    >>> [round(float(part), 3) for part in request_gpu_seconds(8192, 1024, 9216.0, 0.25)]
+    [0.25, 0.75]
+    """
+    whole = (np.asarray(isl_tokens, dtype=float) + osl_tokens) / np.asarray(total_tok_s_per_gpu, dtype=float)
+    share = np.asarray(prefill_gpu_share, dtype=float)
+    return whole * share, whole * (1.0 - share)
 
 
 def leader_changes(frame: pd.DataFrame, x: str, metric: str) -> list[tuple[float, str]]:

@@ -14,6 +14,11 @@
     function sum(x) { return Math.abs(1 - x) < 1e-12 ? m : x * (1 - Math.pow(x, m)) / (1 - x); }
     return sum(v * q) / Math.sqrt(q) / sum(v);
   }
+  /* Years of a level amount that a horizon is worth today (present_value_factors). */
+  function levelYears(rate, years) {
+    var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS);
+    return (Math.abs(1 - v) < 1e-12 ? m : v * (1 - Math.pow(v, m)) / (1 - v)) / MONTHS;
+  }
   /* The most productive point that is at least as fast as asked; -1 beyond the fastest. Speeds rise along a front. */
   function pointAt(front, speed) {
     for (var i = 0; i < front.s.length; i++) if (front.s[i] >= speed * (1 - 1e-9)) return i;
@@ -37,12 +42,13 @@
     var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
     return {
       sold: SECONDS / PER_M * price * st.util * (1 - st.licence), level: levelPriceFactor(data.wacc, st.decline, st.years),
+      charge: levelYears(data.built[0], data.built[1]) / levelYears(data.wacc, st.years),
       power: st.elec * st.pue - data.base.elec * data.base.pue
     };
   }
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
-    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost + change, 0);
+    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * m.charge) + change, 0);
     return {
       rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: p.capital * st.cost,
       running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost

@@ -1,0 +1,87 @@
+"""Text that a user hands in: its kind, size and first bytes are looked at before the rest is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from rackecon.errors import InputError
+
+__all__ = ["read_text", "yaml_of"]
+
+LARGEST_BYTES: Final = 16 * 2**20
+FIRST_BYTES: Final = 4096
+
+
+def read_text(path: Path, *, largest: int = LARGEST_BYTES) -> str:
+    """Text of an ordinary UTF-8 file.
+
+    Parameters
+    ----------
+    path : Path
+    largest : int
+        Size from which on it is not read [bytes].
+
+    Raises
+    ------
+    InputError
+        Missing, a folder or device, not to be read, too large, not UTF-8, empty: one line.
+
+    Examples
+    --------
+    >>> read_text(Path("/dev/null"))
+    Traceback (most recent call last):
+    rackecon.errors.InputError: null: not an ordinary file
+    """
+    try:
+        if not path.is_file():
+            raise InputError(f"{path.name}: " + ("not an ordinary file" if path.exists() else "no such file"))
+        if path.stat().st_size > largest:
+            raise InputError(f"{path.name}: {path.stat().st_size:,} bytes is more than is read ({largest:,})")
+        with open(path, "rb") as handle:
+            first = handle.read(FIRST_BYTES)
+            if b"\0" in first:
+                raise InputError(f"{path.name}: not text (a zero byte at its beginning)")
+            text = (first + handle.read(largest)).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name}: not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise InputError(f"{path.name[:60]}: {error.strerror}") from None
+    if not text.strip():
+        raise InputError(f"{path.name}: empty")
+    return text
+
+
+def yaml_of(name: str, text: str) -> Any:
+    """What YAML text says; aliases are refused, which a few lines of can stand for a page of terabytes.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, for a fault; none for text.
+    text : str
+
+    Raises
+    ------
+    InputError
+        Not YAML.
+
+    Examples
+    --------
+    >>> yaml_of("run.yaml", "isl_tokens: 8192")
+    {'isl_tokens': 8192}
+    """
+    import yaml
+
+    class Plain(yaml.SafeLoader):
+        """Safe values, none of them by reference."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("an alias (*name) is not taken")
+            return super().compose_node(parent, index)
+
+    try:
+        return yaml.load(text, Loader=Plain)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{name + ': ' if name else ''}not YAML: {error}") from None

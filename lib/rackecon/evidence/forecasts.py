@@ -1,0 +1,167 @@
+"""Dated predictions for what nobody has measured, kept unchanged, and their score once somebody has.
+
+data/forecasts/ holds one file a date: rates of the searched front at a speed, with 90 % intervals and the digests of the
+code and the data that made them. A file is never edited; a later edition is a new one.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rackecon import catalog
+from rackecon.catalog.paths import PACKAGE, data_dir
+from rackecon.errors import InputError
+from rackecon.evidence.intervals import evidence_class, interval_factors
+from rackecon.serving.frontier import search
+from rackecon.serving.query import default_date, years_beyond
+
+__all__ = ["SPEEDS", "code_digest", "data_digest", "forecasts", "ledger", "score", "write_forecasts"]
+
+SPEEDS = (30.0, 60.0, 100.0)
+"""Speeds at which rates are forecast [tok/s/user]."""
+KEY = ("accelerator", "model", "weight_precision", "isl", "osl")
+COLUMNS = (
+    "made", *KEY, "tok_s_per_user", "mode", "layout", "total_tok_s_per_gpu", "total_tok_s_per_gpu_low",
+    "total_tok_s_per_gpu_high", "evidence", "software_date", "code_digest", "data_digest",
+)  # fmt: skip
+NEAR = 0.05
+"""Share of the speed within which a measured point answers a forecast."""
+LENGTH_SHARE = 0.9
+"""Mean over nominal length of the public benchmark's draws."""
+
+
+def code_digest() -> str:
+    """First 12 hexadecimal digits of the SHA-256 of the library's source."""
+    return _digest(sorted(PACKAGE.rglob("*.py")), PACKAGE)
+
+
+def data_digest() -> str:
+    """First 12 hexadecimal digits of the SHA-256 of the shipped tables."""
+    return _digest(sorted(data_dir().glob("*.csv")), data_dir())
+
+
+def _digest(files: Iterable[Path], root: Path) -> str:
+    found = hashlib.sha256()
+    for path in files:
+        found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def forecasts(pairs: Iterable[tuple[str, str]], made: str, isl: int = 8192, osl: int = 1024) -> list[dict[str, Any]]:
+    """Rates of the searched front of each platform and model at :data:`SPEEDS`; speeds out of reach are left out."""
+    out = []
+    code, data = code_digest(), data_digest()
+    for chip, arch in pairs:
+        record = catalog.accelerator(chip)
+        date = default_date(record)
+        front = search(chip, arch, LENGTH_SHARE * isl, LENGTH_SHARE * osl, date=date)
+        for speed in SPEEDS:
+            rate = front.rate_at(speed)
+            if not np.isfinite(rate):
+                continue
+            i = int(np.searchsorted(front.rows["tok_s_per_user"], speed))
+            mode = str(front.rows["mode"][i])
+            low, high = interval_factors(chip, arch, mode, "total_tok_s_per_gpu", years_beyond(record, made))
+            ends = [f"{rate * x:.5g}" for x in (1.0, low, high)]
+            precision, layout = str(front.rows["weight_precision"][i]), str(front.rows["layout"][i])
+            values = [made, chip, arch, precision, isl, osl, speed, mode, layout, *ends]
+            values += [evidence_class(chip, arch, mode), date, code, data]
+            out.append(dict(zip(COLUMNS, values, strict=True)))
+    return out
+
+
+def write_forecasts(rows: list[dict[str, Any]], folder: Path, made: str) -> Path:
+    """Write a new file of forecasts; one that exists is never touched."""
+    target = folder / f"{made}.csv"
+    if target.exists():
+        raise InputError(f"{target.name}: forecasts of that date exist and are never edited")
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_suffix(".csv.new")
+    with open(fresh, "w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, list(COLUMNS), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(fresh, target)
+    return target
+
+
+def ledger() -> list[dict[str, str]]:
+    """All forecasts on record, oldest file first."""
+    out: list[dict[str, str]] = []
+    for path in sorted((data_dir() / "forecasts").glob("*.csv")):
+        with open(path, encoding="utf-8", newline="") as handle:
+            out += list(csv.DictReader(handle))
+    return out
+
+
+def score(
+    measured: Iterable[Mapping[str, str]], made: Iterable[Mapping[str, str]] | None = None
+) -> list[dict[str, Any]]:
+    """Forecasts beside what was measured after they were made.
+
+    Parameters
+    ----------
+    measured : iterable of mapping
+        Rows as of data/measured_serving.csv: the columns of ``KEY``, ``date``, ``tok_s_per_user`` and
+        ``total_tok_s_per_gpu``.
+    made : iterable of mapping, optional
+        Forecasts; all on record by default.
+
+    Returns
+    -------
+    list of dict
+        One for each forecast with a measured point within 5 % of its speed; the highest rate counts. ``log_ratio`` is
+        measured over forecast, ``inside`` whether it lies in the interval, ``weighted_score`` the weighted interval score
+        of the log, :math:`(0.5 |y - m| + 0.05 IS) / 1.5`.
+
+    Examples
+    --------
+    >>> row = dict(accelerator="a", model="m", weight_precision="fp8", isl="1", osl="1", tok_s_per_user="30")
+    >>> made = row | dict(made="2026-11-28", total_tok_s_per_gpu="100", total_tok_s_per_gpu_low="50",
+    ...     total_tok_s_per_gpu_high="200")
+    >>> found = score([row | dict(total_tok_s_per_gpu="200", date="2027-01-01", tok_s_per_user="30.5")], [made])
+    >>> found[0]["inside"], round(found[0]["log_ratio"], 3), round(found[0]["weighted_score"], 3)
+    (True, 0.693, 0.277)
+    """
+    rows = list(measured)
+    out = []
+    for one in ledger() if made is None else made:
+        speed = float(one["tok_s_per_user"])
+        rates = [float(row["total_tok_s_per_gpu"]) for row in rows if _answers(row, one, speed)]
+        if not rates:
+            continue
+        middle, low, high = (np.log(float(one[f"total_tok_s_per_gpu{end}"])) for end in ("", "_low", "_high"))
+        y = float(np.log(max(rates)))
+        interval = (high - low) + 20.0 * max(low - y, 0.0) + 20.0 * max(y - high, 0.0)
+        out.append(
+            {
+                **{name: one[name] for name in ("made", *KEY, "tok_s_per_user", "total_tok_s_per_gpu")},
+                "measured": max(rates),
+                "log_ratio": float(y - middle),
+                "inside": bool(low <= y <= high),
+                "weighted_score": float((0.5 * abs(y - middle) + 0.05 * interval) / 1.5),
+            }
+        )
+    return out
+
+
+def _answers(row: Mapping[str, str], one: Mapping[str, str], speed: float) -> bool:
+    """Whether a measured row has a forecast's conditions, near its speed, and a later date."""
+    if not row.get("tok_s_per_user") or not row.get("total_tok_s_per_gpu") or row.get("date", "") <= one["made"]:
+        return False
+    same = all(_plain(row.get(name, "")) == _plain(one[name]) for name in KEY)
+    return same and abs(float(row["tok_s_per_user"]) / speed - 1.0) <= NEAR
+
+
+def _plain(cell: str) -> str:
+    try:
+        return f"{float(cell):g}"
+    except ValueError:
+        return cell.strip()

@@ -1,0 +1,165 @@
+"""The searched front against the measured one at equal speed: the error that every figure of money rests on.
+
+A public sweep is one curve (``split_group``: platform, model, lengths, precision, engine, mode, speculation) in one
+quarter. Its upper envelope is held against the front that the search finds for the same engine, precision, mode and
+date, by parameters fitted without that curve. Writes data/validation_fronts.csv.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rackecon.evidence.measured import Evidence, load_evidence
+from rackecon.evidence.validation import HeldOut
+from rackecon.serving.front import Frontier, pareto_rows
+from rackecon.serving.frontier import find
+from rackecon.serving.query import Query
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["BANDS", "front_excess", "front_points", "front_scores"]
+
+BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
+"""Ends of the speed bands [tok/s/user]."""
+FEWEST_SWEEPS = 3
+"""Sweeps from which a platform has a figure of its own."""
+SWEEP = ("accelerator", "model", "mode", "engine", "weight_precision", "isl", "osl", "speculative")
+
+
+def front_points(held: HeldOut, evidence: Evidence | None = None) -> pd.DataFrame:
+    """Each measured front point and the searched rate at its speed, by a fit that had not seen its curve.
+
+    Parameters
+    ----------
+    held : HeldOut
+        Fits with whole curves held out.
+    evidence : Evidence, optional
+        Measured rows; all by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``measured`` and ``searched`` total tok/s per GPU at ``tok_s_per_user``; ``searched`` is NaN beyond the searched
+        front's fastest point (``fastest``, tok/s/user). ``log_ratio`` is measured over searched [log].
+    """
+    import pandas as pd
+
+    known = evidence or load_evidence()
+    frame = known.frame.assign(home=held.homes, window=pd.PeriodIndex(pd.to_datetime(known.frame["date"]), freq="Q"))
+    frame = frame[~known.throughput_only & ~known.broken & np.isfinite(known.tok_s_per_user)]
+    rows: list[dict[str, Any]] = []
+    for (group, window), part in frame.groupby(["split_group", "window"]):
+        speed, rate = (part[name].to_numpy(dtype=float) for name in ("tok_s_per_user", "total_tok_s_per_gpu"))
+        front = _searched(part, held)
+        for i in pareto_rows(speed, rate, np.ones(len(part), dtype=bool)):
+            searched = front.rate_at(float(speed[i]))
+            rows.append(
+                {
+                    "point_id": part["point_id"].iloc[i],
+                    "split_group": group,
+                    "window": str(window),
+                    **{name: part[name].iloc[i] for name in SWEEP},
+                    "tok_s_per_user": speed[i],
+                    "measured": rate[i],
+                    "searched": searched,
+                    "fastest": float(front.rows["tok_s_per_user"][-1]) if len(front) else np.nan,
+                    "log_ratio": np.log(rate[i] / searched) if np.isfinite(searched) else np.nan,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def front_excess(points: pd.DataFrame) -> float:
+    """What searched fronts still exceed measured ones by: the median over sweeps of each sweep's median [log].
+
+    The best of many predictions lies above the best of few runs; rates of a search are not lowered by it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> front_excess(pd.DataFrame({"split_group": ["a", "a", "b"], "window": "q", "log_ratio": [-0.2, -0.1, 0.05]}))
+    0.05
+    """
+    each = points.groupby(["split_group", "window"])["log_ratio"].median().dropna()
+    return round(-float(each.median()), 4)
+
+
+def _searched(sweep: pd.DataFrame, held: HeldOut) -> Frontier:
+    """The front of a sweep's conditions at its last date, of deployments up to its largest."""
+    row, gpus = sweep.iloc[0], sweep["gpus"].max()
+    share = 0.9 if "uniform" in str(row["length_draw"]) else 1.0
+    method = str(row["speculative"]) if str(row["speculative"]) in ("mtp", "eagle3") else "none"
+    return find(
+        Query.of(
+            row["accelerator"],
+            row["model"],
+            share * float(row["isl"]),
+            share * float(row["osl"]),
+            weight_precision=row["weight_precision"],
+            engine=row["engine"],
+            mode=row["mode"],
+            speculative=method,
+            date=str(sweep["date"].max()),
+            max_gpus=int(gpus) if np.isfinite(gpus) else None,
+            parameters=held.parameters[int(row["home"])],
+        )
+    )
+
+
+def front_scores(points: pd.DataFrame) -> pd.DataFrame:
+    """Median error and bias of searched fronts, over all, by platform, mode and speed band.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        Of :func:`front_points`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``slice``, ``points``, ``sweeps``, ``unreached`` (measured points faster than the searched front), ``median_pct``
+        (of searched over measured less one) and ``bias_log`` (median of measured over searched; negative is too high).
+    """
+    import pandas as pd
+
+    speed = points["tok_s_per_user"].to_numpy(dtype=float)
+    band = np.array(band_names())[np.digitize(speed, BANDS[1:-1])]
+    mode = points["mode"].to_numpy(dtype=str)
+    chip = points["accelerator"].to_numpy(dtype=str)
+    slices = {"all": np.ones(len(points), dtype=bool)}
+    for kind, values in (("mode", mode), ("band", band), ("accelerator", chip)):
+        slices |= {f"{kind} {name}": values == name for name in sorted(set(values), key=_rank)}
+    for m in sorted(set(mode)):
+        slices |= {f"{m} {name}": (mode == m) & (band == name) for name in band_names()}
+        slices |= {f"{m} {name}": (mode == m) & (chip == name) for name in sorted(set(chip))}
+    rows = []
+    for name, chosen in slices.items():
+        part = points[chosen]
+        found = part["log_ratio"].to_numpy(dtype=float)
+        known = found[np.isfinite(found)]
+        if len(known):
+            error = float(np.median(100.0 * np.abs(np.expm1(-known))))
+            rows.append((name, len(known), part["split_group"].nunique(), len(found) - len(known), error,
+                         float(np.median(known))))  # fmt: skip
+    return pd.DataFrame(rows, columns=["slice", "points", "sweeps", "unreached", "median_pct", "bias_log"])
+
+
+def band_names() -> list[str]:
+    """Names of the speed bands.
+
+    Examples
+    --------
+    >>> band_names()[0], band_names()[-1]
+    ('to 20 tok/s/user', 'beyond 140 tok/s/user')
+    """
+    ends = [f"{low:g} to {high:g} tok/s/user" for low, high in pairwise(BANDS[1:-1])]
+    return [f"to {BANDS[1]:g} tok/s/user", *ends, f"beyond {BANDS[-2]:g} tok/s/user"]
+
+
+def _rank(name: str) -> tuple[int, str]:
+    known = band_names()
+    return (known.index(name) if name in known else -1, name)

@@ -1,0 +1,132 @@
+"""The page on context length: the walk over input lengths with and without a prefix cache, and what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rackecon import catalog
+from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.walks import findings
+from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
+from rackecon.walks.walk import RETUNED, context_length, doubling_steps, fall_factor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+__all__ = ["ContextResult", "context_found", "context_result", "figures"]
+
+X: Final = "walked_tokens"
+SHORTEST: Final = 1024
+UNITS: Final = {
+    "low": "tokens",
+    "high": "tokens",
+    "end": "tokens",
+    "hit": "-",
+    "fall": "-",
+    "end_profit": "USD/MW-year",
+}
+COLUMNS: Final = {"total_tok_s_per_gpu": "tok/s/GPU", METRIC: "USD/MW-year", "cost_usd_per_mtok_output": "USD/Mtok"}
+
+
+@dataclass(frozen=True)
+class ContextResult:
+    """What the page computes: the walk, and the figures and names that its sentences quote.
+
+    ``first`` and ``last`` are the platforms ahead at the shortest and at the longest input that is served; more than
+    one where the model cannot tell them apart.
+    """
+
+    walk: pd.DataFrame
+    fresh: pd.DataFrame
+    cached: pd.DataFrame
+    model_name: str
+    served: bool
+    low: int
+    high: int
+    end: int
+    hit: float
+    first: tuple[str, ...]
+    last: tuple[str, ...]
+    cached_first: tuple[str, ...]
+    cached_last: tuple[str, ...]
+    fall: float
+    end_profit: float
+    helped: str
+    hurt: tuple[str, ...]
+    loss: HeldLoss
+    losing: tuple[tuple[str, float], ...]
+    out: tuple[tuple[str, float, str], ...]
+    far: FarEnd | None
+    error: float
+    money_basis: Basis
+    pair: tuple[str, ...]
+
+
+def context_result(
+    accelerators: Sequence[str], model: str, scenario: str, isl_tokens: int, prefix_cache_hit: float, **overrides: Any
+) -> ContextResult:
+    """Input walked from 1,024 tokens by doubling, without a cache and with one, at the scenario's output and limits."""
+    lengths = doubling_steps(min(SHORTEST, isl_tokens), isl_tokens)
+    hits = dict.fromkeys((0.0, float(prefix_cache_hit)))
+    walk = context_length(accelerators, model, catalog.scenario(scenario), lengths, hits, **overrides)
+    return context_found(walk, float(prefix_cache_hit), catalog.model(model).name)
+
+
+def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextResult:
+    """What a walk finds."""
+    free, error = walk[walk["line"] == RETUNED], findings.rate_error()
+    fresh, cached = free[free["hit"] == 0.0], free[free["hit"] == hit]
+    low, high = int(fresh[X].min()), int(fresh[X].max())
+    known = fresh.dropna(subset=[METRIC])
+    served = len(known) > 0
+    start, end = (int(known[X].min()), int(known[X].max())) if served else (low, high)
+    last = findings.leaders_at(fresh, X, end, error)
+    at_end = fresh[(fresh[X] == end) & (fresh["platform"] == (last or ("",))[0])][METRIC]
+    falls = fall_factor(fresh, X, "output_tok_s_per_gpu")
+    gain = (
+        (cached.set_index(["platform", X])[METRIC] - fresh.set_index(["platform", X])[METRIC])
+        .dropna()
+        .loc[lambda s: s.index.get_level_values(1) == high]
+    )
+    gain.index = gain.index.get_level_values(0)
+    loss = findings.held_loss(walk[walk["hit"] == 0.0], X)
+    return ContextResult(
+        walk=walk,
+        fresh=fresh,
+        cached=cached,
+        model_name=model_name,
+        served=served,
+        low=low,
+        high=high,
+        end=end,
+        hit=hit,
+        first=findings.leaders_at(fresh, X, start, error),
+        last=last,
+        cached_first=findings.leaders_at(cached, X, low, error),
+        cached_last=findings.leaders_at(cached, X, high, error),
+        fall=float(falls.get(last[0], 1.0)) if last else float("nan"),
+        end_profit=float(at_end.iloc[0]) if len(at_end) else float("nan"),
+        helped=str(gain.idxmax()) if len(gain) and gain.max() > 0 else "",
+        hurt=tuple(str(name) for name in gain[gain < 0].index),
+        loss=loss,
+        losing=findings.losing_from(fresh, X),
+        out=findings.unserved_from(fresh, X),
+        far=findings.far_end(known, X, error) if served else None,
+        error=error,
+        money_basis=findings.basis(fresh),
+        pair=findings.pair_drawn(fresh, X, loss.platform),
+    )
+
+
+def figures(result: ContextResult) -> list[Figure]:
+    """The page's results by key."""
+    blocks = {"fresh": result.fresh} | ({"cached": result.cached} if result.hit > 0 else {})
+    return [
+        *field_figures(result, UNITS),
+        Figure("first", " / ".join(result.first), "text"),
+        Figure("last", " / ".join(result.last), "text"),
+        *(one for name, rows in blocks.items() for one in column_figures(rows, ["accelerator", X], COLUMNS, name)),
+    ]

@@ -1,0 +1,149 @@
+"""The page on input against output: both walks over the ratio, and what they find."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rackecon import catalog
+from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.walks import findings
+from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
+from rackecon.walks.walk import RETUNED, output_fixed, total_fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+__all__ = ["RatioResult", "figures", "ratio_found", "ratio_result", "split_rows"]
+
+X: Final = "input_per_output"
+SHARES: Final = (0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 0.95, 0.98)
+RATIOS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+SHOWN: Final = (0.1, 0.5, 0.9, 0.98)
+UNITS: Final = {
+    "total_tokens": "tokens",
+    "low": "input/output",
+    "high": "input/output",
+    "rate_change": "-",
+    "revenue_change": "-",
+    "output_change": "-",
+    "share_low": "-",
+    "share_high": "-",
+}
+COLUMNS: Final = {"total_tok_s_per_gpu": "tok/s/GPU", METRIC: "USD/MW-year"}
+
+
+@dataclass(frozen=True)
+class RatioResult:
+    """What the page computes: both walks, and the figures and names that its sentences quote."""
+
+    total: pd.DataFrame
+    free: pd.DataFrame
+    output: pd.DataFrame
+    model_name: str
+    total_tokens: int
+    served: bool
+    low: float
+    high: float
+    first: tuple[str, ...]
+    last: tuple[str, ...]
+    rate_platform: str
+    rate_change: float
+    revenue_change: float
+    output_low: float
+    output_high: float
+    output_first: tuple[str, ...]
+    output_last: tuple[str, ...]
+    output_change: float
+    share_low: float
+    share_high: float
+    loss: HeldLoss
+    losing: tuple[tuple[str, float], ...]
+    out: tuple[tuple[str, float, str], ...]
+    far: FarEnd | None
+    error: float
+    money_basis: Basis
+    pair: tuple[str, ...]
+
+
+def ratio_result(
+    accelerators: Sequence[str], model: str, scenario: str, total_tokens: int, **overrides: Any
+) -> RatioResult:
+    """The share of input walked at a fixed total, and the input walked at a fixed output."""
+    case = catalog.scenario(scenario)
+    total = total_fixed(accelerators, model, case, total_tokens, SHARES, **overrides)
+    output = output_fixed(accelerators, model, case, RATIOS, held=False, **overrides)
+    return ratio_found(total, output, total_tokens, catalog.model(model).name)
+
+
+def _changes(known: pd.DataFrame) -> tuple[str, float, float]:
+    """Platform whose rate grows most along a walk, and by what its rate and its revenue are multiplied."""
+    by = known.sort_values(X, kind="stable").groupby("platform", sort=False)
+    rate = by["total_tok_s_per_gpu"].last() / by["total_tok_s_per_gpu"].first()
+    revenue = by["revenue_usd_per_mw_year"].last() / by["revenue_usd_per_mw_year"].first()
+    name = str(rate.idxmax())
+    return name, float(rate[name]), float(revenue[name])
+
+
+def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, model_name: str) -> RatioResult:
+    """What both walks find."""
+    free, fixed, error = total[total["line"] == RETUNED], output[output["line"] == RETUNED], findings.rate_error()
+    known, priced = free.dropna(subset=[METRIC]), fixed.dropna(subset=[METRIC])
+    served = len(known) > 0
+    loss = findings.held_loss(total, X)
+    share = known.groupby(X)["prefill_gpu_share"].mean()
+    best = priced.groupby(X)[METRIC].max()
+    low, high = float(free[X].min()), float(free[X].max())
+    output_low, output_high = (float(best.index[0]), float(best.index[-1])) if len(best) else (math.nan, math.nan)
+    name, rate_change, revenue_change = _changes(known) if served else ("", math.nan, math.nan)
+    return RatioResult(
+        total=total,
+        free=free,
+        output=fixed,
+        model_name=model_name,
+        total_tokens=total_tokens,
+        served=served,
+        low=float(known[X].min()) if served else low,
+        high=float(known[X].max()) if served else high,
+        first=findings.leaders_at(free, X, float(known[X].min()) if served else low, error),
+        last=findings.leaders_at(free, X, float(known[X].max()) if served else high, error),
+        rate_platform=name,
+        rate_change=rate_change,
+        revenue_change=revenue_change,
+        output_low=output_low,
+        output_high=output_high,
+        output_first=findings.leaders_at(fixed, X, output_low, error),
+        output_last=findings.leaders_at(fixed, X, output_high, error),
+        output_change=float(best.iloc[-1] / best.iloc[0] - 1.0) if len(best) > 1 and best.iloc[0] > 0 else math.nan,
+        share_low=float(share.iloc[0]) if served else math.nan,
+        share_high=float(share.iloc[-1]) if served else math.nan,
+        loss=loss,
+        losing=findings.losing_from(free, X),
+        out=findings.unserved_from(free, X),
+        far=findings.far_end(known, X, error) if served else None,
+        error=error,
+        money_basis=findings.basis(free),
+        pair=findings.pair_drawn(free, X, loss.platform),
+    )
+
+
+def split_rows(result: RatioResult) -> pd.DataFrame:
+    """The best split at some ratios, and the balance of its pools by the rates that it reaches."""
+    rows = result.free[result.free["input_share"].isin(SHOWN)].dropna(subset=["total_tok_s_per_gpu"])
+    pools = rows[["prefill_gpus", "decode_gpus"]].fillna(0.0)
+    gpus = [f"{p:g} : {d:g}" if p > 0 else "shared" for p, d in zip(*(pools[name] for name in pools), strict=True)]
+    return rows.assign(gpus=gpus)
+
+
+def figures(result: RatioResult) -> list[Figure]:
+    """The page's results by key."""
+    return [
+        *field_figures(result, UNITS),
+        Figure("first", " / ".join(result.first), "text"),
+        Figure("last", " / ".join(result.last), "text"),
+        *column_figures(result.free, ["accelerator", "input_share"], COLUMNS, "total_fixed"),
+        *column_figures(result.output, ["accelerator", X], COLUMNS, "output_fixed"),
+    ]

@@ -1,0 +1,173 @@
+"""The page on mixture-of-experts models: experts and experts per token walked, real models side by side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rackecon import catalog
+from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.walks import findings
+from rackecon.walks.findings import METRIC, Basis, HeldLoss
+from rackecon.walks.walk import RETUNED, doubling_steps, expert_counts, expert_top_k, model_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+__all__ = ["ExpertsResult", "experts_found", "experts_result", "figures", "side_by_side"]
+
+FEWEST_EXPERTS: Final = 64
+FEWEST_PER_TOKEN: Final = 2
+UNITS: Final = {
+    "low": "experts",
+    "high": "experts",
+    "most_kept": "-",
+    "least_kept": "-",
+    "most_fall": "-",
+    "least_fall": "-",
+}
+
+
+@dataclass(frozen=True)
+class ExpertsResult:
+    """What the page computes: its walks, and the figures and names that its sentences quote."""
+
+    counts: pd.DataFrame
+    top_ks: pd.DataFrame
+    sizes: pd.DataFrame
+    model_name: str
+    served: bool
+    low: int
+    high: int
+    k_low: int
+    k_high: int
+    keeps_most: str
+    most_kept: float
+    most_tb: float
+    most_gpus: int
+    keeps_least: str
+    least_kept: float
+    least_tb: float
+    least_gpus: int
+    falls_most: str
+    most_fall: float
+    falls_least: str
+    least_fall: float
+    lost: tuple[str, ...]
+    winners: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    tied: bool
+    loss: HeldLoss
+    error: float
+    money_basis: Basis
+    pair: tuple[str, ...]
+
+
+def experts_result(
+    accelerators: Sequence[str], model: str, models: Sequence[str], scenario: str, experts: int, top_k: int
+) -> ExpertsResult:
+    """Experts and experts per token walked by doubling, and real models, at a scenario's limits."""
+    case = catalog.scenario(scenario)
+    counts = expert_counts(accelerators, model, case, doubling_steps(min(FEWEST_EXPERTS, experts), experts))
+    top_ks = expert_top_k(accelerators, model, case, doubling_steps(min(FEWEST_PER_TOKEN, top_k), top_k))
+    return experts_found(counts, top_ks, model_sizes(accelerators, models, case), catalog.model(model).name)
+
+
+def _ratios(walk: pd.DataFrame, x: str) -> tuple[pd.DataFrame, pd.Series]:
+    """Served rows of a walk, and last over first throughput of each platform, lowest first."""
+    free = walk[(walk["line"] == RETUNED) & walk["total_tok_s_per_gpu"].notna()].sort_values(x, kind="stable")
+    ends = free.groupby("platform", sort=False)["total_tok_s_per_gpu"]
+    return free, (ends.last() / ends.first()).sort_values(kind="stable")
+
+
+def _room(frame: pd.DataFrame, platform: str) -> tuple[float, int]:
+    """Memory [TB] and GPUs of a platform's scale-up domain."""
+    if not platform:
+        return math.nan, 0
+    chip = catalog.accelerator(str(frame.loc[frame["platform"] == platform, "accelerator"].iloc[0]))
+    return chip.scaleup_domain_gpus * chip.hbm_bytes / 1e12, chip.scaleup_domain_gpus
+
+
+def _winners(sizes: pd.DataFrame, error: float) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """Platforms ahead and the models on which they are, models with the same platforms together."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name in dict.fromkeys(sizes["model_name"]):
+        ahead = findings.leaders_at(sizes, "model_name", name, error)
+        if ahead:
+            found.setdefault(tuple(sorted(ahead)), []).append(str(name))
+    return tuple((ahead, tuple(models)) for ahead, models in found.items())
+
+
+def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame, model_name: str) -> ExpertsResult:
+    """What the walks and the real models find."""
+    error = findings.rate_error()
+    free, kept = _ratios(counts, "experts")
+    _, falls = _ratios(top_ks, "top_k")
+    high = int(counts["experts"].max())
+    most, least = (str(kept.index[-1]), str(kept.index[0])) if len(kept) else ("", "")
+    loss = findings.held_loss(counts, "experts")
+    chips = dict(zip(counts["platform"], counts["accelerator"], strict=True))
+    winners = _winners(sizes, error)
+    (most_tb, most_gpus), (least_tb, least_gpus) = _room(counts, most), _room(counts, least)
+    return ExpertsResult(
+        counts=counts,
+        top_ks=top_ks,
+        sizes=sizes,
+        model_name=model_name,
+        served=len(kept) > 0,
+        low=int(counts["experts"].min()),
+        high=high,
+        k_low=int(top_ks["top_k"].min()),
+        k_high=int(top_ks["top_k"].max()),
+        keeps_most=most,
+        most_kept=min(float(kept.iloc[-1]), 1.0) if most else math.nan,
+        most_tb=most_tb,
+        most_gpus=most_gpus,
+        keeps_least=least,
+        least_kept=min(float(kept.iloc[0]), 1.0) if least else math.nan,
+        least_tb=least_tb,
+        least_gpus=least_gpus,
+        falls_most=str(falls.index[0]) if len(falls) else "",
+        most_fall=float(1.0 / falls.iloc[0]) if len(falls) else math.nan,
+        falls_least=str(falls.index[-1]) if len(falls) else "",
+        least_fall=float(1.0 / falls.iloc[-1]) if len(falls) else math.nan,
+        lost=tuple(sorted(set(counts["platform"]) - set(free.loc[free["experts"] == high, "platform"]))),
+        winners=winners,
+        tied=any(len(ahead) > 1 for ahead, _ in winners),
+        loss=loss,
+        error=error,
+        money_basis=findings.basis(sizes),
+        pair=tuple(dict.fromkeys(chips[name] for name in (most, loss.platform) if name in chips)),
+    )
+
+
+def side_by_side(result: ExpertsResult) -> pd.DataFrame:
+    """Profit per MW-year of each real model on each platform, smallest model first."""
+    sizes = result.sizes
+    order = list(dict.fromkeys(sizes["platform"]))
+    wide = sizes.pivot(index="model_name", columns="platform", values=METRIC)[order].reset_index()
+    facts = sizes.drop_duplicates("model_name").set_index("model_name")
+    for at, (name, column) in enumerate((("total", "total_params_bn"), ("active", "active_params_bn")), start=1):
+        wide.insert(at, name, facts.loc[wide["model_name"], column].to_numpy())
+    return wide.sort_values("total", kind="stable")
+
+
+def figures(result: ExpertsResult) -> list[Figure]:
+    """The page's results by key."""
+    rate = {"total_tok_s_per_gpu": "tok/s/GPU"}
+    walks: list[tuple[str, pd.DataFrame, str]] = [
+        ("experts", result.counts, "experts"),
+        ("top_k", result.top_ks, "top_k"),
+    ]
+    tables: list[Any] = [
+        one
+        for under, rows, x in walks
+        for one in column_figures(rows[rows["line"] == RETUNED], ["accelerator", x], rate, under)
+    ]
+    return [
+        *field_figures(result, UNITS),
+        *tables,
+        *column_figures(result.sizes, ["accelerator", "model"], {METRIC: "USD/MW-year"}, "models"),
+    ]

@@ -1,0 +1,140 @@
+"""The page on latency targets: fronts, speeds promised, first-token limits, and what they find."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rackecon import catalog
+from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.walks import findings
+from rackecon.walks.findings import METRIC, Basis
+from rackecon.walks.latency import first_token, fronts, tiers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from rackecon.catalog import Scenario
+
+__all__ = ["LatencyResult", "figures", "latency_found", "latency_result"]
+
+X: Final = "tok_s_per_user_target"
+SPEEDS: Final = (15, 30, 50, 75, 100, 150)
+FIRST_LIMITS_MS: Final = (300, 600, 1000, 2000, 5000, 15000)
+COST: Final = "cost_usd_per_mtok_output"
+UNITS: Final = {
+    "slow": "tok/s/user",
+    "fast": "tok/s/user",
+    "cost_slow": "USD/Mtok",
+    "cost_fast": "USD/Mtok",
+    "top_speed": "tok/s/user",
+    "least_speed": "tok/s/user",
+    "gain": "USD/MW-year",
+}
+
+
+@dataclass(frozen=True)
+class LatencyResult:
+    """What the page computes: its three walks, and the figures and names that its sentences quote."""
+
+    front: pd.DataFrame
+    tiers: pd.DataFrame
+    firsts: pd.DataFrame
+    model_name: str
+    served: bool
+    slow: float
+    fast: float
+    cost_slow: float
+    cost_fast: float
+    first: tuple[str, ...]
+    last: tuple[str, ...]
+    fastest: str
+    top_speed: float
+    slowest: str
+    least_speed: float
+    target: float
+    has_target: bool
+    most: str
+    gains_most: str
+    gain: float
+    slow_first: tuple[tuple[str, float], ...]
+    never: tuple[str, ...]
+    losing: tuple[tuple[str, float], ...]
+    money_basis: Basis
+
+
+def latency_result(
+    accelerators: Sequence[str], model: str, scenario: str, ttft_limit_ms: float, statistic: str, **overrides: Any
+) -> LatencyResult:
+    """All walks of the page."""
+    case = catalog.scenario(scenario)
+    front = fronts(accelerators, model, case, ttft_limit_ms, statistic)
+    found = tiers(accelerators, model, case, SPEEDS, ttft_limit_ms, statistic, **overrides)
+    firsts = first_token(accelerators, model, case, FIRST_LIMITS_MS, statistic, **overrides)
+    return latency_found(front, found, firsts, case, catalog.model(model).name)
+
+
+def _needs(firsts: pd.DataFrame) -> tuple[tuple[tuple[str, float], ...], tuple[str, ...]]:
+    """First-token limit [s] from which a platform serves, where the tightest is not met; and those that never do."""
+    ordered = firsts.sort_values("ttft_limit_s", kind="stable")
+    served = ordered[ordered["total_tok_s_per_gpu"].notna()].groupby("platform", sort=False)["ttft_limit_s"].first()
+    tightest = float(ordered["ttft_limit_s"].min())
+    late = tuple((str(name), float(at)) for name, at in served.items() if at > tightest)
+    return late, tuple(name for name in dict.fromkeys(ordered["platform"]) if name not in served.index)
+
+
+def latency_found(
+    front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: Scenario, model_name: str
+) -> LatencyResult:
+    """What the walks find."""
+    error = findings.rate_error()
+    known = found.dropna(subset=[METRIC])
+    served = len(known) > 0
+    slow, fast = (float(known[X].min()), float(known[X].max())) if served else (math.nan, math.nan)
+    cheapest = known.groupby(X)[COST].min()
+    reach = front.groupby("platform", sort=False)["tok_s_per_user"].max().sort_values(kind="stable")
+    target = 1e3 / case.tpot_limit_ms if case.tpot_limit_ms else slow
+    kept = front[front["tok_s_per_user"] >= target].sort_values("total_tok_s_per_gpu", kind="stable")
+    ordered = firsts.dropna(subset=[METRIC]).sort_values("ttft_limit_s", kind="stable").groupby("platform", sort=False)
+    spread = ordered[METRIC].last() - ordered[METRIC].first()
+    gains = bool(len(spread)) and float(spread.max()) > 0
+    late, never = _needs(firsts)
+    return LatencyResult(
+        front=front,
+        tiers=found,
+        firsts=firsts,
+        model_name=model_name,
+        served=served,
+        slow=slow,
+        fast=fast,
+        cost_slow=float(cheapest.loc[slow]) if served else math.nan,
+        cost_fast=float(cheapest.loc[fast]) if served else math.nan,
+        first=findings.leaders_at(found, X, slow, error),
+        last=findings.leaders_at(found, X, fast, error),
+        fastest=str(reach.index[-1]) if len(reach) else "",
+        top_speed=float(reach.iloc[-1]) if len(reach) else math.nan,
+        slowest=str(reach.index[0]) if len(reach) else "",
+        least_speed=float(reach.iloc[0]) if len(reach) else math.nan,
+        target=target,
+        has_target=bool(case.tpot_limit_ms),
+        most=str(kept["platform"].iloc[-1]) if len(kept) else "",
+        gains_most=str(spread.idxmax()) if gains else "",
+        gain=float(spread.max()) if gains else 0.0,
+        slow_first=late,
+        never=never,
+        losing=findings.losing_from(found, X),
+        money_basis=findings.basis(found),
+    )
+
+
+def figures(result: LatencyResult) -> list[Figure]:
+    """The page's results by key."""
+    columns = {METRIC: "USD/MW-year", COST: "USD/Mtok"}
+    return [
+        *field_figures(result, UNITS),
+        *column_figures(result.tiers, ["accelerator", X], columns, "speed"),
+        *column_figures(result.firsts, ["accelerator", "ttft_limit_s"], columns, "first_token"),
+    ]

@@ -1,0 +1,139 @@
+"""The page on disaggregated serving: gain by workload, split by speed, and what they find."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rackecon import catalog
+from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.walks.findings import rate_error
+from rackecon.walks.split import MODES, by_speed, gains
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+__all__ = ["SplitResult", "figures", "split_found", "split_result"]
+
+SPEEDS: Final = (10, 20, 30, 50, 75, 100, 150)
+X: Final = "tok_s_per_user_target"
+UNITS: Final = {"both": "pairs", "wins": "pairs", "most_gain": "-", "least_gain": "-", "at_gain": "-"}
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """What the page computes: both tables, and the figures and names that its sentences quote."""
+
+    gains: pd.DataFrame
+    speeds: pd.DataFrame
+    model_name: str
+    case_name: str
+    both: int
+    wins: int
+    error: float
+    most_platform: str
+    most_scenario: str
+    most_gain: float
+    least_platform: str
+    least_scenario: str
+    least_gain: float
+    best_scenario: str
+    best_median: float
+    worst_scenario: str
+    moving: str
+    slow_split: float
+    fast_split: float
+    split_platforms: int
+    falling: int
+    at_platform: str
+    at_speed: float
+    at_gain: float
+    one_way: tuple[tuple[str, str, str], ...]
+    pair: tuple[str, ...]
+
+
+def split_result(accelerators: Sequence[str], model: str, scenarios: Sequence[str], scenario: str) -> SplitResult:
+    """Both modes compared by workload, and by speed for one of them."""
+    found = gains(accelerators, model, scenarios)
+    found["workload"] = [catalog.scenario(name).meaning for name in found["scenario"]]
+    case = catalog.scenario(scenario)
+    return split_found(found, by_speed(accelerators, model, case, SPEEDS), catalog.model(model).name, case.meaning)
+
+
+def _split_by_speed(speeds: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Split at the slowest and the fastest promise by platform, and where it moves most."""
+    apart = speeds[speeds["mode"] == "disaggregated"].sort_values(X, kind="stable")
+    ends = apart.groupby("platform", sort=False)["prefill_per_decode"].agg(["first", "last"])
+    ratio = ends["first"] / ends["last"].clip(lower=1e-6)
+    return ends, str(ratio.idxmax()) if len(ends) else ""
+
+
+def _most_at_speed(speeds: pd.DataFrame) -> tuple[str, float, float]:
+    """Platform and promise where splitting gains most, and the gain."""
+    wide = speeds.pivot_table(index=["platform", X], columns="mode", values="total_tok_s_per_gpu")
+    if not set(MODES) <= set(wide.columns) or wide.dropna().empty:
+        return "", math.nan, math.nan
+    wide = wide.dropna().assign(gain=lambda t: t["disaggregated"] / t["aggregated"]).reset_index()
+    top = wide.iloc[int(wide["gain"].to_numpy().argmax())]
+    return str(top["platform"]), float(top[X]), float(top["gain"])
+
+
+def _pair(known: pd.DataFrame, at: int) -> tuple[str, str, float]:
+    """Platform, workload and gain of a row; empty where there is none."""
+    if known.empty:
+        return "", "", math.nan
+    row = known.iloc[at]
+    return str(row["platform"]), str(row["workload"]), float(row["gain"])
+
+
+def split_found(found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case_name: str) -> SplitResult:
+    """What both comparisons find."""
+    error = rate_error()
+    known = found[found["gain"].notna()].sort_values("gain", kind="stable")
+    least, most = _pair(known, 0), _pair(known, -1)
+    medians = known.groupby("workload", sort=False)["gain"].median().sort_values(ascending=False, kind="stable")
+    ends, moving = _split_by_speed(speeds)
+    at_platform, at_speed, at_gain = _most_at_speed(speeds)
+    chips = dict(zip(speeds["platform"], speeds["accelerator"], strict=True))
+    only = found[found["text"].isin(["only split", "only shared", "not served"])]
+    return SplitResult(
+        gains=found,
+        speeds=speeds,
+        model_name=model_name,
+        case_name=case_name,
+        both=len(known),
+        wins=int((known["gain"] > 1.0 + error).sum()),
+        error=error,
+        most_platform=most[0],
+        most_scenario=most[1],
+        most_gain=most[2],
+        least_platform=least[0],
+        least_scenario=least[1],
+        least_gain=least[2],
+        best_scenario=str(medians.index[0]) if len(medians) else "",
+        best_median=float(medians.iloc[0]) if len(medians) else math.nan,
+        worst_scenario=str(medians.index[-1]) if len(medians) else "",
+        moving=moving,
+        slow_split=float(ends["first"][moving]) if moving else math.nan,
+        fast_split=float(ends["last"][moving]) if moving else math.nan,
+        split_platforms=len(ends),
+        falling=int((ends["last"] < ends["first"]).sum()),
+        at_platform=at_platform,
+        at_speed=at_speed,
+        at_gain=at_gain,
+        one_way=tuple(zip(only["platform"], only["workload"], only["text"], strict=True)),
+        pair=tuple(chips[name] for name in sorted(chips, key=lambda name: name != at_platform)[:2]),
+    )
+
+
+def figures(result: SplitResult) -> list[Figure]:
+    """The page's results by key."""
+    rate = {"total_tok_s_per_gpu": "tok/s/GPU"}
+    return [
+        *field_figures(result, UNITS),
+        *column_figures(result.gains, ["accelerator", "scenario"], {"gain": "-"}, "gain"),
+        *column_figures(result.speeds, ["accelerator", "mode", X], rate, "speed"),
+    ]

@@ -1,0 +1,274 @@
+"""What measured siblings of a point say on top of the physics: a Gaussian process over chips, models, engines and loads.
+
+The residual of a rate, log measured over physics, is a sum of terms. A term is shared by points that agree in some names
+(engine and vendor, chip family, chip, model, architecture) and fades with the distance in load, lengths, layout or date.
+Far from every measured point it fades to zero, the physics stays, and :meth:`Residual.sd` grows to that of the terms.
+
+.. math:: k(x, x') = \\sum_t s_t^2 \\, [n_t(x) = n_t(x')] \\prod_{f \\in F_t} \\kappa_f(x, x')
+
+Measured points and their weights in the mean are data/serving_residual.csv, written by ``rackecon calibrate``. Scales and
+lengths are data/residual_kernel.csv: those of largest marginal likelihood on four fifths of the rows, the noise rounded up. Source of the form: Rasmussen and Williams,
+*Gaussian Processes for Machine Learning* (2006), chapter 2 (mean 2.25, variance 2.26) and equation 4.17 (Matern 3/2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.catalog import Accelerator, Model
+from rackecon.performance.families import engine_family
+
+__all__ = ["FEATURES", "NAMES", "TERMS", "Residual", "Sites", "load_feature", "names_of", "read_surface"]
+
+FloatArray = NDArray[np.float64]
+NAMES = ("vendor", "family", "accelerator", "engine", "precision", "mode", "model", "architecture")
+FEATURES = ("log2_load", "log2_isl", "log2_osl", "log2_tp", "experts", "dp_attention", "drafting", "years")
+TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("stack", ("vendor", "engine", "mode"), ""),
+    ("stack_shape", ("vendor", "engine", "mode"), "LIWD"),
+    ("family_shape", ("family", "engine", "mode", "precision"), "LIWD"),
+    ("chip_shape", ("accelerator", "engine", "mode", "precision"), "LIWD"),
+    ("chip_date", ("accelerator", "engine", "mode"), "T"),
+    ("chip_date_load", ("accelerator", "engine", "mode"), "TLD"),
+    ("model", ("model",), ""),
+    ("model_shape", ("model",), "LIW"),
+    ("model_family", ("model", "family"), "I"),
+    ("architecture", ("architecture",), "LW"),
+    ("cell_shape", ("accelerator", "engine", "mode", "precision", "model"), "LIWD"),
+)
+"""Name of a term's scale, the names that must agree, and what it fades with: Load, In- and output lengths, Width of the
+layout, Data-parallel attention and drafting, Time."""
+LOAD_GRID = np.arange(-8.0, 15.0)
+DIGITS = 10
+"""log2 of requests in flight per GPU between which the load's factor is read on straight lines."""
+
+
+def names_of(chip: Accelerator, arch: Model, engine: str, precision: str, mode: str) -> tuple[str, ...]:
+    """Names of a point, in the order of :data:`NAMES`; a rack-scale domain counts as a family of its own.
+
+    Examples
+    --------
+    >>> from rackecon.catalog import accelerator, model
+    >>> names_of(accelerator("gb200-nvl72"), model("deepseek-r1"), "dynamo-trtllm", "fp4", "disaggregated")[1:4]
+    ('blackwell rack', 'gb200-nvl72', 'trt')
+    """
+    family = chip.family + (" rack" if chip.scaleup_domain_gpus >= 64 else "")
+    kind = ("experts" if arch.is_moe else "dense") + (" latent" if arch.is_mla else "")
+    return (chip.vendor, family, chip.id, engine_family(engine, chip.vendor), precision, mode, arch.id, kind)
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Points as the kernel sees them: names (points, names) and features (points, features)."""
+
+    names: NDArray[np.str_]
+    features: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def feature(self, name: str) -> FloatArray:
+        """One feature of every point."""
+        return np.asarray(self.features[:, FEATURES.index(name)])
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Sites:
+        """A choice of points."""
+        return Sites(self.names[rows], self.features[rows])
+
+
+def load_feature(requests_per_gpu: FloatArray) -> FloatArray:
+    """Load as the kernel takes it: log2 of requests in flight per GPU (1 where unknown), within :data:`LOAD_GRID`."""
+    known = np.nan_to_num(requests_per_gpu, nan=1.0)
+    return np.clip(np.log2(np.maximum(known, 1e-9)), LOAD_GRID[0], LOAD_GRID[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Residual:
+    """A fitted process: the points it has seen, their weights in the mean, the noise of each, scales and lengths.
+
+    ``total`` and ``user`` are the weights :math:`(K + N)^{-1} y` for total rate and speed per user; ``noise`` is the
+    standard deviation of each point [log].
+    """
+
+    sites: Sites
+    total: FloatArray
+    user: FloatArray
+    noise: FloatArray
+    kernel: Mapping[str, float]
+    dated: bool = True  # whether the terms that fade with time count
+
+    def without_history(self) -> Residual:
+        """The same without what only a date explains."""
+        return replace(self, dated=False)
+
+    def mean(self, sites: Sites) -> tuple[FloatArray, FloatArray]:
+        """Expected log of measured over physics at some points, for total rate and for speed per user."""
+        out = np.zeros((2, len(sites)))
+        column = FEATURES.index("log2_load")
+        settings = sites.features.copy()
+        settings[:, column] = 0.0
+        order = np.lexsort(sites.names.T[::-1])
+        fresh = (sites.names[order][1:] != sites.names[order][:-1]).any(axis=1)
+        for rows in np.split(order, np.flatnonzero(fresh) + 1) if len(sites) else []:
+            each, setting = np.unique(settings[rows], axis=0, return_inverse=True)
+            surface = self.surface(tuple(sites.names[rows[0]]), each)
+            out[:, rows] = _read(surface, setting.reshape(-1), sites.features[rows, column])
+        return out[0], out[1]
+
+    def covariance(self, sites: Sites) -> FloatArray:
+        """Prior covariance of some points with those seen, (points, seen)."""
+        return _covariance(sites, self.sites, self.kernel, self.dated)
+
+    def sd(self, sites: Sites) -> FloatArray:
+        """Standard deviation of a measurement of speed or rate around physics and mean [log]; grows with distance."""
+        if not len(self.sites):
+            return np.full(len(sites), np.sqrt(self.prior_variance))
+        k = self.covariance(sites)
+        left = self.prior_variance - np.einsum("ij,ij->i", k @ self._inverse, k)
+        return np.asarray(np.sqrt(np.clip(left, 0.0, None) + self.kernel["noise"] ** 2))
+
+    @property
+    def prior_variance(self) -> float:
+        """Variance of a point far from all others [log^2]."""
+        return float(sum(self.kernel[name] ** 2 for name, _, fading in TERMS if self.dated or "T" not in fading))
+
+    @cached_property
+    def _inverse(self) -> FloatArray:
+        own = _covariance(self.sites, self.sites, self.kernel, self.dated)
+        own[np.diag_indices(len(own))] += self.noise**2
+        return np.asarray(np.linalg.inv(own))
+
+    def surface(self, names: Sequence[str], features: FloatArray) -> FloatArray:
+        """The mean over :data:`LOAD_GRID` for settings that share names, lengths and date.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of :func:`names_of`.
+        features : array
+            (settings, features); the load is not read.
+
+        Returns
+        -------
+        ndarray
+            (2, settings, grid): total rate, speed per user [log].
+        """
+        if not len(self.sites):
+            return np.zeros((2, len(features), len(LOAD_GRID)))
+        each = {"I": _lengths, "W": _width, "D": _attention, "T": _time}
+        known = {key: of(features, self.sites, self.kernel) for key, of in each.items()}
+        flat = np.zeros((len(features), len(self.sites)))
+        loaded = np.zeros_like(flat)
+        for name, agree, fading in TERMS:
+            if "T" in fading and not self.dated:
+                continue
+            part = self.kernel[name] ** 2 * self._agree(names, agree)
+            for key in fading.replace("L", ""):
+                part = part * known[key]
+            target = loaded if "L" in fading else flat
+            target += part
+        bend = _load(LOAD_GRID, self.sites, self.kernel)
+        both = [(flat @ w)[:, None] + (loaded * w) @ bend.T for w in (self.total, self.user)]
+        return np.asarray(
+            np.round(np.stack(both), DIGITS), dtype=float
+        )  # the last bits of a product depend on how many rows it has
+
+    def _agree(self, names: Sequence[str], agree: tuple[str, ...]) -> FloatArray:
+        same = np.ones(len(self.sites), dtype=bool)
+        for name in agree:
+            column = NAMES.index(name)
+            same &= self._columns[column] == names[column]
+        return same.astype(float)
+
+    @cached_property
+    def _columns(self) -> tuple[NDArray[np.str_], ...]:
+        return tuple(np.ascontiguousarray(self.sites.names[:, i]) for i in range(len(NAMES)))
+
+
+def read_surface(
+    surface: FloatArray, setting: NDArray[np.intp], requests_per_gpu: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Total rate and speed per user of a surface at settings and loads that broadcast [log]."""
+    return _read(surface, setting, load_feature(requests_per_gpu))
+
+
+def _read(surface: FloatArray, setting: NDArray[np.intp], log2_load: FloatArray) -> tuple[FloatArray, FloatArray]:
+    at = log2_load - LOAD_GRID[0]
+    low = np.minimum(at.astype(np.intp), len(LOAD_GRID) - 2)
+    part = at - low
+    place = setting * len(LOAD_GRID) + low
+    both = (values.ravel() for values in surface)
+    first, second = (flat.take(place) * (1.0 - part) + flat.take(place + 1) * part for flat in both)
+    return first, second
+
+
+def _covariance(first: Sites, second: Sites, kernel: Mapping[str, float], dated: bool) -> FloatArray:
+    each = {"I": _lengths, "W": _width, "D": _attention, "T": _time}
+    known = {key: of(first.features, second, kernel) for key, of in each.items()}
+    known["L"] = _between(first.feature("log2_load"), second, kernel)
+    same = [first.names[:, i][:, None] == second.names[:, i][None, :] for i in range(len(NAMES))]
+    out = np.zeros((len(first), len(second)))
+    for name, agree, fading in TERMS:
+        if "T" in fading and not dated:
+            continue
+        part = np.full(out.shape, kernel[name] ** 2)
+        for key in agree:
+            part *= same[NAMES.index(key)]
+        for key in fading:
+            part *= known[key]
+        out += part
+    return out
+
+
+def _between(load: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
+    """Load factor read on straight lines of the grid, as :func:`read_surface` reads it."""
+    grid = _load(LOAD_GRID, seen, kernel)
+    at = np.clip(load, LOAD_GRID[0], LOAD_GRID[-1]) - LOAD_GRID[0]
+    low = np.minimum(at.astype(np.intp), len(LOAD_GRID) - 2)
+    part = (at - low)[:, None]
+    return np.asarray(grid[low] * (1.0 - part) + grid[low + 1] * part)
+
+
+def _matern(one: FloatArray, other: FloatArray, length: float) -> FloatArray:
+    far = np.sqrt(3.0) / length * np.abs(one[:, None] - other[None, :])
+    return np.asarray((1.0 + far) * np.exp(-far))
+
+
+def _load(grid: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
+    return _matern(grid, seen.feature("log2_load"), kernel["load_length"])
+
+
+def _lengths(features: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
+    first, second = (FEATURES.index(name) for name in ("log2_isl", "log2_osl"))
+    length = kernel["tokens_length"]
+    return np.asarray(
+        _matern(features[:, first], seen.features[:, first], length)
+        * _matern(features[:, second], seen.features[:, second], length)
+    )
+
+
+def _differ(features: FloatArray, seen: Sites, name: str) -> FloatArray:
+    column = FEATURES.index(name)
+    return np.asarray(features[:, column][:, None] != seen.features[:, column][None, :], dtype=float)
+
+
+def _width(features: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
+    column = FEATURES.index("log2_tp")
+    near = _matern(features[:, column], seen.features[:, column], kernel["width_length"])
+    return np.asarray(near * np.exp(-kernel["experts_distance"] * _differ(features, seen, "experts")))
+
+
+def _attention(features: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
+    far = kernel["attention_distance"] * _differ(features, seen, "dp_attention")
+    return np.asarray(np.exp(-far - kernel["drafting_distance"] * _differ(features, seen, "drafting")))
+
+
+def _time(features: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
+    column = FEATURES.index("years")
+    far = np.abs(features[:, column][:, None] - seen.features[:, column][None, :])
+    return np.asarray(np.exp(-far / kernel["time_length"]))

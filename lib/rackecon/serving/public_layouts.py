@@ -1,0 +1,73 @@
+"""Which layouts public sweeps of a model run on a chip family and engine, and since when."""
+
+from __future__ import annotations
+
+from rackecon.catalog import Accelerator, Model, accelerator
+from rackecon.catalog.cached import by_data
+from rackecon.catalog.paths import read_rows
+from rackecon.performance.families import engine_family
+from rackecon.serving.layouts import Layout
+
+__all__ = ["run_publicly"]
+
+FEWEST_ROWS = 10
+"""Measured rows from which a model's layouts on a family and engine are taken as known."""
+Key = tuple[str, bool, str, str, str, str, str]
+
+
+def run_publicly(
+    chip: Accelerator, arch: Model, engine: str, precision: str, mode: str, role: str, date: str
+) -> frozenset[Layout] | None:
+    """Layouts that public sweeps of a model had run by a date; None where too few rows say.
+
+    Parameters
+    ----------
+    chip : Accelerator
+    arch : Model
+    engine, precision, mode : str
+        Serving engine, weight precision and mode.
+    role : str
+        ``decode`` (an aggregated engine too) or ``prefill``.
+    date : str
+        ISO date; before the first sweep, what that sweep ran.
+
+    Examples
+    --------
+    >>> from rackecon.catalog import model
+    >>> chip, arch = accelerator("b200-hgx"), model("deepseek-r1")
+    >>> early, late = (run_publicly(chip, arch, "trtllm", "fp8", "aggregated", "decode", x) for x in ("2025-12-31", "2026-06-01"))
+    >>> sorted(x.name for x in late - early)
+    ['TP4', 'TP8']
+    """
+    key = (chip.family, chip.scaleup_domain_gpus >= 64, engine_family(engine, chip.vendor), precision, mode, arch.id)
+    rows = _seen().get((*key, role), [])
+    if len(rows) < FEWEST_ROWS:
+        return None
+    latest = max(date, rows[0][0])
+    return frozenset(layout for day, layout in rows if day <= latest)
+
+
+@by_data(1, "measured_serving", "accelerators")
+def _seen() -> dict[Key, list[tuple[str, Layout]]]:
+    """Layouts of the measured rows by date, earliest first."""
+    found: dict[Key, list[tuple[str, Layout]]] = {}
+    for row in read_rows("measured_serving"):
+        if not row["concurrency"] or row["mode"] not in ("aggregated", "disaggregated"):
+            continue
+        chip = accelerator(row["accelerator"])
+        key = (chip.family, chip.scaleup_domain_gpus >= 64, engine_family(row["engine"], chip.vendor))
+        for role, prefix in (("decode", ""), ("prefill", "prefill_")):
+            if row[f"{prefix}tp"] and (role == "decode" or row["mode"] == "disaggregated"):
+                made = _layout(row, prefix)
+                whole = (*key, row["weight_precision"], row["mode"], row["model"], role)
+                found.setdefault(whole, []).append((row["date"], made))
+    return {key: sorted(rows, key=lambda x: (x[0], x[1].name)) for key, rows in found.items()}
+
+
+def _layout(row: dict[str, str], prefix: str) -> Layout:
+    tp, ep = (int(float(row[prefix + name] or 1)) for name in ("tp", "ep"))
+    ranked = row[f"{prefix}dp_attention"].lower() == "true"
+    if ranked and tp > 8:  # recipes of wide data-parallel attention spread the experts too
+        ep = tp
+    pp = int(float(row.get(f"{prefix}pp") or 1))
+    return Layout(tp, ep, pp, ranked)

@@ -1,0 +1,67 @@
+"""Profit, present value and internal rate say the same; dearer capital moves the charge and never the investment."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from test_evaluate import CARD, frontier
+
+from rackecon.appraisal.evaluate import PLATFORMS, evaluate
+from rackecon.economics.returns import present_value_factors
+from rackecon.errors import InputError
+
+RATES = st.floats(0.0, 0.4)
+MONTHS = st.integers(12, 120)
+
+
+def rows(**terms):
+    found = evaluate(PLATFORMS, ["deepseek-r1"], ["chat"], search=frontier, intervals=False, price_cards=CARD, **terms)
+    return found[found["profit_usd_per_gpu_year"].notna()]
+
+
+@settings(max_examples=25, deadline=None)
+@given(RATES, MONTHS, st.floats(0.0, 0.8), st.floats(-3.0, 1.0), st.sampled_from(["ownership", "build_up"]))
+def test_a_profit_is_a_present_value_spread_over_the_horizon(rate, months, decline, price, basis):
+    found = rows(
+        wacc=rate,
+        horizon_years=months / 12,
+        price_decline_per_year=decline,
+        price_factor=10.0**price,
+        cost_basis=basis,
+    )
+    assume(len(found))
+    profit, worth = (found[name].to_numpy() for name in ("profit_usd_per_gpu_year", "npv_usd_per_gpu"))
+    years = float(present_value_factors(rate, 0.0, months / 12).cost_years)
+    scale = found["cost_usd_per_gpu_hour"].to_numpy() * 8760.0 * years
+    assert worth / scale == pytest.approx(profit * years / scale, abs=1e-9)
+    sure = np.isfinite(found["irr_per_year"].to_numpy()) & (np.abs(profit * years / scale) > 1e-6)
+    assert ((found["irr_per_year"].to_numpy() > rate) == (profit > 0))[sure].all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(RATES, st.floats(0.005, 0.1), MONTHS)
+def test_dearer_capital_raises_cost_and_lowers_profit_at_level_prices(rate, more, months):
+    cheap, dear = (
+        rows(wacc=wacc, horizon_years=months / 12, price_decline_per_year=0.0) for wacc in (rate, rate + more)
+    )
+    assert (dear["cost_usd_per_gpu_hour"].to_numpy() > cheap["cost_usd_per_gpu_hour"].to_numpy()).all()
+    assert (dear["profit_usd_per_gpu_year"].to_numpy() < cheap["profit_usd_per_gpu_year"].to_numpy()).all()
+    same = cheap["investment_usd_per_gpu"].to_numpy()
+    assert dear["investment_usd_per_gpu"].to_numpy() == pytest.approx(same, rel=1e-12)
+    earns = cheap["running_usd_per_gpu_hour"].to_numpy() < cheap["revenue_usd_per_gpu_hour"].to_numpy()
+    assert (dear["npv_usd_per_gpu"].to_numpy() < cheap["npv_usd_per_gpu"].to_numpy())[earns].all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(MONTHS, st.integers(1, 24))
+def test_a_longer_life_lowers_the_charge_and_nothing_is_resold(months, more):
+    short, long = (rows(horizon_years=m / 12) for m in (months, months + more))
+    assert (long["cost_usd_per_gpu_hour"].to_numpy() < short["cost_usd_per_gpu_hour"].to_numpy()).all()
+    assert (short["residual_usd_per_gpu"].to_numpy() == 0).all()
+
+
+def test_a_tax_that_would_change_nothing_is_refused_in_one_line():
+    for basis in ("ownership", "rental"):
+        tier = {"rental": "3-year"}.get(basis, "hyperscaler")
+        with pytest.raises(InputError, match=r"tax_rate 0.3 changes nothing.*build_up"):
+            rows(tax_rate=0.3, cost_basis=basis, cost_tier=tier)

@@ -1,0 +1,41 @@
+"""A million requests through one replica class; the closed form; a table of sold shares."""
+
+import numpy as np
+
+from rackecon.load.derived import sold_table
+from rackecon.load.queueing import Burstiness, LengthMoments, queueing
+from rackecon.load.replay import Fleet, replay, saturated_rps
+from rackecon.load.requests import load_trace, steady
+from rackecon.load.sessions import ReuseCurve
+from rackecon.load.step_times import StepTimes
+
+TIMES = StepTimes.linear((10, 0.10), (15, 0.30, 0.0002), 32)
+LENGTHS = load_trace("azure2023_conv")
+RATE = 0.8 * saturated_rps(LENGTHS.first(4000), TIMES)
+
+
+def test_a_million_requests_through_eight_replicas(benchmark):
+    """Azure's lengths, Poisson arrivals at 0.8 of saturation, continuous batching, least busy replica: under 60 s."""
+    sent = steady(LENGTHS, 1_000_000, 8 * RATE)
+    found = benchmark.pedantic(lambda: replay(sent, Fleet(times=TIMES, replicas=8)), rounds=1)
+    assert np.all(found.end_s >= found.arrival_s)
+    assert benchmark.stats["max"] < 60.0
+
+
+def test_latency_in_closed_form(benchmark):
+    """Percentiles of a fleet of 16 at a rate: under 10 ms."""
+    moments, bursts = LengthMoments.of(LENGTHS, TIMES), Burstiness.poisson()
+    benchmark(lambda: queueing(TIMES, moments, 16 * RATE, 16, bursts))
+    assert benchmark.stats["median"] < 0.010
+
+
+def test_cache_hits_of_every_size_from_a_trace(benchmark):
+    """Mooncake's conversations, 288,500 blocks: the whole curve of hit by cache size, without a replay."""
+    sent = load_trace("mooncake_conversation")
+    benchmark(lambda: ReuseCurve.of(sent.blocks, sent.input_tokens, sent.block_tokens))
+
+
+def test_sold_shares_of_four_platforms(benchmark):
+    """4 platforms, 7 policies, with intervals."""
+    platforms = ["h200-sxm", "b200-hgx", "gb200-nvl72", "mi355x"]
+    benchmark.pedantic(lambda: sold_table(platforms, "deepseek-r1", "chat"), rounds=1)

@@ -1,0 +1,91 @@
+"""The ledger of forecasts: what is in it, that it is never overwritten, how it is scored; support of each pair."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rackecon import catalog
+from rackecon.cli import app
+from rackecon.errors import InputError
+from rackecon.evidence.forecasts import COLUMNS, KEY, ledger, score, write_forecasts
+from rackecon.evidence.novelty import fitted_pairs
+from rackecon.evidence.support import support_matrix
+
+
+def test_the_ledger_holds_thirty_dated_predictions_of_pairs_that_nobody_has_measured():
+    rows = ledger()
+    assert len(rows) >= 30
+    for row in rows:
+        low, middle, high = (float(row[f"total_tok_s_per_gpu{end}"]) for end in ("_low", "", "_high"))
+        assert low < middle < high
+        assert len(row["code_digest"]) == len(row["data_digest"]) == 12
+        assert row["software_date"] <= row["made"]
+    assert not {(row["accelerator"], row["model"]) for row in rows} & fitted_pairs()
+    assert {"vr-nvl72", "mi455x", "trainium3"} <= {row["accelerator"] for row in rows}
+
+
+def test_a_forecast_on_record_is_never_written_again(tmp_path: Path):
+    row = dict.fromkeys(COLUMNS, "1")
+    path = write_forecasts([row], tmp_path, "2026-01-01")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="never edited"):
+        write_forecasts([row, row], tmp_path, "2026-01-01")
+    assert path.read_bytes() == before
+
+
+def test_what_was_measured_before_or_elsewhere_scores_nothing():
+    one = dict(zip(KEY, ("a", "m", "fp8", "8192", "1024"), strict=True)) | {"tok_s_per_user": "60"}
+    made = one | {f"total_tok_s_per_gpu{end}": x for end, x in (("", "100"), ("_low", "80"), ("_high", "120"))}
+    made |= {"made": "2026-11-28"}
+    point = one | {"date": "2027-02-01", "total_tok_s_per_gpu": "160", "isl": "8192.0"}
+    found = score([point], [made])[0]
+    assert not found["inside"]
+    y, high, low = (math.log(x) for x in (1.6, 1.2, 0.8))
+    interval = high - low + 20.0 * (y - high)
+    assert found["weighted_score"] == pytest.approx((0.5 * y + 0.05 * interval) / 1.5)
+    for change in ({"date": "2026-11-28"}, {"tok_s_per_user": "64"}, {"model": "n"}):
+        assert score([point | change], [made]) == []
+
+
+def test_the_command_scores_a_file_and_names_a_missing_column(tmp_path: Path):
+    path = tmp_path / "measured.csv"
+    row = ledger()[0]
+    point = {name: row[name] for name in (*KEY, "tok_s_per_user", "total_tok_s_per_gpu")} | {"date": "2027-03-01"}
+    with open(path, "w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, list(point))
+        writer.writeheader()
+        writer.writerow(point)
+    done = CliRunner().invoke(app, ["forecasts", "score", str(path)])
+    assert done.exit_code == 0
+    assert "1 forecasts measured since, 1 inside" in done.output
+    path.write_text("accelerator\nx\n")
+    fault = CliRunner().invoke(app, ["forecasts", "score", str(path)]).exception
+    assert isinstance(fault, InputError)
+    assert "column 'model' is missing" in str(fault)
+
+
+def test_a_support_grade_rests_on_held_out_rows():
+    found = support_matrix().set_index(["accelerator", "model", "mode"])
+    best = found.loc["b200-hgx", "deepseek-r1", "aggregated"]
+    assert best["grade"] == "A"
+    assert best["points"] >= 20
+    points = catalog.table("validation_points")
+    own = points[(points["accelerator"] == "b200-hgx") & (points["model"] == "deepseek-r1") & points["newest"]]
+    assert best["points"] == (own["mode"] == "aggregated").sum()
+    assert found.loc["tpu-v7", "kimi-k2.5", "aggregated"]["grade"] == "E"
+    order = found["grade"].map("ABCDE".index)
+    width = (found["high"] / found["low"]).groupby(order).median()
+    assert width.iloc[-1] > width.iloc[0]
+
+
+def test_a_row_is_told_what_of_it_was_measured(tmp_path: Path):
+    path = tmp_path / "points.csv"
+    path.write_text("accelerator,model,weight_precision,isl,osl\nmi355x,minimax-m2.5,fp8,1024,1024\n")
+    done = CliRunner().invoke(app, ["predict", str(path), "--output", str(tmp_path / "out.csv"), "--explain-evidence"])
+    assert done.exit_code == 0
+    assert "row 2: model and platform measured, but not together" in done.output

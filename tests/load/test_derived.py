@@ -1,0 +1,71 @@
+"""Derived utilisation: what it is made of, how it moves, what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rackecon.catalog import scenario
+from rackecon.errors import InputError
+from rackecon.load.demand import Demand
+from rackecon.load.derived import derived_utilisation, sold_table
+from rackecon.load.platforms import open_load, platform_replica, scaled_lengths
+from rackecon.load.queueing import Burstiness
+from rackecon.load.replay import Fleet, replay
+from rackecon.load.requests import steady
+
+CHAT = scenario("chat")
+HGX = platform_replica("h200-sxm", "deepseek-r1", CHAT)
+
+
+def test_the_parts_multiply():
+    found = derived_utilisation("h200-sxm", "deepseek-r1", "chat", policy="fixed at p99", mean_rps=200.0)
+    assert found.utilisation == pytest.approx(found.shape_sold * found.open_load)
+    assert found.stranded_share == pytest.approx(1 - found.utilisation)
+    assert 0.0 < found.low <= found.high <= 1.0
+
+
+def test_flat_demand_of_a_large_fleet_sells_all_that_latency_allows():
+    flat = Demand("flat", "requests", 10.0, np.full(1008, 1.0), 1.0)
+    found = derived_utilisation("h200-sxm", "deepseek-r1", CHAT, flat, mean_rps=20_000.0)
+    assert found.utilisation == pytest.approx(found.open_load, rel=0.01)
+
+
+def test_a_rack_is_a_coarser_unit_than_a_server_for_small_demand():
+    small, large = (
+        {p: derived_utilisation(p, "deepseek-r1", "chat", mean_rps=r).shape_sold for p in ("h200-sxm", "gb200-nvl72")}
+        for r in (50.0, 50_000.0)
+    )
+    assert small["gb200-nvl72"] < small["h200-sxm"]
+    assert large["gb200-nvl72"] == pytest.approx(large["h200-sxm"], rel=0.02)
+
+
+def test_the_load_allowed_in_closed_form_is_kept_in_a_replay():
+    lengths = scaled_lengths("azure2023_conv", CHAT)
+    load = open_load(HGX, CHAT, lengths, 1, Burstiness.poisson())
+    sent = steady(lengths, 6_000, 0.9 * load * HGX.closed_rps)
+    found = replay(sent, Fleet(times=HGX.times))
+    assert found.ttft().p99 <= 2.0
+    assert found.tpot().p50 <= 0.020 * 1.05
+
+
+def test_the_replica_of_a_search_carries_what_the_search_said():
+    """At the chosen running batch, a token takes what the closed loop says, to a tenth."""
+    running = HGX.closed_rps * CHAT.osl_tokens * HGX.row["tpot_ms"] / 1e3
+    step = float(HGX.times.step(running, CHAT.isl_tokens + CHAT.osl_tokens / 2))
+    assert step * 1e3 == pytest.approx(HGX.row["tpot_ms"], rel=0.1)
+
+
+def test_a_platform_that_cannot_serve_has_a_reason():
+    hurried = replace(CHAT, tpot_limit_ms=0.1)
+    table = sold_table(["h200-sxm"], "deepseek-r1", hurried, policies=["fixed at the peak"])
+    assert "no layout reaches" in table["reason"][0]
+
+
+def test_what_cannot_be_is_one_line():
+    with pytest.raises(InputError, match="nearest is 'fixed at p99'"):
+        derived_utilisation("h200-sxm", "deepseek-r1", "chat", policy="fixed at p98")
+    with pytest.raises(InputError, match="mean_rps 0"):
+        derived_utilisation("h200-sxm", "deepseek-r1", "chat", mean_rps=0.0)

@@ -1,0 +1,163 @@
+"""The search: larger spaces never hold less, predictions with less held are its points, explanations are their times."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rackecon.catalog import scenarios
+from rackecon.errors import InputError
+from rackecon.serving.explain import step_breakdown
+from rackecon.serving.frontier import search, search_case
+from rackecon.serving.points import Points
+from rackecon.serving.predict import predict
+
+PLATFORMS = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
+MODELS = ("deepseek-r1", "gpt-oss-120b")
+GRID = tuple(itertools.product(PLATFORMS, MODELS, scenarios()))
+LAYOUT = ("tp", "ep", "pp", "dp_attention", "prefill_tp", "prefill_ep", "prefill_dp_attention")
+POOLS = ("decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
+
+
+def _row(chip: str, model: str, case: Any, **values: Any) -> dict[str, Any]:
+    limits = {"ttft_limit_ms": case.ttft_limit_ms or "", "tpot_limit_ms": case.tpot_limit_ms or ""}
+    work = {"isl": case.isl_tokens, "osl": case.osl_tokens, "prefix_cache_hit": case.prefix_cache_hit}
+    rest = {"accelerator": chip, "model": model, "latency_statistic": case.latency_statistic}
+    return {**work, **limits, **rest, **values}
+
+
+@pytest.fixture(scope="module")
+def best() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each cell of the base case that is served: its open row, and the best point of its front."""
+    out = []
+    for chip, model, name in GRID:
+        case = scenarios()[name] if isinstance(name, str) else name
+        found = search_case(chip, model, case, speculative="none").best()
+        assert found is not None, (chip, model, case.id)
+        out.append((_row(chip, model, case, weight_precision=found["weight_precision"]), found))
+    return out
+
+
+def test_a_prediction_with_an_open_layout_is_the_best_of_the_front(best) -> None:
+    """70 cells; over 5 % apart in 45 of them while a second search filled rows in."""
+    assert len(best) == 70
+    found = predict(Points.from_rows([row for row, _ in best]))
+    for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user", "ttft_ms"):
+        assert getattr(found, name) == pytest.approx([point[name] for _, point in best], rel=1e-9), name
+    assert (found.mode == [point["mode"] for _, point in best]).all()
+
+
+def test_a_point_of_the_front_predicted_in_full_is_the_same(best) -> None:
+    """The closed loop solved for its load gives back what the front says; it was up to 8 % off near a full pool."""
+    rows = []
+    for row, point in best:
+        names = (*LAYOUT, *POOLS) if point["mode"] == "disaggregated" else LAYOUT[:4]
+        also = ("mode", "engine", "kv_precision", "gpus", "concurrency")
+        rows.append({**row, **{name: point[name] for name in (*names, *also)}})
+    points = Points.from_rows(rows)
+    assert not points.open.any()
+    found = predict(points)
+    for name, rel in (("total_tok_s_per_gpu", 1e-4), ("tok_s_per_user", 1e-4), ("ttft_ms", 1e-3)):
+        assert getattr(found, name) == pytest.approx([point[name] for _, point in best], rel=rel), name
+
+
+def test_a_breakdown_adds_up_to_the_time_per_token_of_its_point(best) -> None:
+    """It took requests that wait for prefill as running: up to 1.91 times too long."""
+    for row, point in best:
+        names = {"isl_tokens": row["isl"], "osl_tokens": row["osl"]}
+        done = step_breakdown({**row, **names, **point})
+        assert done.step_ms / done.tokens_per_step == pytest.approx(point["tpot_ms"], rel=1e-6), row
+        assert sum(done.operators_ms.values()) == pytest.approx(done.step_ms)
+
+
+def _rate(chip: str, model: str, isl: int, osl: int, **options: Any) -> float:
+    try:
+        found = search(chip, model, isl, osl, **options).best()
+    except InputError:
+        return 0.0
+    return 0.0 if found is None else float(found["total_tok_s_per_gpu"])
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    chip=st.sampled_from((*PLATFORMS, "mi300x", "l40s")),
+    model=st.sampled_from((*MODELS, "llama-3.3-70b", "qwen3-30b-a3b")),
+    isl=st.sampled_from((256, 1024, 3000, 8192, 30000)),
+    osl=st.sampled_from((128, 1024, 4096)),
+    hit=st.sampled_from((0.0, 0.6)),
+    speed=st.sampled_from((None, 10.0, 30.0, 60.0)),
+    first=st.sampled_from((None, 500.0, 2000.0, 10000.0)),
+    hold=st.sampled_from(
+        ({}, {"tp": 8}, {"tp": 4, "ep": 1}, {"mode": "aggregated"}, {"mode": "disaggregated"}, {"draft_tokens": 1})
+    ),
+    gpus=st.sampled_from((8, 16, 32, 64)),
+)
+def test_a_smaller_space_never_holds_a_better_point(chip, model, isl, osl, hit, speed, first, hold, gpus) -> None:
+    """MI355X, R1, 8k/1k at 30 tok/s/user: 7,164 tok/s/GPU with 128 GPUs allowed, 8,706 with 32."""
+    options = {
+        "prefix_cache_hit": hit,
+        "tpot_limit_ms": None if speed is None else 1e3 / speed,
+        "ttft_limit_ms": first,
+        "speculative": "mtp",
+    }
+    free = _rate(chip, model, isl, osl, **options)
+    fewer = _rate(chip, model, isl, osl, max_gpus=gpus, **options)
+    held = _rate(chip, model, isl, osl, hold=hold, **options)
+    both = _rate(chip, model, isl, osl, hold=hold, max_gpus=gpus, **options)
+    assert fewer <= free * (1 + 1e-9)
+    assert held <= free * (1 + 1e-9)
+    assert both <= min(fewer, held) * (1 + 1e-9)
+
+
+def test_more_gpus_never_lower_the_published_case() -> None:
+    rates = [_rate("mi355x", "deepseek-r1", 8192, 1024, tpot_limit_ms=1e3 / 30, max_gpus=n) for n in (16, 32, 64, 128)]
+    assert rates == sorted(rates)
+    assert rates[-1] > 1.05 * rates[0]
+
+
+NEEDED = {"accelerator": "b200-hgx", "model": "gpt-oss-120b", "weight_precision": "fp4", "isl": 1024, "osl": 1024}
+
+
+def test_a_row_of_the_needed_columns_alone_is_answered() -> None:
+    found = predict(Points.from_rows([NEEDED]))
+    front = search("b200-hgx", "gpt-oss-120b", 1024, 1024, speculative="none")
+    assert found.status[0] == "ok"
+    assert found.total_tok_s_per_gpu[0] == front.best()["total_tok_s_per_gpu"]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"isl": "nan"}, "isl is not a number"),
+        ({"isl": 1e308}, "tokens exceed the"),
+        ({"gpus": 3, "tp": 2, "mode": "aggregated", "concurrency": 8}, "gpus 3 is no multiple of the 2 GPUs"),
+        ({"tp": 2.5, "mode": "aggregated", "concurrency": 8}, "tp 2.5: needs a whole number"),
+        ({"gpus": 1e308, "tp": 2, "mode": "aggregated", "concurrency": 8}, "gpus 1e"),
+        ({"concurrency": 1e308, "tp": 2, "mode": "aggregated"}, "concurrency 1e"),
+        ({"draft_tokens": 9, "speculative": "mtp"}, "draft_tokens 9"),
+        ({"prefix_cache_hit": 80}, "prefix_cache_hit 80: needs a share below 1"),
+        ({"tp": 2, "decode_gpus": 3, "mode": "disaggregated"}, "decode_gpus 3 is no multiple"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_reason(values, reason) -> None:
+    found = predict(Points.from_rows([{**NEEDED, **values}, NEEDED]))
+    assert found.status.tolist() == ["unsupported", "ok"]
+    assert reason in found.reason[0]
+    assert np.isnan(found.total_tok_s_per_gpu[0])
+
+
+def test_what_a_row_holds_is_held() -> None:
+    """Load, GPUs and pools that a row gives stay as they are; the rest is searched."""
+    free = predict(Points.from_rows([{**NEEDED, "gpus": 8, "concurrency": 256}]))
+    assert free.status[0] == "ok"
+    pools = {"mode": "disaggregated", "decode_workers": 2, "prefill_workers": 1, "tp": 2, "tpot_limit_ms": 20}
+    found = predict(Points.from_rows([{**NEEDED, **pools}]))
+    assert found.mode[0] == "disaggregated"
+    assert found.tpot_ms[0] <= 20
+    late = predict(Points.from_rows([{**NEEDED, "tpot_limit_ms": 0.1}]))
+    assert late.status[0] == "ok"
+    assert "comes nearest" in late.reason[0]

@@ -1,0 +1,215 @@
+"""What walks find: each figure and name comes from the rows, and other rows give others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rackecon import catalog
+from rackecon.pages import context_length, decode_ratio, experts, latency
+from rackecon.pages import split as split_page
+from rackecon.pages.sentences import say, told
+from rackecon.walks import findings
+from rackecon.walks import software as software_walk
+from rackecon.walks.walk import HELD, RETUNED, request_gpu_seconds
+
+METRIC = "profit_usd_per_mw_year"
+
+
+def walk(x: str, rates: dict[str, list[float]], profits: dict[str, list[float]], held: dict[str, list[float]]):
+    """Rows of a walk over 1, 2, ... with the columns that the pages read."""
+    rows = []
+    for line, found in ((RETUNED, rates), (HELD, held)):
+        for key, values in found.items():
+            for i, rate in enumerate(values):
+                profit = profits[key][i] if line == RETUNED else np.nan
+                rows.append(
+                    {
+                        "accelerator": key,
+                        "platform": catalog.accelerator(key).label,
+                        x: float(i + 1),
+                        "hit": 0.0,
+                        "line": line,
+                        "total_tok_s_per_gpu": rate,
+                        "output_tok_s_per_gpu": rate,
+                        METRIC: profit,
+                        "prefill_gpu_share": 0.5,
+                        "revenue_usd_per_mw_year": profit,
+                        "cost_usd_per_gpu_hour": 1.0,
+                        "gpus_per_mw": 500.0,
+                        "cost_label": "own",
+                        "utilisation": 0.6,
+                        "power_vintage": "2026-07",
+                        "reason": "",
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def ratio(held_loss: float, last_profit: float) -> decode_ratio.RatioResult:
+    rates = {"h200-sxm": [10.0, 20.0], "b200-hgx": [10.0, 40.0]}
+    profits = {"h200-sxm": [3e6, 2e6], "b200-hgx": [2e6, last_profit]}
+    held = {"h200-sxm": [10.0, 20.0 / held_loss], "b200-hgx": [10.0, 40.0]}
+    frame = walk("input_per_output", rates, profits, held).assign(input_share=0.5)
+    return decode_ratio.ratio_found(frame, frame, 9216, "M")
+
+
+def test_the_chart_of_held_layouts_draws_whom_its_title_names():
+    result = ratio(held_loss=4.0, last_profit=5e6)
+    assert result.loss == findings.HeldLoss(4.0, "H200")
+    assert "h200-sxm" in result.pair
+    assert ratio(held_loss=1.0, last_profit=5e6).loss == findings.HeldLoss(1.0, "")
+
+
+def test_more_input_earns_more_or_less_as_the_rows_say():
+    assert ratio(2.0, 6e6).output_change == 1.0
+    assert ratio(2.0, 1e6).output_change == pytest.approx(-1 / 3)
+
+
+def test_a_lead_smaller_than_the_error_of_the_model_is_a_tie():
+    error = findings.rate_error()
+    close, clear = ratio(2.0, 2.01e6), ratio(2.0, 6e6)
+    assert close.far is not None
+    assert clear.far is not None
+    # by hand: the gap over the leader's revenue, which the rows set equal to its profit
+    assert close.far.flip_rate_loss == pytest.approx(0.01 / 2.01)
+    assert close.far.tied
+    assert set(close.last) == {"H200", "B200"}
+    assert clear.far.flip_rate_loss == pytest.approx(4 / 6)
+    assert not clear.far.tied
+    assert clear.last == ("B200",)
+    # one dollar per GPU-hour, 500 GPUs per MW, 8,760 hours: the cost at which a gap of 4M is gone
+    assert clear.far.flip_cost_usd_per_gpu_hour == pytest.approx(1.0 + 4e6 / (500 * 8760))
+    assert clear.far.tied == (clear.far.flip_rate_loss <= error)
+
+
+def test_the_figure_of_growth_is_of_the_platform_named():
+    result = ratio(2.0, 6e6)
+    assert (result.rate_platform, result.rate_change, result.revenue_change) == ("B200", 4.0, 3.0)
+
+
+def context(profits: list[float], rates: list[float] | None = None, hit: float = 0.0) -> context_length.ContextResult:
+    chips = {"h200-sxm": rates or [40.0, 10.0]}
+    frame = walk("walked_tokens", chips, {"h200-sxm": profits}, chips)
+    return context_length.context_found(frame, hit, "M")
+
+
+def test_nothing_served_is_said_and_not_a_fault():
+    result = context([np.nan, np.nan], [np.nan, np.nan])
+    assert not result.served
+    assert result.far is None
+    assert say("03_context_length", "answer", **told(result)).startswith("No platform serves M")
+    assert result.out == (("H200", 1.0, ""),)
+
+
+def test_a_walk_without_a_cache_and_one_that_loses_are_told():
+    result = context([1e6, -5e5])
+    assert result.fall == 4.0
+    assert result.losing == (("H200", 2.0),)
+    assert "it loses $500k per MW-year" in say("03_context_length", "answer", **told(result))
+    assert say("03_context_length", "cached", **told(result)) == ""
+
+
+def test_the_longest_input_that_is_served_ends_the_answer():
+    result = context([1e6, np.nan], [40.0, np.nan])
+    assert (result.low, result.end, result.high) == (1, 1, 2)
+    assert result.last == ("H200",)
+
+
+def test_a_request_takes_what_the_rate_says():
+    prefill, decode = request_gpu_seconds(8192, 1024, 1000.0, 0.25)
+    assert float(prefill + decode) == pytest.approx(9.216)
+    assert float(decode / prefill) == pytest.approx(3.0)
+
+
+def test_models_with_the_same_platforms_ahead_are_named_together():
+    chips = ("h200-sxm", "b200-hgx")
+    counts = walk(
+        "experts", {k: [9.0, 6.0] for k in chips}, {k: [2e6, 1e6] for k in chips}, {k: [9.0, 5.0] for k in chips}
+    )
+    sizes = pd.concat(
+        [
+            counts[(counts["line"] == RETUNED) & (counts["experts"] == 1.0)].assign(
+                model_name=name, **{METRIC: profits}, revenue_usd_per_mw_year=profits
+            )
+            for name, profits in (("A", [1e6, 3e6]), ("B", [2e6, 1e6]), ("C", [1e6, 2e6]), ("D", [1.99e6, 2e6]))
+        ],
+        ignore_index=True,
+    )
+    result = experts.experts_found(counts, counts.rename(columns={"experts": "top_k"}), sizes, "M")
+    assert result.winners == ((("B200",), ("A", "C")), (("H200",), ("B",)), (("B200", "H200"), ("D",)))
+    assert result.tied
+    assert result.loss.ratio == pytest.approx(6 / 5)
+
+
+FRONT = pd.DataFrame(
+    {
+        "platform": ["A", "A", "B", "B"],
+        "tok_s_per_user": [20.0, 90.0, 30.0, 60.0],
+        "total_tok_s_per_gpu": [50.0, 5.0, 100.0, 10.0],
+    }
+)
+
+
+@pytest.mark.parametrize(("limit_ms", "most"), [(40.0, "B"), (1e3 / 70, "A"), (5.0, "")])
+def test_a_front_is_named_by_what_it_draws(limit_ms, most):
+    rates = {"h200-sxm": [10.0, 5.0]}
+    tiers = walk("tok_s_per_user_target", rates, {"h200-sxm": [2e6, 1e6]}, {}).assign(cost_usd_per_mtok_output=1.0)
+    firsts = tiers.rename(columns={"tok_s_per_user_target": "ttft_limit_s"})
+    case = replace(catalog.scenario("chat"), tpot_limit_ms=limit_ms)
+    result = latency.latency_found(FRONT, tiers, firsts, case, "M")
+    assert (result.most, result.fastest, result.slowest) == (most, "A", "B")
+    assert result.slow_first == ()
+    assert (result.slow, result.fast, result.losing) == (1.0, 2.0, ())
+
+
+def test_splits_that_do_not_fall_are_counted_and_the_best_gain_is_found():
+    speeds = pd.DataFrame(
+        {
+            "accelerator": ["a", "a", "a", "b", "b"],
+            "platform": ["A", "A", "A", "B", "B"],
+            "tok_s_per_user_target": [10.0, 50.0, 50.0, 10.0, 50.0],
+            "mode": ["disaggregated", "disaggregated", "aggregated", "disaggregated", "disaggregated"],
+            "total_tok_s_per_gpu": [9.0, 6.0, 2.0, 8.0, 7.0],
+            "prefill_per_decode": [2.0, 1.0, 0.0, 1.0, 1.5],
+        }
+    )
+    found = pd.DataFrame(
+        {"platform": ["A", "B"], "workload": "W", "gain": [1.5, np.nan], "text": ["1.50", "only split"]}
+    )
+    result = split_page.split_found(found, speeds, "M", "W")
+    assert (result.falling, result.split_platforms, result.moving) == (1, 2, "A")
+    assert (result.at_platform, result.at_speed, result.at_gain) == ("A", 50.0, 3.0)
+    assert (result.both, result.wins, result.pair) == (1, 1, ("a", "b"))
+    assert result.one_way == (("B", "W", "only split"),)
+    none = split_page.split_found(found.iloc[1:], speeds.iloc[:0], "M", "W")
+    assert (none.both, none.at_platform, none.split_platforms, none.pair) == (0, "", 0, ())
+
+
+def test_software_runs_to_the_newest_measurement_in_half_years():
+    dates = software_walk.software_dates()
+    measured = catalog.table("measured_serving")
+    assert dates[-1][1] == measured[measured["mode"] != "unstated"]["date"].max() < catalog.base_case().as_of_date
+    assert all(day.endswith(("-01-01", "-07-01")) for _, day in dates[:-1])
+    assert [year for year, _ in dates] == sorted(year for year, _ in dates)
+
+
+def test_marks_of_a_stack_lie_apart():
+    past = pd.DataFrame(
+        {
+            "accelerator": "h200-sxm",
+            "platform": ["H200 a", "H200 a", "H200 a", "H200 b", "H200 b"],
+            "months": [1, 2, 3, 1, 2],
+            "gain": [1.0, 2.0, 1.5, 1.0, 1.01],
+        }
+    )
+    out = software_walk.run_marks(past)
+    assert out[out["platform"] == "H200 a"].set_index("run")["gain"].to_dict() == {
+        "last": 1.5,
+        "slowest": 1.0,
+        "fastest": 2.0,
+    }
+    assert out[out["platform"] == "H200 b"]["run"].tolist() == ["last"]
