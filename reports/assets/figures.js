@@ -5,6 +5,12 @@
   var WIDE = 5, GAP = 6.2, NEAR = [26, 10]; /* columns that hold a name; least distances of two names, and of a name and the ring, of 100 */
   function round(x) { return Math.round(x * 10) / 10; }
   function set(node, text) { if (node.textContent !== text) node.textContent = text; }
+  /* An element with a text, inside a further element where one is named. */
+  function element(tag, inner, text) {
+    var outer = document.createElement(tag);
+    (inner ? outer.appendChild(document.createElement(inner)) : outer).textContent = text;
+    return outer;
+  }
   function capital(text) { return text.charAt(0).toUpperCase() + text.slice(1); }
   function words(figure, finding, measure, rest) {
     set(figure.querySelector(".finding"), finding); set(figure.querySelector(".measure"), measure);
@@ -64,8 +70,9 @@
     var low = Math.min.apply(null, values), marks = ticks(low, Math.max.apply(null, values)), high = marks[marks.length - 1] || 1;
     var x = function (s) { return round(100 * (s - ends[0]) / (ends[1] - ends[0])); }, y = function (v) { return round(100 * (high - v) / (high - low)); };
     var drawn = lines.filter(function (l) { return l.steps.length; }), names = spread(drawn.map(function (l) { return y(l.steps[0][1]); }));
-    lines.forEach(function (l) {
-      var path = figure.querySelector('path[data-line="' + l.id + '"]'), hair = figure.querySelector('path[data-hair="' + l.id + '"]'), name = figure.querySelector('[data-name="' + l.id + '"]'), dot = figure.querySelector('[data-dot="' + l.id + '"]');
+    function part(which, nth) { return figure.querySelectorAll(which)[nth]; }
+    lines.forEach(function (l, nth) {
+      var path = part("path[data-line]", nth), hair = part("path[data-hair]", nth), name = part("[data-name]", nth), dot = part("[data-dot]", nth);
       var i = drawn.indexOf(l), v = at(l.steps, st.speed);
       name.hidden = i < 0; dot.hidden = v === null;
       path.setAttribute("d", i < 0 ? "" : "M0 " + y(l.steps[0][1]) + l.steps.map(function (p, k) { return (k ? "V" + y(p[1]) : "") + "H" + x(p[0]); }).join(""));
@@ -73,7 +80,11 @@
       if (i >= 0) name.style.top = round(names[i]) + "%";
       if (v !== null) { dot.style.left = x(st.speed) + "%"; dot.style.top = y(v) + "%"; }
     });
-    figure.querySelector(".grid").innerHTML = marks.map(function (v) { return '<span class="' + (v ? "" : "zero") + '" style="top:' + y(v) + '%"><b>' + axis(m.amount(v, st.metric)) + "</b></span>"; }).join("");
+    figure.querySelector(".grid").replaceChildren.apply(figure.querySelector(".grid"), marks.map(function (v) {
+      var mark = element("span", "b", axis(m.amount(v, st.metric)));
+      mark.className = v ? "" : "zero"; mark.style.top = y(v) + "%";
+      return mark;
+    }));
     var rule = figure.querySelector(".rule");
     rule.style.left = x(st.speed) + "%"; set(rule.firstChild, m.fmt(st.speed) + " tok/s/user");
     rule.classList.toggle("late", x(st.speed) > 70);
@@ -95,7 +106,7 @@
       return function () {
         var cells = m.mapRow(st, Number(row.dataset.price));
         grid.push(cells);
-        row.innerHTML = runs(cells).map(function (r) { return '<i class="' + cells[r.from].kind + '" style="--swatch:var(--p-' + cells[r.from].id + ");flex-grow:" + r.n + '"></i>'; }).join("");
+        row.replaceChildren.apply(row, runs(cells).map(function (r) { var i = m.cell(cells[r.from]); i.style.flexGrow = r.n; return i; }));
       };
     }).concat(function () { mapWords(figure, rows, grid, st, own, m); });
   }
@@ -108,7 +119,7 @@
     return out;
   }
   function mapWords(figure, rows, grid, st, own, m) {
-    var seen = [], best = {}, n = grid[0].length, ring = figure.querySelector(".ring"), at = 100 * (st.util - m.mapEnds.shares[0]) / (m.mapEnds.shares[1] - m.mapEnds.shares[0]), height = parseFloat(ring.style.top);
+    var seen = [], best = Object.create(null), n = grid[0].length, ring = figure.querySelector(".ring"), at = 100 * (st.util - m.mapEnds.shares[0]) / (m.mapEnds.shares[1] - m.mapEnds.shares[0]), height = parseFloat(ring.style.top);
     grid.forEach(function (cells, r) {
       cells.forEach(function (c) { seen.push({ id: c.id, revenue: Number(rows[r].dataset.price) * c.share }); });
       runs(cells, true).forEach(function (run) {
@@ -122,10 +133,12 @@
     var names = order.map(m.label), where = "As price and share sold rise: ";
     var finding = order.length === 1 ? (order[0] === "none" ? "Nobody earns at any price and share sold shown" : order[0] ? names[0] + " leads at every price and share sold shown" : "No platform serves this workload within its limits")
       : order.length === 2 && order[0] === "none" ? names[1] + " leads wherever anybody earns" : where + names.join(", then ");
-    figure.querySelector(".spots").innerHTML = order.filter(function (id) { return best[id][0].n >= WIDE; }).map(function (id) {
-      var b = best[id], spot = b[Math.floor((b.length - 1) / 2)];
-      return '<span style="left:' + round(spot.left) + "%;top:" + round(spot.top) + '%">' + m.label(id) + "</span>";
-    }).join("");
+    var spots = figure.querySelector(".spots");
+    spots.replaceChildren.apply(spots, order.filter(function (id) { return best[id][0].n >= WIDE; }).map(function (id) {
+      var b = best[id], spot = b[Math.floor((b.length - 1) / 2)], span = element("span", "", m.label(id));
+      span.style.left = round(spot.left) + "%"; span.style.top = round(spot.top) + "%";
+      return span;
+    }));
     ring.style.left = round(at) + "%";
     var measure = "who leads on profit " + m.unit(st.metric) + ", by share of capacity sold and by price of all tokens, times the chosen prices (logarithmic); ring: " + (own ? "the report's own case" : "your case");
     words(figure, finding, measure, "Hatched or pale where the leader comes first in fewer than 80 of 100 cases.");

@@ -3,6 +3,8 @@
 (function () {
   "use strict";
   var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
+  function has(o, k) { return Object.prototype.hasOwnProperty.call(o, k); } /* a name from an address is no inherited one */
+  function fresh() { return Object.create(null); }
   var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 }), WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
   /* Level equivalent of a falling price at the cost of capital (level_price_factor); at rate 0 the plain mean. */
@@ -11,6 +13,11 @@
     var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS), q = Math.pow(1 - decline, 1 / MONTHS);
     function sum(x) { return Math.abs(1 - x) < 1e-12 ? m : x * (1 - Math.pow(x, m)) / (1 - x); }
     return sum(v * q) / Math.sqrt(q) / sum(v);
+  }
+  /* Years of a level amount that a horizon is worth today (present_value_factors). */
+  function levelYears(rate, years) {
+    var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS);
+    return (Math.abs(1 - v) < 1e-12 ? m : v * (1 - Math.pow(v, m)) / (1 - v)) / MONTHS;
   }
   /* The most productive point that is at least as fast as asked; -1 beyond the fastest. Speeds rise along a front. */
   function pointAt(front, speed) {
@@ -27,7 +34,7 @@
     }
     return Infinity;
   }
-  function frontsOf(st) { return data.fronts[st.model + "|" + st.scenario + "|" + st.hit] || {}; }
+  function frontsOf(st) { return Object.assign(fresh(), data.fronts[st.model + "|" + st.scenario + "|" + st.hit]); }
 
   /* What every platform meets alike in a state: price of a token second, price path, change of the electricity bill. */
   function terms(st) {
@@ -35,12 +42,13 @@
     var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
     return {
       sold: SECONDS / PER_M * price * st.util * (1 - st.licence), level: levelPriceFactor(data.wacc, st.decline, st.years),
+      charge: levelYears(data.built[0], data.built[1]) / levelYears(data.wacc, st.years),
       power: st.elec * st.pue - data.base.elec * data.base.pue
     };
   }
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
-    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost + change, 0);
+    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * m.charge) + change, 0);
     return {
       rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: p.capital * st.cost,
       running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost
@@ -99,7 +107,7 @@
   function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + WHOLE.format(Math.abs(x * 100)) + " %" : usd(x); }
 
   /* Factors on revenue and capital in every draw, by the same scores as the report's own draws. */
-  var kept = {};
+  var kept = fresh();
   function keep(key, make) { return kept[key] || (kept[key] = make()); }
   function twoPiece(z, down, up) { return z < 0 ? z * down : z * up; }
   function draws(packed) {
@@ -193,9 +201,14 @@
     }
     return out;
   }
-  function label(id) {
-    for (var i = 0; i < data.platforms.length; i++) if (data.platforms[i].id === id) return data.platforms[i].label;
-    return id === "none" ? "nobody earns" : "nobody serves this";
+  function platform(id) { return data.platforms.filter(function (p) { return p.id === id; })[0]; }
+  function label(id) { var p = platform(id); return p ? p.label : id === "none" ? "nobody earns" : "nobody serves this"; }
+  /* A cell of a ribbon or of the map, in its leader's colour. */
+  function cell(found) {
+    var i = document.createElement("i"), p = platform(found.id);
+    i.className = found.kind;
+    if (p) i.style.setProperty("--swatch", p.swatch);
+    return i;
   }
 
   function selfCheck() {
@@ -226,7 +239,7 @@
     leader: function (state) { return leaderId(complete(state)); },
     speedLines: function (state, lo, hi) { return speedLines(complete(state), lo, hi); },
     mapRow: function (state, price) { return mapRow(complete(state), price); },
-    fmt: fmt, amount: amount, label: label, unit: function (metric) { return data.per[metric]; }
+    fmt: fmt, amount: amount, label: label, cell: cell, unit: function (metric) { return data.per[metric]; }
   };
 
   function start() {
@@ -244,7 +257,7 @@
 
   function wire(root) {
     var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
-    var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = {}, reported = {};
+    var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
     simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
     var inputs = {}, holders = {}, shown = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit");
     each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
@@ -275,11 +288,17 @@
     }
     function readHash() {
       var given = new URLSearchParams(location.hash.slice(1));
-      if ((given.get("model") || "") in data.models) choose(st, "model", given.get("model"));
-      if ((given.get("scenario") || "") in data.scenarios) choose(st, "scenario", given.get("scenario"));
-      if ((given.get("metric") || "") in data.per) st.metric = given.get("metric");
-      given.forEach(function (v, k) { if (typeof data.base[k] === "number" && v !== "" && isFinite(Number(v))) st[k] = held(k, Number(v)); });
+      var allowed = { model: data.models, scenario: data.scenarios, metric: data.per }, odd = [];
+      ["model", "scenario", "metric"].forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k))) choose(st, k, given.get(k)); });
+      given.forEach(function (v, k) {
+        var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v));
+        if (number) st[k] = held(k, Number(v));
+        var taken = number ? st[k] === Number(v) : has(allowed, k) && has(allowed[k], v);
+        if (!taken && location.hash.indexOf("=") > 0) odd.push((k + "=" + v).slice(0, 60) + (number ? " (" + st[k] + " is shown)" : ""));
+      });
+      tell(odd.length ? "The address asks for what this page cannot show: " + odd.slice(0, 5).join(", ") + "." : "");
     }
+    function tell(words) { put(one(".live-status"), words); }
     function writeHash() {
       var q = new URLSearchParams();
       changed().forEach(function (k) { q.set(k, String(st[k])); });
@@ -326,13 +345,18 @@
 
     /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third.
        A movement writes only what it changes: text in its node, a mark by its transform. What is only read aloud follows when the movement rests. */
+    function emptyBar() {
+      var bar = document.createElement("span"); bar.className = "ibar"; bar.setAttribute("role", "img");
+      ["zero", "ghost", "range", "mid"].forEach(function (kind) { bar.appendChild(document.createElement("i")).className = kind; });
+      return bar;
+    }
     function line(p) {
       var tr = document.createElement("tr"), th = document.createElement("th"), texts = [];
-      tr.dataset.platform = p.id; th.scope = "row"; th.textContent = p.label; th.style.setProperty("--swatch", "var(--p-" + p.id + ")"); tr.appendChild(th);
+      tr.dataset.platform = p.id; th.scope = "row"; th.textContent = p.label; th.style.setProperty("--swatch", p.swatch); tr.appendChild(th);
       for (var i = 0; i < 6; i++) {
         var td = document.createElement("td");
         td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td);
-        if (i === 1) td.innerHTML = '<span class="ibar" role="img"><i class="zero"></i><i class="ghost"></i><i class="range"></i><i class="mid"></i></span>';
+        if (i === 1) td.appendChild(emptyBar());
         texts.push(i === 1 ? td.firstChild : td.appendChild(document.createTextNode("")));
       }
       var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
@@ -379,12 +403,12 @@
       })();
     }
     function ribbon(el) {
-      var k = el.dataset.ribbon, input = range(k), steps, html = "", text = [];
+      var k = el.dataset.ribbon, input = range(k), steps, cells = [], text = [];
       if (input) {
         var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, found;
         for (var i = 0; i < n; i++) {
           var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign({}, st), k, v), 100);
-          html += cell(found);
+          cells.push(cell(found));
           if (last && last.id !== found.id) {
             var at = flip(k, last.v, v, last.id);
             if (at < st[k]) below = { at: at, id: last.id }; else if (!above) above = { at: at, id: found.id };
@@ -398,14 +422,13 @@
         steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
         steps.forEach(function (o) {
           var s = choose(Object.assign({}, st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
-          html += cell(found);
+          cells.push(cell(found));
           if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + label(found.id));
         });
       }
-      el.innerHTML = html;
+      el.replaceChildren.apply(el, cells);
       put(one('[data-flip="' + k + '"]'), text.length ? text.join("; ") : input ? "no value here changes who leads" : "no choice here changes who leads");
     }
-    function cell(found) { return '<i class="' + found.kind + '" style="--swatch:var(--p-' + found.id + ')"></i>'; }
     function flip(k, lo, hi, id) {
       for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(Object.assign({}, st), k, mid)) === id) lo = mid; else hi = mid; }
       return (lo + hi) / 2;
@@ -416,7 +439,7 @@
       var plain = [], lists = [];
       Object.keys(data.commands).forEach(function (k) {
         var d = data.defaults[k];
-        if (d === null) d = k in data.models[st.model] ? data.models[st.model][k] : data.scenarios[st.scenario][k];
+        if (d === null) d = has(data.models[st.model], k) ? data.models[st.model][k] : data.scenarios[st.scenario][k];
         if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
       });
       Object.keys(data.given).forEach(function (k) { lists.push([k, JSON.stringify(data.given[k])]); });
@@ -429,12 +452,20 @@
       inputs[k].forEach(function (el) {
         el.addEventListener("input", function () {
           if (typeof data.base[k] !== "number") choose(st, k, el.value);
-          else { var x = Number(el.value), v = held(k, x); if (el.value === "" || !isFinite(x) || v === st[k]) return; st[k] = v; }
+          else {
+            var x = Number(el.value), v = held(k, x);
+            if (el.value === "" || !isFinite(x)) return;
+            tell(v === x || el.tagName === "SELECT" ? "" : (data.names[k] || k) + ": " + x + " is out of range; " + v + " is shown.");
+            if (v === st[k]) return;
+            st[k] = v;
+          }
           ask();
         });
+        /* a typed value out of range gives way to the one shown when the reader leaves the box */
+        el.addEventListener("change", function () { if (el.type === "number" && el.value !== String(st[k])) el.value = String(st[k]); });
       });
     });
-    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); span = null; shown = {}; ask(); });
+    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); span = null; shown = {}; tell(""); ask(); });
     one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
     one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
     one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });

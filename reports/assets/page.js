@@ -12,7 +12,7 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
     var spec = JSON.parse(themed(figure.querySelector("script").textContent)), canvas = figure.querySelector(".canvas");
     delete spec.title; /* the page shows title and measure as text, which wraps and prints */
     if (window.innerWidth < 560) narrow(spec);
-    return window.vegaEmbed(canvas, spec, { renderer: "svg", actions: false }).then(function (result) {
+    return window.vegaEmbed(canvas, spec, { renderer: "svg", actions: false, ast: true }).then(function (result) {
       figure.dataset.drawn = "yes";
       var svg = canvas.querySelector("svg");
       if (svg) { svg.setAttribute("role", "img"); svg.setAttribute("aria-label", figure.getAttribute("aria-label")); }
@@ -39,7 +39,7 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
     var copy = JSON.parse(JSON.stringify(spec)), box = document.createElement("div");
     copy.width = 720; copy.background = "#ffffff"; box.hidden = true; document.body.appendChild(box);
     if (copy.title && copy.title.subtitle) copy.title.subtitle = String(copy.title.subtitle).match(/.{1,110}(\s|$)/g);
-    window.vegaEmbed(box, copy, { renderer: "svg", actions: false }).then(function (r) { return r.view.toImageURL("png", 2); }).then(function (url) { follow(url, name); box.remove(); });
+    window.vegaEmbed(box, copy, { renderer: "svg", actions: false, ast: true }).then(function (r) { return r.view.toImageURL("png", 2); }).then(function (url) { follow(url, name); box.remove(); });
   }
   function button(holder, text, act) {
     var b = document.createElement("button"); b.type = "button"; b.textContent = text; b.addEventListener("click", act); holder.appendChild(b);
@@ -56,18 +56,19 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
   window.rackeconButton = button;
   window.rackeconSave = function (text, name) { save(new Blob([text], { type: "text/csv" }), name); };
   function follow(url, name) { var a = document.createElement("a"); a.href = url; a.download = name; a.click(); }
-  window.rackeconDraw = function () {
+  function draws() {
     if (!window.vegaEmbed) return;
     var figures = Array.prototype.slice.call(document.querySelectorAll("figure.chart"));
     Promise.all(figures.map(draw)).then(function () { document.documentElement.dataset.charts = "drawn"; document.documentElement.dataset.chartsAt = String(Math.round(performance.now())); });
-  };
+  }
   function redraw() {
     views.forEach(function (v) { v.finalize(); }); views = [];
     document.querySelectorAll("figure.chart .links").forEach(function (l) { l.textContent = ""; });
-    window.rackeconDraw();
+    draws();
   }
   if (dark.addEventListener) dark.addEventListener("change", redraw);
   document.addEventListener("DOMContentLoaded", function () {
+    draws();
     var toggle = document.getElementById("code-toggle");
     if (toggle) toggle.addEventListener("click", function () {
       var on = toggle.getAttribute("aria-pressed") !== "true";
