@@ -89,8 +89,7 @@ def summarise(
         if k not in (measure, "position"):
             said.setdefault(_winner_words(rankings[k]), []).append(MEASURES[k].name)
     others = join_words([f"{join_words(where)} {words}" for words, where in said.items()])
-    leaders = {_leader_name(rankings[k]) for k in MEASURES if k != "position"}
-    sentences.append(f"The measure matters: {others}." if len(leaders) > 1 else f"{others[0].upper()}{others[1:]}.")
+    sentences.append(f"{others[0].upper()}{others[1:]}.")
     return Summary(table, rankings, headline, tuple(sentences), basis)
 
 
@@ -134,11 +133,6 @@ def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     return ranked.drop(columns=[c for c in extra.columns if c in ranked]).join(extra, on="accelerator")
 
 
-def _leader_name(ranked: pd.DataFrame) -> str:
-    known = ranked[ranked["value"].notna()]
-    return "" if known.empty or str(known["verdict"].iloc[0]) == "nobody earns" else str(known["platform"].iloc[0])
-
-
 def _winner_words(ranked: pd.DataFrame) -> str:
     verdict = str(ranked["verdict"].iloc[0])
     known = ranked[ranked["value"].notna()]
@@ -148,8 +142,16 @@ def _winner_words(ranked: pd.DataFrame) -> str:
     if verdict == "nobody earns":
         return "nobody earns"
     if verdict == "too close to call":
-        return f"{name} is ahead but too close to call"
+        return f"{join_words(_sharing(known))} cannot be told apart"
     return f"{name} comes first"
+
+
+def _sharing(known: pd.DataFrame) -> list[str]:
+    """Platforms that share a lead: by how often they come first, until together they hold what a clear lead needs."""
+    often = known.sort_values("win_share", ascending=False, kind="stable")
+    before = often["win_share"].cumsum() - often["win_share"]
+    kept = [str(name) for name in often["platform"][before < DECIDED_SHARE]]
+    return kept if len(kept) > 1 else [str(name) for name in often["platform"].head(2)]
 
 
 def _win_sentence(ranked: pd.DataFrame, measure: str) -> str:

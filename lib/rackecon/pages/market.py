@@ -10,17 +10,20 @@ import numpy as np
 from rackecon import catalog
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.economics.market_table import market_model
+from rackecon.economics.market_table import market_model, rent
+from rackecon.errors import InputError
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.market.checks import market_checks
-from rackecon.market.levels import entrant_table, price_levels
+from rackecon.market.levels import entrant, entrant_table, price_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-__all__ = ["MarketResult", "disclosed_margins", "figures", "market_result", "named", "quoted", "scored"]
+    from rackecon.catalog import Scenario
+
+__all__ = ["MarketResult", "disclosed_margins", "figures", "market_result", "named", "quoted", "scored", "standing"]
 
 MARGINS: Final = ("gross margin", "compute margin")
 UNITS: Final = {
@@ -113,6 +116,27 @@ def market_result(
         utilisation=assume.utilisation,
         wacc=assume.wacc,
     )
+
+
+def standing(first: Any, model: str, case: Scenario, accelerators: Sequence[str], **overrides: Any) -> dict[str, Any]:
+    """Where an operating point stands in the market: rent multiple and entrant's price; empty where no rent is known."""
+    from rackecon.catalog.assumption_table import allowed_values
+
+    found = rent(str(first["accelerator"]))
+    if found is None:
+        return {}
+    falls = float(allowed_values()["rent_factor"].default)
+    try:
+        entry = entrant(model, case, accelerators=accelerators, rent_factor=falls, **overrides)
+    except InputError:  # no listing of the model, or nobody rents out a platform that serves it
+        return {}
+    multiple = float(first["revenue_usd_per_gpu_hour"]) / found.usd_per_gpu_hour
+    return {
+        "platform": str(first["platform"]),
+        "rent_multiple": multiple,
+        "entrant_platform": catalog.accelerator(entry.accelerator).label,
+        "entrant_over_list": entry.price_factor,
+    }
 
 
 def disclosed_margins(since: str = "2025-01-01") -> pd.DataFrame:

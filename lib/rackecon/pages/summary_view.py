@@ -19,6 +19,7 @@ from rackecon.figures.results import Figure, column_figures
 from rackecon.figures.tables import ranking_table, table
 from rackecon.pages.live import slider_ends
 from rackecon.pages.live_figures import map_figure, speed_figure
+from rackecon.pages.market import standing
 from rackecon.pages.sentences import say
 from rackecon.words import money, number, percent, years_text
 
@@ -156,6 +157,14 @@ def trust(story: Summary) -> Html:
         "13_validation",
         "How accurate",
     )
+
+
+def market(story: Summary, measure: str, model: str, case: Scenario, **overrides: Any) -> Html:
+    """Beside the profit at list prices: what a tenant would make of it, and what an entrant would charge."""
+    first = leader(story, measure)
+    chips = list(story.table["accelerator"])
+    known = {} if first is None else standing(first, model, case, chips, **overrides)
+    return _linked(say(PAGE, "market", **{"platform": "", **known}), "14_market", "What the market would pay")
 
 
 def _linked(text: str, page: str, words: str) -> Html:
