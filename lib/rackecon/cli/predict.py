@@ -24,7 +24,7 @@ def predict(
     good = sum(1 for row in found if row["status"] == "ok")
     typer.echo(f"{len(rows)} rows, {good} predicted: {output}")
     if explain_evidence:
-        from rackecon.evidence.novelty import explain
+        from rackecon.evidence.explained import explain
 
         for line, row in enumerate(rows, start=2):
             typer.echo(f"row {line}: {explain(row)}")

@@ -5,16 +5,15 @@ Only rows that the fit used make anything known: data/serving_residual.csv lists
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.performance.families import default_engine, engine_family
+from rackecon.performance.families import engine_family
 
-__all__ = ["Novelty", "explain", "fitted_pairs", "kind_of", "novelty"]
+__all__ = ["Novelty", "fitted_pairs", "kind_of", "novelty"]
 
 KINDS = ("known", "new pair", "new model", "new accelerator", "new both")
 """This model on this platform; each elsewhere; the platform with other models; the model on others; neither."""
@@ -123,29 +122,3 @@ def novelty(
     slack = 0.25  # of an octave: draws of 80 to 100 % of a nominal length are the same length
     beyond = float(np.maximum(outside.max() - slack, 0.0))
     return Novelty(kind, len(own), family not in engines, beyond, float(over))
-
-
-def explain(row: Mapping[str, str]) -> str:
-    """What is new about a row of points, and the 90 % interval that it makes, as a sentence.
-
-    Examples
-    --------
-    >>> explain(dict(accelerator="mi355x", model="minimax-m2.5", weight_precision="fp8", isl="1024", osl="1024"))
-    'model and platform measured, but not together; 90 % interval of a rate 0.68 to 2.3 times the prediction'
-    """
-    from rackecon.evidence.intervals import interval_factors
-
-    chip = catalog.accelerator(row["accelerator"].strip())
-    mode = row.get("mode", "").strip() or "aggregated"
-    engine = row.get("engine", "").strip() or default_engine(chip, mode)
-    gpus, load = row.get("gpus", ""), row.get("concurrency", "")
-    found = novelty(
-        chip.id,
-        row["model"].strip(),
-        engine,
-        float(row["isl"]),
-        float(row["osl"]),
-        float(load) / float(gpus) if load and gpus else None,
-    )
-    low, high = interval_factors(chip.id, row["model"].strip(), mode, "total_tok_s_per_gpu")
-    return f"{found.words()}; 90 % interval of a rate {low:.2g} to {high:.2g} times the prediction"

@@ -55,7 +55,7 @@ def changed_since(record: Mapping[str, Any]) -> list[str]:
 
 
 def _folder(runs: Path, name: str) -> Path:
-    folders = [Path(name), runs / name, *([runs.parent] if name == runs.parent.name else [])]
+    folders = [runs / name, *([runs.parent] if name == runs.parent.name else []), Path(name)]
     found = next((folder for folder in folders if (folder / NAME).is_file()), None)
     if found is None:
         raise unknown_name("run", name, [path.parent.name for path in runs.glob(f"*/{NAME}")], "reports/runs/")

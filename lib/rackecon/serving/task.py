@@ -71,7 +71,9 @@ class Task:
         """Layouts of the aggregated or decode engine to try."""
         asked = self.query
         held, most = asked.held, min(asked.most_gpus, float(asked.held.get("gpus", math.inf)))
-        every = tuple(x for x in self._run_publicly(mode, "decode", self._bench.layouts[mode]) if matches(x, held))
+        usual = self._run_publicly(mode, "decode", self._bench.layouts[mode])
+        every = tuple(x for x in usual if matches(x, held))
+        every = every or tuple(x for x in self._bench.layouts[mode] if matches(x, held))
         if not every and "tp" in held:  # an unusual layout that is named in full
             names = ("tp", "ep", "pp")
             width = {name: int(held.get(name, 1)) for name in names}
@@ -98,13 +100,12 @@ class Task:
         )
 
     def _run_publicly(self, mode: str, role: str, layouts: tuple[Layout, ...]) -> tuple[Layout, ...]:
-        """Those that public sweeps of the model had run by the query's date; all where too few say, or one is held."""
+        """Those that public sweeps of the model had run by the query's date; all where too few say."""
         asked = self.query
         engine = asked.engine_of(mode)
-        held = role == "decode" and any(name in LAYOUT_NAMES for name in asked.held)
         wide = mode == "disaggregated" and asked.most_gpus >= WIDE_FROM and asked.chip.family in NODES_WIDE
         too_small = mode == "aggregated" and any(x.gpus > NODE_WIDTHS[-1] for x in layouts)
-        if held or wide or too_small:  # a node that cannot hold the model says nothing of one that can
+        if wide or too_small:  # a node that cannot hold the model says nothing of one that can
             return layouts
         timeless = asked.parameters.residual is not None and not asked.parameters.residual.dated
         date = LATEST if timeless else asked.date

@@ -1,0 +1,36 @@
+"""What stands behind one answer, as a sentence: what is new about the question, and the interval that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rackecon import catalog
+from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.novelty import novelty
+from rackecon.performance.families import default_engine
+
+__all__ = ["explain"]
+
+
+def explain(row: Mapping[str, str]) -> str:
+    """What is new about a row of points, and the 90 % interval that it makes, as a sentence.
+
+    Examples
+    --------
+    >>> explain(dict(accelerator="mi355x", model="minimax-m2.5", weight_precision="fp8", isl="1024", osl="1024"))
+    'model and platform measured, but not together; 90 % interval of a rate 0.68 to 2.3 times the prediction'
+    """
+    chip = catalog.accelerator(row["accelerator"].strip())
+    mode = row.get("mode", "").strip() or "aggregated"
+    engine = row.get("engine", "").strip() or default_engine(chip, mode)
+    gpus, load = row.get("gpus", ""), row.get("concurrency", "")
+    found = novelty(
+        chip.id,
+        row["model"].strip(),
+        engine,
+        float(row["isl"]),
+        float(row["osl"]),
+        float(load) / float(gpus) if load and gpus else None,
+    )
+    low, high = interval_factors(chip.id, row["model"].strip(), mode, "total_tok_s_per_gpu")
+    return f"{found.words()}; 90 % interval of a rate {low:.2g} to {high:.2g} times the prediction"
