@@ -32,7 +32,7 @@ MONEY = (
     "irr_per_year",
     "payback_years",
     "vendor_roi",
-    "drawn_kw_per_gpu",
+    "drawn_it_kw_per_gpu",
     "drawn_joules_per_total_token",
     "total_tok_s_per_gpu_low",
     "ttft_ms_high",
@@ -98,10 +98,11 @@ def answers() -> dict[str, float]:
 
 def main() -> None:
     """Write the file."""
+    found = sorted(answers().items())
     with ANSWERS.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(("key", "value"))
-        writer.writerows((key, f"{value:.10g}") for key, value in sorted(answers().items()))
+        writer.writerows((key, f"{value:.10g}") for key, value in found)
 
 
 if __name__ == "__main__":
