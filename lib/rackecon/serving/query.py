@@ -102,7 +102,7 @@ def default_kv_precision(chip: Accelerator, arch: Model, weight_precision: str, 
     TensorRT-LLM, ATOM and vLLM under 8- and 4-bit weights on Blackwell and CDNA4 state fp8. No type, hence 16 bits, have
     INT4 weights on every chip (kimik2.5_int4_*), gpt-oss on chips without 4-bit arithmetic (gptoss_fp4_h100, _h200,
     _mi300x, _mi325x; _h200_trt says ``auto``), and SGLang's latent attention on Hopper (dsr1_fp8_h200, glm5_fp8_h200).
-    The scripts have been so on every date on record.
+    Read at one commit; earlier ones were not looked at, and no script exists for TPU, which counts as a chip without 4-bit arithmetic.
 
     Examples
     --------
