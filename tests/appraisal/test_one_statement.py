@@ -65,3 +65,12 @@ def test_a_tax_that_would_change_nothing_is_refused_in_one_line():
         tier = {"rental": "3-year"}.get(basis, "hyperscaler")
         with pytest.raises(InputError, match=r"tax_rate 0.3 changes nothing.*build_up"):
             rows(tax_rate=0.3, cost_basis=basis, cost_tier=tier)
+
+
+def test_a_flow_that_turns_twice_has_no_internal_rate():
+    """Prices that fall by three quarters a year leave the last months at a loss: NPV falls, then rises with the rate."""
+    found = rows(wacc=0.0, horizon_years=89 / 12, price_decline_per_year=0.75)
+    running = found["running_usd_per_gpu_hour"].to_numpy()
+    last = found["revenue_usd_per_gpu_hour"].to_numpy() / found["level_price_factor"].to_numpy() * 0.25 ** (88.5 / 12)
+    assert (last < running).all()
+    assert found["irr_per_year"].isna().all()

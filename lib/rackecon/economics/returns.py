@@ -122,7 +122,7 @@ def retire_age_years(
     decline = check_share("price_decline_per_year", price_decline_per_year, open_top=True)
     revenue = check_non_negative("revenue_usd_per_year", revenue_usd_per_year, nan_allowed=True)
     running = check_non_negative("running_cost_usd_per_year", running_cost_usd_per_year, nan_allowed=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         age = np.log(revenue / running) / -np.log1p(-decline)
     return np.asarray(np.where(revenue <= running, 0.0, np.where(decline > 0, age, np.inf)), dtype=float)
 
@@ -143,7 +143,8 @@ def returns(
     Parameters
     ----------
     investment_usd : float or array
-        Paid at month 0 [USD]. 0 (all rented) leaves ROI, IRR and payback NaN: nothing was invested.
+        Paid at month 0 [USD]. 0 (all rented) leaves ROI, IRR and payback NaN: nothing was invested. IRR is
+        NaN too where the last month loses money: the flow then turns twice and no single rate describes it.
     revenue_usd_per_year, running_cost_usd_per_year : float or array
         Launch-price revenue and running cost [USD/year].
     horizon_years, rate_per_year, price_decline_per_year : float or array
@@ -221,7 +222,9 @@ def _level_irr(
         )
 
     root = first_root(value, invested.shape, halvings=36)
-    return np.asarray(np.where(invested > 0, root**-MONTHS_PER_YEAR - 1.0, np.nan), dtype=float)
+    # a last month that costs more than it brings turns the flow a second time: several rates would do, or none
+    one = (invested > 0) & (launch * q**months - level + residual >= 0.0)
+    return np.asarray(np.where(one, root**-MONTHS_PER_YEAR - 1.0, np.nan), dtype=float)
 
 
 def _level_payback(
