@@ -148,7 +148,7 @@
         if (v > best[d]) { best[d] = v; who[d] = i; }
       }
       var row = { p: p, m: m, mid: m.profit * by };
-      if (sample) { row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
+      if (sample) { sample.sort(); row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
       return row;
     });
     var wins = new Float64Array(rows.length);
@@ -156,22 +156,10 @@
     rows.forEach(function (r, i) { if (!r.why) r.win = wins[i] / n; });
     return rows;
   }
-  /* Between two neighbours in order, found without sorting the rest. */
+  /* Between two neighbours of values in order. */
   function quantile(a, share) {
-    var at = share * (a.length - 1), i = Math.floor(at), left = 0, right = a.length - 1;
-    while (left < right) {
-      var x = a[i], l = left, r = right;
-      while (l <= r) {
-        while (a[l] < x) l++;
-        while (a[r] > x) r--;
-        if (l <= r) { var t = a[l]; a[l++] = a[r]; a[r--] = t; }
-      }
-      if (r < i) left = l;
-      if (i < l) right = r;
-    }
-    var next = Infinity;
-    for (var k = i + 1; k < a.length; k++) if (a[k] < next) next = a[k];
-    return at > i ? a[i] + (at - i) * (next - a[i]) : a[i];
+    var at = share * (a.length - 1), i = Math.floor(at);
+    return at > i ? a[i] + (at - i) * (a[i + 1] - a[i]) : a[i];
   }
   function ranked(rows) {
     return rows.filter(function (r) { return !r.why; }).sort(function (a, b) { return b.mid - a.mid; });
