@@ -151,8 +151,9 @@ def _running(times: StepTimes, lengths: LengthMoments, rate: float) -> tuple[flo
     share = 0.0 if times.prefill_workers else rate * lengths.prefill_mean_s
     n, step = 0.0, float(times.step(1.0, lengths.held_mean))
     for _ in range(ITERATIONS):
-        # A request always sees itself
-        step = float(times.step(max(n, 0.0) + 1.0 if n < 1.0 else n + 0.5, lengths.held_mean)) / max(1.0 - share, 1e-3)
+        # A request always sees itself: one where nobody else runs, half a request above the mean from one on
+        seen = n + max(1.0 - 0.5 * n, 0.5)
+        step = float(times.step(seen, lengths.held_mean)) / max(1.0 - share, 1e-3)
         wanted = min(rate * decoded * step, float(times.most))
         if abs(wanted - n) < 1e-6:
             break
