@@ -102,7 +102,8 @@ def move(page, key: str, value: float) -> None:
 
 
 def settled(page) -> None:
-    """Command, address and ribbons follow a movement by a quarter of a second."""
+    """Command, address and ribbons follow a movement by a quarter of a second, and that by a frame."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.wait_for_function("document.getElementById('live').dataset.ribbons === 'filled'")
 
 
