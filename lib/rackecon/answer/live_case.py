@@ -55,7 +55,7 @@ def base_state(
     **overrides: Any,
 ) -> dict[str, Any]:
     """The report's own case as control values."""
-    case, assume = (catalog.scenario(case) if isinstance(case, str) else case), assumptions(**overrides)
+    case, assume = catalog.as_scenario(case), assumptions(**overrides)
     card = cards_for([model], assume, price_cards)[model]
     return {
         "metric": measure,
@@ -142,7 +142,7 @@ def live_data(
         Assumptions that the report ran with.
     """
     assume = assumptions(**overrides)
-    case = catalog.scenario(case) if isinstance(case, str) else case
+    case = catalog.as_scenario(case)
     platforms, cards = platforms_for(accelerators, assume), cards_for(models, assume)
     fronts: dict[str, Any] = {}
     for name in models:

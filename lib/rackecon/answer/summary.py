@@ -70,7 +70,7 @@ def summarise(
     rankings = {key: _with_reasons(rank(table, m.column, settings), table) for key, m in MEASURES.items()}
     first = rankings[measure]
     known = first[first["value"].notna()]
-    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    case = catalog.as_scenario(scenario)
     assume = assumptions(**{name: value for name, value in overrides.items() if name != "price_cards"})
     basis = _basis(assume, model, case, "price_cards" in overrides)
     unit, short = MEASURES[measure].yearly, MEASURES[measure].name

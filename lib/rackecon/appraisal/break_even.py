@@ -163,7 +163,7 @@ def solve(
     start, stop = floor if low is None else low, rule.high if high is None else high
     if not start < stop:
         raise InputError(f"range of {name}: low {start:g} must be below high {stop:g}")
-    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    case = catalog.as_scenario(scenario)
     if high is None and name == "isl_tokens":
         stop = min(stop, float((catalog.model(model).max_context_tokens or stop + case.osl_tokens) - case.osl_tokens))
     base, row = _values(accelerator, model, case, output, name, None, overrides)
@@ -295,7 +295,7 @@ def needed_speed_premium(
     """
     from rackecon import catalog
 
-    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    case = catalog.as_scenario(scenario)
     if tok_s_per_user <= 0:
         raise InputError(f"tok_s_per_user must be above 0, got {tok_s_per_user:g}")
     target = float(
@@ -330,7 +330,7 @@ def must_be_true(
 
     from rackecon import catalog
 
-    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    case = catalog.as_scenario(scenario)
     output = str(options.pop("output", "profit_usd_per_rack_year"))
     other = evaluate([rival], [model], [case], intervals=False, **options)
     if output not in other or not np.isfinite(other[output].iloc[0]):

@@ -242,7 +242,7 @@ def evaluate(
 
     assume = assumptions(**overrides)
     keys, names = list(accelerators), list(models)
-    cases = [catalog.scenario(s) if isinstance(s, str) else s for s in scenarios]
+    cases = [catalog.as_scenario(s) for s in scenarios]
     for name in names:
         catalog.model(name)
     platforms = platforms_for(keys, assume)
@@ -339,7 +339,7 @@ def frontier_points(
     from rackecon import catalog
 
     assume = assumptions(**overrides)
-    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    case = catalog.as_scenario(scenario)
     free = replace(case, ttft_limit_ms=None, tpot_limit_ms=None)
     keys = list(accelerators)
     platforms, cards = platforms_for(keys, assume), cards_for([model], assume, price_cards)

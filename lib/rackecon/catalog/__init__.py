@@ -3,7 +3,7 @@
 from rackecon.catalog.accelerators import Accelerator, Rack, accelerator, accelerators, rack, racks
 from rackecon.catalog.models import Model, model, models
 from rackecon.catalog.paths import data_dir, read_rows, table_digest, table_names
-from rackecon.catalog.scenarios import BaseCase, Scenario, base_case, scenario, scenarios
+from rackecon.catalog.scenarios import BaseCase, Scenario, as_scenario, base_case, scenario, scenarios
 from rackecon.catalog.tables import table
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Scenario",
     "accelerator",
     "accelerators",
+    "as_scenario",
     "base_case",
     "data_dir",
     "model",

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import Stamp, read_rows, table_stamp
+from rackecon.catalog.paths import read_rows
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["Allowed", "allowed_values"]
@@ -81,9 +82,7 @@ class Allowed:
         return ""
 
 
-_kept: dict[str, tuple[Stamp, dict[str, Allowed]]] = {}
-
-
+@by_data(1, TABLE)
 def allowed_values() -> dict[str, Allowed]:
     """Every assumption of data/assumptions.csv by name, in the table's order.
 
@@ -92,10 +91,7 @@ def allowed_values() -> dict[str, Allowed]:
     >>> allowed_values()["wacc"].low, allowed_values()["wacc"].high
     (0.0, 0.5)
     """
-    stamp = table_stamp(TABLE)
-    if _kept.get(TABLE, (None,))[0] != stamp:
-        _kept[TABLE] = stamp, {row["name"]: _allowed(i, row) for i, row in enumerate(read_rows(TABLE), start=2)}
-    return _kept[TABLE][1]
+    return {row["name"]: _allowed(i, row) for i, row in enumerate(read_rows(TABLE), start=2)}
 
 
 def _allowed(line: int, cells: Any) -> Allowed:

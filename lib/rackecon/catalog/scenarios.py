@@ -9,7 +9,7 @@ from rackecon.catalog.fields import Row
 from rackecon.catalog.paths import read_rows
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["BaseCase", "Scenario", "base_case", "scenario", "scenarios"]
+__all__ = ["BaseCase", "Scenario", "as_scenario", "base_case", "scenario", "scenarios"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,17 @@ def scenario(name: str) -> Scenario:
     if name not in known:
         raise unknown_name("scenario", name, known)
     return known[name]
+
+
+def as_scenario(named: str | Scenario) -> Scenario:
+    """The scenario of an id, or the record itself.
+
+    Examples
+    --------
+    >>> as_scenario("chat") == as_scenario(scenario("chat"))
+    True
+    """
+    return scenario(named) if isinstance(named, str) else named
 
 
 def base_case() -> BaseCase:

@@ -15,7 +15,6 @@ from rackecon.claims.model import COMPARED, Side, case_name, cases, plain_value,
 from rackecon.claims.records import Claim
 from rackecon.claims.special import (
     GPUS_PER_NODE,
-    HOURS_PER_DAY,
     SPECIAL,
     accounts,
     blended_range,
@@ -23,6 +22,7 @@ from rackecon.claims.special import (
     gain_days,
 )
 from rackecon.economics.checks import FloatArray
+from rackecon.units import HOURS_PER_DAY
 from rackecon.words import plural
 
 if TYPE_CHECKING:

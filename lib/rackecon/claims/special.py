@@ -18,13 +18,12 @@ from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
 from rackecon.errors import unknown_name
 from rackecon.evidence.intervals import interval_factors
-from rackecon.units import TOKENS_PER_MTOK
+from rackecon.units import HOURS_PER_DAY, TOKENS_PER_MTOK
 
 __all__ = ["SPECIAL", "FleetDay", "accounts", "blended_range", "card_of", "fleet_day", "gain_days", "gain_range"]
 
 SAME_LAYOUT: Final = "same layout"
 GPUS_PER_NODE: Final = 8
-HOURS_PER_DAY: Final = 24.0
 ROUNDING_TOKENS: Final = 0.5e9
 """Half of the last digit of the published token counts, which are whole billions."""
 Columns = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]

@@ -13,15 +13,12 @@ from rackecon.errors import InputError
 from rackecon.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
 __all__ = [
-    "SECONDS_PER_DAY",
     "api_break_even_tokens_per_day",
     "demand_share",
     "entrant_price_usd_per_mtok",
     "linked_price_factor",
     "rent_multiple",
 ]
-
-SECONDS_PER_DAY = 86_400.0
 
 
 def linked_price_factor(rent_factor: Numeric, throughput_factor: Numeric, years: Numeric = 1.0) -> FloatArray:

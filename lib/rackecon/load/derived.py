@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rackecon.catalog import Scenario, scenario
+from rackecon.catalog import Scenario, as_scenario
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.demand import Demand, demand, demand_names
 from rackecon.load.platforms import Replica, open_load, platform_replica, scaled_lengths, unit_gpus
@@ -107,7 +107,7 @@ def derived_utilisation(
     :math:`\\rho_{max}` of its closed-loop rate at which open arrivals still keep the limits. Where the most productive
     deployment is wider than a unit, one that fits a unit is tried too, its lower rate counted against it.
     """
-    known = scenario(case) if isinstance(case, str) else case
+    known = as_scenario(case)
     wanted = demand(shape) if isinstance(shape, str) else shape
     if isinstance(policy, str):
         if policy not in POLICIES:

@@ -68,7 +68,7 @@ def entrant_backtest(
 
     from rackecon import catalog
 
-    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    case = catalog.as_scenario(scenario)
     rows: list[dict[str, Any]] = []
     for name in models:
         found = market_model(name)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rackecon.appraisal.assumptions import assumptions
-from rackecon.economics.market import SECONDS_PER_DAY, demand_share, rent_multiple
+from rackecon.economics.market import demand_share, rent_multiple
 from rackecon.economics.market_table import market_model, rent
+from rackecon.units import SECONDS_PER_DAY
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.economics.checks import check_positive
-from rackecon.economics.market import SECONDS_PER_DAY, api_break_even_tokens_per_day
-from rackecon.economics.market_table import rent
+from rackecon.economics.market import api_break_even_tokens_per_day
+from rackecon.economics.market_table import TERMS, rent
 from rackecon.economics.revenue import blended_usd_per_mtok
 from rackecon.errors import InputError
 from rackecon.market.levels import level_card
-from rackecon.units import TOKENS_PER_MTOK
+from rackecon.units import HOURS_PER_DAY, SECONDS_PER_DAY, TOKENS_PER_MTOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
 __all__ = ["TERMS", "buy_rent_or_api"]
-
-TERMS: Final = ("spot", "on demand", "reserved, mixed terms", "3 years")
-HOURS_PER_DAY: Final = 24.0
 
 
 def buy_rent_or_api(
@@ -77,7 +74,7 @@ def buy_rent_or_api(
     volume = float(check_positive("tokens_per_day", tokens_per_day))
     if level == "entrant":
         raise InputError("price level 'entrant' is not what an API bills: allowed are list, effective")
-    case = catalog.scenario(scenario) if isinstance(scenario, str) else scenario
+    case = catalog.as_scenario(scenario)
     card = level_card(model, level, case)
     api = float(blended_usd_per_mtok(card, case.isl_tokens, case.osl_tokens, case.prefix_cache_hit))
     sold = assumptions(**overrides).utilisation
@@ -88,7 +85,7 @@ def buy_rent_or_api(
         unit = row["total_tok_s_per_gpu"] * gpus * SECONDS_PER_DAY
         units = float(np.ceil(volume / (unit * sold)))
         hourly = {"own": row["cost_usd_per_gpu_hour"]} | {
-            f"rent, {term}": hit.usd_per_gpu_hour for term in TERMS if (hit := rent(row["accelerator"], term))
+            f"rent, {term}": hit.usd_per_gpu_hour for term in reversed(TERMS) if (hit := rent(row["accelerator"], term))
         }
         for way, price in hourly.items():
             if not np.isfinite(price):

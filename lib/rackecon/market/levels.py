@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
+from rackecon.catalog import as_scenario
 from rackecon.economics.market import entrant_price_usd_per_mtok
 from rackecon.economics.market_table import effective_card, market_model, rent
 from rackecon.economics.price_table import price_card
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["LEVELS", "Entry", "entrant", "entrant_table", "level_card", "price_levels"]
+__all__ = ["LEVELS", "Entry", "cheapest", "entrant", "entrant_table", "level_card", "price_levels"]
 
 LEVELS: Final = ("list", "effective", "entrant")
 """Levels that a workload can be priced at; *realised* is an average of another mix and prices none."""
@@ -43,12 +44,6 @@ class Entry:
     rent_usd_per_gpu_hour: float
     rent_date: str
     total_tok_s_per_gpu: float
-
-
-def _case(scenario: str | Scenario) -> Scenario:
-    from rackecon import catalog
-
-    return catalog.scenario(scenario) if isinstance(scenario, str) else scenario
 
 
 def entrant_table(
@@ -93,7 +88,7 @@ def entrant_table(
     """
     import pandas as pd
 
-    case = _case(scenario)
+    case = as_scenario(scenario)
     rents = {key: rent(key, term, rent_date) for key in accelerators}
     keys = [key for key, found in rents.items() if found is not None]
     if not keys:
@@ -139,9 +134,13 @@ def entrant(model: str, scenario: str | Scenario, **options: Any) -> Entry:
     InputError
         No rented platform serves the workload.
     """
-    table = entrant_table(model, scenario, **options)
+    return cheapest(entrant_table(model, scenario, **options), model, scenario)
+
+
+def cheapest(table: pd.DataFrame, model: str, scenario: str | Scenario) -> Entry:
+    """The first row of :func:`entrant_table`; see :func:`entrant`."""
     if table.empty:
-        raise InputError(f"no rented platform serves {model} within the limits of {_case(scenario).id}")
+        raise InputError(f"no rented platform serves {model} within the limits of {as_scenario(scenario).id}")
     best = table.iloc[0]
     return Entry(
         float(best["price_usd_per_mtok"]),
@@ -169,8 +168,15 @@ def level_card(model: str, level: str, scenario: str | Scenario, **options: Any)
     return card if level == "list" else card.scaled(entrant(model, scenario, **options).price_factor)
 
 
-def price_levels(model: str, scenario: str | Scenario, **options: Any) -> pd.DataFrame:
+def price_levels(model: str, scenario: str | Scenario, entry: Entry | None = None, **options: Any) -> pd.DataFrame:
     """The levels of a workload beside each other [USD per million total tokens].
+
+    Parameters
+    ----------
+    model : str
+    scenario : str or Scenario
+    entry : Entry, optional
+        The entrant where it is known already; else computed with ``options`` (:func:`entrant_table`).
 
     Returns
     -------
@@ -180,22 +186,22 @@ def price_levels(model: str, scenario: str | Scenario, **options: Any) -> pd.Dat
     """
     import pandas as pd
 
-    case = _case(scenario)
-    card, found = price_card(model), market_model(model)
+    case = as_scenario(scenario)
+    card, paid, found = price_card(model), effective_card(model), market_model(model)
 
     def blend(priced: PriceCard) -> float:
         return float(blended_usd_per_mtok(priced, case.isl_tokens, case.osl_tokens, case.prefix_cache_hit))
 
-    entry = entrant(model, scenario, **options)
+    entry = entry or entrant(model, scenario, **options)
     at_list, real = blend(card), found.effective_all_usd_per_mtok
     fed = found.input_share
     hit = found.cached_share if found.cached_share == found.cached_share else 0.0
     same_mix = float(blended_usd_per_mtok(card, fed, 1.0 - fed, hit))
-    effective = blend(effective_card(model))
+    effective = blend(paid)
     mix = f"{case.isl_tokens:,} in, {case.osl_tokens:,} out"
     rows = [
         ("list", at_list, 1.0, mix, card.newest_listing, card.rule),
-        ("effective", effective, effective / at_list, mix, found.date, effective_card(model).rule),
+        ("effective", effective, effective / at_list, mix, found.date, paid.rule),
         ("realised", real, real / same_mix, "the marketplace's own", found.date, "revenue over all tokens served"),
         ("entrant", entry.price_usd_per_mtok, entry.price_factor, mix, entry.rent_date, f"rented {entry.accelerator}"),
     ]

@@ -13,13 +13,13 @@ from rackecon.claims import arithmetic, conditions_needed, measured, quotes, sou
 from rackecon.claims import claim as one_claim
 from rackecon.claims.model import VINTAGES, Side, cases, cost_per_gpu_hour, operating_speeds, rack_gpus, side
 from rackecon.claims.required import holding_speeds, rate_needed
-from rackecon.claims.special import GPUS_PER_NODE, HOURS_PER_DAY, blended_range, fleet_day, gain_days
+from rackecon.claims.special import GPUS_PER_NODE, blended_range, fleet_day, gain_days
 from rackecon.claims.verdict import MEANING, VERDICTS
 from rackecon.economics.cost import select_cost
 from rackecon.economics.power_table import all_in_kw
 from rackecon.figures.results import Figure
 from rackecon.pages.sentences import say
-from rackecon.units import SECONDS_PER_HOUR
+from rackecon.units import SECONDS_PER_DAY
 from rackecon.words import money, number, percent
 
 if TYPE_CHECKING:
@@ -256,8 +256,7 @@ def model_text(result: Assessment) -> str:
         one = side(cases(claim)[0])
         rate = float(one.rate(np.array([float(claim.only("tok_s_per_user"))]))[0][0])
         day = fleet_day()
-        seconds = HOURS_PER_DAY * SECONDS_PER_HOUR
-        fleet = (day.input_tokens + day.output_tokens) / seconds / (GPUS_PER_NODE * day.nodes)
+        fleet = (day.input_tokens + day.output_tokens) / SECONDS_PER_DAY / (GPUS_PER_NODE * day.nodes)
         computed = value_text(claim.metric, result.computed)
         return say(PAGE, "model_fleet", computed=computed, rate=rate, fleet=fleet)
     return say(

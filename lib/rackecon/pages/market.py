@@ -14,7 +14,7 @@ from rackecon.economics.market_table import market_model, rent
 from rackecon.errors import InputError
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.market.checks import market_checks
-from rackecon.market.levels import entrant, entrant_table, price_levels
+from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,21 +88,21 @@ def market_result(
     assume = assumptions(**overrides)
     rows = evaluate(accelerators, [model], [scenario], **overrides)
     curve = entrant_table(model, scenario, accelerators=accelerators, rent_factor=rent_factor, **overrides)
-    levels = price_levels(model, scenario, accelerators=accelerators, rent_factor=rent_factor, **overrides)
+    entry = cheapest(curve, model, scenario)
+    levels = price_levels(model, scenario, entry)
     checks = market_checks(rows, demand_multiple=demand_multiple, seller_share=seller_share, **overrides)
     lead = int(np.nanargmax(rows["profit_usd_per_rack_year"].to_numpy(dtype=float)))
     over = levels.set_index("level")["over_list"]
     effective = evaluate(accelerators, [model], [scenario], price_cards={model: effective_card(model)}, **overrides)
-    best = curve.iloc[0]
     return MarketResult(
         rows=rows,
         effective=effective,
         curve=curve,
         levels=levels,
         checks=checks,
-        entrant_platform=str(best["platform"]),
-        entrant_rent_usd_per_gpu_hour=float(best["rent_usd_per_gpu_hour"]),
-        entrant_usd_per_mtok=float(best["price_usd_per_mtok"]),
+        entrant_platform=str(curve["platform"].iloc[0]),
+        entrant_rent_usd_per_gpu_hour=entry.rent_usd_per_gpu_hour,
+        entrant_usd_per_mtok=entry.price_usd_per_mtok,
         entrant_over_list=float(over["entrant"]),
         effective_over_list=float(over["effective"]),
         realised_over_list=float(over["realised"]),

@@ -146,7 +146,7 @@ def portfolio(
     known = dict(inputs) if inputs is not None else distributions()
     for name, owner in RECENTRED.items():
         known[name] = recentred(known[name], float(getattr(assume, owner)))
-    cases = {c.id: c for c in (catalog.scenario(s) if isinstance(s, str) else s for s in scenarios)}
+    cases = {c.id: c for c in map(catalog.as_scenario, scenarios)}
     platforms = platforms_for(accelerators, assume)
     cards = cards_for(models, assume, price_cards)
     widths = {name: _price_width(name, assume, known["price_level"]) for name in models}
