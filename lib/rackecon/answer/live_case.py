@@ -129,6 +129,7 @@ def live_data(
     case: str | Scenario,
     measure: str,
     price_cards: Mapping[str, PriceCard] | None = None,
+    report: Mapping[str, Any] | None = None,
     **overrides: Any,
 ) -> dict[str, Any]:
     """Everything the page's controls need, as plain numbers, with library answers to check itself against.
@@ -141,6 +142,8 @@ def live_data(
         The report's own case; a changed copy of a scenario keeps the reader's speed and cache share.
     price_cards : mapping, optional
         Prices that the report ran with, in place of the median listing.
+    report : mapping, optional
+        Intervals and win shares of the report's own case with every input drawn, which stand while nothing is changed.
     **overrides
         Assumptions that the report ran with.
     """
@@ -180,6 +183,7 @@ def live_data(
     return {key: tidy(value, 6) for key, value in data.items()} | {
         "fronts": fronts,
         "draws": _draws(accelerators, settings),
+        "report": tidy(dict(report or {}), 6),
         "z10": Z10,
     }
 
