@@ -141,7 +141,7 @@ ASSUMPTIONS: Final = {
     ),
     "ttft_limit_ms": Assumption("first-token limit", "ms", OURS, workload=True, beyond=False),
     "price_factor": Assumption(
-        "price of tokens", "times the median listing", "cheapest to dearest listing at the as-of date", "14_market"
+        "price of tokens", "times the price it sells at", "cheapest to dearest listing at the as-of date", "14_market"
     ),
     "software_years": Assumption("software date", "", "software on record", "06_precision_and_software", beyond=False),
     "utilisation": Assumption("share of capacity sold", "of capacity", "base case range", "15_load"),
@@ -272,7 +272,7 @@ def _walked(case: _Case, name: str, ends: tuple[float, float, float], accelerato
 
 
 def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
-    """The report's model beside those of the page on experts, each at its own list price."""
+    """The report's model beside those of the page on experts, each at its own price."""
     listed = [str(name) for name in read_parameters(notebook_path(MODELS))["models"].default]
     models = list(dict.fromkeys([case.model, *listed]))
     rows = walk.model_sizes(case.accelerators, models, case.scenario, **case.overrides, intervals=False)
@@ -282,7 +282,7 @@ def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
     profit, ahead = _span([p for p, _ in paid]), _span([gap for _, gap in paid])
     return Deciding(
         "model", "model, dense to many experts", math.nan, math.nan, math.nan, "", profit[1] - profit[0], (),
-        "each at its own list price", (), profit, ahead, MODELS, True, None, choices,
+        "each at its own price", (), profit, ahead, MODELS, True, None, choices,
     )  # fmt: skip
 
 

@@ -163,7 +163,7 @@ def _basis(assume: Assumptions, model: str, case: Scenario, own_prices: bool) ->
     cost = f"{assume.cost_basis}, {assume.cost_tier}, vintage {assume.cost_vintage}"
     if assume.cost_factor != 1.0:
         cost += f", times {number(assume.cost_factor)}"
-    prices = "prices given by the reader" if own_prices else f"prices of {assume.as_of_date}"
+    prices = "prices given by the reader" if own_prices else f"{assume.price_level} prices of {assume.as_of_date}"
     if assume.price_factor != 1.0:
         prices += f", times {number(assume.price_factor)}"
     return (
@@ -185,14 +185,15 @@ def own_case(scenario: str, tok_s_per_user: float | None, prefix_cache_hit: floa
 def own_prices(model: str, fresh_input: float | None, output: float | None) -> dict[str, Any]:
     """The reader's prices as an override of :func:`rackecon.appraisal.evaluate.evaluate`; empty where none is given.
 
-    Cached input keeps the share of fresh input that the median listing has.
+    Cached input keeps the share of fresh input that the base case's card has.
     """
-    from rackecon.economics.price_table import price_card
+    from rackecon.economics.market_table import card_at_level
     from rackecon.economics.revenue import PriceCard
 
     if fresh_input is None and output is None:
         return {}
-    listed = price_card(model)
+    base = catalog.base_case()
+    listed = card_at_level(model, base.price_level, str(base.as_of_date))
     fresh = listed.fresh_input if fresh_input is None else fresh_input
     share = listed.cached_input / listed.fresh_input if listed.fresh_input else 0.0
     return {"price_cards": {model: PriceCard(model, fresh, fresh * share, listed.output if output is None else output)}}

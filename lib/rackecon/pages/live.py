@@ -34,8 +34,8 @@ class Slider:
 
 SLIDERS = (
     Slider("speed", "Speed each user gets", "tok/s/user", "the workload's limit", "tok_s_per_user"),
-    Slider("pout", "Output tokens", "$ per million", "median listing", "price_output_usd_per_mtok"),
-    Slider("pin", "Fresh input tokens", "$ per million", "median listing", "price_input_usd_per_mtok"),
+    Slider("pout", "Output tokens", "$ per million", "base case", "price_output_usd_per_mtok"),
+    Slider("pin", "Fresh input tokens", "$ per million", "base case", "price_input_usd_per_mtok"),
     Slider("util", "Share of capacity sold", "of capacity", "base case", "utilisation"),
     Slider("cost", "Cost per GPU-hour", "times published", "published ownership", "cost_factor"),
     Slider("decline", "Yearly fall of prices", "a year", "base case", "price_decline_per_year"),

@@ -171,11 +171,14 @@ def trust(story: Summary) -> Html:
 
 
 def market(story: Summary, measure: str, model: str, case: Scenario, **overrides: Any) -> Html:
-    """Beside the profit at list prices: what a tenant would make of it, and what an entrant would charge."""
+    """Beside the profit: what a tenant would make of it, and what an entrant would charge."""
     first = leader(story, measure)
     chips = list(story.table["accelerator"])
     known = {} if first is None else standing(first, model, case, chips, **overrides)
-    return _linked(say(PAGE, "market", **{"platform": "", **known}), "14_market", "What the market would pay")
+    rule = str(story.table["price_rule"].iloc[0])
+    return _linked(
+        say(PAGE, "market", **{"platform": "", **known}, rule=rule), "14_market", "What the market would pay"
+    )
 
 
 def _linked(text: str, page: str, words: str) -> Html:
@@ -283,7 +286,7 @@ def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
     wide = part.pivot_table(
         index="platform", columns="scenario", values="break_even_output_usd_per_mtok", sort=False, observed=True
     ).reindex(index=list(dict.fromkeys(part["platform"])), columns=list(dict.fromkeys(part["scenario"])))
-    price = f"list price {money(float(listed.iloc[0]))}" if len(listed) else "no list price"
+    price = f"it sells at {money(float(listed.iloc[0]))}" if len(listed) else "no price is known"
     return table(
         wide.reset_index(),
         f"{catalog.model(model).name}: price of output tokens at which each platform breaks even, USD per million ({price}; input "

@@ -20,6 +20,11 @@
     var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS);
     return (Math.abs(1 - v) < 1e-12 ? m : v * (1 - Math.pow(v, m)) / (1 - v)) / MONTHS;
   }
+  /* Resale at an age over what was invested (residual_at): straight between whole years. */
+  function resaleAt(years) {
+    var i = Math.min(Math.floor(years), data.resale.length - 2);
+    return data.resale[i] + (data.resale[i + 1] - data.resale[i]) * (years - i);
+  }
   /* The most productive point that is at least as fast as asked; -1 beyond the fastest. Speeds rise along a front. */
   function pointAt(front, speed) {
     for (var i = 0; i < front.s.length; i++) if (front.s[i] >= speed * (1 - 1e-9)) return i;
@@ -42,14 +47,14 @@
     var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * data.models[st.model].cachedShare;
     var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
     return {
-      sold: SECONDS / PER_M * price * st.util * (1 - st.licence), level: levelPriceFactor(data.wacc, st.decline, st.years),
-      charge: levelYears(data.built[0], data.built[1]) / levelYears(data.wacc, st.years),
+      sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
+      years: levelYears(data.wacc, st.years), resale: resaleAt(st.years) * Math.pow(1 + data.wacc, -Math.max(Math.round(st.years * MONTHS), 1) / MONTHS),
       power: st.elec * st.pue - data.base.elec * data.base.pue
     };
   }
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
-    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * m.charge) + change, 0);
+    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * p.worth * (1 - p.resells * m.resale) / m.years) + change, 0);
     return {
       rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: p.capital * st.cost,
       running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost
