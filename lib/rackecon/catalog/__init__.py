@@ -1,6 +1,7 @@
 """Typed, immutable records read from data/, and the tables themselves."""
 
 from rackecon.catalog.accelerators import Accelerator, Rack, accelerator, accelerators, rack, racks
+from rackecon.catalog.labels import ids_in, label, labels, relabelled
 from rackecon.catalog.models import Model, model, models
 from rackecon.catalog.paths import data_dir, read_rows, table_digest, table_names
 from rackecon.catalog.scenarios import BaseCase, Scenario, as_scenario, base_case, scenario, scenarios
@@ -17,11 +18,15 @@ __all__ = [
     "as_scenario",
     "base_case",
     "data_dir",
+    "ids_in",
+    "label",
+    "labels",
     "model",
     "models",
     "rack",
     "racks",
     "read_rows",
+    "relabelled",
     "scenario",
     "scenarios",
     "table",

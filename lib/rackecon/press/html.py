@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from rackecon.catalog import relabelled
 from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.figures.display import ANSWER, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
 from rackecon.press.results import published
 
-__all__ = ["question", "render_page", "to_html"]
+__all__ = ["named", "question", "render_page", "to_html"]
 
 
 @of_arguments()
@@ -64,10 +65,11 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         spec = fluid(data[VEGALITE_MIME])
         number = len(charts) + 1
         charts.append(spec)
-        text = html.escape(str(spec.get("description", "chart")), quote=True)
+        text = html.escape(relabelled(str(spec.get("description", "chart"))), quote=True)
         title = spec.get("title") or {}
         title = title if isinstance(title, dict) else {"text": title}
-        heading = f'<p class="finding">{html.escape(_words(title.get("text")))}</p><p class="measure">{html.escape(_words(title.get("subtitle")))}</p>'
+        finding, measure = (html.escape(relabelled(_words(title.get(part)))) for part in ("text", "subtitle"))
+        heading = f'<p class="finding">{finding}</p><p class="measure">{measure}</p>'
         return (
             f'<figure class="chart" id="chart-{number}" aria-label="{text}">{heading}<div class="canvas"></div>'
             f'<script type="application/json">{embedded(spec)}</script>'
@@ -75,7 +77,7 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         )
     if "text/html" in data:
         markup = "".join(data["text/html"])
-        return markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup
+        return named(markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup)
     if RESULTS_MIME in data:
         return ""
     if "text/markdown" in data:
@@ -87,6 +89,22 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
     if "text/plain" in data:
         return f'<pre class="out">{html.escape("".join(data["text/plain"]))}</pre>'
     return ""
+
+
+def named(markup: str) -> str:
+    """Names in place of the catalog's ids in prose: outside tags, cells, code and scripts.
+
+    Examples
+    --------
+    >>> named('<p id="chat">Within rag-summarise: <code>rag-summarise</code></p>')
+    '<p id="chat">Within document summaries: <code>rag-summarise</code></p>'
+    """
+    skipped = re.compile(r"<(script|style|pre|code|td|th|select)\b.*?</\1>|<[^>]+>", re.S)
+    parts, at = [], 0
+    for found in skipped.finditer(markup):
+        parts += [relabelled(markup[at : found.start()]), found[0]]
+        at = found.end()
+    return "".join([*parts, relabelled(markup[at:])])
 
 
 def _with_ids(markup: str, contents: list[tuple[str, str]]) -> str:

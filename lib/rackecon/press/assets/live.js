@@ -330,7 +330,7 @@
     }
     function rest() { bars(); command(); ribbons(); }
     function worded(k) {
-      var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
+      var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
     }
     function sentence(rows, all) {
