@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rackecon.catalog import relabelled
 from rackecon.catalog.cached import by_data, of_arguments
@@ -15,6 +16,10 @@ from rackecon.press.frame import framed_page
 from rackecon.press.results import published
 
 __all__ = ["named", "question", "render_page", "to_html"]
+
+
+FOLD: Final = "fold"
+"""Tag of a heading's cell whose section a page keeps folded until it is asked for."""
 
 
 @of_arguments()
@@ -89,6 +94,12 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
     if "text/plain" in data:
         return f'<pre class="out">{html.escape("".join(data["text/plain"]))}</pre>'
     return ""
+
+
+def _numbered(body: str) -> str:
+    """Every table with an address of its own, in order."""
+    count = itertools.count(1)
+    return re.sub(r'<div class="scroll"(?= tabindex)', lambda _: f'<div class="scroll" id="table-{next(count)}"', body)
 
 
 def named(markup: str) -> str:
@@ -167,14 +178,25 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
     contents: list[tuple[str, str]] = []
     used: set[str] = set()
     parts = []
+    folded = False
     for cell in notebook["cells"]:
+        source, tags = "".join(cell["source"]), cell.get("metadata", {}).get("tags", [])
+        if cell["cell_type"] == "markdown" and source.lstrip().startswith("## "):
+            parts += ["</details>"] if folded else []
+            folded = FOLD in tags
+            parts += (
+                [f'<details class="fold part"><summary>{html.escape(_first_heading(source))}</summary>']
+                if folded
+                else []
+            )
         if cell["cell_type"] == "markdown":
             parts.append(_glossary(_with_ids(to_html("".join(cell["source"])), contents), used))
         elif cell["cell_type"] == "code":
             parts.append(_code_cell(cell))
             outputs = [_output(output, charts) for output in cell.get("outputs", []) if output.get("name") != "stderr"]
             parts += [_with_ids(markup, contents) for markup in outputs if markup]
-    body = "\n".join(part for part in parts if part)
+    parts += ["</details>"] if folded else []
+    body = _numbered("\n".join(part for part in parts if part))
     position = names.index(name) if name in names else -1
     live = ["figures.js", "live.js"] if 'id="live"' in body else []
     return framed_page(
@@ -188,7 +210,13 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
         ),
         scripts=[*live, *(["vega.js"] if charts else [])],
         index=index,
+        here="index.html" if index else f"{name}.html",
+        walk=names or [name],
     )
+
+
+def _first_heading(source: str) -> str:
+    return source.lstrip().splitlines()[0].lstrip("# ").strip()
 
 
 def _code_cell(cell: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +65,8 @@ def _with_known_pictures(notebook: dict[str, Any], name: str) -> dict[str, Any]:
         return notebook  # no committed report, or one that cannot be read: fresh pictures
 
 
-def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
-    """Execute and render one notebook into a folder; the good files there are replaced only by good ones."""
+def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequence[str]) -> Outcome:
+    """Execute and render one notebook into a folder, beside the pages of others; a good file is replaced only by a good one."""
     import time
 
     import papermill
@@ -100,7 +100,7 @@ def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
         from rackecon.press.html import render_page
 
         try:
-            rows, page = published(notebook, name), render_page(notebook, name, report_names())
+            rows, page = published(notebook, name), render_page(notebook, name, list(walk))
         except InputError as error:
             return Outcome(name, time.perf_counter() - begun, str(error))
         folder.mkdir(parents=True, exist_ok=True)
@@ -126,6 +126,11 @@ def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[s
     if faults:
         raise InputError(faults[0])
     return {name: {key: value for key, value in given.items() if key in known} for name, known in declared.items()}
+
+
+def _rendered(target: Path) -> list[str]:
+    """Notebooks whose pages already stand in a folder."""
+    return [path.stem for path in target.glob("[0-9][0-9]_*.ipynb")]
 
 
 def run_reports(
@@ -167,17 +172,18 @@ def run_reports(
 
     write_shared_files(target)
     outcomes: dict[str, Outcome] = {}
+    walk = report_names() if target == reports_dir() else sorted({*chosen, *_rendered(target)})
     workers = max(1, min(jobs, len(chosen)))
     if workers == 1:
         for name in chosen:
-            outcomes[name] = execute(name, parameters[name], str(target))
+            outcomes[name] = execute(name, parameters[name], str(target), walk)
             if tell:
                 tell(len(outcomes), len(chosen), outcomes[name])
     else:
         import multiprocessing
 
         with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            tasks = {pool.submit(execute, name, parameters[name], str(target)): name for name in chosen}
+            tasks = {pool.submit(execute, name, parameters[name], str(target), walk): name for name in chosen}
             for task in as_completed(tasks):
                 outcomes[tasks[task]] = task.result()
                 if tell:
