@@ -313,10 +313,10 @@ def speed_chart(
     return speed_figure(speed_lines(fronts, MEASURES[measure].column, *ends), labels, state["speed"], ends, measure)
 
 
-def lead_chart(story: Summary, measure: str, *, utilisation: float, licence_share: float, **_: float) -> Html:
+def lead_chart(story: Summary, measure: str, *, utilisation: float, **_: float) -> Html:
     """Who leads by price and share of capacity sold, for the report's own case; the controls move it."""
     labels = dict(zip(story.table["accelerator"], story.table["platform"], strict=True))
-    found = lead_map(story.table, MEASURES[measure].column, licence_share=licence_share)
+    found = lead_map(story.table, MEASURES[measure].column)
     return map_figure(found, labels, utilisation, measure)
 
 
