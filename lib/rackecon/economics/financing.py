@@ -7,7 +7,7 @@ other income; interest is deducted in the levered return only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -48,6 +48,16 @@ class Financing:
     """Years over which it is repaid in level monthly payments, not beyond the horizon."""
     tax_rate: float = 0.0
     depreciation: str = "macrs"
+
+    def within(self, horizon_years: float) -> Financing:
+        """The same terms with the debt repaid by the horizon at the latest.
+
+        Examples
+        --------
+        >>> Financing(0.5, 0.1, 9.0).within(5.0).debt_years
+        5.0
+        """
+        return replace(self, debt_years=min(self.debt_years, horizon_years))
 
 
 @dataclass(frozen=True)
