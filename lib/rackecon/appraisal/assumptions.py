@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.checks import check_one_basis
+from rackecon.economics.cost_table import residual_at
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["Assumptions", "assumptions"]
@@ -33,19 +34,30 @@ class Assumptions:
     cost_tier: str
     cost_vintage: str
     power_vintage: str
+    price_level: str
+    """``effective`` (list prices weighted by the requests that sellers serve) or ``list`` (median standard listing)."""
+    free_share: float
     licence_share: float = 0.0
-    free_share: float = 0.0
     speed_premium: bool = False
     """Whether a request served fast sells at the published premium of fast tiers."""
     price_factor: float = 1.0
     """Multiplies every price of the card."""
     cost_usd_per_gpu_hour: float | None = None
     """A cost given outright for every platform; excludes a build-up."""
+    kw_per_gpu: float | None = None
+    """Provisioned IT power per GPU given outright for every platform [kW]; excludes a build-up."""
     cost_factor: float = 1.0
     """Multiplies every cost per GPU-hour."""
     tax_rate: float = 0.0
     """Only in a build-up; 0 is pre-tax."""
     allocation_rule: str = "gpu_seconds"
+    residual_share: float | None = None
+    """Resale at the end of the horizon as a share of the investment; None takes that of its age."""
+
+    @property
+    def resale_share(self) -> float:
+        """Resale at the end of the horizon as a share of the investment [-]."""
+        return float(residual_at(self.horizon_years)) if self.residual_share is None else self.residual_share
 
 
 def assumptions(**overrides: Any) -> Assumptions:
@@ -82,6 +94,8 @@ def assumptions(**overrides: Any) -> Assumptions:
             fault = rules[name].fault(getattr(out, name))
             if fault:
                 raise InputError(fault)
+    if out.kw_per_gpu is not None and out.cost_basis == "build_up":
+        raise InputError("kw_per_gpu does not go with cost_basis build_up, which is summed with the published power")
     if out.cost_usd_per_gpu_hour is not None:
         check_one_basis(
             build_up=True if out.cost_basis == "build_up" else None, cost_usd_per_gpu_hour=out.cost_usd_per_gpu_hour

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.cost import implied_investment, select_cost
-from rackecon.economics.cost_table import ownership_split
+from rackecon.economics.cost_table import ownership_split, published_rate
+from rackecon.economics.market_table import card_at_level
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
 from rackecon.economics.power_table import all_in_kw, draw_curve
-from rackecon.economics.price_table import price_card, speed_tiers
+from rackecon.economics.price_table import speed_tiers
 from rackecon.economics.racks import rack_units
 from rackecon.economics.records import UNSOLD, CostRecord
 from rackecon.economics.restated import capital_charge_usd_per_gpu_hour
@@ -37,6 +39,8 @@ __all__ = [
     "Platform",
     "cards_for",
     "frontier_money",
+    "level_factor",
+    "missing_money",
     "platform_costs",
     "platforms_for",
     "with_money",
@@ -44,6 +48,7 @@ __all__ = [
 ]
 
 TOKEN_COUNTING: Final = "total = input (cached counted) + output tokens, over all GPUs, prefill and decode"
+NO_LISTING: Final = "no standard listing of the model at the as-of date"
 ROI_KIND: Final = (
     "vendor ROI = revenue / investment; profit ROI = (revenue - running - investment + resale) / investment"
 )
@@ -68,6 +73,12 @@ class Platform:
     gpus_per_position: float
     rack_it_kw: float
     rack_grade: str
+    built_rate_per_year: float
+    """Cost of capital [1/year] and life [years] that its cost of owning is built with; resale on top of it or not."""
+    built_life_years: float
+    resells: bool
+    power_reason: str = ""
+    """Why the power provisioned or drawn is not known; empty where both are."""
 
 
 def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, str, float, float, float]:
@@ -81,6 +92,7 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
             pue=assume.pue,
             it_life_years=assume.horizon_years,
             tax_rate=assume.tax_rate,
+            residual_share=assume.resale_share,
         )
         if built is None:
             return None, NO_CAPEX, *nothing
@@ -104,43 +116,74 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
         record = found
     if record.basis == "rental":
         return record, "", 0.0, record.usd_per_gpu_hour * assume.cost_factor, 0.0
-    rate, life = published_terms()
+    rate, life = built_terms(record)
     split = implied_investment(
         record.usd_per_gpu_hour * assume.cost_factor,
         running_share=ownership_split()[0],
         rate_per_year=rate,
         life_years=life,
     )
-    return (
-        record,
-        "",
-        float(split.investment_usd_per_gpu),
-        float(split.running_usd_per_gpu_hour),
-        float(split.residual_usd_per_gpu),
-    )
+    invested = float(split.investment_usd_per_gpu)
+    resale = assume.resale_share if resells(record, assume) else 0.0
+    return record, "", invested, float(split.running_usd_per_gpu_hour), invested * resale
 
 
 def published_terms() -> tuple[float, float]:
     """Cost of capital [1/year] and life [years] that a published ownership figure is taken to be built with."""
+    return published_rate(), ownership_split()[1]
+
+
+def built_terms(record: CostRecord | None) -> tuple[float, float]:
+    """Terms behind a cost of owning: those of published figures, or the base case's for a row that the user added."""
     from rackecon import catalog
 
-    return float(catalog.base_case().wacc), ownership_split()[1]
+    if record is None or record.source_id != OWN_SOURCE:
+        return published_terms()
+    base = catalog.base_case()
+    return base.wacc, base.horizon_years
 
 
-def terms_factor(wacc: Numeric, horizon_years: Numeric) -> FloatArray:
-    """A published ownership cost restated for another cost of capital and life, as a factor on it.
+def resells(record: CostRecord | None, assume: Assumptions) -> bool:
+    """Whether resale comes on top of a cost: not of a row that the user added, which says itself what it costs."""
+    own = record is not None and record.source_id == OWN_SOURCE
+    return not own or assume.residual_share is not None
 
-    The investment behind the figure stays; its charge is that of the terms asked for, over the horizon, without resale.
+
+def terms_factor(
+    wacc: Numeric, horizon_years: Numeric, residual_share: Numeric = 0.0, built: tuple[Numeric, Numeric] | None = None
+) -> FloatArray:
+    """A cost of owning restated for another cost of capital, life and resale, as a factor on it.
+
+    The investment behind the figure stays; its charge is that of the terms asked for, over the horizon, less the resale.
+    ``built`` is the cost of capital and life behind it, those of published figures by default.
 
     Examples
     --------
     >>> float(terms_factor(0.10, 4.0)), float(terms_factor(0.15, 4.0)), float(terms_factor(0.10, 6.0))
     (1.00, 1.07, 0.78)
     """
-    rate, life = published_terms()
     share = ownership_split()[0]
-    base, asked = (present_value_factors(r, 0.0, n).cost_years for r, n in ((rate, life), (wacc, horizon_years)))
-    return np.asarray(share + (1.0 - share) * base / asked)
+    rate, life = published_terms() if built is None else built
+    base = present_value_factors(rate, 0.0, life).cost_years
+    asked = present_value_factors(wacc, 0.0, horizon_years)
+    sunk = 1.0 - np.asarray(residual_share, dtype=float) * asked.terminal
+    return np.asarray(share + (1.0 - share) * base * sunk / asked.cost_years)
+
+
+def level_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -> FloatArray:
+    """Level equivalent of a falling price, months weighed at the base case's cost of capital whatever the owner's own.
+
+    Weighed at the owner's own rate, early high prices would count for more the dearer capital is, and a yearly profit would
+    rise with it. At the base case's rate profit and present value have one sign; at others the present value decides.
+
+    Examples
+    --------
+    >>> float(level_factor(0.0, 5.0))
+    1.0
+    """
+    from rackecon import catalog
+
+    return level_price_factor(catalog.base_case().wacc, price_decline_per_year, horizon_years)
 
 
 def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str, Platform]:
@@ -164,7 +207,8 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
     for key in accelerators:
         part = catalog.accelerator(key)
         record, reason, invested, running, residual = _cost_of(key, assume)
-        kw, it_kw = all_in_kw(key, assume.power_vintage), all_in_kw(key)
+        given = assume.kw_per_gpu
+        kw, it_kw = (all_in_kw(key, assume.power_vintage), all_in_kw(key)) if given is None else (given, given)
         rack = racks.get(key)
         gpus = float(rack.gpus_per_rack) if rack is not None else np.nan
         units = rack_units(gpus, kw)
@@ -184,8 +228,18 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
             gpus_per_position=float(units.gpus_per_position),
             rack_it_kw=it_kw * gpus,
             rack_grade=str(rack.grade) if rack is not None else "no rack layout",
+            built_rate_per_year=built_terms(record)[0],
+            built_life_years=built_terms(record)[1],
+            resells=resells(record, assume),
+            power_reason=_no_power(it_kw, float(part.tdp_w)),
         )
     return out
+
+
+def _no_power(it_kw: float, tdp_w: float) -> str:
+    if np.isnan(it_kw):
+        return "no published kW per GPU (kw_per_gpu gives one)"
+    return "no published board power: what is drawn is not known" if np.isnan(tdp_w) else ""
 
 
 def cards_for(
@@ -198,14 +252,14 @@ def cards_for(
             out[model] = given[model]
             continue
         try:
-            out[model] = price_card(model, assume.as_of_date)
+            out[model] = card_at_level(model, assume.price_level, assume.as_of_date)
         except InputError:
             out[model] = None
     return out
 
 
 def _level(assume: Assumptions) -> float:
-    return float(level_price_factor(assume.wacc, assume.price_decline_per_year, assume.horizon_years))
+    return float(level_factor(assume.price_decline_per_year, assume.horizon_years))
 
 
 def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
@@ -253,8 +307,7 @@ def with_money(
     hit = points["prefix_cache_hit"].to_numpy(dtype=float)
     load = points["concurrency"].to_numpy(dtype=float) / points["gpus"].to_numpy(dtype=float)
     it_kw = fact("it_kw_per_gpu")
-    known = np.where(np.isnan(it_kw), 1.0, it_kw)
-    drawn_it = np.where(np.isnan(it_kw), np.nan, drawn_kw_per_gpu(fact("tdp_w"), known, draw_share(draw_curve(), load)))
+    drawn_it = drawn_kw_per_gpu(fact("tdp_w"), it_kw, draw_share(draw_curve(), load))
     cost, low, high = platform_costs(plat, assume, drawn_it)
     premium = (
         speed_premium(points["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
@@ -308,10 +361,9 @@ def with_money(
     drawn = drawn_it * assume.pue
     new["drawn_it_kw_per_gpu"], new["drawn_utility_kw_per_gpu"] = drawn_it, drawn
     new["provisioned_it_kw_per_gpu"], new["provisioned_utility_kw_per_gpu"] = it_kw, it_kw * assume.pue
-    energy = energy_cost_usd_per_gpu_hour(np.nan_to_num(drawn), assume.electricity_usd_per_kwh)
-    new["energy_usd_per_gpu_hour"] = np.where(np.isnan(drawn), np.nan, energy)
+    new["energy_usd_per_gpu_hour"] = energy_cost_usd_per_gpu_hour(drawn, assume.electricity_usd_per_kwh)
     new["energy_share_of_cost"] = new["energy_usd_per_gpu_hour"] / cost
-    new["drawn_joules_per_total_token"] = joules_per_token(rates["total_tok_s_per_gpu"], np.nan_to_num(drawn, nan=0.0))
+    new["drawn_joules_per_total_token"] = joules_per_token(rates["total_tok_s_per_gpu"], drawn)
     new["total_tok_s_per_mw"] = rates["total_tok_s_per_gpu"] * fact("gpus_per_mw")
     new["output_tok_s_per_mw"] = rates["output_tok_s_per_gpu"] * fact("gpus_per_mw")
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -346,7 +398,9 @@ def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) 
     owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])
     change = np.where(owned & (bill != 0.0), np.nan_to_num(drawn_it_kw) * bill, 0.0)
     by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])
-    terms = np.where(owned, terms_factor(assume.wacc, assume.horizon_years), 1.0)
+    built = tuple(np.array([getattr(p, f"built_{name}") for p in plat]) for name in ("rate_per_year", "life_years"))
+    resale = np.where([p.resells for p in plat], assume.resale_share, 0.0)
+    terms = np.where(owned, terms_factor(assume.wacc, assume.horizon_years, resale, (built[0], built[1])), 1.0)
     paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0) * terms
     value, low, high = (np.maximum(ends(name) * paid + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high"))
     return value, low, high
@@ -432,3 +486,26 @@ def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **over
     platforms = platforms_for(table["accelerator"].unique(), assume)
     cards = cards_for(table["model"].unique(), assume)
     return with_money(table.assign(prefix_cache_hit=prefix_cache_hit), assume, platforms, cards)
+
+
+def missing_money(accelerator: str, model: str, **overrides: Any) -> list[str]:
+    """Why money or power columns of a platform and model are blank: a line each, none where all are filled.
+
+    Parameters
+    ----------
+    accelerator, model : str
+        Ids.
+    **overrides
+        As in :func:`frontier_money`.
+
+    Examples
+    --------
+    >>> missing_money("tpu-v6e", "llama-3.1-8b", cost_usd_per_gpu_hour=1.0)
+    ['power: no published kW per GPU (kw_per_gpu gives one)']
+    """
+    assume = assumptions(**overrides)
+    found = platforms_for([accelerator], assume)[accelerator]
+    unlisted = NO_LISTING if cards_for([model], assume)[model] is None else ""
+    no_cost = f"{found.reason} (cost_usd_per_gpu_hour gives one)" if found.reason else ""
+    reasons = {"cost and profit": no_cost, "revenue and profit": unlisted, "power": found.power_reason}
+    return [f"{what}: {why}" for what, why in reasons.items() if why]

@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from rackecon.appraisal.assumptions import assumptions
-from rackecon.appraisal.money import cards_for, platform_costs, platforms_for
+from rackecon.appraisal.money import NO_LISTING, cards_for, level_factor, platform_costs, platforms_for
 from rackecon.catalog.cached import by_data, one_state
-from rackecon.economics.money_step import level_price_factor, money_step
+from rackecon.economics.cost_table import residual_at
+from rackecon.economics.money_step import money_step
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
 from rackecon.economics.power_table import draw_curve
 from rackecon.errors import InputError
@@ -143,13 +144,8 @@ def _fill(
     order = np.argsort(-np.asarray(front.rows["total_tok_s_per_gpu"], dtype=float), kind="stable")
     op = {name: np.asarray(values)[order] for name, values in front.rows.items()}
     load = op["concurrency"].astype(float) / op["gpus"].astype(float)
-    it_kw = platform.it_kw_per_gpu
-    drawn = (
-        np.full(len(load), math.nan)
-        if math.isnan(it_kw)
-        else np.asarray(drawn_kw_per_gpu(platform.tdp_w, it_kw, draw_share(draw_curve(), load)))
-    )
-    reason = platform.reason if card is not None else "no standard listing of the model at the as-of date"
+    drawn = drawn_kw_per_gpu(platform.tdp_w, platform.it_kw_per_gpu, draw_share(draw_curve(), load))
+    reason = platform.reason if card is not None else NO_LISTING
     prices = dict.fromkeys(("fresh_input", "cached_input", "output"), 0.0)
     if card is not None:
         prices = {name: float(np.nan_to_num(getattr(card, name))) for name in prices}
@@ -157,10 +153,13 @@ def _fill(
     for start in range(0, len(rows), step_rows):
         some = rows[start : start + step_rows]
         money = {n: points[n][some][:, None] if n in points else getattr(assume, n) for n in MONEY}
-        level = level_price_factor(money["wacc"], money["price_decline_per_year"], money["horizon_years"])
+        level = level_factor(money["price_decline_per_year"], money["horizon_years"])
         ends: Any = SimpleNamespace(
             **{n: money[n] for n in ("electricity_usd_per_kwh", "utilisation", "cost_factor", "wacc", "horizon_years")},
             pue=assume.pue,
+            resale_share=residual_at(money["horizon_years"])
+            if assume.residual_share is None
+            else assume.residual_share,
         )
         cost = np.broadcast_to(platform_costs([platform] * len(load), ends, drawn)[0], (len(some), len(load)))
         step = money_step(
