@@ -57,9 +57,13 @@ def test_one_row_per_combination_in_the_order_given():
     assert list(table["scenario"][:14]) == ["chat"] * 7 + ["agentic-coding"] * 7
 
 
+AS_PUBLISHED = {"wacc": 0.1, "horizon_years": 4.0, "residual_share": 0.0}
+"""Terms that a published $/GPU-hour is taken to be built with."""
+
+
 def test_money_by_hand_without_decline():
     """GB200, chat at 50 tok/s/user: 4,800 total tok/s/GPU, half out; 60 % sold; 1.86 USD an hour; 72 GPUs."""
-    row = run(price_decline_per_year=0.0).iloc[0]
+    row = run(price_decline_per_year=0.0, utilisation=0.6, free_share=0.0, **AS_PUBLISHED).iloc[0]
     assert row["layout"] == "fast"  # 20 and 40 tok/s/user miss the limit, 160 earns less
     revenue = 0.0036 * 0.6 * (2400 * 1.0 + 2400 * 3.0)
     assert row["revenue_usd_per_gpu_hour"] == pytest.approx(revenue)
@@ -123,7 +127,7 @@ def test_power_vintage_moves_megawatts_only():
 
 
 def test_electricity_moves_the_published_cost_by_the_bill_alone():
-    base, dear = run().iloc[0], run(electricity_usd_per_kwh=0.12).iloc[0]
+    base, dear = run(**AS_PUBLISHED).iloc[0], run(electricity_usd_per_kwh=0.12, **AS_PUBLISHED).iloc[0]
     assert base["cost_usd_per_gpu_hour"] == 1.86
     bill = base["drawn_utility_kw_per_gpu"] * (0.12 - 0.0871)
     assert dear["cost_usd_per_gpu_hour"] - 1.86 == pytest.approx(bill)

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 from test_evaluate import CARD, frontier
 
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
+from rackecon.catalog import base_case
+from rackecon.economics.cost_table import residual_at
+from rackecon.economics.money_step import level_price_factor
 from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
 
@@ -22,6 +25,7 @@ def rows(**terms):
 @settings(max_examples=25, deadline=None)
 @given(RATES, MONTHS, st.floats(0.0, 0.8), st.floats(-3.0, 1.0), st.sampled_from(["ownership", "build_up"]))
 def test_a_profit_is_a_present_value_spread_over_the_horizon(rate, months, decline, price, basis):
+    """Exact at the base case's cost of capital; at another one, months of a falling price weigh differently, and by no more."""
     found = rows(
         wacc=rate,
         horizon_years=months / 12,
@@ -33,31 +37,44 @@ def test_a_profit_is_a_present_value_spread_over_the_horizon(rate, months, decli
     profit, worth = (found[name].to_numpy() for name in ("profit_usd_per_gpu_year", "npv_usd_per_gpu"))
     years = float(present_value_factors(rate, 0.0, months / 12).cost_years)
     scale = found["cost_usd_per_gpu_hour"].to_numpy() * 8760.0 * years
+    own, common = (float(level_price_factor(r, decline, months / 12)) for r in (rate, base_case().wacc))
+    profit = profit + found["revenue_usd_per_gpu_hour"].to_numpy() * 8760.0 * (own / common - 1.0)
     assert worth / scale == pytest.approx(profit * years / scale, abs=1e-9)
     sure = np.isfinite(found["irr_per_year"].to_numpy()) & (np.abs(profit * years / scale) > 1e-6)
     assert ((found["irr_per_year"].to_numpy() > rate) == (profit > 0))[sure].all()
 
 
-@settings(max_examples=25, deadline=None)
-@given(RATES, st.floats(0.005, 0.1), MONTHS)
-def test_dearer_capital_raises_cost_and_lowers_profit_at_level_prices(rate, more, months):
-    cheap, dear = (
-        rows(wacc=wacc, horizon_years=months / 12, price_decline_per_year=0.0) for wacc in (rate, rate + more)
-    )
+def test_at_the_base_cost_of_capital_profit_and_present_value_have_one_sign():
+    for decline in (0.0, 0.3, 0.7):
+        found = rows(price_decline_per_year=decline, price_factor=0.2)
+        assert (np.sign(found["profit_usd_per_gpu_year"]) == np.sign(found["npv_usd_per_gpu"])).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(RATES, st.floats(0.005, 0.1), MONTHS, st.floats(0.0, 0.8), st.sampled_from(["ownership", "build_up"]))
+def test_dearer_capital_raises_cost_and_lowers_profit_whatever_prices_do(rate, more, months, decline, basis):
+    given = {"horizon_years": months / 12, "price_decline_per_year": decline, "cost_basis": basis}
+    cheap, dear = (rows(wacc=wacc, **given) for wacc in (rate, rate + more))
     assert (dear["cost_usd_per_gpu_hour"].to_numpy() > cheap["cost_usd_per_gpu_hour"].to_numpy()).all()
     assert (dear["profit_usd_per_gpu_year"].to_numpy() < cheap["profit_usd_per_gpu_year"].to_numpy()).all()
     same = cheap["investment_usd_per_gpu"].to_numpy()
     assert dear["investment_usd_per_gpu"].to_numpy() == pytest.approx(same, rel=1e-12)
-    earns = cheap["running_usd_per_gpu_hour"].to_numpy() < cheap["revenue_usd_per_gpu_hour"].to_numpy()
+    # a last month that pays its own running cost: else a present value rightly rises as that loss is put off
+    last = cheap["revenue_usd_per_gpu_hour"].to_numpy() / cheap["level_price_factor"].to_numpy()
+    last = last * (1.0 - decline) ** ((months - 0.5) / 12)
+    earns = cheap["running_usd_per_gpu_hour"].to_numpy() < last
     assert (dear["npv_usd_per_gpu"].to_numpy() < cheap["npv_usd_per_gpu"].to_numpy())[earns].all()
 
 
 @settings(max_examples=15, deadline=None)
 @given(MONTHS, st.integers(1, 24))
-def test_a_longer_life_lowers_the_charge_and_nothing_is_resold(months, more):
-    short, long = (rows(horizon_years=m / 12) for m in (months, months + more))
+def test_a_longer_life_lowers_the_charge_and_resale_follows_the_age(months, more):
+    short, long = (rows(horizon_years=m / 12, residual_share=0.0) for m in (months, months + more))
     assert (long["cost_usd_per_gpu_hour"].to_numpy() < short["cost_usd_per_gpu_hour"].to_numpy()).all()
-    assert (short["residual_usd_per_gpu"].to_numpy() == 0).all()
+    aged = rows(horizon_years=months / 12)
+    share = float(residual_at(months / 12))
+    assert aged["residual_usd_per_gpu"].to_numpy() == pytest.approx(share * aged["investment_usd_per_gpu"].to_numpy())
+    assert (aged["cost_usd_per_gpu_hour"].to_numpy() < short["cost_usd_per_gpu_hour"].to_numpy()).all()
 
 
 def test_a_tax_that_would_change_nothing_is_refused_in_one_line():
@@ -69,7 +86,7 @@ def test_a_tax_that_would_change_nothing_is_refused_in_one_line():
 
 def test_a_flow_that_turns_twice_has_no_internal_rate():
     """Prices that fall by three quarters a year leave the last months at a loss: NPV falls, then rises with the rate."""
-    found = rows(wacc=0.0, horizon_years=89 / 12, price_decline_per_year=0.75)
+    found = rows(wacc=0.0, horizon_years=89 / 12, price_decline_per_year=0.75, residual_share=0.0)
     running = found["running_usd_per_gpu_hour"].to_numpy()
     last = found["revenue_usd_per_gpu_hour"].to_numpy() / found["level_price_factor"].to_numpy() * 0.25 ** (88.5 / 12)
     assert (last < running).all()

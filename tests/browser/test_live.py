@@ -6,13 +6,16 @@ import json
 import re
 import shlex
 
+import pandas as pd
 import pytest
 from conftest import REPORTS
 
 from rackecon.answer import summary
 from rackecon.answer.live_case import live_values
-from rackecon.appraisal.evaluate import PLATFORMS
+from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.economics.measures import MEASURES
+from rackecon.uncertainty.ranking import RankingDraws, rank
 from rackecon.words import money, percent
 
 TOLERANCE = 1e-3
@@ -107,8 +110,8 @@ def settled(page) -> None:
     page.wait_for_function("document.getElementById('live').dataset.ribbons === 'filled'")
 
 
-def rerun(command: str) -> tuple[summary.Summary, str]:
-    """What the notebook computes for a copied command."""
+def rerun(command: str) -> tuple[pd.DataFrame, str]:
+    """The quick ranking of a copied command's case: what the controls draw once something is changed."""
     given = {item.name: item.default for item in read_parameters(notebook_path(NOTEBOOK)).values()}
     words = shlex.split(command)
     for i, word in enumerate(words):
@@ -119,7 +122,8 @@ def rerun(command: str) -> tuple[summary.Summary, str]:
     money = {key: given[key] for key in MONEY}
     case = summary.own_case(given["scenario"], given["tok_s_per_user"], given["prefix_cache_hit"])
     prices = summary.own_prices(given["model"], given["price_input_usd_per_mtok"], given["price_output_usd_per_mtok"])
-    return summary.summarise(PLATFORMS, given["model"], case, given["measure"], **money, **prices), given["measure"]
+    table = evaluate(PLATFORMS, [given["model"]], [case], **money, **prices)
+    return rank(table, MEASURES[given["measure"]].column, RankingDraws.from_base_case()), given["measure"]
 
 
 def test_dragging_a_slider_changes_verdict_table_address_and_command(page):
@@ -190,8 +194,8 @@ def test_intervals_and_wins_are_those_of_the_copied_command(page, change):
         else:
             move(page, key, value)
     settled(page)
-    story, measure = rerun(page.inner_text(".live-command"))
-    rows = {row.accelerator: row for row in story.rankings[measure].itertuples() if row.value == row.value}
+    quick, measure = rerun(page.inner_text(".live-command"))
+    rows = {row.accelerator: row for row in quick.itertuples() if row.value == row.value}
     shown = page.evaluate(
         "() => Object.fromEntries([...document.querySelectorAll('.live-table tbody tr:not(.none)')]"
         ".map(r => [r.dataset.platform, [...r.cells].map(c => c.textContent).concat(r.querySelector('.ibar').getAttribute('aria-label'))]))"
@@ -199,7 +203,10 @@ def test_intervals_and_wins_are_those_of_the_copied_command(page, change):
     assert list(shown) == list(rows)
     for key, row in rows.items():
         assert shown[key][1] == amount(row.value, measure), key
-        assert abs(float(shown[key][3]) - 100 * row.win_share) <= 1.0
+        share = data(page)["report"]["rows"][measure][key][2] if set(change) <= {"metric"} else row.win_share
+        assert abs(float(shown[key][3]) - 100 * share) <= 1.0
+    quickly = "quick cases" in page.inner_text(".live-verdict")
+    assert quickly == bool(set(change) - {"metric"})
     settings = data(page)["base"] | change
     if "model" in change:
         settings |= {k: data(page)["models"][change["model"]][k] for k in ("pin", "pout")}

@@ -367,7 +367,7 @@ def test_an_own_accelerator_with_cost_power_and_rack_earns_on_an_own_workload(ow
     assert costs["mychip-1", "ownership", "2026-07"] == 2.5
     power = catalog.table("power").set_index("accelerator").loc["mychip-1"]
     assert (power["metric"], float(power["value"])) == (VINTAGE_METRICS["2026-07"], 1.4)
-    row = evaluate(["mychip-1"], ["gpt-oss-120b"], ["chat"], cost_usd_per_gpu_hour=2.5).iloc[0]
+    row = evaluate(["mychip-1"], ["gpt-oss-120b"], ["chat"], cost_usd_per_gpu_hour=2.5, price_level="list").iloc[0]
     assert row["profit_usd_per_rack_year"] > 0
 
 

@@ -19,8 +19,8 @@ PAIR = ("b200-hgx", "h100-sxm")
 
 
 def test_the_entrant_is_the_cheapest_rented_platform_and_earns_exactly_its_rent() -> None:
-    table = entrant_table(MODEL, CASE, accelerators=PAIR, utilisation=0.5, wacc=0.0)
-    best = entrant(MODEL, CASE, accelerators=PAIR, utilisation=0.5, wacc=0.0)
+    table = entrant_table(MODEL, CASE, accelerators=PAIR, utilisation=0.5, wacc=0.0, free_share=0.0)
+    best = entrant(MODEL, CASE, accelerators=PAIR, utilisation=0.5, wacc=0.0, free_share=0.0)
     assert best.price_usd_per_mtok == table["price_usd_per_mtok"].min()
     hourly = best.price_usd_per_mtok * best.total_tok_s_per_gpu * 0.5 * 3600 / 1e6
     assert hourly == pytest.approx(best.rent_usd_per_gpu_hour, rel=1e-12)

@@ -8,6 +8,7 @@ import pytest
 
 from rackecon.appraisal.break_even import INPUTS, must_be_true, needed_speed_premium, solve
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog import base_case
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.errors import InputError
 from rackecon.uncertainty.price_backtest import backtest, coverage
@@ -21,7 +22,7 @@ def test_break_even_utilisation_is_the_closed_form() -> None:
     found = solve(*WHERE, name="utilisation")
     assert found.feasible
     assert found.needed[0] == pytest.approx(row["break_even_utilisation"], rel=1e-5)
-    assert found.base_value == 0.6
+    assert found.base_value == base_case().utilisation
     assert found.base_output == row["profit_usd_per_rack_year"]
 
 
@@ -34,7 +35,7 @@ def test_break_even_price_is_the_closed_form() -> None:
 
 @pytest.mark.parametrize("name", ["electricity_usd_per_kwh", "price_decline_per_year", "interactivity_tok_s_user"])
 def test_solution_solves(name: str) -> None:
-    found = solve("h100-sxm", *WHERE[1:], name=name)
+    found = solve("h100-sxm", *WHERE[1:], name=name, price_level="list")
     assert len(found.needed) == 1
     assert found.holds[0][0] <= found.base_value <= found.holds[0][1]
     assert f"{found.needed[0]:.4g}" in found.statement

@@ -56,8 +56,8 @@ class Deciding:
 
         Examples
         --------
-        >>> Deciding("f", "price", 1.0, 0.5, 2.0, "times the median listing", 0.0, (), "").stated()
-        'the median listing'
+        >>> Deciding("f", "price", 1.0, 0.5, 2.0, "times the price it sells at", 0.0, (), "").stated()
+        'the price it sells at'
         """
         if self.value == 1.0 and self.unit.startswith("times "):
             return self.unit.removeprefix("times ")
@@ -91,7 +91,7 @@ class Assumption:
 
 ASSUMPTIONS: Final = {
     "price_factor": Assumption(
-        "price of tokens", "times the median listing", "cheapest to dearest listing at the as-of date"
+        "price of tokens", "times the price it sells at", "cheapest to dearest listing at the as-of date"
     ),
     "utilisation": Assumption("share of capacity sold", "of capacity", "base case range"),
     "cost_factor": Assumption("cost per GPU-hour", "times the published one", "hyperscaler to neocloud tier and rents"),

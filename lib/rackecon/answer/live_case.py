@@ -17,8 +17,9 @@ from rackecon import catalog
 from rackecon.answer.lead_map import LEANING_SHARE, PRICES, SHARES
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.appraisal.money import cards_for, platforms_for, published_terms, with_money
-from rackecon.economics.cost_table import ownership_split
+from rackecon.appraisal.money import cards_for, platforms_for, with_money
+from rackecon.economics.cost_table import ownership_split, residual_at
+from rackecon.economics.returns import present_value_factors
 from rackecon.evidence.intervals import interval_factors
 from rackecon.uncertainty.distributions import Z10, Z90
 from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, draw_scores
@@ -36,6 +37,8 @@ __all__ = ["HITS", "base_state", "live_data", "live_values", "money_fronts"]
 HITS = (0.0, 0.9)
 DRAW_STEPS = 4096
 """Steps per unit of a packed draw, two bytes each: a fineness of 0.0002 over -8 to 8."""
+RESALE_YEARS = 15
+"""Highest horizon of data/assumptions.csv, and so of a page's control [years]."""
 FREE_SPEED = 1.0  # tok/s/user asked for where a workload has no limit
 
 
@@ -126,6 +129,7 @@ def live_data(
     case: str | Scenario,
     measure: str,
     price_cards: Mapping[str, PriceCard] | None = None,
+    report: Mapping[str, Any] | None = None,
     **overrides: Any,
 ) -> dict[str, Any]:
     """Everything the page's controls need, as plain numbers, with library answers to check itself against.
@@ -138,6 +142,8 @@ def live_data(
         The report's own case; a changed copy of a scenario keeps the reader's speed and cache share.
     price_cards : mapping, optional
         Prices that the report ran with, in place of the median listing.
+    report : mapping, optional
+        Intervals and win shares of the report's own case with every input drawn, which stand while nothing is changed.
     **overrides
         Assumptions that the report ran with.
     """
@@ -159,7 +165,9 @@ def live_data(
         "models": {name: _model(name, card, accelerators) for name, card in cards.items() if card is not None},
         "scenarios": {key: _scenario(catalog.scenario(key)) for key in scenarios},
         "wacc": assume.wacc,
-        "built": [*published_terms()],
+        "levelled": catalog.base_case().wacc,
+        "free": assume.free_share,
+        "resale": [float(x) for x in residual_at(np.arange(RESALE_YEARS + 1.0))],
         "base": base,
         "map": {"shares": [*SHARES], "prices": [*PRICES], "sure": [DECIDED_SHARE, LEANING_SHARE]},
     }
@@ -175,6 +183,7 @@ def live_data(
     return {key: tidy(value, 6) for key, value in data.items()} | {
         "fronts": fronts,
         "draws": _draws(accelerators, settings),
+        "report": tidy(dict(report or {}), 6),
         "z10": Z10,
     }
 
@@ -214,6 +223,8 @@ def _platform(p: Any, assume: Assumptions) -> dict[str, Any]:
         "capital": None if invested != invested else invested / assume.cost_factor,
         "running": p.running_usd_per_gpu_hour / assume.cost_factor,
         "kept": ownership_split()[0] if p.cost is not None and p.cost.basis == "ownership" else 1.0,
+        "worth": float(present_value_factors(p.built_rate_per_year, 0.0, p.built_life_years).cost_years),
+        "resells": int(p.resells),
     }
 
 

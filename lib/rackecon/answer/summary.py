@@ -10,11 +10,10 @@ from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.economics.measures import MEASURES
-from rackecon.uncertainty.outcomes import win_table
-from rackecon.uncertainty.portfolio import portfolio
-from rackecon.uncertainty.propagate import DRAWS, propagate
+from rackecon.uncertainty.outcomes import ranked
+from rackecon.uncertainty.propagate import DRAWS, run
 from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, rank, verdicts
-from rackecon.uncertainty.sampling import sample
+from rackecon.uncertainty.sampling import PHYSICAL_POINTS
 from rackecon.words import count, join_words, money, number, percent
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Summary",
-    "every_input",
     "own_case",
     "own_prices",
     "scenario_grid",
@@ -41,6 +39,8 @@ class Summary:
     headline: str
     sentences: tuple[str, ...]
     basis: str
+    inputs: int
+    """How many uncertain inputs every simulated case draws."""
 
 
 def _amount(value: float, measure: str) -> str:
@@ -48,9 +48,18 @@ def _amount(value: float, measure: str) -> str:
 
 
 def summarise(
-    accelerators: Sequence[str], model: str, scenario: str | Scenario, measure: str = "rack", **overrides: Any
+    accelerators: Sequence[str],
+    model: str,
+    scenario: str | Scenario,
+    measure: str = "rack",
+    *,
+    draws: int = DRAWS,
+    physical_points: int = PHYSICAL_POINTS,
+    **overrides: Any,
 ) -> Summary:
-    """Evaluate, rank on every measure, and say the answer.
+    """Evaluate, rank on every measure with every uncertain input drawn, and say the answer.
+
+    The draws are those of the page on uncertainty, so that a count and an interval are the same on both.
 
     Parameters
     ----------
@@ -62,12 +71,15 @@ def summarise(
         Workload.
     measure : str
         Key of :data:`MEASURES` that leads the page.
+    draws, physical_points : int
+        As :func:`rackecon.uncertainty.sampling.sample`.
     **overrides
         Assumptions in place of the base case's.
     """
     table = evaluate(accelerators, [model], [scenario], **overrides)
-    settings = RankingDraws.from_base_case()
-    rankings = {key: _with_reasons(rank(table, m.column, settings), table) for key, m in MEASURES.items()}
+    drawn = run(accelerators, [model], [scenario], draws=draws, physical_points=physical_points, **overrides)
+    inputs = len(drawn.portfolio.plan.inputs)
+    rankings = {key: _with_reasons(ranked(table, drawn, m.column), table) for key, m in MEASURES.items()}
     first = rankings[measure]
     known = first[first["value"].notna()]
     case = catalog.as_scenario(scenario)
@@ -75,7 +87,9 @@ def summarise(
     basis = _basis(assume, model, case, "price_cards" in overrides)
     unit, short = MEASURES[measure].yearly, MEASURES[measure].name
     if known.empty:
-        return Summary(table, rankings, "No platform serves this workload within its limits", (_reasons(table),), basis)
+        return Summary(
+            table, rankings, "No platform serves this workload within its limits", (_reasons(table),), basis, inputs
+        )
     top = known.iloc[0]
     if (known["value"] <= 0).all():
         headline = (
@@ -83,48 +97,14 @@ def summarise(
         )
     else:
         headline = f"{top['platform']} earns the most {short}: {_amount(float(top['value']), measure)} {unit.replace(' and year', '')}"
-    sentences = [_win_sentence(first, measure)]
+    sentences = [_win_sentence(first, measure, inputs)]
     said: dict[str, list[str]] = {}
     for k in MEASURES:
         if k not in (measure, "position"):
             said.setdefault(_winner_words(rankings[k]), []).append(MEASURES[k].name)
     others = join_words([f"{join_words(where)} {words}" for words, where in said.items()])
     sentences.append(f"{others[0].upper()}{others[1:]}.")
-    return Summary(table, rankings, headline, tuple(sentences), basis)
-
-
-def every_input(
-    accelerators: Sequence[str],
-    model: str,
-    scenario: str | Scenario,
-    measure: str = "rack",
-    *,
-    draws: int = DRAWS,
-    **overrides: Any,
-) -> str:
-    """Who comes first when every uncertain input is drawn and each platform is set anew in every draw: one sentence.
-
-    Parameters
-    ----------
-    accelerators, model, scenario, measure, **overrides
-        As :func:`summarise`.
-    draws : int
-        A power of two; those of the page on uncertainty by default, so that both count the same cases.
-    """
-    column, short = MEASURES[measure].column, MEASURES[measure].name
-    made = portfolio(accelerators, [model], [scenario], **overrides)
-    drawn = propagate(made, sample(made.plan, draws), (column,))
-    wins = win_table(drawn, column)
-    known = wins[wins["rank"] > 0]
-    inputs = f"all {len(made.plan.inputs)} uncertain inputs drawn and every platform set anew in each case"
-    if known.empty:
-        return f"With {inputs}, nothing can be served."
-    top = known.sort_values(["win_share", "p50"], ascending=False, kind="stable").iloc[0]
-    low, high = (_amount(float(top[end]), measure).removesuffix(" a year") for end in ("p5", "p95"))
-    ends = f"nine cases in ten lie between {low} and {high} a year {short}"
-    if float(top["win_share"]) == 0.0:
-        return f"With {inputs}, nobody earns in any case; for {top['platform']} {ends}."
-    return f"With {inputs}, {top['platform']} comes first in {count(float(top['win_share']))} cases; {ends}."
+    return Summary(table, rankings, headline, tuple(sentences), basis, inputs)
 
 
 def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -154,7 +134,7 @@ def _sharing(known: pd.DataFrame) -> list[str]:
     return kept if len(kept) > 1 else [str(name) for name in often["platform"].head(2)]
 
 
-def _win_sentence(ranked: pd.DataFrame, measure: str) -> str:
+def _win_sentence(ranked: pd.DataFrame, measure: str, inputs: int) -> str:
     known = ranked[ranked["value"].notna()]
     top = known.iloc[0]
     ends = f"nine cases in ten lie between {_amount(float(top['value_low']), measure)} and {_amount(float(top['value_high']), measure)}"
@@ -166,7 +146,8 @@ def _win_sentence(ranked: pd.DataFrame, measure: str) -> str:
         if float(top["win_share"]) >= DECIDED_SHARE or rivals.empty
         else f" Too close to call against {rivals['platform'].iloc[0]} ({count(float(rivals['win_share'].iloc[0]))})."
     )
-    return f"It comes first in {count(float(top['win_share']))} simulated cases; {ends}.{close}"
+    drawn = f"all {inputs} uncertain inputs drawn and every platform set anew in each"
+    return f"It comes first in {count(float(top['win_share']))} simulated cases, {drawn}; {ends}.{close}"
 
 
 def _reasons(table: pd.DataFrame) -> str:
@@ -182,7 +163,7 @@ def _basis(assume: Assumptions, model: str, case: Scenario, own_prices: bool) ->
     cost = f"{assume.cost_basis}, {assume.cost_tier}, vintage {assume.cost_vintage}"
     if assume.cost_factor != 1.0:
         cost += f", times {number(assume.cost_factor)}"
-    prices = "prices given by the reader" if own_prices else f"prices of {assume.as_of_date}"
+    prices = "prices given by the reader" if own_prices else f"{assume.price_level} prices of {assume.as_of_date}"
     if assume.price_factor != 1.0:
         prices += f", times {number(assume.price_factor)}"
     return (
@@ -204,14 +185,15 @@ def own_case(scenario: str, tok_s_per_user: float | None, prefix_cache_hit: floa
 def own_prices(model: str, fresh_input: float | None, output: float | None) -> dict[str, Any]:
     """The reader's prices as an override of :func:`rackecon.appraisal.evaluate.evaluate`; empty where none is given.
 
-    Cached input keeps the share of fresh input that the median listing has.
+    Cached input keeps the share of fresh input that the base case's card has.
     """
-    from rackecon.economics.price_table import price_card
+    from rackecon.economics.market_table import card_at_level
     from rackecon.economics.revenue import PriceCard
 
     if fresh_input is None and output is None:
         return {}
-    listed = price_card(model)
+    base = catalog.base_case()
+    listed = card_at_level(model, base.price_level, str(base.as_of_date))
     fresh = listed.fresh_input if fresh_input is None else fresh_input
     share = listed.cached_input / listed.fresh_input if listed.fresh_input else 0.0
     return {"price_cards": {model: PriceCard(model, fresh, fresh * share, listed.output if output is None else output)}}

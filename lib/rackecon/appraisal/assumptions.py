@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.checks import check_one_basis
+from rackecon.economics.cost_table import residual_at
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["Assumptions", "assumptions"]
@@ -33,8 +34,10 @@ class Assumptions:
     cost_tier: str
     cost_vintage: str
     power_vintage: str
+    price_level: str
+    """``effective`` (list prices weighted by the requests that sellers serve) or ``list`` (median standard listing)."""
+    free_share: float
     licence_share: float = 0.0
-    free_share: float = 0.0
     speed_premium: bool = False
     """Whether a request served fast sells at the published premium of fast tiers."""
     price_factor: float = 1.0
@@ -46,6 +49,13 @@ class Assumptions:
     tax_rate: float = 0.0
     """Only in a build-up; 0 is pre-tax."""
     allocation_rule: str = "gpu_seconds"
+    residual_share: float | None = None
+    """Resale at the end of the horizon as a share of the investment; None takes that of its age."""
+
+    @property
+    def resale_share(self) -> float:
+        """Resale at the end of the horizon as a share of the investment [-]."""
+        return float(residual_at(self.horizon_years)) if self.residual_share is None else self.residual_share
 
 
 def assumptions(**overrides: Any) -> Assumptions:

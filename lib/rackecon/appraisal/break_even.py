@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rackecon.appraisal.assumptions import Assumptions
+from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import allowed_values
+from rackecon.economics.market_table import card_at_level
 from rackecon.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -82,8 +83,6 @@ def _values(
     value: float | None,
     given: Mapping[str, Any],
 ) -> tuple[float, pd.Series]:
-    from rackecon.economics.price_table import price_card
-
     case, overrides = scenario, dict(given)
     if value is not None:
         if name in ("isl_tokens", "osl_tokens"):
@@ -93,7 +92,8 @@ def _values(
         elif name in WORKLOAD:
             case = replace(case, **{name: value})  # type: ignore[arg-type]
         elif name == "output_price_usd_per_mtok":
-            overrides["price_factor"] = value / price_card(model, overrides.get("as_of_date")).output
+            assume = assumptions(**overrides)
+            overrides["price_factor"] = value / card_at_level(model, assume.price_level, assume.as_of_date).output
         else:
             overrides[name] = value
     table = evaluate([accelerator], [model], [case], intervals=False, **overrides)

@@ -58,6 +58,7 @@ def _inputs(accelerator: str, assume: Assumptions) -> BuildUpInputs:
         pue=assume.pue,
         it_life_years=assume.horizon_years,
         tax_rate=assume.tax_rate,
+        residual_share=assume.resale_share,
     )
     if made is None:
         raise InputError(f"build-up of '{accelerator}': {NO_CAPEX}")

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.cost import implied_investment, select_cost
-from rackecon.economics.cost_table import ownership_split
+from rackecon.economics.cost_table import ownership_split, published_rate
+from rackecon.economics.market_table import card_at_level
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
 from rackecon.economics.power_table import all_in_kw, draw_curve
-from rackecon.economics.price_table import price_card, speed_tiers
+from rackecon.economics.price_table import speed_tiers
 from rackecon.economics.racks import rack_units
 from rackecon.economics.records import UNSOLD, CostRecord
 from rackecon.economics.restated import capital_charge_usd_per_gpu_hour
@@ -37,6 +39,7 @@ __all__ = [
     "Platform",
     "cards_for",
     "frontier_money",
+    "level_factor",
     "platform_costs",
     "platforms_for",
     "with_money",
@@ -68,6 +71,10 @@ class Platform:
     gpus_per_position: float
     rack_it_kw: float
     rack_grade: str
+    built_rate_per_year: float
+    """Cost of capital [1/year] and life [years] that its cost of owning is built with; resale on top of it or not."""
+    built_life_years: float
+    resells: bool
 
 
 def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, str, float, float, float]:
@@ -81,6 +88,7 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
             pue=assume.pue,
             it_life_years=assume.horizon_years,
             tax_rate=assume.tax_rate,
+            residual_share=assume.resale_share,
         )
         if built is None:
             return None, NO_CAPEX, *nothing
@@ -104,43 +112,74 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
         record = found
     if record.basis == "rental":
         return record, "", 0.0, record.usd_per_gpu_hour * assume.cost_factor, 0.0
-    rate, life = published_terms()
+    rate, life = built_terms(record)
     split = implied_investment(
         record.usd_per_gpu_hour * assume.cost_factor,
         running_share=ownership_split()[0],
         rate_per_year=rate,
         life_years=life,
     )
-    return (
-        record,
-        "",
-        float(split.investment_usd_per_gpu),
-        float(split.running_usd_per_gpu_hour),
-        float(split.residual_usd_per_gpu),
-    )
+    invested = float(split.investment_usd_per_gpu)
+    resale = assume.resale_share if resells(record, assume) else 0.0
+    return record, "", invested, float(split.running_usd_per_gpu_hour), invested * resale
 
 
 def published_terms() -> tuple[float, float]:
     """Cost of capital [1/year] and life [years] that a published ownership figure is taken to be built with."""
+    return published_rate(), ownership_split()[1]
+
+
+def built_terms(record: CostRecord | None) -> tuple[float, float]:
+    """Terms behind a cost of owning: those of published figures, or the base case's for a row that the user added."""
     from rackecon import catalog
 
-    return float(catalog.base_case().wacc), ownership_split()[1]
+    if record is None or record.source_id != OWN_SOURCE:
+        return published_terms()
+    base = catalog.base_case()
+    return base.wacc, base.horizon_years
 
 
-def terms_factor(wacc: Numeric, horizon_years: Numeric) -> FloatArray:
-    """A published ownership cost restated for another cost of capital and life, as a factor on it.
+def resells(record: CostRecord | None, assume: Assumptions) -> bool:
+    """Whether resale comes on top of a cost: not of a row that the user added, which says itself what it costs."""
+    own = record is not None and record.source_id == OWN_SOURCE
+    return not own or assume.residual_share is not None
 
-    The investment behind the figure stays; its charge is that of the terms asked for, over the horizon, without resale.
+
+def terms_factor(
+    wacc: Numeric, horizon_years: Numeric, residual_share: Numeric = 0.0, built: tuple[Numeric, Numeric] | None = None
+) -> FloatArray:
+    """A cost of owning restated for another cost of capital, life and resale, as a factor on it.
+
+    The investment behind the figure stays; its charge is that of the terms asked for, over the horizon, less the resale.
+    ``built`` is the cost of capital and life behind it, those of published figures by default.
 
     Examples
     --------
     >>> float(terms_factor(0.10, 4.0)), float(terms_factor(0.15, 4.0)), float(terms_factor(0.10, 6.0))
     (1.00, 1.07, 0.78)
     """
-    rate, life = published_terms()
     share = ownership_split()[0]
-    base, asked = (present_value_factors(r, 0.0, n).cost_years for r, n in ((rate, life), (wacc, horizon_years)))
-    return np.asarray(share + (1.0 - share) * base / asked)
+    rate, life = published_terms() if built is None else built
+    base = present_value_factors(rate, 0.0, life).cost_years
+    asked = present_value_factors(wacc, 0.0, horizon_years)
+    sunk = 1.0 - np.asarray(residual_share, dtype=float) * asked.terminal
+    return np.asarray(share + (1.0 - share) * base * sunk / asked.cost_years)
+
+
+def level_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -> FloatArray:
+    """Level equivalent of a falling price, months weighed at the base case's cost of capital whatever the owner's own.
+
+    Weighed at the owner's own rate, early high prices would count for more the dearer capital is, and a yearly profit would
+    rise with it. At the base case's rate profit and present value have one sign; at others the present value decides.
+
+    Examples
+    --------
+    >>> float(level_factor(0.0, 5.0))
+    1.0
+    """
+    from rackecon import catalog
+
+    return level_price_factor(catalog.base_case().wacc, price_decline_per_year, horizon_years)
 
 
 def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str, Platform]:
@@ -184,6 +223,9 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
             gpus_per_position=float(units.gpus_per_position),
             rack_it_kw=it_kw * gpus,
             rack_grade=str(rack.grade) if rack is not None else "no rack layout",
+            built_rate_per_year=built_terms(record)[0],
+            built_life_years=built_terms(record)[1],
+            resells=resells(record, assume),
         )
     return out
 
@@ -198,14 +240,14 @@ def cards_for(
             out[model] = given[model]
             continue
         try:
-            out[model] = price_card(model, assume.as_of_date)
+            out[model] = card_at_level(model, assume.price_level, assume.as_of_date)
         except InputError:
             out[model] = None
     return out
 
 
 def _level(assume: Assumptions) -> float:
-    return float(level_price_factor(assume.wacc, assume.price_decline_per_year, assume.horizon_years))
+    return float(level_factor(assume.price_decline_per_year, assume.horizon_years))
 
 
 def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
@@ -346,7 +388,9 @@ def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) 
     owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])
     change = np.where(owned & (bill != 0.0), np.nan_to_num(drawn_it_kw) * bill, 0.0)
     by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])
-    terms = np.where(owned, terms_factor(assume.wacc, assume.horizon_years), 1.0)
+    built = tuple(np.array([getattr(p, f"built_{name}") for p in plat]) for name in ("rate_per_year", "life_years"))
+    resale = np.where([p.resells for p in plat], assume.resale_share, 0.0)
+    terms = np.where(owned, terms_factor(assume.wacc, assume.horizon_years, resale, (built[0], built[1])), 1.0)
     paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0) * terms
     value, low, high = (np.maximum(ends(name) * paid + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high"))
     return value, low, high

@@ -40,6 +40,8 @@ class BaseCase:
     cost_tier: str
     cost_vintage: str
     price_card: str
+    price_level: str
+    free_share: float
     price_decline_per_year: float
     power_vintage: str
     tax_rate: float
@@ -51,7 +53,7 @@ class BaseCase:
         Examples
         --------
         >>> base_case().range("utilisation")
-        (0.4, 0.816)
+        (0.35, 0.65)
         """
         for index, cells in enumerate(read_rows("base_case"), start=2):
             if cells["parameter"] == name:

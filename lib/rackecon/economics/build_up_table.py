@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rackecon.economics.build_up import BuildUp, BuildUpInputs, build_up
 from rackecon.economics.checks import Numeric
-from rackecon.economics.cost_table import value_of
+from rackecon.economics.cost_table import residual_at, value_of
 from rackecon.economics.power import drawn_kw_per_gpu
 from rackecon.economics.power_table import all_in_kw, typical_draw_share
 from rackecon.economics.records import UNSOLD, CostRecord
@@ -79,7 +79,6 @@ def build_up_inputs(
     gpus = part.gpus_per_server if category == "capex server" else int(catalog.rack(accelerator).gpus_per_rack)
     it_kw = all_in_kw(accelerator)
     drawn = drawn_kw_per_gpu(part.tdp_w, it_kw, typical_draw_share()[0])
-    age = min(max(round(it_life_years), 1), 5)
     values: dict[str, Any] = {
         "gpus": gpus,
         "hardware_usd": value_of(category, item)[0],
@@ -91,7 +90,7 @@ def build_up_inputs(
         "it_life_years": it_life_years,
         "network_storage_share": value_of("networking adder", "GB200 rack network+storage")[0] / 100.0,
         "spares_share": value_of("opex", "spares / over-provisioning")[0] / 100.0,
-        "residual_share": value_of("residual value", f"H100 year {age}")[0] / 100.0,
+        "residual_share": float(residual_at(it_life_years)),
         "colocation_usd_per_kw_month": value_of("colocation", "same, H1 2025")[0],
         "maintenance_share_per_year": value_of("opex", "hardware maintenance contract")[0] / 100.0,
         "people_usd_per_year": value_of("opex", "admin labour per (generic) server")[0] * gpus / part.gpus_per_server,

@@ -9,6 +9,7 @@ import numpy as np
 
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE
+from rackecon.economics.checks import FloatArray, Numeric, check_non_negative
 from rackecon.economics.records import UNSOLD, CostRecord
 from rackecon.errors import InputError
 
@@ -160,6 +161,28 @@ def value_of(category: str, item: str) -> tuple[float, float, float, str]:
         ends = [end for end in (low, high) if np.isfinite(end)]
         value = float(np.mean(ends))
     return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value, str(row["unit"])
+
+
+def published_rate() -> float:
+    """Cost of capital that a published ownership figure is taken to be built with [1/year]."""
+    return value_of("financing", "cost of capital behind a published cost of owning")[0] / 100.0
+
+
+def residual_at(age_years: Numeric) -> FloatArray:
+    """Resale value at an age as a share of the price [-]: straight between published ages, the last yearly fall beyond.
+
+    Source: a lender's figures for one part (data/costs.csv, low confidence), taken for all.
+
+    Examples
+    --------
+    >>> [round(float(x), 3) for x in residual_at([4.0, 4.5, 5.0, 6.0])]
+    [0.175, 0.15, 0.125, 0.089]
+    """
+    age = np.asarray(check_non_negative("age_years", age_years), dtype=float)
+    ages = np.arange(6.0)
+    shares = np.array([1.0, *(value_of("residual value", f"H100 year {n}")[0] / 100.0 for n in range(1, 6))])
+    beyond = (shares[-1] / shares[-2]) ** np.maximum(age - ages[-1], 0.0)
+    return np.asarray(np.interp(age, ages, shares) * beyond)
 
 
 def ownership_split() -> tuple[float, float]:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from rackecon.catalog.cached import by_data
 from rackecon.economics.cost import published_records
-from rackecon.economics.revenue import PriceCard
+from rackecon.economics.price_table import OWN_RULE, price_card
+from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
 from rackecon.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MarketModel", "Rent", "effective_card", "market_model", "market_models", "rent", "rent_series"]
+__all__ = [
+    "MarketModel",
+    "Rent",
+    "card_at_level",
+    "effective_card",
+    "market_model",
+    "market_models",
+    "market_over_list",
+    "rent",
+    "rent_series",
+]
 
 EFFECTIVE_RULE: Final = "list prices weighted by requests over sellers"
 TERMS: Final = ("3 years", "reserved, mixed terms", "on demand", "spot")
@@ -145,6 +159,57 @@ def effective_card(model: str) -> PriceCard:
         newest_listing=found.date,
         cached_note="cached input weighted by requests over sellers",
     )
+
+
+@by_data(1, "market_prices", "token_volumes", "prices", "base_case")
+def market_over_list() -> float:
+    """Effective over list price [-]: the median over models that have both, each at its own mix of tokens in the market."""
+    ratios = []
+    for model in market_models():
+        found = market_model(model)
+        hit = found.cached_share if np.isfinite(found.cached_share) else 0.0
+        mix = found.input_share, 1.0 - found.input_share, hit
+        try:
+            listed = price_card(model)
+        except InputError:
+            continue
+        ratios.append(float(blended_usd_per_mtok(effective_card(model), *mix) / blended_usd_per_mtok(listed, *mix)))
+    return float(np.median(ratios))
+
+
+def card_at_level(model: str, level: str, as_of_date: str) -> PriceCard:
+    """The price card of a level, with the range of the listings.
+
+    Parameters
+    ----------
+    model : str
+    level : str
+        ``list`` or ``effective``. Where the market's price of a model is unknown at the date, or the user added listings,
+        the effective card is the list card: times the median ratio of other models, or as the user gave it.
+    as_of_date : str
+        ISO date.
+
+    Raises
+    ------
+    InputError
+        No standard listing of the model in force at the date.
+
+    Examples
+    --------
+    >>> round(card_at_level("deepseek-r1", "effective", "2026-11-23").output, 2)
+    2.18
+    """
+    card = price_card(model, as_of_date)
+    if level == "list" or card.rule == OWN_RULE:
+        return card
+    try:
+        paid = effective_card(model)
+    except InputError:
+        return card.scaled(market_over_list())
+    if paid.as_of_date > as_of_date:
+        return card.scaled(market_over_list())
+    names = ("fresh_input", "cached_input", "output", "rule", "cached_note")
+    return replace(card, **{name: getattr(paid, name) for name in names})
 
 
 def rent_series(accelerator: str, term: str) -> pd.DataFrame:

@@ -189,6 +189,7 @@ def ranking_table(
     metric: str,
     show: Format,
     extra: Mapping[str, tuple[str, Format]] | None = None,
+    heading: str = "middle",
 ) -> Html:
     """Platforms ranked by a metric, each with its interval drawn in the row; platforms without a value say why.
 
@@ -202,12 +203,14 @@ def ranking_table(
         Value to text.
     extra : mapping, optional
         Further columns: name to header and format.
+    heading : str
+        Header of the metric's column.
     """
     more = dict(extra or {})
     known = frame[frame[metric].notna()]
     low = min(0.0, float(known[f"{metric}_low"].min())) if len(known) else 0.0
     high = max(0.0, float(known[f"{metric}_high"].max())) if len(known) else 1.0
-    head = '<th scope="col">platform</th><th scope="col" class="n">middle</th><th scope="col">90 % interval</th>'
+    head = f'<th scope="col">platform</th><th scope="col" class="n">{html.escape(heading)}</th><th scope="col">90 % interval</th>'
     head += "".join(f'<th scope="col" class="n">{html.escape(title)}</th>' for title, _ in more.values())
     rows = []
     for record in frame.to_dict("records"):

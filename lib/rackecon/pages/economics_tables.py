@@ -97,7 +97,9 @@ def card_table(models: Iterable[str], results: pd.DataFrame) -> Html:
                     "model": model,
                 }
             )
-    caption = f"List price, USD per million tokens: {card.rule}, as of {card.as_of_date}; {card.listings} providers, "
+    caption = (
+        f"Price, USD per million tokens: {used['price_rule']}; ends are those of {card.listings} providers' listings, "
+    )
     caption += f"newest listing {card.newest_listing}; {card.cached_note}"
     return table(pd.DataFrame(rows), caption)
 

@@ -34,8 +34,8 @@ class Slider:
 
 SLIDERS = (
     Slider("speed", "Speed each user gets", "tok/s/user", "the workload's limit", "tok_s_per_user"),
-    Slider("pout", "Output tokens", "$ per million", "median listing", "price_output_usd_per_mtok"),
-    Slider("pin", "Fresh input tokens", "$ per million", "median listing", "price_input_usd_per_mtok"),
+    Slider("pout", "Output tokens", "$ per million", "base case", "price_output_usd_per_mtok"),
+    Slider("pin", "Fresh input tokens", "$ per million", "base case", "price_input_usd_per_mtok"),
     Slider("util", "Share of capacity sold", "of capacity", "base case", "utilisation"),
     Slider("cost", "Cost per GPU-hour", "times published", "published ownership", "cost_factor"),
     Slider("decline", "Yearly fall of prices", "a year", "base case", "price_decline_per_year"),
@@ -49,7 +49,7 @@ MENU_PARAMETERS = {"model": "model", "scenario": "scenario", "hit": "prefix_cach
 LISTS = ("accelerators", "models", "scenarios")
 SHOWN = ("rack", "mw", "usd")
 HEADS = (
-    ("middle", "n"),
+    ("profit", "n"),
     ("90 % interval", ""),
     ("first, of 100", "n"),
     ("USD per million total tokens", "n"),
@@ -85,8 +85,8 @@ def live_block(data: Mapping[str, Any]) -> Html:
         '<p class="live-verdict"></p><p class="live-changed"></p></div><p class="sr live-spoken" role="status"></p>'
         f'<fieldset class="metric"><legend class="sr">Measure</legend>{radios}</fieldset>'
         '<div class="scroll" tabindex="0" role="region" aria-label="Your case"><table class="live-table wide"><caption>'
-        'Your case, profit <span class="live-unit"></span>; bars hold nine cases in ten (serving model, price, sold share, '
-        "price of capital; a price that you set is taken as certain); a hollow tick is the report's value</caption>"
+        'Your case, profit <span class="live-unit"></span>; bars hold nine cases in ten (<span class="live-drawn"></span>); '
+        "a hollow tick is the report's value</caption>"
         f'<thead><tr><th scope="col">platform</th>{heads}</tr></thead><tbody></tbody></table></div>'
         f'<p class="live-key">{shade_key()}</p>'
         f'<div class="live-controls">{menus}{sliders}</div><p class="live-status"></p>'

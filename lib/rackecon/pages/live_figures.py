@@ -41,7 +41,7 @@ WORDS: Final = {NOBODY: "nobody earns", NO_ONE_SERVES: "nobody serves this"}
 def shade_key() -> str:
     """What full, pale, hatched and empty cells mean."""
     kinds = (
-        ("sure", "leads in 80 of 100 cases or more,"),
+        ("sure", "leads in 80 of 100 quick cases or more,"),
         ("pale", "in 60 to 80,"),
         ("close", "in fewer;"),
         ("none", "nobody earns"),
@@ -244,7 +244,7 @@ def map_figure(found: LeadMap, labels: Mapping[str, str], share: float, measure:
         f"who leads on profit {MEASURES[measure].yearly}, by share of capacity sold and by price of all tokens, times the chosen "
         f"prices (logarithmic); ring: {OWN}"
     )
-    told = "Hatched or pale where the leader comes first in fewer than 80 of 100 cases."
+    told = "Hatched or pale where the leader comes first in fewer than 80 of 100 quick cases."
     key = f'<p class="live-key">{shade_key()}</p>'
     return _figure("price-share", map_finding(order, names), subtitle, told, "map plotted", drawing, key)
 

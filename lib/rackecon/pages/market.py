@@ -83,17 +83,17 @@ def market_result(
     InputError
         No platform serves the workload at a price, or nothing is known of the model's market.
     """
-    from rackecon.economics.market_table import effective_card
-
     assume = assumptions(**overrides)
-    rows = evaluate(accelerators, [model], [scenario], **overrides)
+    listed = {**overrides, "price_level": "list"}
+    rows = evaluate(accelerators, [model], [scenario], **listed)
     curve = entrant_table(model, scenario, accelerators=accelerators, rent_factor=rent_factor, **overrides)
     entry = cheapest(curve, model, scenario)
     levels = price_levels(model, scenario, entry)
     checks = market_checks(rows, demand_multiple=demand_multiple, seller_share=seller_share, **overrides)
     lead = int(np.nanargmax(rows["profit_usd_per_rack_year"].to_numpy(dtype=float)))
     over = levels.set_index("level")["over_list"]
-    effective = evaluate(accelerators, [model], [scenario], price_cards={model: effective_card(model)}, **overrides)
+    paid = {**overrides, "price_level": "effective"}
+    effective = evaluate(accelerators, [model], [scenario], **paid)
     return MarketResult(
         rows=rows,
         effective=effective,

@@ -41,6 +41,7 @@ __all__ = [
     "cards",
     "claims_table",
     "claims_words",
+    "drawn_counts",
     "grid_chart",
     "grid_words",
     "headline",
@@ -52,10 +53,10 @@ __all__ = [
     "ranking",
     "speed_chart",
     "summary_figures",
+    "sureness",
     "swings",
     "three_measures",
     "trust",
-    "widest",
 ]
 
 
@@ -86,7 +87,7 @@ def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding
     """The results of the page: every ranking, the matrix, what decides."""
     made: list[Figure] = []
     for key, ranked in story.rankings.items():
-        units = dict.fromkeys(("value", "value_low", "value_high"), DRAWN[key]) | {"win_share": "-"}
+        units = dict.fromkeys(("value", "value_low", "value_middle", "value_high"), DRAWN[key]) | {"win_share": "-"}
         made += column_figures(ranked, ["accelerator"], units, f"profit/{key}")
         made.append(Figure(f"profit/{key}/verdict", str(ranked["verdict"].iloc[0]), "text"))
     point = {
@@ -123,7 +124,7 @@ def ranking(story: Summary, measure: str) -> Html:
     draws = int(frame["draws"].iloc[0])
     return ranking_table(
         frame,
-        f"Profit {unit}; bars hold nine of ten simulated cases (serving model, price, sold share, capital cost; "
+        f"Profit {unit} at the values of the case; bars hold nine of ten simulated cases (all {story.inputs} uncertain inputs, "
         f"{draws:,} paired draws); {story.table['cost_label'].iloc[0]}; power {story.table['power_vintage'].iloc[0]}",
         column,
         _shown(measure),
@@ -133,6 +134,7 @@ def ranking(story: Summary, measure: str) -> Html:
             "gross_margin": ("margin", lambda v: "loss" if v < -1 else percent(float(v))),
             "payback_years": ("payback", lambda v: years_text(float(v))),
         },
+        heading="profit",
     )
 
 
@@ -160,11 +162,14 @@ def trust(story: Summary) -> Html:
 
 
 def market(story: Summary, measure: str, model: str, case: Scenario, **overrides: Any) -> Html:
-    """Beside the profit at list prices: what a tenant would make of it, and what an entrant would charge."""
+    """Beside the profit: what a tenant would make of it, and what an entrant would charge."""
     first = leader(story, measure)
     chips = list(story.table["accelerator"])
     known = {} if first is None else standing(first, model, case, chips, **overrides)
-    return _linked(say(PAGE, "market", **{"platform": "", **known}), "14_market", "What the market would pay")
+    rule = str(story.table["price_rule"].iloc[0])
+    return _linked(
+        say(PAGE, "market", **{"platform": "", **known}, rule=rule), "14_market", "What the market would pay"
+    )
 
 
 def _linked(text: str, page: str, words: str) -> Html:
@@ -172,9 +177,26 @@ def _linked(text: str, page: str, words: str) -> Html:
     return Html(f'<p class="note">{html.escape(text)} <a href="{page}.html">{words}</a>.</p>', text)
 
 
-def widest(sentence: str) -> Html:
-    """The answer with every input drawn, with the page that shows it."""
-    return _linked(sentence, "12_uncertainty", "How sure")
+def sureness(story: Summary, measure: str) -> Html:
+    """The middle of the simulated cases beside the case itself, with the page that shows the draws."""
+    first = story.rankings[measure].iloc[0]
+    known = {"middle": float(first["value_middle"]), "case": float(first["value"]), "usd": measure == "usd"}
+    text = say(PAGE, "sureness", platform=str(first["platform"]), **known)
+    return _linked(text, "12_uncertainty", "How sure")
+
+
+def drawn_counts(story: Summary) -> dict[str, Any]:
+    """What the controls show while nothing is changed: ends of the interval and win share of every platform, by measure."""
+    return {
+        "inputs": story.inputs,
+        "rows": {
+            key: {
+                row.accelerator: [float(row.value_low), float(row.value_high), float(row.win_share)]
+                for row in ranked[ranked["value"].notna()].itertuples()
+            }
+            for key, ranked in story.rankings.items()
+        },
+    }
 
 
 def three_measures(story: Summary) -> Html:
@@ -194,7 +216,7 @@ def three_measures(story: Summary) -> Html:
             {
                 "measure": f"profit {unit}",
                 "leader": str(top["platform"]),
-                "middle": show(top["value"]),
+                "profit": show(top["value"]),
                 "nine in ten": f"{show(top['value_low'])} to {show(top['value_high'])}",
                 "first, of 100": f"{100 * float(top['win_share']):.0f}",
                 "next": ""
@@ -255,7 +277,7 @@ def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
     wide = part.pivot_table(
         index="platform", columns="scenario", values="break_even_output_usd_per_mtok", sort=False, observed=True
     ).reindex(index=list(dict.fromkeys(part["platform"])), columns=list(dict.fromkeys(part["scenario"])))
-    price = f"list price {money(float(listed.iloc[0]))}" if len(listed) else "no list price"
+    price = f"it sells at {money(float(listed.iloc[0]))}" if len(listed) else "no price is known"
     return table(
         wide.reset_index(),
         f"{catalog.model(model).name}: price of output tokens at which each platform breaks even, USD per million ({price}; input "

@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from rackecon.appraisal.assumptions import assumptions
-from rackecon.appraisal.money import cards_for, platform_costs, platforms_for
+from rackecon.appraisal.money import cards_for, level_factor, platform_costs, platforms_for
 from rackecon.catalog.cached import by_data, one_state
-from rackecon.economics.money_step import level_price_factor, money_step
+from rackecon.economics.cost_table import residual_at
+from rackecon.economics.money_step import money_step
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
 from rackecon.economics.power_table import draw_curve
 from rackecon.errors import InputError
@@ -157,10 +158,13 @@ def _fill(
     for start in range(0, len(rows), step_rows):
         some = rows[start : start + step_rows]
         money = {n: points[n][some][:, None] if n in points else getattr(assume, n) for n in MONEY}
-        level = level_price_factor(money["wacc"], money["price_decline_per_year"], money["horizon_years"])
+        level = level_factor(money["price_decline_per_year"], money["horizon_years"])
         ends: Any = SimpleNamespace(
             **{n: money[n] for n in ("electricity_usd_per_kwh", "utilisation", "cost_factor", "wacc", "horizon_years")},
             pue=assume.pue,
+            resale_share=residual_at(money["horizon_years"])
+            if assume.residual_share is None
+            else assume.residual_share,
         )
         cost = np.broadcast_to(platform_costs([platform] * len(load), ends, drawn)[0], (len(some), len(load)))
         step = money_step(

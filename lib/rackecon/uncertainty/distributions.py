@@ -69,7 +69,7 @@ class Distribution:
         --------
         >>> wacc = distributions()["wacc"]
         >>> [float(x) for x in wacc.quantile_of_normal(np.array([-Z10, 0.0, Z10]))]
-        [0.07, 0.1, 0.15]
+        [0.08, 0.11, 0.15]
         """
         z = np.asarray(z, dtype=float)
         if self.form == "fixed":
@@ -100,7 +100,7 @@ def recentred(item: Distribution, central: float) -> Distribution:
     --------
     >>> moved = recentred(distributions()["wacc"], 0.12)
     >>> round(moved.low, 4), round(moved.high, 4)
-    (0.084, 0.18)
+    (0.0873, 0.1636)
     """
     if math.isclose(central, item.central, rel_tol=1e-12):
         return item
@@ -149,7 +149,7 @@ def distributions() -> dict[str, Distribution]:
     Examples
     --------
     >>> distributions()["utilisation"].high
-    0.816
+    0.65
     """
     return check_distributions(catalog.read_rows("distributions"))
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from rackecon.errors import InputError, unknown_name
 from rackecon.uncertainty.propagate import OUTPUTS, Outcomes
-from rackecon.uncertainty.ranking import DECIDED_SHARE
+from rackecon.uncertainty.ranking import DECIDED_SHARE, ordered
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare", "pairwise", "percentiles", "summary", "win_table"]
+__all__ = ["compare", "pairwise", "percentiles", "ranked", "summary", "win_table"]
 
 FloatArray = NDArray[np.float64]
 WINDOW: Final = 0.035
@@ -203,6 +203,35 @@ def win_table(outcomes: Outcomes, metric: str = "profit_usd_per_rack_year") -> p
             frame["verdict"] = _verdict(frame, known)
             parts.append(frame.assign(draws=outcomes.draws))
     return pd.concat(parts, ignore_index=True)
+
+
+def ranked(table: pd.DataFrame, outcomes: Outcomes, metric: str) -> pd.DataFrame:
+    """One comparison in the shape of :func:`rackecon.uncertainty.ranking.rank`, with every uncertain input drawn.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of :func:`rackecon.appraisal.evaluate.evaluate` of one model and scenario: what is earned at the
+        assumptions as they stand, by which the rows are sorted.
+    outcomes : Outcomes
+        Draws of the same platforms, model and scenario.
+    metric : str
+        A profit column that was drawn.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of ``rank`` and ``value_middle``, the median of the draws; ends of the interval and win shares are those of :func:`win_table`. A platform that
+        serves nothing at the assumptions as they stand has no value, whatever single draws give it.
+    """
+    drawn = win_table(outcomes, metric).set_index("accelerator")
+    there = table[metric].notna() & table["accelerator"].map(drawn["p50"].notna())
+    served = table[there]
+    found = drawn.loc[served["accelerator"]]
+    wins = np.rint(found["win_share"].to_numpy() * outcomes.draws).astype(int)
+    low, high = found["p5"].to_numpy(dtype=float), found["p95"].to_numpy(dtype=float)
+    out = ordered(served, metric, low, high, wins, outcomes.draws, table[~there])
+    return out.assign(value_middle=out["accelerator"].map(found["p50"]))
 
 
 def _verdict(frame: pd.DataFrame, known: int) -> str:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
-from rackecon.appraisal.money import Platform, cards_for, platforms_for
+from rackecon.appraisal.money import Platform, cards_for, platforms_for, resells
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard
 from rackecon.serving.query import case_options
@@ -38,6 +38,7 @@ RECENTRED: Final = {
     "pue": "pue",
     "price_decline": "price_decline_per_year",
     "life_years": "horizon_years",
+    "residual_share": "resale_share",
 }
 """Inputs whose median is an assumption of the report: another assumption moves the whole distribution."""
 
@@ -147,7 +148,9 @@ def portfolio(
     for name, owner in RECENTRED.items():
         known[name] = recentred(known[name], float(getattr(assume, owner)))
     cases = {c.id: c for c in map(catalog.as_scenario, scenarios)}
-    platforms = platforms_for(accelerators, assume)
+    # Resale is drawn, so that the records carry none.
+    bare = platforms_for(accelerators, replace(assume, residual_share=0.0))
+    platforms = {key: replace(p, resells=resells(p.cost, assume)) for key, p in bare.items()}
     cards = cards_for(models, assume, price_cards)
     widths = {name: _price_width(name, assume, known["price_level"]) for name in models}
     cells = []

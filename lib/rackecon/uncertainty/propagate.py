@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.appraisal.money import Platform, published_terms
-from rackecon.economics.money_step import level_price_factor, money_step, per_year
+from rackecon.appraisal.money import Platform, level_factor
+from rackecon.economics.money_step import money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
 from rackecon.economics.power_table import draw_curve
 from rackecon.economics.restated import restated_cost_usd_per_gpu_hour
@@ -207,7 +207,7 @@ class Terms:
         x, base, p, card = self.x, made.assume, cell.platform, cell.card
         if card is None or p.cost is None:
             raise InputError(f"{cell.accelerator}, {cell.model}: {cell.reason}")
-        level = level_price_factor(x["wacc"], x["price_decline"], x["life_years"])
+        level = level_factor(x["price_decline"], x["life_years"])
         least, low, high, most = cell.price
         price = np.clip(np.exp(two_piece(z["price_level"], math.log(low), 0.0, math.log(high))), least, most)
         self.level = level
@@ -225,7 +225,9 @@ class Terms:
             free_share=base.free_share,
             price_factor=base.price_factor * level * price,
         ).revenue_usd_per_gpu_hour
-        self.built = published_terms() if p.cost.basis == "ownership" else (base.wacc, base.horizon_years)
+        published = p.cost.basis == "ownership"
+        self.built = (p.built_rate_per_year, p.built_life_years) if published else (base.wacc, base.horizon_years)
+        self.resale = np.minimum(x["residual_share"], 1.0 - _share(p)) if p.resells else np.zeros(len(scores))
         self.base_cost = p.cost.usd_per_gpu_hour * (1.0 if p.investment_usd_per_gpu == 0 else base.cost_factor)
         if p.investment_usd_per_gpu == 0:
             self.base_cost = p.running_usd_per_gpu_hour
@@ -238,7 +240,7 @@ class Terms:
             capex_factor=x["capex"],
             rate_per_year=x["wacc"],
             life_years=x["life_years"],
-            residual_share=np.minimum(x["residual_share"], 1.0 - _share(p)),
+            residual_share=self.resale,
         )
         self.bill = x["electricity_usd_per_kwh"] * x["pue"] - _base_bill(p)
         self.ends: dict[tuple[str, str], FloatArray] = {}
@@ -326,7 +328,7 @@ class Terms:
             out["profit_usd_per_invested_usd_year"] = per_year(profit, 1.0 / invested)
         if p.investment_usd_per_gpu > 0 and with_returns:
             running = p.running_usd_per_gpu_hour + self.base_cost_gap() + self.bill * drawn_kw
-            share = np.minimum(x["residual_share"] + _share(p), 1.0)
+            share = self.resale + _share(p)
             result = returns(
                 investment_usd=invested,
                 revenue_usd_per_year=per_year(revenue) / self.level,

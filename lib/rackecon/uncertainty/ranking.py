@@ -32,6 +32,7 @@ __all__ = [
     "RankingDraws",
     "draw_factors",
     "draw_scores",
+    "ordered",
     "profit_draws",
     "rank",
     "verdicts",
@@ -202,38 +203,67 @@ def rank(
 
     settings = settings or RankingDraws()
     parts: list[pd.DataFrame] = []
-    for (model, scenario), group in table.groupby(["model", "scenario"], sort=False):
+    for _, group in table.groupby(["model", "scenario"], sort=False):
         frame = group.reset_index(drop=True)
         drawn = profit_draws(frame, metric, settings)
         valid = np.asarray(np.isfinite(drawn).all(axis=1), dtype=bool)
         wins = np.zeros(len(frame), dtype=int)
-        value = np.full(len(frame), np.nan)
-        low, high = value.copy(), value.copy()
+        low, high = np.full(len(frame), np.nan), np.full(len(frame), np.nan)
         if valid.any():
             wins = win_counts(drawn)
-            value[valid] = frame[metric].to_numpy(dtype=float)[valid]
             low[valid], high[valid] = np.quantile(drawn[valid], [0.05, 0.95], axis=1)
-        out = pd.DataFrame(
-            {
-                "model": model,
-                "scenario": scenario,
-                "accelerator": frame["accelerator"],
-                "platform": frame.get("platform", frame["accelerator"]),
-                "metric": metric,
-                "value": value,
-                "value_low": low,
-                "value_high": high,
-                "wins": wins,
-                "draws": settings.draws,
-                "win_share": wins / settings.draws,
-                "reason": frame.get("reason", ""),
-            }
-        )
-        out = out.sort_values(["value", "accelerator"], ascending=[False, True], na_position="last", kind="stable")
-        out["rank"] = np.where(out["value"].notna(), np.arange(1, len(out) + 1), 0)
-        out["verdict"] = _verdict(out)
-        parts.append(out)
+        parts.append(ordered(frame[valid], metric, low[valid], high[valid], wins[valid], settings.draws, frame[~valid]))
     return pd.concat(parts, ignore_index=True)
+
+
+def ordered(
+    served: pd.DataFrame,
+    metric: str,
+    low: FloatArray,
+    high: FloatArray,
+    wins: NDArray[np.int_],
+    draws: int,
+    missed: pd.DataFrame,
+) -> pd.DataFrame:
+    """The rows of :func:`rank` for one comparison, from what draws said of it.
+
+    Parameters
+    ----------
+    served, missed : pandas.DataFrame
+        Rows of :func:`rackecon.appraisal.evaluate.evaluate` with a result and without.
+    metric : str
+        Column ranked by.
+    low, high : ndarray
+        5th and 95th percentile of the draws of each row that is served.
+    wins : ndarray
+        In how many draws each of them comes first and earns.
+    draws : int
+    """
+    import pandas as pd
+
+    frame = pd.concat([served, missed]).reset_index(drop=True)
+    gone = np.full(len(missed), np.nan)
+    won = np.concatenate([wins, np.zeros(len(missed), dtype=int)])
+    out = pd.DataFrame(
+        {
+            "model": frame["model"],
+            "scenario": frame["scenario"],
+            "accelerator": frame["accelerator"],
+            "platform": frame.get("platform", frame["accelerator"]),
+            "metric": metric,
+            "value": np.concatenate([served[metric].to_numpy(dtype=float), gone]),
+            "value_low": np.concatenate([low, gone]),
+            "value_high": np.concatenate([high, gone]),
+            "wins": won,
+            "draws": draws,
+            "win_share": won / draws,
+            "reason": frame.get("reason", ""),
+        }
+    )
+    out = out.sort_values(["value", "accelerator"], ascending=[False, True], na_position="last", kind="stable")
+    out["rank"] = np.where(out["value"].notna(), np.arange(1, len(out) + 1), 0)
+    out["verdict"] = _verdict(out)
+    return out.reset_index(drop=True)
 
 
 def _verdict(ranked: pd.DataFrame) -> str:

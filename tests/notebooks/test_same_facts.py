@@ -1,0 +1,38 @@
+"""One fact, one number: what two pages both publish is equal, and a page says in words what it publishes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rackecon.press.results import read_results
+from rackecon.words import count, money
+
+REPORTS = Path(__file__).resolve().parents[2] / "reports"
+SUMMARY, UNCERTAINTY = "00_executive_summary", "12_uncertainty"
+SAME = [
+    (SUMMARY, r"profit/rack/([^/]+)/win_share", UNCERTAINTY, r"profit/\1/win_share"),
+    (SUMMARY, r"profit/rack/([^/]+)/value_low", UNCERTAINTY, r"profit/\1/p5"),
+    (SUMMARY, r"profit/rack/([^/]+)/value_middle", UNCERTAINTY, r"profit/\1/p50"),
+    (SUMMARY, r"profit/rack/([^/]+)/value_high", UNCERTAINTY, r"profit/\1/p95"),
+]
+"""A key of one page and the key of the same fact on another."""
+
+
+@pytest.mark.parametrize(("page", "key", "other", "there"), SAME, ids=lambda part: str(part))
+def test_a_fact_on_two_pages_is_one_number(page, key, other, there):
+    ours, theirs = read_results(REPORTS, page), read_results(REPORTS, other)
+    shared = {name: re.sub(key, there, name) for name in ours if re.fullmatch(key, name)}
+    assert len(shared) >= 5
+    assert {name: ours[name] for name in shared} == {name: theirs[also] for name, also in shared.items()}
+
+
+def test_answers_say_the_count_and_the_interval_that_both_pages_publish():
+    theirs = read_results(REPORTS, UNCERTAINTY)
+    wins, low, high = (float(theirs[f"lead/{name}"][0]) for name in ("wins", "low", "high"))
+    for page in (SUMMARY, UNCERTAINTY):
+        text = read_results(REPORTS, page)["answer"][0]
+        assert f" {count(wins)}" in text
+        assert f"between {money(low)} and {money(high)}" in text
