@@ -30,8 +30,8 @@ def shown(value: object) -> str:
 
     Examples
     --------
-    >>> shown("x" * 500), shown(10**5000)
-    ("'xxxxxxxxxxxxxxxxxxxxxxxxxx ... xxxxxxxxxxxxxxxxxxxxxxxxxxx'", 'a number of more than 4,000 digits')
+    >>> len(shown("x" * 500)), shown(10**5000)
+    (60, 'a number of more than 4,000 digits')
     """
     try:
         return plain(repr(value) if isinstance(value, str) else str(value), LONGEST_VALUE)
