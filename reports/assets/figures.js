@@ -141,7 +141,7 @@
     }));
     ring.style.left = round(at) + "%";
     var measure = "who leads on profit " + m.unit(st.metric) + ", by share of capacity sold and by price of all tokens, times the chosen prices (logarithmic); ring: " + (own ? "the report's own case" : "your case");
-    words(figure, finding, measure, "Hatched or pale where the leader comes first in fewer than 80 of 100 cases.");
+    words(figure, finding, measure, "Hatched or pale where the leader comes first in fewer than 80 of 100 quick cases.");
     button(figure, function () {
       return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nprice_times_chosen,share_sold,leader,first_of_100\n" + figure.grid.map(function (cells, r) { return cells.map(function (c) { return rows[r].dataset.price + "," + c.share + "," + m.label(c.id) + "," + Math.round(100 * c.win) + "\n"; }).join(""); }).join("");
     });

@@ -1,7 +1,8 @@
-/* The money step in the page. The library holds the formulas (economics/money_step.py, analysis/ranking.py); this mirrors
+/* The money step in the page. The library holds the formulas (economics/money_step.py, uncertainty/ranking.py); this mirrors
    their last, linear part, and checks itself against library numbers before it shows a control. */
 (function () {
   "use strict";
+  var QUICK = "serving model, price, sold share and price of capital";
   var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
   function has(o, k) { return Object.prototype.hasOwnProperty.call(o, k); } /* a name from an address is no inherited one */
   function fresh() { return Object.create(null); }
@@ -18,6 +19,11 @@
   function levelYears(rate, years) {
     var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS);
     return (Math.abs(1 - v) < 1e-12 ? m : v * (1 - Math.pow(v, m)) / (1 - v)) / MONTHS;
+  }
+  /* Resale at an age over what was invested (residual_at): straight between whole years. */
+  function resaleAt(years) {
+    var i = Math.min(Math.floor(years), data.resale.length - 2);
+    return data.resale[i] + (data.resale[i + 1] - data.resale[i]) * (years - i);
   }
   /* The most productive point that is at least as fast as asked; -1 beyond the fastest. Speeds rise along a front. */
   function pointAt(front, speed) {
@@ -41,14 +47,14 @@
     var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * data.models[st.model].cachedShare;
     var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
     return {
-      sold: SECONDS / PER_M * price * st.util * (1 - st.licence), level: levelPriceFactor(data.wacc, st.decline, st.years),
-      charge: levelYears(data.built[0], data.built[1]) / levelYears(data.wacc, st.years),
+      sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
+      years: levelYears(data.wacc, st.years), resale: resaleAt(st.years) * Math.pow(1 + data.wacc, -Math.max(Math.round(st.years * MONTHS), 1) / MONTHS),
       power: st.elec * st.pue - data.base.elec * data.base.pue
     };
   }
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
-    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * m.charge) + change, 0);
+    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * p.worth * (1 - p.resells * m.resale) / m.years) + change, 0);
     return {
       rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: p.capital * st.cost,
       running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost
@@ -161,6 +167,12 @@
     var at = share * (a.length - 1), i = Math.floor(at);
     return at > i ? a[i] + (at - i) * (a[i + 1] - a[i]) : a[i];
   }
+  /* The report's own case with every input drawn: its interval and count stand until something is changed. */
+  function asReported(rows, metric) {
+    var known = data.report && data.report.rows && data.report.rows[metric];
+    if (known) rows.forEach(function (r) { var k = !r.why && known[r.p.id]; if (k) { r.lo = k[0]; r.hi = k[1]; r.win = k[2]; } });
+    return Boolean(known);
+  }
   function ranked(rows) {
     return rows.filter(function (r) { return !r.why; }).sort(function (a, b) { return b.mid - a.mid; });
   }
@@ -247,7 +259,7 @@
     var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
     var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
     simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
-    var inputs = {}, holders = {}, shown = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit");
+    var inputs = {}, holders = {}, shown = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
     each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
     function text(q) { return one(q).appendChild(document.createTextNode("")); }
     function range(k) { return inputs[k].filter(function (el) { return el.type === "range"; })[0]; }
@@ -307,7 +319,8 @@
           if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
         });
       });
-      var rows = simulate(st, Infinity, true), told = sentence(rows);
+      var rows = simulate(st, Infinity, true), all = !moved.some(function (k) { return k !== "metric"; }) && asReported(rows, st.metric), told = sentence(rows, all);
+      write(drawn, all ? "all " + data.report.inputs + " uncertain inputs drawn, as above" : QUICK + " drawn; a price that you set is taken as certain");
       write(verdict, told); write(unit, data.per[st.metric]);
       write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
       table(rows);
@@ -320,13 +333,13 @@
       var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
     }
-    function sentence(rows) {
+    function sentence(rows, all) {
       var order = ranked(rows), unit = data.per[st.metric], top = order[0];
       if (!top) return "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user with this first-token limit.";
       var ends = " Nine cases in ten lie between " + amount(top.lo, st.metric) + " and " + amount(top.hi, st.metric) + ".";
       if (top.mid <= 0) return "Your case: nobody earns; " + top.p.label + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
       var rival = order.slice(1).sort(function (a, b) { return b.win - a.win; })[0];
-      var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 cases";
+      var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
       if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
       return text + "." + ends;
     }

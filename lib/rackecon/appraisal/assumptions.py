@@ -44,6 +44,8 @@ class Assumptions:
     """Multiplies every price of the card."""
     cost_usd_per_gpu_hour: float | None = None
     """A cost given outright for every platform; excludes a build-up."""
+    kw_per_gpu: float | None = None
+    """Provisioned IT power per GPU given outright for every platform [kW]; excludes a build-up."""
     cost_factor: float = 1.0
     """Multiplies every cost per GPU-hour."""
     tax_rate: float = 0.0
@@ -92,6 +94,8 @@ def assumptions(**overrides: Any) -> Assumptions:
             fault = rules[name].fault(getattr(out, name))
             if fault:
                 raise InputError(fault)
+    if out.kw_per_gpu is not None and out.cost_basis == "build_up":
+        raise InputError("kw_per_gpu does not go with cost_basis build_up, which is summed with the published power")
     if out.cost_usd_per_gpu_hour is not None:
         check_one_basis(
             build_up=True if out.cost_basis == "build_up" else None, cost_usd_per_gpu_hour=out.cost_usd_per_gpu_hour

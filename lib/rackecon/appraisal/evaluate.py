@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
-from rackecon.appraisal.money import ROI_KIND, TOKEN_COUNTING, cards_for, platforms_for, with_money, with_returns
+from rackecon.appraisal.money import (
+    NO_LISTING,
+    ROI_KIND,
+    TOKEN_COUNTING,
+    cards_for,
+    platforms_for,
+    with_money,
+    with_returns,
+)
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.revenue import PriceCard
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "evaluate", "evaluate_points", "frontier_points"]
+__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "cached_search", "evaluate", "evaluate_points", "frontier_points"]
 
 PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
 """Platforms of the reports' base case."""
@@ -149,7 +157,7 @@ def _search(accelerator: str, model: str, scenario: Scenario, options: Mapping[s
     if search is not None:
         return search(*where, **settings)
     try:
-        return _cached_search(*where, tuple(sorted(settings.items())))
+        return cached_search(*where, tuple(sorted(settings.items())))
     except TypeError:  # an option that cannot be hashed is searched afresh
         from rackecon.serving.frontier import search as frontier_search
 
@@ -157,7 +165,7 @@ def _search(accelerator: str, model: str, scenario: Scenario, options: Mapping[s
 
 
 @by_data(2048)
-def _cached_search(
+def cached_search(
     accelerator: str, model: str, isl_tokens: int, osl_tokens: int, settings: tuple[tuple[str, Any], ...]
 ) -> Any:
     """Frontiers depend on no money, so every price and cost assumption of a report shares them."""
@@ -215,13 +223,13 @@ def evaluate(
         Fields of :class:`~rackecon.appraisal.assumptions.Assumptions`: ``utilisation``, ``horizon_years``, ``wacc``,
         ``cost_basis``, ``cost_tier``, ``cost_vintage``, ``power_vintage``, ``electricity_usd_per_kwh``, ``pue``,
         ``price_decline_per_year``, ``price_factor``, ``licence_share``, ``free_share``, ``speed_premium``,
-        ``cost_usd_per_gpu_hour``, ``cost_factor``, ...
+        ``cost_usd_per_gpu_hour``, ``kw_per_gpu``, ``cost_factor``, ...
 
     Returns
     -------
     pandas.DataFrame
         One row per combination in the order given. Yearly money is the level equivalent of the falling price over the
-        horizon at the cost of capital; ``reason`` says why a row has none. ``*_low`` and ``*_high`` bound 90 % of the
+        horizon at the cost of capital; ``reason`` says why a row has none, ``power_reason`` why it has no power. ``*_low`` and ``*_high`` bound 90 % of the
         serving model's error, prices and costs held. Every row carries cost basis, tier and vintage, power vintage,
         token counting and the kinds of ROI.
 
@@ -375,7 +383,7 @@ def _with_intervals(best: pd.DataFrame) -> pd.DataFrame:
 
 def _heading(key: str, name: str, case: Scenario, reason: str, card: PriceCard | None, no_cost: str) -> dict[str, Any]:
     if not reason and card is None:
-        reason = "no standard listing of the model at the as-of date"
+        reason = NO_LISTING
     return {
         "accelerator": key,
         "model": name,
@@ -399,7 +407,8 @@ def _label(
     out["cost_grade"] = [p.cost.grade if p.cost else "" for p in plat]
     out["cost_source_id"] = [p.cost.source_id if p.cost else "" for p in plat]
     out["unsold_hours"] = [p.cost.unsold_hours if p.cost else "" for p in plat]
-    out["power_vintage"] = assume.power_vintage
+    out["power_vintage"] = assume.power_vintage if assume.kw_per_gpu is None else "given"
+    out["power_reason"] = [p.power_reason for p in plat]
     out["rack_grade"] = [p.rack_grade for p in plat]
     out["horizon_years"] = assume.horizon_years
     out["token_counting"] = TOKEN_COUNTING

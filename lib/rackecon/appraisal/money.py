@@ -40,6 +40,7 @@ __all__ = [
     "cards_for",
     "frontier_money",
     "level_factor",
+    "missing_money",
     "platform_costs",
     "platforms_for",
     "with_money",
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 TOKEN_COUNTING: Final = "total = input (cached counted) + output tokens, over all GPUs, prefill and decode"
+NO_LISTING: Final = "no standard listing of the model at the as-of date"
 ROI_KIND: Final = (
     "vendor ROI = revenue / investment; profit ROI = (revenue - running - investment + resale) / investment"
 )
@@ -75,6 +77,8 @@ class Platform:
     """Cost of capital [1/year] and life [years] that its cost of owning is built with; resale on top of it or not."""
     built_life_years: float
     resells: bool
+    power_reason: str = ""
+    """Why the power provisioned or drawn is not known; empty where both are."""
 
 
 def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, str, float, float, float]:
@@ -203,7 +207,8 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
     for key in accelerators:
         part = catalog.accelerator(key)
         record, reason, invested, running, residual = _cost_of(key, assume)
-        kw, it_kw = all_in_kw(key, assume.power_vintage), all_in_kw(key)
+        given = assume.kw_per_gpu
+        kw, it_kw = (all_in_kw(key, assume.power_vintage), all_in_kw(key)) if given is None else (given, given)
         rack = racks.get(key)
         gpus = float(rack.gpus_per_rack) if rack is not None else np.nan
         units = rack_units(gpus, kw)
@@ -226,8 +231,15 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
             built_rate_per_year=built_terms(record)[0],
             built_life_years=built_terms(record)[1],
             resells=resells(record, assume),
+            power_reason=_no_power(it_kw, float(part.tdp_w)),
         )
     return out
+
+
+def _no_power(it_kw: float, tdp_w: float) -> str:
+    if np.isnan(it_kw):
+        return "no published kW per GPU (kw_per_gpu gives one)"
+    return "no published board power: what is drawn is not known" if np.isnan(tdp_w) else ""
 
 
 def cards_for(
@@ -295,8 +307,7 @@ def with_money(
     hit = points["prefix_cache_hit"].to_numpy(dtype=float)
     load = points["concurrency"].to_numpy(dtype=float) / points["gpus"].to_numpy(dtype=float)
     it_kw = fact("it_kw_per_gpu")
-    known = np.where(np.isnan(it_kw), 1.0, it_kw)
-    drawn_it = np.where(np.isnan(it_kw), np.nan, drawn_kw_per_gpu(fact("tdp_w"), known, draw_share(draw_curve(), load)))
+    drawn_it = drawn_kw_per_gpu(fact("tdp_w"), it_kw, draw_share(draw_curve(), load))
     cost, low, high = platform_costs(plat, assume, drawn_it)
     premium = (
         speed_premium(points["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
@@ -350,10 +361,9 @@ def with_money(
     drawn = drawn_it * assume.pue
     new["drawn_it_kw_per_gpu"], new["drawn_utility_kw_per_gpu"] = drawn_it, drawn
     new["provisioned_it_kw_per_gpu"], new["provisioned_utility_kw_per_gpu"] = it_kw, it_kw * assume.pue
-    energy = energy_cost_usd_per_gpu_hour(np.nan_to_num(drawn), assume.electricity_usd_per_kwh)
-    new["energy_usd_per_gpu_hour"] = np.where(np.isnan(drawn), np.nan, energy)
+    new["energy_usd_per_gpu_hour"] = energy_cost_usd_per_gpu_hour(drawn, assume.electricity_usd_per_kwh)
     new["energy_share_of_cost"] = new["energy_usd_per_gpu_hour"] / cost
-    new["drawn_joules_per_total_token"] = joules_per_token(rates["total_tok_s_per_gpu"], np.nan_to_num(drawn, nan=0.0))
+    new["drawn_joules_per_total_token"] = joules_per_token(rates["total_tok_s_per_gpu"], drawn)
     new["total_tok_s_per_mw"] = rates["total_tok_s_per_gpu"] * fact("gpus_per_mw")
     new["output_tok_s_per_mw"] = rates["output_tok_s_per_gpu"] * fact("gpus_per_mw")
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -476,3 +486,26 @@ def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **over
     platforms = platforms_for(table["accelerator"].unique(), assume)
     cards = cards_for(table["model"].unique(), assume)
     return with_money(table.assign(prefix_cache_hit=prefix_cache_hit), assume, platforms, cards)
+
+
+def missing_money(accelerator: str, model: str, **overrides: Any) -> list[str]:
+    """Why money or power columns of a platform and model are blank: a line each, none where all are filled.
+
+    Parameters
+    ----------
+    accelerator, model : str
+        Ids.
+    **overrides
+        As in :func:`frontier_money`.
+
+    Examples
+    --------
+    >>> missing_money("tpu-v6e", "llama-3.1-8b", cost_usd_per_gpu_hour=1.0)
+    ['power: no published kW per GPU (kw_per_gpu gives one)']
+    """
+    assume = assumptions(**overrides)
+    found = platforms_for([accelerator], assume)[accelerator]
+    unlisted = NO_LISTING if cards_for([model], assume)[model] is None else ""
+    no_cost = f"{found.reason} (cost_usd_per_gpu_hour gives one)" if found.reason else ""
+    reasons = {"cost and profit": no_cost, "revenue and profit": unlisted, "power": found.power_reason}
+    return [f"{what}: {why}" for what, why in reasons.items() if why]

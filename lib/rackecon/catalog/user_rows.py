@@ -21,7 +21,17 @@ from rackecon.catalog.paths import KEYS, OWN_SOURCE, data_dir, read_rows, shippe
 from rackecon.catalog.text_file import read_text
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["ADDABLE", "add_rows", "add_tables", "checked_id", "checked_rows", "own_faults"]
+__all__ = [
+    "ADDABLE",
+    "add_rows",
+    "add_tables",
+    "checked_cells",
+    "checked_id",
+    "checked_rows",
+    "own_faults",
+    "parsed",
+    "table_fields",
+]
 
 MOST_ROWS: Final = 100_000
 MOST_COLUMNS: Final = 500
@@ -213,6 +223,11 @@ def parsed(name: str, text: str) -> list[dict[str, str]]:
     return [dict(zip(header, map(str.strip, line), strict=True)) for line in lines[1:]]
 
 
+def table_fields(table: str) -> dict[str, dict[str, Any]]:
+    """Fields of a table's schema in data/datapackage.json, by name."""
+    return _fields(data_dir() / "datapackage.json", table)
+
+
 @of_arguments(64)
 def _fields(package: Path, table: str) -> dict[str, dict[str, Any]]:
     described = json.loads(package.read_text(encoding="utf-8"))
@@ -237,11 +252,14 @@ def checked_rows(table: str, path: Path) -> list[dict[str, str]]:
     """
     if table not in ADDABLE:
         raise unknown_name("table", table, ADDABLE)
-    return _checked(table, path.name, parsed(path.name, read_text(path)))
+    return checked_cells(table, path.name, parsed(path.name, read_text(path)))
 
 
-def _checked(table: str, name: str, rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    fields = _fields(data_dir() / "datapackage.json", table)
+def checked_cells(
+    table: str, name: str, rows: Sequence[Mapping[str, str]], wheres: Sequence[str] = ()
+) -> list[dict[str, str]]:
+    """:func:`checked_rows` for rows that are read already; a fault names the file's row, or what ``wheres`` calls it."""
+    fields = table_fields(table)
     if not rows:
         raise InputError(f"{name}: no rows")
     if len(rows) > MOST_ROWS:
@@ -255,7 +273,7 @@ def _checked(table: str, name: str, rows: Sequence[Mapping[str, str]]) -> list[d
     out = []
     for number, row in enumerate(rows, start=2):
         full = complete(table, row)
-        _check_row(f"{name} row {number}", table, full, fields)
+        _check_row(wheres[number - 2] if wheres else f"{name} row {number}", table, full, fields)
         out.append(full)
     _once(name, table, out)
     return out
@@ -263,7 +281,7 @@ def _checked(table: str, name: str, rows: Sequence[Mapping[str, str]]) -> list[d
 
 def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
     """A row with every column of its table, defaults where it has none."""
-    fields = _fields(data_dir() / "datapackage.json", table)
+    fields = table_fields(table)
     full = {name: row.get(name, "") or DEFAULTS[table].get(name, "") for name in fields}
     if "source_id" in fields:
         full["source_id"] = full["source_id"] or OWN_SOURCE
@@ -466,8 +484,8 @@ def own_faults() -> list[str]:
                 raise unknown_name("table", table, table_names(), where)
             rows = parsed(where, read_text(path))
             if table in ADDABLE and rows:
-                _checked(table, where, rows)
-            fields = _fields(data_dir() / "datapackage.json", table)
+                checked_cells(table, where, rows)
+            fields = table_fields(table)
             for number, row in enumerate(rows, start=2):
                 for column, cell in row.items():
                     if cell and column in fields:
@@ -517,7 +535,7 @@ def add_tables(added: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
 def _with_rows(folder: Path, table: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """Text of an own table with rows after those it has."""
     path = folder / f"{table}.csv"
-    columns = list(_fields(data_dir() / "datapackage.json", table))
+    columns = list(table_fields(table))
     held = parsed(f"{folder.name}/{path.name}", path.read_text(encoding="utf-8-sig")) if path.is_file() else []
     _once(table, table, rows, held)
     columns += [column for column in (held[0] if held else ()) if column not in columns]

@@ -18,6 +18,7 @@ ORDER = (
     "report",
     "predict",
     "frontier",
+    "plan",
     "claims",
     "sweep",
     "calibrate",

@@ -79,30 +79,62 @@ def add_price(file: File) -> None:
 
 
 @group.command("add-measured")
-def add_measured(file: File) -> None:
-    """Add measured serving points from a CSV and show the model's error on each."""
-    import numpy as np
-    import pandas as pd
+def add_measured(
+    file: File,
+    accelerator: Annotated[str, typer.Option(help="Accelerator, by id or by the name its tools give it.")] = "",
+    gpus: Annotated[str, typer.Option(help="GPUs of the deployment.")] = "",
+    model: Annotated[str, typer.Option(help="Model, by id or Hugging Face name.")] = "",
+    precision: Annotated[str, typer.Option(help="Of the weights: bf16, fp8, fp4, int4.")] = "",
+    kv_precision: Annotated[str, typer.Option(help="Of the cache: bf16, fp8.")] = "",
+    engine: Annotated[str, typer.Option(help="Serving engine.")] = "",
+    engine_version: Annotated[str, typer.Option(help="Its version or image.")] = "",
+    mode: Annotated[str, typer.Option(help="aggregated or disaggregated.")] = "",
+    tp: Annotated[str, typer.Option(help="Tensor-parallel width of an engine.")] = "",
+    ep: Annotated[str, typer.Option(help="Expert-parallel width; 1 by default.")] = "",
+    pp: Annotated[str, typer.Option(help="Pipeline stages; 1 by default.")] = "",
+    dp_attention: Annotated[str, typer.Option(help="Attention per data-parallel rank: true or false.")] = "",
+    speculative: Annotated[str, typer.Option(help="none, mtp or eagle3.")] = "",
+    isl: Annotated[str, typer.Option(help="Mean input length [tokens].")] = "",
+    osl: Annotated[str, typer.Option(help="Mean output length [tokens].")] = "",
+    concurrency: Annotated[str, typer.Option(help="Requests in flight on the deployment.")] = "",
+    total_tok_s_per_gpu: Annotated[str, typer.Option(help="Input and output tokens a second and GPU.")] = "",
+    date: Annotated[str, typer.Option(help="ISO date of the software; the day of the file by default.")] = "",
+    watts_per_gpu: Annotated[str, typer.Option(help="Mean power of a GPU's board in the run [W].")] = "",
+    usd_per_gpu_hour: Annotated[
+        float | None, typer.Option(help="Your cost of a GPU-hour; the published one by default.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show all of it and keep nothing.")] = False,
+) -> None:
+    """Add measured runs as a benchmark wrote them; show the model's error on each and what its tokens cost.
 
-    from rackecon.catalog.user_rows import add_rows, checked_rows
-    from rackecon.serving.points import Points
-    from rackecon.serving.predict import predict
+    Read are vllm bench, SGLang bench_serving, AIPerf, genai-perf, guidellm, inference-perf, trtllm-bench, InferenceX and
+    its API, and a CSV of data/measured_serving.csv's columns. Only what the file does not say is asked for.
+    """
+    from rackecon.appraisal.measured_cost import measured_costs
+    from rackecon.catalog.user_rows import add_rows, checked_cells
+    from rackecon.intake.benchmarks import filled_row, missing_options, read_runs
 
-    rows = checked_rows("measured_serving", file)
+    given = {
+        "accelerator": accelerator, "gpus": gpus, "model": model, "weight_precision": precision, "kv_precision": kv_precision,
+        "engine": engine, "engine_version": engine_version, "mode": mode, "tp": tp, "ep": ep, "pp": pp,
+        "dp_attention": dp_attention.lower(), "speculative": speculative, "isl": isl, "osl": osl,
+        "concurrency": concurrency, "total_tok_s_per_gpu": total_tok_s_per_gpu, "date": date,
+        "avg_power_w_per_gpu": watts_per_gpu,
+    }  # fmt: skip
+    runs = read_runs(file)
+    filled = [filled_row(run, given) for run in runs]
+    if any(missing for _, _, missing in filled):
+        raise missing_options(file.name, [missing for _, _, missing in filled])
+    rows = checked_cells("measured_serving", file.name, [cells for cells, _, _ in filled], [run.where for run in runs])
     # Predicted before it is written: a layout that cannot be is refused here
-    frame = pd.DataFrame(rows).replace("", None)
-    words = {"accelerator", "model", "weight_precision", "kv_precision", "engine", "mode", "dp_attention", "date"}
-    for name in frame.columns:
-        if name not in words:
-            turned = pd.to_numeric(frame[name], errors="coerce")
-            frame[name] = frame[name] if turned.isna().all() and frame[name].notna().any() else turned
-    rate = np.asarray(predict(Points.from_frame(frame)).total_tok_s_per_gpu, dtype=float)
+    costs = measured_costs(rows, usd_per_gpu_hour)
+    for row, (_, said, _), cost in zip(rows, filled, costs, strict=True):
+        for line in cost.lines(row, said):
+            typer.echo(line)
+    if dry_run:
+        typer.echo(f"{len(rows)} rows read, none kept")
+        return
     folder = add_rows("measured_serving", rows).parent.name
-    for row, found in zip(rows, rate, strict=True):
-        measured = float(row["total_tok_s_per_gpu"])
-        typer.echo(
-            f"{row['point_id']}: measured {measured:.5g}, predicted {found:.5g} total tok/s/GPU ({found / measured - 1:+.1%})"
-        )
     typer.echo(f"{len(rows)} rows added to {folder}/measured_serving.csv; `rackecon calibrate` fits with them")
 
 

@@ -20,6 +20,7 @@ SHOWN = (
     "bottleneck",
     "cost_usd_per_mtok_total",
     "profit_usd_per_gpu_hour",
+    "drawn_joules_per_total_token",
 )
 
 
@@ -39,6 +40,13 @@ def frontier(
     speculative: Annotated[str | None, typer.Option("--speculative", help="none, mtp or eagle3.")] = None,
     prefix_cache_hit: Annotated[float, typer.Option("--prefix-cache-hit", help="Share of input cached.")] = 0.0,
     max_gpus: Annotated[int | None, typer.Option("--max-gpus", min=1, help="Largest deployment [GPUs].")] = None,
+    usd_per_gpu_hour: Annotated[
+        float | None, typer.Option("--usd-per-gpu-hour", help="Your cost of a GPU-hour; the published one by default.")
+    ] = None,
+    kw_per_gpu: Annotated[
+        float | None,
+        typer.Option("--kw-per-gpu", help="Provisioned IT power per GPU, host and network counted [kW]."),
+    ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write every column to this file.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Step time, memory and flags of the best point.")] = False,
 ) -> None:
@@ -46,9 +54,12 @@ def frontier(
 
     Exit status 1 where nothing fits or no layout meets the limits.
     """
+    from rackecon.appraisal.assumptions import assumptions
     from rackecon.errors import InputError
     from rackecon.serving.frontier import search
 
+    given = {"cost_usd_per_gpu_hour": usd_per_gpu_hour, "kw_per_gpu": kw_per_gpu}
+    assumptions(**given)
     if csv is not None and not csv.parent.is_dir():
         raise InputError(f"{csv}: its folder does not exist")
     front = search(
@@ -73,19 +84,21 @@ def frontier(
         typer.echo(f"{accelerator}, {model}, {isl:g} in / {osl:g} out: {front.reason}", err=True)
         raise typer.Exit(1)
     from rackecon import catalog
-    from rackecon.appraisal.money import frontier_money
+    from rackecon.appraisal.money import frontier_money, missing_money
     from rackecon.evidence.intervals import add_intervals
     from rackecon.serving.query import years_beyond
 
     late = years_beyond(catalog.accelerator(accelerator), date) if date else 0.0
-    table = frontier_money(add_intervals(front.table, late), prefix_cache_hit=prefix_cache_hit)
+    table = frontier_money(add_intervals(front.table, late), prefix_cache_hit=prefix_cache_hit, **given)
     columns = [name for name in SHOWN if name in table.columns]
     typer.echo(
         f"{accelerator}, {model}, {isl:g} in / {osl:g} out, weights {best['weight_precision']}, cache "
         f"{best['kv_precision']}: {front.candidates} candidates, {front.fitting} fit, {len(front)} on the front. "
         "Total counts input and output tokens over all GPUs."
     )
-    typer.echo(table[columns].to_string(index=False, float_format=lambda value: f"{value:.5g}"))
+    typer.echo(table[columns].to_string(index=False, na_rep="", float_format=lambda value: f"{value:.5g}"))
+    for line in missing_money(accelerator, model, **given):
+        typer.echo(f"Blank: {line}")
     if explain:
         case = {"accelerator": accelerator, "model": model, "isl_tokens": isl, "osl_tokens": osl}
         case["prefix_cache_hit"] = prefix_cache_hit

@@ -67,7 +67,9 @@ def joules_per_token(tok_s_per_gpu: Numeric, kw_per_gpu: Numeric) -> FloatArray:
     """
     with np.errstate(divide="ignore"):
         return np.asarray(
-            check_non_negative("kw_per_gpu", kw_per_gpu) * 1000.0 / np.asarray(tok_s_per_gpu, dtype=float)
+            check_non_negative("kw_per_gpu", kw_per_gpu, nan_allowed=True)
+            * 1000.0
+            / np.asarray(tok_s_per_gpu, dtype=float)
         )
 
 
@@ -142,7 +144,7 @@ def drawn_kw_per_gpu(
     Returns
     -------
     ndarray
-        [kW/GPU].
+        [kW/GPU]; NaN where the design power or the provisioned power is not known.
 
     Notes
     -----
@@ -156,8 +158,8 @@ def drawn_kw_per_gpu(
     if np.any(np.asarray(pue, dtype=float) < 1.0):
         raise InputError(f"pue must be 1 or more, got {float(np.min(np.asarray(pue, dtype=float))):g}")
     share = check_share("gpu_draw_share", gpu_draw_share)
-    board = check_non_negative("tdp_w", tdp_w) / 1000.0
-    provisioned = check_positive("it_kw_per_gpu", it_kw_per_gpu)
+    board = check_non_negative("tdp_w", tdp_w, nan_allowed=True) / 1000.0
+    provisioned = check_positive("it_kw_per_gpu", it_kw_per_gpu, nan_allowed=True)
     return np.asarray(np.maximum(provisioned - board * (1.0 - share), board * share) * np.asarray(pue, dtype=float))
 
 
@@ -170,7 +172,7 @@ def energy_cost_usd_per_gpu_hour(drawn_kw: Numeric, electricity_usd_per_kwh: Num
     0.17072
     """
     return np.asarray(
-        check_non_negative("drawn_kw", drawn_kw)
+        check_non_negative("drawn_kw", drawn_kw, nan_allowed=True)
         * check_non_negative("electricity_usd_per_kwh", electricity_usd_per_kwh)
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from rackecon.appraisal.assumptions import assumptions
-from rackecon.appraisal.money import cards_for, level_factor, platform_costs, platforms_for
+from rackecon.appraisal.money import NO_LISTING, cards_for, level_factor, platform_costs, platforms_for
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.cost_table import residual_at
 from rackecon.economics.money_step import money_step
@@ -144,13 +144,8 @@ def _fill(
     order = np.argsort(-np.asarray(front.rows["total_tok_s_per_gpu"], dtype=float), kind="stable")
     op = {name: np.asarray(values)[order] for name, values in front.rows.items()}
     load = op["concurrency"].astype(float) / op["gpus"].astype(float)
-    it_kw = platform.it_kw_per_gpu
-    drawn = (
-        np.full(len(load), math.nan)
-        if math.isnan(it_kw)
-        else np.asarray(drawn_kw_per_gpu(platform.tdp_w, it_kw, draw_share(draw_curve(), load)))
-    )
-    reason = platform.reason if card is not None else "no standard listing of the model at the as-of date"
+    drawn = drawn_kw_per_gpu(platform.tdp_w, platform.it_kw_per_gpu, draw_share(draw_curve(), load))
+    reason = platform.reason if card is not None else NO_LISTING
     prices = dict.fromkeys(("fresh_input", "cached_input", "output"), 0.0)
     if card is not None:
         prices = {name: float(np.nan_to_num(getattr(card, name))) for name in prices}

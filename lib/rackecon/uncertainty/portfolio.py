@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
-from rackecon.appraisal.money import Platform, cards_for, platforms_for, resells
+from rackecon.appraisal.money import NO_LISTING, Platform, cards_for, platforms_for, resells
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard
 from rackecon.serving.query import case_options
@@ -159,7 +159,7 @@ def portfolio(
             for p, key in enumerate(accelerators):
                 reason = platforms[key].reason
                 if cards[name] is None:
-                    reason = "no standard listing of the model at the as-of date"
+                    reason = NO_LISTING
                 cells.append(Cell(key, name, case.id, reason, platforms[key], cards[name], p, m, widths[name]))
     return Portfolio(
         tuple(cells), cases, known, design(accelerators, models, known), assume, dict(search_options or {})

@@ -181,11 +181,8 @@ def _names(rows: Mapping[str, NDArray[Any]], best: NDArray[np.intp]) -> NDArray[
 
 def drawn_it_kw(cell: Cell, rows: Mapping[str, NDArray[Any]]) -> FloatArray:
     """IT power drawn by each configuration [kW/GPU]; 0 where the platform's is unknown."""
-    it_kw = cell.platform.it_kw_per_gpu
-    if math.isnan(it_kw):
-        return np.zeros(len(rows["gpus"]))
     share = draw_share(draw_curve(), rows["concurrency"] / rows["gpus"])
-    return np.nan_to_num(drawn_kw_per_gpu(cell.platform.tdp_w, it_kw, share))
+    return np.nan_to_num(drawn_kw_per_gpu(cell.platform.tdp_w, cell.platform.it_kw_per_gpu, share))
 
 
 class Terms:

@@ -1,0 +1,284 @@
+"""Runs of serving benchmarks, as their tools write them, in the terms of data/measured_serving.csv.
+
+A file is told apart by its content (:mod:`rackecon.intake.benchmark_layouts`) and read into typed :class:`Run` records;
+what a file does not say is asked for in one line, and what it says is never overruled.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from rackecon.catalog.names import accelerator_named, engine_named, model_named, precision_named
+from rackecon.catalog.text_file import read_text
+from rackecon.catalog.user_rows import ADDABLE, parsed, table_fields
+from rackecon.errors import InputError
+
+__all__ = ["ASKED", "Run", "Stated", "filled_row", "missing_options", "read_runs"]
+
+ASKED: Final = {
+    "accelerator": "--accelerator",
+    "gpus": "--gpus",
+    "model": "--model",
+    "weight_precision": "--precision",
+    "engine": "--engine",
+    "tp": "--tp",
+    "isl": "--isl",
+    "osl": "--osl",
+    "concurrency": "--concurrency",
+    "total_tok_s_per_gpu": "--total-tok-s-per-gpu",
+}
+"""What no measured point can do without, and the option that gives it where a file does not."""
+USUAL: Final = {"mode": "aggregated", "ep": "1", "pp": "1", "dp_attention": "false"}
+"""What is taken, and said, where a file says nothing: one engine layout without further parallelism."""
+NAMES: Final = {
+    "accelerator": accelerator_named,
+    "model": model_named,
+    "weight_precision": precision_named,
+    "kv_precision": precision_named,
+    "engine": engine_named,
+}
+SAID: Final = {"mode": "{} taken", "ep": "ep {} taken", "date": "{} taken, the day of the file"}
+MOST_IN_FLIGHT, FEWEST_IN_FLIGHT = 2.0, 0.2
+"""Requests in flight by Little's law, over those stated, beyond which a unit is wrong, and below which it may be."""
+WHOLE_RATES: Final = ("total_tok_s", "output_tok_s")
+OWN_COLUMNS: Final = 2  # columns of data/measured_serving.csv that make a header one of a table of one's own
+FIRST_ROW: Final = 2
+SAME: Final = 1e-6  # two figures for one quantity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run; None where its file does not say. Rates are of the deployment, latencies medians.
+
+    Units: lengths [tokens], rates [tok/s], latencies [ms], power of a GPU's board [W].
+    """
+
+    tool: str
+    where: str
+    accelerator: str | None = None
+    gpus: float | None = None
+    model: str | None = None
+    weight_precision: str | None = None
+    kv_precision: str | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    mode: str | None = None
+    tp: float | None = None
+    ep: float | None = None
+    pp: float | None = None
+    dp_attention: bool | None = None
+    decode_workers: float | None = None
+    decode_gpus: float | None = None
+    prefill_workers: float | None = None
+    prefill_gpus: float | None = None
+    prefill_tp: float | None = None
+    prefill_ep: float | None = None
+    prefill_dp_attention: bool | None = None
+    isl: float | None = None
+    osl: float | None = None
+    length_draw: str | None = None
+    concurrency: float | None = None
+    speculative: str | None = None
+    draft_tokens: float | None = None
+    total_tok_s: float | None = None
+    output_tok_s: float | None = None
+    total_tok_s_per_gpu: float | None = None
+    output_tok_s_per_gpu: float | None = None
+    tok_s_per_user: float | None = None
+    ttft_ms: float | None = None
+    tpot_ms: float | None = None
+    avg_power_w_per_gpu: float | None = None
+    date: str | None = None
+    notes: tuple[str, ...] = ()
+    worked_out: tuple[str, ...] = ()
+    """Fields that follow from others (Little's law): an option may say better."""
+
+    def stated(self, day: str) -> Stated:
+        """What the run says, as cells of a row; whole numbers where the table counts. ``day`` is that of its file."""
+        out: dict[str, str] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name in ("tool", "where", "notes", "worked_out") or value is None:
+                continue
+            if isinstance(value, bool):
+                out[item.name] = "true" if value else "false"
+            elif isinstance(value, float | int):
+                whole = item.name in ("isl", "osl", "concurrency")
+                out[item.name] = f"{max(round(value), 1)}" if whole else f"{value:.10g}"
+            else:
+                out[item.name] = value
+        out["source"] = f"{self.tool}, {self.where}"
+        out["notes"] = "; ".join(self.notes)
+        return Stated(self.where, out, self.notes, self.worked_out, ASKED, USUAL | {"date": day})
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a file says of one run, as text by column of data/measured_serving.csv.
+
+    Beside those columns, ``total_tok_s`` and ``output_tok_s`` are rates of the whole deployment [tok/s].
+    """
+
+    where: str
+    cells: Mapping[str, str]
+    notes: tuple[str, ...]
+    worked_out: tuple[str, ...]
+    asked: Mapping[str, str]
+    usual: Mapping[str, str]
+
+
+def read_runs(path: Path) -> list[Stated]:
+    """Runs of a benchmark's result file, or of a CSV with columns of data/measured_serving.csv.
+
+    Parameters
+    ----------
+    path : Path
+        JSON, JSON lines or CSV of a tool of :data:`rackecon.intake.benchmark_layouts.LAYOUTS`; or a table of one's own.
+
+    Raises
+    ------
+    InputError
+        No known layout, or the first malformed field: file, line, field, what is wrong.
+    """
+    from rackecon.intake.benchmark_layouts import LARGEST_BYTES, runs_of
+
+    text = read_text(path, largest=LARGEST_BYTES)
+    table, day = _own_table(path.name, text), date.fromtimestamp(path.stat().st_mtime).isoformat()
+    return table if table is not None else [run.stated(day) for run in runs_of(path.name, text)]
+
+
+def _own_table(name: str, text: str) -> list[Stated] | None:
+    """Rows of a table of one's own; None where the text is none. Columns that no table has are left out, with a word."""
+    columns = table_fields("measured_serving")
+    first = {word.strip().strip('"') for word in text.lstrip().split("\n", 1)[0].split(",")}
+    if text.lstrip().startswith(("{", "[")) or len(first & {*columns, *WHOLE_RATES}) < OWN_COLUMNS:
+        return None
+    rows = parsed(name, text)
+    if not rows:
+        raise InputError(f"{name}: no rows")
+    notes = tuple(
+        _left_out(column, columns) for column in rows[0] if column not in columns and column not in WHOLE_RATES
+    )
+    out = []
+    for number, row in enumerate(rows, start=2):
+        held = {column: cell for column, cell in row.items() if cell and (column in columns or column in WHOLE_RATES)}
+        known = {column: NAMES[column](cell) or cell for column, cell in held.items() if column in NAMES}
+        where, said = f"{name} row {number}", notes if number == FIRST_ROW else ()
+        out.append(
+            Stated(where, held | known, said, (), {name: _option(name) for name in ADDABLE["measured_serving"]}, {})
+        )
+    return out
+
+
+def _left_out(column: str, columns: Collection[str]) -> str:
+    near = difflib.get_close_matches(column, columns, n=1, cutoff=0.75)
+    return f"column '{column[:60]}' left out" + (f" (nearest is '{near[0]}')" if near else "")
+
+
+def filled_row(found: Stated, given: Mapping[str, str]) -> tuple[dict[str, str], list[str], list[str]]:
+    """A row of data/measured_serving.csv of what a file says and of what the user adds.
+
+    Parameters
+    ----------
+    found : Stated
+    given : mapping
+        Columns of the row by name, as options give them; empty where not given.
+
+    Returns
+    -------
+    tuple
+        The row's cells; what has been taken for granted, in words; the options that are still missing.
+
+    Raises
+    ------
+    InputError
+        An option that contradicts the file.
+    """
+    cells, said = dict(found.cells), list(found.notes)
+    unknown: dict[str, str] = {}
+    for column, named in NAMES.items() if found.usual else ():
+        if column in cells:
+            name = named(cells[column])
+            if name is None:
+                unknown[column] = cells.pop(column)
+            else:
+                cells[column] = name
+    for column, value in given.items():
+        if not value:
+            continue
+        wanted = (NAMES[column](value) or value) if column in NAMES else value
+        if column in cells and column not in found.worked_out and not _same(cells[column], wanted):
+            raise InputError(f"{found.where}: {_option(column)} {value}, but the file says {column} {cells[column]}")
+        cells[column] = wanted
+    _rates(cells)
+    for column, usual in found.usual.items():
+        if column not in cells:
+            cells[column] = usual
+            if column in SAID:
+                said.append(SAID[column].format(usual))
+    whole = {name: cells.pop(name) for name in WHOLE_RATES if name in cells}
+    missing = []
+    for column, option in found.asked.items():
+        follows = column == "total_tok_s_per_gpu" and (whole or cells.get("output_tok_s_per_gpu"))
+        if not cells.get(column) and not follows:
+            missing.append(option + (f" (no row for '{unknown[column][:60]}')" if column in unknown else ""))
+    said += _contradictions(found.where, cells)
+    return cells, said, missing
+
+
+def _contradictions(where: str, cells: Mapping[str, str]) -> list[str]:
+    """Whether rate, latencies and load agree: by Little's law as many requests are in flight as the run says."""
+    names = ("output_tok_s_per_gpu", "gpus", "osl", "ttft_ms", "tpot_ms", "concurrency")
+    output, gpus, osl, ttft, tpot, load = (_number(cells, name) or math.nan for name in names)
+    flight = output * gpus / osl * (ttft + (osl - 1.0) * tpot) / 1e3
+    if flight > MOST_IN_FLIGHT * load:
+        raise InputError(
+            f"{where}: {flight:.4g} requests in flight follow from its rate and latencies, {load:g} are stated: "
+            "a unit (ms or s) or a rate (per user, per GPU or of all GPUs) is another"
+        )
+    if flight < FEWEST_IN_FLIGHT * load:
+        return [f"only {flight:.3g} of {load:g} requests in flight by Little's law: a light load, or a unit is another"]
+    return []
+
+
+def _option(column: str) -> str:
+    return ASKED.get(column, "--" + column.replace("_", "-"))
+
+
+def _same(held: str, wanted: str) -> bool:
+    try:
+        return math.isclose(float(held), float(wanted), rel_tol=SAME)
+    except ValueError:
+        return held.lower() == wanted.lower()
+
+
+def _rates(cells: dict[str, str]) -> None:
+    """Rates per GPU of those of the deployment, and the total of the output rate and the lengths."""
+    gpus = _number(cells, "gpus")
+    for name in WHOLE_RATES:
+        value = _number(cells, name)
+        if gpus and value and not cells.get(f"{name}_per_gpu"):
+            cells[f"{name}_per_gpu"] = f"{value / gpus:.10g}"
+    isl, osl, output = (_number(cells, name) for name in ("isl", "osl", "output_tok_s_per_gpu"))
+    if isl and osl and output and not cells.get("total_tok_s_per_gpu"):
+        cells["total_tok_s_per_gpu"] = f"{output * (isl + osl) / osl:.10g}"
+
+
+def _number(cells: Mapping[str, str], name: str) -> float | None:
+    try:
+        value = float(cells.get(name, ""))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None
+
+
+def missing_options(name: str, asked: Sequence[Sequence[str]]) -> InputError:
+    """The one line that says what a file lacks."""
+    every = list(dict.fromkeys(option for options in asked for option in options))
+    return InputError(f"{name} does not say all that a measured point needs: give {', '.join(every)}")
