@@ -11,9 +11,21 @@ from rackecon import catalog
 from rackecon.answer import deciding, live_case, summary
 from rackecon.answer.deciding import NOBODY, Deciding
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.appraisal.parameters import notebook_path
+from rackecon.pages import drivers
 from rackecon.pages import summary_view as view
+from rackecon.walks import walk
 
 FEW = ("h100-sxm", "gb200-nvl72", "mi355x")
+MONEY = {
+    "price_factor",
+    "utilisation",
+    "cost_factor",
+    "price_decline_per_year",
+    "horizon_years",
+    "pue",
+    "electricity_usd_per_kwh",
+}
 FAST = {"draws": 64, "physical_points": 1}
 RERUNS = [
     {},
@@ -84,7 +96,7 @@ def test_a_rerun_says_what_its_own_tables_hold(case):
 def test_the_leader_changes_where_a_flip_sentence_says_so(given):
     case = catalog.scenario("rag-summarise")
     found = deciding.deciding_assumptions(FEW, "deepseek-r1", case, "usd", **given)
-    flips = [(item, flip) for item in found for flip in (*item.flips, *item.beyond) if item.name != "tok_s_per_user"]
+    flips = [(item, flip) for item in found for flip in (*item.flips, *item.beyond) if item.name in MONEY]
     assert flips
     for item, (at, before, after) in flips:
         assert before in item.sentence() or after in item.sentence()
@@ -100,9 +112,68 @@ def test_a_flip_outside_the_range_is_said_to_be_outside():
     outside = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, (), "", ((0.1, NOBODY, "B"), (0.9, "B", "A")))
     assert inside.sentence() == "Below 0.5 of capacity: A."
     assert outside.sentence() == "No value in this range changes who leads; outside it, above 0.9 of capacity: A."
-    cards = view.cards([outside], "rack").text
-    assert cards.startswith("No single assumption changes who leads per rack")
-    assert view.cards([inside, outside], "rack").text.startswith("1 of 2 assumptions changes who leads per rack")
+    assert (inside.flips_inside, outside.flips_inside) == (True, False)
+    words = drivers.drivers_words([outside], "A", "rack")
+    assert words.startswith("No assumption of 1, each alone over its range, changes who leads per rack")
+    both = drivers.drivers_words([inside, outside], "A", "rack")
+    assert both.startswith(
+        "1 of 2 assumptions, each alone over its range, changes who leads per rack: share (below 0.5"
+    )
+
+
+@pytest.fixture(scope="module")
+def decided() -> list[Deciding]:
+    return deciding.deciding_assumptions(FEW, "gpt-oss-120b", catalog.scenario("chat"), "mw")
+
+
+@pytest.mark.slow
+def test_the_workload_is_walked_beside_money_and_every_bar_has_its_page(decided):
+    names = {item.name for item in decided}
+    workload = {item.name for item in decided if item.workload}
+    assert workload == {
+        "model", "isl_tokens", "input_per_output", "prefix_cache_hit", "tok_s_per_user", "ttft_limit_ms",
+    }  # fmt: skip
+    assert {"price_factor", "utilisation", "software_years"} <= names - workload
+    markup = drivers.drivers_chart(decided, "Alpha", (1.0, 0.5), "mw").markup
+    for item in decided:
+        assert f'href="{item.page}.html"' in markup
+        assert notebook_path(item.page).is_file()
+        assert item.ends()
+    assert markup.count('class="ibar"') == 2 * len(decided)
+
+
+@pytest.mark.slow
+def test_profit_and_lead_are_those_of_the_walk_at_the_ends_of_the_range(decided):
+    column = "profit_usd_per_mw_year"
+    start = evaluate(FEW, ["gpt-oss-120b"], ["chat"], intervals=False).sort_values(column, ascending=False)
+    first, base = start["accelerator"].iloc[0], start[column].iloc[:2].to_numpy()
+    item = next(one for one in decided if one.name == "isl_tokens")
+    assert item.swing_usd == pytest.approx(item.profit[1] - item.profit[0])
+    ends = walk.context_length(
+        FEW, "gpt-oss-120b", catalog.scenario("chat"), [int(item.low), int(item.high)], held=False
+    )
+    paid = ends[ends["accelerator"] == first][column].to_numpy()
+    assert item.profit[0] <= paid.min() + 1.0
+    assert item.profit[1] >= paid.max() - 1.0
+    for one in decided:
+        if one.name != "software_years":  # the newest software is the report's own
+            assert one.profit[0] <= base[0] * (1 + 1e-9)
+        assert one.profit[1] >= base[0] * (1 - 1e-9)
+        assert one.lead[0] <= (base[0] - base[1]) * (1 + 1e-9)
+        assert one.lead[1] >= (base[0] - base[1]) * (1 - 1e-9)
+        assert (one.lead[0] < 0) <= one.flips_inside or one.lead[0] != one.lead[0]
+
+
+@pytest.mark.slow
+def test_values_are_told_in_natural_units(decided):
+    told = {item.name: item for item in decided}
+    assert told["price_factor"].stated().startswith("$")
+    assert told["price_factor"].ends().endswith("per million output tokens")
+    assert told["utilisation"].stated() == "60 % sold"
+    assert told["isl_tokens"].ends() == "1,024 to 130,048 input tokens"
+    assert told["ttft_limit_ms"].ends() == "2 to 10 s"
+    assert re.fullmatch(r"20\d\d-\d\d to 20\d\d-\d\d", told["software_years"].ends())
+    assert len(told["model"].choices) >= 5
 
 
 def test_unmeasured_platforms_are_named_and_measured_ones_are_not():

@@ -1,4 +1,4 @@
-"""Which assumptions decide the answer: each over its sourced range, and beyond it where nothing flips inside."""
+"""Which assumptions decide the answer, of the workload and of money: each over its range, and beyond it where nothing flips."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.measures import MEASURES
-from rackecon.words import number
+from rackecon.serving.query import software_date, software_years
+from rackecon.walks import latency, software, walk
+from rackecon.words import join_words, money, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,12 +34,14 @@ BEYOND: Final = 3
 HALVINGS: Final = 12
 NARROW: Final = 0.01
 """Width, as a share of its value, at which the place of a change of lead is known well enough."""
+MODELS: Final = "02_moe_experts"
+"""Page whose models stand side by side."""
 Flip = tuple[float, str, str]
 
 
 @dataclass(frozen=True)
 class Deciding:
-    """One assumption: its range, what the leader's profit does over it, and where the lead changes."""
+    """One assumption: its range, what the leader's profit and lead do over it, and where the lead changes."""
 
     name: str
     label: str
@@ -50,21 +55,53 @@ class Deciding:
     source: str
     beyond: tuple[Flip, ...] = ()
     """The same outside the range, looked for only where nothing flips inside."""
+    profit: tuple[float, float] = (math.nan, math.nan)
+    """Least and most that the platform earns which leads at the report's value."""
+    lead: tuple[float, float] = (math.nan, math.nan)
+    """Least and most that it is ahead of the best other; below zero where it is passed."""
+    page: str = ""
+    workload: bool = False
+    """Whether it belongs to the workload; to money otherwise."""
+    show: Callable[[float], str] | None = None
+    choices: tuple[tuple[str, str], ...] = ()
+    """Where values are names: each with who leads there, the report's own first."""
 
-    def stated(self) -> str:
-        """The report's value with its unit.
+    def told(self, value: float) -> str:
+        """A value with its unit.
 
         Examples
         --------
-        >>> Deciding("f", "price", 1.0, 0.5, 2.0, "times the price it sells at", 0.0, (), "").stated()
-        'the price it sells at'
+        >>> Deciding("f", "share sold", 0.6, 0.4, 0.8, "of capacity", 0.0, (), "").told(0.6)
+        '0.6 of capacity'
         """
-        if self.value == 1.0 and self.unit.startswith("times "):
-            return self.unit.removeprefix("times ")
-        return f"{number(self.value)} {self.unit}".strip()
+        return self.show(value) if self.show else f"{number(value)} {self.unit}".strip()
+
+    def stated(self) -> str:
+        """The report's value."""
+        return self.choices[0][0] if self.choices else self.told(self.value)
+
+    def ends(self) -> str:
+        """The range in words."""
+        if self.choices:
+            return join_words([name for name, _ in self.choices[1:]])
+        low, high = self.told(self.low), self.told(self.high)
+        unit = low.partition(" ")[2]
+        return f"{low.removesuffix(unit).strip()} to {high}" if unit and high.endswith(unit) else f"{low} to {high}"
+
+    @property
+    def flips_inside(self) -> bool:
+        """Whether another platform, or nobody, leads somewhere in the range."""
+        return bool(self.flips) or len({who for _, who in self.choices}) > 1
 
     def sentence(self) -> str:
         """Where the lead changes, in words."""
+        if self.choices:
+            others: dict[str, list[str]] = {}
+            for name, who in self.choices[1:]:
+                if who != self.choices[0][1]:
+                    others.setdefault(who, []).append(name)
+            told = "; ".join(f"{join_words(names)}: {who}" for who, names in others.items())
+            return f"{told}." if told else "No choice here changes who leads."
         if self.flips:
             return f"{self._where(self.flips)}."
         if self.beyond:
@@ -75,7 +112,7 @@ class Deciding:
     def _where(self, flips: Sequence[Flip]) -> str:
         at, before, after = min(flips, key=lambda flip: abs(flip[0] - self.value))
         side, winner = ("above", after) if at > self.value else ("below", before)
-        return f"{side.capitalize()} {number(at)} {self.unit}".strip() + f": {winner}"
+        return f"{side.capitalize()} {self.told(at)}: {winner}"
 
 
 @dataclass(frozen=True)
@@ -85,82 +122,197 @@ class Assumption:
     label: str
     unit: str
     source: str
+    page: str = ""
+    """Page that explains it, where data/assumptions.csv does not name one."""
+    workload: bool = False
     beyond: bool = True
     """Whether the rest of its allowed range is looked at where nothing flips inside; a search each is dear."""
 
 
+OURS: Final = "lowest to highest of the report's workloads"
 ASSUMPTIONS: Final = {
-    "price_factor": Assumption(
-        "price of tokens", "times the price it sells at", "cheapest to dearest listing at the as-of date"
+    "isl_tokens": Assumption("context length", "input tokens", OURS, workload=True, beyond=False),
+    "input_per_output": Assumption(
+        "prefill to decode", "input tokens per output token", OURS, "04_prefill_decode_ratio", True, False
     ),
-    "utilisation": Assumption("share of capacity sold", "of capacity", "base case range"),
+    "prefix_cache_hit": Assumption("cache share", "of input", OURS, workload=True, beyond=False),
+    "tok_s_per_user": Assumption(
+        "speed each user gets", "tok/s/user", "free tier to fast tier", "05_latency_targets", True, False
+    ),
+    "ttft_limit_ms": Assumption("first-token limit", "ms", OURS, workload=True, beyond=False),
+    "price_factor": Assumption(
+        "price of tokens", "times the price it sells at", "cheapest to dearest listing at the as-of date", "14_market"
+    ),
+    "software_years": Assumption("software date", "", "software on record", "06_precision_and_software", beyond=False),
+    "utilisation": Assumption("share of capacity sold", "of capacity", "base case range", "15_load"),
     "cost_factor": Assumption("cost per GPU-hour", "times the published one", "hyperscaler to neocloud tier and rents"),
-    "tok_s_per_user": Assumption("speed each user gets", "tok/s/user", "free tier to fast tier", False),
-    "price_decline_per_year": Assumption("yearly fall of prices", "a year", "base case range"),
+    "price_decline_per_year": Assumption("yearly fall of prices", "a year", "base case range", "14_market"),
     "horizon_years": Assumption("years the rack earns", "years", "base case range"),
     "electricity_usd_per_kwh": Assumption("electricity", "USD/kWh", "base case range"),
     "pue": Assumption("PUE", "", "base case range"),
 }
 
 
-def _range(name: str, scenario: Scenario, card_range: tuple[float, float]) -> tuple[float, float, float]:
+@dataclass(frozen=True)
+class _Case:
+    """What one assumption at a time is changed of."""
+
+    accelerators: Sequence[str]
+    model: str
+    scenario: Scenario
+    overrides: dict[str, Any]
+
+    def rows(self, name: str, value: float) -> pd.DataFrame:
+        """Every platform with one assumption at a value; with none changed where the name is empty."""
+        at, s = (self.accelerators, self.model, self.scenario), self.scenario
+        given: dict[str, Any] = dict(self.overrides, intervals=False)
+        if name == "isl_tokens":
+            return walk.context_length(*at, [round(value)], (s.prefix_cache_hit,), held=False, **given)
+        if name == "prefix_cache_hit":
+            return walk.context_length(*at, [s.isl_tokens], (value,), held=False, **given)
+        if name == "input_per_output":
+            total = s.isl_tokens + s.osl_tokens
+            return walk.total_fixed(*at, total, [value / (1.0 + value)], held=False, **given)
+        if name == "ttft_limit_ms":
+            return latency.first_token(*at, [value], s.latency_statistic, **given)
+        if name == "software_years":
+            return software.dated(*at, value, **given)
+        if name == "tok_s_per_user":
+            s = replace(s, tpot_limit_ms=1e3 / value)
+        elif name:
+            given[name] = value
+        return evaluate(self.accelerators, [self.model], [s], **given)
+
+
+def _range(name: str, scenario: Scenario, prices: tuple[float, float], model: str) -> tuple[float, float, float] | None:
+    """The report's value of an assumption and its range; None where the workload has none."""
     base = catalog.base_case()
     if name == "price_factor":
-        return 1.0, card_range[0], card_range[1]
+        return 1.0, *prices
     if name == "cost_factor":
         return 1.0, 0.6, 2.4
     if name == "tok_s_per_user":
         value = 1e3 / scenario.tpot_limit_ms if scenario.tpot_limit_ms else 10.0
         return value, min(10.0, value), max(150.0, value)
+    if name == "software_years":
+        dates = [software_years(day) for _, day in software.software_dates()]
+        return dates[-1], dates[0], dates[-1]
+    if name in OF_WORKLOADS:
+        own = OF_WORKLOADS[name](scenario)
+        if own is None:
+            return None
+        known = [own, *(x for x in map(OF_WORKLOADS[name], catalog.scenarios().values()) if x is not None)]
+        room = max(catalog.model(model).max_context_tokens - scenario.osl_tokens, own)
+        return own, min(known), min(max(known), room if name == "isl_tokens" else math.inf)
     low, high = base.range(name)
     return float(getattr(base, name)), float(low), float(high)
+
+
+OF_WORKLOADS: Final[dict[str, Callable[[Scenario], float | None]]] = {
+    "isl_tokens": lambda case: float(case.isl_tokens),
+    "input_per_output": lambda case: case.isl_tokens / case.osl_tokens,
+    "prefix_cache_hit": lambda case: case.prefix_cache_hit,
+    "ttft_limit_ms": lambda case: case.ttft_limit_ms,
+}
 
 
 def deciding_assumptions(
     accelerators: Sequence[str], model: str, scenario: Scenario, measure: str = "rack", **overrides: Any
 ) -> list[Deciding]:
-    """Each assumption over its sourced range, one at a time: swing of the leader's profit and where the lead changes.
+    """Each assumption over its sourced range, one at a time: the leader's profit, its lead, and where the lead changes.
 
-    Sorted by whether the lead changes, then by the swing.
+    The workload's are walked by :mod:`rackecon.walks`, as on the pages that explain them. Sorted by whether the lead
+    changes, then by the swing of the leader's profit.
     """
     column = MEASURES[measure].column
-
-    def run(name: str, value: float) -> pd.DataFrame:
-        case, given = scenario, dict(overrides)
-        if name == "tok_s_per_user":
-            case = replace(scenario, tpot_limit_ms=1e3 / value)
-        elif name:
-            given[name] = value
-        return evaluate(accelerators, [model], [case], intervals=False, **given)
-
-    start = run("", 0.0)
+    case = _Case(accelerators, model, scenario, dict(overrides))
+    start = case.rows("", 0.0)
     if not start[column].notna().any():
         return []
     lead = start.sort_values(column, ascending=False, kind="stable", na_position="last").iloc[0]
     card = (float(lead["price_level_low"]), float(lead["price_level_high"]))
-    found = []
+    shows = _shows(float(lead["price_output_usd_per_mtok"]), float(lead["cost_usd_per_gpu_hour"]))
+    found = [_models(case, lead, column)]
     for name, words in ASSUMPTIONS.items():
-        value, low, high = _range(name, scenario, card)
+        ends = _range(name, scenario, card, model)
+        if ends is None:
+            continue
+        value, low, high = ends
         if name in overrides:
             value = float(overrides[name])
             low, high = min(low, value), max(high, value)
-        grid = np.geomspace(low, high, SCAN) if low > 0 else np.linspace(low, high, SCAN)
-        reign: list[tuple[float, str]] = []
-        leads = []
-        for step in np.unique(np.concatenate([grid, [value]])):
-            rows = run(name, float(step))
-            same = rows.loc[rows["accelerator"] == lead["accelerator"], column]
-            leads.append(float(same.iloc[0]))
-            reign.append((float(step), _leader(rows, column)))
+        item = _walked(case, name, (value, low, high), str(lead["accelerator"]), column)
+        page = words.page or allowed_values()[name].page
+        found.append(
+            replace(item, label=words.label, unit=words.unit, source=words.source, page=page, show=shows.get(name))
+        )
+    return sorted(found, key=lambda item: (not item.flips_inside, -item.swing_usd))
 
-        def who(x: float, name: str = name) -> str:
-            return _leader(run(name, x), column)
 
-        flips = _flips(reign, who)
-        beyond = () if flips else _flips(_outside(reign, name, who), who)
-        swing = float(np.nanmax(leads) - np.nanmin(leads)) if np.isfinite(leads).any() else 0.0
-        found.append(Deciding(name, words.label, value, low, high, words.unit, swing, flips, words.source, beyond))
-    return sorted(found, key=lambda item: (not item.flips, -item.swing_usd))
+def _walked(case: _Case, name: str, ends: tuple[float, float, float], accelerator: str, column: str) -> Deciding:
+    """One assumption over its range."""
+    value, low, high = ends
+    grid = np.geomspace(low, high, SCAN) if low > 0 else np.linspace(low, high, SCAN)
+    reign: list[tuple[float, str]] = []
+    paid: list[tuple[float, float]] = []
+    for step in np.unique(np.concatenate([grid, [value]])):
+        rows = case.rows(name, float(step))
+        reign.append((float(step), _leader(rows, column)))
+        paid.append(_ahead(rows, accelerator, column))
+
+    def who(x: float) -> str:
+        return _leader(case.rows(name, x), column)
+
+    flips = _flips(reign, who)
+    beyond = () if flips else _flips(_outside(reign, name, who), who)
+    profit, lead = _span([p for p, _ in paid]), _span([gap for _, gap in paid])
+    workload = ASSUMPTIONS[name].workload
+    swing = profit[1] - profit[0] if profit[0] == profit[0] else 0.0
+    return Deciding(name, "", value, low, high, "", swing, flips, "", beyond, profit, lead, workload=workload)
+
+
+def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
+    """The report's model beside those of the page on experts, each at its own price."""
+    listed = [str(name) for name in read_parameters(notebook_path(MODELS))["models"].default]
+    models = list(dict.fromkeys([case.model, *listed]))
+    rows = walk.model_sizes(case.accelerators, models, case.scenario, **case.overrides, intervals=False)
+    groups = {str(key): group for key, group in rows.groupby("model", sort=False) if group[column].notna().any()}
+    paid = [_ahead(group, str(lead["accelerator"]), column) for group in groups.values()]
+    choices = tuple((str(group["model_name"].iloc[0]), _leader(group, column)) for group in groups.values())
+    profit, ahead = _span([p for p, _ in paid]), _span([gap for _, gap in paid])
+    return Deciding(
+        "model", "model, dense to many experts", math.nan, math.nan, math.nan, "", profit[1] - profit[0], (),
+        "each at its own price", (), profit, ahead, MODELS, True, None, choices,
+    )  # fmt: skip
+
+
+def _shows(price: float, cost: float) -> dict[str, Callable[[float], str]]:
+    """Values in the words of a reader: dollars of the leader's own card and cost, tokens, seconds, months."""
+    return {
+        "isl_tokens": lambda x: f"{x:,.0f} input tokens" if x == round(x) else f"{number(x)} input tokens",
+        "input_per_output": lambda x: f"{number(x)} in per token out",
+        "prefix_cache_hit": lambda x: f"{percent(x)} of input cached",
+        "tok_s_per_user": lambda x: f"{number(x)} tok/s/user",
+        "ttft_limit_ms": lambda x: f"{number(x / 1e3)} s",
+        "price_factor": lambda x: f"{money(x * price)} per million output tokens",
+        "software_years": lambda x: software_date(x)[:7],
+        "utilisation": lambda x: f"{percent(x)} sold",
+        "cost_factor": lambda x: f"{money(x * cost)} per GPU-hour",
+        "price_decline_per_year": lambda x: f"{percent(x)} a year",
+        "electricity_usd_per_kwh": lambda x: f"{money(x)}/kWh",
+    }
+
+
+def _ahead(rows: pd.DataFrame, accelerator: str, column: str) -> tuple[float, float]:
+    """Profit of a platform, and by how much it is ahead of the best other; NaN where it does not serve."""
+    mine = rows["accelerator"] == accelerator
+    profit, others = float(rows.loc[mine, column].iloc[0]), rows.loc[~mine, column].dropna()
+    return profit, profit - float(others.max()) if len(others) else math.nan
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    known = [value for value in values if value == value]
+    return (min(known), max(known)) if known else (math.nan, math.nan)
 
 
 def _leader(rows: pd.DataFrame, column: str) -> str:
@@ -173,8 +325,7 @@ def _leader(rows: pd.DataFrame, column: str) -> str:
 def _outside(reign: Sequence[tuple[float, str]], name: str, who: Callable[[float], str]) -> list[tuple[float, str]]:
     """Leaders from the ends of the range outwards, each side no further than the first change."""
     below, above = [reign[0]], [reign[-1]]
-    rule = allowed_values()[name]
-    reach = (rule.low, rule.high) if ASSUMPTIONS[name].beyond else ()
+    reach = (allowed_values()[name].low, allowed_values()[name].high) if ASSUMPTIONS[name].beyond else ()
     for seen, end in zip((below, above), reach, strict=False):
         start = seen[0][0]
         if start == end or (end < start) != (seen is below):

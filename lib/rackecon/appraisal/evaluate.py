@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "evaluate", "evaluate_points", "frontier_points"]
+__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "cached_search", "evaluate", "evaluate_points", "frontier_points"]
 
 PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
 """Platforms of the reports' base case."""
@@ -157,7 +157,7 @@ def _search(accelerator: str, model: str, scenario: Scenario, options: Mapping[s
     if search is not None:
         return search(*where, **settings)
     try:
-        return _cached_search(*where, tuple(sorted(settings.items())))
+        return cached_search(*where, tuple(sorted(settings.items())))
     except TypeError:  # an option that cannot be hashed is searched afresh
         from rackecon.serving.frontier import search as frontier_search
 
@@ -165,7 +165,7 @@ def _search(accelerator: str, model: str, scenario: Scenario, options: Mapping[s
 
 
 @by_data(2048)
-def _cached_search(
+def cached_search(
     accelerator: str, model: str, isl_tokens: int, osl_tokens: int, settings: tuple[tuple[str, Any], ...]
 ) -> Any:
     """Frontiers depend on no money, so every price and cost assumption of a report shares them."""

@@ -20,6 +20,7 @@ ORDER = (
     "frontier",
     "size",
     "diagnose",
+    "plan",
     "claims",
     "sweep",
     "calibrate",

@@ -17,6 +17,7 @@ from rackecon.figures import charts
 from rackecon.figures.display import ANSWER, Html, note
 from rackecon.figures.results import Figure, column_figures
 from rackecon.figures.tables import ranking_table, table
+from rackecon.pages.drivers import driver_figures, drivers_chart, drivers_words
 from rackecon.pages.live import slider_ends
 from rackecon.pages.live_figures import map_figure, speed_figure
 from rackecon.pages.market import standing
@@ -38,10 +39,10 @@ DRAWN: Final = {"rack": "USD/a", "mw": "USD/a", "usd": "1/a", "position": "USD/a
 __all__ = [
     "accuracy_table",
     "assumptions_table",
-    "cards",
     "claims_table",
     "claims_words",
     "drawn_counts",
+    "drivers",
     "grid_chart",
     "grid_words",
     "headline",
@@ -54,20 +55,33 @@ __all__ = [
     "speed_chart",
     "summary_figures",
     "sureness",
-    "swings",
     "three_measures",
     "trust",
 ]
 
 
-def headline(story: Summary) -> Html:
-    """The answer as a heading, with how surely it holds, and the case it holds for."""
-    text = f"{story.headline}. {' '.join(story.sentences)}"
+def headline(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
+    """The answer as a heading, with how surely it holds, what decides it, and the case it holds for."""
+    first = leader(story, measure)
+    sentences = list(story.sentences)
+    if first is not None and found:
+        sentences.append(drivers_words(found, str(first["platform"]), measure))
+    text = f"{story.headline}. {' '.join(sentences)}"
     markup = (
-        f'<p class="answer"><strong>{html.escape(story.headline)}.</strong> {html.escape(" ".join(story.sentences))}</p>'
+        f'<p class="answer"><strong>{html.escape(story.headline)}.</strong> {html.escape(" ".join(sentences))}</p>'
         f'<p class="kicker">The case: {html.escape(story.basis)}.</p>'
     )
     return Html(markup, text, [Figure(ANSWER, text, "text")])
+
+
+def drivers(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
+    """What moves the answer, ranked; nothing where nobody serves the workload."""
+    known = story.rankings[measure].dropna(subset=["value"])
+    if known.empty:
+        return Html("", "")
+    values = [float(value) for value in known["value"]]
+    now = values[0], values[0] - values[1] if len(values) > 1 else float("nan")
+    return drivers_chart(found, str(known["platform"].iloc[0]), now, measure)
 
 
 def leader(story: Summary, measure: str) -> pd.Series | None:
@@ -103,12 +117,7 @@ def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding
     made += column_figures(story.table, ["accelerator"], there, "point")
     cells = {"profit_usd_per_mw_year": "USD/a", "break_even_output_usd_per_mtok": "USD/Mtok", "verdict": "text"}
     made += column_figures(grid, ["model", "scenario", "accelerator"], cells, "grid")
-    made += [Figure(f"deciding/{item.name}/swing", item.swing_usd, DRAWN[measure]) for item in found]
-    return made + [
-        Figure(f"deciding/{item.name}/flip {i}", at, item.unit or "-")
-        for item in found
-        for i, (at, _, _) in enumerate(item.flips, 1)
-    ]
+    return made + driver_figures(found, DRAWN[measure])
 
 
 def _shown(measure: str) -> Any:
@@ -326,49 +335,6 @@ def claims_words() -> Html:
     from rackecon.pages.claims_text import verdicts_sentence
 
     return _linked(verdicts_sentence(assess_all()), "11_claims", "Each on trial")
-
-
-def cards(found: Sequence[Deciding], measure: str) -> Html:
-    """Three cards: the assumptions that change the leader, or move its profit most."""
-    items = []
-    for item in found[:3]:
-        swing = percent(item.swing_usd) + " a year" if measure == "usd" else money(item.swing_usd)
-        items.append(
-            f'<div class="card"><h3>{html.escape(item.label[0].upper() + item.label[1:])}</h3>'
-            f"<p>Report: {html.escape(item.stated())}. Range {number(item.low)} to {number(item.high)}, {html.escape(item.source)}.</p>"
-            f"<p>Moves the leader's profit by {swing} {MEASURES[measure].yearly}.</p><p><strong>{html.escape(item.sentence())}</strong></p></div>"
-        )
-    flips, per = sum(bool(item.flips) for item in found), MEASURES[measure].name
-    lead = say(PAGE, "deciding", flips=flips, total=len(found), per=per)
-    rest = [item.label for item in found[3:] if not item.flips]
-    tail = say(PAGE, "quiet", rest=rest) if rest else ""
-    return Html(
-        f'{note(lead).markup}<div class="cards">{"".join(items)}</div>{note(tail).markup if tail else ""}',
-        f"{lead} {tail}",
-    )
-
-
-def swings(found: Sequence[Deciding], story: Summary, measure: str) -> Html:
-    """Table of every assumption with range, swing and flip."""
-    import pandas as pd
-
-    show = _shown(measure)
-    frame = pd.DataFrame(
-        [
-            {
-                "assumption": item.label,
-                "report": item.stated(),
-                "range": f"{number(item.low)} to {number(item.high)}",
-                "swing": show(item.swing_usd),
-                "who leads": item.sentence(),
-            }
-            for item in found
-        ]
-    )
-    return table(
-        frame,
-        f"One assumption at a time: swing of the leader's profit {MEASURES[measure].yearly}, and where the lead changes",
-    )
 
 
 def claims_table() -> Html:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date as Date
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,7 @@ __all__ = [
     "default_weight_precision",
     "largest_public",
     "newest_measurement",
+    "software_date",
     "software_years",
     "years_beyond",
 ]
@@ -174,6 +176,17 @@ def _newest() -> dict[str, str]:
             for name in (family, ""):
                 found[name] = max(found.get(name, ""), row["date"])
     return found
+
+
+def software_date(years: float) -> str:
+    """ISO date a number of years from 1 January 2026: the other way round of :func:`software_years`.
+
+    Examples
+    --------
+    >>> software_date(software_years("2025-12-31"))
+    '2025-12-31'
+    """
+    return (Date(2026, 1, 1) + timedelta(days=round(years * 365.25))).isoformat()
 
 
 def years_beyond(chip: Accelerator, date: str) -> float:

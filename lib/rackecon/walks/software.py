@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rackecon import catalog
-from rackecon.serving.query import default_date, newest_measurement
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.serving.query import default_date, newest_measurement, software_date
 from rackecon.words import engine_words, join_words, number, percent, times
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["SoftwareStory", "history", "levers", "run_marks", "software_dates", "story", "trend"]
+__all__ = ["SoftwareStory", "dated", "history", "levers", "run_marks", "software_dates", "story", "trend"]
 
 NAMES = {"none": "none", "mtp": "MTP"}
 STEPS = (("fp8", "none"), ("fp4", "none"), ("fp4", "mtp"))
@@ -154,8 +156,6 @@ def run_marks(past: pd.DataFrame) -> pd.DataFrame:
 
 def software_dates() -> list[tuple[float, str]]:
     """Half years of software on record, the last at the newest measurement, each as a year with a fraction and a date."""
-    from datetime import date
-
     measured = catalog.table("measured_serving")["date"].astype(str).str[:10]
     first, end = date.fromisoformat(measured.min()), date.fromisoformat(newest_measurement())
     starts = [date(year, month, 1) for year in range(first.year, end.year + 1) for month in (1, 7)]
@@ -172,8 +172,8 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
     rows = []
     for key in accelerators:
         last = default_date(catalog.accelerator(key))
-        for year, date in software_dates():
-            best = search_case(key, model, case, date=min(date, last)).best()
+        for year, day in software_dates():
+            best = search_case(key, model, case, date=min(day, last)).best()
             if best is not None:
                 rows.append(
                     {
@@ -184,6 +184,26 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
                     }
                 )
     return pd.DataFrame(rows, columns=["accelerator", "platform", "year", "total_tok_s_per_gpu"])
+
+
+def dated(accelerators: Sequence[str], model: str, case: Scenario, years: float, **overrides: Any) -> pd.DataFrame:
+    """Evaluation with the software of a date; on no platform beyond its newest measurement.
+
+    Parameters
+    ----------
+    accelerators, model, case, **overrides
+        As :func:`rackecon.appraisal.evaluate.evaluate`.
+    years : float
+        Date of the software, years from 1 January 2026 (:func:`rackecon.serving.query.software_years`).
+    """
+    import pandas as pd
+
+    day = software_date(years)
+    blocks = []
+    for key in accelerators:
+        options = {"date": min(day, default_date(catalog.accelerator(key)))}
+        blocks.append(evaluate([key], [model], [case], search_options=options, **overrides))
+    return pd.concat(blocks, ignore_index=True).assign(years=years)
 
 
 def story(found: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baseline: str) -> SoftwareStory:

@@ -1,0 +1,79 @@
+"""``rackecon plan``: which racks to buy for a site and its traffic, and what runs on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rackecon.planner.plan import PlanResult
+    from rackecon.planner.records import Plan
+
+__all__ = ["register"]
+
+SHOWN = ("accelerator", "bought", "kept", "power_mw", "investment_usd", "busy_share", "next_rack_usd", "entry_factor")
+STEP_S = 0.2
+
+
+def plan(
+    file: Annotated[Path, typer.Argument(help="YAML of a plan, such as data/plans/site_20mw.yaml.")],
+    time_limit: Annotated[float | None, typer.Option("--time-limit", min=0.1, help="Seconds to solve.")] = None,
+    flows: Annotated[Path | None, typer.Option("--flows", help="Write what runs where to this CSV.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Racks to buy, what runs on them, what binds, and what one more megawatt or dollar is worth."""
+    from rackecon.errors import InputError
+    from rackecon.planner.plan import described
+    from rackecon.planner.records import read_plan
+
+    if flows is not None and not flows.parent.is_dir():
+        raise InputError(f"{flows}: its folder does not exist")
+    asked = read_plan(file)
+    try:
+        found = _solved(asked, time_limit or asked.time_limit_s, quiet)
+    except InputError as error:
+        raise InputError(f"{file.name}: {error}") from None
+    for line in described(found):
+        typer.echo(line)
+    columns = [name for name in SHOWN if name in found.racks]
+    typer.echo(found.racks[columns].to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    if flows is not None:
+        import os
+
+        fresh = flows.with_name(flows.name + ".part")
+        found.flows.to_csv(fresh, index=False, lineterminator="\n", float_format="%.6g")
+        os.replace(fresh, flows)
+
+
+def _solved(asked: Plan, limit_s: float, quiet: bool) -> PlanResult:
+    """The plan, with a bar of the time that is left to it at most; the solver leaves the interpreter free meanwhile."""
+    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import TimeoutError as NotYet
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TimeElapsedColumn
+
+    from rackecon.planner.plan import plan as solve
+
+    columns = (BarColumn(), TimeElapsedColumn(), "{task.description}")
+    with (
+        ThreadPoolExecutor(1) as pool,
+        Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as bar,
+    ):
+        job = pool.submit(solve, asked, time_limit_s=limit_s)
+        task = bar.add_task("", total=limit_s)
+        while True:
+            try:
+                return job.result(timeout=STEP_S)
+            except NotYet:
+                if job.done():
+                    return job.result()
+                left = limit_s - (bar.tasks[0].elapsed or 0.0)
+                bar.update(task, advance=STEP_S, description=f"at most {max(left, 0.0):.0f} s of search left")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(plan)

@@ -1,0 +1,1 @@
+"""Which racks to buy for a site and its traffic, what runs where, and when to replace them."""
