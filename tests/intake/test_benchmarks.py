@@ -175,7 +175,7 @@ def test_a_file_of_each_tool_is_the_same_run(own, tmp_path, kind):
     (row,) = rows_of(path, given)
     assert float(row["total_tok_s_per_gpu"]) == pytest.approx(total)
     assert (row["isl"], row["osl"], row["concurrency"], row["date"]) == ("2000", "500", "20", "2026-03-02")
-    if kind != "offline":
+    if kind not in ("offline", "api"):
         assert float(row["output_tok_s_per_gpu"]) == pytest.approx(total / 5.0)
     if kind not in ("offline", "own"):
         assert float(row["tok_s_per_user"]) == pytest.approx(50.0)
@@ -197,6 +197,17 @@ def test_what_a_file_names_is_resolved_and_kept(own, tmp_path):
     assert pools == ["disaggregated", "2", "4", "8", "true"]
     assert rows["api"]["speculative"] == "mtp"
     assert rows["inferencex"]["length_draw"] == "uniform 80-100% of nominal"
+
+
+def test_rows_of_the_api_are_read_as_its_result_files_mean_them(own, tmp_path):
+    """Of one engine GPUs are TP, whatever the API multiplies; of pools the output rate is the decode GPUs' alone."""
+    one = API | {"disagg": False, "decode_tp": 8, "num_decode_gpu": 64, "num_prefill_gpu": 64}
+    pools = API | {"decode_tp": 1, "prefill_tp": 1, "metrics": API["metrics"] | {"output_tput_per_gpu": 125.0}}
+    first, second = rows_of(written(tmp_path, json.dumps([one, pools])), {})
+    assert (first["gpus"], first["tp"], first["mode"]) == ("8", "8", "aggregated")
+    assert (second["tp"], second["prefill_tp"], second["gpus"]) == ("8", "4", "16")
+    assert second["output_tok_s_per_gpu"] == ""
+    assert measured_costs([second])[0].output_tok_s_per_gpu == pytest.approx(312.5 / 5.0)
 
 
 def test_a_benchmark_in_and_dollars_per_million_tokens_out_by_hand(own, tmp_path):
@@ -294,6 +305,8 @@ def test_options_fill_gaps_and_never_overrule(own, tmp_path):
     assert worked[0]["concurrency"] == "20"  # 2 a second, 10 s each
     assert any("Little's law" in word for word in worked[1])
     assert filled_row(rate, {"concurrency": "24"})[0]["concurrency"] == "24"
+    (capped,) = read_runs(written(tmp_path, json.dumps(VLLM | {"max_concurrency": 256, "request_rate": 2.0})))
+    assert filled_row(capped, CHIP)[0]["concurrency"] == "20"  # a cap that the rate does not reach
 
 
 def test_an_extra_column_is_left_out_with_a_word_and_a_name_unknown_is_asked_for(own, tmp_path):

@@ -166,7 +166,9 @@ def client_run(at: Fields) -> Run:
     ttft, tpot = at.number("median_ttft_ms"), at.number("median_tpot_ms")
     mean = at.number("mean_e2el_ms") or at.number("mean_e2e_latency_ms")
     mean = mean or _request_ms(at.number("mean_ttft_ms"), at.number("mean_tpot_ms"), written / done)
-    stated_load = at.number("max_concurrency")
+    worked = at.number("concurrency") or in_flight(done / seconds, mean)
+    # Where requests come at a rate, what is stated is a cap that may not be reached
+    stated = None if at.number("request_rate") and worked else at.number("max_concurrency")
     sglang = "model_id" not in at.held
     server = Fields(at.where, at.find("server_info") or {}) if sglang else Fields(at.where, {})
     failed = at.number("failed") or 0.0
@@ -197,9 +199,7 @@ def client_run(at: Fields) -> Run:
                 "date": _date_of(at.text("date")),
                 "notes": (f"{failed:g} failed requests not counted",) if failed else (),
             },
-            _load(
-                stated_load, at.number("concurrency") or in_flight(done / seconds, mean), "requests and their latency"
-            ),
+            _load(stated, worked, "requests and their latency"),
         )
     )
 
@@ -254,7 +254,8 @@ def inferencex_run(at: Fields) -> Run:
                 "concurrency": flat.number("conc"),
                 "speculative": method or "none",
                 "total_tok_s_per_gpu": total,
-                "output_tok_s_per_gpu": flat.number("output_tput_per_gpu"),
+                # Of pools it is over the decode GPUs alone; the lengths give it over all
+                "output_tok_s_per_gpu": None if flat.flag("disagg") else flat.number("output_tput_per_gpu"),
                 "tok_s_per_user": speed or _speed(tpot),
                 "ttft_ms": flat.number("median_ttft", scale=1e3),
                 "tpot_ms": tpot,
@@ -267,28 +268,38 @@ def inferencex_run(at: Fields) -> Run:
 
 
 def _ix_layout(at: Fields) -> dict[str, Any]:
-    """GPUs and widths; a pool of each kind where the run is disaggregated."""
+    """GPUs and widths; a pool of each kind where the run is disaggregated.
+
+    Of one engine the API's counts of GPUs multiply TP by EP, which share them: the result files divide by TP.
+    """
     if not at.flag("disagg"):
         tp = at.number("tp") or at.number("decode_tp")
         return {
             "mode": "aggregated",
             "tp": tp,
-            "gpus": at.number("num_gpus") or at.number("num_decode_gpu") or tp,
+            "gpus": at.number("num_gpus") or tp,
             "ep": at.number("ep") or at.number("decode_ep"),
             "dp_attention": at.flag("dp_attention") if "dp_attention" in at.held else at.flag("decode_dp_attention"),
         }
     prefill, decode = at.needed("num_prefill_gpu"), at.needed("num_decode_gpu")
+    engines = {name: at.number(f"{name}_num_workers") for name in ("decode", "prefill")}
+
+    def width(name: str, gpus: float) -> float | None:
+        """Of an engine of a pool: its share of the pool's GPUs; some rows state 1 for it."""
+        count = engines[name]
+        return gpus / count if count else at.number(f"{name}_tp")
+
     return {
         "mode": "disaggregated",
         "gpus": prefill + decode,
-        "tp": at.number("decode_tp"),
+        "tp": width("decode", decode),
         "ep": at.number("decode_ep"),
         "dp_attention": at.flag("decode_dp_attention"),
-        "decode_workers": at.number("decode_num_workers"),
+        "decode_workers": engines["decode"],
         "decode_gpus": decode,
-        "prefill_workers": at.number("prefill_num_workers"),
+        "prefill_workers": engines["prefill"],
         "prefill_gpus": prefill,
-        "prefill_tp": at.number("prefill_tp"),
+        "prefill_tp": width("prefill", prefill),
         "prefill_ep": at.number("prefill_ep"),
         "prefill_dp_attention": at.flag("prefill_dp_attention"),
     }
