@@ -322,10 +322,10 @@ def speed_chart(
     return speed_figure(speed_lines(fronts, MEASURES[measure].column, *ends), labels, state["speed"], ends, measure)
 
 
-def lead_chart(story: Summary, measure: str, *, utilisation: float, licence_share: float, **_: float) -> Html:
+def lead_chart(story: Summary, measure: str, *, utilisation: float, **_: float) -> Html:
     """Who leads by price and share of capacity sold, for the report's own case; the controls move it."""
     labels = dict(zip(story.table["accelerator"], story.table["platform"], strict=True))
-    found = lead_map(story.table, MEASURES[measure].column, licence_share=licence_share)
+    found = lead_map(story.table, MEASURES[measure].column)
     return map_figure(found, labels, utilisation, measure)
 
 
@@ -338,27 +338,11 @@ def claims_words() -> Html:
 
 
 def claims_table() -> Html:
-    """Claims with their verdicts, each linked to its section."""
-    import pandas as pd
-
+    """Claims with their verdicts, each linked to its card."""
     from rackecon.claims import assess_all
-    from rackecon.pages.claims_page import computed_text
+    from rackecon.pages import claims_page
 
-    found = assess_all()
-    links = [
-        f'<a href="11_claims.html#{html.escape(r.claim.id, quote=True)}">{html.escape(r.claim.title)}</a>'
-        for r in found
-    ]
-    shown = pd.DataFrame(
-        {
-            "claim": links,
-            "who": [r.claim.claimant for r in found],
-            "claimed": [r.claim.value_text for r in found],
-            "computed": [computed_text(r) for r in found],
-            "verdict": [r.verdict for r in found],
-        }
-    )
-    return table(shown, "Claims, who made them, what the evidence and the model say")
+    return claims_page.claims_table(assess_all(), "11_claims.html")
 
 
 def accuracy_table() -> Html:
