@@ -317,7 +317,8 @@ def profile_run(at: Fields) -> Run:
     def middle(name: str) -> float | None:
         return ms(name, "p50") or ms(name, "avg")
 
-    isl, osl = at.number("input_sequence_length", "avg"), at.number("output_sequence_length", "avg")
+    isl = at.number("input_sequence_length", "avg") or at.number("num_input_token", "avg")
+    osl = at.number("output_sequence_length", "avg") or at.number("num_output_token", "avg")
     output, rate = at.number("output_token_throughput", "avg"), at.number("request_throughput", "avg")
     if not output and not rate:
         raise at.fault(("output_token_throughput",), "is missing, and so is request_throughput")
@@ -341,7 +342,9 @@ def profile_run(at: Fields) -> Run:
                 "isl": isl,
                 "osl": osl,
                 "output_tok_s": output,
-                "total_tok_s": rate * (isl + osl) if rate and isl and osl else None,
+                "total_tok_s": rate * (isl + osl)
+                if rate and isl and osl
+                else at.number("total_token_throughput", "avg"),
                 "tok_s_per_user": user or _speed(tpot),
                 "ttft_ms": middle("time_to_first_token"),
                 "tpot_ms": tpot,
@@ -484,19 +487,21 @@ def trtllm_run(at: Fields) -> Run:
     tpot = at.number("streaming_metrics", "tpot_percentiles", "p50") or at.number("streaming_metrics", "avg_tpot_ms")
     ttft = at.number("streaming_metrics", "ttft_percentiles", "p50") or at.number("streaming_metrics", "avg_ttft_ms")
     quantised = at.text("engine", "quantization") or at.text("engine", "dtype") or ""
+    widths = at.number("world_info", "tp_size"), at.number("world_info", "pp_size") or 1.0
+    gpus = at.number("world_info", "world_size") or (widths[0] * widths[1] if widths[0] else None)
     return Run(
         tool="trtllm-bench",
         where=at.where,
         accelerator=at.text("machine", "name"),
-        gpus=at.number("world_info", "world_size"),
+        gpus=gpus,
         model=at.text("engine", "model"),
         weight_precision=quantised if precision_named(quantised) else None,
         kv_precision=precision_named(at.text("engine", "kv_cache_dtype") or ""),
         engine="trtllm",
         engine_version=at.text("engine", "version"),
         mode="aggregated",
-        tp=at.number("world_info", "tp_size"),
-        pp=at.number("world_info", "pp_size"),
+        tp=widths[0],
+        pp=widths[1],
         ep=at.number("world_info", "ep_size"),
         isl=isl,
         osl=osl,
@@ -506,6 +511,8 @@ def trtllm_run(at: Fields) -> Run:
         tok_s_per_user=_speed(tpot),
         ttft_ms=ttft,
         tpot_ms=tpot,
+        # Whether it adds several boards up is not documented
+        avg_power_w_per_gpu=at.number("energy", "average_gpu_power") if gpus == 1.0 else None,
     )
 
 
@@ -534,6 +541,25 @@ LAYOUTS: Final[tuple[tuple[str, Callable[[Mapping[str, Any]], bool], Callable[[F
     ),
 )
 """Name of a tool, what tells its files apart, and how they are read; the first that fits is taken."""
+NEIGHBOURS: Final[tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...]] = (
+    (
+        lambda x: _inner(x, "metadata", "conversation_id") or _inner(x, "metadata", "x_request_id"),
+        "records of single requests by AIPerf; the run is in profile_export_aiperf.json",
+    ),
+    (
+        lambda x: isinstance(x.get("experiments"), list),
+        "records of single requests by genai-perf; the run is in profile_export_genai_perf.json",
+    ),
+    (
+        lambda x: {"avg_latency", "latencies"} <= set(x),
+        "vllm bench latency: neither lengths nor a rate; use vllm bench serve",
+    ),
+    (
+        lambda x: _inner(x, "results", "lm_eval") or "lm_eval_version" in x,
+        "an accuracy evaluation, not a benchmark of speed",
+    ),
+)
+"""Files that lie beside a result and are none, and where the result is."""
 
 
 def _inner(held: Mapping[str, Any], first: str, second: str) -> bool:
@@ -546,7 +572,7 @@ def runs_of(name: str, text: str) -> list[Run]:
     if text.lstrip().startswith(("{", "[")):
         found = [run for where, held in _objects(name, text) for run in _recognised(where, held)]
     else:
-        found = list(_recognised(name, _two_tables(name, text)))
+        found = [run for where, held in _tables(name, text) for run in _recognised(where, held)]
     if not found:
         raise InputError(f"{name}: no runs")
     return found
@@ -557,6 +583,9 @@ def _recognised(where: str, held: Any) -> Iterator[Run]:
         for _, fits, read in LAYOUTS:
             if fits(held):
                 return read(Fields(where, held))
+        for fits, what in NEIGHBOURS:
+            if fits(held):
+                raise InputError(f"{where}: {what}")
     known = ", ".join(name for name, _, _ in LAYOUTS)
     raise InputError(
         f"{where}: no known benchmark result; read are {known}, and CSV of data/measured_serving.csv's columns"
@@ -588,15 +617,28 @@ def _objects(name: str, text: str) -> Iterator[tuple[str, Any]]:
             raise InputError(f"{name} line {number}: not JSON ({str(error)[:60]})") from None
 
 
-def _two_tables(name: str, text: str) -> dict[str, Any]:
-    """AIPerf's and genai-perf's CSV, tables one below another, as the JSON of the same tools."""
-    out: dict[str, Any] = {}
-    boards: dict[str, dict[str, Any]] = {}
-    header: list[str] = []
+def _tables(name: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Runs of CSV text: a row each, with the fields of a tool's JSON; or one run in tables one below another."""
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise InputError(f"{name}: not CSV: {error}") from None
+    header = [cell.strip() for cell in next(filter(any, rows), [])]
+    if "Metric" in header:
+        yield name, _stacked(name, rows)
+        return
+    for number, row in enumerate(rows, start=1):
+        if any(map(str.strip, row)) and [cell.strip() for cell in row] != header:
+            if len(row) != len(header):
+                raise InputError(f"{name} row {number}: {len(row)} cells, the header has {len(header)}")
+            yield f"{name} row {number}", dict(zip(header, row, strict=True))
+
+
+def _stacked(name: str, rows: list[list[str]]) -> dict[str, Any]:
+    """AIPerf's and genai-perf's CSV, tables one below another, as the JSON of the same tools."""
+    out: dict[str, Any] = {}
+    boards: dict[str, dict[str, Any]] = {}
+    header: list[str] = []
     for number, row in enumerate(rows, start=1):
         cells = [cell.strip() for cell in row]
         if not any(cells):
@@ -604,9 +646,8 @@ def _two_tables(name: str, text: str) -> dict[str, Any]:
         if "Metric" in cells and ("avg" in cells or "Value" in cells):
             header = cells
             continue
-        if not header or len(cells) != len(header):
-            wanted = f"{len(header)} cells" if header else "a header that begins with Metric"
-            raise InputError(f"{name} row {number}: {len(cells)} cells, needs {wanted}")
+        if len(cells) != len(header):
+            raise InputError(f"{name} row {number}: {len(cells)} cells, needs {len(header)} cells")
         held = dict(zip(header, cells, strict=True))
         key, unit = _metric(held["Metric"])
         values = {"unit": unit, **{k: v for k, v in held.items() if k != "Metric"}}
