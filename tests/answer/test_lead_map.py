@@ -20,7 +20,7 @@ METRIC = "profit_usd_per_rack_year"
 
 @pytest.fixture(scope="module")
 def found():
-    return lead_map(evaluate(FEW, [MODEL], [CASE], licence_share=0.1), METRIC, licence_share=0.1)
+    return lead_map(evaluate(FEW, [MODEL], [CASE], licence_share=0.1), METRIC)
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 18), (3, 0), (6, 4), (9, 11), (11, 18)])

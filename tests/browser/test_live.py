@@ -143,9 +143,9 @@ def test_arrow_keys_move_a_slider(page):
     page.focus("#live-util")
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
-        "document.querySelector('.live-changed').textContent.includes('share of capacity sold 0.61')"
+        "document.querySelector('.live-changed').textContent.includes('share of capacity sold 0.51')"
     )
-    assert page.get_attribute("#live-util", "aria-valuetext") == "0.61 of capacity"
+    assert page.get_attribute("#live-util", "aria-valuetext") == "0.51 of capacity"
 
 
 def test_a_model_chosen_by_menu_brings_its_prices(page):

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from rackecon import catalog
-from rackecon.claims import claim, claims, quotes, source
+from rackecon.claims import claim, claims, quotes, source, statements
 from rackecon.errors import InputError
 
 NEEDED = {
@@ -49,10 +49,10 @@ def test_each_claim_says_what_is_stated_and_cites_title_publisher_and_date(key):
 
 def test_open_conditions_are_told_from_stated_ones():
     one = claim("gb200-75m")
-    assert one.open_conditions == ("utilisation", "token_price")
+    assert one.open_conditions == ("speculative", "utilisation", "token_price")
     assert one.conditions["workload"].stated
     assert one.only("workload") == "8192/1024"
-    assert one.conditions["token_price"].options == ("cheapest", "list", "dearest")
+    assert one.conditions["token_price"].options == ("cheapest", "paid", "list", "dearest")
 
 
 def test_misattribution_follows_from_the_two_subjects():
@@ -61,6 +61,26 @@ def test_misattribution_follows_from_the_two_subjects():
         "gb300-35x-gptoss",
         "gb200-2cents",
     }
+
+
+def test_an_identity_and_what_was_never_published_say_what():
+    assert {key for key, one in claims().items() if one.identity} == {"deepseek-545"}
+    assert "launch software" in claim("b200-5x-software").unpublished
+
+
+def test_the_article_is_quoted_statement_by_statement():
+    found = statements()
+    assert {one.source_id for one in found if one.exact} == {"tca-best-revenue-per-rack"}
+    tried = {key for one in found for key in one.claim_ids}
+    assert tried >= {"gb200-75m", "moe-10x-mw", "gb300-50x-mw", "gb300-35x-cost", "b200-5x-software", "b200-2cents"}
+
+
+def test_a_statement_names_known_claims(edited, tmp_path):
+    edited("gb200-75m,", "gb200-75m,")
+    path = tmp_path / "data" / "claim_statements.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("moe-10x-mw", "moe-10x"), encoding="utf-8")
+    with pytest.raises(InputError, match="nearest is 'moe-10x-mw'"):
+        statements()
 
 
 def test_second_hand_rates_say_so():
@@ -80,7 +100,7 @@ def test_an_unknown_claim_names_the_nearest():
         ("rack_revenue_usd,75000000.0", "rack_revenue,75000000.0", "unknown metric 'rack_revenue': nearest"),
         ("rack_revenue_usd,75000000.0", "rack_revenue_usd,-1", "needs a positive number"),
         ("rack_revenue_usd,75000000.0", "rack_revenue_usd,many", "is not a number"),
-        ("?cheapest|list|dearest", "cheapest|list|dearest", "several values need a leading"),
+        ("?cheapest|paid|list|dearest", "cheapest|paid|list|dearest", "several values need a leading"),
     ],
 )
 def test_a_broken_record_is_refused_in_one_line(edited, old, new, message):

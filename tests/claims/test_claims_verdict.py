@@ -1,61 +1,92 @@
-"""The verdict rule, branch by branch."""
+"""The verdict rule, row by row, and as data."""
 
-import math
+import shutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rackecon.claims.verdict import MEANING, VERDICTS, Span, decide
+from rackecon import catalog
+from rackecon.claims.verdict import (
+    FALSE,
+    NEEDS,
+    OPEN,
+    TRUE,
+    Findings,
+    Reading,
+    decide,
+    meanings,
+    rules,
+    verdicts,
+    widest_ratio,
+)
+from rackecon.errors import InputError
 
-NONE = Span()
-IN, OUT = Span(9.0, 20.0), Span(1.0, 5.0)
+SEEN, MODELLED = Reading(TRUE, measured=True), Reading(TRUE)
+REFUTED, SHORT, UNDECIDED = Reading(FALSE, measured=True), Reading(FALSE), Reading(OPEN)
 
 
 @pytest.mark.parametrize(
-    ("stated", "middle", "everywhere", "verdict"),
+    ("readings", "verdict"),
     [
-        (True, IN, IN, "reproduced"),
-        (True, NONE, IN, "reproduced at the edge"),
-        (True, OUT, OUT, "not reproducible as stated"),
-        (False, IN, Span(1.0, 99.0), "bounded"),
-        (False, OUT, Span(1.0, 99.0), "reproduced at the edge"),
-        (False, OUT, OUT, "not reproducible as stated"),
-        (False, NONE, NONE, "not reproducible as stated"),
+        ((SEEN,), "measured"),
+        ((SEEN, SEEN), "measured"),
+        ((SEEN, MODELLED), "holds if"),
+        ((SEEN, REFUTED), "holds if"),
+        ((MODELLED, UNDECIDED, SHORT), "holds if"),
+        ((REFUTED,), "contradicted"),
+        ((REFUTED, SHORT), "contradicted"),
+        ((SHORT, SHORT), "exaggerated"),
+        ((REFUTED, UNDECIDED), "not checkable"),
+        ((SHORT, UNDECIDED), "not checkable"),
+        ((UNDECIDED,), "not checkable"),
+        ((), "not checkable"),
     ],
 )
-def test_each_branch(stated, middle, everywhere, verdict):
-    assert decide(15.0, stated=stated, middle=middle, everywhere=everywhere) == verdict
+def test_each_row(readings, verdict):
+    assert decide(readings) == verdict
 
 
-def test_misattribution_stands_apart_whatever_the_numbers():
-    for span in (IN, OUT, NONE):
-        assert decide(15.0, stated=True, middle=span, everywhere=span, misattributed=True) == "misattributed"
+def test_a_number_reached_at_some_speeds_only_holds_there():
+    assert decide(Findings((SEEN,), everywhere=False)) == "holds if"
 
 
-def test_up_to_asks_only_whether_the_value_is_reached():
-    assert decide(4.0, stated=False, middle=IN, everywhere=IN) == "not reproducible as stated"
-    assert decide(4.0, stated=False, middle=IN, everywhere=IN, one_sided=True) == "bounded"
-    assert decide(25.0, stated=False, middle=IN, everywhere=IN, one_sided=True) == "not reproducible as stated"
+@pytest.mark.parametrize("readings", [(SEEN,), (REFUTED,), ()])
+def test_what_no_number_can_mend_comes_first(readings):
+    assert decide(Findings(readings, misattributed=True, identity=True)) == "misattributed"
+    assert decide(Findings(readings, identity=True, unpublished=True)) == "identity"
+    assert decide(Findings(readings, unpublished=True)) == "not checkable"
 
 
-def test_the_last_printed_digit_counts():
-    edge = Span(0.0406, 1.0)
-    assert decide(0.04, stated=True, middle=edge, everywhere=edge) == "not reproducible as stated"
-    assert decide(0.04, stated=True, middle=edge, everywhere=edge, step=0.005) == "reproduced"
+READING = st.builds(Reading, st.sampled_from((TRUE, FALSE, OPEN)), st.booleans())
 
 
-@given(value=st.floats(0.1, 1e3), low=st.floats(0.1, 1e3), width=st.floats(0, 1e3), stated=st.booleans())
-def test_a_wider_span_never_makes_a_verdict_worse(value, low, width, stated):
-    narrow, wide = Span(low, low), Span(low, low + width)
-    order = {"not reproducible as stated": 0, "reproduced at the edge": 1, "bounded": 2, "reproduced": 2}
-    before = decide(value, stated=stated, middle=narrow, everywhere=narrow)
-    after = decide(value, stated=stated, middle=wide, everywhere=wide)
-    assert order[after] >= order[before]
-    assert decide(value, stated=stated, middle=narrow, everywhere=wide) in VERDICTS
+@given(st.lists(READING, max_size=6))
+def test_not_knowing_never_helps_a_claim(readings):
+    """A reading that becomes undecided never turns another verdict into *measured* or *holds if*, nor one against."""
+    before = decide(readings)
+    for i in range(len(readings)):
+        after = decide([*readings[:i], UNDECIDED, *readings[i + 1 :]])
+        assert after == before or after in ("holds if", "not checkable")
+        if after == "holds if":
+            assert before in ("measured", "holds if")
 
 
-def test_every_verdict_has_a_meaning_and_empty_spans_hold_nothing():
-    assert set(MEANING) == set(VERDICTS)
-    assert not NONE.holds(0.0)
-    assert not NONE.holds(math.inf, 1.0, one_sided=True)
+def test_every_verdict_has_a_meaning_and_every_need_a_row():
+    assert set(meanings()) == set(verdicts())
+    assert {rule.needs for rule in rules()} == set(NEEDS)
+    assert rules()[-1].needs == "otherwise"
+    assert widest_ratio() == 4.0
+
+
+def test_the_rule_is_data(tmp_path, monkeypatch):
+    shutil.copytree(catalog.data_dir(), tmp_path / "data")
+    path = tmp_path / "data" / "verdict_rule.csv"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("exaggerated,false everywhere,4", "overdone,false everywhere,2"), encoding="utf-8")
+    monkeypatch.setenv("RACKECON_DATA", str(tmp_path / "data"))
+    assert decide([SHORT]) == "overdone"
+    assert widest_ratio() == 2.0
+    path.write_text(text.replace("exaggerated,false everywhere,", "exaggerated,false nowhere,"), encoding="utf-8")
+    with pytest.raises(InputError, match="unknown needs 'false nowhere'"):
+        rules()

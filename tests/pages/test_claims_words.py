@@ -7,13 +7,12 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from rackecon.claims import claim
-from rackecon.claims.verdict import VERDICTS
+from rackecon.claims import assess, claim
 from rackecon.pages import claims_page, claims_text
 
 
 def result(*left: str):
-    return SimpleNamespace(verdict=VERDICTS[0], claim=SimpleNamespace(open_conditions=left))
+    return SimpleNamespace(claim=SimpleNamespace(open_conditions=left))
 
 
 def test_what_is_missing_most_is_counted():
@@ -53,13 +52,9 @@ def test_one_is_not_many():
     horizons = claims_page.required(one).frame["series"].unique()
     assert "1 year" in horizons
     assert "1 years" not in horizons
-    assert "1 public rates" not in claims_text.evidence_text(one)
+    assert "1 public rates" not in claims_text.evidence_text(assess(one))
 
 
 def test_only_what_nothing_measures_is_called_unmeasured():
-    def weak(key: str) -> str:
-        return claims_text.weak_sentence([SimpleNamespace(claim=claim(key))])
-
-    assert "no measured row in a claim's mode for TPU v6e and TPU v7" in weak("tpu-v7-4x")
-    assert "no measured row" not in weak("gb200-15x-gpu")
-    assert claims_text.weak_sentence([]) == ""
+    assert "Nothing measures TPU v6e and TPU v7" in claims_text.model_text(assess(claim("tpu-v7-4x")))
+    assert "Nothing measures" not in claims_text.model_text(assess(claim("gb200-15x-gpu")))

@@ -81,9 +81,7 @@ def middles(low: float, high: float, count: int) -> FloatArray:
     return np.asarray(low + (high - low) * (np.arange(count) + 0.5) / count)
 
 
-def lead_map(
-    table: pd.DataFrame, metric: str, *, licence_share: float = 0.0, settings: RankingDraws | None = None
-) -> LeadMap:
+def lead_map(table: pd.DataFrame, metric: str, *, settings: RankingDraws | None = None) -> LeadMap:
     """Who leads at each price of all tokens and share of capacity sold, everything else held.
 
     Parameters
@@ -92,8 +90,6 @@ def lead_map(
         Rows of :func:`rackecon.appraisal.evaluate.evaluate` of one model and scenario.
     metric : str
         One of :data:`rackecon.economics.measures.EVERY_MEASURE`'s columns.
-    licence_share : float
-        Share of revenue that goes to the model's owner [-].
     settings : RankingDraws, optional
 
     Notes
@@ -121,7 +117,8 @@ def lead_map(
                     cost_usd_per_gpu_hour=column["cost_usd_per_gpu_hour"],
                     prefix_cache_hit=column["prefix_cache_hit"],
                     utilisation=float(share),
-                    licence_share=licence_share,
+                    licence_share=np.nan_to_num(column["licence_share"]),
+                    free_share=np.nan_to_num(column["free_share"]),
                     price_factor=np.nan_to_num(column["level_price_factor"]),
                 )
                 row.append(_cell(step, factors, units, given["accelerator"]))

@@ -74,6 +74,8 @@ EMPTY_COLUMNS: Final = (
     "prefill_gpu_share",
     "bottleneck",
     "level_price_factor",
+    "licence_share",
+    "free_share",
     "speed_premium",
     "cost_usd_per_gpu_hour_low",
     "cost_usd_per_gpu_hour_high",

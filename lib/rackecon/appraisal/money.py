@@ -331,6 +331,7 @@ def with_money(
     factor = np.where(unlisted, np.nan, step.break_even_price_factor)
     new["utilisation"] = assume.utilisation
     new["level_price_factor"] = _level(assume)
+    new["licence_share"], new["free_share"] = assume.licence_share, assume.free_share
     new["speed_premium"] = premium
     new["revenue_usd_per_gpu_hour"] = revenue
     new["cost_usd_per_gpu_hour"], new["cost_usd_per_gpu_hour_low"], new["cost_usd_per_gpu_hour_high"] = cost, low, high

@@ -5,7 +5,7 @@ from rackecon.catalog.labels import ids_in, label, labels, relabelled
 from rackecon.catalog.models import Model, model, models
 from rackecon.catalog.paths import data_dir, read_rows, table_digest, table_names
 from rackecon.catalog.scenarios import BaseCase, Scenario, as_scenario, base_case, scenario, scenarios
-from rackecon.catalog.tables import table
+from rackecon.catalog.tables import dictionary, table
 
 __all__ = [
     "Accelerator",
@@ -18,6 +18,7 @@ __all__ = [
     "as_scenario",
     "base_case",
     "data_dir",
+    "dictionary",
     "ids_in",
     "label",
     "labels",

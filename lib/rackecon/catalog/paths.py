@@ -39,7 +39,6 @@ FITTED: Final = (
     "validation_fronts",
     "validation_intervals",
     "validation_scores",
-    "claim_scales",
 )
 """Results of a calibration: the user's own stand in place of the shipped ones, where other own rows follow them."""
 

@@ -1,12 +1,11 @@
 """Vendor claims on trial: records, evidence, model answers, what must be true, and a verdict by rule."""
 
-from rackecon.claims.assess import Assessment, assess, assess_all, conditions_needed, measured, record
-from rackecon.claims.records import Claim, Source, claim, claims, quotes, source
-from rackecon.claims.verdict import MEANING, VERDICTS, decide
+from rackecon.claims.assess import Assessment, assess, assess_all, coverage, measured, record
+from rackecon.claims.conditions import true_when, what_is_missing
+from rackecon.claims.records import Claim, Source, claim, claims, quotes, source, statements
+from rackecon.claims.verdict import decide, meanings, verdicts
 
 __all__ = [
-    "MEANING",
-    "VERDICTS",
     "Assessment",
     "Claim",
     "Source",
@@ -14,10 +13,15 @@ __all__ = [
     "assess_all",
     "claim",
     "claims",
-    "conditions_needed",
+    "coverage",
     "decide",
+    "meanings",
     "measured",
     "quotes",
     "record",
     "source",
+    "statements",
+    "true_when",
+    "verdicts",
+    "what_is_missing",
 ]

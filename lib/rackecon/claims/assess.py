@@ -3,59 +3,100 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from rackecon.catalog.cached import by_data
-from rackecon.claims.evidence import Reading, measured_front, peak_rows
+from rackecon.claims.cells import Cells, cells_of
+from rackecon.claims.conditions import true_when, what_is_missing
+from rackecon.claims.evidence import NOTHING, peak_rows
 from rackecon.claims.model import cases, side
-from rackecon.claims.points import Points, evaluate
 from rackecon.claims.records import Claim, claims, source
-from rackecon.claims.verdict import Span, decide
+from rackecon.claims.verdict import FALSE, OPEN, TRUE, Findings, Reading, decide
+from rackecon.economics.checks import FloatArray
 
-__all__ = ["Assessment", "assess", "assess_all", "conditions_needed", "record"]
-
-NEAR_LOG: Final = 0.1
-"""A public value within this natural logarithm of a claim is near it."""
+__all__ = ["Assessment", "Coverage", "assess", "assess_all", "coverage", "measured", "record"]
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """The answers to one claim.
-
-    ``computed`` with ``low`` and ``high`` is the 90 % interval at the stated conditions where nothing is open;
-    otherwise the median over what is open, and the extremes. ``middle`` and ``everywhere`` are the spans of the
-    verdict; ``holds_at`` are the operating points whose interval contains the claimed value.
-    """
+    """The answers to one claim: its readings, the cells of each, and the verdict by rule."""
 
     claim: Claim
-    points: Points
-    computed: float
-    low: float
-    high: float
-    middle: Span
-    everywhere: Span
+    cases: tuple[Mapping[str, str], ...]
+    cells: tuple[Cells, ...]
+    readings: tuple[Reading, ...]
     verdict: str
-    holds_at: Points
 
     @property
     def stated(self) -> bool:
         """Whether the stated conditions leave nothing open."""
         return not self.claim.open_conditions
 
+    def column(self, name: str) -> FloatArray:
+        """A column of the cells of all readings."""
+        return np.concatenate([np.asarray(getattr(one, name), dtype=float) for one in self.cells] or [np.array([])])
 
-def _span(low: Any, high: Any) -> Span:
-    return Span(float(np.min(low)), float(np.max(high))) if len(low) else Span()
+    def span(self, name: str) -> tuple[float, float]:
+        """Least and greatest finite value of a column; NaN where there is none."""
+        values = self.column(name)
+        values = values[np.isfinite(values)]
+        return (float(values.min()), float(values.max())) if len(values) else (math.nan, math.nan)
+
+    @property
+    def computed(self) -> float:
+        """Median of the model's values over what is open; NaN where the model has none."""
+        values = self.column("value")
+        values = values[np.isfinite(values)]
+        return float(np.median(values)) if len(values) else math.nan
+
+    @property
+    def shown(self) -> tuple[float, float]:
+        """The 90 % interval at the stated conditions, or the extremes of the model's values over what is open."""
+        if len(self.column("value")) == 1:
+            return self.span("low")[0], self.span("high")[1]
+        return self.span("value")
+
+    @property
+    def best(self) -> float:
+        """The number nearest to the claim or beyond it that measurements or else the model reach at its conditions."""
+        low, high = self.span("used")
+        return low if self.claim.falls_with_rate else high
+
+    @property
+    def exaggeration(self) -> float:
+        """How many times the claim exceeds :attr:`best`."""
+        ratio = self.claim.value / self.best
+        return 1.0 / ratio if self.claim.falls_with_rate else ratio
 
 
-def _pick(points: Points, keep: Any) -> Points:
-    mask = np.asarray(keep, dtype=bool)
-    names = tuple(n for n, k in zip(points.case, mask, strict=True) if k)
-    kinds = tuple(n for n, k in zip(points.kind, mask, strict=True) if k)
-    columns = (points.tok_s_per_user, points.position, points.value, points.low, points.high)
-    return Points(names, kinds, *(c[mask] for c in columns))
+@dataclass(frozen=True)
+class Coverage:
+    """Measured against modelled ratios at equal conditions."""
+
+    cells: int
+    inside: int
+    above: int
+    below: int
+
+    @property
+    def share(self) -> float:
+        """Share of measured numbers inside the model's 90 % interval [-]."""
+        return self.inside / self.cells if self.cells else math.nan
+
+
+def _reading(cells: Cells) -> Reading:
+    states = np.array(cells.state, dtype=object)
+    measured = np.array([kind == "measured" for kind in cells.kind], dtype=bool)
+    true, false = states == TRUE, states == FALSE
+    if true.any():
+        return Reading(TRUE, bool((true & measured).any()))
+    if len(states) and false.all():
+        return Reading(FALSE, bool(measured.any()))
+    return Reading(OPEN)
 
 
 def assess(claim: Claim) -> Assessment:
@@ -68,30 +109,19 @@ def assess(claim: Claim) -> Assessment:
     Returns
     -------
     Assessment
-        The verdict is :func:`~rackecon.claims.verdict.decide` on the spans found here.
+        The verdict is :func:`~rackecon.claims.verdict.decide` on its readings.
     """
-    points = evaluate(claim)
-    inside = np.asarray(points.in_middle, dtype=bool)
-    # An open speed runs over the whole frontier, and its extremes need no model error on top
-    ends = (points.value, points.value) if "tok_s_per_user" in claim.open_conditions else (points.low, points.high)
-    middle = _span(ends[0][inside], ends[1][inside])
-    everywhere = _span(*ends)
-    stated = not claim.open_conditions
-    found = decide(
-        claim.value,
-        stated=stated,
-        middle=middle,
-        everywhere=everywhere,
-        step=claim.value_step,
-        one_sided=bool(claim.bound),
+    every = cases(claim)
+    cells = tuple(cells_of(claim, case) for case in every)
+    readings = tuple(_reading(one) for one in cells)
+    found = Findings(
+        readings,
+        everywhere="tok_s_per_user" not in claim.open_conditions or claim.bound == "up_to",
         misattributed=claim.misattributed,
+        identity=bool(claim.identity),
+        unpublished=bool(claim.unpublished),
     )
-    holds = (points.low <= claim.value + claim.value_step) & (claim.value - claim.value_step <= points.high)
-    modelled = points.value[np.array([kind == "model" for kind in points.kind], dtype=bool)]
-    computed = float(np.median(modelled)) if len(modelled) else math.nan
-    return Assessment(
-        claim, points, computed, everywhere.low, everywhere.high, middle, everywhere, found, _pick(points, holds)
-    )
+    return Assessment(claim, tuple(every), cells, readings, decide(found))
 
 
 def assess_all() -> list[Assessment]:
@@ -104,6 +134,18 @@ def _assessed() -> tuple[Assessment, ...]:
     return tuple(assess(one) for one in claims().values())
 
 
+def coverage(results: list[Assessment]) -> Coverage:
+    """How often a measured number lies inside the model's 90 % interval, over all cells that have both.
+
+    A gap of a sweep counts by its two points: inside where their range and the interval meet.
+    """
+    names = ("measured", "measured_low", "measured_high", "low", "high")
+    seen, low, high, least, most = (np.concatenate([r.column(n) for r in results] or [np.array([])]) for n in names)
+    both = np.isfinite(seen) & np.isfinite(least)
+    above, below = both & (low > most), both & (high < least)
+    return Coverage(int(both.sum()), int((both & ~above & ~below).sum()), int(above.sum()), int(below.sum()))
+
+
 def measured(claim: Claim) -> list[dict[str, Any]]:
     """Public measurements for a claim: the subject's and the baseline's front read at the claim's speeds.
 
@@ -111,38 +153,35 @@ def measured(claim: Claim) -> list[dict[str, Any]]:
     -------
     list of dict
         Per case and side: ``side, accelerator, model, workload, weight_precision, speculative, tok_s_per_user,
-        total_tok_s_per_gpu, kind, points, peak_tok_s_per_gpu, peak_source_id, published``.
+        total_tok_s_per_gpu, low, high, kind, points, peak_tok_s_per_gpu, peak_source_id, published``.
     """
     rows: list[dict[str, Any]] = []
     seen: set[tuple[str, ...]] = set()
     for case in cases(claim):
         for which in ("subject", "baseline"):
-            if which not in case or case[which] == "":
+            if not case.get(which):
                 continue
-            base = which == "baseline"
             one = side(case, which)
-            precision = case.get("baseline_precision" if base else "weight_precision", "")
-            if precision in ("", "usual") and len(one.front):
-                precision = str(one.front.rows["weight_precision"][0])
-            speculative = case.get("baseline_speculative" if base else "speculative", "none")
+            speculative = case.get("baseline_speculative" if which == "baseline" else "speculative", "none")
             speed = case.get("tok_s_per_user", "")
-            key = (which, one.accelerator, case["model"], case["workload"], precision, speculative, speed)
+            key = (which, one.accelerator, one.model, case["workload"], one.precision, speculative, speed)
             if key in seen:
                 continue
             seen.add(key)
-            front = measured_front(one.accelerator, case["model"], case["workload"], precision, speculative)
-            peak = peak_rows(one.accelerator, case["model"], case["workload"], precision)
-            read = front.at(float(speed)) if speed else Reading(math.nan, "none", ())
+            peak = peak_rows(one.accelerator, one.model, case["workload"], one.precision)
+            read = one.published.at(float(speed)) if speed else NOTHING
             rows.append(
                 {
                     "side": which,
                     "accelerator": one.accelerator,
-                    "model": case["model"],
+                    "model": one.model,
                     "workload": case["workload"],
-                    "weight_precision": precision,
+                    "weight_precision": one.precision,
                     "speculative": speculative,
                     "tok_s_per_user": float(speed) if speed else math.nan,
                     "total_tok_s_per_gpu": read.total_tok_s_per_gpu,
+                    "low": read.low,
+                    "high": read.high,
                     "kind": read.kind,
                     "points": ", ".join(read.points),
                     "peak_tok_s_per_gpu": float(peak[0]["total_tok_s_per_gpu"]) if peak else math.nan,
@@ -153,88 +192,11 @@ def measured(claim: Claim) -> list[dict[str, Any]]:
     return rows
 
 
-def conditions_needed(result: Assessment) -> str:
-    """Where the claimed value is reached, in words, or how far away the nearest point is.
-
-    Parameters
-    ----------
-    result : Assessment
-
-    Returns
-    -------
-    str
-        With a fixed speed: the cases whose interval holds the value. With an open speed: the speeds at which the middle
-        estimate meets it, or the public point nearest to it.
-    """
-    claim, points = result.claim, result.points
-    if not len(points):
-        return "the model serves none of the conditions"
-    total = len(dict.fromkeys(points.case))
-    if "tok_s_per_user" in claim.open_conditions:
-        met = _crossings(points, claim.value)
-        if met:
-            return _reached([speed for _, speed in met], dict.fromkeys(name for name, _ in met), total)
-        near = _nearest_public(points, claim.value)
-        if near:
-            return near
-        if claim.bound and result.everywhere.low >= claim.value:
-            return "at every point computed"
-        return _nearest(points.case, points.value, points.value, claim.value, "middle estimate is")
-    elif len(result.holds_at):
-        return _reached(result.holds_at.tok_s_per_user, dict.fromkeys(result.holds_at.case), total)
-    return _nearest(points.case, points.low, points.high, claim.value, "interval ends")
-
-
-def _nearest(names: tuple[str, ...], low: Any, high: Any, value: float, what: str) -> str:
-    """How far the nearest of several spans, none of which holds a value, lies from it."""
-    below = high < value
-    with np.errstate(divide="ignore"):
-        away = np.where(below, value / high, low / value)
-    best = int(np.argmin(away))
-    where = f" ({names[best]})" if names[best] else ""
-    return f"nowhere: the nearest {what} {away[best]:.2g} times {'below' if below[best] else 'above'} the claim{where}"
-
-
-def _reached(speeds: Any, named: dict[str, None], total: int) -> str:
-    low, high = float(np.min(speeds)), float(np.max(speeds))
-    span = f"at {low:.3g} tok/s/user" if high < 1.02 * low else f"at {low:.3g} to {high:.3g} tok/s/user"
-    if total == 1:
-        return span
-    listed = "; ".join(list(named)[:3]) + ("; …" if len(named) > 3 else "")
-    return f"{span} in {len(named)} of {total} cases: {listed}"
-
-
-def _crossings(points: Points, value: float) -> list[tuple[str, float]]:
-    """Case and speed wherever the middle estimate passes the value."""
-    frame = points.frame
-    out: list[tuple[str, float]] = []
-    for name, part in frame[frame["kind"] == "model"].groupby("case", sort=False):
-        speed, gap = part["tok_s_per_user"].to_numpy(dtype=float), np.log(part["value"].to_numpy(dtype=float) / value)
-        for left in np.flatnonzero(gap[:-1] * gap[1:] < 0):
-            share = gap[left] / (gap[left] - gap[left + 1])
-            out.append((str(name), float(speed[left] + share * (speed[left + 1] - speed[left]))))
-    return out
-
-
-def _nearest_public(points: Points, value: float) -> str:
-    """The public point within a tenth of the value, in words; empty where there is none."""
-    frame = points.frame
-    seen = frame[frame["kind"] == "measured"]
-    if seen.empty:
-        return ""
-    away = np.abs(np.log(seen["value"].to_numpy(dtype=float) / value))
-    best = seen.iloc[int(np.argmin(away))]
-    if float(np.min(away)) > NEAR_LOG:
-        return ""
-    speed = float(best["tok_s_per_user"])
-    where = f"at {speed:.3g} tok/s/user" if math.isfinite(speed) else "at an unpublished speed"
-    case = f" ({best['case']})" if best["case"] else ""
-    return f"{where}{case}: a public measurement lies within a tenth; the middle estimate does not reach it"
-
-
 def record(result: Assessment) -> dict[str, Any]:
     """One line of ``rackecon claims --json``; numbers unrounded."""
     claim = result.claim
+    low, high = result.shown
+    used = sorted({name for one in result.cells for points in one.points for name in points})
     return {
         "id": claim.id,
         "title": claim.title,
@@ -247,15 +209,21 @@ def record(result: Assessment) -> dict[str, Any]:
         "claimed_text": claim.value_text,
         "token_counting": claim.token_counting,
         "computed": result.computed,
-        "computed_low": result.low,
-        "computed_high": result.high,
+        "computed_low": low,
+        "computed_high": high,
         "computed_at": "the stated conditions, 90 % interval" if result.stated else "extremes over what is not stated",
+        "measured": [x for x in result.span("measured") if math.isfinite(x)],
+        "measured_points": used,
         "verdict": result.verdict,
+        "true_when": true_when(result),
+        "missing": what_is_missing(result),
+        "readings": len(result.readings),
+        "readings_true": sum(one.state == TRUE for one in result.readings),
+        "readings_false": sum(one.state == FALSE for one in result.readings),
         "conditions_stated": claim.stated,
         "conditions_by_reference": claim.by_reference,
         "conditions_not_stated": claim.not_stated,
         "conditions_open": list(claim.open_conditions),
-        "conditions_needed": conditions_needed(result),
         "sources": [vars_of(s) for s in claim.primary],
         "repeated_by": [vars_of(s) for s in claim.repeats],
         "distortion": claim.distortion,

@@ -1,6 +1,7 @@
-"""What public measurements say: published fronts per configuration, read at a speed, and how the model compares.
+"""What public measurements say: published fronts per configuration, read at a speed.
 
-A rate read at a speed between two measured points is interpolated on a log scale and said to be so.
+A rate read at a speed between two measured points is interpolated on a log scale and said to be so; its range is then
+that of the two points, so that a gap of a sweep is not taken for knowledge.
 """
 
 from __future__ import annotations
@@ -14,26 +15,41 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
+from rackecon.claims.records import quotes
 from rackecon.economics.checks import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MeasuredFront", "Reading", "measured_front", "peak_rows", "software_gains"]
+__all__ = ["MeasuredFront", "Reading", "measured_front", "peak_rows", "repeat_spread", "software_gains"]
 
 NEAR: Final = 0.03
 """A measured point within this share of the speed asked for is taken as it stands."""
-WIDEST: Final = 8.0
-"""Points whose rates differ by more than this factor are too far apart to read between."""
+REPEAT_DAYS: Final = 10.0
+"""Runs of one configuration so close in time differ by chance, not by software."""
+REPEAT_SHARE: Final = 0.9
+LOAD: Final = ("accelerator", "model", "weight_precision", "isl", "osl", "gpus", "concurrency")
+LAYOUT: Final = (
+    *("mode", "tp", "ep", "dp_attention", "prefill_gpus", "decode_gpus"),
+    *("speculative", "draft_tokens"),
+)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A rate read at a speed, and how it came about: measured, interpolated, or none."""
+    """A rate read at a speed [total tok/s/GPU], and how it came about: measured, interpolated, or none.
+
+    ``low`` and ``high`` are the rates of the two points that it was read between.
+    """
 
     total_tok_s_per_gpu: float
     kind: str
     points: tuple[str, ...]
+    low: float
+    high: float
+
+
+NOTHING: Final = Reading(math.nan, "none", (), math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -48,7 +64,7 @@ class MeasuredFront:
     points: int
 
     def at(self, tok_s_per_user: float) -> Reading:
-        """The rate at a speed, log-linear between points; none outside them or across too wide a gap.
+        """The rate at a speed, log-linear between points; none outside them.
 
         Examples
         --------
@@ -58,17 +74,17 @@ class MeasuredFront:
         """
         speed, rate = self.tok_s_per_user, self.total_tok_s_per_gpu
         if not len(speed):
-            return Reading(math.nan, "none", ())
+            return NOTHING
         near = int(np.argmin(np.abs(speed / tok_s_per_user - 1.0)))
         if abs(speed[near] / tok_s_per_user - 1.0) <= NEAR:
-            return Reading(float(rate[near]), "measured", (self.point_ids[near],))
+            one = float(rate[near])
+            return Reading(one, "measured", (self.point_ids[near],), one, one)
         if not speed[0] <= tok_s_per_user <= speed[-1]:
-            return Reading(math.nan, "none", ())
+            return NOTHING
         right = int(np.searchsorted(speed, tok_s_per_user))
-        if rate[right - 1] > WIDEST * rate[right]:
-            return Reading(math.nan, "none", ())
         value = float(np.exp(np.interp(tok_s_per_user, speed, np.log(rate))))
-        return Reading(value, "interpolated", (self.point_ids[right - 1], self.point_ids[right]))
+        names = (self.point_ids[right - 1], self.point_ids[right])
+        return Reading(value, "interpolated", names, float(rate[right]), float(rate[right - 1]))
 
     def position(self, tok_s_per_user: float) -> float:
         """Where a speed lies in the published sweep: 0 at its slow end, 1 at its fast end; NaN without a range."""
@@ -103,6 +119,8 @@ def measured_front(
     workload: str,
     weight_precision: str,
     speculative: str = "none",
+    *,
+    mode: str = "",
     until: str = "9999",
 ) -> MeasuredFront:
     """The front of public measurements of one configuration.
@@ -114,21 +132,29 @@ def measured_front(
     workload : str
         Nominal lengths, ``1024/1024``.
     speculative : str
-        ``none``: runs without speculation only; otherwise all runs, since a front may use it or not.
+        ``none``: runs without speculation; else runs with that method.
+    mode : str
+        ``aggregated`` or ``disaggregated``; all runs where empty.
     until : str
         ISO date of the newest run counted.
 
     Returns
     -------
     MeasuredFront
-        Empty where nothing was published. Rows marked as broken builds are left out.
+        Empty where nothing was published. Rows marked as broken builds are left out; rates that a publication gives and
+        that were copied by hand (data/claim_evidence.csv) count, under the name of their source.
     """
+    import pandas as pd
+
     frame = _frame(accelerator, model, workload, weight_precision)
-    if frame is None:
+    cited = _cited(accelerator, model, workload, weight_precision) if not mode else None
+    parts = [part for part in (frame, cited) if part is not None]
+    if not parts:
         return EMPTY
-    rows = frame[frame["tok_s_per_user"].notna() & (frame["date"].astype(str) <= until)]
-    if speculative == "none":
-        rows = rows[rows["speculative"].isin(("none", ""))]
+    rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    wanted = ("none", "") if speculative in ("none", "") else (speculative,)
+    keep = rows["tok_s_per_user"].notna() & (rows["date"].astype(str) <= until) & rows["speculative"].isin(wanted)
+    rows = rows[keep & (rows["mode"].eq(mode) if mode else True)]
     if rows.empty:
         return EMPTY
     rows = rows.sort_values(["tok_s_per_user", "total_tok_s_per_gpu"], ascending=False, kind="stable")
@@ -144,6 +170,33 @@ def measured_front(
         float(speed.max()),
         len(rows),
     )
+
+
+def _cited(accelerator: str, model: str, workload: str, weight_precision: str) -> pd.DataFrame | None:
+    """Measured rates that were copied by hand, as rows of the table of measurements."""
+    import pandas as pd
+
+    rows = [
+        (f"{q.source_id} {q.date}", q.date, q.tok_s_per_user, q.total_tok_s_per_gpu, q.speculative, "unstated")
+        for q in quotes()
+        if (q.accelerator, q.model, q.workload, q.weight_precision) == (accelerator, model, workload, weight_precision)
+        and q.kind == "second-hand"
+        and math.isfinite(q.tok_s_per_user)
+    ]
+    names = ["point_id", "date", "tok_s_per_user", "total_tok_s_per_gpu", "speculative", "mode"]
+    return pd.DataFrame(rows, columns=names) if rows else None
+
+
+@by_data(1, "measured_serving", "measured_flags")
+def repeat_spread() -> float:
+    """Factor within which nine in ten repeats of one public configuration within ten days agree [-].
+
+    Examples
+    --------
+    >>> round(repeat_spread(), 2)
+    1.06
+    """
+    return float(np.exp(np.quantile(np.abs(np.log(_gains(0.0, REPEAT_DAYS, (*LAYOUT, "engine")))), REPEAT_SHARE)))
 
 
 def peak_rows(accelerator: str, model: str, workload: str, weight_precision: str) -> list[dict[str, Any]]:
@@ -180,6 +233,11 @@ def software_gains(days: float, *, same_layout: bool = True) -> FloatArray:
     ndarray
         Ratios [-], sorted; empty where nothing was run twice. Broken builds are left out.
     """
+    return _gains(0.5 * days, days, LAYOUT if same_layout else ())
+
+
+def _gains(least: float, most: float, more: tuple[str, ...]) -> FloatArray:
+    """Later over earlier rate of runs of one platform, load and ``more``, so many days apart; sorted."""
     import pandas as pd
 
     frame = catalog.table("measured_serving")
@@ -188,11 +246,8 @@ def software_gains(days: float, *, same_layout: bool = True) -> FloatArray:
     known = frame[
         frame["concurrency"].notna() & frame["when"].notna() & frame["point_id"].map(flags).ne("broken_build")
     ]
-    keys = ["accelerator", "model", "weight_precision", "isl", "osl", "gpus", "concurrency"]
-    if same_layout:
-        keys += ["mode", "tp", "ep", "dp_attention", "prefill_gpus", "decode_gpus", "speculative", "draft_tokens"]
     out: list[float] = []
-    for _, group in known.groupby(keys, dropna=False):
+    for _, group in known.groupby([*LOAD, *more], dropna=False):
         if len(group) < 2:
             continue
         ordered = group.sort_values("when", kind="stable")
@@ -200,6 +255,6 @@ def software_gains(days: float, *, same_layout: bool = True) -> FloatArray:
         rate = ordered["total_tok_s_per_gpu"].to_numpy(dtype=float)
         later, earlier = np.tril_indices(len(rate), -1)
         apart = when[later] - when[earlier]
-        near = (apart >= 0.5 * days) & (apart <= days) & (apart > 0)
+        near = (apart >= least) & (apart <= most)
         out.extend((rate[later] / rate[earlier])[near].tolist())
     return np.sort(np.array(out, dtype=float))

@@ -1,8 +1,9 @@
 """What the model says about a claim: its number at every operating point that its conditions allow, with intervals.
 
-Conditions that the source leaves open are all tried. A rate at a speed is the searched front's, times the median of
-published over searched rates (:mod:`rackecon.claims.accuracy`): it stands for what a public measurement would
-show, and its 90 % interval comes from the same residuals.
+Conditions that the source leaves open are all tried. A modelled rate at a speed is that of the searched front, as on
+every page of money; its 90 % interval is that of published fronts against searched ones
+(:func:`rackecon.evidence.fronts.front_factors`). Where a public measurement of a side is narrow enough it goes before the
+model.
 """
 
 from __future__ import annotations
@@ -11,42 +12,41 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import date, timedelta
+from typing import Final
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.claims import arithmetic
-from rackecon.claims.accuracy import FrontScale, front_scale
-from rackecon.claims.evidence import MeasuredFront, measured_front
+from rackecon.claims.evidence import MeasuredFront, measured_front, repeat_spread
 from rackecon.claims.records import CONDITIONS, Claim
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.cost import select_cost
+from rackecon.economics.market_table import rent
 from rackecon.economics.power_table import all_in_kw
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError
-from rackecon.evidence.intervals import evidence_class, interval_factors
+from rackecon.evidence.fronts import STEEP_SHARE, front_factors
+from rackecon.evidence.novelty import kind_of
 from rackecon.serving.frontier import Frontier, search
 from rackecon.words import percent, plural
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "COMPARED",
     "VINTAGES",
+    "Rates",
     "Side",
     "case_name",
     "cases",
     "cost_per_gpu_hour",
     "operating_speeds",
+    "option_words",
     "plain_value",
     "rack_gpus",
     "ratio_factor",
-    "relative_position",
     "side",
-    "unmeasured_factors",
 ]
 
 VINTAGES: Final = {"2025": ("2025-08", "2025-10"), "2026": ("2026-07", "2026-07")}
@@ -54,32 +54,85 @@ VINTAGES: Final = {"2025": ("2025-08", "2025-10"), "2026": ("2026-07", "2026-07"
 GRID: Final = 41
 MEASURED_SPECULATION: Final = ("", "none", "mtp")
 COMPARED: Final = ("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost")
+COPIED: Final = (
+    ("subject", "baseline"),
+    ("weight_precision", "baseline_precision"),
+    ("speculative", "baseline_speculative"),
+)
+BARELY: Final = 1.1
+"""A rate so little below a published front's last is that point's: printed rates are rounded."""
+QUARTER_DAYS: Final = 92
+"""Public runs of the quarter after a claim's software date count as of that date."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Rates at some speeds [total tok/s/GPU] with both ends, how each came about, and the public points behind it."""
+
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    kind: tuple[str, ...]
+    points: tuple[tuple[str, ...], ...]
+
+    def over(self, other: Rates) -> Rates:
+        """Ratio to another side's rates; errors of the two add in squares."""
+        down = np.hypot(np.log(self.low / self.value), np.log(other.high / other.value))
+        up = np.hypot(np.log(self.high / self.value), np.log(other.low / other.value))
+        value = self.value / other.value
+        kinds = tuple(a if a == b else "mixed" for a, b in zip(self.kind, other.kind, strict=True))
+        points = tuple(a + b for a, b in zip(self.points, other.points, strict=True))
+        return Rates(value, value * np.exp(-down), value * np.exp(up), kinds, points)
 
 
 @dataclass(frozen=True)
 class Side:
-    """One platform under one set of conditions: its searched front, its published one, its residuals."""
+    """One platform under one set of conditions: its searched front and its published one."""
 
     accelerator: str
+    model: str
     front: Frontier
-    scale: FrontScale
     precision: str
     published: MeasuredFront
-    sweep: tuple[float, float]
-    extra_log: tuple[float, float]
+    new_speculation: bool
 
-    def rate(self, tok_s_per_user: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Middle [tok/s/GPU, total], and natural logs of the interval's ends over the middle (low, high)."""
+    @property
+    def unmeasured(self) -> bool:
+        """Whether the platform or its kind of speculation has no measured row."""
+        return self.new_speculation or kind_of(self.accelerator, self.model) in ("new accelerator", "new both")
+
+    def modelled(self, tok_s_per_user: FloatArray) -> Rates:
+        """The searched front's rates, with the 90 % interval of a front; NaN beyond its fastest point."""
         speed, rate = self.front.rows["tok_s_per_user"], self.front.rows["total_tok_s_per_gpu"]
         at = np.asarray(tok_s_per_user, dtype=float)
+        none = ((),) * len(at)
         if not len(speed):
             nothing = np.full(at.shape, np.nan)
-            return nothing, nothing, nothing
-        value = np.exp(np.interp(at, speed, np.log(rate)) + self.scale.log_mid)
+            return Rates(nothing, nothing, nothing, ("model",) * len(at), none)
+        value = np.exp(np.interp(at, speed, np.log(rate)))
         value = np.where(at > speed[-1] * (1 + 1e-9), np.nan, value)
-        low = -math.hypot(self.scale.log_mid - self.scale.log_low, self.extra_log[0])
-        high = math.hypot(self.scale.log_high - self.scale.log_mid, self.extra_log[1])
-        return value, np.full(at.shape, low), np.full(at.shape, high)
+        known = "" if self.new_speculation else self.model
+        flat, steep = (front_factors(self.accelerator, known, steep=x) for x in (False, True))
+        ends = np.where((at > STEEP_SHARE * speed[-1])[:, None], steep, flat)
+        return Rates(value, value * ends[:, 0], value * ends[:, 1], ("model",) * len(at), none)
+
+    def measured(self, tok_s_per_user: FloatArray) -> Rates:
+        """The published front read at speeds, with the two points read between and the spread of repeats; NaN outside."""
+        read = [self.published.at(float(v)) for v in np.asarray(tok_s_per_user, dtype=float)]
+        spread = repeat_spread()
+        value, low, high = (
+            np.array([getattr(r, name) for r in read], dtype=float) for name in ("total_tok_s_per_gpu", "low", "high")
+        )
+        return Rates(value, low / spread, high * spread, tuple("measured" for _ in read), tuple(r.points for r in read))
+
+    def best(self, tok_s_per_user: FloatArray, widest: float) -> Rates:
+        """Measured where that is at most so wide, modelled elsewhere."""
+        ours, theirs = self.measured(tok_s_per_user), self.modelled(tok_s_per_user)
+        use = np.isfinite(ours.value) & (ours.high <= widest * ours.low)
+        value, low, high = (np.where(use, getattr(ours, n), getattr(theirs, n)) for n in ("value", "low", "high"))
+        kinds = tuple("measured" if x else "model" for x in use)
+        points = tuple(p if x else () for p, x in zip(ours.points, use, strict=True))
+        return Rates(value, low, high, kinds, points)
 
 
 def cases(claim: Claim) -> list[dict[str, str]]:
@@ -88,7 +141,7 @@ def cases(claim: Claim) -> list[dict[str, str]]:
     out = []
     for values in itertools.product(*(claim.conditions[n].options for n in names)):
         case = dict(zip(names, values, strict=True))
-        for ours, theirs in (("weight_precision", "baseline_precision"), ("speculative", "baseline_speculative")):
+        for ours, theirs in COPIED:
             if case.get(theirs) == "=":
                 case[theirs] = case.get(ours, "")
         out.append(case)
@@ -97,7 +150,7 @@ def cases(claim: Claim) -> list[dict[str, str]]:
 
 @by_data(512)
 def _front(
-    accelerator: str, model: str, workload: str, precision: str, speculative: str, date: str, hit: float
+    accelerator: str, model: str, workload: str, precision: str, speculative: str, date: str, hit: float, mode: str
 ) -> Frontier:
     isl, osl = (float(x) for x in workload.split("/"))
     weight = None if precision in ("", "usual") else precision
@@ -111,6 +164,7 @@ def _front(
             weight_precision=weight,
             speculative=speculative or "none",
             date=date or None,
+            mode=mode or None,
         )
     except InputError as error:
         raise InputError(f"{accelerator}, {model}, {workload}: {error}") from error
@@ -122,16 +176,15 @@ def side(case: Mapping[str, str], which: str = "subject") -> Side:
     accelerator, model = case[which], case["model"]
     precision = case.get("baseline_precision" if base else "weight_precision", "")
     speculative = case.get("baseline_speculative" if base else "speculative", "none") or "none"
-    date = (case.get("baseline_software_date") if base else "") or case.get("software_date", "")
+    when = (case.get("baseline_software_date") if base else "") or case.get("software_date", "")
+    mode = case.get("baseline_mode" if base else "mode", "")
     hit = float(case.get("prefix_cache_hit") or 0.0)
-    front = _front(accelerator, model, case["workload"], precision, speculative, date, hit)
+    front = _front(accelerator, model, case["workload"], precision, speculative, when, hit, mode)
     if precision in ("", "usual") and len(front):
         precision = str(front.rows["weight_precision"][0])
-    published = measured_front(accelerator, model, case["workload"], precision, speculative)
-    known = published.points >= 3 and published.sweep_high > 1.5 * published.sweep_low
-    sweep = (published.sweep_low, published.sweep_high) if known else _range(front)
-    scale, extra = front_scale(accelerator, model, speculative), _extra(accelerator, model, speculative)
-    return Side(accelerator, front, scale, precision, published, sweep, extra)
+    until = (date.fromisoformat(when) + timedelta(days=QUARTER_DAYS)).isoformat() if when else "9999"
+    published = measured_front(accelerator, model, case["workload"], precision, speculative, mode=mode, until=until)
+    return Side(accelerator, model, front, precision, published, speculative not in MEASURED_SPECULATION)
 
 
 def _range(front: Frontier) -> tuple[float, float]:
@@ -139,23 +192,11 @@ def _range(front: Frontier) -> tuple[float, float]:
     return (float(speed[0]), float(speed[-1])) if len(speed) else (math.nan, math.nan)
 
 
-def unmeasured_factors(accelerator: str, model: str, speculative: str, quantity: str) -> tuple[float, float] | None:
-    """Interval factors where the platform, the model or the kind of speculation has no measurement; else None."""
-    if evidence_class(accelerator, model, "aggregated").startswith("new"):
-        return interval_factors(accelerator, model, "aggregated", quantity)
-    if speculative not in MEASURED_SPECULATION:
-        return interval_factors(accelerator, "", "aggregated", quantity)
-    return None
-
-
-def _extra(accelerator: str, model: str, speculative: str) -> tuple[float, float]:
-    """Logs that widen an interval where something has no measurement."""
-    factors = unmeasured_factors(accelerator, model, speculative, "total_tok_s_per_gpu")
-    return (math.log(factors[0]), math.log(factors[1])) if factors else (0.0, 0.0)
-
-
-def cost_per_gpu_hour(accelerator: str, vintage: str) -> float:
-    """Published hyperscaler ownership cost of a vintage [USD/GPU-hour]; NaN where none is published."""
+def cost_per_gpu_hour(accelerator: str, vintage: str, basis: str = "ownership") -> float:
+    """Published hyperscaler ownership cost of a vintage, or newest three-year rent [USD/GPU-hour]; NaN where none is."""
+    if basis == "rented":
+        paid = rent(accelerator)
+        return paid.usd_per_gpu_hour if paid is not None else math.nan
     found = select_cost(accelerator, basis="ownership", tier="hyperscaler", vintage=VINTAGES[vintage][0])
     return found.usd_per_gpu_hour if found is not None else math.nan
 
@@ -188,6 +229,8 @@ def _speed_of_rate(one: Side, rate: float) -> FloatArray:
     from scipy.optimize import brentq
 
     front = one.published
+    if len(front.point_ids) and front.total_tok_s_per_gpu[-1] / BARELY <= rate <= front.total_tok_s_per_gpu[-1]:
+        return front.tok_s_per_user[-1:]
     if len(front.point_ids) and front.total_tok_s_per_gpu[-1] <= rate <= front.total_tok_s_per_gpu[0]:
         # both columns fall against each other: turned round, the rate is the rising axis
         rates, speeds = np.log(front.total_tok_s_per_gpu[::-1]), front.tok_s_per_user[::-1]
@@ -197,7 +240,7 @@ def _speed_of_rate(one: Side, rate: float) -> FloatArray:
         return np.array([])
 
     def gap(speed: float) -> float:
-        return math.log(float(one.rate(np.array([speed]))[0][0]) / rate)
+        return math.log(float(one.modelled(np.array([speed])).value[0]) / rate)
 
     if gap(high) >= 0:
         return np.array([high])
@@ -206,40 +249,57 @@ def _speed_of_rate(one: Side, rate: float) -> FloatArray:
     return np.array([brentq(gap, low, high)])
 
 
-def relative_position(speed: FloatArray, sides: list[Side]) -> FloatArray:
-    """Place, on a log scale, in the interactivity range of the limiting platform: the baseline where there is one.
-
-    The range is that of the published sweep where there is one, else that of the searched front.
-    """
-    low, high = sides[-1].sweep
-    if not high > low:
-        return np.full(speed.shape, np.nan)
-    return np.asarray(np.log(speed / low) / np.log(high / low))
-
-
 def case_name(claim: Claim, case: Mapping[str, str]) -> str:
     """The values of the open conditions, as a short text."""
-    shown = [case[n] for n in claim.open_conditions if n in case and n != "tok_s_per_user"]
-    return ", ".join(_words(n, v) for n, v in zip([n for n in claim.open_conditions if n in case], shown, strict=False))
+    names = [n for n in claim.open_conditions if n in case and n != "tok_s_per_user"]
+    return ", ".join(option_words(n, case[n]) for n in names)
 
 
-def _words(name: str, value: str) -> str:
-    if name in ("subject", "baseline"):
+FIXED_WORDS: Final = {
+    ("speculative", "mtp"): "with multi-token prediction",
+    ("speculative", "none"): "without multi-token prediction",
+    ("baseline_speculative", "mtp"): "the older machine with multi-token prediction too",
+    ("baseline_speculative", "none"): "the older machine without multi-token prediction",
+    ("utilisation", "1.0"): "fully sold",
+    ("utilisation", "0.5"): "half sold",
+    ("token_price", "list"): "at the median list price",
+    ("token_price", "cheapest"): "at the cheapest listing",
+    ("token_price", "dearest"): "at the dearest listing",
+    ("token_price", "paid"): "at the price that buyers paid in 2026-08",
+    ("token_price", "effective"): "at the price that buyers pay",
+    ("token_price", "entrant"): "at an entrant's price",
+    ("cost_basis", "ownership"): "owned",
+    ("cost_basis", "rented"): "rented for three years",
+    ("layout", "same layout"): "on one layout",
+    ("layout", "any layout"): "on any layout",
+}
+
+
+def option_words(name: str, value: str) -> str:
+    """A condition's value in words.
+
+    Examples
+    --------
+    >>> option_words("workload", "8192/1024"), option_words("utilisation", "1.0"), option_words("horizon_years", "1")
+    ('8k/1k', 'fully sold', 'over 1 year')
+    """
+    if (name, value) in FIXED_WORDS:
+        return FIXED_WORDS[name, value]
+    if name == "subject":
         return catalog.accelerator(value).label
+    if name == "baseline":
+        return f"against {catalog.accelerator(value).label}"
     if name == "workload":
         return "/".join(f"{round(int(part) / 1024)}k" for part in value.split("/"))
-    if name == "speculative":
-        return "MTP" if value == "mtp" else "no MTP"
-    if name == "baseline_speculative":
-        return "baseline with MTP" if value == "mtp" else "baseline without MTP"
-    if name == "horizon_years":
-        return plural(float(value), "year")
     if name == "utilisation":
         return f"{percent(float(value))} sold"
     return {
-        "token_price": f"{value} price",
-        "baseline_precision": f"baseline {value}",
+        "horizon_years": f"over {plural(float(value), 'year')}" if name == "horizon_years" else "",
+        "weight_precision": f"{value} weights",
+        "baseline_precision": f"the older machine in {value}",
         "counting": f"{value} tokens counted",
+        "software_date": f"software of {value}",
+        "scenario": value.replace("-", " "),
     }.get(name, value)
 
 
@@ -250,8 +310,8 @@ def ratio_factor(metric: str, case: Mapping[str, str]) -> float:
         kw = VINTAGES[case["vintage"]][1]
         return all_in_kw(theirs, kw) / all_in_kw(ours, kw)
     if metric == "ratio_cost":
-        vintage = case["vintage"]
-        return cost_per_gpu_hour(theirs, vintage) / cost_per_gpu_hour(ours, vintage)
+        vintage, basis = case["vintage"], case.get("cost_basis") or "ownership"
+        return cost_per_gpu_hour(theirs, vintage, basis) / cost_per_gpu_hour(ours, vintage, basis)
     return 1.0
 
 
@@ -265,5 +325,6 @@ def plain_value(metric: str, case: Mapping[str, str], rate: FloatArray) -> tuple
     if metric == "tok_s_per_mw":
         return arithmetic.tok_s_per_mw(rate, all_in_kw(case["subject"], VINTAGES[case["vintage"]][1])), 1
     if metric == "cost_usd_per_mtok":
-        return cost_usd_per_mtok(cost_per_gpu_hour(case["subject"], case["vintage"]), rate), -1
+        basis = case.get("cost_basis") or "ownership"
+        return cost_usd_per_mtok(cost_per_gpu_hour(case["subject"], case["vintage"], basis), rate), -1
     return rate, 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +53,8 @@ def ratio_points(
     -------
     pandas.DataFrame
         ``workload, tok_s_per_user, basis`` (GPU, MW, $), ``ratio, low, high`` (90 %, modelled; NaN where one platform
-        is not that fast), ``measured`` and ``kind`` (measured, interpolated, none), ``front_points`` (how many points
-        the two published fronts rest on), and both sides' rates [total tok/s/GPU].
+        is not that fast), ``measured`` with ``measured_low`` and ``measured_high`` (the points that it was read between),
+        ``kind`` (measured, interpolated, none) and ``front_points`` (how many points the two published fronts rest on).
     """
     import pandas as pd
 
@@ -81,29 +80,24 @@ def ratio_points(
             "baseline_software_date": baseline_date or date,
         }
         ours, theirs = side(case), side(case, "baseline")
-        rate, low, high = ours.rate(at)
-        other, other_low, other_high = theirs.rate(at)
-        ratio = rate / other
-        down, up = np.exp(-np.hypot(low, other_high)), np.exp(np.hypot(high, other_low))
+        found, seen = (getattr(ours, how)(at).over(getattr(theirs, how)(at)) for how in ("modelled", "measured"))
         for i, speed in enumerate(at):
-            read, other_read = ours.published.at(float(speed)), theirs.published.at(float(speed))
-            both = (read.kind, other_read.kind)
+            both = [one.published.at(float(speed)).kind for one in (ours, theirs)]
             kind = "none" if "none" in both else "interpolated" if "interpolated" in both else "measured"
-            found = read.total_tok_s_per_gpu / other_read.total_tok_s_per_gpu if kind != "none" else math.nan
             for basis, factor in factors.items():
                 rows.append(
                     {
                         "workload": workload,
                         "tok_s_per_user": float(speed),
                         "basis": basis,
-                        "ratio": float(factor * ratio[i]),
-                        "low": float(factor * ratio[i] * down[i]),
-                        "high": float(factor * ratio[i] * up[i]),
-                        "measured": float(factor * found),
+                        "ratio": float(factor * found.value[i]),
+                        "low": float(factor * found.low[i]),
+                        "high": float(factor * found.high[i]),
+                        "measured": float(factor * seen.value[i]),
+                        "measured_low": float(factor * seen.low[i]),
+                        "measured_high": float(factor * seen.high[i]),
                         "kind": kind,
                         "front_points": f"{len(ours.published.point_ids)} and {len(theirs.published.point_ids)}",
-                        "subject_tok_s_per_gpu": float(rate[i]),
-                        "baseline_tok_s_per_gpu": float(other[i]),
                     }
                 )
     return pd.DataFrame(rows)

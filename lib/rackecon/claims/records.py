@@ -15,7 +15,20 @@ from rackecon import catalog
 from rackecon.catalog.fields import Row
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["CONDITIONS", "METRICS", "Claim", "Condition", "Quote", "Source", "claim", "claims", "quotes", "source"]
+__all__ = [
+    "CONDITIONS",
+    "METRICS",
+    "Claim",
+    "Condition",
+    "Quote",
+    "Source",
+    "Statement",
+    "claim",
+    "claims",
+    "quotes",
+    "source",
+    "statements",
+]
 
 METRICS: Final = {
     "tok_s_per_gpu": "total tok/s/GPU",
@@ -30,7 +43,7 @@ METRICS: Final = {
     "software_gain": "times by software",
     "margin_over_cost": "profit over cost",
 }
-BOUNDS: Final = ("", "up_to", "at_least")
+BOUNDS: Final = ("", "up_to", "at_least", "equals")
 CONDITIONS: Final = (
     "subject",
     "baseline",
@@ -38,6 +51,8 @@ CONDITIONS: Final = (
     "workload",
     "tok_s_per_user",
     "baseline_tok_s_per_gpu",
+    "mode",
+    "baseline_mode",
     "weight_precision",
     "baseline_precision",
     "speculative",
@@ -46,6 +61,7 @@ CONDITIONS: Final = (
     "baseline_software_date",
     "layout",
     "vintage",
+    "cost_basis",
     "horizon_years",
     "utilisation",
     "token_price",
@@ -68,7 +84,8 @@ class Claim:
     """One claim with its conditions and sources.
 
     ``value`` is in the unit of its metric, ``value_step`` half of its last printed digit; ``bound`` is ``up_to`` or
-    ``at_least`` where the source says so.
+    ``at_least`` where the source says so, ``equals`` where a greater value would be as wrong as a smaller one.
+    ``identity`` says what disclosure the number is arithmetic on, ``unpublished`` what it rests on and nobody published.
     """
 
     id: str
@@ -95,11 +112,19 @@ class Claim:
     repeats: tuple[str, ...]
     distortion: str
     note: str
+    identity: str
+    unpublished: str
+    honest: str
 
     @property
     def unit(self) -> str:
         """Unit of the value."""
         return METRICS[self.metric]
+
+    @property
+    def falls_with_rate(self) -> bool:
+        """Whether a smaller number is the stronger claim."""
+        return self.metric == "cost_usd_per_mtok"
 
     @property
     def misattributed(self) -> bool:
@@ -110,6 +135,10 @@ class Claim:
     def open_conditions(self) -> tuple[str, ...]:
         """Conditions that the source leaves open, in a fixed order."""
         return tuple(n for n in CONDITIONS if n in self.conditions and not self.conditions[n].stated)
+
+    def says(self, name: str) -> bool:
+        """Whether the source states a condition."""
+        return name in self.conditions and self.conditions[name].stated
 
     def only(self, name: str) -> str:
         """The first value of a condition; empty where it does not apply."""
@@ -144,6 +173,17 @@ class Quote:
     note: str
     source_id: str
     date: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence of an article, exact or in other words, and the claims that try it."""
+
+    statement: str
+    exact: bool
+    claim_ids: tuple[str, ...]
+    note: str
+    source_id: str
 
 
 def _condition(name: str, cell: str) -> Condition | None:
@@ -219,6 +259,9 @@ def claims() -> dict[str, Claim]:
             repeats=_ids(row.text("repeated_by")),
             distortion=row.text("distortion"),
             note=row.text("note"),
+            identity=row.text("identity"),
+            unpublished=row.text("unpublished"),
+            honest=row.text("honest"),
         )
     return out
 
@@ -263,3 +306,23 @@ def quotes(claim_id: str | None = None) -> list[Quote]:
             )
         )
     return out
+
+
+def statements() -> list[Statement]:
+    """The statements of data/claim_statements.csv, in their order.
+
+    Raises
+    ------
+    InputError
+        A statement without claims, or with an unknown one.
+    """
+    known, out = claims(), []
+    for line, cells in enumerate(catalog.read_rows("claim_statements"), start=2):
+        row = Row("claim_statements", line, cells)
+        ids = _ids(row.text("claim_ids"))
+        for key in ids or ("",):
+            if key not in known:
+                raise unknown_name("claim", key, known, f"data/claim_statements.csv row {line}")
+        one = Statement(row.text("statement"), row.flag("exact"), ids, row.text("note"), row.text("source_id"))
+        out.append((row.whole("order"), one))
+    return [one for _, one in sorted(out, key=lambda item: item[0])]

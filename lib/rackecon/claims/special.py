@@ -14,6 +14,7 @@ from rackecon.claims import arithmetic, model
 from rackecon.claims.evidence import software_gains
 from rackecon.claims.records import Claim
 from rackecon.economics.checks import FloatArray
+from rackecon.economics.market_table import effective_card
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
 from rackecon.errors import unknown_name
@@ -26,7 +27,8 @@ SAME_LAYOUT: Final = "same layout"
 GPUS_PER_NODE: Final = 8
 ROUNDING_TOKENS: Final = 0.5e9
 """Half of the last digit of the published token counts, which are whole billions."""
-Columns = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
+Columns = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+"""Speed, value, both ends."""
 
 
 @by_data(64)
@@ -51,6 +53,8 @@ def _price(claim: Claim, case: Mapping[str, str]) -> float:
     if "/" in wanted:
         hit = float(case.get("prefix_cache_hit") or 0.0)
         return float(blended_usd_per_mtok(card_of(wanted, case["model"]), isl, osl, hit))
+    if wanted == "paid":
+        return float(blended_usd_per_mtok(effective_card(case["model"]), isl, osl, 0.0))
     prices = blended_range(case["model"], case["workload"], claim.date)
     if wanted not in prices:
         raise unknown_name("token_price", wanted, prices, "data/claims.csv")
@@ -67,16 +71,15 @@ def accounts(claim: Claim, case: Mapping[str, str], rate: FloatArray) -> tuple[F
 
 def _fastest(claim: Claim, case: Mapping[str, str]) -> Columns:
     """The fastest user of the whole front; the very end of the curve by definition."""
-    front = model.side(case).front
+    one = model.side(case)
+    front = one.front
     if not len(front):
         nothing = np.array([np.nan])
-        return nothing, nothing, nothing, nothing, nothing
+        return nothing, nothing, nothing, nothing
     speed = front.rows["tok_s_per_user"][-1:]
-    mode = str(front.rows["mode"][-1])
-    low, high = model.unmeasured_factors(
-        case["subject"], case["model"], case.get("speculative", ""), "tok_s_per_user"
-    ) or interval_factors(case["subject"], case["model"], mode, "tok_s_per_user")
-    return speed, np.ones(1), speed, speed * low, speed * high
+    known = "" if one.new_speculation else one.model
+    low, high = interval_factors(one.accelerator, known, str(front.rows["mode"][-1]), "tok_s_per_user")
+    return speed, speed, speed * low, speed * high
 
 
 @by_data(4)
@@ -100,9 +103,9 @@ def _gain(claim: Claim, case: Mapping[str, str]) -> Columns:
     """Rate at the later date over rate at the earlier one, same speed; interval from repeated public runs."""
     before = dict(case, software_date=case["baseline_software_date"])
     speed = np.array([float(case["tok_s_per_user"])])
-    value = model.side(case).rate(speed)[0] / model.side(before).rate(speed)[0]
+    value = model.side(case).modelled(speed).value / model.side(before).modelled(speed).value
     low, high = gain_range(gain_days(case), case["layout"])
-    return speed, np.full(1, np.nan), value, np.minimum(value, low), np.maximum(value, high)
+    return speed, value, np.minimum(value, low), np.maximum(value, high)
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def _margin(claim: Claim, case: Mapping[str, str]) -> Columns:
 
     speed = np.array([float(case["tok_s_per_user"])])
     ends = (np.array([margin(step)]) for step in (0.0, -1.0, 1.0))
-    return speed, np.full(1, np.nan), *ends  # type: ignore[return-value]
+    return speed, *ends  # type: ignore[return-value]
 
 
 SPECIAL: Final[dict[str, Callable[[Claim, Mapping[str, str]], Columns]]] = {

@@ -1,86 +1,139 @@
-"""The verdict rule: a pure function of the claimed number and of what was computed for it."""
+"""The verdict rule: rows of data/verdict_rule.csv, tried in order on what was found for each reading of a claim.
+
+A claim that leaves conditions open has several readings, one per combination of them. Each reading is true, false or
+open; measurements decide before the model, and a model whose interval is wider than the rule allows decides nothing.
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["EDGE_SHARE", "MEANING", "VERDICTS", "Span", "decide"]
+from rackecon import catalog
+from rackecon.catalog.cached import by_data
+from rackecon.catalog.fields import Row
+from rackecon.errors import unknown_name
 
-REPRODUCED: Final = "reproduced"
-AT_THE_EDGE: Final = "reproduced at the edge"
-BOUNDED: Final = "bounded"
-NOT_REPRODUCIBLE: Final = "not reproducible as stated"
-MISATTRIBUTED: Final = "misattributed"
-VERDICTS: Final = (REPRODUCED, AT_THE_EDGE, BOUNDED, NOT_REPRODUCIBLE, MISATTRIBUTED)
-MEANING: Final = {
-    REPRODUCED: "the claimed value lies inside the 90 % interval at the stated conditions",
-    AT_THE_EDGE: "only at operating points outside the middle 80 % of the frontier's interactivity range",
-    BOUNDED: "the conditions are too vague for one answer; the value lies between the extremes over what is unstated",
-    NOT_REPRODUCIBLE: "outside even the extremes over what is unstated",
-    MISATTRIBUTED: "the source's own conditions name another subject",
-}
-EDGE_SHARE: Final = 0.1
-"""Share of the interactivity range at each end that counts as its edge."""
+__all__ = [
+    "FALSE",
+    "OPEN",
+    "TRUE",
+    "Findings",
+    "Reading",
+    "Rule",
+    "decide",
+    "meanings",
+    "rules",
+    "verdicts",
+    "widest_ratio",
+]
+
+TRUE: Final = "true"
+FALSE: Final = "false"
+OPEN: Final = "open"
 
 
 @dataclass(frozen=True)
-class Span:
-    """From the lowest to the highest computed value; empty where nothing was computed."""
+class Reading:
+    """One reading of a claim: whether it is true so read, and whether measurements alone say so."""
 
-    low: float = math.nan
-    high: float = math.nan
-
-    def holds(self, value: float, step: float = 0.0, *, one_sided: bool = False) -> bool:
-        """Whether a value known to plus or minus ``step`` lies inside or, one-sided, is reached at all."""
-        return bool(self.high >= value - step and (one_sided or self.low <= value + step))
+    state: str
+    measured: bool = False
 
 
-def decide(
-    value: float,
-    *,
-    stated: bool,
-    middle: Span,
-    everywhere: Span,
-    step: float = 0.0,
-    one_sided: bool = False,
-    misattributed: bool = False,
-) -> str:
-    """The verdict on a claimed value.
+@dataclass(frozen=True)
+class Findings:
+    """What the rule looks at.
 
-    Parameters
-    ----------
-    value : float
-        What is claimed.
-    stated : bool
-        Whether the stated conditions leave nothing open that the number depends on.
-    middle, everywhere : Span
-        Extremes over everything that is left open: at operating points in the middle 80 % of the interactivity range,
-        and at all of them. With nothing left open, these are the 90 % interval itself, or empty.
-    step : float
-        Half of the claim's last printed digit.
-    one_sided : bool
-        The claim says ``up to`` or ``at least``: it holds where the computed span reaches it.
-    misattributed : bool
-        Whether the source's own conditions name another subject.
+    ``everywhere`` says that a reading counts wherever it is reached: its speed is stated, or the claim says ``up to``.
+    """
 
-    Returns
-    -------
-    str
-        One of :data:`VERDICTS`.
+    readings: tuple[Reading, ...] = ()
+    everywhere: bool = True
+    misattributed: bool = False
+    identity: bool = False
+    unpublished: bool = False
+
+    def all_are(self, state: str) -> bool:
+        """Whether every reading has a state; never without readings."""
+        return bool(self.readings) and all(one.state == state for one in self.readings)
+
+
+NEEDS: Final[dict[str, Callable[[Findings], bool]]] = {
+    "another subject": lambda f: f.misattributed,
+    "own figures": lambda f: f.identity,
+    "never published": lambda f: f.unpublished,
+    "measured everywhere": lambda f: f.everywhere and f.all_are(TRUE) and all(one.measured for one in f.readings),
+    "true somewhere": lambda f: any(one.state == TRUE for one in f.readings),
+    "measured false everywhere": lambda f: f.all_are(FALSE) and any(one.measured for one in f.readings),
+    "false everywhere": lambda f: f.all_are(FALSE),
+    "otherwise": lambda f: True,
+}
+"""What a row may need, by the name that the table gives it."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row: the verdict where what it needs is there, and the widest interval, high over low, that it may rest on."""
+
+    verdict: str
+    needs: str
+    widest_ratio: float
+    meaning: str
+
+
+@by_data(1, "verdict_rule")
+def rules() -> tuple[Rule, ...]:
+    """The rows of data/verdict_rule.csv, in order.
+
+    Raises
+    ------
+    InputError
+        A row needs something that is not known.
+    """
+    found = []
+    for line, cells in enumerate(catalog.read_rows("verdict_rule"), start=2):
+        row = Row("verdict_rule", line, cells)
+        needs = row.text("needs")
+        if needs not in NEEDS:
+            raise unknown_name("needs", needs, NEEDS, f"data/verdict_rule.csv row {line}")
+        found.append(
+            (row.whole("order"), Rule(row.text("verdict"), needs, row.number("widest_ratio"), row.text("meaning")))
+        )
+    return tuple(rule for _, rule in sorted(found, key=lambda item: item[0]))
+
+
+def verdicts() -> tuple[str, ...]:
+    """Every verdict once, in the order of the rule."""
+    return tuple(dict.fromkeys(rule.verdict for rule in rules()))
+
+
+def meanings() -> dict[str, str]:
+    """What each verdict means; where several rows give it, all of them."""
+    return {name: "; or: ".join(rule.meaning for rule in rules() if rule.verdict == name) for name in verdicts()}
+
+
+def widest_ratio() -> float:
+    """High over low end up to which an interval decides anything [-]: the narrowest that any row allows.
 
     Examples
     --------
-    >>> decide(15.0, stated=True, middle=Span(9.0, 20.0), everywhere=Span(9.0, 20.0))
-    'reproduced'
-    >>> decide(50.0, stated=False, middle=Span(9.0, 20.0), everywhere=Span(5.0, 60.0))
-    'reproduced at the edge'
+    >>> widest_ratio()
+    4.0
     """
-    if misattributed:
-        return MISATTRIBUTED
-    if middle.holds(value, step, one_sided=one_sided):
-        return REPRODUCED if stated else BOUNDED
-    if everywhere.holds(value, step, one_sided=one_sided):
-        return AT_THE_EDGE
-    return NOT_REPRODUCIBLE
+    return min(rule.widest_ratio for rule in rules() if rule.widest_ratio == rule.widest_ratio)
+
+
+def decide(found: Findings | Sequence[Reading]) -> str:
+    """The verdict: that of the first row whose need is met.
+
+    Examples
+    --------
+    >>> decide([Reading(TRUE, measured=True)]), decide([Reading(TRUE), Reading(OPEN)]), decide([Reading(OPEN)])
+    ('measured', 'holds if', 'not checkable')
+    >>> decide([Reading(FALSE, measured=True)]), decide([Reading(FALSE)])
+    ('contradicted', 'exaggerated')
+    """
+    seen = found if isinstance(found, Findings) else Findings(tuple(found))
+    return next(rule.verdict for rule in rules() if NEEDS[rule.needs](seen))

@@ -12,21 +12,11 @@ __all__ = ["register"]
 def claims(
     json_output: Annotated[bool, typer.Option("--json", help="Every record as JSON instead of a table.")] = False,
     claim_id: Annotated[str | None, typer.Option("--id", help="One claim only.")] = None,
-    rescale: Annotated[
-        bool, typer.Option("--rescale", help="First compute claim_scales.csv again, after a calibration.")
-    ] = False,
-    shipped: Annotated[bool, typer.Option("--shipped", help="Write it to data/ in place of your own folder.")] = False,
 ) -> None:
-    """Every claim record: claimed and computed value with a 90 % interval, verdict, conditions needed, sources."""
+    """Every claim record: claimed, measured and computed value, verdict by rule, when it is true, sources."""
     from rackecon.claims import assess, claim, record
     from rackecon.claims import claims as every
 
-    if rescale:
-        from rackecon.catalog import base_case
-        from rackecon.catalog.paths import fit_dir
-        from rackecon.claims.accuracy import write_scales
-
-        write_scales(base_case().as_of_date, fit_dir(shipped))
     chosen = [claim(claim_id)] if claim_id is not None else list(every().values())
     records = [record(assess(one)) for one in chosen]
     if json_output:
@@ -44,7 +34,10 @@ def claims(
         ends = f"{value_text(r['metric'], r['computed_low'])} to {value_text(r['metric'], r['computed_high'])}"
         typer.echo(f"{r['id']:{width}}  {r['verdict']}")
         typer.echo(f"{'':{width}}  claimed {r['claimed_text']}; computed {computed} ({ends}; {r['computed_at']})")
-        typer.echo(f"{'':{width}}  {r['subject']}; needs: {r['conditions_needed']}")
+        told = r["true_when"] or r["missing"]
+        typer.echo(
+            f"{'':{width}}  {r['subject']}{'; true ' if r['true_when'] else '; missing: ' if told else ''}{told}"
+        )
         typer.echo(f"{'':{width}}  {'; '.join(s['title'] + ', ' + s['date'] for s in r['sources'])}")
 
 

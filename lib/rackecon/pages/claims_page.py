@@ -1,31 +1,32 @@
-"""The claims page's pieces: the table at the top, a section per claim, charts of what must be true and where."""
+"""The claims page's pieces: a line a claim, a card for each, the statements of one article, charts of where ratios hold."""
 
 from __future__ import annotations
 
 import html
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rackecon.catalog import accelerator
-from rackecon.claims import MEANING, claim, source
+from rackecon.claims import claim, meanings, source, statements, verdicts
+from rackecon.claims.conditions import moves
 from rackecon.claims.model import VINTAGES
 from rackecon.claims.operating_point import citations, ratio_points, variants
 from rackecon.claims.required import required
-from rackecon.claims.verdict import VERDICTS
+from rackecon.claims.verdict import FALSE, OPEN, TRUE
 from rackecon.figures import charts
 from rackecon.figures.display import Html
 from rackecon.figures.tables import table
 from rackecon.pages.claims_text import (
     evidence_text,
     lengths,
+    line_text,
     model_text,
+    moves_text,
     required_text,
-    span_text,
     value_text,
     verdict_text,
 )
-from rackecon.words import money, number, plural
+from rackecon.words import money, number, percent
 
 if TYPE_CHECKING:
     import altair as alt
@@ -34,17 +35,17 @@ if TYPE_CHECKING:
     from rackecon.claims import Assessment, Claim
 
 __all__ = [
+    "cards",
     "changes_table",
     "cited_table",
-    "computed_text",
+    "claims_table",
+    "coverage_table",
     "families",
     "operating_chart",
     "ratio_table",
     "required_chart",
-    "sections",
-    "seed_quote",
     "sources_of",
-    "summary_table",
+    "statements_table",
     "verdict_key",
 ]
 
@@ -64,51 +65,82 @@ def families(results: Sequence[Assessment]) -> dict[str, list[Assessment]]:
     return {name: [r for r in results if r.claim.metric in kinds] for name, kinds in FAMILIES.items()}
 
 
-def summary_table(results: Sequence[Assessment]) -> Html:
-    """Every claim with its verdict, each linked to its section of this page."""
+def _linked(one: Claim, page: str = "") -> str:
+    return f'<a href="{page}#{html.escape(one.id, quote=True)}">{html.escape(one.title)}</a>'
+
+
+def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
+    """A line a claim: who, the number, the verdict, and when it is true, or why nothing decides.
+
+    Parameters
+    ----------
+    results : sequence of Assessment
+    page : str
+        File that holds the cards, where it is another one than the table's.
+    """
     import pandas as pd
 
     frame = pd.DataFrame(
         {
-            "claim": [
-                f'<a href="#{html.escape(r.claim.id, quote=True)}">{html.escape(r.claim.title)}</a>' for r in results
-            ],
+            "claim": [_linked(r.claim, page) for r in results],
             "who": [r.claim.claimant for r in results],
-            "date": [r.claim.date for r in results],
-            "claimed": [r.claim.value_text for r in results],
-            "computed": [computed_text(r) for r in results],
+            "number": [r.claim.value_text for r in results],
             "verdict": [r.verdict for r in results],
+            "finding": [line_text(r) for r in results],
         }
     )
-    return table(
-        frame,
-        "Claims and verdicts. Computed: middle and 90 % interval at the stated conditions, or median and extremes over"
-        " what is not stated; total tokens; per MW provisioned and published ownership cost of the vintage that the"
-        f" claim used ({_vintage_words(results)})",
-        folded=False,
+    caption = (
+        "Claims and verdicts; total tokens per GPU, power provisioned and cost of ownership as published at the time"
     )
-
-
-def _vintage_words(results: Sequence[Assessment]) -> str:
-    """Vintages of power and cost that the claims use, the commonest first."""
-    used = Counter(r.claim.only("vintage") for r in results if r.claim.only("vintage"))
-    told = {name: f"power {VINTAGES[name][1]} and cost {VINTAGES[name][0]}" for name in used}
-    return "; ".join(f"{told[name]}: {plural(n, 'claim')}" for name, n in used.most_common())
-
-
-def computed_text(result: Assessment) -> str:
-    """Middle with its interval on a line of its own; a dash where nothing was computed."""
-    middle, low, high = (value_text(result.claim.metric, v) for v in (result.computed, result.low, result.high))
-    if low == high == middle:
-        return middle
-    span = html.escape(span_text(result.claim.metric, result.low, result.high))
-    return f'<span>{html.escape(middle)} <span class="ends">({span})</span></span>'
+    return table(frame, caption, searchable=True, folded=False)
 
 
 def verdict_key() -> Html:
-    """The five verdicts and their rule."""
-    items = "".join(f"<dt>{name}</dt><dd>{html.escape(MEANING[name])}</dd>" for name in VERDICTS)
-    return Html(f'<dl class="verdicts">{items}</dl>', "; ".join(f"{name}: {MEANING[name]}" for name in VERDICTS))
+    """The verdicts and what each needs, as the rule's table has them."""
+    told = meanings()
+    items = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(told[name])}</dd>" for name in verdicts())
+    return Html(f'<dl class="verdicts">{items}</dl>', "; ".join(f"{name}: {told[name]}" for name in verdicts()))
+
+
+def statements_table(results: Sequence[Assessment]) -> Html:
+    """What one article says, statement by statement in its own words, each with its verdict."""
+    import pandas as pd
+
+    by_id = {r.claim.id: r for r in results}
+    rows = []
+    for one in statements():
+        found = [by_id[key] for key in one.claim_ids]
+        said = html.escape(one.statement)
+        rows.append(
+            {
+                "statement": f"<q>{said}</q>" if one.exact else said,
+                "verdict": "; ".join(dict.fromkeys(r.verdict for r in found)),
+                "finding": "; ".join(filter(None, [one.note, line_text(found[-1])])),
+                "its card": ", ".join(_linked(r.claim) for r in found),
+            }
+        )
+    first = source(statements()[0].source_id)
+    caption = f"Claims of the article “{first.title}” ({first.publisher}, {first.date}), in its own words"
+    return table(pd.DataFrame(rows), caption, folded=False)
+
+
+def coverage_table(results: Sequence[Assessment]) -> Html:
+    """How often a measured number lies inside the modelled interval, by claim."""
+    import pandas as pd
+
+    from rackecon.claims import coverage
+
+    rows = []
+    for r in results:
+        one = coverage([r])
+        if one.cells:
+            rows.append((_linked(r.claim), one.cells, one.inside, one.above, one.below, percent(one.share)))
+    names = ["claim", "points with both", "inside", "model above", "model below", "share inside"]
+    return table(
+        pd.DataFrame(rows, columns=names),
+        "Claims with measured points: how many lie inside the model's 90 % interval, by claim",
+        folded=True,
+    )
 
 
 def _said(text: str) -> str:
@@ -129,10 +161,12 @@ def _row(name: str, text: str) -> str:
 
 
 def _combinations(one: Claim) -> str:
-    """Combinations under which a claim holds, read off the curves at some places, folded away."""
+    """Combinations under which a claim holds, read off the curves at some places."""
     import numpy as np
 
     found = required(one)
+    if found.frame.empty:
+        return ""
     names = list(dict.fromkeys(found.frame["series"]))[:MOST_SERIES]
     places = np.unique(np.quantile(found.frame["x"], PLACES, method="nearest"))
     head = "".join(f'<th scope="col" class="n">{number(float(x))}</th>' for x in places)
@@ -145,49 +179,46 @@ def _combinations(one: Claim) -> str:
     caption = f"{found.y_title}, by {found.x_title}" + (f"; {found.reading}" if found.reading else "")
     label, corner = html.escape(one.title, quote=True), html.escape(found.x_title)
     return (
-        '<details><summary>Combinations under which it holds</summary><div class="scroll" tabindex="0" role="region"'
+        '<div class="scroll" tabindex="0" role="region"'
         f' aria-label="{label}"><table class="table"><caption>{html.escape(caption)}</caption>'
-        f'<thead><tr><th scope="col">{corner}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+        f'<thead><tr><th scope="col">{corner}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
-def section(result: Assessment) -> Html:
-    """One claim: words, conditions, evidence, model, what must be true, sources."""
+def card(result: Assessment) -> Html:
+    """One claim, folded: when it is true, the quote, conditions, what was measured and modelled, an honest version."""
     one = result.claim
+    moved = moves(result)
     facts = "".join(
         _row(name, text)
         for name, text in (
+            ("True when", verdict_text(result)),
             ("Stated", one.stated),
             ("Taken from what it cites", one.by_reference),
             ("Not stated", one.not_stated),
             ("Tokens counted", one.token_counting),
-            ("Public measurements", evidence_text(one)),
-            ("Model", model_text(result)),
-            ("What must be true", required_text(one)),
+            ("Measured", evidence_text(result)),
+            ("Modelled", model_text(result)),
+            ("One condition moved", moves_text(moved, (TRUE, FALSE, OPEN))),
+            ("What it needs", required_text(one)),
+            ("An honest version", one.honest),
             ("Repeated as", one.distortion),
             ("Note", one.note),
         )
     )
-    sources = "".join(f"<li>{_named(item)}</li>" for item in one.primary)
-    repeats = "".join(f"<li>{_named(item)}</li>" for item in one.repeats)
-    more = (
-        f"<details><summary>Repeated by {plural(len(one.repeats), 'page')}</summary><ul>{repeats}</ul></details>"
-        if repeats
-        else ""
-    )
-    more += _combinations(one)
+    sources = "".join(f"<li>{_named(item)}</li>" for item in (*one.primary, *one.repeats))
+    key, title = html.escape(one.id, quote=True), html.escape(one.title)
     markup = (
-        f'<section class="claim" id="{html.escape(one.id, quote=True)}"><h3>{html.escape(one.title)}</h3>'
+        f'<details class="fold claim" id="{key}"><summary><strong>{title}</strong>: {html.escape(result.verdict)}</summary>'
         f"<p>{_said(one.statement)} ({html.escape(one.claimant)}, {one.date})</p>"
-        f'<p class="note"><strong>{html.escape(verdict_text(result))}</strong></p>'
-        f"<dl>{facts}</dl><ul>{sources}</ul>{more}</section>"
+        f"<dl>{facts}</dl>{_combinations(one)}<ul>{sources}</ul></details>"
     )
-    return Html(markup, f"{one.title}: {verdict_text(result)}")
+    return Html(markup, f"{one.title}: {result.verdict}. {verdict_text(result)}")
 
 
-def sections(results: Iterable[Assessment]) -> Html:
-    """The sections of several claims, one after the other."""
-    parts = [section(result) for result in results]
+def cards(results: Iterable[Assessment]) -> Html:
+    """The cards of several claims, one after the other."""
+    parts = [card(result) for result in results]
     return Html("".join(part.markup for part in parts), "\n".join(part.text for part in parts))
 
 
@@ -309,14 +340,19 @@ def ratio_table(claim_id: str, workloads: Sequence[str], speeds: Sequence[float]
         for basis, name in (("GPU", "per GPU"), ("MW", "per MW"), ("$", "per dollar")):
             middle, low, high = (number(float(at[basis][column]), 2) for column in ("ratio", "low", "high"))
             entry[name] = "beyond the older machine" if middle == "–" else f"{middle} ({low} to {high})"
-        seen, kind = float(at["GPU"]["measured"]), str(at["GPU"]["kind"])
-        entry["measured per GPU"] = "–" if kind == "none" else f"{number(seen, 2)} ({kind})"
+        seen = {name: number(float(at["GPU"][name]), 2) for name in ("measured", "measured_low", "measured_high")}
+        kind = str(at["GPU"]["kind"])
+        entry["measured per GPU"] = (
+            "–" if kind == "none" else f"{seen['measured']} ({seen['measured_low']} to {seen['measured_high']})"
+        )
         entry["published fronts, points"] = str(at["GPU"]["front_points"])
         rows.append(entry)
     side = "with MTP" if baseline_speculative == "mtp" else "without MTP"
     return table(
         pd.DataFrame(rows),
-        f"Ratio at equal speed, baseline {side}, modelled with 90 % interval; total tokens; {_units_words(claim_id)}",
+        f"Ratio at equal speed, baseline {side}: modelled with its 90 % interval, measured with the two points that it was"
+        f" read between; total tokens; {_units_words(claim_id)}",
+        folded=True,
     )
 
 
@@ -338,19 +374,8 @@ def changes_table(claim_id: str, speed: float) -> Html:
         f"Ratio at {speed:g} tok/s/user with one condition changed; total tokens; {_units_words(claim_id)}; middle estimates,"
         " times",
         headers={"variant": "condition", "GPU": "per GPU", "MW": "per MW", "$": "per dollar"},
+        folded=True,
     )
-
-
-def seed_quote() -> Html:
-    """The page that many repeat, quoted exactly, beside what the primary sources say."""
-    wrong, right = claim("gb200-75m-gptoss"), claim("gb200-75m")
-    page = "The NVIDIA GB200 NVL72 system addresses these economics directly, "
-    markup = (
-        f"<p>{_named(wrong.primary[0])}:</p><blockquote>{page}{html.escape(wrong.statement)}.</blockquote>"
-        f"<p>The primary source, {_named(right.primary[0])}: <q>{html.escape(right.statement)}</q>. DSR1 is"
-        f" DeepSeek-R1. Its companion post, {_named(right.primary[1])}, gives {html.escape(right.stated)}.</p>"
-    )
-    return Html(markup, f"{page}{wrong.statement}. Primary source: {right.statement}.")
 
 
 def cited_table(claim_id: str) -> Html:
@@ -365,6 +390,7 @@ def cited_table(claim_id: str) -> Html:
         shown,
         "Rates that others give for the operating points; total tokens, published; not in the tables of measurements",
         headers={"tok_s_per_user": "tok/s/user", "total_tok_s_per_gpu": "total tok/s/GPU"},
+        folded=True,
     )
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rackecon.catalog import accelerator, accelerators, base_case
-from rackecon.claims import arithmetic, conditions_needed, measured, quotes, source
+from rackecon.claims import arithmetic, coverage, measured, quotes, source, true_when, verdicts, what_is_missing
 from rackecon.claims import claim as one_claim
-from rackecon.claims.model import VINTAGES, Side, cases, cost_per_gpu_hour, operating_speeds, rack_gpus, side
-from rackecon.claims.required import holding_speeds, rate_needed
+from rackecon.claims.conditions import Move, true_boxes
+from rackecon.claims.model import VINTAGES, cases, cost_per_gpu_hour, option_words, rack_gpus, side
+from rackecon.claims.required import price_needed, rate_needed
 from rackecon.claims.special import GPUS_PER_NODE, blended_range, fleet_day, gain_days
-from rackecon.claims.verdict import MEANING, VERDICTS
+from rackecon.claims.verdict import TRUE, widest_ratio
 from rackecon.economics.cost import select_cost
 from rackecon.economics.power_table import all_in_kw
 from rackecon.figures.results import Figure
@@ -29,17 +30,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "claim_figures",
+    "coverage_sentence",
     "evidence_text",
     "lengths",
+    "line_text",
     "model_text",
+    "moves_text",
     "open_sentence",
-    "pair_text",
     "required_text",
     "span_text",
     "value_text",
     "verdict_text",
     "verdicts_sentence",
-    "weak_sentence",
 ]
 
 PAGE: Final = "11_claims"
@@ -49,10 +51,7 @@ UNITS: Final = {
     **dict.fromkeys(("tok_s_per_gpu", "tok_s_per_user", "rack_tok_s", "tok_s_per_mw"), "tok/s"),
 }
 MOST = 5
-MOST_SPEEDS = 4
 MOST_MISSING = 3
-WIDE_LOG = 1.6
-"""Spread of public fronts round searched ones, in logarithms, from which a section warns."""
 MISSING = {
     "subject": "the machine",
     "baseline": "the machine compared with",
@@ -119,7 +118,7 @@ def lengths(workload: str) -> str:
 
 def verdicts_sentence(results: Sequence[Assessment]) -> str:
     """The count of each verdict."""
-    counts = [(sum(r.verdict == verdict for r in results), verdict) for verdict in VERDICTS]
+    counts = [(sum(r.verdict == verdict for r in results), verdict) for verdict in verdicts()]
     return say(PAGE, "verdicts", total=len(results), counts=[pair for pair in counts if pair[0]])
 
 
@@ -131,44 +130,77 @@ def open_sentence(results: Sequence[Assessment]) -> str:
     return say(PAGE, "left_open", claims=sum(map(bool, left)), most=most)
 
 
-def weak_sentence(results: Sequence[Assessment]) -> str:
-    """Where the model behind the verdicts is weakest: what nothing measures, and whose fronts lie far off."""
-    unmeasured, far = set(), set()
-    for result in results:
-        for one in _sides(result.claim):
-            label = accelerator(one.accelerator).label
-            if one.extra_log != (0.0, 0.0):
-                unmeasured.add(label)
-            elif one.scale.log_high - one.scale.log_low > WIDE_LOG:
-                far.add(label)
-    return say(PAGE, "weakest", unmeasured=sorted(unmeasured), far=sorted(far)) if unmeasured or far else ""
+def coverage_sentence(results: Sequence[Assessment]) -> str:
+    """How often a measured number lies inside the model's interval at the same conditions."""
+    found = coverage(list(results))
+    return say(
+        PAGE,
+        "coverage",
+        cells=found.cells,
+        share=found.share,
+        above=found.above,
+        below=found.below,
+        widest=widest_ratio(),
+    )
+
+
+def line_text(result: Assessment) -> str:
+    """When a claim is true, or by how much it is not, or what is missing, in one line."""
+    claim = result.claim
+    if result.verdict == "misattributed":
+        return say(
+            PAGE, "line_misattributed", source=_subject(claim.source_subject), named=_subject(claim.named_subject)
+        )
+    if result.verdict == "identity":
+        return claim.identity
+    missing = what_is_missing(result)
+    if missing:
+        return say(PAGE, "line_missing", missing=missing)
+    if result.verdict in ("contradicted", "exaggerated"):
+        return say(
+            PAGE,
+            "line_false",
+            times=result.exaggeration,
+            measured=result.verdict == "contradicted",
+            best=value_text(claim.metric, result.best),
+        )
+    return say(PAGE, "line_true", when=true_when(result, 1)) + _price_words(result)
 
 
 def verdict_text(result: Assessment) -> str:
-    """The verdict and the figures that it follows from."""
-    claim = result.claim
-    claimed, span = value_text(claim.metric, claim.value), span_text(claim.metric, result.low, result.high)
-    if result.verdict == "misattributed":
-        return say(
-            PAGE,
-            "misattributed",
-            named=_subject(claim.named_subject),
-            source=_subject(claim.source_subject),
-            claimed=claimed,
-            inside=result.everywhere.holds(claim.value, claim.value_step, one_sided=bool(claim.bound)),
-            span=span,
-        )
-    meaning = MEANING[result.verdict]
+    """The verdict with the whole set under which the claim holds, and the figures that it follows from."""
     return say(
         PAGE,
         "verdict",
         verdict=result.verdict.capitalize(),
-        meaning=meaning,
-        bound=claim.bound,
-        claimed=claimed,
-        stated=result.stated,
-        span=span,
+        line=say(PAGE, "line_true", when=true_when(result)) + _price_words(result)
+        if _is_true(result)
+        else line_text(result),
+        readings=len(result.readings),
+        holding=sum(one.state == TRUE for one in result.readings),
+        apart=result.verdict in ("misattributed", "identity"),
     )
+
+
+def _is_true(result: Assessment) -> bool:
+    return result.verdict in ("measured", "holds if")
+
+
+def _price_words(result: Assessment) -> str:
+    """What a rack's revenue at a stated speed needs per million tokens, sold whole and by half, under its first set."""
+    claim = result.claim
+    if claim.metric != "rack_revenue_usd" or not claim.conditions["tok_s_per_user"].stated:
+        return ""
+    first = true_boxes(result)[0]
+    case = next(c for c in result.cases if all(c[name] in values for name, values in first.values.items()))
+    full, half = (float(price_needed(claim, case, float(claim.only("tok_s_per_user")), sold)) for sold in (1.0, 0.5))
+    return say(PAGE, "prices_needed", full=full, half=half)
+
+
+def moves_text(moved: Sequence[Move], states: Sequence[str]) -> str:
+    """Which single changes of a condition leave a claim true, which do not, and which leave it undecided."""
+    told = {state: [one.words for one in moved if one.state == state] for state in states}
+    return say(PAGE, "moved", told=[told[state] for state in states]) if any(told.values()) else ""
 
 
 def claim_figures(results: Sequence[Assessment]) -> list[Figure]:
@@ -176,9 +208,12 @@ def claim_figures(results: Sequence[Assessment]) -> list[Figure]:
     made = []
     for result in results:
         key, unit = result.claim.id, UNITS.get(result.claim.metric, "-")
-        values = {"claimed": result.claim.value, "computed": result.computed, "low": result.low, "high": result.high}
+        low, high = result.shown
+        values = {"claimed": result.claim.value, "computed": result.computed, "low": low, "high": high}
+        values |= dict(zip(("measured_low", "measured_high"), result.span("measured"), strict=True))
         made += [Figure(f"{key}/{name}", value, unit) for name, value in values.items()]
         made.append(Figure(f"{key}/verdict", result.verdict, "text"))
+        made.append(Figure(f"{key}/true_when", line_text(result), "text"))
     return made
 
 
@@ -187,8 +222,9 @@ def _subject(name: str) -> str:
     return accelerators()[name].label if name in accelerators() else name
 
 
-def evidence_text(claim: Claim) -> str:
-    """What public measurements say at the claim's conditions; where there are none, so."""
+def evidence_text(result: Assessment) -> str:
+    """What public measurements say at the claim's conditions, with the ids of the points; where there are none, so."""
+    claim = result.claim
     if claim.metric == "margin_over_cost":
         day = fleet_day()
         return say(PAGE, "evidence_fleet", **vars(day))
@@ -224,9 +260,21 @@ def evidence_text(claim: Claim) -> str:
                 published=int(row["published"]),
                 peak=row["peak_tok_s_per_gpu"],
                 asked=math.isfinite(row["tok_s_per_user"]),
+                points=row["points"],
+                between=[row["low"], row["high"]] if row["kind"] == "interpolated" else [],
             )
         )
-    return f"{'; '.join(parts)}. {_cited(claim)}".strip()
+    return f"{_measured_number(result)}{'; '.join(parts)}. {_cited(claim)}".strip()
+
+
+def _measured_number(result: Assessment) -> str:
+    """The claimed number as measured on both sides, where it was."""
+    low, high = result.span("measured")
+    if not math.isfinite(low):
+        return ""
+    metric = result.claim.metric
+    text = value_text(metric, low) if low == high else span_text(metric, low, high)
+    return say(PAGE, "evidence_number", number=text, points=sum(map(math.isfinite, result.column("measured")))) + " "
 
 
 def _cited(claim: Claim) -> str:
@@ -254,79 +302,30 @@ def model_text(result: Assessment) -> str:
     claim = result.claim
     if claim.metric == "margin_over_cost":
         one = side(cases(claim)[0])
-        rate = float(one.rate(np.array([float(claim.only("tok_s_per_user"))]))[0][0])
+        rate = float(one.modelled(np.array([float(claim.only("tok_s_per_user"))])).value[0])
         day = fleet_day()
         fleet = (day.input_tokens + day.output_tokens) / SECONDS_PER_DAY / (GPUS_PER_NODE * day.nodes)
         computed = value_text(claim.metric, result.computed)
         return say(PAGE, "model_fleet", computed=computed, rate=rate, fleet=fleet)
+    low, high = result.shown
+    widths = result.column("high") / result.column("low")
+    widths = widths[np.isfinite(widths)]
     return say(
         PAGE,
         "model",
-        stated=result.stated,
+        single=len(widths) == 1,
         computed=value_text(claim.metric, result.computed),
-        span=span_text(claim.metric, result.low, result.high),
-        needed=conditions_needed(result),
-        speed_open="tok_s_per_user" in claim.open_conditions,
-        weak=_weak(claim),
+        span=span_text(claim.metric, low, high),
+        narrowest=float(widths.min()) if len(widths) else math.nan,
+        widest=widest_ratio(),
+        unmeasured=_unmeasured(result),
     )
 
 
-def _weak(claim: Claim) -> list[tuple[str, float | None, float | None]]:
-    """Platforms whose public fronts lie far from the searched ones, with the ends; without ends, measured by nobody."""
-    out: list[tuple[str, float | None, float | None]] = []
-    for one in _sides(claim):
-        label = accelerator(one.accelerator).label
-        if one.extra_log != (0.0, 0.0):
-            out.append((label, None, None))
-        elif one.scale.log_high - one.scale.log_low > WIDE_LOG:
-            out.append((label, math.exp(one.scale.log_low), math.exp(one.scale.log_high)))
-    return out
-
-
-def _sides(claim: Claim) -> list[Side]:
-    """The first side of each platform that a claim is about."""
-    found: dict[str, Side] = {}
-    for case in cases(claim) if claim.metric != "margin_over_cost" else []:
-        for which in ("subject", "baseline"):
-            if case.get(which):
-                one = side(case, which)
-                found.setdefault(one.accelerator, one)
-    return list(found.values())
-
-
-def pair_text(claim: Claim) -> str:
-    """The pair of operating points behind a ratio whose baseline rate the source gives."""
-    rate = float(claim.only("baseline_tok_s_per_gpu"))
-    parts = []
-    for case in cases(claim):
-        new, old = side(case), side(case, "baseline")
-        speed = float(operating_speeds(case, [new, old])[0])
-        parts.append(
-            say(
-                PAGE,
-                "pair_part",
-                mtp=case["baseline_speculative"] == "mtp",
-                rate=rate,
-                speed=speed,
-                low=float(old.sweep[0]),
-                high=float(old.sweep[1]),
-                met=float(new.rate(np.array([speed]))[0][0]),
-            )
-        )
-    case = cases(claim)[0]
-    old_label, new_label = (accelerator(case[which]).label for which in ("baseline", "subject"))
-    front, gap = side(case).published, {}
-    if len(front.point_ids) > 1:
-        steep = np.diff(np.log(front.total_tok_s_per_gpu)) / np.diff(np.log(front.tok_s_per_user))
-        at = int(np.argmin(steep))
-        gap = {
-            "points": len(front.point_ids),
-            "rates": [float(x) for x in front.total_tok_s_per_gpu[at : at + 2]],
-            "speeds": [float(x) for x in front.tok_s_per_user[at : at + 2]],
-        }
-    return say(
-        PAGE, "pair", old=old_label, new=new_label, rate=rate, lengths=lengths(case["workload"]), parts=parts, **gap
-    )
+def _unmeasured(result: Assessment) -> list[str]:
+    """Platforms of a claim that nothing measures, or not with its kind of speculation."""
+    found = [side(case, which) for case in result.cases for which in ("subject", "baseline") if case.get(which)]
+    return sorted({accelerator(one.accelerator).label for one in found if one.unmeasured})
 
 
 def required_text(claim: Claim) -> str:
@@ -361,16 +360,8 @@ def required_text(claim: Claim) -> str:
         need=need,
         output=need * osl / (isl + osl),
         lengths=lengths(case["workload"]),
-        speeds=_speeds(claim),
         **paid,
     )
-
-
-def _speeds(claim: Claim) -> list[str]:
-    """Speeds at which the middle estimate meets a claim, the first few."""
-    roots = holding_speeds(claim)
-    shown = [f"{speed:.0f} tok/s/user" + (f" ({name})" if name else "") for name, speed in roots[:MOST_SPEEDS]]
-    return [*shown, "…"] if len(roots) > MOST_SPEEDS else shown
 
 
 def _ratio_text(claim: Claim) -> str:
@@ -386,7 +377,7 @@ def _ratio_text(claim: Claim) -> str:
         need = float(arithmetic.throughput_ratio_for_cost_ratio(claim.value, cost, other))
         given = {"need": need, "basis": "$", "a": cost, "b": other, "vintage": VINTAGES[case["vintage"]][0]}
     labels = {"ours": accelerator(ours).label, "theirs": accelerator(theirs).label}
-    return say(PAGE, "needed_ratio", speeds=_speeds(claim), **labels, **given)
+    return say(PAGE, "needed_ratio", **labels, **given)
 
 
 def _stated_rate_text(claim: Claim) -> str:
@@ -406,16 +397,17 @@ def _revenue_text(claim: Claim) -> str:
     case = cases(claim)[-1]
     years, gpus = float(case["horizon_years"]), rack_gpus(case["subject"])
     speed = float(case.get("tok_s_per_user") or 50.0)
-    rate = float(side(case).rate(np.array([speed]))[0][0])
-    full = float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, years))
+    rate = float(side(case).modelled(np.array([speed])).value[0])
+    full = float(price_needed(claim, case, speed, 1.0))
     sold = base_case().utilisation
-    partly = float(arithmetic.price_needed_usd_per_mtok(claim.value, rate, gpus, years, sold))
+    partly = float(price_needed(claim, case, speed, sold))
     prices = blended_range(case["model"], case["workload"], claim.date)
     text = say(
         PAGE,
         "revenue",
         model=case["model"],
         lengths=lengths(case["workload"]),
+        draft=option_words("speculative", case["speculative"]),
         speed=speed,
         years=years,
         rate=rate,

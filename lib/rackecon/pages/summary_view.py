@@ -291,7 +291,11 @@ def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
     wide = part.pivot_table(
         index="platform", columns="scenario", values="break_even_output_usd_per_mtok", sort=False, observed=True
     ).reindex(index=list(dict.fromkeys(part["platform"])), columns=list(dict.fromkeys(part["scenario"])))
-    price = f"it sells at {money(float(listed.iloc[0]))}" if len(listed) else "no price is known"
+    price = (
+        f"it sells at {money(float(listed.iloc[0]))}, {part['price_rule'].iloc[0]}"
+        if len(listed)
+        else "no price is known"
+    )
     return table(
         wide.reset_index(),
         f"{catalog.model(model).name}: price of output tokens at which each platform breaks even, USD per million ({price}; input "
@@ -327,10 +331,10 @@ def speed_chart(
     return speed_figure(speed_lines(fronts, MEASURES[measure].column, *ends), labels, state["speed"], ends, measure)
 
 
-def lead_chart(story: Summary, measure: str, *, utilisation: float, licence_share: float, **_: float) -> Html:
+def lead_chart(story: Summary, measure: str, *, utilisation: float, **_: float) -> Html:
     """Who leads by price and share of capacity sold, for the report's own case; the controls move it."""
     labels = dict(zip(story.table["accelerator"], story.table["platform"], strict=True))
-    found = lead_map(story.table, MEASURES[measure].column, licence_share=licence_share)
+    found = lead_map(story.table, MEASURES[measure].column)
     return map_figure(found, labels, utilisation, measure)
 
 
@@ -343,27 +347,11 @@ def claims_words() -> Html:
 
 
 def claims_table() -> Html:
-    """Claims with their verdicts, each linked to its section."""
-    import pandas as pd
-
+    """Claims with their verdicts, each linked to its card."""
     from rackecon.claims import assess_all
-    from rackecon.pages.claims_page import computed_text
+    from rackecon.pages import claims_page
 
-    found = assess_all()
-    links = [
-        f'<a href="11_claims.html#{html.escape(r.claim.id, quote=True)}">{html.escape(r.claim.title)}</a>'
-        for r in found
-    ]
-    shown = pd.DataFrame(
-        {
-            "claim": links,
-            "who": [r.claim.claimant for r in found],
-            "claimed": [r.claim.value_text for r in found],
-            "computed": [computed_text(r) for r in found],
-            "verdict": [r.verdict for r in found],
-        }
-    )
-    return table(shown, "Claims, who made them, what the evidence and the model say")
+    return claims_page.claims_table(assess_all(), "11_claims.html")
 
 
 def accuracy_table() -> Html:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rackecon.figures.display import ANSWER
 from rackecon.press.api_page import api_page
@@ -17,7 +18,7 @@ from rackecon.press.parameters_page import parameters_page
 from rackecon.press.results import read_results
 from rackecon.press.shared_files import write_file
 
-__all__ = ["REFERENCE", "write_index", "write_reference"]
+__all__ = ["LOOKED_UP", "REFERENCE", "write_index", "write_reference"]
 
 
 def write_reference(target: Path, names: Sequence[str]) -> None:
@@ -26,13 +27,13 @@ def write_reference(target: Path, names: Sequence[str]) -> None:
         write_file(target / path, text)
 
 
+LOOKED_UP: Final = ("glossary.html", "data.html", "find.html")
+"""Pages of terms, of data, and of what stands where."""
+
+
 def write_lookup(target: Path, names: Sequence[str]) -> None:
     """Write the pages of terms and of data, and the one that finds what stands on the pages of a folder."""
-    for path, text in (
-        ("glossary.html", glossary_page(names)),
-        ("data.html", data_page(names)),
-        ("find.html", find_page(target, names)),
-    ):
+    for path, text in zip(LOOKED_UP, (glossary_page(names), data_page(names), find_page(target, names)), strict=True):
         write_file(target / path, text)
 
 

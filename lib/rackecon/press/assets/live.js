@@ -33,7 +33,7 @@
   function payback(m, decline) {
     var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0;
     for (var k = 1; k <= 480; k++) {
-      var cash = m.launch * HOURS / MONTHS * Math.pow(q, k - 0.5) - m.running * HOURS / MONTHS;
+      var cash = m.launch * HOURS / MONTHS * Math.pow(q, k - 0.5) - m.running * HOURS / MONTHS + (k === m.months ? m.resold : 0);
       if (sum + cash >= m.capital) return (k - 1 + (m.capital - sum) / cash) / MONTHS;
       if (cash <= 0) return Infinity;
       sum += cash;
@@ -48,16 +48,16 @@
     var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
     return {
       sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
-      years: levelYears(data.wacc, st.years), resale: resaleAt(st.years) * Math.pow(1 + data.wacc, -Math.max(Math.round(st.years * MONTHS), 1) / MONTHS),
+      years: levelYears(data.wacc, st.years), months: Math.max(Math.round(st.years * MONTHS), 1), resale: resaleAt(st.years),
       power: st.elec * st.pue - data.base.elec * data.base.pue
     };
   }
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
-    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * p.worth * (1 - p.resells * m.resale) / m.years) + change, 0);
+    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * p.worth * (1 - p.resells * m.resale * Math.pow(1 + data.wacc, -m.months / MONTHS)) / m.years) + change, 0);
     return {
       rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: p.capital * st.cost,
-      running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost
+      running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * p.capital * st.cost
     };
   }
   function evaluateAll(st) {

@@ -1,0 +1,156 @@
+"""A claim's number at every operating point that its conditions allow: as measured, as modelled, and what that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from rackecon.claims.evidence import peak_rows, repeat_spread
+from rackecon.claims.model import COMPARED, Rates, Side, operating_speeds, ratio_factor, side
+from rackecon.claims.records import Claim
+from rackecon.claims.special import SPECIAL, accounts
+from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
+from rackecon.economics.checks import FloatArray
+
+__all__ = ["Cells", "cells_of", "sides_of", "states"]
+
+NUMBERS: Final = (
+    *("tok_s_per_user", "measured", "measured_low", "measured_high"),
+    *("value", "low", "high", "used", "used_low", "used_high"),
+)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Operating points of one reading of a claim, as columns of equal length, in the claim's unit.
+
+    ``measured`` where every side was measured, with the ends that gaps of the sweeps leave; ``value`` the model's, with
+    its 90 % interval; ``used_low`` to ``used_high`` what decides, and ``kind`` where that comes from (measured, model,
+    mixed).
+    """
+
+    tok_s_per_user: FloatArray
+    measured: FloatArray
+    measured_low: FloatArray
+    measured_high: FloatArray
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    used: FloatArray
+    used_low: FloatArray
+    used_high: FloatArray
+    kind: tuple[str, ...]
+    points: tuple[tuple[str, ...], ...]
+    state: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+def sides_of(claim: Claim, case: Mapping[str, str]) -> list[Side]:
+    """The subject of a case, and the baseline where the claim compares."""
+    return [side(case)] + ([side(case, "baseline")] if claim.metric in COMPARED else [])
+
+
+def _joined(claim: Claim, case: Mapping[str, str], found: list[Rates]) -> Rates:
+    """Rates of the sides as the claim's number, ends in order."""
+    if claim.metric in COMPARED:
+        ratio, factor = found[0].over(found[1]), ratio_factor(claim.metric, case)
+        return Rates(factor * ratio.value, factor * ratio.low, factor * ratio.high, ratio.kind, ratio.points)
+    one = found[0]
+    value, low, high = (accounts(claim, case, x)[0] for x in (one.value, one.low, one.high))
+    return Rates(value, np.minimum(low, high), np.maximum(low, high), one.kind, one.points)
+
+
+def states(claim: Claim, sign: int, used: Rates) -> tuple[str, ...]:
+    """Whether the claimed number is reached at each point, not reached, or undecided.
+
+    A measurement reaches it with the upper end of what it leaves open; the model with its middle, and only where its
+    interval is as narrow as the rule demands. Only what lies wholly short of the number fails it.
+    """
+    goal, step, widest = claim.value, claim.value_step, widest_ratio()
+    narrow = used.high <= widest * used.low
+    measured = np.array([kind == "measured" for kind in used.kind], dtype=bool)
+    if claim.bound == "equals":
+        inside = (used.low <= goal + step) & (used.high >= goal - step)
+        true, false = narrow & inside, narrow & ~inside
+    elif sign > 0:
+        reach = np.where(measured, used.value * repeat_spread(), used.value)
+        true, false = narrow & (reach >= goal - step), used.high < goal - step
+    else:
+        reach = np.where(measured, used.value / repeat_spread(), used.value)
+        true, false = narrow & (reach <= goal + step), used.low > goal + step
+    false = false & narrow
+    return tuple(TRUE if t else FALSE if f else OPEN for t, f in zip(true, false, strict=True))
+
+
+def cells_of(claim: Claim, case: Mapping[str, str]) -> Cells:
+    """The operating points of one reading.
+
+    Parameters
+    ----------
+    claim : Claim
+    case : mapping
+        One of :func:`rackecon.claims.model.cases`.
+
+    Returns
+    -------
+    Cells
+        Speeds that no layout reaches are left out; empty where the model serves none.
+    """
+    if claim.metric in SPECIAL:
+        speed, value, low, high = SPECIAL[claim.metric](claim, case)
+        used = Rates(value, low, high, ("model",) * len(speed), ((),) * len(speed))
+        nothing = np.full(len(speed), np.nan)
+        return _cells(claim, 1, speed, Rates(nothing, nothing, nothing, used.kind, used.points), used, used)
+    sides = sides_of(claim, case)
+    speed, sign = operating_speeds(case, sides), accounts(claim, case, np.ones(1))[1]
+    modelled = _joined(claim, case, [one.modelled(speed) for one in sides])
+    measured = _joined(claim, case, [one.measured(speed) for one in sides])
+    used = _joined(claim, case, [one.best(speed, widest_ratio()) for one in sides])
+    main = _cells(claim, sign, speed, measured, modelled, used)
+    return main if len(sides) > 1 or case.get("tok_s_per_user") else _with_peaks(claim, case, sides[0], sign, main)
+
+
+def _cells(claim: Claim, sign: int, speed: FloatArray, measured: Rates, modelled: Rates, used: Rates) -> Cells:
+    keep = np.flatnonzero(np.isfinite(used.value))
+    decided = states(claim, sign, used)
+    columns = dict(
+        zip(
+            NUMBERS,
+            (
+                *(speed, measured.value, measured.low, measured.high),
+                *(modelled.value, modelled.low, modelled.high, used.value, used.low, used.high),
+            ),
+            strict=True,
+        )
+    )
+    numbers: dict[str, Any] = {name: np.asarray(values, dtype=float)[keep] for name, values in columns.items()}
+    return Cells(
+        **numbers,
+        kind=tuple(used.kind[i] for i in keep),
+        points=tuple(used.points[i] for i in keep),
+        state=tuple(decided[i] for i in keep),
+    )
+
+
+def _with_peaks(claim: Claim, case: Mapping[str, str], one: Side, sign: int, main: Cells) -> Cells:
+    """Public rates beside the cells, those without a speed and those at no speed of the grid; none of them fails a claim."""
+    rows = peak_rows(one.accelerator, case["model"], case["workload"], one.precision)
+    if not rows:
+        return main
+    rate = np.array([float(row["total_tok_s_per_gpu"]) for row in rows])
+    value, spread = accounts(claim, case, rate)[0], repeat_spread()
+    found = Rates(
+        value, value / spread, value * spread, ("measured",) * len(rows), tuple((str(r["point_id"]),) for r in rows)
+    )
+    decided = tuple(OPEN if s == FALSE else s for s in states(claim, sign, found))
+    speed, nothing = np.array([float(row["tok_s_per_user"]) for row in rows]), np.full(len(rows), np.nan)
+    extra = (speed, found.value, found.low, found.high, nothing, nothing, nothing, found.value, found.low, found.high)
+    numbers: dict[str, Any] = {
+        name: np.concatenate([getattr(main, name), more]) for name, more in zip(NUMBERS, extra, strict=True)
+    }
+    return Cells(**numbers, kind=main.kind + found.kind, points=main.points + found.points, state=main.state + decided)
