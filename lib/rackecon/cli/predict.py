@@ -43,8 +43,8 @@ def predict(
     if explain_evidence:
         from rackecon.evidence.explained import explain
 
-        for line, row in zip(sheet.lines, sheet.points, strict=True):
-            typer.echo(f"row {line}: {explain(row)}")
+        for line, row, of in zip(sheet.lines, sheet.points, found, strict=True):
+            typer.echo(f"row {line}: {of['reason'] if of['status'] == 'refused' else explain(row)}")
 
 
 def register(app: typer.Typer) -> None:
