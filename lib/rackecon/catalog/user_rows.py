@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from rackecon.catalog.cached import by_data, of_arguments
-from rackecon.catalog.paths import KEYS, OWN_SOURCE, data_dir, read_rows, shipped_rows, table_names, user_dir
+from rackecon.catalog.cached import by_data
+from rackecon.catalog.paths import KEYS, OWN_SOURCE, read_rows, shipped_rows, table_names, user_dir
+from rackecon.catalog.tables import described
 from rackecon.catalog.text_file import read_text
 from rackecon.errors import InputError, unknown_name
 
@@ -225,14 +226,7 @@ def parsed(name: str, text: str) -> list[dict[str, str]]:
 
 def table_fields(table: str) -> dict[str, dict[str, Any]]:
     """Fields of a table's schema in data/datapackage.json, by name."""
-    return _fields(data_dir() / "datapackage.json", table)
-
-
-@of_arguments(64)
-def _fields(package: Path, table: str) -> dict[str, dict[str, Any]]:
-    described = json.loads(package.read_text(encoding="utf-8"))
-    resource = next(item for item in described["resources"] if item["name"] == table)
-    return {field["name"]: field for field in resource["schema"]["fields"]}
+    return {field["name"]: field for field in described(table)["schema"]["fields"]}
 
 
 def checked_rows(table: str, path: Path) -> list[dict[str, str]]:
