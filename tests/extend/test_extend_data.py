@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.catalog.huggingface import model_row, read_config
 from rackecon.catalog.user_rows import add_rows, checked_rows
 from rackecon.economics.cost_table import records_from
 from rackecon.economics.power_table import VINTAGE_METRICS
 from rackecon.economics.price_table import card_from
 from rackecon.errors import InputError
+from rackecon.intake.config_files import read_config
+from rackecon.intake.model_config import model_row
 from rackecon.intake.traces import workload_row
 
 LLAMA = {
@@ -231,7 +232,7 @@ BAD = [
     ("models", json.dumps(DEEPSEEK | {"num_experts_per_tok": 300}), "experts per token"),
     ("models", json.dumps(GPT_OSS | {"layer_types": ["full_attention"]}), "num_hidden_layers says"),
     ("models", json.dumps(GPT_OSS | {"layer_types": ["odd"] * 36}), "no arithmetic"),
-    ("models", json.dumps(LLAMA | {"model_type": "mamba"}), "state-space"),
+    ("models", json.dumps(LLAMA | {"model_type": "mamba"}), "model_type: 'mamba'"),
     ("models", json.dumps(LLAMA | {"quantization_config": {"quant_method": "odd"}}), "is not one of"),
 ]
 

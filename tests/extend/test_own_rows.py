@@ -218,3 +218,32 @@ def test_a_folder_that_takes_no_rows_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("RACKECON_USER_DATA", str(tmp_path / "file" / "own"))
     with pytest.raises(InputError, match="own: own rows cannot be written: Not a directory"):
         add_rows("racks", [complete("racks", {"accelerator": CHIP, "gpus_per_rack": "8", "rack_it_kw": "10"})])
+
+
+def test_an_own_rate_card_changes_revenue_by_the_amount_worked_by_hand(own, tmp_path):
+    added(tmp_path, "prices", ROWS["prices"]())
+    row, base = evaluate([CHIP], [MODEL], [CASE]).iloc[0], catalog.base_case()
+    made = row["total_tok_s_per_gpu"] - row["output_tok_s_per_gpu"], row["output_tok_s_per_gpu"]
+    kept = base.utilisation * (1.0 - base.free_share) * row["level_price_factor"]
+    assert row["revenue_usd_per_gpu_hour"] == pytest.approx(0.0036 * kept * (made[0] * 1.0 + made[1] * 4.0), rel=1e-12)
+
+
+def test_an_own_cost_lowers_profit_by_the_difference_in_cost(own, tmp_path):
+    before = evaluate([CHIP], [MODEL], [CASE]).iloc[0]
+    added(tmp_path, "costs", ROWS["costs"]())
+    after = evaluate([CHIP], [MODEL], [CASE]).iloc[0]
+    more = 9.0 - before["cost_usd_per_gpu_hour"]
+    assert before["profit_usd_per_gpu_year"] - after["profit_usd_per_gpu_year"] == pytest.approx(more * 8760, rel=1e-9)
+
+
+def test_an_own_rent_moves_the_entrants_price_in_proportion(own, tmp_path):
+    from rackecon.economics.market_table import rent
+    from rackecon.market.levels import entrant
+
+    published, before = rent("b200-hgx"), entrant(MODEL, CASE, accelerators=["b200-hgx"])
+    added(tmp_path, "costs", {"accelerator": "b200-hgx", "value": "2.5", "basis": "rent - 3 yr"})
+    after = entrant(MODEL, CASE, accelerators=["b200-hgx"])
+    assert after.rent_usd_per_gpu_hour == 2.5
+    assert after.price_usd_per_mtok / before.price_usd_per_mtok == pytest.approx(
+        2.5 / published.usd_per_gpu_hour, rel=1e-12
+    )

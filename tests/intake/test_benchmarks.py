@@ -102,6 +102,7 @@ TRTLLM = {
     "request_info": {"avg_num_concurrent_requests": 20.0, "avg_input_length": 2000.0, "avg_output_length": 500.0},
     "performance": {"system_output_throughput_tok_s": 1000.0, "system_total_throughput_tok_s": 5000.0},
     "streaming_metrics": {"ttft_percentiles": {"p50": 21.0}, "tpot_percentiles": {"p50": 20.0}},
+    "energy": {"average_gpu_power": 650.0},
 }  # fmt: skip
 OFFLINE = {"elapsed_time": 100.0, "num_requests": 200, "total_num_tokens": 500_000, "tokens_per_second": 5000.0}
 TABLES = (
@@ -175,7 +176,7 @@ def test_a_file_of_each_tool_is_the_same_run(own, tmp_path, kind):
     (row,) = rows_of(path, given)
     assert float(row["total_tok_s_per_gpu"]) == pytest.approx(total)
     assert (row["isl"], row["osl"], row["concurrency"], row["date"]) == ("2000", "500", "20", "2026-03-02")
-    if kind != "offline":
+    if kind not in ("offline", "api"):
         assert float(row["output_tok_s_per_gpu"]) == pytest.approx(total / 5.0)
     if kind not in ("offline", "own"):
         assert float(row["tok_s_per_user"]) == pytest.approx(50.0)
@@ -188,7 +189,8 @@ def test_what_a_file_names_is_resolved_and_kept(own, tmp_path):
         "b200-hgx", "gb200-nvl72", "h100-sxm", "b200-hgx", "h200-sxm", "h100-sxm",
     ]  # fmt: skip
     assert [rows[k]["model"] for k in ("vllm", "sglang", "api")] == ["llama-3.1-8b", "qwen3-32b", "deepseek-r1"]
-    assert [rows[k]["avg_power_w_per_gpu"] for k in ("inferencex", "aiperf", "csv")] == ["500", "450", "700"]
+    powers = [rows[k]["avg_power_w_per_gpu"] for k in ("inferencex", "aiperf", "csv", "trtllm")]
+    assert powers == ["500", "450", "700", "650"]
     assert [rows[k]["gpus"] for k in ("aiperf", "csv", "api")] == ["2", "2", "16"]
     assert rows["sglang"]["weight_precision"] == rows["trtllm"]["weight_precision"] == "fp8"
     pools = [
@@ -197,6 +199,17 @@ def test_what_a_file_names_is_resolved_and_kept(own, tmp_path):
     assert pools == ["disaggregated", "2", "4", "8", "true"]
     assert rows["api"]["speculative"] == "mtp"
     assert rows["inferencex"]["length_draw"] == "uniform 80-100% of nominal"
+
+
+def test_rows_of_the_api_are_read_as_its_result_files_mean_them(own, tmp_path):
+    """Of one engine GPUs are TP, whatever the API multiplies; of pools the output rate is the decode GPUs' alone."""
+    one = API | {"disagg": False, "decode_tp": 8, "num_decode_gpu": 64, "num_prefill_gpu": 64}
+    pools = API | {"decode_tp": 1, "prefill_tp": 1, "metrics": API["metrics"] | {"output_tput_per_gpu": 125.0}}
+    first, second = rows_of(written(tmp_path, json.dumps([one, pools])), {})
+    assert (first["gpus"], first["tp"], first["mode"]) == ("8", "8", "aggregated")
+    assert (second["tp"], second["prefill_tp"], second["gpus"]) == ("8", "4", "16")
+    assert second["output_tok_s_per_gpu"] == ""
+    assert measured_costs([second])[0].output_tok_s_per_gpu == pytest.approx(312.5 / 5.0)
 
 
 def test_a_benchmark_in_and_dollars_per_million_tokens_out_by_hand(own, tmp_path):
@@ -271,7 +284,11 @@ def test_a_bad_file_is_one_line_and_nothing_is_written(own, tmp_path, kind):
         ('{"completed": 1,', "line 1: not JSON"),
         (json.dumps(IX) + "\n" + '{"hw": ', "line 2: not JSON"),
         ("Metric,avg\nTime to First Token (ms),1,2\n", "row 2: 3 cells, needs 2 cells"),
-        ("a,b\n1,2\n", "row 1: 2 cells, needs a header that begins with Metric"),
+        ("a,b\n1,2\n", "row 2: no known benchmark result; read are InferenceX"),
+        ("some log\n  of a server\n", "row 2: no known benchmark result"),
+        ('{"metadata": {"x_request_id": "a"}, "metrics": {}}', "the run is in profile_export_aiperf.json"),
+        ('{"service_kind": "openai", "experiments": []}', "the run is in profile_export_genai_perf.json"),
+        ('{"avg_latency": 1.2, "latencies": [1.2], "percentiles": {}}', "vllm bench latency"),
         ("[" * 100_000, "nested too deep"),
         (OWN.replace("output_tok_s_per_gpu", "output"), "give --total-tok-s-per-gpu"),
     ],
@@ -294,6 +311,8 @@ def test_options_fill_gaps_and_never_overrule(own, tmp_path):
     assert worked[0]["concurrency"] == "20"  # 2 a second, 10 s each
     assert any("Little's law" in word for word in worked[1])
     assert filled_row(rate, {"concurrency": "24"})[0]["concurrency"] == "24"
+    (capped,) = read_runs(written(tmp_path, json.dumps(VLLM | {"max_concurrency": 256, "request_rate": 2.0})))
+    assert filled_row(capped, CHIP)[0]["concurrency"] == "20"  # a cap that the rate does not reach
 
 
 def test_an_extra_column_is_left_out_with_a_word_and_a_name_unknown_is_asked_for(own, tmp_path):
@@ -303,6 +322,20 @@ def test_an_extra_column_is_left_out_with_a_word_and_a_name_unknown_is_asked_for
     assert not own.exists()
     (run,) = read_runs(written(tmp_path, json.dumps(VLLM | {"model_id": "acme/own-7b"})))
     assert "--model (no row for 'acme/own-7b')" in filled_row(run, {})[2]
+
+
+def test_a_sweep_as_csv_and_as_json_lines_is_one_run_a_row(own, tmp_path):
+    runs = [
+        VLLM | {"max_concurrency": c, "duration": 2000.0 / c, "total_token_throughput": 250.0 * c} for c in (10, 20, 40)
+    ]
+    head = list(VLLM)
+    table = "\n".join([",".join(head), *(",".join(str(run[name]) for name in head) for run in runs)])
+    lines = "\n".join(json.dumps(run | {"output_throughput": None}) for run in runs)
+    for text in (table.replace("1000.0", ""), lines, json.dumps([run | {"output_throughput": None} for run in runs])):
+        rows = rows_of(written(tmp_path, text), CHIP | {"weight_precision": "fp8"})
+        assert [row["concurrency"] for row in rows] == ["10", "20", "40"]
+        assert [float(row["total_tok_s_per_gpu"]) for row in rows] == pytest.approx([1250.0, 2500.0, 5000.0])
+        assert [float(row["output_tok_s_per_gpu"]) for row in rows] == pytest.approx([250.0, 500.0, 1000.0])
 
 
 def test_a_light_load_is_told(own, tmp_path):
@@ -338,3 +371,21 @@ def test_field_cases_of_benchmarks_go_in_as_they_are(own):
         path = Path(CASES) / name
         (row,) = rows_of(path, next((options for kind, options in given.items() if kind in name), {}))
         assert float(row["total_tok_s_per_gpu"]) > 0.0
+
+
+@pytest.mark.skipif(not CASES, reason="RACKECON_CASES names no folder of field cases")
+def test_field_points_are_held_against_the_model_and_their_errors_printed(own):
+    """Points that people published and asked about; their errors are shown, and only what is honest is asked of them."""
+    lines = (Path(CASES) / "measured" / "measured.csv").read_text(encoding="utf-8").splitlines()
+    points = [row for row in csv.DictReader(lines) if row["measured_total_tok_s_per_gpu"]]
+    rows = [row | {"total_tok_s_per_gpu": row["measured_total_tok_s_per_gpu"]} for row in points]
+    costs = measured_costs(rows)
+    for row, cost in zip(rows, costs, strict=True):
+        print(
+            f"{row['source']}: {row['model']} on {row['accelerator']}, c{row['concurrency']}: {cost.error:+.0%}, inside {cost.inside}"
+        )
+    errors = [abs(cost.error) for cost in costs if cost.predicted[0] == cost.predicted[0]]
+    assert len(errors) >= 0.9 * len(points)
+    print(
+        f"median error {sorted(errors)[len(errors) // 2]:.0%}, {sum(cost.inside for cost in costs)} of {len(costs)} inside"
+    )

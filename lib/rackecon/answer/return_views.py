@@ -11,7 +11,9 @@ from rackecon.uncertainty.ranking import RankingDraws, rank, verdicts
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["profit_changes", "profit_sweep", "rack_cash_flows"]
+    from rackecon.economics.financing import Contract, Financing
+
+__all__ = ["financed_returns", "profit_changes", "profit_sweep", "rack_cash_flows"]
 
 SWEPT: Final = ("utilisation", "price_decline_per_year", "wacc", "horizon_years", "electricity_usd_per_kwh")
 
@@ -139,3 +141,49 @@ def rack_cash_flows(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
         flow.insert(0, "accelerator", row["accelerator"])
         parts.append(flow)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=FLOW_COLUMNS)
+
+
+def financed_returns(results: pd.DataFrame, financing: Financing, contract: Contract, **overrides: Any) -> pd.DataFrame:
+    """Return of one rack of every platform before tax, after tax, and of the owner's own money.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        From :func:`rackecon.appraisal.evaluate.evaluate`, one model and scenario.
+    financing : Financing
+    contract : Contract
+    **overrides
+        The assumptions the rows were evaluated with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform`` and the fields of :class:`~rackecon.economics.financing.FinancedReturn`, per rack; rented capacity
+        and rows without a result are left out.
+    """
+    import pandas as pd
+
+    from rackecon.appraisal.assumptions import assumptions
+    from rackecon.economics.financing import financed_return
+    from rackecon.economics.money_step import per_year
+
+    assume = assumptions(**{name: value for name, value in overrides.items() if name != "price_cards"})
+    known = results[(results["investment_usd_per_gpu"] > 0) & results["revenue_usd_per_gpu_hour"].notna()]
+    known = known[known["gpus_per_rack"].notna()].reset_index(drop=True)
+
+    def of(name: str) -> Any:
+        return known[name].to_numpy(dtype=float)
+
+    gpus = of("gpus_per_rack")
+    found = financed_return(
+        of("investment_usd_per_gpu") * gpus,
+        per_year(of("revenue_usd_per_gpu_hour") / of("level_price_factor"), gpus),
+        per_year(of("running_usd_per_gpu_hour"), gpus),
+        of("residual_usd_per_gpu") * gpus,
+        horizon_years=assume.horizon_years,
+        rate_per_year=assume.wacc,
+        price_decline_per_year=assume.price_decline_per_year,
+        financing=financing,
+        contract=contract,
+    )
+    return pd.DataFrame({"accelerator": known["accelerator"], "platform": known["platform"], **vars(found)})

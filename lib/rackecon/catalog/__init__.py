@@ -4,7 +4,7 @@ from rackecon.catalog.accelerators import Accelerator, Rack, accelerator, accele
 from rackecon.catalog.models import Model, model, models
 from rackecon.catalog.paths import data_dir, read_rows, table_digest, table_names
 from rackecon.catalog.scenarios import BaseCase, Scenario, as_scenario, base_case, scenario, scenarios
-from rackecon.catalog.tables import table
+from rackecon.catalog.tables import dictionary, table
 
 __all__ = [
     "Accelerator",
@@ -17,6 +17,7 @@ __all__ = [
     "as_scenario",
     "base_case",
     "data_dir",
+    "dictionary",
     "model",
     "models",
     "rack",

@@ -11,17 +11,24 @@ from typing import Any
 
 __all__ = [
     "attention_params",
+    "delta_params",
     "ffn_params",
     "index_bytes_per_token_layer",
     "kv_bytes_per_token",
+    "lightning_params",
     "linear_attention_params",
+    "mamba2_params",
+    "mamba_params",
     "sizes",
+    "state_bytes",
+    "window_bytes",
 ]
 
 BF16_BYTES = 2.0
 FP8_BYTES = 1.0
 BITS_PER_BYTE = 8.0
 CONV_WIDTH = 4
+STATE_BYTES = 4.0  # engines keep recurrent state in FP32
 # FlashMLA's FP8 layout: 512 fp8 values, 16 bytes of scales, the rotary part in bf16; an indexer key is 128 fp8 and a scale
 SPARSE_FP8_SCALE_BYTES = 16.0
 INDEX_KEY_SCALE_BYTES = 4.0
@@ -32,8 +39,9 @@ def attention_params(m: Mapping[str, Any]) -> float:
 
     Notes
     -----
-    GQA: :math:`h\\,d\\,(2 n_q + 2 n_{kv})`, queries doubled where the output is gated. MLA: query down and up
-    (:math:`h\\,r_q + r_q n_q d_{qk}`), latent down (:math:`h (r_{kv} + d_r)`), latent up
+    GQA: :math:`h\\,d\\,(2 n_q + 2 n_{kv})`, queries doubled where the output is gated and of two factors where they have a
+    rank, values of their own width, or none where they are the keys. MLA: query down and up (one matrix without a rank;
+    :math:`h\\,r_q + r_q n_q d_{qk}`), latent down (:math:`h (r_{kv} + d_r)`), latent up
     (:math:`r_{kv} n_q (d_{nope} + d_v)`) and output (:math:`n_q d_v h`).
 
     Examples
@@ -42,16 +50,19 @@ def attention_params(m: Mapping[str, Any]) -> float:
     ...     attention_bias=False))
     41943040.0
     """
-    h, nq = m["hidden"], m["n_heads"]
-    if m["kv_lora_rank"]:
-        qk = m["qk_nope_dim"] + m["rope_dim"]
-        query = h * m["q_lora_rank"] + m["q_lora_rank"] * nq * qk
-        latent = h * (m["kv_lora_rank"] + m["rope_dim"]) + m["kv_lora_rank"] * nq * (m["qk_nope_dim"] + m["v_head_dim"])
-        return float(query + latent + nq * m["v_head_dim"] * h + m["q_lora_rank"] + m["kv_lora_rank"])
-    d, nkv = m["head_dim"], m["n_kv_heads"]
-    query = h * nq * d * (2 if m["gated_attention"] else 1)
-    bias = (nq * d + 2 * nkv * d + h + nq) if m["attention_bias"] else 0
-    return float(query + 2 * h * nkv * d + nq * d * h + bias)
+    h, nq, rank = m["hidden"], m["n_heads"], m.get("q_lora_rank") or 0
+    latent = m["kv_lora_rank"]
+    width = m["qk_nope_dim"] + m["rope_dim"] if latent else m["head_dim"]
+    value = (m.get("v_head_dim") or 0) or width
+    asked = nq * width * (2 if m["gated_attention"] else 1)
+    query = h * rank + rank * asked + rank if rank else h * asked
+    if latent:
+        kept = h * (latent + m["rope_dim"]) + latent * nq * (m["qk_nope_dim"] + value)
+        return float(query + kept + nq * value * h + latent)
+    nkv = m["n_kv_heads"]
+    cached = h * nkv * (width if m.get("value_is_key") else width + value)
+    bias = (nq * width + nkv * (width + value) + h + nq) if m["attention_bias"] else 0
+    return float(query + cached + nq * value * h + bias)
 
 
 def linear_attention_params(m: Mapping[str, Any]) -> float:
@@ -64,6 +75,72 @@ def linear_attention_params(m: Mapping[str, Any]) -> float:
         + value * m["hidden"]
         + 2 * m["linear_v_heads"]
     )
+
+
+def mamba_params(hidden: float, inner: float, state: float, dt_rank: float, conv: float) -> float:
+    """Weights of one Mamba-1 layer [parameters].
+
+    Notes
+    -----
+    In and out projections, short convolution with bias, projection to step and state, step, :math:`A` and :math:`D`
+    (arXiv:2312.00752, section 3.4).
+
+    Examples
+    --------
+    >>> mamba_params(4096, 8192, 16, 256, 4) / 1e6
+    105.3
+    """
+    mixed = inner * (conv + 1) + inner * (dt_rank + 2 * state) + dt_rank * inner + inner
+    return float(hidden * 2 * inner + mixed + inner * (state + 1) + dt_rank + 2 * state + inner * hidden)
+
+
+def mamba2_params(hidden: float, inner: float, state: float, groups: float, heads: float, conv: float) -> float:
+    """Weights of one Mamba-2 layer [parameters]: gate, values, B, C and steps in one projection (arXiv:2405.21060).
+
+    Examples
+    --------
+    >>> mamba2_params(2688, 4096, 128, 8, 64, 4) / 1e6
+    38.7
+    """
+    mixed = inner + 2 * groups * state
+    return float(hidden * (inner + mixed + heads) + mixed * (conv + 1) + 3 * heads + inner + inner * hidden)
+
+
+def delta_params(hidden: float, heads: float, dim: float, conv: float) -> float:
+    """Weights of one Kimi delta-attention layer [parameters]: q, k, v with convolutions, decay and gate of rank ``dim``.
+
+    Source: arXiv:2510.26692, section 4.
+
+    Examples
+    --------
+    >>> delta_params(2304, 32, 128, 4) / 1e6
+    39.5
+    """
+    wide = heads * dim
+    low = 2 * (hidden * dim + dim * wide)
+    return float(3 * hidden * wide + 3 * wide * conv + low + hidden * heads + wide + heads + dim + wide * hidden)
+
+
+def lightning_params(hidden: float, heads: float, dim: float) -> float:
+    """Weights of one lightning-attention layer [parameters]: q, k, v, output gate, norm, output (arXiv:2501.08313).
+
+    Examples
+    --------
+    >>> lightning_params(6144, 64, 128) / 1e6
+    251.7
+    """
+    return float(5 * hidden * heads * dim + heads * dim)
+
+
+def state_bytes(values: float, conv_channels: float = 0.0, conv: float = 1.0) -> float:
+    """State of one request in one recurrent layer [bytes]: FP32 values, and the last inputs of a convolution in BF16.
+
+    Examples
+    --------
+    >>> state_bytes(64 * 64 * 128, 6144, 4)
+    2134016.0
+    """
+    return float(values * STATE_BYTES + conv_channels * (conv - 1) * BF16_BYTES)
 
 
 def indexer_params(m: Mapping[str, Any]) -> float:
@@ -119,16 +196,31 @@ def kv_bytes_per_token(m: Mapping[str, Any], bytes_per_value: float) -> float:
             per_layer = (latent + rope) * bytes_per_value
             per_index = m["index_head_dim"] * bytes_per_value
         return float(layers * per_layer + m["index_layers"] * per_index)
-    return float(layers * 2 * m["n_kv_heads"] * m["head_dim"] * bytes_per_value)
+    value = (m.get("v_head_dim") or 0) or m["head_dim"]
+    return float(layers * m["n_kv_heads"] * (m["head_dim"] + value) * bytes_per_value)
 
 
-def sizes(m: Mapping[str, Any]) -> dict[str, float]:
+def window_bytes(m: Mapping[str, Any]) -> float:
+    """Cache that a request's window layers take once full, in BF16, where their heads are those of full layers [bytes].
+
+    Examples
+    --------
+    >>> window_bytes(dict(window_layers=18, window_tokens=128, n_kv_heads=8, head_dim=64)) / 1e6
+    4.72
+    """
+    value = (m.get("v_head_dim") or 0) or m["head_dim"]
+    return float(m["window_layers"] * m["window_tokens"] * m["n_kv_heads"] * (m["head_dim"] + value) * BF16_BYTES)
+
+
+def sizes(m: Mapping[str, Any], mixing: float | None = None) -> dict[str, float]:
     """Totals of a model from its shapes.
 
     Parameters
     ----------
     m : mapping
         The integer and boolean fields of :class:`rackecon.catalog.models.Model`.
+    mixing : float, optional
+        Weights of everything that mixes tokens [parameters], where layers are of kinds that the shapes do not tell.
 
     Returns
     -------
@@ -138,16 +230,19 @@ def sizes(m: Mapping[str, Any]) -> dict[str, float]:
     """
     h, gated = m["hidden"], bool(m["gated"])
     attending = m["full_layers"] + m["window_layers"]
-    mixing = attending * attention_params(m) + m["index_layers"] * indexer_params(m)
-    if m["linear_layers"]:
-        mixing += m["linear_layers"] * linear_attention_params(m)
+    if mixing is None:
+        mixing = attending * attention_params(m) + m["index_layers"] * indexer_params(m)
+        if m["linear_layers"]:
+            mixing += m["linear_layers"] * linear_attention_params(m)
     norms = (2 * m["layers"] + 1) * h
     dense = m["dense_layers"] * ffn_params(h, m["dense_ffn"], gated)
-    expert = ffn_params(h, m["moe_inter"], gated)
+    latent = m["moe_latent"] or 0
+    expert = ffn_params(latent or h, m["moe_inter"], gated)
     if m["attention_bias"] and m["n_experts"]:
         expert += 2 * m["moe_inter"] + h
     router = m["moe_layers"] * (h + (1 if m["attention_bias"] else 0)) * m["n_experts"]
     shared = m["moe_layers"] * ffn_params(h, m["shared_inter"], gated) * m["n_shared_experts"]
+    shared += m["moe_layers"] * 2 * h * latent  # into and out of the width that routed experts work in
     routed = m["moe_layers"] * m["n_experts"] * expert
     table = m["vocab"] * h
     embed = table if m["tied"] else 2 * table

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from rackecon.catalog import architecture
 from rackecon.catalog.cached import by_data
@@ -11,6 +13,10 @@ from rackecon.catalog.paths import read_rows
 from rackecon.errors import unknown_name
 
 __all__ = ["Model", "model", "models"]
+
+EIGHT_BITS: Final = 8.0
+ROOM_FOR_SCALES: Final = 1.0
+"""Bits a weight that scales of blocks add at most to 8."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Model:
     rope_dim: int
     q_lora_rank: int
     window_tokens: int
+    window_head_dim: float  # mean width of keys and values in window layers; 0 where it is that of full layers
     full_layers: int
     window_layers: int
     linear_layers: int
@@ -83,6 +90,23 @@ class Model:
         return self.n_experts > 0
 
     @property
+    def native_precision(self) -> str:
+        """Precision of the serving model that the released weights run in: bf16, fp8, fp4 or int4."""
+        if self.native_expert_bits >= EIGHT_BITS:
+            return "bf16" if self.native_expert_bits > EIGHT_BITS + ROOM_FOR_SCALES else "fp8"
+        return "int4" if self.native.startswith(("INT4", "NF4")) else "fp4"
+
+    @property
+    def native_cache(self) -> str:
+        """Precision of the cache that the released files ask for: fp8, or none."""
+        return "fp8" if re.search(r"cache (FP8|INT8|NVFP4)", self.native) else ""
+
+    @property
+    def attention_width(self) -> float:
+        """Mean width of a head's keys and values in full layers."""
+        return (self.head_dim + (self.v_head_dim or self.head_dim)) / 2.0
+
+    @property
     def is_mla(self) -> bool:
         """Whether the cache holds one compressed latent per token, shared by all heads."""
         return self.kv_lora_rank > 0
@@ -91,6 +115,7 @@ class Model:
 _TEXT = ("id", "name", "attention", "native", "arithmetic", "exception_reason", "source_id")
 _FLAGS = ("gated", "tied", "attention_bias", "gated_attention")
 _NUMBERS = (
+    "window_head_dim",
     "native_expert_bits",
     "native_other_bits",
     "kv_fixed_bytes_bf16",
@@ -120,7 +145,7 @@ def model_from_row(row: Row) -> Model:
         elif name in _FLAGS:
             values[name] = row.flag(name)
         elif name in _NUMBERS:
-            values[name] = row.number(name)
+            values[name] = row.number(name, 0.0) if name == "window_head_dim" else row.number(name)
         else:
             values[name] = row.whole(name)
     if values["arithmetic"] == "stated":

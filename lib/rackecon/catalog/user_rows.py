@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from rackecon.catalog.cached import by_data, of_arguments
-from rackecon.catalog.paths import KEYS, OWN_SOURCE, data_dir, read_rows, shipped_rows, table_names, user_dir
+from rackecon.catalog.cached import by_data
+from rackecon.catalog.paths import KEYS, OWN_SOURCE, read_rows, shipped_rows, table_names, user_dir
+from rackecon.catalog.tables import described
 from rackecon.catalog.text_file import read_text
 from rackecon.errors import InputError, unknown_name
 
@@ -42,7 +43,10 @@ ADDABLE: Final = {
     "racks": ("accelerator", "gpus_per_rack", "rack_it_kw"),
     "costs": ("accelerator", "value"),
     "power": ("accelerator", "value"),
-    "models": ("id", "layers", "hidden"),
+    "models": (
+        "id", "layers", "hidden", "vocab", "n_heads", "n_kv_heads", "head_dim", "max_context_tokens",
+        "stated_total_params", "stated_active_params", "stated_kv_bytes_per_token_bf16",
+    ),
     "prices": ("provider", "model_id", "value_input", "value_output", "valid_from"),
     "measured_serving": (
         "date", "accelerator", "gpus", "model", "weight_precision", "engine", "mode", "tp", "ep", "isl", "osl",
@@ -66,7 +70,12 @@ DEFAULTS: Final[dict[str, dict[str, str]]] = {
     "scenarios": {"latency_statistic": "median", "prefix_cache_hit": "0", "grade": "measured"},
     "prices": {"kind": "open-weight API price", "tier": "standard", "unit": "$/M tokens", "grade": "published"},
     "measured_serving": {"pp": "1", "dp_attention": "false", "length_draw": "as stated", "grade": "measured"},
-    "models": {"grade": "derived"},
+    "models": {
+        "attention": "gqa", "gated": "true", "tied": "false", "attention_bias": "false", "gated_attention": "false",
+        "native_expert_bits": "16", "n_experts": "0", "linear_layers": "0", "window_layers": "0",
+        "stated_routed_expert_params": "0", "kv_fixed_bytes_bf16": "0", "recurrent_state_bytes": "0",
+        "arithmetic": "stated", "exception_reason": "own row of stated sizes", "grade": "derived",
+    },
     "workloads": {"kind": "raw", "licence": "own", "grade": "measured"},
 }  # fmt: skip
 RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
@@ -93,6 +102,20 @@ RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
         "gpus_per_rack": (1, 10_000, "GPUs"),
         "servers_per_rack": (1, 10_000, "servers"),
         "rack_it_kw": (0.1, 10_000, "kW"),
+    },
+    "models": {
+        "layers": (1, 1000, "layers"),
+        "hidden": (64, 200_000, "values"),
+        "vocab": (256, 5_000_000, "tokens"),
+        "n_heads": (1, 4096, "heads"),
+        "n_kv_heads": (1, 4096, "heads"),
+        "head_dim": (8, 4096, "values"),
+        "max_context_tokens": (128, 1e9, "tokens"),
+        "native_expert_bits": (2, 16, "bits"),
+        "native_other_bits": (2, 16, "bits"),
+        "stated_total_params": (1e6, 1e14, "parameters"),
+        "stated_active_params": (1e6, 1e14, "parameters"),
+        "stated_kv_bytes_per_token_bf16": (0, 1e9, "bytes"),
     },
     "scenarios": {
         "isl_tokens": (1, 1e7, "tokens"),
@@ -147,6 +170,7 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "unit": ("kW",),
     },
     "scenarios": {"latency_statistic": ("median", "p99")},
+    "models": {"attention": ("gqa", "mla", "dsa", "hybrid"), "arithmetic": ("stated", "computed")},
 }
 """What a cell may say where its table's description leaves it open: other rows would be taken and never read."""
 AS_SHIPPED: Final[dict[str, tuple[str, ...]]] = {
@@ -160,6 +184,7 @@ WHOLE: Final[dict[str, tuple[str, ...]]] = {
     "racks": ("gpus_per_rack", "servers_per_rack"),
     "scenarios": ("isl_tokens", "osl_tokens"),
     "measured_serving": ("gpus", "tp", "ep", "pp", "isl", "osl", "concurrency"),
+    "models": ("layers", "hidden", "vocab", "n_heads", "n_kv_heads", "max_context_tokens"),
 }
 IDENTIFIERS: Final = {
     "accelerators": "id",
@@ -201,14 +226,7 @@ def parsed(name: str, text: str) -> list[dict[str, str]]:
 
 def table_fields(table: str) -> dict[str, dict[str, Any]]:
     """Fields of a table's schema in data/datapackage.json, by name."""
-    return _fields(data_dir() / "datapackage.json", table)
-
-
-@of_arguments(64)
-def _fields(package: Path, table: str) -> dict[str, dict[str, Any]]:
-    described = json.loads(package.read_text(encoding="utf-8"))
-    resource = next(item for item in described["resources"] if item["name"] == table)
-    return {field["name"]: field for field in resource["schema"]["fields"]}
+    return {field["name"]: field for field in described(table)["schema"]["fields"]}
 
 
 def checked_rows(table: str, path: Path) -> list[dict[str, str]]:
@@ -270,6 +288,8 @@ def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
         for name in ("name", "label", "launch"):
             full[name] = full[name] or same.get(name, "")
         full["name"], full["label"] = full["name"] or full["id"], full["label"] or full["name"] or full["id"]
+    if table == "models":
+        _size_rest(full)
     if table in ("costs", "power"):
         full["item"] = full["item"] or full["accelerator"]
     if table == "prices":
@@ -285,6 +305,30 @@ def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
         full["speculative"] = full["speculative"] or "none"
         full["draft_tokens"] = full["draft_tokens"] or "0"
     return full
+
+
+def _size_rest(full: dict[str, str]) -> None:
+    """What follows from a model's stated sizes, where the row leaves it open and its numbers can be read."""
+    full["name"] = full["name"] or full["id"]
+    try:
+        layers, window, linear = (float(full[key]) for key in ("layers", "window_layers", "linear_layers"))
+        vocab, hidden, bits = (float(full[key]) for key in ("vocab", "hidden", "native_expert_bits"))
+        total, routed = (float(full[key]) for key in ("stated_total_params", "stated_routed_expert_params"))
+        cache = float(full["stated_kv_bytes_per_token_bf16"])
+        other = float(full["native_other_bits"] or bits)
+    except ValueError:
+        return
+    embed = vocab * hidden * (1 if full["tied"].lower() == "true" else 2)
+    weights = (max(total - routed - embed, 0.0) * other + routed * bits) / 8 + embed * 2
+    rest = {
+        "full_layers": layers - window - linear, "native_other_bits": other, "stated_embed_params": embed,
+        "stated_native_weight_bytes": weights, "stated_kv_bytes_per_token_fp8": cache / 2,
+    }  # fmt: skip
+    for column, value in rest.items():
+        full[column] = full[column] or f"{value:.12g}"
+    full["native"] = full["native"] or (
+        "BF16" if bits == 16 else f"FP8 ({bits:g} bits)" if bits >= 8 else f"FP4 ({bits:g} bits)"
+    )
 
 
 def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[str, Mapping[str, Any]]) -> None:
@@ -374,6 +418,8 @@ def _check_together(where: str, table: str, row: Mapping[str, str]) -> None:
     """What two cells of a row say of each other."""
     if row.get("low") and row.get("high") and float(row["low"]) > float(row["high"]):
         raise InputError(f"{where}: low {row['low']} is above high {row['high']}")
+    if table == "models":
+        _check_model(where, row)
     if table == "prices" and float(row["value_cached_input"] or 0) > float(row["value_input"]):
         raise InputError(
             f"{where}: cached input {row['value_cached_input']} costs more than fresh {row['value_input']}"
@@ -390,6 +436,21 @@ def _check_together(where: str, table: str, row: Mapping[str, str]) -> None:
         _check_date(f"{where} date", row["date"], date.today().isoformat())
         if float(row["output_tok_s_per_gpu"] or 0) > float(row["total_tok_s_per_gpu"]):
             raise InputError(f"{where}: output rate above the total rate; total counts input and output tokens")
+
+
+def _check_model(where: str, row: Mapping[str, str]) -> None:
+    """Sizes of a model that agree with each other."""
+    total, active, routed = (float(row[f"stated_{name}_params"] or 0) for name in ("total", "active", "routed_expert"))
+    if active > total * 1.5:
+        raise InputError(f"{where}: stated_active_params {active:g} are more than stated_total_params {total:g}")
+    if float(row["n_experts"] or 0):
+        for column in ("top_k", "moe_layers", "moe_inter"):
+            if not float(row[column] or 0):
+                raise InputError(f"{where}: {column} is empty; a model of n_experts experts has it")
+        if not routed:
+            raise InputError(f"{where}: stated_routed_expert_params is empty; a model of n_experts experts has it")
+    if float(row["full_layers"] or 0) < 0:
+        raise InputError(f"{where}: window_layers and linear_layers are more than layers")
 
 
 def _once(name: str, table: str, rows: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, str]] = ()) -> None:

@@ -18,6 +18,8 @@ ORDER = (
     "report",
     "predict",
     "frontier",
+    "size",
+    "diagnose",
     "plan",
     "claims",
     "sweep",

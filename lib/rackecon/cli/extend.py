@@ -31,21 +31,38 @@ def _add(table: str, path: Path) -> list[dict[str, str]]:
 
 
 @group.command("add-model")
-def add_model(config: File, id: Id = None) -> None:
-    """Add a model from its Hugging Face config.json; parameters and cache sizes are computed."""
+def add_model(
+    config: Annotated[
+        Path,
+        typer.Argument(help="config.json or params.json, a checkpoint's folder, or hf:ORG/NAME of the local cache."),
+    ],
+    id: Id = None,
+) -> None:
+    """Add a model from its Hugging Face config.json; parameters, cache and state sizes are computed, precision is read.
+
+    An architecture that is not computed exactly is refused by name.
+    """
     from rackecon import catalog
-    from rackecon.catalog.huggingface import model_row, read_config
     from rackecon.catalog.user_rows import add_rows, checked_id
     from rackecon.errors import InputError
+    from rackecon.intake.config_files import cached_folder, model_name, read_config, read_side
+    from rackecon.intake.model_config import model_row
 
-    row = model_row(read_config(config), checked_id("--id", _named(config, id)))
+    name = str(config)
+    path = cached_folder(name.removeprefix("hf:")) if name.startswith("hf:") else config
+    read = read_config(path)
+    named = id or model_name(Path(name.removeprefix("hf:")) if name.startswith("hf:") else path, read)
+    row = model_row(read, checked_id("--id", named), read_side(path))
     if row["id"] in catalog.models():
         raise InputError(f"model id '{row['id']}' is already in models; choose another --id")
     add_rows("models", [row | {"source_id": "own", "grade": "derived"}])
     made = catalog.model(row["id"])
+    state = f", {made.recurrent_state_bytes / 1e6:.4g} MB of state a request" if made.recurrent_state_bytes else ""
+    window = f", {made.kv_fixed_bytes_bf16 / 1e6:.4g} MB of full windows a request" if made.kv_fixed_bytes_bf16 else ""
     typer.echo(
         f"{made.id}: {made.attention}, {made.total_params / 1e9:.4g}B parameters, {made.active_params / 1e9:.4g}B active "
-        f"(no input embedding), {made.kv_bytes_per_token_bf16 / 1024:.4g} KiB of cache a token in BF16, weights {made.native}"
+        f"(no input embedding), {made.kv_bytes_per_token_bf16 / 1024:.4g} KiB of cache a token in BF16{window}{state}, "
+        f"{made.native_weight_bytes / 1e9:.4g} GB of weights {made.native}"
     )
 
 
@@ -174,15 +191,15 @@ def add_workload(
 @group.command("add")
 def add(
     table: Annotated[
-        str, typer.Argument(help="accelerators, racks, costs, power, prices, scenarios, measured_serving.")
+        str, typer.Argument(help="accelerators, racks, costs, power, models, prices, scenarios, measured_serving.")
     ],
     file: File,
 ) -> None:
     """Add rows of any table that takes them, such as the rack and the cost of an accelerator of yours."""
     from rackecon.errors import InputError
 
-    if table in ("models", "workloads"):
-        raise InputError(f"{table} are added with add-{table[:-1]}")
+    if table == "workloads":
+        raise InputError("workloads are added with add-workload")
     _add(table, file)
 
 

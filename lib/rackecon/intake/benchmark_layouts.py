@@ -166,7 +166,9 @@ def client_run(at: Fields) -> Run:
     ttft, tpot = at.number("median_ttft_ms"), at.number("median_tpot_ms")
     mean = at.number("mean_e2el_ms") or at.number("mean_e2e_latency_ms")
     mean = mean or _request_ms(at.number("mean_ttft_ms"), at.number("mean_tpot_ms"), written / done)
-    stated_load = at.number("max_concurrency")
+    worked = at.number("concurrency") or in_flight(done / seconds, mean)
+    # Where requests come at a rate, what is stated is a cap that may not be reached
+    stated = None if at.number("request_rate") and worked else at.number("max_concurrency")
     sglang = "model_id" not in at.held
     server = Fields(at.where, at.find("server_info") or {}) if sglang else Fields(at.where, {})
     failed = at.number("failed") or 0.0
@@ -197,9 +199,7 @@ def client_run(at: Fields) -> Run:
                 "date": _date_of(at.text("date")),
                 "notes": (f"{failed:g} failed requests not counted",) if failed else (),
             },
-            _load(
-                stated_load, at.number("concurrency") or in_flight(done / seconds, mean), "requests and their latency"
-            ),
+            _load(stated, worked, "requests and their latency"),
         )
     )
 
@@ -254,7 +254,8 @@ def inferencex_run(at: Fields) -> Run:
                 "concurrency": flat.number("conc"),
                 "speculative": method or "none",
                 "total_tok_s_per_gpu": total,
-                "output_tok_s_per_gpu": flat.number("output_tput_per_gpu"),
+                # Of pools it is over the decode GPUs alone; the lengths give it over all
+                "output_tok_s_per_gpu": None if flat.flag("disagg") else flat.number("output_tput_per_gpu"),
                 "tok_s_per_user": speed or _speed(tpot),
                 "ttft_ms": flat.number("median_ttft", scale=1e3),
                 "tpot_ms": tpot,
@@ -267,28 +268,38 @@ def inferencex_run(at: Fields) -> Run:
 
 
 def _ix_layout(at: Fields) -> dict[str, Any]:
-    """GPUs and widths; a pool of each kind where the run is disaggregated."""
+    """GPUs and widths; a pool of each kind where the run is disaggregated.
+
+    Of one engine the API's counts of GPUs multiply TP by EP, which share them: the result files divide by TP.
+    """
     if not at.flag("disagg"):
         tp = at.number("tp") or at.number("decode_tp")
         return {
             "mode": "aggregated",
             "tp": tp,
-            "gpus": at.number("num_gpus") or at.number("num_decode_gpu") or tp,
+            "gpus": at.number("num_gpus") or tp,
             "ep": at.number("ep") or at.number("decode_ep"),
             "dp_attention": at.flag("dp_attention") if "dp_attention" in at.held else at.flag("decode_dp_attention"),
         }
     prefill, decode = at.needed("num_prefill_gpu"), at.needed("num_decode_gpu")
+    engines = {name: at.number(f"{name}_num_workers") for name in ("decode", "prefill")}
+
+    def width(name: str, gpus: float) -> float | None:
+        """Of an engine of a pool: its share of the pool's GPUs; some rows state 1 for it."""
+        count = engines[name]
+        return gpus / count if count else at.number(f"{name}_tp")
+
     return {
         "mode": "disaggregated",
         "gpus": prefill + decode,
-        "tp": at.number("decode_tp"),
+        "tp": width("decode", decode),
         "ep": at.number("decode_ep"),
         "dp_attention": at.flag("decode_dp_attention"),
-        "decode_workers": at.number("decode_num_workers"),
+        "decode_workers": engines["decode"],
         "decode_gpus": decode,
-        "prefill_workers": at.number("prefill_num_workers"),
+        "prefill_workers": engines["prefill"],
         "prefill_gpus": prefill,
-        "prefill_tp": at.number("prefill_tp"),
+        "prefill_tp": width("prefill", prefill),
         "prefill_ep": at.number("prefill_ep"),
         "prefill_dp_attention": at.flag("prefill_dp_attention"),
     }
@@ -306,7 +317,8 @@ def profile_run(at: Fields) -> Run:
     def middle(name: str) -> float | None:
         return ms(name, "p50") or ms(name, "avg")
 
-    isl, osl = at.number("input_sequence_length", "avg"), at.number("output_sequence_length", "avg")
+    isl = at.number("input_sequence_length", "avg") or at.number("num_input_token", "avg")
+    osl = at.number("output_sequence_length", "avg") or at.number("num_output_token", "avg")
     output, rate = at.number("output_token_throughput", "avg"), at.number("request_throughput", "avg")
     if not output and not rate:
         raise at.fault(("output_token_throughput",), "is missing, and so is request_throughput")
@@ -330,7 +342,9 @@ def profile_run(at: Fields) -> Run:
                 "isl": isl,
                 "osl": osl,
                 "output_tok_s": output,
-                "total_tok_s": rate * (isl + osl) if rate and isl and osl else None,
+                "total_tok_s": rate * (isl + osl)
+                if rate and isl and osl
+                else at.number("total_token_throughput", "avg"),
                 "tok_s_per_user": user or _speed(tpot),
                 "ttft_ms": middle("time_to_first_token"),
                 "tpot_ms": tpot,
@@ -473,19 +487,21 @@ def trtllm_run(at: Fields) -> Run:
     tpot = at.number("streaming_metrics", "tpot_percentiles", "p50") or at.number("streaming_metrics", "avg_tpot_ms")
     ttft = at.number("streaming_metrics", "ttft_percentiles", "p50") or at.number("streaming_metrics", "avg_ttft_ms")
     quantised = at.text("engine", "quantization") or at.text("engine", "dtype") or ""
+    widths = at.number("world_info", "tp_size"), at.number("world_info", "pp_size") or 1.0
+    gpus = at.number("world_info", "world_size") or (widths[0] * widths[1] if widths[0] else None)
     return Run(
         tool="trtllm-bench",
         where=at.where,
         accelerator=at.text("machine", "name"),
-        gpus=at.number("world_info", "world_size"),
+        gpus=gpus,
         model=at.text("engine", "model"),
         weight_precision=quantised if precision_named(quantised) else None,
         kv_precision=precision_named(at.text("engine", "kv_cache_dtype") or ""),
         engine="trtllm",
         engine_version=at.text("engine", "version"),
         mode="aggregated",
-        tp=at.number("world_info", "tp_size"),
-        pp=at.number("world_info", "pp_size"),
+        tp=widths[0],
+        pp=widths[1],
         ep=at.number("world_info", "ep_size"),
         isl=isl,
         osl=osl,
@@ -495,6 +511,8 @@ def trtllm_run(at: Fields) -> Run:
         tok_s_per_user=_speed(tpot),
         ttft_ms=ttft,
         tpot_ms=tpot,
+        # Whether it adds several boards up is not documented
+        avg_power_w_per_gpu=at.number("energy", "average_gpu_power") if gpus == 1.0 else None,
     )
 
 
@@ -523,6 +541,25 @@ LAYOUTS: Final[tuple[tuple[str, Callable[[Mapping[str, Any]], bool], Callable[[F
     ),
 )
 """Name of a tool, what tells its files apart, and how they are read; the first that fits is taken."""
+NEIGHBOURS: Final[tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...]] = (
+    (
+        lambda x: _inner(x, "metadata", "conversation_id") or _inner(x, "metadata", "x_request_id"),
+        "records of single requests by AIPerf; the run is in profile_export_aiperf.json",
+    ),
+    (
+        lambda x: isinstance(x.get("experiments"), list),
+        "records of single requests by genai-perf; the run is in profile_export_genai_perf.json",
+    ),
+    (
+        lambda x: {"avg_latency", "latencies"} <= set(x),
+        "vllm bench latency: neither lengths nor a rate; use vllm bench serve",
+    ),
+    (
+        lambda x: _inner(x, "results", "lm_eval") or "lm_eval_version" in x,
+        "an accuracy evaluation, not a benchmark of speed",
+    ),
+)
+"""Files that lie beside a result and are none, and where the result is."""
 
 
 def _inner(held: Mapping[str, Any], first: str, second: str) -> bool:
@@ -535,7 +572,7 @@ def runs_of(name: str, text: str) -> list[Run]:
     if text.lstrip().startswith(("{", "[")):
         found = [run for where, held in _objects(name, text) for run in _recognised(where, held)]
     else:
-        found = list(_recognised(name, _two_tables(name, text)))
+        found = [run for where, held in _tables(name, text) for run in _recognised(where, held)]
     if not found:
         raise InputError(f"{name}: no runs")
     return found
@@ -546,6 +583,9 @@ def _recognised(where: str, held: Any) -> Iterator[Run]:
         for _, fits, read in LAYOUTS:
             if fits(held):
                 return read(Fields(where, held))
+        for fits, what in NEIGHBOURS:
+            if fits(held):
+                raise InputError(f"{where}: {what}")
     known = ", ".join(name for name, _, _ in LAYOUTS)
     raise InputError(
         f"{where}: no known benchmark result; read are {known}, and CSV of data/measured_serving.csv's columns"
@@ -577,15 +617,28 @@ def _objects(name: str, text: str) -> Iterator[tuple[str, Any]]:
             raise InputError(f"{name} line {number}: not JSON ({str(error)[:60]})") from None
 
 
-def _two_tables(name: str, text: str) -> dict[str, Any]:
-    """AIPerf's and genai-perf's CSV, tables one below another, as the JSON of the same tools."""
-    out: dict[str, Any] = {}
-    boards: dict[str, dict[str, Any]] = {}
-    header: list[str] = []
+def _tables(name: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Runs of CSV text: a row each, with the fields of a tool's JSON; or one run in tables one below another."""
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise InputError(f"{name}: not CSV: {error}") from None
+    header = [cell.strip() for cell in next(filter(any, rows), [])]
+    if "Metric" in header:
+        yield name, _stacked(name, rows)
+        return
+    for number, row in enumerate(rows, start=1):
+        if any(map(str.strip, row)) and [cell.strip() for cell in row] != header:
+            if len(row) != len(header):
+                raise InputError(f"{name} row {number}: {len(row)} cells, the header has {len(header)}")
+            yield f"{name} row {number}", dict(zip(header, row, strict=True))
+
+
+def _stacked(name: str, rows: list[list[str]]) -> dict[str, Any]:
+    """AIPerf's and genai-perf's CSV, tables one below another, as the JSON of the same tools."""
+    out: dict[str, Any] = {}
+    boards: dict[str, dict[str, Any]] = {}
+    header: list[str] = []
     for number, row in enumerate(rows, start=1):
         cells = [cell.strip() for cell in row]
         if not any(cells):
@@ -593,9 +646,8 @@ def _two_tables(name: str, text: str) -> dict[str, Any]:
         if "Metric" in cells and ("avg" in cells or "Value" in cells):
             header = cells
             continue
-        if not header or len(cells) != len(header):
-            wanted = f"{len(header)} cells" if header else "a header that begins with Metric"
-            raise InputError(f"{name} row {number}: {len(cells)} cells, needs {wanted}")
+        if len(cells) != len(header):
+            raise InputError(f"{name} row {number}: {len(cells)} cells, needs {len(header)} cells")
         held = dict(zip(header, cells, strict=True))
         key, unit = _metric(held["Metric"])
         values = {"unit": unit, **{k: v for k, v in held.items() if k != "Metric"}}

@@ -17,7 +17,7 @@ from rackecon.load.requests import Requests, load_trace
 from rackecon.load.step_times import StepTimes
 from rackecon.serving.frontier import candidates, search
 
-__all__ = ["Replica", "open_load", "platform_replica", "scaled_lengths", "unit_gpus"]
+__all__ = ["Replica", "open_load", "platform_replica", "replica_of", "scaled_lengths", "unit_gpus"]
 
 FloatArray = NDArray[np.float64]
 LAYOUT: Final = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode")
@@ -106,6 +106,22 @@ def platform_replica(accelerator_id: str, model_id: str, case: Scenario, max_gpu
     row = front.best()
     if row is None:
         raise InputError(f"{accelerator_id} with {model_id}: {front.reason}")
+    return replica_of(accelerator_id, model_id, case, row, max_gpus=max_gpus)
+
+
+def replica_of(accelerator_id: str, model_id: str, case: Scenario, row: Mapping[str, Any], **options: Any) -> Replica:
+    """A point that a search found, as step times for a replay.
+
+    Parameters
+    ----------
+    accelerator_id, model_id, case
+        As in :func:`platform_replica`.
+    row : mapping
+        The point, with the columns of a front.
+    **options
+        Of the search that found it, beside the scenario's.
+    """
+    given: dict[str, Any] = {"prefix_cache_hit": case.prefix_cache_hit, **options}
     held = {name: row[name] for name in LAYOUT}
     tokens = float(case.isl_tokens + case.osl_tokens)
     curves = []

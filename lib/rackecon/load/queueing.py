@@ -182,7 +182,8 @@ def _tails(
     for chance, mean in waits:
         # The longer wait rules the tail: the larger of the two chances is taken, not their convolution
         if mean > 0 and chance > 0:
-            over = np.maximum(over, chance * np.exp(-left / mean))
+            with np.errstate(over="ignore"):  # of a wait of next to nothing no chance is left
+                over = np.maximum(over, chance * np.exp(-left / mean))
     kept = np.maximum.accumulate(1.0 - over.mean(axis=1))
     return [float(np.interp(share, kept, limits[:, 0])) for share in shares]
 

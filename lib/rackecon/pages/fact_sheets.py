@@ -205,7 +205,9 @@ def story(accelerators: Sequence[str], model: str) -> FactStory:
         chip = catalog.accelerator(key)
         whole = 8 * chip.hbm_bytes / 1e9
         precision = default_weight_precision(chip, arch)
-        bits = {"fp4": min(arch.native_expert_bits, 4.5), "fp8": 8.0, "bf16": 16.0}[precision]
+        bits = {"fp4": min(arch.native_expert_bits, 4.5), "int4": arch.native_expert_bits, "fp8": 8.0, "bf16": 16.0}[
+            precision
+        ]
         weights = arch.native_weight_bytes / 1e9 if arch.native_expert_bits <= bits else arch.total_params * bits / 8e9
         room[named[key]] = whole - weights
         rows += [

@@ -286,7 +286,11 @@ def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
     wide = part.pivot_table(
         index="platform", columns="scenario", values="break_even_output_usd_per_mtok", sort=False, observed=True
     ).reindex(index=list(dict.fromkeys(part["platform"])), columns=list(dict.fromkeys(part["scenario"])))
-    price = f"it sells at {money(float(listed.iloc[0]))}" if len(listed) else "no price is known"
+    price = (
+        f"it sells at {money(float(listed.iloc[0]))}, {part['price_rule'].iloc[0]}"
+        if len(listed)
+        else "no price is known"
+    )
     return table(
         wide.reset_index(),
         f"{catalog.model(model).name}: price of output tokens at which each platform breaks even, USD per million ({price}; input "

@@ -126,7 +126,8 @@ def _expert_precision(model: Model, precision: str) -> tuple[float, str]:
 def _other_precision(model: Model, precision: str) -> tuple[float, str]:
     """Bits and arithmetic format of everything that is not a routed expert."""
     if model.native_expert_bits < 8.0 and precision in ("fp4", "int4"):
-        return (8.0, "fp8") if model.native_other_bits < 16.0 else (16.0, "bf16")
+        bits = model.native_other_bits
+        return bits, precision if bits < 8.0 else "fp8" if bits < 16.0 else "bf16"
     if precision in ("fp4", "int4") and model.is_mla:
         return 8.0, "fp8"  # released 4-bit checkpoints of latent-attention models keep attention in 8 or 16 bits
     return PRECISION_BITS[precision], precision
@@ -214,6 +215,7 @@ def build_engine(
 def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, float]:
     expert_bits, expert_format = _expert_precision(m, weight)
     other_bits, other_format = _other_precision(m, weight)
+    eight = (other_bits, other_format) == (8.0, "fp8")  # of attention alone: other blocks have the precision's bits
     kv_bytes = KV_BITS[kv] / 8.0
     attention_format = "fp8" if kv == "fp8" and np.isfinite(a.peak_fp8_flops) else "bf16"
     per_expert = (3 if m.gated else 2) * (m.moe_latent or m.hidden) * m.moe_inter if m.is_moe else 0.0
@@ -232,13 +234,18 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         window_flop = 0.0
         kv_heads = 1.0
     else:
-        per_layer = 2.0 * m.n_kv_heads * m.head_dim * kv_bytes
+        per_layer = 2.0 * m.n_kv_heads * m.attention_width * kv_bytes
         kv_token_full = (
             m.kv_bytes_per_token_bf16 / 2.0 * kv_bytes if m.arithmetic == "stated" else m.full_layers * per_layer
         )
-        kv_window = m.window_layers * per_layer
-        decode_flop = 4.0 * m.full_layers * m.n_heads * m.head_dim
-        window_flop = 4.0 * m.window_layers * m.n_heads * m.head_dim
+        # As the stated window cache says, where window layers have heads of their own
+        kv_window = (
+            m.kv_fixed_bytes_bf16 / 2.0 * kv_bytes / max(m.window_tokens, 1)
+            if m.arithmetic == "stated"
+            else m.window_layers * per_layer
+        )
+        decode_flop = 4.0 * m.full_layers * m.n_heads * m.attention_width
+        window_flop = 4.0 * m.window_layers * m.n_heads * (m.window_head_dim or m.attention_width)
         prefill_flop = decode_flop
         kv_heads = float(m.n_kv_heads)
         if m.attention == "v4":
@@ -273,8 +280,8 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         "n_experts": float(max(m.n_experts, 1)),
         "top_k": float(m.top_k),
         "attention_bytes": attention * other_bits / 8.0,
-        "dense_bytes": dense * (PRECISION_BITS[weight] if other_format != "bf16" else other_bits) / 8.0,
-        "shared_bytes": shared * (expert_bits if other_format != "bf16" else other_bits) / 8.0,
+        "dense_bytes": dense * (PRECISION_BITS[weight] if eight else other_bits) / 8.0,
+        "shared_bytes": shared * (expert_bits if eight else other_bits) / 8.0,
         "routed_bytes": m.routed_expert_params * expert_bits / 8.0,
         "head_bytes": head * 2.0,
         "attention_params": attention,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.economics.money_step import per_year
+from rackecon.appraisal.money import level_factor
+from rackecon.economics.money_step import level_price_factor, per_year
 from rackecon.economics.returns import present_value_factors
 from rackecon.planner.day import blocks_of
 from rackecon.planner.points import Menu
@@ -52,7 +53,10 @@ class Formulated:
     flows: pd.DataFrame
     """Point and cell of each flow: ``point`` (row of the menu) and ``cell``."""
     years: float
-    """What the objective counts a yearly dollar as: 1, or the annuity of the horizon for a net present value."""
+    """What the objective counts a yearly dollar of cost as: 1, or the annuity of the horizon for a net present value."""
+    other_flow_value: FloatArray
+    """Of flows by the other of the two measures: present value where profit is sought, profit where present value is."""
+    annuity: float
     investment_usd_per_rack: FloatArray
     cost_usd_per_rack_year: FloatArray
     """All-in, capital charge counted, of a rack bought."""
@@ -65,8 +69,9 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
 
     Notes
     -----
-    Yearly money is the level equivalent of falling prices over the horizon at the cost of capital, so that profit and net
-    present value are one statement: the present value is the yearly figure times the annuity factor of the horizon.
+    Yearly money is the level equivalent of falling prices over the horizon, its months weighed at the base case's cost of
+    capital (:func:`rackecon.appraisal.money.level_factor`); present value weighs them at the plan's own. Costs are level: their
+    present value is the yearly figure times the annuity factor of the horizon.
     """
     import pandas as pd
 
@@ -79,8 +84,11 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
         if (cell.item, cell.tier) == (item, tier)
     ]
     flows = pd.DataFrame(pairs, columns=["point", "cell"])
-    annuity = float(present_value_factors(found.assume.wacc, 0.0, found.assume.horizon_years).cost_years)
+    assume = found.assume
+    annuity = float(present_value_factors(assume.wacc, 0.0, assume.horizon_years).cost_years)
     years = annuity if plan.objective == "npv" else 1.0
+    own = level_price_factor(assume.wacc, assume.price_decline_per_year, assume.horizon_years)
+    level = float(own / level_factor(assume.price_decline_per_year, assume.horizon_years))
     gpus = np.array([found.platforms[name].gpus_per_rack for name in names])
     standing = found.points.groupby("accelerator")["standing_usd_per_gpu_hour"].first()
     cost = per_year(np.array([standing[name] for name in names]), gpus)
@@ -88,8 +96,10 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
     invested = np.array([found.platforms[name].investment_usd_per_gpu for name in names]) * gpus
     points = found.points.iloc[flows["point"].to_numpy(dtype=int)]
     of_platform = np.array([names.index(name) for name in points["accelerator"]])
-    rate, value = _of_busy_racks(plan, points, gpus[of_platform])
-    hours = np.array([cells[k].hours_per_day for k in flows["cell"]])
+    rate, sold, busy = _of_busy_racks(plan, points, gpus[of_platform])
+    hours = np.array([cells[k].hours_per_day for k in flows["cell"]]) / DAY_HOURS * HOURS_PER_YEAR
+    yearly, present = (sold - busy) * hours, (sold * level - busy) * hours * annuity
+    values = (present, yearly) if plan.objective == "npv" else (yearly, present)
     program = Program(
         platforms=names,
         bought_value=-cost * years,
@@ -103,19 +113,33 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
         flow_platform=of_platform,
         flow_cell=flows["cell"].to_numpy(dtype=np.intp),
         flow_rate=rate,
-        flow_value=value * hours / DAY_HOURS * HOURS_PER_YEAR * years,
+        flow_value=values[0],
     )
-    return Formulated(plan, found, program, blocks, cells, flows, years, invested, cost, running)
+    return Formulated(
+        plan=plan,
+        menu=found,
+        program=program,
+        blocks=blocks,
+        cells=cells,
+        flows=flows,
+        years=years,
+        other_flow_value=values[1],
+        annuity=annuity,
+        investment_usd_per_rack=invested,
+        cost_usd_per_rack_year=cost,
+        running_usd_per_rack_year=running,
+    )
 
 
-def _of_busy_racks(plan: Plan, points: pd.DataFrame, gpus: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rate [tok/s] and hourly worth [USD] of a busy rack at each point."""
+def _of_busy_racks(plan: Plan, points: pd.DataFrame, gpus: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Rate [tok/s], sales and cost on top [USD/h] of a busy rack at each point."""
 
     def column(name: str) -> FloatArray:
         return points[name].to_numpy(dtype=float)
 
     sold = 0.0 if plan.objective == "cost" else column("revenue_usd_per_gpu_hour") * column("load_share")
-    return column("total_tok_s_per_gpu") * column("load_share") * gpus, (sold - column("busy_usd_per_gpu_hour")) * gpus
+    rate = column("total_tok_s_per_gpu") * column("load_share") * gpus
+    return rate, sold * gpus, column("busy_usd_per_gpu_hour") * gpus
 
 
 def _cells(plan: Plan) -> tuple[Cell, ...]:

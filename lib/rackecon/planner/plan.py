@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +12,11 @@ import numpy as np
 from rackecon import catalog
 from rackecon.errors import InputError
 from rackecon.planner.formulated import LIMIT_UNITS, Formulated, formulated
+from rackecon.planner.owned import OwnedRacks, owned_racks
 from rackecon.planner.points import menu
 from rackecon.planner.program import Marginals, Program, Shortfall, Solution, marginals, relaxed, shortfall, solve
 from rackecon.planner.records import Plan, plan_of
+from rackecon.planner.replacement import Schedule
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.words import join_words, money, number, percent, plural
 
@@ -59,6 +61,22 @@ class PlanResult:
     cost_usd_per_year: float
     investment_usd: float
     power_mw: float
+    owned: OwnedRacks | None = None
+    """What becomes of racks on hand, where the plan asks."""
+
+    @property
+    def mw_usd_per_year(self) -> float:
+        """Worth of one more megawatt, racks divisible; 0 where power does not bind [USD/year]."""
+        return self._worth("power_mw")
+
+    @property
+    def dollar_usd_per_year(self) -> float:
+        """Worth of one more dollar of capital, racks divisible; 0 where capital does not bind [USD/year]."""
+        return self._worth("capital_usd")
+
+    def _worth(self, limit: str) -> float:
+        found = self.limits.loc[self.limits["limit"] == limit, "usd_per_unit"]
+        return float(found.iloc[0]) / self.form.years if len(found) else 0.0
 
     @property
     def gap(self) -> float:
@@ -101,7 +119,8 @@ def plan(asked: Plan | Mapping[str, Any], *, time_limit_s: float | None = None) 
     {'gb300-nvl72': 13, 'h200-sxm': 0}
     """
     known = asked if isinstance(asked, Plan) else plan_of(asked)
-    return solved(formulated(known, menu(known)), time_limit_s=time_limit_s)
+    found = solved(formulated(known, menu(known)), time_limit_s=time_limit_s)
+    return found if known.replacement is None else replace(found, owned=owned_racks(known, found.mw_usd_per_year))
 
 
 def solved(form: Formulated, *, time_limit_s: float | None = None) -> PlanResult:
@@ -116,8 +135,9 @@ def solved(form: Formulated, *, time_limit_s: float | None = None) -> PlanResult
         raise InputError("the plan is met only within the solver's tolerance: loosen must_serve or a limit by a little")
     racks = solution.bought + solution.kept
     mw = np.array([form.menu.platforms[name].rack_it_kw for name in program.platforms]) / 1e3
-    profit = solution.objective / form.years
-    annuity = form.years if asked.objective == "npv" else _annuity(form)
+    cost = solution.bought @ form.cost_usd_per_rack_year + solution.kept @ form.running_usd_per_rack_year
+    other = float(solution.busy @ form.other_flow_value - cost * (1.0 if asked.objective == "npv" else form.annuity))
+    profit, value = (other, solution.objective) if asked.objective == "npv" else (solution.objective, other)
     return PlanResult(
         asked=asked,
         form=form,
@@ -127,18 +147,11 @@ def solved(form: Formulated, *, time_limit_s: float | None = None) -> PlanResult
         limits=_limits(program, solution, free),
         demand=_demand(form, solution, free),
         profit_usd_per_year=profit,
-        npv_usd=profit * annuity,
+        npv_usd=value,
         cost_usd_per_year=_cost(form, solution),
         investment_usd=float(solution.bought @ form.investment_usd_per_rack),
         power_mw=float(racks @ mw),
     )
-
-
-def _annuity(form: Formulated) -> float:
-    from rackecon.economics.returns import present_value_factors
-
-    assume = form.menu.assume
-    return float(present_value_factors(assume.wacc, 0.0, assume.horizon_years).cost_years)
 
 
 def _cost(form: Formulated, solution: Solution) -> float:
@@ -335,4 +348,24 @@ def described(found: PlanResult) -> list[str]:
         elif math.isfinite(row["entry_factor"]):
             at = f"below {percent(row['entry_factor'])} of its cost" if row["entry_factor"] > 0 else "at no price"
             lines.append(f"{row['platform']}: never bought; it would be {at}")
+    return lines if found.owned is None else [*lines, *_fate(found.owned)]
+
+
+def _fate(owned: OwnedRacks) -> list[str]:
+    """What becomes of racks on hand, year by year, in a few lines."""
+    label = catalog.accelerator(owned.asked.platform).label
+    room = money(owned.mw_usd_per_year)
+
+    def goes(schedule: Schedule) -> str:
+        years = schedule.leaves_after_years
+        return "stays to the end" if years >= owned.asked.years else f"goes after {plural(years, 'year')}"
+
+    lines = [
+        f"{label} of {plural(owned.asked.age_years, 'year')}: {goes(owned.chain)} with its successors in sight, "
+        f"{goes(owned.alone)} without any at {room} a year for a megawatt, {goes(owned.free)} if its room costs nothing"
+    ]
+    for row in owned.years.to_dict("records"):
+        what = f"{row['action']} {row['platform']}, {plural(row['age'], 'year')} old" if row["platform"] else "empty"
+        sold = f", {catalog.accelerator(row['sold']).label} sold" if row["sold"] else ""
+        lines.append(f"  year {row['year']}: {what}{sold}; {money(row['cash_usd'])} a megawatt")
     return lines

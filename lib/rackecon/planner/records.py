@@ -13,12 +13,13 @@ from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.demand import demand_names
 
-__all__ = ["Block", "Demand", "Limits", "Plan", "Tier", "plan_of", "read_plan"]
+__all__ = ["Block", "Demand", "Limits", "Plan", "Replacement", "Tier", "plan_of", "read_plan"]
 
 LARGEST_BYTES: Final = 2**20
 SHARE_SLACK: Final = 1e-6
 DAY_HOURS: Final = 24.0
 MOST_BLOCKS: Final = 144
+MOST_YEARS: Final = 20
 
 
 def _number(value: Any) -> Any:
@@ -102,6 +103,21 @@ class Demand(_Part):
     """Share that has to be served; none by default, all of it where cost is the objective."""
 
 
+class Replacement(_Part):
+    """Racks on hand and what could stand in their place; sales are of the plan's first item of demand in its first tier."""
+
+    platform: str
+    age_years: Annotated[int, Field(ge=0, le=MOST_YEARS, strict=True)]
+    successors: dict[str, Annotated[int, Field(ge=0, le=MOST_YEARS, strict=True)]] = Field(default_factory=dict)
+    """Year from now in which each can first be bought."""
+    years: Annotated[int, Field(ge=1, le=MOST_YEARS, strict=True)] = 8
+    software_gain_per_year: Annotated[float, BeforeValidator(_number), Field(ge=-0.9, le=4)] = 0.0
+    """Yearly rise of every platform's throughput."""
+    rack_price_fall_per_year: Annotated[float, BeforeValidator(_number), Field(ge=-1, lt=1)] = 0.0
+    let: bool = True
+    """Whether racks can be let at the published three-year rent."""
+
+
 class Plan(_Part):
     """A plan as asked for."""
 
@@ -123,6 +139,7 @@ class Plan(_Part):
     prices: dict[str, dict[str, Amount]] = Field(default_factory=dict)
     """Price cards by model: fresh_input, cached_input, output [USD per million tokens]."""
     assumptions: dict[str, Any] = Field(default_factory=dict)
+    replacement: Replacement | None = None
     gap: Annotated[float, BeforeValidator(_number), Field(ge=0, le=0.5)] = 0.001
     time_limit_s: Positive = 120.0
 
@@ -169,6 +186,10 @@ def _check(plan: Plan) -> None:
         hours, share = sum(b.hours for b in plan.day), sum(b.share for b in plan.day)
         if abs(hours - DAY_HOURS) > 1e-6 or abs(share - 1.0) > SHARE_SLACK:
             raise InputError(f"day: blocks have {hours:g} hours and {share:g} of the tokens, not 24 and 1")
+    if plan.replacement is not None:
+        for name in (plan.replacement.platform, *plan.replacement.successors):
+            if not catalog.accelerator(name).servable:
+                raise InputError(f"replacement: {name} is not served by the model")
     if isinstance(plan.load_share, float | int) and plan.load_share > 1:
         raise InputError(f"load_share {plan.load_share:g} is out of range: needs 0 to 1, or derived")
     if "utilisation" in plan.assumptions:
@@ -223,7 +244,13 @@ def _fault(error: ValidationError) -> InputError:
     return InputError(f"{'.'.join(where) or 'plan'}: {text}{given}")
 
 
-_PARTS: Final[dict[str, Any]] = {"limits": Limits, "tiers": Tier, "demand": Demand, "day": Block}
+_PARTS: Final[dict[str, Any]] = {
+    "limits": Limits,
+    "tiers": Tier,
+    "demand": Demand,
+    "day": Block,
+    "replacement": Replacement,
+}
 _WORDS: Final = {
     "too_short": "is empty",
     "missing": "is missing",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model, accelerator, base_case, model
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.paths import read_rows
+from rackecon.catalog.paths import OWN_SOURCE, read_rows
 from rackecon.errors import InputError, unknown_name
 from rackecon.performance.engine import PRECISION_BITS
 from rackecon.performance.families import ENGINES, default_engine
@@ -79,7 +79,12 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T.*|\s.*)?$")
 
 
 def default_weight_precision(chip: Accelerator, arch: Model) -> str:
-    """The usual weight precision: the model's own 4-bit weights, else the narrowest format the chip computes in."""
+    """The usual weight precision: the model's own 4-bit weights, else the narrowest format the chip computes in.
+
+    A checkpoint that a user added runs as its files store it.
+    """
+    if arch.source_id == OWN_SOURCE and arch.native_precision != "bf16":
+        return arch.native_precision
     if arch.native_expert_bits < 8.0 or math.isfinite(chip.peak_fp4_flops):
         return "fp4"
     return "fp8" if math.isfinite(chip.peak_fp8_flops) else "bf16"
@@ -112,6 +117,8 @@ def default_kv_precision(chip: Accelerator, arch: Model, weight_precision: str, 
     >>> [default_kv_precision(chip, gpt, "fp4") for chip in chips]
     ['bf16', 'fp8']
     """
+    if arch.source_id == OWN_SOURCE and arch.native_cache and weight_precision == arch.native_precision:
+        return arch.native_cache
     if weight_precision not in ("fp8", "fp4"):
         return "bf16"
     four_bit = math.isfinite(chip.peak_fp4_flops)

@@ -1,0 +1,200 @@
+"""Every table and every published result as files that other programs read: CSV and Parquet, each with its schema."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rackecon.catalog.cached import one_state
+from rackecon.catalog.paths import data_dir, read_rows, table_names
+from rackecon.catalog.tables import described
+from rackecon.errors import InputError, unknown_name
+from rackecon.press.results import FOLDER, read_results
+from rackecon.press.run import report_names, reports_dir
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["export_data", "results"]
+
+PACKAGE: Final = "datapackage.json"
+RESULT_FIELDS: Final = (
+    {"name": "page", "description": "page that publishes it", "unit": "-", "type": "string"},
+    {"name": "key", "description": "what it is, from the general to the particular", "unit": "-", "type": "string"},
+    {"name": "value", "description": "number or text, as published", "unit": "see unit", "type": "string"},
+    {"name": "number", "description": "the value where it is a number", "unit": "see unit", "type": "number"},
+    {"name": "unit", "description": "unit of the value; text for words", "unit": "-", "type": "string"},
+)
+Row = Mapping[str, str]
+
+
+def _result_rows(pages: Sequence[str]) -> list[dict[str, str]]:
+    out = []
+    for page in pages:
+        for key, (value, unit) in sorted(read_results(reports_dir(), page).items()):
+            out.append({"page": page, "key": key, "value": value, "number": _number(value), "unit": unit})
+    return out
+
+
+def _number(text: str) -> str:
+    try:
+        float(text)
+    except ValueError:
+        return ""
+    return text
+
+
+def results(page: str | None = None) -> pd.DataFrame:
+    """The published numbers of the report's pages: what reports/results/ holds.
+
+    Parameters
+    ----------
+    page : str, optional
+        Such as ``09_cost``; all pages by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``page, key, value, number, unit``: ``number`` is NaN where the value is text.
+
+    Raises
+    ------
+    InputError
+        No such page, or no published results beside the library.
+
+    Examples
+    --------
+    >>> sorted(results("09_cost").columns)
+    ['key', 'number', 'page', 'unit', 'value']
+    """
+    import pandas as pd
+
+    pages = report_names()
+    if page is not None and page not in pages:
+        raise unknown_name("page", page, pages, f"{FOLDER}/")
+    rows = _result_rows([page] if page else pages)
+    if not rows:
+        raise InputError(f"no published results in {reports_dir().name}/{FOLDER}/: run `rackecon report` first")
+    frame = pd.DataFrame(rows)
+    frame["number"] = pd.to_numeric(frame["number"])
+    return frame
+
+
+@one_state()
+def export_data(folder: Path) -> dict[str, int]:
+    """Write every table of data/ and every published result into a new folder.
+
+    Parameters
+    ----------
+    folder : Path
+        New, or empty; not inside data/ or reports/. Holds ``tables/NAME.csv`` and ``.parquet``, ``results/results.csv`` and
+        ``.parquet``, and ``datapackage.json`` (Frictionless) with the schema of each; a Parquet column carries its
+        description and unit as metadata.
+
+    Returns
+    -------
+    dict of int
+        Rows by file stem. The user's own rows are in them, as the library reads them.
+
+    Raises
+    ------
+    InputError
+        A folder that holds something, or that belongs to the program.
+
+    Notes
+    -----
+    Written beside the folder and renamed: a failed run leaves nothing.
+    """
+    target = folder.resolve()
+    for kept in (data_dir().resolve(), reports_dir().resolve()):
+        if target == kept or kept in target.parents:
+            raise InputError(
+                f"{folder}: lies in {kept.name}/, which the program writes itself; name a folder of your own"
+            )
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{folder}: holds something already; name a new or an empty folder")
+    if not target.parent.is_dir():
+        raise InputError(f"{folder}: the folder that it is to lie in does not exist")
+    fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        counted = _written(fresh)
+        fresh.chmod(0o755)
+        os.replace(fresh, target)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return counted
+
+
+def _written(fresh: Path) -> dict[str, int]:
+    resources, counted = [], {}
+    for name in table_names():
+        entry = described(name)
+        fields = entry["schema"]["fields"]
+        resources += _both(fresh, f"tables/{name}", entry, fields, read_rows(name))
+        counted[name] = len(read_rows(name))
+    rows = _result_rows(report_names())
+    if rows:
+        entry = {
+            "name": "results",
+            "title": "Published numbers of the report's pages",
+            "schema": {"fields": list(RESULT_FIELDS)},
+        }
+        resources += _both(fresh, "results/results", entry, RESULT_FIELDS, rows)
+        counted["results"] = len(rows)
+    whole = json.loads((data_dir() / PACKAGE).read_text(encoding="utf-8")) | {
+        "name": "rackecon-export",
+        "resources": resources,
+    }
+    (fresh / PACKAGE).write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return counted
+
+
+def _both(
+    fresh: Path, stem: str, entry: Mapping[str, Any], fields: Sequence[Mapping[str, Any]], rows: Sequence[Row]
+) -> list[dict[str, Any]]:
+    """A table as CSV and as Parquet; the two entries that describe them."""
+    (fresh / stem).parent.mkdir(exist_ok=True)
+    names = [field["name"] for field in fields]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    (fresh / f"{stem}.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
+    _parquet(fresh / f"{stem}.parquet", fields, rows)
+    base = {key: value for key, value in entry.items() if key not in ("path", "format", "mediatype", "profile")}
+    # A key of another table's rows is not checked here: own rows may stand in place of shipped ones
+    base["schema"] = {key: value for key, value in entry["schema"].items() if key != "foreignKeys"}
+    return [
+        base | {"path": f"{stem}.csv", "format": "csv", "mediatype": "text/csv", "profile": "tabular-data-resource"},
+        base | {"name": f"{entry['name']}-parquet", "path": f"{stem}.parquet", "format": "parquet"},
+    ]
+
+
+def _parquet(path: Path, fields: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
+    turned: dict[str, Callable[[str], Any]] = {
+        "number": float,
+        "integer": lambda cell: int(float(cell)),
+        "boolean": lambda cell: cell.lower() == "true",
+    }
+    columns, schema = [], []
+    for field in fields:
+        kind = field["type"]
+        turn = turned.get(kind, str)
+        cells = [row.get(field["name"], "") for row in rows]
+        columns.append(pa.array([turn(cell) if cell else None for cell in cells], types.get(kind, pa.string())))
+        said = {"description": str(field.get("description", "")), "unit": str(field.get("unit", "-"))}
+        schema.append(pa.field(field["name"], types.get(kind, pa.string()), metadata=said))
+    pq.write_table(pa.Table.from_arrays(columns, schema=pa.schema(schema)), path, compression="zstd")

@@ -1,0 +1,102 @@
+"""Fleets for users and for requests a second: against the search's own closed loop, by hand, and in their limits."""
+
+import math
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from rackecon.appraisal.sizing import Ask, size_fleet
+from rackecon.cli import app
+from rackecon.errors import InputError
+from rackecon.serving.frontier import candidates, search
+
+MODEL, ISL, OSL = "llama-3.1-8b", 1000, 300
+
+
+def one(**options):
+    return size_fleet(MODEL, ISL, OSL, accelerators=["h100-sxm"], **options).iloc[0]
+
+
+def test_no_smaller_fleet_of_the_search_carries_the_users():
+    row = one(users=500, tpot_limit_ms=20.0, ttft_limit_ms=500.0)
+    every = candidates("h100-sxm", MODEL, ISL, OSL, ttft_limit_ms=500.0, tpot_limit_ms=20.0)
+    kept = every["fits"] & (every["tpot_ms"] <= 20.0) & (every["ttft_ms"] <= 500.0)
+    by_hand = np.ceil(500.0 / every["concurrency"][kept]) * every["gpus"][kept]
+    assert row["gpus"] == by_hand.min()
+    assert row["deployments"] * row["in_flight_per_deployment"] >= 500
+    assert row["tpot_ms"] <= 20.0
+    assert row["ttft_ms"] <= 500.0
+
+
+def test_money_of_a_fleet_by_hand():
+    row = one(users=500, tpot_limit_ms=20.0, usd_per_gpu_hour=2.0)
+    assert row["usd_per_hour"] == pytest.approx(2.0 * row["gpus"])
+    # each request in flight takes time to the first token and 300 tokens: users over that time are the rate (Little)
+    tokens_an_hour = row["requests_per_s"] * (ISL + OSL) * 3600.0
+    assert row["usd_per_mtok"] == pytest.approx(2.0 * row["gpus"] / tokens_an_hour * 1e6)
+    assert row["usd_per_hour_low"] <= row["usd_per_hour"] <= row["usd_per_hour_high"]
+    assert row["usd_per_hour_high"] == pytest.approx(2.0 * row["gpus_high"])
+
+
+def test_users_who_pause_need_fewer_gpus_and_more_users_more():
+    fleets = [one(users=n, tpot_limit_ms=20.0)["gpus"] for n in (1, 100, 1000, 10_000)]
+    assert fleets == sorted(fleets)
+    assert fleets[0] == 1
+    assert one(users=10_000, tpot_limit_ms=20.0, think_s=30.0)["gpus"] < fleets[-1] / 2
+    # Denning and Buzen: 64 in flight at 3.6 a second carry 64 + 3.6 x 10 = 100 users
+    assert float(Ask(1000, 500, users=500, think_s=10.0).needed(np.array(64.0), np.array(3.6))) == pytest.approx(5.0)
+
+
+def test_requests_that_come_by_themselves_need_no_less_than_the_closed_loop():
+    row = one(rps=60.0, tpot_limit_ms=20.0, ttft_limit_ms=500.0)
+    front = search("h100-sxm", MODEL, ISL, OSL, tpot_limit_ms=20.0, ttft_limit_ms=500.0)
+    least = 60.0 * (ISL + OSL) / float(front.best()["total_tok_s_per_gpu"])
+    assert row["gpus"] >= least
+    assert 0.0 < row["open_load_share"] <= 1.0
+    assert row["requests_per_s"] == 60.0
+    assert one(rps=600.0, tpot_limit_ms=20.0, ttft_limit_ms=500.0)["gpus"] > row["gpus"]
+    spread = one(rps=60.0, tpot_limit_ms=20.0, ttft_limit_ms=500.0, lengths="azure2023_conv")
+    assert spread["gpus"] >= row["gpus"]  # long prompts among short ones make others wait
+    assert one(rps=60.0, ttft_limit_ms=25.0)["reason"].startswith("no layout gives the first token within 25 ms")
+    assert "99 % of requests" in one(rps=60.0, ttft_limit_ms=60.0, lengths="azure2023_conv")["reason"]
+
+
+def test_platforms_without_a_layout_or_a_cost_keep_their_row_and_reason():
+    table = size_fleet(MODEL, ISL, OSL, users=10, tpot_limit_ms=0.01, accelerators=["h100-sxm", "groq-lpu1"])
+    assert table["gpus"].isna().all()
+    assert all("no layout reaches" in reason or "not modelled" in reason for reason in table["reason"])
+    blank = size_fleet(MODEL, ISL, OSL, users=10, accelerators=["tpu-v6e", "a100-80gb-sxm"])
+    assert blank["gpus"].notna().all()
+    assert blank["usd_per_hour"].isna().all()
+    assert blank["reason"].str.startswith("no published $/GPU-hour").all()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "exactly one of users and rps"),
+        ({"users": 5, "rps": 5}, "exactly one of users and rps"),
+        ({"users": 0}, "users 0 is out of range"),
+        ({"rps": math.nan}, "rps nan is out of range"),
+        ({"rps": 5, "think_s": 1}, "think_s 1: needs"),
+        ({"users": 5, "tpot_limit_ms": -1.0}, "tpot_limit_ms -1 is out of range"),
+        ({"users": 5, "speed": 1}, "option of a search"),
+    ],
+)
+def test_what_cannot_be_sized_is_one_line(given, message):
+    with pytest.raises(InputError, match=message):
+        one(**given)
+
+
+def test_the_command_prints_fleets_and_writes_every_column(tmp_path):
+    words = ["size", "--model", MODEL, "--isl", "1000", "--osl", "300", "--users", "200", "--tpot-ms", "25"]
+    out = tmp_path / "fleet.csv"
+    done = CliRunner().invoke(app, [*words, "--accelerator", "h100-sxm", "--accelerator", "tpu-v6e", "--csv", str(out)])
+    assert done.exit_code == 0, done.exception
+    assert "Blank: TPU v6e: no published $/GPU-hour" in done.output
+    assert "nan" not in done.output.lower()
+    assert out.read_text(encoding="utf-8").count("\n") == 3
+    none = CliRunner().invoke(app, [*words[:-1], "0.01", "--accelerator", "h100-sxm"])
+    assert none.exit_code == 1
+    assert "None: H100: no layout reaches" in none.output
