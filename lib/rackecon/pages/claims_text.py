@@ -307,7 +307,9 @@ def _measured_number(result: Assessment) -> str:
         return ""
     metric = result.claim.metric
     text = value_text(metric, low) if low == high else span_text(metric, low, high)
-    return say(PAGE, "evidence_number", number=text, points=sum(map(math.isfinite, result.column("measured")))) + " "
+    runs = sorted({name for cells in result.cells for points in cells.points for name in points})
+    points = sum(map(math.isfinite, result.column("measured")))
+    return say(PAGE, "evidence_number", number=text, points=points, runs=runs[:MOST], count=len(runs)) + " "
 
 
 def _cited(claim: Claim) -> str:
@@ -406,6 +408,8 @@ def required_text(claim: Claim) -> str:
 def _ratio_text(claim: Claim) -> str:
     case = cases(claim)[0]
     ours, theirs = case["subject"], case["baseline"]
+    if ours == theirs:
+        return ""
     given: dict[str, object] = {"need": claim.value, "basis": "GPU"}
     if claim.metric == "ratio_tok_s_per_mw":
         vintage = VINTAGES[case["vintage"]][1]

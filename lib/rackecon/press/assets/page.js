@@ -124,6 +124,13 @@
       });
     });
   }
+  /* A link to something folded opens it. */
+  function unfold() {
+    var target = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null, fold = target && target.closest("details");
+    if (fold && !fold.open) { fold.open = true; target.scrollIntoView(); }
+  }
+  window.addEventListener("hashchange", unfold);
+  document.addEventListener("DOMContentLoaded", unfold);
   /* Paper has no clicks: what is folded is printed open. */
   window.addEventListener("beforeprint", function () {
     document.querySelectorAll("details.fold:not([open])").forEach(function (d) { d.open = true; d.dataset.folded = ""; });
