@@ -86,7 +86,7 @@
   function quoted(v) { v = v === null || v === undefined ? "" : String(v); return /[",\n]/.test(v) ? '"' + v.replace(/"/g, '""') + '"' : v; }
   function save(blob, name) { var url = URL.createObjectURL(blob); follow(url, name); setTimeout(function () { URL.revokeObjectURL(url); }, 1000); }
   window.rackeconButton = button; window.rackeconCopied = copied;
-  window.rackeconSave = function (text, name) { save(new Blob([text], { type: "text/csv" }), name); };
+  window.rackeconSave = function (text, name, type) { save(new Blob([text], { type: type || "text/csv" }), name); };
   function follow(url, name) { var a = document.createElement("a"); a.href = url; a.download = name; a.click(); }
   function draws() {
     if (!window.vegaEmbed) return;
