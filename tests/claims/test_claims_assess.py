@@ -217,7 +217,7 @@ def test_the_gpt_oss_version_is_misattributed_and_tested_on_its_own(results):
     assert full["1 year"] == pytest.approx(5 * full["5 years"])
     # in one year the price must lie above every listing of the day
     assert full["1 year"] > prices["dearest"]
-    assert "deepseek-r1" in verdict_text(r)
+    assert "the source says DeepSeek" in verdict_text(r)
 
 
 def test_fifty_times_needs_an_older_machine_without_speculation(results):
