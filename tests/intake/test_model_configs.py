@@ -179,6 +179,28 @@ def test_a_key_is_read_or_harmless_or_named(key, value):
         assert key in LLAMA or row["stated_total_params"] == plain["stated_total_params"]
 
 
+UNSTATED = [
+    ("deepseek-v2", "n_shared_experts"),
+    ("deepseek-v2", "first_k_dense_replace"),
+    ("moonlight-16b-a3b", "q_lora_rank"),
+    ("ernie-4.5-300b-a47b", "moe_num_shared_experts"),
+    ("qwen3-next-80b-a3b", "shared_expert_intermediate_size"),
+    ("jamba-large-1.5", "expert_layer_offset"),
+    ("granite-4.0-h-tiny", "num_local_experts"),
+    ("mimo-v2-small", "swa_num_key_value_heads"),
+    ("bamba-9b", "attn_layer_indices"),
+    ("mixtral-8x7b", "num_local_experts"),
+    ("mixtral-8x7b", "num_key_value_heads"),
+]
+
+
+@pytest.mark.parametrize(("name", "key"), UNSTATED)
+def test_what_a_class_would_fill_in_by_itself_must_be_stated(name, key):
+    config = spread(MODELS[name]["config"])
+    with pytest.raises(InputError, match="is missing"):
+        model_row({word: value for word, value in config.items() if word != key}, "new")
+
+
 GROUP_8 = {
     "weights": {"num_bits": 8, "type": "float"},
     "input_activations": {"num_bits": 8, "type": "float"},
@@ -215,6 +237,13 @@ FORMATS = [
     ("awq", {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}, False, (4.15625, 4.15625, 4.15625), "INT4", "int4"),
     ("gptq", {"quant_method": "gptq", "bits": 4, "group_size": 128, "sym": True}, False, (4.125, 4.125, 4.125), "INT4", "int4"),
     ("gptq of 8 bits", {"quant_method": "gptq", "bits": 8, "group_size": -1}, False, (8, 8, 8), "INT8", "fp8"),
+    ("gptq but attention", {"quant_method": "gptq", "bits": 4, "group_size": 128, "dynamic": {"-:.*self_attn.*": {}}}, False, (4.125, 16, 4.125),
+     "attention 16 bits", "int4"),
+    ("gptq, attention in 8", {"quant_method": "gptq", "bits": 4, "group_size": 128, "dynamic": {"+:.*self_attn.*": {"bits": 8}}}, False,
+     (4.125, 8, 4.125), "attention 8 bits", "int4"),
+    ("auto-round", {"quant_method": "auto-round", "bits": 4, "group_size": 128, "extra_config": {"model.layers.0.mlp.shared_experts.up_proj": {"bits": 16}}},
+     True, (4.125, 4.125, 16), "dense layers 16 bits", "int4"),
+    ("bitsandbytes but attention", {"quant_method": "bitsandbytes", "load_in_8bit": True, "llm_int8_skip_modules": ["q_proj"]}, False, (8, 16, 8), "INT8", "fp8"),
     ("bitsandbytes", {"quant_method": "bitsandbytes", "load_in_4bit": True}, False, (4.5, 4.5, 4.5), "NF4", "int4"),
     ("gpt-oss", {"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn"]}, True, (4.25, 16, 16), "MXFP4", "fp4"),
 ]  # fmt: skip
@@ -239,6 +268,27 @@ def test_bits_are_those_of_the_file_and_a_model_runs_in_them(own, quantised, exp
     tables = arch.embed_params * 2
     mean = (row["stated_native_weight_bytes"] - tables) * 8 / (arch.total_params - arch.embed_params)
     assert min(bits) - 1 / 16 <= mean <= max(bits) + 1 / 16
+
+
+@pytest.mark.parametrize(
+    ("quantised", "experts", "runs"), [(*case[1:3], case[5]) for case in FORMATS], ids=[case[0] for case in FORMATS]
+)
+def test_the_serving_model_reads_the_bytes_that_the_files_hold(own, quantised, experts, runs):
+    row = model_row((DEEPSEEK if experts else LLAMA) | {"quantization_config": quantised}, "mine")
+    add_rows("models", [row | {"source_id": "own", "grade": "derived"}])
+    point = {
+        "accelerator": "b200-hgx",
+        "model": "mine",
+        "weight_precision": runs,
+        "isl": 1000,
+        "osl": 100,
+        "mode": "aggregated",
+    }
+    engine = Points.from_rows([point | {"tp": 8, "ep": 8, "gpus": 8, "concurrency": 1}]).engines()
+    parts = ("attention_bytes", "dense_bytes", "shared_bytes", "routed_bytes", "head_bytes")
+    read = sum(float(getattr(engine, name)[0]) for name in parts)
+    # the table of words that come in is not read
+    assert read == pytest.approx(row["stated_native_weight_bytes"] - row["vocab"] * row["hidden"] * 2, rel=0.01)
 
 
 def test_a_side_file_says_what_the_configuration_does_not(tmp_path):
