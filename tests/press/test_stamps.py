@@ -28,7 +28,7 @@ def made(tmp_path, monkeypatch):
     monkeypatch.setattr(stamps, "_installed", lambda: ["numpy-2.0.dist-info"])
     asked: list[str] = []
 
-    def execute(name, parameters, target):
+    def execute(name, parameters, target, walk):
         asked.append(name)
         folder = Path(target)
         (folder / "results").mkdir(parents=True, exist_ok=True)

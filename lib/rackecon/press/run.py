@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +70,8 @@ def _with_known_pictures(notebook: dict[str, Any], name: str) -> dict[str, Any]:
         return notebook  # no committed report, or one that cannot be read: fresh pictures
 
 
-def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
-    """Execute and render one notebook into a folder; the good files there are replaced only by good ones."""
+def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequence[str]) -> Outcome:
+    """Execute and render one notebook into a folder, beside the pages of others; a good file is replaced only by a good one."""
     import time
 
     import papermill
@@ -106,7 +106,7 @@ def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
         from rackecon.press.html import render_page
 
         try:
-            rows, page = published(notebook, name), render_page(notebook, name, report_names())
+            rows, page = published(notebook, name), render_page(notebook, name, list(walk))
         except InputError as error:
             return Outcome(name, time.perf_counter() - begun, str(error))
         folder.mkdir(parents=True, exist_ok=True)
@@ -143,6 +143,11 @@ def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[s
     if faults:
         raise InputError(faults[0])
     return {name: {key: value for key, value in given.items() if key in known} for name, known in declared.items()}
+
+
+def _rendered(target: Path) -> list[str]:
+    """Notebooks whose pages already stand in a folder."""
+    return [path.stem for path in target.glob("[0-9][0-9]_*.ipynb")]
 
 
 def run_reports(
@@ -183,7 +188,8 @@ def run_reports(
     """
     chosen = [notebook_path(name).stem for name in names]
     parameters = _checked(chosen, given)
-    stamps = Stamps(target, made_of(parameters, report_names()))
+    walk = report_names() if target == reports_dir() else sorted({*chosen, *_rendered(target)})
+    stamps = Stamps(target, made_of(parameters, walk))
     outcomes: dict[str, Outcome] = {}
 
     def ended(outcome: Outcome) -> None:
@@ -202,12 +208,12 @@ def run_reports(
     workers = max(1, min(jobs, len(stale)))
     if workers == 1:
         for name in stale:
-            ended(execute(name, parameters[name], str(target)))
+            ended(execute(name, parameters[name], str(target), walk))
     else:
         import multiprocessing
 
         with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            tasks = [pool.submit(execute, name, parameters[name], str(target)) for name in stale]
+            tasks = [pool.submit(execute, name, parameters[name], str(target), walk) for name in stale]
             for task in as_completed(tasks):
                 ended(task.result())
     _write_site(target, stamps, whole=set(chosen) == set(report_names()), force=force)
@@ -217,7 +223,7 @@ def run_reports(
 def _write_site(target: Path, stamps: Stamps, *, whole: bool, force: bool) -> None:
     """Index, shared files and, for a whole report, the pages of reference, where anything of it changed."""
     from rackecon.press.shared_files import SHARED, write_shared_files
-    from rackecon.press.site import REFERENCE, write_index, write_reference
+    from rackecon.press.site import LOOKED_UP, REFERENCE, write_index, write_reference
 
     stamps.made[SITE] = stamps.site_of()
     if stamps.fresh(SITE) and not force:
@@ -226,5 +232,5 @@ def _write_site(target: Path, stamps: Stamps, *, whole: bool, force: bool) -> No
     if whole:
         write_reference(target, report_names())
     write_index(target)
-    files = [*(f"assets/{name}" for name in SHARED), *(REFERENCE if whole else ()), "index.html"]
+    files = [*(f"assets/{name}" for name in SHARED), *(REFERENCE if whole else ()), *LOOKED_UP, "index.html"]
     stamps.done(SITE, [name for name in files if (target / name).is_file()])
