@@ -179,6 +179,26 @@ def test_a_key_is_read_or_harmless_or_named(key, value):
         assert key in LLAMA or row["stated_total_params"] == plain["stated_total_params"]
 
 
+AS_PUBLISHED = {
+    "phi-3.5-mini": {"full_attn_mod": 1, "interpolation_factor": 1, "original_max_position_embeddings": 4096, "auto_map": {"AutoConfig": "x"},
+     "rope_scaling": {"type": "longrope", "long_factor": [1.0]}},
+    "command-r7b": {"order_of_interleaved_layers": "local_attn_first", "rotary_pct": 1.0, "use_parallel_block": True, "layer_switch": 4},
+    "ernie-4.5-300b-a47b": {"compression_ratio": 1.0, "moe_gate": "topk", "moe_use_aux_free": True, "moe_capacity": [64, 64, 64]},
+    "minimax-text-01": {"layernorm_full_attention_alpha": 3.55, "postnorm": True, "shared_moe_mode": "sigmoid", "rotary_dim": 64},
+    "jamba-large-1.5": {"mamba_inner_layernorms": True, "mamba_conv_bias": True, "use_mamba_kernels": True, "num_logits_to_keep": 1},
+    "falcon-h1-34b": {"mlp_expansion_factor": 8, "mlp_multipliers": [1.0, 0.5], "ssm_multipliers": [0.3, 0.3], "mamba_chunk_size": 128},
+    "deepseek-v2": {"ep_size": 1, "topk_method": "group_limited_greedy", "aux_loss_alpha": 0.001, "seq_aux": True, "pretraining_tp": 1},
+    "longcat-flash": {"attention_method": "MLA", "mla_scale_q_lora": True, "router_bias": False},
+    "llama-3.2-1b": {"bos_token_id": 128000, "torch_dtype": "bfloat16", "transformers_version": "4.45.0", "top_k": 50, "num_beams": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AS_PUBLISHED)
+def test_keys_of_published_files_that_shape_nothing_are_let_by(name):
+    config = spread(MODELS[name]["config"])
+    assert model_row(config | AS_PUBLISHED[name], "new") == model_row(config, "new")
+
+
 UNSTATED = [
     ("deepseek-v2", "n_shared_experts"),
     ("deepseek-v2", "first_k_dense_replace"),

@@ -143,7 +143,7 @@ SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
     "shared_expert_intermediate_size": (
         "share_expert_dim", "moe_shared_expert_intermediate_size", "shared_intermediate_size",
     ),
-    "sliding_window_pattern": ("_sliding_window_pattern",),
+    "sliding_window_pattern": ("_sliding_window_pattern", "layer_switch"),
     "num_nextn_predict_layers": ("mtp_num_hidden_layers", "num_mtp_layers"),
     "mamba_n_heads": ("mamba_num_heads",),
     "mamba_d_head": ("mamba_head_dim",),
@@ -246,6 +246,8 @@ def _longcat(out: dict[str, Any]) -> None:
     # A share of the choices falls on experts that do nothing: as many of the rest as on average
     real, chosen, empty = out.get("n_routed_experts"), out.get("moe_topk"), out.pop("zero_expert_num", None)
     out.pop("zero_expert_type", None)
+    if out.get("attention_method") == "MLA":
+        del out["attention_method"]
     if isinstance(real, int) and isinstance(chosen, int) and isinstance(empty, int) and 0 < real + empty < 10**6:
         out["moe_topk"] = round(chosen * real / (real + empty))
 
@@ -312,11 +314,13 @@ _QUIET = re.compile(
     r"|dropout|_pdrop$|dtype|_coeff?$|loss|aux_|_eps$|epsilon|norm_topk|norm_type|(layer|rms|group|qk|gemma|_)norm|^(q|qk|k)_norm"
     r"|scal(e$|ing|e_)|_alpha$|^mup_|bias|_act$|_act_fn$|activation|swiglu|initializer|init_std|softcap|router_(?!top_?k)"
     r"|scoring|gating|jitter|capacity|drop_|parallel|implementation|checkpoint|kernels$|version|auto_map|template|tokenizer|vision|image"
-    r"|video|audio|visual|speech|pixel|talker|projector|(^|_)mtp|nextn|^time_step|^output_(att|hid|rou|sco)|label|multimodal|^mm_"
+    r"|video|audio|visual|speech|pixel|^vit_|^anyres_|^im_|_(start|end|newline|init)_id$|talker|projector|(^|_)mtp|nextn|^time_step|^output_(att|hid|rou|sco)|label|multimodal|^mm_"
     r"|^(embedding|residual|attention|attention_in|attention_out|key|logits?|lm_head|mlp|ssm|ssm_in|ssm_out)_multipliers?$"
 )
 _QUIET_KEYS: Final = frozenset(
     (
+        "mlp_expansion_factor", "mamba_inner_layernorms", "calc_logits_for_entire_prompt", "shared_moe_mode", "class_num", "dense_list",
+        "pool_type", "num_media_embeds", "moe_gate", "order_of_interleaved_layers", "interpolation_factor", "org_vocab_size",
         "_name_or_path", "architectures", "attention_value_scale", "attn_scale", "attn_temperature_tuning",
         "bad_words_ids", "bias_update_speed", "chunk_size_feed_forward", "clip_qkv", "compression_config",
         "diversity_penalty", "do_sample", "early_stopping", "encoder_no_repeat_ngram_size", "ep_size",
@@ -341,6 +345,7 @@ _QUIET_KEYS: Final = frozenset(
         "use_grouped_topk", "use_moe", "use_routing_bias", "vocab_size_per_layer_input",
     )
 )  # fmt: skip
+_NEUTRAL_AT_1 = re.compile(r"(_mod|_factor|_ratio|_multiplier|_freq|_interval|_every_n_layers?|_step|_period|_stride)$")
 _SHAPING = re.compile(
     r"expert|moe|pattern|type|attn|attention|layer|mamba|ssm|linear|sparse|block|index|global|swa|head|dim|size|rank|conv|window"
     r"|chunk|lora|top_?k|ffn|inter|mlp|latent|state|share|cla|group|dense|altup|laurel|compress|adapter|memory|depth|freq|period"
@@ -359,6 +364,8 @@ def unread(config: Mapping[str, Any], read: set[str]) -> list[str]:
     out = []
     for key, value in config.items():
         if key in read or key in _QUIET_KEYS or value is None or value is False or value in (0, "", [], {}):
+            continue
+        if value == 1 and (isinstance(value, float) or _NEUTRAL_AT_1.search(key)):
             continue
         if _QUIET.search(key) and not (isinstance(value, dict) and not re.search(r"rope|vision|audio|auto|label", key)):
             continue
