@@ -71,9 +71,10 @@ def test_every_chart_has_words_and_both_exports(browser, name):
         for figure in page.query_selector_all("figure.chart"):
             assert len(figure.get_attribute("aria-label")) > 20
             assert figure.query_selector("svg").get_attribute("aria-label") == figure.get_attribute("aria-label")
-            assert [b.inner_text() for b in figure.query_selector_all(".links button")] == [
+            assert [b.text_content() for b in figure.query_selector_all(".links button")] == [
                 "Data as CSV",
                 "Image as PNG",
+                "Cite",
             ]
         first = page.query_selector("figure.chart .links button")
         if first:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rackecon.errors import InputError
-from rackecon.evidence.answers import ADDED_COLUMNS, answer, read_points, write_answers
+from rackecon.evidence.answers import ADDED_COLUMNS, answer, answer_each, write_answers
 
 ROW = {
     "accelerator": "b200-hgx",
@@ -74,22 +74,6 @@ def test_a_platform_without_facts_enough_is_unsupported_with_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("", "empty"),
-        ("accelerator,model\nb200-hgx,deepseek-r1\n", "'weight_precision' is missing"),
-        ("accelerator,model,weight_precision,isl,osl\nb200-hgx,deepseek-r1,fp4,1\n", "row 2: 4 cells"),
-    ],
-)
-def test_a_malformed_file_is_one_line(tmp_path: Path, text: str, wanted: str) -> None:
-    path = tmp_path / "points.csv"
-    path.write_text(text)
-    with pytest.raises(InputError, match=wanted) as fault:
-        read_points(path)
-    assert "\n" not in str(fault.value)
-
-
-@pytest.mark.parametrize(
     ("change", "wanted"),
     [
         ({"accelerator": "b200"}, "nearest is 'b200-hgx'"),
@@ -102,6 +86,67 @@ def test_a_malformed_file_is_one_line(tmp_path: Path, text: str, wanted: str) ->
 def test_a_bad_cell_names_its_row_and_column(change: dict[str, str], wanted: str) -> None:
     with pytest.raises(InputError, match=wanted):
         answer([{**ROW, **change}])
+
+
+def test_one_bad_row_leaves_the_others_their_answers() -> None:
+    rows = [ROW, {**ROW, "isl": "many"}, ROW, {**ROW, "accelerator": "nothing"}]
+    found = answer_each(rows, ["", "", "4 cells", ""])
+    assert [row["status"] for row in found] == ["ok", "refused", "refused", "refused"]
+    assert found[0] == answer([ROW])[0]
+    assert found[1]["reason"] == "column 'isl': 'many' is not a number"
+    assert found[2]["reason"] == "4 cells"
+    assert "unknown accelerator" in found[3]["reason"]
+
+
+def test_what_was_served_is_told() -> None:
+    given, searched = answer([ROW, {**ROW, "concurrency": "", "tp": "", "ep": ""}])
+    assert given["served_as"] == "aggregated, TP8, 8 GPUs"
+    assert float(given["served_concurrency"]) == 64
+    assert float(searched["served_concurrency"]) > 64
+    assert searched["served_as"].startswith("aggregated, ")
+
+
+def rated(**change: str) -> dict[str, str]:
+    return answer_each([{**ROW, "gpus": "8", "length_draw": "", "concurrency": "", **change}], [""])[0]
+
+
+@pytest.mark.parametrize("rate", [0.5, 2.0, 8.0])
+def test_a_request_rate_is_the_throughput_and_little_s_law_its_load(rate: float) -> None:
+    found = rated(request_rate=f"{rate}")
+    assert float(found["predicted_total_tok_s_per_gpu"]) == pytest.approx(rate * 2048 / 8, rel=1e-3)
+    # L = rate x (first token + 1,023 more), with the medians of the same row
+    seconds = float(found["predicted_ttft_ms"]) / 1e3 + 1023 / float(found["predicted_tok_s_per_user"])
+    assert float(found["served_concurrency"]) == pytest.approx(rate * seconds, rel=0.1)
+
+
+def test_a_rate_of_less_than_one_request_in_flight_leaves_the_gpus_idle() -> None:
+    one = rated(concurrency="1")
+    idle = rated(request_rate="0.001")
+    assert idle["predicted_tok_s_per_user"] == one["predicted_tok_s_per_user"]
+    assert float(idle["predicted_total_tok_s_per_gpu"]) == pytest.approx(0.001 * 2048 / 8, rel=1e-4)
+    assert 0 < float(idle["served_concurrency"]) < 1
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({"request_rate": "9999"}, "more than this deployment serves: at most"),
+        ({"request_rate": "-1"}, "not above 0"),
+        ({"request_rate": "fast"}, "not a number"),
+        ({"request_rate": "1", "tp": ""}, "needs tp and gpus"),
+        ({"concurrency": "64", "prefix_cache_hit": "80"}, "0.8 meant"),
+        ({"concurrency": "64", "prefix_cache_hit": "-0.1"}, "non-negative"),
+    ],
+)
+def test_a_rate_or_share_that_cannot_be_is_refused(change: dict[str, str], wanted: str) -> None:
+    found = rated(**change)
+    assert found["status"] == "refused"
+    assert wanted in found["reason"]
+
+
+def test_a_rate_waits_where_the_client_sends_no_more_at_once() -> None:
+    assert rated(request_rate="9999", concurrency="64") == rated(concurrency="64")
+    assert rated(request_rate="inf", concurrency="64") == rated(concurrency="64")
 
 
 def test_write_keeps_columns_and_order(tmp_path: Path) -> None:
@@ -140,5 +185,5 @@ def test_the_command_reports_a_fault_in_one_line_with_status_2(tmp_path: Path) -
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "h100-sxm" in done.stderr
+    assert "points.csv row 2: accelerator 'h100-sxmm' is not in the catalogue" in done.stderr
     assert out.read_text() == "earlier"

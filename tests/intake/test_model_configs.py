@@ -99,6 +99,7 @@ REFUSED = [
     ({"model_type": "mamba2"}, "model_type: 'mamba2'"),
     ({"model_type": ["llama"]}, "model_type"),
     ({"model_type": None}, "'model_type' is missing"),
+    ({"model_type": "odd_vl", "text_config": {"hidden_size": 4096}}, "model_type: 'odd_vl'"),
     ({"num_moe_blocks": 8}, "num_moe_blocks"),
     ({"block_configs": [{"ffn": 1}]}, "block_configs"),
     ({"sparse_attention_config": {"block": 64}}, "sparse_attention_config"),

@@ -36,3 +36,20 @@ def test_answers_say_the_count_and_the_interval_that_both_pages_publish():
         text = read_results(REPORTS, page)["answer"][0]
         assert f" {count(wins)}" in text
         assert f"between {money(low)} and {money(high)}" in text
+
+
+def _amount(text: str) -> float:
+    scale = {"": 1.0, "k": 1e3, "M": 1e6, "bn": 1e9}
+    number, unit = re.fullmatch(r"([\d.,]+)(k|M|bn)?", text).groups()
+    return float(number.replace(",", "")) * scale[unit or ""]
+
+
+def test_worked_equations_give_the_numbers_of_the_answer():
+    """Cells that evaluate an equation start from the page's own case: an assumption left out of them shows here."""
+    text = " ".join((REPORTS / f"{SUMMARY}.html").read_text(encoding="utf-8").split())
+    hour, gpus, rack = re.search(r"so it earns \$([\d.]+); (\d+) GPUs and 8,760 hours make that \$([\d.]+M)", text).groups()
+    assert _amount(hour) * float(gpus) * 8760 == pytest.approx(_amount(rack), rel=0.01)
+    market = (REPORTS / "14_market.html").read_text(encoding="utf-8")
+    asked = re.search(r"must charge \$([\d.]+) per million total tokens", market).group(1)
+    worked = re.search(r"\$([\d.]+) per million total tokens. With rents at", market).group(1)
+    assert float(worked) == pytest.approx(float(asked), rel=0.01)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 
 import pytest
+import yaml
 
 import rackecon
-from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon import catalog
+from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_parameters
 from rackecon.press.api_page import api_page
+from rackecon.press.frame import notebook_names, site_pages
+from rackecon.press.html import render_page
+from rackecon.press.lookup_pages import data_page, find_page, glossary_page
 from rackecon.press.parameters_page import parameters_page
 from rackecon.press.run import report_names, reports_dir
 from rackecon.press.site import REFERENCE, write_index, write_reference
@@ -29,9 +36,8 @@ def test_api_page_shows_every_public_name_with_an_example(api):
 
 def test_api_page_is_the_same_again_and_fetches_only_the_sites_own_files(api):
     assert api_page() == api
-    assert set(re.findall(r'(?:src|href)="([^"#]+)"', api)) == {
-        "data:,", "../assets/page.css", "../assets/page.js", "../index.html",
-    }  # fmt: skip
+    own = {"../assets/page.css", "../assets/page.js", *(f"../{path}" for path, _ in site_pages(report_names()))}
+    assert set(re.findall(r'(?:src|href)="([^"#]+)"', api)) == {"data:,", *own}
     assert "://" not in api
 
 
@@ -50,6 +56,54 @@ def test_parameters_page_has_a_row_for_every_parameter_of_every_notebook():
         assert rows == list(read_parameters(notebook_path(name)))
     row = page.split('<th scope="row"><code>utilisation</code>')[1].split("</tr>")[0]
     assert "<td>share of capacity sold</td><td>0.01 to 1</td>" in row
+
+
+def test_every_page_leads_to_every_other_and_marks_itself():
+    names = notebook_names()
+    assert names == report_names()
+    for path, page in (("glossary.html", glossary_page(names)), ("data.html", data_page(names))):
+        for there, _ in site_pages(names):
+            mark = ' aria-current="page"' if there == path else ""
+            assert f'<a href="{there}"{mark}>' in page
+    few = [there for there, _ in site_pages(names[:2])]
+    assert few == ["index.html", f"{names[1]}.html", "glossary.html", "find.html", "data.html"]
+
+
+def test_glossary_and_data_have_a_row_and_an_address_for_each_term_and_table():
+    page = glossary_page(report_names())
+    for row in catalog.read_rows("glossary"):
+        assert html.escape(row["meaning"]) in page
+    ids = re.findall(r'<tr id="([^"]+)"', page)
+    assert len(ids) == len(set(ids)) == len(catalog.read_rows("glossary"))
+    data = data_page(report_names())
+    assert re.findall(r'<a href="../data/([a-z_]+)[.]csv">', data) == re.findall(r'<tr id="([^"]+)"', data)
+    assert len(re.findall(r'<tr id="', data)) >= 40
+
+
+def test_the_finder_links_every_section_chart_and_table_to_an_address_that_is_there(tmp_path):
+    name = "03_context_length"
+    notebook = json.loads((reports_dir() / f"{name}.ipynb").read_text(encoding="utf-8"))
+    page = render_page(notebook, name, [name])
+    (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
+    found = re.findall(rf'<a href="{name}[.]html#([^"]+)">', find_page(tmp_path, [name]))
+    assert {one.rpartition("-")[0] for one in found if one[-1].isdigit()} == {"chart", "table"}
+    assert len(found) == len(set(found)) >= 8
+    for one in found:
+        assert page.count(f'id="{one}"') == 1
+
+
+def test_a_page_says_its_edition_its_data_and_what_it_is_made_of():
+    page = render_page({"cells": []}, "03_context_length", ["03_context_length"])
+    assert f"Edition {rackecon.__version__}, data as of {catalog.base_case().as_of_date}." in page
+    assert 'href="03_context_length.ipynb"' in page
+    assert 'href="results/03_context_length.csv"' in page
+
+
+def test_the_citation_file_names_this_edition():
+    cited = yaml.safe_load((notebooks_dir().parent / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == rackecon.__version__
+    assert {"cff-version", "message", "title", "authors", "license"} <= set(cited)
+    assert cited["license"] == "Apache-2.0"
 
 
 def test_index_links_both_where_they_are(tmp_path):

@@ -254,6 +254,7 @@ def _scenario(case: Scenario) -> dict[str, Any]:
         "hit": case.prefix_cache_hit,
         "speed": _speed(case.tpot_limit_ms),
         "meaning": case.meaning,
+        "name": case.name,
     }
 
 

@@ -14,7 +14,7 @@ from rackecon.uncertainty.outcomes import ranked
 from rackecon.uncertainty.propagate import DRAWS, run
 from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, rank, verdicts
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS
-from rackecon.words import count, join_words, money, number, percent
+from rackecon.words import money
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,19 +26,22 @@ __all__ = [
     "own_case",
     "own_prices",
     "scenario_grid",
+    "sharing",
     "summarise",
 ]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Computed words and tables of the summary page."""
+    """What the summary page shows and says."""
 
     table: pd.DataFrame
     rankings: dict[str, pd.DataFrame]
-    headline: str
-    sentences: tuple[str, ...]
-    basis: str
+    measure: str
+    model: str
+    case: Scenario
+    assume: Assumptions
+    own_prices: bool
     inputs: int
     """How many uncertain inputs every simulated case draws."""
 
@@ -57,7 +60,7 @@ def summarise(
     physical_points: int = PHYSICAL_POINTS,
     **overrides: Any,
 ) -> Summary:
-    """Evaluate, rank on every measure with every uncertain input drawn, and say the answer.
+    """Evaluate, rank on every measure with every uncertain input drawn.
 
     The draws are those of the page on uncertainty, so that a count and an interval are the same on both.
 
@@ -80,31 +83,9 @@ def summarise(
     drawn = run(accelerators, [model], [scenario], draws=draws, physical_points=physical_points, **overrides)
     inputs = len(drawn.portfolio.plan.inputs)
     rankings = {key: _with_reasons(ranked(table, drawn, m.column), table) for key, m in MEASURES.items()}
-    first = rankings[measure]
-    known = first[first["value"].notna()]
-    case = catalog.as_scenario(scenario)
     assume = assumptions(**{name: value for name, value in overrides.items() if name != "price_cards"})
-    basis = _basis(assume, model, case, "price_cards" in overrides)
-    unit, short = MEASURES[measure].yearly, MEASURES[measure].name
-    if known.empty:
-        return Summary(
-            table, rankings, "No platform serves this workload within its limits", (_reasons(table),), basis, inputs
-        )
-    top = known.iloc[0]
-    if (known["value"] <= 0).all():
-        headline = (
-            f"Nobody earns {short}: {top['platform']} loses least, {_amount(-float(top['value']), measure)} {unit}"
-        )
-    else:
-        headline = f"{top['platform']} earns the most {short}: {_amount(float(top['value']), measure)} {unit.replace(' and year', '')}"
-    sentences = [_win_sentence(first, measure, inputs)]
-    said: dict[str, list[str]] = {}
-    for k in MEASURES:
-        if k not in (measure, "position"):
-            said.setdefault(_winner_words(rankings[k]), []).append(MEASURES[k].name)
-    others = join_words([f"{join_words(where)} {words}" for words, where in said.items()])
-    sentences.append(f"{others[0].upper()}{others[1:]}.")
-    return Summary(table, rankings, headline, tuple(sentences), basis, inputs)
+    own = "price_cards" in overrides
+    return Summary(table, rankings, measure, model, catalog.as_scenario(scenario), assume, own, inputs)
 
 
 def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -113,65 +94,12 @@ def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     return ranked.drop(columns=[c for c in extra.columns if c in ranked]).join(extra, on="accelerator")
 
 
-def _winner_words(ranked: pd.DataFrame) -> str:
-    verdict = str(ranked["verdict"].iloc[0])
-    known = ranked[ranked["value"].notna()]
-    if known.empty:
-        return "nothing can be served"
-    name = str(known["platform"].iloc[0])
-    if verdict == "nobody earns":
-        return "nobody earns"
-    if verdict == "too close to call":
-        return f"{join_words(_sharing(known))} cannot be told apart"
-    return f"{name} comes first"
-
-
-def _sharing(known: pd.DataFrame) -> list[str]:
+def sharing(known: pd.DataFrame) -> list[str]:
     """Platforms that share a lead: by how often they come first, until together they hold what a clear lead needs."""
     often = known.sort_values("win_share", ascending=False, kind="stable")
     before = often["win_share"].cumsum() - often["win_share"]
     kept = [str(name) for name in often["platform"][before < DECIDED_SHARE]]
     return kept if len(kept) > 1 else [str(name) for name in often["platform"].head(2)]
-
-
-def _win_sentence(ranked: pd.DataFrame, measure: str, inputs: int) -> str:
-    known = ranked[ranked["value"].notna()]
-    top = known.iloc[0]
-    ends = f"nine cases in ten lie between {_amount(float(top['value_low']), measure)} and {_amount(float(top['value_high']), measure)}"
-    rivals = known.iloc[1:].sort_values("win_share", ascending=False, kind="stable")
-    if str(ranked["verdict"].iloc[0]) == "nobody earns":
-        return f"Every platform loses money at these assumptions; {ends}."
-    close = (
-        ""
-        if float(top["win_share"]) >= DECIDED_SHARE or rivals.empty
-        else f" Too close to call against {rivals['platform'].iloc[0]} ({count(float(rivals['win_share'].iloc[0]))})."
-    )
-    drawn = f"all {inputs} uncertain inputs drawn and every platform set anew in each"
-    return f"It comes first in {count(float(top['win_share']))} simulated cases, {drawn}; {ends}.{close}"
-
-
-def _reasons(table: pd.DataFrame) -> str:
-    return "; ".join(f"{row.platform}: {row.reason}" for row in table.itertuples()) + "."
-
-
-def _basis(assume: Assumptions, model: str, case: Scenario, own_prices: bool) -> str:
-    limits = []
-    if case.tpot_limit_ms:
-        limits.append(f"at least {number(1e3 / case.tpot_limit_ms)} tok/s/user")
-    if case.ttft_limit_ms:
-        limits.append(f"first token within {number(case.ttft_limit_ms / 1e3)} s")
-    cost = f"{assume.cost_basis}, {assume.cost_tier}, vintage {assume.cost_vintage}"
-    if assume.cost_factor != 1.0:
-        cost += f", times {number(assume.cost_factor)}"
-    prices = "prices given by the reader" if own_prices else f"{assume.price_level} prices of {assume.as_of_date}"
-    if assume.price_factor != 1.0:
-        prices += f", times {number(assume.price_factor)}"
-    return (
-        f"{catalog.model(model).name}, {case.id}: {case.isl_tokens:,} input and {case.osl_tokens:,} output tokens, "
-        f"{', '.join(limits) or 'no latency limit'} ({case.latency_statistic or 'median'}); {cost}; {percent(assume.utilisation)} of "
-        f"capacity sold; {number(assume.horizon_years)} years; {prices} falling {percent(assume.price_decline_per_year)} a year; "
-        f"power provisioned, vintage {assume.power_vintage}; both input and output tokens sold; pre-tax"
-    )
 
 
 def own_case(scenario: str, tok_s_per_user: float | None, prefix_cache_hit: float | None) -> Scenario:

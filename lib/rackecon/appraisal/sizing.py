@@ -283,6 +283,7 @@ def _queued(
     limits = asked.limits
     case = Scenario(
         "asked",
+        "asked",
         "",
         round(ask.isl_tokens),
         round(ask.osl_tokens),

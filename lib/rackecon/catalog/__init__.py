@@ -1,6 +1,7 @@
 """Typed, immutable records read from data/, and the tables themselves."""
 
 from rackecon.catalog.accelerators import Accelerator, Rack, accelerator, accelerators, rack, racks
+from rackecon.catalog.labels import ids_in, label, labels, relabelled
 from rackecon.catalog.models import Model, model, models
 from rackecon.catalog.paths import data_dir, read_rows, table_digest, table_names
 from rackecon.catalog.scenarios import BaseCase, Scenario, as_scenario, base_case, scenario, scenarios
@@ -18,11 +19,15 @@ __all__ = [
     "base_case",
     "data_dir",
     "dictionary",
+    "ids_in",
+    "label",
+    "labels",
     "model",
     "models",
     "rack",
     "racks",
     "read_rows",
+    "relabelled",
     "scenario",
     "scenarios",
     "table",

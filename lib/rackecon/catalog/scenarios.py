@@ -17,6 +17,7 @@ class Scenario:
     """A workload with its latency limits; a limit of None does not bind."""
 
     id: str
+    name: str
     meaning: str
     isl_tokens: int
     osl_tokens: int
@@ -71,6 +72,7 @@ def scenarios() -> dict[str, Scenario]:
         ttft, tpot = row.number("ttft_limit_ms"), row.number("tpot_limit_ms")
         found[row.text("id")] = Scenario(
             id=row.text("id"),
+            name=cells.get("name") or row.text("id").replace("-", " "),
             meaning=row.text("meaning"),
             isl_tokens=row.whole("isl_tokens"),
             osl_tokens=row.whole("osl_tokens"),

@@ -21,6 +21,9 @@ def plan(
     file: Annotated[Path, typer.Argument(help="YAML of a plan, such as data/plans/site_20mw.yaml.")],
     time_limit: Annotated[float | None, typer.Option("--time-limit", min=0.1, help="Seconds to solve.")] = None,
     flows: Annotated[Path | None, typer.Option("--flows", help="Write what runs where to this CSV.")] = None,
+    draws: Annotated[
+        int, typer.Option("--draws", min=0, help="Futures, a power of two, that the plan is held against; 0: none.")
+    ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Racks to buy, what runs on them, what binds, and what one more megawatt or dollar is worth."""
@@ -39,6 +42,9 @@ def plan(
         typer.echo(line)
     columns = [name for name in SHOWN if name in found.racks]
     typer.echo(found.racks[columns].to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    if draws:
+        for line in _futures(found, draws, quiet):
+            typer.echo(line)
     if flows is not None:
         import os
 
@@ -72,6 +78,20 @@ def _solved(asked: Plan, limit_s: float, quiet: bool) -> PlanResult:
                     return job.result()
                 left = limit_s - (bar.tasks[0].elapsed or 0.0)
                 bar.update(task, advance=STEP_S, description=f"at most {max(left, 0.0):.0f} s of search left")
+
+
+def _futures(found: PlanResult, draws: int, quiet: bool) -> list[str]:
+    """How the plan fares in draws of every uncertain input, and which plan regrets least."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from rackecon.planner.regret import regret, told
+
+    columns = (BarColumn(), MofNCompleteColumn(), "futures, left", TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as bar:
+        task = bar.add_task("", total=draws)
+        judged = regret(found, draws=draws, progress=lambda done, total: bar.update(task, completed=done, total=total))
+    return told(judged)
 
 
 def register(app: typer.Typer) -> None:

@@ -46,6 +46,9 @@ def report(
     name: Annotated[str | None, typer.Option("--name", help="Write a run of your own into reports/runs/NAME/.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Notebooks at a time.")] = 2,
     standalone: Annotated[bool, typer.Option("--standalone", help="Also write single files to mail.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also make pages whose inputs and outputs are unchanged.")
+    ] = False,
     source: Annotated[str | None, typer.Option("--from", help="Repeat a run: its name or folder.")] = None,
 ) -> None:
     """Execute notebooks and render them; without --name the default set goes into reports/."""
@@ -75,10 +78,10 @@ def report(
     target = reports_dir() / "runs" / name if name else reports_dir()
 
     def tell(done: int, total: int, outcome: Any) -> None:
-        state = outcome.fault or f"{outcome.name} {outcome.seconds:.1f} s"
+        state = outcome.fault or f"{outcome.name} {'unchanged' if outcome.kept else f'{outcome.seconds:.1f} s'}"
         typer.echo(f"[{done}/{total}] {state}", err=bool(outcome.fault))
 
-    outcomes = run_reports(chosen or report_names(), given, target, jobs, tell)
+    outcomes = run_reports(chosen or report_names(), given, target, jobs, tell, force=force)
     failed = [outcome for outcome in outcomes if outcome.fault]
     good = [outcome.name for outcome in outcomes if not outcome.fault]
     if name or good == report_names():  # the report's own record is of the whole of it

@@ -54,7 +54,8 @@ def inner_config(config: Mapping[str, Any]) -> dict[str, Any]:
             return out
         if len(found) > 1:
             raise InputError(f"config: both {' and '.join(found)} hold a model; hand in the one that is served")
-        out = {name: out[name] for name in OF_THE_WHOLE if out.get(name) is not None} | out[found[0]]
+        kept = (*OF_THE_WHOLE, *(() if out[found[0]].get("model_type") else ("model_type",)))
+        out = {name: out[name] for name in kept if out.get(name) is not None} | out[found[0]]
     return out
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from rackecon.catalog import architecture
-from rackecon.errors import InputError
-from rackecon.intake.config_reader import Reader, shown
+from rackecon.errors import InputError, plain
+from rackecon.intake.config_reader import Reader
+from rackecon.intake.model_families import WAY_OUT
 
 __all__ = ["Recurrent", "recurrent_layer"]
 
@@ -46,7 +47,9 @@ def _kda(c: Reader, hidden: int) -> Recurrent:
     known = {"full_attn_layers", "kda_layers", "head_dim", "num_heads", "short_conv_kernel_size"}
     other = sorted(str(key) for key in held if key not in known)
     if other:
-        raise InputError(f"config linear_attn_config.{shown(other[0])}: not read here and may change shapes")
+        raise InputError(
+            f"config linear_attn_config.{plain(other[0], 60)}: not read here and may change shapes; {WAY_OUT}"
+        )
     inner = Reader(held, {})
     heads, width, conv = (
         inner.whole("num_heads"),

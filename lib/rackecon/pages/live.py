@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rackecon import catalog
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.measures import MEASURES
@@ -67,7 +68,7 @@ def live_block(data: Mapping[str, Any]) -> Html:
     base = data["base"]
     body = dict(data) | _words(data)
     hits = sorted({float(key.rsplit("|", 1)[1]) for key in data["fronts"]})
-    lengths = {k: f"{k}: {v['isl']:,} in : {v['osl']:,} out" for k, v in data["scenarios"].items()}
+    lengths = {k: f"{catalog.label(k)}: {v['isl']:,} in : {v['osl']:,} out" for k, v in data["scenarios"].items()}
     menus = (
         _menu("model", "Model", {k: str(v["name"]) for k, v in data["models"].items()}, base["model"])
         + _menu("scenario", "Workload, input : output tokens", lengths, base["scenario"])

@@ -36,6 +36,11 @@ class LoadResult:
     measured: pd.DataFrame
 
 
+def _named(measured: pd.DataFrame) -> pd.DataFrame:
+    """Measured curves by the names of their platforms and models."""
+    return measured.assign(curve=[catalog.relabelled(str(name)) for name in measured["curve"]])
+
+
 def _label(accelerator: str) -> str:
     return catalog.accelerator(accelerator).label
 
@@ -75,7 +80,7 @@ def load_result(
         sold.reset_index(drop=True),
         _sizes(sorted(set(sold["accelerator"])), model, scenario, demand_shape, mean_rps),
         _agents(accelerators, agent_model, agent_tok_s_per_user),
-        measured_errors(),
+        _named(measured_errors()),
     )
 
 

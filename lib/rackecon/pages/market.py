@@ -15,6 +15,7 @@ from rackecon.errors import InputError
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.market.checks import market_checks
 from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
+from rackecon.words import years_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,17 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["MarketResult", "disclosed_margins", "figures", "market_result", "named", "quoted", "scored", "standing"]
+__all__ = [
+    "MarketResult",
+    "disclosed_margins",
+    "every_workload",
+    "figures",
+    "market_result",
+    "named",
+    "quoted",
+    "scored",
+    "standing",
+]
 
 MARGINS: Final = ("gross margin", "compute margin")
 UNITS: Final = {
@@ -34,6 +45,8 @@ UNITS: Final = {
     "rent_multiple": "-",
     "margin_at_list": "-",
     "margin_at_effective": "-",
+    "margin_at_entrant": "-",
+    "payback_years_at_effective": "years",
     "sold_tokens_per_rack_day": "tokens/day",
     "market_tokens_per_day": "tokens/day",
     "racks_taken": "racks",
@@ -59,10 +72,14 @@ class MarketResult:
     rent_multiple: float
     margin_at_list: float
     margin_at_effective: float
+    margin_at_entrant: float
+    payback_years_at_effective: float
     sold_tokens_per_rack_day: float
     market_tokens_per_day: float
     racks_taken: float
     utilisation: float
+    kept_share: float
+    """Share of sold tokens' value kept after free traffic and licences [-]."""
     wacc: float
 
 
@@ -94,6 +111,7 @@ def market_result(
     over = levels.set_index("level")["over_list"]
     paid = {**overrides, "price_level": "effective"}
     effective = evaluate(accelerators, [model], [scenario], **paid)
+    paid_row = effective[effective["platform"] == rows["platform"][lead]].iloc[0]
     return MarketResult(
         rows=rows,
         effective=effective,
@@ -109,11 +127,15 @@ def market_result(
         leader=str(rows["platform"][lead]),
         rent_multiple=float(checks["rent_multiple"][lead]),
         margin_at_list=float(rows["gross_margin"][lead]),
-        margin_at_effective=float(effective["gross_margin"][effective["platform"] == rows["platform"][lead]].iloc[0]),
+        margin_at_effective=float(paid_row["gross_margin"]),
+        # cost stays while revenue falls in proportion
+        margin_at_entrant=1.0 - (1.0 - float(rows["gross_margin"][lead])) / float(over["entrant"]),
+        payback_years_at_effective=float(paid_row["payback_years"]),
         sold_tokens_per_rack_day=float(checks["sold_tokens_per_rack_day"][lead]),
         market_tokens_per_day=market_model(model).tokens_per_day * demand_multiple,
         racks_taken=float(checks["racks_taken"][lead]),
         utilisation=assume.utilisation,
+        kept_share=(1.0 - assume.free_share) * (1.0 - assume.licence_share),
         wacc=assume.wacc,
     )
 
@@ -147,6 +169,26 @@ def disclosed_margins(since: str = "2025-01-01") -> pd.DataFrame:
     return kept[["entity", "scope", "measure", "value", "date", "source_id"]].reset_index(drop=True)
 
 
+def target_payback_years() -> float:
+    """Payback that a listed provider aims at for a cluster [years]."""
+    table = catalog.table("resale")
+    return float(table.loc[table["measure"] == "target payback of a cluster", "value"].iloc[0])
+
+
+def every_workload(
+    accelerators: Sequence[str], model: str, *, demand_multiple: float, seller_share: float, **overrides: Any
+) -> pd.DataFrame:
+    """Rent multiple, demand share and price of the flip of every platform and base workload, at effective prices."""
+    paid = {**overrides, "price_level": "effective"}
+    rows = evaluate(accelerators, [model], list(catalog.scenarios()), **paid)
+    known = rows[rows["revenue_usd_per_gpu_hour"].notna()].reset_index(drop=True)
+    out = market_checks(known, demand_multiple=demand_multiple, seller_share=seller_share, **overrides)
+    wanted = ["scenario", "platform", "rent_multiple", "demand_share", "flip_price_factor"]
+    return out[wanted].assign(
+        gross_margin=known["gross_margin"].to_numpy(), payback_years=known["payback_years"].to_numpy()
+    )
+
+
 def figures(result: MarketResult) -> list[Figure]:
     """The page's results by key."""
     return [
@@ -174,6 +216,8 @@ def quoted(result: MarketResult) -> dict[str, Any]:
         "lowest_margin": float(margins["value"].min()) / 100.0,
         "highest_margin": float(margins["value"].max()) / 100.0,
         "disclosed": len(margins),
+        "payback": years_text(result.payback_years_at_effective),
+        "target_payback": years_text(target_payback_years()),
     }
 
 

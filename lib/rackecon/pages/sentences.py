@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from rackecon import words
+from rackecon import catalog, words
 from rackecon.catalog.cached import of_arguments
 from rackecon.errors import unknown_name
 
@@ -44,8 +44,15 @@ def environment() -> Any:
     return found
 
 
+def _named(value: Any) -> Any:
+    """An id as its name, alone or in a sequence; everything else as it is."""
+    if isinstance(value, str):
+        return catalog.label(value)
+    return type(value)(map(_named, value)) if type(value) in (list, tuple) else value
+
+
 def say(page: str, block: str, **values: Any) -> str:
-    """A sentence or paragraph of a page, filled.
+    """A sentence or paragraph of a page, filled; a value that is an id is said as its name.
 
     Parameters
     ----------
@@ -78,7 +85,7 @@ def say(page: str, block: str, **values: Any) -> str:
     template = environment().get_template(f"{page}.md.j2")
     if block not in template.blocks:
         raise unknown_name("block", block, template.blocks, f"words of {page}")
-    text = "".join(template.blocks[block](template.new_context(values)))
+    text = "".join(template.blocks[block](template.new_context({key: _named(v) for key, v in values.items()})))
     return BEFORE_STOP.sub("", SPACE.sub(" ", text)).strip()
 
 

@@ -22,6 +22,7 @@ from rackecon.pages.live import slider_ends
 from rackecon.pages.live_figures import map_figure, speed_figure
 from rackecon.pages.market import standing
 from rackecon.pages.sentences import say
+from rackecon.pages.summary_words import case_words, headline_words, other_measures, sure_words
 from rackecon.words import money, number, percent, years_text
 
 if TYPE_CHECKING:
@@ -61,17 +62,16 @@ __all__ = [
 
 
 def headline(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
-    """The answer as a heading, with how surely it holds, what decides it, and the case it holds for."""
+    """The answer as a heading, with how surely it holds; then what decides it, the other measures, and the case."""
     first = leader(story, measure)
-    sentences = list(story.sentences)
+    lead, sure = headline_words(story), sure_words(story)
+    more = [other_measures(story)]
     if first is not None and found:
-        sentences.append(drivers_words(found, str(first["platform"]), measure))
-    text = f"{story.headline}. {' '.join(sentences)}"
-    markup = (
-        f'<p class="answer"><strong>{html.escape(story.headline)}.</strong> {html.escape(" ".join(sentences))}</p>'
-        f'<p class="kicker">The case: {html.escape(story.basis)}.</p>'
-    )
-    return Html(markup, text, [Figure(ANSWER, text, "text")])
+        more.insert(0, drivers_words(found, str(first["platform"]), measure))
+    text = " ".join(filter(None, (lead, sure, *more)))
+    markup = f'<p class="answer"><strong>{html.escape(lead)}</strong> {html.escape(sure)}</p>'
+    markup += "".join(f'<p class="note">{html.escape(words)}</p>' for words in more if words)
+    return Html(f'{markup}<p class="kicker">{html.escape(case_words(story))}</p>', text, [Figure(ANSWER, text, "text")])
 
 
 def drivers(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
@@ -237,9 +237,14 @@ def three_measures(story: Summary) -> Html:
     return table(pd.DataFrame(rows), "Who leads on each measure, with win counts of 100 simulated cases")
 
 
+def _named(grid: pd.DataFrame) -> pd.DataFrame:
+    """The matrix with workloads by their names."""
+    return grid.assign(scenario=[catalog.label(str(key)) for key in grid["scenario"]])
+
+
 def grid_chart(grid: pd.DataFrame, model: str) -> Any:
     """Platform x scenario matrix of one model."""
-    frame = grid[grid["model"] == model].copy()
+    frame = _named(grid[grid["model"] == model])
     column = MEASURES["mw"].column
     frame["value"] = frame[column].fillna(0.0)
     served = frame[frame[column].notna()]
@@ -274,14 +279,14 @@ def grid_words(grid: pd.DataFrame) -> Html:
     for (model, scenario), group in grid.groupby(["model", "scenario"], sort=False):
         verdict = str(group["verdict"].iloc[0])
         kind = verdict if verdict in UNDECIDED else "decided"
-        groups.setdefault(kind, []).append(f"{catalog.model(str(model)).name} {scenario}")
+        groups.setdefault(kind, []).append(f"{catalog.label(str(model))} {catalog.label(str(scenario))}")
     told = [(kind, groups[kind]) for kind in ("decided", *UNDECIDED) if kind in groups]
     return note(say(PAGE, "grid", groups=told, total=sum(map(len, groups.values()))))
 
 
 def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
     """At which price each platform stops earning, for each workload of one model."""
-    part = grid[grid["model"] == model]
+    part = _named(grid[grid["model"] == model])
     listed = part["price_output_usd_per_mtok"].dropna()
     wide = part.pivot_table(
         index="platform", columns="scenario", values="break_even_output_usd_per_mtok", sort=False, observed=True

@@ -185,9 +185,7 @@ def acceptance_table() -> pd.DataFrame:
 def slice_table(kind: str) -> pd.DataFrame:
     """:func:`slice_scores` with platforms by their names."""
     out = slice_scores(kind)
-    if kind == "accelerator":
-        out = out.assign(accelerator=[catalog.accelerator(key).label for key in out["accelerator"]])
-    return out
+    return out.assign(**{kind: [catalog.label(str(key)) for key in out[kind]]})
 
 
 def slice_scores(kind: str) -> pd.DataFrame:
@@ -223,7 +221,7 @@ def cell_table(limit_pct: float = 20.0, points: int = 8) -> pd.DataFrame:
         & (scores["median_pct"] > limit_pct)
     ].copy()
     table["quantity"] = table["quantity"].map(NAMES)
-    table["slice"] = table["slice"].str.replace("|", ", ")
+    table["slice"] = [catalog.relabelled(name.replace("|", ", ")) for name in table["slice"]]
     return table[["slice", "quantity", "points", "median_pct", "p90_pct"]].sort_values(
         "median_pct", ascending=False, kind="stable"
     )
@@ -273,6 +271,7 @@ def misses(count: int = 12) -> pd.DataFrame:
     other = np.where(queue, "prefill pool near saturation: small errors of its speed move the whole point", "not known")
     table["known"] = table["flag"].map(REASONS).fillna(table["mode"]).to_numpy()
     table["known"] = np.where(table["flag"].isna(), other, table["known"])
+    table["model"] = [catalog.label(str(key)) for key in table["model"]]
     names = ["point_id", "platform", "model", "engine", "mode", "isl", "osl", "concurrency"]
     return table[[*names, "measured_total_tok_s_per_gpu", "held_out_total_tok_s_per_gpu", "error_pct", "known"]]
 
@@ -356,12 +355,13 @@ def ablation_table(cells: bool = False) -> pd.DataFrame:
 
     table = ablate()
     chosen = ["all rows"]
+    names = {cell: catalog.relabelled(str(cell).replace("|", ", ")) for cell in table["cell"].unique()}
     if cells:
-        bad = cell_table()["slice"]
-        chosen = [x.removeprefix("cell ").replace(", ", "|") for x in bad if x.startswith("cell ")]
+        bad = {x.removeprefix("cell ") for x in cell_table()["slice"] if x.startswith("cell ")}
+        chosen = [cell for cell, name in names.items() if name in bad]
     wide = table[table["cell"].isin(chosen)].pivot(index="part", columns="cell", values="median_pct")
     wide = wide.reindex(list(dict.fromkeys(table["part"]))).reset_index()
-    wide.columns = [str(name).replace("|", ", ") for name in wide.columns]
+    wide.columns = [names.get(name, str(name)) for name in wide.columns]
     return wide
 
 

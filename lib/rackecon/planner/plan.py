@@ -17,6 +17,7 @@ from rackecon.planner.points import menu
 from rackecon.planner.program import Marginals, Program, Shortfall, Solution, marginals, relaxed, shortfall, solve
 from rackecon.planner.records import Plan, plan_of
 from rackecon.planner.replacement import Schedule
+from rackecon.planner.staged import StagedPlan, staged
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.words import join_words, money, number, percent, plural
 
@@ -63,6 +64,8 @@ class PlanResult:
     power_mw: float
     owned: OwnedRacks | None = None
     """What becomes of racks on hand, where the plan asks."""
+    staged: StagedPlan | None = None
+    """The plan by years, where the plan asks."""
 
     @property
     def mw_usd_per_year(self) -> float:
@@ -120,7 +123,11 @@ def plan(asked: Plan | Mapping[str, Any], *, time_limit_s: float | None = None) 
     """
     known = asked if isinstance(asked, Plan) else plan_of(asked)
     found = solved(formulated(known, menu(known)), time_limit_s=time_limit_s)
-    return found if known.replacement is None else replace(found, owned=owned_racks(known, found.mw_usd_per_year))
+    if known.replacement is not None:
+        found = replace(found, owned=owned_racks(known, found.mw_usd_per_year))
+    if known.stages is not None:
+        found = replace(found, staged=staged(found.form, time_limit_s=time_limit_s))
+    return found
 
 
 def solved(form: Formulated, *, time_limit_s: float | None = None) -> PlanResult:
@@ -348,7 +355,24 @@ def described(found: PlanResult) -> list[str]:
         elif math.isfinite(row["entry_factor"]):
             at = f"below {percent(row['entry_factor'])} of its cost" if row["entry_factor"] > 0 else "at no price"
             lines.append(f"{row['platform']}: never bought; it would be {at}")
-    return lines if found.owned is None else [*lines, *_fate(found.owned)]
+    lines += [] if found.owned is None else _fate(found.owned)
+    return lines if found.staged is None else [*lines, *_stages(found.staged)]
+
+
+def _stages(by_years: StagedPlan) -> list[str]:
+    """A plan by years, a line for each."""
+    gap = percent(by_years.solution.gap, 2)
+    lines = [f"by years: net present value {money(by_years.npv_usd)}; a better plan lies at most {gap} further"]
+    for row in by_years.years.to_dict("records"):
+        racks = by_years.racks[by_years.racks["year"] == row["year"]].to_dict("records")
+        buy = [f"{plural(each['bought'], 'rack')} of {each['platform']}" for each in racks if each["bought"]]
+        sell = [f"{plural(each['sold'], 'rack')} of {each['platform']}" for each in racks if each["sold"]]
+        does = [f"buy {join_words(buy)}"] * bool(buy) + [f"sell {join_words(sell)}"] * bool(sell)
+        lines.append(
+            f"  year {row['year']}: {', '.join(does) or 'keep what there is'}; {number(row['power_mw'])} MW, "
+            f"{money(row['spent_usd'])} spent"
+        )
+    return lines
 
 
 def _fate(owned: OwnedRacks) -> list[str]:

@@ -28,7 +28,7 @@ from rackecon.serving.query import Limits, case_options
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Menu", "menu", "tier_case"]
+__all__ = ["Menu", "cards", "menu", "multiple_of", "tier_case"]
 
 LENGTHS: Final = "azure2023_conv"
 """Trace whose spread of lengths open arrivals have."""
@@ -84,7 +84,7 @@ def _menu(plan: Plan) -> Menu:
     # sold share is the program's: everything is priced as sold out
     assume = assumptions(**{**plan.assumptions, "utilisation": 1.0})
     platforms = platforms_for(plan.every_platform, assume)
-    cards = _cards(plan, assume)
+    listed = cards(plan, assume)
     reasons = {(key, -1, ""): why for key, p in platforms.items() if (why := _unusable(p))}
     usable = [key for key in platforms if (key, -1, "") not in reasons]
     blocks = []
@@ -95,25 +95,26 @@ def _menu(plan: Plan) -> Menu:
             reasons.update(missing)
     if not blocks:
         raise InputError(f"no platform serves the demand: {next(iter(reasons.values()), 'none is known')}")
-    priced = with_money(pd.concat(blocks, ignore_index=True), assume, platforms, cards)
+    priced = with_money(pd.concat(blocks, ignore_index=True), assume, platforms, listed)
     priced = with_returns(priced, assume, platforms)
-    multiple = np.array([_multiple(plan, tier) for tier in priced["tier"]])
+    multiple = np.array([multiple_of(plan, tier) for tier in priced["tier"]])
     priced = priced.assign(revenue_usd_per_gpu_hour=priced["revenue_usd_per_gpu_hour"] * multiple)
     running = priced.groupby("accelerator")["running_usd_per_gpu_hour"].min().to_dict()
     points = _undominated(_with_standing(priced, platforms))
     return Menu(points, platforms, {str(k): float(v) for k, v in running.items()}, reasons, assume)
 
 
-def _cards(plan: Plan, assume: Assumptions) -> dict[str, PriceCard | None]:
+def cards(plan: Plan, assume: Assumptions) -> dict[str, PriceCard | None]:
+    """Price card of each model of the demand: the plan's own, or what buyers pay."""
     given = {
         name: PriceCard(name, card["fresh_input"], card["cached_input"], card["output"], rule="given in the plan")
         for name, card in plan.prices.items()
     }
-    cards = cards_for([item.model for item in plan.demand], assume, given)
-    for name, card in cards.items():
+    found = cards_for([item.model for item in plan.demand], assume, given)
+    for name, card in found.items():
         if card is None and plan.objective != "cost":
             raise InputError(f"no standard listing of {name} at the as-of date: give prices.{name}")
-    return cards
+    return found
 
 
 def _unusable(platform: Platform) -> str:
@@ -157,7 +158,8 @@ def _fronts(
     return found, missing
 
 
-def _multiple(plan: Plan, tier: str) -> float:
+def multiple_of(plan: Plan, tier: str) -> float:
+    """What a tier sells for, of the price card."""
     given = plan.tiers[tier].price_multiple
     return float(speed_premium(plan.tiers[tier].tok_s_per_user, speed_tiers())) if isinstance(given, str) else given
 

@@ -75,6 +75,20 @@ class Program:
     """Of one busy rack [tok/s]."""
     flow_value: FloatArray
     """Of one rack busy all through the cell's block [objective]."""
+    pool: IntArray | None = None
+    """Pool of each kind of rack, which flows name; each kind is its own by default."""
+    works: NDArray[np.bool_] | None = None
+    """``(P, blocks)``: whether a kind of rack stands in a block; always by default."""
+
+    @cached_property
+    def pools(self) -> IntArray:
+        """Pool of each kind of rack."""
+        return np.arange(len(self.platforms)) if self.pool is None else self.pool
+
+    @cached_property
+    def standing(self) -> NDArray[np.bool_]:
+        """Whether each kind of rack stands in each block."""
+        return np.ones((len(self.platforms), self.blocks), dtype=bool) if self.works is None else self.works
 
     @property
     def blocks(self) -> int:
@@ -100,27 +114,31 @@ class Program:
         from scipy.sparse import coo_array, csr_array, vstack
 
         p, f, d, t = len(self.platforms), len(self.flow_rate), len(self.wanted), self.blocks
+        q = int(self.pools.max()) + 1 if p else 0
         flows = 2 * p + np.arange(f)
         of_row = self.flow_platform * t + self.block[self.flow_cell] if f else np.zeros(0, dtype=int)
-        slot = np.arange(p * t)
+        kind, when = np.nonzero(self.standing)
+        slot = self.pools[kind] * t + when
         capacity = coo_array(
             (
-                np.concatenate([np.ones(f), -np.ones(2 * p * t)]),
-                (
-                    np.concatenate([of_row, slot, slot]),
-                    np.concatenate([flows, slot // max(t, 1), p + slot // max(t, 1)]),
-                ),
+                np.concatenate([np.ones(f), -np.ones(2 * len(kind))]),
+                (np.concatenate([of_row, slot, slot]), np.concatenate([flows, kind, p + kind])),
             ),
-            shape=(p * t, 2 * p + f),
+            shape=(q * t, 2 * p + f),
         )
         share = self.flow_rate / self.cell_scale[self.flow_cell]
         demand = coo_array((share, (self.flow_cell, flows)), shape=(d, 2 * p + f))
         uses = [np.concatenate([limit.per_bought, limit.per_kept, np.zeros(f)]) for limit in self.limits.values()]
         limited = csr_array(np.array(uses).reshape(len(uses), 2 * p + f))
-        low = np.concatenate([np.full(p * t, -np.inf), self.must / self.cell_scale, np.full(len(uses), -np.inf)])
+        low = np.concatenate([np.full(q * t, -np.inf), self.must / self.cell_scale, np.full(len(uses), -np.inf)])
         amounts = [limit.amount for limit in self.limits.values()]
-        high = np.concatenate([np.zeros(p * t), self.wanted / self.cell_scale, amounts])
+        high = np.concatenate([np.zeros(q * t), self.wanted / self.cell_scale, amounts])
         return vstack([capacity, demand, limited], format="csr"), low, high
+
+    @property
+    def first_demand(self) -> int:
+        """Row of the first cell of demand: rows of capacity come before."""
+        return (int(self.pools.max()) + 1) * self.blocks if len(self.platforms) else 0
 
     @property
     def objective(self) -> FloatArray:
@@ -239,7 +257,7 @@ def marginals(program: Program, bought: FloatArray, kept: FloatArray) -> Margina
 
 def _marginals(program: Program, racks: FloatArray | None) -> Marginals | None:
     _, low, high = program.rows
-    p, t, d = len(program.platforms), program.blocks, len(program.wanted)
+    p, first, d = len(program.platforms), program.first_demand, len(program.wanted)
     found = _linear(program, racks)
     if found.status == 2:
         return None
@@ -250,8 +268,8 @@ def _marginals(program: Program, racks: FloatArray | None) -> Marginals | None:
     price[above] = -found.ineqlin.marginals[: above.sum()]
     floor[below] = found.ineqlin.marginals[above.sum() :]
     scale = program.value_scale
-    limits = price[p * t + d :] * scale
-    wanted, must = (each[p * t : p * t + d] * scale / program.cell_scale for each in (price, floor))
+    limits = price[first + d :] * scale
+    wanted, must = (each[first : first + d] * scale / program.cell_scale for each in (price, floor))
     busy = _busy_worth(program, wanted + must)
     uses = [(limit.per_bought, limit.per_kept) for limit in program.limits.values()]
     taken = [sum((worth * use[i] for worth, use in zip(limits, uses, strict=True)), np.zeros(p)) for i in (0, 1)]
@@ -270,10 +288,10 @@ def _busy_worth(program: Program, demand_price: FloatArray) -> FloatArray:
 
     The solver's own prices of capacity say no more of racks that are there, and anything of racks that are not.
     """
-    worth = np.zeros((len(program.platforms), max(program.blocks, 1)))
+    worth = np.zeros((int(program.pools.max()) + 1, program.blocks))
     left = program.flow_value - program.flow_rate * demand_price[program.flow_cell]
     np.maximum.at(worth, (program.flow_platform, program.block[program.flow_cell]), left)
-    return np.asarray(worth.sum(axis=1))
+    return np.asarray((worth[program.pools] * program.standing).sum(axis=1))
 
 
 def _linear(program: Program, racks: FloatArray | None = None) -> Any:
@@ -315,7 +333,7 @@ def shortfall(program: Program) -> Shortfall:
 
 def _widened(program: Program, elastic: list[str]) -> dict[str, float]:
     """Least amounts of some limits that let everything be served; empty where they alone do not."""
-    first = len(program.platforms) * program.blocks + len(program.wanted)
+    first = program.first_demand + len(program.wanted)
     rows = [first + list(program.limits).index(name) for name in elastic]
     amounts = np.array([program.limits[name].amount for name in elastic])
     unit = np.where(amounts > 0, amounts, 1.0)
@@ -328,7 +346,7 @@ def _widened(program: Program, elastic: list[str]) -> dict[str, float]:
 
 def _carried(program: Program) -> float:
     """Largest share of the least demand, the same for every cell, that can be served."""
-    first = len(program.platforms) * program.blocks
+    first = program.first_demand
     asked = program.must / program.cell_scale
     rows = first + np.flatnonzero(asked)
     # demand falls by a share of itself: one variable in every row

@@ -13,13 +13,14 @@ from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.demand import demand_names
 
-__all__ = ["Block", "Demand", "Limits", "Plan", "Replacement", "Tier", "plan_of", "read_plan"]
+__all__ = ["Block", "Demand", "Limits", "Plan", "Replacement", "Stages", "Tier", "plan_of", "read_plan"]
 
 LARGEST_BYTES: Final = 2**20
 SHARE_SLACK: Final = 1e-6
 DAY_HOURS: Final = 24.0
 MOST_BLOCKS: Final = 144
 MOST_YEARS: Final = 20
+MOST_STAGES: Final = 10
 
 
 def _number(value: Any) -> Any:
@@ -118,6 +119,20 @@ class Replacement(_Part):
     """Whether racks can be let at the published three-year rent."""
 
 
+class Stages(_Part):
+    """A plan by years: limits hold in each, capital and supply are what a year brings."""
+
+    years: Annotated[int, Field(ge=1, le=MOST_STAGES, strict=True)] = 6
+    available: dict[str, Annotated[int, Field(ge=0, le=MOST_YEARS, strict=True)]] = Field(default_factory=dict)
+    """Year from now in which a platform can first be bought; now where nothing is said."""
+    age_years: Annotated[int, Field(ge=0, le=MOST_YEARS, strict=True)] = 0
+    """Of the racks on hand."""
+    demand_growth_per_year: Annotated[float, BeforeValidator(_number), Field(ge=-0.9, le=9)] = 0.0
+    software_gain_per_year: Annotated[float, BeforeValidator(_number), Field(ge=-0.9, le=4)] = 0.0
+    """Yearly rise of every platform's throughput."""
+    rack_price_fall_per_year: Annotated[float, BeforeValidator(_number), Field(ge=-1, lt=1)] = 0.0
+
+
 class Plan(_Part):
     """A plan as asked for."""
 
@@ -140,6 +155,7 @@ class Plan(_Part):
     """Price cards by model: fresh_input, cached_input, output [USD per million tokens]."""
     assumptions: dict[str, Any] = Field(default_factory=dict)
     replacement: Replacement | None = None
+    stages: Stages | None = None
     gap: Annotated[float, BeforeValidator(_number), Field(ge=0, le=0.5)] = 0.001
     time_limit_s: Positive = 120.0
 
@@ -190,6 +206,8 @@ def _check(plan: Plan) -> None:
         for name in (plan.replacement.platform, *plan.replacement.successors):
             if not catalog.accelerator(name).servable:
                 raise InputError(f"replacement: {name} is not served by the model")
+    if plan.stages is not None:
+        _known(plan.stages.available, plan.platforms, "stages.available", "platform of the plan")
     if isinstance(plan.load_share, float | int) and plan.load_share > 1:
         raise InputError(f"load_share {plan.load_share:g} is out of range: needs 0 to 1, or derived")
     if "utilisation" in plan.assumptions:
@@ -250,6 +268,7 @@ _PARTS: Final[dict[str, Any]] = {
     "demand": Demand,
     "day": Block,
     "replacement": Replacement,
+    "stages": Stages,
 }
 _WORDS: Final = {
     "too_short": "is empty",

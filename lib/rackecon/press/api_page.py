@@ -60,4 +60,5 @@ def api_page() -> str:
         body=f"{STYLE}<h1>{title}</h1>{members}",
         contents=[(name, name) for name in names],
         root="../",
+        here="api/rackecon.html",
     )

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from rackecon import catalog
+from rackecon.appraisal.parameters import notebooks_dir
 from rackecon.catalog.cached import of_arguments
 from rackecon.press.shared_files import shared_files
 from rackecon.words import page_words
 
-__all__ = ["framed_page", "standalone_page", "unbroken"]
+__all__ = ["REFERENCE", "SUMMARY", "framed_page", "notebook_names", "site_pages", "standalone_page", "unbroken"]
 
 TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
 POLICY: Final = (
@@ -21,6 +23,20 @@ POLICY: Final = (
     "base-uri 'none'; form-action 'none'"
 )
 """Nothing is fetched and no script runs but the pages' own files; charts are drawn without ``eval``."""
+LOOKUP: Final = {
+    "glossary.html": "glossary",
+    "find.html": "find a chart or table",
+    "data.html": "data",
+    "parameters.html": "parameters",
+    "api/rackecon.html": "library",
+}
+"""Pages beside the walk, by file."""
+REFERENCE: Final = {
+    "parameters.html": "Every parameter of every notebook, with default, unit and range",
+    "api/rackecon.html": "The library, function by function",
+}
+"""Pages that only a whole site has, with what they hold."""
+SUMMARY: Final = "00_executive_summary"
 OWN_FILES: Final = "'self' file:"
 
 
@@ -50,6 +66,8 @@ def framed_page(
     around: tuple[str, str] = ("", ""),
     scripts: Sequence[str] = (),
     index: str = "",
+    here: str = "",
+    walk: Sequence[str] | None = None,
 ) -> str:
     """A whole page.
 
@@ -69,7 +87,14 @@ def framed_page(
         Shared scripts beyond ``page.js``, in order.
     index : str
         Markup of the list of all pages, on the index.
+    here : str
+        The page's own file, marked in the list of pages; of a notebook's page, what it is made of is linked.
+    walk : sequence of str, optional
+        Notebooks whose pages stand beside it; all by default.
     """
+    import rackecon
+
+    name = here.removesuffix(".html")
     previous, following = around
     return str(
         _environment()
@@ -85,8 +110,26 @@ def framed_page(
             scripts=["page.js", *scripts],
             index=unbroken(index),
             policy=POLICY.format(scripts=OWN_FILES),
+            here=here,
+            pages=site_pages(notebook_names() if walk is None else walk),
+            notebook=name if name in notebook_names() else "",
+            edition=rackecon.__version__,
+            vintage=catalog.base_case().as_of_date,
         )
     )
+
+
+def notebook_names() -> list[str]:
+    """Names of the report's notebooks, in order."""
+    return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
+
+
+def site_pages(walk: Sequence[str]) -> list[tuple[str, str]]:
+    """File and words of every page that a reader may go to from any other; a run of some notebooks has no reference."""
+    whole = set(walk) >= set(notebook_names())
+    beside = [(path, words) for path, words in LOOKUP.items() if whole or path not in REFERENCE]
+    pages = [(f"{name}.html", page_words(name)) for name in walk if name != SUMMARY]
+    return [("index.html", "summary" if SUMMARY in walk else "index"), *pages, *beside]
 
 
 def unbroken(markup: str) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from rackecon.catalog import relabelled
 from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.figures.display import ANSWER, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
 from rackecon.press.results import published
 
-__all__ = ["question", "render_page", "to_html"]
+__all__ = ["named", "question", "render_page", "to_html"]
+
+
+FOLD: Final = "fold"
+"""Tag of a heading's cell whose section a page keeps folded until it is asked for."""
 
 
 @of_arguments()
@@ -64,10 +70,11 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         spec = fluid(data[VEGALITE_MIME])
         number = len(charts) + 1
         charts.append(spec)
-        text = html.escape(str(spec.get("description", "chart")), quote=True)
+        text = html.escape(relabelled(str(spec.get("description", "chart"))), quote=True)
         title = spec.get("title") or {}
         title = title if isinstance(title, dict) else {"text": title}
-        heading = f'<p class="finding">{html.escape(_words(title.get("text")))}</p><p class="measure">{html.escape(_words(title.get("subtitle")))}</p>'
+        finding, measure = (html.escape(relabelled(_words(title.get(part)))) for part in ("text", "subtitle"))
+        heading = f'<p class="finding">{finding}</p><p class="measure">{measure}</p>'
         return (
             f'<figure class="chart" id="chart-{number}" aria-label="{text}">{heading}<div class="canvas"></div>'
             f'<script type="application/json">{embedded(spec)}</script>'
@@ -75,7 +82,7 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         )
     if "text/html" in data:
         markup = "".join(data["text/html"])
-        return markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup
+        return named(markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup)
     if RESULTS_MIME in data:
         return ""
     if "text/markdown" in data:
@@ -87,6 +94,28 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
     if "text/plain" in data:
         return f'<pre class="out">{html.escape("".join(data["text/plain"]))}</pre>'
     return ""
+
+
+def _numbered(body: str) -> str:
+    """Every table with an address of its own, in order."""
+    count = itertools.count(1)
+    return re.sub(r'<div class="scroll"(?= tabindex)', lambda _: f'<div class="scroll" id="table-{next(count)}"', body)
+
+
+def named(markup: str) -> str:
+    """Names in place of the catalog's ids in prose: outside tags, cells, code and scripts.
+
+    Examples
+    --------
+    >>> named('<p id="chat">Within rag-summarise: <code>rag-summarise</code></p>')
+    '<p id="chat">Within document summaries: <code>rag-summarise</code></p>'
+    """
+    skipped = re.compile(r"<(script|style|pre|code|td|th|select)\b.*?</\1>|<[^>]+>", re.S)
+    parts, at = [], 0
+    for found in skipped.finditer(markup):
+        parts += [relabelled(markup[at : found.start()]), found[0]]
+        at = found.end()
+    return "".join([*parts, relabelled(markup[at:])])
 
 
 def _with_ids(markup: str, contents: list[tuple[str, str]]) -> str:
@@ -149,14 +178,25 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
     contents: list[tuple[str, str]] = []
     used: set[str] = set()
     parts = []
+    folded = False
     for cell in notebook["cells"]:
+        source, tags = "".join(cell["source"]), cell.get("metadata", {}).get("tags", [])
+        if cell["cell_type"] == "markdown" and source.lstrip().startswith("## "):
+            parts += ["</details>"] if folded else []
+            folded = FOLD in tags
+            parts += (
+                [f'<details class="fold part"><summary>{html.escape(_first_heading(source))}</summary>']
+                if folded
+                else []
+            )
         if cell["cell_type"] == "markdown":
             parts.append(_glossary(_with_ids(to_html("".join(cell["source"])), contents), used))
         elif cell["cell_type"] == "code":
             parts.append(_code_cell(cell))
             outputs = [_output(output, charts) for output in cell.get("outputs", []) if output.get("name") != "stderr"]
             parts += [_with_ids(markup, contents) for markup in outputs if markup]
-    body = "\n".join(part for part in parts if part)
+    parts += ["</details>"] if folded else []
+    body = _numbered("\n".join(part for part in parts if part))
     position = names.index(name) if name in names else -1
     live = ["figures.js", "live.js"] if 'id="live"' in body else []
     return framed_page(
@@ -170,7 +210,13 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
         ),
         scripts=[*live, *(["vega.js"] if charts else [])],
         index=index,
+        here="index.html" if index else f"{name}.html",
+        walk=names or [name],
     )
+
+
+def _first_heading(source: str) -> str:
+    return source.lstrip().splitlines()[0].lstrip("# ").strip()
 
 
 def _code_cell(cell: Mapping[str, Any]) -> str:

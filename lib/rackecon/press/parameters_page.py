@@ -58,4 +58,5 @@ def parameters_page(names: Sequence[str]) -> str:
         description="Every parameter of every notebook with default, unit and range",
         body=f"<h1>{TITLE}</h1>{about}{tables}",
         contents=[(name, page_words(name)) for name in names],
+        here="parameters.html",
     )

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,12 @@ from typing import Any
 from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_parameters, validate
 from rackecon.errors import InputError
 from rackecon.press.results import published, write_results
+from rackecon.press.stamps import SITE, Stamps, made_of
 
 __all__ = ["Outcome", "execute", "normalise", "report_names", "reports_dir", "run_reports"]
 
+FAILED = "failed-"
+"""Before the name of a notebook that stopped, kept beside the pages until it runs through."""
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
 
@@ -29,6 +32,8 @@ class Outcome:
     name: str
     seconds: float
     fault: str
+    kept: bool = False
+    """Whether the page stands as it was made before, of the same inputs."""
 
 
 def reports_dir() -> Path:
@@ -65,8 +70,8 @@ def _with_known_pictures(notebook: dict[str, Any], name: str) -> dict[str, Any]:
         return notebook  # no committed report, or one that cannot be read: fresh pictures
 
 
-def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
-    """Execute and render one notebook into a folder; the good files there are replaced only by good ones."""
+def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequence[str]) -> Outcome:
+    """Execute and render one notebook into a folder, beside the pages of others; a good file is replaced only by a good one."""
     import time
 
     import papermill
@@ -94,13 +99,14 @@ def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
         except PapermillExecutionError as error:
             cell = error.exec_count if error.exec_count is not None else "?"
             message = " ".join(str(error.evalue).split())[:300]
-            return Outcome(name, time.perf_counter() - begun, f"{name}: cell {cell}: {error.ename}: {message}")
+            kept = _keep_failed(out, folder)
+            return Outcome(name, time.perf_counter() - begun, f"{name}: cell {cell}: {error.ename}: {message}{kept}")
         notebook = _with_known_pictures(normalise(json.loads(out.read_text(encoding="utf-8"))), name)
         text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         from rackecon.press.html import render_page
 
         try:
-            rows, page = published(notebook, name), render_page(notebook, name, report_names())
+            rows, page = published(notebook, name), render_page(notebook, name, list(walk))
         except InputError as error:
             return Outcome(name, time.perf_counter() - begun, str(error))
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +115,18 @@ def execute(name: str, parameters: Mapping[str, Any], target: str) -> Outcome:
             fresh = folder / f".{name}.{ending}.new"
             fresh.write_text(content, encoding="utf-8")
             os.replace(fresh, folder / f"{name}.{ending}")
+        (folder / f"{FAILED}{name}.ipynb").unlink(missing_ok=True)
     return Outcome(name, time.perf_counter() - begun, "")
+
+
+def _keep_failed(out: Path, folder: Path) -> str:
+    """The notebook as far as it went, beside the good pages; where it is, in words."""
+    if not out.is_file():
+        return ""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / f"{FAILED}{out.name}"
+    kept.write_bytes(out.read_bytes())
+    return f"; as far as it went: {kept.name}"
 
 
 def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -128,12 +145,19 @@ def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[s
     return {name: {key: value for key, value in given.items() if key in known} for name, known in declared.items()}
 
 
+def _rendered(target: Path) -> list[str]:
+    """Notebooks whose pages already stand in a folder."""
+    return [path.stem for path in target.glob("[0-9][0-9]_*.ipynb")]
+
+
 def run_reports(
     names: Iterable[str],
     given: Mapping[str, Any],
     target: Path,
     jobs: int = 2,
     tell: Callable[[int, int, Outcome], None] | None = None,
+    *,
+    force: bool = False,
 ) -> list[Outcome]:
     """Execute notebooks in parallel and render them, with their shared assets and an index page.
 
@@ -149,6 +173,8 @@ def run_reports(
         Notebooks at a time.
     tell : callable, optional
         Called with done, total and the outcome as each one ends.
+    force : bool
+        Make every page, also one whose inputs and outputs are unchanged (:mod:`rackecon.press.stamps`).
 
     Returns
     -------
@@ -162,27 +188,49 @@ def run_reports(
     """
     chosen = [notebook_path(name).stem for name in names]
     parameters = _checked(chosen, given)
-    from rackecon.press.shared_files import write_shared_files
-    from rackecon.press.site import write_index, write_reference
-
-    write_shared_files(target)
+    walk = report_names() if target == reports_dir() else sorted({*chosen, *_rendered(target)})
+    stamps = Stamps(target, made_of(parameters, walk))
     outcomes: dict[str, Outcome] = {}
-    workers = max(1, min(jobs, len(chosen)))
+
+    def ended(outcome: Outcome) -> None:
+        outcomes[outcome.name] = outcome
+        if not outcome.fault and not outcome.kept:
+            stamps.done(outcome.name)
+        if tell:
+            tell(len(outcomes), len(chosen), outcome)
+
+    for name in chosen:
+        if not force and stamps.fresh(name):
+            ended(Outcome(name, 0.0, "", kept=True))
+        else:
+            stamps.forget(name)
+    stale = [name for name in chosen if name not in outcomes]
+    workers = max(1, min(jobs, len(stale)))
     if workers == 1:
-        for name in chosen:
-            outcomes[name] = execute(name, parameters[name], str(target))
-            if tell:
-                tell(len(outcomes), len(chosen), outcomes[name])
+        for name in stale:
+            ended(execute(name, parameters[name], str(target), walk))
     else:
         import multiprocessing
 
         with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            tasks = {pool.submit(execute, name, parameters[name], str(target)): name for name in chosen}
+            tasks = [pool.submit(execute, name, parameters[name], str(target), walk) for name in stale]
             for task in as_completed(tasks):
-                outcomes[tasks[task]] = task.result()
-                if tell:
-                    tell(len(outcomes), len(chosen), outcomes[tasks[task]])
-    if set(chosen) == set(report_names()):  # a whole site
+                ended(task.result())
+    _write_site(target, stamps, whole=set(chosen) == set(report_names()), force=force)
+    return [outcomes[name] for name in chosen]
+
+
+def _write_site(target: Path, stamps: Stamps, *, whole: bool, force: bool) -> None:
+    """Index, shared files and, for a whole report, the pages of reference, where anything of it changed."""
+    from rackecon.press.shared_files import SHARED, write_shared_files
+    from rackecon.press.site import LOOKED_UP, REFERENCE, write_index, write_reference
+
+    stamps.made[SITE] = stamps.site_of()
+    if stamps.fresh(SITE) and not force:
+        return
+    write_shared_files(target)
+    if whole:
         write_reference(target, report_names())
     write_index(target)
-    return [outcomes[name] for name in chosen]
+    files = [*(f"assets/{name}" for name in SHARED), *(REFERENCE if whole else ()), *LOOKED_UP, "index.html"]
+    stamps.done(SITE, [name for name in files if (target / name).is_file()])

@@ -16,6 +16,8 @@ __all__ = ["shared_files", "write_file", "write_shared_files"]
 
 HERE: Final = Path(__file__).resolve().parent / "assets"
 SCRIPTS: Final = ("figures.js", "live.js")
+SHARED: Final = ("vega.js", "page.css", "page.js", *SCRIPTS)
+"""Names of the shared files."""
 
 
 def write_file(path: Path, text: str) -> None:

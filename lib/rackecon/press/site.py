@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rackecon.figures.display import ANSWER
 from rackecon.press.api_page import api_page
+from rackecon.press.frame import REFERENCE, SUMMARY
 from rackecon.press.html import question, render_page
+from rackecon.press.lookup_pages import data_page, find_page, glossary_page
 from rackecon.press.parameters_page import parameters_page
 from rackecon.press.results import read_results
 from rackecon.press.shared_files import write_file
 
-__all__ = ["REFERENCE", "write_index", "write_reference"]
-
-SUMMARY = "00_executive_summary"
-REFERENCE = {
-    "parameters.html": "Every parameter of every notebook, with default, unit and range",
-    "api/rackecon.html": "The library, function by function",
-}
+__all__ = ["LOOKED_UP", "REFERENCE", "write_index", "write_reference"]
 
 
 def write_reference(target: Path, names: Sequence[str]) -> None:
     """Write the pages of parameters and of the library's functions."""
     for path, text in zip(REFERENCE, (parameters_page(names), api_page()), strict=True):
+        write_file(target / path, text)
+
+
+LOOKED_UP: Final = ("glossary.html", "data.html", "find.html")
+"""Pages of terms, of data, and of what stands where."""
+
+
+def write_lookup(target: Path, names: Sequence[str]) -> None:
+    """Write the pages of terms and of data, and the one that finds what stands on the pages of a folder."""
+    for path, text in zip(LOOKED_UP, (glossary_page(names), data_page(names), find_page(target, names)), strict=True):
         write_file(target / path, text)
 
 
@@ -41,6 +49,7 @@ def write_index(target: Path) -> None:
         for name, notebook in notebooks.items()
         if name != SUMMARY
     )
+    write_lookup(target, [name for name in notebooks if (target / f"{name}.html").is_file()])
     links = "".join(
         f'<p><a href="{path}">{words}</a></p>' for path, words in REFERENCE.items() if (target / path).is_file()
     )
@@ -50,4 +59,7 @@ def write_index(target: Path) -> None:
 
 
 def _answer(target: Path, name: str) -> str:
-    return read_results(target, name).get(ANSWER, ("", ""))[0]
+    """The first sentence of a page's answer."""
+    return re.split(
+        r"(?<=[a-z0-9)%][.])\s+(?=[A-Z0-9])", read_results(target, name).get(ANSWER, ("", ""))[0], maxsplit=1
+    )[0]

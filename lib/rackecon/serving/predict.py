@@ -25,12 +25,15 @@ __all__ = ["Predictions", "Prepared", "predict", "prepare"]
 
 FloatArray = NDArray[np.float64]
 RATES = ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user", "tpot_ms", "ttft_ms")
-TEXTS = {"bottleneck": 8, "mode": 16, "status": 16, "reason": 300}
+TEXTS = {"bottleneck": 8, "mode": 16, "status": 16, "reason": 300, "layout": 60}
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """One value a row; NaN with a ``status`` and ``reason`` where there is no prediction."""
+    """One value a row; NaN with a ``status`` and ``reason`` where there is no prediction.
+
+    ``layout``, ``gpus`` and ``concurrency`` are what the rates are of: as given, or as found by the search.
+    """
 
     total_tok_s_per_gpu: FloatArray
     output_tok_s_per_gpu: FloatArray
@@ -39,10 +42,13 @@ class Predictions:
     ttft_ms: FloatArray
     queued_share: FloatArray
     prefill_gpu_share: FloatArray
+    gpus: FloatArray
+    concurrency: FloatArray
     bottleneck: NDArray[np.str_]
     mode: NDArray[np.str_]
     status: NDArray[np.str_]
     reason: NDArray[np.str_]
+    layout: NDArray[np.str_]
 
     def put(self, into: Predictions, rows: NDArray[np.intp]) -> None:
         """Write these values into rows of another record."""
@@ -316,7 +322,7 @@ def _searched(asked: Query) -> dict[str, Any]:
         best, reason = front.nearest, f"no candidate meets the latency limits; this one comes nearest: {front.reason}"
     if best is None:
         return {"status": "does_not_fit", "reason": front.reason}
-    names = (*RATES, "prefill_gpu_share", "bottleneck", "mode")
+    names = (*RATES, "prefill_gpu_share", "gpus", "concurrency", "bottleneck", "mode", "layout")
     return {name: best[name] for name in names} | {"queued_share": 0.0, "status": "ok", "reason": reason}
 
 
@@ -347,4 +353,6 @@ def _given(points: Points, used: ServingParameters, prepared: Prepared | None) -
     ):
         getattr(out, name)[:] = np.where(ok, values, np.nan)
     out.queued_share[:], out.prefill_gpu_share[:] = queued, share
+    out.gpus[:], out.concurrency[:] = ready.gpus, points.numbers["concurrency"]
+    out.layout[:] = [f"TP{tp:g}" for tp in points.numbers["tp"]]
     return out

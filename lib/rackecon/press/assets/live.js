@@ -330,7 +330,7 @@
     }
     function rest() { bars(); command(); ribbons(); }
     function worded(k) {
-      var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
+      var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
     }
     function sentence(rows, all) {
@@ -470,10 +470,7 @@
     one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
     one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
     one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
-    function copy(text, button) {
-      var done = function () { button.dataset.done = "copied"; setTimeout(function () { delete button.dataset.done; }, 1500); };
-      if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, function () { prompt("Copy:", text); }); else prompt("Copy:", text);
-    }
+    function copy(text, button) { window.rackeconCopied(text, button); }
     window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); shown = {}; readHash(); ask(); });
     readHash(); show(); bars(); command();
     document.documentElement.dataset.usable = String(Math.round(performance.now()));
