@@ -8,8 +8,8 @@ import shlex
 
 import pandas as pd
 import pytest
-from conftest import REPORTS
 
+from conftest import REPORTS
 from rackecon.answer import summary
 from rackecon.answer.live_case import live_values
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
@@ -161,8 +161,89 @@ def test_a_shared_address_opens_the_same_case(browser):
     page.wait_for_selector("#live:not([hidden])")
     assert page.input_value("#live-util") == "0.9"
     assert page.is_checked("input[value=mw]")
-    assert float(page.input_value("#live-years")) <= 8
+    base = data(page)["base"]
+    assert float(page.input_value("#live-years")) == base["years"]
+    told = page.inner_text(".live-status")
+    assert "years=99 is outside" in told
+    assert f"({base['years']:g} stays)" in told
+    assert "nonsense=1" in told
+    mark = page.inner_text("#main > .shared")
+    assert "a reader's case: " in mark
+    assert "share of capacity sold 0.9" in mark
+    top = page.evaluate("document.getElementById('live').getBoundingClientRect().top")
+    assert -2 <= top <= 200
     context.close()
+
+
+def test_the_reports_own_address_is_not_marked(page):
+    assert page.locator(".shared").count() == 0
+    assert page.evaluate("scrollY") == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"), [("400", "is outside 0.05 to 1"), ("-5", "is outside 0.05 to 1"), ("", "is no number")]
+)
+def test_a_value_outside_its_range_is_refused_in_words_and_changes_nothing(page, typed, said):
+    before, verdict = data(page)["base"]["util"], page.inner_text(".live-verdict")
+    box = page.locator("input[type=number][data-key=util]")
+    box.fill(typed)
+    assert said in page.inner_text(".live-status")
+    assert f"{before:g} stays" in page.inner_text(".live-status")
+    assert box.get_attribute("aria-invalid") == "true"
+    assert float(page.input_value("#live-util")) == before
+    box.blur()
+    assert float(box.input_value()) == before
+    assert page.inner_text(".live-verdict") == verdict
+    box.fill("0.7")
+    page.wait_for_function("document.getElementById('live-util').value === '0.7'")
+    assert page.inner_text(".live-status") == ""
+
+
+def test_another_workload_keeps_what_the_reader_set_and_says_so(page):
+    facts = data(page)
+    move(page, "speed", 44)
+    page.select_option("#live-scenario", "chat")
+    settled(page)
+    assert page.input_value("#live-speed") == "44"
+    assert "Kept as you set it: speed each user gets 44 tok/s/user." in page.inner_text(".live-status")
+    page.click(".live-reset")
+    page.select_option("#live-scenario", "chat")
+    settled(page)
+    assert float(page.input_value("#live-speed")) == facts["scenarios"]["chat"]["speed"]
+    assert page.inner_text(".live-status") == ""
+    move(page, "pout", 1.5)
+    page.select_option("#live-model", "gpt-oss-120b")
+    settled(page)
+    assert page.input_value("#live-pout") == "1.5"
+    assert "Kept as you set it: output tokens 1.5" in page.inner_text(".live-status")
+    assert float(page.input_value("#live-pin")) == pytest.approx(facts["models"]["gpt-oss-120b"]["pin"], abs=0.011)
+
+
+def test_the_case_is_saved_as_json_that_holds_what_is_shown(page):
+    move(page, "util", 0.8)
+    settled(page)
+    with page.expect_download() as saved:
+        page.click(".live-json")
+    case = json.loads(saved.value.path().read_text(encoding="utf-8"))
+    assert case["case"]["util"] == 0.8
+    assert case["changed"] == ["util"]
+    assert case["edition"]
+    assert case["command"] == page.inner_text(".live-command")
+    drawn = page.evaluate("s => window.rackecon.simulate(s)", case["case"])
+    assert set(case["platforms"]) == set(PLATFORMS)
+    for key, row in case["platforms"].items():
+        assert row.get("profit") == drawn[key].get("mid")
+
+
+def test_the_live_table_is_saved_as_csv(page):
+    table = page.locator("#live .scroll + .links button", has_text="Table as CSV")
+    with page.expect_download() as saved:
+        table.click()
+    lines = saved.value.path().read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# Your case")
+    assert lines[1].startswith("platform,profit,90 % interval")
+    assert len(lines) == 2 + len(PLATFORMS)
+    assert "90 % interval $" in lines[2]
 
 
 def test_ribbons_and_flip_sentences_are_filled(page):

@@ -169,7 +169,7 @@ def test_values_are_told_in_natural_units(decided):
     told = {item.name: item for item in decided}
     assert told["price_factor"].stated().startswith("$")
     assert told["price_factor"].ends().endswith("per million output tokens")
-    assert told["utilisation"].stated() == "60 % sold"
+    assert told["utilisation"].stated() == f"{catalog.base_case().utilisation:.0%} sold".replace("%", " %")
     assert told["isl_tokens"].ends() == "1,024 to 130,048 input tokens"
     assert told["ttft_limit_ms"].ends() == "2 to 10 s"
     assert re.fullmatch(r"20\d\d-\d\d to 20\d\d-\d\d", told["software_years"].ends())

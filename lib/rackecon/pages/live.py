@@ -93,6 +93,7 @@ def live_block(data: Mapping[str, Any]) -> Html:
         f'<div class="live-controls">{menus}{sliders}</div><p class="live-status"></p>'
         '<div class="live-buttons"><button type="button" class="live-reset">Back to the report\'s case</button>'
         '<button type="button" class="live-link">Copy a link to this case</button>'
+        '<button type="button" class="live-json">Case as JSON</button>'
         '<button type="button" class="live-copy">Copy as command</button>'
         '<button type="button" class="live-mill">Copy as papermill</button></div>'
         '<p class="live-rerun">Rerun with these values: <code class="live-command"></code> or '

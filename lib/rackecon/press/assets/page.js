@@ -86,7 +86,7 @@
   function quoted(v) { v = v === null || v === undefined ? "" : String(v); return /[",\n]/.test(v) ? '"' + v.replace(/"/g, '""') + '"' : v; }
   function save(blob, name) { var url = URL.createObjectURL(blob); follow(url, name); setTimeout(function () { URL.revokeObjectURL(url); }, 1000); }
   window.rackeconButton = button; window.rackeconCopied = copied;
-  window.rackeconSave = function (text, name) { save(new Blob([text], { type: "text/csv" }), name); };
+  window.rackeconSave = function (text, name, type) { save(new Blob([text], { type: type || "text/csv" }), name); };
   function follow(url, name) { var a = document.createElement("a"); a.href = url; a.download = name; a.click(); }
   function draws() {
     if (!window.vegaEmbed) return;
@@ -158,6 +158,13 @@
       });
     });
   }
+  /* A link to something folded opens it. */
+  function unfold() {
+    var target = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null, fold = target && target.closest("details");
+    if (fold && !fold.open) { fold.open = true; target.scrollIntoView(); }
+  }
+  window.addEventListener("hashchange", unfold);
+  document.addEventListener("DOMContentLoaded", unfold);
   /* A chart in a folded part has no width until it opens. */
   document.addEventListener("toggle", function (e) { if (e.target.matches && e.target.matches("details.part[open]")) window.dispatchEvent(new Event("resize")); }, true);
   /* Paper has no clicks: what is folded is printed open. */
