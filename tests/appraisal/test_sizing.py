@@ -25,6 +25,11 @@ def test_no_smaller_fleet_of_the_search_carries_the_users():
     by_hand = np.ceil(500.0 / every["concurrency"][kept]) * every["gpus"][kept]
     assert row["gpus"] == by_hand.min()
     assert row["deployments"] * row["in_flight_per_deployment"] >= 500
+    # at the load that it has, not at the most that it could carry
+    few = one(users=5, tpot_limit_ms=20.0)
+    alone = search("h100-sxm", MODEL, ISL, OSL, hold={"tp": 1, "concurrency": 5, "mode": "aggregated"}).best()
+    assert (few["gpus"], few["in_flight_per_deployment"]) == (1, 5)
+    assert few["tok_s_per_user"] == pytest.approx(alone["tok_s_per_user"])
     assert row["tpot_ms"] <= 20.0
     assert row["ttft_ms"] <= 500.0
 
