@@ -97,7 +97,7 @@ def test_what_cannot_be_sized_is_one_line(given, message):
 def test_the_command_prints_fleets_and_writes_every_column(tmp_path):
     words = ["size", "--model", MODEL, "--isl", "1000", "--osl", "300", "--users", "200", "--tpot-ms", "25"]
     out = tmp_path / "fleet.csv"
-    done = CliRunner().invoke(app, [*words, "--accelerator", "h100-sxm", "--accelerator", "tpu-v6e", "--csv", str(out)])
+    done = CliRunner().invoke(app, [*words, "--accelerator", "H100", "--accelerator", "tpu-v6e", "--csv", str(out)])
     assert done.exit_code == 0, done.exception
     assert "Blank: TPU v6e: no published $/GPU-hour" in done.output
     assert "nan" not in done.output.lower()
