@@ -311,7 +311,7 @@ def test_another_value_in_the_data_changes_verdict_and_prose(tmp_path, monkeypat
     then = assess(claim(key))
     assert then.verdict == after
     assert verdict_text(first) != verdict_text(then)
-    assert f"</strong>: {after}" in card(then).markup
+    assert f"{after.capitalize()}: " in card(then).markup
 
 
 def test_a_new_measurement_changes_verdict_and_prose(tmp_path, monkeypatch):

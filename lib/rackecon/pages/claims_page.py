@@ -95,9 +95,7 @@ def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
             "finding": [line_text(r) for r in results],
         }
     )
-    caption = (
-        "Claims and verdicts; total tokens, provisioned power and published cost of ownership of the time"
-    )
+    caption = "Claims and verdicts; total tokens, provisioned power and published cost of ownership of the time"
     return table(frame, caption, searchable=True, folded=False)
 
 
@@ -215,7 +213,7 @@ def card(result: Assessment) -> Html:
     sources = "".join(f"<li>{_named(item)}</li>" for item in (*one.primary, *one.repeats))
     key, title = html.escape(one.id, quote=True), html.escape(one.title)
     markup = (
-        f'<details class="fold claim" id="{key}"><summary><strong>{title}</strong>: {html.escape(result.verdict)}</summary>'
+        f'<details class="fold claim" id="{key}"><summary><strong>{title}</strong></summary>'
         f"<p>{_said(one.statement)} ({html.escape(one.claimant)}, {one.date})</p>"
         f"<dl>{facts}</dl>{_combinations(one)}<ul>{sources}</ul></details>"
     )
