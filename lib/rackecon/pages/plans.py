@@ -135,7 +135,12 @@ def allocation_table(found: PlanResult) -> pd.DataFrame:
     hours = {block.name: i for i, block in enumerate(found.form.blocks)}
     kw = {name: found.form.menu.platforms[name].rack_it_kw for name in found.form.program.platforms}
     flows = found.flows
-    work = [f"{catalog.model(row['model']).name}, {row['workload']}, {row['tier']}" for row in flows.to_dict("records")]
+    # a workload tells works apart only where one model serves two
+    twice = len({item.model for item in found.asked.demand}) < len(found.asked.demand)
+    work = [
+        ", ".join([catalog.model(row["model"]).name, *([row["workload"]] if twice else []), row["tier"]])
+        for row in flows.to_dict("records")
+    ]
     return pd.DataFrame(
         {
             "accelerator": flows["accelerator"],
