@@ -8,8 +8,8 @@ import shlex
 
 import pandas as pd
 import pytest
-from conftest import REPORTS
 
+from conftest import REPORTS
 from rackecon.answer import summary
 from rackecon.answer.live_case import live_values
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
