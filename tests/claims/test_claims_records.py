@@ -5,13 +5,15 @@ import shutil
 import pytest
 
 from rackecon import catalog
-from rackecon.claims import claim, claims, quotes, source, statements
+from rackecon.claims import claim, claims, published, quotes, source, statements
 from rackecon.errors import InputError
 
 NEEDED = {
     "gb200-75m", "gb200-75m-gptoss", "gb200-30m", "moe-10x-mw", "blackwell-15x-cost", "gb300-50x-mw",
     "gb300-35x-cost", "b200-5x-software", "b200-2cents", "b200-10k-llama", "gb200-10k-dsr1", "b200-60k",
     "b200-1000-user", "gb200-1500k-rack", "deepseek-545", "vr-10x-mw", "mi355x-40pct", "tpu-v7-4x",
+    "dynamo-disaggregated", "profit-chat-to-agents", "limits-bind", "rubin-67x-dollar", "rubin-150bn-gw",
+    "jalapeno-1.9x-watt", "tpu-v7-50pct-dollar", "vllm-106x-opus",
 }  # fmt: skip
 
 
@@ -64,15 +66,20 @@ def test_misattribution_follows_from_the_two_subjects():
 
 
 def test_an_identity_and_what_was_never_published_say_what():
-    assert {key for key, one in claims().items() if one.identity} == {"deepseek-545"}
+    assert {key for key, one in claims().items() if one.identity} == {
+        "deepseek-545",
+        "rubin-150bn-gw",
+        "vllm-106x-opus",
+    }
     assert "launch software" in claim("b200-5x-software").unpublished
 
 
 def test_the_article_is_quoted_statement_by_statement():
     found = statements()
-    assert {one.source_id for one in found if one.exact} == {"tca-best-revenue-per-rack"}
+    assert {one.source_id for one in found if one.exact} == {"tca-best-revenue-per-rack", "tca-utilisation"}
     tried = {key for one in found for key in one.claim_ids}
     assert tried >= {"gb200-75m", "moe-10x-mw", "gb300-50x-mw", "gb300-35x-cost", "b200-5x-software", "b200-2cents"}
+    assert tried >= {"gb300-most-per-mw", "dynamo-disaggregated", "limits-bind", "profit-chat-to-agents"}
 
 
 def test_a_statement_names_known_claims(edited, tmp_path):
@@ -81,6 +88,19 @@ def test_a_statement_names_known_claims(edited, tmp_path):
     path.write_text(path.read_text(encoding="utf-8").replace("moe-10x-mw", "moe-10x"), encoding="utf-8")
     with pytest.raises(InputError, match="nearest is 'moe-10x-mw'"):
         statements()
+
+
+def test_every_claim_has_an_honest_version():
+    assert all(one.honest for one in claims().values())
+
+
+def test_numbers_that_others_measured_belong_to_a_claim_and_a_condition_of_it():
+    for key in ("rubin-67x-dollar", "jalapeno-1.9x-watt", "tpu-v7-50pct-dollar"):
+        found = published(key)
+        assert {one.compared_with for one in found} == set(claim(key).conditions["compared_with"].options)
+        assert all(one.low <= one.value <= one.high for one in found)
+        assert all(source(one.source_id).publisher for one in found)
+    assert published("gb200-75m") == []
 
 
 def test_second_hand_rates_say_so():

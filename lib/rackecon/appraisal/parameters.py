@@ -26,6 +26,7 @@ CATALOG = {
     "accelerators": "accelerators",
     "baseline": "accelerators",
     "built": "accelerators",
+    "owned": "accelerators",
     "model": "models",
     "models": "models",
     "scenario": "scenarios",

@@ -2,7 +2,7 @@
 
 from rackecon.claims.assess import Assessment, assess, assess_all, coverage, measured, record
 from rackecon.claims.conditions import true_when, what_is_missing
-from rackecon.claims.records import Claim, Source, claim, claims, quotes, source, statements
+from rackecon.claims.records import Claim, Source, claim, claims, published, quotes, source, statements
 from rackecon.claims.verdict import decide, meanings, verdicts
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "decide",
     "meanings",
     "measured",
+    "published",
     "quotes",
     "record",
     "source",

@@ -15,6 +15,7 @@ from rackecon.claims.conditions import true_when, what_is_missing
 from rackecon.claims.evidence import NOTHING, peak_rows
 from rackecon.claims.model import cases, side
 from rackecon.claims.records import Claim, claims, source
+from rackecon.claims.special import SPECIAL
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, Findings, Reading, decide
 from rackecon.economics.checks import FloatArray
 
@@ -75,7 +76,7 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Measured against modelled ratios at equal conditions."""
+    """Measured numbers against the model's intervals at equal conditions: inside, above and below."""
 
     cells: int
     inside: int
@@ -159,7 +160,7 @@ def measured(claim: Claim) -> list[dict[str, Any]]:
     seen: set[tuple[str, ...]] = set()
     for case in cases(claim):
         for which in ("subject", "baseline"):
-            if not case.get(which):
+            if not case.get(which) or claim.metric in SPECIAL:
                 continue
             one = side(case, which)
             speculative = case.get("baseline_speculative" if which == "baseline" else "speculative", "none")

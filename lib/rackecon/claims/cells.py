@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from rackecon.claims.evidence import peak_rows, repeat_spread
-from rackecon.claims.model import COMPARED, Rates, Side, operating_speeds, ratio_factor, side
-from rackecon.claims.records import Claim
+from rackecon.claims.model import COMPARED, Rates, Side, last_public_day, operating_speeds, ratio_factor, side
+from rackecon.claims.records import Claim, Published, published
 from rackecon.claims.special import SPECIAL, accounts
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
 from rackecon.economics.checks import FloatArray
@@ -101,6 +101,11 @@ def cells_of(claim: Claim, case: Mapping[str, str]) -> Cells:
     Cells
         Speeds that no layout reaches are left out; empty where the model serves none.
     """
+    seen = published(claim.id)
+    if seen:
+        return _cells_of_published(claim, [one for one in seen if one.compared_with == case.get("compared_with", "")])
+    if claim.metric not in SPECIAL and not case.get("subject"):
+        return _cells(claim, 1, *(np.array([]), *(Rates(*(np.array([]),) * 3, (), ()),) * 3))
     if claim.metric in SPECIAL:
         speed, value, low, high = SPECIAL[claim.metric](claim, case)
         used = Rates(value, low, high, ("model",) * len(speed), ((),) * len(speed))
@@ -113,6 +118,18 @@ def cells_of(claim: Claim, case: Mapping[str, str]) -> Cells:
     used = _joined(claim, case, [one.best(speed, widest_ratio()) for one in sides])
     main = _cells(claim, sign, speed, measured, modelled, used)
     return main if len(sides) > 1 or case.get("tok_s_per_user") else _with_peaks(claim, case, sides[0], sign, main)
+
+
+def _cells_of_published(claim: Claim, seen: list[Published]) -> Cells:
+    """Numbers that others measured, at the speeds that they give."""
+    speed, value, low, high = (
+        np.array([getattr(one, name) for one in seen], dtype=float)
+        for name in ("tok_s_per_user", "value", "low", "high")
+    )
+    nothing, kinds = np.full(len(seen), np.nan), ("measured",) * len(seen)
+    spread = repeat_spread()
+    used = Rates(value, low / spread, high * spread, kinds, tuple((f"{one.source_id} {one.date}",) for one in seen))
+    return _cells(claim, 1, speed, used, Rates(nothing, nothing, nothing, kinds, used.points), used)
 
 
 def _cells(claim: Claim, sign: int, speed: FloatArray, measured: Rates, modelled: Rates, used: Rates) -> Cells:
@@ -138,19 +155,28 @@ def _cells(claim: Claim, sign: int, speed: FloatArray, measured: Rates, modelled
 
 
 def _with_peaks(claim: Claim, case: Mapping[str, str], one: Side, sign: int, main: Cells) -> Cells:
-    """Public rates beside the cells, those without a speed and those at no speed of the grid; none of them fails a claim."""
-    rows = peak_rows(one.accelerator, case["model"], case["workload"], one.precision)
-    if not rows:
-        return main
+    """Public rates that reach the number beside the cells, those without a speed too; no single run fails a claim."""
+    rows = peak_rows(
+        *(one.accelerator, one.model, case["workload"], one.precision),
+        case.get("speculative", "none"),
+        until=last_public_day(case.get("software_date", "")),
+    )
     rate = np.array([float(row["total_tok_s_per_gpu"]) for row in rows])
     value, spread = accounts(claim, case, rate)[0], repeat_spread()
-    found = Rates(
-        value, value / spread, value * spread, ("measured",) * len(rows), tuple((str(r["point_id"]),) for r in rows)
-    )
-    decided = tuple(OPEN if s == FALSE else s for s in states(claim, sign, found))
-    speed, nothing = np.array([float(row["tok_s_per_user"]) for row in rows]), np.full(len(rows), np.nan)
-    extra = (speed, found.value, found.low, found.high, nothing, nothing, nothing, found.value, found.low, found.high)
+    points = tuple((str(row["point_id"]),) for row in rows)
+    found = Rates(value, value / spread, value * spread, ("measured",) * len(rows), points)
+    keep = [i for i, state in enumerate(states(claim, sign, found)) if state == TRUE]
+    if not keep:
+        return main
+    speed, nothing = np.array([float(rows[i]["tok_s_per_user"]) for i in keep]), np.full(len(keep), np.nan)
+    seen = [x[keep] for x in (found.value, found.low, found.high)]
+    extra = (speed, *seen, nothing, nothing, nothing, *seen)
     numbers: dict[str, Any] = {
         name: np.concatenate([getattr(main, name), more]) for name, more in zip(NUMBERS, extra, strict=True)
     }
-    return Cells(**numbers, kind=main.kind + found.kind, points=main.points + found.points, state=main.state + decided)
+    return Cells(
+        **numbers,
+        kind=main.kind + ("measured",) * len(keep),
+        points=main.points + tuple(points[i] for i in keep),
+        state=main.state + (TRUE,) * len(keep),
+    )

@@ -13,6 +13,7 @@ import numpy as np
 from rackecon import catalog
 from rackecon.claims.cells import cells_of
 from rackecon.claims.model import option_words
+from rackecon.claims.records import published
 from rackecon.claims.special import SPECIAL
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
 from rackecon.serving.query import newest_measurement
@@ -26,7 +27,7 @@ __all__ = ["Box", "Move", "moves", "true_boxes", "true_when", "what_is_missing"]
 MOST_BOXES: Final = 2
 SLACK: Final = 1.02
 """Speeds nearer than this factor are one speed."""
-USUAL: Final = {"token_price": ("paid", "list"), "cost_basis": ("ownership",)}
+USUAL: Final = {"token_price": ("paid", "list", "effective"), "cost_basis": ("ownership",)}
 """Values by which a set of conditions is named first, where it holds under them."""
 RISING: Final = {"token_price": "above", "utilisation": "more", "horizon_years": "longer"}
 """Conditions whose values stand in rising order, and the word for what lies beyond one."""
@@ -76,14 +77,18 @@ def _axes(result: Assessment) -> dict[str, tuple[str, ...]]:
 
 
 def _true_speeds(result: Assessment) -> list[tuple[float, float] | None]:
-    """Slowest and fastest true speed of each reading; NaN where no speed is published, None where it is not true."""
+    """The widest unbroken range of true speeds of each reading; NaN where no speed is published, None where none is true."""
     out: list[tuple[float, float] | None] = []
     for cells in result.cells:
-        true = np.array([state == TRUE for state in cells.state], dtype=bool)
-        speeds = np.asarray(cells.tok_s_per_user)[true] if len(cells) else np.array([])
-        known = speeds[np.isfinite(speeds)]
-        ends = (float(known.min()), float(known.max())) if len(known) else (math.nan, math.nan)
-        out.append(ends if len(speeds) else None)
+        order = np.argsort(np.asarray(cells.tok_s_per_user), kind="stable")
+        runs = [
+            [float(cells.tok_s_per_user[i]) for i in run]
+            for true, run in itertools.groupby(order, key=lambda i: cells.state[i] == TRUE)
+            if true
+        ]
+        known = [ends for run in runs if (ends := [x for x in run if math.isfinite(x)])]
+        widest = max(known, key=lambda run: run[-1] / run[0], default=None)
+        out.append(None if not runs else (widest[0], widest[-1]) if widest else (math.nan, math.nan))
     return out
 
 
@@ -116,10 +121,10 @@ def true_boxes(result: Assessment) -> list[Box]:
         if ends is not None:
             key = tuple(place[name][case[name]] for name in axes)
             found[key], basis[key] = ends, reading.measured
-    left, boxes = dict(found), []
+    sizes, left, boxes = [len(options) for options in axes.values()], dict(found), []
+    grown = {key: _grown(key, found, sizes) for key in found}
     while left:
-        seed = max(left, key=lambda key: (basis[key], _usual(key, axes), np.nan_to_num(left[key][1] / left[key][0])))
-        sets = _grown(seed, found, [len(options) for options in axes.values()])
+        sets = grown[max(left, key=lambda key: (_usual(key, axes), basis[key], _reach(grown[key], found)))]
         inside = list(itertools.product(*sets))
         shared = _common([found[key] for key in inside]) or (math.nan, math.nan)
         values = {
@@ -133,6 +138,13 @@ def true_boxes(result: Assessment) -> list[Box]:
 def _usual(key: Key, axes: Mapping[str, tuple[str, ...]]) -> int:
     """How many conditions of a combination have a usual value."""
     return sum(options[i] in USUAL.get(name, ()) for i, (name, options) in zip(key, axes.items(), strict=True))
+
+
+def _reach(sets: list[list[int]], found: Mapping[Key, tuple[float, float]]) -> float:
+    """How much a product of conditions covers: combinations times octaves of speed that they share."""
+    inside = list(itertools.product(*sets))
+    low, high = _common([found[key] for key in inside]) or (math.nan, math.nan)
+    return len(inside) * (1.0 + (math.log2(high / low) if high > low else 0.0))
 
 
 def _grown(seed: Key, found: Mapping[Key, tuple[float, float]], sizes: list[int]) -> list[list[int]]:
@@ -212,10 +224,10 @@ def what_is_missing(result: Assessment) -> str:
         return "the model serves none of its conditions"
     narrowest, allowed = min(widths), widest_ratio()
     near = np.isfinite(result.column("measured")).any()
-    runs = "public runs lie too far apart to read between" if near else "no public run at its conditions"
+    runs = "public runs too far apart" if near else "no public run"
     if narrowest > allowed:
-        return f"{runs}; high over low of the interval is {narrowest:.2g} at least ({allowed:g} allowed)"
-    return f"{runs}; the number lies between the interval's middle and its end"
+        return f"{runs}, interval {narrowest:.2g}-fold ({allowed:g} allowed)"
+    return f"{runs}, and only the upper part of the interval reaches it"
 
 
 def moves(result: Assessment) -> list[Move]:
@@ -227,7 +239,7 @@ def moves(result: Assessment) -> list[Move]:
         Values of the axes that apply to the claim; true where any speed is, false where all are, open between.
     """
     claim = result.claim
-    if claim.metric in SPECIAL or not result.cases:
+    if claim.metric in SPECIAL or published(claim.id) or not result.cases[0].get("subject"):
         return []
     boxes = true_boxes(result)
     first = {name: chosen[0] for name, chosen in boxes[0].values.items()} if boxes else {}

@@ -199,8 +199,15 @@ def repeat_spread() -> float:
     return float(np.exp(np.quantile(np.abs(np.log(_gains(0.0, REPEAT_DAYS, (*LAYOUT, "engine")))), REPEAT_SHARE)))
 
 
-def peak_rows(accelerator: str, model: str, workload: str, weight_precision: str) -> list[dict[str, Any]]:
+def peak_rows(
+    accelerator: str, model: str, workload: str, weight_precision: str, speculative: str = "", *, until: str = "9999"
+) -> list[dict[str, Any]]:
     """Published rates of a configuration, highest first, those without a speed counted too.
+
+    Parameters
+    ----------
+    accelerator, model, workload, weight_precision, speculative, until : str
+        As in :func:`measured_front`; runs of any speculation where that is empty.
 
     Returns
     -------
@@ -211,6 +218,8 @@ def peak_rows(accelerator: str, model: str, workload: str, weight_precision: str
     if frame is None:
         return []
     names = ["point_id", "date", "source_id", "total_tok_s_per_gpu", "tok_s_per_user"]
+    wanted = ("none", "") if speculative == "none" else (speculative,)
+    frame = frame[(frame["date"].astype(str) <= until) & (frame["speculative"].isin(wanted) | (speculative == ""))]
     rows = frame.dropna(subset=["total_tok_s_per_gpu"]).sort_values(
         "total_tok_s_per_gpu", ascending=False, kind="stable"
     )

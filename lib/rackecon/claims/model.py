@@ -41,6 +41,7 @@ __all__ = [
     "case_name",
     "cases",
     "cost_per_gpu_hour",
+    "last_public_day",
     "operating_speeds",
     "option_words",
     "plain_value",
@@ -182,9 +183,22 @@ def side(case: Mapping[str, str], which: str = "subject") -> Side:
     front = _front(accelerator, model, case["workload"], precision, speculative, when, hit, mode)
     if precision in ("", "usual") and len(front):
         precision = str(front.rows["weight_precision"][0])
-    until = (date.fromisoformat(when) + timedelta(days=QUARTER_DAYS)).isoformat() if when else "9999"
+    until = last_public_day(when)
     published = measured_front(accelerator, model, case["workload"], precision, speculative, mode=mode, until=until)
     return Side(accelerator, model, front, precision, published, speculative not in MEASURED_SPECULATION)
+
+
+def last_public_day(software_date: str) -> str:
+    """ISO date of the newest public run that counts as of a software date; any where none is given.
+
+    Examples
+    --------
+    >>> last_public_day("2025-10-09")
+    '2026-01-09'
+    """
+    if not software_date:
+        return "9999"
+    return (date.fromisoformat(software_date) + timedelta(days=QUARTER_DAYS)).isoformat()
 
 
 def _range(front: Frontier) -> tuple[float, float]:
@@ -268,6 +282,8 @@ FIXED_WORDS: Final = {
     ("token_price", "paid"): "at the price that buyers paid in 2026-08",
     ("token_price", "effective"): "at the price that buyers pay",
     ("token_price", "entrant"): "at an entrant's price",
+    ("utilisation", "derived"): "sold as far as queues and demand allow",
+    ("mode", "aggregated"): "aggregated",
     ("cost_basis", "ownership"): "owned",
     ("cost_basis", "rented"): "rented for three years",
     ("layout", "same layout"): "on one layout",
@@ -299,7 +315,8 @@ def option_words(name: str, value: str) -> str:
         "baseline_precision": f"the older machine in {value}",
         "counting": f"{value} tokens counted",
         "software_date": f"software of {value}",
-        "scenario": value.replace("-", " "),
+        "scenario": f"for {value.replace('-', ' ')}",
+        "compared_with": f"against {value}",
     }.get(name, value)
 
 

@@ -20,11 +20,13 @@ __all__ = [
     "METRICS",
     "Claim",
     "Condition",
+    "Published",
     "Quote",
     "Source",
     "Statement",
     "claim",
     "claims",
+    "published",
     "quotes",
     "source",
     "statements",
@@ -42,12 +44,18 @@ METRICS: Final = {
     "rack_revenue_usd": "$ of token revenue per rack",
     "software_gain": "times by software",
     "margin_over_cost": "profit over cost",
+    "revenue_over_cost": "times its cost",
+    "limit_cost": "times the rate within the limits",
+    "profit_usd_per_gw_year": "$ of profit per GW and year",
+    "price_over_cost": "times the cost of a token",
 }
 BOUNDS: Final = ("", "up_to", "at_least", "equals")
 CONDITIONS: Final = (
     "subject",
     "baseline",
+    "compared_with",
     "model",
+    "scenario",
     "workload",
     "tok_s_per_user",
     "baseline_tok_s_per_gpu",
@@ -170,6 +178,20 @@ class Quote:
     tok_s_per_user: float
     total_tok_s_per_gpu: float
     kind: str
+    note: str
+    source_id: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """A claim's number as somebody measured it, where the sides are in no table of measurements here."""
+
+    compared_with: str
+    tok_s_per_user: float
+    value: float
+    low: float
+    high: float
     note: str
     source_id: str
     date: str
@@ -300,6 +322,29 @@ def quotes(claim_id: str | None = None) -> list[Quote]:
                 row.number("tok_s_per_user"),
                 row.number("total_tok_s_per_gpu"),
                 row.text("kind"),
+                row.text("note"),
+                row.text("source_id"),
+                row.text("date"),
+            )
+        )
+    return out
+
+
+def published(claim_id: str) -> list[Published]:
+    """Readings of data/claim_readings.csv for a claim; empty where its number follows from tables of measurements."""
+    out = []
+    for line, cells in enumerate(catalog.read_rows("claim_readings"), start=2):
+        row = Row("claim_readings", line, cells)
+        if row.text("claim_id") != claim_id:
+            continue
+        value = row.number("value")
+        out.append(
+            Published(
+                row.text("compared_with"),
+                row.number("tok_s_per_user"),
+                value,
+                row.number("low", value),
+                row.number("high", value),
                 row.text("note"),
                 row.text("source_id"),
                 row.text("date"),

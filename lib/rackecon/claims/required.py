@@ -23,8 +23,8 @@ from rackecon.claims.model import (
     ratio_factor,
     side,
 )
-from rackecon.claims.records import Claim
-from rackecon.claims.special import GPUS_PER_NODE, blended_range, fleet_day, gain_days
+from rackecon.claims.records import Claim, published
+from rackecon.claims.special import GPUS_PER_NODE, SPECIAL, blended_range, fleet_day, gain_days
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.units import HOURS_PER_DAY
 from rackecon.words import plural
@@ -93,6 +93,8 @@ def required(claim: Claim) -> Required:
             rows.append(("break-even", float(paid), per_mtok / (claim.value + 1.0) / tokens / float(paid)))
         frame = pd.DataFrame(rows, columns=["series", "x", "y"])
         return Required(frame, "share of tokens that is paid for", "$ per million total tokens paid for", "")
+    if (claim.metric in SPECIAL and claim.metric != "tok_s_per_user") or published(claim.id) or claim.identity:
+        return Required(pd.DataFrame(columns=["series", "x", "y"]), "", "", "")
     if claim.metric == "tok_s_per_user":
         for case in cases(claim):
             table = side(case).front.rows

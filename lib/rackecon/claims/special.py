@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -17,13 +18,15 @@ from rackecon.economics.checks import FloatArray
 from rackecon.economics.market_table import effective_card
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
-from rackecon.errors import unknown_name
+from rackecon.errors import InputError, unknown_name
+from rackecon.evidence.fronts import front_factors
 from rackecon.evidence.intervals import interval_factors
 from rackecon.units import HOURS_PER_DAY, TOKENS_PER_MTOK
 
 __all__ = ["SPECIAL", "FleetDay", "accounts", "blended_range", "card_of", "fleet_day", "gain_days", "gain_range"]
 
 SAME_LAYOUT: Final = "same layout"
+DERIVED: Final = "derived"
 GPUS_PER_NODE: Final = 8
 ROUNDING_TOKENS: Final = 0.5e9
 """Half of the last digit of the published token counts, which are whole billions."""
@@ -150,8 +153,64 @@ def _margin(claim: Claim, case: Mapping[str, str]) -> Columns:
     return speed, *ends  # type: ignore[return-value]
 
 
+def _sold(case: Mapping[str, str]) -> float:
+    """Share sold of a case: the one given, or what the load model derives for the platform; NaN where it derives none."""
+    from rackecon.load.derived import derived_utilisation
+
+    if case["utilisation"] != DERIVED:
+        return float(case["utilisation"])
+    try:
+        return derived_utilisation(case["subject"], case["model"], case["scenario"]).utilisation
+    except InputError:
+        return math.nan
+
+
+@by_data(64)
+def _level_card(model_id: str, level: str, scenario: str) -> PriceCard:
+    """A price level's card; an entrant's costs a search of every platform."""
+    from rackecon.market.levels import level_card
+
+    return level_card(model_id, level, scenario)
+
+
+def _earning(claim: Claim, case: Mapping[str, str]) -> Columns:
+    """Revenue over cost of a rack at a price level and a share sold; the interval is that of the rate."""
+    from rackecon.appraisal.evaluate import evaluate
+
+    speed, sold = np.full(1, np.nan), _sold(case)
+    if not sold > 0:
+        return speed, speed, speed, speed
+    card = _level_card(case["model"], case["token_price"], case["scenario"])
+    row = evaluate(
+        [case["subject"]], [case["model"]], [case["scenario"]], price_cards={case["model"]: card}, utilisation=sold
+    ).iloc[0]
+    middle = float(row["revenue_usd_per_rack_year"]) / float(row["cost_usd_per_rack_year"])
+    rate = float(row["total_tok_s_per_gpu"])
+    ends = (middle * float(row[f"total_tok_s_per_gpu_{end}"]) / rate for end in ("low", "high"))
+    return speed, np.array([middle]), *(np.array([end]) for end in ends)  # type: ignore[return-value]
+
+
+def _limit_cost(claim: Claim, case: Mapping[str, str]) -> Columns:
+    """Best rate without latency limits over the best within those of a workload."""
+    from rackecon.serving.frontier import search, search_case
+
+    work = catalog.scenario(case["scenario"])
+    free = search(
+        case["subject"], case["model"], work.isl_tokens, work.osl_tokens, prefix_cache_hit=work.prefix_cache_hit
+    ).best()
+    bound = search_case(case["subject"], case["model"], work).best()
+    nothing = np.full(1, np.nan)
+    if free is None or bound is None:
+        return nothing, nothing, nothing, nothing
+    low, high = front_factors(case["subject"], case["model"])
+    value = np.array([float(free["total_tok_s_per_gpu"]) / float(bound["total_tok_s_per_gpu"])])
+    return nothing, value, value / high, value / low
+
+
 SPECIAL: Final[dict[str, Callable[[Claim, Mapping[str, str]], Columns]]] = {
     "tok_s_per_user": _fastest,
     "software_gain": _gain,
     "margin_over_cost": _margin,
+    "revenue_over_cost": _earning,
+    "limit_cost": _limit_cost,
 }

@@ -42,6 +42,7 @@ __all__ = [
     "coverage_table",
     "families",
     "operating_chart",
+    "operating_tables",
     "ratio_table",
     "required_chart",
     "sources_of",
@@ -50,8 +51,13 @@ __all__ = [
 ]
 
 FAMILIES = {
-    "What a rack earns": ("rack_revenue_usd", "margin_over_cost"),
-    "So many times better": ("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost", "software_gain"),
+    "What a rack earns": (
+        *("rack_revenue_usd", "margin_over_cost", "profit_usd_per_gw_year"),
+        *("revenue_over_cost", "limit_cost"),
+    ),
+    "So many times better": (
+        *("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost", "software_gain", "price_over_cost"),
+    ),
     "So many cents": ("cost_usd_per_mtok",),
     "So many tokens": ("tok_s_per_gpu", "tok_s_per_user", "rack_tok_s", "tok_s_per_mw"),
 }
@@ -89,9 +95,7 @@ def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
             "finding": [line_text(r) for r in results],
         }
     )
-    caption = (
-        "Claims and verdicts; total tokens per GPU, power provisioned and cost of ownership as published at the time"
-    )
+    caption = "Claims and verdicts; total tokens, provisioned power and published cost of ownership of the time"
     return table(frame, caption, searchable=True, folded=False)
 
 
@@ -115,12 +119,12 @@ def statements_table(results: Sequence[Assessment]) -> Html:
             {
                 "statement": f"<q>{said}</q>" if one.exact else said,
                 "verdict": "; ".join(dict.fromkeys(r.verdict for r in found)),
-                "finding": "; ".join(filter(None, [one.note, line_text(found[-1])])),
+                "note": one.note,
                 "its card": ", ".join(_linked(r.claim) for r in found),
             }
         )
     first = source(statements()[0].source_id)
-    caption = f"Claims of the article “{first.title}” ({first.publisher}, {first.date}), in its own words"
+    caption = f"Claims of “{first.title}” ({first.publisher}, {first.date}), in its own words"
     return table(pd.DataFrame(rows), caption, folded=False)
 
 
@@ -135,7 +139,7 @@ def coverage_table(results: Sequence[Assessment]) -> Html:
         one = coverage([r])
         if one.cells:
             rows.append((_linked(r.claim), one.cells, one.inside, one.above, one.below, percent(one.share)))
-    names = ["claim", "points with both", "inside", "model above", "model below", "share inside"]
+    names = ["claim", "points with both", "inside", "measured above", "measured below", "share inside"]
     return table(
         pd.DataFrame(rows, columns=names),
         "Claims with measured points: how many lie inside the model's 90 % interval, by claim",
@@ -209,7 +213,7 @@ def card(result: Assessment) -> Html:
     sources = "".join(f"<li>{_named(item)}</li>" for item in (*one.primary, *one.repeats))
     key, title = html.escape(one.id, quote=True), html.escape(one.title)
     markup = (
-        f'<details class="fold claim" id="{key}"><summary><strong>{title}</strong>: {html.escape(result.verdict)}</summary>'
+        f'<details class="fold claim" id="{key}"><summary><strong>{title}</strong></summary>'
         f"<p>{_said(one.statement)} ({html.escape(one.claimant)}, {one.date})</p>"
         f"<dl>{facts}</dl>{_combinations(one)}<ul>{sources}</ul></details>"
     )
@@ -352,7 +356,21 @@ def ratio_table(claim_id: str, workloads: Sequence[str], speeds: Sequence[float]
         pd.DataFrame(rows),
         f"Ratio at equal speed, baseline {side}: modelled with its 90 % interval, measured with the two points that it was"
         f" read between; total tokens; {_units_words(claim_id)}",
-        folded=True,
+        folded=False,
+    )
+
+
+def operating_tables(claim_id: str, workloads: Sequence[str], speeds: Sequence[float]) -> Html:
+    """Every table behind a claim's chart, in one fold: both settings of the older machine, others' rates, one change each."""
+    parts = [
+        *(ratio_table(claim_id, workloads, speeds, setting) for setting in ("none", "mtp")),
+        cited_table(claim_id),
+        changes_table(claim_id, max(speeds)),
+    ]
+    inside = "".join(part.markup for part in parts)
+    title = f"The ratios by lengths and speed, and what others give ({len(parts)} tables)"
+    return Html(
+        f'<details class="fold"><summary>{title}</summary>{inside}</details>', "\n".join(part.text for part in parts)
     )
 
 
@@ -374,7 +392,7 @@ def changes_table(claim_id: str, speed: float) -> Html:
         f"Ratio at {speed:g} tok/s/user with one condition changed; total tokens; {_units_words(claim_id)}; middle estimates,"
         " times",
         headers={"variant": "condition", "GPU": "per GPU", "MW": "per MW", "$": "per dollar"},
-        folded=True,
+        folded=False,
     )
 
 
@@ -390,7 +408,7 @@ def cited_table(claim_id: str) -> Html:
         shown,
         "Rates that others give for the operating points; total tokens, published; not in the tables of measurements",
         headers={"tok_s_per_user": "tok/s/user", "total_tok_s_per_gpu": "total tok/s/GPU"},
-        folded=True,
+        folded=False,
     )
 
 

@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rackecon.catalog import accelerator, accelerators, base_case
-from rackecon.claims import arithmetic, coverage, measured, quotes, source, true_when, verdicts, what_is_missing
+from rackecon.claims import (
+    arithmetic,
+    coverage,
+    measured,
+    published,
+    quotes,
+    source,
+    true_when,
+    verdicts,
+    what_is_missing,
+)
 from rackecon.claims import claim as one_claim
 from rackecon.claims.conditions import Move, true_boxes
 from rackecon.claims.model import VINTAGES, cases, cost_per_gpu_hour, option_words, rack_gpus, side
 from rackecon.claims.required import price_needed, rate_needed
-from rackecon.claims.special import GPUS_PER_NODE, blended_range, fleet_day, gain_days
+from rackecon.claims.special import GPUS_PER_NODE, SPECIAL, blended_range, fleet_day, gain_days
 from rackecon.claims.verdict import TRUE, widest_ratio
 from rackecon.economics.cost import select_cost
 from rackecon.economics.power_table import all_in_kw
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rackecon.claims import Assessment, Claim
+    from rackecon.claims.records import Published
 
 __all__ = [
     "claim_figures",
@@ -47,6 +58,7 @@ __all__ = [
 PAGE: Final = "11_claims"
 UNITS: Final = {
     "rack_revenue_usd": "USD",
+    "profit_usd_per_gw_year": "USD/a",
     "cost_usd_per_mtok": "USD/Mtok",
     **dict.fromkeys(("tok_s_per_gpu", "tok_s_per_user", "rack_tok_s", "tok_s_per_mw"), "tok/s"),
 }
@@ -69,7 +81,10 @@ MISSING = {
     "baseline_speculative": "settings of the older machine",
     "baseline_software_date": "settings of the older machine",
 }
-RATIOS = ("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost", "software_gain")
+RATIOS = (
+    *("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost", "software_gain"),
+    *("revenue_over_cost", "limit_cost", "price_over_cost"),
+)
 PER = {"ratio_tok_s_per_gpu": "per GPU", "ratio_tok_s_per_mw": "per MW", "ratio_cost": "per dollar"}
 
 
@@ -83,7 +98,7 @@ def value_text(metric: str, value: float) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
-    if metric == "rack_revenue_usd":
+    if metric in ("rack_revenue_usd", "profit_usd_per_gw_year"):
         return money(value)
     if metric == "cost_usd_per_mtok":
         return money(value, 2)
@@ -241,6 +256,9 @@ def evidence_text(result: Assessment) -> str:
             reached=float(np.mean(gains >= claim.value)),
             claimed=claim.value,
         )
+    read = published(claim.id)
+    if read:
+        return " ".join(_published_text(claim, one) for one in read)
     parts: list[str] = []
     told: set[str] = set()
     for row in measured(claim):
@@ -264,7 +282,22 @@ def evidence_text(result: Assessment) -> str:
                 between=[row["low"], row["high"]] if row["kind"] == "interpolated" else [],
             )
         )
-    return f"{_measured_number(result)}{'; '.join(parts)}. {_cited(claim)}".strip()
+    return f"{_measured_number(result)}{'; '.join(parts)}. {_cited(claim)}".strip() if parts else ""
+
+
+def _published_text(claim: Claim, one: Published) -> str:
+    """A number that somebody measured, with its conditions and its source."""
+    return say(
+        PAGE,
+        "published",
+        number=value_text(claim.metric, one.value),
+        between=[value_text(claim.metric, x) for x in (one.low, one.high)] if one.low < one.high else [],
+        compared_with=one.compared_with,
+        speed=one.tok_s_per_user if math.isfinite(one.tok_s_per_user) else None,
+        note=one.note,
+        publisher=source(one.source_id).publisher,
+        date=one.date,
+    )
 
 
 def _measured_number(result: Assessment) -> str:
@@ -274,7 +307,9 @@ def _measured_number(result: Assessment) -> str:
         return ""
     metric = result.claim.metric
     text = value_text(metric, low) if low == high else span_text(metric, low, high)
-    return say(PAGE, "evidence_number", number=text, points=sum(map(math.isfinite, result.column("measured")))) + " "
+    runs = sorted({name for cells in result.cells for points in cells.points for name in points})
+    points = sum(map(math.isfinite, result.column("measured")))
+    return say(PAGE, "evidence_number", number=text, points=points, runs=runs[:MOST], count=len(runs)) + " "
 
 
 def _cited(claim: Claim) -> str:
@@ -310,6 +345,8 @@ def model_text(result: Assessment) -> str:
     low, high = result.shown
     widths = result.column("high") / result.column("low")
     widths = widths[np.isfinite(widths)]
+    if not len(widths):
+        return ""
     return say(
         PAGE,
         "model",
@@ -324,6 +361,8 @@ def model_text(result: Assessment) -> str:
 
 def _unmeasured(result: Assessment) -> list[str]:
     """Platforms of a claim that nothing measures, or not with its kind of speculation."""
+    if result.claim.metric in SPECIAL and result.claim.metric != "tok_s_per_user":
+        return []
     found = [side(case, which) for case in result.cases for which in ("subject", "baseline") if case.get(which)]
     return sorted({accelerator(one.accelerator).label for one in found if one.unmeasured})
 
@@ -342,6 +381,8 @@ def required_text(claim: Claim) -> str:
         return say(PAGE, "needed_margin", half=(claim.value + 1) / 2 - 1, even=1 / (claim.value + 1))
     if claim.metric == "tok_s_per_user":
         return say(PAGE, "needed_speed", speed=claim.value)
+    if claim.metric in (*SPECIAL, "profit_usd_per_gw_year", "price_over_cost") or published(claim.id):
+        return ""
     if claim.metric in PER:
         return _ratio_text(claim)
     case = cases(claim)[0]
@@ -367,6 +408,8 @@ def required_text(claim: Claim) -> str:
 def _ratio_text(claim: Claim) -> str:
     case = cases(claim)[0]
     ours, theirs = case["subject"], case["baseline"]
+    if ours == theirs:
+        return ""
     given: dict[str, object] = {"need": claim.value, "basis": "GPU"}
     if claim.metric == "ratio_tok_s_per_mw":
         vintage = VINTAGES[case["vintage"]][1]

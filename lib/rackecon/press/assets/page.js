@@ -158,6 +158,13 @@
       });
     });
   }
+  /* A link to something folded opens it. */
+  function unfold() {
+    var target = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null, fold = target && target.closest("details");
+    if (fold && !fold.open) { fold.open = true; target.scrollIntoView(); }
+  }
+  window.addEventListener("hashchange", unfold);
+  document.addEventListener("DOMContentLoaded", unfold);
   /* A chart in a folded part has no width until it opens. */
   document.addEventListener("toggle", function (e) { if (e.target.matches && e.target.matches("details.part[open]")) window.dispatchEvent(new Event("resize")); }, true);
   /* Paper has no clicks: what is folded is printed open. */

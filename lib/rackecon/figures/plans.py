@@ -1,0 +1,135 @@
+"""Charts of a plan: what runs over the day, racks over the years, what one more unit of a limit is worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, platform_scales, rules, top_title
+from rackecon.figures.theme import ACCENT, FAMILY
+from rackecon.words import tidy
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+__all__ = ["allocation", "stacked_years", "worth_line"]
+
+SIBLING: Final = 0.55
+"""Opacity of a platform that takes its family's colour."""
+
+
+def _colour(alt_: Any, data: pd.DataFrame) -> Any:
+    return alt_.Color("platform:N", scale=platform_scales(alt_, data)[0], title=None)
+
+
+def _shade(alt_: Any, field: str, shades: dict[str, float], columns: int = 0) -> Any:
+    """Opacity by a field."""
+    scale = alt_.Scale(domain=list(shades), range=list(shades.values()))
+    return alt_.Opacity(field, scale=scale, title=None, legend=alt_.Legend(columns=columns, labelLimit=300, offset=24))
+
+
+def _height(alt_: Any, field: str, title: str, most: float) -> Any:
+    """Vertical axis with room above a rule for its word."""
+    scale = alt_.Scale(domainMin=0, domainMax=tidy(1.1 * most), nice=False)
+    return alt_.Y(field, title=title, scale=scale, axis=top_title(alt_, labelExpr=axis_words("~s")))
+
+
+def allocation(flows: pd.DataFrame, *, title: str, subtitle: str, standing_mw: float) -> alt.Chart:
+    """Power of busy racks over the day, stacked by platform (colour) and work (shade); a rule at what stands.
+
+    Parameters
+    ----------
+    flows : pandas.DataFrame
+        ``accelerator, platform, work, hour, power_mw``, a row each hour a platform does a work.
+    title, subtitle : str
+    standing_mw : float
+        Power of all racks [MW].
+    """
+    alt_ = altair_module()
+    wide = flows.groupby(["platform", "work"], sort=False)["power_mw"].transform("sum")
+    data = tidy(flows.assign(size=wide).sort_values(["platform", "size"], ascending=[True, False], kind="stable"))
+    if data.empty:
+        return nothing_drawn(title)
+    works = list(dict.fromkeys(data.sort_values("size", ascending=False)["work"]))
+    shades = {work: tidy(float(shade)) for work, shade in zip(works, np.linspace(1.0, 0.25, len(works)), strict=True)}
+    data = data.assign(layer=range(len(data)))
+    bars = (
+        alt_.Chart(data)
+        .mark_bar(stroke="white", strokeWidth=0.6)
+        .encode(
+            x=alt_.X("hour:O", title="hour of the day", axis=alt_.Axis(labelAngle=0, labelOverlap=True)),
+            y=_height(alt_, "power_mw:Q", "MW of busy racks", standing_mw),
+            color=_colour(alt_, data),
+            opacity=_shade(alt_, "work:N", shades, columns=1),
+            order=alt_.Order("layer:Q"),
+            tooltip=["platform:N", "work:N", "hour:O", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
+        )
+    )
+    return finish(alt_.layer(bars, *rules(alt_, None, standing_mw, "all racks")), title, subtitle)
+
+
+def stacked_years(racks: pd.DataFrame, *, title: str, subtitle: str, limit_mw: float) -> alt.Chart:
+    """Power of racks that stand in each year, stacked by platform; a rule at the site's.
+
+    Parameters
+    ----------
+    racks : pandas.DataFrame
+        ``accelerator, platform, year, racks, power_mw``.
+    title, subtitle : str
+    limit_mw : float
+        Power of the site [MW].
+    """
+    alt_ = altair_module()
+    data = tidy(racks.loc[racks["racks"] > 0, ["accelerator", "platform", "year", "racks", "power_mw"]])
+    if data.empty:
+        return nothing_drawn(title)
+    pairs = data[["platform", "accelerator"]].drop_duplicates()
+    faint = {
+        name: SIBLING if key in FAMILY else 1.0
+        for name, key in zip(pairs["platform"], pairs["accelerator"], strict=True)
+    }
+    most = max(limit_mw, float(data.groupby("year")["power_mw"].sum().max()))
+    bars = (
+        alt_.Chart(data)
+        .mark_bar(stroke="white", strokeWidth=0.6)
+        .encode(
+            x=alt_.X("year:O", title="year from now", axis=alt_.Axis(labelAngle=0)),
+            y=_height(alt_, "power_mw:Q", "MW of racks", most),
+            color=_colour(alt_, data),
+            opacity=_shade(alt_, "platform:N", faint),
+            tooltip=["platform:N", "year:O", "racks:Q", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
+        )
+    )
+    return finish(alt_.layer(bars, *rules(alt_, None, limit_mw, "power of the site")), title, subtitle)
+
+
+def worth_line(
+    curve: pd.DataFrame, x: str, y: str, *, title: str, subtitle: str, x_title: str, y_title: str, at: float
+) -> alt.Chart:
+    """What one more unit is worth against how much there is, as steps; a rule where the plan stands.
+
+    Parameters
+    ----------
+    curve : pandas.DataFrame
+    x, y : str
+        Columns.
+    title, subtitle, x_title, y_title : str
+    at : float
+        The plan's own amount.
+    """
+    alt_ = altair_module()
+    data = tidy(curve[[x, y]])
+    if data.empty:
+        return nothing_drawn(title)
+    line = (
+        alt_.Chart(data)
+        .mark_line(point=alt_.OverlayMarkDef(size=26, filled=True), color=ACCENT)
+        .encode(
+            x=alt_.X(f"{x}:Q", title=x_title, scale=alt_.Scale(zero=True, nice=False)),
+            y=alt_.Y(f"{y}:Q", title=y_title, axis=top_title(alt_, labelExpr=axis_words("$~s"))),
+            tooltip=[alt_.Tooltip(f"{x}:Q", title=x_title), alt_.Tooltip(f"{y}:Q", title=y_title, format="$,.3~s")],
+        )
+    )
+    return finish(alt_.layer(line, *rules(alt_, at, None, "this plan")), title, subtitle)

@@ -1,0 +1,259 @@
+"""The page on plans: a site, a sum of money, racks on hand; its results, charts' tables and what its sentences quote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rackecon import catalog
+from rackecon.catalog import data_dir
+from rackecon.catalog.text_file import read_text, yaml_of
+from rackecon.errors import InputError
+from rackecon.figures.results import Figure, column_figures
+from rackecon.planner.formulated import formulated
+from rackecon.planner.plan import PlanResult, plan
+from rackecon.planner.program import relaxed
+from rackecon.planner.records import Limits
+from rackecon.planner.regret import CLOSE, Regret, regret
+from rackecon.uncertainty.sampling import SEED
+from rackecon.words import join_words, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PlansResult", "allocation_table", "demand_table", "figures", "plans_result", "quoted", "racks_text"]
+
+SITES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
+"""Power of a site over the page's, for the line of what a megawatt is worth."""
+
+
+@dataclass(frozen=True)
+class PlansResult:
+    """The page's three plans, the futures of the first, and what a megawatt is worth at other sites."""
+
+    site: PlanResult
+    futures: Regret
+    worth: pd.DataFrame
+    capital: PlanResult
+    renewal: PlanResult
+
+
+def _shipped(name: str, **changes: Any) -> dict[str, Any]:
+    """A plan file of data/plans with some of its names changed."""
+    file = data_dir() / "plans" / f"{name}.yaml"
+    raw: dict[str, Any] = yaml_of(file.name, read_text(file))
+    return {**raw, **changes}
+
+
+def _scaled(raw: Mapping[str, Any], factor: float) -> list[dict[str, Any]]:
+    return [{**item, "tokens_per_day": float(item["tokens_per_day"]) * factor} for item in raw["demand"]]
+
+
+def plans_result(
+    accelerators: Sequence[str],
+    *,
+    site_mw: float,
+    budget_usd: float,
+    traffic_factor: float,
+    demand_shape: str,
+    owned: str,
+    owned_age_years: int,
+    stage_years: int,
+    demand_growth_per_year: float,
+    draws: int,
+    seed: int = SEED,
+) -> PlansResult:
+    """Everything on the page.
+
+    Raises
+    ------
+    InputError
+        No platform serves the traffic; racks on hand that do not serve it.
+    """
+    base = _shipped("site_20mw", platforms=list(accelerators), demand_shape=demand_shape)
+    base["demand"] = _scaled(base, traffic_factor)
+    site = plan({**base, "name": f"{site_mw:g} MW", "limits": {"power_mw": site_mw}})
+    capital_file = _shipped("capital_100m", platforms=list(accelerators), demand_shape=demand_shape)
+    capital = plan(
+        {
+            **capital_file,
+            "name": "capital",
+            "demand": _scaled(capital_file, traffic_factor),
+            "limits": {"capital_usd": budget_usd},
+        }
+    )
+    renew = _shipped("replace_h200", demand_shape=demand_shape)
+    if owned in renew["platforms"]:
+        raise InputError(f"owned '{owned}' is one of its own successors: {', '.join(renew['platforms'])}")
+    count = int(1e3 * site_mw / _rack_kw(owned))
+    renewal = plan(
+        {
+            **renew,
+            "limits": {"power_mw": site_mw},
+            "demand": _scaled(renew, traffic_factor),
+            "racks_on_hand": {owned: count},
+            "replacement": {**renew["replacement"], "platform": owned, "age_years": owned_age_years},
+            "stages": {
+                **renew["stages"],
+                "age_years": owned_age_years,
+                "years": stage_years,
+                "demand_growth_per_year": demand_growth_per_year,
+            },
+        }
+    )
+    return PlansResult(site, regret(site, draws=draws, seed=seed), _worth(site, site_mw), capital, renewal)
+
+
+def _rack_kw(key: str) -> float:
+    from rackecon.appraisal.assumptions import assumptions
+    from rackecon.appraisal.money import platforms_for
+
+    kw = platforms_for([key], assumptions())[key].rack_it_kw
+    if not kw > 0:
+        raise InputError(f"owned '{key}' has no rack layout and power in data/")
+    return kw
+
+
+def _worth(site: PlanResult, site_mw: float) -> pd.DataFrame:
+    """Profit and worth of one more megawatt at sites of other power, racks divisible."""
+    import pandas as pd
+
+    rows = []
+    for factor in SITES:
+        other = site.asked.model_copy(update={"limits": Limits(power_mw=site_mw * factor)})
+        found = relaxed(formulated(other, site.form.menu).program)
+        assert found is not None  # nothing must be served
+        rows.append((site_mw * factor, found.limits["power_mw"], found.objective))
+    return pd.DataFrame(rows, columns=["site_mw", "usd_per_mw_year", "profit_usd_per_year"])
+
+
+def allocation_table(found: PlanResult) -> pd.DataFrame:
+    """Power of busy racks by platform, work and hour."""
+    import pandas as pd
+
+    hours = {block.name: i for i, block in enumerate(found.form.blocks)}
+    kw = {name: found.form.menu.platforms[name].rack_it_kw for name in found.form.program.platforms}
+    flows = found.flows
+    # a workload tells works apart only where one model serves two
+    twice = len({item.model for item in found.asked.demand}) < len(found.asked.demand)
+    work = [
+        ", ".join([catalog.model(row["model"]).name, *([row["workload"]] if twice else []), row["tier"]])
+        for row in flows.to_dict("records")
+    ]
+    return pd.DataFrame(
+        {
+            "accelerator": flows["accelerator"],
+            "platform": flows["platform"],
+            "work": work,
+            "hour": [hours[name] for name in flows["block"]],
+            "power_mw": flows["racks"] * flows["accelerator"].map(kw) / 1e3,
+        }
+    )
+
+
+def demand_table(found: PlanResult) -> pd.DataFrame:
+    """Tokens wanted and served a day by work and tier, and what a further million is worth on average."""
+    hours = {block.name: block.hours * 3600.0 for block in found.form.blocks}
+    seconds = found.demand["block"].map(hours)
+    each = found.demand.assign(
+        model=[catalog.model(name).name for name in found.demand["model"]],
+        wanted=found.demand["wanted_tok_s"] * seconds,
+        served=found.demand["served_tok_s"] * seconds,
+        worth=found.demand["usd_per_mtok"] * found.demand["wanted_tok_s"] * seconds,
+    )
+    total = each.groupby(["model", "workload", "tier"], as_index=False, sort=False)[["wanted", "served", "worth"]].sum()
+    return total.assign(
+        served_share=total["served"] / total["wanted"], usd_per_mtok=total["worth"] / total["wanted"]
+    ).drop(columns=["worth", "served"])
+
+
+def racks_text(found: PlanResult, column: str = "bought") -> str:
+    """Racks of a plan in words, most power first."""
+    rows = found.racks[found.racks[column] > 0].sort_values("power_mw", ascending=False, kind="stable")
+    return join_words(f"{plural(row[column], 'rack')} of {row['platform']}" for row in rows.to_dict("records"))
+
+
+def figures(result: PlansResult) -> list[Figure]:
+    """The page's results by key."""
+    rack = {"bought": "racks", "kept": "racks", "power_mw": "MW", "entry_factor": "-"}
+    out = []
+    for name, found in (("site", result.site), ("capital", result.capital)):
+        out += column_figures(found.racks, ["accelerator"], rack, name)
+        out += column_figures(found.limits, ["limit"], {"used": "-", "usd_per_unit": "USD per unit"}, name)
+        out += [
+            Figure(f"{name}/profit_usd_per_year", found.profit_usd_per_year, "USD/year"),
+            Figure(f"{name}/npv_usd", found.npv_usd, "USD"),
+            Figure(f"{name}/gap", found.gap, "-"),
+        ]
+    base, robust = result.futures.base, result.futures.robust
+    out += [
+        Figure("site/best_share", base["best_share"], "-"),
+        Figure("site/mean_regret", base["mean_regret"], "-"),
+        Figure("site/leader_share", result.futures.leader_share, "-"),
+        Figure("site/robust_plan", robust["plan"], "text"),
+        Figure("site/robust_mean_regret", robust["mean_regret"], "-"),
+    ]
+    out += column_figures(result.worth, ["site_mw"], {"usd_per_mw_year": "USD/MW-year"}, "worth")
+    by_years = result.renewal.staged
+    assert by_years is not None  # the plan file asks for both
+    assert result.renewal.owned is not None
+    standing = by_years.racks[by_years.racks["racks"] > 0]
+    out += column_figures(standing, ["year", "accelerator"], {"racks": "racks"}, "renewal")
+    out += [
+        Figure("renewal/npv_usd", by_years.npv_usd, "USD"),
+        Figure("renewal/leaves_after_years", result.renewal.owned.chain.leaves_after_years, "years"),
+        Figure("renewal/retire_age_years", result.renewal.owned.retire_age_years, "years"),
+    ]
+    return out
+
+
+def quoted(result: PlansResult) -> dict[str, Any]:
+    """What the page's sentences quote, by name."""
+    site, capital, owned, by_years = result.site, result.capital, result.renewal.owned, result.renewal.staged
+    assert owned is not None
+    assert by_years is not None
+    limit = site.asked.limits.power_mw or 0.0
+    never = site.racks[(site.racks["bought"] == 0) & (site.racks["entry_factor"] > 0)]
+    near = max(never.to_dict("records"), key=lambda row: row["entry_factor"], default=None)
+    last_year = int(by_years.racks["year"].max())
+    now, last = (by_years.racks[by_years.racks["year"] == year].to_dict("records") for year in (0, last_year))
+    lead = max(last, key=lambda row: row["power_mw"])
+    sold = owned.asked.platform
+    goes = by_years.racks[(by_years.racks["accelerator"] == sold) & (by_years.racks["sold"] > 0)]
+    return {
+        "site_mw": limit,
+        "site_racks": racks_text(site) or "nothing",
+        "site_profit": site.profit_usd_per_year,
+        "site_invested": site.investment_usd,
+        "site_used_mw": site.power_mw,
+        "site_busy": site.busy_share,
+        "close": CLOSE,
+        "draws": result.futures.draws,
+        "best_share": float(result.futures.base["best_share"]),
+        "mean_regret": float(result.futures.base["mean_regret"]),
+        "robust_is_base": bool(result.futures.base["robust"]),
+        "robust_plan": str(result.futures.robust["plan"]),
+        "robust_regret": float(result.futures.robust["mean_regret"]),
+        "leader": catalog.accelerator(result.futures.leader).label,
+        "leader_share": result.futures.leader_share,
+        "mw_worth": site.mw_usd_per_year,
+        "near_platform": "" if near is None else str(near["platform"]),
+        "near_factor": 0.0 if near is None else float(near["entry_factor"]),
+        "budget": capital.asked.limits.capital_usd or 0.0,
+        "capital_racks": racks_text(capital) or "nothing",
+        "capital_npv": capital.npv_usd,
+        "capital_mw": capital.power_mw,
+        "dollar_worth": float(capital.limits["usd_per_unit"].iloc[0]),
+        "owned_platform": catalog.accelerator(sold).label,
+        "owned_age": owned.asked.age_years,
+        "owned_goes": int(goes["year"].min()) if len(goes) else -1,
+        "owned_retire_age": owned.retire_age_years,
+        "first_buys": join_words(
+            f"{plural(row['bought'], 'rack')} of {row['platform']}" for row in now if row["bought"]
+        ),
+        "last_year": last_year,
+        "last_platform": str(lead["platform"]),
+        "last_racks": int(lead["racks"]),
+        "renewal_npv": by_years.npv_usd,
+    }

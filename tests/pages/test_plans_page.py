@@ -1,0 +1,77 @@
+"""The page on plans: its sentences say what its tables hold, its charts stack to what stands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rackecon.errors import InputError
+from rackecon.figures import plans as charts
+from rackecon.figures.results import result_rows
+from rackecon.pages.plans import allocation_table, demand_table, figures, plans_result, quoted, racks_text
+from rackecon.pages.sentences import environment, say
+
+GIVEN = {
+    "site_mw": 1.0,
+    "budget_usd": 5e6,
+    "traffic_factor": 0.05,
+    "demand_shape": "azure2024_conv",
+    "owned": "h200-sxm",
+    "owned_age_years": 2,
+    "stage_years": 3,
+    "demand_growth_per_year": 0.5,
+    "draws": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def result():
+    return plans_result(["h200-sxm", "gb200-nvl72", "gb300-nvl72"], **GIVEN)
+
+
+@pytest.mark.slow
+def test_sentences_say_what_the_tables_hold(result):
+    said = quoted(result)
+    text = {block: say("16_plan", block, **said) for block in environment().get_template("16_plan.md.j2").blocks}
+    bought = result.site.racks.set_index("platform")["bought"]
+    for platform, count in bought[bought > 0].items():
+        assert f"{count} rack" in text["answer"]
+        assert platform in text["answer"]
+    assert text["answer"].startswith("For 1 MW buy ")
+    assert said["mw_worth"] == result.site.limits["usd_per_unit"].iloc[0]
+    assert result.worth["usd_per_mw_year"].is_monotonic_decreasing
+    assert said["budget"] == 5e6 >= result.capital.investment_usd
+    last = result.renewal.staged.racks.query("year == 2")
+    assert said["last_racks"] == last.loc[last["power_mw"].idxmax(), "racks"]
+    keys = [row[0] for row in result_rows(figures(result))]
+    assert len(keys) == len(set(keys)) > 20
+
+
+@pytest.mark.slow
+def test_the_day_stacks_to_no_more_than_what_stands(result):
+    table = allocation_table(result.site)
+    assert table.groupby("hour")["power_mw"].sum().max() <= result.site.power_mw * (1 + 1e-6)
+    demand = demand_table(result.site)
+    assert demand["wanted"].sum() == pytest.approx(30e12 * 0.05)
+    assert demand["served_share"].max() <= 1 + 1e-6
+    assert racks_text(result.site).count("rack") == int((result.site.racks["bought"] > 0).sum())
+
+
+@pytest.mark.slow
+def test_charts_name_platforms_and_draw_their_rule(result):
+    day = charts.allocation(allocation_table(result.site), title="t", subtitle="s", standing_mw=result.site.power_mw)
+    years = charts.stacked_years(result.renewal.staged.racks, title="t", subtitle="s", limit_mw=1.0)
+    worth = charts.worth_line(
+        result.worth, "site_mw", "usd_per_mw_year", title="t", subtitle="s", x_title="x", y_title="y", at=1.0
+    )
+    for chart, marks in ((day, 3), (years, 3), (worth, 3)):
+        spec = json.loads(chart.to_json())
+        assert len(spec["layer"]) == marks
+    names = set(result.renewal.staged.racks.query("racks > 0")["platform"])
+    assert set(json.loads(years.to_json())["layer"][0]["encoding"]["color"]["scale"]["domain"]) == names
+
+
+def test_racks_on_hand_that_replace_themselves_are_refused():
+    with pytest.raises(InputError, match="one of its own successors"):
+        plans_result(["gb200-nvl72"], **{**GIVEN, "owned": "gb300-nvl72"})
