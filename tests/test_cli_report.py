@@ -28,7 +28,7 @@ def digests() -> dict[str, str]:
         (["-p", "isl_tokn", "5"], ["unknown parameter 'isl_tokn'", "nearest is 'isl_tokens'"]),
         (["-p", "isl_tokens", "-5"], ["isl_tokens -5 is out of range", "1 to 1,048,576 tokens"]),
         (["-p", "isl_tokens", "many"], ["isl_tokens 'many' is not a number"]),
-        (["-p", "accelerators", '["h1000"]'], ["unknown accelerator 'h1000'", "nearest is 'h100-sxm'"]),
+        (["-p", "accelerators", '["h100-sxn"]'], ["unknown accelerator 'h100-sxn'", "nearest is 'h100-sxm'"]),
         (["-p", "accelerators", "h100-sxm"], ["accelerators 'h100-sxm' is not a list"]),
         (["-p", "model", "gpt-oss-12b"], ["unknown model 'gpt-oss-12b'", "gpt-oss-120b"]),
         (["-p", "utilisation", "1.5"], ["utilisation 1.5 is out of range"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,6 +11,8 @@ __all__ = ["InputError", "plain", "unknown_name"]
 
 
 LONGEST: Final = 1200
+NUMBERED: Final = frozenset({"accelerator", "model", "model_id", "weight_precision", "kv_precision"})
+"""Kinds whose names differ by their numbers: one with another number is another thing, however alike the spelling."""
 LONGEST_NAME: Final = 80
 
 
@@ -60,12 +63,16 @@ def unknown_name(kind: str, name: object, allowed: Iterable[str], where: str = "
 
     Examples
     --------
-    >>> str(unknown_name("accelerator", "h1000", ["h100-sxm", "mi355x"]))
-    "unknown accelerator 'h1000': nearest is 'h100-sxm'; allowed: h100-sxm, mi355x"
+    >>> str(unknown_name("accelerator", "h100-sxn", ["h100-sxm", "mi355x"]))
+    "unknown accelerator 'h100-sxn': nearest is 'h100-sxm'; allowed: h100-sxm, mi355x"
+    >>> str(unknown_name("accelerator", "gh200", ["h200-sxm"]))
+    "unknown accelerator 'gh200': allowed: h200-sxm"
     """
     names = sorted(allowed)
     given = plain(str(name)[:LONGEST_NAME])
-    near = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.4)
+    told = set(re.findall(r"[a-z]*\d+[a-z]*", given.lower())) if kind in NUMBERED else set()
+    alike = [name for name in names if told <= set(re.findall(r"[a-z]*\d+[a-z]*", name.lower()))]
+    near = difflib.get_close_matches(given.lower(), alike, n=1, cutoff=0.4)
     prefix = f"{where}: " if where else ""
     hint = f"nearest is '{near[0]}'; " if near else ""
     return InputError(f"{prefix}unknown {kind} '{given}': {hint}allowed: {', '.join(names)}")

@@ -68,5 +68,7 @@ def test_the_command_says_each_reason_once_and_takes_both_figures():
     assert plain.output.count("Blank: cost and profit: no published $/GPU-hour") == 1
     assert plain.output.count("Blank: power: no published kW per GPU") == 1
     assert "nan" not in plain.output.lower()
+    named = ["frontier", "--accelerator", "Google TPU v6e", "--model", "meta-llama/Llama-3.1-8B-Instruct", *words[5:]]
+    assert CliRunner().invoke(app, named).output == plain.output
     paid = CliRunner().invoke(app, [*words, "--usd-per-gpu-hour", "1.2", "--kw-per-gpu", "0.4"])
     assert "cost and profit" not in paid.output

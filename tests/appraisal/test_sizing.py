@@ -25,6 +25,11 @@ def test_no_smaller_fleet_of_the_search_carries_the_users():
     by_hand = np.ceil(500.0 / every["concurrency"][kept]) * every["gpus"][kept]
     assert row["gpus"] == by_hand.min()
     assert row["deployments"] * row["in_flight_per_deployment"] >= 500
+    # at the load that it has, not at the most that it could carry
+    few = one(users=5, tpot_limit_ms=20.0)
+    alone = search("h100-sxm", MODEL, ISL, OSL, hold={"tp": 1, "concurrency": 5, "mode": "aggregated"}).best()
+    assert (few["gpus"], few["in_flight_per_deployment"]) == (1, 5)
+    assert few["tok_s_per_user"] == pytest.approx(alone["tok_s_per_user"])
     assert row["tpot_ms"] <= 20.0
     assert row["ttft_ms"] <= 500.0
 
@@ -92,7 +97,7 @@ def test_what_cannot_be_sized_is_one_line(given, message):
 def test_the_command_prints_fleets_and_writes_every_column(tmp_path):
     words = ["size", "--model", MODEL, "--isl", "1000", "--osl", "300", "--users", "200", "--tpot-ms", "25"]
     out = tmp_path / "fleet.csv"
-    done = CliRunner().invoke(app, [*words, "--accelerator", "h100-sxm", "--accelerator", "tpu-v6e", "--csv", str(out)])
+    done = CliRunner().invoke(app, [*words, "--accelerator", "H100", "--accelerator", "tpu-v6e", "--csv", str(out)])
     assert done.exit_code == 0, done.exception
     assert "Blank: TPU v6e: no published $/GPU-hour" in done.output
     assert "nan" not in done.output.lower()

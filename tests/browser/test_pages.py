@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import REPORTS, page_names
 from playwright.sync_api import Browser, Page
+
+from conftest import REPORTS, page_names
 
 DRAWN = "html:not(:has(figure.chart)), html[data-charts=drawn]"
 WIDE = (

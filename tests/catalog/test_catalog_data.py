@@ -134,11 +134,18 @@ def test_broken_description_is_one_line(copy):
     assert found.faults[0].startswith("datapackage.json: cannot be read")
 
 
+@pytest.mark.parametrize("name", ["l4", "gh200", "mi300a", "b100", "h1000", "NVIDIA H100 80GB HBM3"])
+def test_no_other_chip_is_suggested_for_its_spelling(name):
+    with pytest.raises(InputError) as caught:
+        catalog.accelerator(name)
+    assert "nearest" not in str(caught.value)
+
+
 def test_unknown_names_give_the_nearest():
-    with pytest.raises(InputError, match="unknown accelerator 'h1000': nearest is 'h100-sxm'"):
-        catalog.accelerator("h1000")
-    with pytest.raises(InputError, match="unknown model 'deepseek-r2': nearest is 'deepseek-r1'"):
-        catalog.model("deepseek-r2")
+    with pytest.raises(InputError, match="unknown accelerator 'h100-sxn': nearest is 'h100-sxm'"):
+        catalog.accelerator("h100-sxn")
+    with pytest.raises(InputError, match="unknown model 'deepsek-r1': nearest is 'deepseek-r1'"):
+        catalog.model("deepsek-r1")
     with pytest.raises(InputError, match="unknown scenario 'chatt': nearest is 'chat'"):
         catalog.scenario("chatt")
 

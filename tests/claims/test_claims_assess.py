@@ -123,6 +123,12 @@ def test_measurements_lie_inside_the_models_intervals(results):
     assert found.inside + found.above + found.below == found.cells
 
 
+def test_a_measured_ratio_above_its_interval_is_counted_as_above(results):
+    """H200 as it was run in public, on eight GPUs, is slower than the search's 88: the measured ratio is greater."""
+    found = coverage([results["moe-10x-mw"]])
+    assert found.above > found.below
+
+
 def test_a_measurement_goes_before_the_model():
     one = side(cases(claim("b200-2cents"))[0])
     at = np.array([55.87])
@@ -305,7 +311,7 @@ def test_another_value_in_the_data_changes_verdict_and_prose(tmp_path, monkeypat
     then = assess(claim(key))
     assert then.verdict == after
     assert verdict_text(first) != verdict_text(then)
-    assert f"</strong>: {after}" in card(then).markup
+    assert f"{after.capitalize()}: " in card(then).markup
 
 
 def test_a_new_measurement_changes_verdict_and_prose(tmp_path, monkeypatch):

@@ -64,16 +64,25 @@ def test_a_levered_rate_worked_by_hand() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.05, 0.9), st.floats(0.5, 5.0))
 def test_debt_at_the_projects_own_rate_changes_nothing(share: float, years: float) -> None:
-    plain = financed_return(*RACK, **TERMS)
+    level = TERMS | {"price_decline_per_year": 0.0}
+    plain = financed_return(*RACK, **level)
     rate = float(plain.unlevered_irr_per_year)
     years = round(years * 12) / 12
-    found = financed_return(*RACK, **TERMS, financing=Financing(share, rate, years))
-    assert float(found.levered_irr_per_year) == pytest.approx(rate, rel=1e-6)
+    levered = float(financed_return(*RACK, **level, financing=Financing(share, rate, years)).levered_irr_per_year)
+    assert levered == pytest.approx(rate, rel=1e-6)
+
+
+def test_a_flow_that_turns_twice_has_no_rate() -> None:
+    """Nine tenths borrowed while prices fall: the last payments cost more than the rack brings, and then it is free again."""
+    found = financed_return(*RACK, **TERMS, financing=Financing(0.898, 0.43, 4.0))
+    assert np.isnan(float(found.levered_irr_per_year))
+    assert float(found.least_dscr) < 1.0
 
 
 def test_cheaper_debt_lifts_and_dearer_debt_lowers_the_owners_return() -> None:
-    plain = float(financed_return(*RACK, **TERMS).unlevered_irr_per_year)
-    low, high = (financed_return(*RACK, **TERMS, financing=Financing(0.5, r, 4.0)) for r in (0.05, plain + 0.2))
+    level = TERMS | {"price_decline_per_year": 0.0}
+    plain = float(financed_return(*RACK, **level).unlevered_irr_per_year)
+    low, high = (financed_return(*RACK, **level, financing=Financing(0.5, r, 4.0)) for r in (0.05, plain + 0.2))
     assert float(high.levered_irr_per_year) < plain < float(low.levered_irr_per_year)
 
 

@@ -97,7 +97,7 @@ INFERENCE_PERF = {
     },
 }  # fmt: skip
 TRTLLM = {
-    "engine": {"model": "meta-llama/Llama-3.1-8B", "version": "1.1.0", "dtype": "bfloat16", "quantization": "FP8"},
+    "engine": {"model": "meta-llama/Llama-3.1-8B", "version": "99.1", "dtype": "bfloat16", "quantization": "FP8"},
     "machine": {"name": "NVIDIA H200"}, "world_info": {"tp_size": 1, "pp_size": 1, "ep_size": None, "world_size": 1},
     "request_info": {"avg_num_concurrent_requests": 20.0, "avg_input_length": 2000.0, "avg_output_length": 500.0},
     "performance": {"system_output_throughput_tok_s": 1000.0, "system_total_throughput_tok_s": 5000.0},
@@ -336,6 +336,16 @@ def test_a_sweep_as_csv_and_as_json_lines_is_one_run_a_row(own, tmp_path):
         assert [row["concurrency"] for row in rows] == ["10", "20", "40"]
         assert [float(row["total_tok_s_per_gpu"]) for row in rows] == pytest.approx([1250.0, 2500.0, 5000.0])
         assert [float(row["output_tok_s_per_gpu"]) for row in rows] == pytest.approx([250.0, 500.0, 1000.0])
+
+
+def test_a_run_without_a_day_has_that_of_its_engines_version_or_of_its_file(own, tmp_path):
+    (run,) = read_runs(written(tmp_path, json.dumps(IX | {"framework": "sglang", "image": "lmsysorg/sglang:v0.5.12"})))
+    cells, said, _ = filled_row(run, {})
+    assert cells["date"] == "2026-06-11"
+    assert "2026-06-11 taken, of the newest measured run of sglang 0.5.12" in said
+    (run,) = read_runs(written(tmp_path, json.dumps(IX | {"image": "some:v99.1"})))
+    assert "2026-03-02 taken, the day of the file" in filled_row(run, {})[1]
+    assert filled_row(run, {"date": "2026-01-01"})[0]["date"] == "2026-01-01"
 
 
 def test_a_light_load_is_told(own, tmp_path):

@@ -179,6 +179,48 @@ def test_a_key_is_read_or_harmless_or_named(key, value):
         assert key in LLAMA or row["stated_total_params"] == plain["stated_total_params"]
 
 
+AS_PUBLISHED = {
+    "phi-3.5-mini": {"full_attn_mod": 1, "interpolation_factor": 1, "original_max_position_embeddings": 4096, "auto_map": {"AutoConfig": "x"},
+     "rope_scaling": {"type": "longrope", "long_factor": [1.0]}},
+    "command-r7b": {"order_of_interleaved_layers": "local_attn_first", "rotary_pct": 1.0, "use_parallel_block": True, "layer_switch": 4},
+    "ernie-4.5-300b-a47b": {"compression_ratio": 1.0, "moe_gate": "topk", "moe_use_aux_free": True, "moe_capacity": [64, 64, 64]},
+    "minimax-text-01": {"layernorm_full_attention_alpha": 3.55, "postnorm": True, "shared_moe_mode": "sigmoid", "rotary_dim": 64},
+    "jamba-large-1.5": {"mamba_inner_layernorms": True, "mamba_conv_bias": True, "use_mamba_kernels": True, "num_logits_to_keep": 1},
+    "falcon-h1-34b": {"mlp_expansion_factor": 8, "mlp_multipliers": [1.0, 0.5], "ssm_multipliers": [0.3, 0.3], "mamba_chunk_size": 128},
+    "deepseek-v2": {"ep_size": 1, "topk_method": "group_limited_greedy", "aux_loss_alpha": 0.001, "seq_aux": True, "pretraining_tp": 1},
+    "longcat-flash": {"attention_method": "MLA", "mla_scale_q_lora": True, "router_bias": False},
+    "llama-3.2-1b": {"bos_token_id": 128000, "torch_dtype": "bfloat16", "transformers_version": "4.45.0", "top_k": 50, "num_beams": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AS_PUBLISHED)
+def test_keys_of_published_files_that_shape_nothing_are_let_by(name):
+    config = spread(MODELS[name]["config"])
+    assert model_row(config | AS_PUBLISHED[name], "new") == model_row(config, "new")
+
+
+UNSTATED = [
+    ("deepseek-v2", "n_shared_experts"),
+    ("deepseek-v2", "first_k_dense_replace"),
+    ("moonlight-16b-a3b", "q_lora_rank"),
+    ("ernie-4.5-300b-a47b", "moe_num_shared_experts"),
+    ("qwen3-next-80b-a3b", "shared_expert_intermediate_size"),
+    ("jamba-large-1.5", "expert_layer_offset"),
+    ("granite-4.0-h-tiny", "num_local_experts"),
+    ("mimo-v2-small", "swa_num_key_value_heads"),
+    ("bamba-9b", "attn_layer_indices"),
+    ("mixtral-8x7b", "num_local_experts"),
+    ("mixtral-8x7b", "num_key_value_heads"),
+]
+
+
+@pytest.mark.parametrize(("name", "key"), UNSTATED)
+def test_what_a_class_would_fill_in_by_itself_must_be_stated(name, key):
+    config = spread(MODELS[name]["config"])
+    with pytest.raises(InputError, match="is missing"):
+        model_row({word: value for word, value in config.items() if word != key}, "new")
+
+
 GROUP_8 = {
     "weights": {"num_bits": 8, "type": "float"},
     "input_activations": {"num_bits": 8, "type": "float"},
@@ -215,6 +257,13 @@ FORMATS = [
     ("awq", {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}, False, (4.15625, 4.15625, 4.15625), "INT4", "int4"),
     ("gptq", {"quant_method": "gptq", "bits": 4, "group_size": 128, "sym": True}, False, (4.125, 4.125, 4.125), "INT4", "int4"),
     ("gptq of 8 bits", {"quant_method": "gptq", "bits": 8, "group_size": -1}, False, (8, 8, 8), "INT8", "fp8"),
+    ("gptq but attention", {"quant_method": "gptq", "bits": 4, "group_size": 128, "dynamic": {"-:.*self_attn.*": {}}}, False, (4.125, 16, 4.125),
+     "attention 16 bits", "int4"),
+    ("gptq, attention in 8", {"quant_method": "gptq", "bits": 4, "group_size": 128, "dynamic": {"+:.*self_attn.*": {"bits": 8}}}, False,
+     (4.125, 8, 4.125), "attention 8 bits", "int4"),
+    ("auto-round", {"quant_method": "auto-round", "bits": 4, "group_size": 128, "extra_config": {"model.layers.0.mlp.shared_experts.up_proj": {"bits": 16}}},
+     True, (4.125, 4.125, 16), "dense layers 16 bits", "int4"),
+    ("bitsandbytes but attention", {"quant_method": "bitsandbytes", "load_in_8bit": True, "llm_int8_skip_modules": ["q_proj"]}, False, (8, 16, 8), "INT8", "fp8"),
     ("bitsandbytes", {"quant_method": "bitsandbytes", "load_in_4bit": True}, False, (4.5, 4.5, 4.5), "NF4", "int4"),
     ("gpt-oss", {"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn"]}, True, (4.25, 16, 16), "MXFP4", "fp4"),
 ]  # fmt: skip
@@ -239,6 +288,27 @@ def test_bits_are_those_of_the_file_and_a_model_runs_in_them(own, quantised, exp
     tables = arch.embed_params * 2
     mean = (row["stated_native_weight_bytes"] - tables) * 8 / (arch.total_params - arch.embed_params)
     assert min(bits) - 1 / 16 <= mean <= max(bits) + 1 / 16
+
+
+@pytest.mark.parametrize(
+    ("quantised", "experts", "runs"), [(*case[1:3], case[5]) for case in FORMATS], ids=[case[0] for case in FORMATS]
+)
+def test_the_serving_model_reads_the_bytes_that_the_files_hold(own, quantised, experts, runs):
+    row = model_row((DEEPSEEK if experts else LLAMA) | {"quantization_config": quantised}, "mine")
+    add_rows("models", [row | {"source_id": "own", "grade": "derived"}])
+    point = {
+        "accelerator": "b200-hgx",
+        "model": "mine",
+        "weight_precision": runs,
+        "isl": 1000,
+        "osl": 100,
+        "mode": "aggregated",
+    }
+    engine = Points.from_rows([point | {"tp": 8, "ep": 8, "gpus": 8, "concurrency": 1}]).engines()
+    parts = ("attention_bytes", "dense_bytes", "shared_bytes", "routed_bytes", "head_bytes")
+    read = sum(float(getattr(engine, name)[0]) for name in parts)
+    # the table of words that come in is not read
+    assert read == pytest.approx(row["stated_native_weight_bytes"] - row["vocab"] * row["hidden"] * 2, rel=0.01)
 
 
 def test_a_side_file_says_what_the_configuration_does_not(tmp_path):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from rackecon import catalog
-from rackecon.answer import deciding, live_case, summary
+from rackecon.answer import deciding, lead_map, live_case, summary
 from rackecon.answer.deciding import NOBODY, Deciding
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.parameters import notebook_path
 from rackecon.pages import drivers
 from rackecon.pages import summary_view as view
 from rackecon.walks import walk
+from rackecon.words import percent
 
 FEW = ("h100-sxm", "gb200-nvl72", "mi355x")
 MONEY = {
@@ -112,6 +114,10 @@ def test_a_flip_outside_the_range_is_said_to_be_outside():
     outside = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, (), "", ((0.1, NOBODY, "B"), (0.9, "B", "A")))
     assert inside.sentence() == "Below 0.5 of capacity: A."
     assert outside.sentence() == "No value in this range changes who leads; outside it, above 0.9 of capacity: A."
+    narrow = replace(inside, flips=((0.7, "A", "B"), (0.75, "B", "A")))
+    assert narrow.sentence() == "Between 0.7 and 0.75 of capacity: B."
+    low = replace(inside, flips=((0.45, "A", "B"), (0.5, "B", "A")))
+    assert low.sentence() == "Between 0.45 and 0.5 of capacity: B."
     assert (inside.flips_inside, outside.flips_inside) == (True, False)
     words = drivers.drivers_words([outside], "A", "rack")
     assert words.startswith("No assumption of 1, each alone over its range, changes who leads per rack")
@@ -165,11 +171,27 @@ def test_profit_and_lead_are_those_of_the_walk_at_the_ends_of_the_range(decided)
 
 
 @pytest.mark.slow
+def test_the_speeds_that_change_the_lead_are_those_of_the_chart_of_speed(decided):
+    case, column = catalog.scenario("chat"), "profit_usd_per_mw_year"
+    item = next(one for one in decided if one.name == "tok_s_per_user")
+    fronts = live_case.money_fronts(FEW, "gpt-oss-120b", case)
+    reign = lead_map.reigns(lead_map.speed_lines(fronts, column, item.low, item.high))
+    labels = {key: catalog.accelerator(key).label for key in FEW}
+    assert [at for at, _, _ in item.flips] == [upto for upto, _ in reign[:-1]]
+    for at, before, after in item.flips:
+        for factor, who in ((0.99, before), (1.01, after)):
+            asked = replace(case, tpot_limit_ms=1e3 / (at * factor))
+            rows = evaluate(FEW, ["gpt-oss-120b"], [asked], intervals=False).set_index("accelerator")[column].dropna()
+            best = rows.idxmax()
+            assert (labels[best] if rows[best] > 0 else NOBODY) == who
+
+
+@pytest.mark.slow
 def test_values_are_told_in_natural_units(decided):
     told = {item.name: item for item in decided}
     assert told["price_factor"].stated().startswith("$")
     assert told["price_factor"].ends().endswith("per million output tokens")
-    assert told["utilisation"].stated() == f"{catalog.base_case().utilisation:.0%} sold".replace("%", " %")
+    assert told["utilisation"].stated() == f"{percent(catalog.base_case().utilisation)} sold"
     assert told["isl_tokens"].ends() == "1,024 to 130,048 input tokens"
     assert told["ttft_limit_ms"].ends() == "2 to 10 s"
     assert re.fullmatch(r"20\d\d-\d\d to 20\d\d-\d\d", told["software_years"].ends())

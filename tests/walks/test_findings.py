@@ -213,3 +213,29 @@ def test_marks_of_a_stack_lie_apart():
         "fastest": 2.0,
     }
     assert out[out["platform"] == "H200 b"]["run"].tolist() == ["last"]
+
+
+def test_a_lead_is_the_product_of_its_factors_and_its_parts_add_up():
+    """Rates by hand: 100 for the baseline; 250, 400 and 600 for the other."""
+    rows = [("h200-sxm", "H200", 100.0, 120.0, 150.0), ("b200-hgx", "B200", 250.0, 400.0, 600.0)]
+    levers = pd.DataFrame(
+        [
+            {"accelerator": a, "platform": p, "weight_precision": w, "speculative": s, "total_tok_s_per_gpu": rate}
+            for a, p, *rates in rows
+            for (w, s), rate in zip((("FP8", "none"), ("FP4", "none"), ("FP4", "MTP")), rates, strict=True)
+        ]
+    )
+    past = pd.DataFrame({"platform": ["A", "A", "B"], "months": [1, 3, 2], "gain": [1.5, 1.2, 0.9]})
+    learnt = pd.DataFrame({"platform": ["A", "A"], "year": [2025.5, 2026.4], "total_tok_s_per_gpu": [10.0, 17.0]})
+    found = software_walk.found(levers, past, learnt, "h200-sxm")
+    (lead,) = found.leads
+    assert lead.factors == pytest.approx((2.5, 1.6, 1.5))
+    assert lead.whole == pytest.approx(6.0)
+    assert found.parts["share"].sum() == pytest.approx(1.0)
+    assert found.parts["share"].iloc[0] == pytest.approx(0.5114, abs=1e-4)  # ln 2.5 over ln 6
+    assert found.measured == (("B", 0.9), ("A", 1.2))
+    assert found.learnt == ("A", pytest.approx(1.7))
+    assert levers["ratio"].tolist() == pytest.approx([1.0, 1.2, 1.5, 2.5, 4.0, 6.0])
+    nothing = software_walk.found(levers, past.head(0), learnt.head(0), "b200-hgx")
+    assert (nothing.leads, nothing.measured, nothing.learnt) == ((), (), None)
+    assert nothing.missing == ()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon import catalog
+from rackecon.answer.lead_map import reigns, speed_lines
+from rackecon.answer.live_case import money_fronts
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
@@ -84,9 +86,7 @@ class Deciding:
         """The range in words."""
         if self.choices:
             return join_words([name for name, _ in self.choices[1:]])
-        low, high = self.told(self.low), self.told(self.high)
-        unit = low.partition(" ")[2]
-        return f"{low.removesuffix(unit).strip()} to {high}" if unit and high.endswith(unit) else f"{low} to {high}"
+        return _between(self.told(self.low), self.told(self.high), "to")
 
     @property
     def flips_inside(self) -> bool:
@@ -112,7 +112,23 @@ class Deciding:
     def _where(self, flips: Sequence[Flip]) -> str:
         at, before, after = min(flips, key=lambda flip: abs(flip[0] - self.value))
         side, winner = ("above", after) if at > self.value else ("below", before)
-        return f"{side.capitalize()} {self.told(at)}: {winner}"
+        further = [x for x, _, _ in flips if (x > at if at > self.value else x < at)]
+        if not further:
+            return f"{side.capitalize()} {self.told(at)}: {winner}"
+        ends = sorted((at, min(further, key=lambda x: abs(x - at))))
+        return f"Between {_between(*map(self.told, ends))}: {winner}"
+
+
+def _between(low: str, high: str, word: str = "and") -> str:
+    """Two values with one unit, which is said once.
+
+    Examples
+    --------
+    >>> _between("2 s", "10 s"), _between("$1 per hour", "$2 per hour", "to"), _between("1", "2")
+    ('2 and 10 s', '$1 to $2 per hour', '1 and 2')
+    """
+    unit = low.partition(" ")[2]
+    return f"{low.removesuffix(unit).strip()} {word} {high}" if unit and high.endswith(unit) else f"{low} {word} {high}"
 
 
 @dataclass(frozen=True)
@@ -177,9 +193,7 @@ class _Case:
             return latency.first_token(*at, [value], s.latency_statistic, **given)
         if name == "software_years":
             return software.dated(*at, value, **given)
-        if name == "tok_s_per_user":
-            s = replace(s, tpot_limit_ms=1e3 / value)
-        elif name:
+        if name:
             given[name] = value
         return evaluate(self.accelerators, [self.model], [s], **given)
 
@@ -241,7 +255,8 @@ def deciding_assumptions(
         if name in overrides:
             value = float(overrides[name])
             low, high = min(low, value), max(high, value)
-        item = _walked(case, name, (value, low, high), str(lead["accelerator"]), column)
+        walked = _speeds if name == "tok_s_per_user" else _walked
+        item = walked(case, name, (value, low, high), str(lead["accelerator"]), column)
         page = words.page or allowed_values()[name].page
         found.append(
             replace(item, label=words.label, unit=words.unit, source=words.source, page=page, show=shows.get(name))
@@ -269,6 +284,24 @@ def _walked(case: _Case, name: str, ends: tuple[float, float, float], accelerato
     workload = ASSUMPTIONS[name].workload
     swing = profit[1] - profit[0] if profit[0] == profit[0] else 0.0
     return Deciding(name, "", value, low, high, "", swing, flips, "", beyond, profit, lead, workload=workload)
+
+
+def _speeds(case: _Case, name: str, ends: tuple[float, float, float], accelerator: str, column: str) -> Deciding:
+    """The speed promised, at every step of every platform's front: a lead may last for a few tokens a second only."""
+    value, low, high = ends
+    fronts = money_fronts(case.accelerators, case.model, case.scenario, **case.overrides)
+    lines = speed_lines(fronts, column, low, high)
+    labels = {key: catalog.accelerator(key).label for key in case.accelerators}
+    reign = [(upto, labels.get(key, NOBODY)) for upto, key in reigns(lines)]
+    flips = tuple((upto, before, after) for (upto, before), (_, after) in itertools.pairwise(reign) if before != after)
+    paid = []
+    for speed in sorted({value, *(upto for line in lines.values() for upto, _ in line)}):
+        at = {key: next((profit for upto, profit in line if upto >= speed), math.nan) for key, line in lines.items()}
+        others = [profit for key, profit in at.items() if key != accelerator and profit == profit]
+        paid.append((at[accelerator], at[accelerator] - max(others) if others else math.nan))
+    profit, lead = _span([mine for mine, _ in paid]), _span([gap for _, gap in paid])
+    swing = profit[1] - profit[0] if profit[0] == profit[0] else 0.0
+    return Deciding(name, "", value, low, high, "", swing, flips, "", (), profit, lead, workload=True)
 
 
 def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
@@ -348,9 +381,10 @@ def _flips(reign: Sequence[tuple[float, str]], who: Callable[[float], str]) -> t
             if high - low <= NARROW * abs(high):
                 break
             middle = math.sqrt(low * high) if low > 0 else (low + high) / 2.0
-            if who(middle) == before:
+            there = who(middle)
+            if there == before:
                 low = middle
             else:
-                high = middle
+                high, after = middle, there  # whoever leads right there, not at the end of the step
         found.append(((low + high) / 2.0, before, after))
     return tuple(found)

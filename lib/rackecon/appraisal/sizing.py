@@ -142,7 +142,7 @@ def size_fleet(
     pandas.DataFrame
         A row a platform, cheapest first, then by GPUs; ``reason`` where it has none or no cost. ``gpus_low`` and ``gpus_high``
         bound 90 % of the serving model's error in rate and speed, cost held; ``units`` are servers or racks of
-        ``unit_gpus``. Latencies are of a deployment with its full load, medians.
+        ``unit_gpus``. Latencies are medians of a deployment at the least load of the search that carries its share.
 
     Raises
     ------
@@ -195,6 +195,7 @@ def _fleet(asked: Query, ask: Ask, money: Platform, assume: Assumptions, options
         best, deployments, share = _smallest_queued(asked, ask, every, order[np.isfinite(whole[order])], each, options)
         if not math.isfinite(deployments):
             return out | {"reason": NO_QUEUE}
+    best = _at_its_load(every, best, ask.needed(load, each) <= deployments)
     row = one_row(every, best)
     total = deployments * float(gpus[best])
     # A queue enlarges the fleets of both ends as it does the middle
@@ -236,6 +237,15 @@ COLUMNS: Final = (
     *("usd_per_gpu_hour", "usd_per_hour", "usd_per_hour_low", "usd_per_hour_high"),
     *("usd_per_mtok", "usd_per_mtok_low", "usd_per_mtok_high"),
 )
+
+
+def _at_its_load(every: Mapping[str, Any], best: int, carries: NDArray[np.bool_]) -> int:
+    """The same layout at the least load that carries what is asked: a fleet with room to spare is faster than at its full."""
+    alike = carries & every["fits"]
+    for name in ("layout", "mode", "draft_tokens", "gpus", "prefill_gpus"):
+        alike = alike & (every[name] == every[name][best])
+    rows = np.flatnonzero(alike)
+    return int(rows[np.argmin(np.asarray(every["concurrency"])[rows])]) if len(rows) else best
 
 
 def _ends(asked: Query, modes: NDArray[Any], quantity: str) -> tuple[FloatArray, FloatArray, FloatArray]:

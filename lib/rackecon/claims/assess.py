@@ -76,7 +76,7 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Measured against modelled ratios at equal conditions."""
+    """Measured numbers against the model's intervals at equal conditions: inside, above and below."""
 
     cells: int
     inside: int

@@ -45,7 +45,10 @@ def diagnose(
             f"TP{row['tp']}, {row['concurrency']} in flight: measured {found.measured:.5g} total tok/s/GPU, expected "
             f"{found.predicted:.5g} (90 % interval {found.low:.5g} to {found.high:.5g}): {found.verdict}"
         )
-        for item in found.explanations[:SHOWN]:
+        told = [item for item in found.explanations if item.explained > 0.0][:SHOWN]
+        if not told:
+            typer.echo("  no single setting, were it another, brings the expected nearer to the measured")
+        for item in told:
             typer.echo(
                 f"  {item.setting} {item.instead} instead of {item.stated}: {item.predicted:.5g} "
                 f"({item.predicted / found.predicted - 1:+.0%}), explains {item.explained:.0%} of the gap"

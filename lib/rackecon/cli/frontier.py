@@ -55,6 +55,7 @@ def frontier(
     Exit status 1 where nothing fits or no layout meets the limits.
     """
     from rackecon.appraisal.assumptions import assumptions
+    from rackecon.catalog.names import accelerator_named, model_named
     from rackecon.errors import InputError
     from rackecon.serving.frontier import search
 
@@ -62,6 +63,7 @@ def frontier(
     assumptions(**given)
     if csv is not None and not csv.parent.is_dir():
         raise InputError(f"{csv}: its folder does not exist")
+    accelerator, model = accelerator_named(accelerator) or accelerator, model_named(model) or model
     front = search(
         accelerator,
         model,

@@ -55,11 +55,13 @@ def size(
     """
     from rackecon.appraisal.evaluate import PLATFORMS
     from rackecon.appraisal.sizing import size_fleet
+    from rackecon.catalog.names import accelerator_named, model_named
     from rackecon.errors import InputError
     from rackecon.press.shared_files import write_file
 
     if csv is not None and not csv.parent.is_dir():
         raise InputError(f"{csv}: its folder does not exist")
+    model = model_named(model) or model
     table = size_fleet(
         model,
         isl,
@@ -68,7 +70,7 @@ def size(
         rps=rps,
         lengths=lengths,
         think_s=think_s,
-        accelerators=accelerator or PLATFORMS,
+        accelerators=[accelerator_named(name) or name for name in accelerator or PLATFORMS],
         usd_per_gpu_hour=usd_per_gpu_hour,
         ttft_limit_ms=ttft_ms,
         tpot_limit_ms=tpot_ms,

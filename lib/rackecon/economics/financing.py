@@ -76,7 +76,7 @@ class FinancedReturn:
     unlevered_irr_per_year: FloatArray
     after_tax_irr_per_year: FloatArray
     levered_irr_per_year: FloatArray
-    """Of the owner's own money, after tax [1/year]."""
+    """Of the owner's own money, after tax [1/year]. Each rate is NaN where the flow turns more than once."""
     after_tax_npv_usd: FloatArray
     equity_usd: FloatArray
     debt_service_usd_per_year: FloatArray
@@ -244,9 +244,9 @@ def financed_return(
     borrowed = np.where(np.arange(months + 1) == 0, share * invested, 0.0)
     levered = taxed + borrowed - service + tax * interest
     return FinancedReturn(
-        unlevered_irr_per_year=irr(flows, periods_per_year=MONTHS_PER_YEAR),
-        after_tax_irr_per_year=irr(taxed, periods_per_year=MONTHS_PER_YEAR),
-        levered_irr_per_year=irr(levered, periods_per_year=MONTHS_PER_YEAR),
+        unlevered_irr_per_year=_one_rate(flows),
+        after_tax_irr_per_year=_one_rate(taxed),
+        levered_irr_per_year=_one_rate(levered),
         after_tax_npv_usd=npv(monthly_rate(rate_per_year), taxed),
         equity_usd=np.asarray((1.0 - share) * invested[..., 0]),
         debt_service_usd_per_year=np.asarray(service[..., 1] * MONTHS_PER_YEAR),
@@ -264,6 +264,16 @@ def _debt(debt: FloatArray, terms: Financing, months: int) -> tuple[FloatArray, 
     grown = (1.0 + rate) ** before
     owed = debt * grown - payment * (before if rate < 1e-12 else (grown - 1.0) / rate)
     return np.where(paying, payment, 0.0), np.where(paying, owed * rate, 0.0)
+
+
+def _one_rate(flows: FloatArray) -> FloatArray:
+    """Internal rate [1/year]; NaN where the flow turns more than once, since several rates would do, or none."""
+    signs = np.sign(flows)
+    # a month of nothing turns nothing: the sign before it goes on
+    for month in range(1, signs.shape[-1]):
+        signs[..., month] = np.where(signs[..., month] == 0.0, signs[..., month - 1], signs[..., month])
+    turns = np.sum(signs[..., 1:] * signs[..., :-1] < 0.0, axis=-1)
+    return np.asarray(np.where(turns == 1, irr(flows, periods_per_year=MONTHS_PER_YEAR), np.nan))
 
 
 def _least_dscr(cash: FloatArray, service: FloatArray, months: int) -> FloatArray:

@@ -26,6 +26,9 @@ LARGEST_BYTES: Final = 256 * 2**20
 MS: Final = {"ms": 1.0, "s": 1e3, "sec": 1e3, "seconds": 1e3, "us": 1e-3, "ns": 1e-6}
 """Milliseconds in one of each unit that a tool states."""
 NOT_GIVEN: Final = ("", "n/a", "na", "-", "none", "null", "nan")
+LATEST_NS: Final = 4e18  # of 2096, in nanoseconds since 1970
+LEAST, MOST = 1e-12, 1e15
+"""What a count, a rate or a time can be, in any unit."""
 AGREE: Final = 0.05  # a rate that a file states against the one that its own counts and seconds give
 DRAWN: Final = "uniform 80-100% of nominal"
 IX_MODELS: Final = {
@@ -74,7 +77,11 @@ class Fields:
             raise self.fault(path, f"'{str(found)[:60]}' is not a number") from None
         if value < 0:
             raise self.fault(path, f"{value:g} is below 0")
-        return value * scale if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        if value and not LEAST <= value <= MOST:
+            raise self.fault(path, f"{value:g} is out of range, allowed {LEAST:g} to {MOST:g}")
+        return value * scale
 
     def flag(self, *path: str) -> bool | None:
         """True or false, as JSON or as a word."""
@@ -147,9 +154,11 @@ def _date_of(text: str | None) -> str | None:
         return None
     from datetime import UTC, datetime
 
+    if not 1e9 < value < LATEST_NS:
+        return None
     while value > 1e11:
         value /= 1e3
-    return datetime.fromtimestamp(value, UTC).date().isoformat() if value > 1e9 else None
+    return datetime.fromtimestamp(value, UTC).date().isoformat()
 
 
 def client_run(at: Fields) -> Run:

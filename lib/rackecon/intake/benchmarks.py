@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from rackecon.catalog.engine_versions import version_date, version_in
 from rackecon.catalog.names import accelerator_named, engine_named, model_named, precision_named
 from rackecon.catalog.text_file import read_text
 from rackecon.catalog.user_rows import ADDABLE, parsed, table_fields
@@ -217,6 +218,8 @@ def filled_row(found: Stated, given: Mapping[str, str]) -> tuple[dict[str, str],
             raise InputError(f"{found.where}: {_option(column)} {value}, but the file says {column} {cells[column]}")
         cells[column] = wanted
     _rates(cells)
+    if found.usual and not cells.get("date"):
+        said += _dated(found, given, cells)
     for column, usual in found.usual.items():
         if column not in cells:
             cells[column] = usual
@@ -230,6 +233,17 @@ def filled_row(found: Stated, given: Mapping[str, str]) -> tuple[dict[str, str],
             missing.append(option + (f" (no row for '{unknown[column][:60]}')" if column in unknown else ""))
     said += _contradictions(found.where, cells)
     return cells, said, missing
+
+
+def _dated(found: Stated, given: Mapping[str, str], cells: dict[str, str]) -> list[str]:
+    """Date of the engine's version, where a run of it was measured."""
+    texts = (given.get("engine", ""), found.cells.get("engine", ""), cells.get("engine_version", ""))
+    version = next((word for word in map(version_in, texts) if word), None)
+    day = version_date(cells.get("engine", ""), version) if version else None
+    if day is None:
+        return []
+    cells["date"] = day
+    return [f"{day} taken, of the newest measured run of {cells['engine']} {version}"]
 
 
 def _contradictions(where: str, cells: Mapping[str, str]) -> list[str]:

@@ -33,11 +33,11 @@ class Family:
     left_out: Mapping[str, Any] = field(default_factory=dict)
 
 
-_PLAIN, _TIED, _WIDE = Family(), Family(tied=True), Family(wide_experts=True)
+_PLAIN, _WIDE = Family(), Family(wide_experts=True)
 _HEADS = Family(every_head=True)
 _LATENT = Family(latent=True)
-_QWEN = Family(left_out={"use_sliding_window": False})
-_QWEN3 = Family(left_out={"use_sliding_window": False, "head_dim": 128})
+_QWEN = Family(left_out={"use_sliding_window": False, "max_window_layers": 28})
+_QWEN3 = Family(left_out={"use_sliding_window": False, "max_window_layers": 28, "head_dim": 128})
 _DELTA = Family(recurrent="delta", left_out={"full_attention_interval": 4, "head_dim": 256})
 _LIGHTNING = Family(recurrent="lightning", wide_experts=True)
 _NEOX = Family(gated=False, every_head=True)
@@ -49,17 +49,19 @@ FAMILIES: Final[dict[str, Family]] = {
     **dict.fromkeys(("llama", "phi3", "olmo", "olmo2", "granite", "internlm2", "stablelm", "hunyuan_v1_dense"), _HEADS),
     **dict.fromkeys(("glm", "glm4"), Family(left_out={"head_dim": 128})),
     **dict.fromkeys(("glm4_moe", "glm4v_text", "glm4v_moe_text", "mimo", "dots1", "bailing_moe"), _PLAIN),
-    **dict.fromkeys(("solar_open", "ministral3", "seed_oss", "helium"), Family(left_out={"head_dim": 128})),
+    **dict.fromkeys(("solar_open", "ministral3", "seed_oss"), Family(left_out={"head_dim": 128})),
     **dict.fromkeys(("bailing_moe_v2", "hunyuan_v1_moe", "internlm3"), _PLAIN),
     **dict.fromkeys(("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text"), _QWEN),
     **dict.fromkeys(("qwen3_moe",), _QWEN),
     **dict.fromkeys(("qwen3", "qwen3_vl_text", "qwen3_vl_moe_text", "qwen3_omni_moe_text"), _QWEN3),
     **dict.fromkeys(("qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"), _DELTA),
-    **dict.fromkeys(("mixtral", "olmoe", "phimoe", "granitemoe", "granitemoeshared", "minimax_m2"), _WIDE),
+    **dict.fromkeys(("mixtral", "olmoe", "phimoe", "granitemoe", "granitemoeshared"), _WIDE),
+    "minimax_m2": Family(wide_experts=True, left_out={"head_dim": 128}),
     **dict.fromkeys(("deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite", "longcat_flash"), _LATENT),
     **dict.fromkeys(("deepseek_v32", "glm_moe_dsa"), Family(latent=True, indexed=True)),
     **dict.fromkeys(("minimax", "minimax_text_01", "minimax_m1"), _LIGHTNING),
-    **dict.fromkeys(("ernie4_5", "ernie4_5_moe"), Family(tied=True, left_out={"head_dim": 128})),
+    "ernie4_5": Family(tied=True, left_out={"head_dim": 128}),
+    "ernie4_5_moe": Family(tied=True),
     **dict.fromkeys(("gpt_neox", "phi"), _NEOX),
     **dict.fromkeys(("apertus", "arcee"), Family(gated=False)),
     "nemotron": Family(gated=False, every_head=True),
@@ -80,7 +82,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "starcoder2": Family(gated=False, tied=True),
     "gemma": Family(tied=True, left_out={"head_dim": 256}),
     "cohere": Family(tied=True, every_head=True),
-    "smollm3": _TIED,
+    "smollm3": Family(tied=True, left_out={"use_sliding_window": False}),
     "gemma2": Family(tied=True, left_out={"sliding_window": 4096, "sliding_window_pattern": 2, "head_dim": 256}),
     "gemma3_text": Family(tied=True, left_out=_GEMMA_3),
     "gemma4_text": Family(tied=True),
@@ -90,6 +92,36 @@ FAMILIES: Final[dict[str, Family]] = {
     "llama4_text": Family(left_out={"no_rope_layer_interval": 4, "attention_chunk_size": 8192}),
 }
 """Model types that are computed exactly."""
+_DENSE_FIRST: Final = "first_k_dense_replace|mlp_layer_types"
+_SHARED: Final = ("num_experts", "num_shared_experts")
+NEEDED: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(
+        (
+            "mixtral", "olmoe", "phimoe", "granitemoe", "granitemoeshared", "minimax_m2", "minimax", "minimax_text_01",
+            "minimax_m1", "qwen3_moe", "qwen3_vl_moe_text", "qwen3_omni_moe_text", "gpt_oss", "llama4_text", "longcat_flash",
+            "hunyuan_v1_moe",
+        ),
+        ("num_experts",),
+    ),
+    **dict.fromkeys(
+        ("qwen2_moe", "qwen3_next", "qwen3_5_moe", "qwen3_5_moe_text", "step3_text", "granitemoehybrid"),
+        ("num_experts", "shared_expert_intermediate_size"),
+    ),
+    **dict.fromkeys(
+        (
+            "deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm_moe_dsa", "glm4_moe", "glm4_moe_lite",
+            "glm4v_moe_text", "kimi_linear",
+        ),
+        (*_SHARED, _DENSE_FIRST),
+    ),
+    **dict.fromkeys(("solar_open", "dots1", "bailing_moe", "bailing_moe_v2"), _SHARED),
+    "ernie4_5_moe": (*_SHARED, "moe_layer_start_index"),
+    "jamba": ("num_experts", "expert_layer_period", "expert_layer_offset"),
+    "mimo_v2_flash": (
+        "num_experts", "swa_num_key_value_heads", "hybrid_layer_pattern|layer_types", "moe_layer_freq|mlp_layer_types",
+    ),
+}  # fmt: skip
+"""Keys (either of a pair) without which a family's class takes numbers of its own, so that a file must state them."""
 OF_CLASSES: Final = {"LlamaForCausalLM": "llama", "MistralForCausalLM": "mistral", "Qwen2ForCausalLM": "qwen2"}
 """Model types of files that name only a class."""
 SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
@@ -111,7 +143,7 @@ SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
     "shared_expert_intermediate_size": (
         "share_expert_dim", "moe_shared_expert_intermediate_size", "shared_intermediate_size",
     ),
-    "sliding_window_pattern": ("_sliding_window_pattern",),
+    "sliding_window_pattern": ("_sliding_window_pattern", "layer_switch"),
     "num_nextn_predict_layers": ("mtp_num_hidden_layers", "num_mtp_layers"),
     "mamba_n_heads": ("mamba_num_heads",),
     "mamba_d_head": ("mamba_head_dim",),
@@ -184,6 +216,9 @@ def _hunyuan(out: dict[str, Any]) -> None:
 
 
 def _nemotron(out: dict[str, Any]) -> None:
+    # Its shared block is one, however many experts it counts for
+    if out.get("moe_shared_expert_intermediate_size"):
+        out["n_shared_experts"] = 1
     kinds = out.get("layers_block_type")
     if out.get("num_hidden_layers") is None and isinstance(kinds, list):
         out["num_hidden_layers"] = len(kinds)
@@ -211,6 +246,8 @@ def _longcat(out: dict[str, Any]) -> None:
     # A share of the choices falls on experts that do nothing: as many of the rest as on average
     real, chosen, empty = out.get("n_routed_experts"), out.get("moe_topk"), out.pop("zero_expert_num", None)
     out.pop("zero_expert_type", None)
+    if out.get("attention_method") == "MLA":
+        del out["attention_method"]
     if isinstance(real, int) and isinstance(chosen, int) and isinstance(empty, int) and 0 < real + empty < 10**6:
         out["moe_topk"] = round(chosen * real / (real + empty))
 
@@ -259,6 +296,10 @@ def spelt_out(config: Mapping[str, Any]) -> dict[str, Any]:
     name, family = family_of(config)
     out = dict(config)
     out |= {key: value for key, value in family.left_out.items() if not _given(out, key)}
+    for key in NEEDED.get(name, ()):
+        if not any(_given(out, word) for word in key.split("|")):
+            either = "' or '".join(key.split("|"))
+            raise InputError(f"config: '{either}' is missing; '{name}' must state it")
     if name in RESPELT:
         RESPELT[name](out)
     return out
@@ -273,11 +314,13 @@ _QUIET = re.compile(
     r"|dropout|_pdrop$|dtype|_coeff?$|loss|aux_|_eps$|epsilon|norm_topk|norm_type|(layer|rms|group|qk|gemma|_)norm|^(q|qk|k)_norm"
     r"|scal(e$|ing|e_)|_alpha$|^mup_|bias|_act$|_act_fn$|activation|swiglu|initializer|init_std|softcap|router_(?!top_?k)"
     r"|scoring|gating|jitter|capacity|drop_|parallel|implementation|checkpoint|kernels$|version|auto_map|template|tokenizer|vision|image"
-    r"|video|audio|visual|speech|pixel|talker|projector|(^|_)mtp|nextn|^time_step|^output_(att|hid|rou|sco)|label|multimodal|^mm_"
+    r"|video|audio|visual|speech|pixel|^vit_|^anyres_|^im_|_(start|end|newline|init)_id$|talker|projector|(^|_)mtp|nextn|^time_step|^output_(att|hid|rou|sco)|label|multimodal|^mm_"
     r"|^(embedding|residual|attention|attention_in|attention_out|key|logits?|lm_head|mlp|ssm|ssm_in|ssm_out)_multipliers?$"
 )
 _QUIET_KEYS: Final = frozenset(
     (
+        "mlp_expansion_factor", "mamba_inner_layernorms", "calc_logits_for_entire_prompt", "shared_moe_mode", "class_num", "dense_list",
+        "pool_type", "num_media_embeds", "moe_gate", "order_of_interleaved_layers", "interpolation_factor", "org_vocab_size",
         "_name_or_path", "architectures", "attention_value_scale", "attn_scale", "attn_temperature_tuning",
         "bad_words_ids", "bias_update_speed", "chunk_size_feed_forward", "clip_qkv", "compression_config",
         "diversity_penalty", "do_sample", "early_stopping", "encoder_no_repeat_ngram_size", "ep_size",
@@ -302,6 +345,7 @@ _QUIET_KEYS: Final = frozenset(
         "use_grouped_topk", "use_moe", "use_routing_bias", "vocab_size_per_layer_input",
     )
 )  # fmt: skip
+_NEUTRAL_AT_1 = re.compile(r"(_mod|_factor|_ratio|_multiplier|_freq|_interval|_every_n_layers?|_step|_period|_stride)$")
 _SHAPING = re.compile(
     r"expert|moe|pattern|type|attn|attention|layer|mamba|ssm|linear|sparse|block|index|global|swa|head|dim|size|rank|conv|window"
     r"|chunk|lora|top_?k|ffn|inter|mlp|latent|state|share|cla|group|dense|altup|laurel|compress|adapter|memory|depth|freq|period"
@@ -320,6 +364,8 @@ def unread(config: Mapping[str, Any], read: set[str]) -> list[str]:
     out = []
     for key, value in config.items():
         if key in read or key in _QUIET_KEYS or value is None or value is False or value in (0, "", [], {}):
+            continue
+        if value == 1 and (isinstance(value, float) or _NEUTRAL_AT_1.search(key)):
             continue
         if _QUIET.search(key) and not (isinstance(value, dict) and not re.search(r"rope|vision|audio|auto|label", key)):
             continue

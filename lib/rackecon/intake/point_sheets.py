@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from rackecon.catalog import accelerators, models
-from rackecon.catalog.cached import by_data, of_arguments
+from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.engine_versions import version_date, version_in
 from rackecon.catalog.names import accelerator_named, engine_named, model_named, precision_named
-from rackecon.catalog.paths import read_rows
 from rackecon.catalog.text_file import read_text
 from rackecon.catalog.user_rows import table_fields
 from rackecon.errors import InputError, plain
@@ -72,7 +72,6 @@ WORDS: Final = frozenset((*NAMES, "mode", "date", "speculative", "length_draw", 
 LOWER: Final = frozenset({"mode", "speculative", "latency_statistic"})
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[ \u00a0\u202f'](?:\d{3}))+(?:[.,]\d+)?")
 _COMMAS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
-_VERSION = re.compile(r"(?<![\w.])v?(\d+\.\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -268,23 +267,12 @@ def _number(column: str, cell: str, separator: str, said: list[str]) -> tuple[st
 
 def _dated(row: Mapping[str, str], point: dict[str, str], said: list[str]) -> None:
     """Date of a stated engine version, where the row has none and measured rows know it."""
-    version = _VERSION.search(row.get("engine", ""))
+    version = version_in(row.get("engine", ""))
     if version is None or point.get("date") or point.get("engine") not in ENGINES:
         return
-    found = _versions().get((point["engine"], version[1]))
+    found = version_date(point["engine"], version)
     if found:
         point["date"] = found
-        said.append(f"date {found} of the newest measured run of version {version[1]}")
+        said.append(f"date {found} of the newest measured run of version {version}")
     else:
-        said.append(f"version {version[1]} not used: no measured run is of it; a date says how old it is")
-
-
-@by_data(1, "measured_serving")
-def _versions() -> dict[tuple[str, str], str]:
-    """Newest date of a measured run, by engine and its version, of two numbers and of three."""
-    out: dict[tuple[str, str], str] = {}
-    for row in read_rows("measured_serving"):
-        version = _VERSION.search(row["engine_version"].split("|")[-1])
-        for word in {version[1], ".".join(version[1].split(".")[:2])} if version else ():
-            out[row["engine"], word] = max(out.get((row["engine"], word), ""), row["date"])
-    return out
+        said.append(f"version {version} not used: no measured run is of it; a date says how old it is")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rackecon.errors import InputError
@@ -151,7 +151,14 @@ def _table(value: object, where: str) -> Mapping[str, Any]:
 def _left_out(quantised: Mapping[str, Any]) -> list[str]:
     """Names of the layers that stay in 16 bits."""
     out: list[str] = []
-    for key in ("ignore", "exclude_modules", "exclude", "modules_to_not_convert", "modules_to_not_quantize"):
+    for key in (
+        "ignore",
+        "exclude_modules",
+        "exclude",
+        "modules_to_not_convert",
+        "modules_to_not_quantize",
+        "llm_int8_skip_modules",
+    ):
         value = quantised.get(key)
         if isinstance(value, list):
             out += [str(item) for item in value]
@@ -303,12 +310,29 @@ def _quark(quantised: Mapping[str, Any], experts: bool) -> Stored:
 
 
 def _by_bits(quantised: Mapping[str, Any], experts: bool) -> Stored:
-    """AWQ, GPTQ and AutoRound: whole-number bits in groups, 16-bit activations."""
-    bits = quantised.get("bits", quantised.get("w_bit"))
-    form = _named(bits, "int", None, "quantization_config.bits")
+    """AWQ, GPTQ and AutoRound: whole-number bits in groups, 16-bit activations; layers apart by name."""
     zero = bool(quantised.get("zero_point")) or quantised.get("sym") is False
     size = quantised.get("group_size", quantised.get("q_group_size"))
-    return _made([_Part(form, _bits(form, size, zero), "bf16")], _left_out(quantised), "bf16", experts)
+    bits = quantised.get("bits", quantised.get("w_bit"))
+
+    def part(count: object, of: str) -> _Part:
+        form = _named(count, "int", None, "quantization_config.bits")
+        return _Part(form, _bits(form, size, zero), "bf16", of)
+
+    parts, left_out = [part(bits, "all")], _left_out(quantised)
+    for key in ("dynamic", "extra_config"):
+        for name, held in _table(quantised.get(key), f"quantization_config.{key}").items():
+            apart = held.get("bits") if isinstance(held, dict) else None
+            if str(name).startswith("-:") or apart == UNQUANTISED_BITS:
+                left_out.append(str(name).removeprefix("-:"))
+            elif apart is not None:
+                one = part(apart, _of([str(name)]))
+                parts += [one, _Part(one.form, one.bits, "bf16")] if one.of == "all" else [one]
+    widest = [
+        replace(max((found for found in parts if found.of in (kind, "all")), key=lambda found: found.bits), of=kind)
+        for kind in ("experts", "mixing", "dense")
+    ]
+    return _made(widest, left_out, "bf16", experts)
 
 
 def stored(config: Mapping[str, Any], side: Mapping[str, Any] | None = None, experts: bool = False) -> Stored:

@@ -95,9 +95,7 @@ def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
             "finding": [line_text(r) for r in results],
         }
     )
-    caption = (
-        "Claims and verdicts; total tokens per GPU, power provisioned and cost of ownership as published at the time"
-    )
+    caption = "Claims and verdicts; total tokens, provisioned power and published cost of ownership of the time"
     return table(frame, caption, searchable=True, folded=False)
 
 
@@ -126,7 +124,7 @@ def statements_table(results: Sequence[Assessment]) -> Html:
             }
         )
     first = source(statements()[0].source_id)
-    caption = f"Claims of the article “{first.title}” ({first.publisher}, {first.date}), in its own words"
+    caption = f"Claims of “{first.title}” ({first.publisher}, {first.date}), in its own words"
     return table(pd.DataFrame(rows), caption, folded=False)
 
 
@@ -141,7 +139,7 @@ def coverage_table(results: Sequence[Assessment]) -> Html:
         one = coverage([r])
         if one.cells:
             rows.append((_linked(r.claim), one.cells, one.inside, one.above, one.below, percent(one.share)))
-    names = ["claim", "points with both", "inside", "model above", "model below", "share inside"]
+    names = ["claim", "points with both", "inside", "measured above", "measured below", "share inside"]
     return table(
         pd.DataFrame(rows, columns=names),
         "Claims with measured points: how many lie inside the model's 90 % interval, by claim",
@@ -215,7 +213,7 @@ def card(result: Assessment) -> Html:
     sources = "".join(f"<li>{_named(item)}</li>" for item in (*one.primary, *one.repeats))
     key, title = html.escape(one.id, quote=True), html.escape(one.title)
     markup = (
-        f'<details class="fold claim" id="{key}"><summary><strong>{title}</strong>: {html.escape(result.verdict)}</summary>'
+        f'<details class="fold claim" id="{key}"><summary><strong>{title}</strong></summary>'
         f"<p>{_said(one.statement)} ({html.escape(one.claimant)}, {one.date})</p>"
         f"<dl>{facts}</dl>{_combinations(one)}<ul>{sources}</ul></details>"
     )

@@ -124,7 +124,7 @@ def _axis(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def _inside(text: str) -> str:
     """A sentence inside another: its first letter small unless a name begins with it."""
-    return text[0].lower() + text[1:] if text[:5] in ("Above", "Below", "No va", "No ch") else text
+    return text[0].lower() + text[1:] if text[:5] in ("Above", "Below", "Betwe", "No va", "No ch") else text
 
 
 def _first_large(label: str) -> str:

@@ -5,26 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
-from rackecon.words import join_words, number, times
+from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.words import number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from rackecon.catalog import Accelerator
+    from rackecon.catalog import Accelerator, Model
 
 __all__ = [
     "COST_HEADERS",
     "MODEL_HEADERS",
     "PLATFORM_HEADERS",
-    "FactStory",
+    "Facts",
     "cost_sheet",
+    "facts",
+    "figures",
+    "held_weights_bytes",
     "model_sheet",
     "platform_sheet",
     "source_ids",
-    "story",
+    "tokens_beside",
 ]
 
 PLATFORM_HEADERS = {
@@ -67,14 +71,25 @@ MODEL_HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class FactStory:
-    """Computed words and the memory chart's rows."""
+DOMAIN_GPUS: Final = 8
+"""GPUs whose memory is drawn: one node, or a part of a rack's domain."""
 
-    answer: tuple[str, ...]
-    title: str
-    meaning: str
+
+@dataclass(frozen=True)
+class Facts:
+    """The memory chart's rows, and what the page's sentences quote."""
+
     memory: pd.DataFrame
+    model_name: str
+    most: tuple[str, ...]
+    most_gb: float
+    least: str
+    least_gb: float
+    fast: str
+    slow: str
+    span: float
+    announced: tuple[str, ...]
+    not_modelled: tuple[str, ...]
 
 
 def _ends(value: str, low: str, high: str) -> str:
@@ -192,40 +207,72 @@ def _marked(chip: Accelerator) -> str:
     return chip.label + (" (announced)" if chip.status == "announced" else "")
 
 
-def story(accelerators: Sequence[str], model: str) -> FactStory:
-    """Memory of eight GPUs with the model loaded, in words and rows."""
-    import pandas as pd
-
+def held_weights_bytes(chip: Accelerator, arch: Model) -> float:
+    """Weights of a model in the precision that a platform usually runs it in [bytes]."""
     from rackecon.serving.query import default_weight_precision
 
+    precision = default_weight_precision(chip, arch)
+    bits = {"fp4": min(arch.native_expert_bits, 4.5), "int4": arch.native_expert_bits, "fp8": 8.0, "bf16": 16.0}[
+        precision
+    ]
+    return arch.native_weight_bytes if arch.native_expert_bits <= bits else arch.total_params * bits / 8.0
+
+
+def tokens_beside(accelerator: str, model: str, kv_precision: str = "bf16") -> float:
+    """Tokens of context that eight GPUs hold beside the weights, all users together; none where the weights do not fit.
+
+    Parameters
+    ----------
+    accelerator, model : str
+        Ids.
+    kv_precision : str
+        ``bf16`` or ``fp8``.
+
+    Examples
+    --------
+    >>> tokens_beside("h100-sxm", "gpt-oss-120b") > tokens_beside("h100-sxm", "llama-3.3-70b")
+    True
+    """
+    chip, arch = catalog.accelerator(accelerator), catalog.model(model)
+    room = DOMAIN_GPUS * chip.hbm_bytes - held_weights_bytes(chip, arch)
+    return max(room, 0.0) / float(getattr(arch, f"kv_bytes_per_token_{kv_precision}"))
+
+
+def facts(accelerators: Sequence[str], model: str) -> Facts:
+    """Memory of eight GPUs with the model loaded, and what spans how far."""
+    import pandas as pd
+
     arch = catalog.model(model)
-    rows: list[dict[str, Any]] = []
-    room, named = {}, {key: _marked(catalog.accelerator(key)) for key in accelerators}
-    for key in accelerators:
-        chip = catalog.accelerator(key)
-        whole = 8 * chip.hbm_bytes / 1e9
-        precision = default_weight_precision(chip, arch)
-        bits = {"fp4": min(arch.native_expert_bits, 4.5), "int4": arch.native_expert_bits, "fp8": 8.0, "bf16": 16.0}[
-            precision
-        ]
-        weights = arch.native_weight_bytes / 1e9 if arch.native_expert_bits <= bits else arch.total_params * bits / 8e9
-        room[named[key]] = whole - weights
-        rows += [
-            {"platform": named[key], "part": "weights", "gigabytes": min(weights, whole)},
-            {"platform": named[key], "part": "left for cache and runtime", "gigabytes": max(whole - weights, 0.0)},
-        ]
-    best, worst = max(room, key=lambda k: room[k]), min(room, key=lambda k: room[k])
     chips = [catalog.accelerator(key) for key in accelerators]
+    rows: list[dict[str, Any]] = []
+    room: dict[str, float] = {}
+    for chip in chips:
+        whole, weights = DOMAIN_GPUS * chip.hbm_bytes / 1e9, held_weights_bytes(chip, arch) / 1e9
+        room[_marked(chip)] = whole - weights
+        rows += [
+            {"platform": _marked(chip), "part": "weights", "gigabytes": min(weights, whole)},
+            {"platform": _marked(chip), "part": "left for cache and runtime", "gigabytes": max(whole - weights, 0.0)},
+        ]
+    best, worst = max(room, key=lambda key: room[key]), min(room, key=lambda key: room[key])
     fast, slow = max(chips, key=lambda c: c.hbm_bytes_per_s), min(chips, key=lambda c: c.hbm_bytes_per_s)
-    most = [name for name in named.values() if room[name] == room[best]]
-    first = f"Eight {best} hold {arch.name} with {number(room[best])} GB to spare; eight {worst} {'leave ' + number(room[worst]) + ' GB' if room[worst] > 0 else 'cannot hold it'}."
-    second = f"Memory bandwidth, which sets the pace of decode, spans {times(fast.hbm_bytes_per_s / slow.hbm_bytes_per_s)} from {_marked(slow)} to {_marked(fast)}."
-    announced = [c.label for c in catalog.accelerators().values() if c.status == "announced"]
-    none = [c.label for c in catalog.accelerators().values() if not c.servable]
-    meaning = f"Announced, not measured: {join_words(announced)}. Not modelled (their memory is not HBM, or facts are missing): {join_words(none)}."
-    return FactStory(
-        (first, second),
-        f"What is left beside the weights decides the batch: most on {join_words(most)}, least on {worst}",
-        meaning,
-        pd.DataFrame(rows),
+    every = catalog.accelerators().values()
+    return Facts(
+        memory=pd.DataFrame(rows),
+        model_name=arch.name,
+        most=tuple(name for name, left in room.items() if left == room[best]),
+        most_gb=room[best],
+        least=worst,
+        least_gb=room[worst],
+        fast=_marked(fast),
+        slow=_marked(slow),
+        span=fast.hbm_bytes_per_s / slow.hbm_bytes_per_s,
+        announced=tuple(chip.label for chip in every if chip.status == "announced"),
+        not_modelled=tuple(chip.label for chip in every if not chip.servable),
     )
+
+
+def figures(found: Facts) -> list[Figure]:
+    """The page's results by key."""
+    units = {"most_gb": "GB", "least": "text", "least_gb": "GB", "fast": "text", "slow": "text", "span": "-"}
+    left = found.memory[found.memory["part"] != "weights"]
+    return [*field_figures(found, units), *column_figures(left, ["platform"], {"gigabytes": "GB"}, "left")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon import catalog
+from rackecon.pages.sentences import say
 from rackecon.words import number, percent
 
 if TYPE_CHECKING:
@@ -159,8 +160,4 @@ def draft_words() -> str:
     used = load_parameters()
     chance = float(used.values()[used.index("accept.mtp")])
     row = next(r for r in catalog.read_rows("distributions") if r["id"] == "acceptance")
-    return (
-        f"Acceptance of draft tokens depends on the text: calibrated {percent(chance)} a position, and "
-        f"{number(float(row['low']))} to {number(float(row['high']))} times that from one text and head to another, in eight "
-        "cases of ten."
-    )
+    return say("06_precision_and_software", "drafts", chance=chance, low=float(row["low"]), high=float(row["high"]))

@@ -125,7 +125,8 @@ def _expert_precision(model: Model, precision: str) -> tuple[float, str]:
 
 def _other_precision(model: Model, precision: str) -> tuple[float, str]:
     """Bits and arithmetic format of everything that is not a routed expert."""
-    if model.native_expert_bits < 8.0 and precision in ("fp4", "int4"):
+    four = model.native_expert_bits < 8.0 and precision in ("fp4", "int4")
+    if four or precision == model.native_precision == "fp8":
         bits = model.native_other_bits
         return bits, precision if bits < 8.0 else "fp8" if bits < 16.0 else "bf16"
     if precision in ("fp4", "int4") and model.is_mla:

@@ -13,14 +13,14 @@ import numpy as np
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.serving.query import default_date, newest_measurement, software_date
-from rackecon.words import engine_words, join_words, number, percent, times
+from rackecon.words import engine_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.catalog import Scenario
 
-__all__ = ["SoftwareStory", "dated", "history", "levers", "run_marks", "software_dates", "story", "trend"]
+__all__ = ["Lead", "SoftwareFound", "dated", "found", "history", "levers", "run_marks", "software_dates", "trend"]
 
 NAMES = {"none": "none", "mtp": "MTP"}
 STEPS = (("fp8", "none"), ("fp4", "none"), ("fp4", "mtp"))
@@ -47,15 +47,44 @@ CONFIGURATION = [
 
 
 @dataclass(frozen=True)
-class SoftwareStory:
-    """Computed words and parts of the page."""
+class Lead:
+    """A platform's throughput over the baseline's, as the product of three factors [-]."""
 
-    answer: tuple[str, ...]
-    title: str
-    history_title: str
-    trend_title: str
-    meaning: str
+    platform: str
+    chip: float
+    number_format: float
+    drafts: float
+
+    @property
+    def factors(self) -> tuple[float, float, float]:
+        """Factors from hardware outwards."""
+        return self.chip, self.number_format, self.drafts
+
+    @property
+    def whole(self) -> float:
+        """Their product.
+
+        Examples
+        --------
+        >>> Lead("A", 2.0, 1.5, 1.2).whole
+        3.6
+        """
+        return math.prod(self.factors)
+
+
+@dataclass(frozen=True)
+class SoftwareFound:
+    """What the page finds: leads taken apart, and the ends of measured and learnt gains by software alone."""
+
+    baseline: str
+    leads: tuple[Lead, ...]
     parts: pd.DataFrame
+    measured: tuple[tuple[str, float], ...]
+    """Stack and gain of the smallest and of the largest gain; empty where nothing was measured twice."""
+    learnt: tuple[str, float] | None
+    first_date: str
+    last_date: str
+    missing: tuple[str, ...]
 
 
 def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFrame:
@@ -206,66 +235,41 @@ def dated(accelerators: Sequence[str], model: str, case: Scenario, years: float,
     return pd.concat(blocks, ignore_index=True).assign(years=years)
 
 
-def story(found: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baseline: str) -> SoftwareStory:
-    """Words and log shares computed from the walks; adds a ``ratio`` column to ``found``."""
+def found(levers: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baseline: str) -> SoftwareFound:
+    """Factors of every lead over the baseline, and ends of what was measured and learnt; adds ``ratio`` to ``levers``."""
     import pandas as pd
 
-    start = found[(found["accelerator"] == baseline) & (found["speculative"] == "none")]["total_tok_s_per_gpu"]
+    start = levers[(levers["accelerator"] == baseline) & (levers["speculative"] == "none")]["total_tok_s_per_gpu"]
     base = float(start.iloc[0]) if len(start) else float("nan")
-    found["ratio"] = found["total_tok_s_per_gpu"] / base
-    parts, words = [], []
-    for key, group in found.groupby("accelerator", sort=False):
+    levers["ratio"] = levers["total_tok_s_per_gpu"] / base
+    leads, parts = [], []
+    for key, group in levers.groupby("accelerator", sort=False):
         rates = group["total_tok_s_per_gpu"].to_numpy(dtype=float)
         if key == baseline or not np.isfinite(rates).all() or not np.isfinite(base) or rates[-1] <= base:
             continue
-        logs = np.log(np.array([rates[0] / base, rates[1] / rates[0], rates[2] / rates[1]]))
-        whole = float(np.log(rates[-1] / base))
-        label = str(group["platform"].iloc[0])
+        lead = Lead(str(group["platform"].iloc[0]), *(float(x) for x in rates / np.array([base, *rates[:-1]])))
+        leads.append(lead)
         parts += [
-            {"platform": label, "lever": lever, "share": float(value / whole)}
-            for lever, value in zip(LEVERS, logs, strict=True)
+            {"platform": lead.platform, "lever": lever, "share": math.log(factor) / math.log(lead.whole)}
+            for lever, factor in zip(LEVERS, lead.factors, strict=True)
         ]
-        words.append((label, math.exp(whole), math.exp(float(logs[0]))))
-    name = catalog.accelerator(baseline).label
-    frame = pd.DataFrame(parts, columns=["platform", "lever", "share"])
-    if words:
-        top = max(words, key=lambda item: item[1])
-        first = (
-            f"{top[0]} with 4-bit weights and drafting makes {times(top[1])} the tokens of {name} in FP8 without drafting at the same limits; "
-            f"the chip alone, both in FP8 without drafting, makes {times(top[2])}."
-        )
-        chip = frame[frame["lever"] == LEVERS[0]].set_index("platform")["share"]
-        title = f"The chip is {percent(float(chip.min()))} to {percent(float(chip.max()))} of the lead; the rest is format and drafting"
-    else:
-        first, title = f"No platform beats {name} at these limits.", f"No platform beats {name} at these limits"
-    if len(past):
-        last = past.sort_values("months", kind="stable").groupby("platform", sort=False).last()
-        low, high = last["gain"].idxmin(), last["gain"].idxmax()
-        second = (
-            f"On unchanged hardware and settings measured throughput moved {number(float(last.loc[low, 'gain']), 2)}-fold on {low} and "
-            f"{number(float(last.loc[high, 'gain']), 2)}-fold on {high} between the first and the last run on record."
-        )
-        history_title = f"Same machine, same settings: {high} gained {times(float(last.loc[high, 'gain']))}"
-    else:
-        second, history_title = (
-            "No configuration of this model was measured on two dates.",
-            "No repeated measurement of this model",
-        )
+    ends = past.sort_values("months", kind="stable").groupby("platform", sort=False)["gain"].last().astype(float)
     year = (
         learnt.sort_values("year", kind="stable")
         .groupby("platform", sort=False)["total_tok_s_per_gpu"]
         .agg(lambda v: float(v.iloc[-1] / v.iloc[0]))
     )
     (_, first_date), *_, (_, last_date) = software_dates()
-    trend_title = (
-        f"Software alone: {times(float(year.max()))} from {first_date[:7]} to {last_date[:7]} on {year.idxmax()}"
-        if len(year)
-        else "No platform serves this workload"
+    missing = levers[levers["total_tok_s_per_gpu"].isna()]
+    return SoftwareFound(
+        baseline=catalog.accelerator(baseline).label,
+        leads=tuple(leads),
+        parts=pd.DataFrame(parts, columns=["platform", "lever", "share"]),
+        measured=tuple((str(ends.index[i]), float(ends.iloc[i])) for i in (ends.argmin(), ends.argmax()))
+        if len(ends)
+        else (),
+        learnt=(str(year.idxmax()), float(year.max())) if len(year) else None,
+        first_date=first_date[:7],
+        last_date=last_date[:7],
+        missing=tuple(f"{r.platform} ({r.weight_precision}, {r.speculative})" for r in missing.itertuples()),
     )
-    missing = found[found["total_tok_s_per_gpu"].isna()]
-    meaning = (
-        f"Not served within the limits: {join_words([f'{r.platform} ({r.weight_precision}, {r.speculative})' for r in missing.itertuples()])}."
-        if len(missing)
-        else "Every platform serves the workload in every setting shown."
-    )
-    return SoftwareStory((first, second), title, history_title, trend_title, meaning, frame)
