@@ -29,6 +29,7 @@ ORDER = (
     "notebooks",
     "new",
     "compare",
+    "edition",
 )
 
 

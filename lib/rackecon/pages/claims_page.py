@@ -82,7 +82,7 @@ def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
     ----------
     results : sequence of Assessment
     page : str
-        File that holds the cards, where it is another one than the table's.
+        File that holds the cards, where it is another one than the table's; there the table is folded.
     """
     import pandas as pd
 
@@ -96,7 +96,7 @@ def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
         }
     )
     caption = "Claims and verdicts; total tokens, provisioned power and published cost of ownership of the time"
-    return table(frame, caption, searchable=True, folded=False)
+    return table(frame, caption, searchable=True, folded=bool(page))
 
 
 def verdict_key() -> Html:
