@@ -9,7 +9,7 @@ import pytest
 from rackecon.errors import InputError
 from rackecon.figures import plans as charts
 from rackecon.figures.results import result_rows
-from rackecon.pages.plans import allocation_table, demand_table, figures, plans_result, quoted, racks_text
+from rackecon.pages.plans import Asked, allocation_table, demand_table, figures, plans_result, quoted, racks_text
 from rackecon.pages.sentences import environment, say
 
 GIVEN = {
@@ -27,7 +27,7 @@ GIVEN = {
 
 @pytest.fixture(scope="module")
 def result():
-    return plans_result(["h200-sxm", "gb200-nvl72", "gb300-nvl72"], **GIVEN)
+    return plans_result(Asked(accelerators=["h200-sxm", "gb200-nvl72", "gb300-nvl72"], **GIVEN))
 
 
 @pytest.mark.slow
@@ -74,4 +74,4 @@ def test_charts_name_platforms_and_draw_their_rule(result):
 
 def test_racks_on_hand_that_replace_themselves_are_refused():
     with pytest.raises(InputError, match="one of its own successors"):
-        plans_result(["gb200-nvl72"], **{**GIVEN, "owned": "gb300-nvl72"})
+        plans_result(Asked(accelerators=["gb200-nvl72"], **{**GIVEN, "owned": "gb300-nvl72"}))

@@ -87,6 +87,7 @@ def market_models() -> list[str]:
     return sorted(set(prices["model_id"]) & set(volumes["model_id"].dropna()))
 
 
+@by_data(128, "market_prices", "token_volumes")
 def market_model(model: str) -> MarketModel:
     """The market of a model: the listing with the most tokens, with the tokens of all of its listings.
 
@@ -177,6 +178,7 @@ def market_over_list() -> float:
     return float(np.median(ratios))
 
 
+@by_data(256, "prices", "market_prices", "token_volumes", "base_case")
 def card_at_level(model: str, level: str, as_of_date: str) -> PriceCard:
     """The price card of a level, with the range of the listings.
 

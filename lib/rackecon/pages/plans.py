@@ -22,7 +22,16 @@ from rackecon.words import join_words, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PlansResult", "allocation_table", "demand_table", "figures", "plans_result", "quoted", "racks_text"]
+__all__ = [
+    "Asked",
+    "PlansResult",
+    "allocation_table",
+    "demand_table",
+    "figures",
+    "plans_result",
+    "quoted",
+    "racks_text",
+]
 
 SITES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
 """Power of a site over the page's, for the line of what a megawatt is worth."""
@@ -39,31 +48,35 @@ class PlansResult:
     renewal: PlanResult
 
 
-def _shipped(name: str, **changes: Any) -> dict[str, Any]:
-    """A plan file of data/plans with some of its names changed."""
+def _shipped(name: str) -> dict[str, Any]:
+    """A plan file of data/plans."""
     file = data_dir() / "plans" / f"{name}.yaml"
     raw: dict[str, Any] = yaml_of(file.name, read_text(file))
-    return {**raw, **changes}
+    return raw
 
 
 def _scaled(raw: Mapping[str, Any], factor: float) -> list[dict[str, Any]]:
     return [{**item, "tokens_per_day": float(item["tokens_per_day"]) * factor} for item in raw["demand"]]
 
 
-def plans_result(
-    accelerators: Sequence[str],
-    *,
-    site_mw: float,
-    budget_usd: float,
-    traffic_factor: float,
-    demand_shape: str,
-    owned: str,
-    owned_age_years: int,
-    stage_years: int,
-    demand_growth_per_year: float,
-    draws: int,
-    seed: int = SEED,
-) -> PlansResult:
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the page is asked: the notebook's parameters."""
+
+    accelerators: Sequence[str]
+    site_mw: float
+    budget_usd: float
+    traffic_factor: float
+    demand_shape: str
+    owned: str
+    owned_age_years: int
+    stage_years: int
+    demand_growth_per_year: float
+    draws: int
+    seed: int = SEED
+
+
+def plans_result(asked: Asked) -> PlansResult:
     """Everything on the page.
 
     Raises
@@ -71,38 +84,36 @@ def plans_result(
     InputError
         No platform serves the traffic; racks on hand that do not serve it.
     """
-    base = _shipped("site_20mw", platforms=list(accelerators), demand_shape=demand_shape)
-    base["demand"] = _scaled(base, traffic_factor)
-    site = plan({**base, "name": f"{site_mw:g} MW", "limits": {"power_mw": site_mw}})
-    capital_file = _shipped("capital_100m", platforms=list(accelerators), demand_shape=demand_shape)
-    capital = plan(
+    site = plan(_changed("site_20mw", asked, {"power_mw": asked.site_mw}))
+    judged = regret(site, draws=asked.draws, seed=asked.seed)
+    capital = plan(_changed("capital_100m", asked, {"capital_usd": asked.budget_usd}))
+    return PlansResult(site, judged, _worth(site, asked.site_mw), capital, _renewal(asked))
+
+
+def _changed(name: str, asked: Asked, limits: Mapping[str, float]) -> dict[str, Any]:
+    """A shipped plan with the page's platforms, traffic and limits."""
+    raw = _shipped(name)
+    demand = _scaled(raw, asked.traffic_factor)
+    shape = asked.demand_shape
+    return {**raw, "platforms": list(asked.accelerators), "demand_shape": shape, "demand": demand, "limits": limits}
+
+
+def _renewal(asked: Asked) -> PlanResult:
+    """The site full of racks on hand; what may follow them is the shipped plan's."""
+    raw = _shipped("replace_h200")
+    if asked.owned in raw["platforms"]:
+        raise InputError(f"owned '{asked.owned}' is one of its own successors: {', '.join(raw['platforms'])}")
+    given = {**_changed("replace_h200", asked, {"power_mw": asked.site_mw}), "platforms": raw["platforms"]}
+    years = {"years": asked.stage_years, "demand_growth_per_year": asked.demand_growth_per_year}
+    age = {"age_years": asked.owned_age_years}
+    return plan(
         {
-            **capital_file,
-            "name": "capital",
-            "demand": _scaled(capital_file, traffic_factor),
-            "limits": {"capital_usd": budget_usd},
+            **given,
+            "racks_on_hand": {asked.owned: int(1e3 * asked.site_mw / _rack_kw(asked.owned))},
+            "replacement": {**raw["replacement"], **age, "platform": asked.owned},
+            "stages": {**raw["stages"], **age, **years},
         }
     )
-    renew = _shipped("replace_h200", demand_shape=demand_shape)
-    if owned in renew["platforms"]:
-        raise InputError(f"owned '{owned}' is one of its own successors: {', '.join(renew['platforms'])}")
-    count = int(1e3 * site_mw / _rack_kw(owned))
-    renewal = plan(
-        {
-            **renew,
-            "limits": {"power_mw": site_mw},
-            "demand": _scaled(renew, traffic_factor),
-            "racks_on_hand": {owned: count},
-            "replacement": {**renew["replacement"], "platform": owned, "age_years": owned_age_years},
-            "stages": {
-                **renew["stages"],
-                "age_years": owned_age_years,
-                "years": stage_years,
-                "demand_growth_per_year": demand_growth_per_year,
-            },
-        }
-    )
-    return PlansResult(site, regret(site, draws=draws, seed=seed), _worth(site, site_mw), capital, renewal)
 
 
 def _rack_kw(key: str) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.appraisal.assumptions import Assumptions
 from rackecon.appraisal.money import level_factor
 from rackecon.economics.money_step import level_price_factor, per_year
 from rackecon.economics.returns import present_value_factors
@@ -73,22 +74,12 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
     capital (:func:`rackecon.appraisal.money.level_factor`); present value weighs them at the plan's own. Costs are level: their
     present value is the yearly figure times the annuity factor of the horizon.
     """
-    import pandas as pd
-
     names = tuple(dict.fromkeys(found.points["accelerator"]))
-    blocks, cells = blocks_of(plan), _cells(plan)
-    pairs = [
-        (point, number)
-        for point, (item, tier) in enumerate(zip(found.points["item"], found.points["tier"], strict=True))
-        for number, cell in enumerate(cells)
-        if (cell.item, cell.tier) == (item, tier)
-    ]
-    flows = pd.DataFrame(pairs, columns=["point", "cell"])
+    cells = _cells(plan)
+    flows = _pairs(found, cells)
     assume = found.assume
     annuity = float(present_value_factors(assume.wacc, 0.0, assume.horizon_years).cost_years)
     years = annuity if plan.objective == "npv" else 1.0
-    own = level_price_factor(assume.wacc, assume.price_decline_per_year, assume.horizon_years)
-    level = float(own / level_factor(assume.price_decline_per_year, assume.horizon_years))
     gpus = np.array([found.platforms[name].gpus_per_rack for name in names])
     standing = found.points.groupby("accelerator")["standing_usd_per_gpu_hour"].first()
     cost = per_year(np.array([standing[name] for name in names]), gpus)
@@ -98,7 +89,7 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
     of_platform = np.array([names.index(name) for name in points["accelerator"]])
     rate, sold, busy = _of_busy_racks(plan, points, gpus[of_platform])
     hours = np.array([cells[k].hours_per_day for k in flows["cell"]]) / DAY_HOURS * HOURS_PER_YEAR
-    yearly, present = (sold - busy) * hours, (sold * level - busy) * hours * annuity
+    yearly, present = (sold - busy) * hours, (sold * _own_level(assume) - busy) * hours * annuity
     values = (present, yearly) if plan.objective == "npv" else (yearly, present)
     program = Program(
         platforms=names,
@@ -119,7 +110,7 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
         plan=plan,
         menu=found,
         program=program,
-        blocks=blocks,
+        blocks=blocks_of(plan),
         cells=cells,
         flows=flows,
         years=years,
@@ -129,6 +120,25 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
         cost_usd_per_rack_year=cost,
         running_usd_per_rack_year=running,
     )
+
+
+def _pairs(found: Menu, cells: tuple[Cell, ...]) -> pd.DataFrame:
+    """Every point of the menu with every cell that it serves."""
+    import pandas as pd
+
+    pairs = [
+        (point, number)
+        for point, (item, tier) in enumerate(zip(found.points["item"], found.points["tier"], strict=True))
+        for number, cell in enumerate(cells)
+        if (cell.item, cell.tier) == (item, tier)
+    ]
+    return pd.DataFrame(pairs, columns=["point", "cell"])
+
+
+def _own_level(assume: Assumptions) -> float:
+    """Level equivalent of falling prices at the plan's own cost of capital, over that at the base case's."""
+    own = level_price_factor(assume.wacc, assume.price_decline_per_year, assume.horizon_years)
+    return float(own / level_factor(assume.price_decline_per_year, assume.horizon_years))
 
 
 def _of_busy_racks(plan: Plan, points: pd.DataFrame, gpus: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
