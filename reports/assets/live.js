@@ -33,7 +33,7 @@
   function payback(m, decline) {
     var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0;
     for (var k = 1; k <= 480; k++) {
-      var cash = m.launch * HOURS / MONTHS * Math.pow(q, k - 0.5) - m.running * HOURS / MONTHS;
+      var cash = m.launch * HOURS / MONTHS * Math.pow(q, k - 0.5) - m.running * HOURS / MONTHS + (k === m.months ? m.resold : 0);
       if (sum + cash >= m.capital) return (k - 1 + (m.capital - sum) / cash) / MONTHS;
       if (cash <= 0) return Infinity;
       sum += cash;
@@ -48,16 +48,16 @@
     var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
     return {
       sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
-      years: levelYears(data.wacc, st.years), resale: resaleAt(st.years) * Math.pow(1 + data.wacc, -Math.max(Math.round(st.years * MONTHS), 1) / MONTHS),
+      years: levelYears(data.wacc, st.years), months: Math.max(Math.round(st.years * MONTHS), 1), resale: resaleAt(st.years),
       power: st.elec * st.pue - data.base.elec * data.base.pue
     };
   }
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
-    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * p.worth * (1 - p.resells * m.resale) / m.years) + change, 0);
+    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * p.worth * (1 - p.resells * m.resale * Math.pow(1 + data.wacc, -m.months / MONTHS)) / m.years) + change, 0);
     return {
       rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: p.capital * st.cost,
-      running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost
+      running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * p.capital * st.cost
     };
   }
   function evaluateAll(st) {
@@ -270,31 +270,34 @@
       if ((k === "speed" || k === "hit") && s.scenario !== data.base.scenario) return data.scenarios[s.scenario][k];
       return data.base[k];
     }
+    /* What the reader set stays; the rest comes with the choice. A cache share without a front there cannot stay. */
     function choose(s, k, v) {
+      var follow = { scenario: ["speed", "hit"], model: ["pin", "pout"] }[k] || [], mine = follow.filter(function (x) { return s[x] !== brought(x, s); });
       s[k] = v;
-      if (k === "scenario") ["speed", "hit"].forEach(function (x) { s[x] = brought(x, s); });
-      if (k === "model") ["pin", "pout"].forEach(function (x) { s[x] = brought(x, s); });
+      follow.forEach(function (x) { if (mine.indexOf(x) < 0 || (x === "hit" && !has(data.fronts, s.model + "|" + s.scenario + "|" + s.hit))) s[x] = brought(x, s); });
       return s;
     }
+    function keeps(k) {
+      var stay = ({ scenario: ["speed", "hit"], model: ["pin", "pout"] }[k] || []).filter(function (x) { return st[x] !== brought(x, st); });
+      return stay.length ? "Kept as you set it: " + stay.map(worded).join(", ") + "." : "";
+    }
     function changed() { return Object.keys(data.base).filter(function (k) { return st[k] !== brought(k, st); }); }
-    function held(k, x) {
-      var el = inputs[k][0];
-      if (el.tagName === "SELECT") {
-        var best = data.base[k];
-        Array.prototype.forEach.call(el.options, function (o) { if (Math.abs(Number(o.value) - x) < Math.abs(best - x)) best = Number(o.value); });
-        return best;
-      }
-      return Math.min(Number(range(k).max), Math.max(Number(range(k).min), x));
+    /* Why a number is refused: outside its control's range, or no choice of its menu; empty where it is taken. */
+    function refused(k, x) {
+      var el = inputs[k][0], all = Array.prototype.map.call(el.options || [], function (o) { return Number(o.value); });
+      if (el.tagName === "SELECT") return all.indexOf(x) >= 0 ? "" : "is none of " + all.join(", ");
+      var lo = Number(range(k).min), hi = Number(range(k).max);
+      return x >= lo && x <= hi ? "" : "is outside " + fmt(lo) + " to " + fmt(hi);
     }
     function readHash() {
       var given = new URLSearchParams(location.hash.slice(1));
       var allowed = { model: data.models, scenario: data.scenarios, metric: data.per }, odd = [];
       ["model", "scenario", "metric"].forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k))) choose(st, k, given.get(k)); });
       given.forEach(function (v, k) {
-        var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v));
-        if (number) st[k] = held(k, Number(v));
-        var taken = number ? st[k] === Number(v) : has(allowed, k) && has(allowed[k], v);
-        if (!taken && location.hash.indexOf("=") > 0) odd.push((k + "=" + v).slice(0, 60) + (number ? " (" + st[k] + " is shown)" : ""));
+        var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
+        if (number && !why) st[k] = Number(v);
+        var taken = number ? !why : has(allowed, k) && has(allowed[k], v);
+        if (!taken && location.hash.indexOf("=") > 0) odd.push((k + "=" + v).slice(0, 60) + (why ? " " + why + " (" + st[k] + " stays)" : ""));
       });
       tell(odd.length ? "The address asks for what this page cannot show: " + odd.slice(0, 5).join(", ") + "." : "");
     }
@@ -330,7 +333,7 @@
     }
     function rest() { bars(); command(); ribbons(); }
     function worded(k) {
-      var v = st[k], text = k === "model" ? data.models[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
+      var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
     }
     function sentence(rows, all) {
@@ -452,30 +455,40 @@
     Object.keys(inputs).forEach(function (k) {
       inputs[k].forEach(function (el) {
         el.addEventListener("input", function () {
-          if (typeof data.base[k] !== "number") choose(st, k, el.value);
+          if (typeof data.base[k] !== "number") { choose(st, k, el.value); tell(keeps(k)); }
           else {
-            var x = Number(el.value), v = held(k, x);
-            if (el.value === "" || !isFinite(x)) return;
-            tell(v === x || el.tagName === "SELECT" ? "" : (data.names[k] || k) + ": " + x + " is out of range; " + v + " is shown.");
-            if (v === st[k]) return;
-            st[k] = v;
+            var x = Number(el.value), why = el.value === "" || !isFinite(x) ? "is no number" : refused(k, x);
+            if (el.type === "number") el.setAttribute("aria-invalid", String(Boolean(why)));
+            tell(why ? (data.names[k] || k) + ": " + (el.value || "an empty box") + " " + why + "; " + st[k] + " stays." : "");
+            if (why || x === st[k]) return;
+            st[k] = x;
           }
           ask();
         });
         /* a typed value out of range gives way to the one shown when the reader leaves the box */
-        el.addEventListener("change", function () { if (el.type === "number" && el.value !== String(st[k])) el.value = String(st[k]); });
+        el.addEventListener("change", function () { if (el.type === "number" && el.value !== String(st[k])) { el.value = String(st[k]); el.removeAttribute("aria-invalid"); } });
       });
     });
     one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); span = null; shown = {}; tell(""); ask(); });
     one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
     one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
     one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
-    function copy(text, button) {
-      var done = function () { button.dataset.done = "copied"; setTimeout(function () { delete button.dataset.done; }, 1500); };
-      if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, function () { prompt("Copy:", text); }); else prompt("Copy:", text);
+    function copy(text, button) { window.rackeconCopied(text, button); }
+    window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); shown = {}; readHash(); ask(); opened(); });
+    one(".live-json").addEventListener("click", function () {
+      var e = document.getElementById("edition"), rows = {};
+      simulate(st, Infinity, true).forEach(function (r) { rows[r.p.id] = r.why ? { why: r.why } : { profit: r.mid, low: r.lo, high: r.hi, first_share: r.win }; });
+      window.rackeconSave(JSON.stringify({ edition: e ? e.dataset.edition : "", data_as_of: e ? e.dataset.vintage : "", unit: "USD or share " + data.per[st.metric], case: st, changed: changed(), command: one(".live-command").textContent, platforms: rows }, null, 1) + "\n", "rackecon-case.json", "application/json");
+    });
+    /* An address that carries a case opens on it, and the page says that it is not the report's. */
+    function opened() {
+      var moved = changed(), old = document.querySelector(".shared"), words = moved.length ? "This address carries a reader's case: " + moved.map(worded).join(", ") + ". It stands under \u201cChange an assumption\u201d; all else on the page is the report's own case." : "";
+      if (old) old.remove();
+      if (!words) return;
+      var p = document.createElement("p"); p.className = "caveat shared"; p.textContent = words; document.getElementById("main").prepend(p);
+      root.scrollIntoView();
     }
-    window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); shown = {}; readHash(); ask(); });
-    readHash(); show(); bars(); command();
+    readHash(); show(); bars(); command(); opened();
     document.documentElement.dataset.usable = String(Math.round(performance.now()));
   }
   start(); /* the script stands after what it works on: no wait for the chart library */

@@ -33,6 +33,7 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
     if (!holder || holder.children.length) return;
     button(holder, "Data as CSV", function () { save(new Blob([csv(spec)], { type: "text/csv" }), figure.id + ".csv"); });
     button(holder, "Image as PNG", function () { image(spec, figure.id + ".png"); });
+    cite(holder, figure.id, text(figure.querySelector(".finding")));
   }
   /* A picture stands alone: drawn again at a fixed size, with its title, on white. */
   function image(spec, name) {
@@ -48,13 +49,45 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
     var rows = [], sets = spec.datasets || {}, best = Object.keys(sets).sort(function (a, b) { return sets[b].length - sets[a].length; })[0];
     rows = best ? sets[best] : [];
     if (!rows.length) return "";
-    var keys = Object.keys(rows[0]), quote = function (v) { v = v === null || v === undefined ? "" : String(v); return /[",\n]/.test(v) ? '"' + v.replace(/"/g, '""') + '"' : v; };
+    var keys = Object.keys(rows[0]), quote = quoted;
     var note = "# " + (typeof spec.title === "object" ? spec.title.text + " | " + spec.title.subtitle : spec.title || "") + "\n";
     return note + keys.join(",") + "\n" + rows.map(function (r) { return keys.map(function (k) { return quote(r[k]); }).join(","); }).join("\n") + "\n";
   }
+  function text(node) { return node ? node.textContent.replace(/\s+/g, " ").trim() : ""; }
+  /* What to write under a quoted chart or table: report, edition, data, words, page, address. */
+  function cite(holder, id, words) {
+    var e = document.getElementById("edition"), edition = e ? ", edition " + e.dataset.edition + " (data as of " + e.dataset.vintage + ")" : "";
+    button(holder, "Cite", function () {
+      copied("rackecon" + edition + ": \u201c" + words + "\u201d. " + text(document.querySelector("h1")) + " " + location.href.split("#")[0] + "#" + id, this);
+    });
+  }
+  function copied(words, b) {
+    var done = function () { b.dataset.done = "copied"; setTimeout(function () { delete b.dataset.done; }, 1500); };
+    if (navigator.clipboard) navigator.clipboard.writeText(words).then(done, function () { prompt("Copy:", words); }); else prompt("Copy:", words);
+  }
+  /* Every table as a file: figures as the machine holds them where the cell knows them, a bar by its words. */
+  function tableLinks(table) {
+    var scroll = table.closest(".scroll");
+    if (!scroll || !scroll.id || !table.tHead) return;
+    var holder = document.createElement("div"); holder.className = "links"; scroll.after(holder);
+    button(holder, "Table as CSV", function () { save(new Blob([tableCsv(table)], { type: "text/csv" }), scroll.id + ".csv"); });
+    cite(holder, scroll.id, text(table.caption));
+  }
+  function tableCsv(table) {
+    function cell(c) { var bar = c.querySelector(".ibar"); return quoted(c.dataset.v || (bar ? bar.getAttribute("aria-label") : text(c))); }
+    var heads = Array.prototype.map.call(table.tHead.rows[0].cells, function (th) { return quoted(th.dataset.label || text(th)); }), lines = [];
+    Array.prototype.forEach.call(table.tBodies, function (body) {
+      Array.prototype.forEach.call(body.rows, function (r) {
+        var cells = Array.prototype.filter.call(r.cells, function (c) { return getComputedStyle(c).display !== "none" || !c.classList.contains("why"); }).map(cell);
+        if (r.classList.contains("under")) lines[lines.length - 1] += "," + cells.join(","); else lines.push(cells.join(","));
+      });
+    });
+    return "# " + text(table.caption) + "\n" + heads.join(",") + "\n" + lines.join("\n") + "\n";
+  }
+  function quoted(v) { v = v === null || v === undefined ? "" : String(v); return /[",\n]/.test(v) ? '"' + v.replace(/"/g, '""') + '"' : v; }
   function save(blob, name) { var url = URL.createObjectURL(blob); follow(url, name); setTimeout(function () { URL.revokeObjectURL(url); }, 1000); }
-  window.rackeconButton = button;
-  window.rackeconSave = function (text, name) { save(new Blob([text], { type: "text/csv" }), name); };
+  window.rackeconButton = button; window.rackeconCopied = copied;
+  window.rackeconSave = function (text, name, type) { save(new Blob([text], { type: type || "text/csv" }), name); };
   function follow(url, name) { var a = document.createElement("a"); a.href = url; a.download = name; a.click(); }
   function draws() {
     if (!window.vegaEmbed) return;
@@ -84,6 +117,7 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
       });
     });
     document.querySelectorAll("table.searchable").forEach(searchable);
+    document.querySelectorAll("main table").forEach(tableLinks);
     if (window.innerWidth < 560) document.querySelectorAll(".scroll>table:not(.ranking):not(.live-table)").forEach(function (t) { if (t.tHead.rows[0].cells.length > 3) stack(t); });
   });
   /* A row with text under it is a body of its own: filter and sort move both together. */
@@ -125,6 +159,15 @@ window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#be
       });
     });
   }
+  /* A link to something folded opens it. */
+  function unfold() {
+    var target = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null, fold = target && target.closest("details");
+    if (fold && !fold.open) { fold.open = true; target.scrollIntoView(); }
+  }
+  window.addEventListener("hashchange", unfold);
+  document.addEventListener("DOMContentLoaded", unfold);
+  /* A chart in a folded part has no width until it opens. */
+  document.addEventListener("toggle", function (e) { if (e.target.matches && e.target.matches("details.part[open]")) window.dispatchEvent(new Event("resize")); }, true);
   /* Paper has no clicks: what is folded is printed open. */
   window.addEventListener("beforeprint", function () {
     document.querySelectorAll("details.fold:not([open])").forEach(function (d) { d.open = true; d.dataset.folded = ""; });
