@@ -62,7 +62,7 @@ def allocation(flows: pd.DataFrame, *, title: str, subtitle: str, standing_mw: f
             x=alt_.X("hour:O", title="hour of the day", axis=alt_.Axis(labelAngle=0, labelOverlap=True)),
             y=_height(alt_, "power_mw:Q", "MW of busy racks", standing_mw),
             color=_colour(alt_, data),
-            opacity=_shade(alt_, "work:N", shades, columns=1),
+            opacity=_shade(alt_, "work:O", shades, columns=1),
             order=alt_.Order("layer:Q"),
             tooltip=["platform:N", "work:N", "hour:O", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
         )
@@ -98,7 +98,7 @@ def stacked_years(racks: pd.DataFrame, *, title: str, subtitle: str, limit_mw: f
             x=alt_.X("year:O", title="year from now", axis=alt_.Axis(labelAngle=0)),
             y=_height(alt_, "power_mw:Q", "MW of racks", most),
             color=_colour(alt_, data),
-            opacity=_shade(alt_, "platform:N", faint),
+            opacity=_shade(alt_, "platform:O", faint),
             tooltip=["platform:N", "year:O", "racks:Q", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
         )
     )
