@@ -13,8 +13,9 @@ import os
 import re
 from pathlib import Path
 
-from conftest import ARGUMENTS, REPORTS
 from playwright.sync_api import Browser, sync_playwright
+
+from conftest import ARGUMENTS, REPORTS
 
 SLOWDOWN = 6
 STEPS = 60

@@ -10,8 +10,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from conftest import ARGUMENTS, REPORTS
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from conftest import ARGUMENTS, REPORTS
 
 KINDS = {"light": ("light", 1280), "dark": ("dark", 1280), "phone": ("light", 390), "print": ("light", 1280)}
 DRAWN = "html:not(:has(figure.chart)), html[data-charts=drawn]"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import REPORTS
 
+from conftest import REPORTS
 from rackecon.answer.live_case import live_data
 from rackecon.figures.display import Html, note
 from rackecon.pages.live import live_block
