@@ -55,6 +55,11 @@ class Assumptions:
     """Resale at the end of the horizon as a share of the investment; None takes that of its age."""
 
     @property
+    def kept_share(self) -> float:
+        """Share of the value of sold tokens that is kept after free traffic and licences [-]."""
+        return (1.0 - self.free_share) * (1.0 - self.licence_share)
+
+    @property
     def resale_share(self) -> float:
         """Resale at the end of the horizon as a share of the investment [-]."""
         return float(residual_at(self.horizon_years)) if self.residual_share is None else self.residual_share

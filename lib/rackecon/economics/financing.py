@@ -16,6 +16,7 @@ from rackecon.catalog.cached import by_data
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.cost_table import value_of
 from rackecon.economics.finance import irr, monthly_rate, months_of, npv, price_path
+from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError, unknown_name
 from rackecon.units import MONTHS_PER_YEAR
 
@@ -134,11 +135,8 @@ def level_debt_payment(debt_usd: Numeric, rate_per_year: Numeric, years: Numeric
     >>> round(float(level_debt_payment(1200.0, 0.0, 1.0)), 6)
     100.0
     """
-    debt, i = check_non_negative("debt_usd", debt_usd), np.asarray(monthly_rate(rate_per_year))
-    months = months_of(years)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(i < 1e-12, 1.0 / months, i / -np.expm1(-months * np.log1p(i)))
-    return np.asarray(debt * factor)
+    debt = check_non_negative("debt_usd", debt_usd)
+    return np.asarray(debt / (present_value_factors(rate_per_year, 0.0, years).cost_years * MONTHS_PER_YEAR))
 
 
 def revenue_by_month(

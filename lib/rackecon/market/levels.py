@@ -108,7 +108,7 @@ def entrant_table(
             wacc=assume.wacc,
             rent_factor=rent_factor,
             term_years=term_years,
-            kept_share=(1.0 - assume.free_share) * (1.0 - assume.licence_share),
+            kept_share=assume.kept_share,
         )
 
     at_list = float(blended_usd_per_mtok(price_card(model), case.isl_tokens, case.osl_tokens, case.prefix_cache_hit))

@@ -135,7 +135,7 @@ def market_result(
         market_tokens_per_day=market_model(model).tokens_per_day * demand_multiple,
         racks_taken=float(checks["racks_taken"][lead]),
         utilisation=assume.utilisation,
-        kept_share=(1.0 - assume.free_share) * (1.0 - assume.licence_share),
+        kept_share=assume.kept_share,
         wacc=assume.wacc,
     )
 
