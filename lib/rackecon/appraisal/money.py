@@ -16,7 +16,7 @@ from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.cost import implied_investment, select_cost
-from rackecon.economics.cost_table import ownership_split, published_rate
+from rackecon.economics.cost_table import ownership_split, published_terms
 from rackecon.economics.market_table import card_at_level
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
@@ -126,11 +126,6 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
     invested = float(split.investment_usd_per_gpu)
     resale = assume.resale_share if resells(record, assume) else 0.0
     return record, "", invested, float(split.running_usd_per_gpu_hour), invested * resale
-
-
-def published_terms() -> tuple[float, float]:
-    """Cost of capital [1/year] and life [years] that a published ownership figure is taken to be built with."""
-    return published_rate(), ownership_split()[1]
 
 
 def built_terms(record: CostRecord | None) -> tuple[float, float]:
