@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
-from rackecon.economics.finance import tax_adjusted_capital_cost
+from rackecon.economics.finance import TAX_LIFE_YEARS, tax_adjusted_capital_cost
 from rackecon.economics.power import hosting_usd_per_kw_year
 from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
@@ -64,7 +64,7 @@ class BuildUpInputs:
     ramp_months: Numeric = 0.0
     """Months between paying and full service: half of what runs in them is paid for nothing and joins the investment."""
     tax_rate: Numeric = 0.0
-    tax_life_years: Numeric = 5.0
+    tax_life_years: Numeric = TAX_LIFE_YEARS
     availability: Numeric = 1.0
     """Share of hours the GPU can serve [-]."""
 
