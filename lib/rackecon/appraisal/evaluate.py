@@ -122,6 +122,7 @@ EMPTY_COLUMNS: Final = (
     "retire_age_years",
     "running_usd_per_gpu_hour",
     "residual_usd_per_gpu",
+    "resells",
     "evidence",
     "total_tok_s_per_gpu_low",
     "total_tok_s_per_gpu_high",
@@ -415,5 +416,6 @@ def _label(
     out["horizon_years"] = assume.horizon_years
     out["token_counting"] = TOKEN_COUNTING
     out["roi_kind"] = ROI_KIND
+    out["investment_rule"] = [p.investment_rule for p in plat]
     out["price_rule"] = [card.rule if (card := cards.get(m)) else "none" for m in out["model"]]
     return out
