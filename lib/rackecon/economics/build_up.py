@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
-from rackecon.economics.finance import annual_capital_cost, tax_adjusted_capital_cost
+from rackecon.economics.finance import TAX_LIFE_YEARS, annual_capital_cost, tax_adjusted_capital_cost
 from rackecon.economics.power import hosting_usd_per_kw_year
 from rackecon.errors import InputError
 from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR
@@ -59,7 +59,7 @@ class BuildUpInputs:
     ramp_months: Numeric = 0.0
     """Months between paying and full service, in which half the capacity is idle on average."""
     tax_rate: Numeric = 0.0
-    tax_life_years: Numeric = 5.0
+    tax_life_years: Numeric = TAX_LIFE_YEARS
     availability: Numeric = 1.0
     """Share of hours the GPU can serve [-]."""
 

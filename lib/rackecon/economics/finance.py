@@ -18,8 +18,11 @@ from rackecon.errors import InputError
 from rackecon.units import MONTHS_PER_YEAR
 
 _SCAN: Final = (1 / 11, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, 1.01, 1.02, 1.05, 1.1, 1.3, 2.0, 4.0, 10.0)
+TAX_LIFE_YEARS: Final = 5.0
+"""Years over which computers are written off for tax (US five-year property, IRS Publication 946), straight line here."""
 
 __all__ = [
+    "TAX_LIFE_YEARS",
     "annual_capital_cost",
     "capital_recovery_factor",
     "crf",
@@ -126,7 +129,7 @@ def annual_capital_cost(
 
 
 def tax_adjusted_capital_cost(
-    annual_cost_usd: Numeric, tax_rate: Numeric, rate_per_year: Numeric, depreciation_years: Numeric
+    annual_cost_usd: Numeric, tax_rate: Numeric, rate_per_year: Numeric, depreciation_years: Numeric = TAX_LIFE_YEARS
 ) -> FloatArray:
     """The pre-tax revenue needed each year to pay capital after tax, with straight-line tax depreciation.
 
