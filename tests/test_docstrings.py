@@ -34,4 +34,6 @@ def test_equations_are_found() -> None:
 
 @pytest.mark.parametrize(("place", "text"), EQUATIONS, ids=[place for place, _ in EQUATIONS])
 def test_an_equation_names_its_source(place: str, text: str) -> None:
-    assert SAYS.search(text), f"{place} has an equation whose docstring names no source: a paper, a page, or own derivation"
+    assert SAYS.search(text), (
+        f"{place} has an equation whose docstring names no source: a paper, a page, or own derivation"
+    )
