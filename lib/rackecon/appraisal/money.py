@@ -17,7 +17,7 @@ from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.cost import implied_investment, select_cost
-from rackecon.economics.cost_table import ownership_split, published_rate, residual_at
+from rackecon.economics.cost_table import ownership_split, published_terms, residual_at
 from rackecon.economics.finance import tax_adjusted_capital_cost
 from rackecon.economics.market_table import card_at_level
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
@@ -146,11 +146,6 @@ def _own_cost(record: CostRecord, assume: Assumptions) -> CostRecord:
     )
     factor = own / (record.usd_per_gpu_hour * float(terms))
     return replace(record, **{name: getattr(record, name) * factor for name in ("usd_per_gpu_hour", "low", "high")})
-
-
-def published_terms() -> tuple[float, float]:
-    """Cost of capital [1/year] and life [years] that a published ownership figure is taken to be built with."""
-    return published_rate(), ownership_split()[1]
 
 
 def built_terms(record: CostRecord | None) -> tuple[float, float]:
