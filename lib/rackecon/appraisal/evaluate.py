@@ -301,7 +301,8 @@ def evaluate(
         best |= _money_intervals(best)
     found = {name: values for name, values in best.items() if name not in HEADING}
     if len(served) < len(grid):  # as a frame, which knows what an empty cell of each kind of column is
-        found = dict(pd.DataFrame(found, index=served).reindex(range(len(grid))).items())
+        frame = pd.DataFrame(found, index=served).reindex(range(len(grid)))
+        found = {name: frame[name] for name in found}
     return pd.DataFrame(_labelled(heads, found, assume, platforms, cards), index=range(len(grid)))
 
 

@@ -328,7 +328,7 @@ def with_money(
 
 
 def money_columns(
-    points: Mapping[str, Any],
+    points: Mapping[str, Any] | pd.DataFrame,
     assume: Assumptions,
     platforms: Mapping[str, Platform],
     cards: Mapping[str, PriceCard | None],
@@ -472,7 +472,9 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
     return _joined(points, return_columns(points, assume, platforms))
 
 
-def return_columns(points: Mapping[str, Any], assume: Assumptions, platforms: Mapping[str, Platform]) -> dict[str, Any]:
+def return_columns(
+    points: Mapping[str, Any] | pd.DataFrame, assume: Assumptions, platforms: Mapping[str, Platform]
+) -> dict[str, Any]:
     """The columns that :func:`with_returns` adds, as arrays."""
     new: dict[str, Any] = {}
     plat = [platforms[key] for key in points["accelerator"]]

@@ -99,7 +99,7 @@ def add_intervals(table: pd.DataFrame, years_beyond: float = 0.0) -> pd.DataFram
     return table.assign(**interval_columns(table, years_beyond))
 
 
-def interval_columns(table: Mapping[str, Any], years_beyond: float = 0.0) -> dict[str, Any]:
+def interval_columns(table: Mapping[str, Any] | pd.DataFrame, years_beyond: float = 0.0) -> dict[str, Any]:
     """The columns that :func:`add_intervals` adds, as arrays."""
     rows = list(zip(table["accelerator"], table["model"], table["mode"], strict=True))
     out: dict[str, Any] = {"evidence": [evidence_class(*row) for row in rows]}
