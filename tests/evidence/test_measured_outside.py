@@ -25,7 +25,12 @@ def test_power_over_rate_is_the_energy_that_the_source_prints(rows):
     drawn = rows[rows["avg_power_w_per_gpu"].notna()]
     joules = drawn["avg_power_w_per_gpu"] / drawn["total_tok_s_per_gpu"]
     # as printed by the source, 4 digits
-    printed = {"IX_POWER-440673": 0.5434, "IX_POWER-441189": 0.0776, "IX_POWER-441459": 0.0672, "IX_POWER-441447": 0.2397}
+    printed = {
+        "IX_POWER-440673": 0.5434,
+        "IX_POWER-441189": 0.0776,
+        "IX_POWER-441459": 0.0672,
+        "IX_POWER-441447": 0.2397,
+    }
     for point, value in printed.items():
         assert joules[point] == pytest.approx(value, abs=6e-5)
     assert (drawn["p90_power_w_per_gpu"] >= drawn["avg_power_w_per_gpu"]).all()
