@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rackecon.catalog.cached import by_data
+from rackecon.catalog.cached import by_data, one_state
+from rackecon.catalog.kept import kept
 from rackecon.claims.cells import Cells, cells_of
 from rackecon.claims.conditions import true_when, what_is_missing
 from rackecon.claims.evidence import NOTHING, peak_rows
@@ -131,8 +132,9 @@ def assess_all() -> list[Assessment]:
 
 
 @by_data(1)
+@one_state()
 def _assessed() -> tuple[Assessment, ...]:
-    return tuple(assess(one) for one in claims().values())
+    return kept("claims", (), lambda: tuple(assess(one) for one in claims().values()))
 
 
 def coverage(results: list[Assessment]) -> Coverage:

@@ -119,6 +119,8 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
     Capital is paid back monthly, as sales are, so that profit and present value are one statement. The resale credit is
     the second term, shown as its own negative part.
 
+    Source: capital recovery as in Short, Packey and Holt (NREL/TP-462-5173, 1995); the list of parts is own.
+
     Examples
     --------
     >>> result = build_up(BuildUpInputs(gpus=72, hardware_usd=3.3e6, provisioned_kw=134.6, drawn_it_kw=110.0,

@@ -35,6 +35,8 @@ def capital_charge_usd_per_gpu_hour(
 
     ``A_C`` is paid monthly, as sales are: the inverse of :func:`rackecon.economics.cost.implied_investment`.
 
+    Own derivation from the annuity formula.
+
     Examples
     --------
     >>> float(capital_charge_usd_per_gpu_hour(43180.01, 0.0, 0.10, 4))
@@ -82,6 +84,10 @@ def terms_factor(
     .. math:: f = k + (1 - k)\\,\\phi\\,\\frac{A_C(r_0, n_0)}{A_C(r, n)}\\,(1 - s\\,v^{M})\\,t
 
     ``t`` is :func:`rackecon.economics.finance.tax_adjusted_capital_cost` of 1.
+
+    Notes
+    -----
+    Own derivation.
 
     Examples
     --------

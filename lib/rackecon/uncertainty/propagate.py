@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.appraisal.money import level_factor
+from rackecon.catalog.cached import one_state
 from rackecon.economics.money_step import money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
 from rackecon.economics.power_table import draw_curve
@@ -113,6 +114,7 @@ def run(
     return propagate(made, sample(made.plan, draws, seed, physical_points=physical_points))
 
 
+@one_state()
 def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS) -> Outcomes:
     """Outputs of every cell in every draw.
 
@@ -140,7 +142,9 @@ def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS)
             continue
         terms = Terms(made, cell, scores)
         rates, load = np.ones((3, n)), np.zeros(n)
-        for at, part in _same_point(terms.physical):
+        same = list(_same_point(terms.physical))
+        made.prepare(cell, np.array([at for at, _ in same]))
+        for at, part in same:
             rows = made.listed(cell, at)
             if not len(rows["mode"]):
                 continue
