@@ -22,7 +22,7 @@ from rackecon.economics.cost_table import ownership_split, published_terms, resi
 from rackecon.economics.market_table import card_at_level
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
-from rackecon.economics.power_table import all_in_kw, draw_curve
+from rackecon.economics.power_table import all_in_kw, draw_curve, typical_draw_share
 from rackecon.economics.price_table import speed_tiers
 from rackecon.economics.racks import rack_units
 from rackecon.economics.records import UNSOLD, CostRecord
@@ -31,6 +31,7 @@ from rackecon.economics.returns import returns
 from rackecon.economics.revenue import PriceCard, speed_premium
 from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
 from rackecon.errors import InputError
+from rackecon.words import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +43,12 @@ __all__ = [
     "TOKEN_COUNTING",
     "Platform",
     "cards_for",
+    "cost_words",
     "frontier_money",
     "level_factor",
     "missing_money",
     "money_columns",
+    "platform_cost",
     "platform_costs",
     "platforms_for",
     "return_columns",
@@ -451,6 +454,21 @@ def platform_costs(
     paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0) * terms
     value, low, high = (np.maximum(ends(name) * paid + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high"))
     return value, low, high
+
+
+def platform_cost(platform: Platform, assume: Assumptions) -> tuple[float, float, float]:
+    """Cost of a platform's GPU-hour at the terms asked for and its typical draw, and the ends of its range; NaN without one."""
+    share = drawn_kw_per_gpu(platform.tdp_w, platform.it_kw_per_gpu, typical_draw_share()[0])
+    value, low, high = (float(end[0]) for end in platform_costs([platform], assume, np.atleast_1d(share)))
+    return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value
+
+
+def cost_words(platform: Platform, assume: Assumptions) -> str:
+    """What a platform's cost rests on and, where capital is in it, at which terms; its reason where there is none."""
+    if platform.cost is None:
+        return platform.reason
+    terms = f" at {percent(assume.wacc)} cost of capital over {assume.horizon_years:g} years"
+    return platform.cost.label() + (terms if platform.kept_share < 1.0 and platform.cost.basis != "given" else "")
 
 
 def platform_terms(plat: list[Platform], assume: Assumptions, which: Any = slice(None)) -> FloatArray:
