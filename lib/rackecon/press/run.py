@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -13,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_parameters, validate
+from rackecon.catalog.paths import given_folder, in_checkout
+from rackecon.catalog.written import check_folder, locked, write_file
 from rackecon.errors import InputError
 from rackecon.press.results import published, write_results
 from rackecon.press.stamps import SITE, Stamps, made_of
+from rackecon.sweeps.workers import leave_with_parent
 
 __all__ = ["Outcome", "execute", "normalise", "report_names", "reports_dir", "run_reports"]
 
@@ -37,8 +42,8 @@ class Outcome:
 
 
 def reports_dir() -> Path:
-    """Folder of the committed reports."""
-    return notebooks_dir().parent / "reports"
+    """Folder of the reports: ``RACKECON_REPORTS`` if set, else of the checkout, else ``reports`` in the current folder."""
+    return given_folder("RACKECON_REPORTS") or in_checkout("reports") or Path.cwd() / "reports"
 
 
 def report_names() -> list[str]:
@@ -83,7 +88,7 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
-    with tempfile.TemporaryDirectory(prefix="rackecon-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=_scratch(folder)) as scratch:
         out = Path(scratch) / f"{name}.ipynb"
         try:
             papermill.execute_notebook(
@@ -109,23 +114,27 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
             rows, page = published(notebook, name), render_page(notebook, name, list(walk))
         except InputError as error:
             return Outcome(name, time.perf_counter() - begun, str(error))
-        folder.mkdir(parents=True, exist_ok=True)
-        write_results(folder, name, rows)
-        for ending, content in (("ipynb", text), ("html", page)):
-            fresh = folder / f".{name}.{ending}.new"
-            fresh.write_text(content, encoding="utf-8")
-            os.replace(fresh, folder / f"{name}.{ending}")
+        try:
+            write_results(folder, name, rows)
+            for ending, content in (("ipynb", text), ("html", page)):
+                write_file(folder / f"{name}.{ending}", content)
+        except InputError as error:
+            return Outcome(name, time.perf_counter() - begun, str(error))
         (folder / f"{FAILED}{name}.ipynb").unlink(missing_ok=True)
     return Outcome(name, time.perf_counter() - begun, "")
+
+
+def _scratch(target: Path) -> str:
+    """Beginning of the names of temporary folders of a folder's pages: what a killed report left there is known by it."""
+    return f"rackecon-{hashlib.sha256(os.fsencode(target.resolve())).hexdigest()[:12]}-"
 
 
 def _keep_failed(out: Path, folder: Path) -> str:
     """The notebook as far as it went, beside the good pages; where it is, in words."""
     if not out.is_file():
         return ""
-    folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{FAILED}{out.name}"
-    kept.write_bytes(out.read_bytes())
+    write_file(kept, out.read_bytes())
     return f"; as far as it went: {kept.name}"
 
 
@@ -188,6 +197,23 @@ def run_reports(
     """
     chosen = [notebook_path(name).stem for name in names]
     parameters = _checked(chosen, given)
+    check_folder(target)
+    target.mkdir(parents=True, exist_ok=True)
+    with locked(target, f"{target}: another report is made there now"):
+        return _made(chosen, parameters, target, jobs, tell, force)
+
+
+def _made(
+    chosen: list[str],
+    parameters: Mapping[str, Mapping[str, Any]],
+    target: Path,
+    jobs: int,
+    tell: Callable[[int, int, Outcome], None] | None,
+    force: bool,
+) -> list[Outcome]:
+    """See :func:`run_reports`; the parameters are checked, and nobody else writes there."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_scratch(target)}*"):
+        shutil.rmtree(left, ignore_errors=True)
     walk = report_names() if target == reports_dir() else sorted({*chosen, *_rendered(target)})
     stamps = Stamps(target, made_of(parameters, walk))
     outcomes: dict[str, Outcome] = {}
@@ -212,7 +238,8 @@ def run_reports(
     else:
         import multiprocessing
 
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        spawned = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=spawned, initializer=leave_with_parent) as pool:
             tasks = [pool.submit(execute, name, parameters[name], str(target), walk) for name in stale]
             for task in as_completed(tasks):
                 ended(task.result())
