@@ -55,8 +55,9 @@ def test_every_input_at_its_median_gives_the_evaluated_row(case: str) -> None:
             assert drawn.values[name][i, 0] == pytest.approx(float(row[name]), rel=1e-9), (cell.accelerator, name)
 
 
-def test_other_assumptions_move_the_middle_too() -> None:
-    given = {"utilisation": 0.7, "wacc": 0.12, "price_decline_per_year": 0.2, "cost_tier": "neocloud"}
+@pytest.mark.parametrize("more", [{}, {"tax_rate": 0.25}, {"own_costs": "b200-hgx=2.4", "tax_rate": 0.1}], ids=str)
+def test_other_assumptions_move_the_middle_too(more) -> None:
+    given = {"utilisation": 0.7, "wacc": 0.12, "price_decline_per_year": 0.2, "cost_tier": "neocloud", **more}
     made = portfolio(["b200-hgx"], [MODEL], [CASE], **given)
     drawn = propagate(made, median_scores(made.plan))
     row = evaluate(["b200-hgx"], [MODEL], [CASE], intervals=False, **given).iloc[0]

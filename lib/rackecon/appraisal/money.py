@@ -6,17 +6,19 @@ Vectorised over rows; the formulas live in :mod:`rackecon.economics`, this modul
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.catalog.assumption_table import own_costs
 from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.cost import implied_investment, select_cost
-from rackecon.economics.cost_table import ownership_split, published_rate
+from rackecon.economics.cost_table import ownership_split, published_terms, residual_at
+from rackecon.economics.finance import tax_adjusted_capital_cost
 from rackecon.economics.market_table import card_at_level
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
@@ -99,10 +101,6 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
         record, parts = built
         money = parts.investment_usd_per_gpu, parts.running_usd_per_gpu_hour, parts.residual_usd_per_gpu
         return record, "", *(float(x) * assume.cost_factor for x in money)  # type: ignore[return-value]
-    if assume.tax_rate:
-        raise InputError(
-            f"tax_rate {assume.tax_rate:g} changes nothing here: a published cost is before tax; use cost_basis build_up"
-        )
     if assume.cost_usd_per_gpu_hour is not None:
         value = assume.cost_usd_per_gpu_hour
         record = CostRecord(
@@ -114,6 +112,12 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
             what = f"{assume.cost_basis}, {assume.cost_tier}, vintage {assume.cost_vintage}"
             return None, f"no published $/GPU-hour ({what})", *nothing
         record = found
+    if assume.tax_rate and record.basis != "ownership":
+        raise InputError(
+            f"tax_rate {assume.tax_rate:g} changes nothing here: {record.basis} capacity has no investment to write off; "
+            "use cost_basis ownership or build_up"
+        )
+    record = _own_cost(record, assume)
     if record.basis == "rental":
         return record, "", 0.0, record.usd_per_gpu_hour * assume.cost_factor, 0.0
     rate, life = built_terms(record)
@@ -128,9 +132,20 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
     return record, "", invested, float(split.running_usd_per_gpu_hour), invested * resale
 
 
-def published_terms() -> tuple[float, float]:
-    """Cost of capital [1/year] and life [years] that a published ownership figure is taken to be built with."""
-    return published_rate(), ownership_split()[1]
+def _own_cost(record: CostRecord, assume: Assumptions) -> CostRecord:
+    """The record, moved to the reader's own figure at the base case's terms where ``own_costs`` holds one."""
+    from rackecon import catalog
+
+    own = own_costs(assume.own_costs).get(record.accelerator)
+    if own is None:
+        return record
+    base = catalog.base_case()
+    resale = residual_at(base.horizon_years) if resells(record, assume) else 0.0
+    terms = (
+        terms_factor(base.wacc, base.horizon_years, resale, built_terms(record)) if record.basis == "ownership" else 1.0
+    )
+    factor = own / (record.usd_per_gpu_hour * float(terms))
+    return replace(record, **{name: getattr(record, name) * factor for name in ("usd_per_gpu_hour", "low", "high")})
 
 
 def built_terms(record: CostRecord | None) -> tuple[float, float]:
@@ -150,12 +165,17 @@ def resells(record: CostRecord | None, assume: Assumptions) -> bool:
 
 
 def terms_factor(
-    wacc: Numeric, horizon_years: Numeric, residual_share: Numeric = 0.0, built: tuple[Numeric, Numeric] | None = None
+    wacc: Numeric,
+    horizon_years: Numeric,
+    residual_share: Numeric = 0.0,
+    built: tuple[Numeric, Numeric] | None = None,
+    tax_rate: Numeric = 0.0,
 ) -> FloatArray:
-    """A cost of owning restated for another cost of capital, life and resale, as a factor on it.
+    """A cost of owning restated for another cost of capital, life, resale and tax, as a factor on it.
 
-    The investment behind the figure stays; its charge is that of the terms asked for, over the horizon, less the resale.
-    ``built`` is the cost of capital and life behind it, those of published figures by default.
+    The investment behind the figure stays; its charge is that of the terms asked for, over the horizon, less the resale,
+    raised by the tax as in a build-up. ``built`` is the cost of capital and life behind it, those of published figures by
+    default.
 
     Examples
     --------
@@ -167,7 +187,8 @@ def terms_factor(
     base = present_value_factors(rate, 0.0, life).cost_years
     asked = present_value_factors(wacc, 0.0, horizon_years)
     sunk = 1.0 - np.asarray(residual_share, dtype=float) * asked.terminal
-    return np.asarray(share + (1.0 - share) * base * sunk / asked.cost_years)
+    taxed = tax_adjusted_capital_cost(1.0, tax_rate, wacc)
+    return np.asarray(share + (1.0 - share) * base * sunk / asked.cost_years * taxed)
 
 
 def level_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -> FloatArray:
@@ -401,7 +422,8 @@ def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) 
     by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])
     built = tuple(np.array([getattr(p, f"built_{name}") for p in plat]) for name in ("rate_per_year", "life_years"))
     resale = np.where([p.resells for p in plat], assume.resale_share, 0.0)
-    terms = np.where(owned, terms_factor(assume.wacc, assume.horizon_years, resale, (built[0], built[1])), 1.0)
+    asked = (assume.wacc, assume.horizon_years, resale, (built[0], built[1]), assume.tax_rate)
+    terms = np.where(owned, terms_factor(*asked), 1.0)
     paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0) * terms
     value, low, high = (np.maximum(ends(name) * paid + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high"))
     return value, low, high

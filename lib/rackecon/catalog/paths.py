@@ -13,6 +13,8 @@ from typing import Final
 from rackecon.errors import InputError, unknown_name
 
 __all__ = [
+    "CAPEX",
+    "CAPEX_BASIS",
     "KEYS",
     "OWN_SOURCE",
     "PACKAGE",
@@ -57,6 +59,9 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "workloads": ("workload",),
 }
 """Columns that tell the rows of a table apart: an own row stands in place of every shipped row of its key."""
+CAPEX: Final = ("capex server", "capex rack")
+"""Categories of data/costs.csv that price a whole server or rack; those of :data:`CAPEX_BASIS` stand behind a build-up."""
+CAPEX_BASIS: Final = "build-up"
 OWN_SOURCE: Final = "own"
 """Source of the user's own rows, by which results that rest on them say so."""
 

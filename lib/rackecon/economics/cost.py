@@ -78,6 +78,8 @@ def implied_investment(
 
     ``A`` is the present value of 1 a year paid monthly, as sales are, so that selling at cost earns exactly ``r``.
 
+    Own derivation: the annuity formula solved for the price.
+
     Examples
     --------
     >>> split = implied_investment(1.86, running_share=0.2, rate_per_year=0.10, life_years=4)
@@ -112,6 +114,10 @@ def own_rent_crossing(own_usd_per_gpu_hour: Numeric, on_demand_usd_per_gpu_hour:
     -------
     ndarray
         [-]. Take-or-pay rent is paid for every hour too, and is simply compared with the cost of owning.
+
+    Notes
+    -----
+    Own: equal cost of an hour used.
 
     Examples
     --------

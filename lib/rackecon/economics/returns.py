@@ -74,6 +74,8 @@ def present_value_factors(
 
         A_R = \\tfrac{1}{12} \\sum_{m=1}^{M} v^m q^{m-1/2}, \\quad A_C = \\tfrac{1}{12} \\sum_{m=1}^{M} v^m, \\quad v^M
 
+    Own closed forms: geometric series of the monthly flows.
+
     Examples
     --------
     >>> factors = present_value_factors(0.10, 0.30, 4)
@@ -113,6 +115,8 @@ def retire_age_years(
     Notes
     -----
     .. math:: t = \\ln(R_0 / O) \\,/\\, {-\\ln(1 - d)}
+
+    Own: the shutdown rule (price equals avoidable cost) on a falling price.
 
     Examples
     --------

@@ -95,6 +95,10 @@ def revenue_usd_per_request(
     ndarray
         [USD/request].
 
+    Notes
+    -----
+    By the sellers' price cards.
+
     Examples
     --------
     >>> float(revenue_usd_per_request(PriceCard("m", 0.55, 0.14, 2.19), 8192, 1024, 0.5))
@@ -111,6 +115,8 @@ def blended_usd_per_mtok(
     card: PriceCard, isl_tokens: Numeric, osl_tokens: Numeric, prefix_cache_hit: Numeric = 0.0
 ) -> FloatArray:
     """Revenue per million *total* tokens (input, cached counted, plus output) of a workload [USD/Mtok].
+
+    Own definition.
 
     Examples
     --------
@@ -155,6 +161,8 @@ def utilisation_from_demand(demand: Numeric, *, headroom: Numeric = 0.0) -> Floa
     Notes
     -----
     .. math:: u = (1 - h)\\, \\bar D / D_{max}
+
+    Source: the load factor of power systems (mean over peak).
 
     Examples
     --------
