@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ __all__ = [
     "fit_dir",
     "given_folder",
     "in_checkout",
+    "noted_tables",
     "read_rows",
     "shipped_rows",
     "table_digest",
@@ -127,6 +129,17 @@ def table_path(name: str) -> Path:
 def tables_read() -> frozenset[str]:
     """Names of the tables that this process has read: what a page's results rest on."""
     return frozenset(_USED)
+
+
+@contextmanager
+def noted_tables() -> Iterator[set[str]]:
+    """The tables read inside, or set down as read; they then count as read by this process too."""
+    before = set(_USED)
+    _USED.clear()
+    try:
+        yield _USED
+    finally:
+        _USED.update(before)
 
 
 def user_dir() -> Path | None:

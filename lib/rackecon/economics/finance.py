@@ -24,7 +24,6 @@ TAX_LIFE_YEARS: Final = 5.0
 __all__ = [
     "TAX_LIFE_YEARS",
     "annual_capital_cost",
-    "capital_recovery_factor",
     "crf",
     "first_root",
     "irr",
@@ -78,9 +77,6 @@ def crf(rate_per_year: Numeric, years: Numeric) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = rate / -np.expm1(-life * np.log1p(rate))
     return np.asarray(np.where(rate < 1e-12, 1.0 / life, factor), dtype=float)
-
-
-capital_recovery_factor = crf
 
 
 def annual_capital_cost(

@@ -14,14 +14,12 @@ import numpy as np
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.finance import crf
 from rackecon.errors import InputError
-from rackecon.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
 __all__ = [
     "DrawCurve",
     "draw_share",
     "drawn_kw_per_gpu",
     "energy_cost_usd_per_gpu_hour",
-    "energy_usd_per_mtok",
     "fit_draw_curve",
     "gpus_for_site",
     "hosting_usd_per_kw_year",
@@ -185,21 +183,6 @@ def energy_cost_usd_per_gpu_hour(drawn_kw: Numeric, electricity_usd_per_kwh: Num
         check_non_negative("drawn_kw", drawn_kw, nan_allowed=True)
         * check_non_negative("electricity_usd_per_kwh", electricity_usd_per_kwh)
     )
-
-
-def energy_usd_per_mtok(drawn_kw: Numeric, electricity_usd_per_kwh: Numeric, tok_s_per_gpu: Numeric) -> FloatArray:
-    """Electricity per million tokens [USD/Mtok].
-
-    By definition.
-
-    Examples
-    --------
-    >>> float(energy_usd_per_mtok(1.96, 0.0871, 6000.0))
-    0.0079035
-    """
-    with np.errstate(divide="ignore"):
-        hourly = energy_cost_usd_per_gpu_hour(drawn_kw, electricity_usd_per_kwh)
-        return np.asarray(hourly / (np.asarray(tok_s_per_gpu, dtype=float) * SECONDS_PER_HOUR / TOKENS_PER_MTOK))
 
 
 def gpus_for_site(

@@ -22,11 +22,6 @@ from rackecon.units import MONTHS_PER_YEAR
 
 __all__ = ["PresentValueFactors", "Returns", "present_value_factors", "retire_age_years", "returns"]
 
-ROI_KINDS = {
-    "vendor_roi": "revenue over the horizon / investment, as vendors state it",
-    "profit_roi": "(revenue - running cost - investment + resale) / investment over the horizon",
-}
-
 
 @dataclass(frozen=True)
 class PresentValueFactors:

@@ -20,7 +20,6 @@ __all__ = [
     "blended_usd_per_mtok",
     "revenue_usd_per_request",
     "speed_premium",
-    "utilisation_from_demand",
 ]
 
 
@@ -141,34 +140,3 @@ def speed_premium(tok_s_per_user: Numeric, tiers: tuple[SpeedTier, ...]) -> Floa
     for tier in sorted(tiers, key=lambda t: t.from_tok_s_per_user):
         multiple = np.where(speed >= tier.from_tok_s_per_user, tier.multiple, multiple)
     return np.asarray(multiple)
-
-
-def utilisation_from_demand(demand: Numeric, *, headroom: Numeric = 0.0) -> FloatArray:
-    """Sold share of a fleet sized for its own peak: mean over peak demand, less head-room [-].
-
-    Parameters
-    ----------
-    demand : array
-        Demand through a period of equal steps, any unit, last axis [-].
-    headroom : float
-        Spare capacity kept above the peak, as a share of the fleet [-].
-
-    Returns
-    -------
-    ndarray
-        [-].
-
-    Notes
-    -----
-    .. math:: u = (1 - h)\\, \\bar D / D_{max}
-
-    Source: the load factor of power systems (mean over peak).
-
-    Examples
-    --------
-    >>> float(utilisation_from_demand([226.75 - 51.25, 226.75, 278.0, 226.75], headroom=0.0))
-    0.81565
-    """
-    shape = check_non_negative("demand", demand)
-    peak = check_positive("peak demand", shape.max(axis=-1))
-    return np.asarray(shape.mean(axis=-1) / peak * (1.0 - check_share("headroom", headroom, open_top=True)))

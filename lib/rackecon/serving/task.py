@@ -33,7 +33,6 @@ __all__ = ["Task"]
 
 FloatArray = NDArray[np.float64]
 LATEST = "9999-12-31"
-LAYOUT_NAMES = ("tp", "ep", "pp", "dp_attention")
 POOL_VALUES = ("gpus", "concurrency", "decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
 """Values held that leave pools no size to be matched in rate."""
 COMBINATIONS = 24  # of decode engines and prefill workers tried where such a value is held

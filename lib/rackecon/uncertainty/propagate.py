@@ -140,7 +140,9 @@ def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS)
             continue
         terms = Terms(made, cell, scores)
         rates, load = np.ones((3, n)), np.zeros(n)
-        for at, part in _same_point(terms.physical):
+        same = list(_same_point(terms.physical))
+        made.prepare(cell, np.array([at for at, _ in same]))
+        for at, part in same:
             rows = made.listed(cell, at)
             if not len(rows["mode"]):
                 continue
