@@ -45,6 +45,8 @@ FITTED: Final = (
     "serving_residual",
     "residual_scales",
     "validation_points",
+    "agentic_parameters",
+    "validation_agentic",
     "validation_fronts",
     "validation_intervals",
     "validation_scores",

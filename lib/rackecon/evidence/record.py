@@ -29,7 +29,7 @@ from rackecon.performance.parameters import ServingParameters, load_parameters
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["held_out_points", "run"]
+__all__ = ["held_out_points", "run", "write_table"]
 
 WORKERS = 2
 PAIR_FOLDS = 10
@@ -72,8 +72,17 @@ def held_out_points(held: list[HeldOut]) -> pd.DataFrame:
     return out.assign(source_id="calibration", grade="derived")
 
 
+<<<<<<< HEAD
 def _write(name: str, table: pd.DataFrame, folder: Path) -> None:
     write_file(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.5g"))
+=======
+def write_table(name: str, table: pd.DataFrame, folder: Path) -> None:
+    """Write a table of a fit beside its name, then put it in place."""
+    target = folder / f"{name}.csv"
+    fresh = target.with_suffix(".csv.new")
+    table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.5g")
+    os.replace(fresh, target)
+>>>>>>> main
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -110,7 +119,7 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
     yield f"{len(evidence)} rows, {len(start.free())} parameters, {done.evaluations} evaluations, cost {done.cost:.1f}"
     if folder:
         calibration.write_parameters(done, evidence, AS_OF, folder)
-        _write("serving_residual", residual_table(evidence, fit_residual(evidence, done.parameters)), folder)
+        write_table("serving_residual", residual_table(evidence, fit_residual(evidence, done.parameters)), folder)
         yield f"written to {folder.name}/" + ("" if shipped else ", read from now on in place of data/")
     if not report:
         return
@@ -122,7 +131,7 @@ def run(report: bool = False, write: bool = True, shipped: bool = False) -> Iter
     tables = report_tables(held, new)
     if folder:
         for name, table in tables.items():
-            _write(name, table, folder)
+            write_table(name, table, folder)
     scores = tables["validation_scores"]
     for line in scores[scores["slice"].isin(SUMMARY)].itertuples(index=False, name=None):
         yield _line(dict(zip(scores.columns, line, strict=True)))

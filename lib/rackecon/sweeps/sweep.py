@@ -17,14 +17,38 @@ from rackecon.catalog.text_file import read_text
 from rackecon.catalog.written import check_output, locked, whole_file, write_file
 from rackecon.errors import InputError
 from rackecon.sweeps.chunk import chunk_bytes, data_digests
-from rackecon.sweeps.grid import grid_digest, grid_from_text, read_grid, size_of
+from rackecon.sweeps.grid import Grid, grid_digest, grid_from_text, points_a_search, read_grid, size_of
 from rackecon.sweeps.workers import workers_at
 
-__all__ = ["CHUNK_POINTS", "sweep", "sweep_record"]
+__all__ = ["chunk_points", "sweep", "sweep_record"]
 
-CHUNK_POINTS: Final = 10_000
+CHUNK_S: Final = 1.0
+"""Processor time that a chunk is meant to take, given that of a search and of a point's money [s]."""
+SEARCH_S: Final = 5e-3
+MONEY_S: Final = 5e-6
+MOST_POINTS: Final = 10_000
+FEWEST_CHUNKS: Final = 8
 ROW_GROUP: Final = 100_000
 MOST_LOSSES: Final = 5  # workers that died at one chunk: the chunk itself is the fault
+
+
+def chunk_points(grid: Grid) -> int:
+    """Points of a chunk that takes about a second, in whole searches where these are shorter; of the grid alone.
+
+    Workers then share from the first hundred points, progress moves, and an interruption costs seconds.
+
+    Examples
+    --------
+    >>> text = "{fixed: {accelerator: h100-sxm, model: gpt-oss-120b, osl_tokens: 1000}, grid: {isl_tokens: %s}}"
+    >>> chunk_points(grid_from_text(text % "{from: 1000, to: 8000, points: 100}"))
+    13
+    >>> chunk_points(grid_from_text(text % "{from: 1000, to: 8000, points: 100000}"))
+    199
+    """
+    run, total = points_a_search(grid), size_of(grid)
+    usual = min(CHUNK_S / (SEARCH_S / run + MONEY_S), MOST_POINTS, -(-total // FEWEST_CHUNKS))
+    whole = max(int(usual), 1)
+    return -(-whole // run) * run if run <= whole else whole
 
 
 def sweep_record(text: str, chunk: int) -> dict[str, Any]:
@@ -46,7 +70,7 @@ def sweep(
     output: Path,
     *,
     jobs: int = 1,
-    chunk: int = CHUNK_POINTS,
+    chunk: int | None = None,
     scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -61,7 +85,7 @@ def sweep(
     jobs : int
         Local worker processes; 1 works in this process.
     chunk : int
-        Points per chunk: what an interruption may cost each worker.
+        Points per chunk: what an interruption may cost each worker; those of :func:`chunk_points` by default.
     scheduler : str, optional
         Address of a Dask scheduler in place of local processes.
     progress : callable, optional
@@ -94,6 +118,7 @@ def sweep(
     """
     text = read_grid(grid_file)
     check_output(output)
+    chunk = chunk_points(grid_from_text(text)) if chunk is None else chunk
     if chunk < 1 or jobs < 1:
         raise InputError("--chunk and --jobs must be 1 or more")
     record = sweep_record(text, chunk)
