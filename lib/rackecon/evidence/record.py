@@ -72,17 +72,9 @@ def held_out_points(held: list[HeldOut]) -> pd.DataFrame:
     return out.assign(source_id="calibration", grade="derived")
 
 
-<<<<<<< HEAD
-def _write(name: str, table: pd.DataFrame, folder: Path) -> None:
-    write_file(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.5g"))
-=======
 def write_table(name: str, table: pd.DataFrame, folder: Path) -> None:
-    """Write a table of a fit beside its name, then put it in place."""
-    target = folder / f"{name}.csv"
-    fresh = target.with_suffix(".csv.new")
-    table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.5g")
-    os.replace(fresh, target)
->>>>>>> main
+    """Write a table of a fit, the file whole or not at all."""
+    write_file(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.5g"))
 
 
 def _line(row: dict[str, Any]) -> str:
