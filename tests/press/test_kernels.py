@@ -84,7 +84,9 @@ def test_an_interrupt_ends_the_report_and_its_kernels(tmp_path):
         "run.notebook_path = lambda name: Path(sys.argv[1])\n"
         "list(run._each(['a', 'b', 'c'], 2, lambda name: run.execute(name, {}, sys.argv[2], [])))\n"
     )
-    report = subprocess.Popen([sys.executable, "-c", code, str(path), str(tmp_path / "out")], stderr=subprocess.DEVNULL)
+    script = tmp_path / "report.py"  # a plain script, run as it stands: no kernel runs it again
+    script.write_text(code, encoding="utf-8")
+    report = subprocess.Popen([sys.executable, script, path, tmp_path / "out"], stderr=subprocess.DEVNULL)
     while len(seen := list(tmp_path.glob("pid*"))) < 2:
         assert report.poll() is None
         time.sleep(0.1)
