@@ -13,11 +13,14 @@ def calibrate(
     report: Annotated[bool, typer.Option(help="Also score on held-out curves, models and accelerators.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Fit and print; write nothing.")] = False,
     shipped: Annotated[bool, typer.Option(help="Write to data/, for a fit to be committed.")] = False,
+    agents: Annotated[bool, typer.Option(help="Fit what replays of coding agents say alone, and score it.")] = False,
 ) -> None:
     """Fit the serving parameters to measured points and write them to your own folder, where they replace data/'s."""
     from rackecon.evidence.record import run
+    from rackecon.load.agentic_runs import record
 
-    for line in run(report=report, write=not dry_run, shipped=shipped):
+    lines = record(not dry_run, shipped) if agents else run(report=report, write=not dry_run, shipped=shipped)
+    for line in lines:
         typer.echo(line)
 
 
