@@ -59,7 +59,7 @@ __all__ = [
 TOKEN_COUNTING: Final = "total = input (cached counted) + output tokens, over all GPUs, prefill and decode"
 NO_LISTING: Final = "no standard listing of the model at the as-of date"
 BACKED_OUT: Final = "backed out of a cost per GPU-hour: nobody publishes a price of the hardware that it stands for"
-PRICED: Final = "price of the hardware and what goes with it ({})"
+PRICED: Final = "price of the hardware: {}"
 ROI_KIND: Final = (
     "vendor ROI = revenue / investment; profit ROI = (revenue - running - investment + resale) / investment"
 )
@@ -182,7 +182,7 @@ def _built_up(record: CostRecord, parts: BuildUp) -> Basis:
     hardware = float(parts.hardware_usd_per_gpu)
     kept = 1.0 - charge / float(parts.availability) / hour
     return Basis(
-        record, "", invested, hour - charge, kept, _base_terms(), hardware / invested, PRICED.format(record.grade)
+        record, "", invested, hour - charge, kept, _base_terms(), hardware / invested, PRICED.format(record.grade.split(", ")[0])
     )
 
 

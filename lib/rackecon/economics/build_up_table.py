@@ -212,7 +212,7 @@ def build_up_record(accelerator: str, inputs: BuildUpInputs) -> CostRecord:
         includes=INCLUDES,
         unsold_hours=UNSOLD["ownership"],
         source_id=price.source_id,
-        grade=f"own row, {price.grade}" if own else f"derived; price of the hardware {price.grade}",
+        grade=f"own row, {price.grade}" if own else price.grade,
     )
 
 
