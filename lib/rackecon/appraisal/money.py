@@ -182,7 +182,14 @@ def _built_up(record: CostRecord, parts: BuildUp) -> Basis:
     hardware = float(parts.hardware_usd_per_gpu)
     kept = 1.0 - charge / float(parts.availability) / hour
     return Basis(
-        record, "", invested, hour - charge, kept, _base_terms(), hardware / invested, PRICED.format(record.grade.split(", ")[0])
+        record,
+        "",
+        invested,
+        hour - charge,
+        kept,
+        _base_terms(),
+        hardware / invested,
+        PRICED.format(record.grade.split(", ")[0]),
     )
 
 
