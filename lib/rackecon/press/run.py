@@ -271,21 +271,22 @@ def _each(names: Sequence[str], jobs: int, work: Callable[[str], Outcome]) -> It
 
 @contextmanager
 def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
-    """A folder for what pages share (:mod:`rackecon.catalog.kept`): that of this state, or a new one that goes again.
+    """A folder for what pages share (:mod:`rackecon.catalog.kept`): that of this state in a checkout, or a new one that goes again.
 
-    A fresh report draws every picture, too.
+    A fresh report takes nothing from before, and draws every picture.
     """
-    home = reports_dir().parent / "build" / "kept"
+    checkout = in_checkout("reports")
+    home = checkout.parent / "build" / "kept" if checkout and not fresh else None
     before = {name: os.environ.get(name) for name in (KEPT, PICTURES)}
     with tempfile.TemporaryDirectory(prefix="rackecon-kept-") as scratch:
-        folder = Path(scratch) if fresh else home / common()[:16]
+        folder = home / common()[:16] if home else Path(scratch)
         os.environ |= {KEPT: str(folder), PICTURES: "" if fresh else "1"}
         try:
             yield
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
-            for other in home.glob("*") if not fresh else ():
+            for other in home.glob("*") if home else ():
                 if other != folder:  # of a state that went
                     shutil.rmtree(other, ignore_errors=True)
 
