@@ -72,6 +72,8 @@ EMPTY_COLUMNS: Final = (
     "tpot_ms",
     "ttft_ms",
     "prefill_gpu_share",
+    "decode_busy_share",
+    "prefill_busy_share",
     "bottleneck",
     "level_price_factor",
     "licence_share",

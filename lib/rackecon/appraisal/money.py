@@ -21,8 +21,8 @@ from rackecon.economics.cost_table import ownership_split, published_terms, resi
 from rackecon.economics.finance import tax_adjusted_capital_cost
 from rackecon.economics.market_table import card_at_level
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
-from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
-from rackecon.economics.power_table import all_in_kw, draw_curve
+from rackecon.economics.power import energy_cost_usd_per_gpu_hour, joules_per_token
+from rackecon.economics.power_table import all_in_kw, drawn_it_kw
 from rackecon.economics.price_table import speed_tiers
 from rackecon.economics.racks import rack_units
 from rackecon.economics.records import UNSOLD, CostRecord
@@ -291,6 +291,16 @@ def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
     return pd.concat([kept, pd.DataFrame(new, index=points.index)], axis=1)
 
 
+def _drawn(points: pd.DataFrame, platforms: Mapping[str, Platform]) -> Any:
+    """IT power drawn by each point [kW/GPU]."""
+    out = np.full(len(points), np.nan)
+    for key, rows in points.reset_index(drop=True).groupby("accelerator", sort=False):
+        plat = platforms[str(key)]
+        busy = {name: rows[name].to_numpy(dtype=float) for name in ("decode_busy_share", "prefill_busy_share")}
+        out[rows.index] = drawn_it_kw(plat.accelerator, plat.tdp_w, plat.it_kw_per_gpu, busy)
+    return out
+
+
 def with_money(
     points: pd.DataFrame,
     assume: Assumptions,
@@ -303,7 +313,7 @@ def with_money(
     ----------
     points : pandas.DataFrame
         Rows with ``accelerator, model, prefix_cache_hit, total_tok_s_per_gpu, output_tok_s_per_gpu, tok_s_per_user,
-        concurrency, gpus, prefill_gpu_share``.
+        concurrency, gpus, prefill_gpu_share, decode_busy_share, prefill_busy_share``.
     assume : Assumptions
     platforms, cards : mapping
         From :func:`platforms_for` and :func:`cards_for`.
@@ -326,9 +336,8 @@ def with_money(
 
     rates = {name: points[name].to_numpy(dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
     hit = points["prefix_cache_hit"].to_numpy(dtype=float)
-    load = points["concurrency"].to_numpy(dtype=float) / points["gpus"].to_numpy(dtype=float)
     it_kw = fact("it_kw_per_gpu")
-    drawn_it = drawn_kw_per_gpu(fact("tdp_w"), it_kw, draw_share(draw_curve(), load))
+    drawn_it = _drawn(points, platforms)
     cost, low, high = platform_costs(plat, assume, drawn_it)
     premium = (
         speed_premium(points["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
