@@ -5,11 +5,12 @@ Vectorised over rows; the formulas live in :mod:`rackecon.economics`, this modul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.catalog.assumption_table import own_costs
@@ -43,8 +44,10 @@ __all__ = [
     "frontier_money",
     "level_factor",
     "missing_money",
+    "money_columns",
     "platform_costs",
     "platforms_for",
+    "return_columns",
     "with_money",
     "with_returns",
 ]
@@ -291,13 +294,20 @@ def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
     return pd.concat([kept, pd.DataFrame(new, index=points.index)], axis=1)
 
 
-def _drawn(points: pd.DataFrame, platforms: Mapping[str, Platform]) -> Any:
+def _distinct(keys: Iterable[str], known: Mapping[str, Any]) -> tuple[list[Any], NDArray[np.intp]]:
+    """Records of each key that occurs, None where there is none, and which of them each row has."""
+    order: dict[str, int] = {}
+    which = np.array([order.setdefault(key, len(order)) for key in keys], dtype=np.intp)
+    return [known.get(key) for key in order], which
+
+
+def _drawn(plat: Sequence[Platform], which: NDArray[np.intp], points: Mapping[str, Any] | pd.DataFrame) -> Any:
     """IT power drawn by each point [kW/GPU]."""
-    out = np.full(len(points), np.nan)
-    for key, rows in points.reset_index(drop=True).groupby("accelerator", sort=False):
-        plat = platforms[str(key)]
-        busy = {name: rows[name].to_numpy(dtype=float) for name in ("decode_busy_share", "prefill_busy_share")}
-        out[rows.index] = drawn_it_kw(plat.accelerator, plat.tdp_w, plat.it_kw_per_gpu, busy)
+    busy = {name: np.asarray(points[name], dtype=float) for name in ("decode_busy_share", "prefill_busy_share")}
+    out = np.full(len(which), np.nan)
+    for i, one in enumerate(plat):
+        at = which == i
+        out[at] = drawn_it_kw(one.accelerator, one.tdp_w, one.it_kw_per_gpu, {name: x[at] for name, x in busy.items()})
     return out
 
 
@@ -324,23 +334,33 @@ def with_money(
         A copy with, per GPU-hour: revenue, cost (low, high), profit; cost per million tokens by rule; break-evens;
         power drawn; and per rack-year, MW-year, equal-power position-year, GPU-year and invested dollar-year.
     """
+    return _joined(points, money_columns(points, assume, platforms, cards))
+
+
+def money_columns(
+    points: Mapping[str, Any] | pd.DataFrame,
+    assume: Assumptions,
+    platforms: Mapping[str, Platform],
+    cards: Mapping[str, PriceCard | None],
+) -> dict[str, Any]:
+    """The columns that :func:`with_money` adds, as arrays, or as single values where every row has the same."""
     new: dict[str, Any] = {}
-    plat = [platforms[key] for key in points["accelerator"]]
-    card = [cards.get(key) for key in points["model"]]
+    plat, which = _distinct(points["accelerator"], platforms)
+    card, listed = _distinct(points["model"], cards)
 
     def fact(name: str) -> Any:
-        return np.array([getattr(p, name) for p in plat], dtype=float)
+        return np.array([getattr(p, name) for p in plat], dtype=float)[which]
 
     def price(name: str) -> Any:
-        return np.array([getattr(c, name) if c is not None else np.nan for c in card], dtype=float)
+        return np.array([getattr(c, name) if c is not None else np.nan for c in card], dtype=float)[listed]
 
-    rates = {name: points[name].to_numpy(dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
-    hit = points["prefix_cache_hit"].to_numpy(dtype=float)
+    rates = {name: np.asarray(points[name], dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
+    hit = np.asarray(points["prefix_cache_hit"], dtype=float)
     it_kw = fact("it_kw_per_gpu")
-    drawn_it = _drawn(points, platforms)
-    cost, low, high = platform_costs(plat, assume, drawn_it)
+    drawn_it = _drawn(plat, which, points)
+    cost, low, high = platform_costs(plat, assume, drawn_it, which)
     premium = (
-        speed_premium(points["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
+        speed_premium(np.asarray(points["tok_s_per_user"], dtype=float), speed_tiers()) if assume.speed_premium else 1.0
     )
     step = money_step(
         **rates,
@@ -369,7 +389,7 @@ def with_money(
     new["gross_margin"] = np.where(unlisted, np.nan, step.gross_margin)
     for name in ("fresh_input", "cached_input", "output"):
         new[f"price_{name}_usd_per_mtok"] = price(name)
-    levels = np.array([c.level_range() if c is not None else (1.0, 1.0) for c in card])
+    levels = np.array([c.level_range() if c is not None else (1.0, 1.0) for c in card])[listed]
     new["price_level_low"], new["price_level_high"] = levels[:, 0], levels[:, 1]
     new["break_even_price_factor"] = factor
     new["break_even_output_usd_per_mtok"] = price("output") * factor
@@ -379,7 +399,7 @@ def with_money(
     phase = token_cost(
         cost,
         **rates,
-        prefill_gpu_share=np.clip(points["prefill_gpu_share"].to_numpy(dtype=float), 0.0, 1.0),
+        prefill_gpu_share=np.clip(np.asarray(points["prefill_gpu_share"], dtype=float), 0.0, 1.0),
         prefix_cache_hit=hit,
         utilisation=assume.utilisation,
         rule=assume.allocation_rule,
@@ -408,10 +428,12 @@ def with_money(
     new["profit_usd_per_gpu_year"] = per_year(profit)
     new["rack_it_kw"] = fact("rack_it_kw")
     new["investment_usd_per_gpu"] = fact("investment_usd_per_gpu")
-    return _joined(points, new)
+    return new
 
 
-def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) -> tuple[Any, Any, Any]:
+def platform_costs(
+    plat: list[Platform], assume: Assumptions, drawn_it_kw: Any, which: Any = slice(None)
+) -> tuple[Any, Any, Any]:
     """Cost per GPU-hour with its range; a published ownership figure moves with the electricity bill.
 
     A published figure holds its source's electricity. The base case's price and PUE stand for that; another price or
@@ -423,14 +445,16 @@ def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) 
     base = catalog.base_case()
 
     def ends(name: str) -> Any:
-        return np.array([getattr(p.cost, name) if p.cost is not None else np.nan for p in plat], dtype=float)
+        return np.array([getattr(p.cost, name) if p.cost is not None else np.nan for p in plat], dtype=float)[which]
 
     bill = assume.electricity_usd_per_kwh * assume.pue - base.electricity_usd_per_kwh * base.pue
-    owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])
+    owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])[which]
     change = np.where(owned & (bill != 0.0), np.nan_to_num(drawn_it_kw) * bill, 0.0)
-    by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])
-    built = tuple(np.array([getattr(p, f"built_{name}") for p in plat]) for name in ("rate_per_year", "life_years"))
-    resale = np.where([p.resells for p in plat], assume.resale_share, 0.0)
+    by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])[which]
+    built = tuple(
+        np.array([getattr(p, f"built_{name}") for p in plat])[which] for name in ("rate_per_year", "life_years")
+    )
+    resale = np.where(np.array([p.resells for p in plat])[which], assume.resale_share, 0.0)
     asked = (assume.wacc, assume.horizon_years, resale, (built[0], built[1]), assume.tax_rate)
     terms = np.where(owned, terms_factor(*asked), 1.0)
     paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0) * terms
@@ -454,18 +478,25 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
         A copy with ``vendor_roi, profit_roi, npv_usd_per_rack, irr_per_year, payback_years,
         break_even_launch_price_factor, retire_age_years``; NaN for rented capacity, where nothing is invested.
     """
+    return _joined(points, return_columns(points, assume, platforms))
+
+
+def return_columns(
+    points: Mapping[str, Any] | pd.DataFrame, assume: Assumptions, platforms: Mapping[str, Platform]
+) -> dict[str, Any]:
+    """The columns that :func:`with_returns` adds, as arrays."""
     new: dict[str, Any] = {}
     plat = [platforms[key] for key in points["accelerator"]]
 
     def fact(name: str) -> Any:
         return np.array([getattr(p, name) for p in plat], dtype=float)
 
-    launch = per_year(points["revenue_usd_per_gpu_hour"].to_numpy(dtype=float)) / _level(assume)
+    launch = per_year(np.asarray(points["revenue_usd_per_gpu_hour"], dtype=float)) / _level(assume)
     # What of the cost is no capital charge is paid as one goes: profit and present value are then one statement.
     charge = capital_charge_usd_per_gpu_hour(
         fact("investment_usd_per_gpu"), fact("residual_usd_per_gpu"), assume.wacc, assume.horizon_years
     )
-    running = np.maximum(points["cost_usd_per_gpu_hour"].to_numpy(dtype=float) - charge, 0.0)
+    running = np.maximum(np.asarray(points["cost_usd_per_gpu_hour"], dtype=float) - charge, 0.0)
     result = returns(
         investment_usd=fact("investment_usd_per_gpu"),
         revenue_usd_per_year=launch,
@@ -485,7 +516,7 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
     new["retire_age_years"] = result.retire_age_years
     new["running_usd_per_gpu_hour"] = running
     new["residual_usd_per_gpu"] = fact("residual_usd_per_gpu")
-    return _joined(points, new)
+    return new
 
 
 def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **overrides: Any) -> pd.DataFrame:

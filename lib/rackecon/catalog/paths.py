@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from rackecon.errors import InputError, unknown_name
@@ -18,10 +19,14 @@ __all__ = [
     "CAPEX_BASIS",
     "KEYS",
     "OWN_SOURCE",
+    "PACKAGE",
     "Cells",
     "Stamp",
     "data_dir",
     "fit_dir",
+    "given_folder",
+    "in_checkout",
+    "note_read",
     "noted_tables",
     "read_rows",
     "shipped_rows",
@@ -40,6 +45,8 @@ FITTED: Final = (
     "serving_residual",
     "residual_scales",
     "validation_points",
+    "agentic_parameters",
+    "validation_agentic",
     "validation_fronts",
     "validation_intervals",
     "validation_scores",
@@ -84,13 +91,26 @@ class Cells(dict[str, str]):
 
 def data_dir() -> Path:
     """Folder of the tables: ``RACKECON_DATA`` if set, else data/ of the checkout, else the copy in the package."""
-    given = os.environ.get("RACKECON_DATA")
-    if given:
-        folder = Path(given)
-        if not folder.is_dir():
-            raise InputError(f"RACKECON_DATA: no folder {given}")
-        return folder
-    return SHIPPED
+    return given_folder("RACKECON_DATA") or SHIPPED
+
+
+def given_folder(variable: str) -> Path | None:
+    """Folder that a variable of the environment names; None where it is not set.
+
+    Raises
+    ------
+    InputError
+        There is no such folder.
+    """
+    given = os.environ.get(variable)
+    if given and not Path(given).is_dir():
+        raise InputError(f"{variable}: no folder {given}")
+    return Path(given) if given else None
+
+
+def in_checkout(name: str) -> Path | None:
+    """A folder of the checkout; None in an installed package."""
+    return CHECKOUT / name if OWN is not None else None
 
 
 def table_names() -> list[str]:
@@ -146,9 +166,30 @@ def user_path(name: str) -> Path | None:
 
 def table_stamp(name: str) -> Stamp:
     """Files that a table is read from, shipped rows first, with their times of change."""
-    shipped, own = table_path(name), user_path(name)
-    files = [own] if own is not None and name in FITTED else [shipped, own]
-    return tuple((str(path), path.stat().st_mtime_ns) for path in files if path is not None)
+    found = _stamped(data_dir(), name)
+    if found is None:
+        raise unknown_name("table", name, table_names(), "data/")
+    _USED.add(name)
+    folder = user_dir()
+    own = _stamped(folder, name) if folder else None
+    if own is None:
+        return (found,)
+    return (own,) if name in FITTED else (found, own)
+
+
+def _stamped(folder: Path, name: str) -> tuple[str, int] | None:
+    """A table's file and its time of change; asked some thousand times a second, so that no Path is made."""
+    path = os.path.join(folder, f"{name}.csv")
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return (path, seen.st_mtime_ns) if S_ISREG(seen.st_mode) else None
+
+
+def note_read(names: Iterable[str]) -> None:
+    """Count tables as read: a remembered result rests on them too."""
+    _USED.update(names)
 
 
 def read_rows(name: str) -> list[dict[str, str]]:

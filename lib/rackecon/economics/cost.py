@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rackecon.catalog.cached import by_data
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.cost_table import read_records
 from rackecon.economics.records import CostRecord
@@ -157,6 +158,11 @@ def select_cost(
     """
     if basis == "build_up":
         raise InputError("cost basis build_up is summed from parts (economics.build_up), not looked up")
+    return _selected(accelerator, basis, tier, vintage)
+
+
+@by_data(256, "costs")
+def _selected(accelerator: str, basis: str, tier: str, vintage: str) -> CostRecord | None:
     records = published_records()
     for kind, value in (("cost_basis", basis), ("cost_tier", tier), ("cost_vintage", vintage)):
         allowed = sorted({str(getattr(record, kind[5:])) for record in records})

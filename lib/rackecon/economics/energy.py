@@ -6,7 +6,6 @@ of the chip's family. How long a GPU works on either is predicted (:func:`rackec
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -163,6 +162,7 @@ def power_fit(write: bool = False) -> list[str]:
         Whether to write power_parameters.csv and validation_energy.csv to data/; refused while own rows are there.
     """
     from rackecon.catalog.paths import fit_dir
+    from rackecon.evidence.record import write_table
     from rackecon.evidence.residual import AS_OF
 
     folder = fit_dir(shipped=True) if write else None
@@ -172,9 +172,7 @@ def power_fit(write: bool = False) -> list[str]:
     scores = energy_scores(rows).round(1).assign(source_id="calibration", date=AS_OF, grade="derived")
     if folder:
         for name, made in (("power_parameters", table), ("validation_energy", scores)):
-            fresh = folder / f"{name}.csv.new"
-            made.to_csv(fresh, index=False, lineterminator="\n")
-            os.replace(fresh, folder / f"{name}.csv")
+            write_table(name, made, folder)
     told = scores[(scores["platform"] == "all") & (scores["phase"] == "all")]
     return [
         f"{row['scheme']}, {row['quantity']}: median {row['median_pct']:g} %, 90th percentile {row['p90_pct']:g} %, "

@@ -15,6 +15,8 @@ from typing import Any, Final
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from rackecon.sweeps.workers import leave_with_parent
+
 __all__ = ["end_kernels", "kernels"]
 
 IMPORTED: Final = (
@@ -47,6 +49,7 @@ def _serve(arguments: list[str], cwd: str, environment: Mapping[str, str]) -> No
     os.environ.update(environment)
     os.chdir(cwd)
     os.setsid()  # an interrupt of the terminal is the report's to handle
+    leave_with_parent()  # the fork server, which ipykernel watches, outlives the report as long as a kernel runs
     from ipykernel.kernelapp import IPKernelApp
 
     app = IPKernelApp.instance(parent_handle=os.getppid())

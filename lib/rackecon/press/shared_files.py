@@ -6,27 +6,21 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.written import write_file
+from rackecon.errors import InputError
 
-__all__ = ["shared_files", "write_file", "write_shared_files"]
+__all__ = ["shared_files", "write_shared_files"]
 
 HERE: Final = Path(__file__).resolve().parent / "assets"
 SCRIPTS: Final = ("figures.js", "live.js")
 SHARED: Final = ("vega.js", "page.css", "page.js", *SCRIPTS)
 """Names of the shared files."""
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8", newline="")
-    os.replace(fresh, path)
 
 
 def lean(script: str) -> str:
@@ -78,13 +72,8 @@ def _chart_library() -> str:
     except (OSError, UnicodeDecodeError):
         pass  # made afresh
     bundle = str(vl_convert.javascript_bundle(vl_version=VL_VERSION))  # type: ignore[call-arg]
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=home, delete=False, encoding="utf-8", newline="") as fresh:
-            fresh.write(f"{hashlib.sha256(bundle.encode()).hexdigest()}\n{bundle}")
-        os.replace(fresh.name, kept)
-    except OSError:
-        pass  # a home that cannot be written to costs the two seconds each time
+    with suppress(InputError):  # a home that cannot be written to costs the two seconds each time
+        write_file(kept, f"{hashlib.sha256(bundle.encode()).hexdigest()}\n{bundle}")
     return bundle
 
 
