@@ -159,9 +159,9 @@ PAID_BY: Final = (
     "total_tok_s_per_gpu",
     "output_tok_s_per_gpu",
     "tok_s_per_user",
-    "concurrency",
-    "gpus",
     "prefill_gpu_share",
+    "decode_busy_share",
+    "prefill_busy_share",
 )
 """What money depends on."""
 Search = Callable[..., Any]
