@@ -52,8 +52,9 @@ test-browser: $(READY)  ## every page in headless Chromium, offline
 torture: $(READY)  ## everything that was thought of to break it: a table of kind, tried, survived, failed
 	$(BIN)python tests/torture/run.py
 
-bench: $(READY)
+bench: $(READY)  ## speeds beside the earlier ones; BENCH_OPTIONS=--write puts them into README
 	$(BIN)python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds -q
+	$(BIN)python tests/benchmarks/record.py $(BENCH_OPTIONS)
 
 # neither news, nor a newer version, nor a list of extensions is asked for anywhere
 lab: $(READY)  ## JupyterLab with the notebooks, offline

@@ -18,20 +18,21 @@ from rackecon.errors import InputError
 __all__ = ["shared_files", "write_shared_files"]
 
 HERE: Final = Path(__file__).resolve().parent / "assets"
-SCRIPTS: Final = ("figures.js", "live.js")
+SCRIPTS: Final = ("figures.js", "find.js", "live.js")
 SHARED: Final = ("vega.js", "page.css", "page.js", *SCRIPTS)
 """Names of the shared files."""
 
 
 def lean(script: str) -> str:
-    """A script without its comment lines, its indents and its empty lines: a page carries what runs.
+    """A script or style without the comments that end its lines, its indents and its empty lines: a page carries what counts.
 
     Examples
     --------
-    >>> lean("/* of two\\n   lines */\\n\\nfunction a() {\\n  b(); /* kept */\\n}\\n")
-    'function a() {\\nb(); /* kept */\\n}\\n'
+    >>> lean("/* of two\\n   lines */\\n\\nfunction a() {\\n  b(); /* too */\\n}\\n").splitlines()
+    ['function a() {', 'b();', '}']
     """
-    return re.sub(r"^\s+", "", re.sub(r"^\s*/\*.*?\*/\n", "", script, flags=re.S | re.M), flags=re.M)
+    bare = re.sub(r"[ \t]*/\*(?:(?!\*/).)*\*/$", "", script, flags=re.S | re.M)
+    return re.sub(r"^\s+", "", bare, flags=re.M)
 
 
 @of_arguments()
@@ -51,7 +52,7 @@ def shared_files() -> dict[str, str]:
     script = f"window.rackeconDark={swap};\n" + lean((HERE / "page.js").read_text(encoding="utf-8"))
     return {
         "vega.js": f"(function(){{{_chart_library()}\n}})();\n",
-        "page.css": style,
+        "page.css": lean(style),
         "page.js": script,
         **{name: lean((HERE / name).read_text(encoding="utf-8")) for name in SCRIPTS},
     }

@@ -33,7 +33,9 @@ LOOKED_UP: Final = ("glossary.html", "data.html", "find.html")
 
 def write_lookup(target: Path, names: Sequence[str]) -> None:
     """Write the pages of terms and of data, and the one that finds what stands on the pages of a folder."""
-    for path, text in zip(LOOKED_UP, (glossary_page(names), data_page(names), find_page(target, names)), strict=True):
+    for path, text in zip(
+        LOOKED_UP, (glossary_page(names), data_page(names, target), find_page(target, names)), strict=True
+    ):
         write_file(target / path, text)
 
 
