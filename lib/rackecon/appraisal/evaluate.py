@@ -126,6 +126,7 @@ EMPTY_COLUMNS: Final = (
     "retire_age_years",
     "running_usd_per_gpu_hour",
     "residual_usd_per_gpu",
+    "resells",
     "evidence",
     "total_tok_s_per_gpu_low",
     "total_tok_s_per_gpu_high",
@@ -449,5 +450,6 @@ def _labelled(
         "horizon_years": assume.horizon_years,
         "token_counting": TOKEN_COUNTING,
         "roi_kind": ROI_KIND,
+        "investment_rule": [p.investment_rule for p in plat],
         "price_rule": [card.rule if (card := cards.get(m)) else "none" for m in heads["model"]],
     }

@@ -45,7 +45,7 @@ def size(
     prefix_cache_hit: Annotated[float, typer.Option("--prefix-cache-hit", help="Share of input cached.")] = 0.0,
     max_gpus: Annotated[int | None, typer.Option("--max-gpus", min=1, help="Largest deployment [GPUs].")] = None,
     usd_per_gpu_hour: Annotated[
-        float | None, typer.Option("--usd-per-gpu-hour", help="Your cost of a GPU-hour; the published one by default.")
+        float | None, typer.Option("--usd-per-gpu-hour", help="Your cost of a GPU-hour; the report's by default.")
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write every column to this file.")] = None,
 ) -> None:
@@ -56,11 +56,10 @@ def size(
     from rackecon.appraisal.evaluate import PLATFORMS
     from rackecon.appraisal.sizing import size_fleet
     from rackecon.catalog.names import accelerator_named, model_named
-    from rackecon.errors import InputError
-    from rackecon.press.shared_files import write_file
+    from rackecon.catalog.written import check_output, write_file
 
-    if csv is not None and not csv.parent.is_dir():
-        raise InputError(f"{csv}: its folder does not exist")
+    if csv is not None:
+        check_output(csv)
     model = model_named(model) or model
     table = size_fleet(
         model,
