@@ -49,6 +49,9 @@ def report(
     force: Annotated[
         bool, typer.Option("--force", help="Also make pages whose inputs and outputs are unchanged.")
     ] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Also print the summary on two sheets, by a Chromium where there is one.")
+    ] = False,
     source: Annotated[str | None, typer.Option("--from", help="Repeat a run: its name or folder.")] = None,
 ) -> None:
     """Execute notebooks and render them; without --name the default set goes into reports/."""
@@ -95,6 +98,10 @@ def report(
         folder = target / "standalone"
         for page in sorted(target.glob("*.html")):
             write_file(folder / page.name, standalone_page(page))
+    if pdf and good:
+        from rackecon.press.paper import summary_pdf
+
+        typer.echo(f"summary: {summary_pdf(target)}")
     typer.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} pages: {target / 'index.html'}")
     if failed:
         raise typer.Exit(1)

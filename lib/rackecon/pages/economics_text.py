@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "age_text",
-    "build_up_title",
+    "build_up_quoted",
     "cash_title",
-    "cost_answer",
-    "cost_title",
+    "cost_quoted",
     "energy_title",
     "interval_note",
     "limits_note",
@@ -217,47 +216,41 @@ def energy_title(power: pd.DataFrame) -> str:
     return f"Electricity is {percent(low)} to {percent(high)} of the cost of a GPU-hour"
 
 
-def cost_title(against: pd.DataFrame) -> str:
-    """Finding on owning against renting."""
-    known = against[against["rent_over_own"].notna()]
+def cost_quoted(table: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
+    """What the page says of the cheapest tokens on the stated basis, and of owning against renting."""
+    column = "cost_usd_per_mtok_output"
+    known = table[table[column].notna()].sort_values([column, "accelerator"], kind="stable")
+    rents = against["rent_over_own"].dropna()
+    crossing = against["crossing_utilisation"].dropna()
+    quoted: dict[str, Any] = dict.fromkeys(("platform", "worst", "basis"), "") | {
+        "cost": 0.0,
+        "ratio": 1.0,
+        "inside": [],
+    }
+    quoted |= dict.fromkeys(("low", "high", "rent_low", "rent_high", "cross_low", "cross_high"))
+    quoted["tier"] = "" if rents.empty else str(against["tier"].iloc[0])
+    for name, values in (("rent", rents), ("cross", crossing)):
+        if len(values):
+            quoted |= {f"{name}_low": float(values.min()), f"{name}_high": float(values.max())}
     if known.empty:
-        return "No platform has both an owning cost and a rent"
-    low, high = known["rent_over_own"].min(), known["rent_over_own"].max()
-    return f"A three-year rent costs {low:.2g} to {high:.2g} times what owning does ({known['tier'].iloc[0]})"
+        return quoted
+    best, worst, rest = known.iloc[0], known.iloc[-1], known.iloc[1:]
+    quoted |= {"platform": best["platform"], "cost": float(best[column]), "basis": best["cost_label"]}
+    if len(rest):
+        quoted |= {"worst": worst["platform"], "ratio": float(worst[column] / best[column])}
+    if f"{column}_high" in known:
+        low, high = float(best[f"{column}_low"]), float(best[f"{column}_high"])
+        quoted |= {"low": low, "high": high, "inside": list(rest.loc[rest[column] <= high, "platform"])}
+    return quoted
 
 
-def cost_answer(table: pd.DataFrame, against: pd.DataFrame) -> tuple[str, str]:
-    """The page's two sentences: cheapest tokens on the stated basis, and owning against renting."""
-    known = table[table["cost_usd_per_mtok_output"].notna()]
-    if known.empty:
-        one = "No platform has both a layout within the limits and a cost on this basis."
-    else:
-        order = known.sort_values(["cost_usd_per_mtok_output", "accelerator"], kind="stable")
-        best, worst = order.iloc[0], order.iloc[-1]
-        one = (
-            f"On the basis {best['cost_label']} a million output tokens cost least on {best['platform']}: "
-            f"{money(best['cost_usd_per_mtok_output'])} with all cost on outputs"
-        )
-        if len(order) > 1:
-            ratio = worst["cost_usd_per_mtok_output"] / best["cost_usd_per_mtok_output"]
-            one += f"; {worst['platform']} costs {times(ratio)} as much"
-        one += "."
-    crossing = against[against["crossing_utilisation"].notna()]
-    two = f"{cost_title(against)}"
-    if len(crossing):
-        low, high = crossing["crossing_utilisation"].min(), crossing["crossing_utilisation"].max()
-        two += f"; against on-demand list prices owning wins above {percent(low)} to {percent(high)} use"
-    return one, f"{two}."
-
-
-def build_up_title(platform: str, walk: pd.DataFrame) -> str:
-    """Finding of the reconciliation: the gap and how much of it named steps explain."""
-    built, published = walk["usd_per_gpu_hour"].iloc[0], walk["usd_per_gpu_hour"].iloc[-1]
+def build_up_quoted(platform: str, walk: pd.DataFrame) -> dict[str, Any]:
+    """What the title of the reconciliation says: the gap, and how much of it named steps explain."""
+    built, published = (float(walk["usd_per_gpu_hour"].iloc[k]) for k in (0, -1))
     gap = built - published
-    explained = -walk["change_usd_per_gpu_hour"].iloc[1:-2].sum()
-    if abs(gap) < 0.005:
-        return f"{platform}: parts add up to the published {money(published)}"
-    return f"{platform}: {money(built)} from parts, {money(published)} published; {percent(explained / gap)} explained"
+    steps = -float(walk["change_usd_per_gpu_hour"].iloc[1:-2].sum())
+    explained = None if abs(gap) < 0.005 else steps / gap
+    return {"platform": platform, "built": built, "published": published, "explained": explained}
 
 
 def revenue_title(ranked: pd.DataFrame, unit: str = "rack") -> str:
