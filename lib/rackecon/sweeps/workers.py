@@ -83,6 +83,23 @@ class _Cluster:
         """Nothing to do."""
 
 
+def _version() -> str:
+    import rackecon
+
+    return rackecon.__version__
+
+
+def _check_versions(client: Any, scheduler: str) -> None:
+    """Every worker has this library, of this version."""
+    try:
+        found: dict[str, str] = client.run(_version)
+    except Exception as fault:  # a worker without it fails in the way of whatever it lacks
+        raise InputError(f"the workers at {scheduler} cannot load rackecon {_version()}: {str(fault)[:200]}") from None
+    for worker, version in found.items():
+        if version != _version():
+            raise InputError(f"worker {worker} has rackecon {version}, this is {_version()}")
+
+
 @contextmanager
 def workers_at(scheduler: str | None, jobs: int) -> Iterator[Workers]:
     """Workers to hand out to, given back at the end.
@@ -115,6 +132,7 @@ def workers_at(scheduler: str | None, jobs: int) -> Iterator[Workers]:
     except (OSError, ValueError, TypeError):
         raise InputError(f"no Dask scheduler answers at {scheduler}") from None
     try:
+        _check_versions(client, scheduler)
         yield _Cluster(client)
     finally:
         client.close()
