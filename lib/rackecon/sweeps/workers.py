@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from rackecon.errors import InputError
 
-__all__ = ["Workers", "leave_with_parent", "workers_at"]
+__all__ = ["Workers", "check_versions", "leave_with_parent", "workers_at"]
 
 
 class Workers(Protocol):
@@ -89,8 +89,14 @@ def _version() -> str:
     return rackecon.__version__
 
 
-def _check_versions(client: Any, scheduler: str) -> None:
-    """Every worker has this library, of this version."""
+def check_versions(client: Any, scheduler: str) -> None:
+    """Every worker of a cluster has this library, of this version.
+
+    Raises
+    ------
+    InputError
+        One has not: one line.
+    """
     try:
         found: dict[str, str] = client.run(_version)
     except Exception as fault:  # a worker without it fails in the way of whatever it lacks
@@ -132,7 +138,7 @@ def workers_at(scheduler: str | None, jobs: int) -> Iterator[Workers]:
     except (OSError, ValueError, TypeError):
         raise InputError(f"no Dask scheduler answers at {scheduler}") from None
     try:
-        _check_versions(client, scheduler)
+        check_versions(client, scheduler)
         yield _Cluster(client)
     finally:
         client.close()
