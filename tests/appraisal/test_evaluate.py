@@ -41,6 +41,8 @@ def frontier(accelerator, model, isl, osl, **settings):
             "concurrency": [512, 256, 64, 8],
             "gpus": 8,
             "prefill_gpu_share": 0.3,
+            "decode_busy_share": 0.5,
+            "prefill_busy_share": 0.3,
             "layout": ["slow", "middle", "fast", "fastest"],
         }
     )

@@ -10,7 +10,7 @@ from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.money import frontier_money, missing_money, platforms_for
 from rackecon.cli import app
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
-from rackecon.economics.power_table import draw_curve
+from rackecon.economics.power_table import phase_draw
 from rackecon.serving.frontier import search
 
 SERVED = [chip.id for chip in catalog.accelerators().values() if chip.servable]
@@ -41,8 +41,8 @@ def test_a_cost_and_a_power_of_ones_own_fill_what_is_blank():
     front = frontier_money(search("a100-80gb-sxm", MODEL, 1000, 300).table, utilisation=1.0, **given)
     rate = front["total_tok_s_per_gpu"].to_numpy()
     assert front["cost_usd_per_mtok_total"].to_numpy() == pytest.approx(1.5e6 / 3600.0 / rate)
-    load = front["concurrency"].to_numpy() / front["gpus"].to_numpy()
-    drawn = drawn_kw_per_gpu(catalog.accelerator("a100-80gb-sxm").tdp_w, 0.6, draw_share(draw_curve(), load))
+    share = draw_share(phase_draw("a100-80gb-sxm"), front["decode_busy_share"], front["prefill_busy_share"])
+    drawn = drawn_kw_per_gpu(catalog.accelerator("a100-80gb-sxm").tdp_w, 0.6, share)
     assert front["drawn_it_kw_per_gpu"].to_numpy() == pytest.approx(drawn)
     assert missing_money("a100-80gb-sxm", MODEL, **given) == []
     assert platforms_for(["a100-80gb-sxm"], assumptions(**given))["a100-80gb-sxm"].gpus_per_mw == pytest.approx(

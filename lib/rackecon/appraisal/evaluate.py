@@ -76,6 +76,8 @@ EMPTY_COLUMNS: Final = (
     "tpot_ms",
     "ttft_ms",
     "prefill_gpu_share",
+    "decode_busy_share",
+    "prefill_busy_share",
     "bottleneck",
     "level_price_factor",
     "licence_share",
@@ -158,9 +160,9 @@ PAID_BY: Final = (
     "total_tok_s_per_gpu",
     "output_tok_s_per_gpu",
     "tok_s_per_user",
-    "concurrency",
-    "gpus",
     "prefill_gpu_share",
+    "decode_busy_share",
+    "prefill_busy_share",
 )
 """What money depends on."""
 Search = Callable[..., Any]

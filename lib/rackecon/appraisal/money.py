@@ -5,7 +5,7 @@ Vectorised over rows; the formulas live in :mod:`rackecon.economics`, this modul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,8 +21,8 @@ from rackecon.economics.cost import implied_investment, select_cost
 from rackecon.economics.cost_table import ownership_split, published_terms, residual_at
 from rackecon.economics.market_table import card_at_level
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
-from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
-from rackecon.economics.power_table import all_in_kw, draw_curve, typical_draw_share
+from rackecon.economics.power import drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
+from rackecon.economics.power_table import all_in_kw, drawn_it_kw, typical_draw_share
 from rackecon.economics.price_table import speed_tiers
 from rackecon.economics.racks import rack_units
 from rackecon.economics.records import UNSOLD, CostRecord
@@ -316,6 +316,16 @@ def _distinct(keys: Iterable[str], known: Mapping[str, Any]) -> tuple[list[Any],
     return [known.get(key) for key in order], which
 
 
+def _drawn(plat: Sequence[Platform], which: NDArray[np.intp], points: Mapping[str, Any] | pd.DataFrame) -> Any:
+    """IT power drawn by each point [kW/GPU]."""
+    busy = {name: np.asarray(points[name], dtype=float) for name in ("decode_busy_share", "prefill_busy_share")}
+    out = np.full(len(which), np.nan)
+    for i, one in enumerate(plat):
+        at = which == i
+        out[at] = drawn_it_kw(one.accelerator, one.tdp_w, one.it_kw_per_gpu, {name: x[at] for name, x in busy.items()})
+    return out
+
+
 def with_money(
     points: pd.DataFrame,
     assume: Assumptions,
@@ -328,7 +338,7 @@ def with_money(
     ----------
     points : pandas.DataFrame
         Rows with ``accelerator, model, prefix_cache_hit, total_tok_s_per_gpu, output_tok_s_per_gpu, tok_s_per_user,
-        concurrency, gpus, prefill_gpu_share``.
+        concurrency, gpus, prefill_gpu_share, decode_busy_share, prefill_busy_share``.
     assume : Assumptions
     platforms, cards : mapping
         From :func:`platforms_for` and :func:`cards_for`.
@@ -361,9 +371,8 @@ def money_columns(
 
     rates = {name: np.asarray(points[name], dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
     hit = np.asarray(points["prefix_cache_hit"], dtype=float)
-    load = np.asarray(points["concurrency"], dtype=float) / np.asarray(points["gpus"], dtype=float)
     it_kw = fact("it_kw_per_gpu")
-    drawn_it = drawn_kw_per_gpu(fact("tdp_w"), it_kw, draw_share(draw_curve(), load))
+    drawn_it = _drawn(plat, which, points)
     cost, low, high = platform_costs(plat, assume, drawn_it, which)
     premium = (
         speed_premium(np.asarray(points["tok_s_per_user"], dtype=float), speed_tiers()) if assume.speed_premium else 1.0

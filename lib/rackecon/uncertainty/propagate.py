@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from rackecon.appraisal.money import level_factor
 from rackecon.catalog.cached import one_state
+from rackecon.economics import power_table
 from rackecon.economics.money_step import money_step, per_year
-from rackecon.economics.power import draw_share, drawn_kw_per_gpu
-from rackecon.economics.power_table import draw_curve
 from rackecon.economics.records import UNSOLD
 from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, terms_factor
 from rackecon.economics.returns import returns
@@ -186,8 +185,8 @@ def _names(rows: Mapping[str, NDArray[Any]], best: NDArray[np.intp]) -> NDArray[
 
 def drawn_it_kw(cell: Cell, rows: Mapping[str, NDArray[Any]]) -> FloatArray:
     """IT power drawn by each configuration [kW/GPU]; 0 where the platform's is unknown."""
-    share = draw_share(draw_curve(), rows["concurrency"] / rows["gpus"])
-    return np.nan_to_num(drawn_kw_per_gpu(cell.platform.tdp_w, cell.platform.it_kw_per_gpu, share))
+    plat = cell.platform
+    return np.nan_to_num(power_table.drawn_it_kw(plat.accelerator, plat.tdp_w, plat.it_kw_per_gpu, rows))
 
 
 class Terms:
