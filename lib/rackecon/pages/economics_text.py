@@ -16,21 +16,19 @@ __all__ = [
     "build_up_quoted",
     "cash_title",
     "cost_quoted",
-    "energy_title",
+    "energy_quoted",
     "interval_note",
-    "limits_note",
+    "limits_quoted",
     "missing_note",
-    "power_answer",
-    "power_title",
+    "power_quoted",
     "price_title",
     "rack_note",
     "rate_text",
     "return_sentence",
     "revenue_answer",
     "revenue_title",
-    "site_chart_title",
-    "site_title",
-    "speed_energy_title",
+    "site_quoted",
+    "speed_energy_ratio",
     "tax_note",
     "units_short",
     "units_title",
@@ -103,95 +101,65 @@ def _leaders(frame: pd.DataFrame, column: str) -> tuple[Any, Any] | None:
     return known.iloc[0], known.iloc[-1]
 
 
-def power_title(power: pd.DataFrame, tokens: str = "output") -> str:
-    """Finding of the tokens-per-megawatt chart."""
-    column = f"{tokens}_tok_s_per_mw_2026_07"
-    ends = _leaders(power, column)
+def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
+    """Output tokens per provisioned megawatt: who makes the most, how sure that is, and who would by the older vintage."""
+    new, old = "output_tok_s_per_mw_2026_07", "output_tok_s_per_mw_2025_10"
+    quoted: dict[str, Any] = dict.fromkeys(("first", "last", "before"), "") | {"made": 0.0, "ratio": 1.0, "inside": []}
+    quoted |= dict.fromkeys(("low", "high")) | {"counted_before": True}
+    ends, before = _leaders(power, new), _leaders(power, old)
     if ends is None:
-        return "No platform serves this workload within its limits"
+        return quoted
     first, last = ends
-    if first["accelerator"] == last["accelerator"]:
-        return f"{first['platform']} is the only platform with a figure"
-    return f"{first['platform']} makes {times(first[column] / last[column])} the tokens of {last['platform']} per MW"
-
-
-def power_answer(power: pd.DataFrame, comparison: pd.DataFrame, tokens: str = "output") -> tuple[str, str]:
-    """The page's two sentences: tokens per megawatt in both vintages, and who fills a limited site best."""
-    new, old = f"{tokens}_tok_s_per_mw_2026_07", f"{tokens}_tok_s_per_mw_2025_10"
-    ends = _leaders(power, new)
-    if ends is None:
-        return "No platform serves this workload within its limits.", "There is nothing to fill a site with."
-    first, last = ends
-    one = (
-        f"Per provisioned megawatt (vintage 2026-07) {first['platform']} makes the most {tokens} tokens, "
-        f"{number(first[new])} a second"
-    )
+    quoted |= {"first": first["platform"], "made": float(first[new])}
     if first["accelerator"] != last["accelerator"]:
-        one += f", {times(first[new] / last[new])} the figure of {last['platform']}"
-    before = _leaders(power, old)
+        quoted |= {"last": last["platform"], "ratio": float(first[new] / last[new])}
     if before is not None:
-        one += "; the vintage of 2025-10, which counts the building too, "
-        if before[0]["accelerator"] == first["accelerator"]:
-            one += "keeps that leader"
-        elif not math.isfinite(first[old]):
-            one += f"has no figure for it and puts {before[0]['platform']} first of the rest"
-        else:
-            one += f"would put {before[0]['platform']} first"
-    return f"{one}.", f"{site_title(comparison)}."
+        quoted |= {"before": before[0]["platform"], "counted_before": math.isfinite(first[old])}
+    if "total_tok_s_per_gpu_low" in table:
+        row = table[table["accelerator"] == first["accelerator"]].iloc[0]
+        low, high = (
+            float(first[new] * row[f"total_tok_s_per_gpu_{end}"] / row["total_tok_s_per_gpu"])
+            for end in ("low", "high")
+        )
+        near = power[(power[new] >= low) & (power["accelerator"] != first["accelerator"])].sort_values(
+            new, ascending=False
+        )
+        quoted |= {"low": low, "high": high, "inside": list(near["platform"])}
+    return quoted
 
 
-def site_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
-    """Who fills each limit best; says when one platform wins both and when nobody earns."""
-    limits = list(dict.fromkeys(comparison["limit"]))
-    words, who = [], []
-    for limit in limits:
-        ends = _leaders(comparison[comparison["limit"] == limit], by)
-        if ends is None:
-            words.append(f"no platform has a figure at {limit}")
-            continue
-        best = ends[0]
-        who.append(best["platform"])
-        earns = "earns most" if best[by] > 0 else "loses least"
-        words.append(f"on {limit} {best['platform']} {earns} ({money(best[by])} a year)")
-    text = " and ".join(words)
-    if len(who) == len(limits) == 2 and who[0] == who[1]:
-        text += ": one winner for both"
-    return text[0].upper() + text[1:]
-
-
-def site_chart_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
-    """Short finding of the site chart."""
+def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[str, Any]:
+    """Who fills each limit of a site best."""
     best = {str(limit): _leaders(part, by) for limit, part in comparison.groupby("limit", sort=False)}
-    named = {limit: ends[0] for limit, ends in best.items() if ends is not None}
-    who = list(dict.fromkeys(row["platform"] for row in named.values()))
-    if not who:
-        return "No platform has a figure"
-    if all(row[by] <= 0 for row in named.values()):
-        return "Nobody earns on this site"
-    if len(who) == 1:
-        return f"{who[0]} fills the site best by every limit"
-    return "; ".join(f"{limit}: {row['platform']}" for limit, row in named.items())
+    limits = [
+        (limit, "", 0.0) if ends is None else (limit, ends[0]["platform"], float(ends[0][by]))
+        for limit, ends in best.items()
+    ]
+    who = [platform for _, platform, _ in limits if platform]
+    return {
+        "limits": limits,
+        "winners": list(dict.fromkeys(who)),
+        "alike": len(who) == len(limits) == 2 and who[0] == who[1],
+        "nobody": bool(who) and all(profit <= 0 for _, platform, profit in limits if platform),
+    }
 
 
-def limits_note(winners: pd.DataFrame) -> str:
+def limits_quoted(winners: pd.DataFrame) -> dict[str, Any]:
     """In how many workloads the two limits pick different platforms, and which."""
     wide = winners.pivot(index=["model", "scenario"], columns="limit", values="platform").dropna()
-    apart = wide[wide.nunique(axis=1) > 1]
-    if apart.empty:
-        return f"In all {len(wide)} combinations of model and workload both limits pick the same platform."
-    names = [f"{row[0]} {row[1]}" for row in apart.index.to_list()]
-    return (
-        f"In {len(apart)} of {len(wide)} combinations of model and workload the two limits pick different platforms: "
-        f"{join_words(names)}."
-    )
+    return {"pairs": len(wide), "apart": [f"{row[0]} {row[1]}" for row in wide[wide.nunique(axis=1) > 1].index]}
 
 
-def speed_energy_title(points: pd.DataFrame) -> str:
-    """Finding of the energy chart: what the fastest point costs in energy over the thriftiest, middle platform."""
+def energy_quoted(power: pd.DataFrame) -> dict[str, Any]:
+    """Least and most share of electricity in the cost of a GPU-hour."""
+    share = power["energy_share_of_cost"].dropna()
+    return {"least": None, "most": None} if share.empty else {"least": float(share.min()), "most": float(share.max())}
+
+
+def speed_energy_ratio(points: pd.DataFrame) -> float | None:
+    """What the fastest point costs in energy over the thriftiest, middle platform; None where nothing serves."""
     ratio = points.groupby("platform")["drawn_joules_per_output_token"].agg(lambda x: x.max() / x.min())
-    if ratio.empty:
-        return "No platform serves this workload"
-    return f"The fastest answers take {times(float(ratio.median()))} the energy of the thriftiest"
+    return None if ratio.empty else float(ratio.median())
 
 
 def interval_note(table: pd.DataFrame) -> str:
@@ -205,15 +173,6 @@ def interval_note(table: pd.DataFrame) -> str:
         f"Token rates come from the serving model: nine measurements in ten lie between {low:.2f} and {high:.2f} times "
         "its figure (middle platform), so small leads are not settled."
     )
-
-
-def energy_title(power: pd.DataFrame) -> str:
-    """Finding on the share of electricity in the cost of owning."""
-    known = power[power["energy_share_of_cost"].notna()]
-    if known.empty:
-        return "No platform has a power figure"
-    low, high = known["energy_share_of_cost"].min(), known["energy_share_of_cost"].max()
-    return f"Electricity is {percent(low)} to {percent(high)} of the cost of a GPU-hour"
 
 
 def cost_quoted(table: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
