@@ -10,14 +10,17 @@ __all__ = ["register"]
 
 
 def calibrate(
-    report: Annotated[bool, typer.Option(help="Also score on held-out curves, models and accelerators.")] = False,
+    report: Annotated[
+        bool, typer.Option(help="Also score on held-out curves, models, accelerators and later dates.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Fit and print; write nothing.")] = False,
+    physics: Annotated[bool, typer.Option(help="Fit the physics anew; without it only the residual around it.")] = True,
     shipped: Annotated[bool, typer.Option(help="Write to data/, for a fit to be committed.")] = False,
 ) -> None:
     """Fit the serving parameters to measured points and write them to your own folder, where they replace data/'s."""
     from rackecon.evidence.record import run
 
-    for line in run(report=report, write=not dry_run, shipped=shipped):
+    for line in run(report=report, write=not dry_run, shipped=shipped, physics=physics):
         typer.echo(line)
 
 
