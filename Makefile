@@ -31,8 +31,7 @@ report: $(READY)  ## execute and render every notebook into reports/
 	$(BIN)rackecon report --jobs $(JOBS)
 
 test: $(READY)  ## unit tests, strict nbval over reports/, rebuild and compare
-	$(BIN)python -m pytest -n $(JOBS) --dist loadfile --ignore=tests/notebooks
-	$(BIN)python -m pytest tests/notebooks
+	$(BIN)python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: $(READY) lint  ## lint, types and the fast tests
 	$(BIN)python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore=tests/notebooks -q

@@ -149,13 +149,6 @@ def test_own_prices_replace_the_listing_and_keep_the_cached_share():
     assert dear.rankings["rack"]["value"].iloc[0] > plain.rankings["rack"]["value"].iloc[0]
 
 
-def test_leader_changes_reads_reigns_in_order():
-    import pandas as pd
-
-    frame = pd.DataFrame({"x": [1, 1, 2, 2, 3, 3], "platform": ["A", "B"] * 3, "m": [5.0, 4.0, 3.0, 4.0, 1.0, 2.0]})
-    assert walks.leader_changes(frame, "x", "m") == [(1.0, "A"), (2.0, "B")]
-
-
 def test_more_experts_never_raise_throughput_much_and_more_per_token_never_do():
     case = catalog.scenario("chat")
     counts = walks.expert_counts(["gb200-nvl72"], "deepseek-r1", case, (128, 256, 512))

@@ -21,7 +21,7 @@ BASES = {
 }
 FIELDS = {field.name for field in fields(Assumptions)}
 TOLD = [rule for rule in allowed_values().values() if rule.changes and rule.name in FIELDS]
-OTHER = {"as_of_date": "2026-03-01", "cost_tier": "neocloud", "cost_vintage": "2025-08"}
+OTHER = {"as_of_date": "2026-03-01", "cost_tier": "neocloud", "cost_vintage": "2025-08", "own_costs": "gb200-nvl72=9"}
 """Other values of what is not drawn from a list or a range."""
 OTHER_BASIS = {"ownership": "rental", "rental": "build_up", "build_up": "ownership"}
 FAST = replace(catalog.scenario("chat"), tpot_limit_ms=7.0)

@@ -11,6 +11,7 @@ from rackecon.appraisal.cost_comparison import (
     launch_prices,
     own_against_rent,
     reconciliation,
+    reconciliations,
     waterfall,
 )
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
@@ -85,9 +86,10 @@ def test_cash_flow_sums_to_the_rows_present_value(table):
 
 
 def test_bases_are_listed_apart_with_who_bears_unsold_hours():
-    out = cost_bases(["gb200-nvl72", "mi355x"])
+    bare = "rtx-pro-6000-blackwell"
+    out = cost_bases(["gb200-nvl72", bare])
     assert {"ownership", "rental", "build_up"} <= set(out["basis"])
-    assert out.loc[(out["accelerator"] == "mi355x") & (out["basis"] == "build_up"), "reason"].str.len().item() > 0
+    assert out.loc[(out["accelerator"] == bare) & (out["basis"] == "build_up"), "reason"].str.len().item() > 0
     known = out[out["usd_per_gpu_hour"].notna()]
     assert known["unsold_hours"].str.len().min() > 0
     assert (known["low"] <= known["usd_per_gpu_hour"]).all()
@@ -112,8 +114,19 @@ def test_build_up_of_gb200_walks_to_the_published_figure():
     explained = walk["change_usd_per_gpu_hour"].iloc[1:-2].sum()
     gap = 1.86 - walk["usd_per_gpu_hour"].iloc[0]
     assert explained / gap > 0.5  # the named steps carry most of the gap
-    with pytest.raises(InputError, match="build-up of 'tpu-v7': no graded price"):
-        waterfall("tpu-v7")
+    with pytest.raises(InputError, match="build-up of 'a100-80gb-sxm': no graded price"):
+        waterfall("a100-80gb-sxm")
+
+
+def test_every_platform_of_the_report_is_built_up_and_reconciled_with_its_published_cost():
+    out = reconciliations([*PLATFORMS, "b300-hgx", "mi300x", "rtx-pro-6000-blackwell"]).set_index("accelerator")
+    assert set(out.index) == {*PLATFORMS, "b300-hgx", "mi300x"}
+    steps = out["built"] + out["terms"] + out["retail"] + out["not_explained"]
+    assert steps.to_numpy() == pytest.approx(out["published"].to_numpy(), rel=1e-12)
+    assert out.loc["gb200-nvl72", "hardware_usd_per_gpu"] == pytest.approx(3.3e6 / 72)
+    assert out.loc["h200-sxm", "hardware_usd_per_gpu"] == pytest.approx((8 * 35_000 + 285_000 - 8 * 30_000) / 8)
+    assert out.loc["tpu-v7", "hardware_usd_per_gpu"] == pytest.approx(0.39 * 27_000 * 1.207, rel=2e-3)
+    assert (out["grade"] == "estimate").sum() == 4 + ("mi355x" in PLATFORMS)
 
 
 def test_every_rule_prices_the_same_total(table):

@@ -78,10 +78,52 @@ def test_a_longer_life_lowers_the_charge_and_resale_follows_the_age(months, more
 
 
 def test_a_tax_that_would_change_nothing_is_refused_in_one_line():
-    for basis in ("ownership", "rental"):
-        tier = {"rental": "3-year"}.get(basis, "hyperscaler")
+    for terms in ({"cost_basis": "rental", "cost_tier": "3-year"}, {"cost_usd_per_gpu_hour": 2.0}):
         with pytest.raises(InputError, match=r"tax_rate 0.3 changes nothing.*build_up"):
-            rows(tax_rate=0.3, cost_basis=basis, cost_tier=tier)
+            rows(tax_rate=0.3, **terms)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.0, 0.6), st.floats(0.03, 0.3))
+def test_tax_raises_the_charge_by_the_textbook_factor_and_nothing_else(tax, rate):
+    """Cost before tax less running cost is the charge; straight-line write-off of 1 over five years is worth z."""
+    before, after = (rows(wacc=rate, tax_rate=t, residual_share=0.0) for t in (0.0, tax))
+    charge = (before["cost_usd_per_gpu_hour"] - before["running_usd_per_gpu_hour"]).to_numpy()
+    worth = (1.0 - (1.0 + rate) ** -5) / (5.0 * rate)
+    more = charge * ((1.0 - tax * worth) / (1.0 - tax) - 1.0)
+    for name, sign in (("cost", 1.0), ("running", 1.0), ("profit", -1.0)):
+        moved = after[f"{name}_usd_per_gpu_hour"].to_numpy() - before[f"{name}_usd_per_gpu_hour"].to_numpy()
+        assert moved == pytest.approx(sign * more, rel=1e-9, abs=1e-12)
+    assert after["investment_usd_per_gpu"].to_numpy() == pytest.approx(before["investment_usd_per_gpu"].to_numpy())
+
+
+def test_an_own_cost_is_the_cost_at_the_base_cases_terms_and_moves_with_them():
+    base, same, dear = (rows(**given) for given in ({}, {"own_costs": ""}, {"own_costs": "gb200-nvl72=3.1"}))
+    assert same.equals(base)
+    at = base["accelerator"] == "gb200-nvl72"
+    assert float(dear.loc[at, "cost_usd_per_gpu_hour"].iloc[0]) == pytest.approx(3.1, rel=1e-12)
+    assert dear.loc[~at, "cost_usd_per_gpu_hour"].equals(base.loc[~at, "cost_usd_per_gpu_hour"])
+    factor = 3.1 / float(base.loc[at, "cost_usd_per_gpu_hour"].iloc[0])
+    other, moved = (rows(wacc=0.2, horizon_years=3.0, **given) for given in ({}, {"own_costs": "gb200-nvl72=3.1"}))
+    for name in ("cost_usd_per_gpu_hour", "investment_usd_per_gpu", "running_usd_per_gpu_hour"):
+        assert float(moved.loc[at, name].iloc[0]) == pytest.approx(
+            factor * float(other.loc[at, name].iloc[0]), rel=1e-9
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"own_costs": "gb200=1.8"}, r"unknown accelerator 'gb200'.*gb200-nvl72"),
+        ({"own_costs": "gb200-nvl72"}, r"own_costs 'gb200-nvl72': no cost.*gb200-nvl72=1.8"),
+        ({"own_costs": "gb200-nvl72=500"}, r"own_costs 'gb200-nvl72=500': .*out of range: allowed 0.05 to 100"),
+        ({"own_costs": "mi355x=1,mi355x=2"}, "own_costs: mi355x is named twice"),
+        ({"own_costs": "mi355x=1", "cost_basis": "build_up"}, "own_costs stand in place of published costs"),
+    ],
+)
+def test_own_costs_that_cannot_be_are_refused_in_one_line(given, said):
+    with pytest.raises(InputError, match=said):
+        rows(**given)
 
 
 def test_a_flow_that_turns_twice_has_no_internal_rate():

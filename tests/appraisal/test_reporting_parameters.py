@@ -46,6 +46,6 @@ def test_a_platform_twice_and_a_build_up_without_a_price_are_refused_before_anyt
     assert validate("09_cost", declared, given) == []
     twice = validate("09_cost", declared, given | {"accelerators": ["h100-sxm", "h100-sxm"]})
     assert twice == ["09_cost: accelerators names 'h100-sxm' twice"]
-    (unpriced,) = validate("09_cost", declared, given | {"built": "tpu-v7"})
-    assert unpriced.startswith("09_cost: built 'tpu-v7' has no graded price of a rack or server; these have: ")
+    (unpriced,) = validate("09_cost", declared, given | {"built": "l40s"})
+    assert unpriced.startswith("09_cost: built 'l40s' has no graded price of a rack or server; these have: ")
     assert "gb200-nvl72" in unpriced

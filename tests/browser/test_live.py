@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,7 +16,7 @@ from rackecon.answer.live_case import live_values
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.economics.measures import MEASURES
-from rackecon.uncertainty.ranking import RankingDraws, rank
+from rackecon.uncertainty.ranking import RankingDraws, profit_draws, rank
 from rackecon.words import money, percent
 
 TOLERANCE = 1e-3
@@ -23,6 +24,7 @@ NOTEBOOK = "00_executive_summary"
 FIGURES = ("speed-profit", "price-share")
 MONEY = (
     "utilisation", "horizon_years", "electricity_usd_per_kwh", "pue", "cost_factor", "price_decline_per_year", "licence_share",
+    "wacc", "tax_rate", "own_costs",
 )  # fmt: skip
 
 
@@ -72,6 +74,12 @@ def test_controls_appear_because_the_page_agrees_with_the_library(page):
         {"model": "gpt-oss-120b"},
         {"model": "gpt-oss-120b", "scenario": "reasoning", "speed": 50, "util": 0.8},
         {"scenario": "offline-batch", "speed": 1},
+        {"wacc": 0.0},
+        {"wacc": 0.2, "years": 3.0, "decline": 0.4},
+        {"tax": 0.3},
+        {"tax": 0.21, "wacc": 0.15, "cost": 1.4, "elec": 0.2},
+        {"gb300-nvl72": 4.0, "mi355x": 0.8},
+        {"gb200-nvl72": 1.1, "wacc": 0.18, "tax": 0.25, "years": 6.0},
     ],
     ids=str,
 )
@@ -110,20 +118,38 @@ def settled(page) -> None:
     page.wait_for_function("document.getElementById('live').dataset.ribbons === 'filled'")
 
 
-def rerun(command: str) -> tuple[pd.DataFrame, str]:
-    """The quick ranking of a copied command's case: what the controls draw once something is changed."""
+def figure(text: str) -> float:
+    """A written amount as a number."""
+    return float(re.sub(r"[$Mkbn%,]", "", text.replace("−", "-")))
+
+
+def evaluated(command: str) -> tuple[pd.DataFrame, str]:
+    """The case of a copied command, evaluated."""
     given = {item.name: item.default for item in read_parameters(notebook_path(NOTEBOOK)).values()}
     words = shlex.split(command)
     for i, word in enumerate(words):
         if word == "-p":
             name, text = words[i + 1 : i + 3]
             assert name in given, name
-            given[name] = text if name in ("model", "scenario", "measure") else float(text)
+            given[name] = text if name in ("model", "scenario", "measure", "own_costs") else float(text)
     money = {key: given[key] for key in MONEY}
     case = summary.own_case(given["scenario"], given["tok_s_per_user"], given["prefix_cache_hit"])
     prices = summary.own_prices(given["model"], given["price_input_usd_per_mtok"], given["price_output_usd_per_mtok"])
     table = evaluate(PLATFORMS, [given["model"]], [case], **money, **prices)
-    return rank(table, MEASURES[given["measure"]].column, RankingDraws.from_base_case()), given["measure"]
+    return table, given["measure"]
+
+
+def rerun(command: str) -> tuple[pd.DataFrame, str]:
+    """The quick ranking of a copied command's case: what the controls draw once something is changed."""
+    table, measure = evaluated(command)
+    return rank(table, MEASURES[measure].column, RankingDraws.from_base_case()), measure
+
+
+def drawn_profits(command: str) -> tuple[dict[str, np.ndarray], str]:
+    """Profit of every platform in every quick draw of a copied command's case."""
+    table, measure = evaluated(command)
+    drawn = profit_draws(table, MEASURES[measure].column, RankingDraws.from_base_case())
+    return dict(zip(table["accelerator"], drawn, strict=True)), measure
 
 
 def test_dragging_a_slider_changes_verdict_table_address_and_command(page):
@@ -236,7 +262,7 @@ def test_the_case_is_saved_as_json_that_holds_what_is_shown(page):
 
 
 def test_the_live_table_is_saved_as_csv(page):
-    table = page.locator("#live .scroll + .links button", has_text="Table as CSV")
+    table = page.locator("#live > .scroll + .links button", has_text="Table as CSV")
     with page.expect_download() as saved:
         table.click()
     lines = saved.value.path().read_text(encoding="utf-8").splitlines()
@@ -264,7 +290,16 @@ def test_a_flip_sentence_names_where_the_lead_changes(page):
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"metric": "mw", "util": 0.4}, {"scenario": "chat", "model": "gpt-oss-120b"}, {"pout": 0.9}], ids=str
+    "change",
+    [
+        {},
+        {"metric": "mw", "util": 0.4},
+        {"scenario": "chat", "model": "gpt-oss-120b"},
+        {"pout": 0.9},
+        {"wacc": 0.2, "tax": 0.25},
+        {"gb300-nvl72": 3.5},
+    ],
+    ids=str,
 )
 def test_intervals_and_wins_are_those_of_the_copied_command(page, change):
     for key, value in change.items():
@@ -304,6 +339,89 @@ def test_the_verdict_says_what_the_report_says_of_its_own_case(page):
     verdict, lede = page.inner_text(".live-verdict"), page.inner_text("p.answer")
     for found in re.findall(r"\d+ of 100|between \S+ and \S+?M", verdict):
         assert found in lede, found
+
+
+def test_cost_of_capital_and_tax_are_carried_by_address_and_command(page):
+    move(page, "wacc", 0.17)
+    move(page, "tax", 0.3)
+    settled(page)
+    page.wait_for_function("location.hash.includes('wacc=0.17') && location.hash.includes('tax=0.3')")
+    command = page.inner_text(".live-command")
+    assert "-p wacc 0.17" in command
+    assert "-p tax_rate 0.3" in command
+    assert "tax 0.3 of profit, cost of capital 0.17 a year" in page.inner_text(".live-changed")
+
+
+def test_the_cost_of_one_platform_moves_its_row_alone(page):
+    page.click(".live-costs summary")
+    before = shown(page, {})
+    page.fill("#live-gb300-nvl72", "9")
+    settled(page)
+    page.wait_for_function("location.hash.includes('gb300-nvl72=9')")
+    assert "-p own_costs gb300-nvl72=9" in page.inner_text(".live-command")
+    assert "cost of GB300 NVL72 9 $/GPU-hour" in page.inner_text(".live-changed")
+    after = shown(page, {**data(page)["base"], "gb300-nvl72": 9})
+    assert [key for key in before if before[key] != after[key]] == ["gb300-nvl72"]
+    assert after["gb300-nvl72"]["cost"] == pytest.approx(9, rel=1e-4)
+    page.fill("#live-gb300-nvl72", "0.01")
+    assert "cost of GB300 NVL72: 0.01 is outside 0.05 to 100; 9 stays." in page.inner_text(".live-status")
+    assert page.get_attribute("#live-gb300-nvl72", "aria-invalid") == "true"
+
+
+def test_an_address_with_a_platforms_cost_opens_its_box(browser):
+    context = browser.new_context(offline=True, bypass_csp=True)
+    page = context.new_page()
+    page.goto((REPORTS / "index.html").as_uri() + "#mi355x=0.6&tpu-v7=900&a=mi355x&b=nobody")
+    page.wait_for_selector("#live:not([hidden])")
+    assert page.input_value("#live-mi355x") == "0.6"
+    assert page.is_visible("#live-mi355x")
+    assert page.input_value("[data-pair=a]") == "mi355x"
+    told = page.inner_text(".live-status")
+    assert "tpu-v7=900 is outside 0.05 to 100" in told
+    assert "b=nobody" in told
+    assert "a=mi355x" not in told
+    context.close()
+
+
+def test_two_platforms_stand_side_by_side_as_the_library_compares_them(page):
+    page.select_option("[data-pair=a]", "b200-hgx")
+    page.select_option("[data-pair=b]", "mi355x")
+    page.wait_for_function("location.hash.includes('a=b200-hgx&b=mi355x')")
+    move(page, "util", 0.8)
+    settled(page)
+    assert page.locator(".pair-table thead .n").all_inner_texts()[:2] == ["B200", "MI355X"]
+    values = shown(page, data(page)["base"] | {"util": 0.8})
+    one, two = values["b200-hgx"], values["mi355x"]
+    cells = page.locator(".pair-table tr[data-row=rack] td").all_inner_texts()
+    assert cells[:2] == [money(one["rack"]), money(two["rack"])]
+    assert float(cells[2].removesuffix(" x")) == pytest.approx(one["rack"] / two["rack"], rel=6e-3)
+    assert all(len(text) for text in page.locator(".pair-table tbody td").all_inner_texts())
+    quick, measure = drawn_profits(page.inner_text(".live-command"))
+    apart = quick["b200-hgx"] - quick["mi355x"]
+    said = re.search(
+        r"B200 earns more than MI355X in (\d+) of 100 quick cases.*between (\S+) and (\S+) per",
+        page.inner_text(".pair-verdict"),
+    )
+    assert said
+    assert abs(int(said.group(1)) - 100 * float((apart > 0).mean())) <= 1.0
+    ends = [amount(float(x), measure) for x in np.quantile(apart, [0.05, 0.95])]
+    for shown_end, end in zip(said.groups()[1:], ends, strict=True):
+        assert figure(shown_end) == pytest.approx(figure(end), rel=0.02)
+
+
+def test_a_pair_with_itself_or_without_a_result_says_so(page):
+    page.select_option("[data-pair=a]", "mi355x")
+    page.select_option("[data-pair=b]", "mi355x")
+    assert page.inner_text(".pair-verdict") == "Choose two different platforms."
+    facts = data(page)
+    name, front = next((k, f) for k, f in facts["fronts"].items() if any("why" in x for x in f.values()))
+    key = next(k for k, x in front.items() if "why" in x)
+    for menu, value in zip(("model", "scenario", "hit"), name.split("|"), strict=True):
+        page.select_option(f"#live-{menu}", value)
+    page.select_option("[data-pair=b]", key)
+    settled(page)
+    label = next(p["label"] for p in facts["platforms"] if p["id"] == key)
+    assert f"{label}: {front[key]['why']}" in page.inner_text(".pair-verdict")
 
 
 def test_nobody_earns_is_said_and_not_clamped(page):

@@ -21,7 +21,7 @@ RACK = BuildUpInputs(
     pue=1.25,
     rate_per_year=0.10,
     it_life_years=4.0,
-    network_storage_share=0.2,
+    network_share=0.2,
     residual_share=0.175,
     colocation_usd_per_kw_month=188.7,
     maintenance_share_per_year=0.035,
@@ -29,9 +29,10 @@ RACK = BuildUpInputs(
 
 
 def test_build_up_by_hand():
-    """Rack 3.3 MUSD and 0.66 of network over 4 years at 10 %, 0.5775 of resale, colocation, power, 3.5 % upkeep."""
-    factor = 0.1 * 1.1**4 / (1.1**4 - 1)
-    capital = 3.96e6 * factor - 577_500 * (factor - 0.1)
+    """Rack 3.3 MUSD and 0.66 of network, paid back monthly over 4 years at 10 %, 0.5775 resold, space, power, 3.5 % upkeep."""
+    month = 1.1 ** (1 / 12) - 1
+    factor = 12 * month / (1 - 1.1**-4)
+    capital = (3.96e6 - 577_500 * 1.1**-4) * factor
     space = 134.6 * 188.7 * 12
     power = 110 * 1.25 * 8760 * 0.0871
     upkeep = 3.96e6 * 0.035
@@ -45,6 +46,16 @@ def test_build_up_by_hand():
     assert frame["share"].sum() == pytest.approx(1.0)
 
 
+def test_ramp_up_and_hours_out_of_service_by_hand():
+    """Six months at half capacity: a quarter of a year's running cost joins the investment; 2 % of hours are lost."""
+    plain, slow = build_up(RACK), build_up(replace(RACK, ramp_months=6.0, availability=0.98))
+    before = float(plain.running_usd_per_gpu_hour) * 8760 / 4
+    assert float(slow.investment_usd_per_gpu - plain.investment_usd_per_gpu) == pytest.approx(before, rel=1e-12)
+    month = 1.1 ** (1 / 12) - 1
+    more = before * 12 * month / (1 - 1.1**-4) / 8760
+    assert float(slow.usd_per_gpu_hour) == pytest.approx((float(plain.usd_per_gpu_hour) + more) / 0.98, rel=1e-12)
+
+
 def test_own_building_outlives_the_computers():
     own = build_up(replace(RACK, colocation_usd_per_kw_month=None, building_usd_per_kw=11_300.0))
     yearly = float(own.parts["building"]) * 72 * 8760
@@ -55,6 +66,9 @@ def test_own_building_outlives_the_computers():
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("storage_share", 0.05),
+        ("installation_share", 0.05),
+        ("licence_usd_per_gpu_year", 4500.0),
         ("spares_share", 0.05),
         ("people_usd_per_year", 30_000.0),
         ("insurance_share_per_year", 0.005),

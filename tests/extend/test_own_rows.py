@@ -19,6 +19,7 @@ from rackecon.catalog.check import check_data
 from rackecon.catalog.paths import KEYS, OWN_SOURCE, shipped_rows
 from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.catalog.user_rows import ADDABLE, add_rows, add_tables, checked_rows, complete
+from rackecon.economics.build_up_table import hardware_price
 from rackecon.errors import InputError, unknown_name
 from rackecon.evidence.measured import load_evidence
 
@@ -247,3 +248,49 @@ def test_an_own_rent_moves_the_entrants_price_in_proportion(own, tmp_path):
     assert after.price_usd_per_mtok / before.price_usd_per_mtok == pytest.approx(
         2.5 / published.usd_per_gpu_hour, rel=1e-12
     )
+
+
+def test_an_own_price_of_the_server_moves_investment_and_cost_by_the_amounts_worked_by_hand(own, tmp_path):
+    """A server at 400,000 instead of 285,000 USD: network, storage and installation 23 %, spares 5 %, upkeep and insurance
+    3.825 % a year, an eighth of a year of them before service, 12.5 % resold after five years, 2.05 % of hours lost."""
+    basis = {"cost_basis": "build_up"}
+    before = evaluate([CHIP], [MODEL], [CASE], **basis).iloc[0]
+    added(tmp_path, "costs", {"accelerator": CHIP, "category": "capex server", "value": "400000"})
+    after = evaluate([CHIP], [MODEL], [CASE], **basis).iloc[0]
+    price = (400_000 - 285_000) / 8
+    capital = price * 1.23 * 1.05
+    upkeep = capital * 0.03825
+    invested = capital + upkeep * 0.125
+    month = 1.11 ** (1 / 12) - 1
+    years = (1 - 1.11**-5) / (12 * month)
+    hour = ((invested - 0.125 * price * 1.11**-5) / years + upkeep) / 0.9795 / 8760
+    assert after["investment_usd_per_gpu"] - before["investment_usd_per_gpu"] == pytest.approx(invested, rel=1e-9)
+    assert after["cost_usd_per_gpu_hour"] - before["cost_usd_per_gpu_hour"] == pytest.approx(hour, rel=1e-9)
+    assert before["profit_usd_per_gpu_year"] - after["profit_usd_per_gpu_year"] == pytest.approx(hour * 8760, rel=1e-9)
+    assert after["cost_label"].endswith(", own row")
+
+
+def test_an_own_price_is_spread_over_the_rack_that_the_user_states(own, tmp_path):
+    added(tmp_path, "racks", ROWS["racks"]())
+    added(
+        tmp_path,
+        "costs",
+        {"accelerator": CHIP, "category": "capex rack", "value": "800000", "low": "7e5", "high": "9e5"},
+    )
+    price = hardware_price(CHIP)
+    assert (price.usd, price.low, price.high, price.gpus, price.source_id) == (800_000, 7e5, 9e5, 16, OWN_SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"value": "2.5"}, r"value: 2.5 is out of range, allowed at least 100 at most 1e\+09 USD per server or rack"),
+        ({"value": "3e5", "basis": "on-demand"}, r"basis 'on-demand' is not one of category 'capex server'"),
+        ({"value": "3e5", "unit": "$/GPU-hr"}, r"unit '\$/GPU-hr' is not one of category 'capex server'"),
+        ({"value": "3e5", "low": "4e5", "high": "3e5"}, r"low 4e5 is above high 3e5"),
+    ],
+)
+def test_a_price_of_hardware_that_cannot_be_one_is_refused_in_one_line(own, tmp_path, row, message):
+    with pytest.raises(InputError, match=message):
+        added(tmp_path, "costs", {"accelerator": CHIP, "category": "capex server"} | row)
+    assert not own.exists()

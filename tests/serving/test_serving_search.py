@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from rackecon.catalog import scenarios
 from rackecon.errors import InputError
 from rackecon.serving.explain import step_breakdown
-from rackecon.serving.frontier import search, search_case
+from rackecon.serving.frontier import candidates, search, search_case
+from rackecon.serving.layouts import Layout
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
+from rackecon.serving.query import Query
+from rackecon.serving.task import Task
 
 PLATFORMS = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
 MODELS = ("deepseek-r1", "gpt-oss-120b")
@@ -81,6 +84,18 @@ def _rate(chip: str, model: str, isl: int, osl: int, **options: Any) -> float:
     return 0.0 if found is None else float(found["total_tok_s_per_gpu"])
 
 
+def _layouts(chip: str, model: str, isl: int, osl: int, **options: Any) -> set[tuple[str, Layout]]:
+    """Modes and layouts that a query tries."""
+    task = Task(Query.of(chip, model, isl, osl, max_gpus=128, **options))
+    try:
+        return {(mode, layout) for mode, layouts in task.spaces() for layout in layouts}
+    except InputError:
+        return set()
+
+
+EXACT = 1 + 1e-9
+
+
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(
@@ -99,9 +114,9 @@ def _rate(chip: str, model: str, isl: int, osl: int, **options: Any) -> float:
 def test_a_smaller_space_never_holds_a_better_point(chip, model, isl, osl, hit, speed, first, hold, gpus) -> None:
     """MI355X, R1, 8k/1k at 30 tok/s/user: 7,164 tok/s/GPU with 128 GPUs allowed, 8,706 with 32.
 
-    Within 3 %: whole engines and workers round the load of a GPU, on which the learnt corrections depend, and a limit on the
-    first token is met by steps of load; that much a smaller space may still gain. A draft depth, or a deployment larger
-    than any public one, is outside what an open search tries, so neither counts as a smaller space.
+    Smaller is a space whose layouts the larger one tries too: a draft depth, a layout that no public engine runs, or a
+    deployment larger than any public one is outside what an open search tries. Of 8,000 random pairs one gained 8 % in the
+    smaller space: of two numbers of engines the one that wastes fewer GPUs loads each more, and just misses a limit on speed.
     """
     options = {
         "prefix_cache_hit": hit,
@@ -109,13 +124,25 @@ def test_a_smaller_space_never_holds_a_better_point(chip, model, isl, osl, hit, 
         "ttft_limit_ms": first,
         "speculative": "mtp",
     }
+    if not _layouts(chip, model, isl, osl, hold=hold, **options) <= _layouts(chip, model, isl, osl, **options):
+        hold = {}
     free = _rate(chip, model, isl, osl, max_gpus=128, **options)
     fewer = _rate(chip, model, isl, osl, max_gpus=gpus, **options)
     held = _rate(chip, model, isl, osl, max_gpus=128, hold=hold, **options)
     both = _rate(chip, model, isl, osl, hold=hold, max_gpus=gpus, **options)
-    assert fewer <= free * 1.03
-    assert held <= free * 1.03
-    assert both <= min(fewer, held) * 1.03
+    assert fewer <= free * EXACT
+    assert held <= free * EXACT
+    assert both <= min(fewer, held) * EXACT
+
+
+def test_a_prefill_pool_is_sized_to_keep_its_time_to_first_token() -> None:
+    """Many short prompts before few workers: sizes that swung about the right one left some pools up to 42 % late."""
+    for first in (500.0, 2000.0):
+        found = candidates(
+            "l40s", "gpt-oss-120b", 256, 4096, prefix_cache_hit=0.6, hold={"tp": 8, "mode": "disaggregated"},
+            ttft_limit_ms=first, max_gpus=128,
+        )  # fmt: skip
+        assert (found["ttft_ms"][found["fits"]] <= first).all()
 
 
 def test_more_gpus_never_lower_the_published_case() -> None:

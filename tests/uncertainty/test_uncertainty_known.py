@@ -6,15 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, restated_cost_usd_per_gpu_hour
 from rackecon.errors import InputError
-from rackecon.uncertainty.distributions import Z10, check_distributions, distributions, recentred
+from rackecon.uncertainty.distributions import check_distributions, distributions, recentred
 from rackecon.uncertainty.outcomes import compare, percentiles
 from rackecon.uncertainty.sampling import design, normal_points, sample
-from rackecon.uncertainty.sensitivity import grouped_sobol, one_at_a_time
+from rackecon.uncertainty.sensitivity import grouped_sobol
 
 
 def test_ishigami_indices() -> None:
@@ -46,16 +44,6 @@ def test_groups_of_columns_count_as_one_factor() -> None:
 def test_constant_function_has_no_drivers() -> None:
     table = grouped_sobol(lambda z: np.ones(len(z)), {"a": [0], "b": [1]}, 2, draws=64)
     assert (table[["first", "total"]] == 0).all().all()
-
-
-@given(st.lists(st.floats(-100, 100), min_size=1, max_size=6, unique=True))
-def test_linear_tornado_is_exact(weights: list[float]) -> None:
-    names = [f"x{i}" for i in range(len(weights))]
-    table = one_at_a_time(lambda z: 5.0 + z @ np.array(weights), names).set_index("input")
-    for name, w in zip(names, weights, strict=True):
-        assert table.loc[name, "swing"] == pytest.approx(2 * Z10 * abs(w), abs=1e-9)
-        assert table.loc[name, "base"] == 5.0
-    assert table["swing"].is_monotonic_decreasing
 
 
 @pytest.mark.parametrize(("gap", "rho"), [(0.5, 0.0), (0.5, 0.8), (-1.0, 0.3)])

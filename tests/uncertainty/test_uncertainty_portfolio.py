@@ -17,7 +17,7 @@ from rackecon.uncertainty.pairs import pair_drivers, pair_flips
 from rackecon.uncertainty.portfolio import portfolio
 from rackecon.uncertainty.propagate import DRAWS, Terms, propagate, run
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, median_scores, sample
-from rackecon.uncertainty.sensitivity import flip_map, sobol_table, tornado, verdict_drivers
+from rackecon.uncertainty.sensitivity import flip_map, sobol_table, tornado
 from rackecon.uncertainty.shortlist_check import check_shortlist
 
 MODEL, CASE = "deepseek-r1", "rag-summarise"
@@ -55,8 +55,9 @@ def test_every_input_at_its_median_gives_the_evaluated_row(case: str) -> None:
             assert drawn.values[name][i, 0] == pytest.approx(float(row[name]), rel=1e-9), (cell.accelerator, name)
 
 
-def test_other_assumptions_move_the_middle_too() -> None:
-    given = {"utilisation": 0.7, "wacc": 0.12, "price_decline_per_year": 0.2, "cost_tier": "neocloud"}
+@pytest.mark.parametrize("more", [{}, {"tax_rate": 0.25}, {"own_costs": "b200-hgx=2.4", "tax_rate": 0.1}], ids=str)
+def test_other_assumptions_move_the_middle_too(more) -> None:
+    given = {"utilisation": 0.7, "wacc": 0.12, "price_decline_per_year": 0.2, "cost_tier": "neocloud", **more}
     made = portfolio(["b200-hgx"], [MODEL], [CASE], **given)
     drawn = propagate(made, median_scores(made.plan))
     row = evaluate(["b200-hgx"], [MODEL], [CASE], intervals=False, **given).iloc[0]
@@ -135,8 +136,6 @@ def test_sobol_indices_name_price_and_market_first(two) -> None:
     table = sobol_table(two, lambda o: o.values["profit_usd_per_rack_year"][0], draws=256, physical_points=4)
     assert {"market", "price_level"} & set(table["factor"].head(2))
     assert table["total"].iloc[0] > 0.2
-    gap = verdict_drivers(two, MODEL, CASE, ("gb200-nvl72", "mi355x"), draws=256, physical_points=4)
-    assert (gap["total"] >= -0.05).all()
 
 
 def test_flip_map_finds_the_line_where_rates_offset(two) -> None:

@@ -17,8 +17,10 @@ from rackecon import catalog
 from rackecon.answer.lead_map import LEANING_SHARE, PRICES, SHARES
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.appraisal.money import cards_for, platforms_for, with_money
+from rackecon.appraisal.money import cards_for, platform_costs, platforms_for, with_money
+from rackecon.catalog.assumption_table import own_costs
 from rackecon.economics.cost_table import ownership_split, residual_at
+from rackecon.economics.finance import TAX_LIFE_YEARS
 from rackecon.economics.returns import present_value_factors
 from rackecon.evidence.intervals import interval_factors
 from rackecon.uncertainty.distributions import Z10, Z90
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
     from rackecon.economics.revenue import PriceCard
 
-__all__ = ["HITS", "base_state", "live_data", "live_values", "money_fronts"]
+__all__ = ["HITS", "base_costs", "base_state", "costs_moved", "live_data", "live_values", "money_fronts"]
 
 HITS = (0.0, 0.9)
 DRAW_STEPS = 4096
@@ -75,11 +77,43 @@ def base_state(
         "pue": assume.pue,
         "cost": assume.cost_factor,
         "licence": assume.licence_share,
+        "wacc": assume.wacc,
+        "tax": assume.tax_rate,
     }
+
+
+def base_costs(accelerators: Sequence[str], **overrides: Any) -> dict[str, float]:
+    """Cost of each platform at the base case's cost of capital, life and resale [USD/GPU-hour]; absent without one.
+
+    Examples
+    --------
+    >>> base_costs(["gb200-nvl72"], own_costs="gb200-nvl72=1.8", wacc=0.2)
+    {'gb200-nvl72': 1.8}
+    """
+    base = catalog.base_case()
+    assume = assumptions(
+        **overrides
+        | {
+            "wacc": base.wacc,
+            "horizon_years": base.horizon_years,
+            "residual_share": None,
+            "tax_rate": 0.0,
+            "cost_factor": 1.0,
+        }
+    )
+    platforms = platforms_for(accelerators, assume)
+    costs = platform_costs(
+        list(platforms.values()),
+        replace(assume, electricity_usd_per_kwh=base.electricity_usd_per_kwh, pue=base.pue),
+        0.0,
+    )[0]
+    return {key: float(tidy(float(cost), 6)) for key, cost in zip(platforms, costs, strict=True) if cost == cost}
 
 
 def live_values(accelerators: Sequence[str], state: Mapping[str, Any], **overrides: Any) -> dict[str, dict[str, float]]:
     """The library's own answer for a state of the controls: what the page must show.
+
+    Costs of the state that are the report's own are left to the tables.
 
     Returns
     -------
@@ -103,6 +137,9 @@ def live_values(accelerators: Sequence[str], state: Mapping[str, Any], **overrid
         "pue": float(state["pue"]),
         "cost_factor": float(state["cost"]),
         "licence_share": float(state["licence"]),
+        "wacc": float(state["wacc"]),
+        "tax_rate": float(state["tax"]),
+        "own_costs": costs_moved(state, base_costs(accelerators, **overrides), str(overrides.get("own_costs") or "")),
     }
     found = evaluate(accelerators, [model], [case], price_cards={model: card}, intervals=False, **given)
     out = {}
@@ -119,6 +156,13 @@ def live_values(accelerators: Sequence[str], state: Mapping[str, Any], **overrid
             "payback": float(row.payback_years),
         }
     return out
+
+
+def costs_moved(state: Mapping[str, Any], standing: Mapping[str, float], given: str) -> str:
+    """Costs of a state that its reader or the report itself moved, as ``own_costs`` takes them."""
+    kept = own_costs(given)
+    moved = {key: float(state[key]) for key, cost in standing.items() if key in state and state[key] != tidy(cost, 4)}
+    return ",".join(f"{key}={cost:g}" for key, cost in (kept | moved).items())
 
 
 def live_data(
@@ -159,19 +203,24 @@ def live_data(
                 fronts[f"{name}|{key}|{hit:g}"] = _fronts(
                     accelerators, name, replace(its, prefix_cache_hit=hit), **overrides
                 )
-    base = base_state(model, case, measure, price_cards, **overrides)
+    standing = base_costs(accelerators, **overrides)
+    base = base_state(model, case, measure, price_cards, **overrides) | {
+        key: tidy(cost, 4) for key, cost in standing.items()
+    }
     data: dict[str, Any] = {
-        "platforms": [_platform(p, assume) for p in platforms.values()],
+        "platforms": [_platform(p, assume) | {"now": standing.get(key)} for key, p in platforms.items()],
         "models": {name: _model(name, card, accelerators) for name, card in cards.items() if card is not None},
         "scenarios": {key: _scenario(catalog.scenario(key)) for key in scenarios},
-        "wacc": assume.wacc,
+        "own": own_costs(assume.own_costs),
+        "taxed": TAX_LIFE_YEARS,
         "levelled": catalog.base_case().wacc,
         "free": assume.free_share,
         "resale": [float(x) for x in residual_at(np.arange(RESALE_YEARS + 1.0))],
         "base": base,
         "map": {"shares": [*SHARES], "prices": [*PRICES], "sure": [DECIDED_SHARE, LEANING_SHARE]},
     }
-    moved = {**base, "util": 0.8, "cost": 1.3, "decline": 0.1, "years": 3.0, "elec": 0.11}
+    moved = {**base, "util": 0.8, "cost": 1.3, "decline": 0.1, "years": 3.0, "elec": 0.11, "wacc": 0.15, "tax": 0.21}
+    moved |= {key: 1.5 * cost for key, cost in list(standing.items())[:1]}
     last = data["models"].get(models[-1], {})
     other = {**base, "model": models[-1], "pin": last.get("pin", 0.0), "pout": last.get("pout", 0.0)}
     checks = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from rackecon.catalog.assumption_table import allowed_values
+from rackecon.catalog.assumption_table import allowed_values, own_costs
 from rackecon.economics.checks import check_one_basis
 from rackecon.economics.cost_table import residual_at
 from rackecon.errors import InputError, unknown_name
@@ -48,8 +48,10 @@ class Assumptions:
     """Provisioned IT power per GPU given outright for every platform [kW]; excludes a build-up."""
     cost_factor: float = 1.0
     """Multiplies every cost per GPU-hour."""
+    own_costs: str = ""
+    """Costs at the base case's terms [USD/GPU-hour] in place of published ones: ``gb200-nvl72=1.8,mi355x=1.2``."""
     tax_rate: float = 0.0
-    """Only in a build-up; 0 is pre-tax."""
+    """On what a machine of one's own earns; 0 is pre-tax."""
     allocation_rule: str = "gpu_seconds"
     residual_share: float | None = None
     """Resale at the end of the horizon as a share of the investment; None takes that of its age."""
@@ -101,6 +103,10 @@ def assumptions(**overrides: Any) -> Assumptions:
                 raise InputError(fault)
     if out.kw_per_gpu is not None and out.cost_basis == "build_up":
         raise InputError("kw_per_gpu does not go with cost_basis build_up, which is summed with the published power")
+    if own_costs(out.own_costs) and (out.cost_basis == "build_up" or out.cost_usd_per_gpu_hour is not None):
+        raise InputError(
+            "own_costs stand in place of published costs: not with cost_basis build_up or cost_usd_per_gpu_hour"
+        )
     if out.cost_usd_per_gpu_hour is not None:
         check_one_basis(
             build_up=True if out.cost_basis == "build_up" else None, cost_usd_per_gpu_hour=out.cost_usd_per_gpu_hour

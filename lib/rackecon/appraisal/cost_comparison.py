@@ -13,6 +13,7 @@ from rackecon.economics.build_up_table import (
     NO_CAPEX,
     build_up_inputs,
     build_up_record,
+    hardware_price,
     has_capex,
     reconciling_steps,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "own_against_rent",
     "reconciliation",
     "reconciliation_bars",
+    "reconciliations",
     "waterfall",
     "waterfall_bars",
 ]
@@ -91,7 +93,7 @@ def cost_bases(accelerators: Iterable[str], **overrides: Any) -> pd.DataFrame:
         label = catalog.accelerator(key).label
         records = list(published_records(key))
         if has_capex(key):
-            records.append(build_up_record(key, build_up(_inputs(key, assume))))
+            records.append(build_up_record(key, _inputs(key, assume)))
         rows.extend({"platform": label, **vars(record), "reason": ""} for record in records)
         if not has_capex(key):
             rows.append({"platform": label, "accelerator": key, "basis": "build_up", "reason": NO_CAPEX})
@@ -174,6 +176,52 @@ def reconciliation(accelerator: str, **overrides: Any) -> pd.DataFrame:
         raise InputError(f"no published ownership cost of '{accelerator}' to reconcile with")
     steps = reconciling_steps(accelerator, low_rate_per_year=float(catalog.base_case().range("wacc")[0]))
     return reconcile(_inputs(accelerator, assume), published.usd_per_gpu_hour, steps)
+
+
+def reconciliations(accelerators: Iterable[str], **overrides: Any) -> pd.DataFrame:
+    """The build-up of each platform beside its published cost, and what stands between them.
+
+    Parameters
+    ----------
+    accelerators : iterable of str
+        Ids; one without a graded price or a published cost is left out.
+    **overrides
+        As in :func:`reconciliation`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform, hardware_usd_per_gpu, grade, source_id, built, published, terms, retail, not_explained``:
+        [USD/GPU], then [USD/GPU-hour] of the build-up, of the published cost, and of the steps between them by kind.
+    """
+    import pandas as pd
+
+    from rackecon import catalog
+
+    rows = []
+    for key in accelerators:
+        price = hardware_price(key)
+        try:
+            walk = reconciliation(key, **overrides)
+        except InputError:
+            continue
+        assert price is not None
+        moved = walk["change_usd_per_gpu_hour"].to_numpy(dtype=float)
+        rows.append(
+            {
+                "accelerator": key,
+                "platform": catalog.accelerator(key).label,
+                "hardware_usd_per_gpu": price.usd / price.gpus,
+                "grade": price.grade,
+                "source_id": price.source_id,
+                "built": float(walk["usd_per_gpu_hour"].iloc[0]),
+                "terms": float(moved[1:3].sum()),
+                "retail": float(moved[3:-2].sum()),
+                "not_explained": float(moved[-2]),
+                "published": float(walk["usd_per_gpu_hour"].iloc[-1]),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def allocation_table(table: pd.DataFrame) -> pd.DataFrame:

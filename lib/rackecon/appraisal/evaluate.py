@@ -6,11 +6,12 @@ limits. Where no row is possible the reason stands in its place: an answer, not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import (
@@ -18,13 +19,16 @@ from rackecon.appraisal.money import (
     ROI_KIND,
     TOKEN_COUNTING,
     cards_for,
+    money_columns,
     platforms_for,
+    return_columns,
     with_money,
-    with_returns,
 )
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.revenue import PriceCard
+from rackecon.evidence.intervals import interval_columns
+from rackecon.serving.query import Limits
 from rackecon.words import number
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "cached_search", "evaluate", "evaluate_points", "frontier_points"]
+__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "cached_search", "evaluate", "frontier_points"]
 
 PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
 """Platforms of the reports' base case."""
@@ -147,6 +151,17 @@ EMPTY_COLUMNS: Final = (
     "cost_usd_per_mtok_output_low",
 )
 """Columns that stand, empty, where no platform serves any case."""
+ASKED: Final = ("accelerator", "model", "scenario", "isl_tokens", "osl_tokens", "prefix_cache_hit")
+HEADING: Final = (*ASKED, "reason")
+PAID_BY: Final = (
+    "total_tok_s_per_gpu",
+    "output_tok_s_per_gpu",
+    "tok_s_per_user",
+    "concurrency",
+    "gpus",
+    "prefill_gpu_share",
+)
+"""What money depends on."""
 Search = Callable[..., Any]
 """Signature of :func:`rackecon.serving.frontier.search`."""
 
@@ -176,12 +191,11 @@ def cached_search(
     return frontier_search(accelerator, model, isl_tokens, osl_tokens, **dict(settings))
 
 
-def _within(table: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
-    """Rows inside the limits."""
-    from rackecon.serving.query import Limits
-
-    latencies = (table[name].to_numpy(dtype=float) for name in ("tpot_ms", "ttft_ms"))
-    return table[Limits.of_case(scenario).keeps(*latencies)]
+def _columns(front: Any) -> Mapping[str, Any]:
+    """Columns of a front, of the searches of tests too, which have a table only."""
+    if hasattr(front, "rows"):
+        return {name: values for name, values in front.rows.items() if len(front)}
+    return {name: front.table[name].to_numpy() for name in front.table}
 
 
 def _limit_reason(scenario: Scenario) -> str:
@@ -257,62 +271,76 @@ def evaluate(
         catalog.model(name)
     platforms = platforms_for(keys, assume)
     cards = cards_for(names, assume, price_cards)
-    blocks: list[pd.DataFrame] = []
+    limits = {case.id: Limits.of_case(case) for case in cases}
+    fronts: list[Mapping[str, Any]] = []
+    kept: list[NDArray[np.intp]] = []
     grid: list[dict[str, Any]] = []
     for name in names:
         for case in cases:
             for key in keys:
-                cell = len(grid)
                 frontier = _search(key, name, case, search_options or {}, search)
-                table = frontier.table
-                fit = _within(table, case) if len(table) else table
-                reason = frontier.reason if not len(table) else ("" if len(fit) else _limit_reason(case))
+                front = _columns(frontier)
+                fit = np.zeros(0, dtype=np.intp)
+                if front:
+                    latencies = (np.asarray(front[n], dtype=float) for n in ("tpot_ms", "ttft_ms"))
+                    fit = np.flatnonzero(limits[case.id].keeps(*latencies))
+                reason = frontier.reason if not front else ("" if len(fit) else _limit_reason(case))
                 grid.append(_heading(key, name, case, reason, cards[name], platforms[key].reason))
-                if len(fit):
-                    blocks.append(
-                        fit.assign(
-                            cell=cell,
-                            accelerator=key,
-                            model=name,
-                            scenario=case.id,
-                            isl_tokens=case.isl_tokens,
-                            osl_tokens=case.osl_tokens,
-                            prefix_cache_hit=case.prefix_cache_hit,
-                        )
-                    )
-    heads = pd.DataFrame(grid)
-    if not blocks:
+                fronts.append(front)
+                kept.append(fit)
+    served = [cell for cell, fit in enumerate(kept) if len(fit)]
+    heads = {name: [row[name] for row in grid] for name in HEADING}
+    if not served:
         nothing = dict.fromkeys((*PROFIT_COLUMNS, *EMPTY_COLUMNS), np.nan) | {"utilisation": assume.utilisation}
-        return _label(heads.join(pd.DataFrame(nothing, index=heads.index)), assume, platforms, cards)
-    points = evaluate_points(pd.concat(blocks, ignore_index=True), assume, platforms, cards, intervals=intervals)
-    points = points.drop(columns=["accelerator", "model", "scenario", "isl_tokens", "osl_tokens", "prefix_cache_hit"])
-    joined = heads.reset_index(names="cell").merge(points, on="cell", how="left", validate="1:1")
-    return _label(joined.drop(columns="cell"), assume, platforms, cards)
+        return pd.DataFrame(_labelled(heads, nothing, assume, platforms, cards), index=range(len(grid)))
+    best = _best(
+        [fronts[i] for i in served], [kept[i] for i in served], [grid[i] for i in served], (assume, platforms, cards)
+    )
+    if intervals:
+        best |= interval_columns(best)
+        best |= _money_intervals(best)
+    found = {name: values for name, values in best.items() if name not in HEADING}
+    if len(served) < len(grid):  # as a frame, which knows what an empty cell of each kind of column is
+        frame = pd.DataFrame(found, index=served).reindex(range(len(grid)))
+        found = {name: frame[name] for name in found}
+    return pd.DataFrame(_labelled(heads, found, assume, platforms, cards), index=range(len(grid)))
 
 
-def evaluate_points(
-    candidates: pd.DataFrame,
-    assume: Assumptions,
-    platforms: Mapping[str, Any],
-    cards: Mapping[str, PriceCard | None],
-    *,
-    intervals: bool = True,
-) -> pd.DataFrame:
-    """The most profitable candidate of each ``cell``, with money, returns and intervals.
+def _best(
+    fronts: Sequence[Mapping[str, Any]],
+    kept: Sequence[NDArray[np.intp]],
+    heads: Sequence[Mapping[str, Any]],
+    terms: tuple[Assumptions, Mapping[str, Any], Mapping[str, PriceCard | None]],
+) -> dict[str, Any]:
+    """Columns of the most profitable point kept of each front, with money and returns.
 
     Without a price or a cost nothing can be compared by profit: the cell then keeps its highest throughput. Ties go to
-    the higher throughput, then to the first in the table.
+    the higher throughput, then to the first on the front.
     """
-    paid = with_money(candidates, assume, platforms, cards)
-    profit = paid["profit_usd_per_gpu_hour"].to_numpy(dtype=float)
+    sizes = [len(fit) for fit in kept]
+    points: dict[str, Any] = {name: np.repeat([head[name] for head in heads], sizes) for name in ASKED}
+    points |= {
+        name: np.concatenate(
+            [np.asarray(front[name], dtype=float)[fit] for front, fit in zip(fronts, kept, strict=True)]
+        )
+        for name in PAID_BY
+    }
+    paid = money_columns(points, *terms)
+    profit = paid["profit_usd_per_gpu_hour"]
     # Rounded, so that two machines with different last bits choose the same layout.
-    order = paid.assign(
-        by_profit=[float(f"{x:.9g}") if np.isfinite(x) else -np.inf for x in profit],
-        by_rate=[float(f"{x:.9g}") for x in paid["total_tok_s_per_gpu"]],
-    ).sort_values(["cell", "by_profit", "by_rate"], ascending=[True, False, False], kind="stable")
-    best = order.drop_duplicates("cell").drop(columns=["by_profit", "by_rate"]).reset_index(drop=True)
-    best = with_returns(best, assume, platforms)
-    return _with_intervals(best) if intervals else best
+    by_profit = np.array([float(f"{x:.9g}") if np.isfinite(x) else -np.inf for x in profit])
+    by_rate = np.array([float(f"{x:.9g}") for x in points["total_tok_s_per_gpu"]])
+    order = np.lexsort((-by_rate, -by_profit, np.repeat(np.arange(len(sizes)), sizes)))
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    chosen = order[starts]
+    best: dict[str, Any] = {name: [head[name] for head in heads] for name in HEADING if name != "reason"}
+    places = [fit[at] for fit, at in zip(kept, chosen - starts, strict=True)]
+    for name in fronts[0]:
+        if name not in best:
+            best[name] = np.array([front[name][at] for front, at in zip(fronts, places, strict=True)])
+    added = {name: values[chosen] if np.ndim(values) else values for name, values in paid.items()}
+    best = {name: values for name, values in best.items() if name not in added} | added
+    return best | return_columns(best, *terms[:2])
 
 
 def frontier_points(
@@ -365,21 +393,20 @@ def frontier_points(
     return with_money(points, assume, platforms, cards)
 
 
-def _with_intervals(best: pd.DataFrame) -> pd.DataFrame:
-    from rackecon.evidence.intervals import add_intervals
-
-    out: pd.DataFrame = add_intervals(best)
-    rate = out["total_tok_s_per_gpu"].to_numpy(dtype=float)
-    revenue = out["revenue_usd_per_gpu_hour"].to_numpy(dtype=float)
-    cost = out["cost_usd_per_gpu_hour"].to_numpy(dtype=float)
+def _money_intervals(best: Mapping[str, Any]) -> dict[str, Any]:
+    """Money at the ends of the serving model's intervals, prices and costs held."""
+    rate, revenue, cost = (
+        best[name] for name in ("total_tok_s_per_gpu", "revenue_usd_per_gpu_hour", "cost_usd_per_gpu_hour")
+    )
+    out: dict[str, Any] = {}
     for end in ("low", "high"):
-        moved = out[f"total_tok_s_per_gpu_{end}"].to_numpy(dtype=float) / rate
+        moved = best[f"total_tok_s_per_gpu_{end}"] / rate
         for measure in EVERY_MEASURE.values():
-            gpus = out[measure.gpus].to_numpy(dtype=float) if measure.gpus else 1.0
+            gpus = best[measure.gpus] if measure.gpus else 1.0
             out[f"{measure.column}_{end}"] = (revenue * moved - cost) * gpus * 8760.0
         other = "high" if end == "low" else "low"
         for column in ("cost_usd_per_mtok_total", "cost_usd_per_mtok_output"):
-            out[f"{column}_{other}"] = out[column] / moved
+            out[f"{column}_{other}"] = best[column] / moved
     return out
 
 
@@ -397,23 +424,30 @@ def _heading(key: str, name: str, case: Scenario, reason: str, card: PriceCard |
     }
 
 
-def _label(
-    table: pd.DataFrame, assume: Assumptions, platforms: Mapping[str, Any], cards: Mapping[str, PriceCard | None]
-) -> pd.DataFrame:
-    """The columns that say on which basis each figure stands."""
-    out = table.copy()
-    plat = [platforms[key] for key in out["accelerator"]]
-    out.insert(1, "platform", [p.label for p in plat])
-    out["cost_basis"] = [p.cost.basis if p.cost else "none" for p in plat]
-    out["cost_label"] = [p.cost.label() if p.cost else "no published $/GPU-hour" for p in plat]
-    out["cost_grade"] = [p.cost.grade if p.cost else "" for p in plat]
-    out["cost_source_id"] = [p.cost.source_id if p.cost else "" for p in plat]
-    out["unsold_hours"] = [p.cost.unsold_hours if p.cost else "" for p in plat]
-    out["power_vintage"] = assume.power_vintage if assume.kw_per_gpu is None else "given"
-    out["power_reason"] = [p.power_reason for p in plat]
-    out["rack_grade"] = [p.rack_grade for p in plat]
-    out["horizon_years"] = assume.horizon_years
-    out["token_counting"] = TOKEN_COUNTING
-    out["roi_kind"] = ROI_KIND
-    out["price_rule"] = [card.rule if (card := cards.get(m)) else "none" for m in out["model"]]
-    return out
+def _labelled(
+    heads: Mapping[str, Any],
+    found: Mapping[str, Any],
+    assume: Assumptions,
+    platforms: Mapping[str, Any],
+    cards: Mapping[str, PriceCard | None],
+) -> dict[str, Any]:
+    """All columns in order, with those that say on which basis each figure stands."""
+    plat = [platforms[key] for key in heads["accelerator"]]
+    first = {"accelerator": heads["accelerator"], "platform": [p.label for p in plat]}
+    return {
+        **first,
+        **{name: values for name, values in heads.items() if name not in first},
+        **found,
+        "cost_basis": [p.cost.basis if p.cost else "none" for p in plat],
+        "cost_label": [p.cost.label() if p.cost else "no published $/GPU-hour" for p in plat],
+        "cost_grade": [p.cost.grade if p.cost else "" for p in plat],
+        "cost_source_id": [p.cost.source_id if p.cost else "" for p in plat],
+        "unsold_hours": [p.cost.unsold_hours if p.cost else "" for p in plat],
+        "power_vintage": assume.power_vintage if assume.kw_per_gpu is None else "given",
+        "power_reason": [p.power_reason for p in plat],
+        "rack_grade": [p.rack_grade for p in plat],
+        "horizon_years": assume.horizon_years,
+        "token_counting": TOKEN_COUNTING,
+        "roi_kind": ROI_KIND,
+        "price_rule": [card.rule if (card := cards.get(m)) else "none" for m in heads["model"]],
+    }

@@ -6,17 +6,20 @@ Vectorised over rows; the formulas live in :mod:`rackecon.economics`, this modul
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.catalog.assumption_table import own_costs
 from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.cost import implied_investment, select_cost
-from rackecon.economics.cost_table import ownership_split, published_rate
+from rackecon.economics.cost_table import ownership_split, published_terms, residual_at
+from rackecon.economics.finance import tax_adjusted_capital_cost
 from rackecon.economics.market_table import card_at_level
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
@@ -41,8 +44,10 @@ __all__ = [
     "frontier_money",
     "level_factor",
     "missing_money",
+    "money_columns",
     "platform_costs",
     "platforms_for",
+    "return_columns",
     "with_money",
     "with_returns",
 ]
@@ -99,10 +104,6 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
         record, parts = built
         money = parts.investment_usd_per_gpu, parts.running_usd_per_gpu_hour, parts.residual_usd_per_gpu
         return record, "", *(float(x) * assume.cost_factor for x in money)  # type: ignore[return-value]
-    if assume.tax_rate:
-        raise InputError(
-            f"tax_rate {assume.tax_rate:g} changes nothing here: a published cost is before tax; use cost_basis build_up"
-        )
     if assume.cost_usd_per_gpu_hour is not None:
         value = assume.cost_usd_per_gpu_hour
         record = CostRecord(
@@ -114,6 +115,12 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
             what = f"{assume.cost_basis}, {assume.cost_tier}, vintage {assume.cost_vintage}"
             return None, f"no published $/GPU-hour ({what})", *nothing
         record = found
+    if assume.tax_rate and record.basis != "ownership":
+        raise InputError(
+            f"tax_rate {assume.tax_rate:g} changes nothing here: {record.basis} capacity has no investment to write off; "
+            "use cost_basis ownership or build_up"
+        )
+    record = _own_cost(record, assume)
     if record.basis == "rental":
         return record, "", 0.0, record.usd_per_gpu_hour * assume.cost_factor, 0.0
     rate, life = built_terms(record)
@@ -128,9 +135,20 @@ def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, 
     return record, "", invested, float(split.running_usd_per_gpu_hour), invested * resale
 
 
-def published_terms() -> tuple[float, float]:
-    """Cost of capital [1/year] and life [years] that a published ownership figure is taken to be built with."""
-    return published_rate(), ownership_split()[1]
+def _own_cost(record: CostRecord, assume: Assumptions) -> CostRecord:
+    """The record, moved to the reader's own figure at the base case's terms where ``own_costs`` holds one."""
+    from rackecon import catalog
+
+    own = own_costs(assume.own_costs).get(record.accelerator)
+    if own is None:
+        return record
+    base = catalog.base_case()
+    resale = residual_at(base.horizon_years) if resells(record, assume) else 0.0
+    terms = (
+        terms_factor(base.wacc, base.horizon_years, resale, built_terms(record)) if record.basis == "ownership" else 1.0
+    )
+    factor = own / (record.usd_per_gpu_hour * float(terms))
+    return replace(record, **{name: getattr(record, name) * factor for name in ("usd_per_gpu_hour", "low", "high")})
 
 
 def built_terms(record: CostRecord | None) -> tuple[float, float]:
@@ -150,12 +168,17 @@ def resells(record: CostRecord | None, assume: Assumptions) -> bool:
 
 
 def terms_factor(
-    wacc: Numeric, horizon_years: Numeric, residual_share: Numeric = 0.0, built: tuple[Numeric, Numeric] | None = None
+    wacc: Numeric,
+    horizon_years: Numeric,
+    residual_share: Numeric = 0.0,
+    built: tuple[Numeric, Numeric] | None = None,
+    tax_rate: Numeric = 0.0,
 ) -> FloatArray:
-    """A cost of owning restated for another cost of capital, life and resale, as a factor on it.
+    """A cost of owning restated for another cost of capital, life, resale and tax, as a factor on it.
 
-    The investment behind the figure stays; its charge is that of the terms asked for, over the horizon, less the resale.
-    ``built`` is the cost of capital and life behind it, those of published figures by default.
+    The investment behind the figure stays; its charge is that of the terms asked for, over the horizon, less the resale,
+    raised by the tax as in a build-up. ``built`` is the cost of capital and life behind it, those of published figures by
+    default.
 
     Examples
     --------
@@ -167,7 +190,8 @@ def terms_factor(
     base = present_value_factors(rate, 0.0, life).cost_years
     asked = present_value_factors(wacc, 0.0, horizon_years)
     sunk = 1.0 - np.asarray(residual_share, dtype=float) * asked.terminal
-    return np.asarray(share + (1.0 - share) * base * sunk / asked.cost_years)
+    taxed = tax_adjusted_capital_cost(1.0, tax_rate, wacc)
+    return np.asarray(share + (1.0 - share) * base * sunk / asked.cost_years * taxed)
 
 
 def level_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -> FloatArray:
@@ -270,6 +294,13 @@ def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
     return pd.concat([kept, pd.DataFrame(new, index=points.index)], axis=1)
 
 
+def _distinct(keys: Iterable[str], known: Mapping[str, Any]) -> tuple[list[Any], NDArray[np.intp]]:
+    """Records of each key that occurs, None where there is none, and which of them each row has."""
+    order: dict[str, int] = {}
+    which = np.array([order.setdefault(key, len(order)) for key in keys], dtype=np.intp)
+    return [known.get(key) for key in order], which
+
+
 def with_money(
     points: pd.DataFrame,
     assume: Assumptions,
@@ -293,24 +324,34 @@ def with_money(
         A copy with, per GPU-hour: revenue, cost (low, high), profit; cost per million tokens by rule; break-evens;
         power drawn; and per rack-year, MW-year, equal-power position-year, GPU-year and invested dollar-year.
     """
+    return _joined(points, money_columns(points, assume, platforms, cards))
+
+
+def money_columns(
+    points: Mapping[str, Any] | pd.DataFrame,
+    assume: Assumptions,
+    platforms: Mapping[str, Platform],
+    cards: Mapping[str, PriceCard | None],
+) -> dict[str, Any]:
+    """The columns that :func:`with_money` adds, as arrays, or as single values where every row has the same."""
     new: dict[str, Any] = {}
-    plat = [platforms[key] for key in points["accelerator"]]
-    card = [cards.get(key) for key in points["model"]]
+    plat, which = _distinct(points["accelerator"], platforms)
+    card, listed = _distinct(points["model"], cards)
 
     def fact(name: str) -> Any:
-        return np.array([getattr(p, name) for p in plat], dtype=float)
+        return np.array([getattr(p, name) for p in plat], dtype=float)[which]
 
     def price(name: str) -> Any:
-        return np.array([getattr(c, name) if c is not None else np.nan for c in card], dtype=float)
+        return np.array([getattr(c, name) if c is not None else np.nan for c in card], dtype=float)[listed]
 
-    rates = {name: points[name].to_numpy(dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
-    hit = points["prefix_cache_hit"].to_numpy(dtype=float)
-    load = points["concurrency"].to_numpy(dtype=float) / points["gpus"].to_numpy(dtype=float)
+    rates = {name: np.asarray(points[name], dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
+    hit = np.asarray(points["prefix_cache_hit"], dtype=float)
+    load = np.asarray(points["concurrency"], dtype=float) / np.asarray(points["gpus"], dtype=float)
     it_kw = fact("it_kw_per_gpu")
     drawn_it = drawn_kw_per_gpu(fact("tdp_w"), it_kw, draw_share(draw_curve(), load))
-    cost, low, high = platform_costs(plat, assume, drawn_it)
+    cost, low, high = platform_costs(plat, assume, drawn_it, which)
     premium = (
-        speed_premium(points["tok_s_per_user"].to_numpy(dtype=float), speed_tiers()) if assume.speed_premium else 1.0
+        speed_premium(np.asarray(points["tok_s_per_user"], dtype=float), speed_tiers()) if assume.speed_premium else 1.0
     )
     step = money_step(
         **rates,
@@ -339,7 +380,7 @@ def with_money(
     new["gross_margin"] = np.where(unlisted, np.nan, step.gross_margin)
     for name in ("fresh_input", "cached_input", "output"):
         new[f"price_{name}_usd_per_mtok"] = price(name)
-    levels = np.array([c.level_range() if c is not None else (1.0, 1.0) for c in card])
+    levels = np.array([c.level_range() if c is not None else (1.0, 1.0) for c in card])[listed]
     new["price_level_low"], new["price_level_high"] = levels[:, 0], levels[:, 1]
     new["break_even_price_factor"] = factor
     new["break_even_output_usd_per_mtok"] = price("output") * factor
@@ -349,7 +390,7 @@ def with_money(
     phase = token_cost(
         cost,
         **rates,
-        prefill_gpu_share=np.clip(points["prefill_gpu_share"].to_numpy(dtype=float), 0.0, 1.0),
+        prefill_gpu_share=np.clip(np.asarray(points["prefill_gpu_share"], dtype=float), 0.0, 1.0),
         prefix_cache_hit=hit,
         utilisation=assume.utilisation,
         rule=assume.allocation_rule,
@@ -378,10 +419,12 @@ def with_money(
     new["profit_usd_per_gpu_year"] = per_year(profit)
     new["rack_it_kw"] = fact("rack_it_kw")
     new["investment_usd_per_gpu"] = fact("investment_usd_per_gpu")
-    return _joined(points, new)
+    return new
 
 
-def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) -> tuple[Any, Any, Any]:
+def platform_costs(
+    plat: list[Platform], assume: Assumptions, drawn_it_kw: Any, which: Any = slice(None)
+) -> tuple[Any, Any, Any]:
     """Cost per GPU-hour with its range; a published ownership figure moves with the electricity bill.
 
     A published figure holds its source's electricity. The base case's price and PUE stand for that; another price or
@@ -393,15 +436,18 @@ def platform_costs(plat: list[Platform], assume: Assumptions, drawn_it_kw: Any) 
     base = catalog.base_case()
 
     def ends(name: str) -> Any:
-        return np.array([getattr(p.cost, name) if p.cost is not None else np.nan for p in plat], dtype=float)
+        return np.array([getattr(p.cost, name) if p.cost is not None else np.nan for p in plat], dtype=float)[which]
 
     bill = assume.electricity_usd_per_kwh * assume.pue - base.electricity_usd_per_kwh * base.pue
-    owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])
+    owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])[which]
     change = np.where(owned & (bill != 0.0), np.nan_to_num(drawn_it_kw) * bill, 0.0)
-    by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])
-    built = tuple(np.array([getattr(p, f"built_{name}") for p in plat]) for name in ("rate_per_year", "life_years"))
-    resale = np.where([p.resells for p in plat], assume.resale_share, 0.0)
-    terms = np.where(owned, terms_factor(assume.wacc, assume.horizon_years, resale, (built[0], built[1])), 1.0)
+    by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])[which]
+    built = tuple(
+        np.array([getattr(p, f"built_{name}") for p in plat])[which] for name in ("rate_per_year", "life_years")
+    )
+    resale = np.where(np.array([p.resells for p in plat])[which], assume.resale_share, 0.0)
+    asked = (assume.wacc, assume.horizon_years, resale, (built[0], built[1]), assume.tax_rate)
+    terms = np.where(owned, terms_factor(*asked), 1.0)
     paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0) * terms
     value, low, high = (np.maximum(ends(name) * paid + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high"))
     return value, low, high
@@ -423,18 +469,25 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
         A copy with ``vendor_roi, profit_roi, npv_usd_per_rack, irr_per_year, payback_years,
         break_even_launch_price_factor, retire_age_years``; NaN for rented capacity, where nothing is invested.
     """
+    return _joined(points, return_columns(points, assume, platforms))
+
+
+def return_columns(
+    points: Mapping[str, Any] | pd.DataFrame, assume: Assumptions, platforms: Mapping[str, Platform]
+) -> dict[str, Any]:
+    """The columns that :func:`with_returns` adds, as arrays."""
     new: dict[str, Any] = {}
     plat = [platforms[key] for key in points["accelerator"]]
 
     def fact(name: str) -> Any:
         return np.array([getattr(p, name) for p in plat], dtype=float)
 
-    launch = per_year(points["revenue_usd_per_gpu_hour"].to_numpy(dtype=float)) / _level(assume)
+    launch = per_year(np.asarray(points["revenue_usd_per_gpu_hour"], dtype=float)) / _level(assume)
     # What of the cost is no capital charge is paid as one goes: profit and present value are then one statement.
     charge = capital_charge_usd_per_gpu_hour(
         fact("investment_usd_per_gpu"), fact("residual_usd_per_gpu"), assume.wacc, assume.horizon_years
     )
-    running = np.maximum(points["cost_usd_per_gpu_hour"].to_numpy(dtype=float) - charge, 0.0)
+    running = np.maximum(np.asarray(points["cost_usd_per_gpu_hour"], dtype=float) - charge, 0.0)
     result = returns(
         investment_usd=fact("investment_usd_per_gpu"),
         revenue_usd_per_year=launch,
@@ -454,7 +507,7 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
     new["retire_age_years"] = result.retire_age_years
     new["running_usd_per_gpu_hour"] = running
     new["residual_usd_per_gpu"] = fact("residual_usd_per_gpu")
-    return _joined(points, new)
+    return new
 
 
 def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **overrides: Any) -> pd.DataFrame:

@@ -132,6 +132,11 @@ def accelerator(name: str) -> Accelerator:
 
 def racks() -> dict[str, Rack]:
     """All racks by accelerator id."""
+    return dict(_racks())
+
+
+@by_data(1, "racks")
+def _racks() -> dict[str, Rack]:
     found: dict[str, Rack] = {}
     for index, cells in enumerate(read_rows("racks"), start=2):
         row = Row("racks", index, cells)

@@ -13,7 +13,6 @@ __all__ = [
     "attention_params",
     "delta_params",
     "ffn_params",
-    "index_bytes_per_token_layer",
     "kv_bytes_per_token",
     "lightning_params",
     "linear_attention_params",
@@ -163,11 +162,6 @@ def ffn_params(hidden: float, inter: float, gated: bool) -> float:
     176160768.0
     """
     return float((3 if gated else 2) * hidden * inter)
-
-
-def index_bytes_per_token_layer(m: Mapping[str, Any]) -> float:
-    """Indexer key of one token in one layer, in BF16 [bytes]."""
-    return float(BF16_BYTES * m["index_head_dim"])
 
 
 def kv_bytes_per_token(m: Mapping[str, Any], bytes_per_value: float) -> float:

@@ -16,7 +16,7 @@ from rackecon.catalog.fields import Row
 from rackecon.catalog.paths import read_rows
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["Allowed", "allowed_values"]
+__all__ = ["Allowed", "allowed_values", "own_costs"]
 
 TABLE = "assumptions"
 NUMERIC = ("number", "whole", "power_of_two")
@@ -30,7 +30,7 @@ class Allowed:
     meaning: str
     unit: str
     kind: str
-    """``number``, ``whole``, ``power_of_two``, ``choice``, ``flag`` or ``date``."""
+    """``number``, ``whole``, ``power_of_two``, ``choice``, ``flag``, ``date`` or ``costs``."""
     default: str
     low: float
     high: float
@@ -55,6 +55,8 @@ class Allowed:
         """Allowed range or choices as words, without the unit."""
         if self.numeric:
             return f"{self.low:,.15g} to {self.high:,.15g}"
+        if self.kind == "costs":
+            return "pairs such as gb200-nvl72=1.8,mi355x=1.2"
         return ", ".join(choice or "(empty)" for choice in self.choices)
 
     def fault(self, value: Any) -> str:
@@ -79,6 +81,11 @@ class Allowed:
             return str(unknown_name(self.name, value, self.choices))
         elif self.kind == "flag" and not isinstance(value, bool):
             return f"{self.name} '{value}' is not true or false"
+        elif self.kind == "costs":
+            try:
+                own_costs(value)
+            except InputError as fault:
+                return str(fault)
         return ""
 
 
@@ -116,4 +123,41 @@ def _allowed(line: int, cells: Any) -> Allowed:
     )
     if found.numeric and not found.low < found.high:
         raise InputError(f"data/{TABLE}.csv row {line}: low {found.low:g} is not below high {found.high:g}")
+    return found
+
+
+def own_costs(text: str) -> dict[str, float]:
+    """Costs given for single platforms [USD/GPU-hour] by accelerator id.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``gb200-nvl72=1.8,mi355x=1.2``.
+
+    Raises
+    ------
+    InputError
+        No pair of id and number; an unknown platform, or one named twice; a cost out of range.
+
+    Examples
+    --------
+    >>> own_costs("gb200-nvl72=1.8, mi355x=1.2")
+    {'gb200-nvl72': 1.8, 'mi355x': 1.2}
+    """
+    from rackecon.catalog.accelerators import accelerator
+
+    found: dict[str, float] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        name, _, figure = (part.strip() for part in pair.partition("="))
+        key = accelerator(name).id
+        try:
+            value = float(figure)
+        except ValueError:
+            raise InputError(
+                f"own_costs '{pair}': no cost; write a platform and its USD per GPU-hour, such as {key}=1.8"
+            ) from None
+        fault = allowed_values()["cost_usd_per_gpu_hour"].fault(value)
+        if fault or key in found:
+            raise InputError(f"own_costs: {key} is named twice" if key in found else f"own_costs '{pair}': {fault}")
+        found[key] = value
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -13,12 +14,15 @@ from typing import Final
 from rackecon.errors import InputError, unknown_name
 
 __all__ = [
+    "CAPEX",
+    "CAPEX_BASIS",
     "KEYS",
     "OWN_SOURCE",
     "Cells",
     "Stamp",
     "data_dir",
     "fit_dir",
+    "noted_tables",
     "read_rows",
     "shipped_rows",
     "table_digest",
@@ -54,6 +58,9 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "workloads": ("workload",),
 }
 """Columns that tell the rows of a table apart: an own row stands in place of every shipped row of its key."""
+CAPEX: Final = ("capex server", "capex rack")
+"""Categories of data/costs.csv that price a whole server or rack; those of :data:`CAPEX_BASIS` stand behind a build-up."""
+CAPEX_BASIS: Final = "build-up"
 OWN_SOURCE: Final = "own"
 """Source of the user's own rows, by which results that rest on them say so."""
 
@@ -106,6 +113,17 @@ def table_path(name: str) -> Path:
 def tables_read() -> frozenset[str]:
     """Names of the tables that this process has read: what a page's results rest on."""
     return frozenset(_USED)
+
+
+@contextmanager
+def noted_tables() -> Iterator[set[str]]:
+    """The tables read inside, or set down as read; they then count as read by this process too."""
+    before = set(_USED)
+    _USED.clear()
+    try:
+        yield _USED
+    finally:
+        _USED.update(before)
 
 
 def user_dir() -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row
 from rackecon.catalog.paths import read_rows
 from rackecon.errors import InputError, unknown_name
@@ -115,6 +116,7 @@ def as_scenario(named: str | Scenario) -> Scenario:
     return scenario(named) if isinstance(named, str) else named
 
 
+@by_data(1, "base_case")
 def base_case() -> BaseCase:
     """The base case of data/base_case.csv."""
     given = {cells["parameter"]: Row("base_case", i, cells) for i, cells in enumerate(read_rows("base_case"), start=2)}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.paths import KEYS, OWN_SOURCE, read_rows, shipped_rows, table_names, user_dir
+from rackecon.catalog.paths import CAPEX, CAPEX_BASIS, KEYS, OWN_SOURCE, read_rows, shipped_rows, table_names, user_dir
 from rackecon.catalog.tables import described
 from rackecon.catalog.text_file import read_text
 from rackecon.errors import InputError, unknown_name
@@ -78,6 +78,8 @@ DEFAULTS: Final[dict[str, dict[str, str]]] = {
     },
     "workloads": {"kind": "raw", "licence": "own", "grade": "measured"},
 }  # fmt: skip
+CAPEX_DEFAULTS: Final = {"basis": CAPEX_BASIS, "unit": "$"}
+"""Of a row of costs that prices a whole server or rack."""
 RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
     "accelerators": {
         "peak_bf16_flops": (1e12, 1e18, "FLOP/s"),
@@ -97,6 +99,7 @@ RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
         "low": (0.01, 1000, "USD per GPU-hour"),
         "high": (0.01, 1000, "USD per GPU-hour"),
     },
+    "capex": dict.fromkeys(("value", "low", "high"), (100, 1000000000.0, "USD per server or rack")),
     "power": {"value": (0.01, 1000, "kW"), "low": (0.01, 1000, "kW"), "high": (0.01, 1000, "kW")},
     "racks": {
         "gpus_per_rack": (1, 10_000, "GPUs"),
@@ -162,8 +165,9 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             "TCO $/GPU-hr (SemiAnalysis Aug-2025 model)",
             "TCO $/GPU-hr (Jul-2026)",
             "rental market price",
+            *CAPEX,
         ),
-        "unit": ("$/GPU-hr", "$/chip-hr"),
+        "unit": ("$/GPU-hr", "$/chip-hr", "$"),
     },
     "power": {
         "metric": ("all_in_kw_per_accelerator_current", "all_in_kw_per_accelerator_2025_dashboard"),
@@ -276,7 +280,8 @@ def checked_cells(
 def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
     """A row with every column of its table, defaults where it has none."""
     fields = table_fields(table)
-    full = {name: row.get(name, "") or DEFAULTS[table].get(name, "") for name in fields}
+    usual = DEFAULTS[table] | (CAPEX_DEFAULTS if _prices_hardware(table, row) else {})
+    full = {name: row.get(name, "") or usual.get(name, "") for name in fields}
     if "source_id" in fields:
         full["source_id"] = full["source_id"] or OWN_SOURCE
     if table == "accelerators":
@@ -307,6 +312,10 @@ def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
     return full
 
 
+def _prices_hardware(table: str, row: Mapping[str, str]) -> bool:
+    return table == "costs" and row.get("category", "") in CAPEX
+
+
 def _size_rest(full: dict[str, str]) -> None:
     """What follows from a model's stated sizes, where the row leaves it open and its numbers can be read."""
     full["name"] = full["name"] or full["id"]
@@ -335,12 +344,13 @@ def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[s
     for column in ADDABLE[table]:
         if not row[column]:
             raise InputError(f"{where}: {column} is empty")
+    ranged = "capex" if _prices_hardware(table, row) else table
     for column, field in fields.items():
         cell = row[column]
         if not cell.isprintable() or len(cell) > LONGEST_CELL:
             raise InputError(f"{where} {column}: a control character or more than {LONGEST_CELL:,} characters")
         if cell:
-            _check_number(f"{where} {column}", table, column, cell, field)
+            _check_number(f"{where} {column}", ranged, column, cell, field)
             _check_word(where, table, column, cell, field)
             if column in DATES and (column in ADDABLE[table] or field["type"] == "date" or column != "date"):
                 _check_date(f"{where} {column}", cell, LAST_DAY)
@@ -426,8 +436,11 @@ def _check_together(where: str, table: str, row: Mapping[str, str]) -> None:
         )
     if table == "costs":
         market, of_model = row["category"] == RENTAL, row["basis"].startswith(("own - ", "rent - "))
-        if market == of_model:
+        hardware = _prices_hardware(table, row)
+        if hardware != (row["basis"] == CAPEX_BASIS) or (market == of_model and not hardware):
             raise InputError(f"{where}: basis '{row['basis']}' is not one of category '{row['category']}'")
+        if hardware != (row["unit"] == "$"):
+            raise InputError(f"{where}: unit '{row['unit']}' is not one of category '{row['category']}'")
         if market and not row["source_date"][:4].isdigit():
             raise InputError(f"{where}: source_date '{row['source_date'][:60]}' has no year; a rent is told by it")
     if table == "measured_serving":
@@ -481,9 +494,10 @@ def own_faults() -> list[str]:
                 checked_cells(table, where, rows)
             fields = table_fields(table)
             for number, row in enumerate(rows, start=2):
+                ranged = "capex" if _prices_hardware(table, row) else table
                 for column, cell in row.items():
                     if cell and column in fields:
-                        _check_number(f"{where} row {number} {column}", table, column, cell, fields[column])
+                        _check_number(f"{where} row {number} {column}", ranged, column, cell, fields[column])
         except (InputError, OSError) as fault:
             faults.append(str(fault) if isinstance(fault, InputError) else f"{where}: {fault.strerror}")
     return faults

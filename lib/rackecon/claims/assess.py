@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rackecon.catalog.cached import by_data
+from rackecon.catalog.kept import kept
 from rackecon.claims.cells import Cells, cells_of
 from rackecon.claims.conditions import true_when, what_is_missing
 from rackecon.claims.evidence import NOTHING, peak_rows
@@ -132,7 +133,7 @@ def assess_all() -> list[Assessment]:
 
 @by_data(1)
 def _assessed() -> tuple[Assessment, ...]:
-    return tuple(assess(one) for one in claims().values())
+    return kept("claims", (), lambda: tuple(assess(one) for one in claims().values()))
 
 
 def coverage(results: list[Assessment]) -> Coverage:

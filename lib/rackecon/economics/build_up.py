@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
-from rackecon.economics.finance import annual_capital_cost, tax_adjusted_capital_cost
+from rackecon.economics.finance import TAX_LIFE_YEARS, tax_adjusted_capital_cost
 from rackecon.economics.power import hosting_usd_per_kw_year
+from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
 from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR
 
@@ -42,8 +43,10 @@ class BuildUpInputs:
     pue: Numeric
     rate_per_year: Numeric
     it_life_years: Numeric
-    network_storage_share: Numeric = 0.0
-    """Scale-out network, storage, software, installation, as a share of the hardware price [-]."""
+    network_share: Numeric = 0.0
+    """Scale-out network as a share of the hardware price [-]; so are storage and installation."""
+    storage_share: Numeric = 0.0
+    installation_share: Numeric = 0.0
     spares_share: Numeric = 0.0
     """Extra units kept, as a share of all capital [-]."""
     residual_share: Numeric = 0.0
@@ -56,10 +59,12 @@ class BuildUpInputs:
     people_usd_per_year: Numeric = 0.0
     insurance_share_per_year: Numeric = 0.0
     """Of all IT capital [1/year]."""
+    licence_usd_per_gpu_year: Numeric = 0.0
+    """Software [USD/GPU-year]."""
     ramp_months: Numeric = 0.0
-    """Months between paying and full service, in which half the capacity is idle on average."""
+    """Months between paying and full service: half of what runs in them is paid for nothing and joins the investment."""
     tax_rate: Numeric = 0.0
-    tax_life_years: Numeric = 5.0
+    tax_life_years: Numeric = TAX_LIFE_YEARS
     availability: Numeric = 1.0
     """Share of hours the GPU can serve [-]."""
 
@@ -96,8 +101,8 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
     Returns
     -------
     BuildUp
-        Parts in order: rack, network and storage, spares, resale, colocation or building, electricity, maintenance,
-        people, insurance, ramp, tax, unavailability [USD/GPU-hour].
+        Parts in order: rack, network, storage, installation, spares, resale, colocation or building, electricity,
+        maintenance, people, insurance, licence, ramp, tax, unavailability [USD/GPU-hour].
 
     Raises
     ------
@@ -106,7 +111,12 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
 
     Notes
     -----
-    Capital: ``C CRF(r, n) - S (CRF(r, n) - r)``. The resale credit is the second term, shown as its own negative part.
+    .. math:: a = \\frac{C - S\\,v^{M}}{A_C}, \\quad A_C = \\tfrac{1}{12}\\sum_{m=1}^{M} v^m
+
+    Capital is paid back monthly, as sales are, so that profit and present value are one statement. The resale credit is
+    the second term, shown as its own negative part.
+
+    Source: capital recovery as in Short, Packey and Holt (NREL/TP-462-5173, 1995); the list of parts is own.
 
     Examples
     --------
@@ -114,31 +124,23 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
     ...     electricity_usd_per_kwh=0.0871, pue=1.25, rate_per_year=0.10, it_life_years=4.0,
     ...     colocation_usd_per_kw_month=188.7))
     >>> float(result.usd_per_gpu_hour)
-    2.30016
+    2.22901
     """
     given = check_space(inputs)
     gpu_hours = check_positive("gpus", inputs.gpus) * HOURS_PER_YEAR
     hardware = check_non_negative("hardware_usd", inputs.hardware_usd)
-    network = hardware * check_non_negative("network_storage_share", inputs.network_storage_share)
-    spares = (hardware + network) * check_non_negative("spares_share", inputs.spares_share)
-    capital = hardware + network + spares
+    beside = {
+        name: hardware * check_non_negative(f"{name}_share", getattr(inputs, f"{name}_share"))
+        for name in ("network", "storage", "installation")
+    }
+    in_use = hardware + sum(beside.values(), np.zeros(()))
+    spares = in_use * check_non_negative("spares_share", inputs.spares_share)
+    capital = in_use + spares
     resale = hardware * check_share("residual_share", inputs.residual_share)
-    rate, life = inputs.rate_per_year, inputs.it_life_years
-
-    def yearly(amount: FloatArray) -> FloatArray:
-        return annual_capital_cost(amount, 0.0, rate, life)
-
-    resale_credit = annual_capital_cost(capital, resale, rate, life) - yearly(capital)
+    rate = inputs.rate_per_year
+    worth = present_value_factors(rate, 0.0, check_positive("it_life_years", inputs.it_life_years))
     provisioned = check_positive("provisioned_kw", inputs.provisioned_kw)
-    if given == "colocation":
-        assert inputs.colocation_usd_per_kw_month is not None
-        fee = check_non_negative("colocation_usd_per_kw_month", inputs.colocation_usd_per_kw_month)
-        space = provisioned * fee * MONTHS_PER_YEAR
-        building = np.zeros_like(space)
-    else:
-        assert inputs.building_usd_per_kw is not None
-        space = provisioned * hosting_usd_per_kw_year(inputs.building_usd_per_kw, rate, inputs.building_life_years)
-        building = provisioned * np.asarray(inputs.building_usd_per_kw, dtype=float)
+    space, building = _space(inputs, provisioned)
     if np.any(np.asarray(inputs.pue, dtype=float) < 1.0):
         raise InputError("pue must be 1 or more")
     energy = (
@@ -150,36 +152,48 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
     maintenance = capital * check_non_negative("maintenance_share_per_year", inputs.maintenance_share_per_year)
     insurance = capital * check_non_negative("insurance_share_per_year", inputs.insurance_share_per_year)
     people = check_non_negative("people_usd_per_year", inputs.people_usd_per_year)
-    capital_charge = yearly(capital) + resale_credit
-    ramp_share = 0.5 * check_non_negative("ramp_months", inputs.ramp_months) / (np.asarray(life) * MONTHS_PER_YEAR)
-    ramp = (capital_charge + space) * ramp_share
-    tax = tax_adjusted_capital_cost(capital_charge, inputs.tax_rate, rate, inputs.tax_life_years) - capital_charge
-    parts = {
-        "rack or server": yearly(hardware),
-        "network, storage, installation": yearly(network),
-        "spares": yearly(spares),
-        "resale credit": resale_credit,
-        given: space,
+    licence = check_non_negative("licence_usd_per_gpu_year", inputs.licence_usd_per_gpu_year) * inputs.gpus
+    upkeep = {
         "electricity": energy,
         "maintenance": maintenance,
         "people": people,
         "insurance": insurance,
-        "ramp-up": ramp,
-        "tax": tax,
+        "software licence": licence,
+    }
+    running = np.asarray(sum(upkeep.values(), space if given == "colocation" else np.zeros(())))
+    ramp_years = 0.5 * check_non_negative("ramp_months", inputs.ramp_months) / MONTHS_PER_YEAR
+    capital_parts = {"rack or server": hardware, **beside, "spares": spares, "ramp-up": running * ramp_years}
+    invested = np.asarray(sum(capital_parts.values(), np.zeros(())))
+    charge = (invested - resale * worth.terminal) / worth.cost_years
+    parts = {
+        **{name: amount / worth.cost_years for name, amount in capital_parts.items()},
+        "resale credit": -resale * worth.terminal / worth.cost_years,
+        given: space,
+        **upkeep,
+        "tax": tax_adjusted_capital_cost(charge, inputs.tax_rate, rate, inputs.tax_life_years) - charge,
     }
     total = np.asarray(sum(parts.values(), np.zeros(())))
     up = check_positive("availability", check_share("availability", inputs.availability))
     parts["unavailable hours"] = total / up - total
     hourly = {name: np.asarray(value / gpu_hours) for name, value in parts.items() if np.any(np.asarray(value) != 0)}
-    running = (energy + maintenance + people + insurance + (space if given == "colocation" else 0.0)) / gpu_hours
     count = np.asarray(inputs.gpus, dtype=float)
     return BuildUp(
         parts=hourly,
         usd_per_gpu_hour=np.asarray(total / up / gpu_hours),
-        investment_usd_per_gpu=np.asarray((capital + (building if given == "building" else 0.0)) / count),
-        running_usd_per_gpu_hour=np.asarray(running),
+        investment_usd_per_gpu=np.asarray((invested + building) / count),
+        running_usd_per_gpu_hour=np.asarray(running / gpu_hours),
         residual_usd_per_gpu=np.asarray(resale / count),
     )
+
+
+def _space(inputs: BuildUpInputs, provisioned_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Yearly cost of the space, and what its building cost where it is one's own [USD]."""
+    if inputs.colocation_usd_per_kw_month is not None:
+        fee = check_non_negative("colocation_usd_per_kw_month", inputs.colocation_usd_per_kw_month)
+        return provisioned_kw * fee * MONTHS_PER_YEAR, np.zeros(())
+    price = np.asarray(inputs.building_usd_per_kw, dtype=float)
+    yearly = hosting_usd_per_kw_year(price, inputs.rate_per_year, inputs.building_life_years)
+    return provisioned_kw * yearly, provisioned_kw * price
 
 
 def check_space(inputs: BuildUpInputs) -> str:

@@ -1,44 +1,84 @@
-"""Build-up of the platforms whose rack or server has a graded price in data/costs.csv."""
+"""Build-up of the platforms whose rack or server has a graded price in data/costs.csv, or one that the user added."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from rackecon.catalog.cached import by_data
+from rackecon.catalog.paths import CAPEX, CAPEX_BASIS, OWN_SOURCE, read_rows, shipped_rows
 from rackecon.economics.build_up import BuildUp, BuildUpInputs, build_up
 from rackecon.economics.checks import Numeric
-from rackecon.economics.cost_table import residual_at, value_of
+from rackecon.economics.cost_table import published_terms, residual_at, value_of
 from rackecon.economics.power import drawn_kw_per_gpu
 from rackecon.economics.power_table import all_in_kw, typical_draw_share
 from rackecon.economics.records import UNSOLD, CostRecord
 
 __all__ = [
-    "CAPEX_ITEMS",
     "NO_CAPEX",
+    "HardwarePrice",
     "build_up_inputs",
     "build_up_record",
     "cost_by_build_up",
+    "hardware_price",
     "has_capex",
     "reconciling_steps",
 ]
 
-CAPEX_ITEMS: Final[dict[str, tuple[str, str]]] = {
-    "h100-sxm": ("capex server", "HGX H100 8-GPU server"),
-    "b200-hgx": ("capex server", "HGX B200 8-GPU server"),
-    "gb200-nvl72": ("capex rack", "GB200 NVL72 rack (compute only)"),
-    "gb300-nvl72": ("capex rack", "GB300 NVL72 rack"),
-    "vr-nvl72": ("capex rack", "Vera Rubin VR200 NVL72 rack"),
-}
-"""Rows of data/costs.csv that price a whole rack or server; a bare accelerator's street price is not one."""
 NO_CAPEX: Final = "no graded price of a rack or server: rental or published basis only"
 INCLUDES: Final = (
-    "rack or server, scale-out network and storage, spares, resale, colocation, electricity, upkeep, people; "
-    "no insurance (no figure found), pre-tax unless stated"
+    "rack or server, network, storage, installation, spares, resale, colocation, electricity, upkeep, people, insurance, "
+    "ramp-up, hours out of service; pre-tax unless stated"
 )
 
 
+@dataclass(frozen=True)
+class HardwarePrice:
+    """Price of a whole rack or server as sold [USD], with its range, and the GPUs in it."""
+
+    usd: float
+    low: float
+    high: float
+    gpus: int
+    item: str
+    source_id: str
+    grade: str
+
+
+@by_data(64, "costs", "racks", "accelerators")
+def hardware_price(accelerator: str) -> HardwarePrice | None:
+    """What a platform's rack or server costs: the user's own row, else the shipped one; None without either.
+
+    Examples
+    --------
+    >>> price = hardware_price("gb200-nvl72")
+    >>> price.usd / price.gpus, price.grade
+    (45833.33, 'published')
+    """
+    from rackecon import catalog
+
+    rows = [
+        row
+        for row in read_rows("costs")
+        if row["accelerator"] == accelerator and row["category"] in CAPEX and row["basis"] == CAPEX_BASIS
+    ]
+    if not rows:
+        return None
+    row = next((row for row in rows if row["source_id"] == OWN_SOURCE), rows[0])
+    if row["category"] == CAPEX[0]:
+        gpus = catalog.accelerator(accelerator).gpus_per_server
+    elif row["source_id"] == OWN_SOURCE:
+        gpus = int(catalog.rack(accelerator).gpus_per_rack)
+    else:  # of the rack that is priced, whatever rack the user fills
+        gpus = int(next(rack for rack in shipped_rows("racks") if rack["accelerator"] == accelerator)["gpus_per_rack"])
+    value = float(row["value"])
+    low, high = (float(row[end] or value) for end in ("low", "high"))
+    return HardwarePrice(value, low, high, gpus, row["item"], row["source_id"], row["grade"])
+
+
 def has_capex(accelerator: str) -> bool:
-    """Whether a build-up is possible: a whole rack or server has a graded price."""
-    return accelerator in CAPEX_ITEMS
+    """Whether a build-up is possible: a whole rack or server has a graded price, and its power is known."""
+    return hardware_price(accelerator) is not None and all_in_kw(accelerator) > 0
 
 
 def build_up_inputs(
@@ -72,71 +112,102 @@ def build_up_inputs(
     """
     from rackecon import catalog
 
-    if not has_capex(accelerator):
+    price = hardware_price(accelerator)
+    if price is None or not has_capex(accelerator):
         return None
     part = catalog.accelerator(accelerator)
-    category, item = CAPEX_ITEMS[accelerator]
-    gpus = part.gpus_per_server if category == "capex server" else int(catalog.rack(accelerator).gpus_per_rack)
-    it_kw = all_in_kw(accelerator)
+    gpus, it_kw = price.gpus, all_in_kw(accelerator)
     drawn = drawn_kw_per_gpu(part.tdp_w, it_kw, typical_draw_share()[0])
     values: dict[str, Any] = {
         "gpus": gpus,
-        "hardware_usd": value_of(category, item)[0],
+        "hardware_usd": price.usd,
         "provisioned_kw": it_kw * gpus,
         "drawn_it_kw": drawn * gpus,
         "electricity_usd_per_kwh": electricity_usd_per_kwh,
         "pue": pue,
         "rate_per_year": rate_per_year,
         "it_life_years": it_life_years,
-        "network_storage_share": value_of("networking adder", "GB200 rack network+storage")[0] / 100.0,
-        "spares_share": value_of("opex", "spares / over-provisioning")[0] / 100.0,
         "residual_share": float(residual_at(it_life_years)),
-        "colocation_usd_per_kw_month": value_of("colocation", "same, H1 2025")[0],
-        "maintenance_share_per_year": value_of("opex", "hardware maintenance contract")[0] / 100.0,
         "people_usd_per_year": value_of("opex", "admin labour per (generic) server")[0] * gpus / part.gpus_per_server,
         "tax_rate": tax_rate,
+        **{name: value_of(*row)[0] * scale for name, (row, scale) in _parts(accelerator).items()},
     }
     return BuildUpInputs(**{**values, **changes})
 
 
+PARTS: Final[dict[str, tuple[tuple[str, str], float]]] = {
+    "network_share": (("networking adder", "network of a cluster"), 0.01),
+    "storage_share": (("storage adder", "storage of a cluster"), 0.01),
+    "installation_share": (("networking adder", "installation and software"), 0.01),
+    "spares_share": (("opex", "spares / over-provisioning"), 0.01),
+    "colocation_usd_per_kw_month": (("colocation", "same, H1 2025"), 1.0),
+    "maintenance_share_per_year": (("opex", "hardware maintenance contract"), 0.01),
+    "insurance_share_per_year": (("opex", "insurance of the hardware"), 0.01),
+    "licence_usd_per_gpu_year": (("opex", "software licence a GPU"), 1.0),
+    "ramp_months": (("opex", "months from paying to full service"), 1.0),
+    "availability": (("opex", "share of hours a GPU can serve"), 0.01),
+}
+"""Row of data/costs.csv behind each part of a build-up, and the factor from its unit."""
+NETWORK_OF: Final = {"tpu-v7": ("networking adder", "network of TPU v7")}
+"""Platforms whose network has a row of its own."""
+
+
+def _parts(accelerator: str) -> dict[str, tuple[tuple[str, str], float]]:
+    return PARTS | ({"network_share": (NETWORK_OF[accelerator], 0.01)} if accelerator in NETWORK_OF else {})
+
+
 def reconciling_steps(accelerator: str, *, low_rate_per_year: float) -> dict[str, dict[str, Any]]:
-    """Assumptions a large owner may have that retail figures do not, in the order they are applied.
+    """From an owner at retail prices to the figure published for one at scale, in the order applied.
 
-    Each is the other end of a published range, or a published alternative, in data/costs.csv.
+    First the terms of the published figure, then the other end of each published range, or a published alternative.
     """
-    category, item = CAPEX_ITEMS[accelerator]
+    price = hardware_price(accelerator)
+    rate, life = published_terms()
     building = value_of("data centre construction", "global average shell+MEP")[0]
+    parts = _parts(accelerator)
+
+    def low(name: str) -> float:
+        row, scale = parts[name]
+        return value_of(*row)[1] * scale
+
     return {
-        "low end of the rack or server price": {"hardware_usd": value_of(category, item)[1]},
+        "its own terms: life, cost of capital, no resale": {
+            "rate_per_year": rate, "it_life_years": life, "residual_share": 0.0,
+        },
+        "no insurance, ramp-up or hours out of service": {
+            "insurance_share_per_year": 0.0, "ramp_months": 0.0, "availability": 1.0,
+        },
+        "low end of the rack or server price": {"hardware_usd": price.low if price else 0.0},
         "own building, not retail colocation": {
-            "colocation_usd_per_kw_month": None,
-            "building_usd_per_kw": building * 1000.0,
+            "colocation_usd_per_kw_month": None, "building_usd_per_kw": building * 1000.0,
         },
-        "low end of network and storage": {
-            "network_storage_share": value_of("networking adder", "GB200 rack network+storage")[1] / 100.0
+        "low end of network, storage and installation": {
+            name: low(name) for name in ("network_share", "storage_share", "installation_share")
         },
-        "low end of upkeep": {
-            "maintenance_share_per_year": value_of("opex", "hardware maintenance contract")[1] / 100.0
-        },
+        "low end of upkeep": {"maintenance_share_per_year": low("maintenance_share_per_year")},
         "low end of the cost of capital": {"rate_per_year": low_rate_per_year},
-    }
+    }  # fmt: skip
 
 
-def build_up_record(accelerator: str, result: BuildUp) -> CostRecord:
-    """A build-up as a cost record, comparable with published ones (scalars)."""
-    cost = float(result.usd_per_gpu_hour)
+def build_up_record(accelerator: str, inputs: BuildUpInputs) -> CostRecord:
+    """A build-up as a cost record, comparable with published ones (scalars); its range is that of the hardware's price."""
+    price = hardware_price(accelerator)
+    assert price is not None
+    ends = (replace(inputs, hardware_usd=usd) for usd in (price.usd, price.low, price.high))
+    value, low, high = (float(build_up(end).usd_per_gpu_hour) for end in ends)
+    own = price.source_id == OWN_SOURCE
     return CostRecord(
         accelerator=accelerator,
         basis="build_up",
         tier="own parts",
         vintage="as of the base case",
-        usd_per_gpu_hour=cost,
-        low=cost,
-        high=cost,
+        usd_per_gpu_hour=value,
+        low=low,
+        high=high,
         includes=INCLUDES,
         unsold_hours=UNSOLD["ownership"],
-        source_id="costs.csv",
-        grade="derived",
+        source_id=price.source_id,
+        grade=f"own row, {price.grade}" if own else f"derived; price of the hardware {price.grade}",
     )
 
 
@@ -145,5 +216,4 @@ def cost_by_build_up(accelerator: str, **settings: Any) -> tuple[CostRecord, Bui
     inputs = build_up_inputs(accelerator, **settings)
     if inputs is None:
         return None
-    result = build_up(inputs)
-    return build_up_record(accelerator, result), result
+    return build_up_record(accelerator, inputs), build_up(inputs)

@@ -12,7 +12,6 @@ from rackecon.errors import InputError
 __all__ = [
     "FloatArray",
     "Numeric",
-    "check_finite",
     "check_non_negative",
     "check_one_basis",
     "check_positive",
@@ -25,15 +24,6 @@ Numeric = float | Sequence[float] | FloatArray
 
 def _first_bad(values: FloatArray, bad: npt.NDArray[np.bool_]) -> str:
     return f"{float(values[bad].flat[0]):g}"
-
-
-def check_finite(name: str, value: Numeric) -> FloatArray:
-    """The value as an array, refused where it is not a finite number."""
-    values = np.asarray(value, dtype=float)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        raise InputError(f"{name} must be a finite number, got {_first_bad(values, bad)}")
-    return values
 
 
 def check_non_negative(name: str, value: Numeric, *, nan_allowed: bool = False) -> FloatArray:

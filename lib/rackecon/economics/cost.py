@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rackecon.catalog.cached import by_data
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.cost_table import read_records
 from rackecon.economics.records import CostRecord
@@ -78,6 +79,8 @@ def implied_investment(
 
     ``A`` is the present value of 1 a year paid monthly, as sales are, so that selling at cost earns exactly ``r``.
 
+    Own derivation: the annuity formula solved for the price.
+
     Examples
     --------
     >>> split = implied_investment(1.86, running_share=0.2, rate_per_year=0.10, life_years=4)
@@ -112,6 +115,10 @@ def own_rent_crossing(own_usd_per_gpu_hour: Numeric, on_demand_usd_per_gpu_hour:
     -------
     ndarray
         [-]. Take-or-pay rent is paid for every hour too, and is simply compared with the cost of owning.
+
+    Notes
+    -----
+    Own: equal cost of an hour used.
 
     Examples
     --------
@@ -151,6 +158,11 @@ def select_cost(
     """
     if basis == "build_up":
         raise InputError("cost basis build_up is summed from parts (economics.build_up), not looked up")
+    return _selected(accelerator, basis, tier, vintage)
+
+
+@by_data(256, "costs")
+def _selected(accelerator: str, basis: str, tier: str, vintage: str) -> CostRecord | None:
     records = published_records()
     for kind, value in (("cost_basis", basis), ("cost_tier", tier), ("cost_vintage", vintage)):
         allowed = sorted({str(getattr(record, kind[5:])) for record in records})

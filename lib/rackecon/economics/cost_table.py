@@ -16,7 +16,7 @@ from rackecon.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ownership_split", "read_records", "records_from", "value_of"]
+__all__ = ["ownership_split", "published_terms", "read_records", "records_from", "residual_at", "value_of"]
 
 VINTAGES: Final = {"Aug-2025": "2025-08", "Jul-2026": "2026-07"}
 OWNING: Final = {
@@ -163,11 +163,6 @@ def value_of(category: str, item: str) -> tuple[float, float, float, str]:
     return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value, str(row["unit"])
 
 
-def published_rate() -> float:
-    """Cost of capital that a published ownership figure is taken to be built with [1/year]."""
-    return value_of("financing", "cost of capital behind a published cost of owning")[0] / 100.0
-
-
 def residual_at(age_years: Numeric) -> FloatArray:
     """Resale value at an age as a share of the price [-]: straight between published ages, the last yearly fall beyond.
 
@@ -189,3 +184,8 @@ def ownership_split() -> tuple[float, float]:
     """Running share of a published ownership cost [-] and the life behind it [years], as the source states them."""
     share = value_of("opex", "colo rent + electricity share of TCO")[0] / 100.0
     return share, value_of("useful life", "SemiAnalysis/InferenceMAX economic life")[0]
+
+
+def published_terms() -> tuple[float, float]:
+    """Cost of capital [1/year] and life [years] that a published ownership figure is taken to be built with."""
+    return value_of("financing", "cost of capital behind a published cost of owning")[0] / 100.0, ownership_split()[1]

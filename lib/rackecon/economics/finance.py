@@ -18,10 +18,12 @@ from rackecon.errors import InputError
 from rackecon.units import MONTHS_PER_YEAR
 
 _SCAN: Final = (1 / 11, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, 1.01, 1.02, 1.05, 1.1, 1.3, 2.0, 4.0, 10.0)
+TAX_LIFE_YEARS: Final = 5.0
+"""Years over which computers are written off for tax (US five-year property, IRS Publication 946), straight line here."""
 
 __all__ = [
+    "TAX_LIFE_YEARS",
     "annual_capital_cost",
-    "capital_recovery_factor",
     "crf",
     "first_root",
     "irr",
@@ -61,6 +63,8 @@ def crf(rate_per_year: Numeric, years: Numeric) -> FloatArray:
 
     Textbook annuity identity.
 
+    Source: the annuity formula (Brealey, Myers and Allen, Principles of Corporate Finance).
+
     Examples
     --------
     >>> float(crf(0.10, 4))
@@ -73,9 +77,6 @@ def crf(rate_per_year: Numeric, years: Numeric) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = rate / -np.expm1(-life * np.log1p(rate))
     return np.asarray(np.where(rate < 1e-12, 1.0 / life, factor), dtype=float)
-
-
-capital_recovery_factor = crf
 
 
 def annual_capital_cost(
@@ -109,6 +110,8 @@ def annual_capital_cost(
     The second form shows what is left out when ``C - S`` alone is annualised: the cost of the money tied
     up in the resale value.
 
+    Source: capital recovery with salvage value, Short, Packey and Holt (NREL/TP-462-5173, 1995).
+
     Examples
     --------
     >>> round(float(annual_capital_cost(40_000, 8_000, 0.12, 4)))
@@ -126,7 +129,7 @@ def annual_capital_cost(
 
 
 def tax_adjusted_capital_cost(
-    annual_cost_usd: Numeric, tax_rate: Numeric, rate_per_year: Numeric, depreciation_years: Numeric
+    annual_cost_usd: Numeric, tax_rate: Numeric, rate_per_year: Numeric, depreciation_years: Numeric = TAX_LIFE_YEARS
 ) -> FloatArray:
     """The pre-tax revenue needed each year to pay capital after tax, with straight-line tax depreciation.
 
@@ -153,6 +156,8 @@ def tax_adjusted_capital_cost(
     ``z`` is the present value of the depreciation of 1. Full write-off at once makes ``z`` 1, and tax then
     adds nothing.
 
+    Source: the fixed charge rate before tax of Short, Packey and Holt (NREL/TP-462-5173, 1995).
+
     Examples
     --------
     >>> float(tax_adjusted_capital_cost(100.0, 0.21, 0.10, 0.0))
@@ -170,6 +175,8 @@ def tax_adjusted_capital_cost(
 
 def monthly_rate(rate_per_year: Numeric) -> FloatArray:
     """Monthly rate that compounds to the yearly one [1/month].
+
+    Source: the effective rate of compound interest.
 
     Examples
     --------
@@ -210,6 +217,8 @@ def price_path(decline_per_year: Numeric, months: int) -> FloatArray:
     -----
     .. math:: p_m / p_0 = (1 - d)^{(m - 1/2)/12}
 
+    Own convention: a constant yearly fall, taken in the middle of each month.
+
     Examples
     --------
     >>> [round(float(x), 4) for x in price_path(0.3, 13)[[0, 12]]]
@@ -238,6 +247,8 @@ def npv(rate_per_period: Numeric, flows: Numeric) -> FloatArray:
     Notes
     -----
     .. math:: \\mathrm{NPV} = \\sum_t c_t (1 + r)^{-t}
+
+    Source: Brealey, Myers and Allen, Principles of Corporate Finance; as ``numpy_financial.npv``.
 
     Examples
     --------
@@ -271,6 +282,8 @@ def irr(flows: Numeric, *, periods_per_year: float = 1.0) -> FloatArray:
     -----
     Scan and bisection on the discount factor ``1/(1+i)`` from 1/11 to 10 per period (rates of 1,000 % down to -90 %).
     With several roots the one of the highest rate is taken: the first at which the outlay is earned back.
+
+    Source: Brealey, Myers and Allen, Principles of Corporate Finance; bracketing is own.
 
     Examples
     --------
@@ -330,6 +343,10 @@ def payback_years(flows: Numeric, *, periods_per_year: float = MONTHS_PER_YEAR) 
     ndarray
         [years].
 
+    Notes
+    -----
+    Source: Brealey, Myers and Allen, Principles of Corporate Finance (simple payback).
+
     Examples
     --------
     >>> float(payback_years([-100.0, 40.0, 40.0, 40.0], periods_per_year=1))
@@ -361,6 +378,10 @@ def levelised_cost(costs: Numeric, quantities: Numeric, rate_per_period: Numeric
     -------
     ndarray
         [USD/unit]; the flat price at which the net present value is 0.
+
+    Notes
+    -----
+    Source: levelised cost of energy, Short, Packey and Holt (NREL/TP-462-5173, 1995).
 
     Examples
     --------

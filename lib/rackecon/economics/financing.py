@@ -102,6 +102,8 @@ def macrs_shares() -> tuple[float, ...]:
 def depreciation_by_month(kind: str, months: int) -> FloatArray:
     """Share of the price written off in each month from 1 [-]; what is left at the end is written off with the sale.
 
+    Source: IRS Publication 946, table A-1 (MACRS, half-year convention); straight line by definition.
+
     Examples
     --------
     >>> float(depreciation_by_month("straight", 48).sum()), float(depreciation_by_month("macrs", 24).sum())
@@ -130,6 +132,8 @@ def level_debt_payment(debt_usd: Numeric, rate_per_year: Numeric, years: Numeric
 
     Textbook annuity identity, ``i`` the monthly rate.
 
+    Source: the annuity formula (Brealey, Myers and Allen, Principles of Corporate Finance).
+
     Examples
     --------
     >>> round(float(level_debt_payment(1200.0, 0.0, 1.0)), 6)
@@ -150,6 +154,8 @@ def revenue_by_month(
         R_0 = \\tfrac{R}{12}\\, p \\sum_m c_m
 
     ``c_m`` is the contracted share while the contract lasts and 0 after, ``p`` its prepaid share.
+
+    Own accounting of a take-or-pay contract.
 
     Examples
     --------

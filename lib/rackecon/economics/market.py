@@ -118,6 +118,8 @@ def rent_multiple(revenue_usd_per_gpu_hour: Numeric, rent_usd_per_gpu_hour: Nume
     """Revenue of a GPU-hour over the market rent of the same part [-]: what a renter would take in for each dollar paid;
     NaN where a figure is missing.
 
+    Own definition.
+
     Examples
     --------
     >>> float(rent_multiple(20.4, 4.0))
@@ -132,6 +134,8 @@ def demand_share(sold_tokens_per_day: Numeric, market_tokens_per_day: Numeric) -
     """Share of a market's tokens that a unit of capacity would have to win [-]; above 1 the market cannot fill it;
     NaN where the capacity is unknown.
 
+    Own definition.
+
     Examples
     --------
     >>> float(demand_share(30e9, 120e9))
@@ -143,6 +147,8 @@ def demand_share(sold_tokens_per_day: Numeric, market_tokens_per_day: Numeric) -
 
 def api_break_even_tokens_per_day(cost_usd_per_day: Numeric, api_usd_per_mtok: Numeric) -> FloatArray:
     """Tokens a day above which own or rented capacity costs less than buying them from an API [tokens/day].
+
+    Own: equal cost of a day.
 
     Examples
     --------

@@ -67,6 +67,10 @@ def split_rates(
     tuple of ndarray
         ``(fresh, cached, output)`` [tok/s/GPU].
 
+    Notes
+    -----
+    Own accounting.
+
     Examples
     --------
     >>> [float(x) for x in split_rates(900.0, 100.0, 0.25)]
@@ -100,6 +104,8 @@ def mean_price_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -
 
         \\pi = \\frac{1}{M}\\sum_{m=1}^{M} q^{m - 1/2} = q^{1/2}\\,\\frac{1 - q^{M}}{M (1 - q)},
         \\quad q = (1 - d)^{1/12}
+
+    Own: the geometric series of the price path.
 
     Examples
     --------
@@ -137,6 +143,8 @@ def level_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric, 
 
     Sales are level in tokens, paid at the end of each month.
 
+    Own: level annuity of a falling revenue, two geometric series.
+
     Examples
     --------
     >>> float(level_price_factor(0.10, 0.30, 4))
@@ -151,6 +159,8 @@ def level_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric, 
 
 def geometric_sum(ratio: FloatArray, terms: FloatArray) -> FloatArray:
     """``ratio + ratio^2 + ... + ratio^terms``, with its limit at a ratio of 1.
+
+    Source: the geometric series.
 
     Examples
     --------

@@ -14,14 +14,12 @@ import numpy as np
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.finance import crf
 from rackecon.errors import InputError
-from rackecon.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
 __all__ = [
     "DrawCurve",
     "draw_share",
     "drawn_kw_per_gpu",
     "energy_cost_usd_per_gpu_hour",
-    "energy_usd_per_mtok",
     "fit_draw_curve",
     "gpus_for_site",
     "hosting_usd_per_kw_year",
@@ -45,6 +43,8 @@ class DrawCurve:
 def tokens_per_mw(tok_s_per_gpu: Numeric, kw_per_gpu: Numeric) -> FloatArray:
     """Tokens per second per megawatt [tok/s/MW], of whichever tokens and whichever power are given.
 
+    By definition.
+
     Examples
     --------
     >>> float(tokens_per_mw(90.0, 1.73))
@@ -59,6 +59,8 @@ def joules_per_token(tok_s_per_gpu: Numeric, kw_per_gpu: Numeric) -> FloatArray:
     Notes
     -----
     .. math:: e = 1000\\, k / x
+
+    By definition: a watt is a joule a second.
 
     Examples
     --------
@@ -87,6 +89,10 @@ def draw_share(curve: DrawCurve, requests_per_gpu: Numeric) -> FloatArray:
     -------
     ndarray
         [-], inside the measured range.
+
+    Notes
+    -----
+    Own form: straight in the logarithm of the load, fitted to measured draw.
 
     Examples
     --------
@@ -166,6 +172,8 @@ def drawn_kw_per_gpu(
 def energy_cost_usd_per_gpu_hour(drawn_kw: Numeric, electricity_usd_per_kwh: Numeric) -> FloatArray:
     """Electricity bill of a GPU for an hour [USD/GPU-hour].
 
+    By definition.
+
     Examples
     --------
     >>> float(energy_cost_usd_per_gpu_hour(1.96, 0.0871))
@@ -175,19 +183,6 @@ def energy_cost_usd_per_gpu_hour(drawn_kw: Numeric, electricity_usd_per_kwh: Num
         check_non_negative("drawn_kw", drawn_kw, nan_allowed=True)
         * check_non_negative("electricity_usd_per_kwh", electricity_usd_per_kwh)
     )
-
-
-def energy_usd_per_mtok(drawn_kw: Numeric, electricity_usd_per_kwh: Numeric, tok_s_per_gpu: Numeric) -> FloatArray:
-    """Electricity per million tokens [USD/Mtok].
-
-    Examples
-    --------
-    >>> float(energy_usd_per_mtok(1.96, 0.0871, 6000.0))
-    0.0079035
-    """
-    with np.errstate(divide="ignore"):
-        hourly = energy_cost_usd_per_gpu_hour(drawn_kw, electricity_usd_per_kwh)
-        return np.asarray(hourly / (np.asarray(tok_s_per_gpu, dtype=float) * SECONDS_PER_HOUR / TOKENS_PER_MTOK))
 
 
 def gpus_for_site(
@@ -213,6 +208,10 @@ def gpus_for_site(
     ndarray
         [GPU], not rounded to racks.
 
+    Notes
+    -----
+    By definition.
+
     Examples
     --------
     >>> float(gpus_for_site(site_mw=10.0, all_in_kw_per_gpu=1.87))
@@ -228,6 +227,8 @@ def gpus_for_site(
 
 def hosting_usd_per_kw_year(build_usd_per_kw: Numeric, rate_per_year: Numeric, life_years: Numeric) -> FloatArray:
     """Level yearly cost of a kW of one's own building [USD/kW-year].
+
+    Source: capital recovery, as :func:`rackecon.economics.finance.annual_capital_cost`.
 
     Examples
     --------

@@ -60,6 +60,8 @@ def rack_units(gpus_per_rack: Numeric, kw_per_gpu: Numeric, *, position_kw: Nume
     -----
     .. math:: n_{MW} = 1000 / k, \\qquad n_{position} = P_{position} / k, \\qquad P_{rack} = k\\, n_{rack}
 
+    By definition.
+
     Examples
     --------
     >>> units = rack_units(32, 1.37, position_kw=132.0)

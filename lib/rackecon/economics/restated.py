@@ -34,6 +34,8 @@ def capital_charge_usd_per_gpu_hour(
 
     ``A_C`` is paid monthly, as sales are: the inverse of :func:`rackecon.economics.cost.implied_investment`.
 
+    Own derivation from the annuity formula.
+
     Examples
     --------
     >>> float(capital_charge_usd_per_gpu_hour(43180.01, 0.0, 0.10, 4))
@@ -76,6 +78,10 @@ def restated_cost_usd_per_gpu_hour(
     -------
     ndarray
         [USD/GPU-hour].
+
+    Notes
+    -----
+    Own derivation.
 
     Examples
     --------

@@ -22,11 +22,6 @@ from rackecon.units import MONTHS_PER_YEAR
 
 __all__ = ["PresentValueFactors", "Returns", "present_value_factors", "retire_age_years", "returns"]
 
-ROI_KINDS = {
-    "vendor_roi": "revenue over the horizon / investment, as vendors state it",
-    "profit_roi": "(revenue - running cost - investment + resale) / investment over the horizon",
-}
-
 
 @dataclass(frozen=True)
 class PresentValueFactors:
@@ -74,6 +69,8 @@ def present_value_factors(
 
         A_R = \\tfrac{1}{12} \\sum_{m=1}^{M} v^m q^{m-1/2}, \\quad A_C = \\tfrac{1}{12} \\sum_{m=1}^{M} v^m, \\quad v^M
 
+    Own closed forms: geometric series of the monthly flows.
+
     Examples
     --------
     >>> factors = present_value_factors(0.10, 0.30, 4)
@@ -113,6 +110,8 @@ def retire_age_years(
     Notes
     -----
     .. math:: t = \\ln(R_0 / O) \\,/\\, {-\\ln(1 - d)}
+
+    Own: the shutdown rule (price equals avoidable cost) on a falling price.
 
     Examples
     --------

@@ -20,7 +20,6 @@ __all__ = [
     "blended_usd_per_mtok",
     "revenue_usd_per_request",
     "speed_premium",
-    "utilisation_from_demand",
 ]
 
 
@@ -95,6 +94,10 @@ def revenue_usd_per_request(
     ndarray
         [USD/request].
 
+    Notes
+    -----
+    By the sellers' price cards.
+
     Examples
     --------
     >>> float(revenue_usd_per_request(PriceCard("m", 0.55, 0.14, 2.19), 8192, 1024, 0.5))
@@ -111,6 +114,8 @@ def blended_usd_per_mtok(
     card: PriceCard, isl_tokens: Numeric, osl_tokens: Numeric, prefix_cache_hit: Numeric = 0.0
 ) -> FloatArray:
     """Revenue per million *total* tokens (input, cached counted, plus output) of a workload [USD/Mtok].
+
+    Own definition.
 
     Examples
     --------
@@ -135,32 +140,3 @@ def speed_premium(tok_s_per_user: Numeric, tiers: tuple[SpeedTier, ...]) -> Floa
     for tier in sorted(tiers, key=lambda t: t.from_tok_s_per_user):
         multiple = np.where(speed >= tier.from_tok_s_per_user, tier.multiple, multiple)
     return np.asarray(multiple)
-
-
-def utilisation_from_demand(demand: Numeric, *, headroom: Numeric = 0.0) -> FloatArray:
-    """Sold share of a fleet sized for its own peak: mean over peak demand, less head-room [-].
-
-    Parameters
-    ----------
-    demand : array
-        Demand through a period of equal steps, any unit, last axis [-].
-    headroom : float
-        Spare capacity kept above the peak, as a share of the fleet [-].
-
-    Returns
-    -------
-    ndarray
-        [-].
-
-    Notes
-    -----
-    .. math:: u = (1 - h)\\, \\bar D / D_{max}
-
-    Examples
-    --------
-    >>> float(utilisation_from_demand([226.75 - 51.25, 226.75, 278.0, 226.75], headroom=0.0))
-    0.81565
-    """
-    shape = check_non_negative("demand", demand)
-    peak = check_positive("peak demand", shape.max(axis=-1))
-    return np.asarray(shape.mean(axis=-1) / peak * (1.0 - check_share("headroom", headroom, open_top=True)))

@@ -157,6 +157,8 @@ def launch_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric,
 
     The inverse of :func:`~rackecon.economics.money_step.level_price_factor`.
 
+    Own derivation.
+
     Examples
     --------
     >>> float(launch_price_factor(0.10, 0.30, 4))
@@ -188,6 +190,10 @@ def published_cost_check(
     -------
     dict
         ``computed``, ``low``, ``high`` [USD/Mtok], ``residual`` (computed / published - 1), ``compatible``.
+
+    Notes
+    -----
+    Own: interval arithmetic over the last printed digits.
 
     Examples
     --------

@@ -7,7 +7,8 @@ until folds held against the others cover 90 %.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from rackecon.evidence.novelty import kind_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["add_intervals", "evidence_class", "interval_factors"]
+__all__ = ["add_intervals", "evidence_class", "interval_columns", "interval_factors"]
 
 QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 RATES = {
@@ -95,13 +96,17 @@ def add_intervals(table: pd.DataFrame, years_beyond: float = 0.0) -> pd.DataFram
 
     ``years_beyond`` is how far the software's date lies after its last measurement [years].
     """
-    out = table.copy()
-    rows = list(zip(out["accelerator"], out["model"], out["mode"], strict=True))
-    out["evidence"] = [evidence_class(*row) for row in rows]
+    return table.assign(**interval_columns(table, years_beyond))
+
+
+def interval_columns(table: Mapping[str, Any] | pd.DataFrame, years_beyond: float = 0.0) -> dict[str, Any]:
+    """The columns that :func:`add_intervals` adds, as arrays."""
+    rows = list(zip(table["accelerator"], table["model"], table["mode"], strict=True))
+    out: dict[str, Any] = {"evidence": [evidence_class(*row) for row in rows]}
     for quantity in RATES:
-        if quantity not in out:
+        if quantity not in table:
             continue
         factors = np.array([interval_factors(*row, quantity, years_beyond) for row in rows]).reshape(-1, 2)
-        out[f"{quantity}_low"] = out[quantity] * factors[:, 0]
-        out[f"{quantity}_high"] = out[quantity] * factors[:, 1]
+        values = np.asarray(table[quantity])
+        out[f"{quantity}_low"], out[f"{quantity}_high"] = values * factors[:, 0], values * factors[:, 1]
     return out

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.serving.points import LENGTH_FACTOR, Points
+from rackecon.serving.points import LAYOUT_COLUMNS, LENGTH_FACTOR, Points
 from rackecon.serving.predict import Prepared, prepare
 
 if TYPE_CHECKING:
@@ -32,17 +32,7 @@ CONFIGURATION = (
     "weight_precision",
     "engine",
     "mode",
-    "tp",
-    "ep",
-    "pp",
-    "dp_attention",
-    "decode_workers",
-    "decode_gpus",
-    "prefill_workers",
-    "prefill_gpus",
-    "prefill_tp",
-    "prefill_ep",
-    "prefill_dp_attention",
+    *LAYOUT_COLUMNS,
     "isl",
     "osl",
     "concurrency",

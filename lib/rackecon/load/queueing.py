@@ -162,7 +162,10 @@ def _running(times: StepTimes, lengths: LengthMoments, rate: float) -> tuple[flo
 
 
 def saturated(times: StepTimes, lengths: LengthMoments) -> float:
-    """Requests a second of a replica whose batch is always full."""
+    """Requests a second of a replica whose batch is always full.
+
+    Own: a full batch, nothing waiting.
+    """
     full = float(times.step(float(times.most), lengths.held_mean))
     decode = (lengths.output_mean - 1.0) * full / times.most
     if times.prefill_workers:

@@ -194,6 +194,8 @@ def pooled(demands: list[Demand], weights: list[float] | None = None) -> Demand:
 
     Shapes of unlike bins are brought to the widest bin; the shortest length counts.
 
+    Own definition.
+
     Examples
     --------
     >>> from rackecon.load.demand import demand as shape
@@ -224,6 +226,10 @@ def stranded_usd_per_hour(found: SoldShare, usd_per_hour_of_mean_demand: float) 
         Result of :func:`sold_share`.
     usd_per_hour_of_mean_demand : float
         Cost of the capacity that mean demand would fill [USD/h].
+
+    Notes
+    -----
+    Own definition.
 
     Examples
     --------

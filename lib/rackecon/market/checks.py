@@ -87,6 +87,8 @@ def flip_price_factor(revenue_usd: Any, cost_usd: Any, leader_revenue_usd: float
     -----
     .. math:: \\varphi R_i - C_i = \\varphi R_L - C_L \\;\\Rightarrow\\; \\varphi = \\frac{C_L - C_i}{R_L - R_i}
 
+    Own derivation: profits equal at one price factor.
+
     Examples
     --------
     >>> [round(float(x), 2) for x in flip_price_factor([10.0, 4.0], [4.0, 1.0], 10.0, 4.0)]

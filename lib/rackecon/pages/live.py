@@ -44,11 +44,26 @@ SLIDERS = (
     Slider("elec", "Electricity", "$/kWh", "US industrial average", "electricity_usd_per_kwh"),
     Slider("pue", "PUE", "", "base case", "pue"),
     Slider("licence", "Licence share", "of revenue", "none by default", "licence_share"),
+    Slider("wacc", "Cost of capital", "a year", "base case", "wacc"),
+    Slider("tax", "Tax", "of profit", "before tax by default", "tax_rate"),
 )
 MENUS = {"model": "model", "scenario": "workload", "hit": "share of input cached", "metric": "measure"}
 MENU_PARAMETERS = {"model": "model", "scenario": "scenario", "hit": "prefix_cache_hit", "metric": "measure"}
 LISTS = ("accelerators", "models", "scenarios")
 SHOWN = ("rack", "mw", "usd")
+COST_UNIT = "$/GPU-hour"
+PAIR_ROWS = (
+    ("rack", "profit per rack-year"),
+    ("mw", "profit per MW-year"),
+    ("usd", "profit per invested dollar and year"),
+    ("revenueRack", "revenue per rack-year"),
+    ("rate", "tokens per second and GPU"),
+    ("cost", "cost per GPU-hour"),
+    ("mtok", "cost per million total tokens"),
+    ("margin", "margin"),
+    ("payback", "payback"),
+)
+"""What two platforms are compared on: keys of the page's own evaluation."""
 HEADS = (
     ("profit", "n"),
     ("90 % interval", ""),
@@ -90,7 +105,7 @@ def live_block(data: Mapping[str, Any]) -> Html:
         "a hollow tick is the report's value</caption>"
         f'<thead><tr><th scope="col">platform</th>{heads}</tr></thead><tbody></tbody></table></div>'
         f'<p class="live-key">{shade_key()}</p>'
-        f'<div class="live-controls">{menus}{sliders}</div><p class="live-status"></p>'
+        f'<div class="live-controls">{menus}{sliders}</div>{_costs(data)}<p class="live-status" role="alert"></p>{_pair(data)}'
         '<div class="live-buttons"><button type="button" class="live-reset">Back to the report\'s case</button>'
         '<button type="button" class="live-link">Copy a link to this case</button>'
         '<button type="button" class="live-json">Case as JSON</button>'
@@ -112,15 +127,55 @@ def _words(data: Mapping[str, Any]) -> dict[str, Any]:
         "models": list(data["models"]),
         "scenarios": list(data["scenarios"]),
     }
+    labels = {str(p["id"]): str(p["label"]) for p in data["platforms"] if p["id"] in data["base"]}
     return {
         "platforms": [p | {"swatch": swatch(str(p["id"]))} for p in data["platforms"]],
-        "names": MENUS | {item.key: _inside(item.label) for item in SLIDERS},
-        "units": {item.key: item.unit for item in SLIDERS},
+        "names": MENUS
+        | {item.key: _inside(item.label) for item in SLIDERS}
+        | {key: f"cost of {label}" for key, label in labels.items()},
+        "units": {item.key: item.unit for item in SLIDERS} | dict.fromkeys(labels, COST_UNIT),
         "per": {key: MEASURES[key].yearly for key in SHOWN},
         "commands": commands,
         "defaults": {key: declared[name].default for key, name in commands.items()},
         "given": {name: ran[name] for name in LISTS if ran[name] != declared[name].default},
     }
+
+
+def _costs(data: Mapping[str, Any]) -> str:
+    """A box for the cost of each platform, folded."""
+    rule, base = allowed_values()["cost_usd_per_gpu_hour"], data["base"]
+    boxes = "".join(
+        f'<div class="live-row"><label for="live-{p["id"]}">{html.escape(str(p["label"]))}</label><span class="live-value">'
+        f'<input type="number" id="live-{p["id"]}" data-key="{p["id"]}" min="{rule.low:g}" max="{rule.high:g}" step="any" '
+        f'value="{base[p["id"]]:g}"> {COST_UNIT}</span></div>'
+        for p in data["platforms"]
+        if p["id"] in base
+    )
+    return (
+        '<details class="live-costs"><summary>Cost per GPU-hour of each platform</summary><p class="live-source">All in, owned, '
+        "at the base case's cost of capital, life and resale; the controls above move it from there.</p>"
+        f'<div class="live-controls">{boxes}</div></details>'
+    )
+
+
+def _pair(data: Mapping[str, Any]) -> str:
+    """Two platforms side by side; the page fills it."""
+    menus = "".join(
+        f'<label>{word} <select data-pair="{side}">'
+        + "".join(f'<option value="{p["id"]}">{html.escape(str(p["label"]))}</option>' for p in data["platforms"])
+        + "</select></label>"
+        for side, word in (("a", "Compare"), ("b", "with"))
+    )
+    rows = "".join(
+        f'<tr data-row="{key}"><th scope="row">{words}</th>{"<td class=n></td>" * 3}</tr>' for key, words in PAIR_ROWS
+    )
+    return (
+        f'<section class="live-pair" aria-label="Two platforms side by side"><div class="live-pick">{menus}</div>'
+        '<p class="pair-verdict"></p><div class="scroll" tabindex="0" role="region" aria-label="Two platforms side by side">'
+        '<table class="pair-table"><caption>Two platforms in your case</caption><thead><tr><th scope="col">measure</th>'
+        '<th scope="col" class="n"></th><th scope="col" class="n"></th><th scope="col" class="n">first over second</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></section>"
+    )
 
 
 def _inside(label: str) -> str:

@@ -18,7 +18,10 @@ LEAST_BATCH = 1e-3  # sequences: keeps an empty engine's step finite
 
 
 def share_at(lines: tuple[FloatArray, FloatArray], starts: NDArray[np.intp], tokens: FloatArray) -> FloatArray:
-    """Share of a layer's experts that a step touches, by interpolation on the grid of log2 tokens."""
+    """Share of a layer's experts that a step touches, by interpolation on the grid of log2 tokens.
+
+    Own: the grid is that of :func:`rackecon.performance.moe.distinct_curve`.
+    """
     position = np.log2(np.maximum(tokens, 1.0))
     position *= 1.0 / GRID_LOG2_TOKENS[1]
     np.minimum(position, LAST_CELL, out=position)

@@ -46,6 +46,8 @@ def reserved_context(engine: Engine, isl_tokens: FloatArray, osl_tokens: FloatAr
 
     TensorRT-LLM admits a request only where its whole length fits (no eviction); the others admit on the mean resident
     length and a margin, and preempt.
+
+    Source: the engines' documentation (TensorRT-LLM's ``GUARANTEED_NO_EVICT``; preemption in vLLM and SGLang).
     """
     return np.asarray(isl_tokens + engine.reserve_share * osl_tokens)
 
@@ -69,6 +71,8 @@ def ledger(engine: Engine, context_tokens: FloatArray) -> Ledger:
     Weights: attention is replicated over data-parallel ranks, everything else is sharded over ``tp``, all over ``pp``.
     Cache: grouped-query heads shard up to their number, a latent is held whole on each tensor-parallel rank.
     Window layers keep their window, or the whole context where the engine has one pool for all layers.
+
+    Source: paged caches as in Kwon et al. (2023), the latent of DeepSeek-V2's report (2024); the sum is own accounting.
     """
     body = (
         engine.attention_bytes / engine.attention_tp

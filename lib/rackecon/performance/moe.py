@@ -26,6 +26,9 @@ def distinct_curve(n_experts: int, top_k: int, sigma: float = POPULARITY_SIGMA) 
 
     with ``p_e`` the chance that a token picks expert ``e`` when ``k`` are drawn without replacement by popularity;
     solved for the scale ``c`` of ``p_e = 1 - exp(-c w_e)``.
+
+    Source: occupancy with unequal chances (the coupon collector's problem); the scale for draws without
+    replacement is own derivation.
     """
     from statistics import NormalDist
 
@@ -89,6 +92,8 @@ def busiest_share(share: FloatArray, n_experts: FloatArray, ep: FloatArray) -> F
     A rank touches :math:`m = sE/R` experts on average; the largest of :math:`R` counts of that mean is about
     :math:`m + \\sqrt{2 m \\ln R}`, and never more than all of its experts.
 
+    Source: the largest of ``R`` Gaussian counts, extreme-value theory.
+
     Examples
     --------
     >>> busiest_share(np.array([[0.1]]), np.array([256.0]), np.array([8.0])).round(4).tolist()
@@ -101,6 +106,8 @@ def busiest_share(share: FloatArray, n_experts: FloatArray, ep: FloatArray) -> F
 
 def rank_imbalance(ep: ArrayLike, per_doubling: ArrayLike) -> FloatArray:
     """Load of the busiest expert-parallel rank over the mean [-]; 1 for a single rank, growing with width.
+
+    Own form: straight in the logarithm of the width, its slope fitted.
 
     Examples
     --------

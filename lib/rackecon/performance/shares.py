@@ -53,6 +53,8 @@ def reached_bandwidth(peak: NDArray[np.float64], share: NDArray[np.float64]) -> 
 
     Smooth, so that a fit keeps a slope, and below 0.92 of the peak whatever the multiplier.
 
+    Own form.
+
     Examples
     --------
     >>> [round(float(reached_bandwidth(np.array(1.0), np.array(s))), 3) for s in (0.46, 0.8, 1.2)]

@@ -371,6 +371,10 @@ def prefill_pass(
     -------
     tuple of ndarray
         ``(latency, busy)``: seconds until the batch is done, and engine seconds per prompt.
+
+    Notes
+    -----
+    Source: the roofline of Williams, Waterman and Patterson (2009), smoothed; host time and starts are own terms.
     """
     fresh = np.maximum(fresh_tokens, 1.0)
     rank_tokens = fresh * prompts

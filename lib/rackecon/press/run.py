@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_parameters, validate
+from rackecon.catalog.kept import FOLDER as KEPT
 from rackecon.errors import InputError
 from rackecon.press.results import published, write_results
-from rackecon.press.stamps import SITE, Stamps, made_of
+from rackecon.press.stamps import SITE, Stamps, common, made_of
 
 __all__ = ["Outcome", "execute", "normalise", "report_names", "reports_dir", "run_reports"]
 
 FAILED = "failed-"
 """Before the name of a notebook that stopped, kept beside the pages until it runs through."""
+FIRST = ("00_executive_summary", "11_claims", "12_uncertainty", "13_validation")
+"""Pages that take longest: one that is begun last keeps a single processor busy."""
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
 
@@ -77,6 +82,8 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    from rackecon.press.kernels import kernels
+
     begun = time.perf_counter()
     folder = Path(target)
     # papermill cannot read "float | None" and calls such parameters unknown; they were checked above
@@ -92,9 +99,10 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
                 parameters=dict(parameters),
                 progress_bar=False,
                 kernel_name="python3",
-                cwd=scratch,
+                resources={"metadata": {"path": scratch}},  # its cwd option moves this whole process
                 log_output=False,
                 extra_arguments=["--log-level=ERROR"],  # the kernel's warnings of its own set-up are not the report's
+                **kernels(),
             )
         except PapermillExecutionError as error:
             cell = error.exec_count if error.exec_count is not None else "?"
@@ -204,20 +212,50 @@ def run_reports(
             ended(Outcome(name, 0.0, "", kept=True))
         else:
             stamps.forget(name)
-    stale = [name for name in chosen if name not in outcomes]
-    workers = max(1, min(jobs, len(stale)))
-    if workers == 1:
-        for name in stale:
-            ended(execute(name, parameters[name], str(target), walk))
-    else:
-        import multiprocessing
-
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            tasks = [pool.submit(execute, name, parameters[name], str(target), walk) for name in stale]
-            for task in as_completed(tasks):
-                ended(task.result())
+    stale = sorted((name for name in chosen if name not in outcomes), key=lambda name: (name not in FIRST, name))
+    with _shared_results(force) if stale else nullcontext():
+        for outcome in _each(stale, jobs, lambda name: execute(name, parameters[name], str(target), walk)):
+            ended(outcome)
     _write_site(target, stamps, whole=set(chosen) == set(report_names()), force=force)
     return [outcomes[name] for name in chosen]
+
+
+def _each(names: Sequence[str], jobs: int, work: Callable[[str], Outcome]) -> Iterator[Outcome]:
+    """Outcomes as they come, ``jobs`` notebooks at a time: kernels are processes, and threads wait for them."""
+    if min(jobs, len(names)) <= 1:
+        yield from map(work, names)
+        return
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for task in as_completed([pool.submit(work, name) for name in names]):
+            yield task.result()
+    except BaseException:
+        from rackecon.press.kernels import end_kernels
+
+        # an interrupt, say: what runs ends with its kernel, and nothing else begins
+        pool.shutdown(wait=False, cancel_futures=True)
+        end_kernels()
+        raise
+    pool.shutdown()
+
+
+@contextmanager
+def _shared_results(fresh: bool) -> Iterator[None]:
+    """A folder for what pages share (:mod:`rackecon.catalog.kept`): that of this state, or a new one that goes again."""
+    before = os.environ.get(KEPT)
+    home = reports_dir().parent / "build" / "kept"
+    with tempfile.TemporaryDirectory(prefix="rackecon-kept-") as scratch:
+        folder = Path(scratch) if fresh else home / common()[:16]
+        os.environ[KEPT] = str(folder)
+        try:
+            yield
+        finally:
+            os.environ.pop(KEPT)
+            if before is not None:
+                os.environ[KEPT] = before
+            for other in home.glob("*") if not fresh else ():
+                if other != folder:  # of a state that went
+                    shutil.rmtree(other, ignore_errors=True)
 
 
 def _write_site(target: Path, stamps: Stamps, *, whole: bool, force: bool) -> None:

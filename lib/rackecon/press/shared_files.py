@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +29,17 @@ def write_file(path: Path, text: str) -> None:
     os.replace(fresh, path)
 
 
+def lean(script: str) -> str:
+    """A script without its comment lines, its indents and its empty lines: a page carries what runs.
+
+    Examples
+    --------
+    >>> lean("/* of two\\n   lines */\\n\\nfunction a() {\\n  b(); /* kept */\\n}\\n")
+    'function a() {\\nb(); /* kept */\\n}\\n'
+    """
+    return re.sub(r"^\s+", "", re.sub(r"^\s*/\*.*?\*/\n", "", script, flags=re.S | re.M), flags=re.M)
+
+
 @of_arguments()
 def shared_files() -> dict[str, str]:
     """Text of each shared file by name."""
@@ -42,12 +54,12 @@ def shared_files() -> dict[str, str]:
     style = (HERE / "page.css").read_text(encoding="utf-8")
     style = f":root{{{variables(light)}}}\n@media (prefers-color-scheme:dark){{:root{{{variables(dark)}}}}}\n" + style
     swap = json.dumps({PLATFORM_LIGHT[key]: PLATFORM_DARK[key] for key in PLATFORM_LIGHT}, sort_keys=True)
-    script = f"window.rackeconDark={swap};\n" + (HERE / "page.js").read_text(encoding="utf-8")
+    script = f"window.rackeconDark={swap};\n" + lean((HERE / "page.js").read_text(encoding="utf-8"))
     return {
         "vega.js": f"(function(){{{_chart_library()}\n}})();\n",
         "page.css": style,
         "page.js": script,
-        **{name: (HERE / name).read_text(encoding="utf-8") for name in SCRIPTS},
+        **{name: lean((HERE / name).read_text(encoding="utf-8")) for name in SCRIPTS},
     }
 
 

@@ -19,7 +19,7 @@ from rackecon.catalog.paths import data_dir, user_dir
 from rackecon.press.results import FOLDER
 from rackecon.press.shared_files import write_file
 
-__all__ = ["NAME", "Stamps", "made_of"]
+__all__ = ["NAME", "Stamps", "common", "made_of"]
 
 NAME: Final = ".made.json"
 LIBRARY: Final = Path(rackecon.__file__).resolve().parent
@@ -38,9 +38,9 @@ def _installed() -> list[str]:
     return sorted(path.name for entry in sys.path if entry for path in Path(entry).glob("*.dist-info"))
 
 
-def _common(names: Iterable[str]) -> str:
-    """Digest of all that every page depends on."""
-    digest = hashlib.sha256(json.dumps([sys.version, _installed(), list(names)]).encode())
+def common() -> str:
+    """Digest of all that every result depends on."""
+    digest = hashlib.sha256(json.dumps([sys.version, _installed()]).encode())
     for folder in (LIBRARY, data_dir(), user_dir()):
         for path in _files(folder):
             digest.update(f"{path.relative_to(folder or path)}\0".encode())
@@ -63,10 +63,10 @@ def made_of(parameters: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -
     dict of str
         By page.
     """
-    common = _common(names)
+    shared, pages = common(), list(names)
     out = {}
     for name, given in parameters.items():
-        text = json.dumps([common, dict(given)], sort_keys=True, default=str)
+        text = json.dumps([shared, pages, dict(given)], sort_keys=True, default=str)
         out[name] = hashlib.sha256(text.encode() + notebook_path(name).read_bytes()).hexdigest()
     return out
 

@@ -39,7 +39,7 @@ from rackecon.serving.layouts import NODE_WIDTHS, Layout
 from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS
 from rackecon.serving.query import Query
 from rackecon.serving.recipes import recipe_depth
-from rackecon.serving.task import COMBINATIONS, FEEDERS, Task
+from rackecon.serving.task import COMBINATIONS, Task
 
 __all__ = ["Evaluated", "Outcome", "evaluate_all", "evaluate_fitting"]
 
@@ -367,9 +367,11 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int) -> _Feeders:
     fits = ledger(pool, isl * one).fits
     gpus = pool.tp * pool.pp
     # a layout that is 2 % sooner is not worth twice the GPUs
-    cost, sooner = np.where(fits, busy * gpus, np.inf), np.where(fits, alone * gpus**0.1, np.inf)
-    sized = [np.argmin(np.where(gpus == size, cost, np.inf)) for size in NODE_WIDTHS]
-    picked: NDArray[np.intp] = np.repeat(np.array([*sized, np.argmin(sooner)]), each)
+    picks = []
+    for among in task.prefill_choices:
+        cost, sooner = (np.where(fits & among, x, np.inf) for x in (busy * gpus, alone * gpus**0.1))
+        picks += [np.argmin(np.where(gpus == size, cost, np.inf)) for size in NODE_WIDTHS] + [np.argmin(sooner)]
+    picked: NDArray[np.intp] = np.repeat(np.array(picks), each)
     if split is None:
         engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in picked), 1)
         picked = picked.reshape(-1, 1)
@@ -392,21 +394,24 @@ def _matched(
     v, targets = task.values, task.targets
     feeders = _feeders(task, split, len(targets))
     prefill, size_d, size_p = feeders.engine, decode.tp * decode.pp, feeders.gpus
-    latest = np.tile(targets, FEEDERS).reshape(-1, 1) if split is None else np.tile(targets, FEEDERS)[split]
+    latest = np.tile(targets, task.feeders).reshape(-1, 1) if split is None else np.tile(targets, task.feeders)[split]
     side = decode_side(decode, v, load, decode_shared)
     n = np.minimum(load.concurrency, np.maximum(side.room.max_sequences, 1.0))
     life = side.steps * side.terms.curve.total(n)
     rate = n / life
     need = rate * feeders.busy_s * load.speed
     least, flight = PREFILL_HEADROOM * need, n
-    for _ in range(PASSES):
+    for turn in range(PASSES):
         first, busy, queue = pool_terms(decode, prefill, v, load, flight / least, feeders.shared)
         need = rate * busy * load.speed
         load_per_gpu = flight / (size_d + least * size_p)
         _, slower = _factors(task, "disaggregated", decode, load, load_per_gpu)
         spare = latest * (1.0 - TARGET_MARGIN) / 1e3 / slower - first
+        sized = least
         least = np.where(spare > 0, need + queue * need * need / (rate * spare), np.inf)
         least = np.maximum(PREFILL_HEADROOM * need, least)
+        if turn == PASSES - 1:  # where turns swing about the size that keeps the time, the larger does
+            least = np.maximum(sized, least)
         flight = n + rate * first + queue * need * need / (least - need)
     nd, waste = np.ones_like(least), np.full_like(least, np.inf)
     for count in DECODE_ENGINES:
@@ -457,7 +462,7 @@ def _enumerated(
     feeders = _feeders(task, split, COMBINATIONS)
     side = decode_side(decode, v, load, decode_shared)
     size_d, size_p = decode.tp * decode.pp, feeders.gpus
-    every = np.arange(FEEDERS * COMBINATIONS)
+    every = np.arange(task.feeders * COMBINATIONS)
     at = (every.reshape(-1, 1) if split is None else split) % COMBINATIONS
     nd = np.array(DECODE_ENGINES)[at % len(DECODE_ENGINES)]
     room = np.array(PREFILL_ROOM)[at // len(DECODE_ENGINES)]

@@ -95,6 +95,8 @@ def acceptance_length(draft_tokens: FloatArray, accept: FloatArray | float) -> F
     -----
     .. math:: a = \\frac{1 - p^{k+1}}{1 - p}
 
+    Source: Leviathan, Kalman and Matias (2023), equation 1.
+
     Examples
     --------
     >>> float(acceptance_length(np.array(3.0), 0.64))
@@ -118,7 +120,10 @@ def _speculation(engine: Engine, v: FloatArray, load: Load) -> FloatArray:
 
 
 def context_tokens(isl_tokens: FloatArray, osl_tokens: FloatArray) -> FloatArray:
-    """Mean context of a sequence over its decode: the input and half of the output [tokens]."""
+    """Mean context of a sequence over its decode: the input and half of the output [tokens].
+
+    By definition: output grows evenly.
+    """
     return np.asarray(isl_tokens + 0.5 * osl_tokens)
 
 
@@ -135,7 +140,10 @@ def prompt_terms(
 def aggregated(
     engine: Engine, v: FloatArray, load: Load, engines: FloatArray, shared: PassTerms | None = None
 ) -> Solution:
-    """Solve many aggregated rows; ``load.concurrency`` is of the deployment of ``engines`` equal engines."""
+    """Solve many aggregated rows; ``load.concurrency`` is of the deployment of ``engines`` equal engines.
+
+    Source: Little's law (1961); the fixed point of batch and rate is own derivation.
+    """
     known = shared or pass_terms(engine, v)
     concurrency = load.concurrency / engines
     context = context_tokens(load.isl_tokens, load.osl_tokens)
@@ -208,6 +216,8 @@ def disaggregated(
     """Solve many disaggregated rows: two pools, rate-matched.
 
     ``side`` is what :func:`decode_side` gave and ``shared`` the pass terms of ``prefill``, where they are known.
+
+    Source: Little's law (1961) and a queue of Pollaczek and Khinchine's form; rate matching is own derivation.
     """
     ready = side or decode_side(decode, v, load)
     room, terms, steps = ready.room, ready.terms, ready.steps

@@ -89,6 +89,8 @@ def effect_sd(name: str) -> float:
 def correction(effects: Mapping[str, float], cell: str, model: str, c: Conditions) -> tuple[FloatArray, FloatArray]:
     """Factors on rates and on the time to first token.
 
+    Source: partial pooling (Gelman and Hill, 2007); the terms are own.
+
     Returns
     -------
     tuple of ndarray

@@ -74,17 +74,8 @@ class Frontier:
         """The front as a data frame, slowest and most productive point first."""
         import pandas as pd
 
-        frame = pd.DataFrame(dict(self.rows))
-        for position, (name, value) in enumerate(
-            (
-                ("accelerator", self.accelerator),
-                ("model", self.model),
-                ("isl_tokens", self.isl_tokens),
-                ("osl_tokens", self.osl_tokens),
-            )
-        ):
-            frame.insert(position, name, value)  # type: ignore[arg-type]
-        return frame
+        given = {"accelerator": self.accelerator, "model": self.model, "isl_tokens": self.isl_tokens}
+        return pd.DataFrame({**given, "osl_tokens": self.osl_tokens, **self.rows}, index=range(len(self)))
 
     def best(self) -> dict[str, Any] | None:
         """The point of highest throughput within the limits, or None."""

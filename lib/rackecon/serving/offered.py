@@ -20,7 +20,10 @@ STEPS: Final = 24  # halvings of a range of 2^12 requests in flight: to 2 parts 
 
 
 def requests_per_second(points: Points, found: Predictions) -> FloatArray:
-    """Requests that a deployment finishes [1/s], of its rate of tokens over its GPUs."""
+    """Requests that a deployment finishes [1/s], of its rate of tokens over its GPUs.
+
+    By definition.
+    """
     n = points.numbers
     return np.asarray(found.total_tok_s_per_gpu * found.gpus / ((n["isl"] + n["osl"]) * n["length_draw"]))
 

@@ -28,13 +28,7 @@ FloatArray = NDArray[np.float64]
 LENGTH_FACTOR = 0.9
 UNKNOWN_DRAFT_TOKENS = 2.0  # the mean of depths 1 to 3, where a row names a method but no depth
 NEEDED = ("accelerator", "model", "weight_precision", "isl", "osl")
-POINT_COLUMNS = (
-    *NEEDED,
-    "kv_precision",
-    "engine",
-    "date",
-    "gpus",
-    "mode",
+LAYOUT_COLUMNS = (
     "tp",
     "ep",
     "pp",
@@ -46,6 +40,16 @@ POINT_COLUMNS = (
     "prefill_tp",
     "prefill_ep",
     "prefill_dp_attention",
+)
+"""What lays a deployment out: widths of an engine, and the pools of a disaggregated one."""
+POINT_COLUMNS = (
+    *NEEDED,
+    "kv_precision",
+    "engine",
+    "date",
+    "gpus",
+    "mode",
+    *LAYOUT_COLUMNS,
     "concurrency",
     "draft_tokens",
     "speculative",
@@ -231,17 +235,7 @@ _NUMBERS = (
     "isl",
     "osl",
     "gpus",
-    "tp",
-    "ep",
-    "pp",
-    "dp_attention",
-    "decode_workers",
-    "decode_gpus",
-    "prefill_workers",
-    "prefill_gpus",
-    "prefill_tp",
-    "prefill_ep",
-    "prefill_dp_attention",
+    *LAYOUT_COLUMNS,
     "concurrency",
     "draft_tokens",
     "speculative",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,8 +33,6 @@ __all__ = ["Task"]
 
 FloatArray = NDArray[np.float64]
 LATEST = "9999-12-31"
-LAYOUT_NAMES = ("tp", "ep", "pp", "dp_attention")
-FEEDERS = 5  # prefill layouts tried per decode layout: the most productive of each size, and the soonest
 POOL_VALUES = ("gpus", "concurrency", "decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
 """Values held that leave pools no size to be matched in rate."""
 COMBINATIONS = 24  # of decode engines and prefill workers tried where such a value is held
@@ -71,9 +69,9 @@ class Task:
         """Layouts of the aggregated or decode engine to try."""
         asked = self.query
         held, most = asked.held, min(asked.most_gpus, float(asked.held.get("gpus", math.inf)))
-        usual = self._run_publicly(mode, "decode", self._bench.layouts[mode])
-        every = tuple(x for x in usual if matches(x, held))
-        every = every or tuple(x for x in self._bench.layouts[mode] if matches(x, held))
+        every = self._usual(mode)
+        if not every and not any(self._usual(other) for other in asked.modes if other != mode):
+            every = tuple(x for x in self._bench.layouts[mode] if matches(x, held))
         if not every and "tp" in held:  # an unusual layout that is named in full
             names = ("tp", "ep", "pp")
             width = {name: int(held.get(name, 1)) for name in names}
@@ -83,6 +81,11 @@ class Task:
             found = tuple(x for x in found if float(held.get("gpus", x.gpus)) % x.gpus == 0.0)
         return found
 
+    def _usual(self, mode: str) -> tuple[Layout, ...]:
+        """Layouts of a mode that an open search tries too and that have the values held."""
+        found = self._run_publicly(mode, "decode", self._bench.layouts[mode])
+        return tuple(x for x in found if matches(x, self.query.held))
+
     def spaces(self) -> list[tuple[str, tuple[Layout, ...]]]:
         """Modes to search, each with its layouts; a fault where the values held leave none."""
         found = [(mode, self.layouts(mode)) for mode in self.query.modes]
@@ -90,20 +93,47 @@ class Task:
             raise InputError(f"no layout of {self.query.chip.id} has the held values {dict(self.query.held)}")
         return [(mode, layouts) for mode, layouts in found if layouts]
 
-    @property
+    @cached_property
     def prefill_layouts(self) -> tuple[Layout, ...]:
         """Layouts of a prefill engine to try."""
-        held = {name.removeprefix("prefill_"): value for name, value in self.query.held.items() if "prefill_" in name}
-        every = self._run_publicly("disaggregated", "prefill", self._bench.layouts["prefill"])
+        return self._prefill_layouts(self.query)
+
+    @property
+    def feeders(self) -> int:
+        """Prefill layouts tried per decode layout: of each choice the most productive of each size, and the soonest."""
+        return (len(NODE_WIDTHS) + 1) * (2 if self._wide else 1)
+
+    @property
+    def prefill_choices(self) -> list[NDArray[np.bool_]]:
+        """Among the prefill layouts, those from which engines are picked.
+
+        All of them; and where wide ones are in reach, also those of the largest deployment that has none, so that a larger
+        space has its picks too.
+        """
+        every = self.prefill_layouts
+        choices = [np.ones(len(every), dtype=bool)]
+        if self._wide:
+            less = self._prefill_layouts(replace(self.query, most_gpus=WIDE_FROM - 1))
+            choices.append(np.array([x in less for x in every]))
+        return choices
+
+    def _prefill_layouts(self, asked: Query) -> tuple[Layout, ...]:
+        held = {name.removeprefix("prefill_"): value for name, value in asked.held.items() if "prefill_" in name}
+        every = Task(asked)._run_publicly("disaggregated", "prefill", Task(asked)._bench.layouts["prefill"])
         return tuple(x for x in every if matches(x, held)) or (
             Layout(int(held.get("tp", 1)), int(held.get("ep", 1)), 1, bool(held.get("dp_attention", False))),
         )
+
+    @property
+    def _wide(self) -> bool:
+        """Whether deployments are in reach that run experts over the network between nodes."""
+        return self.query.most_gpus >= WIDE_FROM and self.query.chip.family in NODES_WIDE
 
     def _run_publicly(self, mode: str, role: str, layouts: tuple[Layout, ...]) -> tuple[Layout, ...]:
         """Those that public sweeps of the model had run by the query's date; all where too few say."""
         asked = self.query
         engine = asked.engine_of(mode)
-        wide = mode == "disaggregated" and asked.most_gpus >= WIDE_FROM and asked.chip.family in NODES_WIDE
+        wide = mode == "disaggregated" and self._wide
         too_small = mode == "aggregated" and any(x.gpus > NODE_WIDTHS[-1] for x in layouts)
         if wide or too_small:  # a node that cannot hold the model says nothing of one that can
             return layouts
@@ -125,7 +155,7 @@ class Task:
 
     def sizes(self, mode: str, layouts: tuple[Layout, ...]) -> tuple[int, int, int, int]:
         """Grid of a mode: layouts, draft depths, prefill layouts and sizes of pools, loads."""
-        splits = 1 if mode == "aggregated" else FEEDERS * (len(self.targets) if self.matched else COMBINATIONS)
+        splits = 1 if mode == "aggregated" else self.feeders * (len(self.targets) if self.matched else COMBINATIONS)
         return len(layouts), len(self.drafts), splits, len(self.loads)
 
     @cached_property

@@ -157,6 +157,7 @@ def _fill(
         ends: Any = SimpleNamespace(
             **{n: money[n] for n in ("electricity_usd_per_kwh", "utilisation", "cost_factor", "wacc", "horizon_years")},
             pue=assume.pue,
+            tax_rate=assume.tax_rate,
             resale_share=residual_at(money["horizon_years"])
             if assume.residual_share is None
             else assume.residual_share,

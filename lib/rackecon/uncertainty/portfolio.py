@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import NO_LISTING, Platform, cards_for, platforms_for, resells
+from rackecon.catalog.kept import kept
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard
 from rackecon.serving.query import case_options
 from rackecon.uncertainty.distributions import Distribution, distributions, recentred
 from rackecon.uncertainty.sampling import Design, design
-from rackecon.uncertainty.shortlist import KEPT, exact_rows, scouts, shortlist, work_at
+from rackecon.uncertainty.shortlist import KEPT, PHYSICAL, exact_rows, scouts, shortlist, work_at
 
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
@@ -41,6 +42,8 @@ RECENTRED: Final = {
     "residual_share": "resale_share",
 }
 """Inputs whose median is an assumption of the report: another assumption moves the whole distribution."""
+WORTH_KEEPING: Final = 16
+"""Physical points from which short lists are kept for other pages."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,23 @@ class Portfolio:
             self.lists[key] = {name: rows[name][at] if rows else np.array([]) for name in KEPT}
             self.places[key] = at if only is None else only[at]
         return self.lists[key]
+
+    def prepare(self, cell: Cell, points: FloatArray) -> None:
+        """Make the short lists of a cell at many physical points, or take those that another page made."""
+        missing = [at for at in points if self._key(cell, at) not in self.lists]
+        if len(missing) < WORTH_KEEPING:
+            return
+        case = self.cases[cell.scenario]
+        asked = sorted(self.searched_with(cell).items())
+        physical = [self.inputs[name] for name in PHYSICAL]
+        pool = (cell.accelerator, cell.model, cell.scenario)
+
+        def make() -> tuple[list[Rows], NDArray[np.intp]]:
+            return [self.listed(cell, at) for at in missing], self.pool(cell)
+
+        key = (cell.accelerator, cell.model, case, asked, physical, [at.tolist() for at in missing])
+        rows, self.places[pool] = kept("short-lists", key, make)
+        self.lists.update(zip((self._key(cell, at) for at in missing), rows, strict=True))
 
     def pool(self, cell: Cell) -> NDArray[np.intp]:
         """Rows of the full search that could be best at any scout point."""

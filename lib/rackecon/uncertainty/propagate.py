@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.appraisal.money import Platform, level_factor
+from rackecon.economics.finance import tax_adjusted_capital_cost
 from rackecon.economics.money_step import money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
 from rackecon.economics.power_table import draw_curve
-from rackecon.economics.restated import restated_cost_usd_per_gpu_hour
+from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, restated_cost_usd_per_gpu_hour
 from rackecon.economics.returns import returns
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError, unknown_name
@@ -139,7 +140,9 @@ def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS)
             continue
         terms = Terms(made, cell, scores)
         rates, load = np.ones((3, n)), np.zeros(n)
-        for at, part in _same_point(terms.physical):
+        same = list(_same_point(terms.physical))
+        made.prepare(cell, np.array([at for at, _ in same]))
+        for at, part in same:
             rows = made.listed(cell, at)
             if not len(rows["mode"]):
                 continue
@@ -239,8 +242,18 @@ class Terms:
             life_years=x["life_years"],
             residual_share=self.resale,
         )
+        self.tax = self._tax() if published and base.tax_rate else 0.0
+        self.cost = self.cost + self.tax
         self.bill = x["electricity_usd_per_kwh"] * x["pue"] - _base_bill(p)
         self.ends: dict[tuple[str, str], FloatArray] = {}
+
+    def _tax(self) -> FloatArray:
+        """Tax on top of the capital charge of a published cost, as :func:`rackecon.appraisal.money.terms_factor` has it."""
+        p, x = self.cell.platform, self.x
+        invested = p.investment_usd_per_gpu * x["capex"]
+        resale = (self.resale + _share(p)) * invested
+        charge = capital_charge_usd_per_gpu_hour(invested, resale, x["wacc"], x["life_years"])
+        return tax_adjusted_capital_cost(charge, self.made.assume.tax_rate, x["wacc"]) - charge
 
     def errors(self, mode: str, part: NDArray[np.intp]) -> FloatArray:
         """Log errors of :data:`RATES` in a mode, ``(3, draws)``: one error for all of a cell's configurations."""
@@ -324,7 +337,7 @@ class Terms:
         if p.investment_usd_per_gpu > 0:
             out["profit_usd_per_invested_usd_year"] = per_year(profit, 1.0 / invested)
         if p.investment_usd_per_gpu > 0 and with_returns:
-            running = p.running_usd_per_gpu_hour + self.base_cost_gap() + self.bill * drawn_kw
+            running = p.running_usd_per_gpu_hour + self.base_cost_gap() + self.tax + self.bill * drawn_kw
             share = self.resale + _share(p)
             result = returns(
                 investment_usd=invested,
@@ -343,8 +356,6 @@ class Terms:
 
     def base_cost_gap(self) -> float:
         """What of the base cost is neither capital charge nor running cost (0 on the published basis)."""
-        from rackecon.economics.restated import capital_charge_usd_per_gpu_hour
-
         p = self.cell.platform
         charge = capital_charge_usd_per_gpu_hour(p.investment_usd_per_gpu, p.residual_usd_per_gpu, *self.built)
         return float(self.base_cost - charge - p.running_usd_per_gpu_hour)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,56 +27,13 @@ __all__ = [
     "flip_map",
     "grouped_sobol",
     "indices",
-    "one_at_a_time",
     "sobol_points",
     "sobol_table",
     "tornado",
-    "verdict_drivers",
 ]
 
 FloatArray = NDArray[np.float64]
 Measure = Callable[[Outcomes], FloatArray]
-
-
-def one_at_a_time(
-    function: Callable[[FloatArray], FloatArray], names: Sequence[str], *, step: float = Z10
-) -> pd.DataFrame:
-    """Change of a function as each standard-normal input goes from -step to +step, the others at 0.
-
-    Parameters
-    ----------
-    function : callable
-        ``(draws, inputs)`` to ``(draws,)``.
-    names : sequence of str
-        Inputs, one per column.
-    step : float
-        1.2816 is the 10th to the 90th percentile.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``input, at_low, base, at_high, swing``, widest swing first.
-
-    Examples
-    --------
-    >>> table = one_at_a_time(lambda z: 3 * z[:, 0] - z[:, 1], ["a", "b"], step=1.0)
-    >>> table["swing"].tolist()
-    [6.0, 2.0]
-    """
-    import pandas as pd
-
-    n = len(names)
-    points = np.zeros((2 * n + 1, n))
-    points[1 : n + 1] = -step * np.eye(n)
-    points[n + 1 :] = step * np.eye(n)
-    value = np.asarray(function(points), dtype=float)
-    table = pd.DataFrame(
-        {"input": list(names), "at_low": value[1 : n + 1], "base": value[0], "at_high": value[n + 1 :]}
-    )
-    table["swing"] = (table["at_high"] - table["at_low"]).abs()
-    table["reach"] = table[["at_low", "at_high"]].sub(value[0]).abs().max(axis=1)
-    order = table.sort_values(["swing", "reach", "input"], ascending=[False, False, True], kind="stable")
-    return order.drop(columns="reach").reset_index(drop=True)
 
 
 def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_usd_per_rack_year") -> pd.DataFrame:
@@ -275,19 +232,6 @@ def sobol_table(
 
     plan = made.plan
     return grouped_sobol(function, plan.columns, len(plan.factors), draws=draws, seed=seed, prepare=prepare)
-
-
-def verdict_drivers(
-    made: Portfolio,
-    model: str,
-    scenario: str,
-    pair: tuple[str, str],
-    metric: str = "profit_usd_per_rack_year",
-    **options: Any,
-) -> pd.DataFrame:
-    """Sobol indices of the difference between two platforms: what decides which of them wins."""
-    at = _pair(made, model, scenario, pair)
-    return sobol_table(made, lambda o: o.values[metric][at[0]] - o.values[metric][at[1]], **options)
 
 
 def _pair(made: Portfolio, model: str, scenario: str, pair: tuple[str, str]) -> list[int]:

@@ -26,7 +26,6 @@ __all__ = [
     "expert_counts",
     "expert_top_k",
     "fall_factor",
-    "leader_changes",
     "model_sizes",
     "output_fixed",
     "request_gpu_seconds",
@@ -269,16 +268,6 @@ def request_gpu_seconds(
     whole = (np.asarray(isl_tokens, dtype=float) + osl_tokens) / np.asarray(total_tok_s_per_gpu, dtype=float)
     share = np.asarray(prefill_gpu_share, dtype=float)
     return whole * share, whole * (1.0 - share)
-
-
-def leader_changes(frame: pd.DataFrame, x: str, metric: str) -> list[tuple[float, str]]:
-    """Who leads along a walk: the first value of each reign and its leader, in order of x."""
-    out: list[tuple[float, str]] = []
-    for value, group in frame[frame[metric].notna()].groupby(x, sort=True):
-        name = str(group.loc[group[metric].idxmax(), "platform"])
-        if not out or out[-1][1] != name:
-            out.append((float(str(value)), name))
-    return out
 
 
 def fall_factor(frame: pd.DataFrame, x: str, metric: str) -> pd.Series:

@@ -30,6 +30,13 @@
     for (var i = 0; i < front.s.length; i++) if (front.s[i] >= speed * (1 - 1e-9)) return i;
     return -1;
   }
+  /* The pre-tax revenue that pays a charge after tax, written off in equal years (tax_adjusted_capital_cost). */
+  function taxed(tax, rate) {
+    var n = data.taxed, worth = rate === 0 ? 1 : (1 - Math.pow(1 + rate, -n)) / (rate * n);
+    return (1 - tax * worth) / (1 - tax);
+  }
+  /* The reader's own cost of a platform over the report's; both at the base case's terms. */
+  function owned(p, st) { return !has(data.base, p.id) || st[p.id] === data.base[p.id] ? 1 : st[p.id] / p.now; }
   function payback(m, decline) {
     var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0;
     for (var k = 1; k <= 480; k++) {
@@ -48,16 +55,18 @@
     var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
     return {
       sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
-      years: levelYears(data.wacc, st.years), months: Math.max(Math.round(st.years * MONTHS), 1), resale: resaleAt(st.years),
+      years: levelYears(st.wacc, st.years), months: Math.max(Math.round(st.years * MONTHS), 1), resale: resaleAt(st.years), wacc: st.wacc, taxed: taxed(st.tax, st.wacc),
       power: st.elec * st.pue - data.base.elec * data.base.pue
     };
   }
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
-    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * p.worth * (1 - p.resells * m.resale * Math.pow(1 + data.wacc, -m.months / MONTHS)) / m.years) + change, 0);
+    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, paid = st.cost * owned(p, st), invested = p.capital * paid;
+    var charge = p.c * paid * (1 - p.kept) * p.worth * (1 - p.resells * m.resale * Math.pow(1 + m.wacc, -m.months / MONTHS)) / m.years;
+    var cost = Math.max(p.c * paid * p.kept + charge * m.taxed + change, 0);
     return {
-      rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: p.capital * st.cost,
-      running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * p.capital * st.cost
+      rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: invested,
+      running: Math.max(p.running * paid + charge * (m.taxed - 1) + change, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * invested
     };
   }
   function evaluateAll(st) {
@@ -85,6 +94,8 @@
       return { id: p.id, steps: steps };
     });
   }
+  function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"); }
+  function share(margin) { return margin < -1 ? "loss" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %"; }
   function lasting(size, word) { var shown = Number(size.toPrecision(2)); return shown + " " + word + (shown === 1 ? "" : "s"); }
   /* Yearly profit on a measure per dollar of profit per GPU-hour. */
   function scale(p, m, metric) { return metric === "rack" ? p.gpus * HOURS : metric === "mw" ? HOURS * 1000 / p.kw : HOURS / m.capital; }
@@ -140,7 +151,7 @@
   }
 
   /* Every platform in the same draws: in how many it comes first and earns, and between which ends nine in ten lie. */
-  function simulate(st, count, ends) {
+  function simulate(st, count, ends, keepDraws) {
     var all = evaluateAll(st), market = marketFactors(st, count), n = market.length;
     var best = new Float64Array(n).fill(-Infinity), who = new Int16Array(n).fill(-1);
     var rows = data.platforms.map(function (p, i) {
@@ -154,6 +165,7 @@
         if (v > best[d]) { best[d] = v; who[d] = i; }
       }
       var row = { p: p, m: m, mid: m.profit * by };
+      if (sample && keepDraws) keepDraws(p, sample.slice());
       if (sample) { sample.sort(); row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
       return row;
     });
@@ -259,6 +271,9 @@
     var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
     var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
     simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
+    var PAIR = ["a", "b"], first = data.platforms.map(function (p) { return p.id; }).sort(function (a, b) { return (has(reported, b) ? reported[b] : -Infinity) - (has(reported, a) ? reported[a] : -Infinity); }).slice(0, 2), pair;
+    if (first.length < 2) first.push(first[0]);
+    pair = first.slice();
     var inputs = {}, holders = {}, shown = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
     each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
     function text(q) { return one(q).appendChild(document.createTextNode("")); }
@@ -286,17 +301,18 @@
     function refused(k, x) {
       var el = inputs[k][0], all = Array.prototype.map.call(el.options || [], function (o) { return Number(o.value); });
       if (el.tagName === "SELECT") return all.indexOf(x) >= 0 ? "" : "is none of " + all.join(", ");
-      var lo = Number(range(k).min), hi = Number(range(k).max);
+      var lo = Number(el.min), hi = Number(el.max);
       return x >= lo && x <= hi ? "" : "is outside " + fmt(lo) + " to " + fmt(hi);
     }
     function readHash() {
       var given = new URLSearchParams(location.hash.slice(1));
       var allowed = { model: data.models, scenario: data.scenarios, metric: data.per }, odd = [];
+      PAIR.forEach(function (side, i) { pair[i] = has(data.models[st.model].spread, given.get(side) || "") ? given.get(side) : first[i]; });
       ["model", "scenario", "metric"].forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k))) choose(st, k, given.get(k)); });
       given.forEach(function (v, k) {
         var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
         if (number && !why) st[k] = Number(v);
-        var taken = number ? !why : has(allowed, k) && has(allowed[k], v);
+        var taken = number ? !why : PAIR.indexOf(k) >= 0 ? Boolean(platform(v)) : has(allowed, k) && has(allowed[k], v);
         if (!taken && location.hash.indexOf("=") > 0) odd.push((k + "=" + v).slice(0, 60) + (why ? " " + why + " (" + st[k] + " stays)" : ""));
       });
       tell(odd.length ? "The address asks for what this page cannot show: " + odd.slice(0, 5).join(", ") + "." : "");
@@ -305,6 +321,7 @@
     function writeHash() {
       var q = new URLSearchParams();
       changed().forEach(function (k) { q.set(k, String(st[k])); });
+      PAIR.forEach(function (side, i) { if (pair[i] !== first[i]) q.set(side, pair[i]); });
       history.replaceState(null, "", q.toString() ? "#" + q.toString() : location.pathname + location.search);
     }
 
@@ -331,7 +348,7 @@
       clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
       clearTimeout(later); later = setTimeout(rest, 120);
     }
-    function rest() { bars(); command(); ribbons(); }
+    function rest() { bars(); command(); compare(); ribbons(); }
     function worded(k) {
       var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
@@ -389,8 +406,8 @@
         shift(l.range, "translateX(" + pct(r.lo) + "%) scaleX(" + (pct(r.hi) - pct(r.lo)) / 100 + ")");
         write(t[2], String(Math.round(r.win * 100)));
         write(t[3], usd(mtok));
-        write(t[4], margin < -1 ? "loss" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %");
-        write(t[5], months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"));
+        write(t[4], share(margin));
+        write(t[5], lastingOf(months));
       });
     }
     function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said); }); }
@@ -438,6 +455,31 @@
       return (lo + hi) / 2;
     }
 
+    /* Two platforms in the same draws, what each earns and costs, and the one over the other. */
+    function compare() {
+      var sides = pair.map(function (id) { return platform(id); }), kept = [null, null], all = simulate(st, Infinity, true, function (p, sample) { pair.forEach(function (id, i) { if (p.id === id) kept[i] = sample; }); });
+      var found = sides.map(function (p) { var r = all.filter(function (x) { return x.p === p; })[0]; return r.why ? r : full(p, r.m, st); });
+      var names = sides.map(function (p) { return p.label; }), why = found.map(function (m, i) { return m.why ? names[i] + ": " + m.why : ""; }).filter(Boolean);
+      each("[data-pair]", function (el) { el.value = pair[PAIR.indexOf(el.dataset.pair)]; });
+      each(".pair-table thead .n", function (th, i) { if (i < 2) put(th, names[i]); });
+      each(".pair-table tbody tr", function (tr) {
+        var k = tr.dataset.row, v = found.map(function (m) { return m.why ? NaN : m[k]; });
+        [shownAs(k, v[0]), shownAs(k, v[1]), k === "margin" || !(v[0] / v[1] > 0) ? "–" : isFinite(v[0] / v[1]) ? fmt(v[0] / v[1]) + " x" : "–"].forEach(function (text, i) { put(tr.cells[i + 1], text); });
+      });
+      put(one(".pair-verdict"), pair[0] === pair[1] ? "Choose two different platforms." : why.length ? why.join("; ") + "." : lead(names, kept));
+    }
+    function lead(names, kept) {
+      var n = kept[0].length, apart = kept[0].map(function (v, d) { return v - kept[1][d]; }), wins = 0, ends;
+      apart.forEach(function (v) { if (v > 0) wins++; });
+      ends = apart.sort();
+      return names[0] + " earns more than " + names[1] + " in " + Math.round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + amount(quantile(ends, 0.05), st.metric) + " and " + amount(quantile(ends, 0.95), st.metric) + " " + data.per[st.metric] + ".";
+    }
+    function shownAs(k, v) {
+      if (k === "payback") return lastingOf(v * MONTHS);
+      if (!isFinite(v)) return "–";
+      return k === "rate" ? fmt(v) : k === "margin" ? share(v) : has(data.per, k) ? amount(v, k) : usd(v);
+    }
+
     /* The command that reruns the page: what differs from the notebook's own parameters. */
     function command() {
       var plain = [], lists = [];
@@ -446,6 +488,8 @@
         if (d === null) d = has(data.models[st.model], k) ? data.models[st.model][k] : data.scenarios[st.scenario][k];
         if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
       });
+      var own = data.platforms.filter(function (p) { return has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== data.base[p.id]); });
+      if (own.length) plain.push("-p own_costs " + own.map(function (p) { return p.id + "=" + st[p.id]; }).join(","));
       Object.keys(data.given).forEach(function (k) { lists.push([k, JSON.stringify(data.given[k])]); });
       var rack = lists.map(function (l) { return "-p " + l[0] + " '" + l[1] + "'"; }), mill = lists.map(function (l) { return "-y '" + l[0] + ": " + l[1] + "'"; });
       put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
@@ -469,7 +513,8 @@
         el.addEventListener("change", function () { if (el.type === "number" && el.value !== String(st[k])) { el.value = String(st[k]); el.removeAttribute("aria-invalid"); } });
       });
     });
-    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); span = null; shown = {}; tell(""); ask(); });
+    each("[data-pair]", function (el) { el.addEventListener("change", function () { pair[PAIR.indexOf(el.dataset.pair)] = el.value; compare(); writeHash(); }); });
+    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); pair = first.slice(); span = null; shown = {}; tell(""); ask(); });
     one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
     one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
     one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
@@ -488,7 +533,8 @@
       var p = document.createElement("p"); p.className = "caveat shared"; p.textContent = words; document.getElementById("main").prepend(p);
       root.scrollIntoView();
     }
-    readHash(); show(); bars(); command(); opened();
+    readHash(); show(); bars(); command(); compare(); opened();
+    one(".live-costs").open = changed().some(function (k) { return platform(k); });
     document.documentElement.dataset.usable = String(Math.round(performance.now()));
   }
   start(); /* the script stands after what it works on: no wait for the chart library */

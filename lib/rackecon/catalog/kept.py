@@ -1,0 +1,102 @@
+"""Results kept on disk for the pages of one report, which ask for the same draws and judgements.
+
+Nothing is kept unless ``RACKECON_KEPT`` names a folder: :func:`rackecon.press.run.run_reports` does, one folder for each
+state of the library and the tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from rackecon.catalog.cached import data_stamp
+from rackecon.catalog.paths import noted_tables
+
+__all__ = ["FOLDER", "kept"]
+
+T = TypeVar("T")
+FOLDER: Final = "RACKECON_KEPT"
+"""Variable that names the folder."""
+ADDRESS: Final = " at 0x"
+"""Of an object without a text of its own: another process's may stand at the same place."""
+
+
+def kept(name: str, key: object, make: Callable[[], T]) -> T:
+    """What ``make`` gives, from disk where a page of this report has already worked it out.
+
+    Parameters
+    ----------
+    name : str
+        What it is.
+    key : object
+        All that it depends on besides library and tables; its ``repr`` must tell values apart.
+    make : callable
+        Works it out; what it gives can be pickled.
+
+    Examples
+    --------
+    >>> kept("sum", (1, 2), lambda: 1 + 2)
+    3
+    """
+    given, text = os.environ.get(FOLDER), repr(key)
+    if not given or ADDRESS in text:
+        return make()
+    digest = hashlib.sha256(f"{name}\\0{text}\\0{data_stamp()}".encode()).hexdigest()
+    path = Path(given) / f"{name}-{digest[:32]}"
+    with _alone(path):
+        found = _read(path)
+        if found is None:
+            with noted_tables() as tables:
+                result = make()
+            found = result, sorted(tables)
+            _write(path, found)
+        else:
+            with noted_tables() as tables:
+                tables.update(found[1])
+    result = found[0]
+    return result
+
+
+def _read(path: Path) -> tuple[Any, list[str]] | None:
+    """What a file holds; None where there is none or it is not as it was written."""
+    try:
+        data = path.read_bytes()
+        if hashlib.sha256(data[32:]).digest() != data[:32]:
+            return None
+        found: tuple[Any, list[str]] = pickle.loads(data[32:])
+        return found
+    except Exception:  # a damaged file may fail in any way; it is made again
+        return None
+
+
+def _write(path: Path, found: tuple[Any, list[str]]) -> None:
+    data = pickle.dumps(found, pickle.HIGHEST_PROTOCOL)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as handle:
+            handle.write(hashlib.sha256(data).digest() + data)
+        os.replace(handle.name, path)
+    except OSError:  # a full disk or a folder that went: the next page works it out for itself
+        return
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a result's lock, so that of two pages that want it one works it out and the other waits."""
+    try:
+        import fcntl
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = open(path.with_suffix(".lock"), "w")  # noqa: SIM115
+    except (ImportError, OSError):
+        yield
+        return
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # let go when the file closes, or the process ends
+        yield

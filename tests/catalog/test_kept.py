@@ -1,0 +1,95 @@
+"""Results kept for the pages of one report: made once, never a wrong or damaged one, and never in the way."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from rackecon.catalog import read_rows
+from rackecon.catalog.kept import FOLDER, kept
+from rackecon.catalog.paths import noted_tables
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER, str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+def files(folder):
+    return [path for path in folder.iterdir() if path.suffix != ".lock"]
+
+
+def never():
+    raise AssertionError("made again")
+
+
+def test_made_once_for_each_key_and_state_of_the_tables(folder, tmp_path, monkeypatch):
+    assert kept("sum", (1, 2), lambda: 3) == 3
+    assert kept("sum", (1, 2), never) == 3
+    assert kept("sum", (1, 3), lambda: 4) == 4
+    assert kept("other", (1, 2), lambda: 5) == 5
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "prices.csv").write_text("provider\n", encoding="utf-8")
+    monkeypatch.setenv("RACKECON_USER_DATA", str(own))
+    assert kept("sum", (1, 2), lambda: 6) == 6
+
+
+def test_nothing_is_kept_where_no_folder_is_named(monkeypatch):
+    monkeypatch.delenv(FOLDER, raising=False)
+    assert [kept("sum", 1, lambda value=value: value) for value in (1, 2)] == [1, 2]
+
+
+def test_a_value_without_a_text_of_its_own_is_not_kept(folder):
+    assert [kept("sum", object(), lambda value=value: value) for value in (1, 2)] == [1, 2]
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", b"\0" * 200, None])
+def test_a_damaged_file_is_made_again(folder, damage):
+    kept("sum", 1, lambda: [1.0] * 50)
+    (path,) = files(folder)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"?" if damage is None else damage)
+    assert kept("sum", 1, lambda: "again") == "again"
+    assert kept("sum", 1, never) == "again"
+
+
+def test_of_two_that_want_it_at_once_one_makes_it(folder):
+    made, begun = [], threading.Event()
+
+    def slow():
+        made.append(1)
+        begun.set()
+        threading.Event().wait(0.3)
+        return len(made)
+
+    first = threading.Thread(target=kept, args=("sum", 1, slow))
+    first.start()
+    begun.wait(5.0)
+    assert kept("sum", 1, slow) == 1
+    first.join()
+    assert made == [1]
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv(FOLDER, str(tmp_path / "file" / "kept"))
+    assert kept("sum", 1, lambda: 3) == 3
+
+
+def test_no_temporary_file_stays(folder):
+    kept("sum", 1, lambda: 3)
+    assert all(not name.startswith(".") for name in os.listdir(folder))
+
+
+def test_a_taken_result_counts_as_reading_its_tables(folder):
+    with noted_tables() as first:
+        kept("racks", 1, lambda: len(read_rows("racks")))
+        assert first == {"racks"}
+    with noted_tables() as second:
+        kept("racks", 1, never)
+        assert second == {"racks"}

@@ -1,0 +1,97 @@
+"""Forked kernels: the outputs of a fresh one, nothing of another's, and an end with the report that started them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from papermill.exceptions import PapermillExecutionError
+
+from rackecon.press import kernels
+
+CELLS = (
+    "import os, sys; value = 3\nprint('text')",
+    "value",
+    "from rackecon.notebook import note; note('a *note*')",
+    "print(os.environ.get('RACKECON_MARK'), os.path.basename(os.getcwd()), file=sys.stderr)",
+)
+
+
+def notebook(tmp_path: Path, *cells: str) -> Path:
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    path = tmp_path / "asked.ipynb"
+    nbformat.write(made, path)
+    return path
+
+
+def outputs(path: Path, **options) -> list:
+    there = path.parent / "here"
+    there.mkdir(exist_ok=True)
+    done = papermill.execute_notebook(
+        str(path),
+        None,
+        progress_bar=False,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(there)}},
+        extra_arguments=["--log-level=ERROR"],
+        **options,
+    )
+    return [cell["outputs"] for cell in json.loads(nbformat.writes(done))["cells"]]
+
+
+@pytest.mark.slow
+def test_a_forked_kernel_gives_what_a_fresh_one_gives(tmp_path, monkeypatch):
+    monkeypatch.setenv("RACKECON_MARK", "set")
+    path = notebook(tmp_path, *CELLS)
+    forked = outputs(path, **kernels.kernels())
+    assert forked == outputs(path)
+    assert "".join(forked[3][0]["text"]) == "set here\n"
+
+
+def test_a_kernel_holds_nothing_of_the_one_before(tmp_path):
+    outputs(notebook(tmp_path, "import rackecon; rackecon.mark = 1"), **kernels.kernels())
+    seen = outputs(notebook(tmp_path, "import rackecon; hasattr(rackecon, 'mark')"), **kernels.kernels())
+    assert "".join(seen[0][0]["data"]["text/plain"]) == "False"
+
+
+def test_no_table_counts_as_read_before_a_page_reads_it(tmp_path):
+    seen = outputs(
+        notebook(tmp_path, "from rackecon.catalog.paths import tables_read; sorted(tables_read())"), **kernels.kernels()
+    )
+    assert "".join(seen[0][0]["data"]["text/plain"]) == "[]"
+
+
+def test_a_failing_cell_is_the_same_fault(tmp_path):
+    with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
+        outputs(notebook(tmp_path, "1 / 0"), **kernels.kernels())
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_report_and_its_kernels(tmp_path):
+    path = notebook(
+        tmp_path, f"import os, time\nopen({str(tmp_path / 'pid')!r} + str(os.getpid()), 'w').close()\ntime.sleep(60)"
+    )
+    code = (
+        "import sys; from pathlib import Path; from rackecon.press import run\n"
+        "run.notebook_path = lambda name: Path(sys.argv[1])\n"
+        "list(run._each(['a', 'b', 'c'], 2, lambda name: run.execute(name, {}, sys.argv[2], [])))\n"
+    )
+    report = subprocess.Popen([sys.executable, "-c", code, str(path), str(tmp_path / "out")], stderr=subprocess.DEVNULL)
+    while len(seen := list(tmp_path.glob("pid*"))) < 2:
+        assert report.poll() is None
+        time.sleep(0.1)
+    report.send_signal(signal.SIGINT)
+    assert report.wait(30) != 0
+    time.sleep(0.5)
+    assert len(list(tmp_path.glob("pid*"))) == 2
+    for one in seen:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(one.name.removeprefix("pid")), 0)

@@ -1,0 +1,39 @@
+"""Every equation of the model says where it comes from."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import rackecon
+
+LIBRARY = Path(rackecon.__file__).parent
+ROOMS = ("performance", "serving", "load", "evidence", "economics", "appraisal", "market", "uncertainty", "planner")
+SAYS = re.compile(r"Source|Own\b|own derivation|[Bb]y definition|et al|\b(19|20)\d\d\b")
+
+
+def _equations() -> list[tuple[str, str]]:
+    found = []
+    for room in ROOMS:
+        for file in sorted((LIBRARY / room).glob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    text = ast.get_docstring(node) or ""
+                    if ".. math::" in text:
+                        found.append((f"{room}/{file.name}: {node.name}", text))
+    return found
+
+
+EQUATIONS = _equations()
+
+
+def test_equations_are_found() -> None:
+    assert len(EQUATIONS) >= 27
+
+
+@pytest.mark.parametrize(("place", "text"), EQUATIONS, ids=[place for place, _ in EQUATIONS])
+def test_an_equation_names_its_source(place: str, text: str) -> None:
+    assert SAYS.search(text), (
+        f"{place} has an equation whose docstring names no source: a paper, a page, or own derivation"
+    )
