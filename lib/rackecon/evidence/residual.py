@@ -87,27 +87,31 @@ def _conditioned(
     votes = np.clip(evidence.weight[usable] / np.median(evidence.weight), *VOTES)
     noise = np.concatenate([kernel["noise"] / np.sqrt(votes), np.full(len(choices), kernel["choice"])])
     empty = Residual(sites, np.zeros(len(sites)), np.zeros(len(sites)), noise, kernel)
-    own = empty.covariance(sites)
-    found = []
-    for values, chosen in zip(wanted, (choices.total, choices.user), strict=True):
-        aim = np.concatenate([values[usable], chosen])
-        known = np.isfinite(aim)  # a throughput table says nothing of speed
-        weights = np.zeros(len(sites))
-        weights[known] = _weights(own[np.ix_(known, known)], noise[known], aim[known])
-        found.append(weights)
+    aims = (np.concatenate([x[usable], y]) for x, y in zip(wanted, (choices.total, choices.user), strict=True))
+    found = _weights(empty.covariance(sites), noise, *aims)
     ids = (*evidence.frame.loc[usable, "point_id"], *(f"{CHOICE}{n} {x}" for n, x in enumerate(choices.ids, start=1)))
     return Conditioned(Residual(sites, found[0], found[1], noise, kernel), ids, choices)
 
 
-def _weights(own: FloatArray, noise: FloatArray, aim: FloatArray) -> FloatArray:
+def _weights(own: FloatArray, noise: FloatArray, total: FloatArray, user: FloatArray) -> list[FloatArray]:
+    """Weights of both quantities; a throughput table says nothing of speed, so its points stand last and weigh nothing there."""
     from scipy.linalg import cho_factor, cho_solve
 
-    solved = cho_factor(own + np.diag(noise**2), lower=True)
-    weights = cho_solve(solved, aim)
-    for _ in range(ROUNDS):
-        mean = own @ weights
-        weights = cho_solve(solved, mean + np.clip(aim - mean, -FURTHEST, FURTHEST))
-    return np.asarray(weights)
+    order = np.argsort(~np.isfinite(user), kind="stable")
+    own = own[np.ix_(order, order)]
+    factor, lower = cho_factor(own + np.diag(noise[order] ** 2), lower=True)
+    out = []
+    for aim in (total[order], user[order]):
+        known = int(np.isfinite(aim).sum())
+        part, solved, aim = own[:known, :known], (factor[:known, :known], lower), aim[:known]
+        weights = cho_solve(solved, aim)
+        for _ in range(ROUNDS):
+            mean = part @ weights
+            weights = cho_solve(solved, mean + np.clip(aim - mean, -FURTHEST, FURTHEST))
+        whole = np.zeros(len(order))
+        whole[order[:known]] = weights
+        out.append(whole)
+    return out
 
 
 def with_residual(

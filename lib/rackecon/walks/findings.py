@@ -24,13 +24,16 @@ __all__ = [
     "far_end",
     "held_loss",
     "leaders_at",
+    "leading_rows",
     "losing_from",
+    "named",
     "pair_drawn",
     "rate_error",
     "unserved_from",
 ]
 
 METRIC: Final = "profit_usd_per_mw_year"
+ASKED: Final = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user")
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,16 @@ def leaders_at(frame: pd.DataFrame, x: str, at: float, error: float) -> tuple[st
     >>> leaders_at(rows, "x", 1, 0.1)
     ('A', 'B')
     """
+    return tuple(named(row) for row in leading_rows(frame, x, at, error).to_dict("records"))
+
+
+def leading_rows(frame: pd.DataFrame, x: str, at: float, error: float) -> pd.DataFrame:
+    """Rows of :func:`leaders_at`, the first first."""
     known = _ordered(frame[frame[x] == at])
     if known.empty:
-        return ()
+        return known
     least = float(known[METRIC].iloc[0]) - error * max(float(known["revenue_usd_per_mw_year"].iloc[0]), 0.0)
-    return tuple(named(row) for row in known[known[METRIC] >= least].to_dict("records"))
+    return known[known[METRIC] >= least]
 
 
 def named(row: Mapping[str, Any]) -> str:
@@ -113,10 +121,9 @@ def named(row: Mapping[str, Any]) -> str:
     >>> named({"platform": "TPU v7", "accelerator": "tpu-v7"} | where), named({"platform": "B200", "accelerator": "b200-hgx"} | where)
     ('TPU v7 (unmeasured platform)', 'B200')
     """
-    if "accelerator" not in row:
+    if not set(ASKED) <= set(row):
         return str(row["platform"])
-    where = (row[name] for name in ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user"))
-    why = unmeasured(*where)
+    why = unmeasured(*(row[name] for name in ASKED))
     return f"{row['platform']} ({why})" if why else str(row["platform"])
 
 
