@@ -6,9 +6,11 @@ Far from every measured point it fades to zero, the physics stays, and :meth:`Re
 
 .. math:: k(x, x') = \\sum_t s_t^2 \\, [n_t(x) = n_t(x')] \\prod_{f \\in F_t} \\kappa_f(x, x')
 
-Measured points and their weights in the mean are data/serving_residual.csv, written by ``rackecon calibrate``. Scales and
-lengths are data/residual_kernel.csv: those of largest marginal likelihood on four fifths of the rows, the noise rounded up. Source of the form: Rasmussen and Williams,
-*Gaussian Processes for Machine Learning* (2006), chapter 2 (mean 2.25, variance 2.26) and equation 4.17 (Matern 3/2).
+Points that condition it and their weights in the mean are data/serving_residual.csv, written by ``rackecon calibrate``: measured
+ones, and what searches prefer to them (:mod:`rackecon.evidence.choices`). Scales and lengths are data/residual_kernel.csv: those of
+least absolute error on whole curves held out in one of the three shuffles; the two others gain as much by them.
+Source of the form: Rasmussen and Williams, *Gaussian Processes for Machine Learning* (2006), chapter 2 (mean 2.25, variance 2.26)
+and equation 4.17 (Matern 3/2).
 """
 
 from __future__ import annotations
