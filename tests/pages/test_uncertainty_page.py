@@ -118,11 +118,13 @@ def test_the_map_is_titled_by_who_leads_on_how_much_of_it() -> None:
     assert flip_view.flip_title(flip_map(["b"] * 4), NAMES) == "Beta leads on the whole map"
 
 
-def test_no_lead_change_is_signed_zero() -> None:
-    rows = [("a", "b", 0.9, -0.01, "rate_error")]
+def test_where_a_lead_changes_is_said_in_units() -> None:
+    rows = [("a", "b", 0.9, -0.21, "rate_error")]
     flips = pd.DataFrame(rows, columns=["leader", "rival", "beats_share", "x_flip", "x_input"])
-    out = page.flip_table(flips.assign(y_input="wacc", x_flip_at_low_y=0.01, x_flip_at_high_y=-0.7), NAMES)
-    assert out.iloc[0][["flips_at", "at_low", "at_high"]].tolist() == ["0.0 sd", "0.0 sd", "\u22120.7 sd"]
+    out = page.flip_table(flips.assign(y_input="wacc", x_flip_at_low_y=0.09, x_flip_at_high_y=math.nan), NAMES)
+    assert out.iloc[0][["flips_at", "at_low", "at_high"]].tolist() == ["21 % lower", "9 % higher", "never"]
+    price = flips.assign(x_input="price_level", x_flip=1.74, y_input="wacc", x_flip_at_low_y=0.5, x_flip_at_high_y=2.0)
+    assert page.flip_table(price, NAMES)["flips_at"].tolist() == ["$1.74 per million output"]
 
 
 def test_limits_tell_the_resale_of_the_distributions(monkeypatch) -> None:

@@ -13,7 +13,7 @@ from rackecon.errors import InputError
 from rackecon.serving.frontier import candidates
 from rackecon.uncertainty.numerical_checks import CHECKED, MODELS, doubled_move
 from rackecon.uncertainty.outcomes import pairwise, summary, win_table
-from rackecon.uncertainty.pairs import pair_drivers, pair_flips
+from rackecon.uncertainty.pairs import natural, pair_drivers, pair_flips
 from rackecon.uncertainty.portfolio import portfolio
 from rackecon.uncertainty.propagate import DRAWS, Terms, propagate, run
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, median_scores, sample
@@ -216,6 +216,23 @@ def test_pairs_share_one_set_of_draws_and_say_where_the_lead_changes(two) -> Non
     alone = portfolio(["gb200-nvl72"], [MODEL], [CASE])
     with pytest.raises(InputError, match="needs two platforms with a result"):
         pair_drivers(alone, MODEL, CASE, draws=64, physical_points=1)
+
+
+def test_a_score_is_told_in_the_units_of_its_input(two) -> None:
+    """At the 95th percentile of a score stands the end of the 90 % interval; at the 10th of prices, the table's own."""
+    from rackecon.evidence.intervals import interval_factors
+
+    drawn = propagate(two, sample(two.plan, 64, physical_points=1))
+    cell = two.cells[0]
+    ends = [
+        interval_factors(cell.accelerator, MODEL, mode, "total_tok_s_per_gpu")
+        for mode in ("aggregated", "disaggregated")
+    ]
+    for score, side in ((-1.6448536269514722, 0), (1.6448536269514722, 1)):
+        assert any(natural(two, drawn, 0, "rate_error", score) == pytest.approx(end[side] - 1.0) for end in ends)
+    assert natural(two, drawn, 0, "rate_error", 0.0) == 0.0
+    assert natural(two, drawn, 0, "price_level", -1.2815515655446004) == pytest.approx(cell.card.output * cell.price[1])
+    assert natural(two, drawn, 0, "utilisation", 0.4) == 0.4
 
 
 def test_distribution_rows_have_sources() -> None:

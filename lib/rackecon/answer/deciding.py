@@ -16,6 +16,7 @@ from rackecon.answer.live_case import money_fronts
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
+from rackecon.catalog.cached import one_state
 from rackecon.economics.measures import MEASURES
 from rackecon.serving.query import software_date, software_years
 from rackecon.walks import latency, software, walk
@@ -230,6 +231,7 @@ OF_WORKLOADS: Final[dict[str, Callable[[Scenario], float | None]]] = {
 }
 
 
+@one_state()
 def deciding_assumptions(
     accelerators: Sequence[str], model: str, scenario: Scenario, measure: str = "rack", **overrides: Any
 ) -> list[Deciding]:

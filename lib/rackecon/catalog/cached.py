@@ -13,7 +13,7 @@ from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from rackecon.catalog.paths import Stamp, data_dir, table_stamp, user_dir
+from rackecon.catalog.paths import Stamp, data_dir, note_read, table_stamp, user_dir
 
 __all__ = ["DataStamp", "by_data", "data_stamp", "of_arguments", "one_state"]
 
@@ -53,7 +53,10 @@ def one_state() -> Iterator[None]:
 
 def _state(tables: tuple[str, ...]) -> DataStamp | tuple[Stamp, ...]:
     """What a result of these tables stands on; of all of them where none is named."""
-    return data_stamp() if _HELD or not tables else tuple(table_stamp(name) for name in tables)
+    if _HELD or not tables:
+        note_read(tables)
+        return data_stamp()
+    return tuple(table_stamp(name) for name in tables)
 
 
 def by_data(maxsize: int = 128, *tables: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from rackecon.errors import InputError, unknown_name
@@ -22,6 +23,7 @@ __all__ = [
     "Stamp",
     "data_dir",
     "fit_dir",
+    "note_read",
     "noted_tables",
     "read_rows",
     "shipped_rows",
@@ -40,6 +42,8 @@ FITTED: Final = (
     "serving_residual",
     "residual_scales",
     "validation_points",
+    "agentic_parameters",
+    "validation_agentic",
     "validation_fronts",
     "validation_intervals",
     "validation_scores",
@@ -146,9 +150,30 @@ def user_path(name: str) -> Path | None:
 
 def table_stamp(name: str) -> Stamp:
     """Files that a table is read from, shipped rows first, with their times of change."""
-    shipped, own = table_path(name), user_path(name)
-    files = [own] if own is not None and name in FITTED else [shipped, own]
-    return tuple((str(path), path.stat().st_mtime_ns) for path in files if path is not None)
+    found = _stamped(data_dir(), name)
+    if found is None:
+        raise unknown_name("table", name, table_names(), "data/")
+    _USED.add(name)
+    folder = user_dir()
+    own = _stamped(folder, name) if folder else None
+    if own is None:
+        return (found,)
+    return (own,) if name in FITTED else (found, own)
+
+
+def _stamped(folder: Path, name: str) -> tuple[str, int] | None:
+    """A table's file and its time of change; asked some thousand times a second, so that no Path is made."""
+    path = os.path.join(folder, f"{name}.csv")
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return (path, seen.st_mtime_ns) if S_ISREG(seen.st_mode) else None
+
+
+def note_read(names: Iterable[str]) -> None:
+    """Count tables as read: a remembered result rests on them too."""
+    _USED.update(names)
 
 
 def read_rows(name: str) -> list[dict[str, str]]:

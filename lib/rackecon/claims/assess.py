@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rackecon.catalog.cached import by_data
+from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.kept import kept
 from rackecon.claims.cells import Cells, cells_of
 from rackecon.claims.conditions import true_when, what_is_missing
@@ -132,6 +132,7 @@ def assess_all() -> list[Assessment]:
 
 
 @by_data(1)
+@one_state()
 def _assessed() -> tuple[Assessment, ...]:
     return kept("claims", (), lambda: tuple(assess(one) for one in claims().values()))
 

@@ -113,6 +113,7 @@ def _frame(accelerator: str, model: str, workload: str, weight_precision: str) -
     return _frames().get((accelerator, model, weight_precision, isl, osl))
 
 
+@by_data(1024, "measured_serving", "measured_flags", "claim_evidence")
 def measured_front(
     accelerator: str,
     model: str,

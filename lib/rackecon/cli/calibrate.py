@@ -16,11 +16,14 @@ def calibrate(
     dry_run: Annotated[bool, typer.Option(help="Fit and print; write nothing.")] = False,
     physics: Annotated[bool, typer.Option(help="Fit the physics anew; without it only the residual around it.")] = True,
     shipped: Annotated[bool, typer.Option(help="Write to data/, for a fit to be committed.")] = False,
+    agents: Annotated[bool, typer.Option(help="Fit what replays of coding agents say alone, and score it.")] = False,
 ) -> None:
     """Fit the serving parameters to measured points and write them to your own folder, where they replace data/'s."""
     from rackecon.evidence.record import run
+    from rackecon.load.agentic_runs import record
 
-    for line in run(report=report, write=not dry_run, shipped=shipped, physics=physics):
+    own = run(report=report, write=not dry_run, shipped=shipped, physics=physics)
+    for line in record(not dry_run, shipped) if agents else own:
         typer.echo(line)
 
 

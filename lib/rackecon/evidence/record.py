@@ -30,7 +30,7 @@ from rackecon.performance.parameters import ServingParameters, load_parameters
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["held_out_points", "run"]
+__all__ = ["held_out_points", "run", "write_table"]
 
 WORKERS = 2
 PAIR_FOLDS = 10
@@ -79,7 +79,8 @@ def held_out_points(held: list[HeldOut]) -> pd.DataFrame:
     return out.assign(source_id="calibration", grade="derived")
 
 
-def _write(name: str, table: pd.DataFrame, folder: Path) -> None:
+def write_table(name: str, table: pd.DataFrame, folder: Path) -> None:
+    """Write a table of a fit beside its name, then put it in place."""
     target = folder / f"{name}.csv"
     fresh = target.with_suffix(".csv.new")
     table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.5g")
@@ -129,7 +130,7 @@ def run(report: bool = False, write: bool = True, shipped: bool = False, physics
     found = fit_residual(evidence, used)
     yield f"{len(found.point_ids)} points condition the residual, {len(found.choices)} of them choices of searches"
     if folder:
-        _write("serving_residual", residual_table(found), folder)
+        write_table("serving_residual", residual_table(found), folder)
         yield f"written to {folder.name}/" + ("" if shipped else ", read from now on in place of data/")
     if not report:
         return
@@ -143,7 +144,7 @@ def run(report: bool = False, write: bool = True, shipped: bool = False, physics
     tables = report_tables(held, new, ahead)
     if folder:
         for name, table in tables.items():
-            _write(name, table, folder)
+            write_table(name, table, folder)
     scores = tables["validation_scores"]
     for line in scores[scores["slice"].isin(SUMMARY)].itertuples(index=False, name=None):
         yield _line(dict(zip(scores.columns, line, strict=True)))

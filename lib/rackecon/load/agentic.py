@@ -1,12 +1,14 @@
 """Agents on a platform: sessions alive, the cache hit they leave each other, tokens a second and GPU at a speed.
 
 A turn waits for a tool or a person, then is served; of ``N`` sessions, ``N - X z`` are in flight at ``X`` turns a second with
-waits of mean ``z``. Each candidate of the serving model is solved for the hit at which memory left for the cache, sessions
-alive and time between turns agree (:func:`rackecon.load.sessions.session_hit`).
+waits of mean ``z``. Sub-agents send a share of the requests while the session that called them waits. Each candidate of the
+serving model is solved for the hit at which memory left for the cache, sessions alive and time between turns agree
+(:func:`rackecon.load.sessions.session_hit`); the slowest tenth of requests meet more others than the mean does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,39 +16,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model, accelerator, model, table
+from rackecon.catalog.cached import by_data
 from rackecon.load.sessions import Sessions, coding_sessions, session_hit
 from rackecon.performance.engine import build_engine
 from rackecon.performance.memory import ledger
 from rackecon.performance.parameters import load_parameters
-from rackecon.serving.closed_loop import CHUNK_TOKENS
 from rackecon.serving.frontier import candidates
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AgenticFront", "agentic_front", "agentic_sessions", "cache_tiers", "measured_errors"]
+__all__ = [
+    "AgenticFront",
+    "AgenticParameters",
+    "Settled",
+    "agentic_front",
+    "agentic_parameters",
+    "agentic_sessions",
+    "cache_tiers",
+    "settle",
+]
 
 FloatArray = NDArray[np.float64]
+Rows = Mapping[str, NDArray[Any]]
 HITS: Final = (0.0, 0.4, 0.6, 0.75, 0.85, 0.9, 0.93, 0.95, 0.96, 0.965)
 ROOMS: Final = np.geomspace(1e3, 1e9, 37)
 SERVICES: Final = (1.0, 5.0, 20.0, 80.0)
 SPEED_QUANTILE: Final = 0.9
+COMPRESSED: Final = "v4"  # attention of data/models.csv that compresses contexts before it selects from them
 LAYOUT: Final = ("mode", "tp", "ep", "pp", "dp_attention", "engine", "kv_precision", "weight_precision")
+FEWER: Final = (0.03, 0.1, 0.3)  # loads below the least of a search, as shares of it
 
 
-def _stat(item: str, statistic: str) -> float:
+@dataclass(frozen=True)
+class AgenticParameters:
+    """What data/agentic_parameters.csv and data/agentic_workload.csv say of replays and of long contexts."""
+
+    wait_cap_s: float  # of a session
+    compressed_step: float  # time of a decode step of compressed attention over that of the serving model
+    run_idle_cap_s: float  # where all sessions of a run wait
+    subagent_requests: float  # share of requests
+
+
+def _stat(item: str, statistic: str = "") -> float:
     rows = table("agentic_workload")
     found = rows[(rows["item"] == item) & (rows["statistic"].fillna("") == statistic)]
     return float(found["value"].iloc[0])
 
 
-def agentic_sessions() -> Sessions:
-    """Recorded coding sessions scaled to the medians of the replayed corpus, waits cut as the replay cuts them."""
-    seen = coding_sessions()
-    long = _stat("input_tokens", "median") / float(np.median(seen.input_tokens))
-    out = _stat("output_tokens", "median") / float(np.median(seen.output_tokens))
-    means = float(seen.input_tokens.mean()) * long, float(seen.output_tokens.mean()) * out
-    return seen.scaled(*means).capped(_stat("idle_cap_s", ""))
+def agentic_parameters() -> AgenticParameters:
+    """The shipped ones, or those of a user's own data."""
+    values = table("agentic_parameters").set_index("parameter")["value"]
+    fitted = float(values["session_wait_cap_s"]), float(values["compressed_attention_step"])
+    return AgenticParameters(*fitted, _stat("idle_cap_s"), _stat("subagent_requests"))
+
+
+def agentic_sessions(wait_cap_s: float | None = None) -> Sessions:
+    """Recorded coding sessions scaled to the means that runs of the replayed corpus served, long waits cut."""
+    cap = agentic_parameters().wait_cap_s if wait_cap_s is None else wait_cap_s
+    return coding_sessions().scaled(_stat("input_tokens", "mean"), _stat("output_tokens", "mean")).capped(cap)
 
 
 def cache_tiers(accelerator_id: str) -> pd.DataFrame:
@@ -59,34 +87,7 @@ def cache_tiers(accelerator_id: str) -> pd.DataFrame:
     return pd.concat([own, other])
 
 
-@dataclass(frozen=True)
-class AgenticFront:
-    """Points on the front of tokens a second and GPU against the speed of a user."""
-
-    accelerator: str
-    model: str
-    sessions_alive: FloatArray
-    gpus: FloatArray
-    cache_hit: FloatArray
-    tok_s_per_user: FloatArray
-    total_tok_s_per_gpu: FloatArray
-    turns_per_s_per_gpu: FloatArray
-    layout: NDArray[np.str_]
-
-    def rate_at(self, tok_s_per_user: float) -> float:
-        """Total tokens a second and GPU at a speed; NaN beyond the fastest point."""
-        if not len(self.tok_s_per_user) or tok_s_per_user > self.tok_s_per_user[-1]:
-            return float("nan")
-        return float(np.exp(np.interp(tok_s_per_user, self.tok_s_per_user, np.log(self.total_tok_s_per_gpu))))
-
-    def sessions_per_gpu_at(self, tok_s_per_user: float) -> float:
-        """Sessions alive on a GPU at a speed; NaN beyond the fastest point."""
-        if not len(self.tok_s_per_user) or tok_s_per_user > self.tok_s_per_user[-1]:
-            return float("nan")
-        return float(np.interp(tok_s_per_user, self.tok_s_per_user, self.sessions_alive / self.gpus))
-
-
-def _room_tokens(chip: Accelerator, arch: Model, rows: dict[str, NDArray[Any]], context: float) -> FloatArray:
+def _room_tokens(chip: Accelerator, arch: Model, rows: Rows, context: float) -> FloatArray:
     """Tokens that the decode engines of each row can keep in HBM."""
     keys = np.stack([rows[name].astype(str) for name in LAYOUT], axis=1)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
@@ -109,9 +110,11 @@ def _room_tokens(chip: Accelerator, arch: Model, rows: dict[str, NDArray[Any]], 
     return np.asarray(held[inverse.reshape(-1)] * np.maximum(rows["decode_workers"], 1.0))
 
 
-def _hit_table(sessions: Sessions) -> FloatArray:
+@by_data(16, "agentic_workload", "agentic_parameters")
+def _hit_table(wait_cap_s: float) -> FloatArray:
     """Hit by room for each live session and time of service."""
-    return np.array([[session_hit(sessions, 1.0, [room], r).hit for r in SERVICES] for room in ROOMS])
+    seen = agentic_sessions(wait_cap_s)
+    return np.array([[session_hit(seen, 1.0, [room], r).hit for r in SERVICES] for room in ROOMS])
 
 
 def _hit_of(grid: FloatArray, room: FloatArray, service_s: FloatArray) -> FloatArray:
@@ -124,34 +127,205 @@ def _hit_of(grid: FloatArray, room: FloatArray, service_s: FloatArray) -> FloatA
     return np.asarray(RegularGridInterpolator(axes, grid)(points))
 
 
-def _p90_speed(rows: dict[str, NDArray[Any]], turns: FloatArray, fresh_tokens: float) -> FloatArray:
-    """Speed that nine in ten tokens keep: where prompts take more than a tenth of the steps, that of a step with one."""
-    share = np.clip(rows["prefill_gpu_share"], 0.0, 0.999)
-    token_s = 1.0 / rows["tok_s_per_user"]
-    step_s = token_s * (1.0 - share)
-    with_prompt = turns * max(fresh_tokens / CHUNK_TOKENS, 1.0)
-    frequent = with_prompt / (with_prompt + (1.0 - share) / step_s) > 1.0 - SPEED_QUANTILE
-    stalled = (rows["mode"] == "aggregated") & frequent
-    return np.asarray(1.0 / np.where(stalled, step_s + share / np.maximum(with_prompt, 1e-12), token_s))
+@dataclass(frozen=True)
+class Settled:
+    """Rows at the hit that agrees with itself."""
+
+    sessions: FloatArray
+    turns_per_s: FloatArray
+    tpot_s: FloatArray  # mean
+    slow_tpot_s: FloatArray  # that nine in ten requests keep
+    hit: FloatArray
+    fits: NDArray[np.bool_]
+
+
+def _slow(tpot_s: FloatArray, running: FloatArray, ranks: FloatArray, series: NDArray[np.intp]) -> FloatArray:
+    """Time of a token that nine in ten requests keep.
+
+    Requests in flight beside one are taken as Poisson on each rank; a request of the slowest tenth shares its engine with
+    the number that one in ten exceeds (between whole numbers, by the continuous inverse).
+    """
+    from scipy.special import pdtrik
+
+    beside = np.nan_to_num(pdtrik(SPEED_QUANTILE, np.maximum(running / ranks, 1e-9)), nan=0.0)
+    busy = np.maximum(ranks * (1.0 + np.maximum(beside, 0.0)), running)
+    out = np.empty_like(tpot_s)
+    for rows in np.split(np.argsort(series, kind="stable"), np.flatnonzero(np.diff(np.sort(series))) + 1):
+        order = rows[np.argsort(running[rows])]
+        known = order[np.isfinite(tpot_s[order])]
+        out[rows] = (
+            np.interp(busy[rows], running[known], np.maximum.accumulate(tpot_s[known])) if len(known) else np.nan
+        )
+    return np.maximum(out, tpot_s)
+
+
+def _step_factor(arch: Model, tokens_per_step: FloatArray | float, parameters: AgenticParameters) -> FloatArray:
+    """Time of a decoded token over that of the serving model."""
+    longer = parameters.compressed_step if arch.attention == COMPRESSED else 1.0
+    return np.asarray(longer / np.asarray(tokens_per_step))
+
+
+def settle(
+    chip: Accelerator,
+    arch: Model,
+    rows_at: Callable[[float, float, float], Rows],
+    *,
+    host_memory: NDArray[np.bool_] | bool = True,
+    sessions: FloatArray | None = None,
+    more_tokens_per_step: FloatArray | float = 1.0,
+    parameters: AgenticParameters | None = None,
+) -> Settled:
+    """Rows of the serving model as agents load them.
+
+    Parameters
+    ----------
+    chip, arch
+        Records of the catalog.
+    rows_at : callable
+        Columns of a front for a mean input, a mean output [tokens] and a hit; the same rows in the same order for each
+        hit, with ``series``, the number of the configuration that rows of different load share.
+    host_memory : ndarray of bool or bool
+        Whether contexts that HBM lets go are kept in the host's memory.
+    sessions : ndarray, optional
+        Sessions alive of a run, by row: where all of them wait, the run goes on after its own cap. By default as many
+        as the load of each row implies, with no such cap.
+    more_tokens_per_step : ndarray or float
+        Tokens of a decode step over those of the serving model.
+    parameters : AgenticParameters, optional
+        The shipped ones by default.
+
+    Notes
+    -----
+    :math:`N (1 + s) = C + X z`: ``N`` sessions, ``s`` requests of sub-agents to each of their own, ``C`` requests in
+    flight at ``X`` a second, waits of mean ``z``.
+    """
+    used = parameters or agentic_parameters()
+    seen = agentic_sessions(used.wait_cap_s)
+    isl, osl = float(seen.input_tokens.mean()), float(seen.output_tokens.mean())
+    later = seen.wait_s[~seen.first]
+    wait, alone = float(later.mean()), float(np.minimum(later, used.run_idle_cap_s).mean())
+    helpers = used.subagent_requests / (1.0 - used.subagent_requests)
+    grid, tiers = _hit_table(used.wait_cap_s), cache_tiers(chip.id)
+    host = tiers[tiers["tier"] == "host memory"].iloc[0]
+    found, fits = [], np.ones(1, dtype=bool)
+    factor = _step_factor(arch, more_tokens_per_step, used)
+    for hit in HITS:
+        rows = rows_at(isl, osl, hit)
+        room = _room_tokens(chip, arch, rows, isl + osl)
+        per_token = np.where(rows["kv_precision"] == "bf16", arch.kv_bytes_per_token_bf16, arch.kv_bytes_per_token_fp8)
+        kept = np.where(host_memory, rows["gpus"] * float(host["gb_per_gpu"]) * 1e9 / per_token, 0.0)
+        lane = float(host["gb_per_s_per_gpu"]) * 1e9 * rows["tp"] * rows["pp"]
+        loading = np.where(host_memory, hit * isl * per_token / lane, 0.0)
+        turns = np.maximum(rows["total_tok_s_per_gpu"] * rows["gpus"] / (isl + osl), 1e-12)
+        token_s = rows["tpot_ms"] / 1e3
+        own = np.where(rows["mode"] == "aggregated", 1.0 - np.clip(rows["prefill_gpu_share"], 0.0, 0.999), 1.0)
+        slower = token_s * own * (factor - 1.0)
+        service = rows["concurrency"] / turns + loading + osl * slower
+        turns = rows["concurrency"] / service
+        # Where all others wait too, a run goes on after its own cap
+        others = np.zeros(1) if sessions is None else (wait / (wait + service)) ** (sessions - 1.0)
+        idle = wait * (1.0 - others) + alone * others
+        alive = (rows["concurrency"] + turns * idle) / (1.0 + helpers)
+        # Running contexts live in HBM; what is left of it and the host keep those that wait
+        derived = _hit_of(grid, (room + kept) / (alive if sessions is None else sessions), service)
+        found.append((derived - hit, alive, turns, token_s + slower))
+        fits = fits & (rows["fits"] > 0)
+    alive, turns, tpot, hit_found = _agreed(np.array(found))
+    engines = np.maximum(rows["decode_workers"], 1.0)
+    ranks = np.where(rows["dp_attention"], rows["tp"], 1.0)
+    slow = _slow(tpot, turns * osl * tpot / engines, ranks, rows["series"])
+    return Settled(alive, turns, tpot, slow, hit_found, fits & np.isfinite(turns) & (turns > 0))
+
+
+def _agreed(found: FloatArray) -> tuple[FloatArray, ...]:
+    """Quantities at the hit that agrees with itself, and the hit. Axes: hit, quantity, row."""
+    gap = found[:, 0]
+    # The highest tried hit that the derived one reaches, and how far to the next
+    reach = gap >= 0
+    level = np.where(reach.any(axis=0), len(HITS) - 1 - np.argmax(reach[::-1], axis=0), 0)
+    nxt, at = np.minimum(level + 1, len(HITS) - 1), np.arange(gap.shape[1])
+    fall = gap[level, at] - gap[nxt, at]
+    part = np.where(fall > 0, np.clip(gap[level, at] / np.where(fall > 0, fall, 1.0), 0.0, 1.0), 0.0)
+    hits = np.array(HITS)
+    between = ((1 - part) * found[level, k, at] + part * found[nxt, k, at] for k in range(1, found.shape[1]))
+    return *between, (1 - part) * hits[level] + part * hits[nxt]
+
+
+@dataclass(frozen=True)
+class AgenticFront:
+    """Points on the front of tokens a second and GPU against the speed that nine in ten requests keep."""
+
+    accelerator: str
+    model: str
+    sessions_alive: FloatArray
+    gpus: FloatArray
+    cache_hit: FloatArray
+    tok_s_per_user: FloatArray
+    total_tok_s_per_gpu: FloatArray
+    turns_per_s_per_gpu: FloatArray
+    layout: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, accelerator_id: str, model_id: str, rows: Rows, found: Settled) -> AgenticFront:
+        """The rows that no other beats in both."""
+        seen = agentic_sessions()
+        tokens = float((seen.input_tokens + seen.output_tokens).mean())
+        speed, rate = 1.0 / found.slow_tpot_s, found.turns_per_s * tokens / rows["gpus"]
+        able = np.flatnonzero(found.fits & np.isfinite(speed))
+        order = able[np.lexsort((-rate[able], -speed[able]))]
+        before = np.maximum.accumulate(np.concatenate([[-np.inf], rate[order][:-1]]))
+        keep = order[rate[order] > before][::-1]
+        alive, hit, turns, gpus = (x[keep] for x in (found.sessions, found.hit, found.turns_per_s, rows["gpus"]))
+        kept = rows["layout"][keep]
+        return cls(accelerator_id, model_id, alive, gpus, hit, speed[keep], rate[keep], turns / gpus, kept)
+
+    def _at(self, tok_s_per_user: float, values: FloatArray) -> float:
+        if not len(self.tok_s_per_user) or tok_s_per_user > self.tok_s_per_user[-1]:
+            return float("nan")
+        return float(np.exp(np.interp(tok_s_per_user, self.tok_s_per_user, np.log(values))))
+
+    def rate_at(self, tok_s_per_user: float) -> float:
+        """Total tokens a second and GPU at a speed; NaN beyond the fastest point."""
+        return self._at(tok_s_per_user, self.total_tok_s_per_gpu)
+
+    def turns_at(self, tok_s_per_user: float) -> float:
+        """Turns a second and GPU at a speed; NaN beyond the fastest point."""
+        return self._at(tok_s_per_user, self.turns_per_s_per_gpu)
+
+    def sessions_per_gpu_at(self, tok_s_per_user: float) -> float:
+        """Sessions alive on a GPU at a speed; NaN beyond the fastest point."""
+        return self._at(tok_s_per_user, self.sessions_alive / self.gpus)
+
+
+def _numbered(rows: Rows) -> dict[str, NDArray[Any]]:
+    """Rows of a search with the number of their configuration, and a few loads below the least of each."""
+    names = (*LAYOUT, "draft_tokens", "prefill_tp", "prefill_ep", "prefill_dp_attention", "decode_workers")
+    keys = np.stack([rows[name].astype(str) for name in names], axis=1)
+    series = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    least = np.flatnonzero(rows["concurrency"] <= 1.0)
+    every = np.concatenate([np.arange(len(series)), *(least for _ in FEWER)])
+    share = np.concatenate([np.ones(len(series)), *(np.full(len(least), x) for x in FEWER)])
+    out = {name: values[every] for name, values in rows.items()} | {"series": series[every]}
+    # A request alone meets nobody: half as many are served as fast
+    for name in ("concurrency", "total_tok_s_per_gpu", "prefill_gpu_share"):
+        out[name] = out[name] * share
+    return out
 
 
 def agentic_front(
     accelerator_id: str,
     model_id: str,
     *,
-    sessions: Sessions | None = None,
     host_memory: bool = True,
     date: str | None = None,
     mode: str | None = None,
 ) -> AgenticFront:
-    """Front of a platform that serves sessions of agents.
+    """Front of a platform that serves sessions of agents, over every configuration of the search.
 
     Parameters
     ----------
     accelerator_id, model_id : str
         Ids of the catalog.
-    sessions : Sessions, optional
-        Those of the replayed corpus by default.
     host_memory : bool
         Whether contexts that HBM lets go are kept in the host's memory.
     date, mode : str, optional
@@ -162,88 +336,13 @@ def agentic_front(
     AgenticFront
         By rising speed.
     """
-    seen = sessions or agentic_sessions()
-    isl, osl = float(seen.input_tokens.mean()), float(seen.output_tokens.mean())
-    waits = float(seen.wait_s[~seen.first].mean())
-    chip, arch = accelerator(accelerator_id), model(model_id)
-    grid, tiers = _hit_table(seen), cache_tiers(accelerator_id)
-    host = tiers[tiers["tier"] == "host memory"].iloc[0]
-    best: list[tuple[FloatArray, ...]] = []
-    layouts: NDArray[np.str_] | None = None
-    for hit in HITS:
-        rows = candidates(accelerator_id, model_id, isl, osl, prefix_cache_hit=hit, date=date, mode=mode)
-        room = _room_tokens(chip, arch, rows, isl + osl)
-        per_token = np.where(rows["kv_precision"] == "bf16", arch.kv_bytes_per_token_bf16, arch.kv_bytes_per_token_fp8)
-        kept = rows["gpus"] * float(host["gb_per_gpu"]) * 1e9 / per_token if host_memory else 0.0
-        loading = hit * isl * per_token / (float(host["gb_per_s_per_gpu"]) * 1e9 * rows["tp"] * rows["pp"])
-        turns = rows["total_tok_s_per_gpu"] * rows["gpus"] / (isl + osl)
-        service = rows["concurrency"] / np.maximum(turns, 1e-12) + (loading if host_memory else 0.0)
-        # One session alone is less than one request in flight
-        alone = rows["concurrency"] <= 1.0
-        turns = np.where(alone, 1.0 / (service + waits), turns)
-        alive = np.where(alone, 1.0, rows["concurrency"] + turns * waits)
-        # Running contexts live in HBM; what is left of it and the host keep those that wait
-        derived = _hit_of(grid, (room + kept) / alive, service)
-        speed = _p90_speed(rows, turns, isl * (1.0 - hit))
-        best.append((derived - hit, alive, turns, speed, rows["gpus"], rows["fits"] * 1.0))
-        layouts = rows["layout"]
-    assert layouts is not None
-    return _front(accelerator_id, model_id, np.array(best), layouts, isl + osl)
+    last: dict[str, NDArray[Any]] = {}
 
+    def rows_at(isl: float, osl: float, hit: float) -> Rows:
+        last.update(
+            _numbered(candidates(accelerator_id, model_id, isl, osl, prefix_cache_hit=hit, date=date, mode=mode))
+        )
+        return last
 
-def _front(name: str, arch: str, found: FloatArray, layouts: NDArray[np.str_], tokens: float) -> AgenticFront:
-    """Candidates at the hit that agrees with itself, reduced to the front. Axes: hit, quantity, candidate."""
-    gap, ok = found[:, 0], found[:, 5].min(axis=0) > 0
-    # The highest tried hit that the derived one reaches, and how far to the next
-    reach = gap >= 0
-    level = np.where(reach.any(axis=0), len(HITS) - 1 - np.argmax(reach[::-1], axis=0), 0)
-    nxt, at = np.minimum(level + 1, len(HITS) - 1), np.arange(gap.shape[1])
-    fall = gap[level, at] - gap[nxt, at]
-    part = np.where(fall > 0, np.clip(gap[level, at] / np.where(fall > 0, fall, 1.0), 0.0, 1.0), 0.0)
-    alive, turns, speed, gpus = ((1 - part) * found[level, k, at] + part * found[nxt, k, at] for k in range(1, 5))
-    hits = np.array(HITS)
-    hit = (1 - part) * hits[level] + part * hits[nxt]
-    rate = turns * tokens / gpus
-    rows = np.flatnonzero(ok & np.isfinite(rate) & (rate > 0))
-    order = rows[np.lexsort((-rate[rows], -speed[rows]))]
-    before = np.maximum.accumulate(np.concatenate([[-np.inf], rate[order][:-1]]))
-    keep = order[rate[order] > before][::-1]
-    return AgenticFront(
-        name, arch, alive[keep], gpus[keep], hit[keep], speed[keep], rate[keep], (turns / gpus)[keep], layouts[keep]
-    )
-
-
-def measured_errors(kw_per_gpu: dict[str, float] | None = None, host_memory: bool = True) -> pd.DataFrame:
-    """Each measured agentic point beside the model: predicted over measured total tokens a second and GPU.
-
-    Parameters
-    ----------
-    kw_per_gpu : dict of str to float, optional
-        Utility power of a GPU with its share of everything [kW], for points that are published per megawatt; without
-        it they are left out.
-    host_memory : bool
-        As in :func:`agentic_front`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``curve, accelerator, model, speed, measured, predicted, ratio``; NaN where the model does not reach the speed.
-    """
-    import pandas as pd
-
-    rows, fronts = [], dict[tuple[str, str, str | None], AgenticFront]()
-    for point in table("measured_agentic").itertuples():
-        # An engine without an orchestrator serves prompts and decode together
-        mode = None if str(point.engine).startswith("dynamo") else "aggregated"
-        key = (str(point.accelerator), str(point.model), mode)
-        measured = float(point.total_tok_s_per_gpu)  # type: ignore[arg-type]
-        if np.isnan(measured):
-            if kw_per_gpu is None or key[0] not in kw_per_gpu:
-                continue
-            measured = float(point.total_tok_s_per_utility_mw) * kw_per_gpu[key[0]] / 1e3  # type: ignore[arg-type]
-        if key not in fronts:
-            fronts[key] = agentic_front(*key[:2], mode=mode, date=str(point.date), host_memory=host_memory)
-        speed = float(point.p90_tok_s_per_user)  # type: ignore[arg-type]
-        predicted = fronts[key].rate_at(speed)
-        rows.append((point.curve, *key[:2], speed, measured, predicted, predicted / measured))
-    return pd.DataFrame(rows, columns=["curve", "accelerator", "model", "speed", "measured", "predicted", "ratio"])
+    found = settle(accelerator(accelerator_id), model(model_id), rows_at, host_memory=host_memory)
+    return AgenticFront.of(accelerator_id, model_id, last, found)

@@ -12,7 +12,10 @@ from rackecon.uncertainty.distributions import distributions
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import altair as alt
+    import pandas as pd
 
     from rackecon.uncertainty.sensitivity import FlipMap
 
@@ -33,14 +36,34 @@ def flip_title(found: FlipMap, names: dict[str, str]) -> str:
 def _axis(name: str, platform: str) -> str:
     item = distributions()[name]
     who = f" of {platform}" if item.scope in ("cell", "platform") else ""
-    unit = "standard deviations" if item.form in ("evidence", "listings") else item.unit
+    unit = {"evidence": "% off the model", "listings": "USD per million output tokens"}.get(item.form, item.unit)
     return f"{item.label}{who}, {unit}".replace(", -", "")
 
 
-def flip_chart(found: FlipMap, names: dict[str, str], leader: str, *, title: str, subtitle: str) -> alt.Chart:
-    """Who leads over two inputs: coloured cells, a line where the lead changes."""
+def _in_units(values: pd.Series[float], name: str, worth: Callable[[str, float], float]) -> list[float]:
+    """Values of an input as its axis has them."""
+    times = 100.0 if distributions()[name].form == "evidence" else 1.0
+    return [tidy(times * worth(name, float(x)), 3) for x in values]
+
+
+def flip_chart(
+    found: FlipMap,
+    names: dict[str, str],
+    leader: str,
+    worth: Callable[[str, float], float],
+    *,
+    title: str,
+    subtitle: str,
+) -> alt.Chart:
+    """Who leads over two inputs: coloured cells, a line where the lead changes.
+
+    ``worth`` gives the value of an input at a score, as :func:`rackecon.uncertainty.pairs.natural` does for a cell.
+    """
     alt_ = altair_module()
-    cells = tidy(found.table.assign(platform=[named(names, key) for key in found.table["leader"]]))
+    table = found.table.assign(
+        x=_in_units(found.table["x"], found.x_input, worth), y=_in_units(found.table["y"], found.y_input, worth)
+    )
+    cells = tidy(table.assign(platform=[named(names, key) for key in table["leader"]]))
     keys = list(dict.fromkeys(found.table["leader"]))
     scale = alt_.Scale(domain=[named(names, k) for k in keys], range=platform_colours(keys))
     x_title, y_title = _axis(found.x_input, named(names, leader)), _axis(found.y_input, named(names, leader))

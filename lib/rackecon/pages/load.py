@@ -11,8 +11,11 @@ from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.errors import InputError
 from rackecon.figures.results import Figure, column_figures
-from rackecon.load.agentic import agentic_front, measured_errors
+from rackecon.load.agentic import agentic_front, agentic_parameters, agentic_sessions
+from rackecon.load.agentic_runs import scores
 from rackecon.load.derived import derived_utilisation, sold_table
+from rackecon.load.platforms import unit_gpus
+from rackecon.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,17 @@ __all__ = ["LoadResult", "figures", "load_result", "quoted"]
 SIZES: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Mean demand over the page's, for the line of sold share against size."""
 SIZED: Final = "fixed at p99"
+AGENTS: Final = {
+    "sessions_per_gpu": "sessions/GPU",
+    "sessions_per_unit": "sessions",
+    "cache_hit": "-",
+    "total_tok_s_per_gpu": "tok/s/GPU",
+    "usd_per_mtok": "USD/Mtok",
+    "usd_per_session_hour": "USD/session-hour",
+    "usd_per_task": "USD/task",
+}
+"""What the page publishes of agents on a platform, and its unit."""
+AGENT_COLUMNS: Final = ["accelerator", "platform", "unit_gpus", *AGENTS]
 
 
 @dataclass(frozen=True)
@@ -34,11 +48,16 @@ class LoadResult:
     sizes: pd.DataFrame
     agents: pd.DataFrame
     measured: pd.DataFrame
+    errors: pd.DataFrame
 
 
-def _named(measured: pd.DataFrame) -> pd.DataFrame:
-    """Measured curves by the names of their platforms and models."""
-    return measured.assign(curve=[catalog.relabelled(str(name)) for name in measured["curve"]])
+def _measured() -> pd.DataFrame:
+    """Measured replays beside the model as the last fit left them (data/validation_agentic.csv)."""
+    points = catalog.table("validation_agentic").drop(columns=["source_id", "grade"])
+    places = catalog.table("measured_agentic")[["point_id", "accelerator", "model", "concurrency_sessions", "gpus"]]
+    points = points.merge(places, on="point_id")
+    named = [catalog.relabelled(str(name)) for name in points["curve"]]
+    return points.assign(named=named, ratio=points["front"] / points["measured"])
 
 
 def _label(accelerator: str) -> str:
@@ -76,11 +95,13 @@ def load_result(
         profit_usd_per_gpu_hour=paid * full - cost,
         stranded_usd_per_gpu_hour=sold["stranded_share"] * cost,
     )
+    measured = _measured()
     return LoadResult(
         sold.reset_index(drop=True),
         _sizes(sorted(set(sold["accelerator"])), model, scenario, demand_shape, mean_rps),
-        _agents(accelerators, agent_model, agent_tok_s_per_user),
-        _named(measured_errors()),
+        _agents(per_hour["cost_usd_per_gpu_hour"], agent_model, agent_tok_s_per_user),
+        measured,
+        scores(measured),
     )
 
 
@@ -96,30 +117,56 @@ def _sizes(names: Sequence[str], model: str, scenario: str, shape: str, mean_rps
     return pd.DataFrame(rows, columns=["accelerator", "platform", "mean_rps", "utilisation", "units"])
 
 
-def _agents(names: Sequence[str], model: str, speed: float) -> pd.DataFrame:
+def _agents(cost_per_hour: pd.Series[float], model: str, speed: float) -> pd.DataFrame:
+    """Sessions, rates and costs of agents on each platform, fully used; a task is a recorded session from end to end."""
     import pandas as pd
 
-    rows = []
-    for name in names:
-        front = agentic_front(name, model)
+    requests, rows = agentic_sessions().turns, []
+    for name, cost in cost_per_hour.items():
+        front = agentic_front(str(name), model)
         rate = front.rate_at(speed)
-        if np.isfinite(rate):
-            hit = float(np.interp(speed, front.tok_s_per_user, front.cache_hit))
-            rows.append((name, _label(name), front.sessions_per_gpu_at(speed), hit, rate))
-    columns = ["accelerator", "platform", "sessions_per_gpu", "cache_hit", "total_tok_s_per_gpu"]
-    return pd.DataFrame(rows, columns=columns).sort_values("total_tok_s_per_gpu", ascending=False, ignore_index=True)
+        if not np.isfinite(rate):
+            continue
+        alive, turns, unit = front.sessions_per_gpu_at(speed), front.turns_at(speed), unit_gpus(str(name))
+        rows.append(
+            {
+                "accelerator": name,
+                "platform": _label(str(name)),
+                "sessions_per_gpu": alive,
+                "unit_gpus": unit,
+                "sessions_per_unit": alive * unit,
+                "cache_hit": float(np.interp(speed, front.tok_s_per_user, front.cache_hit)),
+                "total_tok_s_per_gpu": rate,
+                "usd_per_mtok": float(cost) / (rate * SECONDS_PER_HOUR / 1e6),
+                "usd_per_session_hour": float(cost) / alive,
+                "usd_per_task": float(cost) / (turns * SECONDS_PER_HOUR) * requests,
+            }
+        )
+    return pd.DataFrame(rows, columns=AGENT_COLUMNS).sort_values(
+        "total_tok_s_per_gpu", ascending=False, ignore_index=True
+    )
 
 
 def figures(result: LoadResult) -> list[Figure]:
     """The page's results by key."""
     shares = {"utilisation": "-", "low": "-", "high": "-", "profit_usd_per_gpu_hour": "USD/GPU-hour"}
-    agents = {"sessions_per_gpu": "sessions/GPU", "cache_hit": "-", "total_tok_s_per_gpu": "tok/s/GPU"}
     policies = result.sold.assign(policy=[name.replace(",", "") for name in result.sold["policy"]])
     return [
         *column_figures(policies, ["accelerator", "policy"], shares, "sold"),
-        *column_figures(result.agents, ["accelerator"], agents, "agents"),
-        Figure("agents/measured_error/median", float((result.measured["ratio"] - 1.0).abs().median()), "-"),
+        *column_figures(result.agents, ["accelerator"], AGENTS, "agents"),
+        *(
+            Figure(f"agents/error/{row.part}/{row.quantity}/{name}".replace(" ", "_"), float(value), "%")
+            for row in result.errors.itertuples()
+            for name in ("median", "p90", "in_order")
+            for value in [getattr(row, f"{name}_pct")]
+            if np.isfinite(value)
+        ),
     ]
+
+
+def _error(result: LoadResult, part: str, quantity: str, name: str) -> float:
+    rows = result.errors[(result.errors["part"] == part) & (result.errors["quantity"] == quantity)]
+    return float(rows[name].iloc[0]) / 100.0
 
 
 def quoted(result: LoadResult) -> dict[str, Any]:
@@ -130,7 +177,9 @@ def quoted(result: LoadResult) -> dict[str, Any]:
     own = sold[sold["accelerator"] == best["accelerator"]].set_index("policy")
     small = result.sizes.sort_values("mean_rps").drop_duplicates("accelerator")
     worst = small.loc[small["utilisation"].idxmin()]
-    reached = result.measured["ratio"].dropna()
+    best_agent = None if result.agents.empty else result.agents.iloc[0]
+    worst_point = result.measured.loc[(result.measured["ratio"].fillna(1.0).map(np.log).abs()).idxmax()]
+    fit, part, at_speed = agentic_parameters(), "scored curves", "rate at the speed"
     return {
         "best_platform": str(best["platform"]),
         "best_policy": str(best["policy"]),
@@ -144,12 +193,24 @@ def quoted(result: LoadResult) -> dict[str, Any]:
         "small_share": float(worst["utilisation"]),
         "small_rps": float(worst["mean_rps"]),
         "agents": len(result.agents),
-        "agent_platform": "" if result.agents.empty else str(result.agents["platform"][0]),
-        "agent_sessions": 0.0 if result.agents.empty else float(result.agents["sessions_per_gpu"][0]),
-        "agent_hit": 0.0 if result.agents.empty else float(result.agents["cache_hit"][0]),
-        "points": len(result.measured),
-        "reached": len(reached),
-        "ratio_low": float(reached.min()),
-        "ratio_median": float(reached.median()),
-        "ratio_high": float(reached.max()),
+        "agent_platform": "" if best_agent is None else str(best_agent["platform"]),
+        "agent_sessions": 0.0 if best_agent is None else float(best_agent["sessions_per_unit"]),
+        "agent_unit": 0 if best_agent is None else int(best_agent["unit_gpus"]),
+        "agent_hit": 0.0 if best_agent is None else float(best_agent["cache_hit"]),
+        "agent_task": 0.0 if best_agent is None else float(best_agent["usd_per_task"]),
+        "agent_hour": 0.0 if best_agent is None else float(best_agent["usd_per_session_hour"]),
+        "requests": agentic_sessions().turns,
+        "scored": int((result.measured["split"] == "score").sum()),
+        "fitted": int((result.measured["split"] == "fit").sum()),
+        "error_median": _error(result, part, at_speed, "median_pct"),
+        "error_p90": _error(result, part, at_speed, "p90_pct"),
+        "in_order": _error(result, part, "order of platforms", "in_order_pct"),
+        "run_speed_error": _error(result, part, "speed of the run", "median_pct"),
+        "run_rate_error": _error(result, part, "rate of the run", "median_pct"),
+        "searched_error": _error(result, "all published points", f"{at_speed} of a search", "p90_pct"),
+        "all_p90": _error(result, "all published points", at_speed, "p90_pct"),
+        "worst_curve": str(worst_point["named"]),
+        "worst_ratio": float(worst_point["ratio"]),
+        "wait_cap": fit.wait_cap_s,
+        "compressed": fit.compressed_step,
     }

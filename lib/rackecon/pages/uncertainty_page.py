@@ -53,6 +53,8 @@ __all__ = [
 ]
 
 PAGE: Final = "12_uncertainty"
+FORM_UNITS: Final = {"evidence": "-", "listings": "USD/Mtok"}
+"""Units of inputs whose width is another table's: a share of the quantity, the price of output tokens."""
 LATENT: Final = {
     "market": "market (in prices, sales and price path)",
     "obsolescence": "obsolescence (in price path, life, resale)",
@@ -168,8 +170,7 @@ def uncertainty_figures(
         made += column_figures(rows, ["platform"], dict.fromkeys(ends, unit), f"output/{name}")
     known = distributions()
     for key, rows in flips.groupby("x_input", sort=False):
-        scored = known[str(key)].form in ("evidence", "listings")
-        units = {"beats_share": "-", "x_flip": "sd" if scored else known[str(key)].unit}
+        units = {"beats_share": "-", "x_flip": FORM_UNITS.get(known[str(key)].form, known[str(key)].unit)}
         made += column_figures(rows, ["leader", "rival", "x_input"], units, "flip")
     return made
 
@@ -226,8 +227,10 @@ def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     def told(item: Distribution, value: float) -> str:
         if not np.isfinite(value):
             return "never"
-        if item.form in ("evidence", "listings"):
-            return f"{value:+.1f} sd".replace("-", "\u2212").replace("+0.0", "0.0").replace("\u22120.0", "0.0")
+        if item.form == "evidence":
+            return f"{percent(abs(value))} {'lower' if value < 0 else 'higher'}"
+        if item.form == "listings":
+            return f"{money(value)} per million output"
         return f"{number(value)} {item.unit}".replace(" -", "")
 
     out: pd.DataFrame = tidy(
@@ -264,7 +267,7 @@ def flip_sentence(row: Any, names: dict[str, str]) -> str:
         rival=named(names, row.rival),
         input=known.label,
         unit="" if known.unit == "-" else known.unit,
-        scored=known.form in ("evidence", "listings"),
+        form=known.form,
         alone=known.scope in ("cell", "platform"),
         at=float(row.x_flip) if there else None,
     )

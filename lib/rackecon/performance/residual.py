@@ -45,6 +45,8 @@ TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 """Name of a term's scale, the names that must agree, and what it fades with: Load, In- and output lengths, Width of the
 layout, Data-parallel attention and drafting, Time."""
+SHARED = {"I": ("log2_isl", "log2_osl"), "T": ("years",)}
+"""Features of the terms that the layouts of one search mostly share."""
 LOAD_GRID = np.arange(-8.0, 15.0)
 DIGITS = 10
 """log2 of requests in flight per GPU between which the load's factor is read on straight lines."""
@@ -167,22 +169,38 @@ class Residual:
         if not len(self.sites):
             return np.zeros((2, len(features), len(LOAD_GRID)))
         each = {"I": _lengths, "W": _width, "D": _attention, "T": _time}
-        known = {key: of(features, self.sites, self.kernel) for key, of in each.items()}
+        known = {}
+        for key, of in each.items():
+            alike = key in SHARED and _same(features, SHARED[key])
+            known[key] = of(features[:1] if alike else features, self.sites, self.kernel)
         flat = np.zeros((len(features), len(self.sites)))
         loaded = np.zeros_like(flat)
-        for name, agree, fading in TERMS:
+        for (name, _, fading), agreed in zip(TERMS, self._agreed(tuple(names)), strict=True):
             if "T" in fading and not self.dated:
                 continue
-            part = self.kernel[name] ** 2 * self._agree(names, agree)
+            part = self.kernel[name] ** 2 * agreed
             for key in fading.replace("L", ""):
                 part = part * known[key]
             target = loaded if "L" in fading else flat
             target += part
-        bend = _load(LOAD_GRID, self.sites, self.kernel)
-        both = [(flat @ w)[:, None] + (loaded * w) @ bend.T for w in (self.total, self.user)]
+        both = [(flat @ w)[:, None] + (loaded * w) @ self._bend.T for w in (self.total, self.user)]
         return np.asarray(
             np.round(np.stack(both), DIGITS), dtype=float
         )  # the last bits of a product depend on how many rows it has
+
+    @cached_property
+    def _bend(self) -> FloatArray:
+        return _load(LOAD_GRID, self.sites, self.kernel)
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, ...], list[FloatArray]]:
+        return {}
+
+    def _agreed(self, names: tuple[str, ...]) -> list[FloatArray]:
+        """Of each term, the points seen that agree with some names; kept, for the names of a search are few."""
+        if names not in self._known:
+            self._known[names] = [self._agree(names, agree) for _, agree, _ in TERMS]
+        return self._known[names]
 
     def _agree(self, names: Sequence[str], agree: tuple[str, ...]) -> FloatArray:
         same = np.ones(len(self.sites), dtype=bool)
@@ -241,6 +259,12 @@ def _on_grid(load: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
     at = np.clip(load, LOAD_GRID[0], LOAD_GRID[-1]) - LOAD_GRID[0]
     low = np.minimum(at.astype(np.intp), len(LOAD_GRID) - 2)
     return low, np.asarray(at - low)
+
+
+def _same(features: FloatArray, columns: tuple[str, ...]) -> bool:
+    """Whether all points share some features, so that what depends on them alone is worked out once."""
+    some = features[:, [FEATURES.index(name) for name in columns]]
+    return len(features) > 1 and bool((some == some[0]).all())
 
 
 def _matern(one: FloatArray, other: FloatArray, length: float) -> FloatArray:

@@ -43,10 +43,13 @@ def run_publicly(
     ['DEP8', 'TEP8', 'TP8']
     """
     key = (chip.family, chip.scaleup_domain_gpus >= 64, engine_family(engine, chip.vendor), precision, mode, arch.id)
-    same, any_precision = ((*key[:3], weight, *key[4:], role) for weight in (precision, ""))
-    rows = _seen().get(same, [])
-    if len(rows) < FEWEST_ROWS:
-        rows = _seen().get(any_precision, [])
+    found = _by((*key, role), date)
+    return _by((*key[:3], "", *key[4:], role), date) if found is None else found
+
+
+@by_data(512, "measured_serving", "accelerators")
+def _by(key: Key, date: str) -> frozenset[Layout] | None:
+    rows = _seen().get(key, [])
     if len(rows) < FEWEST_ROWS:
         return None
     latest = max(date, rows[0][0])

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rackecon.errors import InputError
+from rackecon.evidence.intervals import interval_factors
+from rackecon.uncertainty.distributions import Z10, Z90, two_piece
 from rackecon.uncertainty.outcomes import compare
 from rackecon.uncertainty.portfolio import Portfolio
 from rackecon.uncertainty.propagate import Outcomes, propagate
 from rackecon.uncertainty.sampling import SEED, blocked
 from rackecon.uncertainty.sensitivity import flip_map, indices, sobol_points
+from rackecon.uncertainty.shortlist import RATES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["pair_drivers", "pair_flips"]
+__all__ = ["natural", "pair_drivers", "pair_flips"]
 
 
 def pair_drivers(
@@ -95,7 +100,8 @@ def pair_flips(
         ``leader, rival, beats_share, x_input, y_input, x_share, y_share, x_flip, x_flip_at_low_y, x_flip_at_high_y,
         verdict``. Flip values are those of ``x_input`` with everything else (or all but ``y_input``) at its median,
         NaN where the lead does not change within 95 % of the input's range. An input of the platform itself moves the
-        leader only, as its score in standard deviations where its width is another table's.
+        leader only. An error of the serving model stands as the share by which the quantity differs, the price level as
+        the price of output tokens [USD per million].
     """
     import pandas as pd
 
@@ -111,6 +117,7 @@ def pair_flips(
         found = flip_map(made, model, scenario, (leader, rival), (x_name, y_name), metric=metric, points=points)
         grid = found.table.assign(row=np.repeat(np.arange(points), points))
         flips = [_crossing(grid[grid["row"] == row]) for row in (points // 2, _row(points, -1.0), _row(points, 1.0))]
+        worth = partial(natural, made, outcomes, at[leader], x_name)
         rows.append(
             {
                 "leader": leader,
@@ -120,13 +127,48 @@ def pair_flips(
                 "y_input": y_name,
                 "x_share": float(moved["total"].iloc[0]),
                 "y_share": float(moved["total"].iloc[1]),
-                "x_flip": flips[0],
-                "x_flip_at_low_y": flips[1],
-                "x_flip_at_high_y": flips[2],
+                "x_flip": worth(flips[0]),
+                "x_flip_at_low_y": worth(flips[1]),
+                "x_flip_at_high_y": worth(flips[2]),
                 "verdict": found.verdict,
             }
         )
     return pd.DataFrame(rows)
+
+
+def natural(made: Portfolio, outcomes: Outcomes, cell: int, name: str, score: float) -> float:
+    """What a score of an input whose width is another table's means for one cell; other inputs' values as they are.
+
+    Parameters
+    ----------
+    made : Portfolio
+    outcomes : Outcomes
+        Draws, for the mode that the cell mostly runs in: aggregated and disaggregated serving err differently.
+    cell : int
+        Of the platform, model and workload.
+    name : str
+        Input.
+    score : float
+        Standard normal score, or the input's value.
+
+    Returns
+    -------
+    float
+        Share by which the rate, speed or first-token time differs from the model's; USD per million output tokens for the
+        price level; the value itself otherwise.
+    """
+    form, here = made.inputs[name].form, made.cells[cell]
+    if form == "evidence":
+        split = np.char.startswith(outcomes.layout[cell][outcomes.served[cell]].astype(str), "disaggregated")
+        mode = "disaggregated" if split.mean() > 0.5 else "aggregated"
+        quantity = dict(zip(("rate_error", "speed_error", "ttft_error"), RATES, strict=True))[name]
+        low, high = np.log(interval_factors(here.accelerator, here.model, mode, quantity))
+        return float(np.expm1(two_piece(np.asarray(score) * Z10 / Z90, low, 0.0, high)))
+    if form == "listings" and here.card is not None:
+        least, low, high, most = here.price
+        factor = np.exp(two_piece(np.asarray(score), math.log(low), 0.0, math.log(high)))
+        return here.card.output * float(np.clip(factor, least, most))
+    return score
 
 
 def _row(points: int, score: float, reach: float = 2.0) -> int:

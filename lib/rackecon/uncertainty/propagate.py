@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.appraisal.money import Platform, level_factor
+from rackecon.catalog.cached import one_state
 from rackecon.economics.finance import tax_adjusted_capital_cost
 from rackecon.economics.money_step import money_step, per_year
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
@@ -113,6 +114,7 @@ def run(
     return propagate(made, sample(made.plan, draws, seed, physical_points=physical_points))
 
 
+@one_state()
 def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS) -> Outcomes:
     """Outputs of every cell in every draw.
 

@@ -144,7 +144,9 @@
     });
     var against = keep("s", function () { return draws(data.draws.sold).map(function (x) { return Math.exp(-x); }); });
     var sure = st.util <= 0 || st.util >= 1, unsold = (1 - st.util) / st.util;
-    return prices.subarray(0, count).map(function (price, d) { return sure ? price : price / (1 + unsold * against[d]) / st.util; });
+    var out = prices.slice(0, count);
+    if (!sure) for (var d = 0; d < out.length; d++) out[d] /= (1 + unsold * against[d]) * st.util;
+    return out;
   }
   function capitalFactors(i) {
     return keep("c" + i, function () { return draws(data.draws.capital[i]); });
@@ -166,7 +168,7 @@
       }
       var row = { p: p, m: m, mid: m.profit * by };
       if (sample && keepDraws) keepDraws(p, sample.slice());
-      if (sample) { sample.sort(); row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
+      if (sample) { row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
       return row;
     });
     var wins = new Float64Array(rows.length);
@@ -174,10 +176,25 @@
     rows.forEach(function (r, i) { if (!r.why) r.win = wins[i] / n; });
     return rows;
   }
-  /* Between two neighbours of values in order. */
+  /* Between two neighbours of values in order, which only these two are put into. */
   function quantile(a, share) {
-    var at = share * (a.length - 1), i = Math.floor(at);
-    return at > i ? a[i] + (at - i) * (a[i + 1] - a[i]) : a[i];
+    var at = share * (a.length - 1), i = Math.floor(at), low = nth(a, i), high = low;
+    if (at > i) { high = Infinity; for (var k = i + 1; k < a.length; k++) if (a[k] < high) high = a[k]; }
+    return at > i ? low + (at - i) * (high - low) : low;
+  }
+  /* The value of a rank; what lies before it is no larger, what lies after no smaller (Hoare's selection). */
+  function nth(a, rank) {
+    var from = 0, to = a.length - 1;
+    while (from < to) {
+      var pivot = a[(from + to) >> 1], i = from, j = to;
+      while (i <= j) {
+        while (a[i] < pivot) i++;
+        while (a[j] > pivot) j--;
+        if (i <= j) { var x = a[i]; a[i++] = a[j]; a[j--] = x; }
+      }
+      if (rank <= j) to = j; else if (rank >= i) from = i; else break;
+    }
+    return a[rank];
   }
   /* The report's own case with every input drawn: its interval and count stand until something is changed. */
   function asReported(rows, metric) {
@@ -339,16 +356,24 @@
           if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
         });
       });
-      var rows = simulate(st, Infinity, true), all = !moved.some(function (k) { return k !== "metric"; }) && asReported(rows, st.metric), told = sentence(rows, all);
+      var rows = simulate(st, Infinity, true), all = !moved.some(function (k) { return k !== "metric"; }) && asReported(rows, st.metric), found = told(rows), now = performance.now(), dragged = now - sheetAt < 200;
+      sheetAt = now;
+      if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
+      if (dragged && !sheet && Object.keys(lines).length) openSheet(found);
+      if (!sheet) table(found);
+      if (!sheet || now - worded.at > 200) { worded.at = now; speech(rows, all, moved); } else paintSheet(found); /* one of the two in a frame */
+      clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
+      clearTimeout(later); later = setTimeout(function () { closeSheet(); table(found); speech(rows, all, moved); rest(); }, 120);
+    }
+    function speech(rows, all, moved) {
+      var told = sentence(rows, all);
       write(drawn, all ? "all " + data.report.inputs + " uncertain inputs drawn, as above" : QUICK + " drawn; a price that you set is taken as certain");
       write(verdict, told); write(unit, data.per[st.metric]);
       write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
-      table(rows);
-      clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
       clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
-      clearTimeout(later); later = setTimeout(rest, 120);
     }
     function rest() { bars(); command(); compare(); ribbons(); }
+    worded.at = 0;
     function worded(k) {
       var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
@@ -388,26 +413,78 @@
     function write(node, text) { if (node.data !== text) node.data = text; }
     function shift(node, transform) { if (node.at !== transform) { node.at = transform; node.style.transform = transform; } } /* moves without a new layout */
     function tick(node, share) { shift(node, "translateX(" + share + "%)"); }
-    function table(rows) {
-      var body = one(".live-table tbody"), order = ranked(rows).concat(rows.filter(function (r) { return r.why; })), lo = 0, hi = 0;
+    /* What the table says: in order, each row's words and where its marks stand, in hundredths of the axis. */
+    function told(rows) {
+      var order = ranked(rows).concat(rows.filter(function (r) { return r.why; })), lo = 0, hi = 0;
       order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
       if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
       var pct = function (v) { return Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100; };
-      var ghosts = changed().some(function (k) { return k !== "metric"; }) && st.metric === data.base.metric;
-      order.forEach(function (r, at) {
-        var l = lines[r.p.id] || (lines[r.p.id] = line(r.p)), t = l.texts;
+      var ghosts = st.metric === data.base.metric && changed().length;
+      return order.map(function (r) {
+        if (r.why) return { p: r.p, why: r.why };
+        var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M);
+        return {
+          p: r.p, why: "", zero: pct(0), lo: pct(r.lo), hi: pct(r.hi), mid: pct(r.mid), ghost: ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100,
+          said: "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric),
+          words: [amount(r.mid, st.metric), "", String(Math.round(r.win * 100)), usd(mtok), share(more.profit / more.revenue), lastingOf(payback(more, st.decline) * MONTHS)]
+        };
+      });
+    }
+    function table(found) {
+      var body = one(".live-table tbody");
+      found.forEach(function (f, at) {
+        var l = lines[f.p.id] || (lines[f.p.id] = line(f.p));
         if (body.children[at] !== l.tr) body.insertBefore(l.tr, body.children[at] || null);
-        l.tr.classList.toggle("none", Boolean(r.why)); write(l.why, r.why || "");
-        if (r.why) return;
-        var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M), margin = more.profit / more.revenue, months = payback(more, st.decline) * MONTHS;
-        write(t[0], amount(r.mid, st.metric));
-        l.said = "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric);
-        tick(l.zero, pct(0)); tick(l.mid, pct(r.mid)); tick(l.ghost, ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100);
-        shift(l.range, "translateX(" + pct(r.lo) + "%) scaleX(" + (pct(r.hi) - pct(r.lo)) / 100 + ")");
-        write(t[2], String(Math.round(r.win * 100)));
-        write(t[3], usd(mtok));
-        write(t[4], share(margin));
-        write(t[5], lastingOf(months));
+        l.tr.classList.toggle("none", Boolean(f.why)); write(l.why, f.why);
+        if (f.why) return;
+        l.said = f.said;
+        tick(l.zero, f.zero); tick(l.mid, f.mid); tick(l.ghost, f.ghost);
+        shift(l.range, "translateX(" + f.lo + "%) scaleX(" + (f.hi - f.lo) / 100 + ")");
+        f.words.forEach(function (text, i) { if (i !== 1) write(l.texts[i], text); });
+      });
+    }
+
+    /* While one drags, the table's figures are one picture over its cells: thirty texts set anew cost a layout each frame.
+       Cells and what is read aloud are set when the movement rests, or where rows change places. */
+    var sheet = null, sheetAt = 0;
+    function rowsAlike(found) { return found.map(function (f) { return f.p.id + f.why; }).join(); }
+    function openSheet(found) {
+      var holder = one(".live-table"), box = holder.getBoundingClientRect(), body = one(".live-table tbody"), like = getComputedStyle(one(".live-table td.n")), css = getComputedStyle(root), dpr = window.devicePixelRatio || 1;
+      var canvas = document.createElement("canvas"), pen = canvas.getContext("2d"), rows = [], left = Infinity, right = 0, bottom = 0, top = body.getBoundingClientRect().top;
+      found.forEach(function (f) {
+        var l = lines[f.p.id], places = l.texts.map(function (node, i) {
+          var r = (i === 1 ? node : node.parentNode).getBoundingClientRect();
+          if (r.width && !f.why) { left = Math.min(left, r.left); right = Math.max(right, r.right); }
+          return { left: r.left, right: r.right, middle: (r.top + r.bottom) / 2, width: r.width };
+        });
+        rows.push(places); bottom = Math.max(bottom, l.tr.getBoundingClientRect().bottom);
+      });
+      if (!(right > left)) return;
+      canvas.className = "live-sheet"; canvas.setAttribute("aria-hidden", "true");
+      canvas.width = Math.round((right - left) * dpr); canvas.height = Math.round((bottom - top) * dpr);
+      canvas.style.cssText = "left:" + (left - box.left) + "px;top:" + (top - box.top) + "px;width:" + (right - left) + "px;height:" + (bottom - top) + "px";
+      pen.scale(dpr, dpr); pen.translate(-left, -top); pen.font = like.font; pen.textAlign = "right"; pen.textBaseline = "middle";
+      var colour = function (name) { return css.getPropertyValue(name).trim(); };
+      sheet = { canvas: canvas, pen: pen, rows: rows, alike: rowsAlike(found), pad: parseFloat(like.paddingRight), box: [left, top, right - left, bottom - top], ink: colour("--ink"), soft: colour("--soft"), accent: colour("--accent"), panel: colour("--panel") };
+      holder.appendChild(canvas); holder.classList.add("sheeted");
+    }
+    function closeSheet() {
+      if (!sheet) return;
+      one(".live-table").classList.remove("sheeted"); sheet.canvas.remove(); sheet = null;
+    }
+    function paintSheet(found) {
+      var s = sheet, pen = s.pen;
+      pen.clearRect.apply(pen, s.box);
+      found.forEach(function (f, nth) {
+        if (f.why) return;
+        s.rows[nth].forEach(function (at, i) {
+          if (!at.width) return;
+          if (i !== 1) { pen.fillStyle = s.ink; pen.fillText(f.words[i], at.right - s.pad, at.middle); return; }
+          var x = function (share) { return at.left + share / 100 * at.width; }, block = function (colour, from, width, tall) { pen.fillStyle = colour; pen.fillRect(from, at.middle - tall / 2, width, tall); };
+          block(s.soft, x(f.zero), 1, 18); block(s.accent, x(f.lo), x(f.hi) - x(f.lo), 4);
+          if (f.ghost >= 0) { block(s.soft, x(f.ghost), 3, 18); block(s.panel, x(f.ghost) + 1, 1, 16); }
+          block(s.ink, x(f.mid), 3, 14);
+        });
       });
     }
     function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said); }); }
@@ -471,7 +548,7 @@
     function lead(names, kept) {
       var n = kept[0].length, apart = kept[0].map(function (v, d) { return v - kept[1][d]; }), wins = 0, ends;
       apart.forEach(function (v) { if (v > 0) wins++; });
-      ends = apart.sort();
+      ends = apart;
       return names[0] + " earns more than " + names[1] + " in " + Math.round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + amount(quantile(ends, 0.05), st.metric) + " and " + amount(quantile(ends, 0.95), st.metric) + " " + data.per[st.metric] + ".";
     }
     function shownAs(k, v) {
