@@ -17,7 +17,7 @@ endif
 export PYTHONPATH :=
 export PYTHONUNBUFFERED := 1
 
-.PHONY: install report test test-browser check lint bench lab clean clean-notebooks format lock
+.PHONY: install report test test-browser torture check lint bench lab clean clean-notebooks format lock
 
 install: $(READY)  ## the environment, built again only when its inputs change
 
@@ -49,8 +49,12 @@ format: $(READY)
 test-browser: $(READY)  ## every page in headless Chromium, offline
 	bash tests/browser/run.sh "$(BIN)"
 
-bench: $(READY)
+torture: $(READY)  ## everything that was thought of to break it: a table of kind, tried, survived, failed
+	$(BIN)python tests/torture/run.py
+
+bench: $(READY)  ## speeds beside the earlier ones; BENCH_OPTIONS=--write puts them into README
 	$(BIN)python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds -q
+	$(BIN)python tests/benchmarks/record.py $(BENCH_OPTIONS)
 
 # neither news, nor a newer version, nor a list of extensions is asked for anywhere
 lab: $(READY)  ## JupyterLab with the notebooks, offline

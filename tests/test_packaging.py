@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import importlib.util
 import re
 import subprocess
 import sys
@@ -82,3 +84,15 @@ def test_importing_the_package_loads_nothing_heavy(module):
     code = f"import sys, rackecon; sys.exit({module!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
     assert done.returncode == 0
+
+
+def test_readme_shows_the_figures_on_record():
+    place = ROOT / "tests" / "benchmarks"
+    found = importlib.util.spec_from_file_location("record", place / "record.py")
+    record = importlib.util.module_from_spec(found)
+    found.loader.exec_module(record)
+    with open(place / "figures.csv", encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert record.MARKS[0] + record.table(rows) + record.MARKS[1] in text
+    assert {row["key"] for row in rows} - {""} == {*record.MEASURED, *record.LONG}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["InputError", "plain", "unknown_name"]
+__all__ = ["InputError", "disk_fault", "plain", "unknown_name"]
 
 
 LONGEST: Final = 1200
@@ -27,6 +27,18 @@ def plain(text: str, longest: int = LONGEST) -> str:
     shown = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
     half = (longest - 5) // 2
     return shown if len(shown) <= longest else f"{shown[: longest - half - 5]} ... {shown[-half:]}"
+
+
+def disk_fault(fault: OSError) -> str:
+    """A fault of the system, and of which file, in one line.
+
+    Examples
+    --------
+    >>> disk_fault(FileNotFoundError(2, "No such file or directory", "a.csv"))
+    'a.csv: No such file or directory'
+    """
+    words = fault.strerror or str(fault)
+    return plain(f"{fault.filename}: {words}" if fault.filename else words)
 
 
 class InputError(ValueError):

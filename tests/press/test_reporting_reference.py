@@ -15,7 +15,7 @@ from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_par
 from rackecon.press.api_page import api_page
 from rackecon.press.frame import notebook_names, site_pages
 from rackecon.press.html import render_page
-from rackecon.press.lookup_pages import data_page, find_page, glossary_page
+from rackecon.press.lookup_pages import data_page, find_page, glossary_page, passages
 from rackecon.press.parameters_page import parameters_page
 from rackecon.press.run import report_names, reports_dir
 from rackecon.press.site import REFERENCE, write_index, write_reference
@@ -61,7 +61,7 @@ def test_parameters_page_has_a_row_for_every_parameter_of_every_notebook():
 def test_every_page_leads_to_every_other_and_marks_itself():
     names = notebook_names()
     assert names == report_names()
-    for path, page in (("glossary.html", glossary_page(names)), ("data.html", data_page(names))):
+    for path, page in (("glossary.html", glossary_page(names)), ("data.html", data_page(names, reports_dir()))):
         for there, _ in site_pages(names):
             mark = ' aria-current="page"' if there == path else ""
             assert f'<a href="{there}"{mark}>' in page
@@ -75,9 +75,34 @@ def test_glossary_and_data_have_a_row_and_an_address_for_each_term_and_table():
         assert html.escape(row["meaning"]) in page
     ids = re.findall(r'<tr id="([^"]+)"', page)
     assert len(ids) == len(set(ids)) == len(catalog.read_rows("glossary"))
-    data = data_page(report_names())
+    data = data_page(report_names(), reports_dir())
     assert re.findall(r'<a href="../data/([a-z_]+)[.]csv">', data) == re.findall(r'<tr id="([^"]+)"', data)
     assert len(re.findall(r'<tr id="', data)) >= 40
+
+
+def test_the_data_of_a_run_lie_where_its_page_leads(tmp_path):
+    """Links of a page resolve from its own folder, reports/ or a run three levels below the data."""
+    for folder in (reports_dir(), reports_dir() / "runs" / "mine", tmp_path):
+        links = re.findall(r'<a href="([^"]*/data/[^"]+)">', data_page(report_names(), folder))
+        assert len(links) > 40
+        assert all((folder.resolve() / link).resolve().is_file() for link in links)
+    assert '"../../../data/' in data_page(report_names(), reports_dir() / "runs" / "mine")
+
+
+def test_passages_hold_every_sentence_once_with_an_address_that_is_there():
+    name = "03_context_length"
+    notebook = json.loads((reports_dir() / f"{name}.ipynb").read_text(encoding="utf-8"))
+    page = render_page(notebook, name, [name])
+    found = passages(page)
+    assert {"answer", "heading", "chart", "table", "text"} == {kind for _, kind, _ in found}
+    for address in {one for one, *_ in found if one}:
+        assert page.count(f'id="{address}"') == 1, address
+    words = " ".join(text for *_, text in found)
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown" and source and source[0].isalpha() and not set(source) & set("$`*_[|"):
+            assert " ".join(source.split("\n\n")[0].split())[:60] in words
+    assert not re.search(r"<[a-z]|\bvar\b|vega", words)
 
 
 def test_the_finder_links_every_section_chart_and_table_to_an_address_that_is_there(tmp_path):

@@ -23,7 +23,8 @@ from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.errors import InputError
 from rackecon.sweeps import sweep as sweep_module
-from rackecon.sweeps.sweep import sweep
+from rackecon.sweeps.grid import grid_from_text
+from rackecon.sweeps.sweep import chunk_points, sweep
 from rackecon.sweeps.workers import workers_at
 
 GRID = """
@@ -78,6 +79,26 @@ def test_content_does_not_depend_on_the_workers(grid, tmp_path):
     sweep(grid, one, jobs=1, chunk=30)
     sweep(grid, two, jobs=2, chunk=30)
     assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("physics", "money", "least", "most"),
+    [(100, 1, 8, 20), (200_000, 1, 900, 1100), (7, 10_000, 7, 8), (1, 10**6, 100, 100)],
+)
+def test_chunks_are_of_a_second_and_enough_for_every_worker(physics, money, least, most):
+    axes = (
+        f"isl_tokens: {{from: 1000, to: 9000, points: {physics}}}, utilisation: {{from: 0.3, to: 0.9, points: {money}}}"
+    )
+    text = f"{{fixed: {{accelerator: h100-sxm, model: gpt-oss-120b, osl_tokens: 500}}, grid: {{{axes}}}}}"
+    chunk, total = chunk_points(grid_from_text(text)), physics * money
+    assert least <= -(-total // chunk) <= most
+    assert chunk % money == 0 or chunk < money
+
+
+def test_chunk_size_moves_no_value(grid, tmp_path):
+    sweep(grid, tmp_path / "one.parquet", chunk=30)
+    sweep(grid, tmp_path / "two.parquet")
+    pd.testing.assert_frame_equal(*(pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("one", "two")))
 
 
 def test_interrupted_sweep_continues_without_gap_or_duplicate(grid, tmp_path):

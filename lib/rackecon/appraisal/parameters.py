@@ -16,9 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from rackecon.catalog.assumption_table import Allowed, allowed_values
+from rackecon.catalog.paths import PACKAGE, given_folder, in_checkout
 from rackecon.errors import InputError
 
-__all__ = ["Parameter", "check_parameters", "notebook_path", "notebooks_dir", "read_parameters", "validate"]
+__all__ = [
+    "Parameter",
+    "check_parameters",
+    "notebook_path",
+    "notebooks_dir",
+    "own_notebooks",
+    "read_parameters",
+    "validate",
+]
 
 CATALOG = {
     "accelerator": "accelerators",
@@ -93,8 +102,24 @@ class Parameter:
 
 
 def notebooks_dir() -> Path:
-    """Folder of the source notebooks."""
-    return Path(__file__).resolve().parents[3] / "notebooks"
+    """Folder of the source notebooks: ``RACKECON_NOTEBOOKS`` if set, else of the checkout, else the copy in the package."""
+    return given_folder("RACKECON_NOTEBOOKS") or in_checkout("notebooks") or PACKAGE / "_notebooks"
+
+
+def own_notebooks() -> Path:
+    """Folder of notebooks that may be changed.
+
+    Raises
+    ------
+    InputError
+        There are only those of an installed package.
+    """
+    folder = notebooks_dir()
+    if folder.parent == PACKAGE:
+        raise InputError(
+            "the notebooks of an installed package stay as they are: set RACKECON_NOTEBOOKS to a copy of them"
+        )
+    return folder
 
 
 def notebook_path(name: str) -> Path:

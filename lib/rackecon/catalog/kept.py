@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from rackecon.catalog.cached import data_stamp
 from rackecon.catalog.paths import noted_tables
+from rackecon.catalog.written import write_file
+from rackecon.errors import InputError
 
 __all__ = ["FOLDER", "kept"]
 
@@ -77,13 +78,8 @@ def _read(path: Path) -> tuple[Any, list[str]] | None:
 
 def _write(path: Path, found: tuple[Any, list[str]]) -> None:
     data = pickle.dumps(found, pickle.HIGHEST_PROTOCOL)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as handle:
-            handle.write(hashlib.sha256(data).digest() + data)
-        os.replace(handle.name, path)
-    except OSError:  # a full disk or a folder that went: the next page works it out for itself
-        return
+    with suppress(InputError):  # a full disk or a folder that went: the next page works it out for itself
+        write_file(path, hashlib.sha256(data).digest() + data)
 
 
 @contextmanager

@@ -19,10 +19,13 @@ __all__ = [
     "CAPEX_BASIS",
     "KEYS",
     "OWN_SOURCE",
+    "PACKAGE",
     "Cells",
     "Stamp",
     "data_dir",
     "fit_dir",
+    "given_folder",
+    "in_checkout",
     "note_read",
     "noted_tables",
     "read_rows",
@@ -88,13 +91,26 @@ class Cells(dict[str, str]):
 
 def data_dir() -> Path:
     """Folder of the tables: ``RACKECON_DATA`` if set, else data/ of the checkout, else the copy in the package."""
-    given = os.environ.get("RACKECON_DATA")
-    if given:
-        folder = Path(given)
-        if not folder.is_dir():
-            raise InputError(f"RACKECON_DATA: no folder {given}")
-        return folder
-    return SHIPPED
+    return given_folder("RACKECON_DATA") or SHIPPED
+
+
+def given_folder(variable: str) -> Path | None:
+    """Folder that a variable of the environment names; None where it is not set.
+
+    Raises
+    ------
+    InputError
+        There is no such folder.
+    """
+    given = os.environ.get(variable)
+    if given and not Path(given).is_dir():
+        raise InputError(f"{variable}: no folder {given}")
+    return Path(given) if given else None
+
+
+def in_checkout(name: str) -> Path | None:
+    """A folder of the checkout; None in an installed package."""
+    return CHECKOUT / name if OWN is not None else None
 
 
 def table_names() -> list[str]:

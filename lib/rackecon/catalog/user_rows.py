@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import hashlib
 import io
 import json
 import math
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +17,7 @@ from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import CAPEX, CAPEX_BASIS, KEYS, OWN_SOURCE, read_rows, shipped_rows, table_names, user_dir
 from rackecon.catalog.tables import described
 from rackecon.catalog.text_file import read_text
+from rackecon.catalog.written import csv_text, locked, write_file
 from rackecon.errors import InputError, unknown_name
 
 __all__ = [
@@ -35,6 +33,8 @@ __all__ = [
 ]
 
 MOST_ROWS: Final = 100_000
+LARGEST_BYTES: Final = 2**28
+"""Of an own table that is added to."""
 MOST_COLUMNS: Final = 500
 ADDABLE: Final = {
     "accelerators": (
@@ -526,15 +526,14 @@ def add_tables(added: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
         raise InputError("no folder for own rows: set RACKECON_USER_DATA")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with locked(folder):
             _finish(folder)
             texts = {f"{table}.csv": _with_rows(folder, table, rows) for table, rows in added.items()}
-            # Written whole before anything is renamed: after a crash the next caller renames the rest
-            journal = folder / JOURNAL
-            spare = folder / f"{JOURNAL}.new"
-            spare.write_text(json.dumps(texts), encoding="utf-8")
-            os.replace(spare, journal)
-            _finish(folder)
+            if len(texts) == 1:
+                write_file(folder / next(iter(texts)), next(iter(texts.values())))
+            else:  # kept whole before any of them is put in place: after a crash the next caller does the rest
+                write_file(folder / JOURNAL, json.dumps(texts))
+                _finish(folder)
     except OSError as error:
         raise InputError(f"{folder.name}: own rows cannot be written: {error.strerror}") from None
     return folder
@@ -544,17 +543,11 @@ def _with_rows(folder: Path, table: str, rows: Sequence[Mapping[str, Any]]) -> s
     """Text of an own table with rows after those it has."""
     path = folder / f"{table}.csv"
     columns = list(table_fields(table))
-    held = parsed(f"{folder.name}/{path.name}", path.read_text(encoding="utf-8-sig")) if path.is_file() else []
+    held = parsed(f"{folder.name}/{path.name}", read_text(path, largest=LARGEST_BYTES)) if path.is_file() else []
     _once(table, table, rows, held)
     columns += [column for column in (held[0] if held else ()) if column not in columns]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore", restval="")
-    writer.writeheader()
-    writer.writerows(held)
-    writer.writerows(
-        [{k: ("true" if v else "false") if isinstance(v, bool) else v for k, v in r.items()} for r in rows]
-    )
-    return text.getvalue()
+    new = [{k: ("true" if v else "false") if isinstance(v, bool) else v for k, v in row.items()} for row in rows]
+    return csv_text(columns, [*held, *new])
 
 
 def _finish(folder: Path) -> None:
@@ -562,19 +555,20 @@ def _finish(folder: Path) -> None:
     journal = folder / JOURNAL
     if not journal.is_file():
         return
-    for name, text in json.loads(journal.read_text(encoding="utf-8")).items():
-        spare = folder / f".{name}.new"
-        spare.write_text(text, encoding="utf-8")
-        os.replace(spare, folder / name)
-    journal.unlink()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time writes own rows; the lock goes with the process that holds it."""
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+        texts = json.loads(read_text(journal, largest=LARGEST_BYTES))
+        whole = all(Path(name).stem in ADDABLE and isinstance(text, str) for name, text in texts.items())
+    except (ValueError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise InputError(f"{folder.name}/{JOURNAL}: damaged; what it was to add is lost, remove it")
+    first = True
+    for name, text in texts.items():
+        try:
+            write_file(folder / name, text)
+        except InputError:
+            if first:  # none is in place: the addition did not happen
+                journal.unlink()
+            raise
+        first = False
+    journal.unlink()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
 import typer
 
-from rackecon.errors import InputError
+from rackecon.errors import InputError, disk_fault, plain
 
 __all__ = ["app", "main"]
 
@@ -56,18 +57,33 @@ def _joined(words: list[str]) -> list[str]:
     return out
 
 
-def main() -> None:
-    """Run a command; a fault in what was given is one line on stderr and exit status 2."""
+def _run(words: list[str]) -> tuple[int, str]:
+    """Exit status of a command, and the fault it ended with."""
     try:
-        code = app(args=_joined(sys.argv[1:]), standalone_mode=False)
+        code = app(args=_joined(words), standalone_mode=False)
+        sys.stdout.flush()
     except InputError as fault:
-        print(f"rackecon: {fault}", file=sys.stderr)
-        sys.exit(2)
-    except typer.Abort:
-        sys.exit(130)
+        return 2, str(fault)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130, ""
     except typer.TyperException as fault:
-        print(f"rackecon: {' '.join(str(getattr(fault, 'format_message', fault.__str__)()).split())}", file=sys.stderr)
-        sys.exit(2)
+        return 2, plain(str(getattr(fault, "format_message", fault.__str__)()))
     except BrokenPipeError:
-        sys.exit(0)
-    sys.exit(code if isinstance(code, int) else 0)
+        return 0, ""
+    except OSError as fault:
+        return 2, disk_fault(fault)
+    except MemoryError:
+        return 2, "not enough memory"
+    return code if isinstance(code, int) else 0, ""
+
+
+def main() -> None:
+    """Run a command; a fault in what was given, or of the disk, is one line on stderr and exit status 2."""
+    code, fault = _run(sys.argv[1:])
+    if fault:
+        print(f"rackecon: {fault}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left of the output has no place; it is not tried again at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -19,13 +19,15 @@ def edition(
     ] = None,
 ) -> None:
     """Compare answers, verdicts and rows of data of two editions; write a page and an Atom feed."""
+    from rackecon.catalog.written import check_folder, write_file
     from rackecon.press.edition import answer_changes, edition_page, feed, read_edition, table_changes
-    from rackecon.press.shared_files import shared_files, write_file
+    from rackecon.press.shared_files import shared_files
 
     before, after = read_edition(old), read_edition(new)
     tables, answers = table_changes(before.data, after.data), answer_changes(before.reports, after.reports)
     page, atom = edition_page(tables, answers, before, after), feed(tables, answers, before, after)
     folder = after.reports if out is None else out
+    check_folder(folder)
     for name in ("page.css", "page.js"):
         write_file(folder / "assets" / name, shared_files()[name])
     write_file(folder / "changes.html", page)

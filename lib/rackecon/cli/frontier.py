@@ -56,13 +56,13 @@ def frontier(
     """
     from rackecon.appraisal.assumptions import assumptions
     from rackecon.catalog.names import accelerator_named, model_named
-    from rackecon.errors import InputError
+    from rackecon.catalog.written import check_output, write_file
     from rackecon.serving.frontier import search
 
     given = {"cost_usd_per_gpu_hour": usd_per_gpu_hour, "kw_per_gpu": kw_per_gpu}
     assumptions(**given)
-    if csv is not None and not csv.parent.is_dir():
-        raise InputError(f"{csv}: its folder does not exist")
+    if csv is not None:
+        check_output(csv)
     accelerator, model = accelerator_named(accelerator) or accelerator, model_named(model) or model
     front = search(
         accelerator,
@@ -106,11 +106,7 @@ def frontier(
         case["prefix_cache_hit"] = prefix_cache_hit
         _explain({**case, **best}, date)
     if csv is not None:
-        import os
-
-        fresh = csv.with_name(csv.name + ".part")
-        table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.6g")
-        os.replace(fresh, csv)
+        write_file(csv, table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
 
 
 def _explain(best: dict[str, object], date: str | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import typer
 
@@ -15,16 +14,15 @@ group = typer.Typer(no_args_is_help=True, help="Source notebooks: clean them, li
 @group.command()
 def clean() -> None:
     """Strip outputs, counters and editor metadata from notebooks/."""
-    from rackecon.appraisal.parameters import notebooks_dir
+    from rackecon.appraisal.parameters import own_notebooks
+    from rackecon.catalog.written import write_file
     from rackecon.press.clean import stripped
 
-    for path in sorted(notebooks_dir().glob("*.ipynb")):
+    for path in sorted(own_notebooks().glob("*.ipynb")):
         before = path.read_text(encoding="utf-8")
         after = json.dumps(stripped(json.loads(before)), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         if after != before:
-            fresh = path.with_name(f".{path.name}.new")
-            fresh.write_text(after, encoding="utf-8")
-            os.replace(fresh, path)
+            write_file(path, after)
             typer.echo(f"cleaned {path.name}")
 
 

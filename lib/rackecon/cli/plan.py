@@ -27,12 +27,13 @@ def plan(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Racks to buy, what runs on them, what binds, and what one more megawatt or dollar is worth."""
+    from rackecon.catalog.written import check_output, write_file
     from rackecon.errors import InputError
     from rackecon.planner.plan import described
     from rackecon.planner.records import read_plan
 
-    if flows is not None and not flows.parent.is_dir():
-        raise InputError(f"{flows}: its folder does not exist")
+    if flows is not None:
+        check_output(flows)
     asked = read_plan(file)
     try:
         found = _solved(asked, time_limit or asked.time_limit_s, quiet)
@@ -46,11 +47,7 @@ def plan(
         for line in _futures(found, draws, quiet):
             typer.echo(line)
     if flows is not None:
-        import os
-
-        fresh = flows.with_name(flows.name + ".part")
-        found.flows.to_csv(fresh, index=False, lineterminator="\n", float_format="%.6g")
-        os.replace(fresh, flows)
+        write_file(flows, found.flows.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
 
 
 def _solved(asked: Plan, limit_s: float, quiet: bool) -> PlanResult:

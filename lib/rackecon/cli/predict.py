@@ -22,10 +22,12 @@ def predict(
 
     A row that cannot be read has the status refused and its reason; what names stood for is in the column stood_for.
     """
+    from rackecon.catalog.written import check_output
     from rackecon.errors import InputError
     from rackecon.evidence.answers import answer_each, write_answers
     from rackecon.intake.point_sheets import read_sheet
 
+    check_output(output)
     sheet = read_sheet(points)
     found = answer_each(sheet.points, sheet.faults)
     for row, said in zip(found, sheet.stood_for, strict=True):

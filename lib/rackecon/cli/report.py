@@ -89,12 +89,12 @@ def report(
 
         write_record(target, good, given)
     if standalone:
+        from rackecon.catalog.written import write_file
         from rackecon.press.frame import standalone_page
 
         folder = target / "standalone"
-        folder.mkdir(exist_ok=True)
         for page in sorted(target.glob("*.html")):
-            (folder / page.name).write_text(standalone_page(page), encoding="utf-8")
+            write_file(folder / page.name, standalone_page(page))
     typer.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} pages: {target / 'index.html'}")
     if failed:
         raise typer.Exit(1)

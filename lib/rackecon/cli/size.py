@@ -56,11 +56,10 @@ def size(
     from rackecon.appraisal.evaluate import PLATFORMS
     from rackecon.appraisal.sizing import size_fleet
     from rackecon.catalog.names import accelerator_named, model_named
-    from rackecon.errors import InputError
-    from rackecon.press.shared_files import write_file
+    from rackecon.catalog.written import check_output, write_file
 
-    if csv is not None and not csv.parent.is_dir():
-        raise InputError(f"{csv}: its folder does not exist")
+    if csv is not None:
+        check_output(csv)
     model = model_named(model) or model
     table = size_fleet(
         model,

@@ -15,7 +15,9 @@ def sweep(
     grid: Annotated[Path, typer.Argument(help="YAML with fixed:, grid:, list:, sobol:.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Local worker processes; 0: one per core.")] = 0,
-    chunk: Annotated[int, typer.Option("--chunk", help="Points per chunk.")] = 10_000,
+    chunk: Annotated[
+        int | None, typer.Option("--chunk", help="Points per chunk; about a second's worth by default.")
+    ] = None,
     scheduler: Annotated[str | None, typer.Option("--scheduler", help="Dask scheduler, tcp://HOST:PORT.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rackecon.catalog import accelerator
+from rackecon.catalog.written import check_output, csv_text, write_file
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import interval_factors
 from rackecon.performance.parameters import ServingParameters, load_parameters
@@ -200,14 +199,7 @@ def _short(value: float) -> str:
 def write_answers(
     path: Path, header: Sequence[str], rows: Iterable[Mapping[str, Any]], answers: Iterable[Mapping[str, Any]]
 ) -> None:
-    """Write the rows with their answers, by a temporary file and a rename, so that a failed run leaves no half file."""
+    """Write the rows with their answers, the file whole or not at all."""
     names = [*(name for name in header if name not in ADDED_COLUMNS), *ADDED_COLUMNS]
-    if path.parent and not path.parent.is_dir():
-        raise InputError(f"{path}: its folder does not exist")
-    fresh = path.with_name(path.name + ".part")
-    with open(fresh, "w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, names, lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        for row, found in zip(rows, answers, strict=True):
-            writer.writerow({**row, **found})
-    os.replace(fresh, path)
+    check_output(path)
+    write_file(path, csv_text(names, ({**row, **found} for row, found in zip(rows, answers, strict=True))))

@@ -222,11 +222,9 @@ def deal(names: NDArray[np.str_], folds: int) -> NDArray[np.intp]:
 
 def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str, folder: Path) -> None:
     """Write the fitted values and intercepts to a folder, each file by a temporary one and a rename."""
-    import csv
-    import os
-
     from rackecon import catalog
     from rackecon.catalog.paths import shipped_rows
+    from rackecon.catalog.written import csv_text, write_file
 
     free = set(fitted.parameters.free().tolist())
     spread = iter(fitted.standard_deviations)
@@ -265,10 +263,4 @@ def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str, folder: P
         if abs(value) >= NEGLIGIBLE
     ]
     for name, table in (("serving_parameters", out), ("serving_intercepts", cells)):
-        target = folder / f"{name}.csv"
-        fresh = target.with_suffix(".csv.new")
-        with open(fresh, "w", encoding="utf-8", newline="") as handle:
-            writer = csv.DictWriter(handle, list(shipped_rows(name)[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(table)
-        os.replace(fresh, target)
+        write_file(folder / f"{name}.csv", csv_text(list(shipped_rows(name)[0]), table))

@@ -7,13 +7,13 @@ import importlib
 import importlib.metadata
 import logging
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from rackecon.catalog.paths import table_path
+from rackecon.catalog.written import csv_text, write_file
 from rackecon.errors import InputError
 from rackecon.evidence.crosscheck import PARTS, TABLE, Step, load_steps
 
@@ -164,10 +164,5 @@ def refresh(compile_engine: Compile | None = None) -> str:
         cells = _cells(fresh[row["step_id"]])
         changed += any(row[name] != value for name, value in cells.items())
         row.update(cells)
-    part = path.with_name(path.name + ".part")
-    with open(part, "w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, header, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(part, path)
+    write_file(path, csv_text(header, rows))
     return f"{len(rows)} steps recomputed with {steps[0].package}: {changed} changed"

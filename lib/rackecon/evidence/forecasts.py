@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.catalog.paths import PACKAGE, data_dir
+from rackecon.catalog.written import csv_text, write_file
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import evidence_class, interval_factors
 from rackecon.serving.frontier import search
@@ -82,13 +82,7 @@ def write_forecasts(rows: list[dict[str, Any]], folder: Path, made: str) -> Path
     target = folder / f"{made}.csv"
     if target.exists():
         raise InputError(f"{target.name}: forecasts of that date exist and are never edited")
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_suffix(".csv.new")
-    with open(fresh, "w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, list(COLUMNS), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(fresh, target)
+    write_file(target, csv_text(list(COLUMNS), rows))
     return target
 
 

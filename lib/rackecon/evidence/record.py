@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rackecon.catalog.paths import fit_dir
+from rackecon.catalog.written import check_folder, write_file
 from rackecon.evidence import calibration
 from rackecon.evidence.fronts import front_excess, front_points, front_scores
 from rackecon.evidence.measured import load_evidence
@@ -80,11 +80,8 @@ def held_out_points(held: list[HeldOut]) -> pd.DataFrame:
 
 
 def write_table(name: str, table: pd.DataFrame, folder: Path) -> None:
-    """Write a table of a fit beside its name, then put it in place."""
-    target = folder / f"{name}.csv"
-    fresh = target.with_suffix(".csv.new")
-    table.to_csv(fresh, index=False, lineterminator="\n", float_format="%.5g")
-    os.replace(fresh, target)
+    """Write a table of a fit, the file whole or not at all."""
+    write_file(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.5g"))
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -116,11 +113,11 @@ def run(report: bool = False, write: bool = True, shipped: bool = False, physics
     """
 
     folder = fit_dir(shipped) if write else None
+    if folder:
+        check_folder(folder)
     evidence, known = load_evidence(), load_parameters()
     start = known.from_vector(np.zeros(len(known.free()))).with_intercepts({})
     used = known
-    if folder:
-        folder.mkdir(parents=True, exist_ok=True)
     if physics:
         done = calibration.fit(evidence, start)
         used = done.parameters

@@ -101,7 +101,8 @@ def live_block(data: Mapping[str, Any]) -> Html:
         '<p class="live-verdict"></p><p class="live-changed"></p></div><p class="sr live-spoken" role="status"></p>'
         f'<fieldset class="metric"><legend class="sr">Measure</legend>{radios}</fieldset>'
         '<div class="scroll" tabindex="0" role="region" aria-label="Your case"><table class="live-table wide"><caption>'
-        'Your case, profit <span class="live-unit"></span>; bars hold nine cases in ten (<span class="live-drawn"></span>); '
+        f'Your case, profit <span class="live-unit">{MEASURES[base["metric"]].yearly}</span>; bars hold nine cases in ten '
+        '(<span class="live-drawn">every uncertain input drawn</span>); '
         "a hollow tick is the report's value</caption>"
         f'<thead><tr><th scope="col">platform</th>{heads}</tr></thead><tbody></tbody></table></div>'
         f'<p class="live-key">{shade_key()}</p>'

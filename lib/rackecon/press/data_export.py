@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rackecon.catalog.cached import one_state
 from rackecon.catalog.paths import data_dir, read_rows, table_names
 from rackecon.catalog.tables import described
+from rackecon.catalog.written import csv_text, whole_file, whole_folder, write_file
 from rackecon.errors import InputError, unknown_name
 from rackecon.press.results import FOLDER, read_results
 from rackecon.press.run import report_names, reports_dir
@@ -122,16 +118,8 @@ def export_data(folder: Path) -> dict[str, int]:
         raise InputError(f"{folder}: holds something already; name a new or an empty folder")
     if not target.parent.is_dir():
         raise InputError(f"{folder}: the folder that it is to lie in does not exist")
-    fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        counted = _written(fresh)
-        fresh.chmod(0o755)
-        os.replace(fresh, target)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return counted
+    with whole_folder(folder) as fresh:
+        return _written(fresh)
 
 
 def _written(fresh: Path) -> dict[str, int]:
@@ -154,7 +142,7 @@ def _written(fresh: Path) -> dict[str, int]:
         "name": "rackecon-export",
         "resources": resources,
     }
-    (fresh / PACKAGE).write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_file(fresh / PACKAGE, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
     return counted
 
 
@@ -162,13 +150,7 @@ def _both(
     fresh: Path, stem: str, entry: Mapping[str, Any], fields: Sequence[Mapping[str, Any]], rows: Sequence[Row]
 ) -> list[dict[str, Any]]:
     """A table as CSV and as Parquet; the two entries that describe them."""
-    (fresh / stem).parent.mkdir(exist_ok=True)
-    names = [field["name"] for field in fields]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore", restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    (fresh / f"{stem}.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
+    write_file(fresh / f"{stem}.csv", csv_text([field["name"] for field in fields], rows))
     _parquet(fresh / f"{stem}.parquet", fields, rows)
     base = {key: value for key, value in entry.items() if key not in ("path", "format", "mediatype", "profile")}
     # A key of another table's rows is not checked here: own rows may stand in place of shipped ones
@@ -197,4 +179,5 @@ def _parquet(path: Path, fields: Sequence[Mapping[str, Any]], rows: Sequence[Row
         columns.append(pa.array([turn(cell) if cell else None for cell in cells], types.get(kind, pa.string())))
         said = {"description": str(field.get("description", "")), "unit": str(field.get("unit", "-"))}
         schema.append(pa.field(field["name"], types.get(kind, pa.string()), metadata=said))
-    pq.write_table(pa.Table.from_arrays(columns, schema=pa.schema(schema)), path, compression="zstd")
+    with whole_file(path) as handle:
+        pq.write_table(pa.Table.from_arrays(columns, schema=pa.schema(schema)), handle, compression="zstd")

@@ -25,7 +25,7 @@ POLICY: Final = (
 """Nothing is fetched and no script runs but the pages' own files; charts are drawn without ``eval``."""
 LOOKUP: Final = {
     "glossary.html": "glossary",
-    "find.html": "find a chart or table",
+    "find.html": "search",
     "data.html": "data",
     "parameters.html": "parameters",
     "api/rackecon.html": "library",

@@ -6,10 +6,15 @@ cannot be forked, kernels are started afresh.
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, Final
 
 from jupyter_client.manager import AsyncKernelManager
@@ -20,7 +25,6 @@ __all__ = ["end_kernels", "kernels"]
 IMPORTED: Final = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
-    "matplotlib_inline.backend_inline",
     "rackecon.notebook",
     "rackecon.answer.summary",
     "rackecon.answer.deciding",
@@ -38,20 +42,74 @@ IMPORTED: Final = (
     "vl_convert",
 )
 """Modules that most notebooks use."""
-NAME: Final = "notebook kernel"
+HOST: Final = "from rackecon.press.kernels import host; host()"
 
 
-def _serve(arguments: list[str], cwd: str, environment: Mapping[str, str]) -> None:
-    """Be a kernel: the body of a forked process."""
+def host() -> None:
+    """Import once, then fork a kernel for each line asked on standard input, until that ends; print each one's number."""
+    for name in IMPORTED:
+        with suppress(ImportError):  # the cell that needs it says so
+            import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are not waited for
+    for line in sys.stdin:
+        number = os.fork()
+        if number == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _become(**json.loads(line))
+        print(number, flush=True)
+
+
+def _become(arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
+    """Be a kernel: the body of a forked process. It ends with the host, as one started afresh ends with its client."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
-    os.setsid()  # an interrupt of the terminal is the report's to handle
+    os.setsid()
     from ipykernel.kernelapp import IPKernelApp
 
-    app = IPKernelApp.instance(parent_handle=os.getppid())
-    app.initialize(arguments)
-    app.start()
+    try:
+        app = IPKernelApp.instance(parent_handle=os.getppid())
+        app.initialize(arguments)
+        app.start()
+    finally:
+        os._exit(0)
+
+
+class _Host:
+    """The process that has imported, started when the first kernel is asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self.running: set[int] = set()
+
+    def fork(self, **asked: Any) -> int:
+        """Number of a new kernel's process."""
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", HOST],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    start_new_session=True,  # an interrupt of the terminal is the report's to handle
+                    text=True,
+                )
+            asks, tells = self._process.stdin, self._process.stdout
+            assert asks is not None
+            assert tells is not None
+            asks.write(json.dumps(asked) + "\n")
+            asks.flush()
+            told = tells.readline()
+            if not told:
+                raise RuntimeError("the process that kernels are forked from ended")
+            number = int(told)
+            self.running.add(number)
+            return number
+
+
+_HOST: Final = _Host()
 
 
 class _Process:
@@ -59,20 +117,31 @@ class _Process:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, process: Any) -> None:
-        self._process, self.pid = process, process.pid
-        self.terminate, self.kill = process.terminate, process.kill
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
 
     def poll(self) -> int | None:
-        code: int | None = self._process.exitcode
-        return code
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            _HOST.running.discard(self.pid)
+            return 0
+        return None
 
     def wait(self) -> int | None:
-        self._process.join()
-        return self.poll()
+        while self.poll() is None:
+            time.sleep(0.02)
+        return 0
 
     def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 class _Provisioner(LocalProvisioner):
@@ -80,13 +149,10 @@ class _Provisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(list(IMPORTED))
-        given = (arguments, str(kwargs.get("cwd") or os.getcwd()), dict(kwargs.get("env") or os.environ))
-        process = context.Process(target=_serve, args=given, daemon=True, name=NAME)
-        process.start()
-        popen: Any = _Process(process)
-        self.process, self.pid, self.cwd = popen, process.pid, kwargs.get("cwd")
+        where = str(kwargs.get("cwd") or os.getcwd())
+        pid = _HOST.fork(arguments=arguments, cwd=where, environment=dict(kwargs.get("env") or os.environ))
+        popen: Any = _Process(pid)
+        self.process, self.pid, self.cwd = popen, pid, kwargs.get("cwd")
         return self.connection_info
 
 
@@ -102,12 +168,10 @@ class WarmKernels(AsyncKernelManager):
 
 def end_kernels() -> None:
     """End every kernel that this process runs."""
-    for process in multiprocessing.active_children():
-        if process.name == NAME:
-            process.kill()
+    for number in list(_HOST.running):
+        _Process(number).kill()
 
 
 def kernels() -> dict[str, Any]:
-    """Options of papermill for forked kernels; none where processes cannot be forked, or kernels are no ipykernels."""
-    forks = "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
-    return {"kernel_manager_class": WarmKernels} if forks else {}
+    """Options of papermill for forked kernels; none where processes cannot safely be forked."""
+    return {"kernel_manager_class": WarmKernels} if sys.platform == "linux" else {}

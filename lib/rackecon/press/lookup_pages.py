@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,20 +12,77 @@ from typing import Final
 
 from rackecon import catalog
 from rackecon.catalog.paths import data_dir, read_rows
+from rackecon.figures.display import embedded
 from rackecon.figures.tables import framed
 from rackecon.press.frame import framed_page
 from rackecon.words import page_words
 
-__all__ = ["data_page", "find_page", "glossary_page"]
+__all__ = ["data_page", "find_page", "glossary_page", "passages"]
 
-DATA: Final = "../data/"
-"""Way from the report's pages to the tables."""
 PARTS: Final = re.compile(
     r'<h2 id="(?P<section>[^"]+)">(?P<heading>.*?)</h2>'
     r'|<figure class="chart" id="(?P<chart>[^"]+)"[^>]*><p class="finding">(?P<finding>.*?)</p>'
     r'|<div class="scroll" id="(?P<table>[^"]+)"[^>]*><table[^>]*>\s*<caption>(?P<caption>.*?)</caption>',
     re.S,
 )
+
+
+PASSAGES: Final = re.compile(
+    r'<(?P<tag>h1|h2|h3|caption|figure|div)\b[^>]*?\bid="(?P<id>[^"]+)"'
+    r"|<(?P<kind>h1|h2|h3|p|li|caption|summary)\b(?P<attributes>[^>]*)>(?P<text>.*?)</(?P=kind)>",
+    re.S,
+)
+"""Addresses and texts of a page, in order."""
+WEIGHTS: Final = {"answer": 5, "heading": 4, "chart": 3, "table": 3, "text": 1}
+"""How much a hit counts in each kind of passage."""
+UNREAD: Final = re.compile(
+    r'<(script|style|svg|math|pre|nav|select)\b.*?</\1>|<details class="code".*?</details>', re.S
+)
+"""What holds no prose."""
+
+
+def passages(markup: str) -> list[tuple[str, str, str]]:
+    """Address, kind and words of everything that a page says in sentences, in its order.
+
+    Examples
+    --------
+    >>> passages('<h2 id="why">Why</h2><p>It earns <b>more</b>.</p><figure class="chart" id="chart-1"><p class="finding">Up</p>')
+    [('why', 'heading', 'Why'), ('why', 'text', 'It earns more.'), ('chart-1', 'chart', 'Up')]
+    """
+    out: list[tuple[str, str, str]] = []
+    main = re.search(r"<main\b[^>]*>(.*)</main>", markup, re.S)
+    inside, here = UNREAD.sub(" ", main[1] if main else markup), ""
+    kinds = {"h1": "heading", "h2": "heading", "h3": "heading", "summary": "heading", "caption": "table"}
+    at = 0
+    while found := PASSAGES.search(inside, at):
+        if found["id"] is not None:
+            here, at = html.unescape(found["id"]), found.end("id")
+            if found["tag"] in ("figure", "div"):
+                continue
+            found = re.compile(rf"[^>]*>(?P<text>.*?)</{found['tag']}>", re.S).match(inside, at)
+            if found is None:
+                continue
+            kind = "heading"
+        else:
+            named = found["attributes"]
+            chart = "finding" in named or "measure" in named
+            kind = "answer" if "answer" in named else "chart" if chart else kinds.get(found["kind"], "text")
+        at = found.end()
+        words = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", found["text"])).split())
+        if words:
+            out.append((here, kind, re.sub(r" (?=[,.;:)])", "", words)))
+    return out
+
+
+def _search(pages: Sequence[tuple[str, str, str]]) -> str:
+    """A box over the words of pages, given as file, words and markup; what it looks in stands beside it."""
+    lines = [(i, *passage) for i, (_, _, markup) in enumerate(pages) for passage in passages(markup)]
+    body = {"pages": [page[:2] for page in pages], "weights": WEIGHTS, "passages": lines}
+    return (
+        '<form id="search" role="search" hidden><label for="search-box">Words that a sentence, title or caption of the report holds</label>'
+        '<input type="search" id="search-box" autocomplete="off" spellcheck="false"><p role="status"></p><ol></ol></form>'
+        f'<script type="application/json" id="passages">{embedded(body)}</script>'
+    )
 
 
 def _table(caption: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
@@ -59,15 +117,19 @@ def glossary_page(names: Sequence[str]) -> str:
     )
 
 
-def data_page(names: Sequence[str]) -> str:
-    """Every table of data/ with what it holds, how many rows, and the file itself beside its dictionary; beside the pages of some notebooks."""
+def data_page(names: Sequence[str], target: Path) -> str:
+    """Every table of data/ with what it holds, how many rows, and the file itself beside its dictionary; beside the pages of some notebooks.
+
+    ``target`` is the folder that the page goes into, from which it leads to the tables.
+    """
+    way = Path(os.path.relpath(data_dir(), target)).as_posix() + "/"
     package = json.loads((data_dir() / "datapackage.json").read_text(encoding="utf-8"))
     title = "Which data is the report made of?"
     lines = [
         (
             one["name"],
             [
-                f'<a href="{DATA}{one["path"]}">{html.escape(one["name"])}</a>',
+                f'<a href="{way}{one["path"]}">{html.escape(one["name"])}</a>',
                 html.escape(one["title"]),
                 f"{len(read_rows(one['name'])):,}",
                 html.escape(", ".join(field["name"] for field in one["schema"]["fields"])),
@@ -78,7 +140,7 @@ def data_page(names: Sequence[str]) -> str:
     ]
     about = (
         f"<p>CSV files with a source, a date and a grade in every row, described field by field with units in "
-        f'<a href="{DATA}datapackage.json">datapackage.json</a>, a Frictionless data package. What each page publishes stands in '
+        f'<a href="{way}datapackage.json">datapackage.json</a>, a Frictionless data package. What each page publishes stands in '
         "<code>results/</code>, one file a page.</p>"
     )
     return framed_page(
@@ -93,12 +155,14 @@ def data_page(names: Sequence[str]) -> str:
 
 
 def find_page(target: Path, names: Sequence[str]) -> str:
-    """Every section, chart and table of the pages in a folder by its words, each linked, with a filter over all."""
+    """Search over the words of all pages of a folder, and every section, chart and table of them, each linked."""
     title = "Where is it?"
     lines: list[tuple[str, Sequence[str]]] = []
     firsts: list[tuple[str, str]] = []
+    texts: list[tuple[str, str, str]] = []
     for name in names:
         page, words = (target / f"{name}.html").read_text(encoding="utf-8"), page_words(name)
+        texts.append((f"{name}.html", words, page))
         for found in PARTS.finditer(page):
             kind = next(kind for kind in ("section", "chart", "table") if found[kind])
             text = re.sub(r"<[^>]+>", "", found["heading"] or found["finding"] or found["caption"])
@@ -108,9 +172,12 @@ def find_page(target: Path, names: Sequence[str]) -> str:
             lines.append((key, [f'<a href="{name}.html#{found[kind]}">{text}</a>', kind, html.escape(words)]))
     return framed_page(
         title=title,
-        description="Every section, chart and table of the report",
-        body=f"<h1>{title}</h1>" + _table("Sections, charts and tables of every page", ("what", "kind", "page"), lines),
+        description="Search over every page; every section, chart and table of the report",
+        body=f"<h1>{title}</h1>{_search([*texts, ('glossary.html', 'glossary', glossary_page(names))])}"
+        + "<h2>Page by page</h2>"
+        + _table("Sections, charts and tables of every page", ("what", "kind", "page"), lines),
         contents=firsts,
         here="find.html",
         walk=names,
+        scripts=["find.js"],
     )

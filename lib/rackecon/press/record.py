@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.catalog.written import write_file
 from rackecon.errors import InputError, unknown_name
 from rackecon.press.compare import differences
 from rackecon.press.results import FOLDER, read_results, results_digest
 from rackecon.press.run import report_names
-from rackecon.press.shared_files import write_file
 
 __all__ = ["changed_since", "read_record", "run_results", "write_record"]
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rackecon.catalog.written import csv_text, write_file
 from rackecon.errors import InputError
 from rackecon.figures.results import RESULTS_MIME
-from rackecon.press.shared_files import write_file
 
 __all__ = ["FOLDER", "published", "read_results", "results_digest", "results_path", "results_text", "write_results"]
 
@@ -45,11 +45,7 @@ def published(notebook: Mapping[str, Any], name: str) -> Rows:
 
 def results_text(rows: Rows) -> str:
     """The file's text."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([key, *rows[key]] for key in sorted(rows))
-    return out.getvalue()
+    return csv_text(COLUMNS, (dict(zip(COLUMNS, (key, *rows[key]), strict=True)) for key in sorted(rows)))
 
 
 def results_path(folder: Path, name: str) -> Path:

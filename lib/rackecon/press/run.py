@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -16,6 +17,8 @@ from typing import Any
 
 from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_parameters, validate
 from rackecon.catalog.kept import FOLDER as KEPT
+from rackecon.catalog.paths import given_folder, in_checkout
+from rackecon.catalog.written import check_folder, locked, write_file
 from rackecon.errors import InputError
 from rackecon.press.results import published, write_results
 from rackecon.press.stamps import SITE, Stamps, common, made_of
@@ -42,8 +45,8 @@ class Outcome:
 
 
 def reports_dir() -> Path:
-    """Folder of the committed reports."""
-    return notebooks_dir().parent / "reports"
+    """Folder of the reports: ``RACKECON_REPORTS`` if set, else of the checkout, else ``reports`` in the current folder."""
+    return given_folder("RACKECON_REPORTS") or in_checkout("reports") or Path.cwd() / "reports"
 
 
 def report_names() -> list[str]:
@@ -90,7 +93,7 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
-    with tempfile.TemporaryDirectory(prefix="rackecon-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=_scratch(folder)) as scratch:
         out = Path(scratch) / f"{name}.ipynb"
         try:
             papermill.execute_notebook(
@@ -117,23 +120,27 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
             rows, page = published(notebook, name), render_page(notebook, name, list(walk))
         except InputError as error:
             return Outcome(name, time.perf_counter() - begun, str(error))
-        folder.mkdir(parents=True, exist_ok=True)
-        write_results(folder, name, rows)
-        for ending, content in (("ipynb", text), ("html", page)):
-            fresh = folder / f".{name}.{ending}.new"
-            fresh.write_text(content, encoding="utf-8")
-            os.replace(fresh, folder / f"{name}.{ending}")
+        try:
+            write_results(folder, name, rows)
+            for ending, content in (("ipynb", text), ("html", page)):
+                write_file(folder / f"{name}.{ending}", content)
+        except InputError as error:
+            return Outcome(name, time.perf_counter() - begun, str(error))
         (folder / f"{FAILED}{name}.ipynb").unlink(missing_ok=True)
     return Outcome(name, time.perf_counter() - begun, "")
+
+
+def _scratch(target: Path) -> str:
+    """Beginning of the names of temporary folders of a folder's pages: what a killed report left there is known by it."""
+    return f"rackecon-{hashlib.sha256(os.fsencode(target.resolve())).hexdigest()[:12]}-"
 
 
 def _keep_failed(out: Path, folder: Path) -> str:
     """The notebook as far as it went, beside the good pages; where it is, in words."""
     if not out.is_file():
         return ""
-    folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{FAILED}{out.name}"
-    kept.write_bytes(out.read_bytes())
+    write_file(kept, out.read_bytes())
     return f"; as far as it went: {kept.name}"
 
 
@@ -196,6 +203,23 @@ def run_reports(
     """
     chosen = [notebook_path(name).stem for name in names]
     parameters = _checked(chosen, given)
+    check_folder(target)
+    target.mkdir(parents=True, exist_ok=True)
+    with locked(target, f"{target}: another report is made there now"):
+        return _made(chosen, parameters, target, jobs, tell, force)
+
+
+def _made(
+    chosen: list[str],
+    parameters: Mapping[str, Mapping[str, Any]],
+    target: Path,
+    jobs: int,
+    tell: Callable[[int, int, Outcome], None] | None,
+    force: bool,
+) -> list[Outcome]:
+    """See :func:`run_reports`; the parameters are checked, and nobody else writes there."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_scratch(target)}*"):
+        shutil.rmtree(left, ignore_errors=True)
     walk = report_names() if target == reports_dir() else sorted({*chosen, *_rendered(target)})
     stamps = Stamps(target, made_of(parameters, walk))
     outcomes: dict[str, Outcome] = {}
@@ -213,7 +237,7 @@ def run_reports(
         else:
             stamps.forget(name)
     stale = sorted((name for name in chosen if name not in outcomes), key=lambda name: (name not in FIRST, name))
-    with _shared_results(force) if stale else nullcontext():
+    with _shared_results(target, force) if stale else nullcontext():
         for outcome in _each(stale, jobs, lambda name: execute(name, parameters[name], str(target), walk)):
             ended(outcome)
     _write_site(target, stamps, whole=set(chosen) == set(report_names()), force=force)
@@ -240,12 +264,12 @@ def _each(names: Sequence[str], jobs: int, work: Callable[[str], Outcome]) -> It
 
 
 @contextmanager
-def _shared_results(fresh: bool) -> Iterator[None]:
+def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
     """A folder for what pages share (:mod:`rackecon.catalog.kept`): that of this state, or a new one that goes again."""
     before = os.environ.get(KEPT)
-    home = reports_dir().parent / "build" / "kept"
-    with tempfile.TemporaryDirectory(prefix="rackecon-kept-") as scratch:
-        folder = Path(scratch) if fresh else home / common()[:16]
+    home = None if fresh else in_checkout("build/kept")
+    with tempfile.TemporaryDirectory(prefix=_scratch(target)) as scratch:
+        folder = Path(scratch) if home is None else home / common()[:16]
         os.environ[KEPT] = str(folder)
         try:
             yield
@@ -253,7 +277,7 @@ def _shared_results(fresh: bool) -> Iterator[None]:
             os.environ.pop(KEPT)
             if before is not None:
                 os.environ[KEPT] = before
-            for other in home.glob("*") if not fresh else ():
+            for other in home.glob("*") if home is not None else ():
                 if other != folder:  # of a state that went
                     shutil.rmtree(other, ignore_errors=True)
 

@@ -6,38 +6,33 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.written import write_file
+from rackecon.errors import InputError
 
-__all__ = ["shared_files", "write_file", "write_shared_files"]
+__all__ = ["shared_files", "write_shared_files"]
 
 HERE: Final = Path(__file__).resolve().parent / "assets"
-SCRIPTS: Final = ("figures.js", "live.js")
+SCRIPTS: Final = ("figures.js", "find.js", "live.js")
 SHARED: Final = ("vega.js", "page.css", "page.js", *SCRIPTS)
 """Names of the shared files."""
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8", newline="")
-    os.replace(fresh, path)
-
-
 def lean(script: str) -> str:
-    """A script without its comment lines, its indents and its empty lines: a page carries what runs.
+    """A script or style without the comments that end its lines, its indents and its empty lines: a page carries what counts.
 
     Examples
     --------
-    >>> lean("/* of two\\n   lines */\\n\\nfunction a() {\\n  b(); /* kept */\\n}\\n")
-    'function a() {\\nb(); /* kept */\\n}\\n'
+    >>> lean("/* of two\\n   lines */\\n\\nfunction a() {\\n  b(); /* too */\\n}\\n").splitlines()
+    ['function a() {', 'b();', '}']
     """
-    return re.sub(r"^\s+", "", re.sub(r"^\s*/\*.*?\*/\n", "", script, flags=re.S | re.M), flags=re.M)
+    bare = re.sub(r"[ \t]*/\*(?:(?!\*/).)*\*/$", "", script, flags=re.S | re.M)
+    return re.sub(r"^\s+", "", bare, flags=re.M)
 
 
 @of_arguments()
@@ -57,7 +52,7 @@ def shared_files() -> dict[str, str]:
     script = f"window.rackeconDark={swap};\n" + lean((HERE / "page.js").read_text(encoding="utf-8"))
     return {
         "vega.js": f"(function(){{{_chart_library()}\n}})();\n",
-        "page.css": style,
+        "page.css": lean(style),
         "page.js": script,
         **{name: lean((HERE / name).read_text(encoding="utf-8")) for name in SCRIPTS},
     }
@@ -78,13 +73,8 @@ def _chart_library() -> str:
     except (OSError, UnicodeDecodeError):
         pass  # made afresh
     bundle = str(vl_convert.javascript_bundle(vl_version=VL_VERSION))  # type: ignore[call-arg]
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=home, delete=False, encoding="utf-8", newline="") as fresh:
-            fresh.write(f"{hashlib.sha256(bundle.encode()).hexdigest()}\n{bundle}")
-        os.replace(fresh.name, kept)
-    except OSError:
-        pass  # a home that cannot be written to costs the two seconds each time
+    with suppress(InputError):  # a home that cannot be written to costs the two seconds each time
+        write_file(kept, f"{hashlib.sha256(bundle.encode()).hexdigest()}\n{bundle}")
     return bundle
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from rackecon.catalog.written import write_file
 from rackecon.figures.display import ANSWER
 from rackecon.press.api_page import api_page
 from rackecon.press.frame import REFERENCE, SUMMARY
@@ -16,7 +17,6 @@ from rackecon.press.html import question, render_page
 from rackecon.press.lookup_pages import data_page, find_page, glossary_page
 from rackecon.press.parameters_page import parameters_page
 from rackecon.press.results import read_results
-from rackecon.press.shared_files import write_file
 
 __all__ = ["LOOKED_UP", "REFERENCE", "write_index", "write_reference"]
 
@@ -33,7 +33,9 @@ LOOKED_UP: Final = ("glossary.html", "data.html", "find.html")
 
 def write_lookup(target: Path, names: Sequence[str]) -> None:
     """Write the pages of terms and of data, and the one that finds what stands on the pages of a folder."""
-    for path, text in zip(LOOKED_UP, (glossary_page(names), data_page(names), find_page(target, names)), strict=True):
+    for path, text in zip(
+        LOOKED_UP, (glossary_page(names), data_page(names, target), find_page(target, names)), strict=True
+    ):
         write_file(target / path, text)
 
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 import rackecon
 from rackecon.appraisal.parameters import notebook_path
 from rackecon.catalog.paths import data_dir, user_dir
+from rackecon.catalog.written import write_file
 from rackecon.press.results import FOLDER
-from rackecon.press.shared_files import write_file
 
 __all__ = ["NAME", "Stamps", "common", "made_of"]
 

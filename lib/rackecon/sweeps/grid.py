@@ -20,7 +20,18 @@ from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["MONEY", "PHYSICS", "SETTINGS", "Grid", "grid_digest", "grid_from_text", "points_of", "read_grid", "size_of"]
+__all__ = [
+    "MONEY",
+    "PHYSICS",
+    "SETTINGS",
+    "Grid",
+    "grid_digest",
+    "grid_from_text",
+    "points_a_search",
+    "points_of",
+    "read_grid",
+    "size_of",
+]
 
 PHYSICS: Final = (
     "accelerator",
@@ -212,6 +223,19 @@ def _components(grid: Grid) -> list[tuple[tuple[str, ...], int, Any]]:
 def size_of(grid: Grid) -> int:
     """Number of points."""
     return math.prod(length for _, length, _ in _components(grid))
+
+
+def points_a_search(grid: Grid) -> int:
+    """Points that follow one another on one frontier, apart in money alone.
+
+    Examples
+    --------
+    >>> text = "{fixed: {accelerator: h100-sxm, model: gpt-oss-120b, osl_tokens: 1000}, " \\
+    ...     "grid: {utilisation: [0.4, 0.6], isl_tokens: [1000, 8000]}}"
+    >>> points_a_search(grid_from_text(text))
+    2
+    """
+    return math.prod(length for names, length, _ in _components(grid) if not set(names) & {*PHYSICS, *SETTINGS})
 
 
 @of_arguments(2)

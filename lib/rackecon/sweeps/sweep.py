@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from rackecon.catalog.text_file import read_text
+from rackecon.catalog.written import check_output, locked, whole_file, write_file
 from rackecon.errors import InputError
 from rackecon.sweeps.chunk import chunk_bytes, data_digests
-from rackecon.sweeps.grid import grid_digest, grid_from_text, read_grid, size_of
+from rackecon.sweeps.grid import Grid, grid_digest, grid_from_text, points_a_search, read_grid, size_of
 from rackecon.sweeps.workers import workers_at
 
-__all__ = ["CHUNK_POINTS", "sweep", "sweep_record"]
+__all__ = ["chunk_points", "sweep", "sweep_record"]
 
-CHUNK_POINTS: Final = 10_000
+CHUNK_S: Final = 1.0
+"""Processor time that a chunk is meant to take, given that of a search and of a point's money [s]."""
+SEARCH_S: Final = 5e-3
+MONEY_S: Final = 5e-6
+MOST_POINTS: Final = 10_000
+FEWEST_CHUNKS: Final = 8
 ROW_GROUP: Final = 100_000
 MOST_LOSSES: Final = 5  # workers that died at one chunk: the chunk itself is the fault
+
+
+def chunk_points(grid: Grid) -> int:
+    """Points of a chunk that takes about a second, in whole searches where these are shorter; of the grid alone.
+
+    Workers then share from the first hundred points, progress moves, and an interruption costs seconds.
+
+    Examples
+    --------
+    >>> text = "{fixed: {accelerator: h100-sxm, model: gpt-oss-120b, osl_tokens: 1000}, grid: {isl_tokens: %s}}"
+    >>> chunk_points(grid_from_text(text % "{from: 1000, to: 8000, points: 100}"))
+    13
+    >>> chunk_points(grid_from_text(text % "{from: 1000, to: 8000, points: 100000}"))
+    199
+    """
+    run, total = points_a_search(grid), size_of(grid)
+    usual = min(CHUNK_S / (SEARCH_S / run + MONEY_S), MOST_POINTS, -(-total // FEWEST_CHUNKS))
+    whole = max(int(usual), 1)
+    return -(-whole // run) * run if run <= whole else whole
 
 
 def sweep_record(text: str, chunk: int) -> dict[str, Any]:
@@ -43,7 +70,7 @@ def sweep(
     output: Path,
     *,
     jobs: int = 1,
-    chunk: int = CHUNK_POINTS,
+    chunk: int | None = None,
     scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -58,7 +85,7 @@ def sweep(
     jobs : int
         Local worker processes; 1 works in this process.
     chunk : int
-        Points per chunk: what an interruption may cost each worker.
+        Points per chunk: what an interruption may cost each worker; those of :func:`chunk_points` by default.
     scheduler : str, optional
         Address of a Dask scheduler in place of local processes.
     progress : callable, optional
@@ -90,30 +117,81 @@ def sweep(
     3
     """
     text = read_grid(grid_file)
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: its folder does not exist")
+    check_output(output)
+    chunk = chunk_points(grid_from_text(text)) if chunk is None else chunk
     if chunk < 1 or jobs < 1:
         raise InputError("--chunk and --jobs must be 1 or more")
     record = sweep_record(text, chunk)
-    parts = output.with_name(output.name + ".parts")
-    _claim(parts, record)
-    total, last = record["points"], -(-record["points"] // chunk)
-    missing = [number for number in range(last) if not _part(parts, number).is_file()]
-    done = total - sum(min(chunk, total - number * chunk) for number in missing)
-    if progress:
-        progress(done, total)
-    for number, held in _computed(text, missing, chunk, total, record["data"], jobs, scheduler):
-        _write_part(parts, number, held)
-        done += min(chunk, total - number * chunk)
+    with _chunks_of(output, record) as chunks:
+        total, last = record["points"], -(-record["points"] // chunk)
+        missing = [number for number in range(last) if chunks.read(number) is None]
+        done = total - sum(min(chunk, total - number * chunk) for number in missing)
         if progress:
             progress(done, total)
-    _merge(parts, output, last, record)
-    shutil.rmtree(parts)
+        for number, held in _computed(text, missing, chunk, total, record["data"], jobs, scheduler):
+            chunks.write(number, held)
+            done += min(chunk, total - number * chunk)
+            if progress:
+                progress(done, total)
+        _merge(chunks, output, last, record)
     return record
 
 
-def _part(parts: Path, number: int) -> Path:
-    return parts / f"part-{number:07d}.parquet"
+class _Chunks:
+    """The finished chunks of a sweep, each named by its number and a digest of the sweep, the number and its bytes."""
+
+    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        self.folder = folder
+        self.sweep = json.dumps(_made_of(record), sort_keys=True)
+        self.kept: dict[str, Path] = {path.name[: len(_stem(0))]: path for path in folder.glob("part-*.parquet")}
+
+    def _name(self, number: int, held: bytes) -> str:
+        digest = hashlib.sha256(f"{self.sweep}\0{number}\0".encode() + held).hexdigest()
+        return f"{_stem(number)}-{digest[:16]}.parquet"
+
+    def read(self, number: int) -> bytes | None:
+        """Bytes of a chunk; one that is another's, or damaged, is removed and made again."""
+        path = self.kept.get(_stem(number))
+        if path is None or not path.is_file():
+            return None
+        held = path.read_bytes()
+        if path.name == self._name(number, held):
+            return held
+        path.unlink()
+        return None
+
+    def write(self, number: int, held: bytes) -> None:
+        """Keep a chunk."""
+        path = self.kept[_stem(number)] = self.folder / self._name(number, held)
+        write_file(path, held)
+
+
+def _stem(number: int) -> str:
+    return f"part-{number:09d}"
+
+
+def _made_of(record: dict[str, Any]) -> dict[str, Any]:
+    """What tells one sweep from another."""
+    return {name: value for name, value in record.items() if name != "parameters"}
+
+
+@contextmanager
+def _chunks_of(output: Path, record: dict[str, Any]) -> Iterator[_Chunks]:
+    """Where the chunks lie until the output is whole; what cannot start, or has begun nothing, leaves no folder."""
+    folder = output.with_name(output.name + ".parts")
+    fresh = not folder.exists()
+    try:
+        folder.mkdir(exist_ok=True)
+        with locked(folder, f"{output}: another sweep writes it now"):
+            try:
+                _claim(folder, record)
+                yield _Chunks(folder, record)
+                shutil.rmtree(folder)
+            finally:
+                if fresh and not any(folder.glob("part-*.parquet")):
+                    shutil.rmtree(folder, ignore_errors=True)
+    except OSError as fault:
+        raise InputError(f"{output}: cannot be written: {fault.strerror or fault}") from None
 
 
 def _claim(parts: Path, record: dict[str, Any]) -> None:
@@ -121,28 +199,21 @@ def _claim(parts: Path, record: dict[str, Any]) -> None:
     manifest = parts / "manifest.json"
     if manifest.is_file():
         try:
-            found = json.loads(manifest.read_text(encoding="utf-8"))
-        except ValueError:
-            found = {}
-        differs = [name for name in record if found.get(name) != record[name] and name != "parameters"]
+            found = json.loads(read_text(manifest))
+        except (InputError, ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise InputError(f"{parts.name}: its manifest.json cannot be read; remove the folder")
+        differs = [name for name, value in _made_of(record).items() if found.get(name) != value]
         if differs:
             raise InputError(
                 f"{parts.name} holds an unfinished sweep of another {' and '.join(differs)}; "
                 "finish that one, remove the folder, or choose another --output"
             )
         return
-    parts.mkdir(exist_ok=True)
     if any(parts.glob("part-*.parquet")):
         raise InputError(f"{parts.name} holds chunks without a manifest; remove the folder")
-    fresh = parts / ".manifest.new"
-    fresh.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(fresh, manifest)
-
-
-def _write_part(parts: Path, number: int, held: bytes) -> None:
-    fresh = parts / f".part-{number:07d}.new"
-    fresh.write_bytes(held)
-    os.replace(fresh, _part(parts, number))
+    write_file(manifest, json.dumps(record, indent=1) + "\n")
 
 
 def _computed(
@@ -188,23 +259,27 @@ def _computed(
                 yield number, held
 
 
-def _merge(parts: Path, output: Path, last: int, record: dict[str, Any]) -> None:
+def _merge(chunks: _Chunks, output: Path, last: int, record: dict[str, Any]) -> None:
     """All chunks in point order, in row groups of a fixed size."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    fresh = output.with_name(f".{output.name}.new")
+    def table_of(number: int) -> Any:
+        kept = chunks.read(number)
+        if kept is None:
+            raise InputError(f"{output}: chunk {number} was damaged or removed meanwhile; run it again")
+        return pq.read_table(pa.BufferReader(kept))
+
     about = json.dumps(record, sort_keys=True)
-    schema = pq.read_schema(_part(parts, 0)).with_metadata({b"rackecon": about.encode()})
-    with pq.ParquetWriter(fresh, schema, compression="zstd") as writer:
+    schema = table_of(0).schema.with_metadata({b"rackecon": about.encode()})
+    with whole_file(output) as handle, pq.ParquetWriter(handle, schema, compression="zstd") as writer:
         held: list[Any] = []
         rows = 0
         for number in range(last):
-            held.append(pq.read_table(_part(parts, number)))
+            held.append(table_of(number))
             rows += held[-1].num_rows
             while rows >= ROW_GROUP or (number == last - 1 and rows):
                 table = pa.concat_tables(held).combine_chunks()
                 writer.write_table(table.slice(0, ROW_GROUP).cast(schema), row_group_size=ROW_GROUP)
                 rest = table.slice(ROW_GROUP)
                 held, rows = [rest] if rest.num_rows else [], rest.num_rows
-    os.replace(fresh, output)

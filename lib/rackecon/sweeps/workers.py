@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from rackecon.errors import InputError
 
-__all__ = ["Workers", "workers_at"]
+__all__ = ["Workers", "leave_with_parent", "workers_at"]
 
 
 class Workers(Protocol):
@@ -28,8 +28,8 @@ class Workers(Protocol):
         """Put a new worker in place of one that died."""
 
 
-def _leave_with_parent() -> None:
-    """End this worker when the sweep that started it is gone, however it went."""
+def leave_with_parent() -> None:
+    """End this worker when the process that started it is gone, however it went."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -49,7 +49,7 @@ class _Processes:
 
     @staticmethod
     def _pool() -> Executor:
-        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_with_parent)
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=leave_with_parent)
 
     def submit(self, worker: int, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
         try:

@@ -6,12 +6,12 @@ They take a minute, so pages quote the table; ``make bench`` measures them again
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from rackecon.appraisal.evaluate import PLATFORMS
+from rackecon.catalog.written import write_file
 from rackecon.uncertainty.outcomes import percentiles
 from rackecon.uncertainty.portfolio import Portfolio, portfolio
 from rackecon.uncertainty.propagate import DRAWS, propagate
@@ -103,7 +103,5 @@ def record() -> None:
     """Measure and write data/uncertainty_checks.csv."""
     from rackecon import catalog
 
-    target = catalog.data_dir() / "uncertainty_checks.csv"
-    fresh = target.with_suffix(".csv.new")
-    measured().to_csv(fresh, index=False, lineterminator="\n")
-    os.replace(fresh, target)
+    text = measured().to_csv(index=False, lineterminator="\n")
+    write_file(catalog.data_dir() / "uncertainty_checks.csv", text)

@@ -293,7 +293,7 @@
     pair = first.slice();
     var inputs = {}, holders = {}, shown = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
     each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
-    function text(q) { return one(q).appendChild(document.createTextNode("")); }
+    function text(q) { return one(q).firstChild || one(q).appendChild(document.createTextNode("")); }
     function range(k) { return inputs[k].filter(function (el) { return el.type === "range"; })[0]; }
 
     /* What a control stands at unless the reader moves it: the report's value, or what another choice brings with it. */

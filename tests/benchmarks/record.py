@@ -1,0 +1,140 @@
+"""The figures of README's table of speeds, measured anew and shown beside the earlier ones.
+
+    python tests/benchmarks/record.py                    # measure and compare
+    python tests/benchmarks/record.py --write            # and put them into tests/benchmarks/figures.csv and README.md
+    python tests/benchmarks/record.py frontier evaluate  # some of them
+    python tests/benchmarks/record.py --long             # the report too, cold and unchanged
+
+A whole process is the least of its runs in wall time; a call inside one the least of its processor times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FIGURES = Path(__file__).with_name("figures.csv")
+MARKS = ("<!-- figures -->\n", "<!-- /figures -->\n")
+RUNS = 5
+RACKECON = [sys.executable, "-c", "from rackecon.cli import main; main()"]
+SEVEN = (
+    "from dataclasses import replace; from rackecon.appraisal.evaluate import PLATFORMS as P, evaluate as e; import pandas; "
+    "from rackecon.catalog import scenario; c = scenario('rag-summarise'); e(P, ['deepseek-r1'], [c])"
+)
+GRID = (
+    "{fixed: {accelerator: %s, model: %s, osl_tokens: 1000}, grid: {isl_tokens: {from: 1000, to: 30000, points: 150}}}"
+)
+
+
+def process(*words: str, runs: int = RUNS) -> float:
+    """Wall time of a whole process [s]."""
+    taken = []
+    for _ in range(runs):
+        begun = time.perf_counter()
+        subprocess.run(words, check=True, capture_output=True, cwd=ROOT)
+        taken.append(time.perf_counter() - begun)
+    return min(taken)
+
+
+def inside(setup: str, call: str, runs: int = 15) -> float:
+    """Processor time of a call in a fresh process [s]; ``i`` counts the runs."""
+    code = (
+        f"import time\n{setup}\ntaken = []\nfor i in range({runs}):\n"
+        f"    begun = time.process_time()\n    {call}\n    taken.append(time.process_time() - begun)\nprint(min(taken))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    return float(done.stdout.splitlines()[-1])
+
+
+def searched(accelerator: str, model: str) -> str:
+    """A search: its time, and candidates that fit a second; what is dropped unevaluated is none."""
+    setup = f"from rackecon.serving.frontier import search\nsearch('{accelerator}', '{model}', 1024, 1024)"
+    taken = inside(setup, f"found = search('{accelerator}', '{model}', 1024 + i, 1024)")
+    show = (
+        f"from rackecon.serving.frontier import search; print(search('{accelerator}', '{model}', 1024, 1024).fitting)"
+    )
+    fitting = int(subprocess.run([sys.executable, "-c", show], check=True, capture_output=True, text=True).stdout)
+    return f"{1e3 * taken:.1f} ms, {fitting:,} fit: {fitting / taken / 1e6:.2f} million a second"
+
+
+def swept(accelerator: str, model: str) -> str:
+    """Physical points a second of a sweep on one core."""
+    from_text = (
+        f"from rackecon.sweeps.chunk import run_chunk as run; text = '{GRID % (accelerator, model)}'; run(text, 0, 10)"
+    )
+    return f"{140 / inside(from_text, 'run(text, 10, 140)', runs=1):.0f} a second and core"
+
+
+def reported(*options: str) -> str:
+    """The report into a folder of its own, cold; or over it again."""
+    with tempfile.TemporaryDirectory() as folder:
+        code = f"from pathlib import Path; from rackecon.press.run import *; run_reports(report_names(), {{}}, Path('{folder}'), 2"
+        cold = process(sys.executable, "-c", f"{code}, force=True)", runs=1)
+        return f"{cold:.0f} s" if "cold" in options else f"{process(sys.executable, '-c', f'{code})', runs=2):.1f} s"
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds."""
+    return f"{1e3 * seconds:.1f} ms"
+
+
+ASKED = ["--accelerator=b200-hgx", "--model=deepseek-r1", "--isl=1024", "--osl=1024"]
+MONEY = "e(P, ['deepseek-r1'], [c], utilisation=0.4 + 0.01 * i)"
+SEARCHES = "e(P, ['deepseek-r1'], [replace(c, isl_tokens=8000 + i)])"
+DRAWN = "from rackecon.uncertainty.propagate import run; import scipy.stats"
+DRAWS = "run(P, ['deepseek-r1', 'gpt-oss-120b'], ['chat'], draws=16384)"
+MEASURED: dict[str, Callable[[], str]] = {
+    "import": lambda: f"{process(sys.executable, '-c', 'import rackecon') - process(sys.executable, '-c', ''):.2f} s",
+    "help": lambda: f"{process(*RACKECON, '--help'):.2f} s",
+    "frontier": lambda: f"{process(*RACKECON, 'frontier', *ASKED):.2f} s",
+    "search_moe": lambda: searched("gb200-nvl72", "deepseek-r1"),
+    "search_dense": lambda: searched("h200-sxm", "llama-3.1-70b"),
+    "evaluate": lambda: ms(inside(SEVEN, MONEY)),
+    "evaluate_cold": lambda: ms(inside(SEVEN, SEARCHES)),
+    "sweep_moe": lambda: swept("h200-sxm", "deepseek-r1"),
+    "sweep_dense": lambda: swept("h200-sxm", "llama-3.1-70b"),
+    "draws": lambda: f"{inside(f'{SEVEN}; {DRAWN}', DRAWS, runs=1):.1f} s",
+}
+LONG: dict[str, Callable[[], str]] = {"report_cold": lambda: reported("cold"), "report_same": lambda: reported()}
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """README's table."""
+    lines = [f"| {row['what']} | {row['measured']} | {row['with']} |" for row in rows]
+    return "\n".join(["| what | measured | with |", "| --- | --- | --- |", *lines]) + "\n"
+
+
+def main() -> None:
+    """Measure, compare, and write where asked."""
+    asks = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asks.add_argument("names", nargs="*", help=f"of {', '.join((*MEASURED, *LONG))}")
+    asks.add_argument("--long", action="store_true")
+    asks.add_argument("--write", action="store_true")
+    given = asks.parse_args()
+    every = MEASURED | LONG
+    with open(FIGURES, encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    names = given.names or [*MEASURED, *(LONG if given.long else ())]
+    for row in rows:
+        if row["key"] in names:
+            earlier, row["measured"] = row["measured"], every[row["key"]]()
+            print(f"{row['what']}: {row['measured']} (earlier {earlier})", flush=True)
+    if given.write:
+        with open(FIGURES, "w", encoding="utf-8", newline="") as handle:
+            writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        page = ROOT / "README.md"
+        before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
+        page.write_text(before + MARKS[0] + table(rows) + MARKS[1] + rest.split(MARKS[1])[1], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
