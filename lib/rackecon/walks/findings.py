@@ -112,7 +112,7 @@ def leading_rows(frame: pd.DataFrame, x: str, at: float, error: float) -> pd.Dat
     return known[known[METRIC] >= least]
 
 
-def named(row: Mapping[str, Any]) -> str:
+def named(row: Mapping[Any, Any]) -> str:
     """Platform of an evaluated row, and in brackets what about it was never measured.
 
     Examples

@@ -35,8 +35,8 @@ def fronts(
         if len(found):
             blocks.append(found.table.assign(platform=catalog.accelerator(key).label))
     names = ["accelerator", "platform", "tok_s_per_user", "total_tok_s_per_gpu", "layout", "mode"]
-    found = pd.concat(blocks, ignore_index=True)[names] if blocks else pd.DataFrame(columns=names)
-    return stretches(found, model)
+    front = pd.concat(blocks, ignore_index=True)[names] if blocks else pd.DataFrame(columns=names)
+    return stretches(front, model)
 
 
 def tiers(
