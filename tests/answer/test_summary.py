@@ -108,7 +108,7 @@ def test_basis_says_model_lengths_limits_cost_power_and_vintage():
         "30 tokens a second",
         "35 %",
         "3 years",
-        "hyperscaler, 2026-07",
+        "costs built up from the price of the hardware;",
         "provisioned (2026-07)",
         "before tax",
     ):

@@ -9,7 +9,9 @@ import pytest
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import assumptions
+from rackecon.appraisal.cost_comparison import waterfall
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate, frontier_points
+from rackecon.appraisal.money import platforms_for
 from rackecon.economics.cost import select_cost
 from rackecon.economics.power_table import all_in_kw
 from rackecon.economics.price_table import price_card
@@ -39,6 +41,8 @@ def frontier(accelerator, model, isl, osl, **settings):
             "concurrency": [512, 256, 64, 8],
             "gpus": 8,
             "prefill_gpu_share": 0.3,
+            "decode_busy_share": 0.5,
+            "prefill_busy_share": 0.3,
             "layout": ["slow", "middle", "fast", "fastest"],
         }
     )
@@ -57,7 +61,7 @@ def test_one_row_per_combination_in_the_order_given():
     assert list(table["scenario"][:14]) == ["chat"] * 7 + ["agentic-coding"] * 7
 
 
-AS_PUBLISHED = {"wacc": 0.1, "horizon_years": 4.0, "residual_share": 0.0}
+AS_PUBLISHED = {"cost_basis": "ownership", "wacc": 0.1, "horizon_years": 4.0, "residual_share": 0.0}
 """Terms that a published $/GPU-hour is taken to be built with."""
 
 
@@ -116,7 +120,9 @@ def test_every_row_says_on_which_basis_it_stands():
     table = run(PLATFORMS, scenarios=("chat", "agentic-coding"))
     for column in ("cost_label", "power_vintage", "token_counting", "roi_kind", "price_rule", "unsold_hours"):
         assert table[column].astype(str).str.len().min() > 0
-    assert set(table["cost_label"]) == {"ownership, hyperscaler, vintage 2026-07"}
+    assert set(table["cost_label"]) == {"build-up from the price of the hardware"}
+    published = run(PLATFORMS, scenarios=("chat",), cost_basis="ownership")
+    assert set(published["cost_label"]) == {"ownership, hyperscaler, vintage 2026-07"}
 
 
 def test_power_vintage_moves_megawatts_only():
@@ -147,6 +153,30 @@ def test_on_demand_rent_is_paid_for_hours_sold_only():
     assert half["cost_usd_per_gpu_hour"] == pytest.approx(full["cost_usd_per_gpu_hour"] / 2)
     assert half["cost_usd_per_mtok_total"] == pytest.approx(full["cost_usd_per_mtok_total"])
     assert half["unsold_hours"].startswith("landlord")
+
+
+def test_the_investment_is_the_published_price_and_is_backed_out_only_where_nobody_publishes_one():
+    """GB200: 3.3 MUSD a rack, network, storage and installation 23 %, spares 5 %, an eighth of a year's running cost."""
+    table = run(("gb200-nvl72", "mi355x")).set_index("accelerator")
+    kw = 1.87  # provisioned
+    capital = 3.3e6 * 1.23 * 1.05
+    drawn = table.loc["gb200-nvl72", "investment_usd_per_gpu"]
+    space = kw * 188.7 * 12 + capital / 72 * 0.03825 + 1500 / 4
+    energy = (drawn - capital / 72) / 0.125 - space
+    assert 0.8 < energy / (kw * 1.25 * 0.0871 * 8760) < 1.0  # of the power provisioned, what is typically drawn
+    assert table["investment_rule"].str.startswith("price of the hardware").all()
+    assert "estimate" in table.loc["mi355x", "investment_rule"]
+    found = platforms_for(["gb200-nvl72", "rtx-pro-6000-blackwell"], assumptions())
+    assert found["rtx-pro-6000-blackwell"].cost.basis == "ownership"
+    assert found["rtx-pro-6000-blackwell"].investment_rule.startswith("backed out of a cost per GPU-hour")
+
+
+def test_the_cost_of_a_row_is_that_of_the_build_up_at_any_terms():
+    for terms in ({}, {"wacc": 0.15, "horizon_years": 4.0, "tax_rate": 0.21}, {"residual_share": 0.3}):
+        row = run(("h200-sxm",), **terms).iloc[0]
+        assert row["cost_usd_per_gpu_hour"] == pytest.approx(
+            waterfall("h200-sxm", **terms)["usd_per_gpu_hour"].sum(), rel=1e-12
+        )
 
 
 def test_build_up_costs_more_than_the_published_ownership_figure():
@@ -185,7 +215,9 @@ def test_base_case_is_the_default():
     base = catalog.base_case()
     out = assumptions()
     assert (out.utilisation, out.wacc, out.pue) == (base.utilisation, base.wacc, base.pue)
-    assert (out.cost_basis, out.cost_tier, out.cost_vintage) == ("ownership", "hyperscaler", "2026-07")
+    assert (out.cost_basis, out.cost_tier, out.cost_vintage) == ("build_up", "hyperscaler", "2026-07")
+    assert assumptions(cost_tier="neocloud").cost_basis == "ownership"
+    assert assumptions(cost_tier="3-year", cost_basis="rental").cost_basis == "rental"
 
 
 @pytest.mark.parametrize(("accelerator", "own", "rent"), [("h100-sxm", 1.17, 2.0), ("gb200-nvl72", 1.86, 4.0)])

@@ -10,8 +10,7 @@ from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.money import frontier_money, missing_money, platforms_for
 from rackecon.cli import app
 from rackecon.economics.power import draw_share, drawn_kw_per_gpu
-from rackecon.economics.power_table import draw_curve
-from rackecon.errors import InputError
+from rackecon.economics.power_table import phase_draw
 from rackecon.serving.frontier import search
 
 SERVED = [chip.id for chip in catalog.accelerators().values() if chip.servable]
@@ -42,8 +41,8 @@ def test_a_cost_and_a_power_of_ones_own_fill_what_is_blank():
     front = frontier_money(search("a100-80gb-sxm", MODEL, 1000, 300).table, utilisation=1.0, **given)
     rate = front["total_tok_s_per_gpu"].to_numpy()
     assert front["cost_usd_per_mtok_total"].to_numpy() == pytest.approx(1.5e6 / 3600.0 / rate)
-    load = front["concurrency"].to_numpy() / front["gpus"].to_numpy()
-    drawn = drawn_kw_per_gpu(catalog.accelerator("a100-80gb-sxm").tdp_w, 0.6, draw_share(draw_curve(), load))
+    share = draw_share(phase_draw("a100-80gb-sxm"), front["decode_busy_share"], front["prefill_busy_share"])
+    drawn = drawn_kw_per_gpu(catalog.accelerator("a100-80gb-sxm").tdp_w, 0.6, share)
     assert front["drawn_it_kw_per_gpu"].to_numpy() == pytest.approx(drawn)
     assert missing_money("a100-80gb-sxm", MODEL, **given) == []
     assert platforms_for(["a100-80gb-sxm"], assumptions(**given))["a100-80gb-sxm"].gpus_per_mw == pytest.approx(
@@ -57,8 +56,16 @@ def test_power_is_not_invented_where_the_board_power_is_unknown():
     assert missing_money("tpu-v6e", MODEL, kw_per_gpu=0.4, cost_usd_per_gpu_hour=1.0) == [
         "power: no published board power: what is drawn is not known"
     ]
-    with pytest.raises(InputError, match="kw_per_gpu does not go with cost_basis build_up"):
-        assumptions(kw_per_gpu=1.0, cost_basis="build_up")
+
+
+def test_a_build_up_takes_the_power_that_is_given():
+    """One more provisioned kW is drawn too: its colocation and electricity, an eighth of a year of them before service."""
+    key = "h100-sxm"
+    costs = [platforms_for([key], assumptions(kw_per_gpu=kw))[key].cost.usd_per_gpu_hour for kw in (2.0, 3.0)]
+    year = 188.7 * 12 + 1.25 * 0.0871 * 8760
+    month = 1.11 ** (1 / 12) - 1
+    charge = year * 0.125 * 12 * month / (1 - 1.11**-5)
+    assert costs[1] - costs[0] == pytest.approx((year + charge) / 8760 / 0.9795, rel=1e-9)
 
 
 def test_the_command_says_each_reason_once_and_takes_both_figures():

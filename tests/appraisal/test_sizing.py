@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.appraisal.measured_cost import measured_costs
 from rackecon.appraisal.sizing import Ask, size_fleet
 from rackecon.cli import app
 from rackecon.errors import InputError
@@ -105,3 +107,20 @@ def test_the_command_prints_fleets_and_writes_every_column(tmp_path):
     none = CliRunner().invoke(app, [*words[:-1], "0.01", "--accelerator", "h100-sxm"])
     assert none.exit_code == 1
     assert "None: H100: no layout reaches" in none.output
+
+
+def test_one_cost_of_a_gpu_hour_whoever_quotes_it():
+    """The fleet, a measured run and the evaluation stand on the same dollars, and the label names their terms."""
+    row = {
+        "accelerator": "gb200-nvl72", "gpus": "8", "model": "gpt-oss-120b", "weight_precision": "fp4", "engine": "vllm",
+        "mode": "aggregated", "tp": "8", "ep": "1", "isl": "1024", "osl": "1024", "concurrency": "64",
+        "total_tok_s_per_gpu": "5000", "date": "2026-01-15",
+    }  # fmt: skip
+    evaluated = evaluate(["gb200-nvl72"], ["gpt-oss-120b"], ["chat"], intervals=False).iloc[0]
+    sized = size_fleet("gpt-oss-120b", 1000, 300, users=100, accelerators=["gb200-nvl72"]).iloc[0]
+    measured = measured_costs([row])[0]
+    assert sized["usd_per_gpu_hour"] == measured.usd_per_gpu_hour[0] == evaluated["cost_usd_per_gpu_hour"]
+    low, high = (evaluated[f"cost_usd_per_gpu_hour_{end}"] for end in ("low", "high"))
+    assert measured.usd_per_gpu_hour[1:] == (low, high)
+    for label in (sized["cost_label"], measured.cost_label):
+        assert label == "build-up from the price of the hardware at 11 % cost of capital over 5 years"

@@ -9,14 +9,14 @@ from rackecon import catalog
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.money import platforms_for
 from rackecon.economics.power import (
+    PhaseDraw,
     draw_share,
     drawn_kw_per_gpu,
-    fit_draw_curve,
     gpus_for_site,
     joules_per_token,
     tokens_per_mw,
 )
-from rackecon.economics.power_table import VINTAGE_METRICS, provisioned_it_kw
+from rackecon.economics.power_table import VINTAGE_METRICS, phase_draw, power_parameters, provisioned_it_kw
 from rackecon.economics.racks import rack_units
 from rackecon.economics.revenue import (
     PriceCard,
@@ -49,13 +49,19 @@ def test_ml_energy_joules_per_output_token():
     assert float(joules_per_token(10_762 / 2, 0.463)) == pytest.approx(0.086, abs=5e-4)
 
 
-def test_draw_line_recovers_a_line_and_stays_inside_what_was_measured():
-    load = np.array([0.125, 1.0, 8.0, 64.0])
-    curve = fit_draw_curve(load, 0.5 + 0.07 * np.log2(load))
-    assert curve.at_one == pytest.approx(0.5)
-    assert curve.per_doubling == pytest.approx(0.07)
-    assert float(draw_share(curve, 1e9)) == pytest.approx(0.92)
-    assert float(draw_share(curve, 1e-9)) == pytest.approx(0.29)
+def test_a_board_draws_more_the_more_it_works_and_never_more_than_its_design_power():
+    draw = PhaseDraw(0.3, 0.4, 0.6)
+    assert float(draw_share(draw, 0.0, 0.0)) == pytest.approx(0.3)
+    assert float(draw_share(draw, 0.5, 0.5)) == pytest.approx(0.8)
+    assert float(draw_share(PhaseDraw(0.3, 0.5, 0.9), 0.1, 0.9)) == 1.0
+    assert (np.diff(draw_share(draw, np.linspace(0, 1, 9), 0.0)) > 0).all()
+
+
+def test_prompts_draw_more_than_decode_and_an_unmeasured_family_takes_the_common_values():
+    value = power_parameters()
+    assert value["idle"] < value["decode"] + value["idle"] < value["prefill"] + value["idle"] < 1.0
+    assert phase_draw("tpu-v7") == PhaseDraw(value["idle"], value["decode"], value["prefill"])
+    assert phase_draw("mi355x").decode < phase_draw("b200-hgx").decode
 
 
 def test_drawn_power_is_below_provisioned_and_pue_multiplies():

@@ -33,7 +33,8 @@ def test_power_over_rate_is_the_energy_that_the_source_prints(rows):
     }
     for point, value in printed.items():
         assert joules[point] == pytest.approx(value, abs=6e-5)
-    assert (drawn["p90_power_w_per_gpu"] >= drawn["avg_power_w_per_gpu"]).all()
+    both = drawn[drawn["p90_power_w_per_gpu"].notna()]
+    assert (both["p90_power_w_per_gpu"] >= both["avg_power_w_per_gpu"]).all()
 
 
 def test_vendor_runs_are_published_and_a_doubtful_engine_an_estimate(rows):

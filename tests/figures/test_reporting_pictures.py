@@ -2,11 +2,13 @@
 
 import base64
 import io
+import json
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from rackecon.figures import display
 from rackecon.figures.display import VEGALITE_MIME
 from rackecon.figures.pictures import PNG_MIME, keep_pictures, same_picture
 
@@ -59,3 +61,20 @@ def test_a_picture_that_looks_different_is_drawn_afresh_though_its_specification
 
 def test_another_size_is_another_picture():
     assert not same_picture(picture(GREY), picture(GREY[:39]))
+
+
+def test_a_chart_of_the_page_before_is_not_drawn_again_and_any_other_is(tmp_path, monkeypatch):
+    spec = {"mark": "bar", "title": "a", "width": 200, "data": {"values": [{"x": 0.1 + 0.2}]}}
+    drawn = display.chart_bundle(spec)[0]
+    page = {"cells": [{"outputs": [{"data": {**drawn, PNG_MIME: "kept"}}]}]}
+    (tmp_path / display.BEFORE).write_text(json.dumps(page), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert display.chart_bundle(spec)[0] == {**drawn, PNG_MIME: "kept"}
+    changed = display.chart_bundle(spec | {"title": "b"})[0]
+    assert changed[PNG_MIME] not in ("kept", drawn[PNG_MIME])
+
+
+def test_a_page_before_that_cannot_be_read_is_no_fault(tmp_path, monkeypatch):
+    (tmp_path / display.BEFORE).write_text('{"cells": 3}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert display.chart_bundle({"mark": "bar", "width": 200})[0][PNG_MIME]

@@ -64,13 +64,24 @@ def test_launch_factors_are_told_by_the_fall_of_prices():
     assert examples.launch_words(launch.iloc[:0]) == "No platform has a cost per token."
 
 
-def test_the_source_of_drawn_power_counts_its_measurements(monkeypatch):
-    real = catalog.table("power")
-    mine = real[real["metric"] == "measured_avg_gpu_board_power"]
-    assert "B200, MI355X, B300 and GB200 NVL72" in examples.draw_source()
-    gone = real.drop(mine[mine["item"] == "MI355X"].index)
+def test_the_source_of_drawn_power_counts_its_measurements_and_states_their_error(monkeypatch):
+    assert "rests on 65 measurements of B200, B300, H100 and MI355X, missed by 7 % (median)" in examples.draw_source()
+    real = catalog.table("validation_energy")
+    gone = real[real["platform"] != "mi355x"]
     monkeypatch.setattr(catalog, "table", lambda name: gone)
     assert "MI355X" not in examples.draw_source()
+
+
+def test_errors_of_energy_stand_by_platform_and_phase():
+    found = examples.energy_errors()
+    assert set(found["platform"]) == {"all", "B200", "B300", "H100", "MI355X"}
+    assert set(found["phase"]) == {"all", "mostly decode", "mostly prompts"}
+    whole = found[(found["platform"] == "all") & (found["phase"] == "all")].iloc[0]
+    assert (
+        whole["power_points"]
+        == found.loc[(found["phase"] == "all") & (found["platform"] != "all"), "power_points"].sum()
+    )
+    assert 0 < whole["power_median_pct"] < whole["joules_median_pct"] < 100
 
 
 def test_listings_are_told_where_they_differ_most(monkeypatch):

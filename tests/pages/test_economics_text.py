@@ -79,11 +79,51 @@ def site(first, second):
     )
 
 
-def test_site_title_names_each_winner_or_says_it_is_one():
-    two = economics_text.site_title(site((9e6, 8e6), (3e6, 5e6)))
-    assert two == "On 10 MW A earns most ($9.00M a year) and on $100M B earns most ($5.00M a year)"
-    assert economics_text.site_title(site((9e6, 8e6), (6e6, 5e6))).endswith("one winner for both")
-    assert "B loses least" in economics_text.site_title(site((-9e6, -8e6), (6e6, 5e6)))
+def test_a_site_has_a_winner_by_each_limit_or_one_for_both():
+    two = economics_text.site_quoted(site((9e6, 8e6), (3e6, 5e6)))
+    assert two["limits"] == [("10 MW", "A", 9e6), ("$100M", "B", 5e6)]
+    assert (two["winners"], two["alike"], two["nobody"]) == (["A", "B"], False, False)
+    one = economics_text.site_quoted(site((9e6, 8e6), (6e6, 5e6)))
+    assert (one["winners"], one["alike"]) == (["A"], True)
+    lost = economics_text.site_quoted(site((-9e6, -8e6), (-6e6, np.nan)))
+    assert lost["nobody"]
+    assert lost["limits"] == [("10 MW", "B", -8e6), ("$100M", "A", -6e6)]
+    assert economics_text.site_quoted(site((np.nan, np.nan), (1.0, 0.0)))["limits"][0] == ("10 MW", "", 0.0)
+
+
+def test_who_lies_within_the_leaders_interval_is_named_and_who_leads_by_the_older_power():
+    made = {"output_tok_s_per_mw_2026_07": [100.0, 95.0, 50.0], "output_tok_s_per_mw_2025_10": [80.0, 90.0, np.nan]}
+    names = {"accelerator": ["a", "b", "c"], "platform": ["A", "B", "C"]}
+    table = pd.DataFrame(
+        {**names, "total_tok_s_per_gpu": 10.0, "total_tok_s_per_gpu_low": 9.0, "total_tok_s_per_gpu_high": 12.0}
+    )
+    found = economics_text.power_quoted(pd.DataFrame({**names, **made}), table)
+    assert (found["first"], found["last"], found["ratio"]) == ("A", "C", 2.0)
+    assert (found["low"], found["high"], found["inside"]) == (90.0, 120.0, ["B"])
+    assert (found["before"], found["counted_before"]) == ("B", True)
+    assert economics_text.power_quoted(pd.DataFrame({**names, **made}).iloc[:0], table)["first"] == ""
+
+
+def test_costs_within_the_cheapest_ones_interval_are_named():
+    table = pd.DataFrame(
+        {
+            "accelerator": ["a", "b", "c"],
+            "platform": ["A", "B", "C"],
+            "cost_label": "published",
+            "cost_usd_per_mtok_output": [0.2, 0.1, 0.11],
+            "cost_usd_per_mtok_output_low": [0.18, 0.08, 0.1],
+            "cost_usd_per_mtok_output_high": [0.22, 0.12, 0.13],
+        }
+    )
+    rents = pd.DataFrame(
+        {"rent_over_own": [1.5, np.nan, 2.0], "crossing_utilisation": [np.nan] * 3, "tier": "neocloud"}
+    )
+    found = economics_text.cost_quoted(table, rents)
+    assert (found["platform"], found["inside"], found["worst"]) == ("B", ["C"], "A")
+    assert (found["low"], found["high"], found["ratio"]) == (0.08, 0.12, 2.0)
+    assert (found["rent_low"], found["rent_high"], found["cross_low"]) == (1.5, 2.0, None)
+    none = economics_text.cost_quoted(table.assign(cost_usd_per_mtok_output=np.nan), rents.iloc[:0])
+    assert (none["platform"], none["rent_low"]) == ("", None)
 
 
 def test_units_title_tells_one_winner_from_several():

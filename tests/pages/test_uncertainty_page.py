@@ -131,7 +131,10 @@ def test_limits_tell_the_resale_of_the_distributions(monkeypatch) -> None:
     from dataclasses import replace
 
     known = dict(page.distributions())
-    for central, words in ((0.0, "at least half the draws give none"), (0.2, "the draws give 20 % in the middle")):
+    for central, words in (
+        (0.0, "at least half the draws resell nothing"),
+        (0.2, "the draws resell 20 % in the middle"),
+    ):
         changed = known | {"residual_share": replace(known["residual_share"], central=central)}
         monkeypatch.setattr(page, "distributions", lambda changed=changed: changed)
         assert words in page.limits_sentence()

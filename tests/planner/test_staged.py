@@ -54,7 +54,7 @@ def machines(case, years, ages, sale):
                 row["accelerator"],
                 np.tile(earns[:, None], (1, ages)),
                 np.where(t >= sale[row["accelerator"]], price, np.inf),
-                np.tile(price * residual_at(np.arange(ages + 1.0)), (years + 1, 1)),
+                np.tile(price * row["resells"] * residual_at(np.arange(ages + 1.0)), (years + 1, 1)),
             )
         )
     return out

@@ -79,7 +79,11 @@ def _refused(case: Case, folder: Path, before: Files, limit: int | None = None) 
         return f"status {ended.code}, {len(lines)} lines: {ended.said[-300:]}"
     if len(lines[0]) > 1300 or not lines[0].isprintable():
         return f"said {lines[0][:200]!r}"
-    return "" if files(folder) == before else f"changed {set(files(folder).items()) ^ set(before.items())}"[:400]
+    left = {name: held for name, held in files(folder).items() if "/part-" not in name}  # finished chunks are kept
+    left = (
+        {name: held for name, held in left.items() if not name.endswith("/manifest.json")} if left != before else left
+    )
+    return "" if left == before else f"changed {sorted(left.keys() ^ before.keys())}"[:400]
 
 
 def placed(case: Case, word: str, place: str, folder: Path) -> str:

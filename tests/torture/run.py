@@ -9,14 +9,18 @@ that are failed in each command.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import bad_input
 import commands
 import faults
+import kills
+import legal
 import places
 
 Attempts = Iterator[tuple[str, str]]
@@ -48,10 +52,35 @@ def steps(folder: Path, most: int) -> Attempts:
             yield f"{case.name}: {fault}", why
 
 
+def bad(folder: Path, most: int) -> Attempts:
+    """Bad input by every way in."""
+    for way, (_, times) in bad_input.WAYS.items():
+        yield from bad_input.attempts(way, times, folder / "work")
+
+
+def random_kills(folder: Path, most: int) -> Attempts:
+    """Reports and sweeps killed at random moments."""
+    yield from kills.attempts("sweep", 40)
+    yield from kills.attempts("report", 24)
+
+
+def legal_ends(folder: Path, most: int) -> Attempts:
+    """Legal values of every notebook's parameters."""
+    from rackecon.press.run import report_names
+
+    os.environ["RACKECON_KEPT"] = str(folder)  # what pages share is worked out once
+    for name in report_names():
+        for what, change in legal.changes(name):
+            yield f"{name} {what}", legal.judged(name, change)
+
+
 KINDS: dict[str, Callable[[Path, int], Attempts]] = {
     "outputs that cannot be": outputs,
     "inputs that cannot be read": unreadable,
     "failed and fatal steps": steps,
+    "random kills": random_kills,
+    "bad input": bad,
+    "legal extremes of notebooks": legal_ends,
 }
 
 

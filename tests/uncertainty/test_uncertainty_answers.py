@@ -35,7 +35,7 @@ def test_break_even_price_is_the_closed_form() -> None:
 
 @pytest.mark.parametrize("name", ["electricity_usd_per_kwh", "price_decline_per_year", "interactivity_tok_s_user"])
 def test_solution_solves(name: str) -> None:
-    found = solve("h100-sxm", *WHERE[1:], name=name, price_level="list")
+    found = solve("h100-sxm", *WHERE[1:], name=name, price_level="list", cost_basis="ownership")
     assert len(found.needed) == 1
     assert found.holds[0][0] <= found.base_value <= found.holds[0][1]
     assert f"{found.needed[0]:.4g}" in found.statement

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, restated_cost_usd_per_gpu_hour
+from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, terms_factor
 from rackecon.errors import InputError
 from rackecon.uncertainty.distributions import check_distributions, distributions, recentred
 from rackecon.uncertainty.outcomes import compare, percentiles
@@ -177,21 +177,19 @@ def test_recentring_keeps_the_width_in_its_own_scale() -> None:
         recentred(was, 1.0)
 
 
-def test_restated_cost_gives_the_base_back_and_moves_the_right_way() -> None:
-    base = {"residual_usd_per_gpu": 0.0, "base_rate_per_year": 0.1, "base_life_years": 4}
-
-    def cost(**terms: float) -> float:
-        return float(
-            restated_cost_usd_per_gpu_hour(2.0, 46430.0, **base, **{"rate_per_year": 0.1, "life_years": 4, **terms})
-        )
+def test_a_cost_at_its_own_terms_is_itself_and_others_move_it_the_right_way() -> None:
+    def cost(rate: float = 0.1, years: float = 4.0, resale: float = 0.0, tax: float = 0.0, **price: float) -> float:
+        return 2.0 * float(terms_factor(rate, years, resale, tax, kept_share=0.2, built=(0.1, 4.0), **price))
 
     assert cost() == pytest.approx(2.0, rel=1e-12)
-    assert cost(life_years=6) < cost() < cost(life_years=3)
-    assert cost(rate_per_year=0.05) < cost() < cost(rate_per_year=0.2)
-    assert cost(residual_share=0.2) < cost() < cost(capex_factor=1.2)
-    assert (
-        float(restated_cost_usd_per_gpu_hour(3.0, 0.0, **base, rate_per_year=0.1, life_years=4, capex_factor=1.5))
-        == 4.5
-    )
+    assert cost(years=6) < cost() < cost(years=3)
+    assert cost(0.05) < cost() < cost(0.2)
+    assert cost(resale=0.2) < cost() < cost(tax=0.2)
+    assert cost(capex_factor=1.5) == pytest.approx(0.4 + 1.6 * 1.5)
+    # by hand: 1.6 of charge pays 1.6 x 8760 x A(10 %, 4 years); 20 % of it resold four years on
+    month = 1.1 ** (1 / 12) - 1
+    invested = 1.6 * 8760 * (1 - 1.1**-4) / (12 * month)
+    left = float(capital_charge_usd_per_gpu_hour(invested, 0.2 * invested, 0.1, 4.0))
+    assert cost(resale=0.2) == pytest.approx(0.4 + left, rel=1e-12)
     # no interest: straight line
     assert float(capital_charge_usd_per_gpu_hour(35040.0, 0.0, 0.0, 4)) == pytest.approx(1.0)

@@ -19,7 +19,7 @@ from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.money import cards_for, platform_costs, platforms_for, with_money
 from rackecon.catalog.assumption_table import own_costs
-from rackecon.economics.cost_table import ownership_split, residual_at
+from rackecon.economics.cost_table import residual_at
 from rackecon.economics.finance import TAX_LIFE_YEARS
 from rackecon.economics.returns import present_value_factors
 from rackecon.evidence.intervals import interval_factors
@@ -270,10 +270,11 @@ def _platform(p: Any, assume: Assumptions) -> dict[str, Any]:
         "kw": p.kw_per_gpu,
         "c": None if p.cost is None else p.cost.usd_per_gpu_hour,
         "capital": None if invested != invested else invested / assume.cost_factor,
-        "running": p.running_usd_per_gpu_hour / assume.cost_factor,
-        "kept": ownership_split()[0] if p.cost is not None and p.cost.basis == "ownership" else 1.0,
-        "worth": float(present_value_factors(p.built_rate_per_year, 0.0, p.built_life_years).cost_years),
-        "resells": int(p.resells),
+        "kept": p.kept_share,
+        "worth": float(present_value_factors(p.built_rate_per_year, 0.0, p.built_life_years).cost_years)
+        if p.kept_share < 1.0
+        else 1.0,
+        "resells": p.resells,
     }
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.uncertainty.ranking import RankingDraws, rank, verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.economics.financing import Contract, Financing
 
-__all__ = ["financed_returns", "profit_changes", "profit_sweep", "rack_cash_flows"]
+__all__ = ["financed_returns", "leaders", "profit_changes", "profit_sweep", "rack_cash_flows"]
 
 SWEPT: Final = ("utilisation", "price_decline_per_year", "wacc", "horizon_years", "electricity_usd_per_kwh")
 
@@ -50,15 +50,42 @@ def profit_sweep(
     return pd.concat(parts, ignore_index=True)
 
 
+def leaders(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """First and second of each model and workload at the assumptions as they stand; how surely is told by draws alone.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`rackecon.appraisal.evaluate.evaluate`.
+    metric : str
+        Column ranked by.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``model, scenario, leader, value, runner_up, next_value``; platforms by name, blank where there is none.
+    """
+    import pandas as pd
+
+    rows = []
+    for (model, scenario), group in table.groupby(["model", "scenario"], sort=False):
+        known = group[group[metric].notna()].sort_values(
+            [metric, "accelerator"], ascending=[False, True], kind="stable"
+        )
+        names, values = [*known["platform"].head(2), "", ""], [*known[metric].head(2), math.nan, math.nan]
+        row = {"leader": names[0], "value": values[0], "runner_up": names[1], "next_value": values[1]}
+        rows.append({"model": model, "scenario": scenario, **row})
+    return pd.DataFrame(rows)
+
+
 def profit_changes(
     accelerators: Iterable[str],
     model: str,
     scenario: str,
     metric: str,
-    settings: RankingDraws,
     **overrides: Any,
 ) -> pd.DataFrame:
-    """Leader and verdict when one assumption moves to the ends of its range, or to an alternative.
+    """Leader and runner-up when one assumption moves to the ends of its range, or to an alternative.
 
     Parameters
     ----------
@@ -66,14 +93,13 @@ def profit_changes(
         As in :func:`rackecon.appraisal.evaluate.evaluate`, one model and scenario.
     metric : str
         One of :data:`rackecon.economics.measures.EVERY_MEASURE`'s columns.
-    settings : RankingDraws
     **overrides
         Assumptions held in every case.
 
     Returns
     -------
     pandas.DataFrame
-        ``assumption, value, leader, profit, win_share, verdict``; ``leader`` is a platform's name.
+        ``assumption, value, leader, profit, runner_up, next_profit``; platforms by name, blank without a second.
     """
     import pandas as pd
 
@@ -92,20 +118,18 @@ def profit_changes(
         ("cost_tier", "neocloud", {"cost_tier": "neocloud"}),
         ("rent", "3-year", {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07"}),
     ]
-    names = {key: catalog.accelerator(key).label for key in keys}
     rows = []
     for name, value, change in cases:
         table = evaluate(keys, [model], [scenario], **{**overrides, **change})
-        best = verdicts(rank(table, metric, settings)).iloc[0]
-        verdict = names.get(best["verdict"], best["verdict"])
+        best = leaders(table, metric).iloc[0]
         rows.append(
             {
                 "assumption": name,
                 "value": str(value),
-                "leader": names.get(best["leader"], ""),
+                "leader": best["leader"],
                 "profit": best["value"],
-                "win_share": best["win_share"],
-                "verdict": f"{verdict} leads" if best["verdict"] in names else verdict,
+                "runner_up": best["runner_up"],
+                "next_profit": best["next_value"],
             }
         )
     return pd.DataFrame(rows)

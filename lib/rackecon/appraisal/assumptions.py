@@ -15,6 +15,8 @@ __all__ = ["Assumptions", "assumptions"]
 
 ASKED: Final = ("cost_tier", "cost_vintage", "as_of_date")
 """Words that the tables of costs and prices know themselves, more than a notebook offers."""
+PUBLISHED: Final = ("cost_tier", "cost_vintage", "cost_usd_per_gpu_hour")
+"""What is said of a cost that is not summed here: naming one asks for the published basis where none is named."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,11 @@ class Assumptions:
     cost_usd_per_gpu_hour: float | None = None
     """A cost given outright for every platform; excludes a build-up."""
     kw_per_gpu: float | None = None
-    """Provisioned IT power per GPU given outright for every platform [kW]; excludes a build-up."""
+    """Provisioned IT power per GPU given outright for every platform [kW]."""
     cost_factor: float = 1.0
     """Multiplies every cost per GPU-hour."""
     own_costs: str = ""
-    """Costs at the base case's terms [USD/GPU-hour] in place of published ones: ``gb200-nvl72=1.8,mi355x=1.2``."""
+    """Costs at the base case's terms [USD/GPU-hour] in place of the report's: ``gb200-nvl72=1.8,mi355x=1.2``."""
     tax_rate: float = 0.0
     """On what a machine of one's own earns; 0 is pre-tax."""
     allocation_rule: str = "gpu_seconds"
@@ -93,7 +95,10 @@ def assumptions(**overrides: Any) -> Assumptions:
     base = catalog.base_case()
     values: dict[str, Any] = {name: getattr(base, name) for name in names if hasattr(base, name)}
     values["as_of_date"] = str(values["as_of_date"])
-    values.update({name: value for name, value in overrides.items() if value is not None})
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if any(name in given for name in PUBLISHED):
+        values["cost_basis"] = "ownership"
+    values.update(given)
     out = Assumptions(**values)
     rules = allowed_values()
     for name in overrides:
@@ -101,12 +106,8 @@ def assumptions(**overrides: Any) -> Assumptions:
             fault = rules[name].fault(getattr(out, name))
             if fault:
                 raise InputError(fault)
-    if out.kw_per_gpu is not None and out.cost_basis == "build_up":
-        raise InputError("kw_per_gpu does not go with cost_basis build_up, which is summed with the published power")
-    if own_costs(out.own_costs) and (out.cost_basis == "build_up" or out.cost_usd_per_gpu_hour is not None):
-        raise InputError(
-            "own_costs stand in place of published costs: not with cost_basis build_up or cost_usd_per_gpu_hour"
-        )
+    if own_costs(out.own_costs) and out.cost_usd_per_gpu_hour is not None:
+        raise InputError("own_costs stand in place of single platforms' costs: not with cost_usd_per_gpu_hour")
     if out.cost_usd_per_gpu_hour is not None:
         check_one_basis(
             build_up=True if out.cost_basis == "build_up" else None, cost_usd_per_gpu_hour=out.cost_usd_per_gpu_hour

@@ -198,6 +198,8 @@ def reconciliations(accelerators: Iterable[str], **overrides: Any) -> pd.DataFra
 
     from rackecon import catalog
 
+    columns = ["accelerator", "platform", "hardware_usd_per_gpu", "grade", "source_id", "built", "terms", "retail"]
+    columns += ["not_explained", "published"]
     rows = []
     for key in accelerators:
         price = hardware_price(key)
@@ -221,7 +223,7 @@ def reconciliations(accelerators: Iterable[str], **overrides: Any) -> pd.DataFra
                 "published": float(walk["usd_per_gpu_hour"].iloc[-1]),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def allocation_table(table: pd.DataFrame) -> pd.DataFrame:

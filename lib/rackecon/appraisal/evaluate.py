@@ -76,6 +76,8 @@ EMPTY_COLUMNS: Final = (
     "tpot_ms",
     "ttft_ms",
     "prefill_gpu_share",
+    "decode_busy_share",
+    "prefill_busy_share",
     "bottleneck",
     "level_price_factor",
     "licence_share",
@@ -126,6 +128,7 @@ EMPTY_COLUMNS: Final = (
     "retire_age_years",
     "running_usd_per_gpu_hour",
     "residual_usd_per_gpu",
+    "resells",
     "evidence",
     "total_tok_s_per_gpu_low",
     "total_tok_s_per_gpu_high",
@@ -157,9 +160,9 @@ PAID_BY: Final = (
     "total_tok_s_per_gpu",
     "output_tok_s_per_gpu",
     "tok_s_per_user",
-    "concurrency",
-    "gpus",
     "prefill_gpu_share",
+    "decode_busy_share",
+    "prefill_busy_share",
 )
 """What money depends on."""
 Search = Callable[..., Any]
@@ -449,5 +452,6 @@ def _labelled(
         "horizon_years": assume.horizon_years,
         "token_counting": TOKEN_COUNTING,
         "roi_kind": ROI_KIND,
+        "investment_rule": [p.investment_rule for p in plat],
         "price_rule": [card.rule if (card := cards.get(m)) else "none" for m in heads["model"]],
     }

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rackecon.appraisal.assumptions import assumptions
-from rackecon.appraisal.money import platforms_for
+from rackecon.appraisal.money import cost_words, platform_cost, platforms_for
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.power import joules_per_token
-from rackecon.economics.records import CostRecord
 from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
 from rackecon.evidence.intervals import interval_factors
 from rackecon.serving.points import Points
@@ -34,7 +33,7 @@ class MeasuredCost:
     predicted: tuple[float, float, float]
     """Total rate predicted, low and high end [tok/s/GPU]."""
     usd_per_gpu_hour: tuple[float, float, float]
-    """Cost, low and high end of its published range; three times the same where it is given [USD/GPU-hour]."""
+    """Cost at the terms of its label, low and high end of its range; three times the same where it is given [USD/GPU-hour]."""
     cost_label: str
     usd_per_mtok: tuple[float, float, float]
     """Of input and output tokens alike, at the cost and at both ends of it."""
@@ -122,7 +121,7 @@ def measured_costs(rows: Sequence[Mapping[str, str]], usd_per_gpu_hour: float | 
     rows : sequence of mapping
         Checked rows of data/measured_serving.csv, as text.
     usd_per_gpu_hour : float, optional
-        One's own cost; the catalogue's ownership cost of the base case by default.
+        One's own cost; that of :func:`rackecon.appraisal.evaluate.evaluate` by default, its terms in the label.
 
     Returns
     -------
@@ -159,8 +158,7 @@ def measured_costs(rows: Sequence[Mapping[str, str]], usd_per_gpu_hour: float | 
         chip, late = platform.accelerator, _late(row)
         low, high = interval_factors(chip, row["model"], row["mode"], "total_tok_s_per_gpu", late)
         rate = float(found.total_tok_s_per_gpu[i])
-        record = platform.cost
-        cost = _ends(record)
+        cost = platform_cost(platform, assume) if platform.cost else (np.nan, np.nan, np.nan)
         share = float(np.clip(found.prefill_gpu_share[i], 0.0, 1.0)) if found.status[i] == "ok" else np.nan
         split = (np.nan, np.nan)
         if not np.isnan(share):
@@ -173,11 +171,7 @@ def measured_costs(rows: Sequence[Mapping[str, str]], usd_per_gpu_hour: float | 
                 output_tok_s_per_gpu=output,
                 predicted=(rate, rate * low, rate * high),
                 usd_per_gpu_hour=cost,
-                cost_label="your own"
-                if usd_per_gpu_hour is not None
-                else record.label()
-                if record
-                else platform.reason,
+                cost_label="your own" if usd_per_gpu_hour is not None else cost_words(platform, assume),
                 usd_per_mtok=_three(cost_usd_per_mtok(np.array(cost), total)),
                 usd_per_mtok_input=split[0],
                 usd_per_mtok_output=split[1],
@@ -189,14 +183,6 @@ def measured_costs(rows: Sequence[Mapping[str, str]], usd_per_gpu_hour: float | 
             )
         )
     return out
-
-
-def _ends(record: CostRecord | None) -> tuple[float, float, float]:
-    """Cost of a GPU-hour and the ends of its range, itself where it has none; NaN without one."""
-    if record is None:
-        return math.nan, math.nan, math.nan
-    value = record.usd_per_gpu_hour
-    return value, *(value if math.isnan(end) else end for end in (record.low, record.high))  # type: ignore[return-value]
 
 
 def _number(row: Mapping[str, str], name: str) -> float:

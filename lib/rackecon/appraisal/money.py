@@ -5,7 +5,7 @@ Vectorised over rows; the formulas live in :mod:`rackecon.economics`, this modul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,36 +15,40 @@ from numpy.typing import NDArray
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.catalog.assumption_table import own_costs
 from rackecon.catalog.paths import OWN_SOURCE
-from rackecon.economics.build_up_table import NO_CAPEX, cost_by_build_up
+from rackecon.economics.build_up_table import UNPRICED, cost_by_build_up
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.cost import implied_investment, select_cost
 from rackecon.economics.cost_table import ownership_split, published_terms, residual_at
-from rackecon.economics.finance import tax_adjusted_capital_cost
 from rackecon.economics.market_table import card_at_level
 from rackecon.economics.money_step import level_price_factor, money_step, per_year
-from rackecon.economics.power import draw_share, drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
-from rackecon.economics.power_table import all_in_kw, draw_curve
+from rackecon.economics.power import drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
+from rackecon.economics.power_table import all_in_kw, drawn_it_kw, typical_draw_share
 from rackecon.economics.price_table import speed_tiers
 from rackecon.economics.racks import rack_units
 from rackecon.economics.records import UNSOLD, CostRecord
-from rackecon.economics.restated import capital_charge_usd_per_gpu_hour
-from rackecon.economics.returns import present_value_factors, returns
+from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, terms_factor
+from rackecon.economics.returns import returns
 from rackecon.economics.revenue import PriceCard, speed_premium
 from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
 from rackecon.errors import InputError
+from rackecon.words import percent
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from rackecon.economics.build_up import BuildUp
 
 __all__ = [
     "ROI_KIND",
     "TOKEN_COUNTING",
     "Platform",
     "cards_for",
+    "cost_words",
     "frontier_money",
     "level_factor",
     "missing_money",
     "money_columns",
+    "platform_cost",
     "platform_costs",
     "platforms_for",
     "return_columns",
@@ -54,6 +58,8 @@ __all__ = [
 
 TOKEN_COUNTING: Final = "total = input (cached counted) + output tokens, over all GPUs, prefill and decode"
 NO_LISTING: Final = "no standard listing of the model at the as-of date"
+BACKED_OUT: Final = "backed out of a cost per GPU-hour: nobody publishes a price of the hardware that it stands for"
+PRICED: Final = "price of the hardware: {}"
 ROI_KIND: Final = (
     "vendor ROI = revenue / investment; profit ROI = (revenue - running - investment + resale) / investment"
 )
@@ -79,119 +85,125 @@ class Platform:
     rack_it_kw: float
     rack_grade: str
     built_rate_per_year: float
-    """Cost of capital [1/year] and life [years] that its cost of owning is built with; resale on top of it or not."""
+    """Cost of capital [1/year] and life [years] that its cost of owning is built with."""
     built_life_years: float
-    resells: bool
+    kept_share: float
+    """Share of the cost that no cost of capital, life or resale moves [-]; 1 where nothing is owned."""
+    resells: float
+    """Share of the investment that the resale value is of [-]; 0 where none comes on top of the cost."""
+    investment_rule: str
     power_reason: str = ""
     """Why the power provisioned or drawn is not known; empty where both are."""
 
 
-def _cost_of(accelerator: str, assume: Assumptions) -> tuple[CostRecord | None, str, float, float, float]:
-    """Record, reason for none, and investment, running cost, residual of one GPU."""
-    nothing = (np.nan, np.nan, np.nan)
-    if assume.cost_basis == "build_up":
-        built = cost_by_build_up(
-            accelerator,
-            rate_per_year=assume.wacc,
-            electricity_usd_per_kwh=assume.electricity_usd_per_kwh,
-            pue=assume.pue,
-            it_life_years=assume.horizon_years,
-            tax_rate=assume.tax_rate,
-            residual_share=assume.resale_share,
+@dataclass(frozen=True)
+class Basis:
+    """What one GPU-hour of a platform rests on, before resale; NaN where unknown."""
+
+    record: CostRecord | None
+    reason: str = ""
+    investment_usd_per_gpu: float = np.nan
+    running_usd_per_gpu_hour: float = np.nan
+    kept_share: float = 1.0
+    built: tuple[float, float] = (np.nan, np.nan)
+    resells: float = 0.0
+    rule: str = ""
+
+    def times(self, factor: float) -> Basis:
+        """The same with all of its money multiplied."""
+        if self.record is None or factor == 1.0:
+            return self
+        money = {name: getattr(self.record, name) * factor for name in ("usd_per_gpu_hour", "low", "high")}
+        return replace(
+            self,
+            record=replace(self.record, **money),
+            investment_usd_per_gpu=self.investment_usd_per_gpu * factor,
+            running_usd_per_gpu_hour=self.running_usd_per_gpu_hour * factor,
         )
-        if built is None:
-            return None, NO_CAPEX, *nothing
-        record, parts = built
-        money = parts.investment_usd_per_gpu, parts.running_usd_per_gpu_hour, parts.residual_usd_per_gpu
-        return record, "", *(float(x) * assume.cost_factor for x in money)  # type: ignore[return-value]
+
+
+def _basis_of(accelerator: str, assume: Assumptions) -> Basis:
+    """What a platform's cost rests on: the user's own cost, then the basis asked for.
+
+    Where nobody prices its hardware a platform of a build-up stands on the published cost of owning, and says so.
+    """
     if assume.cost_usd_per_gpu_hour is not None:
         value = assume.cost_usd_per_gpu_hour
         record = CostRecord(
             accelerator, "given", "given", "given", value, value, value, "all in", UNSOLD["ownership"], "", "given"
         )
-    else:
-        found = select_cost(accelerator, basis=assume.cost_basis, tier=assume.cost_tier, vintage=assume.cost_vintage)
-        if found is None:
-            what = f"{assume.cost_basis}, {assume.cost_tier}, vintage {assume.cost_vintage}"
-            return None, f"no published $/GPU-hour ({what})", *nothing
-        record = found
-    if assume.tax_rate and record.basis != "ownership":
+        return _untaxed(_backed_out(record, (assume.wacc, assume.horizon_years), 0.0), assume)
+    basis = "ownership" if assume.cost_basis == "build_up" else assume.cost_basis
+    found = select_cost(accelerator, basis=basis, tier=assume.cost_tier, vintage=assume.cost_vintage)
+    own = found is not None and found.source_id == OWN_SOURCE
+    if assume.cost_basis == "build_up" and not own:
+        built = cost_by_build_up(accelerator, assume.kw_per_gpu)
+        if built is not None:
+            return _own_cost(_built_up(*built), assume)
+    if found is None:
+        nothing = f"no published $/GPU-hour ({basis}, {assume.cost_tier}, vintage {assume.cost_vintage})"
+        return Basis(None, f"{nothing}; {UNPRICED}" if assume.cost_basis == "build_up" else nothing)
+    if found.basis == "rental":
+        paid = Basis(found, "", 0.0, found.usd_per_gpu_hour, rule="nothing is invested")
+        return _own_cost(_untaxed(paid, assume), assume)
+    terms = _base_terms() if own else published_terms()
+    resells = 0.0 if own and assume.residual_share is None else 1.0
+    return _own_cost(_backed_out(found, terms, resells), assume)
+
+
+def _untaxed(basis: Basis, assume: Assumptions) -> Basis:
+    if assume.tax_rate and basis.record is not None:
         raise InputError(
-            f"tax_rate {assume.tax_rate:g} changes nothing here: {record.basis} capacity has no investment to write off; "
-            "use cost_basis ownership or build_up"
+            f"tax_rate {assume.tax_rate:g} changes nothing here: {basis.record.basis} capacity has no investment to write "
+            "off; use cost_basis ownership or build_up"
         )
-    record = _own_cost(record, assume)
-    if record.basis == "rental":
-        return record, "", 0.0, record.usd_per_gpu_hour * assume.cost_factor, 0.0
-    rate, life = built_terms(record)
-    split = implied_investment(
-        record.usd_per_gpu_hour * assume.cost_factor,
-        running_share=ownership_split()[0],
-        rate_per_year=rate,
-        life_years=life,
-    )
-    invested = float(split.investment_usd_per_gpu)
-    resale = assume.resale_share if resells(record, assume) else 0.0
-    return record, "", invested, float(split.running_usd_per_gpu_hour), invested * resale
+    return basis
 
 
-def _own_cost(record: CostRecord, assume: Assumptions) -> CostRecord:
-    """The record, moved to the reader's own figure at the base case's terms where ``own_costs`` holds one."""
+def _base_terms() -> tuple[float, float]:
     from rackecon import catalog
 
-    own = own_costs(assume.own_costs).get(record.accelerator)
-    if own is None:
-        return record
-    base = catalog.base_case()
-    resale = residual_at(base.horizon_years) if resells(record, assume) else 0.0
-    terms = (
-        terms_factor(base.wacc, base.horizon_years, resale, built_terms(record)) if record.basis == "ownership" else 1.0
-    )
-    factor = own / (record.usd_per_gpu_hour * float(terms))
-    return replace(record, **{name: getattr(record, name) * factor for name in ("usd_per_gpu_hour", "low", "high")})
-
-
-def built_terms(record: CostRecord | None) -> tuple[float, float]:
-    """Terms behind a cost of owning: those of published figures, or the base case's for a row that the user added."""
-    from rackecon import catalog
-
-    if record is None or record.source_id != OWN_SOURCE:
-        return published_terms()
     base = catalog.base_case()
     return base.wacc, base.horizon_years
 
 
-def resells(record: CostRecord | None, assume: Assumptions) -> bool:
-    """Whether resale comes on top of a cost: not of a row that the user added, which says itself what it costs."""
-    own = record is not None and record.source_id == OWN_SOURCE
-    return not own or assume.residual_share is not None
+def _backed_out(record: CostRecord, built: tuple[float, float], resells: float) -> Basis:
+    """A cost of owning and the investment that it stands for at the terms it is built with."""
+    kept = ownership_split()[0]
+    split = implied_investment(record.usd_per_gpu_hour, running_share=kept, rate_per_year=built[0], life_years=built[1])
+    money = float(split.investment_usd_per_gpu), float(split.running_usd_per_gpu_hour)
+    return Basis(record, "", *money, kept, built, resells, BACKED_OUT)
 
 
-def terms_factor(
-    wacc: Numeric,
-    horizon_years: Numeric,
-    residual_share: Numeric = 0.0,
-    built: tuple[Numeric, Numeric] | None = None,
-    tax_rate: Numeric = 0.0,
-) -> FloatArray:
-    """A cost of owning restated for another cost of capital, life, resale and tax, as a factor on it.
+def _built_up(record: CostRecord, parts: BuildUp) -> Basis:
+    """A build-up: its investment is the price of the hardware and of what goes with it."""
+    invested, hour = float(parts.investment_usd_per_gpu), float(parts.usd_per_gpu_hour)
+    charge = float(capital_charge_usd_per_gpu_hour(invested, 0.0, *_base_terms()))
+    hardware = float(parts.hardware_usd_per_gpu)
+    kept = 1.0 - charge / float(parts.availability) / hour
+    return Basis(
+        record,
+        "",
+        invested,
+        hour - charge,
+        kept,
+        _base_terms(),
+        hardware / invested,
+        PRICED.format(record.grade.split(", ")[0]),
+    )
 
-    The investment behind the figure stays; its charge is that of the terms asked for, over the horizon, less the resale,
-    raised by the tax as in a build-up. ``built`` is the cost of capital and life behind it, those of published figures by
-    default.
 
-    Examples
-    --------
-    >>> float(terms_factor(0.10, 4.0)), float(terms_factor(0.15, 4.0)), float(terms_factor(0.10, 6.0))
-    (1.00, 1.07, 0.78)
-    """
-    share = ownership_split()[0]
-    rate, life = published_terms() if built is None else built
-    base = present_value_factors(rate, 0.0, life).cost_years
-    asked = present_value_factors(wacc, 0.0, horizon_years)
-    sunk = 1.0 - np.asarray(residual_share, dtype=float) * asked.terminal
-    taxed = tax_adjusted_capital_cost(1.0, tax_rate, wacc)
-    return np.asarray(share + (1.0 - share) * base * sunk / asked.cost_years * taxed)
+def _own_cost(basis: Basis, assume: Assumptions) -> Basis:
+    """The same, moved to the reader's own figure at the base case's terms where ``own_costs`` holds one."""
+    own = own_costs(assume.own_costs).get(basis.record.accelerator) if basis.record is not None else None
+    if own is None or basis.record is None:
+        return basis
+    wacc, horizon = _base_terms()
+    resale = basis.resells * float(residual_at(horizon))
+    terms = 1.0
+    if basis.kept_share < 1.0:
+        terms = float(terms_factor(wacc, horizon, resale, kept_share=basis.kept_share, built=basis.built))
+    return basis.times(own / (basis.record.usd_per_gpu_hour * terms))
 
 
 def level_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -> FloatArray:
@@ -230,7 +242,8 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
     out: dict[str, Platform] = {}
     for key in accelerators:
         part = catalog.accelerator(key)
-        record, reason, invested, running, residual = _cost_of(key, assume)
+        basis = _basis_of(key, assume)
+        invested = basis.investment_usd_per_gpu * assume.cost_factor
         given = assume.kw_per_gpu
         kw, it_kw = (all_in_kw(key, assume.power_vintage), all_in_kw(key)) if given is None else (given, given)
         rack = racks.get(key)
@@ -239,11 +252,11 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
         out[key] = Platform(
             accelerator=key,
             label=part.label,
-            cost=record,
-            reason=reason,
+            cost=basis.record,
+            reason=basis.reason,
             investment_usd_per_gpu=invested,
-            running_usd_per_gpu_hour=running,
-            residual_usd_per_gpu=residual,
+            running_usd_per_gpu_hour=basis.running_usd_per_gpu_hour * assume.cost_factor,
+            residual_usd_per_gpu=invested * basis.resells * assume.resale_share,
             kw_per_gpu=kw,
             it_kw_per_gpu=it_kw,
             tdp_w=float(part.tdp_w),
@@ -252,9 +265,11 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
             gpus_per_position=float(units.gpus_per_position),
             rack_it_kw=it_kw * gpus,
             rack_grade=str(rack.grade) if rack is not None else "no rack layout",
-            built_rate_per_year=built_terms(record)[0],
-            built_life_years=built_terms(record)[1],
-            resells=resells(record, assume),
+            built_rate_per_year=basis.built[0],
+            built_life_years=basis.built[1],
+            kept_share=basis.kept_share,
+            resells=basis.resells,
+            investment_rule=basis.rule,
             power_reason=_no_power(it_kw, float(part.tdp_w)),
         )
     return out
@@ -301,6 +316,16 @@ def _distinct(keys: Iterable[str], known: Mapping[str, Any]) -> tuple[list[Any],
     return [known.get(key) for key in order], which
 
 
+def _drawn(plat: Sequence[Platform], which: NDArray[np.intp], points: Mapping[str, Any] | pd.DataFrame) -> Any:
+    """IT power drawn by each point [kW/GPU]."""
+    busy = {name: np.asarray(points[name], dtype=float) for name in ("decode_busy_share", "prefill_busy_share")}
+    out = np.full(len(which), np.nan)
+    for i, one in enumerate(plat):
+        at = which == i
+        out[at] = drawn_it_kw(one.accelerator, one.tdp_w, one.it_kw_per_gpu, {name: x[at] for name, x in busy.items()})
+    return out
+
+
 def with_money(
     points: pd.DataFrame,
     assume: Assumptions,
@@ -313,7 +338,7 @@ def with_money(
     ----------
     points : pandas.DataFrame
         Rows with ``accelerator, model, prefix_cache_hit, total_tok_s_per_gpu, output_tok_s_per_gpu, tok_s_per_user,
-        concurrency, gpus, prefill_gpu_share``.
+        concurrency, gpus, prefill_gpu_share, decode_busy_share, prefill_busy_share``.
     assume : Assumptions
     platforms, cards : mapping
         From :func:`platforms_for` and :func:`cards_for`.
@@ -346,9 +371,8 @@ def money_columns(
 
     rates = {name: np.asarray(points[name], dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
     hit = np.asarray(points["prefix_cache_hit"], dtype=float)
-    load = np.asarray(points["concurrency"], dtype=float) / np.asarray(points["gpus"], dtype=float)
     it_kw = fact("it_kw_per_gpu")
-    drawn_it = drawn_kw_per_gpu(fact("tdp_w"), it_kw, draw_share(draw_curve(), load))
+    drawn_it = _drawn(plat, which, points)
     cost, low, high = platform_costs(plat, assume, drawn_it, which)
     premium = (
         speed_premium(np.asarray(points["tok_s_per_user"], dtype=float), speed_tiers()) if assume.speed_premium else 1.0
@@ -425,10 +449,10 @@ def money_columns(
 def platform_costs(
     plat: list[Platform], assume: Assumptions, drawn_it_kw: Any, which: Any = slice(None)
 ) -> tuple[Any, Any, Any]:
-    """Cost per GPU-hour with its range; a published ownership figure moves with the electricity bill.
+    """Cost per GPU-hour with its range, at the terms asked for; a cost of owning moves with the electricity bill.
 
-    A published figure holds its source's electricity. The base case's price and PUE stand for that; another price or
-    PUE changes the figure by the difference in the bill of the power drawn: the base case reproduces it exactly.
+    A published figure holds its source's electricity. The base case's price and PUE stand for that, and are a build-up's;
+    another price or PUE changes the figure by the difference in the bill of the power drawn.
     Capacity rented on demand is paid for the hours sold only.
     """
     from rackecon import catalog
@@ -439,18 +463,48 @@ def platform_costs(
         return np.array([getattr(p.cost, name) if p.cost is not None else np.nan for p in plat], dtype=float)[which]
 
     bill = assume.electricity_usd_per_kwh * assume.pue - base.electricity_usd_per_kwh * base.pue
-    owned = np.array([p.cost is not None and p.cost.basis == "ownership" for p in plat])[which]
+    owned = np.array([p.kept_share < 1.0 for p in plat])[which]
     change = np.where(owned & (bill != 0.0), np.nan_to_num(drawn_it_kw) * bill, 0.0)
     by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])[which]
-    built = tuple(
-        np.array([getattr(p, f"built_{name}") for p in plat])[which] for name in ("rate_per_year", "life_years")
-    )
-    resale = np.where(np.array([p.resells for p in plat])[which], assume.resale_share, 0.0)
-    asked = (assume.wacc, assume.horizon_years, resale, (built[0], built[1]), assume.tax_rate)
-    terms = np.where(owned, terms_factor(*asked), 1.0)
+    terms = np.where(owned, platform_terms(plat, assume, which), 1.0)
     paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0) * terms
     value, low, high = (np.maximum(ends(name) * paid + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high"))
     return value, low, high
+
+
+def platform_cost(platform: Platform, assume: Assumptions) -> tuple[float, float, float]:
+    """Cost of a platform's GPU-hour at the terms asked for and its typical draw, and the ends of its range; NaN without one."""
+    share = drawn_kw_per_gpu(platform.tdp_w, platform.it_kw_per_gpu, typical_draw_share()[0])
+    value, low, high = (float(end[0]) for end in platform_costs([platform], assume, np.atleast_1d(share)))
+    return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value
+
+
+def cost_words(platform: Platform, assume: Assumptions) -> str:
+    """What a platform's cost rests on and, where capital is in it, at which terms; its reason where there is none."""
+    if platform.cost is None:
+        return platform.reason
+    terms = f" at {percent(assume.wacc)} cost of capital over {assume.horizon_years:g} years"
+    return platform.cost.label() + (terms if platform.kept_share < 1.0 and platform.cost.basis != "given" else "")
+
+
+def platform_terms(plat: list[Platform], assume: Assumptions, which: Any = slice(None)) -> FloatArray:
+    """Factor from what each platform's cost is built with to the terms asked for [-]; NaN where nothing is owned."""
+
+    def of(name: str) -> Any:
+        return np.array([getattr(p, name) for p in plat], dtype=float)[which]
+
+    safe = {
+        name: np.where(of("kept_share") < 1.0, of(f"built_{name}"), 1.0) for name in ("rate_per_year", "life_years")
+    }
+    resale = of("resells") * assume.resale_share
+    return terms_factor(
+        assume.wacc,
+        assume.horizon_years,
+        resale,
+        assume.tax_rate,
+        kept_share=of("kept_share"),
+        built=(safe["rate_per_year"], safe["life_years"]),
+    )
 
 
 def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[str, Platform]) -> pd.DataFrame:
@@ -506,7 +560,7 @@ def return_columns(
     new["break_even_launch_price_factor"] = result.break_even_launch_price_factor
     new["retire_age_years"] = result.retire_age_years
     new["running_usd_per_gpu_hour"] = running
-    new["residual_usd_per_gpu"] = fact("residual_usd_per_gpu")
+    new["residual_usd_per_gpu"], new["resells"] = fact("residual_usd_per_gpu"), fact("resells")
     return new
 
 

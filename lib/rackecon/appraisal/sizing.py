@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import PLATFORMS
-from rackecon.appraisal.money import Platform, platforms_for
+from rackecon.appraisal.money import Platform, cost_words, platform_cost, platforms_for
 from rackecon.catalog import Scenario
 from rackecon.catalog.cached import one_state
 from rackecon.economics.tokens import cost_usd_per_mtok
@@ -132,7 +132,7 @@ def size_fleet(
     accelerators : iterable of str
         Ids; those of the report by default.
     usd_per_gpu_hour : float, optional
-        One's own cost; the base case's published ownership cost by default.
+        One's own cost; that of :func:`rackecon.appraisal.evaluate.evaluate` by default, its terms in ``cost_label``.
     **options
         Of :func:`rackecon.search`: ``ttft_limit_ms``, ``tpot_limit_ms``, ``latency_statistic``, ``prefix_cache_hit``,
         ``weight_precision``, ``engine``, ``max_gpus``, ``mode``, ...
@@ -171,7 +171,7 @@ def size_fleet(
 
 def _fleet(asked: Query, ask: Ask, money: Platform, assume: Assumptions, options: Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {"accelerator": asked.chip.id, "platform": money.label, **dict.fromkeys(COLUMNS, math.nan)}
-    out |= {"layout": "", "reason": "", "cost_label": money.cost.label() if money.cost else ""}
+    out |= {"layout": "", "reason": "", "cost_label": cost_words(money, assume) if money.cost else ""}
     if not asked.chip.servable:
         return out | {"reason": f"not modelled: {asked.chip.note}"}
     found = evaluate_all(Task(asked))
@@ -321,7 +321,7 @@ def _money(row: Mapping[str, Any], money: Platform, assume: Assumptions, tok_s: 
     """Dollars an hour of the whole fleet and per million tokens served; the ends are of the number of GPUs."""
     if money.cost is None:
         return {"reason": money.reason}
-    usd = money.cost.usd_per_gpu_hour * assume.cost_factor
+    usd = platform_cost(money, assume)[0]
     out: dict[str, Any] = {"usd_per_gpu_hour": usd}
     for end in ("", "_low", "_high"):
         hourly = usd * float(row[f"gpus{end}"])

@@ -81,6 +81,12 @@ def yaml_of(name: str, text: str) -> Any:
                 raise yaml.YAMLError("an alias (*name) is not taken")
             return super().compose_node(parent, index)
 
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+            if not all(isinstance(key, str) for key in found):
+                raise yaml.YAMLError("a name is text")
+            return found
+
     try:
         return yaml.load(text, Loader=Plain)
     except (yaml.YAMLError, RecursionError, ValueError) as error:

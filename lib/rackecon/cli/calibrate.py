@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -16,14 +17,21 @@ def calibrate(
     dry_run: Annotated[bool, typer.Option(help="Fit and print; write nothing.")] = False,
     physics: Annotated[bool, typer.Option(help="Fit the physics anew; without it only the residual around it.")] = True,
     shipped: Annotated[bool, typer.Option(help="Write to data/, for a fit to be committed.")] = False,
+    power: Annotated[bool, typer.Option(help="Fit and score drawn power alone, for data/ (with --shipped).")] = False,
     agents: Annotated[bool, typer.Option(help="Fit what replays of coding agents say alone, and score it.")] = False,
 ) -> None:
     """Fit the serving parameters to measured points and write them to your own folder, where they replace data/'s."""
+    from rackecon.economics.energy import power_fit
     from rackecon.evidence.record import run
     from rackecon.load.agentic_runs import record
 
-    own = run(report=report, write=not dry_run, shipped=shipped, physics=physics)
-    for line in record(not dry_run, shipped) if agents else own:
+    if power:
+        lines: Iterable[str] = power_fit(shipped and not dry_run)
+    elif agents:
+        lines = record(not dry_run, shipped)
+    else:
+        lines = run(report=report, write=not dry_run, shipped=shipped, physics=physics)
+    for line in lines:
         typer.echo(line)
 
 

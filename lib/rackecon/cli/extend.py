@@ -101,7 +101,7 @@ def add_measured(
     date: Annotated[str, typer.Option(help="ISO date of the software; the day of the file by default.")] = "",
     watts_per_gpu: Annotated[str, typer.Option(help="Mean power of a GPU's board in the run [W].")] = "",
     usd_per_gpu_hour: Annotated[
-        float | None, typer.Option(help="Your cost of a GPU-hour; the published one by default.")
+        float | None, typer.Option(help="Your cost of a GPU-hour; the report's by default.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show all of it and keep nothing.")] = False,
 ) -> None:

@@ -30,14 +30,12 @@ def score_file(
     measured: Annotated[Path, typer.Argument(help="CSV of measured points; columns as in data/measured_serving.csv.")],
 ) -> None:
     """Score what has been measured since a forecast was made."""
-    import csv
-    import io
-
     from rackecon.catalog.text_file import read_text
+    from rackecon.catalog.user_rows import parsed
     from rackecon.errors import InputError
     from rackecon.evidence.forecasts import KEY, score
 
-    rows = list(csv.DictReader(io.StringIO(read_text(measured), newline="")))
+    rows = parsed(measured.name, read_text(measured))
     needed = (*KEY, "date", "tok_s_per_user", "total_tok_s_per_gpu")
     missing = [name for name in needed if not rows or name not in rows[0]]
     if missing:

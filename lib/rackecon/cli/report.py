@@ -19,7 +19,7 @@ def _value(text: str) -> Any:
 
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -48,6 +48,9 @@ def report(
     standalone: Annotated[bool, typer.Option("--standalone", help="Also write single files to mail.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Also make pages whose inputs and outputs are unchanged.")
+    ] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Also print the summary on two sheets, by a Chromium where there is one.")
     ] = False,
     source: Annotated[str | None, typer.Option("--from", help="Repeat a run: its name or folder.")] = None,
 ) -> None:
@@ -95,6 +98,10 @@ def report(
         folder = target / "standalone"
         for page in sorted(target.glob("*.html")):
             write_file(folder / page.name, standalone_page(page))
+    if pdf and good:
+        from rackecon.press.paper import summary_pdf
+
+        typer.echo(f"summary: {summary_pdf(target)}")
     typer.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} pages: {target / 'index.html'}")
     if failed:
         raise typer.Exit(1)

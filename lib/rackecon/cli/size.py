@@ -45,7 +45,7 @@ def size(
     prefix_cache_hit: Annotated[float, typer.Option("--prefix-cache-hit", help="Share of input cached.")] = 0.0,
     max_gpus: Annotated[int | None, typer.Option("--max-gpus", min=1, help="Largest deployment [GPUs].")] = None,
     usd_per_gpu_hour: Annotated[
-        float | None, typer.Option("--usd-per-gpu-hour", help="Your cost of a GPU-hour; the published one by default.")
+        float | None, typer.Option("--usd-per-gpu-hour", help="Your cost of a GPU-hour; the report's by default.")
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write every column to this file.")] = None,
 ) -> None:

@@ -78,6 +78,9 @@ class BuildUp:
     investment_usd_per_gpu: FloatArray
     running_usd_per_gpu_hour: FloatArray
     residual_usd_per_gpu: FloatArray
+    hardware_usd_per_gpu: FloatArray
+    """Rack or server with its hosts, as sold: what the resale value is of."""
+    availability: FloatArray
 
     def waterfall(self) -> pd.DataFrame:
         """Parts as rows: ``part, usd_per_gpu_hour, share, start, end`` (scalars only)."""
@@ -183,6 +186,8 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
         investment_usd_per_gpu=np.asarray((invested + building) / count),
         running_usd_per_gpu_hour=np.asarray(running / gpu_hours),
         residual_usd_per_gpu=np.asarray(resale / count),
+        hardware_usd_per_gpu=np.asarray(hardware / count),
+        availability=up,
     )
 
 

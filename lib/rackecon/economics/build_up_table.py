@@ -16,6 +16,7 @@ from rackecon.economics.records import UNSOLD, CostRecord
 
 __all__ = [
     "NO_CAPEX",
+    "UNPRICED",
     "HardwarePrice",
     "build_up_inputs",
     "build_up_record",
@@ -25,7 +26,8 @@ __all__ = [
     "reconciling_steps",
 ]
 
-NO_CAPEX: Final = "no graded price of a rack or server: rental or published basis only"
+UNPRICED: Final = "no graded price of a rack or server"
+NO_CAPEX: Final = f"{UNPRICED}: rental or published basis only"
 INCLUDES: Final = (
     "rack or server, network, storage, installation, spares, resale, colocation, electricity, upkeep, people, insurance, "
     "ramp-up, hours out of service; pre-tax unless stated"
@@ -89,6 +91,7 @@ def build_up_inputs(
     pue: Numeric,
     it_life_years: float,
     tax_rate: float = 0.0,
+    kw_per_gpu: float | None = None,
     **changes: Any,
 ) -> BuildUpInputs | None:
     """Inputs of a build-up from the data tables, or None without a graded price.
@@ -103,6 +106,8 @@ def build_up_inputs(
         Life of the computers [years]; the resale share is that published for this age.
     tax_rate : float
         0 is pre-tax.
+    kw_per_gpu : float, optional
+        Provisioned IT power in place of the published one [kW].
     **changes
         Any field of :class:`~rackecon.economics.build_up.BuildUpInputs`.
 
@@ -113,10 +118,10 @@ def build_up_inputs(
     from rackecon import catalog
 
     price = hardware_price(accelerator)
-    if price is None or not has_capex(accelerator):
+    it_kw = all_in_kw(accelerator) if kw_per_gpu is None else kw_per_gpu
+    if price is None or not it_kw > 0:
         return None
-    part = catalog.accelerator(accelerator)
-    gpus, it_kw = price.gpus, all_in_kw(accelerator)
+    part, gpus = catalog.accelerator(accelerator), price.gpus
     drawn = drawn_kw_per_gpu(part.tdp_w, it_kw, typical_draw_share()[0])
     values: dict[str, Any] = {
         "gpus": gpus,
@@ -207,13 +212,29 @@ def build_up_record(accelerator: str, inputs: BuildUpInputs) -> CostRecord:
         includes=INCLUDES,
         unsold_hours=UNSOLD["ownership"],
         source_id=price.source_id,
-        grade=f"own row, {price.grade}" if own else f"derived; price of the hardware {price.grade}",
+        grade=f"own row, {price.grade}" if own else price.grade,
     )
 
 
-def cost_by_build_up(accelerator: str, **settings: Any) -> tuple[CostRecord, BuildUp] | None:
-    """Record and parts of a platform's build-up, or None without a graded price."""
-    inputs = build_up_inputs(accelerator, **settings)
+@by_data(256)
+def cost_by_build_up(accelerator: str, kw_per_gpu: float | None = None) -> tuple[CostRecord, BuildUp] | None:
+    """Record and parts of a platform's build-up at the base case's terms, before resale and tax.
+
+    None without a graded price of its hardware or without its power. Other terms restate it as they do a published cost
+    (:func:`rackecon.economics.restated.terms_factor`): the two ways to one sum agree.
+    """
+    from rackecon import catalog
+
+    base = catalog.base_case()
+    inputs = build_up_inputs(
+        accelerator,
+        rate_per_year=base.wacc,
+        electricity_usd_per_kwh=base.electricity_usd_per_kwh,
+        pue=base.pue,
+        it_life_years=base.horizon_years,
+        kw_per_gpu=kw_per_gpu,
+        residual_share=0.0,
+    )
     if inputs is None:
         return None
     return build_up_record(accelerator, inputs), build_up(inputs)

@@ -16,11 +16,10 @@ from rackecon.economics.finance import crf
 from rackecon.errors import InputError
 
 __all__ = [
-    "DrawCurve",
+    "PhaseDraw",
     "draw_share",
     "drawn_kw_per_gpu",
     "energy_cost_usd_per_gpu_hour",
-    "fit_draw_curve",
     "gpus_for_site",
     "hosting_usd_per_kw_year",
     "joules_per_token",
@@ -29,15 +28,12 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class DrawCurve:
-    """GPU board power as a share of TDP against requests in flight per GPU: straight in the logarithm, bounded."""
+class PhaseDraw:
+    """GPU board power over TDP: waiting, and what time spent on decode and on prompts adds, all of it [-]."""
 
-    at_one: float
-    per_doubling: float
-    low: float
-    high: float
-    rms_error: float
-    points: int
+    idle: float
+    decode: float
+    prefill: float
 
 
 def tokens_per_mw(tok_s_per_gpu: Numeric, kw_per_gpu: Numeric) -> FloatArray:
@@ -75,60 +71,34 @@ def joules_per_token(tok_s_per_gpu: Numeric, kw_per_gpu: Numeric) -> FloatArray:
         )
 
 
-def draw_share(curve: DrawCurve, requests_per_gpu: Numeric) -> FloatArray:
-    """GPU board power as a share of TDP at a load [-].
+def draw_share(draw: PhaseDraw, decode_busy_share: Numeric, prefill_busy_share: Numeric) -> FloatArray:
+    """GPU board power as a share of TDP by what the GPU's time goes to [-].
 
     Parameters
     ----------
-    curve : DrawCurve
-        From :func:`fit_draw_curve`.
-    requests_per_gpu : float or array
-        Requests in flight divided by all GPUs [1/GPU].
+    draw : PhaseDraw
+        From :func:`rackecon.economics.power_table.phase_draw`.
+    decode_busy_share, prefill_busy_share : float or array
+        Shares of GPU time that work for decode and for prompts, as a frontier gives them [-]; the rest waits.
 
     Returns
     -------
     ndarray
-        [-], inside the measured range.
+        [-], at most 1: a board is kept inside its design power.
 
     Notes
     -----
-    Own form: straight in the logarithm of the load, fitted to measured draw.
+    .. math:: s = \\min(1, s_0 + s_d\\,t_d + s_p\\,t_p)
+
+    Own form, fitted to measured draw (:mod:`rackecon.evidence.energy`).
 
     Examples
     --------
-    >>> float(draw_share(DrawCurve(0.5, 0.075, 0.27, 0.98, 0.0, 0), 16.0))
-    0.8
+    >>> float(draw_share(PhaseDraw(0.3, 0.4, 0.7), 0.5, 0.25))
+    0.675
     """
-    load = np.maximum(np.asarray(requests_per_gpu, dtype=float), 1e-6)
-    return np.asarray(np.clip(curve.at_one + curve.per_doubling * np.log2(load), curve.low, curve.high))
-
-
-def fit_draw_curve(requests_per_gpu: Numeric, share_of_tdp: Numeric) -> DrawCurve:
-    """Least-squares line of measured draw in the logarithm of the load, bounded by the extremes measured.
-
-    Parameters
-    ----------
-    requests_per_gpu, share_of_tdp : array
-        One measurement each [1/GPU], [-].
-
-    Returns
-    -------
-    DrawCurve
-    """
-    load = check_positive("requests_per_gpu", requests_per_gpu)
-    share = check_share("share_of_tdp", share_of_tdp)
-    if load.size < 3:
-        raise InputError("a draw curve needs at least 3 measurements")
-    slope, at_one = np.polyfit(np.log2(load), share, 1)
-    error = share - (at_one + slope * np.log2(load))
-    return DrawCurve(
-        at_one=float(at_one),
-        per_doubling=float(slope),
-        low=float(share.min()),
-        high=float(share.max()),
-        rms_error=float(np.sqrt(np.mean(error**2))),
-        points=int(load.size),
-    )
+    decode, prefill = np.asarray(decode_busy_share, dtype=float), np.asarray(prefill_busy_share, dtype=float)
+    return np.asarray(np.clip(draw.idle + draw.decode * decode + draw.prefill * prefill, 0.0, 1.0))
 
 
 def drawn_kw_per_gpu(

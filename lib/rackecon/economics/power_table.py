@@ -1,25 +1,25 @@
-"""Provisioned kW per GPU by vintage, and the measured draw curve, read from data/power.csv."""
+"""Provisioned kW per GPU by vintage, read from data/power.csv, and the draw of boards fitted to measurements."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.paths import OWN_SOURCE
-from rackecon.economics.power import DrawCurve, fit_draw_curve
+from rackecon.catalog.paths import OWN_SOURCE, read_rows
+from rackecon.economics.checks import FloatArray, Numeric
+from rackecon.economics.power import PhaseDraw, draw_share, drawn_kw_per_gpu
 from rackecon.errors import unknown_name
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "VINTAGE_METRICS",
     "all_in_kw",
-    "draw_curve",
-    "draw_measurements",
+    "drawn_it_kw",
+    "phase_draw",
+    "power_parameters",
     "provisioned_it_kw",
     "typical_draw_share",
 ]
@@ -85,44 +85,43 @@ def provisioned_it_kw(accelerator: str) -> float:
     return stated if np.isnan(published) or rack.source_id == OWN_SOURCE else published
 
 
-def draw_measurements(table: pd.DataFrame) -> pd.DataFrame:
-    """Measured board power against load: one row per measurement.
+def phase_draw(accelerator: str) -> PhaseDraw:
+    """What a board draws while it waits, decodes and works on prompts, over TDP (data/power_parameters.csv).
+
+    A family without measurements takes the common values.
+
+    Examples
+    --------
+    >>> 0.2 < phase_draw("b200-hgx").idle < 0.4
+    True
+    """
+    from rackecon import catalog
+
+    value = power_parameters()
+    family = float(np.exp(value.get(f"family.{catalog.accelerator(accelerator).family}", 0.0)))
+    return PhaseDraw(value["idle"], value["decode"] * family, value["prefill"] * family)
+
+
+@by_data(1, "power_parameters")
+def power_parameters() -> dict[str, float]:
+    """Fitted parameters of drawn power by name."""
+    return {row["name"]: float(row["value"]) for row in read_rows("power_parameters")}
+
+
+def drawn_it_kw(accelerator: str, tdp_w: Numeric, it_kw_per_gpu: Numeric, rows: Mapping[str, Any]) -> FloatArray:
+    """IT power that operating points of an accelerator draw per GPU, its share of the server counted [kW/GPU].
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        Shaped like data/power.csv. Concurrency, tensor parallel degree and share of TDP stand in the note; a row that
-        names no degree continues the row above it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``item, gpus, concurrency, requests_per_gpu, board_w, share_of_tdp``.
+    accelerator : str
+        Accelerator id: its family's draw.
+    tdp_w, it_kw_per_gpu : float or array
+        As in :func:`rackecon.economics.power.drawn_kw_per_gpu`.
+    rows : mapping
+        ``decode_busy_share`` and ``prefill_busy_share`` of each point.
     """
-    import pandas as pd
-
-    rows, gpus, item = [], np.nan, ""
-    for row in table[table["metric"] == "measured_avg_gpu_board_power"].to_dict("records"):
-        note = str(row["note"])
-        if str(row["item"]) != item:
-            item, gpus = str(row["item"]), np.nan
-        if degree := re.search(r"\bTP(\d+)\b", note):
-            gpus = float(degree.group(1))
-        load, tdp = re.search(r"concurrency (\d+)", note), re.search(r"of ([\d.]+) W TDP", note)
-        if load and tdp and np.isfinite(gpus):
-            flight, board = float(load.group(1)), float(row["value"])
-            rows.append((item, gpus, flight, flight / gpus, board, board / float(tdp.group(1))))
-    names = ["item", "gpus", "concurrency", "requests_per_gpu", "board_w", "share_of_tdp"]
-    return pd.DataFrame(rows, columns=names)
-
-
-@by_data(1, "power")
-def draw_curve() -> DrawCurve:
-    """Board power as a share of TDP against requests per GPU, fitted to data/power.csv."""
-    from rackecon import catalog
-
-    found = draw_measurements(catalog.table("power"))
-    return fit_draw_curve(found["requests_per_gpu"].to_numpy(), found["share_of_tdp"].to_numpy())
+    share = draw_share(phase_draw(accelerator), rows["decode_busy_share"], rows["prefill_busy_share"])
+    return drawn_kw_per_gpu(tdp_w, it_kw_per_gpu, share)
 
 
 @by_data(1, "power")

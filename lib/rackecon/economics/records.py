@@ -32,4 +32,6 @@ class CostRecord:
     def label(self) -> str:
         """Short text for a table or chart caption."""
         own = ", own row" if self.grade.startswith("own row") else ""
+        if self.basis == "build_up":
+            return f"build-up from the price of the hardware{own}"
         return f"{self.basis}, {self.tier}, vintage {self.vintage}{own}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_share
+from rackecon.economics.finance import tax_adjusted_capital_cost
 from rackecon.economics.returns import present_value_factors
 from rackecon.units import HOURS_PER_YEAR
 
-__all__ = ["capital_charge_usd_per_gpu_hour", "restated_cost_usd_per_gpu_hour"]
+__all__ = ["capital_charge_usd_per_gpu_hour", "terms_factor"]
 
 
 def capital_charge_usd_per_gpu_hour(
@@ -47,37 +48,42 @@ def capital_charge_usd_per_gpu_hour(
     return np.asarray((invested - resale * factors.terminal) / factors.cost_years / HOURS_PER_YEAR)
 
 
-def restated_cost_usd_per_gpu_hour(
-    cost_usd_per_gpu_hour: Numeric,
-    investment_usd_per_gpu: Numeric,
-    *,
-    residual_usd_per_gpu: Numeric,
-    base_rate_per_year: Numeric,
-    base_life_years: Numeric,
-    capex_factor: Numeric = 1.0,
+def terms_factor(
     rate_per_year: Numeric,
     life_years: Numeric,
-    residual_share: Numeric = 0.0,
+    resale_share: Numeric = 0.0,
+    tax_rate: Numeric = 0.0,
+    *,
+    kept_share: Numeric,
+    built: tuple[Numeric, Numeric],
+    capex_factor: Numeric = 1.0,
 ) -> FloatArray:
-    """A cost with its capital charge exchanged for that of other terms; the base terms give it back unchanged.
+    """A cost of owning restated for another cost of capital, life, resale, tax and price of the machine, as a factor on it.
+
+    The investment behind the figure stays; its charge is that of the terms asked for, over the life, less the resale,
+    raised by the tax as in a build-up.
 
     Parameters
     ----------
-    cost_usd_per_gpu_hour : float or array
-        Cost at the base terms [USD/GPU-hour].
-    investment_usd_per_gpu, residual_usd_per_gpu : float or array
-        Behind it at the base terms [USD/GPU]. Without an investment (rent) the whole cost moves with ``capex_factor``.
-    base_rate_per_year, base_life_years : float or array
-        Base terms [1/year], [years].
+    rate_per_year, life_years, resale_share, tax_rate : float or array
+        Terms asked for [1/year], [years]; resale as a share of the investment [-]; [-].
+    kept_share : float or array
+        Share of the cost that is no capital charge [-].
+    built : tuple
+        Cost of capital [1/year] and life [years] that the figure is built with, without resale or tax.
     capex_factor : float or array
         Factor on the investment [-].
-    rate_per_year, life_years, residual_share : float or array
-        Other terms [1/year], [years]; further resale as a share of the price [-].
 
     Returns
     -------
     ndarray
-        [USD/GPU-hour].
+        [-].
+
+    Notes
+    -----
+    .. math:: f = k + (1 - k)\\,\\phi\\,\\frac{A_C(r_0, n_0)}{A_C(r, n)}\\,(1 - s\\,v^{M})\\,t
+
+    ``t`` is :func:`rackecon.economics.finance.tax_adjusted_capital_cost` of 1.
 
     Notes
     -----
@@ -85,16 +91,14 @@ def restated_cost_usd_per_gpu_hour(
 
     Examples
     --------
-    >>> terms = dict(residual_usd_per_gpu=0.0, base_rate_per_year=0.10, base_life_years=4)
-    >>> float(restated_cost_usd_per_gpu_hour(1.86, 43180.01, **terms, rate_per_year=0.10, life_years=4))
-    1.86
-    >>> float(restated_cost_usd_per_gpu_hour(1.86, 43180.01, **terms, rate_per_year=0.10, life_years=6))
-    1.455
+    >>> published = dict(kept_share=0.2, built=(0.10, 4.0))
+    >>> [float(terms_factor(*terms, **published)) for terms in ((0.10, 4.0), (0.15, 4.0), (0.10, 6.0))]
+    [1.0, 1.07, 0.78]
     """
-    cost = check_non_negative("cost_usd_per_gpu_hour", cost_usd_per_gpu_hour, nan_allowed=True)
-    invested = np.asarray(investment_usd_per_gpu, dtype=float)
-    factor = check_non_negative("capex_factor", capex_factor)
-    resale = np.asarray(residual_usd_per_gpu) + check_share("residual_share", residual_share) * invested
-    before = capital_charge_usd_per_gpu_hour(invested, residual_usd_per_gpu, base_rate_per_year, base_life_years)
-    after = capital_charge_usd_per_gpu_hour(invested * factor, resale * factor, rate_per_year, life_years)
-    return np.asarray(np.where(invested > 0, np.maximum(cost - before + after, 0.0), cost * factor))
+    base = present_value_factors(built[0], 0.0, built[1]).cost_years
+    asked = present_value_factors(rate_per_year, 0.0, life_years)
+    sunk = 1.0 - check_share("resale_share", resale_share) * asked.terminal
+    taxed = tax_adjusted_capital_cost(1.0, tax_rate, rate_per_year)
+    kept = np.asarray(kept_share, dtype=float)
+    moved = check_non_negative("capex_factor", capex_factor) * base * sunk / asked.cost_years * taxed
+    return np.asarray(kept + (1.0 - kept) * moved)

@@ -221,8 +221,10 @@ def _level_irr(
         )
 
     root = first_root(value, invested.shape, halvings=36)
-    # a last month that costs more than it brings turns the flow a second time: several rates would do, or none
-    one = (invested > 0) & (launch * q**months - level + residual >= 0.0)
+    # months at the end that cost more than they bring turn the flow again: several rates would do, or none. A resale in
+    # the very last month hides those before it
+    late = launch * q ** np.maximum(months - 1.0, 1.0) - level
+    one = (invested > 0) & (late >= 0.0) & (launch * q**months - level + residual >= 0.0)
     return np.asarray(np.where(one, root**-MONTHS_PER_YEAR - 1.0, np.nan), dtype=float)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from rackecon.figures.display import VEGALITE_MIME
 
-__all__ = ["keep_pictures", "same_picture"]
+__all__ = ["keep_pictures", "pictures_of", "same_picture"]
 
 PNG_MIME = "image/png"
 # A palette of 64 colours carries one edge pixel's rounding to many pixels, up and down alike, so that blocks of 8 x 8
@@ -60,6 +60,15 @@ def same_picture(first: str, second: str) -> bool:
     padded = np.pad(step, [(0, -size % BLOCK) for size in step.shape])
     blocks = padded.reshape(padded.shape[0] // BLOCK, BLOCK, -1, BLOCK).mean(axis=(1, 3))
     return bool(np.abs(blocks).max() <= LARGEST_SHIFT)
+
+
+def pictures_of(path: str) -> dict[str, str]:
+    """Pictures of an executed notebook by the specification of their chart; none where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return {spec: data[PNG_MIME] for spec, data in _charts(json.load(handle))}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def keep_pictures(notebook: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,15 @@ from rackecon.words import join_words, money, number, percent, times
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["changed_words", "draw_example", "draw_source", "launch_words", "price_span", "rent_example"]
+__all__ = [
+    "changed_words",
+    "draw_example",
+    "draw_source",
+    "energy_errors",
+    "launch_words",
+    "price_span",
+    "rent_example",
+]
 
 LABELS: Final[Mapping[str, str]] = {
     **{name: item.label for name, item in ASSUMPTIONS.items()},
@@ -58,15 +66,30 @@ def draw_example(power: pd.DataFrame, pue: float) -> str:
 
 
 def draw_source() -> str:
-    """What the drawn power of a platform rests on: how many measurements, of which machines."""
-    from rackecon.economics.power_table import draw_measurements
-
-    found = draw_measurements(catalog.table("power"))
-    machines = list(dict.fromkeys(found["item"].astype(str)))
+    """What the drawn power of a platform rests on: how many measurements, of which machines, and its error."""
+    scores = catalog.table("validation_energy").query("scheme == 'platform held out' and quantity == 'board power'")
+    each = scores[scores["phase"] == "all"].set_index("platform").to_dict("index")
+    whole = each.pop("all")
+    machines = [catalog.accelerator(str(key)).label for key in each]
     return (
-        f"Provisioned figures are published; the power drawn by a platform rests on a line through {len(found)} "
-        f"measurements of {join_words(machines)}, an estimate for every other one."
+        f"Provisioned figures are published; the power drawn by a platform rests on {number(float(whole['points']))} "
+        f"measurements of {join_words(machines)}, missed by {number(float(whole['median_pct']), 1)} % (median) where the "
+        "platform was held out; it is an estimate for every other one."
     )
+
+
+def energy_errors() -> pd.DataFrame:
+    """Error of board power and of joules per total token by platform and phase, the platform held out."""
+    scores = catalog.table("validation_energy")
+    scores = scores[scores["scheme"] == "platform held out"]
+    names = {"board power": "power", "joules per total token": "joules"}
+    wide = scores.assign(quantity=scores["quantity"].map(names)).pivot(
+        index=["platform", "phase"], columns="quantity", values=["points", "median_pct", "bias_pct"]
+    )
+    wide.columns = ["_".join(map(str, reversed(tuple(column)))) for column in wide.columns]
+    out = wide.reset_index().drop(columns=["joules_points"])
+    labels = {key: catalog.accelerator(key).label for key in out["platform"] if key != "all"}
+    return out.assign(platform=out["platform"].map(labels).fillna("all"))
 
 
 def rent_example(against: pd.DataFrame) -> str:

@@ -13,25 +13,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "age_text",
-    "build_up_title",
+    "build_up_quoted",
     "cash_title",
-    "cost_answer",
-    "cost_title",
-    "energy_title",
+    "cost_quoted",
+    "energy_quoted",
     "interval_note",
-    "limits_note",
+    "limits_quoted",
     "missing_note",
-    "power_answer",
-    "power_title",
+    "power_quoted",
     "price_title",
     "rack_note",
     "rate_text",
     "return_sentence",
     "revenue_answer",
     "revenue_title",
-    "site_chart_title",
-    "site_title",
-    "speed_energy_title",
+    "site_quoted",
+    "speed_energy_ratio",
     "tax_note",
     "units_short",
     "units_title",
@@ -104,95 +101,65 @@ def _leaders(frame: pd.DataFrame, column: str) -> tuple[Any, Any] | None:
     return known.iloc[0], known.iloc[-1]
 
 
-def power_title(power: pd.DataFrame, tokens: str = "output") -> str:
-    """Finding of the tokens-per-megawatt chart."""
-    column = f"{tokens}_tok_s_per_mw_2026_07"
-    ends = _leaders(power, column)
+def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
+    """Output tokens per provisioned megawatt: who makes the most, how sure that is, and who would by the older vintage."""
+    new, old = "output_tok_s_per_mw_2026_07", "output_tok_s_per_mw_2025_10"
+    quoted: dict[str, Any] = dict.fromkeys(("first", "last", "before"), "") | {"made": 0.0, "ratio": 1.0, "inside": []}
+    quoted |= dict.fromkeys(("low", "high")) | {"counted_before": True}
+    ends, before = _leaders(power, new), _leaders(power, old)
     if ends is None:
-        return "No platform serves this workload within its limits"
+        return quoted
     first, last = ends
-    if first["accelerator"] == last["accelerator"]:
-        return f"{first['platform']} is the only platform with a figure"
-    return f"{first['platform']} makes {times(first[column] / last[column])} the tokens of {last['platform']} per MW"
-
-
-def power_answer(power: pd.DataFrame, comparison: pd.DataFrame, tokens: str = "output") -> tuple[str, str]:
-    """The page's two sentences: tokens per megawatt in both vintages, and who fills a limited site best."""
-    new, old = f"{tokens}_tok_s_per_mw_2026_07", f"{tokens}_tok_s_per_mw_2025_10"
-    ends = _leaders(power, new)
-    if ends is None:
-        return "No platform serves this workload within its limits.", "There is nothing to fill a site with."
-    first, last = ends
-    one = (
-        f"Per provisioned megawatt (vintage 2026-07) {first['platform']} makes the most {tokens} tokens, "
-        f"{number(first[new])} a second"
-    )
+    quoted |= {"first": first["platform"], "made": float(first[new])}
     if first["accelerator"] != last["accelerator"]:
-        one += f", {times(first[new] / last[new])} the figure of {last['platform']}"
-    before = _leaders(power, old)
+        quoted |= {"last": last["platform"], "ratio": float(first[new] / last[new])}
     if before is not None:
-        one += "; the vintage of 2025-10, which counts the building too, "
-        if before[0]["accelerator"] == first["accelerator"]:
-            one += "keeps that leader"
-        elif not math.isfinite(first[old]):
-            one += f"has no figure for it and puts {before[0]['platform']} first of the rest"
-        else:
-            one += f"would put {before[0]['platform']} first"
-    return f"{one}.", f"{site_title(comparison)}."
+        quoted |= {"before": before[0]["platform"], "counted_before": math.isfinite(first[old])}
+    if "total_tok_s_per_gpu_low" in table:
+        row = table[table["accelerator"] == first["accelerator"]].iloc[0]
+        low, high = (
+            float(first[new] * row[f"total_tok_s_per_gpu_{end}"] / row["total_tok_s_per_gpu"])
+            for end in ("low", "high")
+        )
+        near = power[(power[new] >= low) & (power["accelerator"] != first["accelerator"])].sort_values(
+            new, ascending=False
+        )
+        quoted |= {"low": low, "high": high, "inside": list(near["platform"])}
+    return quoted
 
 
-def site_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
-    """Who fills each limit best; says when one platform wins both and when nobody earns."""
-    limits = list(dict.fromkeys(comparison["limit"]))
-    words, who = [], []
-    for limit in limits:
-        ends = _leaders(comparison[comparison["limit"] == limit], by)
-        if ends is None:
-            words.append(f"no platform has a figure at {limit}")
-            continue
-        best = ends[0]
-        who.append(best["platform"])
-        earns = "earns most" if best[by] > 0 else "loses least"
-        words.append(f"on {limit} {best['platform']} {earns} ({money(best[by])} a year)")
-    text = " and ".join(words)
-    if len(who) == len(limits) == 2 and who[0] == who[1]:
-        text += ": one winner for both"
-    return text[0].upper() + text[1:]
-
-
-def site_chart_title(comparison: pd.DataFrame, by: str = "profit_usd_year") -> str:
-    """Short finding of the site chart."""
+def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[str, Any]:
+    """Who fills each limit of a site best."""
     best = {str(limit): _leaders(part, by) for limit, part in comparison.groupby("limit", sort=False)}
-    named = {limit: ends[0] for limit, ends in best.items() if ends is not None}
-    who = list(dict.fromkeys(row["platform"] for row in named.values()))
-    if not who:
-        return "No platform has a figure"
-    if all(row[by] <= 0 for row in named.values()):
-        return "Nobody earns on this site"
-    if len(who) == 1:
-        return f"{who[0]} fills the site best by every limit"
-    return "; ".join(f"{limit}: {row['platform']}" for limit, row in named.items())
+    limits = [
+        (limit, "", 0.0) if ends is None else (limit, ends[0]["platform"], float(ends[0][by]))
+        for limit, ends in best.items()
+    ]
+    who = [platform for _, platform, _ in limits if platform]
+    return {
+        "limits": limits,
+        "winners": list(dict.fromkeys(who)),
+        "alike": len(who) == len(limits) == 2 and who[0] == who[1],
+        "nobody": bool(who) and all(profit <= 0 for _, platform, profit in limits if platform),
+    }
 
 
-def limits_note(winners: pd.DataFrame) -> str:
+def limits_quoted(winners: pd.DataFrame) -> dict[str, Any]:
     """In how many workloads the two limits pick different platforms, and which."""
     wide = winners.pivot(index=["model", "scenario"], columns="limit", values="platform").dropna()
-    apart = wide[wide.nunique(axis=1) > 1]
-    if apart.empty:
-        return f"In all {len(wide)} combinations of model and workload both limits pick the same platform."
-    names = [f"{row[0]} {row[1]}" for row in apart.index.to_list()]
-    return (
-        f"In {len(apart)} of {len(wide)} combinations of model and workload the two limits pick different platforms: "
-        f"{join_words(names)}."
-    )
+    return {"pairs": len(wide), "apart": [f"{row[0]} {row[1]}" for row in wide[wide.nunique(axis=1) > 1].index]}
 
 
-def speed_energy_title(points: pd.DataFrame) -> str:
-    """Finding of the energy chart: what the fastest point costs in energy over the thriftiest, middle platform."""
+def energy_quoted(power: pd.DataFrame) -> dict[str, Any]:
+    """Least and most share of electricity in the cost of a GPU-hour."""
+    share = power["energy_share_of_cost"].dropna()
+    return {"least": None, "most": None} if share.empty else {"least": float(share.min()), "most": float(share.max())}
+
+
+def speed_energy_ratio(points: pd.DataFrame) -> float | None:
+    """What the fastest point costs in energy over the thriftiest, middle platform; None where nothing serves."""
     ratio = points.groupby("platform")["drawn_joules_per_output_token"].agg(lambda x: x.max() / x.min())
-    if ratio.empty:
-        return "No platform serves this workload"
-    return f"The fastest answers take {times(float(ratio.median()))} the energy of the thriftiest"
+    return None if ratio.empty else float(ratio.median())
 
 
 def interval_note(table: pd.DataFrame) -> str:
@@ -208,56 +175,41 @@ def interval_note(table: pd.DataFrame) -> str:
     )
 
 
-def energy_title(power: pd.DataFrame) -> str:
-    """Finding on the share of electricity in the cost of owning."""
-    known = power[power["energy_share_of_cost"].notna()]
+def cost_quoted(table: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
+    """What the page says of the cheapest tokens on the stated basis, and of owning against renting."""
+    column = "cost_usd_per_mtok_output"
+    known = table[table[column].notna()].sort_values([column, "accelerator"], kind="stable")
+    rents = against["rent_over_own"].dropna()
+    crossing = against["crossing_utilisation"].dropna()
+    quoted: dict[str, Any] = dict.fromkeys(("platform", "worst", "basis"), "") | {
+        "cost": 0.0,
+        "ratio": 1.0,
+        "inside": [],
+    }
+    quoted |= dict.fromkeys(("low", "high", "rent_low", "rent_high", "cross_low", "cross_high"))
+    quoted["tier"] = "" if rents.empty else str(against["tier"].iloc[0])
+    for name, values in (("rent", rents), ("cross", crossing)):
+        if len(values):
+            quoted |= {f"{name}_low": float(values.min()), f"{name}_high": float(values.max())}
     if known.empty:
-        return "No platform has a power figure"
-    low, high = known["energy_share_of_cost"].min(), known["energy_share_of_cost"].max()
-    return f"Electricity is {percent(low)} to {percent(high)} of the cost of a GPU-hour"
+        return quoted
+    best, worst, rest = known.iloc[0], known.iloc[-1], known.iloc[1:]
+    quoted |= {"platform": best["platform"], "cost": float(best[column]), "basis": best["cost_label"]}
+    if len(rest):
+        quoted |= {"worst": worst["platform"], "ratio": float(worst[column] / best[column])}
+    if f"{column}_high" in known:
+        low, high = float(best[f"{column}_low"]), float(best[f"{column}_high"])
+        quoted |= {"low": low, "high": high, "inside": list(rest.loc[rest[column] <= high, "platform"])}
+    return quoted
 
 
-def cost_title(against: pd.DataFrame) -> str:
-    """Finding on owning against renting."""
-    known = against[against["rent_over_own"].notna()]
-    if known.empty:
-        return "No platform has both an owning cost and a rent"
-    low, high = known["rent_over_own"].min(), known["rent_over_own"].max()
-    return f"A three-year rent costs {low:.2g} to {high:.2g} times what owning does ({known['tier'].iloc[0]})"
-
-
-def cost_answer(table: pd.DataFrame, against: pd.DataFrame) -> tuple[str, str]:
-    """The page's two sentences: cheapest tokens on the stated basis, and owning against renting."""
-    known = table[table["cost_usd_per_mtok_output"].notna()]
-    if known.empty:
-        one = "No platform has both a layout within the limits and a cost on this basis."
-    else:
-        order = known.sort_values(["cost_usd_per_mtok_output", "accelerator"], kind="stable")
-        best, worst = order.iloc[0], order.iloc[-1]
-        one = (
-            f"On the basis {best['cost_label']} a million output tokens cost least on {best['platform']}: "
-            f"{money(best['cost_usd_per_mtok_output'])} with all cost on outputs"
-        )
-        if len(order) > 1:
-            ratio = worst["cost_usd_per_mtok_output"] / best["cost_usd_per_mtok_output"]
-            one += f"; {worst['platform']} costs {times(ratio)} as much"
-        one += "."
-    crossing = against[against["crossing_utilisation"].notna()]
-    two = f"{cost_title(against)}"
-    if len(crossing):
-        low, high = crossing["crossing_utilisation"].min(), crossing["crossing_utilisation"].max()
-        two += f"; against on-demand list prices owning wins above {percent(low)} to {percent(high)} use"
-    return one, f"{two}."
-
-
-def build_up_title(platform: str, walk: pd.DataFrame) -> str:
-    """Finding of the reconciliation: the gap and how much of it named steps explain."""
-    built, published = walk["usd_per_gpu_hour"].iloc[0], walk["usd_per_gpu_hour"].iloc[-1]
+def build_up_quoted(platform: str, walk: pd.DataFrame) -> dict[str, Any]:
+    """What the title of the reconciliation says: the gap, and how much of it named steps explain."""
+    built, published = (float(walk["usd_per_gpu_hour"].iloc[k]) for k in (0, -1))
     gap = built - published
-    explained = -walk["change_usd_per_gpu_hour"].iloc[1:-2].sum()
-    if abs(gap) < 0.005:
-        return f"{platform}: parts add up to the published {money(published)}"
-    return f"{platform}: {money(built)} from parts, {money(published)} published; {percent(explained / gap)} explained"
+    steps = -float(walk["change_usd_per_gpu_hour"].iloc[1:-2].sum())
+    explained = None if abs(gap) < 0.005 else steps / gap
+    return {"platform": platform, "built": built, "published": published, "explained": explained}
 
 
 def revenue_title(ranked: pd.DataFrame, unit: str = "rack") -> str:

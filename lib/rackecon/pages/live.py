@@ -38,7 +38,7 @@ SLIDERS = (
     Slider("pout", "Output tokens", "$ per million", "base case", "price_output_usd_per_mtok"),
     Slider("pin", "Fresh input tokens", "$ per million", "base case", "price_input_usd_per_mtok"),
     Slider("util", "Share of capacity sold", "of capacity", "base case", "utilisation"),
-    Slider("cost", "Cost per GPU-hour", "times published", "published ownership", "cost_factor"),
+    Slider("cost", "Cost per GPU-hour", "times the report's", "the report's cost basis", "cost_factor"),
     Slider("decline", "Yearly fall of prices", "a year", "base case", "price_decline_per_year"),
     Slider("years", "Years the rack earns", "years", "base case", "horizon_years"),
     Slider("elec", "Electricity", "$/kWh", "US industrial average", "electricity_usd_per_kwh"),

@@ -88,6 +88,10 @@ def load_result(
         raise InputError(f"no platform serves {model} within the limits of {scenario}")
     money = evaluate(sorted(set(sold["accelerator"])), [model], [scenario], utilisation=1.0, intervals=False)
     per_hour = money.set_index("accelerator")[["revenue_usd_per_gpu_hour", "cost_usd_per_gpu_hour"]]
+    if per_hour["cost_usd_per_gpu_hour"].isna().all():
+        raise InputError(
+            f"no cost is published for {', '.join(per_hour.index)}: what their unsold hours cost cannot be said"
+        )
     full, cost = (per_hour.loc[sold["accelerator"], name].to_numpy(dtype=float) for name in per_hour)
     paid = sold["utilisation"] - (1.0 - batch_price_factor) * sold["batch_sold"] * sold["open_load"]
     sold = sold.assign(

@@ -59,6 +59,8 @@ class Formulated:
     """Of flows by the other of the two measures: present value where profit is sought, profit where present value is."""
     annuity: float
     investment_usd_per_rack: FloatArray
+    resells: FloatArray
+    """Share of the investment that the resale value is of [-]."""
     cost_usd_per_rack_year: FloatArray
     """All-in, capital charge counted, of a rack bought."""
     running_usd_per_rack_year: FloatArray
@@ -117,6 +119,7 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
         other_flow_value=values[1],
         annuity=annuity,
         investment_usd_per_rack=invested,
+        resells=np.array([found.platforms[name].resells for name in names]),
         cost_usd_per_rack_year=cost,
         running_usd_per_rack_year=running,
     )

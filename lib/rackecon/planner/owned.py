@@ -126,7 +126,7 @@ def slot_machines(plan: Plan, asked: Replacement, names: Sequence[str]) -> tuple
                 row["accelerator"],
                 _by_age(earns, ages),
                 np.where(known, dear, np.inf),
-                np.tile(price * residual_at(np.arange(ages + 1.0)), (asked.years + 1, 1)),
+                np.tile(price * float(row["resells"]) * residual_at(np.arange(ages + 1.0)), (asked.years + 1, 1)),
                 _by_age(let, ages),
             )
         )

@@ -120,8 +120,9 @@ def _kind_values(form: Formulated, asked: Stages, kinds: list[Kind]) -> tuple[Fl
         new = form.investment_usd_per_rack[kind.platform] * (1.0 - asked.rack_price_fall_per_year) ** kind.comes
         age = kind.goes - kind.comes + (asked.age_years if kind.on_hand else 0)
         price = 0.0 if kind.on_hand else new
+        sold = new * form.resells[kind.platform]
         running = form.running_usd_per_rack_year[kind.platform] * cost * sum(v**t for t in range(kind.comes, kind.goes))
-        values.append(-price * v**kind.comes - running + new * float(residual_at(float(age))) * v**kind.goes)
+        values.append(-price * v**kind.comes - running + sold * float(residual_at(float(age))) * v**kind.goes)
         spent.append(price)
     return np.array(values), np.array(spent)
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from rackecon.catalog.kept import FOLDER as KEPT
 from rackecon.catalog.paths import given_folder, in_checkout
 from rackecon.catalog.written import check_folder, locked, write_file
 from rackecon.errors import InputError
+from rackecon.figures.display import BEFORE
 from rackecon.press.results import published, write_results
 from rackecon.press.stamps import SITE, Stamps, common, made_of
 
@@ -29,6 +30,8 @@ FAILED = "failed-"
 """Before the name of a notebook that stopped, kept beside the pages until it runs through."""
 FIRST = ("00_executive_summary", "11_claims", "12_uncertainty", "13_validation")
 """Pages that take longest: one that is begun last keeps a single processor busy."""
+PICTURES = "RACKECON_KEEP_PICTURES"
+"""Variable that is set where charts that are those of the committed page are not drawn again."""
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
 
@@ -95,6 +98,9 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
     os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
     with tempfile.TemporaryDirectory(prefix=_scratch(folder)) as scratch:
         out = Path(scratch) / f"{name}.ipynb"
+        if os.environ.get(PICTURES):
+            with suppress(OSError):  # no page before
+                shutil.copyfile(reports_dir() / f"{name}.ipynb", Path(scratch) / BEFORE)
         try:
             papermill.execute_notebook(
                 str(notebook_path(name)),
@@ -265,19 +271,22 @@ def _each(names: Sequence[str], jobs: int, work: Callable[[str], Outcome]) -> It
 
 @contextmanager
 def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
-    """A folder for what pages share (:mod:`rackecon.catalog.kept`): that of this state, or a new one that goes again."""
-    before = os.environ.get(KEPT)
-    home = None if fresh else in_checkout("build/kept")
-    with tempfile.TemporaryDirectory(prefix=_scratch(target)) as scratch:
-        folder = Path(scratch) if home is None else home / common()[:16]
-        os.environ[KEPT] = str(folder)
+    """A folder for what pages share (:mod:`rackecon.catalog.kept`): that of this state in a checkout, or a new one that goes again.
+
+    A fresh report takes nothing from before, and draws every picture.
+    """
+    checkout = in_checkout("reports")
+    home = checkout.parent / "build" / "kept" if checkout and not fresh else None
+    before = {name: os.environ.get(name) for name in (KEPT, PICTURES)}
+    with tempfile.TemporaryDirectory(prefix="rackecon-kept-") as scratch:
+        folder = home / common()[:16] if home else Path(scratch)
+        os.environ |= {KEPT: str(folder), PICTURES: "" if fresh else "1"}
         try:
             yield
         finally:
-            os.environ.pop(KEPT)
-            if before is not None:
-                os.environ[KEPT] = before
-            for other in home.glob("*") if home is not None else ():
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+            for other in home.glob("*") if home else ():
                 if other != folder:  # of a state that went
                     shutil.rmtree(other, ignore_errors=True)
 

@@ -21,7 +21,7 @@ from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import ledger, reserved_context
 from rackecon.performance.residual import Residual, names_of, read_surface
 from rackecon.performance.step import PassTerms, prefill_pass
-from rackecon.serving.bottlenecks import bottlenecks
+from rackecon.serving.bottlenecks import bottlenecks, busy_shares
 from rackecon.serving.closed_loop import (
     CHUNK_TOKENS,
     MS,
@@ -117,6 +117,8 @@ class _Part:
 
         drafts, total, user = of(load.draft_tokens), of(self.total), of(self.user)
         method = "mtp" if task.query.arch.mtp_layers else "eagle3"
+        step, prompts = done.step_at(cells), np.clip(of(done.prefill_gpu_share), 0.0, 1.0)
+        busy = busy_shares(step, prompts, of(done.prefill_use))
         isl, osl = task.query.isl_tokens, task.query.osl_tokens
         return {
             "engine": np.full(count, task.query.engine_of(self.mode)),
@@ -145,9 +147,11 @@ class _Part:
             "tok_s_per_user": user,
             "tpot_ms": 1e3 / user,
             "ttft_ms": of(done.ttft_s) * 1e3 * of(self.first_factor),
-            "prefill_gpu_share": np.clip(of(done.prefill_gpu_share), 0.0, 1.0),
+            "prefill_gpu_share": prompts,
+            "decode_busy_share": busy[0],
+            "prefill_busy_share": busy[1],
             "fits": of(self.fits),
-            "bottleneck": bottlenecks(done.step_at(cells)),
+            "bottleneck": bottlenecks(step),
         }
 
 
@@ -443,6 +447,7 @@ def _matched(
         side.room.fits & feeders.fits,
         side.terms,
         n,
+        np.minimum(need / workers, 1.0),
     )
     return done, _Pools(whole, nd * size_d, npre * size_p, nd, npre, feeders.layout), np.isfinite(waste) & steady
 

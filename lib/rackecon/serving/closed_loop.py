@@ -77,6 +77,7 @@ class Solution:
     fits: NDArray[np.bool_]
     terms: DecodeTerms
     sequences: FloatArray  # running in one (decode) engine
+    prefill_use: FloatArray  # time of the prefill pool that prompts take; 1 where the share of GPUs is one of time
 
     @property
     def step(self) -> StepTime:
@@ -176,6 +177,7 @@ def aggregated(
         room.fits,
         terms,
         n,
+        np.ones(1),
     )
 
 
@@ -253,6 +255,7 @@ def disaggregated(
         room.fits & prefill_room.fits,
         terms,
         n,
+        used,
     )
 
 

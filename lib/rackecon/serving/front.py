@@ -40,6 +40,8 @@ COLUMNS = (
     "tpot_ms",
     "ttft_ms",
     "prefill_gpu_share",
+    "decode_busy_share",
+    "prefill_busy_share",
 )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model, accelerator, base_case, model
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE, read_rows
 from rackecon.errors import InputError, unknown_name
@@ -369,6 +370,8 @@ class Query:
         ):
             if text is not None and text not in allowed:
                 raise unknown_name(kind, str(text), allowed)
+        if given["max_gpus"] is not None and (fault := allowed_values()["max_gpus"].fault(given["max_gpus"])):
+            raise InputError(fault)
         date = given["date"] or default_date(chip)
         return cls(
             chip=chip,

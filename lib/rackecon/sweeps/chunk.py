@@ -13,8 +13,7 @@ from rackecon.appraisal.money import NO_LISTING, cards_for, level_factor, platfo
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.cost_table import residual_at
 from rackecon.economics.money_step import money_step
-from rackecon.economics.power import draw_share, drawn_kw_per_gpu
-from rackecon.economics.power_table import draw_curve
+from rackecon.economics.power_table import drawn_it_kw
 from rackecon.errors import InputError
 from rackecon.sweeps.grid import MONEY, PHYSICS, SETTINGS, grid_from_text, points_of
 from rackecon.units import HOURS_PER_YEAR
@@ -143,13 +142,12 @@ def _fill(
     # Highest throughput first, so that of equal profits the most productive point is taken
     order = np.argsort(-np.asarray(front.rows["total_tok_s_per_gpu"], dtype=float), kind="stable")
     op = {name: np.asarray(values)[order] for name, values in front.rows.items()}
-    load = op["concurrency"].astype(float) / op["gpus"].astype(float)
-    drawn = drawn_kw_per_gpu(platform.tdp_w, platform.it_kw_per_gpu, draw_share(draw_curve(), load))
+    drawn = drawn_it_kw(platform.accelerator, platform.tdp_w, platform.it_kw_per_gpu, op)
     reason = platform.reason if card is not None else NO_LISTING
     prices = dict.fromkeys(("fresh_input", "cached_input", "output"), 0.0)
     if card is not None:
         prices = {name: float(np.nan_to_num(getattr(card, name))) for name in prices}
-    step_rows = max(KEPT_POINTS // len(load), 1) * 16
+    step_rows = max(KEPT_POINTS // len(drawn), 1) * 16
     for start in range(0, len(rows), step_rows):
         some = rows[start : start + step_rows]
         money = {n: points[n][some][:, None] if n in points else getattr(assume, n) for n in MONEY}
@@ -162,7 +160,7 @@ def _fill(
             if assume.residual_share is None
             else assume.residual_share,
         )
-        cost = np.broadcast_to(platform_costs([platform] * len(load), ends, drawn)[0], (len(some), len(load)))
+        cost = np.broadcast_to(platform_costs([platform] * len(drawn), ends, drawn)[0], (len(some), len(drawn)))
         step = money_step(
             total_tok_s_per_gpu=op["total_tok_s_per_gpu"],
             output_tok_s_per_gpu=op["output_tok_s_per_gpu"],

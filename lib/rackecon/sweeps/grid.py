@@ -197,7 +197,7 @@ def _check_values(where: str, name: str, values: list[Any]) -> None:
         elif name == "model":
             catalog.model(str(value))
         elif name in WORDS:
-            known = [word for word in allowed_values()[name].choices if word and word != "build_up"]
+            known = [word for word in allowed_values()[name].choices if word]
             if value not in known and not (value is None and name in PHYSICS):
                 raise unknown_name(name, value, known, where)
         elif name in SETTINGS:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
-from rackecon.appraisal.money import NO_LISTING, Platform, cards_for, platforms_for, resells
+from rackecon.appraisal.money import NO_LISTING, Platform, cards_for, platforms_for
 from rackecon.catalog.kept import kept
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard
@@ -76,6 +76,11 @@ class Portfolio:
     """Short lists already made, by cell and physical point."""
     places: dict[tuple[Any, ...], NDArray[np.intp]] = field(default_factory=dict, compare=False, repr=False)
     """Rows of the full search behind them."""
+
+    @property
+    def cost_label(self) -> str:
+        """What the costs of its platforms rest on, for captions."""
+        return next((cell.platform.cost.label() for cell in self.cells if cell.platform.cost is not None), "no cost")
 
     def listed(self, cell: Cell, scores: FloatArray) -> Rows:
         """Short list of a cell at one physical point: of a full search at a scout point, of the pool elsewhere."""
@@ -168,9 +173,7 @@ def portfolio(
     for name, owner in RECENTRED.items():
         known[name] = recentred(known[name], float(getattr(assume, owner)))
     cases = {c.id: c for c in map(catalog.as_scenario, scenarios)}
-    # Resale is drawn, so that the records carry none.
-    bare = platforms_for(accelerators, replace(assume, residual_share=0.0))
-    platforms = {key: replace(p, resells=resells(p.cost, assume)) for key, p in bare.items()}
+    platforms = platforms_for(accelerators, assume)
     cards = cards_for(models, assume, price_cards)
     widths = {name: _price_width(name, assume, known["price_level"]) for name in models}
     cells = []

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.appraisal.money import Platform, level_factor
+from rackecon.appraisal.money import level_factor
 from rackecon.catalog.cached import one_state
-from rackecon.economics.finance import tax_adjusted_capital_cost
+from rackecon.economics import power_table
 from rackecon.economics.money_step import money_step, per_year
-from rackecon.economics.power import draw_share, drawn_kw_per_gpu
-from rackecon.economics.power_table import draw_curve
-from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, restated_cost_usd_per_gpu_hour
+from rackecon.economics.records import UNSOLD
+from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, terms_factor
 from rackecon.economics.returns import returns
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError, unknown_name
@@ -186,8 +185,8 @@ def _names(rows: Mapping[str, NDArray[Any]], best: NDArray[np.intp]) -> NDArray[
 
 def drawn_it_kw(cell: Cell, rows: Mapping[str, NDArray[Any]]) -> FloatArray:
     """IT power drawn by each configuration [kW/GPU]; 0 where the platform's is unknown."""
-    share = draw_share(draw_curve(), rows["concurrency"] / rows["gpus"])
-    return np.nan_to_num(drawn_kw_per_gpu(cell.platform.tdp_w, cell.platform.it_kw_per_gpu, share))
+    plat = cell.platform
+    return np.nan_to_num(power_table.drawn_it_kw(plat.accelerator, plat.tdp_w, plat.it_kw_per_gpu, rows))
 
 
 class Terms:
@@ -227,35 +226,17 @@ class Terms:
             free_share=base.free_share,
             price_factor=base.price_factor * level * price,
         ).revenue_usd_per_gpu_hour
-        published = p.cost.basis == "ownership"
-        self.built = (p.built_rate_per_year, p.built_life_years) if published else (base.wacc, base.horizon_years)
-        self.resale = np.minimum(x["residual_share"], 1.0 - _share(p)) if p.resells else np.zeros(len(scores))
-        self.base_cost = p.cost.usd_per_gpu_hour * (1.0 if p.investment_usd_per_gpu == 0 else base.cost_factor)
-        if p.investment_usd_per_gpu == 0:
-            self.base_cost = p.running_usd_per_gpu_hour
-        self.cost = restated_cost_usd_per_gpu_hour(
-            self.base_cost,
-            p.investment_usd_per_gpu,
-            residual_usd_per_gpu=p.residual_usd_per_gpu,
-            base_rate_per_year=self.built[0],
-            base_life_years=self.built[1],
-            capex_factor=x["capex"],
-            rate_per_year=x["wacc"],
-            life_years=x["life_years"],
-            residual_share=self.resale,
-        )
-        self.tax = self._tax() if published and base.tax_rate else 0.0
-        self.cost = self.cost + self.tax
-        self.bill = x["electricity_usd_per_kwh"] * x["pue"] - _base_bill(p)
+        self.resale = x["residual_share"] * p.resells
+        self.cost = p.cost.usd_per_gpu_hour * base.cost_factor * x["capex"]
+        if p.kept_share < 1.0:
+            built = p.built_rate_per_year, p.built_life_years
+            terms = (x["wacc"], x["life_years"], self.resale, base.tax_rate)
+            factor = terms_factor(*terms, kept_share=p.kept_share, built=built, capex_factor=x["capex"])
+            self.cost = p.cost.usd_per_gpu_hour * base.cost_factor * factor
+        elif p.cost.unsold_hours == UNSOLD["on_demand"]:
+            self.cost = self.cost * x["utilisation"]
+        self.bill = (x["electricity_usd_per_kwh"] * x["pue"] - _base_bill()) * (p.kept_share < 1.0)
         self.ends: dict[tuple[str, str], FloatArray] = {}
-
-    def _tax(self) -> FloatArray:
-        """Tax on top of the capital charge of a published cost, as :func:`rackecon.appraisal.money.terms_factor` has it."""
-        p, x = self.cell.platform, self.x
-        invested = p.investment_usd_per_gpu * x["capex"]
-        resale = (self.resale + _share(p)) * invested
-        charge = capital_charge_usd_per_gpu_hour(invested, resale, x["wacc"], x["life_years"])
-        return tax_adjusted_capital_cost(charge, self.made.assume.tax_rate, x["wacc"]) - charge
 
     def errors(self, mode: str, part: NDArray[np.intp]) -> FloatArray:
         """Log errors of :data:`RATES` in a mode, ``(3, draws)``: one error for all of a cell's configurations."""
@@ -339,16 +320,15 @@ class Terms:
         if p.investment_usd_per_gpu > 0:
             out["profit_usd_per_invested_usd_year"] = per_year(profit, 1.0 / invested)
         if p.investment_usd_per_gpu > 0 and with_returns:
-            running = p.running_usd_per_gpu_hour + self.base_cost_gap() + self.tax + self.bill * drawn_kw
-            share = self.resale + _share(p)
+            charge = capital_charge_usd_per_gpu_hour(invested, self.resale * invested, x["wacc"], x["life_years"])
             result = returns(
                 investment_usd=invested,
                 revenue_usd_per_year=per_year(revenue) / self.level,
-                running_cost_usd_per_year=per_year(np.maximum(running, 0.0)),
+                running_cost_usd_per_year=per_year(np.maximum(cost - charge, 0.0)),
                 horizon_years=x["life_years"],
                 rate_per_year=x["wacc"],
                 price_decline_per_year=x["price_decline"],
-                residual_usd=share * invested,
+                residual_usd=self.resale * invested,
                 internal_rate=False,
             )
             out["npv_usd_per_rack"] = result.npv_usd * p.gpus_per_rack
@@ -356,19 +336,9 @@ class Terms:
             out["payback_years"] = result.payback_years
         return out
 
-    def base_cost_gap(self) -> float:
-        """What of the base cost is neither capital charge nor running cost (0 on the published basis)."""
-        p = self.cell.platform
-        charge = capital_charge_usd_per_gpu_hour(p.investment_usd_per_gpu, p.residual_usd_per_gpu, *self.built)
-        return float(self.base_cost - charge - p.running_usd_per_gpu_hour)
 
-
-def _share(p: Platform) -> float:
-    return p.residual_usd_per_gpu / p.investment_usd_per_gpu if p.investment_usd_per_gpu > 0 else 0.0
-
-
-def _base_bill(p: Platform) -> float:
-    """Electricity price times PUE behind a published ownership figure: the base case's [USD/kWh]."""
+def _base_bill() -> float:
+    """Electricity price times PUE behind a cost of owning: the base case's [USD/kWh]."""
     from rackecon import catalog
 
     base = catalog.base_case()

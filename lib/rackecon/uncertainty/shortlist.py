@@ -32,7 +32,8 @@ FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
 PHYSICAL: Final = ("acceptance", "routing_skew", "prefix_cache_hit", "input_length", "output_length")
 RATES: Final = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
-KEPT: Final = (*RATES, "mode", "layout", "draft_tokens", "concurrency", "gpus", "prefill_gpu_share")
+BUSY: Final = ("decode_busy_share", "prefill_busy_share")
+KEPT: Final = (*RATES, "mode", "layout", "draft_tokens", "concurrency", "gpus", "prefill_gpu_share", *BUSY)
 REACH: Final = (0.4, 2.5)
 """Speeds kept, as shares of the limit's: further off than any serving error inside its 99 % range."""
 SCOUT: Final = 2.2

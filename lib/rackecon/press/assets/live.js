@@ -62,11 +62,11 @@
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
     var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, paid = st.cost * owned(p, st), invested = p.capital * paid;
-    var charge = p.c * paid * (1 - p.kept) * p.worth * (1 - p.resells * m.resale * Math.pow(1 + m.wacc, -m.months / MONTHS)) / m.years;
+    var sunk = (1 - p.resells * m.resale * Math.pow(1 + m.wacc, -m.months / MONTHS)) / m.years, charge = p.c * paid * (1 - p.kept) * p.worth * sunk;
     var cost = Math.max(p.c * paid * p.kept + charge * m.taxed + change, 0);
     return {
       rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: invested,
-      running: Math.max(p.running * paid + charge * (m.taxed - 1) + change, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * invested
+      running: Math.max(cost - invested * sunk / HOURS, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * invested
     };
   }
   function evaluateAll(st) {

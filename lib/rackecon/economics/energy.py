@@ -1,0 +1,181 @@
+"""What boards draw and what a token costs in joules: fitted to measured power, scored on platforms held out.
+
+A board waits at a share of its design power; time spent on decode and on prompts adds to it, each its own share, by a factor
+of the chip's family. How long a GPU works on either is predicted (:func:`rackecon.serving.bottlenecks.busy_shares`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon import catalog
+from rackecon.catalog.cached import by_data
+from rackecon.economics.power import PhaseDraw, draw_share
+from rackecon.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["energy_rows", "energy_scores", "fit_draw", "held_out", "power_fit"]
+
+FloatArray = NDArray[np.float64]
+SPREAD: Final = 0.1
+"""Standard deviation that a board's mean power is taken to have about the model [log]."""
+PHASES: Final = ("mostly decode", "mostly prompts")
+FAMILY: Final = "family."
+
+
+@by_data(1)
+def energy_rows() -> pd.DataFrame:
+    """Measured board power beside the predicted time and rate of its conditions, one row a measurement.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Conditions, ``power_w``, ``share`` of TDP, ``decode_busy_share``, ``prefill_busy_share``, ``predicted_tok_s_per_gpu``,
+        ``phase`` (what the busy time mostly goes to), ``family``. Rows of both measured tables whose layout is given.
+    """
+    import pandas as pd
+
+    from rackecon.performance.parameters import load_parameters
+    from rackecon.serving.bottlenecks import busy_shares
+    from rackecon.serving.points import Points
+    from rackecon.serving.predict import predict, prepare, solve
+
+    tables = [catalog.table(name) for name in ("measured_serving", "measured_outside")]
+    frame = pd.concat([t[t["avg_power_w_per_gpu"].notna() & t["concurrency"].notna()] for t in tables])
+    frame = frame.dropna(axis="columns", how="all").reset_index(drop=True)
+    points, used = Points.from_frame(frame), load_parameters()
+    chips = points.records[0]
+    out = frame[
+        ["point_id", "split_group", "accelerator", "model", "mode", "concurrency", "total_tok_s_per_gpu"]
+    ].copy()
+    out["power_w"] = frame["avg_power_w_per_gpu"].astype(float)
+    out["share"] = out["power_w"] / [chip.tdp_w for chip in chips]
+    out["family"] = [chip.family for chip in chips]
+    out["predicted_tok_s_per_gpu"] = predict(points, used).total_tok_s_per_gpu
+    *_, parts = solve(prepare(points), used.values(), {name: i for i, name in enumerate(used.names)})
+    for rows, done in parts:
+        busy = busy_shares(done.step, np.clip(done.prefill_gpu_share, 0.0, 1.0), done.prefill_use)
+        out.loc[rows, "decode_busy_share"], out.loc[rows, "prefill_busy_share"] = busy
+    out["phase"] = np.where(out["prefill_busy_share"] > out["decode_busy_share"], PHASES[1], PHASES[0])
+    return out
+
+
+def _draw(rows: pd.DataFrame, values: dict[str, float]) -> FloatArray:
+    """Predicted board power over TDP."""
+    out = np.full(len(rows), np.nan)
+    for family in rows["family"].unique():
+        at = (rows["family"] == family).to_numpy()
+        factor = float(np.exp(values.get(f"{FAMILY}{family}", 0.0)))
+        draw = PhaseDraw(values["idle"], values["decode"] * factor, values["prefill"] * factor)
+        busy = (rows.loc[at, name].to_numpy(dtype=float) for name in ("decode_busy_share", "prefill_busy_share"))
+        out[at] = draw_share(draw, *busy)
+    return out
+
+
+def fit_draw(rows: pd.DataFrame) -> dict[str, float]:
+    """Parameters of drawn power that fit measurements best, given their priors.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As :func:`energy_rows`.
+
+    Returns
+    -------
+    dict
+        By name of data/power_parameters.csv: shares of TDP, logs of the factors of families; a family without rows keeps
+        its prior.
+
+    Notes
+    -----
+    Least squares of logs with Gaussian priors (the largest posterior), each parameter inside its range.
+    """
+    from scipy.optimize import least_squares
+
+    table = catalog.table("power_parameters").set_index("name")
+    if rows.empty:
+        raise InputError("drawn power: no measured row to fit")
+    prior, sd, low, high = (table[name].to_numpy(dtype=float) for name in ("prior", "prior_sd", "low", "high"))
+    measured = np.log(rows["share"].to_numpy(dtype=float))
+
+    def misfit(x: FloatArray) -> FloatArray:
+        predicted = _draw(rows, dict(zip(table.index, x, strict=True)))
+        return np.concatenate([(np.log(predicted) - measured) / SPREAD, (x - prior) / sd])
+
+    found = least_squares(misfit, prior, bounds=(low, high)).x
+    return {str(name): float(value) for name, value in zip(table.index, found, strict=True)}
+
+
+def held_out(rows: pd.DataFrame, by: str) -> FloatArray:
+    """Board power over TDP of each row by a fit to the others.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As :func:`energy_rows`.
+    by : str
+        Column whose every value is left out whole: ``accelerator``, ``split_group``.
+    """
+    out = np.full(len(rows), np.nan)
+    for value in rows[by].unique():
+        test = (rows[by] == value).to_numpy()
+        out[test] = _draw(rows[test], fit_draw(rows[~test]))
+    return out
+
+
+def energy_scores(rows: pd.DataFrame) -> pd.DataFrame:
+    """Error of board power and of joules per total token, by what is held out, platform and phase [%].
+
+    The joules are of predicted power over predicted rate, against measured over measured.
+    """
+    import pandas as pd
+
+    out = []
+    for scheme, by in (("platform held out", "accelerator"), ("curve held out", "split_group")):
+        power = np.log(held_out(rows, by) / rows["share"].to_numpy(dtype=float))
+        joules = power - np.log((rows["predicted_tok_s_per_gpu"] / rows["total_tok_s_per_gpu"]).to_numpy(dtype=float))
+        for quantity, log in (("board power", power), ("joules per total token", joules)):
+            for platform in ("all", *sorted(rows["accelerator"].unique())):
+                for phase in ("all", *PHASES):
+                    use = np.isfinite(log) & ((rows["accelerator"] == platform) | (platform == "all")).to_numpy()
+                    use &= ((rows["phase"] == phase) | (phase == "all")).to_numpy()
+                    if use.any():
+                        error = 100.0 * np.abs(np.expm1(log[use]))
+                        ends = float(np.median(error)), float(np.quantile(error, 0.9))
+                        bias = 100.0 * float(np.expm1(np.median(log[use])))
+                        out.append((scheme, quantity, platform, phase, int(use.sum()), *ends, bias))
+    names = ["scheme", "quantity", "platform", "phase", "points", "median_pct", "p90_pct", "bias_pct"]
+    return pd.DataFrame(out, columns=names)
+
+
+def power_fit(write: bool = False) -> list[str]:
+    """Fit and score drawn power; lines that say what came out.
+
+    Parameters
+    ----------
+    write : bool
+        Whether to write power_parameters.csv and validation_energy.csv to data/; refused while own rows are there.
+    """
+    from rackecon.catalog.paths import fit_dir
+    from rackecon.evidence.record import write_table
+    from rackecon.evidence.residual import AS_OF
+
+    folder = fit_dir(shipped=True) if write else None
+    rows, table = energy_rows(), catalog.table("power_parameters")
+    values = fit_draw(rows)
+    table["value"] = [float(f"{values[name]:.5g}") for name in table["name"]]
+    scores = energy_scores(rows).round(1).assign(source_id="calibration", date=AS_OF, grade="derived")
+    if folder:
+        for name, made in (("power_parameters", table), ("validation_energy", scores)):
+            write_table(name, made, folder)
+    told = scores[(scores["platform"] == "all") & (scores["phase"] == "all")]
+    return [
+        f"{row['scheme']}, {row['quantity']}: median {row['median_pct']:g} %, 90th percentile {row['p90_pct']:g} %, "
+        f"bias {row['bias_pct']:+g} % ({row['points']} rows)"
+        for row in told.to_dict("records")
+    ]

@@ -1,0 +1,90 @@
+"""Small parts of the serving model by hand: sizes, shares, bounds, words."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rackecon.errors import InputError
+from rackecon.performance.step import StepTime
+from rackecon.serving.bottlenecks import bottlenecks
+from rackecon.serving.candidates import _ahead
+from rackecon.serving.frontier import search
+from rackecon.serving.launch_flags import launch_flags
+from rackecon.serving.layouts import Layout
+from rackecon.serving.offered import in_flight, requests_per_second
+from rackecon.serving.points import Points
+from rackecon.serving.predict import predict
+
+SMALL = {"accelerator": "h200-sxm", "model": "llama-3.1-8b", "weight_precision": "fp8", "isl": 1000, "osl": 200}
+ALONE = {**SMALL, "mode": "aggregated", "tp": 1, "gpus": 1}
+POOLS = {
+    "accelerator": "gb200-nvl72", "model": "deepseek-r1", "weight_precision": "fp4", "isl": 8192, "osl": 1024,
+    "mode": "disaggregated", "tp": 8, "ep": 8, "dp_attention": "true", "decode_workers": 2, "prefill_workers": 3,
+    "prefill_tp": 4, "prefill_ep": 4, "prefill_dp_attention": "true", "gpus": 28, "concurrency": 256,
+}  # fmt: skip
+
+
+def test_gpus_of_a_layout_are_tensor_by_pipeline_width() -> None:
+    assert [Layout(8, 1, 2).gpus, Layout(4).gpus] == [16, 4]
+
+
+def test_the_share_of_gpus_that_prefill_is_that_of_its_pool() -> None:
+    found = predict(Points.from_rows([POOLS]))
+    assert found.status[0] == "ok"
+    assert found.prefill_gpu_share[0] == pytest.approx(12 / 28)
+
+
+def test_pools_held_by_workers_and_by_gpus_are_the_same() -> None:
+    held = {"mode": "disaggregated", "tp": 4, "ep": 4, "dp_attention": True, "prefill_tp": 4, "decode_workers": 2}
+    by_workers = search("gb200-nvl72", "deepseek-r1", 1024, 1024, hold={**held, "prefill_workers": 1}).best()
+    by_gpus = search("gb200-nvl72", "deepseek-r1", 1024, 1024, hold={**held, "prefill_gpus": 4}).best()
+    assert by_workers is not None
+    assert by_gpus is not None
+    assert by_workers["gpus"] == by_gpus["gpus"] == 12.0
+    assert by_workers["total_tok_s_per_gpu"] == by_gpus["total_tok_s_per_gpu"]
+
+
+def test_an_open_row_waits_for_nothing() -> None:
+    assert predict(Points.from_rows([SMALL])).queued_share[0] == 0.0
+
+
+@pytest.mark.parametrize("change", [{"pp": 0}, {"concurrency": 0}])
+def test_zero_is_no_width_and_no_load(change) -> None:
+    with pytest.raises(InputError, match=f"'{next(iter(change))}': 0 is out of range"):
+        Points.from_rows([{**ALONE, "concurrency": 8, **change}])
+
+
+def test_the_fastest_that_is_named_is_the_fastest_there_is() -> None:
+    fastest = search("h200-sxm", "llama-3.1-8b", 1000, 200, speculative="none").rows["tok_s_per_user"].max()
+    reason = search("h200-sxm", "llama-3.1-8b", 1000, 200, speculative="none", tpot_limit_ms=0.01).reason
+    assert float(reason.rsplit(" ", 1)[1].replace(",", "")) == pytest.approx(fastest, rel=0.02)
+
+
+def test_bounds_by_the_largest_of_summed_weights() -> None:
+    one, none = np.ones(1), np.zeros(1)
+    weights = StepTime(0.6 * one, 2.0 * one, 0.6 * one, 0.6 * one, 0.6 * one, none, none, none)
+    assert bottlenecks(weights).tolist() == ["weights"]  # 2.4 against 2.0
+    assert bottlenecks(replace(weights, kv=2.5 * one)).tolist() == ["kv"]
+
+
+def test_the_longest_sequence_of_a_server_has_five_in_a_hundred_to_spare() -> None:
+    row = {**ALONE, "isl_tokens": 1000, "osl_tokens": 200, "pp": 1, "ep": 1, "dp_attention": False, "concurrency": 64}
+    rest = {"kv_precision": "fp8", "draft_tokens": 0, "speculative": "none", "engine": "vllm"}
+    assert " 1260" in launch_flags({**row, **rest}, "vllm")
+
+
+def test_a_rate_below_that_of_one_request_is_a_share_of_it() -> None:
+    """One request at a time gives r; a rate of r/2 is half a request in flight (Little)."""
+    points = Points.from_rows([{**ALONE, "concurrency": 1}])
+    alone = float(requests_per_second(points, predict(points))[0])
+    assert float(in_flight(points, np.array([alone / 2.0]))[0][0]) == pytest.approx(0.5)
+
+
+def test_a_converging_iteration_is_carried_to_its_end() -> None:
+    """1, 3/2, 7/4 lead to 2; steps that do not shrink lead nowhere."""
+    one = np.ones(1)
+    assert _ahead(one, 1.5 * one, 1.75 * one).tolist() == [2.0]
+    with np.errstate(divide="ignore"):
+        assert _ahead(one, 2.0 * one, 3.0 * one).tolist() == [3.0]
+    assert _ahead(one, 2.0 * one, 1.0 * one).tolist() == [1.0]
