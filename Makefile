@@ -17,7 +17,7 @@ endif
 export PYTHONPATH :=
 export PYTHONUNBUFFERED := 1
 
-.PHONY: install report test test-browser torture check lint bench lab clean clean-notebooks format lock
+.PHONY: install report test test-browser torture sbom check lint bench lab clean clean-notebooks format lock
 
 install: $(READY)  ## the environment, built again only when its inputs change
 
@@ -48,6 +48,11 @@ format: $(READY)
 
 test-browser: $(READY)  ## every page in headless Chromium, offline
 	bash tests/browser/run.sh "$(BIN)"
+
+sbom: $(READY)  ## what is installed: an SBOM (CycloneDX) and the list of licences, into build/
+	mkdir -p build
+	$(BIN)uv tool run -q --from cyclonedx-bom==7.1.0 cyclonedx-py environment --output-reproducible --of JSON -o build/sbom.json $(BIN)python
+	$(BIN)uv tool run -q --from pip-licenses==5.5.5 pip-licenses --python $(BIN)python --order=license --format=csv --output-file build/licences.csv
 
 torture: $(READY)  ## everything that was thought of to break it: a table of kind, tried, survived, failed
 	$(BIN)python tests/torture/run.py

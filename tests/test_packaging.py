@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from faults import Case, run
+from places import without_privileges
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -96,3 +101,54 @@ def test_readme_shows_the_figures_on_record():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert record.MARKS[0] + record.table(rows) + record.MARKS[1] in text
     assert {row["key"] for row in rows} - {""} == {*record.MEASURED, *record.LONG}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory, pyproject):
+    """The package as a wheel lays it out, without its checkout."""
+    site = tmp_path_factory.mktemp("site")
+    shutil.copytree(ROOT / "lib" / "rackecon", site / "rackecon", ignore=shutil.ignore_patterns("__pycache__"))
+    for source, target in pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"].items():
+        shutil.copytree(ROOT / source, site / target)
+    return site
+
+
+def elsewhere(site, folder, *words, **environment):
+    command = [sys.executable, "-c", "from rackecon.cli import main; main()", *words]
+    given = os.environ | {"PYTHONPATH": str(site)} | environment
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, env=given)
+
+
+def test_an_installed_package_has_its_notebooks_and_says_what_it_cannot(installed, tmp_path):
+    listed = elsewhere(installed, tmp_path, "notebooks", "parameters").stdout.splitlines()
+    assert {line.split("\t")[0] for line in listed} >= {path.stem for path in (ROOT / "notebooks").glob("0*.ipynb")}
+    for words in (("new", "20_batch"), ("notebooks", "clean")):
+        said = elsewhere(installed, tmp_path, *words).stderr
+        assert (
+            said
+            == "rackecon: the notebooks of an installed package stay as they are: set RACKECON_NOTEBOOKS to a copy of them\n"
+        )
+    (tmp_path / "racks.csv").write_text("accelerator,gpus_per_rack,rack_it_kw\nl40s,8,10\n", encoding="utf-8")
+    assert "set RACKECON_USER_DATA" in elsewhere(installed, tmp_path, "data", "add", "racks", "racks.csv").stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["racks.csv"]
+
+
+@pytest.mark.slow
+def test_an_installed_package_reports_into_the_current_folder_in_any_locale(installed, tmp_path):
+    folder = tmp_path / "ä folder"
+    folder.mkdir()
+    words = ("report", "01_platforms_and_models", "--name", "first")
+    done = elsewhere(installed, folder, *words, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "reports" / "runs" / "first" / "01_platforms_and_models.html").is_file()
+    assert not list(installed.rglob("reports"))
+
+
+def test_a_checkout_that_cannot_be_written_answers_and_refuses_in_one_line(tmp_path):
+    case = Case("report", ("report", "01_platforms_and_models"), lambda _: None, without_privileges)
+    held = tmp_path / "reports"
+    held.mkdir()
+    held.chmod(0o555)
+    ended = run(replace(case, environment={"RACKECON_REPORTS": str(held)}), tmp_path)
+    assert (ended.code, len(ended.said.splitlines())) == (2, 1), ended.said
+    assert "read-only" in ended.said

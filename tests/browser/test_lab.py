@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import REPORTS, ROOT
 
 LOOPBACK = ("http://127.0.0.1:", "ws://127.0.0.1:", "http://localhost:", "ws://localhost:", "data:", "blob:")
 # Every Python process of the lab, server and kernel, notes whom it calls
@@ -35,7 +36,12 @@ def _watch(event, given):
 sys.addaudithook(_watch)
 """
 TALL = 8000  # Lab draws what is in view
-NOTEBOOKS = ("template", "03_context_length")
+NOTEBOOKS = ("template", "03_context_length", "08_power", "09_cost")
+READ_BACK = """() => [...document.querySelectorAll('.jp-OutputArea-output')].map(e => {
+  const copy = e.cloneNode(true);
+  copy.querySelectorAll('style, script').forEach(x => x.remove());
+  return copy.textContent;
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +91,24 @@ def lab(tmp_path_factory) -> Iterator[tuple[str, str, Path]]:
             os.killpg(running.pid, signal.SIGKILL)
 
 
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def published(name: str) -> list[str]:
+    """Words of every sentence and table that the report's own run of a notebook shows."""
+    path = REPORTS / f"{name}.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.is_file() else []
+    shown = [
+        "".join(out["data"]["text/html"])
+        for cell in cells
+        for out in cell.get("outputs", [])
+        if "text/html" in out.get("data", {})
+    ]
+    bare = (re.sub(r"<[^>]+>", "", re.sub(r"<(style|script)\b.*?</\1>", "", text, flags=re.S)) for text in shown)
+    return [html.unescape(text) for text in bare]
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, lab, folder, name):
     address, token, log = lab
@@ -113,6 +137,12 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
         == 0
     )
     assert page.locator(".jp-OutputArea mjx-container").count() == 0  # money between dollar signs is no equation
+    texts = [squeezed(text) for text in page.evaluate(READ_BACK)]
+    expected_words = published(name)
+    assert bool(expected_words) == (name != "template")
+    footer = expected_words[-1:]  # what a run was made with and of: the same but for where it ran
+    for words in [text for text in expected_words if text not in footer]:
+        assert any(squeezed(words) in text for text in texts), words[:200]
     charts = page.locator(".jp-OutputArea .vega-embed .marks")
     expected = "".join("".join(cell["source"]) for cell in code).count("charts.")
     page.wait_for_function(

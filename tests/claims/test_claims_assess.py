@@ -17,6 +17,7 @@ from rackecon.claims import (
     measured,
     record,
     true_when,
+    undecided,
     verdicts,
     what_is_missing,
 )
@@ -27,6 +28,8 @@ from rackecon.claims.operating_point import ratio_points, variants
 from rackecon.claims.required import price_needed, required
 from rackecon.claims.special import blended_range
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
+from rackecon.load.agentic import AGENTS
+from rackecon.load.agentic_runs import agentic_range
 from rackecon.pages.claims_page import card
 from rackecon.pages.claims_text import evidence_text, line_text, required_text, verdict_text
 
@@ -191,6 +194,21 @@ def test_profit_rises_with_price_and_share_sold(results):
         if sold == "1.0":
             assert ratio == pytest.approx(2 * value[work, level, "0.5"], rel=0.05)
             assert ratio > 1.0
+
+
+def test_agents_are_not_checkable_while_measured_replays_lie_so_far_about_the_model(results):
+    """Derived shares exist for each workload; the interval of agents is that of replays, wider than the rule allows."""
+    r = results["profit-chat-to-agents"]
+    low, high = agentic_range()
+    for case, cells, reading in zip(r.cases, r.cells, r.readings, strict=True):
+        assert len(cells) == 1
+        if case["scenario"] == AGENTS:
+            assert cells.high[0] / cells.value[0] >= high * (1 - 1e-9)
+            assert cells.low[0] / cells.value[0] <= low * (1 + 1e-9)
+            assert reading.state == OPEN
+    assert undecided(r)[0] == "for agentic coding"
+    assert "not checkable for agentic coding" in line_text(r)
+    assert undecided(results["dynamo-disaggregated"])[0] == ""
 
 
 def test_no_limit_can_raise_a_rate(results):

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackecon.errors import InputError
-from rackecon.load.prefix_store import replayed_hits
-from rackecon.load.requests import load_trace
-from rackecon.load.sessions import ReuseCurve, Sessions, coding_sessions, session_hit
+from rackecon.load.prefix_store import CacheTier, replayed_hits
+from rackecon.load.replay import Fleet, replay
+from rackecon.load.requests import Requests, load_trace
+from rackecon.load.sessions import FanOut, ReuseCurve, Sessions, coding_sessions, session_hit, session_requests
+from rackecon.load.step_times import StepTimes
 
 SESSIONS = coding_sessions()
 
@@ -67,3 +69,69 @@ def test_one_context_that_fits_is_always_found():
 def test_nobody_alive_is_refused():
     with pytest.raises(InputError, match="one alive"):
         session_hit(SESSIONS, 0, [1.0], 1.0)
+
+
+BURST = FanOut(chance=0.08, helpers=4, prefix=0.5, own_tokens=4000.0, output_tokens=400.0)
+FAST = StepTimes.linear((10, 0.002), (15, 0.3, 0.0), 64)
+
+
+def test_a_turn_waits_for_every_sub_agent_it_called():
+    """By hand: a turn of 20 ms, two sub-agents one after the other of 20 ms each, then the next turn."""
+    times = StepTimes.linear((10, 0.1), (15, 0.0, 0.0), 1)
+    one = np.ones(4, dtype=np.int64)
+    calls = Requests(
+        np.zeros(4), 100 * one, one, previous=np.array([-1, 0, 0, 0]), think_s=np.zeros(4), joins={3: [1, 2]}
+    )
+    found = replay(calls, Fleet(times=times))
+    assert found.end_s.round(3).tolist() == [0.02, 0.04, 0.06, 0.08]
+    alone = Requests(np.zeros(4), 100 * one, one, previous=np.array([-1, 0, 0, 0]), think_s=np.zeros(4))
+    assert sorted(replay(alone, Fleet(times=times)).arrival_s.round(3)) == [0.0, 0.02, 0.02, 0.02]
+
+
+def test_sub_agents_begin_with_a_part_of_their_callers_context():
+    sent = session_requests(SESSIONS.capped(60.0), 4, 30, BURST, seed=3)
+    helpers = [i for who in sent.joins.values() for i in who]
+    assert helpers
+    assert len(helpers) % BURST.helpers == 0
+    for i in helpers:
+        caller = int(sent.previous[i])
+        assert sent.session[i] == sent.session[caller]
+        shared = sum(a == b for a, b in zip(sent.blocks[i], sent.blocks[caller], strict=False))
+        assert shared == int(BURST.prefix * len(sent.blocks[caller]))
+
+
+@pytest.mark.parametrize("room", [6e6, 2e7])
+def test_the_hit_with_bursts_of_sub_agents_is_within_three_points_of_a_replay(room):
+    seen = SESSIONS.capped(120.0)
+    for fan in (FanOut(0.0, 1, 0.0, 0.0, 0.0), BURST):
+        sent = session_requests(seen, 24, 60, fan, seed=1)
+        found = replay(sent, Fleet(times=FAST, tiers=[CacheTier("HBM", room / 512)]))
+        served = float((found.end_s - found.arrival_s).mean())
+        later = sent.previous >= 0  # the replay begins in the middle of recorded sessions
+        hit = found.hit_tokens[later].sum() / found.input_tokens[later].sum()
+        assert hit == pytest.approx(session_hit(seen, 24, [room], served, fan=fan).hit, abs=0.03)
+
+
+def test_live_sessions_are_those_in_flight_and_those_that_wait():
+    """N (1 + s) = C + X z, the law that agents on a platform are solved by, against a replay."""
+    sent = session_requests(SESSIONS.capped(60.0), 12, 80, BURST, seed=5)
+    found = replay(sent, Fleet(times=FAST))
+    helper = np.zeros(len(sent), dtype=bool)
+    helper[[i for who in sent.joins.values() for i in who]] = True
+    span = min(found.end_s[sent.session == one].max() for one in range(12))  # until the first session is done
+    middle = found.arrival_s < span
+    flying = float((found.end_s - found.arrival_s)[middle].sum()) / span
+    rate, wait = float(middle.sum()) / span, float(sent.think_s[middle & ~helper].mean())
+    extra = float(helper[middle].sum() / (~helper[middle]).sum())
+    assert 12 * (1.0 + extra) == pytest.approx(flying + rate * wait, rel=0.15)
+
+
+def test_sub_agents_take_room_and_share_what_they_can():
+    tight, wide = 3e6, 1e8
+    assert (
+        session_hit(SESSIONS, 32, [tight], 10.0, fan=BURST).hit < session_hit(SESSIONS, 32, [wide], 10.0, fan=BURST).hit
+    )
+    whole = FanOut(0.08, 4, 1.0, 1.0, 1.0)
+    assert session_hit(SESSIONS, 32, [wide], 10.0, fan=whole).hit > session_hit(SESSIONS, 32, [wide], 10.0).hit
+    with pytest.raises(InputError, match="fan-out"):
+        FanOut(1.5, 1, 0.0, 0.0, 0.0)

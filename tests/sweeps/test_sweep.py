@@ -19,13 +19,14 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+import rackecon
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.errors import InputError
 from rackecon.sweeps import sweep as sweep_module
 from rackecon.sweeps.grid import grid_from_text
 from rackecon.sweeps.sweep import chunk_points, sweep
-from rackecon.sweeps.workers import workers_at
+from rackecon.sweeps.workers import check_versions, workers_at
 
 GRID = """
 fixed: {model: gpt-oss-20b, osl_tokens: 500}
@@ -225,10 +226,9 @@ def test_a_killed_sweep_restarted_completes_without_gap_or_duplicate_and_leaves_
     assert out.read_bytes() == whole.read_bytes()
 
 
-@pytest.mark.slow
-def test_dask_cluster_gives_identical_content_with_one_worker_killed_midway(grid, tmp_path):
-    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
-    sweep(grid, whole, chunk=10)
+@contextlib.contextmanager
+def cluster(tmp_path, workers, environment=None):
+    """A Dask scheduler and workers on this machine: its address and the processes, the scheduler's first."""
     address = tmp_path / "scheduler.json"
     cli = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
     options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address)]
@@ -240,9 +240,25 @@ def test_dask_cluster_gives_identical_content_with_one_worker_killed_midway(grid
         scheduler = json.loads(address.read_text(encoding="utf-8"))["address"]
         worker = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1", "--no-dashboard"]
         started += [
-            subprocess.Popen([*worker, "--local-directory", str(tmp_path / f"w{n}")], stderr=subprocess.DEVNULL)
-            for n in range(2)
+            subprocess.Popen(
+                [*worker, "--local-directory", str(tmp_path / f"w{n}")],
+                stderr=subprocess.DEVNULL,
+                env=os.environ | (environment or {}),
+            )
+            for n in range(workers)
         ]
+        yield scheduler, started
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(timeout=30)
+
+
+@pytest.mark.slow
+def test_dask_cluster_gives_identical_content_with_one_worker_killed_midway(grid, tmp_path):
+    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
+    sweep(grid, whole, chunk=10)
+    with cluster(tmp_path, 2) as (scheduler, started):
         killed = []
 
         def kill_one(done, total):
@@ -253,11 +269,80 @@ def test_dask_cluster_gives_identical_content_with_one_worker_killed_midway(grid
 
         sweep(grid, out, chunk=10, scheduler=scheduler, progress=kill_one)
         assert killed
-    finally:
-        for process in reversed(started):
-            process.terminate()
-            process.wait(timeout=30)
     assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_scheduler_lost_is_one_line_and_the_sweep_goes_on_without_it(grid, tmp_path):
+    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
+    sweep(grid, whole, chunk=10)
+    with cluster(tmp_path, 1) as (scheduler, started):
+
+        def kill(done, total):
+            if done >= 20:
+                started[0].kill()
+
+        with pytest.raises(InputError, match=r"the cluster at tcp://.* failed .*run it again to go on"):
+            sweep(grid, out, chunk=10, scheduler=scheduler, progress=kill)
+    seen = []
+    sweep(grid, out, chunk=10, progress=lambda done, total: seen.append(done))
+    assert seen[0] >= 20
+    assert out.read_bytes() == whole.read_bytes()
+
+
+class Told:
+    """A cluster whose workers say which version they have."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def run(self, work):
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+def test_workers_of_another_version_or_without_the_library_are_refused():
+    check_versions(Told({"tcp://a": rackecon.__version__}), "tcp://s")
+    with pytest.raises(InputError, match=r"worker tcp://b has rackecon 0\.0\.1, this is "):
+        check_versions(Told({"tcp://a": rackecon.__version__, "tcp://b": "0.0.1"}), "tcp://s")
+    with pytest.raises(InputError, match=r"the workers at tcp://s cannot load rackecon .*No module named"):
+        check_versions(Told(ModuleNotFoundError("No module named 'rackecon'")), "tcp://s")
+
+
+def test_a_chunk_that_is_anothers_or_damaged_is_made_again(grid, tmp_path):
+    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
+    sweep(grid, whole, chunk=30)
+
+    def stop(done, total):
+        if done >= 120:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(grid, out, chunk=30, progress=stop)
+    first, second, third, fourth = sorted((tmp_path / "out.parquet.parts").glob("part-*.parquet"))
+    second.write_bytes(first.read_bytes())  # other points under this name
+    third.write_bytes(third.read_bytes()[:-20])
+    fourth.rename(fourth.with_name(fourth.name.replace("000000003", "000000005")))
+    seen = []
+    sweep(grid, out, chunk=30, progress=lambda done, total: seen.append(done))
+    assert seen[0] == 30
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_two_sweeps_into_one_file_are_told_apart(grid, tmp_path):
+    out = tmp_path / "out.parquet"
+    faults = []
+
+    def again(done, total):
+        if done < total:
+            with pytest.raises(InputError, match="another sweep writes it now") as caught:
+                sweep(grid, out, chunk=100)
+            faults.append(str(caught.value))
+
+    sweep(grid, out, chunk=100, progress=again)
+    assert faults
+    assert len(pd.read_parquet(out)) == POINTS
 
 
 BAD = {

@@ -170,10 +170,21 @@ def validate(name: str, declared: Mapping[str, Parameter], given: Mapping[str, A
             hint = f"; nearest is '{near[0]}'" if near else ""
             faults.append(f"{name}: unknown parameter '{key}'{hint}; it takes {', '.join(declared)}")
             continue
-        fault = _fault(declared[key], value)
+        fault = _fault(declared[key], value) or _nobody(declared, key, value)
         if fault:
             faults.append(f"{name}: {fault}")
     return faults
+
+
+def _nobody(declared: Mapping[str, Parameter], key: str, value: Any) -> str:
+    """Why a page that serves a workload cannot be made of these platforms: the model serves none of them."""
+    if key != "accelerators" or not {"scenario", "scenarios", "workload"} & declared.keys():
+        return ""
+    from rackecon import catalog
+
+    if any(catalog.accelerator(item).servable for item in value):
+        return ""
+    return f"accelerators: none of {', '.join(value)} is served by the model"
 
 
 def _fault(parameter: Parameter, value: Any) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "read_rows",
     "shipped_rows",
     "table_digest",
+    "table_digests",
     "table_names",
     "table_path",
     "table_stamp",
@@ -274,3 +275,8 @@ def table_digest(name: str) -> str:
     for path, _ in table_stamp(name):
         digest.update(Path(path).read_bytes())
     return digest.hexdigest()[:12]
+
+
+def table_digests() -> dict[str, str]:
+    """:func:`table_digest` of every table."""
+    return {name: table_digest(name) for name in table_names()}

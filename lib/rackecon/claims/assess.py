@@ -12,7 +12,7 @@ import numpy as np
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.kept import kept
 from rackecon.claims.cells import Cells, cells_of
-from rackecon.claims.conditions import true_when, what_is_missing
+from rackecon.claims.conditions import true_when, undecided, what_is_missing
 from rackecon.claims.evidence import NOTHING, peak_rows
 from rackecon.claims.model import cases, side
 from rackecon.claims.records import Claim, claims, source
@@ -220,6 +220,7 @@ def record(result: Assessment) -> dict[str, Any]:
         "verdict": result.verdict,
         "true_when": true_when(result),
         "missing": what_is_missing(result),
+        "not_checkable_for": undecided(result)[0],
         "readings": len(result.readings),
         "readings_true": sum(one.state == TRUE for one in result.readings),
         "readings_false": sum(one.state == FALSE for one in result.readings),

@@ -22,7 +22,7 @@ from rackecon.words import join_words, plural
 if TYPE_CHECKING:
     from rackecon.claims.assess import Assessment
 
-__all__ = ["Box", "Move", "moves", "true_boxes", "true_when", "what_is_missing"]
+__all__ = ["Box", "Move", "moves", "true_boxes", "true_when", "undecided", "what_is_missing"]
 
 MOST_BOXES: Final = 2
 SLACK: Final = 1.02
@@ -228,6 +228,20 @@ def what_is_missing(result: Assessment) -> str:
     if narrowest > allowed:
         return f"{runs}, interval {narrowest:.2g}-fold ({allowed:g} allowed)"
     return f"{runs}, and only the upper part of the interval reaches it"
+
+
+def undecided(result: Assessment, axis: str = "scenario") -> tuple[str, float]:
+    """Values of an open condition that nothing decides, in words, and the narrowest interval there, high over low [-]."""
+    options = _axes(result).get(axis, ())
+    open_ones, widths = [], []
+    for value in options:
+        at = [i for i, case in enumerate(result.cases) if case[axis] == value]
+        if all(result.readings[i].state == OPEN for i in at):
+            open_ones.append(option_words(axis, value))
+            widths += [
+                float(hi / lo) for i in at for lo, hi in zip(result.cells[i].low, result.cells[i].high, strict=True)
+            ]
+    return join_words(open_ones), min(widths, default=math.nan)
 
 
 def moves(result: Assessment) -> list[Move]:

@@ -174,8 +174,13 @@ def _level_card(model_id: str, level: str, scenario: str) -> PriceCard:
 
 
 def _earning(claim: Claim, case: Mapping[str, str]) -> Columns:
-    """Revenue over cost of a rack at a price level and a share sold; the interval is that of the rate."""
+    """Revenue over cost of a rack at a price level and a share sold.
+
+    The interval is that of the rate; for agents at least as wide as measured replays lie about the model.
+    """
     from rackecon.appraisal.evaluate import evaluate
+    from rackecon.load.agentic import AGENTS
+    from rackecon.load.agentic_runs import agentic_range
 
     speed, sold = np.full(1, np.nan), _sold(case)
     if not sold > 0:
@@ -186,8 +191,11 @@ def _earning(claim: Claim, case: Mapping[str, str]) -> Columns:
     ).iloc[0]
     middle = float(row["revenue_usd_per_rack_year"]) / float(row["cost_usd_per_rack_year"])
     rate = float(row["total_tok_s_per_gpu"])
-    ends = (middle * float(row[f"total_tok_s_per_gpu_{end}"]) / rate for end in ("low", "high"))
-    return speed, np.array([middle]), *(np.array([end]) for end in ends)  # type: ignore[return-value]
+    low, high = (float(row[f"total_tok_s_per_gpu_{end}"]) / rate for end in ("low", "high"))
+    if case["scenario"] == AGENTS:
+        least, most = agentic_range()
+        low, high = min(low, least), max(high, most)
+    return speed, np.array([middle]), np.array([low * middle]), np.array([high * middle])
 
 
 def _limit_cost(claim: Claim, case: Mapping[str, str]) -> Columns:

@@ -57,6 +57,7 @@ def report(
     """Execute notebooks and render them; without --name the default set goes into reports/."""
     import re
 
+    from rackecon.catalog.paths import table_digests
     from rackecon.press.run import report_names, reports_dir, run_reports
 
     for item in parameter or []:
@@ -84,13 +85,14 @@ def report(
         state = outcome.fault or f"{outcome.name} {'unchanged' if outcome.kept else f'{outcome.seconds:.1f} s'}"
         typer.echo(f"[{done}/{total}] {state}", err=bool(outcome.fault))
 
+    read = table_digests()
     outcomes = run_reports(chosen or report_names(), given, target, jobs, tell, force=force)
     failed = [outcome for outcome in outcomes if outcome.fault]
     good = [outcome.name for outcome in outcomes if not outcome.fault]
     if name or good == report_names():  # the report's own record is of the whole of it
         from rackecon.press.record import write_record
 
-        write_record(target, good, given)
+        write_record(target, good, given, read)
     if standalone:
         from rackecon.catalog.written import write_file
         from rackecon.press.frame import standalone_page

@@ -8,7 +8,7 @@ serving model is solved for the hit at which memory left for the cache, sessions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "AGENTS",
     "AgenticFront",
     "AgenticParameters",
     "Settled",
@@ -42,6 +43,7 @@ Rows = Mapping[str, NDArray[Any]]
 HITS: Final = (0.0, 0.4, 0.6, 0.75, 0.85, 0.9, 0.93, 0.95, 0.96, 0.965)
 ROOMS: Final = np.geomspace(1e3, 1e9, 37)
 SERVICES: Final = (1.0, 5.0, 20.0, 80.0)
+AGENTS: Final = "agentic-coding"  # the workload of data/scenarios.csv that they are
 SPEED_QUANTILE: Final = 0.9
 COMPRESSED: Final = "v4"  # attention of data/models.csv that compresses contexts before it selects from them
 LAYOUT: Final = ("mode", "tp", "ep", "pp", "dp_attention", "engine", "kv_precision", "weight_precision")
@@ -87,10 +89,19 @@ def cache_tiers(accelerator_id: str) -> pd.DataFrame:
     return pd.concat([own, other])
 
 
+def _alike(rows: Rows, names: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First row of each combination of columns, and the combination of every row."""
+    code = np.zeros(len(rows["tp"]), dtype=np.int64)
+    for name in names:
+        values, found = np.unique(rows[name], return_inverse=True)
+        code = code * len(values) + found
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    return first, inverse
+
+
 def _room_tokens(chip: Accelerator, arch: Model, rows: Rows, context: float) -> FloatArray:
     """Tokens that the decode engines of each row can keep in HBM."""
-    keys = np.stack([rows[name].astype(str) for name in LAYOUT], axis=1)
-    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    first, inverse = _alike(rows, LAYOUT)
     n = len(first)
     names = load_parameters().names
     engine = build_engine(
@@ -107,7 +118,7 @@ def _room_tokens(chip: Accelerator, arch: Model, rows: Rows, context: float) -> 
         {name: i for i, name in enumerate(names)},
     )
     held = ledger(engine, np.full(n, context)).max_sequences * context
-    return np.asarray(held[inverse.reshape(-1)] * np.maximum(rows["decode_workers"], 1.0))
+    return np.asarray(held[inverse] * np.maximum(rows["decode_workers"], 1.0))
 
 
 @by_data(16, "agentic_workload", "agentic_parameters")
@@ -300,8 +311,7 @@ class AgenticFront:
 def _numbered(rows: Rows) -> dict[str, NDArray[Any]]:
     """Rows of a search with the number of their configuration, and a few loads below the least of each."""
     names = (*LAYOUT, "draft_tokens", "prefill_tp", "prefill_ep", "prefill_dp_attention", "decode_workers")
-    keys = np.stack([rows[name].astype(str) for name in names], axis=1)
-    series = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    series = _alike(rows, names)[1]
     least = np.flatnonzero(rows["concurrency"] <= 1.0)
     every = np.concatenate([np.arange(len(series)), *(least for _ in FEWER)])
     share = np.concatenate([np.ones(len(series)), *(np.full(len(least), x) for x in FEWER)])

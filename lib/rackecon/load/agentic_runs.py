@@ -37,7 +37,7 @@ from rackecon.serving.query import default_weight_precision
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["fitted_parameters", "fitted_runs", "measured_points", "record", "run_front", "scores"]
+__all__ = ["agentic_range", "fitted_parameters", "fitted_runs", "measured_points", "record", "run_front", "scores"]
 
 FloatArray = NDArray[np.float64]
 LOADS: Final = np.geomspace(0.02, 2.0, 28)  # requests in flight for each session
@@ -230,6 +230,22 @@ def scores(points: pd.DataFrame) -> pd.DataFrame:
         out.append((name, "order of platforms", len(part), float("nan"), float("nan"), 100.0 * _order(part)))
     columns = ["part", "quantity", "points", "median_pct", "p90_pct", "in_order_pct"]
     return pd.DataFrame(out, columns=columns)
+
+
+@by_data(1, "validation_agentic")
+def agentic_range() -> tuple[float, float]:
+    """5 and 95 % of measured over predicted rates, on curves that fitted nothing (data/validation_agentic.csv).
+
+    Examples
+    --------
+    >>> low, high = agentic_range()
+    >>> low < 1.0 < high
+    True
+    """
+    points = table("validation_agentic")
+    points = points[(points["split"] == "score") & points["front"].notna()]
+    low, high = np.quantile(points["measured"] / points["front"], [0.05, 0.95])
+    return float(low), float(high)
 
 
 def fitted_parameters() -> AgenticParameters:

@@ -9,13 +9,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.catalog import Scenario, accelerator
+from rackecon.catalog import Scenario, accelerator, model
 from rackecon.errors import InputError
 from rackecon.load.queueing import Burstiness, LengthMoments, queueing
 from rackecon.load.replay import max_load
 from rackecon.load.requests import Requests, load_trace
 from rackecon.load.step_times import StepTimes
 from rackecon.serving.frontier import candidates, search
+from rackecon.serving.query import CONTEXT_ROOM
 
 __all__ = ["Replica", "open_load", "platform_replica", "replica_of", "scaled_lengths", "unit_gpus"]
 
@@ -125,17 +126,20 @@ def replica_of(accelerator_id: str, model_id: str, case: Scenario, row: Mapping[
     held = {name: row[name] for name in LAYOUT}
     tokens = float(case.isl_tokens + case.osl_tokens)
     curves = []
-    for longer in (1.0, LONGER):
-        isl = case.isl_tokens * longer
+    # A context that the model was not made for is probed from below
+    room = CONTEXT_ROOM * (model(model_id).max_context_tokens or float("inf"))
+    probe = LONGER if case.isl_tokens * LONGER + case.osl_tokens <= room else 1.0 / LONGER
+    for factor in (1.0, probe):
+        isl = case.isl_tokens * factor
         rows = candidates(accelerator_id, model_id, isl, case.osl_tokens, hold=held, **given)
         curves.append(_curve(rows, case.osl_tokens, isl + case.osl_tokens))
     engines = max(float(row["decode_workers"]), 1.0)
     most = max(int(curves[0][0].max() * engines), 1)
     n = np.arange(most + 1) / engines
-    short, long = (np.interp(n, *curve) for curve in curves)
+    short, other = (np.interp(n, *curve) for curve in curves)
     context = case.isl_tokens + 0.5 * case.osl_tokens
     held_tokens = np.maximum(n * engines, 1.0)
-    slope = np.maximum(long - short, 0.0) / (held_tokens * case.isl_tokens * (LONGER - 1.0))
+    slope = np.maximum((other - short) / (held_tokens * case.isl_tokens * (probe - 1.0)), 0.0)
     rate = float(row["total_tok_s_per_gpu"]) * float(row["gpus"]) / tokens
     pool = round(float(row["prefill_workers"])) if row["mode"] == "disaggregated" else 0
     # A pool is sized for its load; an engine's own prompts take the share of its time that the search found

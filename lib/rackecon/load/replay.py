@@ -176,15 +176,23 @@ class _Arrivals:
         self.arrival = times
         self.think = requests.think_s.tolist() if requests.think_s is not None else []
         self.followers: dict[int, list[int]] = {}
+        self.left: dict[int, int] = {}  # of a request that joins several: how many have not ended
         for request, previous in enumerate(before):
-            if previous >= 0:
-                self.followers.setdefault(previous, []).append(request)
+            joined = (requests.joins or {}).get(request, ())
+            if joined:
+                self.left[request] = len(joined) + (previous >= 0)
+            for each in (*([previous] if previous >= 0 else []), *joined):
+                self.followers.setdefault(each, []).append(request)
         self.waiting = [(t, i, True) for i, (t, p) in enumerate(zip(times, before, strict=True)) if p < 0]
         heapify(self.waiting)
 
     def ended(self, request: int, now: float) -> None:
         """Followers of a request are set to come."""
         for each in self.followers.get(request, ()):
+            if each in self.left:
+                self.left[each] -= 1
+                if self.left[each]:
+                    continue
             self.arrival[each] = now + self.think[each]
             heappush(self.waiting, (self.arrival[each], each, True))
 

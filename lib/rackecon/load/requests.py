@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,8 @@ IntArray = NDArray[np.int64]
 class Requests:
     """Requests in order of arrival.
 
-    A request with ``previous`` of 0 or more arrives ``think_s`` after that one ended, whatever ``arrival_s`` says.
+    A request with ``previous`` of 0 or more arrives ``think_s`` after that one ended, whatever ``arrival_s`` says; one that
+    ``joins`` others waits for all of them too.
     """
 
     arrival_s: FloatArray
@@ -33,6 +34,7 @@ class Requests:
     block_tokens: int = 0
     previous: IntArray | None = None
     think_s: FloatArray | None = None
+    joins: Mapping[int, Sequence[int]] | None = None  # of a request: others that must have ended as well
 
     def __post_init__(self) -> None:
         n = len(self.arrival_s)
@@ -76,6 +78,7 @@ class Requests:
             blocks=None if self.blocks is None else self.blocks[cut],
             previous=None if self.previous is None else self.previous[cut],
             think_s=None if self.think_s is None else self.think_s[cut],
+            joins=None if self.joins is None else {i: who for i, who in self.joins.items() if i < count},
         )
 
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import data_dir
 from rackecon.errors import InputError
+from rackecon.load.requests import Requests
 
-__all__ = ["ReuseCurve", "SessionHit", "Sessions", "coding_sessions", "session_hit"]
+__all__ = ["FanOut", "ReuseCurve", "SessionHit", "Sessions", "coding_sessions", "session_hit", "session_requests"]
 
 FloatArray = NDArray[np.float64]
 BISECTIONS: Final = 60
@@ -120,6 +121,109 @@ def coding_sessions() -> Sessions:
 
 
 @dataclass(frozen=True)
+class FanOut:
+    """Sub-agents that a turn calls in a burst: each takes over a prefix and sends one request; the session waits for all.
+
+    A share of turns, chosen evenly, calls ``helpers``; each has ``prefix`` of the caller's context and ``own_tokens`` more.
+    """
+
+    chance: float
+    helpers: int
+    prefix: float
+    own_tokens: float
+    output_tokens: float
+
+    def __post_init__(self) -> None:
+        if not (0.0 <= self.chance <= 1.0 and 0.0 <= self.prefix <= 1.0 and self.helpers >= 1):
+            raise InputError("a fan-out needs a chance and a prefix from 0 to 1 and one helper or more")
+
+    @property
+    def requests(self) -> float:
+        """Requests of sub-agents for each turn of a session.
+
+        Examples
+        --------
+        >>> FanOut(chance=0.08, helpers=4, prefix=0.5, own_tokens=2000.0, output_tokens=500.0).requests
+        0.32
+        """
+        return self.chance * self.helpers
+
+
+NOBODY: Final = FanOut(0.0, 1, 0.0, 0.0, 0.0)
+
+
+def session_requests(
+    sessions: Sessions, live: int, turns: int, fan: FanOut = NOBODY, *, block_tokens: int = 512, seed: int = 0
+) -> Requests:
+    """Live sessions as requests to replay: each turn after the one before, its wait and the sub-agents it called.
+
+    Parameters
+    ----------
+    sessions : Sessions
+        Turns; each live session repeats recorded ones, from a turn drawn at random on.
+    live, turns : int
+        Sessions at once; turns of each.
+    fan : FanOut
+        Sub-agents; none by default.
+    block_tokens : int
+        Tokens of a block of the prefix cache.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    Requests
+        With ``blocks``: a turn's context begins with that of the turn before where the record reused it, a sub-agent's
+        with a part of its caller's.
+    """
+    draw = np.random.default_rng(seed)
+    starts = np.flatnonzero(sessions.first)
+    ends = np.append(starts[1:], len(sessions.first))
+    rows: list[tuple[int, float, list[int], float, int, float]] = []  # session, out, blocks, input, previous, wait
+    joins: dict[int, list[int]] = {}
+    fresh = 0
+    for one in range(live):
+        which = int(draw.integers(len(starts)))
+        at, before, context = int(draw.integers(starts[which], ends[which])), -1, list[int]()
+        called: list[int] = []
+        for _ in range(turns):
+            if at >= ends[which]:
+                which = int(draw.integers(len(starts)))
+                at, context = int(starts[which]), []
+            tokens = float(sessions.input_tokens[at])
+            size = max(int(tokens // block_tokens), 1)
+            kept = context[: min(int(sessions.reusable_tokens[at] // block_tokens), size)]
+            context = kept + list(range(fresh, fresh + size - len(kept)))
+            fresh += size - len(kept)
+            turn = len(rows)
+            rows.append((one, float(sessions.output_tokens[at]), context, tokens, before, float(sessions.wait_s[at])))
+            if called:
+                joins[turn] = called
+            called = []
+            if draw.random() < fan.chance:
+                for _ in range(fan.helpers):
+                    own = max(int(fan.own_tokens // block_tokens), 1)
+                    shared = context[: int(fan.prefix * len(context))]
+                    called.append(len(rows))
+                    given = fan.prefix * tokens + fan.own_tokens
+                    rows.append((one, fan.output_tokens, shared + list(range(fresh, fresh + own)), given, turn, 0.0))
+                    fresh += own
+            before, at = turn, at + 1
+    session, outputs, blocks, inputs, previous, waits = zip(*rows, strict=True)
+    return Requests(
+        np.zeros(len(rows)),
+        np.round(np.array(inputs)).astype(np.int64),
+        np.maximum(np.round(np.array(outputs)), 1.0).astype(np.int64),
+        np.array(session),
+        blocks,
+        block_tokens,
+        np.array(previous),
+        np.array(waits),
+        joins,
+    )
+
+
+@dataclass(frozen=True)
 class _Waits:
     """Later turns grouped by their wait: sums of contexts and reusable tokens at each, and counts."""
 
@@ -128,9 +232,11 @@ class _Waits:
     contexts: FloatArray
     reusable: FloatArray
     ended: float  # sessions for each later turn
+    helped: FloatArray  # tokens that sub-agents of each turn hold of their own
+    calls: float  # share of turns that wait for sub-agents
 
     @classmethod
-    def of(cls, sessions: Sessions) -> _Waits:
+    def of(cls, sessions: Sessions, fan: FanOut) -> _Waits:
         later = ~sessions.first
         waits, group = np.unique(sessions.wait_s[later], return_inverse=True)
         held = (sessions.input_tokens + sessions.output_tokens)[later]
@@ -138,14 +244,18 @@ class _Waits:
             np.bincount(group, weights=x).astype(np.float64)
             for x in (np.ones(len(group)), held, sessions.reusable_tokens[later])
         )
-        return cls(waits, count, contexts, again, float(sessions.first.sum() / max(later.sum(), 1)))
+        ended = float(sessions.first.sum() / max(later.sum(), 1))
+        helped = count * fan.requests * (fan.own_tokens + fan.output_tokens)
+        return cls(waits, count, contexts, again, ended, helped, fan.chance)
 
     def held_tokens(self, live: float, service_s: float, within_s: float) -> float:
         """Tokens touched within a time: contexts of live sessions until due again, and of sessions that ended."""
-        cycle = float((self.turns * (self.wait_s + service_s)).sum())
+        cycle = float((self.turns * (self.wait_s + service_s * (1.0 + self.calls))).sum())
         held = float((self.contexts * (np.minimum(self.wait_s, within_s) + service_s)).sum())
         # A session that ends leaves its context behind for as long as the cache takes to turn over
         left = self.ended * float(self.contexts.sum()) * within_s
+        # So does a sub-agent, of which only what it does not share is held for it alone
+        left += float(self.helped.sum()) * (within_s + service_s)
         return live * (held + left) / cycle
 
 
@@ -165,6 +275,7 @@ def session_hit(
     room_tokens: Sequence[float],
     service_s: float,
     ttl_s: float = float("inf"),
+    fan: FanOut = NOBODY,
 ) -> SessionHit:
     """Prefix-cache hit of live sessions on one replica.
 
@@ -180,6 +291,8 @@ def session_hit(
         Mean time that a turn is served [s].
     ttl_s : float
         Time to live of a cached context [s].
+    fan : FanOut
+        Sub-agents that turns call; they run while the session waits, and find what they share with it.
 
     Returns
     -------
@@ -194,9 +307,10 @@ def session_hit(
     """
     if live <= 0 or service_s <= 0:
         raise InputError("sessions need one alive and a time of service above 0")
-    total = float(sessions.input_tokens.sum())
+    shared = fan.requests * fan.prefix * float(sessions.input_tokens.sum())
+    total = float(sessions.input_tokens.sum()) + shared + fan.requests * fan.own_tokens * len(sessions.input_tokens)
     turnover, hits, room, before = [], [], 0.0, 0.0
-    waits = _Waits.of(sessions)
+    waits = _Waits.of(sessions, fan)
     for tier in room_tokens:
         room += tier
         low, high = 0.0, LONGEST_S
@@ -206,7 +320,7 @@ def session_hit(
         # Too small for the turns under way: a share of them finds nothing
         fitting = min(room / max(waits.held_tokens(live, service_s, 0.0), 1.0), 1.0)
         within = min(low, ttl_s)
-        found = fitting * float(waits.reusable[waits.wait_s <= within].sum()) / total
+        found = fitting * (float(waits.reusable[waits.wait_s <= within].sum()) + shared) / total
         turnover.append(within)
         hits.append(max(found - before, 0.0))
         before = max(found, before)

@@ -17,6 +17,7 @@ from rackecon.claims import (
     quotes,
     source,
     true_when,
+    undecided,
     verdicts,
     what_is_missing,
 )
@@ -179,7 +180,7 @@ def line_text(result: Assessment) -> str:
             measured=result.verdict == "contradicted",
             best=value_text(claim.metric, result.best),
         )
-    return say(PAGE, "line_true", when=true_when(result, 1)) + _price_words(result)
+    return say(PAGE, "line_true", when=true_when(result, 1)) + _price_words(result) + _open_words(result)
 
 
 def verdict_text(result: Assessment) -> str:
@@ -188,7 +189,7 @@ def verdict_text(result: Assessment) -> str:
         PAGE,
         "verdict",
         verdict=result.verdict.capitalize(),
-        line=say(PAGE, "line_true", when=true_when(result)) + _price_words(result)
+        line=say(PAGE, "line_true", when=true_when(result)) + _price_words(result) + _open_words(result)
         if _is_true(result)
         else line_text(result),
         readings=len(result.readings),
@@ -210,6 +211,12 @@ def _price_words(result: Assessment) -> str:
     case = next(c for c in result.cases if all(c[name] in values for name, values in first.values.items()))
     full, half = (float(price_needed(claim, case, float(claim.only("tok_s_per_user")), sold)) for sold in (1.0, 0.5))
     return say(PAGE, "prices_needed", full=full, half=half)
+
+
+def _open_words(result: Assessment) -> str:
+    """What of a claim that holds elsewhere nothing decides."""
+    names, width = undecided(result)
+    return say(PAGE, "line_undecided", names=names, width=width, allowed=widest_ratio()) if names else ""
 
 
 def moves_text(moved: Sequence[Move], states: Sequence[str]) -> str:

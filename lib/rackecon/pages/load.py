@@ -11,11 +11,10 @@ from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.errors import InputError
 from rackecon.figures.results import Figure, column_figures
-from rackecon.load.agentic import agentic_front, agentic_parameters, agentic_sessions
+from rackecon.load.agentic import agentic_parameters
 from rackecon.load.agentic_runs import scores
 from rackecon.load.derived import derived_utilisation, sold_table
-from rackecon.load.platforms import unit_gpus
-from rackecon.units import SECONDS_PER_HOUR
+from rackecon.pages.agents import UNITS, agent_table, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,17 +26,6 @@ __all__ = ["LoadResult", "figures", "load_result", "quoted"]
 SIZES: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Mean demand over the page's, for the line of sold share against size."""
 SIZED: Final = "fixed at p99"
-AGENTS: Final = {
-    "sessions_per_gpu": "sessions/GPU",
-    "sessions_per_unit": "sessions",
-    "cache_hit": "-",
-    "total_tok_s_per_gpu": "tok/s/GPU",
-    "usd_per_mtok": "USD/Mtok",
-    "usd_per_session_hour": "USD/session-hour",
-    "usd_per_task": "USD/task",
-}
-"""What the page publishes of agents on a platform, and its unit."""
-AGENT_COLUMNS: Final = ["accelerator", "platform", "unit_gpus", *AGENTS]
 
 
 @dataclass(frozen=True)
@@ -103,7 +91,7 @@ def load_result(
     return LoadResult(
         sold.reset_index(drop=True),
         _sizes(sorted(set(sold["accelerator"])), model, scenario, demand_shape, mean_rps),
-        _agents(per_hour["cost_usd_per_gpu_hour"], agent_model, agent_tok_s_per_user),
+        agent_table(per_hour["cost_usd_per_gpu_hour"].to_dict(), agent_model, agent_tok_s_per_user),
         measured,
         scores(measured),
     )
@@ -121,43 +109,13 @@ def _sizes(names: Sequence[str], model: str, scenario: str, shape: str, mean_rps
     return pd.DataFrame(rows, columns=["accelerator", "platform", "mean_rps", "utilisation", "units"])
 
 
-def _agents(cost_per_hour: pd.Series[float], model: str, speed: float) -> pd.DataFrame:
-    """Sessions, rates and costs of agents on each platform, fully used; a task is a recorded session from end to end."""
-    import pandas as pd
-
-    requests, rows = agentic_sessions().turns, []
-    for name, cost in cost_per_hour.items():
-        front = agentic_front(str(name), model)
-        rate = front.rate_at(speed)
-        if not np.isfinite(rate):
-            continue
-        alive, turns, unit = front.sessions_per_gpu_at(speed), front.turns_at(speed), unit_gpus(str(name))
-        rows.append(
-            {
-                "accelerator": name,
-                "platform": _label(str(name)),
-                "sessions_per_gpu": alive,
-                "unit_gpus": unit,
-                "sessions_per_unit": alive * unit,
-                "cache_hit": float(np.interp(speed, front.tok_s_per_user, front.cache_hit)),
-                "total_tok_s_per_gpu": rate,
-                "usd_per_mtok": float(cost) / (rate * SECONDS_PER_HOUR / 1e6),
-                "usd_per_session_hour": float(cost) / alive,
-                "usd_per_task": float(cost) / (turns * SECONDS_PER_HOUR) * requests,
-            }
-        )
-    return pd.DataFrame(rows, columns=AGENT_COLUMNS).sort_values(
-        "total_tok_s_per_gpu", ascending=False, ignore_index=True
-    )
-
-
 def figures(result: LoadResult) -> list[Figure]:
     """The page's results by key."""
     shares = {"utilisation": "-", "low": "-", "high": "-", "profit_usd_per_gpu_hour": "USD/GPU-hour"}
     policies = result.sold.assign(policy=[name.replace(",", "") for name in result.sold["policy"]])
     return [
         *column_figures(policies, ["accelerator", "policy"], shares, "sold"),
-        *column_figures(result.agents, ["accelerator"], AGENTS, "agents"),
+        *column_figures(result.agents, ["accelerator"], UNITS, "agents"),
         *(
             Figure(f"agents/error/{row.part}/{row.quantity}/{name}".replace(" ", "_"), float(value), "%")
             for row in result.errors.itertuples()
@@ -181,7 +139,6 @@ def quoted(result: LoadResult) -> dict[str, Any]:
     own = sold[sold["accelerator"] == best["accelerator"]].set_index("policy")
     small = result.sizes.sort_values("mean_rps").drop_duplicates("accelerator")
     worst = small.loc[small["utilisation"].idxmin()]
-    best_agent = None if result.agents.empty else result.agents.iloc[0]
     worst_point = result.measured.loc[(result.measured["ratio"].fillna(1.0).map(np.log).abs()).idxmax()]
     fit, part, at_speed = agentic_parameters(), "scored curves", "rate at the speed"
     return {
@@ -196,14 +153,7 @@ def quoted(result: LoadResult) -> dict[str, Any]:
         "small_platform": str(worst["platform"]),
         "small_share": float(worst["utilisation"]),
         "small_rps": float(worst["mean_rps"]),
-        "agents": len(result.agents),
-        "agent_platform": "" if best_agent is None else str(best_agent["platform"]),
-        "agent_sessions": 0.0 if best_agent is None else float(best_agent["sessions_per_unit"]),
-        "agent_unit": 0 if best_agent is None else int(best_agent["unit_gpus"]),
-        "agent_hit": 0.0 if best_agent is None else float(best_agent["cache_hit"]),
-        "agent_task": 0.0 if best_agent is None else float(best_agent["usd_per_task"]),
-        "agent_hour": 0.0 if best_agent is None else float(best_agent["usd_per_session_hour"]),
-        "requests": agentic_sessions().turns,
+        **told(result.agents),
         "scored": int((result.measured["split"] == "score").sum()),
         "fitted": int((result.measured["split"] == "fit").sum()),
         "error_median": _error(result, part, at_speed, "median_pct"),

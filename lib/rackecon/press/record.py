@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.catalog.paths import table_digests
 from rackecon.catalog.written import write_file
 from rackecon.errors import InputError, unknown_name
 from rackecon.press.compare import differences
@@ -21,7 +22,6 @@ NAME = "run.json"
 
 def _made_of(notebooks: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
     import rackecon
-    from rackecon import catalog
 
     values = {}
     for name in notebooks:
@@ -32,14 +32,35 @@ def _made_of(notebooks: Sequence[str], parameters: Mapping[str, Any]) -> dict[st
         "notebooks": list(notebooks),
         "parameters": dict(parameters),
         "values": values,
-        "data": {name: catalog.table_digest(name) for name in catalog.table_names()},
+        "data": table_digests(),
     }
 
 
-def write_record(target: Path, notebooks: Sequence[str], parameters: Mapping[str, Any]) -> None:
-    """Write run.json beside the pages of a run: what was given, every value with its default, data, version, results."""
+def write_record(
+    target: Path, notebooks: Sequence[str], parameters: Mapping[str, Any], read: Mapping[str, str]
+) -> None:
+    """Write run.json beside the pages of a run: what was given, every value with its default, data, version, results.
+
+    Parameters
+    ----------
+    target : Path
+        Folder of the pages.
+    notebooks, parameters
+        Which, and what was given.
+    read : mapping
+        Digest of each table before the first page was made.
+
+    Raises
+    ------
+    InputError
+        A table has changed since: the pages are of no one state, and no record says that they are.
+    """
     results = {name: results_digest(target, name) for name in notebooks}
     record = _made_of(notebooks, parameters) | {"results": results}
+    changed = sorted(differences(dict(read), record["data"]))
+    if changed:
+        (target / NAME).unlink(missing_ok=True)
+        raise InputError(f"data of {', '.join(changed)} changed while the pages were made: run it again")
     write_file(target / NAME, json.dumps(record, indent=1, sort_keys=True) + "\n")
 
 

@@ -28,7 +28,7 @@ __all__ = ["Outcome", "execute", "normalise", "report_names", "reports_dir", "ru
 
 FAILED = "failed-"
 """Before the name of a notebook that stopped, kept beside the pages until it runs through."""
-FIRST = ("00_executive_summary", "11_claims", "12_uncertainty", "13_validation")
+FIRST = ("00_executive_summary", "11_claims", "12_uncertainty", "13_validation", "15_load", "16_plan")
 """Pages that take longest: one that is begun last keeps a single processor busy."""
 PICTURES = "RACKECON_KEEP_PICTURES"
 """Variable that is set where charts that are those of the committed page are not drawn again."""

@@ -11,6 +11,7 @@ import numpy as np
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.money import NO_LISTING, cards_for, level_factor, platform_costs, platforms_for
 from rackecon.catalog.cached import by_data, one_state
+from rackecon.catalog.paths import table_digests
 from rackecon.economics.cost_table import residual_at
 from rackecon.economics.money_step import money_step
 from rackecon.economics.power_table import drawn_it_kw
@@ -18,7 +19,7 @@ from rackecon.errors import InputError
 from rackecon.sweeps.grid import MONEY, PHYSICS, SETTINGS, grid_from_text, points_of
 from rackecon.units import HOURS_PER_YEAR
 
-__all__ = ["RESULTS", "chunk_bytes", "data_digests", "run_chunk"]
+__all__ = ["RESULTS", "chunk_bytes", "run_chunk"]
 
 RESULTS: Final = (
     "total_tok_s_per_gpu",
@@ -38,13 +39,6 @@ RESULTS: Final = (
 )
 """Columns of numbers; ``layout`` and ``reason`` are text."""
 KEPT_POINTS: Final = 4096  # pairs of points and operating points evaluated at once: bounds memory
-
-
-def data_digests() -> dict[str, str]:
-    """Digest of every table, the user's rows included."""
-    from rackecon import catalog
-
-    return {name: catalog.table_digest(name) for name in catalog.table_names()}
 
 
 def run_chunk(text: str, first: int, count: int, digests: dict[str, str] | None = None) -> Any:
@@ -72,7 +66,7 @@ def _chunk(text: str, first: int, count: int, digests: dict[str, str] | None) ->
     """See :func:`run_chunk`; the tables do not change under it."""
     import pyarrow as pa
 
-    if digests is not None and digests != data_digests():
+    if digests is not None and digests != table_digests():
         raise InputError("a worker reads other data than the sweep was started with")
     points = points_of(grid_from_text(text), first, count)
     results = {name: np.full(count, math.nan) for name in RESULTS}

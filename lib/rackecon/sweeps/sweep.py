@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from rackecon.catalog.paths import table_digests
 from rackecon.catalog.text_file import read_text
 from rackecon.catalog.written import check_output, locked, whole_file, write_file
 from rackecon.errors import InputError
-from rackecon.sweeps.chunk import chunk_bytes, data_digests
+from rackecon.sweeps.chunk import chunk_bytes
 from rackecon.sweeps.grid import Grid, grid_digest, grid_from_text, points_a_search, read_grid, size_of
 from rackecon.sweeps.workers import workers_at
 
@@ -61,7 +62,7 @@ def sweep_record(text: str, chunk: int) -> dict[str, Any]:
         "parameters": grid_from_text(text).model_dump(mode="json", by_alias=True),
         "points": size_of(grid_from_text(text)),
         "chunk": chunk,
-        "data": data_digests(),
+        "data": table_digests(),
     }
 
 
@@ -256,6 +257,15 @@ def _computed(
                     workers.renew(worker)
                     waiting.appendleft(number)
                     continue
+                except (InputError, MemoryError):
+                    raise
+                except Exception as fault:  # of the cluster: whatever its machines and its network come to
+                    if scheduler is None:
+                        raise
+                    raise InputError(
+                        f"the cluster at {scheduler} failed ({type(fault).__name__}: {str(fault)[:200]}); "
+                        "what is finished is kept: run it again to go on"
+                    ) from None
                 yield number, held
 
 

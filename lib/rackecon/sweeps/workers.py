@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from rackecon.errors import InputError
 
-__all__ = ["Workers", "leave_with_parent", "workers_at"]
+__all__ = ["Workers", "check_versions", "leave_with_parent", "workers_at"]
 
 
 class Workers(Protocol):
@@ -83,6 +83,29 @@ class _Cluster:
         """Nothing to do."""
 
 
+def _version() -> str:
+    import rackecon
+
+    return rackecon.__version__
+
+
+def check_versions(client: Any, scheduler: str) -> None:
+    """Every worker of a cluster has this library, of this version.
+
+    Raises
+    ------
+    InputError
+        One has not: one line.
+    """
+    try:
+        found: dict[str, str] = client.run(_version)
+    except Exception as fault:  # a worker without it fails in the way of whatever it lacks
+        raise InputError(f"the workers at {scheduler} cannot load rackecon {_version()}: {str(fault)[:200]}") from None
+    for worker, version in found.items():
+        if version != _version():
+            raise InputError(f"worker {worker} has rackecon {version}, this is {_version()}")
+
+
 @contextmanager
 def workers_at(scheduler: str | None, jobs: int) -> Iterator[Workers]:
     """Workers to hand out to, given back at the end.
@@ -115,6 +138,7 @@ def workers_at(scheduler: str | None, jobs: int) -> Iterator[Workers]:
     except (OSError, ValueError, TypeError):
         raise InputError(f"no Dask scheduler answers at {scheduler}") from None
     try:
+        check_versions(client, scheduler)
         yield _Cluster(client)
     finally:
         client.close()
