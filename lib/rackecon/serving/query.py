@@ -74,15 +74,23 @@ CONTEXT_ROOM = 1.05
 """Share of the context a model was made for that lengths may reach: means of draws, not the longest."""
 YEARS_BEYOND = 2
 """Years around the measured dates in which the software history may be asked for."""
+TOKENLESS = "an embedding or a reranker costs its prompt: ask for 1"
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T.*|\s.*)?$")
 
 
 def default_weight_precision(chip: Accelerator, arch: Model) -> str:
     """The usual weight precision: the model's own 4-bit weights, else the narrowest format the chip computes in.
 
-    A checkpoint that a user added runs as its files store it.
+    A checkpoint that a user added runs as its files store it; one of whole numbers does on a chip without FP4 arithmetic,
+    which could only widen FP4 weights of a conversion.
+
+    Examples
+    --------
+    >>> [default_weight_precision(accelerator(x), model("kimi-k2.5")) for x in ("h200-sxm", "b200-hgx")]
+    ['int4', 'fp4']
     """
-    if arch.source_id == OWN_SOURCE and arch.native_precision != "bf16":
+    whole = arch.native_precision == "int4" and not math.isfinite(chip.peak_fp4_flops)
+    if whole or (arch.source_id == OWN_SOURCE and arch.native_precision != "bf16"):
         return arch.native_precision
     if arch.native_expert_bits < 8.0 or math.isfinite(chip.peak_fp4_flops):
         return "fp4"
@@ -439,7 +447,8 @@ def case_options(case: Scenario) -> dict[str, Any]:
 def _check_work(arch: Model, isl_tokens: float, osl_tokens: float, hit: float) -> None:
     for name, value in (("isl_tokens", isl_tokens), ("osl_tokens", osl_tokens)):
         if not (math.isfinite(value) and value >= 1):
-            raise InputError(f"{name} {value:g} is out of range: needs at least 1 token")
+            hint = f"; {TOKENLESS}" if value == 0 and name == "osl_tokens" else ""
+            raise InputError(f"{name} {value:g} is out of range: needs at least 1 token{hint}")
     if not 0.0 <= hit < 1.0:
         raise InputError(f"prefix_cache_hit {hit:g} is out of range: needs 0 to below 1")
     longest, both = arch.max_context_tokens, isl_tokens + osl_tokens
