@@ -63,8 +63,6 @@ HELD = (
 """What a search can hold, beside the fields of a query."""
 MOST_GPUS = 128
 """Largest deployment that a search tries where no public one of the platform's family is known."""
-WIDE_GPUS = {"hopper": 128}
-"""Largest public deployments that data/measured_serving.csv does not hold: experts over 96 H100 and more."""
 CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
 """Requests in flight per attention rank that a search tries."""
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
@@ -139,16 +137,19 @@ def default_kv_precision(chip: Accelerator, arch: Model, weight_precision: str, 
 
 
 def largest_public(chip: Accelerator) -> int:
-    """GPUs of the largest public deployment of a platform's family and kind of domain: as far as a search goes by itself.
+    """GPUs of the largest measured deployment of a platform's family and kind of domain: as far as a search goes by itself.
+
+    Notes
+    -----
+    Experts over 96 H100 and more are published at one speed each (DeepSeek's day, LMSYS), with no sweep: they are searched
+    where ``max_gpus`` asks for them.
 
     Examples
     --------
-    >>> [largest_public(accelerator(x)) for x in ("mi355x", "gb200-nvl72", "tpu-v7")]
-    [24, 72, 128]
+    >>> [largest_public(accelerator(x)) for x in ("mi355x", "h200-sxm", "gb200-nvl72", "tpu-v7")]
+    [24, 64, 72, 128]
     """
-    found = _largest()
-    wide = chip.scaleup_domain_gpus >= 64
-    return max(found.get((chip.family, wide), 0), WIDE_GPUS.get(chip.family, 0)) or MOST_GPUS
+    return _largest().get((chip.family, chip.scaleup_domain_gpus >= 64), 0) or MOST_GPUS
 
 
 @by_data(1, "measured_serving", "accelerators")
