@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = [
     "MINUS",
+    "STRETCHES",
     "count",
     "engine_words",
     "join_words",
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 MINUS = "\u2212"
+STRETCHES = ("within what was measured", "beyond what was measured")
+"""Stretches of a line: up to the fastest measurement of its platform and model, and past it."""
 
 
 def number(value: float, digits: int = 3) -> str:

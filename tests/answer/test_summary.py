@@ -163,11 +163,18 @@ def test_a_held_layout_never_beats_the_searched_one():
     walk = walks.context_length(
         ["gb200-nvl72", "mi355x"], "deepseek-r1", catalog.scenario("rag-summarise"), (1024, 8192, 32768)
     )
-    free = walk[walk["line"] == walks.RETUNED].set_index(["accelerator", "walked_tokens"])["profit_usd_per_mw_year"]
-    held = walk[walk["line"] == walks.HELD].set_index(["accelerator", "walked_tokens"])["profit_usd_per_mw_year"]
-    both = held.dropna().index
+    free, held = (
+        walk[walk["line"] == line].set_index(["accelerator", "walked_tokens"])[
+            ["profit_usd_per_mw_year", "draft_tokens"]
+        ]
+        for line in (walks.RETUNED, walks.HELD)
+    )
+    # an open search drafts as deep as public recipes do at its load; a depth held from another load is outside its space
+    same = held.dropna().index
+    both = same[(held.loc[same, "draft_tokens"] == free.loc[same, "draft_tokens"]).to_numpy()]
     assert len(both) > 2
-    assert (held.loc[both] <= free.loc[both] + 1.0).all()
+    gain = held.loc[both, "profit_usd_per_mw_year"] - free.loc[both, "profit_usd_per_mw_year"]
+    assert (gain <= 1.0).all()
 
 
 def test_context_beyond_the_model_is_refused_with_its_limit():

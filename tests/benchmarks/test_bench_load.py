@@ -1,4 +1,8 @@
-"""A million requests through one replica class; the closed form; a table of sold shares."""
+"""A million requests through one replica class; the closed form; a table of sold shares.
+
+No public simulator stands beside: vidur (0.0.26, the one that PyPI has of requests on replicas) installs, and then fetches
+its profiles from a model hub whenever it starts, for its dummy predictor too, so that it does not run without a network.
+"""
 
 import numpy as np
 

@@ -12,12 +12,14 @@ from rackecon import catalog
 from rackecon.evidence.fronts import front_scores
 from rackecon.evidence.intervals import evidence_class, interval_factors
 from rackecon.evidence.measured import load_evidence
-from rackecon.evidence.novelty import fitted_pairs, novelty
+from rackecon.evidence.novelty import fastest_measured, fitted_pairs, novelty, stretches
 from rackecon.evidence.residual import corrected_logs, fit_residual
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.corrections import without_history
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
+from rackecon.walks.findings import METRIC, leaders_at
+from rackecon.words import STRETCHES
 
 
 def test_front_scores_of_two_points_by_hand():
@@ -56,6 +58,15 @@ def test_only_fitted_rows_make_a_pair_known():
     assert novelty("h200-sxm", "deepseek-r1", "vllm", 1024, 1024).engine_new
 
 
+def test_choices_of_searches_make_nothing_known():
+    rows = catalog.read_rows("serving_residual")
+    chosen = [row for row in rows if row["kind"] == "choice"]
+    assert {row["kind"] for row in rows} == {"measured", "choice"}
+    measured = {(row["accelerator"], row["model"]) for row in rows if row["kind"] == "measured"}
+    assert fitted_pairs() == measured
+    assert {row["point_id"].split(" ")[-1] for row in chosen} <= {row["point_id"] for row in rows}
+
+
 @pytest.mark.parametrize("quantity", ["total_tok_s_per_gpu", "tok_s_per_user"])
 def test_intervals_widen_with_what_is_new_and_with_the_date(quantity):
     def width(*args, **more):
@@ -75,9 +86,10 @@ def test_every_class_covers_nine_cases_in_ten_of_what_was_held_out():
     assert scored["coverage_pct"].between(86.0, 94.0).all()
 
 
+@pytest.mark.slow
 def test_the_shipped_residual_is_that_of_the_shipped_physics():
     evidence, shipped = load_evidence(), load_parameters()
-    again = fit_residual(evidence, shipped)
+    again = fit_residual(evidence, shipped).residual
     sites = evidence.prepared.sites
     for fresh, kept in zip(again.mean(sites), shipped.residual.mean(sites), strict=True):
         assert fresh == pytest.approx(kept, abs=2e-3)
@@ -117,12 +129,12 @@ def test_a_day_of_wide_experts_matches_the_published_one():
 
     Mean context per output token 4,989 and 3.62 tokens in per token out make 4,383 in and 1,211 out; 56.3 % cached.
     Pools of the size that keeps prefill busy: with the published share of prefill nodes (13 to 18) it is 27 % low. The
-    estimates of the test above apply.
+    estimates of the test above apply. The load is not published: it is the one that gives the published speed.
     """
     row = {
         **WIDE, "accelerator": "h800-sxm", "isl": 4383, "osl": 1211, "prefix_cache_hit": 0.563, "tp": 144, "ep": 144,
         "decode_workers": 3, "decode_gpus": 432, "prefill_workers": 5, "prefill_gpus": 160, "gpus": 592,
-        "draft_tokens": 1, "speculative": "mtp", "concurrency": 30000, "date": "2025-02-27",
+        "draft_tokens": 1, "speculative": "mtp", "concurrency": 27000, "date": "2025-02-27",
     }  # fmt: skip
     found = predict(Points.from_rows([row]), without_history(load_parameters()))
     measured = (608e9 + 168e9) / 86400.0 / (226.75 * 8)
@@ -142,3 +154,24 @@ def test_a_residual_without_points_is_the_physics():
     ]
     assert found[0] == pytest.approx(found[1])
     assert found[2] != pytest.approx(found[1], rel=1e-3)
+
+
+def test_a_front_is_drawn_in_two_stretches_that_meet():
+    """Measured on GB200 and nowhere on TPU v7."""
+    limit = fastest_measured("gb200-nvl72", "deepseek-r1")
+    speeds = [0.5 * limit, limit, 2.0 * limit]
+    front = pd.DataFrame({"accelerator": ["gb200-nvl72"] * 3 + ["tpu-v7"], "tok_s_per_user": [*speeds, 20.0]})
+    found = stretches(front, "deepseek-r1")
+    assert found["evidence"].tolist() == [STRETCHES[0]] * 2 + [STRETCHES[1]] * 3
+    assert found["tok_s_per_user"].tolist() == [*speeds[:2], *speeds[1:], 20.0]
+
+
+def test_a_leader_that_was_never_measured_is_named_so():
+    rows = pd.DataFrame(
+        {
+            "x": 1, "platform": ["TPU v7", "GB200 NVL72"], "accelerator": ["tpu-v7", "gb200-nvl72"], "model": "deepseek-r1",
+            "isl_tokens": 8192, "osl_tokens": 1024, "tok_s_per_user": 40.0, METRIC: [9.0, 8.9],
+            "revenue_usd_per_mw_year": 10.0,
+        }
+    )  # fmt: skip
+    assert leaders_at(rows, "x", 1, 0.1) == ("TPU v7 (unmeasured platform)", "GB200 NVL72")

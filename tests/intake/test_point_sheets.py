@@ -91,7 +91,7 @@ def test_what_says_nothing_is_open(tmp_path, cell):
 
 
 FAULTY = [
-    ({"accelerator": "L4"}, "accelerator 'L4' is not in the catalogue; `rackecon data add-accelerator FILE` adds it"),
+    ({"accelerator": "L20"}, "accelerator 'L20' is not in the catalogue; `rackecon data add-accelerator FILE` adds it"),
     ({"accelerator": "GH200"}, "not in the catalogue"),
     ({"accelerator": "NVIDIA H100 PCIe"}, "not in the catalogue"),
     ({"model": "acme/own-7b"}, "`rackecon data add-model FILE` adds it"),
@@ -202,6 +202,19 @@ def test_the_command_answers_the_rest_and_strict_writes_nothing(tmp_path):
         rows = list(csv.DictReader(handle))
     assert [row["status"] for row in rows] == ["ok", "refused", "ok"]
     assert "3 rows, 2 predicted, 1 refused" in done.stdout
+
+
+def test_adapters_and_tokenless_models_are_refused_by_name_and_one_token_is_computed(tmp_path):
+    plain = LINE.replace(",1024,1024,", ",1024,0,"), LINE.replace(",1024,1024,", ",1024,1,")
+    lines = [f"{LINE},16", f"{LINE},0", f"{plain[0]},", f"{plain[1]},"]
+    found = sheet(tmp_path, f"{HEADER},lora_rank\n" + "\n".join(lines) + "\n")
+    rows = answer_each(found.points, found.faults)
+    assert [row["status"] for row in rows][1::2] == ["ok", "ok"]
+    assert rows[0]["reason"] == "lora_rank 16: adapters are not computed; without it the row is of the base model"
+    assert rows[2]["reason"].endswith("needs a positive number; an embedding or a reranker costs its prompt: ask for 1")
+    assert float(rows[3]["predicted_output_tok_s_per_gpu"]) * 1025 == pytest.approx(
+        float(rows[3]["predicted_total_tok_s_per_gpu"]), rel=1e-3
+    )
 
 
 def held(folder):

@@ -57,6 +57,18 @@ def test_a_surface_reads_as_the_mean_does(load, drafting):
     assert ONE.mean(point)[0][0] == pytest.approx(direct[0], abs=1e-9)
 
 
+@given(st.lists(st.floats(-9, 16), min_size=2, max_size=12))
+def test_loads_make_a_covariance(loads):
+    """Read on straight lines of the grid on both sides, so that no set of points has a negative variance."""
+    points = [sites(log2_load=x) for x in loads]
+    every = Sites(np.concatenate([x.names for x in points]), np.concatenate([x.features for x in points]))
+    own = Residual(every, np.zeros(len(loads)), np.zeros(len(loads)), np.full(len(loads), 0.1), KERNEL).covariance(
+        every
+    )
+    assert own == pytest.approx(own.T, abs=1e-12)
+    assert np.linalg.eigvalsh(own).min() > -1e-9
+
+
 def test_without_history_a_date_says_nothing():
     steady = ONE.without_history()
     assert steady.mean(sites(years=3.0))[0][0] == steady.mean(sites())[0][0] != ONE.mean(sites())[0][0]

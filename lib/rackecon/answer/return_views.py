@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.appraisal.site_limits import leaders
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.economics.financing import Contract, Financing
 
-__all__ = ["financed_returns", "leaders", "profit_changes", "profit_sweep", "rack_cash_flows"]
+__all__ = ["financed_returns", "profit_changes", "profit_sweep", "rack_cash_flows"]
 
 SWEPT: Final = ("utilisation", "price_decline_per_year", "wacc", "horizon_years", "electricity_usd_per_kwh")
 
@@ -48,34 +48,6 @@ def profit_sweep(
         table[assumption] = value
         parts.append(table)
     return pd.concat(parts, ignore_index=True)
-
-
-def leaders(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """First and second of each model and workload at the assumptions as they stand; how surely is told by draws alone.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`rackecon.appraisal.evaluate.evaluate`.
-    metric : str
-        Column ranked by.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``model, scenario, leader, value, runner_up, next_value``; platforms by name, blank where there is none.
-    """
-    import pandas as pd
-
-    rows = []
-    for (model, scenario), group in table.groupby(["model", "scenario"], sort=False):
-        known = group[group[metric].notna()].sort_values(
-            [metric, "accelerator"], ascending=[False, True], kind="stable"
-        )
-        names, values = [*known["platform"].head(2), "", ""], [*known[metric].head(2), math.nan, math.nan]
-        row = {"leader": names[0], "value": values[0], "runner_up": names[1], "next_value": values[1]}
-        rows.append({"model": model, "scenario": scenario, **row})
-    return pd.DataFrame(rows)
 
 
 def profit_changes(

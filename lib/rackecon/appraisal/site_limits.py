@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "leaders",
     "operating_power",
     "power_long",
     "site_comparison",
@@ -25,6 +27,34 @@ __all__ = [
 ]
 
 SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_per_year", "wacc")
+
+
+def leaders(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """First and second of each model and workload at the assumptions as they stand; how surely is told by draws alone.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`rackecon.appraisal.evaluate.evaluate`.
+    metric : str
+        Column ranked by.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``model, scenario, leader, value, runner_up, next_value``; platforms by name, blank where there is none.
+    """
+    import pandas as pd
+
+    rows = []
+    for (model, scenario), group in table.groupby(["model", "scenario"], sort=False):
+        known = group[group[metric].notna()].sort_values(
+            [metric, "accelerator"], ascending=[False, True], kind="stable"
+        )
+        names, values = [*known["platform"].head(2), "", ""], [*known[metric].head(2), math.nan, math.nan]
+        row = {"leader": names[0], "value": values[0], "runner_up": names[1], "next_value": values[1]}
+        rows.append({"model": model, "scenario": scenario, **row})
+    return pd.DataFrame(rows)
 
 
 def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -> pd.DataFrame:

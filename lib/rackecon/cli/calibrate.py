@@ -11,8 +11,11 @@ __all__ = ["register"]
 
 
 def calibrate(
-    report: Annotated[bool, typer.Option(help="Also score on held-out curves, models and accelerators.")] = False,
+    report: Annotated[
+        bool, typer.Option(help="Also score on held-out curves, models, accelerators and later dates.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Fit and print; write nothing.")] = False,
+    physics: Annotated[bool, typer.Option(help="Fit the physics anew; without it only the residual around it.")] = True,
     shipped: Annotated[bool, typer.Option(help="Write to data/, for a fit to be committed.")] = False,
     power: Annotated[bool, typer.Option(help="Fit and score drawn power alone, for data/ (with --shipped).")] = False,
     agents: Annotated[bool, typer.Option(help="Fit what replays of coding agents say alone, and score it.")] = False,
@@ -27,7 +30,7 @@ def calibrate(
     elif agents:
         lines = record(not dry_run, shipped)
     else:
-        lines = run(report=report, write=not dry_run, shipped=shipped)
+        lines = run(report=report, write=not dry_run, shipped=shipped, physics=physics)
     for line in lines:
         typer.echo(line)
 

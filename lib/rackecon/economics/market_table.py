@@ -163,8 +163,11 @@ def effective_card(model: str) -> PriceCard:
 
 
 @by_data(1, "market_prices", "token_volumes", "prices", "base_case")
-def market_over_list() -> float:
-    """Effective over list price [-]: the median over models that have both, each at its own mix of tokens in the market."""
+def market_over_list() -> tuple[float, float, float]:
+    """Effective over list price [-], each model at its own mix of tokens in the market: median, 10th and 90th percentile.
+
+    The ends are what a seller may find paid of a list price, and the width of the effective price in every draw.
+    """
     ratios = []
     for model in market_models():
         found = market_model(model)
@@ -175,12 +178,13 @@ def market_over_list() -> float:
         except InputError:
             continue
         ratios.append(float(blended_usd_per_mtok(effective_card(model), *mix) / blended_usd_per_mtok(listed, *mix)))
-    return float(np.median(ratios))
+    middle, low, high = np.quantile(ratios, [0.5, 0.1, 0.9])
+    return float(middle), float(low), float(high)
 
 
 @by_data(256, "prices", "market_prices", "token_volumes", "base_case")
 def card_at_level(model: str, level: str, as_of_date: str) -> PriceCard:
-    """The price card of a level, with the range of the listings.
+    """The price card of a level, with the range of the listings, or of what is paid of list prices.
 
     Parameters
     ----------
@@ -204,14 +208,17 @@ def card_at_level(model: str, level: str, as_of_date: str) -> PriceCard:
     card = price_card(model, as_of_date)
     if level == "list" or card.rule == OWN_RULE:
         return card
+    middle, low, high = market_over_list()
     try:
-        paid = effective_card(model)
+        paid: PriceCard | None = effective_card(model)
     except InputError:
-        return card.scaled(market_over_list())
-    if paid.as_of_date > as_of_date:
-        return card.scaled(market_over_list())
-    names = ("fresh_input", "cached_input", "output", "rule", "cached_note")
-    return replace(card, **{name: getattr(paid, name) for name in names})
+        paid = None
+    if paid is None or paid.as_of_date > as_of_date:
+        card = card.scaled(middle)
+    else:
+        names = ("fresh_input", "cached_input", "output", "rule", "cached_note")
+        card = replace(card, **{name: getattr(paid, name) for name in names})
+    return replace(card, output_p10_p90=(card.output * low / middle, card.output * high / middle))
 
 
 def rent_series(accelerator: str, term: str) -> pd.DataFrame:

@@ -17,10 +17,8 @@ from rackecon.catalog.cached import by_data
 from rackecon.evidence.intervals import interval_factors
 from rackecon.evidence.measured import Evidence, load_evidence
 from rackecon.evidence.novelty import kind_of
+from rackecon.evidence.public_fronts import public_fronts, searched_points
 from rackecon.evidence.validation import HeldOut
-from rackecon.serving.front import Frontier, pareto_rows
-from rackecon.serving.frontier import find
-from rackecon.serving.query import Query
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,25 +54,23 @@ def front_points(held: HeldOut, evidence: Evidence | None = None) -> pd.DataFram
     import pandas as pd
 
     known = evidence or load_evidence()
-    frame = known.frame.assign(home=held.homes, window=pd.PeriodIndex(pd.to_datetime(known.frame["date"]), freq="Q"))
-    frame = frame[~known.throughput_only & ~known.broken & np.isfinite(known.tok_s_per_user)]
     rows: list[dict[str, Any]] = []
-    for (group, window), part in frame.groupby(["split_group", "window"]):
-        speed, rate = (part[name].to_numpy(dtype=float) for name in ("tok_s_per_user", "total_tok_s_per_gpu"))
-        front = _searched(part, held)
-        for i in pareto_rows(speed, rate, np.ones(len(part), dtype=bool)):
-            searched = front.rate_at(float(speed[i]))
+    for one in public_fronts(known):
+        parameters = held.parameters[int(held.homes[one.rows[0]])]
+        for i, _, front in searched_points(one, known, parameters):
+            speed, rate = float(known.tok_s_per_user[i]), float(known.total_tok_s_per_gpu[i])
+            searched = front.rate_at(speed)
             rows.append(
                 {
-                    "point_id": part["point_id"].iloc[i],
-                    "split_group": group,
-                    "window": str(window),
-                    **{name: part[name].iloc[i] for name in SWEEP},
-                    "tok_s_per_user": speed[i],
-                    "measured": rate[i],
+                    "point_id": known.frame["point_id"].iloc[i],
+                    "split_group": one.group,
+                    "window": one.window,
+                    **{name: known.frame[name].iloc[i] for name in SWEEP},
+                    "tok_s_per_user": speed,
+                    "measured": rate,
                     "searched": searched,
                     "fastest": float(front.rows["tok_s_per_user"][-1]) if len(front) else np.nan,
-                    "log_ratio": np.log(rate[i] / searched) if np.isfinite(searched) else np.nan,
+                    "log_ratio": np.log(rate / searched) if np.isfinite(searched) else np.nan,
                 }
             )
     return pd.DataFrame(rows)
@@ -147,28 +143,6 @@ def _front_ends() -> dict[str, tuple[float, float]]:
         low, high = (float(np.interp(level, reached, value[order])) for level in LEVELS)
         out[name] = (min(low, 0.0), max(high, 0.0))
     return out
-
-
-def _searched(sweep: pd.DataFrame, held: HeldOut) -> Frontier:
-    """The front of a sweep's conditions at its last date, of deployments up to its largest."""
-    row, gpus = sweep.iloc[0], sweep["gpus"].max()
-    share = 0.9 if "uniform" in str(row["length_draw"]) else 1.0
-    method = str(row["speculative"]) if str(row["speculative"]) in ("mtp", "eagle3") else "none"
-    return find(
-        Query.of(
-            row["accelerator"],
-            row["model"],
-            share * float(row["isl"]),
-            share * float(row["osl"]),
-            weight_precision=row["weight_precision"],
-            engine=row["engine"],
-            mode=row["mode"],
-            speculative=method,
-            date=str(sweep["date"].max()),
-            max_gpus=int(gpus) if np.isfinite(gpus) else None,
-            parameters=held.parameters[int(row["home"])],
-        )
-    )
 
 
 def front_scores(points: pd.DataFrame) -> pd.DataFrame:

@@ -6,17 +6,24 @@ Only rows that the fit used make anything known: data/serving_residual.csv lists
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.performance.families import engine_family
+from rackecon.words import STRETCHES
 
-__all__ = ["Novelty", "fitted_pairs", "kind_of", "novelty"]
+__all__ = ["Novelty", "fastest_measured", "fitted_pairs", "kind_of", "novelty", "stretches", "unmeasured"]
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KINDS = ("known", "new pair", "new model", "new accelerator", "new both")
 """This model on this platform; each elsewhere; the platform with other models; the model on others; neither."""
+
+SLACK = 0.25  # of an octave: draws of 80 to 100 % of a nominal length are the same length
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,8 @@ class Novelty:
 def _rows() -> dict[tuple[str, str], list[tuple[str, float, float, float]]]:
     found: dict[tuple[str, str], list[tuple[str, float, float, float]]] = {}
     for row in catalog.read_rows("serving_residual"):
+        if row["kind"] != "measured":
+            continue
         values = (row["engine"], float(row["log2_isl"]), float(row["log2_osl"]), float(row["log2_load"]))
         found.setdefault((row["accelerator"], row["model"]), []).append(values)
     return found
@@ -119,6 +128,78 @@ def novelty(
     load = 0.0 if load_per_gpu is None else float(np.log2(load_per_gpu))
     over = 0.0 if load_per_gpu is None else max(near[:, 2].min() - load, load - near[:, 2].max(), 0.0)
     family = engine_family(engine, catalog.accelerator(accelerator).vendor)
-    slack = 0.25  # of an octave: draws of 80 to 100 % of a nominal length are the same length
-    beyond = float(np.maximum(outside.max() - slack, 0.0))
+    beyond = float(np.maximum(outside.max() - SLACK, 0.0))
     return Novelty(kind, len(own), family not in engines, beyond, float(over))
+
+
+@by_data(1, "measured_serving", "serving_residual")
+def _fastest() -> dict[tuple[str, str], float]:
+    """Fastest speed per user [tok/s] of the fitted rows of each platform and model."""
+    fitted = {row["point_id"] for row in catalog.read_rows("serving_residual") if row["kind"] == "measured"}
+    found: dict[tuple[str, str], float] = {}
+    for row in catalog.read_rows("measured_serving"):
+        if row["point_id"] in fitted and row["tok_s_per_user"]:
+            pair = row["accelerator"], row["model"]
+            found[pair] = max(found.get(pair, 0.0), float(row["tok_s_per_user"]))
+    return found
+
+
+def fastest_measured(accelerator: str, model: str) -> float:
+    """Fastest speed that a fitted row of a platform and model states [tok/s/user]; 0 where none does.
+
+    Examples
+    --------
+    >>> fastest_measured("tpu-v7", "deepseek-r1"), fastest_measured("gb200-nvl72", "deepseek-r1") > 100
+    (0.0, True)
+    """
+    return _fastest().get((accelerator, model), 0.0)
+
+
+def unmeasured(
+    accelerator: str, model: str, isl_tokens: float, osl_tokens: float, tok_s_per_user: float | None = None
+) -> str:
+    """Why nothing measured stands near an answer, in a few words; empty where something does.
+
+    Examples
+    --------
+    >>> unmeasured("tpu-v7", "deepseek-r1", 8192, 1024), unmeasured("gb200-nvl72", "deepseek-r1", 8192, 1024, 40.0)
+    ('unmeasured platform', '')
+    >>> unmeasured("gb200-nvl72", "deepseek-r1", 131072, 1024), unmeasured("gb200-nvl72", "deepseek-r1", 8192, 1024, 900.0)
+    ('lengths beyond the measured', 'speed beyond the measured')
+    """
+    kind = kind_of(accelerator, model)
+    if kind != "known":
+        return {"new pair": "unmeasured with this model", "new model": "unmeasured model"}.get(
+            kind, "unmeasured platform"
+        )
+    own = np.array([row[1:3] for row in _rows()[accelerator, model]])
+    asked = np.log2([isl_tokens, osl_tokens])
+    if np.maximum(own.min(axis=0) - asked, asked - own.max(axis=0)).max() > SLACK:
+        return "lengths beyond the measured"
+    if tok_s_per_user is not None and tok_s_per_user > fastest_measured(accelerator, model):
+        return "speed beyond the measured"
+    return ""
+
+
+def stretches(front: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Fronts with a column ``evidence``: up to the fastest measurement of a platform and model, and past it.
+
+    The point where one becomes the other stands in both.
+
+    Parameters
+    ----------
+    front : pandas.DataFrame
+        ``accelerator`` and ``tok_s_per_user``, speeds rising within a platform.
+    model : str
+        Id.
+    """
+    import pandas as pd
+
+    parts = []
+    for key, part in front.groupby("accelerator", sort=False):
+        fast = (part["tok_s_per_user"] > fastest_measured(str(key), model)).to_numpy()
+        within, beyond = part[~fast], part[fast]
+        if len(beyond):
+            beyond = pd.concat([within.tail(1), beyond])
+        parts += [x.assign(evidence=name) for x, name in zip((within, beyond), STRETCHES, strict=True) if len(x)]
+    return pd.concat(parts, ignore_index=True) if parts else front.assign(evidence="")

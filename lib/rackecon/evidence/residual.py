@@ -1,33 +1,50 @@
-"""Fit of the residual process: the weights of measured points on top of fitted physics."""
+"""Fit of the residual process: the weights of measured points, and of what searches prefer to them, on top of fitted physics."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.evidence.calibration import log_predictions
+from rackecon.evidence.choices import Choices, choices_of, no_choices
 from rackecon.evidence.measured import Evidence
+from rackecon.evidence.public_fronts import public_fronts
 from rackecon.performance.parameters import ServingParameters, load_kernel
 from rackecon.performance.residual import FEATURES, NAMES, Residual
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AS_OF", "corrected_logs", "fit_residual", "residual_table", "with_residual"]
+__all__ = ["AS_OF", "Conditioned", "corrected_logs", "fit_residual", "residual_table", "with_residual"]
 
 FloatArray = NDArray[np.float64]
 FURTHEST = 0.25
 """Distance from the mean beyond which a point pulls no harder [log]: about three times the drift between builds."""
 ROUNDS = 2
+SEARCHES = 2
+CHOICE = "choice "
+KINDS = ("measured", "choice")
 AS_OF = "2026-11-28"
 VOTES = (0.3, 3.0)
 """Least and most weight of a point over the median one."""
 
 
-def fit_residual(evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None = None) -> Residual:
-    """The process conditioned on measured rows, around the physics of some parameters.
+@dataclass(frozen=True)
+class Conditioned:
+    """A residual process and what it was conditioned on."""
+
+    residual: Residual
+    point_ids: tuple[str, ...]
+    choices: Choices
+
+
+def fit_residual(
+    evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None = None
+) -> Conditioned:
+    """The process conditioned on measured rows and on what searches prefer to them, around the physics of some parameters.
 
     Parameters
     ----------
@@ -40,11 +57,24 @@ def fit_residual(evidence: Evidence, parameters: ServingParameters, rows: NDArra
 
     Returns
     -------
-    Residual
+    Conditioned
 
     Notes
     -----
-    Weights :math:`(K + N)^{-1} y`, found again ``ROUNDS`` times with each point moved to at most ``FURTHEST`` from the
+    Searches of the process so far give the choices of the next (:mod:`rackecon.evidence.choices`), ``SEARCHES`` times.
+    """
+    fronts = public_fronts(evidence, rows)
+    found = _conditioned(evidence, parameters, rows, no_choices(evidence))
+    for _ in range(SEARCHES):
+        searched = choices_of(evidence, replace(parameters, residual=found.residual), fronts)
+        found = _conditioned(evidence, parameters, rows, found.choices.with_more(searched))
+    return found
+
+
+def _conditioned(
+    evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None, choices: Choices
+) -> Conditioned:
+    """Weights :math:`(K + N)^{-1} y`, found again ``ROUNDS`` times with each point moved to at most ``FURTHEST`` from the
     mean (Huber's proposal), so that single odd rows do not bend it.
     """
     kernel = load_kernel()
@@ -53,39 +83,42 @@ def fit_residual(evidence: Evidence, parameters: ServingParameters, rows: NDArra
         wanted = (np.log(evidence.total_tok_s_per_gpu) - total, np.log(evidence.tok_s_per_user) - user)
     usable = np.isfinite(wanted[0]) & (evidence.weight > 0)
     usable &= np.ones(len(evidence), dtype=bool) if rows is None else rows
-    sites = evidence.prepared.sites.select(usable)
+    sites = evidence.prepared.sites.select(usable).joined(choices.sites)
     votes = np.clip(evidence.weight[usable] / np.median(evidence.weight), *VOTES)
-    noise = kernel["noise"] / np.sqrt(votes)
+    noise = np.concatenate([kernel["noise"] / np.sqrt(votes), np.full(len(choices), kernel["choice"])])
     empty = Residual(sites, np.zeros(len(sites)), np.zeros(len(sites)), noise, kernel)
-    own = empty.covariance(sites)
-    found = []
-    for values in wanted:
-        aim = values[usable]
-        known = np.isfinite(aim)  # a throughput table says nothing of speed
-        weights = np.zeros(len(sites))
-        weights[known] = _weights(own[np.ix_(known, known)], noise[known], aim[known])
-        found.append(weights)
-    return Residual(sites, found[0], found[1], noise, kernel)
+    aims = (np.concatenate([x[usable], y]) for x, y in zip(wanted, (choices.total, choices.user), strict=True))
+    found = _weights(empty.covariance(sites), noise, *aims)
+    ids = (*evidence.frame.loc[usable, "point_id"], *(f"{CHOICE}{n} {x}" for n, x in enumerate(choices.ids, start=1)))
+    return Conditioned(Residual(sites, found[0], found[1], noise, kernel), ids, choices)
 
 
-def _weights(own: FloatArray, noise: FloatArray, aim: FloatArray) -> FloatArray:
+def _weights(own: FloatArray, noise: FloatArray, total: FloatArray, user: FloatArray) -> list[FloatArray]:
+    """Weights of both quantities; a throughput table says nothing of speed, so its points stand last and weigh nothing there."""
     from scipy.linalg import cho_factor, cho_solve
 
-    solved = cho_factor(own + np.diag(noise**2), lower=True)
-    weights = cho_solve(solved, aim)
-    for _ in range(ROUNDS):
-        mean = own @ weights
-        weights = cho_solve(solved, mean + np.clip(aim - mean, -FURTHEST, FURTHEST))
-    return np.asarray(weights)
+    order = np.argsort(~np.isfinite(user), kind="stable")
+    own = own[np.ix_(order, order)]
+    factor, lower = cho_factor(own + np.diag(noise[order] ** 2), lower=True)
+    out = []
+    for aim in (total[order], user[order]):
+        known = int(np.isfinite(aim).sum())
+        part, solved, aim = own[:known, :known], (factor[:known, :known], lower), aim[:known]
+        weights = cho_solve(solved, aim)
+        for _ in range(ROUNDS):
+            mean = part @ weights
+            weights = cho_solve(solved, mean + np.clip(aim - mean, -FURTHEST, FURTHEST))
+        whole = np.zeros(len(order))
+        whole[order[:known]] = weights
+        out.append(whole)
+    return out
 
 
 def with_residual(
     evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None = None
 ) -> ServingParameters:
     """Fitted parameters with the residual process of the same rows on top."""
-    from dataclasses import replace
-
-    return replace(parameters, residual=fit_residual(evidence, parameters, rows))
+    return replace(parameters, residual=fit_residual(evidence, parameters, rows).residual)
 
 
 def corrected_logs(evidence: Evidence, parameters: ServingParameters) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -100,12 +133,12 @@ def corrected_logs(evidence: Evidence, parameters: ServingParameters) -> tuple[F
     return total + shifts[0], user + shifts[1], ttft + first @ effects
 
 
-def residual_table(evidence: Evidence, residual: Residual) -> pd.DataFrame:
-    """The process as data/serving_residual.csv holds it: a row for each point that it has seen."""
+def residual_table(found: Conditioned) -> pd.DataFrame:
+    """The process as data/serving_residual.csv holds it: a row for each point that conditions it."""
     import pandas as pd
 
-    usable = np.isfinite(evidence.total_tok_s_per_gpu) & (evidence.weight > 0)
-    out = pd.DataFrame({"point_id": evidence.frame.loc[usable, "point_id"].to_numpy()})
+    residual, count = found.residual, len(found.point_ids) - len(found.choices)
+    out = pd.DataFrame({"point_id": found.point_ids, "kind": np.repeat(KINDS, (count, len(found.choices)))})
     for i, name in enumerate(NAMES):
         out[name] = residual.sites.names[:, i]
     for i, name in enumerate(FEATURES):

@@ -6,7 +6,7 @@ intervals are made of) and data/validation_points.csv (each held-out prediction 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +16,21 @@ from rackecon.evidence.calibration import EVALUATIONS, fit, fold_rows
 from rackecon.evidence.measured import CONFIGURATION, Evidence
 from rackecon.evidence.residual import AS_OF, corrected_logs, with_residual
 from rackecon.performance.parameters import ServingParameters
+from rackecon.serving.predict import prepare
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SHUFFLES", "HeldOut", "coverage", "hold_out", "interval_scales", "interval_scores", "score_table"]
+__all__ = [
+    "SHUFFLES",
+    "HeldOut",
+    "coverage",
+    "forward",
+    "hold_out",
+    "interval_scales",
+    "interval_scores",
+    "score_table",
+]
 
 FloatArray = NDArray[np.float64]
 SHUFFLES = 3
@@ -81,6 +91,34 @@ def hold_out(
         if done.residual is not None:
             spread[test] = done.residual.sd(evidence.prepared.sites.select(test))
     return HeldOut(out[0], out[1], out[2], spread, homes, records)
+
+
+def forward(evidence: Evidence, start: ServingParameters, cut: str, *, frozen: bool) -> HeldOut:
+    """Residuals of the rows measured from a date on, by a fit to those before it.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    start : ServingParameters
+        Names and priors; the fit begins at the priors.
+    cut : str
+        ISO date.
+    frozen : bool
+        Whether later rows are predicted with the software of the cut, as a search does by default, or with that of their
+        own date, which extrapolates the trends.
+    """
+    after = (evidence.frame["date"] >= cut).to_numpy()
+    fresh = start.from_vector(np.zeros(len(start.free()))).with_intercepts({})
+    done = with_residual(evidence, fit(evidence, fresh, ~after).parameters, ~after)
+    if frozen:
+        dates = tuple(min(date, cut) for date in evidence.points.date)
+        evidence = replace(evidence, prepared=prepare(replace(evidence.points, date=dates)))
+    measured = (evidence.total_tok_s_per_gpu, evidence.tok_s_per_user, evidence.ttft_ms)
+    with np.errstate(all="ignore"):
+        logs = zip(corrected_logs(evidence, done), measured, strict=True)
+        total, user, ttft = (np.where(after, log - np.log(known), np.nan) for log, known in logs)
+    homes = after.astype(np.intp)
+    return HeldOut(total, user, ttft, np.full(len(evidence), np.nan), homes, {1: done})
 
 
 def _percent(residual: FloatArray) -> FloatArray:

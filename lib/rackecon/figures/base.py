@@ -79,8 +79,8 @@ def top_title(alt_: Any, **given: Any) -> Any:
     return alt_.Axis(titleAngle=0, titleAlign="left", titleY=-10, titleX=0, **given)
 
 
-def rules(alt_: Any, rule_x: float | None, rule_y: float | None, label: str) -> list[Any]:
-    """Dashed lines at a value of either axis, with a word."""
+def rules(alt_: Any, rule_x: float | None, rule_y: float | None, label: str, top: float = 8.0) -> list[Any]:
+    """Dashed lines at a value of either axis, with a word; that of an upright one stands ``top`` pixels below the frame."""
     out = []
     for value, axis in ((rule_x, "x"), (rule_y, "y")):
         if value is None:
@@ -91,7 +91,7 @@ def rules(alt_: Any, rule_x: float | None, rule_y: float | None, label: str) -> 
             align="left", dx=4, dy=-6 if axis == "y" else 0, fontSize=11, color="#59616d", aria=False
         )
         if axis == "x":
-            out += [mark.encode(x="at:Q"), text.encode(x="at:Q", y=alt_.value(8), text="label:N")]
+            out += [mark.encode(x="at:Q"), text.encode(x="at:Q", y=alt_.value(top), text="label:N")]
         else:
             out += [mark.encode(y="at:Q"), text.encode(y="at:Q", x=alt_.value(4), text="label:N")]
     return out

@@ -151,5 +151,7 @@ def cost_curve(
             alt_.Tooltip(f"{high}:Q", title="high", format=".3g"),
         ],
     )
-    marks = [one for name, price in levels.items() for one in rules(alt_, price, None, name)]
+    # a step down each: on a narrow screen neighbours would write over one another
+    named = enumerate(levels.items())
+    marks = [one for nth, (name, price) in named for one in rules(alt_, price, None, name, top=8.0 + 13.0 * nth)]
     return finish(alt_.layer(interval, dots, *marks), title, subtitle, height=44 * len(order) + 40)

@@ -17,7 +17,7 @@ from rackecon.figures.base import (
     rules,
     top_title,
 )
-from rackecon.words import tidy
+from rackecon.words import STRETCHES, tidy
 
 if TYPE_CHECKING:
     import altair as alt
@@ -110,6 +110,7 @@ def assumption_lines(
     rule_y: float | None = None,
     rule_label: str = "",
     dash: str | None = None,
+    stretches: tuple[str, ...] = (),
     description: str = "",
     y_format: str = "~s",
     x_format: str = "~s",
@@ -120,7 +121,7 @@ def assumption_lines(
     ----------
     frame : pandas.DataFrame
         ``accelerator``, ``platform``, the two columns, ``y_low`` and ``y_high`` where ``band``; ``dash`` names a column whose
-        values draw solid and dashed lines.
+        values draw solid and dashed lines, of which each platform has several, or which are ``stretches`` of one, the solid first.
     x, y : str
         Columns.
     x_format, y_format : str
@@ -159,7 +160,7 @@ def assumption_lines(
     ]
     style, detail = alt_.StrokeDash("platform:N", scale=dashes, legend=None), []
     if dash:
-        kinds = list(dict.fromkeys(data[dash]))
+        kinds = list(stretches or dict.fromkeys(data[dash]))
         style = alt_.StrokeDash(
             f"{dash}:N",
             title=None,
@@ -172,8 +173,9 @@ def assumption_lines(
         x=x_axis, y=y_axis, color=named, strokeDash=style, tooltip=tips
     )
     layers.append(line.encode(detail=detail) if detail else line)
-    solid = data if not dash else data[data[dash] == data[dash].iloc[0]]
-    ends = tidy(_line_ends(solid, x, y, domain, log_y)[["platform", x, y, "label_x", "label_y"]])
+    # stretches of one line end where the line does; of several lines of a platform the first is named
+    named_part = data if not dash or stretches else data[data[dash] == data[dash].iloc[0]]
+    ends = tidy(_line_ends(named_part, x, y, domain, log_y)[["platform", x, y, "label_x", "label_y"]])
     tail = alt_.Chart(ends)
     layers.append(
         tail.mark_rule(x2Offset=9, strokeWidth=0.8, aria=False).encode(
@@ -199,7 +201,10 @@ def frontier_chart(
     limit_tok_s_per_user: float | None = None,
     description: str = "",
 ) -> alt.Chart:
-    """Throughput per GPU against speed per user, one line per platform, with the target speed as a rule."""
+    """Throughput per GPU against speed per user, one line per platform, with the target speed as a rule.
+
+    A column ``evidence`` (:func:`rackecon.evidence.novelty.stretches`) draws what lies beyond measurements dashed, with a legend.
+    """
     label = "" if limit_tok_s_per_user is None else f"target {limit_tok_s_per_user:.3g} tok/s/user"
     return assumption_lines(
         frame,
@@ -213,5 +218,7 @@ def frontier_chart(
         log_x=True,
         rule_x=limit_tok_s_per_user,
         rule_label=label,
+        dash="evidence" if "evidence" in frame else None,
+        stretches=STRETCHES,
         description=description,
     )

@@ -120,10 +120,27 @@ def read_sheet(path: Path) -> Sheet:
         cells.append(dict(zip(header, [*row, *[""] * len(header)], strict=False)))
         wide = extra or len(row) < len(header)
         point, said, fault = _point({means[name]: cell for name, cell in cells[-1].items() if name in means}, separator)
+        fault = fault or _adapters(cells[-1], means)
         points.append(point)
         stood_for.append("; ".join(said))
         faults.append(f"{len(row)} cells where the header has {len(header)}" if wide else fault)
     return Sheet(header, cells, points, stood_for, faults, [number for number, _ in lines[1:]], _remarks(header, means))
+
+
+def _adapters(cells: Mapping[str, str], means: Mapping[str, str]) -> str:
+    """The fault of a row that is served with adapters: what they cost is not computed, and is not passed over.
+
+    Examples
+    --------
+    >>> _adapters({"max_loras": "0", "LoRA rank": "16"}, {})
+    'LoRA rank 16: adapters are not computed; without it the row is of the base model'
+    """
+    for word, cell in cells.items():
+        named = word not in means and re.search(r"lora|adapter", word, re.IGNORECASE)
+        if named and cell.lower() not in {*BLANK, "0", "false", "no"}:
+            said = f"{plain(word, 60)} {plain(cell, 60)}"
+            return f"{said}: adapters are not computed; without it the row is of the base model"
+    return ""
 
 
 def _separator(text: str) -> str:

@@ -83,8 +83,7 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
     known = fresh.dropna(subset=[METRIC])
     served = len(known) > 0
     start, end = (int(known[X].min()), int(known[X].max())) if served else (low, high)
-    last = findings.leaders_at(fresh, X, end, error)
-    at_end = fresh[(fresh[X] == end) & (fresh["platform"] == (last or ("",))[0])][METRIC]
+    ahead = findings.leading_rows(fresh, X, end, error)
     falls = fall_factor(fresh, X, "output_tok_s_per_gpu")
     gain = (
         (cached.set_index(["platform", X])[METRIC] - fresh.set_index(["platform", X])[METRIC])
@@ -104,11 +103,11 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         end=end,
         hit=hit,
         first=findings.leaders_at(fresh, X, start, error),
-        last=last,
+        last=findings.leaders_at(fresh, X, end, error),
         cached_first=findings.leaders_at(cached, X, low, error),
         cached_last=findings.leaders_at(cached, X, high, error),
-        fall=float(falls.get(last[0], 1.0)) if last else float("nan"),
-        end_profit=float(at_end.iloc[0]) if len(at_end) else float("nan"),
+        fall=float(falls.get(ahead["platform"].iloc[0], 1.0)) if len(ahead) else float("nan"),
+        end_profit=float(ahead[METRIC].iloc[0]) if len(ahead) else float("nan"),
         helped=str(gain.idxmax()) if len(gain) and gain.max() > 0 else "",
         hurt=tuple(str(name) for name in gain[gain < 0].index),
         loss=loss,

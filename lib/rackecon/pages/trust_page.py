@@ -9,12 +9,13 @@ import numpy as np
 from rackecon import catalog
 from rackecon.evidence.forecasts import ledger
 from rackecon.evidence.fronts import front_scores
+from rackecon.evidence.record import FORWARD
 from rackecon.evidence.support import GRADES, support_matrix
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["forecast_table", "front_table", "grades_sentence", "novelty_table", "support_table"]
+__all__ = ["forecast_table", "forward_table", "front_table", "grades_sentence", "novelty_table", "support_table"]
 
 SHOWN_MODELS = (
     "gpt-oss-120b", "deepseek-r1", "deepseek-v3.2", "deepseek-v4-pro", "kimi-k2.5", "qwen3.5-397b-a17b",
@@ -31,6 +32,21 @@ def front_table() -> pd.DataFrame:
     found["slice"] = [chips[x].label if x in chips else x for x in words]
     found["bias_pct"] = 100.0 * np.expm1(-found["bias_log"])
     return found[["slice", "sweeps", "points", "unreached", "median_pct", "bias_pct"]].reset_index(drop=True)
+
+
+def forward_table() -> pd.DataFrame:
+    """Errors of what was measured from four dates on, by fits to what came before [%]: with the software of the cut, and dated."""
+    import pandas as pd
+
+    scores = catalog.table("validation_scores")
+    scores = scores[scores["scheme"].str.startswith("from ") & (scores["slice"] == "all with load")]
+    named = scores["scheme"].str.extract(r"from (?P<cut>[\d-]+), (?P<kind>.*)")
+    table = pd.concat([named, scores], axis=1).pivot_table("median_pct", "cut", ["quantity", "kind"])
+    columns = [(quantity, kind) for quantity in ("total_tok_s_per_gpu", "tok_s_per_user") for kind in FORWARD]
+    out = table[columns].set_axis(["rate", "rate_dated", "speed", "speed_dated"], axis=1)
+    counts = scores[scores["quantity"] == "total_tok_s_per_gpu"].groupby(named["cut"])["points"].max()
+    out.insert(0, "points", counts.astype(int))
+    return out.reset_index()
 
 
 def novelty_table() -> pd.DataFrame:

@@ -6,9 +6,11 @@ Far from every measured point it fades to zero, the physics stays, and :meth:`Re
 
 .. math:: k(x, x') = \\sum_t s_t^2 \\, [n_t(x) = n_t(x')] \\prod_{f \\in F_t} \\kappa_f(x, x')
 
-Measured points and their weights in the mean are data/serving_residual.csv, written by ``rackecon calibrate``. Scales and
-lengths are data/residual_kernel.csv: those of largest marginal likelihood on four fifths of the rows, the noise rounded up. Source of the form: Rasmussen and Williams,
-*Gaussian Processes for Machine Learning* (2006), chapter 2 (mean 2.25, variance 2.26) and equation 4.17 (Matern 3/2).
+Points that condition it and their weights in the mean are data/serving_residual.csv, written by ``rackecon calibrate``: measured
+ones, and what searches prefer to them (:mod:`rackecon.evidence.choices`). Scales and lengths are data/residual_kernel.csv: those of
+least absolute error on whole curves held out in one of the three shuffles; the two others gain as much by them.
+Source of the form: Rasmussen and Williams, *Gaussian Processes for Machine Learning* (2006), chapter 2 (mean 2.25, variance 2.26)
+and equation 4.17 (Matern 3/2).
 """
 
 from __future__ import annotations
@@ -79,8 +81,12 @@ class Sites:
         return np.asarray(self.features[:, FEATURES.index(name)])
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Sites:
-        """A choice of points."""
+        """Some of the points."""
         return Sites(self.names[rows], self.features[rows])
+
+    def joined(self, other: Sites) -> Sites:
+        """These points, then others."""
+        return Sites(np.concatenate([self.names, other.names]), np.concatenate([self.features, other.features]))
 
 
 def load_feature(requests_per_gpu: FloatArray) -> FloatArray:
@@ -216,9 +222,7 @@ def read_surface(
 
 
 def _read(surface: FloatArray, setting: NDArray[np.intp], log2_load: FloatArray) -> tuple[FloatArray, FloatArray]:
-    at = log2_load - LOAD_GRID[0]
-    low = np.minimum(at.astype(np.intp), len(LOAD_GRID) - 2)
-    part = at - low
+    low, part = _on_grid(log2_load)
     place = setting * len(LOAD_GRID) + low
     both = (values.ravel() for values in surface)
     first, second = (flat.take(place) * (1.0 - part) + flat.take(place + 1) * part for flat in both)
@@ -244,12 +248,17 @@ def _covariance(first: Sites, second: Sites, kernel: Mapping[str, float], dated:
 
 
 def _between(load: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
-    """Load factor read on straight lines of the grid, as :func:`read_surface` reads it."""
-    grid = _load(LOAD_GRID, seen, kernel)
+    """Load factor of points with those seen."""
+    low, part = _on_grid(load)
+    grid, share = _load(LOAD_GRID, seen, kernel), part[:, None]
+    return np.asarray(grid[low] * (1.0 - share) + grid[low + 1] * share)
+
+
+def _on_grid(load: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+    """Grid point below each load, and the share of the way to the next."""
     at = np.clip(load, LOAD_GRID[0], LOAD_GRID[-1]) - LOAD_GRID[0]
     low = np.minimum(at.astype(np.intp), len(LOAD_GRID) - 2)
-    part = (at - low)[:, None]
-    return np.asarray(grid[low] * (1.0 - part) + grid[low + 1] * part)
+    return low, np.asarray(at - low)
 
 
 def _same(features: FloatArray, columns: tuple[str, ...]) -> bool:
@@ -264,7 +273,10 @@ def _matern(one: FloatArray, other: FloatArray, length: float) -> FloatArray:
 
 
 def _load(grid: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
-    return _matern(grid, seen.feature("log2_load"), kernel["load_length"])
+    """Load factor at the loads of the grid, on straight lines between them on both sides: a covariance."""
+    low, part = _on_grid(seen.feature("log2_load"))
+    own = _matern(grid, LOAD_GRID, kernel["load_length"])
+    return np.asarray(own[:, low] * (1.0 - part) + own[:, low + 1] * part)
 
 
 def _lengths(features: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:

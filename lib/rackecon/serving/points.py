@@ -16,7 +16,7 @@ from rackecon.errors import InputError, unknown_name
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, default_engine, engine_family, intercept_cell
 from rackecon.performance.parameters import load_parameters
-from rackecon.serving.query import CONTEXT_ROOM, default_date, default_kv_precision, software_years
+from rackecon.serving.query import CONTEXT_ROOM, TOKENLESS, default_date, default_kv_precision, software_years
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -273,7 +273,8 @@ def _number(row: Mapping[Any, Any], name: str, line: int) -> float:
         raise InputError(f"row {line} column '{name}': '{cell}' is not a number") from None
     if not math.isfinite(value) or (name in _POSITIVE and value <= 0) or value < 0:
         needed = "positive" if name in _POSITIVE else "non-negative"
-        raise InputError(f"row {line} column '{name}': {cell} is out of range; needs a {needed} number")
+        hint = f"; {TOKENLESS}" if name == "osl" and value == 0 else ""
+        raise InputError(f"row {line} column '{name}': {cell} is out of range; needs a {needed} number{hint}")
     return value
 
 

@@ -11,7 +11,7 @@ from rackecon.serving.layouts import Layout
 __all__ = ["run_publicly"]
 
 FEWEST_ROWS = 10
-"""Measured rows from which a model's layouts on a family and engine are taken as known."""
+"""Measured rows from which a model's layouts on a family and engine are taken as known: in its precision, else in any."""
 Key = tuple[str, bool, str, str, str, str, str]
 
 
@@ -38,9 +38,13 @@ def run_publicly(
     >>> early, late = (run_publicly(chip, arch, "trtllm", "fp8", "aggregated", "decode", x) for x in ("2025-12-31", "2026-06-01"))
     >>> sorted(x.name for x in late - early)
     ['TP4', 'TP8']
+    >>> few = run_publicly(chip, arch, "dynamo-sglang", "fp4", "disaggregated", "decode", "2026-06-01")  # as in any precision
+    >>> sorted(x.name for x in few)
+    ['DEP8', 'TEP8', 'TP8']
     """
     key = (chip.family, chip.scaleup_domain_gpus >= 64, engine_family(engine, chip.vendor), precision, mode, arch.id)
-    return _by((*key, role), date)
+    found = _by((*key, role), date)
+    return _by((*key[:3], "", *key[4:], role), date) if found is None else found
 
 
 @by_data(512, "measured_serving", "accelerators")
@@ -64,8 +68,8 @@ def _seen() -> dict[Key, list[tuple[str, Layout]]]:
         for role, prefix in (("decode", ""), ("prefill", "prefill_")):
             if row[f"{prefix}tp"] and (role == "decode" or row["mode"] == "disaggregated"):
                 made = _layout(row, prefix)
-                whole = (*key, row["weight_precision"], row["mode"], row["model"], role)
-                found.setdefault(whole, []).append((row["date"], made))
+                for weight in (row["weight_precision"], ""):
+                    found.setdefault((*key, weight, row["mode"], row["model"], role), []).append((row["date"], made))
     return {key: sorted(rows, key=lambda x: (x[0], x[1].name)) for key, rows in found.items()}
 
 

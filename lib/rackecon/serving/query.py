@@ -63,8 +63,6 @@ HELD = (
 """What a search can hold, beside the fields of a query."""
 MOST_GPUS = 128
 """Largest deployment that a search tries where no public one of the platform's family is known."""
-WIDE_GPUS = {"hopper": 128}
-"""Largest public deployments that data/measured_serving.csv does not hold: experts over 96 H100 and more."""
 CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
 """Requests in flight per attention rank that a search tries."""
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
@@ -76,15 +74,23 @@ CONTEXT_ROOM = 1.05
 """Share of the context a model was made for that lengths may reach: means of draws, not the longest."""
 YEARS_BEYOND = 2
 """Years around the measured dates in which the software history may be asked for."""
+TOKENLESS = "an embedding or a reranker costs its prompt: ask for 1"
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T.*|\s.*)?$")
 
 
 def default_weight_precision(chip: Accelerator, arch: Model) -> str:
     """The usual weight precision: the model's own 4-bit weights, else the narrowest format the chip computes in.
 
-    A checkpoint that a user added runs as its files store it.
+    A checkpoint that a user added runs as its files store it; one of whole numbers does on a chip without FP4 arithmetic,
+    which could only widen FP4 weights of a conversion.
+
+    Examples
+    --------
+    >>> [default_weight_precision(accelerator(x), model("kimi-k2.5")) for x in ("h200-sxm", "b200-hgx")]
+    ['int4', 'fp4']
     """
-    if arch.source_id == OWN_SOURCE and arch.native_precision != "bf16":
+    whole = arch.native_precision == "int4" and not math.isfinite(chip.peak_fp4_flops)
+    if whole or (arch.source_id == OWN_SOURCE and arch.native_precision != "bf16"):
         return arch.native_precision
     if arch.native_expert_bits < 8.0 or math.isfinite(chip.peak_fp4_flops):
         return "fp4"
@@ -131,16 +137,19 @@ def default_kv_precision(chip: Accelerator, arch: Model, weight_precision: str, 
 
 
 def largest_public(chip: Accelerator) -> int:
-    """GPUs of the largest public deployment of a platform's family and kind of domain: as far as a search goes by itself.
+    """GPUs of the largest measured deployment of a platform's family and kind of domain: as far as a search goes by itself.
+
+    Notes
+    -----
+    Experts over 96 H100 and more are published at one speed each (DeepSeek's day, LMSYS), with no sweep: they are searched
+    where ``max_gpus`` asks for them.
 
     Examples
     --------
-    >>> [largest_public(accelerator(x)) for x in ("mi355x", "gb200-nvl72", "tpu-v7")]
-    [24, 72, 128]
+    >>> [largest_public(accelerator(x)) for x in ("mi355x", "h200-sxm", "gb200-nvl72", "tpu-v7")]
+    [24, 64, 72, 128]
     """
-    found = _largest()
-    wide = chip.scaleup_domain_gpus >= 64
-    return max(found.get((chip.family, wide), 0), WIDE_GPUS.get(chip.family, 0)) or MOST_GPUS
+    return _largest().get((chip.family, chip.scaleup_domain_gpus >= 64), 0) or MOST_GPUS
 
 
 @by_data(1, "measured_serving", "accelerators")
@@ -438,7 +447,8 @@ def case_options(case: Scenario) -> dict[str, Any]:
 def _check_work(arch: Model, isl_tokens: float, osl_tokens: float, hit: float) -> None:
     for name, value in (("isl_tokens", isl_tokens), ("osl_tokens", osl_tokens)):
         if not (math.isfinite(value) and value >= 1):
-            raise InputError(f"{name} {value:g} is out of range: needs at least 1 token")
+            hint = f"; {TOKENLESS}" if value == 0 and name == "osl_tokens" else ""
+            raise InputError(f"{name} {value:g} is out of range: needs at least 1 token{hint}")
     if not 0.0 <= hit < 1.0:
         raise InputError(f"prefix_cache_hit {hit:g} is out of range: needs 0 to below 1")
     longest, both = arch.max_context_tokens, isl_tokens + osl_tokens

@@ -40,6 +40,7 @@ RECENTRED: Final = {
     "price_decline": "price_decline_per_year",
     "life_years": "horizon_years",
     "residual_share": "resale_share",
+    "free_share": "free_share",
 }
 """Inputs whose median is an assumption of the report: another assumption moves the whole distribution."""
 WORTH_KEEPING: Final = 16
@@ -175,7 +176,7 @@ def portfolio(
     cases = {c.id: c for c in map(catalog.as_scenario, scenarios)}
     platforms = platforms_for(accelerators, assume)
     cards = cards_for(models, assume, price_cards)
-    widths = {name: _price_width(name, assume, known["price_level"]) for name in models}
+    widths = {name: _price_width(name, cards[name], assume, known["price_level"]) for name in models}
     cells = []
     for case in cases.values():
         for m, name in enumerate(models):
@@ -189,10 +190,18 @@ def portfolio(
     )
 
 
-def _price_width(model: str, assume: Assumptions, item: Distribution) -> tuple[float, float, float, float]:
-    """Lowest, 10th and 90th percentile, highest output price over the median; the table's where few list the model."""
+def _price_width(
+    model: str, card: PriceCard | None, assume: Assumptions, item: Distribution
+) -> tuple[float, float, float, float]:
+    """Lowest, 10th and 90th percentile, highest output price over the middle one.
+
+    At list prices those of the listings, the table's where few list the model; at effective prices those of what is paid
+    of list prices (:func:`rackecon.economics.market_table.market_over_list`).
+    """
     from rackecon import catalog
 
+    if assume.price_level == "effective" and card is not None and card.level_range() != (1.0, 1.0):
+        return 0.0, *card.level_range(), math.inf
     found = listings(catalog.table("prices"), model, assume.as_of_date)["output"].to_numpy(dtype=float)
     found = found[found > 0]
     if len(found) < 3:

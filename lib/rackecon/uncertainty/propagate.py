@@ -223,11 +223,11 @@ class Terms:
             prefix_cache_hit=self.work.prefix_cache_hit,
             utilisation=x["utilisation"],
             licence_share=base.licence_share,
-            free_share=base.free_share,
+            free_share=x["free_share"],
             price_factor=base.price_factor * level * price,
         ).revenue_usd_per_gpu_hour
         self.resale = x["residual_share"] * p.resells
-        self.cost = p.cost.usd_per_gpu_hour * base.cost_factor * x["capex"]
+        self.cost = p.cost.usd_per_gpu_hour * base.cost_factor * x["rent"]
         if p.kept_share < 1.0:
             built = p.built_rate_per_year, p.built_life_years
             terms = (x["wacc"], x["life_years"], self.resale, base.tax_rate)

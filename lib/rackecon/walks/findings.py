@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.novelty import unmeasured
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.walks.walk import HELD, RETUNED
 
@@ -22,13 +24,16 @@ __all__ = [
     "far_end",
     "held_loss",
     "leaders_at",
+    "leading_rows",
     "losing_from",
+    "named",
     "pair_drawn",
     "rate_error",
     "unserved_from",
 ]
 
 METRIC: Final = "profit_usd_per_mw_year"
+ASKED: Final = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user")
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
 def leaders_at(frame: pd.DataFrame, x: str, at: float, error: float) -> tuple[str, ...]:
     """Platforms that lead at a point of the walk: the first, and those that it would not beat with its rate too high by ``error``.
 
+    Where nothing measured stands near a row, its platform's name says so.
+
     Examples
     --------
     >>> import pandas as pd
@@ -93,11 +100,31 @@ def leaders_at(frame: pd.DataFrame, x: str, at: float, error: float) -> tuple[st
     >>> leaders_at(rows, "x", 1, 0.1)
     ('A', 'B')
     """
+    return tuple(named(row) for row in leading_rows(frame, x, at, error).to_dict("records"))
+
+
+def leading_rows(frame: pd.DataFrame, x: str, at: float, error: float) -> pd.DataFrame:
+    """Rows of :func:`leaders_at`, the first first."""
     known = _ordered(frame[frame[x] == at])
     if known.empty:
-        return ()
+        return known
     least = float(known[METRIC].iloc[0]) - error * max(float(known["revenue_usd_per_mw_year"].iloc[0]), 0.0)
-    return tuple(known.loc[known[METRIC] >= least, "platform"])
+    return known[known[METRIC] >= least]
+
+
+def named(row: Mapping[Any, Any]) -> str:
+    """Platform of an evaluated row, and in brackets what about it was never measured.
+
+    Examples
+    --------
+    >>> where = {"model": "deepseek-r1", "isl_tokens": 8192, "osl_tokens": 1024, "tok_s_per_user": 40.0}
+    >>> named({"platform": "TPU v7", "accelerator": "tpu-v7"} | where), named({"platform": "B200", "accelerator": "b200-hgx"} | where)
+    ('TPU v7 (unmeasured platform)', 'B200')
+    """
+    if not set(ASKED) <= set(row):
+        return str(row["platform"])
+    why = unmeasured(*(row[name] for name in ASKED))
+    return f"{row['platform']} ({why})" if why else str(row["platform"])
 
 
 def losing_from(frame: pd.DataFrame, x: str) -> tuple[tuple[str, float], ...]:
@@ -142,8 +169,8 @@ def far_end(frame: pd.DataFrame, x: str, error: float) -> FarEnd | None:
     cost, revenue = float(first["cost_usd_per_gpu_hour"]), float(first["revenue_usd_per_mw_year"])
     loss = gap / revenue if revenue > 0 else math.inf
     return FarEnd(
-        leader=str(first["platform"]),
-        rival=str(second["platform"]),
+        leader=named(first.to_dict()),
+        rival=named(second.to_dict()),
         gap_usd_per_mw_year=gap,
         cost_usd_per_gpu_hour=cost,
         flip_cost_usd_per_gpu_hour=cost + gap / (float(first["gpus_per_mw"]) * HOURS_PER_YEAR),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.evidence.novelty import stretches
 from rackecon.walks.findings import METRIC
 from rackecon.words import join_words
 
@@ -22,7 +23,7 @@ __all__ = ["first_token", "fronts", "tier_table", "tiers"]
 def fronts(
     accelerators: Sequence[str], model: str, case: Scenario, ttft_limit_ms: float, statistic: str
 ) -> pd.DataFrame:
-    """Pareto front of each platform under the first-token limit, speed against throughput."""
+    """Pareto front of each platform under the first-token limit, speed against throughput, by stretches of evidence."""
     import pandas as pd
 
     from rackecon.serving.frontier import search_case
@@ -34,7 +35,8 @@ def fronts(
         if len(found):
             blocks.append(found.table.assign(platform=catalog.accelerator(key).label))
     names = ["accelerator", "platform", "tok_s_per_user", "total_tok_s_per_gpu", "layout", "mode"]
-    return pd.concat(blocks, ignore_index=True)[names] if blocks else pd.DataFrame(columns=names)
+    front = pd.concat(blocks, ignore_index=True)[names] if blocks else pd.DataFrame(columns=names)
+    return stretches(front, model)
 
 
 def tiers(

@@ -1,0 +1,94 @@
+"""Public sweeps as fronts: the upper envelope of each, and what a search finds under the conditions of its points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.evidence.measured import Evidence
+from rackecon.performance.parameters import ServingParameters
+from rackecon.serving.front import Frontier, pareto_rows
+from rackecon.serving.frontier import find
+from rackecon.serving.points import LENGTH_FACTOR
+from rackecon.serving.query import METHODS, Query
+
+__all__ = ["PublicFront", "public_fronts", "searched_points"]
+
+FloatArray = NDArray[np.float64]
+LONE_SLOPE = -2.0  # of a front of one point: the median of all fronts, log rate by log speed
+SLOPES = (-4.0, -0.3)
+
+
+@dataclass(frozen=True)
+class PublicFront:
+    """One curve (``split_group``) in one quarter: rows on its upper envelope, by rising speed."""
+
+    group: str
+    window: str
+    rows: NDArray[np.intp]
+    slopes: FloatArray  # of log rate by log speed at each row
+    most_gpus: float  # of its largest deployment
+
+
+def public_fronts(evidence: Evidence, rows: NDArray[np.bool_] | None = None) -> list[PublicFront]:
+    """The fronts of all public sweeps that state speeds, broken builds left out.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    rows : array of bool, optional
+        Rows to use; all by default.
+    """
+    import pandas as pd
+
+    used = ~evidence.throughput_only & ~evidence.broken & np.isfinite(evidence.tok_s_per_user)
+    used &= np.ones(len(evidence), dtype=bool) if rows is None else rows
+    frame = evidence.frame[used]
+    window = pd.PeriodIndex(pd.to_datetime(frame["date"]), freq="Q").astype(str)
+    found = []
+    for (group, quarter), part in frame.groupby([frame["split_group"], window]):
+        every = part.index.to_numpy()
+        speed, rate = evidence.tok_s_per_user[every], evidence.total_tok_s_per_gpu[every]
+        kept = every[pareto_rows(speed, rate, np.ones(len(every), dtype=bool))]
+        slopes = np.full(len(kept), LONE_SLOPE)
+        if len(kept) > 1:
+            logs = (np.log(x[kept]) for x in (evidence.total_tok_s_per_gpu, evidence.tok_s_per_user))
+            slopes = np.clip(np.gradient(*logs), *SLOPES)
+        found.append(PublicFront(str(group), str(quarter), kept, slopes, float(part["gpus"].max())))
+    return found
+
+
+def searched_points(
+    front: PublicFront, evidence: Evidence, parameters: ServingParameters
+) -> Iterator[tuple[int, float, Frontier]]:
+    """Each row of a front with its slope and what a search finds for its engine, precision, mode, drafting and date.
+
+    Software moves inside a quarter, so every row is searched with the builds of its own day.
+    """
+    known: dict[str, Frontier] = {}
+    for row, slope in zip(front.rows.tolist(), front.slopes.tolist(), strict=True):
+        date = str(evidence.frame["date"].iloc[row])
+        if date not in known:
+            known[date] = find(_question(evidence, row, front.most_gpus, parameters))
+        yield row, slope, known[date]
+
+
+def _question(evidence: Evidence, i: int, most_gpus: float, parameters: ServingParameters) -> Query:
+    row = evidence.frame.iloc[i]
+    share = LENGTH_FACTOR if "uniform" in str(row["length_draw"]) else 1.0
+    return Query.of(
+        row["accelerator"],
+        row["model"],
+        share * float(row["isl"]),
+        share * float(row["osl"]),
+        weight_precision=row["weight_precision"],
+        engine=row["engine"],
+        mode=row["mode"],
+        speculative=str(row["speculative"]) if row["speculative"] in METHODS else "none",
+        date=str(row["date"]),
+        max_gpus=int(most_gpus) if np.isfinite(most_gpus) else None,
+        parameters=parameters,
+    )
