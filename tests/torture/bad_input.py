@@ -42,6 +42,7 @@ WORDS = (
     "null", "NaN", "\u200b", "1e999", "{}", "[]", "__proto__",
 )  # fmt: skip
 VALUES = (
+    "9" * 400,
     "NaN",
     "Infinity",
     "1e400",

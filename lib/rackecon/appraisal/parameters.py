@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rackecon.catalog.assumption_table import Allowed, allowed_values
+from rackecon.catalog.assumption_table import Allowed, allowed_values, finite_or_infinite
 from rackecon.catalog.paths import PACKAGE, given_folder, in_checkout
 from rackecon.errors import InputError
 
@@ -205,8 +205,8 @@ def _one(name: str, value: Any, kind: str) -> str:
     if kind in ("int", "float"):
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"{name} '{value}' is not a number"
-        if kind == "int" and not float(value).is_integer():
-            return f"{name} {value:g} is not a whole number"
+        if kind == "int" and not finite_or_infinite(value).is_integer():
+            return f"{name} {finite_or_infinite(value):g} is not a whole number"
         rule = _allowed(name)
         return replace(rule, name=name).fault(value) if rule else ""
     if kind == "bool":

@@ -70,7 +70,7 @@ class Allowed:
         if self.numeric:
             if isinstance(value, bool) or not isinstance(value, Real):
                 return f"{self.name} '{value}' is not a number"
-            number = float(value)
+            number = finite_or_infinite(value)
             if not self.low <= number <= self.high:
                 return f"{self.name} {number:g} is out of range: allowed {self.range} {self.unit}"
             if self.kind != "number" and not number.is_integer():
@@ -87,6 +87,20 @@ class Allowed:
             except InputError as fault:
                 return str(fault)
         return ""
+
+
+def finite_or_infinite(value: Any) -> float:
+    """A number as a float; one beyond every float is infinite.
+
+    Examples
+    --------
+    >>> finite_or_infinite(-(10**400))
+    -inf
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value > 0 or -1)
 
 
 @by_data(1, TABLE)
