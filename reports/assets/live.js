@@ -1,495 +1,567 @@
-/* The money step in the page. The library holds the formulas (economics/money_step.py, uncertainty/ranking.py); this mirrors
-   their last, linear part, and checks itself against library numbers before it shows a control. */
 (function () {
-  "use strict";
-  var QUICK = "serving model, price, sold share and price of capital";
-  var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
-  function has(o, k) { return Object.prototype.hasOwnProperty.call(o, k); } /* a name from an address is no inherited one */
-  function fresh() { return Object.create(null); }
-  var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 }), WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-
-  /* Level equivalent of a falling price at the cost of capital (level_price_factor); at rate 0 the plain mean. */
-  function levelPriceFactor(rate, decline, years) {
-    if (decline <= 0) return 1;
-    var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS), q = Math.pow(1 - decline, 1 / MONTHS);
-    function sum(x) { return Math.abs(1 - x) < 1e-12 ? m : x * (1 - Math.pow(x, m)) / (1 - x); }
-    return sum(v * q) / Math.sqrt(q) / sum(v);
-  }
-  /* Years of a level amount that a horizon is worth today (present_value_factors). */
-  function levelYears(rate, years) {
-    var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS);
-    return (Math.abs(1 - v) < 1e-12 ? m : v * (1 - Math.pow(v, m)) / (1 - v)) / MONTHS;
-  }
-  /* Resale at an age over what was invested (residual_at): straight between whole years. */
-  function resaleAt(years) {
-    var i = Math.min(Math.floor(years), data.resale.length - 2);
-    return data.resale[i] + (data.resale[i + 1] - data.resale[i]) * (years - i);
-  }
-  /* The most productive point that is at least as fast as asked; -1 beyond the fastest. Speeds rise along a front. */
-  function pointAt(front, speed) {
-    for (var i = 0; i < front.s.length; i++) if (front.s[i] >= speed * (1 - 1e-9)) return i;
-    return -1;
-  }
-  function payback(m, decline) {
-    var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0;
-    for (var k = 1; k <= 480; k++) {
-      var cash = m.launch * HOURS / MONTHS * Math.pow(q, k - 0.5) - m.running * HOURS / MONTHS + (k === m.months ? m.resold : 0);
-      if (sum + cash >= m.capital) return (k - 1 + (m.capital - sum) / cash) / MONTHS;
-      if (cash <= 0) return Infinity;
-      sum += cash;
-    }
-    return Infinity;
-  }
-  function frontsOf(st) { return Object.assign(fresh(), data.fronts[st.model + "|" + st.scenario + "|" + st.hit]); }
-
-  /* What every platform meets alike in a state: price of a token second, price path, change of the electricity bill. */
-  function terms(st) {
-    var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * data.models[st.model].cachedShare;
-    var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
-    return {
-      sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
-      years: levelYears(data.wacc, st.years), months: Math.max(Math.round(st.years * MONTHS), 1), resale: resaleAt(st.years),
-      power: st.elec * st.pue - data.base.elec * data.base.pue
-    };
-  }
-  /* What one GPU-hour of a platform earns and costs at one point of its front. */
-  function earned(p, front, i, st, m) {
-    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, cost = Math.max(p.c * st.cost * (p.kept + (1 - p.kept) * p.worth * (1 - p.resells * m.resale * Math.pow(1 + data.wacc, -m.months / MONTHS)) / m.years) + change, 0);
-    return {
-      rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: p.capital * st.cost,
-      running: Math.max(p.running * st.cost + change, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * p.capital * st.cost
-    };
-  }
-  function evaluateAll(st) {
-    var fronts = frontsOf(st), m = terms(st);
-    return data.platforms.map(function (p) {
-      var front = fronts[p.id];
-      if (!front) return { why: "not computed" };
-      if (front.why) return { why: front.why };
-      var i = pointAt(front, st.speed);
-      if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
-      if (p.c === null) return { why: "no published $/GPU-hour" };
-      return earned(p, front, i, st, m);
-    });
-  }
-  /* Yearly profit over the speed promised: the ends of the steps between two speeds, for each platform. */
-  function speedLines(st, lo, hi) {
-    var fronts = frontsOf(st), m = terms(st);
-    return data.platforms.map(function (p) {
-      var front = fronts[p.id], steps = [];
-      if (front && !front.why && p.c !== null) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
-        var e = earned(p, front, i, st, m);
-        steps.push([Math.min(front.s[i], hi), e.profit * scale(p, e, st.metric)]);
-        if (front.s[i] >= hi) break;
-      }
-      return { id: p.id, steps: steps };
-    });
-  }
-  function lasting(size, word) { var shown = Number(size.toPrecision(2)); return shown + " " + word + (shown === 1 ? "" : "s"); }
-  /* Yearly profit on a measure per dollar of profit per GPU-hour. */
-  function scale(p, m, metric) { return metric === "rack" ? p.gpus * HOURS : metric === "mw" ? HOURS * 1000 / p.kw : HOURS / m.capital; }
-  function full(p, m, st) {
-    if (m.why) return m;
-    return {
-      rate: m.rate, revenue: m.revenue, cost: m.cost, profit: m.profit, capital: m.capital,
-      rack: m.profit * scale(p, m, "rack"), mw: m.profit * scale(p, m, "mw"), usd: m.profit * scale(p, m, "usd"),
-      revenueRack: m.revenue * p.gpus * HOURS, mtok: m.cost / (m.rate * st.util * SECONDS / PER_M), margin: m.profit / m.revenue,
-      payback: payback(m, st.decline)
-    };
-  }
-
-  function fmt(x, digits) {
-    if (x === null || !isFinite(x)) return "–";
-    return GROUPED.format(Number(x.toPrecision(digits || 3)));
-  }
-  function usd(x) {
-    var a = Math.abs(x), sign = x < 0 ? "−" : "", units = [[1e9, "bn"], [1e6, "M"], [1e3, "k"]];
-    for (var i = 0; i < 3; i++) if (a >= units[i][0] * 0.9995) {
-      var v = a / units[i][0];
-      return sign + "$" + v.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(v, 1))))) + units[i][1];
-    }
-    return sign + "$" + (a ? a.toFixed(Math.max(2, 2 - Math.floor(Math.log10(a)))).replace(/(\.\d\d\d*?)0+$/, "$1") : "0");
-  }
-  function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + WHOLE.format(Math.abs(x * 100)) + " %" : usd(x); }
-
-  /* Factors on revenue and capital in every draw, by the same scores as the report's own draws. */
-  var kept = fresh();
-  function keep(key, make) { return kept[key] || (kept[key] = make()); }
-  function twoPiece(z, down, up) { return z < 0 ? z * down : z * up; }
-  function draws(packed) {
-    var bytes = Uint8Array.from(atob(packed), function (c) { return c.charCodeAt(0); }), view = new DataView(bytes.buffer), out = new Float64Array(bytes.length / 2);
-    for (var d = 0; d < out.length; d++) out[d] = view.getInt16(2 * d, true) / data.draws.steps;
-    return out;
-  }
-  function rateFactors(i, width) {
-    return keep("r" + i + "|" + width, function () {
-      return draws(data.draws.rate[i]).map(function (z) { return Math.exp(twoPiece(z, width[0], width[1])); });
-    });
-  }
-  function marketFactors(st, count) {
-    var model = data.models[st.model], listed = st.pin === model.pin && st.pout === model.pout;
-    var prices = keep("p" + st.model + listed, function () { /* a price that the reader gives is taken as given */
-      return draws(data.draws.price).map(function (z) { return listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1; });
-    });
-    var against = keep("s", function () { return draws(data.draws.sold).map(function (x) { return Math.exp(-x); }); });
-    var sure = st.util <= 0 || st.util >= 1, unsold = (1 - st.util) / st.util;
-    return prices.subarray(0, count).map(function (price, d) { return sure ? price : price / (1 + unsold * against[d]) / st.util; });
-  }
-  function capitalFactors(i) {
-    return keep("c" + i, function () { return draws(data.draws.capital[i]); });
-  }
-
-  /* Every platform in the same draws: in how many it comes first and earns, and between which ends nine in ten lie. */
-  function simulate(st, count, ends) {
-    var all = evaluateAll(st), market = marketFactors(st, count), n = market.length;
-    var best = new Float64Array(n).fill(-Infinity), who = new Int16Array(n).fill(-1);
-    var rows = data.platforms.map(function (p, i) {
-      var m = all[i];
-      if (m.why) return { p: p, why: m.why };
-      var rate = rateFactors(i, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(i), by = scale(p, m, st.metric);
-      var running = Math.min(m.running, m.cost), rest = m.cost - running, sample = ends ? new Float64Array(n) : null;
-      for (var d = 0; d < n; d++) {
-        var v = (m.revenue * rate[d] * market[d] - running - rest * capital[d]) * by;
-        if (sample) sample[d] = v;
-        if (v > best[d]) { best[d] = v; who[d] = i; }
-      }
-      var row = { p: p, m: m, mid: m.profit * by };
-      if (sample) { sample.sort(); row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
-      return row;
-    });
-    var wins = new Float64Array(rows.length);
-    for (var d = 0; d < n; d++) if (who[d] >= 0 && best[d] > 0) wins[who[d]]++;
-    rows.forEach(function (r, i) { if (!r.why) r.win = wins[i] / n; });
-    return rows;
-  }
-  /* Between two neighbours of values in order. */
-  function quantile(a, share) {
-    var at = share * (a.length - 1), i = Math.floor(at);
-    return at > i ? a[i] + (at - i) * (a[i + 1] - a[i]) : a[i];
-  }
-  /* The report's own case with every input drawn: its interval and count stand until something is changed. */
-  function asReported(rows, metric) {
-    var known = data.report && data.report.rows && data.report.rows[metric];
-    if (known) rows.forEach(function (r) { var k = !r.why && known[r.p.id]; if (k) { r.lo = k[0]; r.hi = k[1]; r.win = k[2]; } });
-    return Boolean(known);
-  }
-  function ranked(rows) {
-    return rows.filter(function (r) { return !r.why; }).sort(function (a, b) { return b.mid - a.mid; });
-  }
-  /* Who leads: the platform's id, or "none" where nobody earns, or "" where nobody serves. */
-  function leaderId(st) {
-    var best = null, at = -Infinity;
-    evaluateAll(st).forEach(function (m, i) {
-      if (m.why) return;
-      var v = m.profit * scale(data.platforms[i], m, st.metric);
-      if (v > at) { at = v; best = data.platforms[i].id; }
-    });
-    return best === null ? "" : at <= 0 ? "none" : best;
-  }
-  /* Who leads and how surely: full colour, pale, hatched, or nobody. */
-  function shade(st, count) {
-    var top = ranked(simulate(st, count, false))[0];
-    if (!top || top.mid <= 0) return { id: top ? "none" : "", kind: "none", win: 0 };
-    return { id: top.p.id, kind: top.win >= data.map.sure[0] ? "sure" : top.win >= data.map.sure[1] ? "pale" : "close", win: top.win };
-  }
-  /* The same at each share of capacity sold, every token price times one factor. */
-  function mapRow(st, price) {
-    var lo = data.map.shares[0], hi = data.map.shares[1], n = data.map.shares[2], out = [];
-    for (var i = 0; i < n; i++) {
-      var share = lo + (hi - lo) * (i + 0.5) / n;
-      out.push(Object.assign({ share: share }, shade(Object.assign({}, st, { util: share, pin: st.pin * price, pout: st.pout * price }), Infinity)));
-    }
-    return out;
-  }
-  function platform(id) { return data.platforms.filter(function (p) { return p.id === id; })[0]; }
-  function label(id) { var p = platform(id); return p ? p.label : id === "none" ? "nobody earns" : "nobody serves this"; }
-  /* A cell of a ribbon or of the map, in its leader's colour. */
-  function cell(found) {
-    var i = document.createElement("i"), p = platform(found.id);
-    i.className = found.kind;
-    if (p) i.style.setProperty("--swatch", p.swatch);
-    return i;
-  }
-
-  function selfCheck() {
-    return data.check.every(function (c) {
-      var i = data.platforms.findIndex(function (q) { return q.id === c.platform; }), p = data.platforms[i];
-      var st = Object.assign({}, data.base, c.state), m = full(p, evaluateAll(st)[i], st);
-      if (m.why) return false;
-      /* within 0.1 % of the library, or of the revenue where profit is near zero */
-      return ["rack", "mw", "usd", "mtok"].every(function (k) {
-        var near = k === "mtok" ? 0 : m.revenue * scale(p, m, k);
-        return c[k] === undefined || Math.abs(m[k] - c[k]) <= 1e-3 * Math.max(Math.abs(c[k]), near);
-      });
-    });
-  }
-  function complete(state) { return Object.assign({}, data.base, state); }
-  window.rackecon = {
-    levelPriceFactor: levelPriceFactor,
-    evaluate: function (state) {
-      var st = complete(state), out = {};
-      evaluateAll(st).forEach(function (m, i) { out[data.platforms[i].id] = full(data.platforms[i], m, st); });
-      return out;
-    },
-    simulate: function (state) {
-      var out = {};
-      simulate(complete(state), Infinity, true).forEach(function (r) { out[r.p.id] = r.why ? { why: r.why } : { mid: r.mid, lo: r.lo, hi: r.hi, win: r.win }; });
-      return out;
-    },
-    leader: function (state) { return leaderId(complete(state)); },
-    speedLines: function (state, lo, hi) { return speedLines(complete(state), lo, hi); },
-    mapRow: function (state, price) { return mapRow(complete(state), price); },
-    fmt: fmt, amount: amount, label: label, cell: cell, unit: function (metric) { return data.per[metric]; }
-  };
-
-  function start() {
-    var holder = document.getElementById("live-data"), root = document.getElementById("live");
-    if (!holder || !root) return;
-    data = JSON.parse(holder.textContent);
-    window.rackecon.mapEnds = data.map;
-    root.hidden = false;
-    var same = false;
-    try { same = selfCheck(); } catch (e) { same = false; }
-    if (same) { wire(root); return; }
-    root.classList.add("differs");
-    root.querySelector(".live-status").textContent = "The page's arithmetic differs from the library's, so its controls are hidden. The tables above and below stand.";
-  }
-
-  function wire(root) {
-    var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
-    var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
-    simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
-    var inputs = {}, holders = {}, shown = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
-    each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
-    function text(q) { return one(q).appendChild(document.createTextNode("")); }
-    function range(k) { return inputs[k].filter(function (el) { return el.type === "range"; })[0]; }
-
-    /* What a control stands at unless the reader moves it: the report's value, or what another choice brings with it. */
-    function brought(k, s) {
-      if ((k === "pin" || k === "pout") && s.model !== data.base.model) return data.models[s.model][k];
-      if ((k === "speed" || k === "hit") && s.scenario !== data.base.scenario) return data.scenarios[s.scenario][k];
-      return data.base[k];
-    }
-    /* What the reader set stays; the rest comes with the choice. A cache share without a front there cannot stay. */
-    function choose(s, k, v) {
-      var follow = { scenario: ["speed", "hit"], model: ["pin", "pout"] }[k] || [], mine = follow.filter(function (x) { return s[x] !== brought(x, s); });
-      s[k] = v;
-      follow.forEach(function (x) { if (mine.indexOf(x) < 0 || (x === "hit" && !has(data.fronts, s.model + "|" + s.scenario + "|" + s.hit))) s[x] = brought(x, s); });
-      return s;
-    }
-    function keeps(k) {
-      var stay = ({ scenario: ["speed", "hit"], model: ["pin", "pout"] }[k] || []).filter(function (x) { return st[x] !== brought(x, st); });
-      return stay.length ? "Kept as you set it: " + stay.map(worded).join(", ") + "." : "";
-    }
-    function changed() { return Object.keys(data.base).filter(function (k) { return st[k] !== brought(k, st); }); }
-    /* Why a number is refused: outside its control's range, or no choice of its menu; empty where it is taken. */
-    function refused(k, x) {
-      var el = inputs[k][0], all = Array.prototype.map.call(el.options || [], function (o) { return Number(o.value); });
-      if (el.tagName === "SELECT") return all.indexOf(x) >= 0 ? "" : "is none of " + all.join(", ");
-      var lo = Number(range(k).min), hi = Number(range(k).max);
-      return x >= lo && x <= hi ? "" : "is outside " + fmt(lo) + " to " + fmt(hi);
-    }
-    function readHash() {
-      var given = new URLSearchParams(location.hash.slice(1));
-      var allowed = { model: data.models, scenario: data.scenarios, metric: data.per }, odd = [];
-      ["model", "scenario", "metric"].forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k))) choose(st, k, given.get(k)); });
-      given.forEach(function (v, k) {
-        var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
-        if (number && !why) st[k] = Number(v);
-        var taken = number ? !why : has(allowed, k) && has(allowed[k], v);
-        if (!taken && location.hash.indexOf("=") > 0) odd.push((k + "=" + v).slice(0, 60) + (why ? " " + why + " (" + st[k] + " stays)" : ""));
-      });
-      tell(odd.length ? "The address asks for what this page cannot show: " + odd.slice(0, 5).join(", ") + "." : "");
-    }
-    function tell(words) { put(one(".live-status"), words); }
-    function writeHash() {
-      var q = new URLSearchParams();
-      changed().forEach(function (k) { q.set(k, String(st[k])); });
-      history.replaceState(null, "", q.toString() ? "#" + q.toString() : location.pathname + location.search);
-    }
-
-    function ask() { turn++; if (root.dataset.ribbons !== "stale") root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
-    function show() {
-      var moved = changed();
-      Object.keys(inputs).forEach(function (k) {
-        if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0);
-        if (shown[k] === st[k]) return;
-        shown[k] = st[k];
-        inputs[k].forEach(function (el) {
-          var text = String(st[k]);
-          if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
-          if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
-          if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
-        });
-      });
-      var rows = simulate(st, Infinity, true), all = !moved.some(function (k) { return k !== "metric"; }) && asReported(rows, st.metric), told = sentence(rows, all);
-      write(drawn, all ? "all " + data.report.inputs + " uncertain inputs drawn, as above" : QUICK + " drawn; a price that you set is taken as certain");
-      write(verdict, told); write(unit, data.per[st.metric]);
-      write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
-      table(rows);
-      clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
-      clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
-      clearTimeout(later); later = setTimeout(rest, 120);
-    }
-    function rest() { bars(); command(); ribbons(); }
-    function worded(k) {
-      var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
-      return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
-    }
-    function sentence(rows, all) {
-      var order = ranked(rows), unit = data.per[st.metric], top = order[0];
-      if (!top) return "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user with this first-token limit.";
-      var ends = " Nine cases in ten lie between " + amount(top.lo, st.metric) + " and " + amount(top.hi, st.metric) + ".";
-      if (top.mid <= 0) return "Your case: nobody earns; " + top.p.label + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
-      var rival = order.slice(1).sort(function (a, b) { return b.win - a.win; })[0];
-      var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
-      if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
-      return text + "." + ends;
-    }
-
-    /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third.
-       A movement writes only what it changes: text in its node, a mark by its transform. What is only read aloud follows when the movement rests. */
-    function emptyBar() {
-      var bar = document.createElement("span"); bar.className = "ibar"; bar.setAttribute("role", "img");
-      ["zero", "ghost", "range", "mid"].forEach(function (kind) { bar.appendChild(document.createElement("i")).className = kind; });
-      return bar;
-    }
-    function line(p) {
-      var tr = document.createElement("tr"), th = document.createElement("th"), texts = [];
-      tr.dataset.platform = p.id; th.scope = "row"; th.textContent = p.label; th.style.setProperty("--swatch", p.swatch); tr.appendChild(th);
-      for (var i = 0; i < 6; i++) {
-        var td = document.createElement("td");
-        td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td);
-        if (i === 1) td.appendChild(emptyBar());
-        texts.push(i === 1 ? td.firstChild : td.appendChild(document.createTextNode("")));
-      }
-      var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
-      var bar = texts[1], marks = bar.children;
-      return { tr: tr, texts: texts, bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: "" };
-    }
-    function put(node, text) { if (node.textContent !== text) node.textContent = text; }
-    function write(node, text) { if (node.data !== text) node.data = text; }
-    function shift(node, transform) { if (node.at !== transform) { node.at = transform; node.style.transform = transform; } } /* moves without a new layout */
-    function tick(node, share) { shift(node, "translateX(" + share + "%)"); }
-    function table(rows) {
-      var body = one(".live-table tbody"), order = ranked(rows).concat(rows.filter(function (r) { return r.why; })), lo = 0, hi = 0;
-      order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
-      if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
-      var pct = function (v) { return Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100; };
-      var ghosts = changed().some(function (k) { return k !== "metric"; }) && st.metric === data.base.metric;
-      order.forEach(function (r, at) {
-        var l = lines[r.p.id] || (lines[r.p.id] = line(r.p)), t = l.texts;
-        if (body.children[at] !== l.tr) body.insertBefore(l.tr, body.children[at] || null);
-        l.tr.classList.toggle("none", Boolean(r.why)); write(l.why, r.why || "");
-        if (r.why) return;
-        var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M), margin = more.profit / more.revenue, months = payback(more, st.decline) * MONTHS;
-        write(t[0], amount(r.mid, st.metric));
-        l.said = "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric);
-        tick(l.zero, pct(0)); tick(l.mid, pct(r.mid)); tick(l.ghost, ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100);
-        shift(l.range, "translateX(" + pct(r.lo) + "%) scaleX(" + (pct(r.hi) - pct(r.lo)) / 100 + ")");
-        write(t[2], String(Math.round(r.win * 100)));
-        write(t[3], usd(mtok));
-        write(t[4], margin < -1 ? "loss" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %");
-        write(t[5], months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"));
-      });
-    }
-    function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said); }); }
-
-    /* Who leads at each value of one control, everything else held: a ribbon and where the lead changes; then the charts.
-       One piece at a time, so that a movement in between is not kept waiting. */
-    function ribbons() {
-      var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
-      var todo = Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; });
-      if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(Object.assign({}, st), speeds, own));
-      (function next() {
-        if (mine !== turn || !todo.length) { if (!todo.length) root.dataset.ribbons = "filled"; return; }
-        todo.shift()(); setTimeout(next, 0);
-      })();
-    }
-    function ribbon(el) {
-      var k = el.dataset.ribbon, input = range(k), steps, cells = [], text = [];
-      if (input) {
-        var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, found;
-        for (var i = 0; i < n; i++) {
-          var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign({}, st), k, v), 100);
-          cells.push(cell(found));
-          if (last && last.id !== found.id) {
-            var at = flip(k, last.v, v, last.id);
-            if (at < st[k]) below = { at: at, id: last.id }; else if (!above) above = { at: at, id: found.id };
-          }
-          last = { v: v, id: found.id };
-        }
-        if (below) text.push("below " + fmt(below.at) + ": " + label(below.id));
-        if (above) text.push("above " + fmt(above.at) + ": " + label(above.id));
-        el.style.setProperty("--at", 100 * (st[k] - lo) / (hi - lo) + "%");
-      } else {
-        steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
-        steps.forEach(function (o) {
-          var s = choose(Object.assign({}, st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
-          cells.push(cell(found));
-          if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + label(found.id));
-        });
-      }
-      el.replaceChildren.apply(el, cells);
-      put(one('[data-flip="' + k + '"]'), text.length ? text.join("; ") : input ? "no value here changes who leads" : "no choice here changes who leads");
-    }
-    function flip(k, lo, hi, id) {
-      for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(Object.assign({}, st), k, mid)) === id) lo = mid; else hi = mid; }
-      return (lo + hi) / 2;
-    }
-
-    /* The command that reruns the page: what differs from the notebook's own parameters. */
-    function command() {
-      var plain = [], lists = [];
-      Object.keys(data.commands).forEach(function (k) {
-        var d = data.defaults[k];
-        if (d === null) d = has(data.models[st.model], k) ? data.models[st.model][k] : data.scenarios[st.scenario][k];
-        if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
-      });
-      Object.keys(data.given).forEach(function (k) { lists.push([k, JSON.stringify(data.given[k])]); });
-      var rack = lists.map(function (l) { return "-p " + l[0] + " '" + l[1] + "'"; }), mill = lists.map(function (l) { return "-y '" + l[0] + ": " + l[1] + "'"; });
-      put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
-      put(one(".live-papermill"), ["papermill notebooks/00_executive_summary.ipynb mine.ipynb"].concat(plain, mill).join(" "));
-      put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).map(worded).join("; ") + ".");
-    }
-    Object.keys(inputs).forEach(function (k) {
-      inputs[k].forEach(function (el) {
-        el.addEventListener("input", function () {
-          if (typeof data.base[k] !== "number") { choose(st, k, el.value); tell(keeps(k)); }
-          else {
-            var x = Number(el.value), why = el.value === "" || !isFinite(x) ? "is no number" : refused(k, x);
-            if (el.type === "number") el.setAttribute("aria-invalid", String(Boolean(why)));
-            tell(why ? (data.names[k] || k) + ": " + (el.value || "an empty box") + " " + why + "; " + st[k] + " stays." : "");
-            if (why || x === st[k]) return;
-            st[k] = x;
-          }
-          ask();
-        });
-        /* a typed value out of range gives way to the one shown when the reader leaves the box */
-        el.addEventListener("change", function () { if (el.type === "number" && el.value !== String(st[k])) { el.value = String(st[k]); el.removeAttribute("aria-invalid"); } });
-      });
-    });
-    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); span = null; shown = {}; tell(""); ask(); });
-    one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
-    one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
-    one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
-    function copy(text, button) { window.rackeconCopied(text, button); }
-    window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); shown = {}; readHash(); ask(); opened(); });
-    one(".live-json").addEventListener("click", function () {
-      var e = document.getElementById("edition"), rows = {};
-      simulate(st, Infinity, true).forEach(function (r) { rows[r.p.id] = r.why ? { why: r.why } : { profit: r.mid, low: r.lo, high: r.hi, first_share: r.win }; });
-      window.rackeconSave(JSON.stringify({ edition: e ? e.dataset.edition : "", data_as_of: e ? e.dataset.vintage : "", unit: "USD or share " + data.per[st.metric], case: st, changed: changed(), command: one(".live-command").textContent, platforms: rows }, null, 1) + "\n", "rackecon-case.json", "application/json");
-    });
-    /* An address that carries a case opens on it, and the page says that it is not the report's. */
-    function opened() {
-      var moved = changed(), old = document.querySelector(".shared"), words = moved.length ? "This address carries a reader's case: " + moved.map(worded).join(", ") + ". It stands under \u201cChange an assumption\u201d; all else on the page is the report's own case." : "";
-      if (old) old.remove();
-      if (!words) return;
-      var p = document.createElement("p"); p.className = "caveat shared"; p.textContent = words; document.getElementById("main").prepend(p);
-      root.scrollIntoView();
-    }
-    readHash(); show(); bars(); command(); opened();
-    document.documentElement.dataset.usable = String(Math.round(performance.now()));
-  }
-  start(); /* the script stands after what it works on: no wait for the chart library */
+"use strict";
+var QUICK = "serving model, price, sold share and price of capital";
+var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
+function has(o, k) { return Object.prototype.hasOwnProperty.call(o, k); }
+function fresh() { return Object.create(null); }
+var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 }), WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+function levelPriceFactor(rate, decline, years) {
+if (decline <= 0) return 1;
+var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS), q = Math.pow(1 - decline, 1 / MONTHS);
+function sum(x) { return Math.abs(1 - x) < 1e-12 ? m : x * (1 - Math.pow(x, m)) / (1 - x); }
+return sum(v * q) / Math.sqrt(q) / sum(v);
+}
+function levelYears(rate, years) {
+var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS);
+return (Math.abs(1 - v) < 1e-12 ? m : v * (1 - Math.pow(v, m)) / (1 - v)) / MONTHS;
+}
+function resaleAt(years) {
+var i = Math.min(Math.floor(years), data.resale.length - 2);
+return data.resale[i] + (data.resale[i + 1] - data.resale[i]) * (years - i);
+}
+function pointAt(front, speed) {
+for (var i = 0; i < front.s.length; i++) if (front.s[i] >= speed * (1 - 1e-9)) return i;
+return -1;
+}
+function taxed(tax, rate) {
+var n = data.taxed, worth = rate === 0 ? 1 : (1 - Math.pow(1 + rate, -n)) / (rate * n);
+return (1 - tax * worth) / (1 - tax);
+}
+function owned(p, st) { return !has(data.base, p.id) || st[p.id] === data.base[p.id] ? 1 : st[p.id] / p.now; }
+function payback(m, decline) {
+var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0;
+for (var k = 1; k <= 480; k++) {
+var cash = m.launch * HOURS / MONTHS * Math.pow(q, k - 0.5) - m.running * HOURS / MONTHS + (k === m.months ? m.resold : 0);
+if (sum + cash >= m.capital) return (k - 1 + (m.capital - sum) / cash) / MONTHS;
+if (cash <= 0) return Infinity;
+sum += cash;
+}
+return Infinity;
+}
+function frontsOf(st) { return Object.assign(fresh(), data.fronts[st.model + "|" + st.scenario + "|" + st.hit]); }
+function terms(st) {
+var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * data.models[st.model].cachedShare;
+var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
+return {
+sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
+years: levelYears(st.wacc, st.years), months: Math.max(Math.round(st.years * MONTHS), 1), resale: resaleAt(st.years), wacc: st.wacc, taxed: taxed(st.tax, st.wacc),
+power: st.elec * st.pue - data.base.elec * data.base.pue
+};
+}
+function earned(p, front, i, st, m) {
+var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, paid = st.cost * owned(p, st), invested = p.capital * paid;
+var sunk = (1 - p.resells * m.resale * Math.pow(1 + m.wacc, -m.months / MONTHS)) / m.years, charge = p.c * paid * (1 - p.kept) * p.worth * sunk;
+var cost = Math.max(p.c * paid * p.kept + charge * m.taxed + change, 0);
+return {
+rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: invested,
+running: Math.max(cost - invested * sunk / HOURS, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * invested
+};
+}
+function evaluateAll(st) {
+var fronts = frontsOf(st), m = terms(st);
+return data.platforms.map(function (p) {
+var front = fronts[p.id];
+if (!front) return { why: "not computed" };
+if (front.why) return { why: front.why };
+var i = pointAt(front, st.speed);
+if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
+if (p.c === null) return { why: "no published $/GPU-hour" };
+return earned(p, front, i, st, m);
+});
+}
+function speedLines(st, lo, hi) {
+var fronts = frontsOf(st), m = terms(st);
+return data.platforms.map(function (p) {
+var front = fronts[p.id], steps = [];
+if (front && !front.why && p.c !== null) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
+var e = earned(p, front, i, st, m);
+steps.push([Math.min(front.s[i], hi), e.profit * scale(p, e, st.metric)]);
+if (front.s[i] >= hi) break;
+}
+return { id: p.id, steps: steps };
+});
+}
+function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"); }
+function share(margin) { return margin < -1 ? "loss" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %"; }
+function lasting(size, word) { var shown = Number(size.toPrecision(2)); return shown + " " + word + (shown === 1 ? "" : "s"); }
+function scale(p, m, metric) { return metric === "rack" ? p.gpus * HOURS : metric === "mw" ? HOURS * 1000 / p.kw : HOURS / m.capital; }
+function full(p, m, st) {
+if (m.why) return m;
+return {
+rate: m.rate, revenue: m.revenue, cost: m.cost, profit: m.profit, capital: m.capital,
+rack: m.profit * scale(p, m, "rack"), mw: m.profit * scale(p, m, "mw"), usd: m.profit * scale(p, m, "usd"),
+revenueRack: m.revenue * p.gpus * HOURS, mtok: m.cost / (m.rate * st.util * SECONDS / PER_M), margin: m.profit / m.revenue,
+payback: payback(m, st.decline)
+};
+}
+function fmt(x, digits) {
+if (x === null || !isFinite(x)) return "–";
+return GROUPED.format(Number(x.toPrecision(digits || 3)));
+}
+function usd(x) {
+var a = Math.abs(x), sign = x < 0 ? "−" : "", units = [[1e9, "bn"], [1e6, "M"], [1e3, "k"]];
+for (var i = 0; i < 3; i++) if (a >= units[i][0] * 0.9995) {
+var v = a / units[i][0];
+return sign + "$" + v.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(v, 1))))) + units[i][1];
+}
+return sign + "$" + (a ? a.toFixed(Math.max(2, 2 - Math.floor(Math.log10(a)))).replace(/(\.\d\d\d*?)0+$/, "$1") : "0");
+}
+function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + WHOLE.format(Math.abs(x * 100)) + " %" : usd(x); }
+var kept = fresh();
+function keep(key, make) { return kept[key] || (kept[key] = make()); }
+function twoPiece(z, down, up) { return z < 0 ? z * down : z * up; }
+function draws(packed) {
+var bytes = Uint8Array.from(atob(packed), function (c) { return c.charCodeAt(0); }), view = new DataView(bytes.buffer), out = new Float64Array(bytes.length / 2);
+for (var d = 0; d < out.length; d++) out[d] = view.getInt16(2 * d, true) / data.draws.steps;
+return out;
+}
+function rateFactors(i, width) {
+return keep("r" + i + "|" + width, function () {
+return draws(data.draws.rate[i]).map(function (z) { return Math.exp(twoPiece(z, width[0], width[1])); });
+});
+}
+function marketFactors(st, count) {
+var model = data.models[st.model], listed = st.pin === model.pin && st.pout === model.pout;
+var prices = keep("p" + st.model + listed, function () {
+return draws(data.draws.price).map(function (z) { return listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1; });
+});
+var against = keep("s", function () { return draws(data.draws.sold).map(function (x) { return Math.exp(-x); }); });
+var sure = st.util <= 0 || st.util >= 1, unsold = (1 - st.util) / st.util;
+var out = prices.slice(0, count);
+if (!sure) for (var d = 0; d < out.length; d++) out[d] /= (1 + unsold * against[d]) * st.util;
+return out;
+}
+function capitalFactors(i) {
+return keep("c" + i, function () { return draws(data.draws.capital[i]); });
+}
+function simulate(st, count, ends, keepDraws) {
+var all = evaluateAll(st), market = marketFactors(st, count), n = market.length;
+var best = new Float64Array(n).fill(-Infinity), who = new Int16Array(n).fill(-1);
+var rows = data.platforms.map(function (p, i) {
+var m = all[i];
+if (m.why) return { p: p, why: m.why };
+var rate = rateFactors(i, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(i), by = scale(p, m, st.metric);
+var running = Math.min(m.running, m.cost), rest = m.cost - running, sample = ends ? new Float64Array(n) : null;
+for (var d = 0; d < n; d++) {
+var v = (m.revenue * rate[d] * market[d] - running - rest * capital[d]) * by;
+if (sample) sample[d] = v;
+if (v > best[d]) { best[d] = v; who[d] = i; }
+}
+var row = { p: p, m: m, mid: m.profit * by };
+if (sample && keepDraws) keepDraws(p, sample.slice());
+if (sample) { row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
+return row;
+});
+var wins = new Float64Array(rows.length);
+for (var d = 0; d < n; d++) if (who[d] >= 0 && best[d] > 0) wins[who[d]]++;
+rows.forEach(function (r, i) { if (!r.why) r.win = wins[i] / n; });
+return rows;
+}
+function quantile(a, share) {
+var at = share * (a.length - 1), i = Math.floor(at), low = nth(a, i), high = low;
+if (at > i) { high = Infinity; for (var k = i + 1; k < a.length; k++) if (a[k] < high) high = a[k]; }
+return at > i ? low + (at - i) * (high - low) : low;
+}
+function nth(a, rank) {
+var from = 0, to = a.length - 1;
+while (from < to) {
+var pivot = a[(from + to) >> 1], i = from, j = to;
+while (i <= j) {
+while (a[i] < pivot) i++;
+while (a[j] > pivot) j--;
+if (i <= j) { var x = a[i]; a[i++] = a[j]; a[j--] = x; }
+}
+if (rank <= j) to = j; else if (rank >= i) from = i; else break;
+}
+return a[rank];
+}
+function asReported(rows, metric) {
+var known = data.report && data.report.rows && data.report.rows[metric];
+if (known) rows.forEach(function (r) { var k = !r.why && known[r.p.id]; if (k) { r.lo = k[0]; r.hi = k[1]; r.win = k[2]; } });
+return Boolean(known);
+}
+function ranked(rows) {
+return rows.filter(function (r) { return !r.why; }).sort(function (a, b) { return b.mid - a.mid; });
+}
+function leaderId(st) {
+var best = null, at = -Infinity;
+evaluateAll(st).forEach(function (m, i) {
+if (m.why) return;
+var v = m.profit * scale(data.platforms[i], m, st.metric);
+if (v > at) { at = v; best = data.platforms[i].id; }
+});
+return best === null ? "" : at <= 0 ? "none" : best;
+}
+function shade(st, count) {
+var top = ranked(simulate(st, count, false))[0];
+if (!top || top.mid <= 0) return { id: top ? "none" : "", kind: "none", win: 0 };
+return { id: top.p.id, kind: top.win >= data.map.sure[0] ? "sure" : top.win >= data.map.sure[1] ? "pale" : "close", win: top.win };
+}
+function mapRow(st, price) {
+var lo = data.map.shares[0], hi = data.map.shares[1], n = data.map.shares[2], out = [];
+for (var i = 0; i < n; i++) {
+var share = lo + (hi - lo) * (i + 0.5) / n;
+out.push(Object.assign({ share: share }, shade(Object.assign({}, st, { util: share, pin: st.pin * price, pout: st.pout * price }), Infinity)));
+}
+return out;
+}
+function platform(id) { return data.platforms.filter(function (p) { return p.id === id; })[0]; }
+function label(id) { var p = platform(id); return p ? p.label : id === "none" ? "nobody earns" : "nobody serves this"; }
+function cell(found) {
+var i = document.createElement("i"), p = platform(found.id);
+i.className = found.kind;
+if (p) i.style.setProperty("--swatch", p.swatch);
+return i;
+}
+function selfCheck() {
+return data.check.every(function (c) {
+var i = data.platforms.findIndex(function (q) { return q.id === c.platform; }), p = data.platforms[i];
+var st = Object.assign({}, data.base, c.state), m = full(p, evaluateAll(st)[i], st);
+if (m.why) return false;
+return ["rack", "mw", "usd", "mtok"].every(function (k) {
+var near = k === "mtok" ? 0 : m.revenue * scale(p, m, k);
+return c[k] === undefined || Math.abs(m[k] - c[k]) <= 1e-3 * Math.max(Math.abs(c[k]), near);
+});
+});
+}
+function complete(state) { return Object.assign({}, data.base, state); }
+window.rackecon = {
+levelPriceFactor: levelPriceFactor,
+evaluate: function (state) {
+var st = complete(state), out = {};
+evaluateAll(st).forEach(function (m, i) { out[data.platforms[i].id] = full(data.platforms[i], m, st); });
+return out;
+},
+simulate: function (state) {
+var out = {};
+simulate(complete(state), Infinity, true).forEach(function (r) { out[r.p.id] = r.why ? { why: r.why } : { mid: r.mid, lo: r.lo, hi: r.hi, win: r.win }; });
+return out;
+},
+leader: function (state) { return leaderId(complete(state)); },
+speedLines: function (state, lo, hi) { return speedLines(complete(state), lo, hi); },
+mapRow: function (state, price) { return mapRow(complete(state), price); },
+fmt: fmt, amount: amount, label: label, cell: cell, unit: function (metric) { return data.per[metric]; }
+};
+function start() {
+var holder = document.getElementById("live-data"), root = document.getElementById("live");
+if (!holder || !root) return;
+data = JSON.parse(holder.textContent);
+window.rackecon.mapEnds = data.map;
+root.hidden = false;
+var same = false;
+try { same = selfCheck(); } catch (e) { same = false; }
+if (same) { wire(root); return; }
+root.classList.add("differs");
+root.querySelector(".live-status").textContent = "The page's arithmetic differs from the library's, so its controls are hidden. The tables above and below stand.";
+}
+function wire(root) {
+var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
+var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
+simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
+var PAIR = ["a", "b"], first = data.platforms.map(function (p) { return p.id; }).sort(function (a, b) { return (has(reported, b) ? reported[b] : -Infinity) - (has(reported, a) ? reported[a] : -Infinity); }).slice(0, 2), pair;
+if (first.length < 2) first.push(first[0]);
+pair = first.slice();
+var inputs = {}, holders = {}, shown = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
+each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
+function text(q) { return one(q).firstChild || one(q).appendChild(document.createTextNode("")); }
+function range(k) { return inputs[k].filter(function (el) { return el.type === "range"; })[0]; }
+function brought(k, s) {
+if ((k === "pin" || k === "pout") && s.model !== data.base.model) return data.models[s.model][k];
+if ((k === "speed" || k === "hit") && s.scenario !== data.base.scenario) return data.scenarios[s.scenario][k];
+return data.base[k];
+}
+function choose(s, k, v) {
+var follow = { scenario: ["speed", "hit"], model: ["pin", "pout"] }[k] || [], mine = follow.filter(function (x) { return s[x] !== brought(x, s); });
+s[k] = v;
+follow.forEach(function (x) { if (mine.indexOf(x) < 0 || (x === "hit" && !has(data.fronts, s.model + "|" + s.scenario + "|" + s.hit))) s[x] = brought(x, s); });
+return s;
+}
+function keeps(k) {
+var stay = ({ scenario: ["speed", "hit"], model: ["pin", "pout"] }[k] || []).filter(function (x) { return st[x] !== brought(x, st); });
+return stay.length ? "Kept as you set it: " + stay.map(worded).join(", ") + "." : "";
+}
+function changed() { return Object.keys(data.base).filter(function (k) { return st[k] !== brought(k, st); }); }
+function refused(k, x) {
+var el = inputs[k][0], all = Array.prototype.map.call(el.options || [], function (o) { return Number(o.value); });
+if (el.tagName === "SELECT") return all.indexOf(x) >= 0 ? "" : "is none of " + all.join(", ");
+var lo = Number(el.min), hi = Number(el.max);
+return x >= lo && x <= hi ? "" : "is outside " + fmt(lo) + " to " + fmt(hi);
+}
+function readHash() {
+var given = new URLSearchParams(location.hash.slice(1));
+var allowed = { model: data.models, scenario: data.scenarios, metric: data.per }, odd = [];
+PAIR.forEach(function (side, i) { pair[i] = has(data.models[st.model].spread, given.get(side) || "") ? given.get(side) : first[i]; });
+["model", "scenario", "metric"].forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k))) choose(st, k, given.get(k)); });
+given.forEach(function (v, k) {
+var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
+if (number && !why) st[k] = Number(v);
+var taken = number ? !why : PAIR.indexOf(k) >= 0 ? Boolean(platform(v)) : has(allowed, k) && has(allowed[k], v);
+if (!taken && location.hash.indexOf("=") > 0) odd.push((k + "=" + v).slice(0, 60) + (why ? " " + why + " (" + st[k] + " stays)" : ""));
+});
+tell(odd.length ? "The address asks for what this page cannot show: " + odd.slice(0, 5).join(", ") + "." : "");
+}
+function tell(words) { put(one(".live-status"), words); }
+function writeHash() {
+var q = new URLSearchParams();
+changed().forEach(function (k) { q.set(k, String(st[k])); });
+PAIR.forEach(function (side, i) { if (pair[i] !== first[i]) q.set(side, pair[i]); });
+history.replaceState(null, "", q.toString() ? "#" + q.toString() : location.pathname + location.search);
+}
+function ask() { turn++; if (root.dataset.ribbons !== "stale") root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
+function show() {
+var moved = changed();
+Object.keys(inputs).forEach(function (k) {
+if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0);
+if (shown[k] === st[k]) return;
+shown[k] = st[k];
+inputs[k].forEach(function (el) {
+var text = String(st[k]);
+if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
+if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
+if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
+});
+});
+var rows = simulate(st, Infinity, true), all = !moved.some(function (k) { return k !== "metric"; }) && asReported(rows, st.metric), found = told(rows), now = performance.now(), dragged = now - sheetAt < 200;
+sheetAt = now;
+if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
+if (dragged && !sheet && Object.keys(lines).length) openSheet(found);
+if (!sheet) table(found);
+if (!sheet || now - worded.at > 200) { worded.at = now; speech(rows, all, moved); } else paintSheet(found);
+clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
+clearTimeout(later); later = setTimeout(function () { closeSheet(); table(found); speech(rows, all, moved); rest(); }, 120);
+}
+function speech(rows, all, moved) {
+var told = sentence(rows, all);
+write(drawn, all ? "all " + data.report.inputs + " uncertain inputs drawn, as above" : QUICK + " drawn; a price that you set is taken as certain");
+write(verdict, told); write(unit, data.per[st.metric]);
+write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
+clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
+}
+function rest() { bars(); command(); compare(); ribbons(); }
+worded.at = 0;
+function worded(k) {
+var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
+return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
+}
+function sentence(rows, all) {
+var order = ranked(rows), unit = data.per[st.metric], top = order[0];
+if (!top) return "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user with this first-token limit.";
+var ends = " Nine cases in ten lie between " + amount(top.lo, st.metric) + " and " + amount(top.hi, st.metric) + ".";
+if (top.mid <= 0) return "Your case: nobody earns; " + top.p.label + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
+var rival = order.slice(1).sort(function (a, b) { return b.win - a.win; })[0];
+var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
+if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
+return text + "." + ends;
+}
+function emptyBar() {
+var bar = document.createElement("span"); bar.className = "ibar"; bar.setAttribute("role", "img");
+["zero", "ghost", "range", "mid"].forEach(function (kind) { bar.appendChild(document.createElement("i")).className = kind; });
+return bar;
+}
+function line(p) {
+var tr = document.createElement("tr"), th = document.createElement("th"), texts = [];
+tr.dataset.platform = p.id; th.scope = "row"; th.textContent = p.label; th.style.setProperty("--swatch", p.swatch); tr.appendChild(th);
+for (var i = 0; i < 6; i++) {
+var td = document.createElement("td");
+td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td);
+if (i === 1) td.appendChild(emptyBar());
+texts.push(i === 1 ? td.firstChild : td.appendChild(document.createTextNode("")));
+}
+var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
+var bar = texts[1], marks = bar.children;
+return { tr: tr, texts: texts, bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: "" };
+}
+function put(node, text) { if (node.textContent !== text) node.textContent = text; }
+function write(node, text) { if (node.data !== text) node.data = text; }
+function shift(node, transform) { if (node.at !== transform) { node.at = transform; node.style.transform = transform; } }
+function tick(node, share) { shift(node, "translateX(" + share + "%)"); }
+function told(rows) {
+var order = ranked(rows).concat(rows.filter(function (r) { return r.why; })), lo = 0, hi = 0;
+order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
+if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
+var pct = function (v) { return Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100; };
+var ghosts = st.metric === data.base.metric && changed().length;
+return order.map(function (r) {
+if (r.why) return { p: r.p, why: r.why };
+var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M);
+return {
+p: r.p, why: "", zero: pct(0), lo: pct(r.lo), hi: pct(r.hi), mid: pct(r.mid), ghost: ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100,
+said: "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric),
+words: [amount(r.mid, st.metric), "", String(Math.round(r.win * 100)), usd(mtok), share(more.profit / more.revenue), lastingOf(payback(more, st.decline) * MONTHS)]
+};
+});
+}
+function table(found) {
+var body = one(".live-table tbody");
+found.forEach(function (f, at) {
+var l = lines[f.p.id] || (lines[f.p.id] = line(f.p));
+if (body.children[at] !== l.tr) body.insertBefore(l.tr, body.children[at] || null);
+l.tr.classList.toggle("none", Boolean(f.why)); write(l.why, f.why);
+if (f.why) return;
+l.said = f.said;
+tick(l.zero, f.zero); tick(l.mid, f.mid); tick(l.ghost, f.ghost);
+shift(l.range, "translateX(" + f.lo + "%) scaleX(" + (f.hi - f.lo) / 100 + ")");
+f.words.forEach(function (text, i) { if (i !== 1) write(l.texts[i], text); });
+});
+}
+var sheet = null, sheetAt = 0;
+function rowsAlike(found) { return found.map(function (f) { return f.p.id + f.why; }).join(); }
+function openSheet(found) {
+var holder = one(".live-table"), box = holder.getBoundingClientRect(), body = one(".live-table tbody"), like = getComputedStyle(one(".live-table td.n")), css = getComputedStyle(root), dpr = window.devicePixelRatio || 1;
+var canvas = document.createElement("canvas"), pen = canvas.getContext("2d"), rows = [], left = Infinity, right = 0, bottom = 0, top = body.getBoundingClientRect().top;
+found.forEach(function (f) {
+var l = lines[f.p.id], places = l.texts.map(function (node, i) {
+var r = (i === 1 ? node : node.parentNode).getBoundingClientRect();
+if (r.width && !f.why) { left = Math.min(left, r.left); right = Math.max(right, r.right); }
+return { left: r.left, right: r.right, middle: (r.top + r.bottom) / 2, width: r.width };
+});
+rows.push(places); bottom = Math.max(bottom, l.tr.getBoundingClientRect().bottom);
+});
+if (!(right > left)) return;
+canvas.className = "live-sheet"; canvas.setAttribute("aria-hidden", "true");
+canvas.width = Math.round((right - left) * dpr); canvas.height = Math.round((bottom - top) * dpr);
+canvas.style.cssText = "left:" + (left - box.left) + "px;top:" + (top - box.top) + "px;width:" + (right - left) + "px;height:" + (bottom - top) + "px";
+pen.scale(dpr, dpr); pen.translate(-left, -top); pen.font = like.font; pen.textAlign = "right"; pen.textBaseline = "middle";
+var colour = function (name) { return css.getPropertyValue(name).trim(); };
+sheet = { canvas: canvas, pen: pen, rows: rows, alike: rowsAlike(found), pad: parseFloat(like.paddingRight), box: [left, top, right - left, bottom - top], ink: colour("--ink"), soft: colour("--soft"), accent: colour("--accent"), panel: colour("--panel") };
+holder.appendChild(canvas); holder.classList.add("sheeted");
+}
+function closeSheet() {
+if (!sheet) return;
+one(".live-table").classList.remove("sheeted"); sheet.canvas.remove(); sheet = null;
+}
+function paintSheet(found) {
+var s = sheet, pen = s.pen;
+pen.clearRect.apply(pen, s.box);
+found.forEach(function (f, nth) {
+if (f.why) return;
+s.rows[nth].forEach(function (at, i) {
+if (!at.width) return;
+if (i !== 1) { pen.fillStyle = s.ink; pen.fillText(f.words[i], at.right - s.pad, at.middle); return; }
+var x = function (share) { return at.left + share / 100 * at.width; }, block = function (colour, from, width, tall) { pen.fillStyle = colour; pen.fillRect(from, at.middle - tall / 2, width, tall); };
+block(s.soft, x(f.zero), 1, 18); block(s.accent, x(f.lo), x(f.hi) - x(f.lo), 4);
+if (f.ghost >= 0) { block(s.soft, x(f.ghost), 3, 18); block(s.panel, x(f.ghost) + 1, 1, 16); }
+block(s.ink, x(f.mid), 3, 14);
+});
+});
+}
+function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said); }); }
+function ribbons() {
+var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
+var todo = Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; });
+if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(Object.assign({}, st), speeds, own));
+(function next() {
+if (mine !== turn || !todo.length) { if (!todo.length) root.dataset.ribbons = "filled"; return; }
+todo.shift()(); setTimeout(next, 0);
+})();
+}
+function ribbon(el) {
+var k = el.dataset.ribbon, input = range(k), steps, cells = [], text = [];
+if (input) {
+var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, found;
+for (var i = 0; i < n; i++) {
+var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign({}, st), k, v), 100);
+cells.push(cell(found));
+if (last && last.id !== found.id) {
+var at = flip(k, last.v, v, last.id);
+if (at < st[k]) below = { at: at, id: last.id }; else if (!above) above = { at: at, id: found.id };
+}
+last = { v: v, id: found.id };
+}
+if (below) text.push("below " + fmt(below.at) + ": " + label(below.id));
+if (above) text.push("above " + fmt(above.at) + ": " + label(above.id));
+el.style.setProperty("--at", 100 * (st[k] - lo) / (hi - lo) + "%");
+} else {
+steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
+steps.forEach(function (o) {
+var s = choose(Object.assign({}, st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
+cells.push(cell(found));
+if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + label(found.id));
+});
+}
+el.replaceChildren.apply(el, cells);
+put(one('[data-flip="' + k + '"]'), text.length ? text.join("; ") : input ? "no value here changes who leads" : "no choice here changes who leads");
+}
+function flip(k, lo, hi, id) {
+for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(Object.assign({}, st), k, mid)) === id) lo = mid; else hi = mid; }
+return (lo + hi) / 2;
+}
+function compare() {
+var sides = pair.map(function (id) { return platform(id); }), kept = [null, null], all = simulate(st, Infinity, true, function (p, sample) { pair.forEach(function (id, i) { if (p.id === id) kept[i] = sample; }); });
+var found = sides.map(function (p) { var r = all.filter(function (x) { return x.p === p; })[0]; return r.why ? r : full(p, r.m, st); });
+var names = sides.map(function (p) { return p.label; }), why = found.map(function (m, i) { return m.why ? names[i] + ": " + m.why : ""; }).filter(Boolean);
+each("[data-pair]", function (el) { el.value = pair[PAIR.indexOf(el.dataset.pair)]; });
+each(".pair-table thead .n", function (th, i) { if (i < 2) put(th, names[i]); });
+each(".pair-table tbody tr", function (tr) {
+var k = tr.dataset.row, v = found.map(function (m) { return m.why ? NaN : m[k]; });
+[shownAs(k, v[0]), shownAs(k, v[1]), k === "margin" || !(v[0] / v[1] > 0) ? "–" : isFinite(v[0] / v[1]) ? fmt(v[0] / v[1]) + " x" : "–"].forEach(function (text, i) { put(tr.cells[i + 1], text); });
+});
+put(one(".pair-verdict"), pair[0] === pair[1] ? "Choose two different platforms." : why.length ? why.join("; ") + "." : lead(names, kept));
+}
+function lead(names, kept) {
+var n = kept[0].length, apart = kept[0].map(function (v, d) { return v - kept[1][d]; }), wins = 0, ends;
+apart.forEach(function (v) { if (v > 0) wins++; });
+ends = apart;
+return names[0] + " earns more than " + names[1] + " in " + Math.round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + amount(quantile(ends, 0.05), st.metric) + " and " + amount(quantile(ends, 0.95), st.metric) + " " + data.per[st.metric] + ".";
+}
+function shownAs(k, v) {
+if (k === "payback") return lastingOf(v * MONTHS);
+if (!isFinite(v)) return "–";
+return k === "rate" ? fmt(v) : k === "margin" ? share(v) : has(data.per, k) ? amount(v, k) : usd(v);
+}
+function command() {
+var plain = [], lists = [];
+Object.keys(data.commands).forEach(function (k) {
+var d = data.defaults[k];
+if (d === null) d = has(data.models[st.model], k) ? data.models[st.model][k] : data.scenarios[st.scenario][k];
+if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
+});
+var own = data.platforms.filter(function (p) { return has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== data.base[p.id]); });
+if (own.length) plain.push("-p own_costs " + own.map(function (p) { return p.id + "=" + st[p.id]; }).join(","));
+Object.keys(data.given).forEach(function (k) { lists.push([k, JSON.stringify(data.given[k])]); });
+var rack = lists.map(function (l) { return "-p " + l[0] + " '" + l[1] + "'"; }), mill = lists.map(function (l) { return "-y '" + l[0] + ": " + l[1] + "'"; });
+put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
+put(one(".live-papermill"), ["papermill notebooks/00_executive_summary.ipynb mine.ipynb"].concat(plain, mill).join(" "));
+put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).map(worded).join("; ") + ".");
+}
+Object.keys(inputs).forEach(function (k) {
+inputs[k].forEach(function (el) {
+el.addEventListener("input", function () {
+if (typeof data.base[k] !== "number") { choose(st, k, el.value); tell(keeps(k)); }
+else {
+var x = Number(el.value), why = el.value === "" || !isFinite(x) ? "is no number" : refused(k, x);
+if (el.type === "number") el.setAttribute("aria-invalid", String(Boolean(why)));
+tell(why ? (data.names[k] || k) + ": " + (el.value || "an empty box") + " " + why + "; " + st[k] + " stays." : "");
+if (why || x === st[k]) return;
+st[k] = x;
+}
+ask();
+});
+el.addEventListener("change", function () { if (el.type === "number" && el.value !== String(st[k])) { el.value = String(st[k]); el.removeAttribute("aria-invalid"); } });
+});
+});
+each("[data-pair]", function (el) { el.addEventListener("change", function () { pair[PAIR.indexOf(el.dataset.pair)] = el.value; compare(); writeHash(); }); });
+one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); pair = first.slice(); span = null; shown = {}; tell(""); ask(); });
+one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
+one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
+one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
+function copy(text, button) { window.rackeconCopied(text, button); }
+window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); shown = {}; readHash(); ask(); opened(); });
+one(".live-json").addEventListener("click", function () {
+var e = document.getElementById("edition"), rows = {};
+simulate(st, Infinity, true).forEach(function (r) { rows[r.p.id] = r.why ? { why: r.why } : { profit: r.mid, low: r.lo, high: r.hi, first_share: r.win }; });
+window.rackeconSave(JSON.stringify({ edition: e ? e.dataset.edition : "", data_as_of: e ? e.dataset.vintage : "", unit: "USD or share " + data.per[st.metric], case: st, changed: changed(), command: one(".live-command").textContent, platforms: rows }, null, 1) + "\n", "rackecon-case.json", "application/json");
+});
+function opened() {
+var moved = changed(), old = document.querySelector(".shared"), words = moved.length ? "This address carries a reader's case: " + moved.map(worded).join(", ") + ". It stands under \u201cChange an assumption\u201d; all else on the page is the report's own case." : "";
+if (old) old.remove();
+if (!words) return;
+var p = document.createElement("p"); p.className = "caveat shared"; p.textContent = words; document.getElementById("main").prepend(p);
+root.scrollIntoView();
+}
+readHash(); show(); bars(); command(); compare(); opened();
+one(".live-costs").open = changed().some(function (k) { return platform(k); });
+document.documentElement.dataset.usable = String(Math.round(performance.now()));
+}
+start();
 })();
