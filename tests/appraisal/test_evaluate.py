@@ -120,7 +120,7 @@ def test_every_row_says_on_which_basis_it_stands():
     table = run(PLATFORMS, scenarios=("chat", "agentic-coding"))
     for column in ("cost_label", "power_vintage", "token_counting", "roi_kind", "price_rule", "unsold_hours"):
         assert table[column].astype(str).str.len().min() > 0
-    assert set(table["cost_label"]) == {"build-up from the price of the hardware"}
+    assert set(table["cost_label"]) == {"build-up cost"}
     published = run(PLATFORMS, scenarios=("chat",), cost_basis="ownership")
     assert set(published["cost_label"]) == {"ownership, hyperscaler, vintage 2026-07"}
 

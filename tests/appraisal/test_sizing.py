@@ -123,4 +123,4 @@ def test_one_cost_of_a_gpu_hour_whoever_quotes_it():
     low, high = (evaluated[f"cost_usd_per_gpu_hour_{end}"] for end in ("low", "high"))
     assert measured.usd_per_gpu_hour[1:] == (low, high)
     for label in (sized["cost_label"], measured.cost_label):
-        assert label == "build-up from the price of the hardware at 11 % cost of capital over 5 years"
+        assert label == "build-up cost at 11 % cost of capital over 5 years"

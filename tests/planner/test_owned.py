@@ -74,10 +74,11 @@ def test_a_successor_or_the_price_of_its_room_takes_it_sooner():
     assert found.alone.leaves_after_years == 0
     assert 0 < found.free.leaves_after_years < 8
     assert found.years["accelerator"].tolist()[0] == "gb300-nvl72"
-    later = owned_racks(asked(successors={"gb300-nvl72": 3}), 0.0)
+    dear = {"price_factor": 3.0}  # at which the racks on hand earn until the successor comes
+    later = owned_racks(asked(dear, successors={"gb300-nvl72": 3}), 0.0)
     assert later.chain.leaves_after_years == 3
     assert later.alone.leaves_after_years == later.free.leaves_after_years
-    assert later.chain.value_usd < found.chain.value_usd
+    assert later.chain.value_usd < owned_racks(asked(dear), 1e8).chain.value_usd
 
 
 def test_faster_software_and_cheaper_successors_help():

@@ -162,7 +162,7 @@ ASSUMPTIONS: Final = {
     ),
     "software_years": Assumption("software date", "", "software on record", "06_precision_and_software", beyond=False),
     "utilisation": Assumption("share of capacity sold", "of capacity", "base case range", "15_load"),
-    "cost_factor": Assumption("cost per GPU-hour", "times the published one", "hyperscaler to neocloud tier and rents"),
+    "cost_factor": Assumption("cost per GPU-hour", "times the case's", "hyperscaler to neocloud tier and rents"),
     "price_decline_per_year": Assumption("yearly fall of prices", "a year", "base case range", "14_market"),
     "horizon_years": Assumption("years the rack earns", "years", "base case range"),
     "electricity_usd_per_kwh": Assumption("electricity", "USD/kWh", "base case range"),

@@ -33,5 +33,5 @@ class CostRecord:
         """Short text for a table or chart caption."""
         own = ", own row" if self.grade.startswith("own row") else ""
         if self.basis == "build_up":
-            return f"build-up from the price of the hardware{own}"
+            return f"build-up cost{own}"
         return f"{self.basis}, {self.tier}, vintage {self.vintage}{own}"

@@ -37,6 +37,7 @@ class LoadResult:
     agents: pd.DataFrame
     measured: pd.DataFrame
     errors: pd.DataFrame
+    cost_label: str
 
 
 def _measured() -> pd.DataFrame:
@@ -94,6 +95,7 @@ def load_result(
         agent_table(per_hour["cost_usd_per_gpu_hour"].to_dict(), agent_model, agent_tok_s_per_user),
         measured,
         scores(measured),
+        str(money["cost_label"].iloc[0]),
     )
 
 
