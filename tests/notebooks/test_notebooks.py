@@ -129,7 +129,7 @@ def test_strict_nbval_with_reduced_processor_features(tmp_path):
         "pytest",
         "--nbval",
         "--nbval-current-env",
-        "--nbval-cell-timeout=120",
+        "--nbval-cell-timeout=600",
         f"--nbval-sanitize-with={ROOT / 'tests' / 'notebooks' / 'nbval_sanitize.cfg'}",
         "-q",
         "-p",

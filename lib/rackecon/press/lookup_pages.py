@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from rackecon import catalog
-from rackecon.catalog.paths import data_dir, read_rows
+from rackecon.catalog.paths import data_dir, in_checkout, read_rows
 from rackecon.figures.display import embedded
 from rackecon.figures.tables import framed
 from rackecon.press.frame import framed_page
@@ -120,9 +120,12 @@ def glossary_page(names: Sequence[str]) -> str:
 def data_page(names: Sequence[str], target: Path) -> str:
     """Every table of data/ with what it holds, how many rows, and the file itself beside its dictionary; beside the pages of some notebooks.
 
-    ``target`` is the folder that the page goes into, from which it leads to the tables.
+    ``target`` is the folder that the page goes into, from which it leads to the tables where they stand beside it in one
+    tree or come with an installed package; elsewhere it names the place that reports/ has beside data/, so that a page is the same wherever it is made.
     """
-    way = Path(os.path.relpath(data_dir(), target)).as_posix() + "/"
+    home = data_dir().resolve()
+    beside = in_checkout("data") is None or Path(target).resolve().is_relative_to(home.parent)
+    way = (Path(os.path.relpath(home, Path(target).resolve())).as_posix() if beside else "../data") + "/"
     package = json.loads((data_dir() / "datapackage.json").read_text(encoding="utf-8"))
     title = "Which data is the report made of?"
     lines = [
