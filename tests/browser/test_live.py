@@ -269,7 +269,7 @@ def test_the_live_table_is_saved_as_csv(page):
     assert lines[0].startswith("# Your case")
     assert lines[1].startswith("platform,profit,90 % interval")
     assert len(lines) == 2 + len(PLATFORMS)
-    assert "90 % interval $" in lines[2]
+    assert re.search(r"90 % interval −?\$", lines[2])
 
 
 def test_ribbons_and_flip_sentences_are_filled(page):

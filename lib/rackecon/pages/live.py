@@ -142,12 +142,16 @@ def _words(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _quoted(text: object) -> str:
+    return html.escape(str(text), quote=True)
+
+
 def _costs(data: Mapping[str, Any]) -> str:
     """A box for the cost of each platform, folded."""
     rule, base = allowed_values()["cost_usd_per_gpu_hour"], data["base"]
     boxes = "".join(
-        f'<div class="live-row"><label for="live-{p["id"]}">{html.escape(str(p["label"]))}</label><span class="live-value">'
-        f'<input type="number" id="live-{p["id"]}" data-key="{p["id"]}" min="{rule.low:g}" max="{rule.high:g}" step="any" '
+        f'<div class="live-row"><label for="live-{_quoted(p["id"])}">{html.escape(str(p["label"]))}</label><span class="live-value">'
+        f'<input type="number" id="live-{_quoted(p["id"])}" data-key="{_quoted(p["id"])}" min="{rule.low:g}" max="{rule.high:g}" step="any" '
         f'value="{base[p["id"]]:g}"> {COST_UNIT}</span></div>'
         for p in data["platforms"]
         if p["id"] in base
@@ -163,7 +167,9 @@ def _pair(data: Mapping[str, Any]) -> str:
     """Two platforms side by side; the page fills it."""
     menus = "".join(
         f'<label>{word} <select data-pair="{side}">'
-        + "".join(f'<option value="{p["id"]}">{html.escape(str(p["label"]))}</option>' for p in data["platforms"])
+        + "".join(
+            f'<option value="{_quoted(p["id"])}">{html.escape(str(p["label"]))}</option>' for p in data["platforms"]
+        )
         + "</select></label>"
         for side, word in (("a", "Compare"), ("b", "with"))
     )

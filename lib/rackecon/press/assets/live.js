@@ -226,7 +226,7 @@
     var lo = data.map.shares[0], hi = data.map.shares[1], n = data.map.shares[2], out = [];
     for (var i = 0; i < n; i++) {
       var share = lo + (hi - lo) * (i + 0.5) / n;
-      out.push(Object.assign({ share: share }, shade(Object.assign({}, st, { util: share, pin: st.pin * price, pout: st.pout * price }), Infinity)));
+      out.push(Object.assign({ share: share }, shade(Object.assign(Object.create(null), st, { util: share, pin: st.pin * price, pout: st.pout * price }), Infinity)));
     }
     return out;
   }
@@ -243,7 +243,7 @@
   function selfCheck() {
     return data.check.every(function (c) {
       var i = data.platforms.findIndex(function (q) { return q.id === c.platform; }), p = data.platforms[i];
-      var st = Object.assign({}, data.base, c.state), m = full(p, evaluateAll(st)[i], st);
+      var st = Object.assign(Object.create(null), data.base, c.state), m = full(p, evaluateAll(st)[i], st);
       if (m.why) return false;
       /* within 0.1 % of the library, or of the revenue where profit is near zero */
       return ["rack", "mw", "usd", "mtok"].every(function (k) {
@@ -252,7 +252,7 @@
       });
     });
   }
-  function complete(state) { return Object.assign({}, data.base, state); }
+  function complete(state) { return Object.assign(Object.create(null), data.base, state); }
   window.rackecon = {
     levelPriceFactor: levelPriceFactor,
     evaluate: function (state) {
@@ -286,12 +286,12 @@
 
   function wire(root) {
     var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
-    var st = Object.assign({}, data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
+    var st = Object.assign(Object.create(null), data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
     simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
     var PAIR = ["a", "b"], first = data.platforms.map(function (p) { return p.id; }).sort(function (a, b) { return (has(reported, b) ? reported[b] : -Infinity) - (has(reported, a) ? reported[a] : -Infinity); }).slice(0, 2), pair;
     if (first.length < 2) first.push(first[0]);
     pair = first.slice();
-    var inputs = {}, holders = {}, shown = {}, verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
+    var inputs = Object.create(null), holders = Object.create(null), shown = Object.create(null), verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
     each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
     function text(q) { return one(q).firstChild || one(q).appendChild(document.createTextNode("")); }
     function range(k) { return inputs[k].filter(function (el) { return el.type === "range"; })[0]; }
@@ -494,7 +494,7 @@
     function ribbons() {
       var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
       var todo = Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; });
-      if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(Object.assign({}, st), speeds, own));
+      if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(Object.assign(Object.create(null), st), speeds, own));
       (function next() {
         if (mine !== turn || !todo.length) { if (!todo.length) root.dataset.ribbons = "filled"; return; }
         todo.shift()(); setTimeout(next, 0);
@@ -505,7 +505,7 @@
       if (input) {
         var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, found;
         for (var i = 0; i < n; i++) {
-          var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign({}, st), k, v), 100);
+          var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign(Object.create(null), st), k, v), 100);
           cells.push(cell(found));
           if (last && last.id !== found.id) {
             var at = flip(k, last.v, v, last.id);
@@ -519,7 +519,7 @@
       } else {
         steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
         steps.forEach(function (o) {
-          var s = choose(Object.assign({}, st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
+          var s = choose(Object.assign(Object.create(null), st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
           cells.push(cell(found));
           if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + label(found.id));
         });
@@ -528,7 +528,7 @@
       put(one('[data-flip="' + k + '"]'), text.length ? text.join("; ") : input ? "no value here changes who leads" : "no choice here changes who leads");
     }
     function flip(k, lo, hi, id) {
-      for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(Object.assign({}, st), k, mid)) === id) lo = mid; else hi = mid; }
+      for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(Object.assign(Object.create(null), st), k, mid)) === id) lo = mid; else hi = mid; }
       return (lo + hi) / 2;
     }
 
@@ -591,12 +591,12 @@
       });
     });
     each("[data-pair]", function (el) { el.addEventListener("change", function () { pair[PAIR.indexOf(el.dataset.pair)] = el.value; compare(); writeHash(); }); });
-    one(".live-reset").addEventListener("click", function () { st = Object.assign({}, data.base); pair = first.slice(); span = null; shown = {}; tell(""); ask(); });
+    one(".live-reset").addEventListener("click", function () { st = Object.assign(Object.create(null), data.base); pair = first.slice(); span = null; shown = Object.create(null); tell(""); ask(); });
     one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
     one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
     one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
     function copy(text, button) { window.rackeconCopied(text, button); }
-    window.addEventListener("hashchange", function () { st = Object.assign({}, data.base); shown = {}; readHash(); ask(); opened(); });
+    window.addEventListener("hashchange", function () { st = Object.assign(Object.create(null), data.base); shown = Object.create(null); readHash(); ask(); opened(); });
     one(".live-json").addEventListener("click", function () {
       var e = document.getElementById("edition"), rows = {};
       simulate(st, Infinity, true).forEach(function (r) { rows[r.p.id] = r.why ? { why: r.why } : { profit: r.mid, low: r.lo, high: r.hi, first_share: r.win }; });
