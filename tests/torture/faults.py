@@ -193,6 +193,20 @@ def spare(name: str) -> bool:
     )
 
 
+def strangers(before: Files, good: Files, left: Files) -> list[str]:
+    """Files that were not there before and that a whole run does not make."""
+    return [name for name in left if name not in before and name not in good]
+
+
+def damage(before: Files, good: Files, left: Files) -> str:
+    """What a command that was cut short has done to a folder: empty where every file is as before or as it was to be."""
+    for name in before.keys() | good.keys():
+        if left.get(name) not in (before.get(name), good.get(name)) and not name.endswith(NOTED):
+            return f"{name} is neither as before nor as it was to be"
+    strange = [name for name in strangers(before, good, left) if not spare(name)]
+    return f"left behind {strange}" if strange else ""
+
+
 def judged(case: Case, folder: Path, before: Files, good: Files, fault: Fault) -> str:
     """Let a case meet a fault and run again: empty where nothing was lost, else what was."""
     ended = run(case, fresh(case, folder), fault)
@@ -207,19 +221,15 @@ def judged(case: Case, folder: Path, before: Files, good: Files, fault: Fault) -
             return f"said {len(lines)} lines: {ended.said[:300]}"
         if ended.code == 0 and left != good:
             return f"status 0, but {changed(left, good)}"
-        begun = ("/.adding.json",)  # of two tables one stands: the next addition does the rest
-        litter = [name for name in left if name not in before and name not in good and "/part-" not in name]
-        litter = [name for name in litter if not name.endswith(begun)]
+        begun = "/.adding.json"  # of two tables one stands: the next addition does the rest
+        litter = [name for name in strangers(before, good, left) if "/part-" not in name and not name.endswith(begun)]
         if litter and fault.kind != "remove" and not all(name.endswith("manifest.json") for name in litter):
             return f"left behind {litter}"
     elif ended.code != KILLED:
         return f"lived on: {ended.code}"
-    for name in before.keys() | good.keys():
-        if left.get(name) not in (before.get(name), good.get(name)) and not name.endswith(NOTED):
-            return f"{name} is neither as before nor as it was to be"
-    strange = [name for name in left if name not in before and name not in good and not spare(name)]
-    if strange:
-        return f"left behind {strange}"
+    harm = damage(before, good, left)
+    if harm:
+        return harm
     again = run(case, folder)
     left = files(folder)
     if left != good or "Traceback" in again.said:

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import psutil
 from commands import GRID, reports
-from faults import Files, files, spare
+from faults import Files, damage, files
 
 GONE_S = 30.0
 COMMAND = (sys.executable, "-c", "from rackecon.cli import main; main()")
 SWEEP = ("sweep", "grid.yaml", "-o", "out.parquet", "--jobs", "2", "--chunk", "1", "--quiet")
 REPORT = ("report", "03_context_length", "--name", "x", "--jobs", "2", "--force")
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-NOTED = "/.made.json"
 
 
 def _start(words: tuple[str, ...], folder: Path) -> subprocess.Popen[bytes]:
@@ -63,13 +62,9 @@ def killed(words: tuple[str, ...], folder: Path, good: Files, seconds: float, by
     said = running.stderr.read().decode() if running.stderr else ""
     if by == signal.SIGINT and "Traceback" in said:
         return f"interrupt: {said[-200:]}"
-    left = files(folder)
-    for name in before.keys() | good.keys():
-        if left.get(name) not in (before.get(name), good.get(name)) and not name.endswith(NOTED):
-            return f"{name} is neither as before nor as it was to be"
-    strange = [name for name in left if name not in before and name not in good and not spare(name)]
-    if strange:
-        return f"left behind {strange}"
+    harm = damage(before, good, files(folder))
+    if harm:
+        return harm
     again = _start(words, folder)
     _, said_again = again.communicate(timeout=600)
     if again.returncode or files(folder) != good:

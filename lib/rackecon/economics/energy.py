@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.economics.power import PhaseDraw, draw_share
+from rackecon.economics.power import draw_share
+from rackecon.economics.power_table import family_draw
 from rackecon.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ FloatArray = NDArray[np.float64]
 SPREAD: Final = 0.1
 """Standard deviation that a board's mean power is taken to have about the model [log]."""
 PHASES: Final = ("mostly decode", "mostly prompts")
-FAMILY: Final = "family."
 
 
 @by_data(1)
@@ -70,10 +70,8 @@ def _draw(rows: pd.DataFrame, values: dict[str, float]) -> FloatArray:
     out = np.full(len(rows), np.nan)
     for family in rows["family"].unique():
         at = (rows["family"] == family).to_numpy()
-        factor = float(np.exp(values.get(f"{FAMILY}{family}", 0.0)))
-        draw = PhaseDraw(values["idle"], values["decode"] * factor, values["prefill"] * factor)
         busy = (rows.loc[at, name].to_numpy(dtype=float) for name in ("decode_busy_share", "prefill_busy_share"))
-        out[at] = draw_share(draw, *busy)
+        out[at] = draw_share(family_draw(values, str(family)), *busy)
     return out
 
 

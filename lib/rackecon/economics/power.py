@@ -90,7 +90,7 @@ def draw_share(draw: PhaseDraw, decode_busy_share: Numeric, prefill_busy_share: 
     -----
     .. math:: s = \\min(1, s_0 + s_d\\,t_d + s_p\\,t_p)
 
-    Own form, fitted to measured draw (:mod:`rackecon.evidence.energy`).
+    Own form, fitted to measured draw (:mod:`rackecon.economics.energy`).
 
     Examples
     --------

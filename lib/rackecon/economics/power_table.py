@@ -18,6 +18,7 @@ __all__ = [
     "VINTAGE_METRICS",
     "all_in_kw",
     "drawn_it_kw",
+    "family_draw",
     "phase_draw",
     "power_parameters",
     "provisioned_it_kw",
@@ -97,9 +98,13 @@ def phase_draw(accelerator: str) -> PhaseDraw:
     """
     from rackecon import catalog
 
-    value = power_parameters()
-    family = float(np.exp(value.get(f"family.{catalog.accelerator(accelerator).family}", 0.0)))
-    return PhaseDraw(value["idle"], value["decode"] * family, value["prefill"] * family)
+    return family_draw(power_parameters(), catalog.accelerator(accelerator).family)
+
+
+def family_draw(value: Mapping[str, float], family: str) -> PhaseDraw:
+    """The draw of a family of chips, of parameters by name: its factor is a log, 0 where there is none."""
+    factor = float(np.exp(value.get(f"family.{family}", 0.0)))
+    return PhaseDraw(value["idle"], value["decode"] * factor, value["prefill"] * factor)
 
 
 @by_data(1, "power_parameters")

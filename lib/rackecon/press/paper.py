@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from rackecon import catalog
+from rackecon.catalog.written import write_file
 from rackecon.errors import InputError
 
 __all__ = ["BROWSERS", "SUMMARY_PDF", "summary_pdf", "summary_sheets"]
@@ -93,9 +94,7 @@ def summary_pdf(folder: Path) -> Path:
             raise InputError(f"report --pdf: {Path(program).name} did not print: {type(error).__name__}") from None
         if done.returncode or not out.is_file():
             raise InputError(f"report --pdf: {Path(program).name} did not print (exit {done.returncode})")
-        fresh = folder / f".{SUMMARY_PDF}.new"
-        fresh.write_bytes(_dated(out.read_bytes()))
-    os.replace(fresh, folder / SUMMARY_PDF)
+        write_file(folder / SUMMARY_PDF, _dated(out.read_bytes()))
     return folder / SUMMARY_PDF
 
 
