@@ -496,7 +496,8 @@
       var todo = Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; });
       if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(Object.assign(Object.create(null), st), speeds, own));
       (function next() {
-        if (mine !== turn || !todo.length) { if (!todo.length) root.dataset.ribbons = "filled"; return; }
+        if (mine !== turn) return; /* the movement since then fills them */
+        if (!todo.length) { root.dataset.ribbons = "filled"; return; }
         todo.shift()(); setTimeout(next, 0);
       })();
     }
