@@ -16,6 +16,9 @@ def calibrate(
     ] = False,
     dry_run: Annotated[bool, typer.Option(help="Fit and print; write nothing.")] = False,
     physics: Annotated[bool, typer.Option(help="Fit the physics anew; without it only the residual around it.")] = True,
+    only: Annotated[
+        str, typer.Option(help="Words, with commas between: fit only the parameters whose names hold one of them.")
+    ] = "",
     shipped: Annotated[bool, typer.Option(help="Write to data/, for a fit to be committed.")] = False,
     power: Annotated[bool, typer.Option(help="Fit and score drawn power alone, for data/ (with --shipped).")] = False,
     agents: Annotated[bool, typer.Option(help="Fit what replays of coding agents say alone, and score it.")] = False,
@@ -30,7 +33,13 @@ def calibrate(
     elif agents:
         lines = record(not dry_run, shipped)
     else:
-        lines = run(report=report, write=not dry_run, shipped=shipped, physics=physics)
+        lines = run(
+            report=report,
+            write=not dry_run,
+            shipped=shipped,
+            physics=physics,
+            only=[x.strip() for x in only.split(",") if x.strip()],
+        )
     for line in lines:
         typer.echo(line)
 

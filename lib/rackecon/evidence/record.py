@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,7 +90,9 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['scheme']}, {row['slice']}, {row['quantity']}: {both} % ({row['points']} points)"
 
 
-def run(report: bool = False, write: bool = True, shipped: bool = False, physics: bool = True) -> Iterator[str]:
+def run(
+    report: bool = False, write: bool = True, shipped: bool = False, physics: bool = True, only: Sequence[str] = ()
+) -> Iterator[str]:
     """Fit the parameters; with ``report`` also score on what was held out.
 
     Parameters
@@ -105,6 +107,8 @@ def run(report: bool = False, write: bool = True, shipped: bool = False, physics
         shipped ones.
     physics : bool
         Whether the serving parameters are fitted anew; else only the residual process around those in use.
+    only : sequence of str
+        Words: only the parameters whose names hold one of them are fitted, the others stay as they are; all by default.
 
     Yields
     ------
@@ -119,9 +123,9 @@ def run(report: bool = False, write: bool = True, shipped: bool = False, physics
     start = known.from_vector(np.zeros(len(known.free()))).with_intercepts({})
     used = known
     if physics:
-        done = calibration.fit(evidence, start)
+        done = calibration.fit(evidence, known.holding_others(only) if only else start)
         used = done.parameters
-        yield f"{len(evidence)} rows, {len(start.free())} parameters, {done.evaluations} evaluations, cost {done.cost:.1f}"
+        yield f"{len(evidence)} rows, {len(used.free())} parameters, {done.evaluations} evaluations, cost {done.cost:.1f}"
         if folder:
             calibration.write_parameters(done, evidence, AS_OF, folder)
     found = fit_residual(evidence, used)

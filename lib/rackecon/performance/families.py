@@ -101,7 +101,7 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "memory": f"memory.{memory}",
         "compute": f"compute.{_compute_chip(chip, kind)}",
         "prefill": f"prefill.{prefill}",
-        "host": f"host.{run}",
+        "host": f"host.{'cdna3' if chip == 'cdna3' and run == 'amd' else run}",
         "layer": f"layer.{run}",
         "sequence": f"sequence.{run}",
         "prefill_fixed": f"prefill_fixed.{family}",

@@ -7,7 +7,7 @@ parameter belongs to a *group* (what it scales) and a *key* (which family of acc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -96,6 +96,19 @@ class ServingParameters:
                 item.prior * math.exp(z * item.prior_sd) if item.scale == "log" else item.prior + z * item.prior_sd
             )
         return values
+
+    def holding_others(self, words: Sequence[str]) -> ServingParameters:
+        """The record with only those parameters free whose names hold one of some words.
+
+        Raises
+        ------
+        InputError
+            No fitted parameter has such a name.
+        """
+        items = [replace(x, fitted=x.fitted and any(word in x.name for word in words)) for x in self.parameters]
+        if not any(x.fitted for x in items):
+            raise InputError(f"no fitted parameter's name holds {' or '.join(words)}: see data/serving_parameters.csv")
+        return replace(self, parameters=tuple(items))
 
     def with_intercepts(self, intercepts: Mapping[str, float]) -> ServingParameters:
         """The record with other intercepts, and without the residual that was fitted on top of the old ones."""
