@@ -366,7 +366,14 @@ def test_names_that_could_be_another_chip_stand_for_none():
 
 def test_parts_that_people_ask_for_stand_for_their_rows():
     names = ("NVIDIA L4", "NVIDIA A10G", "AMD Instinct MI300A", "Intel Gaudi 2", "Inferentia2", "gh200-144gb")
-    assert [accelerator_named(name) for name in names] == ["l4", "a10g", "mi300a", "gaudi2", "inferentia2", "gh200-144gb"]
+    assert [accelerator_named(name) for name in names] == [
+        "l4",
+        "a10g",
+        "mi300a",
+        "gaudi2",
+        "inferentia2",
+        "gh200-144gb",
+    ]
 
 
 MEASURED = """\
