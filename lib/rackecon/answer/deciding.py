@@ -116,8 +116,8 @@ class Deciding:
         further = [x for x, _, _ in flips if (x > at if at > self.value else x < at)]
         if not further:
             return f"{side.capitalize()} {self.told(at)}: {winner}"
-        ends = sorted((at, min(further, key=lambda x: abs(x - at))))
-        return f"Between {_between(*map(self.told, ends))}: {winner}"
+        low, high = map(self.told, sorted((at, min(further, key=lambda x: abs(x - at)))))
+        return f"Near {low}: {winner}" if low == high else f"Between {_between(low, high)}: {winner}"
 
 
 def _between(low: str, high: str, word: str = "and") -> str:

@@ -95,7 +95,7 @@
     });
   }
   function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"); }
-  function share(margin) { return margin < -1 ? "loss" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %"; }
+  function share(margin) { return margin < -1 ? "< −100 %" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %"; }
   function lasting(size, word) { var shown = Number(size.toPrecision(2)); return shown + " " + word + (shown === 1 ? "" : "s"); }
   /* Yearly profit on a measure per dollar of profit per GPU-hour. */
   function scale(p, m, metric) { return metric === "rack" ? p.gpus * HOURS : metric === "mw" ? HOURS * 1000 / p.kw : HOURS / m.capital; }
