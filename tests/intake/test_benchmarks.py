@@ -179,6 +179,11 @@ FILES = {
         "--accelerator, --gpus, --model, --precision, --tp, --isl, --osl, --concurrency", 2500.0,
     ),
     "own": (OWN, {}, "", 2500.0),
+    "sheet": (
+        "GPU;Num GPUs;Model;Quantization;Engine;TP;Input len;Output len;Max concurrency;Total tok/s;Output tok/s/GPU;tok/s/user;TTFT (ms);TPOT (ms);Who\n"
+        "NVIDIA H100 80GB HBM3;2;meta-llama/Llama-3.1-8B-Instruct;BF16;vLLM;2;2000;500;20;5000,0;500;50;21,0;20;me\n",
+        {}, "", 2500.0,
+    ),
 }  # fmt: skip
 
 
@@ -387,7 +392,7 @@ def test_a_light_load_is_told(own, tmp_path):
 
 def test_every_layout_is_tried_here():
     assert len(LAYOUTS) == 7
-    assert len(FILES) == 15
+    assert len(FILES) == 16
 
 
 def test_names_that_could_be_another_chip_stand_for_none():
