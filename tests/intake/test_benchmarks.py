@@ -402,6 +402,9 @@ def test_names_that_could_be_another_chip_stand_for_none():
 
 
 def test_parts_that_people_ask_for_stand_for_their_rows():
+    rented = {"p5.48xlarge": "h100-sxm", "p5en.48xlarge": "h200-sxm", "g5.xlarge": "a10g", "Standard_ND96isr_MI300X_v5": "mi300x",
+              "a3-ultragpu-8g": "h200-sxm", "ct6e-standard-4t": "tpu-v6e", "TPU v5 lite": "tpu-v5e", "p5e": None, "g5": None}  # fmt: skip
+    assert {name: accelerator_named(name) for name in rented} == rented
     names = ("NVIDIA L4", "NVIDIA A10G", "AMD Instinct MI300A", "Intel Gaudi 2", "Inferentia2", "gh200-144gb")
     assert [accelerator_named(name) for name in names] == [
         "l4",
