@@ -33,6 +33,7 @@ __all__ = [
     "tax_note",
     "units_short",
     "units_title",
+    "wall_quoted",
     "wins_text",
 ]
 
@@ -155,6 +156,25 @@ def energy_quoted(power: pd.DataFrame) -> dict[str, Any]:
     """Least and most share of electricity in the cost of a GPU-hour."""
     share = power["energy_share_of_cost"].dropna()
     return {"least": None, "most": None} if share.empty else {"least": float(share.min()), "most": float(share.max())}
+
+
+def wall_quoted() -> dict[str, Any]:
+    """Power at the wall of MLPerf's metered systems, measured and as the model draws it, and why other rows test nothing."""
+    from rackecon.economics.energy import wall_rows
+
+    rows = wall_rows()
+    used = rows[rows["drawn_w"].notna()]
+    apart = rows.loc[rows["reason"] != "", "reason"].value_counts().to_dict()
+    if used.empty:
+        return {"count": 0, "apart": sum(apart.values())}
+    return {
+        "count": len(used),
+        "measured": float(used["measured_w"].median()),
+        "drawn": float(used["drawn_w"].median()),
+        "error": float((used["drawn_w"] / used["measured_w"]).median() - 1.0),
+        "apart": int(sum(apart.values())),
+        "why": "; ".join(f"{count}: {reason}" for reason, count in apart.items()),
+    }
 
 
 def speed_energy_ratio(points: pd.DataFrame) -> float | None:
