@@ -8,7 +8,7 @@ Far from every measured point it fades to zero, the physics stays, and :meth:`Re
 
 Points that condition it and their weights in the mean are data/serving_residual.csv, written by ``rackecon calibrate``: measured
 ones, and what searches prefer to them (:mod:`rackecon.evidence.choices`). Scales and lengths are data/residual_kernel.csv: those of
-least absolute error on whole curves held out in one of the three shuffles; the two others gain as much by them.
+least absolute error over four ways of holding out at once: whole curves (one of three shuffles), pairs, models and accelerators.
 Source of the form: Rasmussen and Williams, *Gaussian Processes for Machine Learning* (2006), chapter 2 (mean 2.25, variance 2.26)
 and equation 4.17 (Matern 3/2).
 """
