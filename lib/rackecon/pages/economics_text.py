@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from rackecon.economics.measures import MEASURES
+from rackecon.evidence.novelty import platform_named
 from rackecon.words import count, join_words, money, number, percent, times, years_text
 
 if TYPE_CHECKING:
@@ -266,10 +267,10 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
     amount = MEASURES[unit].amount
     interval = f"nine cases in ten lie between {amount(first['value_low'])} and {amount(first['value_high'])}"
     verb = f"{'loses least' if first['value'] <= 0 else 'earns the most'} {MEASURES[unit].name}"
-    one = f"{first['platform']} {verb}, {amount(first['value'])} a year; {interval}"
+    one = f"{platform_named(first['platform'])} {verb}, {amount(first['value'])} a year; {interval}"
     one += f", and it leads in {count(first['win_share'])} cases"
     if str(first["verdict"]) == "too close to call" and len(known) > 1:
-        one += f", too close to call against {known['platform'].iloc[1]}"
+        one += f", too close to call against {platform_named(known['platform'].iloc[1])}"
     return f"{one}.", return_sentence(row)
 
 
