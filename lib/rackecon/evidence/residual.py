@@ -87,6 +87,9 @@ def _conditioned(
 ) -> Conditioned:
     """Weights :math:`(K + N)^{-1} y`, found again ``ROUNDS`` times with each point moved to at most ``FURTHEST`` from the
     mean (Huber's proposal), so that single odd rows do not bend it.
+
+    Rate and speed are taken apart: where both are measured at every point, a joint process of one correlation between them
+    and between their errors has the same means (autokrigeability: Wackernagel, *Multivariate Geostatistics*, 2003).
     """
     kernel = load_kernel()
     wanted = aims_of(evidence, parameters)

@@ -112,7 +112,8 @@ def criterion(evidence: Evidence, folds: list[Fold], kernel: Mapping[str, float]
     errors = {kind: np.full((2, len(evidence)), np.nan) for kind in KINDS}
     for which in range(2):
         known = np.flatnonzero(_usable(evidence, folds[0].aims[which]))
-        inverse = np.linalg.inv(_covariance(evidence, known, kernel) + np.diag(noise[known] ** 2))
+        own = _covariance(evidence, known, kernel) + np.diag(noise[known] ** 2)
+        inverse: FloatArray = np.linalg.inv(own).astype(float)
         for one in folds:
             rows = np.flatnonzero(one.test[known])
             if len(rows):
