@@ -116,6 +116,22 @@ OWN = (
     "accelerator,gpus,model,weight_precision,engine,mode,tp,ep,isl,osl,concurrency,output_tok_s_per_gpu,date,comment\n"
     "H100,2,llama-3.1-8b,bf16,vllm,aggregated,2,1,2000,500,20,500,2026-03-02,mine\n"
 )
+GUIDE_3 = (
+    "Run Info,Run Info,Benchmark,Timings,Request Latency,Request Latency,Time to First Token,Time to First Token,Inter Token Latency,"
+    "Server Throughput,Server Throughput,Server Throughput,Token Metrics,Token Metrics,Token Metrics\n"
+    "Run ID,Backend,Strategy,Start Time,Successful Sec,Successful Sec,Successful ms,Successful ms,Successful ms,Successful Requests/Sec,"
+    "Errored Requests/Sec,Successful Concurrency,Successful Input Tokens,Successful Output Tokens,Errored Output Tokens\n"
+    ",,,,Mean,Percentiles,Mean,Median,Median,Mean,Mean,Mean,Mean,Mean,Mean\n"
+    'r-1,"{""kind"": ""openai_http"", ""model"": ""meta-llama/Llama-3.1-8B-Instruct""}",concurrent,2026-03-02 08:00:00,10.0,"[1, 2]",30.0,'
+    "21.0,20.0,2.0,0.1,19.9,2000.0,500.0,7.0\n"
+)
+GUIDE_1 = (
+    "Type,Name,Start Time,Successful Requests,Successful Requests per second mean,Successful Request concurrency mean,"
+    "Successful Request latency mean,Successful Prompt token count mean,Successful Output token count mean,"
+    "Successful Time to first token ms median,Successful Inter token latency ms median,Total Requests per second mean,Backend\n"
+    "generative_benchmark,concurrent,2026-03-02 08:00:00,200,2.0,19.9,10.0,2000.0,500.0,21.0,20.0,2.2,"
+    '"{""type_"": ""openai_http"", ""model"": ""meta-llama/Llama-3.1-8B-Instruct""}"\n'
+)
 CHIP = {"accelerator": "h100-sxm", "gpus": "2", "tp": "2"}
 # kind: (what is written, what is given beside it, options asked for without it, total tok/s/GPU)
 FILES = {
@@ -135,6 +151,22 @@ FILES = {
     "guidellm": (
         json.dumps(GUIDELLM), CHIP | {"weight_precision": "bf16", "engine": "vllm"},
         "--accelerator, --gpus, --precision, --engine, --tp", 2500.0,
+    ),
+    "guidellm csv": (
+        GUIDE_3, CHIP | {"weight_precision": "bf16", "engine": "vllm"}, "--accelerator, --gpus, --precision, --engine, --tp", 2500.0,
+    ),
+    "guidellm csv of one header": (
+        GUIDE_1, CHIP | {"weight_precision": "bf16", "engine": "vllm"}, "--accelerator, --gpus, --precision, --engine, --tp", 2500.0,
+    ),
+    "inference-perf of one file": (
+        json.dumps({
+            **INFERENCE_PERF, "benchmark_time_seconds": 100.0, "load_summary": {"count": 200, "concurrency": 20},
+            "successes": {
+                **{k: v for k, v in INFERENCE_PERF["successes"].items() if k != "prompt_len"},
+                "prompt_tokens": {"total": 400000.0, "cached": 0.0, "mean": 2000.0},
+            },
+        }), CHIP | {"model": "llama-3.1-8b", "weight_precision": "bf16", "engine": "vllm"},
+        "--accelerator, --gpus, --model, --precision, --engine, --tp", 2500.0,
     ),
     "inference-perf": (
         json.dumps(INFERENCE_PERF), CHIP | {"model": "llama-3.1-8b", "weight_precision": "bf16", "engine": "vllm"},
@@ -355,7 +387,7 @@ def test_a_light_load_is_told(own, tmp_path):
 
 def test_every_layout_is_tried_here():
     assert len(LAYOUTS) == 7
-    assert len(FILES) == 12
+    assert len(FILES) == 15
 
 
 def test_names_that_could_be_another_chip_stand_for_none():
@@ -365,8 +397,15 @@ def test_names_that_could_be_another_chip_stand_for_none():
 
 
 def test_parts_that_people_ask_for_stand_for_their_rows():
-    names = ("NVIDIA L4", "AMD Instinct MI300A", "Intel Gaudi 2", "Inferentia2", "gh200-144gb")
-    assert [accelerator_named(name) for name in names] == ["l4", "mi300a", "gaudi2", "inferentia2", "gh200-144gb"]
+    names = ("NVIDIA L4", "NVIDIA A10G", "AMD Instinct MI300A", "Intel Gaudi 2", "Inferentia2", "gh200-144gb")
+    assert [accelerator_named(name) for name in names] == [
+        "l4",
+        "a10g",
+        "mi300a",
+        "gaudi2",
+        "inferentia2",
+        "gh200-144gb",
+    ]
 
 
 MEASURED = """\

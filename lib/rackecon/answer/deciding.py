@@ -211,7 +211,8 @@ def _range(name: str, scenario: Scenario, prices: tuple[float, float], model: st
         return value, min(10.0, value), max(150.0, value)
     if name == "software_years":
         dates = [software_years(day) for _, day in software.software_dates()]
-        return dates[-1], dates[0], dates[-1]
+        day = software_years(scenario.software_date) if scenario.software_date else dates[-1]
+        return day, min(dates[0], day), max(dates[-1], day)
     if name in OF_WORKLOADS:
         own = OF_WORKLOADS[name](scenario)
         if own is None:
@@ -316,7 +317,7 @@ def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
     choices = tuple((str(group["model_name"].iloc[0]), _leader(group, column)) for group in groups.values())
     profit, ahead = _span([p for p, _ in paid]), _span([gap for _, gap in paid])
     return Deciding(
-        "model", "model, dense to many experts", math.nan, math.nan, math.nan, "", profit[1] - profit[0], (),
+        "model", "model", math.nan, math.nan, math.nan, "", profit[1] - profit[0], (),
         "each at its own price", (), profit, ahead, MODELS, True, None, choices,
     )  # fmt: skip
 

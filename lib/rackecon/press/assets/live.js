@@ -35,8 +35,13 @@
     var n = data.taxed, worth = rate === 0 ? 1 : (1 - Math.pow(1 + rate, -n)) / (rate * n);
     return (1 - tax * worth) / (1 - tax);
   }
-  /* The reader's own cost of a platform over the report's; both at the base case's terms. */
-  function owned(p, st) { return !has(data.base, p.id) || st[p.id] === data.base[p.id] ? 1 : st[p.id] / p.now; }
+  /* The reader's own cost of a platform over the one of the basis; both at the base case's terms. */
+  function owned(p, st) { return p.now === null || st[p.id] === undefined || st[p.id] === standing(p.id, st.basis) ? 1 : st[p.id] / p.now; }
+  function standing(id, basis) { return has(data.base, id) && basis === data.base.basis ? data.base[id] : Number(Number(data.bases[basis][id].now).toPrecision(4)); }
+  /* Platforms with what their GPU-hour rests on. */
+  function platformsOn(basis) {
+    return keep("b" + basis, function () { return data.platforms.map(function (p) { return Object.assign({}, p, data.bases[basis][p.id]); }); });
+  }
   function payback(m, decline) {
     var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0;
     for (var k = 1; k <= 480; k++) {
@@ -47,11 +52,33 @@
     }
     return Infinity;
   }
-  function frontsOf(st) { return Object.assign(fresh(), data.fronts[st.model + "|" + st.scenario + "|" + st.hit]); }
+  var USUAL = "usual", NEWEST = "newest";
+  function frontsKey(st, precision, software) { return [st.model, st.scenario, st.hit, precision || st.precision, software || st.software].join("|"); }
+  /* Fronts of a state, unpacked once: "=" is the platform's usual front over again. */
+  function frontsOf(st) {
+    var key = frontsKey(st);
+    return keep("f" + key, function () {
+      var out = fresh(), packed = data.fronts[key] || {}, usual = data.fronts[frontsKey(st, USUAL, NEWEST)] || {};
+      Object.keys(packed).forEach(function (id) { var f = packed[id] === "=" ? usual[id] : packed[id]; out[id] = f.why ? f : unpacked(f); });
+      return out;
+    });
+  }
+  /* Ends of log speed, log rate and power, and places between them: two bytes each, power and mode in one (packed_front). */
+  function unpacked(f) {
+    var bytes = Uint8Array.from(atob(f[6]), function (c) { return c.charCodeAt(0); }), view = new DataView(bytes.buffer), n = bytes.length / 5, out = { s: [], t: [], d: [], m: "" };
+    for (var i = 0; i < n; i++) {
+      var last = bytes[4 * n + i];
+      out.s.push(Math.exp(f[0] + (f[1] - f[0]) * view.getUint16(2 * i, true) / 65535)); out.t.push(Math.exp(f[2] + (f[3] - f[2]) * view.getUint16(2 * (n + i), true) / 65535));
+      out.d.push(f[4] + (f[5] - f[4]) * (last & 127) / 127); out.m += last & 128 ? "d" : "a";
+    }
+    return out;
+  }
+  function left(st) { return st.without ? st.without.split(",") : []; }
 
+  function pricesOf(st) { return data.models[st.model].levels[st.level]; }
   /* What every platform meets alike in a state: price of a token second, price path, change of the electricity bill. */
   function terms(st) {
-    var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * data.models[st.model].cachedShare;
+    var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * pricesOf(st).cachedShare;
     var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
     return {
       sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
@@ -61,7 +88,7 @@
   }
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
-    var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, paid = st.cost * owned(p, st), invested = p.capital * paid;
+    var rate = front.t[i], launch = rate * m.sold, change = p.metered ? front.d[i] * m.power : 0, paid = st.cost * owned(p, st), invested = p.capital * paid;
     var sunk = (1 - p.resells * m.resale * Math.pow(1 + m.wacc, -m.months / MONTHS)) / m.years, charge = p.c * paid * (1 - p.kept) * p.worth * sunk;
     var cost = Math.max(p.c * paid * p.kept + charge * m.taxed + change, 0);
     return {
@@ -70,23 +97,25 @@
     };
   }
   function evaluateAll(st) {
-    var fronts = frontsOf(st), m = terms(st);
-    return data.platforms.map(function (p) {
+    var fronts = frontsOf(st), m = terms(st), out = left(st);
+    return platformsOn(st.basis).map(function (p) {
       var front = fronts[p.id];
+      if (out.indexOf(p.id) >= 0) return { why: "left out by you" };
       if (!front) return { why: "not computed" };
       if (front.why) return { why: front.why };
       var i = pointAt(front, st.speed);
       if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
-      if (p.c === null) return { why: "no published $/GPU-hour" };
+      if (p.c === null) return { why: "no cost per GPU-hour on this basis" };
+      if (st.metric === "usd" && !p.capital) return { why: "nothing is invested in what is rented" };
       return earned(p, front, i, st, m);
     });
   }
   /* Yearly profit over the speed promised: the ends of the steps between two speeds, for each platform. */
   function speedLines(st, lo, hi) {
-    var fronts = frontsOf(st), m = terms(st);
-    return data.platforms.map(function (p) {
+    var fronts = frontsOf(st), m = terms(st), out = left(st);
+    return platformsOn(st.basis).map(function (p) {
       var front = fronts[p.id], steps = [];
-      if (front && !front.why && p.c !== null) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
+      if (front && !front.why && p.c !== null && out.indexOf(p.id) < 0 && (st.metric !== "usd" || p.capital)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
         var e = earned(p, front, i, st, m);
         steps.push([Math.min(front.s[i], hi), e.profit * scale(p, e, st.metric)]);
         if (front.s[i] >= hi) break;
@@ -138,8 +167,8 @@
     });
   }
   function marketFactors(st, count) {
-    var model = data.models[st.model], listed = st.pin === model.pin && st.pout === model.pout;
-    var prices = keep("p" + st.model + listed, function () { /* a price that the reader gives is taken as given */
+    var model = pricesOf(st), listed = st.pin === model.pin && st.pout === model.pout;
+    var prices = keep("p" + st.model + st.level + listed, function () { /* a price that the reader gives is taken as given */
       return draws(data.draws.price).map(function (z) { return listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1; });
     });
     var against = keep("s", function () { return draws(data.draws.sold).map(function (x) { return Math.exp(-x); }); });
@@ -242,13 +271,15 @@
 
   function selfCheck() {
     return data.check.every(function (c) {
-      var i = data.platforms.findIndex(function (q) { return q.id === c.platform; }), p = data.platforms[i];
-      var st = Object.assign(Object.create(null), data.base, c.state), m = full(p, evaluateAll(st)[i], st);
-      if (m.why) return false;
-      /* within 0.1 % of the library, or of the revenue where profit is near zero */
-      return ["rack", "mw", "usd", "mtok"].every(function (k) {
-        var near = k === "mtok" ? 0 : m.revenue * scale(p, m, k);
-        return c[k] === undefined || Math.abs(m[k] - c[k]) <= 1e-3 * Math.max(Math.abs(c[k]), near);
+      var st = complete(c.moved), all = evaluateAll(st);
+      return data.platforms.every(function (p, i) {
+        var m = full(p, all[i], st), known = c.rows[p.id];
+        if (!known || m.why) return !known === Boolean(m.why);
+        /* within 0.1 % of the library, or of the revenue where profit is near zero */
+        return Object.keys(known).every(function (k) {
+          var near = k === "mtok" ? 0 : m.revenue * scale(p, m, k);
+          return Math.abs(m[k] - known[k]) <= 1e-3 * Math.max(Math.abs(known[k]), near);
+        });
       });
     });
   }
@@ -298,20 +329,27 @@
 
     /* What a control stands at unless the reader moves it: the report's value, or what another choice brings with it. */
     function brought(k, s) {
-      if ((k === "pin" || k === "pout") && s.model !== data.base.model) return data.models[s.model][k];
+      if ((k === "pin" || k === "pout") && (s.model !== data.base.model || s.level !== data.base.level)) return data.models[s.model].levels[s.level][k];
+      if (platform(k)) return standing(k, s.basis);
       if ((k === "speed" || k === "hit") && s.scenario !== data.base.scenario) return data.scenarios[s.scenario][k];
       return data.base[k];
     }
     /* What the reader set stays; the rest comes with the choice. A cache share without a front there cannot stay. */
+    var OWNED = Object.keys(data.base).filter(platform), FOLLOW = { scenario: ["speed", "hit"], model: ["pin", "pout"], level: ["pin", "pout"], basis: OWNED };
     function choose(s, k, v) {
-      var follow = { scenario: ["speed", "hit"], model: ["pin", "pout"] }[k] || [], mine = follow.filter(function (x) { return s[x] !== brought(x, s); });
+      var follow = FOLLOW[k] || [], mine = follow.filter(function (x) { return s[x] !== brought(x, s); });
       s[k] = v;
-      follow.forEach(function (x) { if (mine.indexOf(x) < 0 || (x === "hit" && !has(data.fronts, s.model + "|" + s.scenario + "|" + s.hit))) s[x] = brought(x, s); });
+      follow.forEach(function (x) { if (mine.indexOf(x) < 0) s[x] = brought(x, s); });
+      /* what was not worked out together gives way, the choice just made last */
+      var ways = [["hit", brought("hit", s)], ["software", NEWEST], ["precision", USUAL]].filter(function (w) { return w[0] !== k; });
+      for (var i = 0; i < ways.length && !has(data.fronts, frontsKey(s)); i++) s[ways[i][0]] = ways[i][1];
       return s;
     }
-    function keeps(k) {
-      var stay = ({ scenario: ["speed", "hit"], model: ["pin", "pout"] }[k] || []).filter(function (x) { return st[x] !== brought(x, st); });
-      return stay.length ? "Kept as you set it: " + stay.map(worded).join(", ") + "." : "";
+    /* The reader's choice, and in words what stays as set and what gave way to it. */
+    function chosen(k, v) {
+      var before = Object.assign(Object.create(null), st); choose(st, k, v);
+      var stay = (FOLLOW[k] || []).filter(function (x) { return st[x] !== brought(x, st); }), gone = ["hit", "software", "precision"].filter(function (x) { return x !== k && (FOLLOW[k] || []).indexOf(x) < 0 && st[x] !== before[x]; });
+      return (stay.length ? "Kept as you set it: " + stay.map(worded).join(", ") + "." : "") + (gone.length ? (stay.length ? " " : "") + "Not worked out together in this page, so now " + gone.map(worded).join(", ") + "." : "");
     }
     function changed() { return Object.keys(data.base).filter(function (k) { return st[k] !== brought(k, st); }); }
     /* Why a number is refused: outside its control's range, or no choice of its menu; empty where it is taken. */
@@ -323,13 +361,15 @@
     }
     function readHash() {
       var given = new URLSearchParams(location.hash.slice(1));
-      var allowed = { model: data.models, scenario: data.scenarios, metric: data.per }, odd = [];
+      var allowed = Object.assign({ model: data.models, scenario: data.scenarios, metric: data.per }, data.options), odd = [];
       PAIR.forEach(function (side, i) { pair[i] = has(data.models[st.model].spread, given.get(side) || "") ? given.get(side) : first[i]; });
-      ["model", "scenario", "metric"].forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k))) choose(st, k, given.get(k)); });
+      ["model", "scenario", "metric"].concat(Object.keys(data.options)).forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k)) && (k !== "level" || has(data.models[st.model].levels, given.get(k)))) choose(st, k, given.get(k)); });
       given.forEach(function (v, k) {
         var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
-        if (number && !why) st[k] = Number(v);
-        var taken = number ? !why : PAIR.indexOf(k) >= 0 ? Boolean(platform(v)) : has(allowed, k) && has(allowed[k], v);
+        if (number && !why) { if (k === "hit") choose(st, k, Number(v)); else st[k] = Number(v); }
+        var some = k === "without" ? v.split(",").filter(platform) : [];
+        if (k === "without" && some.length && some.length < data.platforms.length) st.without = some.sort().join(",");
+        var taken = number ? !why : k === "without" ? st.without === v : PAIR.indexOf(k) >= 0 ? Boolean(platform(v)) : has(allowed, k) && has(allowed[k], v);
         if (!taken && location.hash.indexOf("=") > 0) odd.push((k + "=" + v).slice(0, 60) + (why ? " " + why + " (" + st[k] + " stays)" : ""));
       });
       tell(odd.length ? "The address asks for what this page cannot show: " + odd.slice(0, 5).join(", ") + "." : "");
@@ -351,6 +391,7 @@
         shown[k] = st[k];
         inputs[k].forEach(function (el) {
           var text = String(st[k]);
+          if (el.type === "checkbox") { el.checked = left(st).indexOf(el.value) < 0; return; }
           if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
           if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
           if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
@@ -375,7 +416,7 @@
     function rest() { bars(); command(); compare(); ribbons(); }
     worded.at = 0;
     function worded(k) {
-      var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
+      var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : k === "without" ? left(st).map(label).join(" and ") : has(data.options, k) ? data.options[k][v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
     }
     function sentence(rows, all) {
@@ -386,7 +427,7 @@
       var rival = order.slice(1).sort(function (a, b) { return b.win - a.win; })[0];
       var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
       if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
-      return text + "." + ends;
+      return (text + "." + ends).replace(/\u2212\$/g, "\u2212\u2060$"); /* a minus sign stays with its amount */
     }
 
     /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third.
@@ -563,21 +604,29 @@
       var plain = [], lists = [];
       Object.keys(data.commands).forEach(function (k) {
         var d = data.defaults[k];
-        if (d === null) d = has(data.models[st.model], k) ? data.models[st.model][k] : data.scenarios[st.scenario][k];
+        if (d === null) d = has(pricesOf(st), k) ? pricesOf(st)[k] : data.scenarios[st.scenario][k];
         if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
       });
-      var own = data.platforms.filter(function (p) { return has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== data.base[p.id]); });
-      if (own.length) plain.push("-p own_costs " + own.map(function (p) { return p.id + "=" + st[p.id]; }).join(","));
-      Object.keys(data.given).forEach(function (k) { lists.push([k, JSON.stringify(data.given[k])]); });
+      var own = data.platforms.filter(function (p) { return has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== standing(p.id, st.basis)); });
+      var choices = Object.keys(data.choices).map(function (k) { return data.choices[k][st[k]] || ""; }).concat(own.map(function (p) { return p.id + "=" + st[p.id]; })).filter(Boolean);
+      if (choices.length) plain.push("-p choices " + choices.join(","));
+      var given = Object.assign({}, data.given), rest = data.platforms.map(function (p) { return p.id; }).filter(function (id) { return left(st).indexOf(id) < 0; });
+      if (st.without) given.accelerators = rest;
+      Object.keys(given).forEach(function (k) { lists.push([k, JSON.stringify(given[k])]); });
       var rack = lists.map(function (l) { return "-p " + l[0] + " '" + l[1] + "'"; }), mill = lists.map(function (l) { return "-y '" + l[0] + ": " + l[1] + "'"; });
       put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
       put(one(".live-papermill"), ["papermill notebooks/00_executive_summary.ipynb mine.ipynb"].concat(plain, mill).join(" "));
-      put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).map(worded).join("; ") + ".");
+      put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).filter(function (k) { return k !== "without" || st.without; }).map(worded).join("; ") + ".");
     }
     Object.keys(inputs).forEach(function (k) {
       inputs[k].forEach(function (el) {
         el.addEventListener("input", function () {
-          if (typeof data.base[k] !== "number") { choose(st, k, el.value); tell(keeps(k)); }
+          if (k === "without") {
+            var out = inputs[k].filter(function (x) { return !x.checked; }).map(function (x) { return x.value; }).sort();
+            if (out.length === inputs[k].length) { el.checked = true; tell("One platform at least stays: " + label(el.value) + "."); return; }
+            tell(""); st.without = out.join(",");
+          } else if (typeof data.base[k] !== "number") tell(chosen(k, el.value));
+          else if (el.tagName === "SELECT") tell(chosen(k, Number(el.value)));
           else {
             var x = Number(el.value), why = el.value === "" || !isFinite(x) ? "is no number" : refused(k, x);
             if (el.type === "number") el.setAttribute("aria-invalid", String(Boolean(why)));
