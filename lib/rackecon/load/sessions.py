@@ -251,9 +251,12 @@ class _Touches:
         served = service_s * (sessions.output_tokens / sessions.output_tokens.mean() + fan.chance)
         order = np.argsort(idle + served, kind="stable")
         apart, again, squares = (idle + served)[order], reused[order], (held**2)[order]
-        sums = (np.append(0.0, np.cumsum(x)) for x in (apart, again * apart, again, squares * apart, squares))
+        passed, reused_s, reused_sum, squares_s, squares_sum = (
+            np.append(0.0, np.cumsum(x)) for x in (apart, again * apart, again, squares * apart, squares)
+        )
         own = fan.requests * (fan.own_tokens + fan.output_tokens) * len(held)
-        return cls(apart, again, *sums, float((held - reused).sum()) + own, idle[order])
+        left = float((held - reused).sum()) + own
+        return cls(apart, again, passed, reused_s, reused_sum, squares_s, squares_sum, left, idle[order])
 
     def within(self, time_s: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and variance of the tokens that one session touches within a time."""
@@ -269,8 +272,10 @@ class _Touches:
         time = np.floor(GROUPS_PER_OCTAVE * np.log2(np.maximum(self.apart_s[some], 1e-3)))
         size = np.floor(GROUPS_PER_OCTAVE * np.log2(self.reused[some]))
         _, group, count = np.unique(time * 1e4 + size, return_inverse=True, return_counts=True)
-        each = (np.bincount(group, weights=x[some]) / count for x in (self.apart_s, self.idle_s, self.reused))
-        return *each, count.astype(np.float64)
+        apart, idle, reused = (
+            np.bincount(group, weights=x[some]) / count for x in (self.apart_s, self.idle_s, self.reused)
+        )
+        return apart, idle, reused, count.astype(np.float64)
 
 
 def _excess(room: FloatArray, mean: FloatArray, variance: FloatArray) -> FloatArray:
