@@ -295,7 +295,7 @@ def _surfaces(
     return _shape(residual, names, layouts, years).at(_settings(layouts, math.log2(isl), math.log2(osl), years))
 
 
-@of_arguments(maxsize=64)
+@of_arguments(maxsize=256)
 def _shape(residual: Residual, names: tuple[str, ...], layouts: tuple[Layout, ...], years: float) -> Shape:
     return residual.shape(names, _settings(layouts, 0.0, 0.0, years))
 
