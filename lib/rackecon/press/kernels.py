@@ -50,8 +50,6 @@ def host() -> None:
     for name in IMPORTED:
         with suppress(ImportError):  # the cell that needs it says so
             import_module(name)
-    with suppress(Exception):  # a fault of a table is the notebook's to tell
-        _worked_out()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are not waited for
     for line in sys.stdin:
         number = os.fork()
@@ -59,15 +57,6 @@ def host() -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _become(**json.loads(line))
         print(number, flush=True)
-
-
-def _worked_out() -> None:
-    """Earn with one platform, so that kernels find the tables read and the serving parameters laid out as long as they stand."""
-    from rackecon.appraisal.evaluate import evaluate
-    from rackecon.catalog import accelerators, models, scenarios
-
-    served = next(chip.id for chip in accelerators().values() if chip.servable)
-    evaluate([served], list(models())[:1], list(scenarios())[:1])
 
 
 def _become(arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
