@@ -339,6 +339,20 @@ def lead_chart(story: Summary, measure: str, *, utilisation: float, **_: float) 
     return map_figure(found, labels, utilisation, measure)
 
 
+def tried(sold: pd.DataFrame, wide: pd.DataFrame, measure: str) -> Html:
+    """Who earns most in the two exercises, and how much."""
+    ahead = [_ahead(table, measure) for table in (sold, wide)]
+    return note(say(PAGE, "tried", sold=ahead[0], wide=ahead[1]))
+
+
+def _ahead(table: pd.DataFrame, measure: str) -> tuple[str, str]:
+    known = table.dropna(subset=[MEASURES[measure].column])
+    if known.empty:
+        return "nobody", "nothing"
+    row = known.loc[known[MEASURES[measure].column].idxmax()]
+    return str(row["platform"]), MEASURES[measure].amount(float(row[MEASURES[measure].column]))
+
+
 def claims_words() -> Html:
     """How many claims got which verdict."""
     from rackecon.claims import assess_all
