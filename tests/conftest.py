@@ -4,6 +4,9 @@ from pathlib import Path
 
 from hypothesis import settings
 
+from rackecon.threads import one_thread_each
+
+one_thread_each()  # for workers of tests, and for what they start
 # a shared machine is slow at times, which is no fault of an example; the same commit has the same examples, so that what is
 # green stays green: `--hypothesis-profile=random` looks for others
 settings.register_profile("same", deadline=None, derandomize=True)

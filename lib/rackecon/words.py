@@ -11,6 +11,7 @@ __all__ = [
     "STRETCHES",
     "count",
     "engine_words",
+    "join_named",
     "join_words",
     "money",
     "number",
@@ -210,6 +211,21 @@ def page_words(name: str) -> str:
     ('MoE experts', 'revenue and ROI')
     """
     return " ".join(ACRONYMS.get(word, word) for word in name.split("_")[1:])
+
+
+def join_named(names: Iterable[str]) -> str:
+    """Names as words; what stands in brackets behind every one of them is said once.
+
+    Examples
+    --------
+    >>> join_named(["B200 (unmeasured model)", "TPU v7 (unmeasured model)"]), join_named(["B200", "TPU v7 (unmeasured platform)"])
+    ('B200 and TPU v7 (each: unmeasured model)', 'B200 and TPU v7 (unmeasured platform)')
+    """
+    items = list(names)
+    parts = [item.removesuffix(")").partition(" (") for item in items]
+    if len(items) > 1 and parts[0][2] and len({part[2] for part in parts}) == 1:
+        return f"{join_words(part[0] for part in parts)} (each: {parts[0][2]})"
+    return join_words(items)
 
 
 def join_words(words: Iterable[str] | Sequence[str]) -> str:

@@ -51,7 +51,7 @@ def test_each_claim_says_what_is_stated_and_cites_title_publisher_and_date(key):
 
 def test_open_conditions_are_told_from_stated_ones():
     one = claim("gb200-75m")
-    assert one.open_conditions == ("speculative", "utilisation", "token_price")
+    assert one.open_conditions == ("speculative", "engine", "utilisation", "token_price")
     assert one.conditions["workload"].stated
     assert one.only("workload") == "8192/1024"
     assert one.conditions["token_price"].options == ("cheapest", "paid", "list", "dearest")
@@ -79,6 +79,9 @@ def test_the_article_is_quoted_statement_by_statement():
     assert {one.source_id for one in found if one.exact} == {"tca-best-revenue-per-rack", "tca-utilisation"}
     tried = {key for one in found for key in one.claim_ids}
     assert tried >= {"gb200-75m", "moe-10x-mw", "gb300-50x-mw", "gb300-35x-cost", "b200-5x-software", "b200-2cents"}
+    restated = [one for one in found if not one.exact]
+    assert [one.claim_ids for one in restated] == [("profit-chat-to-agents",)]
+    assert "not to be had" in restated[0].note
     assert tried >= {"gb300-most-per-mw", "dynamo-disaggregated", "limits-bind", "profit-chat-to-agents"}
 
 

@@ -190,7 +190,7 @@ def test_present_value_factors_without_discount_count_years():
             lambda: cash_flow_table(1.0, 1.0, 1.0, horizon_years=1, rate_per_year=0.1, residual_usd=2.0),
             r"residual_usd 2 exceeds investment_usd 1",
         ),
-        (lambda: mean_price_factor(1.0, 4), r"price_decline_per_year must be at least 0 and below 1, got 1"),
+        (lambda: mean_price_factor(1.0, 4), r"price_decline_per_year must be below 1, got 1"),
     ],
 )
 def test_contradictory_inputs_are_refused_in_one_line(call, message):

@@ -6,7 +6,7 @@ import pytest
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.economics.energy import energy_rows, energy_scores, fit_draw, held_out
+from rackecon.economics.energy import energy_rows, energy_scores, fit_draw, held_out, wall_rows
 from rackecon.economics.power_table import power_parameters
 
 
@@ -77,3 +77,14 @@ def test_the_catalogue_draws_no_more_than_is_provisioned_on_the_same_basis():
     drawn = table["drawn_it_kw_per_gpu"].dropna()
     assert len(drawn) > 15
     assert (drawn <= table.loc[drawn.index, "provisioned_it_kw_per_gpu"] * (1 + 1e-9)).all()
+
+
+def test_metered_systems_are_held_against_what_the_model_draws_or_say_why_not():
+    """Three submissions of eight B200 are usable; by hand 1,710 W provisioned less the watts that boards leave unused."""
+    rows = wall_rows()
+    assert len(rows) == catalog.table("measured_mlperf")["power_w_per_accel"].notna().sum() == 13
+    used = rows[rows["reason"] == ""]
+    assert len(used) == 3
+    assert rows.loc[rows["reason"] != "", "drawn_w"].isna().all()
+    assert (used["drawn_w"].between(0.95 * used["measured_w"], 1.3 * used["measured_w"])).all()
+    print((used["drawn_w"] / used["measured_w"] - 1.0).round(3).tolist())

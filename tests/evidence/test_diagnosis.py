@@ -88,6 +88,7 @@ def test_the_command_reads_a_benchmark_and_asks_for_what_it_lacks(tmp_path):
     assert done.exit_code == 0, done.exception
     assert "measured 256 total tok/s/GPU" in done.output
     assert ": low" in done.output.splitlines()[0]
-    assert "of the gap" in done.output.splitlines()[1]
+    assert "aggregated taken" in done.output.splitlines()[1]
+    assert "of the gap" in done.output.splitlines()[2]
     assert all("-" not in line.split("explains ")[1] for line in done.output.splitlines() if "explains " in line)
     assert "needs COLUMN=VALUE" in str(CliRunner().invoke(app, ["diagnose", str(path), "--set", "gpus"]).exception)

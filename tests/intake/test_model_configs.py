@@ -84,7 +84,16 @@ def test_counts_and_cache_of_a_family(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["gemma-4-31b", "mimo-v2-small", "jamba-large-1.5", "kimi-linear-48b-a3b", "step3-small"]
+    "name",
+    [
+        "gemma-4-31b",
+        "mimo-v2-small",
+        "jamba-large-1.5",
+        "kimi-linear-48b-a3b",
+        "step3-small",
+        "deepseek-v4-flash",
+        "minimax-m3",
+    ],
 )
 def test_a_row_is_read_back_with_its_sizes_and_served(own, name):
     row = model_row(spread(MODELS[name]["config"]), "mine")
@@ -93,6 +102,76 @@ def test_a_row_is_read_back_with_its_sizes_and_served(own, name):
     assert made.total_params == pytest.approx(row["stated_total_params"], rel=1e-9)
     assert made.kv_bytes_per_token_bf16 == row["stated_kv_bytes_per_token_bf16"]
     assert rate("mine") > 0
+
+
+@pytest.mark.parametrize("name", ["deepseek-v4-flash", "minimax-m3", "kimi-k3"])
+def test_a_configuration_makes_the_row_that_is_shipped(name):
+    """Shapes and sizes of data/models.csv, which were carried from the published files apart from this reader."""
+    row, shipped = model_row(spread(MODELS[name]["config"]), "new"), catalog.model(name)
+    for key in (
+        "attention",
+        "layers",
+        "n_heads",
+        "full_layers",
+        "linear_layers",
+        "window_tokens",
+        "n_experts",
+        "moe_latent",
+        "dense_ffn",
+    ):
+        assert row[key] == getattr(shipped, key), key
+    for key in (
+        "total_params",
+        "active_params",
+        "routed_expert_params",
+        "kv_bytes_per_token_bf16",
+        "kv_bytes_per_token_fp8",
+    ):
+        assert row[f"stated_{key}"] == pytest.approx(getattr(shipped, key), rel=1e-4), key
+    assert row["kv_fixed_bytes_bf16"] == shipped.kv_fixed_bytes_bf16
+    assert row["recurrent_state_bytes"] == pytest.approx(shipped.recurrent_state_bytes, rel=1e-4)
+
+
+SELECTED = [
+    ("deepseek-v4-flash", {"compress_ratios": [8] * 43}, "8 is not one of 0, 4, 128"),
+    ("deepseek-v4-flash", {"compress_ratios": [4] * 42}, "not a list of 43 layers"),
+    ("deepseek-v4-flash", {"hc_mult": None}, "'hc_mult' is missing"),
+    ("deepseek-v4-flash", {"layer_types": ["full_attention"] * 43}, "layer_types, compress_rates"),
+    ("deepseek-v4-as-its-class-writes-it", {"compress_rates": {"compressed_sparse_attention": 8}}, "layer_types, compress_rates"),
+    ("minimax-m3", {"attention_output_gate": True}, "attention_output_gate"),
+    ("minimax-m3", {"sparse_attention_config": {"sparse_attention_freq": [2] * 60}}, "not a list of 0 and 1"),
+    ("minimax-m3", {"sparse_attention_config": 7}, "sparse_attention_config"),
+    ("kimi-k3", {"linear_attn_config": {"num_heads": 96, "head_dim": 128, "full_attn_layers": [4], "rank": 7}}, "linear_attn_config.rank"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "change", "words"), SELECTED, ids=range(len(SELECTED)))
+def test_selected_attention_of_another_shape_is_refused_by_name(name, change, words):
+    config = spread(MODELS[name]["config"])
+    config = dict(config.get("text_config", config)) | {"model_type": config["model_type"]}
+    with pytest.raises(InputError, match=re.escape(words)):
+        model_row(config | change, "new")
+
+
+def test_experts_of_another_format_in_an_fp8_file():
+    config = spread(MODELS["deepseek-v4-flash"]["config"])
+    eight = {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128]}
+    four = model_row(config | {"quantization_config": eight}, "new")
+    assert (four["native_expert_bits"], four["native_other_bits"]) == (4.25, 8.0)
+    nvidia = eight | {
+        "quant_method": "modelopt",
+        "quant_algo": "MIXED_PRECISION",
+        "moe_quant_algo": "NVFP4",
+        "group_size": 16,
+    }
+    assert model_row(config | {"quantization_config": nvidia}, "new")["native_expert_bits"] == 4.5
+    plain = {key: value for key, value in config.items() if key != "expert_dtype"}
+    assert model_row(plain | {"quantization_config": eight}, "new")["native_expert_bits"] == 8.0
+
+
+def test_a_class_that_engines_know_counts_where_the_model_type_is_of_its_own():
+    config = LLAMA | {"model_type": "acme", "architectures": ["LlamaForCausalLM"]}
+    assert model_row(config, "new") == model_row(LLAMA, "new")
 
 
 REFUSED = [

@@ -38,11 +38,30 @@ BAILIAN = [
 ]  # fmt: skip
 SERVEGEN = [{"request_id": i, "timestamp": i * 0.5, "data": {"input_tokens": 10, "output_tokens": 4}} for i in range(3)]
 
+AZURE_IMAGES = "TIMESTAMP,NumImages,ContextTokens,GeneratedTokens\n2024-10-01 00:00:00.011,0,500,20\n2024-10-01 00:00:02.011,2,1500,40\n"
+BURST_3 = (
+    "Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
+    "19440110.0,a-1,43,GPT-4,906,446,1352,Conversation log\n19440161.0,a-1,2,ChatGPT,1400,0,1400,Conversation log\n"
+    "19440192.0,b-2,8,GPT-4,1779,124,1903,Conversation log\n"
+)
+VIDUR = "arrived_at,num_prefill_tokens,num_decode_tokens\n0.0,374,44\n4.314579,396,109\n4.541877,879,55\n"
+SPLITWISE = "request_id,request_type,application_id,arrival_timestamp,batch_size,prompt_size,token_size\n0,2,0,1,1,4096,32\n1,2,0,3,1,2048,8\n"
+# Of the first session's four blocks in its second request two are known; the other session's have the same numbers and are others
+WEKA = [
+    {"id": "a", "models": ["m"], "block_size": 64, "hash_id_scope": "local", "requests": [
+        {"t": 0.0, "type": "n", "model": "m", "in": 128, "out": 10, "hash_ids": [1, 2], "api_time": 1.0},
+        {"t": 2.0, "type": "subagent", "agent_id": "s", "requests": [
+            {"t": 3.0, "type": "n", "model": "m", "in": 256, "out": 30, "hash_ids": [1, 2, 3, 4]}]}]},
+    {"id": "b", "models": ["m"], "block_size": 64, "hash_id_scope": "local", "requests": [
+        {"t": 0.0, "type": "s", "model": "m", "in": 128, "out": 20, "hash_ids": [1, 2]}]},
+]  # fmt: skip
+
 
 def lines(rows: list[dict]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
+# name: text, requests, mean input and output tokens, span [s], share of input in an unlimited cache
 FILES = {
     "azure": (AZURE, 3, 2706.67, 16.0, 2.098, None),
     "azure 2024": (AZURE_2024, 2, 2280.5, 5.5, 1.007, None),
@@ -50,6 +69,39 @@ FILES = {
     "mooncake": (lines(MOONCAKE), 3, 1333.33, 60.0, 30.0, 0.384),
     "bailian": (lines(BAILIAN), 2, 96.0, 25.0, 14.1, 80 / 192),
     "servegen": (lines(SERVEGEN), 3, 10.0, 4.0, 1.0, None),
+    "azure with images": (AZURE_IMAGES, 2, 1000.0, 30.0, 2.0, None),
+    "burstgpt with sessions": (BURST_3, 2, 1342.5, 285.0, 82.0, None),
+    "vidur": (VIDUR, 3, 549.67, 69.33, 4.542, None),
+    "splitwise": (SPLITWISE, 2, 3072.0, 20.0, 2.0, None),
+    "agentic sessions": (lines(WEKA), 3, 170.67, 20.0, 3.0, 128 / 512),
+    "dynamo, nanoseconds since 1970": (
+        lines(
+            [
+                {
+                    "timestamp": str(1753780607550317897 + i * 10**9),
+                    "input_length": 600,
+                    "output_length": 8,
+                    "hash_ids": [7, i],
+                }
+                for i in range(3)
+            ]
+        ),
+        3,
+        600.0,
+        8.0,
+        2.0,
+        1024 / 1800,
+    ),
+    "mooncake with sessions": (
+        lines([{"session_id": "s", **row} for row in MOONCAKE]),
+        3,
+        1333.33,
+        60.0,
+        30.0,
+        0.384,
+    ),
+    "semicolons and decimal commas": (VIDUR.replace(",", ";").replace(".", ","), 3, 549.67, 69.33, 4.542, None),
+    "tabs": (VIDUR.replace(",", "\t"), 3, 549.67, 69.33, 4.542, None),
 }
 
 
@@ -133,6 +185,18 @@ BAD = [
     (lines(MOONCAKE).replace("[0, 1, 3, 4]}", "[0, 1"), "line 2: not JSON"),
     (BURST.replace("118,GPT-4,420", "118,420"), "row 4: 5 cells"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"block_size": 32}, "line 2 block_size: 32"), ({"requests": [{"t": 0, "in": 5}]}, "line 2 out: is missing")],
+)
+def test_an_agentic_session_of_another_shape_is_named(saved, change, words):
+    with pytest.raises(InputError, match=words):
+        read_trace(saved(lines([WEKA[0], WEKA[1] | change])))
+    found = read_trace(saved(lines(WEKA)))
+    assert found.sessions.tolist() == [0, 1, 0]
+    assert any("not of a service" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(("text", "words"), BAD, ids=range(len(BAD)))

@@ -11,7 +11,7 @@ from rackecon.economics.price_table import price_card
 from rackecon.errors import InputError
 from rackecon.market.backtest import entrant_backtest
 from rackecon.market.checks import flip_price_factor, market_checks
-from rackecon.market.choice import buy_rent_or_api
+from rackecon.market.choice import buy_rent_or_api, curves, quoted_choice, volumes
 from rackecon.market.levels import entrant, entrant_table, level_card, price_levels
 
 MODEL, CASE = "gpt-oss-120b", "chat"
@@ -78,17 +78,55 @@ def test_a_flip_lies_below_todays_price() -> None:
 
 
 def test_buying_renting_and_calling_an_api_in_whole_units() -> None:
-    few = buy_rent_or_api(MODEL, CASE, 1e6, accelerators=PAIR, utilisation=0.5)
-    assert few["way"].iloc[0] == "API"
+    ways = buy_rent_or_api(MODEL, CASE, [1e6, 1e13], accelerators=PAIR, utilisation=0.5)
+    few, many = (part for _, part in ways.groupby("tokens_per_day"))
+    assert (few["way"].iloc[0], many["way"].iloc[0] != "API") == ("API", True)
     assert (few["units"].dropna() == 1).all()
-    many = buy_rent_or_api(MODEL, CASE, 1e13, accelerators=PAIR, utilisation=0.5)
-    assert many["way"].iloc[0] != "API"
     own = many[(many["way"] == "own") & (many["accelerator"] == "b200-hgx")].iloc[0]
     # at its break-even volume one unit costs what the API does
     api = float(many.loc[many["way"] == "API", "usd_per_mtok"].iloc[0])
-    assert own["break_even_tokens_per_day"] * api / 1e6 == pytest.approx(own["usd_per_day"] / own["units"], rel=1e-9)
+    monthly = own["usd_per_month"] / own["units"]
+    assert own["break_even_tokens_per_day"] * api / 1e6 * 365 / 12 == pytest.approx(monthly, rel=1e-9)
+    rows = evaluate(["b200-hgx"], [MODEL], [CASE], utilisation=0.5).iloc[0]
+    assert monthly == pytest.approx(rows["cost_usd_per_gpu_hour"] * rows["gpus"] * 730, rel=1e-9)
+    assert (many["used_share"].dropna() <= 0.5).all()
     with pytest.raises(InputError, match="tokens_per_day"):
         buy_rent_or_api(MODEL, CASE, 0.0)
+
+
+def test_rents_by_the_hour_pay_for_hours_used_and_terms_for_all() -> None:
+    half, all_hours = (
+        buy_rent_or_api(MODEL, CASE, 1e6, accelerators=["b200-hgx"], utilisation=sold).set_index("way")
+        for sold in (0.5, 1.0)
+    )
+    for way, share in {"rent, 3 years": 1.0, "rent, on demand": 0.5, "rent, spot": 0.5}.items():
+        assert half.loc[way, "usd_per_month"] == pytest.approx(share * all_hours.loc[way, "usd_per_month"], rel=1e-9)
+    paid = rent("b200-hgx", "on demand")
+    assert paid is not None
+    expected = 0.5 * paid.usd_per_gpu_hour * half.loc["rent, on demand", "gpus"] * 730
+    assert half.loc["rent, on demand", "usd_per_month"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_curve_of_each_way_rises_with_volume_and_meets_the_api_at_its_break_even() -> None:
+    drawn = curves(buy_rent_or_api(MODEL, CASE, volumes(1e9), accelerators=PAIR, utilisation=0.5), 1e9)
+    assert drawn.groupby("way")["platform"].nunique().max() <= 1
+    api = drawn[drawn["way"] == "API"].set_index("tokens_per_day")["usd_per_month"]
+    for way, part in drawn.groupby("way"):
+        assert part["usd_per_month"].is_monotonic_increasing
+        if way == "API":
+            continue
+        one = part[part["units"] == 1]
+        cheaper = one["usd_per_month"].to_numpy() < api.loc[one["tokens_per_day"]].to_numpy()
+        assert (cheaper == (one["tokens_per_day"] > one["break_even_tokens_per_day"]).to_numpy()).all()
+    told = quoted_choice(drawn, 1e9, 0.5)
+    at = drawn[np.isclose(drawn["tokens_per_day"], 1e9)]
+    assert told["cost"] == at["usd_per_month"].min()
+    assert told["own"]["reached"] == (told["own"]["break_even_utilisation"] <= 0.5)
+
+
+def test_an_api_with_caching_is_cheaper_than_one_without() -> None:
+    ways = buy_rent_or_api("deepseek-r1", "agentic-coding", 1e9, accelerators=["b200-hgx"]).set_index("way")
+    assert ways.loc["API", "usd_per_month"] < ways.loc["API, nothing cached", "usd_per_month"]
 
 
 @pytest.mark.slow

@@ -112,6 +112,8 @@ def test_the_leader_changes_where_a_flip_sentence_says_so(given):
 def test_a_flip_outside_the_range_is_said_to_be_outside():
     inside = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, ((0.5, "A", "B"),), "")
     outside = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, (), "", ((0.1, NOBODY, "B"), (0.9, "B", "A")))
+    brief = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, ((0.50001, "A", "B"), (0.50002, "B", "A")), "")
+    assert brief.sentence() == "Near 0.5 of capacity: B."
     assert inside.sentence() == "Below 0.5 of capacity: A."
     assert outside.sentence() == "No value in this range changes who leads; outside it, above 0.9 of capacity: A."
     narrow = replace(inside, flips=((0.7, "A", "B"), (0.75, "B", "A")))
@@ -123,7 +125,7 @@ def test_a_flip_outside_the_range_is_said_to_be_outside():
     assert words.startswith("No assumption of 1, each alone over its range, changes who leads per rack")
     both = drivers.drivers_words([inside, outside], "A", "rack")
     assert both.startswith(
-        "1 of 2 assumptions, each alone over its range, changes who leads per rack: share (below 0.5"
+        "1 of 2 assumptions, each alone over its range, changes who leads per rack, to A: share (below 0.5"
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rackecon.catalog import model
 from rackecon.errors import InputError
 from rackecon.performance.step import StepTime
 from rackecon.serving.bottlenecks import bottlenecks
@@ -15,6 +16,7 @@ from rackecon.serving.layouts import Layout
 from rackecon.serving.offered import in_flight, requests_per_second
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
+from rackecon.serving.query import CONTEXT_ROOM, software_years
 
 SMALL = {"accelerator": "h200-sxm", "model": "llama-3.1-8b", "weight_precision": "fp8", "isl": 1000, "osl": 200}
 ALONE = {**SMALL, "mode": "aggregated", "tp": 1, "gpus": 1}
@@ -88,3 +90,23 @@ def test_a_converging_iteration_is_carried_to_its_end() -> None:
     with np.errstate(divide="ignore"):
         assert _ahead(one, 2.0 * one, 3.0 * one).tolist() == [3.0]
     assert _ahead(one, 2.0 * one, 1.0 * one).tolist() == [1.0]
+
+
+def test_a_cache_precision_that_a_row_names_is_the_one_it_has() -> None:
+    """Of one row with the usual filled in, one with each precision named: only the first leaves it unnamed."""
+    rows = [ALONE, {**ALONE, "kv_precision": "bf16"}, {**ALONE, "kv_precision": "fp8"}]
+    points = Points.from_rows([{**row, "concurrency": 8} for row in rows])
+    assert points.kv_precision[1:] == ("bf16", "fp8")
+    assert [kv for _, kv in points.named] == ["", "bf16", "fp8"]
+
+
+def test_a_month_or_a_year_alone_stands_for_its_middle() -> None:
+    assert software_years("2026") == software_years("2026-07-01")
+    assert software_years("2026-03") == software_years("2026-03-15")
+
+
+def test_a_model_takes_its_whole_context_and_the_room_that_engines_give_it() -> None:
+    most = int(CONTEXT_ROOM * model("gpt-oss-20b").max_context_tokens)
+    assert search("h200-sxm", "gpt-oss-20b", most - 8, 8).reason == ""
+    with pytest.raises(InputError, match="exceed"):
+        search("h200-sxm", "gpt-oss-20b", most - 7, 8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +11,8 @@ import pandas as pd
 import pytest
 
 from rackecon import catalog
+from rackecon.evidence.novelty import best_measured
+from rackecon.figures import charts
 from rackecon.pages import context_length, decode_ratio, experts, latency
 from rackecon.pages import split as split_page
 from rackecon.pages.sentences import say, told
@@ -109,7 +113,7 @@ def test_a_walk_without_a_cache_and_one_that_loses_are_told():
     result = context([1e6, -5e5])
     assert result.fall == 4.0
     assert result.losing == (("H200", 2.0),)
-    assert "it loses $500k per MW-year" in say("03_context_length", "answer", **told(result))
+    assert "to −$500k, where H200 leads" in say("03_context_length", "answer", **told(result))
     assert say("03_context_length", "cached", **told(result)) == ""
 
 
@@ -239,3 +243,40 @@ def test_a_lead_is_the_product_of_its_factors_and_its_parts_add_up():
     nothing = software_walk.found(levers, past.head(0), learnt.head(0), "b200-hgx")
     assert (nothing.leads, nothing.measured, nothing.learnt) == ((), (), None)
     assert nothing.missing == ()
+
+
+def test_a_walk_is_drawn_by_stretches_with_bands_of_the_leaders_and_measured_runs():
+    lengths = [1024, 8192, 65536]
+    rows = pd.DataFrame(
+        {
+            "accelerator": np.repeat(["gb200-nvl72", "tpu-v7"], 3),
+            "platform": np.repeat(["GB200 NVL72", "TPU v7"], 3),
+            "model": "deepseek-r1",
+            "isl_tokens": lengths * 2,
+            "osl_tokens": 1024,
+            "tok_s_per_user": 30.0,
+            "prefix_cache_hit": 0.0,
+            "total_tok_s_per_gpu": 1e4,
+            "revenue_usd_per_mw_year": 10.0,
+            "cost_usd_per_mw_year": 4.0,
+            METRIC: [6.0, 6.0, 6.0, 5.0, 5.0, 5.0],
+            f"{METRIC}_low": 1.0,
+            f"{METRIC}_high": 9.0,
+        }
+    )
+    found = findings.drawn(rows, "isl_tokens", METRIC)
+    mine = found[found["accelerator"] == "gb200-nvl72"]
+    assert mine["isl_tokens"].tolist() == [1024, 8192, 8192, 65536]
+    assert [kind.split()[0] for kind in mine["evidence"]] == ["within", "within", "beyond", "beyond"]
+    assert mine[f"{METRIC}_low"].notna().all()
+    other = found[found["accelerator"] == "tpu-v7"]
+    assert set(other["evidence"]) == {"beyond what was measured"}
+    assert other[[f"{METRIC}_low", f"{METRIC}_measured"]].isna().all(axis=None)
+    best = best_measured("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0)
+    assert mine[f"{METRIC}_measured"].iloc[1] == pytest.approx(10.0 * best / 1e4 - 4.0)
+    assert math.isnan(mine[f"{METRIC}_measured"].iloc[-1])
+    drawn = charts.assumption_lines(found, "isl_tokens", METRIC, title="t", subtitle="s", x_title="x", y_title="y")
+    told = json.dumps(drawn.to_dict())
+    assert "band: nine measurements in ten, platforms ahead at the ends; cross: best measured run of its day" in told
+    cached = findings.drawn(rows.assign(prefix_cache_hit=0.9), "isl_tokens", METRIC)
+    assert cached[f"{METRIC}_measured"].isna().all()

@@ -116,8 +116,8 @@ class Deciding:
         further = [x for x, _, _ in flips if (x > at if at > self.value else x < at)]
         if not further:
             return f"{side.capitalize()} {self.told(at)}: {winner}"
-        ends = sorted((at, min(further, key=lambda x: abs(x - at))))
-        return f"Between {_between(*map(self.told, ends))}: {winner}"
+        low, high = map(self.told, sorted((at, min(further, key=lambda x: abs(x - at)))))
+        return f"Near {low}: {winner}" if low == high else f"Between {_between(low, high)}: {winner}"
 
 
 def _between(low: str, high: str, word: str = "and") -> str:
@@ -211,7 +211,8 @@ def _range(name: str, scenario: Scenario, prices: tuple[float, float], model: st
         return value, min(10.0, value), max(150.0, value)
     if name == "software_years":
         dates = [software_years(day) for _, day in software.software_dates()]
-        return dates[-1], dates[0], dates[-1]
+        day = software_years(scenario.software_date) if scenario.software_date else dates[-1]
+        return day, min(dates[0], day), max(dates[-1], day)
     if name in OF_WORKLOADS:
         own = OF_WORKLOADS[name](scenario)
         if own is None:
@@ -316,7 +317,7 @@ def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
     choices = tuple((str(group["model_name"].iloc[0]), _leader(group, column)) for group in groups.values())
     profit, ahead = _span([p for p, _ in paid]), _span([gap for _, gap in paid])
     return Deciding(
-        "model", "model, dense to many experts", math.nan, math.nan, math.nan, "", profit[1] - profit[0], (),
+        "model", "model", math.nan, math.nan, math.nan, "", profit[1] - profit[0], (),
         "each at its own price", (), profit, ahead, MODELS, True, None, choices,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from rackecon.answer.lead_map import LEANING_SHARE, PRICES, SHARES
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.money import cards_for, platform_costs, platforms_for, with_money
-from rackecon.catalog.assumption_table import own_costs
+from rackecon.catalog.assumption_table import allowed_values, own_costs
 from rackecon.economics.cost_table import residual_at
 from rackecon.economics.finance import TAX_LIFE_YEARS
 from rackecon.economics.returns import present_value_factors
@@ -34,9 +34,22 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
     from rackecon.economics.revenue import PriceCard
 
-__all__ = ["HITS", "base_costs", "base_state", "costs_moved", "live_data", "live_values", "money_fronts"]
+__all__ = ["BASES", "HITS", "base_costs", "base_state", "costs_moved", "live_data", "live_values", "money_fronts"]
 
 HITS = (0.0, 0.9)
+CHECKED = ("rack", "mw", "usd", "mtok")
+"""What a page compares with the library before it shows a control."""
+USUAL, NEWEST, OWN = "usual", "newest", "own"
+"""A platform's usual number format, its newest measured software, and a basis of cost that is none of those offered."""
+BASES: Final[dict[str, dict[str, str]]] = {
+    "build_up": {"cost_basis": "build_up"},
+    "ownership": {"cost_basis": "ownership", "cost_tier": "hyperscaler"},
+    "neocloud": {"cost_basis": "ownership", "cost_tier": "neocloud"},
+    "rental": {"cost_basis": "rental", "cost_tier": "3-year"},
+}
+"""What a cost can rest on, and the assumptions that say so."""
+FINE, COARSE = 65535, 127
+"""Steps of a packed figure in two bytes, and in seven bits."""
 DRAW_STEPS = 4096
 """Steps per unit of a packed draw, two bytes each: a fineness of 0.0002 over -8 to 8."""
 RESALE_YEARS = 15
@@ -79,7 +92,30 @@ def base_state(
         "licence": assume.licence_share,
         "wacc": assume.wacc,
         "tax": assume.tax_rate,
+        "basis": basis_of(assume),
+        "level": assume.price_level,
+        "precision": case.weight_precision or USUAL,
+        "software": case.software_date or NEWEST,
+        "without": "",
     }
+
+
+def basis_of(assume: Assumptions) -> str:
+    """Key of :data:`BASES` that an evaluation's cost rests on; ``own`` where it is another.
+
+    Examples
+    --------
+    >>> basis_of(assumptions()), basis_of(assumptions(cost_usd_per_gpu_hour=2.0))
+    ('build_up', 'own')
+    """
+    plain = assume.cost_usd_per_gpu_hour is None and assume.cost_vintage == catalog.base_case().cost_vintage
+    kinds = (key for key, terms in BASES.items() if all(getattr(assume, k) == v for k, v in terms.items()))
+    return next(kinds, OWN) if plain else OWN
+
+
+def _on_basis(key: str) -> dict[str, str]:
+    """Assumptions that put an evaluation on a basis; none for the report's own."""
+    return BASES.get(key, {})
 
 
 def base_costs(accelerators: Sequence[str], **overrides: Any) -> dict[str, float]:
@@ -124,8 +160,14 @@ def live_values(accelerators: Sequence[str], state: Mapping[str, Any], **overrid
     from rackecon.economics.revenue import PriceCard
 
     case = catalog.scenario(str(state["scenario"]))
-    case = replace(case, prefix_cache_hit=float(state["hit"]), tpot_limit_ms=1e3 / float(state["speed"]))
+    case = replace(
+        case,
+        prefix_cache_hit=float(state["hit"]),
+        tpot_limit_ms=1e3 / float(state["speed"]),
+        **_served_with(str(state["precision"]), str(state["software"])),
+    )
     model = str(state["model"])
+    overrides |= _on_basis(str(state["basis"])) | {"price_level": str(state["level"])}
     base_card = cards_for([model], assumptions(**overrides))[model]
     share = base_card.cached_input / base_card.fresh_input if base_card and base_card.fresh_input else 0.0
     card = PriceCard(model, float(state["pin"]), float(state["pin"]) * share, float(state["pout"]))
@@ -193,23 +235,13 @@ def live_data(
     """
     assume = assumptions(**overrides)
     case = catalog.as_scenario(case)
-    platforms, cards = platforms_for(accelerators, assume), cards_for(models, assume)
-    fronts: dict[str, Any] = {}
-    for name in models:
-        for key in scenarios:
-            its = catalog.scenario(key)
-            own = {case.prefix_cache_hit} if key == case.id else set()
-            for hit in sorted({*HITS, its.prefix_cache_hit} | own):
-                fronts[f"{name}|{key}|{hit:g}"] = _fronts(
-                    accelerators, name, replace(its, prefix_cache_hit=hit), **overrides
-                )
-    standing = base_costs(accelerators, **overrides)
-    base = base_state(model, case, measure, price_cards, **overrides) | {
-        key: tidy(cost, 4) for key, cost in standing.items()
-    }
+    base = base_state(model, case, measure, price_cards, **overrides)
+    bases = {key: _basis(accelerators, overrides | _on_basis(key)) for key in dict.fromkeys([base["basis"], *BASES])}
+    base |= {key: tidy(row["now"], 4) for key, row in bases[base["basis"]].items() if row["now"] is not None}
     data: dict[str, Any] = {
-        "platforms": [_platform(p, assume) | {"now": standing.get(key)} for key, p in platforms.items()],
-        "models": {name: _model(name, card, accelerators) for name, card in cards.items() if card is not None},
+        "platforms": [_platform(p) for p in platforms_for(accelerators, assume).values()],
+        "bases": bases,
+        "models": _models(models, accelerators, base["level"], overrides),
         "scenarios": {key: _scenario(catalog.scenario(key)) for key in scenarios},
         "own": own_costs(assume.own_costs),
         "taxed": TAX_LIFE_YEARS,
@@ -219,22 +251,94 @@ def live_data(
         "base": base,
         "map": {"shares": [*SHARES], "prices": [*PRICES], "sure": [DECIDED_SHARE, LEANING_SHARE]},
     }
-    moved = {**base, "util": 0.8, "cost": 1.3, "decline": 0.1, "years": 3.0, "elec": 0.11, "wacc": 0.15, "tax": 0.21}
-    moved |= {key: 1.5 * cost for key, cost in list(standing.items())[:1]}
-    last = data["models"].get(models[-1], {})
-    other = {**base, "model": models[-1], "pin": last.get("pin", 0.0), "pout": last.get("pout", 0.0)}
-    checks = []
-    for state in (base, moved, other):
-        for key, values in live_values(accelerators, state, **overrides).items():
-            checks.append({"platform": key, "state": state, **{k: v for k, v in values.items() if np.isfinite(v)}})
-    data["check"] = checks
+    data["check"] = _checks(accelerators, base, data["models"], overrides)
     settings = RankingDraws.from_base_case()
     return {key: tidy(value, 6) for key, value in data.items()} | {
-        "fronts": fronts,
+        "fronts": _all_fronts(accelerators, models, scenarios, case, overrides),
         "draws": _draws(accelerators, settings),
         "report": tidy(dict(report or {}), 6),
         "z10": Z10,
     }
+
+
+def _checks(
+    accelerators: Sequence[str], base: Mapping[str, Any], models: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Library answers for the report's case and for cases in which every control has moved."""
+    costs = [key for key in accelerators if key in base][:1]
+    moved = {**base, "util": 0.8, "cost": 1.3, "decline": 0.1, "years": 3.0, "elec": 0.11, "wacc": 0.15, "tax": 0.21}
+    moved |= {key: 1.5 * base[key] for key in costs}
+    last = [*models][-1]
+    other = {**base, "model": last, **{key: models[last]["levels"][base["level"]][key] for key in ("pin", "pout")}}
+    served = {
+        **other,
+        "hit": catalog.scenario(str(base["scenario"])).prefix_cache_hit,
+        "precision": "fp8",
+        "software": NEWEST,
+    }
+    return [
+        {
+            "moved": {key: value for key, value in state.items() if value != base[key]},
+            "rows": {
+                key: {k: v for k, v in values.items() if k in CHECKED and np.isfinite(v)}
+                for key, values in live_values(accelerators, state, **overrides).items()
+            },
+        }
+        for state in (base, moved, other, served)
+    ]
+
+
+def softwares() -> tuple[str, ...]:
+    """Dates of the software that a page offers: the newest of each platform, and half years on record before it."""
+    from rackecon.walks.software import software_dates
+
+    return (NEWEST, *(day for _, day in reversed(software_dates()[:-1])))
+
+
+def precisions() -> tuple[str, ...]:
+    """Number formats that a page offers, the usual one of each platform first."""
+    return (USUAL, *(kind for kind in allowed_values()["weight_precision"].choices if kind and kind != "int4"))
+
+
+def _served_with(precision: str, software: str) -> dict[str, str | None]:
+    """Fields of a scenario that a number format and a software date stand for."""
+    return {
+        "weight_precision": None if precision == USUAL else precision,
+        "software_date": None if software == NEWEST else software,
+    }
+
+
+def _all_fronts(
+    accelerators: Sequence[str],
+    models: Sequence[str],
+    scenarios: Sequence[str],
+    case: Scenario,
+    overrides: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Fronts by model, workload, cache share, number format and software date; formats and dates at the workload's own cache share.
+
+    A front that is the usual one over again is kept as ``=``.
+    """
+    own = (case.weight_precision or USUAL, case.software_date or NEWEST)
+    served = dict.fromkeys(
+        [(USUAL, NEWEST), own, *((kind, NEWEST) for kind in precisions()), *((USUAL, day) for day in softwares())]
+    )
+    fronts: dict[str, Any] = {}
+    for name in models:
+        for key in scenarios:
+            its = catalog.scenario(key)
+            mine = its.prefix_cache_hit, *([case.prefix_cache_hit] if key == case.id else [])
+            for hit in sorted({*HITS, *mine}):
+                usual: dict[str, Any] = {}
+                for kind, day in served:
+                    if hit not in mine and (kind, day) != (USUAL, NEWEST):
+                        continue
+                    asked = replace(its, prefix_cache_hit=hit, **_served_with(kind, day))
+                    found = _fronts(accelerators, name, asked, **overrides)
+                    usual = usual or found
+                    again = {p: "=" for p in found if found is not usual and found[p] == usual[p]}
+                    fronts[f"{name}|{key}|{hit:g}|{kind}|{day}"] = found | again
+    return fronts
 
 
 def _draws(accelerators: Sequence[str], settings: RankingDraws) -> dict[str, Any]:
@@ -261,39 +365,69 @@ def _draws(accelerators: Sequence[str], settings: RankingDraws) -> dict[str, Any
     }
 
 
-def _platform(p: Any, assume: Assumptions) -> dict[str, Any]:
-    invested = p.investment_usd_per_gpu
+def _platform(p: Any) -> dict[str, Any]:
+    return {"id": p.accelerator, "label": p.label, "gpus": p.gpus_per_rack, "kw": p.kw_per_gpu}
+
+
+def _basis(accelerators: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a GPU-hour of each platform rests on: its cost, what is invested, and how it moves with capital and resale."""
+    assume = assumptions(**overrides)
+    standing = base_costs(accelerators, **overrides)
+    out = {}
+    for key, p in platforms_for(accelerators, assume).items():
+        invested = p.investment_usd_per_gpu
+        owned = (
+            present_value_factors(p.built_rate_per_year, 0.0, p.built_life_years).cost_years
+            if p.kept_share < 1.0
+            else 1.0
+        )
+        out[key] = {
+            "c": None if p.cost is None else p.cost.usd_per_gpu_hour,
+            "capital": None if invested != invested else invested / assume.cost_factor,
+            "kept": p.kept_share,
+            "worth": float(owned),
+            "resells": p.resells,
+            "metered": int(assume.cost_basis != "rental"),
+            "now": standing.get(key),
+        }
+    return out
+
+
+def _models(
+    models: Sequence[str], accelerators: Sequence[str], level: str, overrides: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Each model that has a price at the report's level: its prices at every level, and how wrong its rates may be."""
+    levels = dict.fromkeys([level, *allowed_values()["price_level"].choices])
+    cards = {key: cards_for(models, assumptions(**{**overrides, "price_level": key})) for key in levels}
     return {
-        "id": p.accelerator,
-        "label": p.label,
-        "gpus": p.gpus_per_rack,
-        "kw": p.kw_per_gpu,
-        "c": None if p.cost is None else p.cost.usd_per_gpu_hour,
-        "capital": None if invested != invested else invested / assume.cost_factor,
-        "kept": p.kept_share,
-        "worth": float(present_value_factors(p.built_rate_per_year, 0.0, p.built_life_years).cost_years)
-        if p.kept_share < 1.0
-        else 1.0,
-        "resells": p.resells,
+        name: {
+            "name": catalog.model(name).name,
+            "levels": {key: _prices(card) for key in levels if (card := cards[key][name]) is not None},
+            "spread": _spread(name, accelerators),
+        }
+        for name in models
+        if cards[level][name] is not None
     }
 
 
-def _model(name: str, card: PriceCard, accelerators: Sequence[str]) -> dict[str, Any]:
-    """Prices, their spread (logs of the 10th and 90th percentile) and how wrong the rate may be on each platform."""
-    spread = {
+def _prices(card: PriceCard) -> dict[str, Any]:
+    """Prices and their spread (logs of the 10th and 90th percentile)."""
+    return {
+        "pin": card.fresh_input,
+        "pout": card.output,
+        "cachedShare": card.cached_input / card.fresh_input if card.fresh_input else 0.0,
+        "level": [abs(math.log(x)) for x in card.level_range()],
+    }
+
+
+def _spread(name: str, accelerators: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+    """How wrong the rate may be on each platform, aggregated and disaggregated."""
+    return {
         key: {
             mode[0]: [abs(math.log(x)) / Z90 for x in interval_factors(key, name, mode, "total_tok_s_per_gpu")]
             for mode in ("aggregated", "disaggregated")
         }
         for key in accelerators
-    }
-    return {
-        "name": catalog.model(name).name,
-        "pin": card.fresh_input,
-        "pout": card.output,
-        "cachedShare": card.cached_input / card.fresh_input if card.fresh_input else 0.0,
-        "level": [abs(math.log(x)) for x in card.level_range()],
-        "spread": spread,
     }
 
 
@@ -329,17 +463,27 @@ def money_fronts(
 
 
 def _fronts(accelerators: Sequence[str], model: str, case: Scenario, **overrides: Any) -> dict[str, Any]:
-    """Speed, total rate, IT power drawn per GPU and mode along each front."""
-    out: dict[str, Any] = {}
-    for key, mine in money_fronts(accelerators, model, case, **overrides).items():
-        if isinstance(mine, str):
-            out[key] = {"why": mine}
-            continue
-        it_kw = mine["drawn_it_kw_per_gpu"]
-        out[key] = {
-            "s": [tidy(float(x), 5) for x in mine["tok_s_per_user"]],
-            "t": [tidy(float(x), 5) for x in mine["total_tok_s_per_gpu"]],
-            "d": [tidy(float(x), 3) if x == x else 0.0 for x in it_kw],
-            "m": "".join("d" if mode == "disaggregated" else "a" for mode in mine["mode"]),
-        }
-    return out
+    """Speed, total rate, IT power drawn per GPU and mode along each front, packed; the reason where there is none."""
+    return {
+        key: {"why": mine} if isinstance(mine, str) else packed_front(mine)
+        for key, mine in money_fronts(accelerators, model, case, **overrides).items()
+    }
+
+
+def packed_front(front: pd.DataFrame) -> list[Any]:
+    """A front in five bytes a point: lowest and highest log of speed, of rate, lowest and highest power, and their places between.
+
+    Logs take two bytes, power seven bits and whether prefill is split off the last: within 0.01 % of a rate, and within
+    0.1 % of a cost at any price of electricity offered.
+    """
+    ends: list[float] = []
+    places = []
+    for column, steps in (("tok_s_per_user", FINE), ("total_tok_s_per_gpu", FINE), ("drawn_it_kw_per_gpu", COARSE)):
+        values = np.nan_to_num(np.asarray(front[column], dtype=float))
+        values = values if steps == COARSE else np.log(values)
+        low, high = tidy(float(values.min()), 8), tidy(float(values.max()), 8)
+        ends += [low, high]
+        places.append(np.clip(np.rint((values - low) / ((high - low) or 1.0) * steps), 0, steps))
+    power = places.pop() + (COARSE + 1) * np.asarray(front["mode"] == "disaggregated")
+    packed = np.concatenate(places).astype("<u2").tobytes() + power.astype("u1").tobytes()
+    return [*ends, base64.b64encode(packed).decode("ascii")]

@@ -178,7 +178,7 @@ def financed_returns(results: pd.DataFrame, financing: Financing, contract: Cont
         of("residual_usd_per_gpu") * gpus,
         horizon_years=assume.horizon_years,
         rate_per_year=assume.wacc,
-        price_decline_per_year=assume.price_decline_per_year,
+        price_decline_per_year=assume.revenue_fall_per_year,
         financing=financing,
         contract=contract,
     )

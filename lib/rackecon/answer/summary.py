@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog.assumption_table import choices_given
 from rackecon.economics.measures import MEASURES
 from rackecon.uncertainty.outcomes import ranked
 from rackecon.uncertainty.propagate import DRAWS, run
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Summary",
     "own_case",
+    "own_money",
     "own_prices",
     "scenario_grid",
     "sharing",
     "summarise",
 ]
+
+OF_SERVING = ("weight_precision", "software_date")
 
 
 @dataclass(frozen=True)
@@ -102,15 +106,33 @@ def sharing(known: pd.DataFrame) -> list[str]:
     return kept if len(kept) > 1 else [str(name) for name in often["platform"].head(2)]
 
 
-def own_case(scenario: str, tok_s_per_user: float | None, prefix_cache_hit: float | None) -> Scenario:
-    """The workload with the reader's speed and cache share in place of its own."""
-    case = catalog.scenario(scenario)
+def own_case(
+    scenario: str, tok_s_per_user: float | None, prefix_cache_hit: float | None, choices: str = ""
+) -> Scenario:
+    """The workload with the reader's speed and cache share in place of its own, and the number format and software chosen."""
+    chosen = choices_given(choices)
+    case = replace(
+        catalog.scenario(scenario),
+        weight_precision=chosen.get("weight_precision"),
+        software_date=chosen.get("software_date"),
+    )
     if tok_s_per_user is not None:
         case = replace(case, tpot_limit_ms=1e3 / tok_s_per_user)
     return case if prefix_cache_hit is None else replace(case, prefix_cache_hit=prefix_cache_hit)
 
 
-def own_prices(model: str, fresh_input: float | None, output: float | None) -> dict[str, Any]:
+def own_money(choices: str) -> dict[str, str]:
+    """What a list of choices changes of an evaluation's money.
+
+    Examples
+    --------
+    >>> own_money("cost_basis=ownership,weight_precision=fp8")
+    {'cost_basis': 'ownership'}
+    """
+    return {name: value for name, value in choices_given(choices).items() if name not in OF_SERVING}
+
+
+def own_prices(model: str, fresh_input: float | None, output: float | None, choices: str = "") -> dict[str, Any]:
     """The reader's prices as an override of :func:`rackecon.appraisal.evaluate.evaluate`; empty where none is given.
 
     Cached input keeps the share of fresh input that the base case's card has.
@@ -121,7 +143,8 @@ def own_prices(model: str, fresh_input: float | None, output: float | None) -> d
     if fresh_input is None and output is None:
         return {}
     base = catalog.base_case()
-    listed = card_at_level(model, base.price_level, str(base.as_of_date))
+    level = choices_given(choices).get("price_level", base.price_level)
+    listed = card_at_level(model, level, str(base.as_of_date))
     fresh = listed.fresh_input if fresh_input is None else fresh_input
     share = listed.cached_input / listed.fresh_input if listed.fresh_input else 0.0
     return {"price_cards": {model: PriceCard(model, fresh, fresh * share, listed.output if output is None else output)}}

@@ -8,6 +8,7 @@ from typing import Any, Final
 from rackecon.catalog.assumption_table import allowed_values, own_costs
 from rackecon.economics.checks import check_one_basis
 from rackecon.economics.cost_table import residual_at
+from rackecon.economics.money_step import revenue_fall
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["Assumptions", "assumptions"]
@@ -40,6 +41,8 @@ class Assumptions:
     """``effective`` (list prices weighted by the requests that sellers serve) or ``list`` (median standard listing)."""
     free_share: float
     licence_share: float = 0.0
+    own_software_gain_per_year: float = 0.0
+    """Gain in tokens of a machine of one's own by software alone, while prices follow the market [1/year]."""
     speed_premium: bool = False
     """Whether a request served fast sells at the published premium of fast tiers."""
     price_factor: float = 1.0
@@ -57,6 +60,11 @@ class Assumptions:
     allocation_rule: str = "gpu_seconds"
     residual_share: float | None = None
     """Resale at the end of the horizon as a share of the investment; None takes that of its age."""
+
+    @property
+    def revenue_fall_per_year(self) -> float:
+        """Yearly fall of a GPU's revenue [share/year]: prices fall, its own software makes more tokens."""
+        return float(revenue_fall(self.price_decline_per_year, self.own_software_gain_per_year))
 
     @property
     def kept_share(self) -> float:

@@ -49,7 +49,7 @@ def rack_cash_flow(row: Mapping[str, Any], *, ramp_months: int = 0, **overrides:
         float(row["running_usd_per_gpu_hour"]) * 8760.0 * gpus,
         horizon_years=assume.horizon_years,
         rate_per_year=assume.wacc,
-        price_decline_per_year=assume.price_decline_per_year,
+        price_decline_per_year=assume.revenue_fall_per_year,
         residual_usd=float(row["residual_usd_per_gpu"]) * gpus,
         ramp_months=ramp_months,
         tax_rate=assume.tax_rate,

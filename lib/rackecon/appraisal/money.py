@@ -298,7 +298,7 @@ def cards_for(
 
 
 def _level(assume: Assumptions) -> float:
-    return float(level_factor(assume.price_decline_per_year, assume.horizon_years))
+    return float(level_factor(assume.revenue_fall_per_year, assume.horizon_years))
 
 
 def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
@@ -548,7 +548,7 @@ def return_columns(
         running_cost_usd_per_year=per_year(running),
         horizon_years=assume.horizon_years,
         rate_per_year=assume.wacc,
-        price_decline_per_year=assume.price_decline_per_year,
+        price_decline_per_year=assume.revenue_fall_per_year,
         residual_usd=fact("residual_usd_per_gpu"),
     )
     new["vendor_roi"] = result.vendor_roi

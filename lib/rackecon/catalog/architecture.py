@@ -57,7 +57,8 @@ def attention_params(m: Mapping[str, Any]) -> float:
     query = h * rank + rank * asked + rank if rank else h * asked
     if latent:
         kept = h * (latent + m["rope_dim"]) + latent * nq * (m["qk_nope_dim"] + value)
-        return float(query + kept + nq * value * h + latent)
+        gate = h * nq * value if m.get("mla_use_output_gate") else 0
+        return float(query + kept + gate + nq * value * h + latent)
     nkv = m["n_kv_heads"]
     cached = h * nkv * (width if m.get("value_is_key") else width + value)
     bias = (nq * width + nkv * (width + value) + h + nq) if m["attention_bias"] else 0
@@ -105,8 +106,10 @@ def mamba2_params(hidden: float, inner: float, state: float, groups: float, head
     return float(hidden * (inner + mixed + heads) + mixed * (conv + 1) + 3 * heads + inner + inner * hidden)
 
 
-def delta_params(hidden: float, heads: float, dim: float, conv: float) -> float:
+def delta_params(hidden: float, heads: float, dim: float, conv: float, full_gate: bool = False) -> float:
     """Weights of one Kimi delta-attention layer [parameters]: q, k, v with convolutions, decay and gate of rank ``dim``.
+
+    ``full_gate``: an output gate of one matrix (Kimi-K3).
 
     Source: arXiv:2510.26692, section 4.
 
@@ -116,7 +119,8 @@ def delta_params(hidden: float, heads: float, dim: float, conv: float) -> float:
     39.5
     """
     wide = heads * dim
-    low = 2 * (hidden * dim + dim * wide)
+    factored = hidden * dim + dim * wide
+    low = factored + (hidden * wide if full_gate else factored)
     return float(3 * hidden * wide + 3 * wide * conv + low + hidden * heads + wide + heads + dim + wide * hidden)
 
 

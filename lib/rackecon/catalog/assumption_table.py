@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date
 from numbers import Real
 from typing import Any
 
@@ -16,10 +17,12 @@ from rackecon.catalog.fields import Row
 from rackecon.catalog.paths import read_rows
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["Allowed", "allowed_values", "own_costs"]
+__all__ = ["Allowed", "allowed_values", "choices_given", "own_costs"]
 
 TABLE = "assumptions"
 NUMERIC = ("number", "whole", "power_of_two")
+CHOSEN = ("cost_basis", "cost_tier", "price_level", "weight_precision", "software_date")
+"""What a list of choices may hold beside the costs of single platforms."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Allowed:
     meaning: str
     unit: str
     kind: str
-    """``number``, ``whole``, ``power_of_two``, ``choice``, ``flag``, ``date`` or ``costs``."""
+    """``number``, ``whole``, ``power_of_two``, ``choice``, ``flag``, ``date``, ``costs`` or ``choices``."""
     default: str
     low: float
     high: float
@@ -57,6 +60,8 @@ class Allowed:
             return f"{self.low:,.15g} to {self.high:,.15g}"
         if self.kind == "costs":
             return "pairs such as gb200-nvl72=1.8,mi355x=1.2"
+        if self.kind == "choices":
+            return f"pairs such as weight_precision=fp8,gb200-nvl72=1.8; beside platforms: {', '.join(CHOSEN)}"
         return ", ".join(choice or "(empty)" for choice in self.choices)
 
     def fault(self, value: Any) -> str:
@@ -81,9 +86,9 @@ class Allowed:
             return str(unknown_name(self.name, value, self.choices))
         elif self.kind == "flag" and not isinstance(value, bool):
             return f"{self.name} '{value}' is not true or false"
-        elif self.kind == "costs":
+        elif self.kind in ("costs", "choices"):
             try:
-                own_costs(value)
+                own_costs(value) if self.kind == "costs" else choices_given(value)
             except InputError as fault:
                 return str(fault)
         return ""
@@ -138,6 +143,49 @@ def _allowed(line: int, cells: Any) -> Allowed:
     if found.numeric and not found.low < found.high:
         raise InputError(f"data/{TABLE}.csv row {line}: low {found.low:g} is not below high {found.high:g}")
     return found
+
+
+def choices_given(text: str) -> dict[str, str]:
+    """Choices in place of the usual by name, ``own_costs`` among them where a cost of a platform is given.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``cost_basis=rental,weight_precision=fp8,gb200-nvl72=1.8``.
+
+    Raises
+    ------
+    InputError
+        No pair of name and value; an unknown name or value, or one given twice.
+
+    Examples
+    --------
+    >>> choices_given("weight_precision=fp8, gb200-nvl72=1.8")
+    {'weight_precision': 'fp8', 'own_costs': 'gb200-nvl72=1.8'}
+    """
+    found: dict[str, str] = {}
+    costs = []
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = (part.strip() for part in pair.partition("="))
+        if name not in CHOSEN:
+            costs.append(pair)
+            continue
+        fault = f"choices: {name} is given twice" if name in found else _choice_fault(name, value)
+        if fault:
+            raise InputError(fault)
+        found[name] = value
+    own_costs(",".join(costs))
+    return found | ({"own_costs": ",".join(costs)} if costs else {})
+
+
+def _choice_fault(name: str, value: str) -> str:
+    if name != "software_date":
+        return allowed_values()[name].fault(value) if value else f"choices: {name} has no value"
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return f"choices: software_date '{value}' is no date such as 2026-01-01"
+    return ""
 
 
 def own_costs(text: str) -> dict[str, float]:

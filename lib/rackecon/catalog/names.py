@@ -19,7 +19,7 @@ __all__ = ["accelerator_named", "engine_named", "model_named", "precision_named"
 VENDOR_WORDS: Final = frozenset({
     "nvidia", "amd", "instinct", "google", "cloud", "aws", "intel", "tesla", "accelerator", "gpu", "graphics", "sxm",
     "sxm4", "sxm5", "sxm6", "oam", "hgx", "dgx", "oem", "hbm2", "hbm2e", "hbm3", "hbm3e", "platform",
-    "server", "edition", "habana", "ac",
+    "server", "edition", "habana", "ac", "vf",
 })  # fmt: skip
 FULL_NAMES: Final = {
     "trn2": "trainium2",
@@ -28,7 +28,21 @@ FULL_NAMES: Final = {
     "ironwood": "tpu-v7",
     "trillium": "tpu-v6e",
     "vr200": "vr-nvl72",
+    "tpuv5lite": "tpu-v5e",
+    "tpuv6lite": "tpu-v6e",
+    "tpuv5litepod": "tpu-v5e",
 }
+INSTANCES: Final = (
+    (r"p4de\.\w+", "a100-80gb-sxm"), (r"p5\.(4|48)xlarge", "h100-sxm"), (r"p5en?\.48xlarge", "h200-sxm"),
+    (r"p6-b200\.\w+", "b200-hgx"), (r"p6-b300\.\w+", "b300-hgx"), (r"g5\.\w+", "a10g"), (r"g6\.\w+", "l4"),
+    (r"g6e\.\w+", "l40s"), (r"inf2\.\w+", "inferentia2"), (r"trn2u?\.\w+", "trainium2"),
+    (r"a2-ultragpu-\d+g", "a100-80gb-sxm"), (r"a3-(high|mega|edge)gpu-\d+g", "h100-sxm"), (r"a3-ultragpu-\d+g", "h200-sxm"),
+    (r"a4-highgpu-\d+g", "b200-hgx"), (r"a4x-highgpu-\d+g", "gb200-nvl72"), (r"g2-standard-\d+", "l4"),
+    (r"ct5lp-hightpu-\d+t", "tpu-v5e"), (r"ct5p-hightpu-\d+t", "tpu-v5p"), (r"ct6e-standard-\d+t", "tpu-v6e"),
+    (r"(standard_)?nd96isr_h100_v5", "h100-sxm"), (r"(standard_)?nd96isr_h200_v5", "h200-sxm"),
+    (r"(standard_)?nd96isr_mi300x_v5", "mi300x"), (r"(standard_)?nd96amsr_a100_v4", "a100-80gb-sxm"),
+)  # fmt: skip
+"""Machines of AWS, Google and Azure that hold one kind of accelerator each, by their public names."""
 MEMORY_AGREES: Final = 0.1  # a marketed size against the table's, which counts what a server leaves usable
 TAIL_WORDS: Final = frozenset({
     "instruct", "chat", "it", "hf", "base", "thinking", "preview", "dynamic", "block", "kv", "quantized", "hi",
@@ -76,6 +90,9 @@ def accelerator_named(text: str) -> str | None:
     known = accelerators()
     if name in known:
         return name
+    rented = next((chip for pattern, chip in INSTANCES if re.fullmatch(pattern, name)), None)
+    if rented is not None:
+        return rented
     words = re.findall(r"[a-z0-9]+", name)
     sizes = [float(word[:-2]) for word in words if re.fullmatch(r"\d+gb", word)]
     rest = [w for w in words if w not in VENDOR_WORDS and not re.fullmatch(r"\d+gb", w)]

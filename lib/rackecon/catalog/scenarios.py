@@ -26,6 +26,10 @@ class Scenario:
     ttft_limit_ms: float | None
     tpot_limit_ms: float | None
     latency_statistic: str
+    weight_precision: str | None = None
+    """Number format of the weights; None takes each platform's usual."""
+    software_date: str | None = None
+    """Date of the serving software (ISO); None takes each platform's newest measurement."""
 
 
 @dataclass(frozen=True)

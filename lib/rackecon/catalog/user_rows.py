@@ -208,10 +208,11 @@ JOURNAL: Final = ".adding.json"
 LINKED_IN: Final = ("racks", "costs", "power", "measured_serving", "prices")
 
 
-def parsed(name: str, text: str) -> list[dict[str, str]]:
+def parsed(name: str, text: str, separator: str = ",") -> list[dict[str, str]]:
     """Rows of CSV text; a row of another width than the header is refused."""
     try:
-        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if any(map(str.strip, line))]
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        lines = [line for line in reader if any(map(str.strip, line))]
     except csv.Error as error:
         raise InputError(f"{name}: not CSV: {error}") from None
     if not lines:

@@ -12,7 +12,7 @@ import numpy as np
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.kept import kept
 from rackecon.claims.cells import Cells, cells_of
-from rackecon.claims.conditions import true_when, undecided, what_is_missing
+from rackecon.claims.conditions import fewest, tried, true_when, undecided, what_is_missing
 from rackecon.claims.evidence import NOTHING, peak_rows
 from rackecon.claims.model import cases, side
 from rackecon.claims.records import Claim, claims, source
@@ -155,7 +155,7 @@ def measured(claim: Claim) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Per case and side: ``side, accelerator, model, workload, weight_precision, speculative, tok_s_per_user,
+        Per case and side: ``side, accelerator, model, workload, weight_precision, speculative, engine, tok_s_per_user,
         total_tok_s_per_gpu, low, high, kind, points, peak_tok_s_per_gpu, peak_source_id, published``.
     """
     rows: list[dict[str, Any]] = []
@@ -167,11 +167,11 @@ def measured(claim: Claim) -> list[dict[str, Any]]:
             one = side(case, which)
             speculative = case.get("baseline_speculative" if which == "baseline" else "speculative", "none")
             speed = case.get("tok_s_per_user", "")
-            key = (which, one.accelerator, one.model, case["workload"], one.precision, speculative, speed)
+            key = (which, one.accelerator, one.model, case["workload"], one.precision, speculative, one.engine, speed)
             if key in seen:
                 continue
             seen.add(key)
-            peak = peak_rows(one.accelerator, one.model, case["workload"], one.precision)
+            peak = peak_rows(one.accelerator, one.model, case["workload"], one.precision, engine=one.engine)
             read = one.published.at(float(speed)) if speed else NOTHING
             rows.append(
                 {
@@ -181,6 +181,7 @@ def measured(claim: Claim) -> list[dict[str, Any]]:
                     "workload": case["workload"],
                     "weight_precision": one.precision,
                     "speculative": speculative,
+                    "engine": one.engine,
                     "tok_s_per_user": float(speed) if speed else math.nan,
                     "total_tok_s_per_gpu": read.total_tok_s_per_gpu,
                     "low": read.low,
@@ -228,10 +229,17 @@ def record(result: Assessment) -> dict[str, Any]:
         "conditions_by_reference": claim.by_reference,
         "conditions_not_stated": claim.not_stated,
         "conditions_open": list(claim.open_conditions),
+        "axes_tried": tried(result),
+        "fewest_conditions": _fewest(result),
         "sources": [vars_of(s) for s in claim.primary],
         "repeated_by": [vars_of(s) for s in claim.repeats],
         "distortion": claim.distortion,
     }
+
+
+def _fewest(result: Assessment) -> list[str]:
+    found = fewest(result)
+    return list(found.words) if found else []
 
 
 def vars_of(source_id: str) -> dict[str, str]:

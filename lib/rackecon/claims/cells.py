@@ -159,6 +159,7 @@ def _with_peaks(claim: Claim, case: Mapping[str, str], one: Side, sign: int, mai
     rows = peak_rows(
         *(one.accelerator, one.model, case["workload"], one.precision),
         case.get("speculative", "none"),
+        engine=case.get("engine", ""),
         until=last_public_day(case.get("software_date", "")),
     )
     rate = np.array([float(row["total_tok_s_per_gpu"]) for row in rows])

@@ -12,7 +12,8 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.claims.cells import cells_of
-from rackecon.claims.model import option_words
+from rackecon.claims.evidence import engine_measured
+from rackecon.claims.model import AGGREGATED_ONLY, option_words
 from rackecon.claims.records import published
 from rackecon.claims.special import SPECIAL
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
@@ -22,7 +23,18 @@ from rackecon.words import join_words, plural
 if TYPE_CHECKING:
     from rackecon.claims.assess import Assessment
 
-__all__ = ["Box", "Move", "moves", "true_boxes", "true_when", "undecided", "what_is_missing"]
+__all__ = [
+    "Box",
+    "Fewest",
+    "Move",
+    "fewest",
+    "moves",
+    "tried",
+    "true_boxes",
+    "true_when",
+    "undecided",
+    "what_is_missing",
+]
 
 MOST_BOXES: Final = 2
 SLACK: Final = 1.02
@@ -37,24 +49,35 @@ MOVED: Final[dict[str, tuple[str, ...]]] = {
     "workload": ("1024/1024", "8192/1024"),
     "weight_precision": ("fp4", "fp8"),
     "tok_s_per_user": ("20", "30", "50", "75", "100"),
+    "mode": ("aggregated", "disaggregated"),
+    "baseline_mode": ("aggregated", "disaggregated"),
+    "engine": ("trtllm", "sglang"),
+    "baseline_engine": ("trtllm", "sglang"),
     "cost_basis": ("ownership", "rented"),
     "token_price": ("cheapest", "paid", "list", "dearest"),
     "utilisation": ("0.5", "1.0"),
     "software_date": (),  # the newest measurement's
 }
-"""Values that a stated condition is moved to, one at a time."""
+"""Values that a stated condition is moved to, one at a time and two together."""
+OF_BASELINE: Final = ("baseline_speculative", "baseline_mode", "baseline_engine")
 Key = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Move:
-    """A claim with one condition at another value: whether it is true then, and at which speeds."""
+    """A claim with conditions at other values: whether it is true then, at which speeds, on how wide an interval."""
 
-    condition: str
-    words: str
+    conditions: tuple[str, ...]
+    parts: tuple[str, ...]
     state: str
     slowest: float
     fastest: float
+    width: float
+
+    @property
+    def words(self) -> str:
+        """The changes in words."""
+        return join_words(list(self.parts))
 
 
 @dataclass(frozen=True)
@@ -65,6 +88,18 @@ class Box:
     slowest: float
     fastest: float
     measured: bool
+
+
+@dataclass(frozen=True)
+class Fewest:
+    """The fewest conditions that together make a claim true, in words: of its own readings, or moved from them.
+
+    ``moved`` where the claim is true in no reading of its own; its conditions are then empty where no change of one or two
+    makes it true.
+    """
+
+    words: tuple[str, ...]
+    moved: bool = False
 
 
 def _axes(result: Assessment) -> dict[str, tuple[str, ...]]:
@@ -113,26 +148,45 @@ def true_boxes(result: Assessment) -> list[Box]:
     list of Box
         Widest range of speeds first; empty where no reading is true.
     """
-    axes, speeds = _axes(result), _true_speeds(result)
+    axes = _axes(result)
+    found, basis = _true_keys(result, axes)
+    sizes, left, boxes = [len(options) for options in axes.values()], dict(found), []
+    grown = {key: _grown([[i] for i in key], found, sizes) for key in found}
+    while left:
+        sets = grown[max(left, key=lambda key: (_usual(key, axes), basis[key], _reach(grown[key], found)))]
+        boxes.append(_box(sets, axes, found, basis))
+        inside = list(itertools.product(*sets))
+        left = {key: ends for key, ends in left.items() if key not in set(inside)}
+    return boxes
+
+
+def _true_keys(
+    result: Assessment, axes: Mapping[str, tuple[str, ...]]
+) -> tuple[dict[Key, tuple[float, float]], dict[Key, bool]]:
+    """True readings by the places of their values on the axes: their speeds, and whether they were measured."""
     place = {name: {value: i for i, value in enumerate(options)} for name, options in axes.items()}
     found: dict[Key, tuple[float, float]] = {}
     basis: dict[Key, bool] = {}
-    for case, ends, reading in zip(result.cases, speeds, result.readings, strict=True):
+    for case, ends, reading in zip(result.cases, _true_speeds(result), result.readings, strict=True):
         if ends is not None:
             key = tuple(place[name][case[name]] for name in axes)
             found[key], basis[key] = ends, reading.measured
-    sizes, left, boxes = [len(options) for options in axes.values()], dict(found), []
-    grown = {key: _grown(key, found, sizes) for key in found}
-    while left:
-        sets = grown[max(left, key=lambda key: (_usual(key, axes), basis[key], _reach(grown[key], found)))]
-        inside = list(itertools.product(*sets))
-        shared = _common([found[key] for key in inside]) or (math.nan, math.nan)
-        values = {
-            name: tuple(options[i] for i in chosen) for (name, options), chosen in zip(axes.items(), sets, strict=True)
-        }
-        boxes.append(Box(values, *shared, all(basis[key] for key in inside)))
-        left = {key: ends for key, ends in left.items() if key not in set(inside)}
-    return boxes
+    return found, basis
+
+
+def _box(
+    sets: list[list[int]],
+    axes: Mapping[str, tuple[str, ...]],
+    found: Mapping[Key, tuple[float, float]],
+    basis: Mapping[Key, bool],
+) -> Box:
+    """A product of places on the axes as values, with the speeds that all of them share."""
+    inside = list(itertools.product(*sets))
+    shared = _common([found[key] for key in inside]) or (math.nan, math.nan)
+    values = {
+        name: tuple(options[i] for i in chosen) for (name, options), chosen in zip(axes.items(), sets, strict=True)
+    }
+    return Box(values, *shared, all(basis[key] for key in inside))
 
 
 def _usual(key: Key, axes: Mapping[str, tuple[str, ...]]) -> int:
@@ -147,9 +201,8 @@ def _reach(sets: list[list[int]], found: Mapping[Key, tuple[float, float]]) -> f
     return len(inside) * (1.0 + (math.log2(high / low) if high > low else 0.0))
 
 
-def _grown(seed: Key, found: Mapping[Key, tuple[float, float]], sizes: list[int]) -> list[list[int]]:
-    """Grow a combination, axis by axis, by values that keep every combination true at a common speed."""
-    sets = [[i] for i in seed]
+def _grown(sets: list[list[int]], found: Mapping[Key, tuple[float, float]], sizes: list[int]) -> list[list[int]]:
+    """Grow a product, axis by axis, by values that keep every combination true at a common speed."""
     for axis, size in enumerate(sizes):
         for more in range(size):
             if more in sets[axis]:
@@ -176,12 +229,12 @@ def _chosen_words(name: str, chosen: tuple[str, ...], options: tuple[str, ...]) 
     return join_words([option_words(name, value) for value in chosen]).replace(" and ", " or ")
 
 
-def _box_words(box: Box, axes: Mapping[str, tuple[str, ...]], *, fixed: bool) -> str:
+def _box_parts(box: Box, axes: Mapping[str, tuple[str, ...]], *, fixed: bool) -> tuple[str, ...]:
     parts = [
         _chosen_words(name, chosen, axes[name]) for name, chosen in box.values.items() if len(chosen) < len(axes[name])
     ]
     speed = _speed_words(box, fixed=fixed)
-    return ", ".join([*([speed] if speed else []), *parts])
+    return (*([speed] if speed else []), *parts)
 
 
 def true_when(result: Assessment, most: int = MOST_BOXES) -> str:
@@ -199,7 +252,7 @@ def true_when(result: Assessment, most: int = MOST_BOXES) -> str:
     if not boxes:
         return ""
     fixed = result.claim.says("tok_s_per_user")
-    told = [_box_words(box, axes, fixed=fixed) for box in boxes[:most]]
+    told = [", ".join(_box_parts(box, axes, fixed=fixed)) for box in boxes[:most]]
     more = len(boxes) - most
     if told == [""]:
         return "as stated" if result.stated else "however it is read"
@@ -252,24 +305,139 @@ def moves(result: Assessment) -> list[Move]:
     list of Move
         Values of the axes that apply to the claim; true where any speed is, false where all are, open between.
     """
-    claim = result.claim
-    if claim.metric in SPECIAL or published(claim.id) or not result.cases[0].get("subject"):
+    if not _movable(result):
         return []
-    boxes = true_boxes(result)
-    first = {name: chosen[0] for name, chosen in boxes[0].values.items()} if boxes else {}
-    base = next(case for case in result.cases if all(case[name] == value for name, value in first.items()))
-    out = []
-    for name, values in MOVED.items():
-        if not base.get(name) or (base.get("baseline_tok_s_per_gpu") and name == "workload"):
-            continue
-        for value in values or (newest_measurement(),):
-            if value != base[name] and _applies(name, value, base):
-                out.append(_move(result, {**base, name: value}, name, value))
+    base = _base(result)
+    return [_move(result, base, {name: value}) for name, value in _changes(base)]
+
+
+def tried(result: Assessment) -> dict[str, list[str]]:
+    """Every condition that is varied for a claim, with its values: what the claim leaves open, then what is moved."""
+    out = {name: list(result.claim.conditions[name].options) for name in result.claim.open_conditions}
+    for name, value in _changes(_base(result)) if _movable(result) else ():
+        values = out.setdefault(name, [_base(result)[name]] if _base(result).get(name) else [])
+        if value not in values:
+            values.append(value)
     return out
+
+
+def fewest(result: Assessment) -> Fewest | None:
+    """The fewest conditions that together make a claim true.
+
+    Parameters
+    ----------
+    result : Assessment
+
+    Returns
+    -------
+    Fewest or None
+        Of its own readings the smallest set of conditions, a range of speeds counted as one, within which every reading is
+        true; usual values and measurements first, then what covers most. Of a claim that is true in none of them one
+        change of its conditions or else two together, the narrowest interval first. None where nothing can be varied.
+
+    Examples
+    --------
+    >>> from rackecon.claims import assess, claim
+    >>> fewest(assess(claim("gb200-10k-dsr1"))).words
+    ('with multi-token prediction', 'on TensorRT-LLM')
+    """
+    axes = _axes(result)
+    found, basis = _true_keys(result, axes)
+    if not found:
+        return _fewest_moves(result) if _movable(result) else None
+    sizes, fixed = [len(options) for options in axes.values()], result.claim.says("tok_s_per_user")
+    for count in range(len(sizes) + 1):
+        sets = [
+            _grown(seed, found, sizes)
+            for free in itertools.combinations(range(len(sizes)), len(sizes) - count)
+            for seed in _seeds(free, sizes)
+            if _holds(seed, found)
+        ]
+        if sets:
+            best = max(sets, key=lambda one: _preference(_box(one, axes, found, basis), _reach(one, found)))
+            return Fewest(_box_parts(_box(best, axes, found, basis), axes, fixed=fixed))
+    return None
+
+
+def _seeds(free: tuple[int, ...], sizes: list[int]) -> list[list[list[int]]]:
+    """Products with one value on each axis but the free ones, which keep all."""
+    return [
+        [list(chosen) for chosen in picked]
+        for picked in itertools.product(
+            *([tuple(range(size))] if axis in free else [(i,) for i in range(size)] for axis, size in enumerate(sizes))
+        )
+    ]
+
+
+def _holds(sets: list[list[int]], found: Mapping[Key, tuple[float, float]]) -> bool:
+    """Whether every combination of a product is true at a common speed."""
+    inside = list(itertools.product(*sets))
+    return all(key in found for key in inside) and _common([found[key] for key in inside]) is not None
+
+
+def _preference(box: Box, reach: float) -> tuple[int, bool, float]:
+    usual = sum(any(value in USUAL.get(name, ()) for value in chosen) for name, chosen in box.values.items())
+    return usual, box.measured, reach
+
+
+def _fewest_moves(result: Assessment) -> Fewest:
+    """One change of the conditions that makes a claim true, or else two together that do where neither does alone."""
+    base = _base(result)
+    changes = _changes(base)
+    pairs = [
+        {one: a, other: b}
+        for (one, a), (other, b) in itertools.combinations(changes, 2)
+        if one != other and (result.claim.says(one) or result.claim.says(other))
+    ]
+    for several in ([{name: value} for name, value in changes], pairs):
+        true = [move for change in several if (move := _move(result, base, change)).state == TRUE]
+        if true:
+            best = min(true, key=lambda move: move.width)
+            return Fewest(best.parts, moved=True)
+    return Fewest((), moved=True)
+
+
+def _movable(result: Assessment) -> bool:
+    """Whether conditions of a claim can be moved: it has a modelled subject."""
+    claim = result.claim
+    return not (claim.metric in SPECIAL or published(claim.id)) and bool(result.cases[0].get("subject"))
+
+
+def _base(result: Assessment) -> Mapping[str, str]:
+    """The reading that conditions are moved from: of the first set under which the claim holds, or the nearest to it."""
+    boxes = true_boxes(result)
+    if boxes:
+        first = {name: chosen[0] for name, chosen in boxes[0].values.items()}
+        return next(case for case in result.cases if all(case[name] == value for name, value in first.items()))
+    falls = result.claim.falls_with_rate
+    best = [
+        max((float(x) for x in (1.0 / cells.used if falls else cells.used)), default=-math.inf)
+        for cells in result.cells
+    ]
+    return result.cases[int(np.argmax(best))]
+
+
+def _changes(base: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Every single change of a reading's conditions: name and new value."""
+    return [
+        (name, value)
+        for name, values in MOVED.items()
+        for value in (values or (newest_measurement(),))
+        if value != base.get(name) and _applies(name, value, base)
+    ]
 
 
 def _applies(name: str, value: str, base: Mapping[str, str]) -> bool:
     """Whether a condition can take a value: a model without a draft head drafts nothing, a chip may lack a precision."""
+    which = "baseline" if name in OF_BASELINE else "subject"
+    if not base.get(which):
+        return False
+    if name in ("mode", "baseline_mode"):
+        return base.get(name.replace("mode", "engine")) not in AGGREGATED_ONLY
+    if name in ("engine", "baseline_engine"):
+        return engine_measured(base[which], base["model"], value)
+    if not base.get(name) or (base.get("baseline_tok_s_per_gpu") and name == "workload"):
+        return False
     if value == "mtp":
         return catalog.model(base["model"]).mtp_layers > 0
     if name == "weight_precision":
@@ -277,12 +445,22 @@ def _applies(name: str, value: str, base: Mapping[str, str]) -> bool:
     return True
 
 
-def _move(result: Assessment, case: Mapping[str, str], name: str, value: str) -> Move:
-    cells = cells_of(result.claim, case)
+def _changed_words(name: str, value: str, base: Mapping[str, str]) -> str:
+    if name == "tok_s_per_user":
+        return f"at {value} tok/s/user"
+    if (name, value) == ("speculative", "none") and base[name] != "mtp":
+        return "without speculation"
+    return option_words(name, value)
+
+
+def _move(result: Assessment, base: Mapping[str, str], change: Mapping[str, str]) -> Move:
+    cells = cells_of(result.claim, {**base, **change})
     true = np.array([state == TRUE for state in cells.state], dtype=bool)
     speeds = np.asarray(cells.tok_s_per_user)[true] if len(cells) else np.array([])
     speeds = speeds[np.isfinite(speeds)]
     ends = (float(speeds.min()), float(speeds.max())) if len(speeds) else (math.nan, math.nan)
     shut = bool(len(cells)) and all(state == FALSE for state in cells.state)
-    words = f"at {value} tok/s/user" if name == "tok_s_per_user" else option_words(name, value)
-    return Move(name, words, TRUE if true.any() else FALSE if shut else OPEN, *ends)
+    parts = tuple(_changed_words(name, value, base) for name, value in change.items())
+    widths = np.asarray(cells.used_high)[true] / np.asarray(cells.used_low)[true]
+    state = TRUE if true.any() else FALSE if shut else OPEN
+    return Move(tuple(change), parts, state, *ends, float(widths.min()) if len(widths) else math.inf)

@@ -21,8 +21,18 @@ from rackecon.economics.checks import FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MeasuredFront", "Reading", "measured_front", "peak_rows", "repeat_spread", "software_gains"]
+__all__ = [
+    "MeasuredFront",
+    "Reading",
+    "engine_measured",
+    "measured_front",
+    "peak_rows",
+    "repeat_spread",
+    "software_gains",
+]
 
+UNNAMED: Final = "not stated"
+"""Engine of a run that names none."""
 NEAR: Final = 0.03
 """A measured point within this share of the speed asked for is taken as it stands."""
 REPEAT_DAYS: Final = 10.0
@@ -122,6 +132,7 @@ def measured_front(
     speculative: str = "none",
     *,
     mode: str = "",
+    engine: str = "",
     until: str = "9999",
 ) -> MeasuredFront:
     """The front of public measurements of one configuration.
@@ -136,6 +147,8 @@ def measured_front(
         ``none``: runs without speculation; else runs with that method.
     mode : str
         ``aggregated`` or ``disaggregated``; all runs where empty.
+    engine : str
+        Runs of this engine, alone or under an orchestrator, and runs that name none; all where empty.
     until : str
         ISO date of the newest run counted.
 
@@ -155,7 +168,7 @@ def measured_front(
     rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     wanted = ("none", "") if speculative in ("none", "") else (speculative,)
     keep = rows["tok_s_per_user"].notna() & (rows["date"].astype(str) <= until) & rows["speculative"].isin(wanted)
-    rows = rows[keep & (rows["mode"].eq(mode) if mode else True)]
+    rows = rows[keep & (rows["mode"].eq(mode) if mode else True) & _ran(rows["engine"], engine)]
     if rows.empty:
         return EMPTY
     rows = rows.sort_values(["tok_s_per_user", "total_tok_s_per_gpu"], ascending=False, kind="stable")
@@ -173,18 +186,37 @@ def measured_front(
     )
 
 
+def _ran(engines: pd.Series[str], engine: str) -> pd.Series[bool]:
+    """Which runs are of an engine, as far as they say."""
+    return engines.str.contains(engine, regex=False) | engines.eq(UNNAMED)
+
+
+@by_data(256, "measured_serving", "measured_flags")
+def engine_measured(accelerator: str, model: str, engine: str) -> bool:
+    """Whether any public run of a platform and a model names an engine.
+
+    Examples
+    --------
+    >>> engine_measured("gb200-nvl72", "deepseek-r1", "sglang"), engine_measured("gb200-nvl72", "gpt-oss-120b", "vllm")
+    (True, False)
+    """
+    frame = catalog.table("measured_serving")
+    of_pair = frame[frame["accelerator"].eq(accelerator) & frame["model"].eq(model)]
+    return bool(of_pair["engine"].str.contains(engine, regex=False).any())
+
+
 def _cited(accelerator: str, model: str, workload: str, weight_precision: str) -> pd.DataFrame | None:
     """Measured rates that were copied by hand, as rows of the table of measurements."""
     import pandas as pd
 
     rows = [
-        (f"{q.source_id} {q.date}", q.date, q.tok_s_per_user, q.total_tok_s_per_gpu, q.speculative, "unstated")
+        (f"{q.source_id} {q.date}", q.date, q.tok_s_per_user, q.total_tok_s_per_gpu, q.speculative, "unstated", UNNAMED)
         for q in quotes()
         if (q.accelerator, q.model, q.workload, q.weight_precision) == (accelerator, model, workload, weight_precision)
         and q.kind == "second-hand"
         and math.isfinite(q.tok_s_per_user)
     ]
-    names = ["point_id", "date", "tok_s_per_user", "total_tok_s_per_gpu", "speculative", "mode"]
+    names = ["point_id", "date", "tok_s_per_user", "total_tok_s_per_gpu", "speculative", "mode", "engine"]
     return pd.DataFrame(rows, columns=names) if rows else None
 
 
@@ -200,14 +232,22 @@ def repeat_spread() -> float:
     return float(np.exp(np.quantile(np.abs(np.log(_gains(0.0, REPEAT_DAYS, (*LAYOUT, "engine")))), REPEAT_SHARE)))
 
 
+@by_data(256, "measured_serving", "measured_flags")
 def peak_rows(
-    accelerator: str, model: str, workload: str, weight_precision: str, speculative: str = "", *, until: str = "9999"
+    accelerator: str,
+    model: str,
+    workload: str,
+    weight_precision: str,
+    speculative: str = "",
+    *,
+    engine: str = "",
+    until: str = "9999",
 ) -> list[dict[str, Any]]:
     """Published rates of a configuration, highest first, those without a speed counted too.
 
     Parameters
     ----------
-    accelerator, model, workload, weight_precision, speculative, until : str
+    accelerator, model, workload, weight_precision, speculative, engine, until : str
         As in :func:`measured_front`; runs of any speculation where that is empty.
 
     Returns
@@ -221,6 +261,7 @@ def peak_rows(
     names = ["point_id", "date", "source_id", "total_tok_s_per_gpu", "tok_s_per_user"]
     wanted = ("none", "") if speculative == "none" else (speculative,)
     frame = frame[(frame["date"].astype(str) <= until) & (frame["speculative"].isin(wanted) | (speculative == ""))]
+    frame = frame[_ran(frame["engine"], engine)]
     rows = frame.dropna(subset=["total_tok_s_per_gpu"]).sort_values(
         "total_tok_s_per_gpu", ascending=False, kind="stable"
     )

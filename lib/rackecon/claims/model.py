@@ -20,7 +20,7 @@ import numpy as np
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.claims import arithmetic
-from rackecon.claims.evidence import MeasuredFront, measured_front, repeat_spread
+from rackecon.claims.evidence import MeasuredFront, engine_measured, measured_front, repeat_spread
 from rackecon.claims.records import CONDITIONS, Claim
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.cost import select_cost
@@ -31,9 +31,10 @@ from rackecon.errors import InputError
 from rackecon.evidence.fronts import STEEP_SHARE, front_factors
 from rackecon.evidence.novelty import kind_of
 from rackecon.serving.frontier import Frontier, search
-from rackecon.words import percent, plural
+from rackecon.words import engine_words, percent, plural
 
 __all__ = [
+    "AGGREGATED_ONLY",
     "COMPARED",
     "VINTAGES",
     "Rates",
@@ -59,7 +60,12 @@ COPIED: Final = (
     ("subject", "baseline"),
     ("weight_precision", "baseline_precision"),
     ("speculative", "baseline_speculative"),
+    ("engine", "baseline_engine"),
 )
+AGGREGATED_ONLY: Final = ("atom",)
+"""Engines that no public run splits into pools."""
+USUAL_ENGINE: Final = "usual"
+"""An engine that is left to the platform: its default in a search, any in public runs."""
 BARELY: Final = 1.1
 """A rate so little below a published front's last is that point's: printed rates are rounded."""
 QUARTER_DAYS: Final = 92
@@ -95,12 +101,13 @@ class Side:
     front: Frontier
     precision: str
     published: MeasuredFront
-    new_speculation: bool
+    untried: bool
+    engine: str = ""  # as the case names it; empty: any
 
     @property
     def unmeasured(self) -> bool:
-        """Whether the platform or its kind of speculation has no measured row."""
-        return self.new_speculation or kind_of(self.accelerator, self.model) in ("new accelerator", "new both")
+        """Whether the platform, its kind of speculation or its engine has no measured row."""
+        return self.untried or kind_of(self.accelerator, self.model) in ("new accelerator", "new both")
 
     def modelled(self, tok_s_per_user: FloatArray) -> Rates:
         """The searched front's rates, with the 90 % interval of a front; NaN beyond its fastest point."""
@@ -112,7 +119,7 @@ class Side:
             return Rates(nothing, nothing, nothing, ("model",) * len(at), none)
         value = np.exp(np.interp(at, speed, np.log(rate)))
         value = np.where(at > speed[-1] * (1 + 1e-9), np.nan, value)
-        known = "" if self.new_speculation else self.model
+        known = "" if self.untried else self.model
         flat, steep = (front_factors(self.accelerator, known, steep=x) for x in (False, True))
         ends = np.where((at > STEEP_SHARE * speed[-1])[:, None], steep, flat)
         return Rates(value, value * ends[:, 0], value * ends[:, 1], ("model",) * len(at), none)
@@ -151,7 +158,15 @@ def cases(claim: Claim) -> list[dict[str, str]]:
 
 @by_data(512)
 def _front(
-    accelerator: str, model: str, workload: str, precision: str, speculative: str, date: str, hit: float, mode: str
+    accelerator: str,
+    model: str,
+    workload: str,
+    precision: str,
+    speculative: str,
+    date: str,
+    hit: float,
+    mode: str,
+    engine: str,
 ) -> Frontier:
     isl, osl = (float(x) for x in workload.split("/"))
     weight = None if precision in ("", "usual") else precision
@@ -165,7 +180,8 @@ def _front(
             weight_precision=weight,
             speculative=speculative or "none",
             date=date or None,
-            mode=mode or None,
+            mode=mode or ("aggregated" if engine in AGGREGATED_ONLY else None),
+            engine=engine or None,
         )
     except InputError as error:
         raise InputError(f"{accelerator}, {model}, {workload}: {error}") from error
@@ -179,13 +195,21 @@ def side(case: Mapping[str, str], which: str = "subject") -> Side:
     speculative = case.get("baseline_speculative" if base else "speculative", "none") or "none"
     when = (case.get("baseline_software_date") if base else "") or case.get("software_date", "")
     mode = case.get("baseline_mode" if base else "mode", "")
+    engine = case.get("baseline_engine" if base else "engine", "")
+    engine = "" if engine == USUAL_ENGINE else engine
     hit = float(case.get("prefix_cache_hit") or 0.0)
-    front = _front(accelerator, model, case["workload"], precision, speculative, when, hit, mode)
+    front = _front(accelerator, model, case["workload"], precision, speculative, when, hit, mode, engine)
     if precision in ("", "usual") and len(front):
         precision = str(front.rows["weight_precision"][0])
     until = last_public_day(when)
-    published = measured_front(accelerator, model, case["workload"], precision, speculative, mode=mode, until=until)
-    return Side(accelerator, model, front, precision, published, speculative not in MEASURED_SPECULATION)
+    published = measured_front(
+        accelerator, model, case["workload"], precision, speculative, mode=mode, engine=engine, until=until
+    )
+    known = kind_of(accelerator, model) == "known"
+    untried = speculative not in MEASURED_SPECULATION or (
+        known and bool(engine) and not engine_measured(accelerator, model, engine)
+    )
+    return Side(accelerator, model, front, precision, published, untried, engine)
 
 
 def last_public_day(software_date: str) -> str:
@@ -283,7 +307,10 @@ FIXED_WORDS: Final = {
     ("token_price", "effective"): "at the price that buyers pay",
     ("token_price", "entrant"): "at an entrant's price",
     ("utilisation", "derived"): "sold as far as queues and demand allow",
-    ("mode", "aggregated"): "aggregated",
+    ("mode", "aggregated"): "with prefill and decode together",
+    ("mode", "disaggregated"): "with prefill and decode apart",
+    ("baseline_mode", "aggregated"): "the older machine with prefill and decode together",
+    ("baseline_mode", "disaggregated"): "the older machine with prefill and decode apart",
     ("cost_basis", "ownership"): "owned",
     ("cost_basis", "rented"): "rented for three years",
     ("layout", "same layout"): "on one layout",
@@ -314,10 +341,16 @@ def option_words(name: str, value: str) -> str:
         "weight_precision": f"{value} weights",
         "baseline_precision": f"the older machine in {value}",
         "counting": f"{value} tokens counted",
-        "software_date": f"software of {value}",
+        "engine": f"on {_engine_words(value)}",
+        "baseline_engine": f"the older machine on {_engine_words(value)}",
+        "software_date": f"with software of {value}",
         "scenario": f"for {value.replace('-', ' ')}",
         "compared_with": f"against {value}",
     }.get(name, value)
+
+
+def _engine_words(engine: str) -> str:
+    return "its usual engine" if engine == USUAL_ENGINE else engine_words(engine)
 
 
 def ratio_factor(metric: str, case: Mapping[str, str]) -> float:

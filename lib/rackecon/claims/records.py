@@ -65,6 +65,8 @@ CONDITIONS: Final = (
     "baseline_precision",
     "speculative",
     "baseline_speculative",
+    "engine",
+    "baseline_engine",
     "software_date",
     "baseline_software_date",
     "layout",

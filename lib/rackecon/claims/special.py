@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def _fastest(claim: Claim, case: Mapping[str, str]) -> Columns:
         nothing = np.array([np.nan])
         return nothing, nothing, nothing, nothing
     speed = front.rows["tok_s_per_user"][-1:]
-    known = "" if one.new_speculation else one.model
+    known = "" if one.untried else one.model
     low, high = interval_factors(one.accelerator, known, str(front.rows["mode"][-1]), "tok_s_per_user")
     return speed, speed, speed * low, speed * high
 
@@ -155,12 +155,17 @@ def _margin(claim: Claim, case: Mapping[str, str]) -> Columns:
 
 def _sold(case: Mapping[str, str]) -> float:
     """Share sold of a case: the one given, or what the load model derives for the platform; NaN where it derives none."""
-    from rackecon.load.derived import derived_utilisation
-
     if case["utilisation"] != DERIVED:
         return float(case["utilisation"])
+    return _derived(case["subject"], case["model"], case["scenario"])
+
+
+@by_data(64)
+def _derived(accelerator: str, model_id: str, scenario: str) -> float:
+    from rackecon.load.derived import derived_utilisation
+
     try:
-        return derived_utilisation(case["subject"], case["model"], case["scenario"]).utilisation
+        return derived_utilisation(accelerator, model_id, scenario).utilisation
     except InputError:
         return math.nan
 
@@ -171,6 +176,12 @@ def _level_card(model_id: str, level: str, scenario: str) -> PriceCard:
     from rackecon.market.levels import level_card
 
     return level_card(model_id, level, scenario)
+
+
+def _engine_option(case: Mapping[str, str]) -> dict[str, Any]:
+    """The engine of a case as a search's option; none where it is left to the platform."""
+    engine = case.get("engine", model.USUAL_ENGINE)
+    return {} if engine == model.USUAL_ENGINE else {"engine": engine}
 
 
 def _earning(claim: Claim, case: Mapping[str, str]) -> Columns:
@@ -187,7 +198,10 @@ def _earning(claim: Claim, case: Mapping[str, str]) -> Columns:
         return speed, speed, speed, speed
     card = _level_card(case["model"], case["token_price"], case["scenario"])
     row = evaluate(
-        [case["subject"]], [case["model"]], [case["scenario"]], price_cards={case["model"]: card}, utilisation=sold
+        *([case[name]] for name in ("subject", "model", "scenario")),
+        price_cards={case["model"]: card},
+        search_options=_engine_option(case),
+        utilisation=sold,
     ).iloc[0]
     middle = float(row["revenue_usd_per_rack_year"]) / float(row["cost_usd_per_rack_year"])
     rate = float(row["total_tok_s_per_gpu"])
@@ -202,11 +216,9 @@ def _limit_cost(claim: Claim, case: Mapping[str, str]) -> Columns:
     """Best rate without latency limits over the best within those of a workload."""
     from rackecon.serving.frontier import search, search_case
 
-    work = catalog.scenario(case["scenario"])
-    free = search(
-        case["subject"], case["model"], work.isl_tokens, work.osl_tokens, prefix_cache_hit=work.prefix_cache_hit
-    ).best()
-    bound = search_case(case["subject"], case["model"], work).best()
+    work, pair, how = catalog.scenario(case["scenario"]), (case["subject"], case["model"]), _engine_option(case)
+    free = search(*pair, work.isl_tokens, work.osl_tokens, prefix_cache_hit=work.prefix_cache_hit, **how).best()
+    bound = search_case(*pair, work, **how).best()
     nothing = np.full(1, np.nan)
     if free is None or bound is None:
         return nothing, nothing, nothing, nothing

@@ -13,9 +13,7 @@ SHOWN = 6
 
 
 def diagnose(
-    file: Annotated[
-        Path, typer.Argument(help="A benchmark's result, or a CSV of data/measured_serving.csv's columns.")
-    ],
+    file: Annotated[Path, typer.Argument(help="A benchmark's result, or a sheet of measured points.")],
     given: Annotated[
         list[str] | None, typer.Option("--set", help="COLUMN=VALUE that the file does not say; repeat for several.")
     ] = None,
@@ -38,13 +36,15 @@ def diagnose(
     if any(missing for _, _, missing in filled):
         raise missing_options(file.name, [[f"--set {_column(x)}=..." for x in missing] for _, _, missing in filled])
     rows = checked_cells("measured_serving", file.name, [cells for cells, _, _ in filled], [run.where for run in runs])
-    for run, row in zip(runs, rows, strict=True):
+    for run, row, (_, said, _) in zip(runs, rows, filled, strict=True):
         found = diagnosis(row)
         typer.echo(
             f"{run.where}: {row['model']} {row['weight_precision']} on {row['gpus']} {row['accelerator']}, {row['engine']}, "
             f"TP{row['tp']}, {row['concurrency']} in flight: measured {found.measured:.5g} total tok/s/GPU, expected "
             f"{found.predicted:.5g} (90 % interval {found.low:.5g} to {found.high:.5g}): {found.verdict}"
         )
+        if said:
+            typer.echo(f"  {'; '.join(said)}")
         told = [item for item in found.explanations if item.explained > 0.0][:SHOWN]
         if not told:
             typer.echo("  no single setting, were it another, brings the expected nearer to the measured")

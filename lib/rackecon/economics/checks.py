@@ -12,6 +12,7 @@ from rackecon.errors import InputError
 __all__ = [
     "FloatArray",
     "Numeric",
+    "check_fall",
     "check_non_negative",
     "check_one_basis",
     "check_positive",
@@ -24,6 +25,22 @@ Numeric = float | Sequence[float] | FloatArray
 
 def _first_bad(values: FloatArray, bad: npt.NDArray[np.bool_]) -> str:
     return f"{float(values[bad].flat[0]):g}"
+
+
+def check_fall(name: str, value: Numeric) -> FloatArray:
+    """A yearly fall as an array, refused at 1 or above; below zero it is a rise.
+
+    Examples
+    --------
+    >>> check_fall("price_decline_per_year", 1.0)
+    Traceback (most recent call last):
+    rackecon.errors.InputError: price_decline_per_year must be below 1, got 1
+    """
+    values = np.asarray(value, dtype=float)
+    bad = ~(values < 1.0) | np.isinf(values)
+    if bad.any():
+        raise InputError(f"{name} must be below 1, got {_first_bad(values, bad)}")
+    return values
 
 
 def check_non_negative(name: str, value: Numeric, *, nan_allowed: bool = False) -> FloatArray:

@@ -20,7 +20,7 @@ from rackecon.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["energy_rows", "energy_scores", "fit_draw", "held_out", "power_fit"]
+__all__ = ["energy_rows", "energy_scores", "fit_draw", "held_out", "power_fit", "wall_rows"]
 
 FloatArray = NDArray[np.float64]
 SPREAD: Final = 0.1
@@ -149,6 +149,49 @@ def energy_scores(rows: pd.DataFrame) -> pd.DataFrame:
                         out.append((scheme, quantity, platform, phase, int(use.sum()), *ends, bias))
     names = ["scheme", "quantity", "platform", "phase", "points", "median_pct", "p90_pct", "bias_pct"]
     return pd.DataFrame(out, columns=names)
+
+
+def wall_rows() -> pd.DataFrame:
+    """MLPerf submissions metered at the wall beside the power that the model says their system draws.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``measured_w`` and ``drawn_w`` per GPU [W], the latter with its share of the provisioned server and network at the
+        point that a search finds under the row's limits; ``reason`` where a row tests nothing: boards at a lower limit that
+        is not stated (``MaxQ`` in the platform's name), or a card that the catalogue has not.
+
+    Notes
+    -----
+    Not in the fit, which is of boards alone. A submission is one server on a bench, what is provisioned counts a
+    cluster's network too, so the model should lie above.
+    """
+    import pandas as pd
+
+    from rackecon.economics.power_table import drawn_it_kw, provisioned_it_kw
+    from rackecon.evidence.mlperf import best_point, submissions
+    from rackecon.performance.parameters import load_parameters
+    from rackecon.serving.corrections import without_history
+
+    every, parameters = catalog.table("measured_mlperf"), without_history(load_parameters())
+    every = every[every["power_w_per_accel"].notna()]
+    known, out = submissions(), []
+    for index in every.index.tolist():
+        row = every.loc[index]
+        made = {"platform": row["platform"], "benchmark": row["benchmark"], "scenario": row["scenario"]}
+        made |= {"measured_w": float(row["power_w_per_accel"]), "drawn_w": np.nan, "reason": ""}
+        if index not in known.index:
+            made["reason"] = f"{row['accelerator']} is not in the catalogue"
+        elif "MaxQ" in str(row["platform"]):
+            made["reason"] = "boards at a lower limit, not stated"
+        else:
+            chip = catalog.accelerator(str(known.loc[index, "accelerator"]))
+            point = best_point(known.loc[index], None, parameters)
+            if point is not None:
+                drawn = drawn_it_kw(chip.id, chip.tdp_w, provisioned_it_kw(chip.id), point)
+                made["drawn_w"] = 1000.0 * float(drawn)
+        out.append(made)
+    return pd.DataFrame(out)
 
 
 def power_fit(write: bool = False) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.economics.checks import FloatArray, Numeric, check_fall, check_non_negative, check_positive, check_share
 from rackecon.errors import InputError
 from rackecon.units import MONTHS_PER_YEAR
 
@@ -204,7 +204,7 @@ def price_path(decline_per_year: Numeric, months: int) -> FloatArray:
     Parameters
     ----------
     decline_per_year : float or array
-        Fall per year [share], 0 to below 1.
+        Fall per year [share], below 1; below 0 a rise.
     months : int
         Number of months.
 
@@ -224,7 +224,7 @@ def price_path(decline_per_year: Numeric, months: int) -> FloatArray:
     >>> [round(float(x), 4) for x in price_path(0.3, 13)[[0, 12]]]
     [0.9852, 0.6897]
     """
-    decline = check_share("price_decline_per_year", decline_per_year, open_top=True)
+    decline = check_fall("price_decline_per_year", decline_per_year)
     middle = (np.arange(months) + 0.5) / MONTHS_PER_YEAR
     return np.asarray(np.exp(np.log1p(-decline)[..., None] * middle), dtype=float)
 

@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 EFFECTIVE_RULE: Final = "list prices weighted by requests over sellers"
-TERMS: Final = ("3 years", "reserved, mixed terms", "on demand", "spot")
-"""Terms that a rent is asked for, longest first: three years from data/costs.csv, the others from data/rents.csv."""
-LONG_TERM: Final = "3-year"
-"""Tier of data/costs.csv that holds the market's three-year rents."""
+TERMS: Final = ("3 years", "1 year", "reserved, mixed terms", "on demand", "spot")
+"""Terms that a rent is asked for, longest first: whole years from data/costs.csv, the others from data/rents.csv."""
+COMMITTED: Final = {"3 years": "3-year", "1 year": "1yr-commit"}
+"""Tier of data/costs.csv that holds the market's rents of a term."""
 
 
 @dataclass(frozen=True)
@@ -265,8 +265,8 @@ def rent(accelerator: str, term: str = "3 years", as_of_date: str | None = None)
     if term not in TERMS:
         raise unknown_name("rent term", term, TERMS)
     date = as_of_date or str(catalog.base_case().as_of_date)
-    if term == TERMS[0]:
-        return _long_rent(accelerator, date)
+    if term in COMMITTED:
+        return _committed_rent(accelerator, term, date)
     series = rent_series(accelerator, term)
     series = series[series["date"].astype(str) <= date]
     if series.empty:
@@ -285,14 +285,14 @@ def rent(accelerator: str, term: str = "3 years", as_of_date: str | None = None)
     )
 
 
-def _long_rent(accelerator: str, date: str) -> Rent | None:
-    """Three-year rent of the newest vintage in force at a date."""
+def _committed_rent(accelerator: str, term: str, date: str) -> Rent | None:
+    """Rent of whole years, of the newest vintage in force at a date."""
     found = [
         record
         for record in published_records(accelerator)
-        if (record.basis, record.tier) == ("rental", LONG_TERM) and record.vintage <= date
+        if (record.basis, record.tier) == ("rental", COMMITTED[term]) and record.vintage <= date
     ]
     if not found:
         return None
     r = max(enumerate(found), key=lambda item: (item[1].vintage, item[0]))[1]
-    return Rent(accelerator, TERMS[0], r.usd_per_gpu_hour, r.low, r.high, r.vintage, 1, r.source_id, r.grade)
+    return Rent(accelerator, term, r.usd_per_gpu_hour, r.low, r.high, r.vintage, 1, r.source_id, r.grade)

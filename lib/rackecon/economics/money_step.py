@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_share
+from rackecon.economics.checks import FloatArray, Numeric, check_fall, check_non_negative, check_share
 from rackecon.economics.finance import monthly_rate, months_of
 from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR, SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
@@ -31,6 +31,7 @@ __all__ = [
     "mean_price_factor",
     "money_step",
     "per_year",
+    "revenue_fall",
     "split_rates",
 ]
 
@@ -89,7 +90,7 @@ def mean_price_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -
     Parameters
     ----------
     price_decline_per_year : float or array
-        [share/year], 0 to below 1.
+        [share/year], below 1; below 0 it rises.
     horizon_years : float or array
         [years].
 
@@ -112,12 +113,44 @@ def mean_price_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -
     >>> float(mean_price_factor(0.3, 4))
     0.53261
     """
-    decline = check_share("price_decline_per_year", price_decline_per_year, open_top=True)
+    decline = check_fall("price_decline_per_year", price_decline_per_year)
     months = months_of(horizon_years)
     log_q = np.log1p(-decline) / MONTHS_PER_YEAR
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.exp(0.5 * log_q) * np.expm1(months * log_q) / (months * np.expm1(log_q))
-    return np.asarray(np.where(decline > 0, mean, 1.0), dtype=float)
+    return np.asarray(np.where(decline != 0, mean, 1.0), dtype=float)
+
+
+def revenue_fall(price_decline_per_year: Numeric, own_software_gain_per_year: Numeric) -> FloatArray:
+    """Yearly fall of a GPU's revenue where prices fall and its own software makes more tokens [share/year]; below 0 a rise.
+
+    Parameters
+    ----------
+    price_decline_per_year : float or array
+        Fall of the market's price [share/year].
+    own_software_gain_per_year : float or array
+        Gain in tokens of the owner's own GPU by software alone [1/year].
+
+    Returns
+    -------
+    ndarray
+        [share/year].
+
+    Notes
+    -----
+    .. math:: d_R = 1 - (1 - d)(1 + g)
+
+    Revenue is price times tokens, both on constant yearly rates. Source: own derivation; at ``g`` equal to the gain of the
+    market's best platform, revenue moves with rents alone (:func:`~rackecon.economics.market.linked_price_factor`).
+
+    Examples
+    --------
+    >>> round(float(revenue_fall(0.21, 0.1)), 4)
+    0.131
+    """
+    fall = check_fall("price_decline_per_year", price_decline_per_year)
+    gain = check_non_negative("own_software_gain_per_year", own_software_gain_per_year)
+    return np.asarray(1.0 - (1.0 - fall) * (1.0 + gain))
 
 
 def level_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric, horizon_years: Numeric) -> FloatArray:
@@ -134,7 +167,7 @@ def level_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric, 
     Returns
     -------
     ndarray
-        [-], at most 1.
+        [-], at most 1 where prices do not rise.
 
     Notes
     -----
@@ -150,7 +183,7 @@ def level_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric, 
     >>> float(level_price_factor(0.10, 0.30, 4))
     0.55611
     """
-    decline = check_share("price_decline_per_year", price_decline_per_year, open_top=True)
+    decline = check_fall("price_decline_per_year", price_decline_per_year)
     months = months_of(horizon_years)
     v = np.asarray(1.0 / (1.0 + monthly_rate(check_non_negative("rate_per_year", rate_per_year))))
     q = np.power(1.0 - decline, 1.0 / MONTHS_PER_YEAR)

@@ -10,7 +10,7 @@ out (:func:`software_readings`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from rackecon.serving.frontier import search
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SOFTWARE", "best_submissions", "mlperf_scores", "software_readings"]
+__all__ = ["SOFTWARE", "best_point", "best_submissions", "mlperf_scores", "software_readings", "submissions"]
 
 SCORED_ROUND = "v6.0"
 OUTLIERS = (("Google", "GB200", "deepseek-r1", "Server"), ("NeuralMagic", "L40S", "llama2-70b", ""))
@@ -40,6 +40,18 @@ FIRST_GUESS = ("gpt-oss-120b", 2000.0)
 """Benchmark whose mean input length was raised after a first scoring, and the length it had then [tokens]."""
 
 
+def submissions() -> pd.DataFrame:
+    """Every submission on an accelerator and a workload of the tables, with their ids and lengths [tokens]."""
+    table, work = catalog.table("measured_mlperf"), catalog.table("mlperf_workloads").set_index("benchmark")
+    ids = catalog.table("ids")
+    chips = ids[(ids["kind"] == "accelerator") & ids["mlperf_name"].notna()].set_index("mlperf_name")["id"]
+    table = table[table["accelerator"].isin(chips.index) & table["benchmark"].isin(work.index)].copy()
+    chip, known = table["accelerator"].map(chips), work.loc[table["benchmark"]]
+    lengths = {"isl_tokens": known["isl_mean_tokens"].to_numpy(), "osl_tokens": known["osl_mean_tokens"].to_numpy()}
+    table = table.assign(mlperf_name=table["accelerator"], accelerator=chip, model=known["model"].to_numpy(), **lengths)
+    return table.rename(columns={"tokens_per_s_per_accel": "output_tok_s_per_gpu"})
+
+
 def best_submissions() -> pd.DataFrame:
     """Best submission per round, accelerator, benchmark and scenario, with catalog ids and lengths.
 
@@ -48,27 +60,22 @@ def best_submissions() -> pd.DataFrame:
     pandas.DataFrame
         ``output_tok_s_per_gpu`` is output tokens only, over all accelerators of the system.
     """
-    table, work = catalog.table("measured_mlperf"), catalog.table("mlperf_workloads").set_index("benchmark")
-    ids = catalog.table("ids")
-    chips = ids[(ids["kind"] == "accelerator") & ids["mlperf_name"].notna()].set_index("mlperf_name")["id"]
-    table = table[table["accelerator"].isin(chips.index) & table["benchmark"].isin(work.index)].copy()
+    table = submissions()
     for submitter, chip, benchmark, scenario in OUTLIERS:
         odd = (table["submitter"] == submitter) & (table["accelerator"] == chip) & (table["benchmark"] == benchmark)
         table = table[~(odd & ((table["scenario"] == scenario) | (scenario == "")))]
     keys = ["round", "accelerator", "benchmark", "scenario"]
-    best = table.loc[table.groupby(keys)["tokens_per_s_per_accel"].idxmax()].copy()
-    best["accelerator"] = best["accelerator"].map(chips)
-    best["model"] = best["benchmark"].map(work["model"])
-    best["isl_tokens"] = best["benchmark"].map(work["isl_mean_tokens"])
-    best["osl_tokens"] = best["benchmark"].map(work["osl_mean_tokens"])
-    best = best.rename(columns={"tokens_per_s_per_accel": "output_tok_s_per_gpu"})
+    best = table.loc[table.groupby(keys)["output_tok_s_per_gpu"].idxmax()]
     names = [*keys, "model", "isl_tokens", "osl_tokens", "output_tok_s_per_gpu", "precision_effective"]
     names += ["accelerators_total", "ttft_limit_ms", "tpot_limit_ms", "submitter", "date"]
     return best[names].sort_values(keys, kind="stable").reset_index(drop=True)
 
 
-def _predicted(row: pd.Series, date: str | None, parameters: ServingParameters) -> float:
-    """Best output rate per GPU that a search finds under the row's limits; NaN where none."""
+def best_point(row: pd.Series, date: str | None, parameters: ServingParameters) -> dict[str, Any] | None:
+    """Point of the best rate that a search finds under a submission's limits; none where nothing fits.
+
+    ``row`` is one of :func:`best_submissions`; ``date`` is of the software.
+    """
     model = catalog.model(str(row["model"]))
     spec = (
         "mtp" if (row["benchmark"], row["scenario"], row["round"]) == ("deepseek-r1", "Interactive", "v6.0") else "none"
@@ -95,8 +102,12 @@ def _predicted(row: pd.Series, date: str | None, parameters: ServingParameters) 
             **limits,  # type: ignore[arg-type]
         )
     except InputError:
-        return float("nan")
-    best = front.best()
+        return None
+    return front.best()
+
+
+def _predicted(row: pd.Series, date: str | None, parameters: ServingParameters) -> float:
+    best = best_point(row, date, parameters)
     return float("nan") if best is None else float(best["output_tok_s_per_gpu"])
 
 

@@ -5,21 +5,38 @@ Only rows that the fit used make anything known: data/serving_residual.csv lists
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.performance.families import engine_family
 from rackecon.words import STRETCHES
 
-__all__ = ["Novelty", "fastest_measured", "fitted_pairs", "kind_of", "novelty", "stretches", "unmeasured"]
+__all__ = [
+    "ASKED",
+    "Novelty",
+    "best_measured",
+    "fastest_measured",
+    "fitted_pairs",
+    "kind_of",
+    "named",
+    "novelty",
+    "platform_named",
+    "stretches",
+    "unmeasured",
+]
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ASKED: Final = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user")
+"""Columns of an evaluated row that say what was asked."""
 KINDS = ("known", "new pair", "new model", "new accelerator", "new both")
 """This model on this platform; each elsewhere; the platform with other models; the model on others; neither."""
 
@@ -179,6 +196,66 @@ def unmeasured(
     if tok_s_per_user is not None and tok_s_per_user > fastest_measured(accelerator, model):
         return "speed beyond the measured"
     return ""
+
+
+def named(row: Mapping[Any, Any]) -> str:
+    """Platform of an evaluated row, and in brackets what about it was never measured.
+
+    Examples
+    --------
+    >>> where = {"model": "deepseek-r1", "isl_tokens": 8192, "osl_tokens": 1024, "tok_s_per_user": 40.0}
+    >>> named({"platform": "TPU v7", "accelerator": "tpu-v7"} | where), named({"platform": "B200", "accelerator": "b200-hgx"} | where)
+    ('TPU v7 (unmeasured platform)', 'B200')
+    """
+    if not set(ASKED) <= set(row) or row["model"] != row["model"]:
+        return str(row["platform"])
+    why = unmeasured(*(row[name] for name in ASKED))
+    return f"{row['platform']} ({why})" if why else str(row["platform"])
+
+
+def platform_named(platform: str) -> str:
+    """A platform's name, and in brackets that the fit has seen none of its runs; another word as it is.
+
+    Examples
+    --------
+    >>> platform_named("tpu-v7"), platform_named("TPU v7"), platform_named("B200"), platform_named("nobody")
+    ('TPU v7 (unmeasured platform)', 'TPU v7 (unmeasured platform)', 'B200', 'nobody')
+    """
+    found = next((chip for chip in catalog.accelerators().values() if platform in (chip.id, chip.label)), None)
+    if found is None or any(chip == found.id for chip, _ in _rows()):
+        return platform if found is None else found.label
+    return f"{found.label} (unmeasured platform)"
+
+
+@by_data(1, "measured_serving")
+def _runs() -> dict[tuple[str, str], NDArray[np.float64]]:
+    """Lengths, speed and total rate of every measured run of a platform and model."""
+    found: dict[tuple[str, str], list[list[float]]] = {}
+    for row in catalog.read_rows("measured_serving"):
+        figures = [row[name] for name in ("isl", "osl", "tok_s_per_user", "total_tok_s_per_gpu")]
+        if all(text.replace(".", "", 1).isdigit() for text in figures):  # a range of speeds is no speed
+            found.setdefault((row["accelerator"], row["model"]), []).append([float(x) for x in figures])
+    return {pair: np.array(rows) for pair, rows in found.items()}
+
+
+def best_measured(
+    accelerator: str, model: str, isl_tokens: float, osl_tokens: float, tok_s_per_user: float = 0.0
+) -> float:
+    """Highest total rate measured at about these lengths and at least this speed [tok/s/GPU]; NaN where none was.
+
+    Examples
+    --------
+    >>> best_measured("tpu-v7", "deepseek-r1", 8192, 1024)
+    nan
+    >>> 1000 < best_measured("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0) < 20000
+    True
+    """
+    rows = _runs().get((accelerator, model))
+    if rows is None:
+        return math.nan
+    near = (np.abs(np.log2(rows[:, :2]) - np.log2([isl_tokens, osl_tokens])) <= SLACK).all(axis=1)
+    kept = rows[near & (rows[:, 2] >= tok_s_per_user), 3]
+    return float(kept.max()) if len(kept) else math.nan
 
 
 def stretches(front: pd.DataFrame, model: str) -> pd.DataFrame:

@@ -68,7 +68,9 @@ def matrix(
         tips.append(alt_.Tooltip("detail:N", title="why"))
     cells = base.mark_rect(stroke="#ffffff", strokeWidth=2).encode(
         color=alt_.Color(
-            f"{value}:Q", scale=alt_.Scale(domain=[-top, 0, top], range=["#d98a64", "#f1f2f4", "#7fb0d6"]), legend=None
+            f"{value}:Q",
+            scale=alt_.Scale(domain=[-top, 0, top], range=["#d98a64", "#f1f2f4", "#7fb0d6"], interpolate="rgb"),
+            legend=None,
         ),
         tooltip=tips,
     )

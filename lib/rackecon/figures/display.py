@@ -8,13 +8,26 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from rackecon.figures.results import RESULTS_MIME, Figure, result_rows
 from rackecon.figures.theme import base_config
 
-__all__ = ["ANSWER", "BEFORE", "NO_EQUATIONS", "Html", "answer", "chart_bundle", "embedded", "enable", "fluid", "note"]
+__all__ = [
+    "ANSWER",
+    "BEFORE",
+    "NO_EQUATIONS",
+    "Html",
+    "answer",
+    "chart_bundle",
+    "embedded",
+    "enable",
+    "fluid",
+    "note",
+    "prose",
+]
 
 NO_EQUATIONS: Final = '<div class="mathjax_ignore">'
 """What output stands in, in a notebook: between two dollar signs JupyterLab would set an equation, and ours are money."""
@@ -22,6 +35,7 @@ ANSWER: Final = "answer"
 """Key under which a page's answer is published."""
 BEFORE: Final = ".page-before.ipynb"
 """Name, in the folder that a notebook runs in, of the page as it was made before: its pictures need not be drawn again."""
+BELOW_ZERO: Final = re.compile(r"−\$[0-9.,]+[kMbn]*")
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
 VL_VERSION = "6.4"
 CONTAINER = "container"
@@ -48,12 +62,23 @@ class Html:
 def answer(*sentences: str) -> Html:
     """The page's answer: computed sentences, shown large under the question and published as its result ``answer``."""
     text = " ".join(sentences)
-    return Html(f'<p class="answer">{html.escape(text, quote=False)}</p>', text, [Figure(ANSWER, text, "text")])
+    return Html(f'<p class="answer">{prose(text)}</p>', text, [Figure(ANSWER, text, "text")])
 
 
 def note(text: str, kind: str = "note") -> Html:
     """A computed paragraph (what it means, what would change it)."""
-    return Html(f'<p class="{kind}">{html.escape(text, quote=False)}</p>', text)
+    return Html(f'<p class="{kind}">{prose(text)}</p>', text)
+
+
+def prose(text: str) -> str:
+    """A sentence as HTML, a minus sign kept in one line with its amount.
+
+    Examples
+    --------
+    >>> prose("between −$2 and $3")
+    'between <span class="nb">−$2</span> and $3'
+    """
+    return BELOW_ZERO.sub(r'<span class="nb">\g<0></span>', html.escape(text, quote=False))
 
 
 def chart_bundle(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

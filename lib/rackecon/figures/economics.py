@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["cost_curve", "marks_by_platform", "rank_lines"]
 
 ROW = 40
+KIND = 11  # px of height a mark has to itself
 UNIT_LABEL = "split(replace(datum.label, /physical |provisioned |equal-power |invested /, ''), ' ')"
 """A unit without its qualifier, a word a line, so that five stand side by side on a phone."""
 
@@ -40,7 +41,7 @@ def marks_by_platform(
     log_x: bool = False,
     x_format: str = "~s",
 ) -> alt.Chart:
-    """One row per platform with one mark per kind (a basis, a vintage, a limit), told apart by shape.
+    """One row per platform with one mark per kind (a basis, a vintage, a limit), told apart by shape and height, so that none hides another.
 
     Parameters
     ----------
@@ -71,13 +72,14 @@ def marks_by_platform(
         .mark_point(filled=True, size=105, opacity=1)
         .encode(
             y=alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True)),
+            yOffset=alt_.YOffset(f"{kind}:N", sort=kinds),
             x=alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format))),
             shape=alt_.Shape(f"{kind}:N", sort=kinds, title=kind_title, legend=alt_.Legend(labelLimit=260)),
             color=_colour(alt_, data),
             tooltip=["platform:N", f"{kind}:N", alt_.Tooltip(f"{value}:Q", title=x_title, format=",.4~g")],
         )
     )
-    return finish(chart, title, subtitle, height=ROW * max(len(order), 2))
+    return finish(chart, title, subtitle, height=max(ROW, KIND * len(kinds)) * max(len(order), 2))
 
 
 def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:

@@ -117,6 +117,9 @@ def assumption_lines(
 ) -> alt.Chart:
     """One line per platform over an assumption, named at its end; a hair line joins the end to its name.
 
+    A frame of :func:`rackecon.walks.findings.drawn` draws what lies beyond measurements dashed, a band for the platforms
+    ahead at the ends and a cross for each measured run, and its subtitle says so.
+
     Parameters
     ----------
     frame : pandas.DataFrame
@@ -128,10 +131,10 @@ def assumption_lines(
         d3 formats of the axes; ``month`` for a year with a fraction.
     """
     alt_ = altair_module()
-    keep = [
-        c for c in dict.fromkeys(["accelerator", "platform", x, y, dash, f"{y}_low", f"{y}_high"]) if c and c in frame
-    ]
-    data = tidy(frame[keep].dropna(subset=[x, y]))
+    if "stretch" in frame:
+        band, dash, stretches, subtitle = True, "evidence", STRETCHES, f"{subtitle}{_key(frame, y)}"
+    keep = ["accelerator", "platform", x, y, dash, f"{y}_low", f"{y}_high", f"{y}_measured", "stretch"]
+    data = tidy(frame[[c for c in dict.fromkeys(keep) if c and c in frame]].dropna(subset=[x, y]))
     if data.empty:
         return nothing_drawn(title)
     colour, dashes = platform_scales(alt_, data)
@@ -142,17 +145,22 @@ def assumption_lines(
         scale=alt_.Scale(type="log", nice=False) if log_x else alt_.Scale(zero=False, nice=False),
         axis=alt_.Axis(labelExpr=axis_words(x_format), grid=False, labelFlush=True, **_ticks(data[x], x_format, log_x)),
     )
-    domain = _domain(data, [y, *([f"{y}_low", f"{y}_high"] if band else [])], log_y, rule_y)
+    domain = _domain(data, [y, f"{y}_measured", *([f"{y}_low", f"{y}_high"] if band else [])], log_y, rule_y)
     y_scale = alt_.Scale(type="log" if log_y else "linear", domain=tidy(list(domain)), nice=False)
     y_axis = alt_.Y(f"{y}:Q", title=y_title, scale=y_scale, axis=top_title(alt_, labelExpr=axis_words(y_format)))
     base = alt_.Chart(data)
     layers = []
     if band and f"{y}_low" in data:
+        held = data.dropna(subset=[f"{y}_low", f"{y}_high"]).drop_duplicates(["platform", x])
         layers.append(
-            base.mark_area(opacity=0.13).encode(
-                x=x_axis, y=alt_.Y(f"{y}_low:Q", title=y_title, scale=y_scale), y2=f"{y}_high:Q", color=named
-            )
+            alt_.Chart(held)
+            .mark_area(opacity=0.13)
+            .encode(x=x_axis, y=alt_.Y(f"{y}_low:Q", title=y_title, scale=y_scale), y2=f"{y}_high:Q", color=named)
         )
+    if f"{y}_measured" in data:
+        runs = data.dropna(subset=[f"{y}_measured"]).drop_duplicates(["platform", x])
+        crosses = alt_.Chart(runs).mark_point(shape="cross", size=70, filled=False, strokeWidth=1.6)
+        layers.append(crosses.encode(x=x_axis, y=alt_.Y(f"{y}_measured:Q", title=y_title, scale=y_scale), color=named))
     tips = [
         alt_.Tooltip("platform:N"),
         alt_.Tooltip(f"{x}:Q", title=x_title, format=",.4~g"),
@@ -167,7 +175,7 @@ def assumption_lines(
             scale=alt_.Scale(domain=kinds, range=[[1, 0], [5, 4], [2, 2]][: len(kinds)]),
             legend=alt_.Legend(labelLimit=260, symbolType="stroke", symbolStrokeColor="#59616d", offset=30),
         )
-        detail = [alt_.Detail(f"{dash}:N")]
+        detail = [alt_.Detail(f"{'stretch' if 'stretch' in data else dash}:N")]
         tips.append(alt_.Tooltip(f"{dash}:N"))
     line = base.mark_line(point=alt_.OverlayMarkDef(size=22, filled=True)).encode(
         x=x_axis, y=y_axis, color=named, strokeDash=style, tooltip=tips
@@ -178,7 +186,7 @@ def assumption_lines(
     ends = tidy(_line_ends(named_part, x, y, domain, log_y)[["platform", x, y, "label_x", "label_y"]])
     tail = alt_.Chart(ends)
     layers.append(
-        tail.mark_rule(x2Offset=9, strokeWidth=0.8, aria=False).encode(
+        tail.mark_rule(x2Offset=9, strokeWidth=0.8, strokeDash=[1, 2], aria=False).encode(
             x=f"{x}:Q", x2="label_x", y=alt_.Y(f"{y}:Q", scale=y_scale), y2="label_y", color=named
         )
     )
@@ -189,6 +197,15 @@ def assumption_lines(
     )
     layers += rules(alt_, rule_x, rule_y, rule_label)
     return finish(alt_.layer(*layers), title, subtitle, description)
+
+
+def _key(frame: pd.DataFrame, y: str) -> str:
+    """What bands and crosses are, as far as there are any."""
+    bands = f"{y}_low" in frame and bool(frame[f"{y}_low"].notna().any())
+    runs = f"{y}_measured" in frame and bool(frame[f"{y}_measured"].notna().any())
+    told = ["band: nine measurements in ten, platforms ahead at the ends"] if bands else []
+    told += ["cross: best measured run of its day, the figure at its rate"] if runs else []
+    return "".join(f"; {words}" for words in told)
 
 
 def frontier_chart(

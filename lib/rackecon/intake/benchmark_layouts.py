@@ -1,8 +1,8 @@
 """How each benchmark tool writes a run: which fields are read, in which units, and what they mean here.
 
 Written against the documented fields of vLLM's ``--save-result`` and the exporters' sources: SGLang ``bench_serving`` at
-0033168, AIPerf at 309c4e8, genai-perf at 09628cd, guidellm at 00f110c, TensorRT-LLM's report at 0249976, InferenceX's at
-00e51cc; results published with inference-perf at 305ea4b and rows of InferenceX's public API of June 2026.
+0033168, AIPerf at 309c4e8, genai-perf at 09628cd, guidellm at 00f110c (CSV: v0.3.0 and ee7a774), TensorRT-LLM's report at 0249976,
+InferenceX's at 00e51cc; inference-perf at 7de5ef2 and results published at 305ea4b, rows of InferenceX's public API of June 2026.
 """
 
 from __future__ import annotations
@@ -31,6 +31,17 @@ LEAST, MOST = 1e-12, 1e15
 """What a count, a rate or a time can be, in any unit."""
 AGREE: Final = 0.05  # a rate that a file states against the one that its own counts and seconds give
 DRAWN: Final = "uniform 80-100% of nominal"
+GUIDELLM_METRICS: Final = {
+    ("Server Throughput", "Successful Requests/Sec"): "requests_per_second",
+    ("Server Throughput", "Successful Concurrency"): "request_concurrency",
+    ("Token Metrics", "Successful Input Tokens"): "prompt_token_count",
+    ("Token Metrics", "Successful Output Tokens"): "output_token_count",
+    ("Request Latency", "Successful Sec"): "request_latency",
+    ("Time to First Token", "Successful ms"): "time_to_first_token_ms",
+    ("Inter Token Latency", "Successful ms"): "inter_token_latency_ms",
+}
+"""guidellm's metrics by group and field of its CSV's header of three lines."""
+GUIDELLM_FIRST: Final = "Requests per second"
 IX_MODELS: Final = {
     "dsr1": "deepseek-r1",
     "dsv4": "deepseek-v4-pro",
@@ -433,9 +444,8 @@ def guidellm_runs(at: Fields) -> Iterator[Run]:
         held = Fields(where, strategy if isinstance(strategy, Mapping) else {})
         stated = held.number("streams") or held.number("max_concurrency")
         mean = one.number("metrics", "request_latency", "successful", "mean", scale=1e3)
-        model = (
-            one.text("config", "backend", "model") or one.text("worker", "backend_model") or at.text("args", "model")
-        )
+        model = one.text("config", "backend", "model") or one.text("worker", "backend_model")
+        model = model or at.text("args", "model") or at.text("config", "backend", "model")
         yield Run(
             **_joined(
                 {
@@ -633,6 +643,9 @@ def _tables(name: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     except csv.Error as error:
         raise InputError(f"{name}: not CSV: {error}") from None
     header = [cell.strip() for cell in next(filter(any, rows), [])]
+    if "Server Throughput" in header or f"Successful {GUIDELLM_FIRST} mean" in header:
+        yield name, _guidellm_rows(name, rows)
+        return
     if "Metric" in header:
         yield name, _stacked(name, rows)
         return
@@ -641,6 +654,42 @@ def _tables(name: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             if len(row) != len(header):
                 raise InputError(f"{name} row {number}: {len(row)} cells, the header has {len(header)}")
             yield f"{name} row {number}", dict(zip(header, row, strict=True))
+
+
+def _guidellm_rows(name: str, rows: list[list[str]]) -> dict[str, Any]:
+    """guidellm's CSV, one benchmark a row under a header of one line (to v0.3) or of three, as the JSON of the same tool."""
+    rows = [row for row in rows if any(map(str.strip, row))]
+    if "Server Throughput" in rows[0]:
+        columns, body = list(zip(*rows[:3], strict=False)), rows[3:]
+    else:
+        columns, body = [_guidellm_column(cell.strip()) for cell in rows[0]], rows[1:]
+    found: list[dict[str, Any]] = []
+    for number, row in enumerate(body, start=len(rows) - len(body) + 1):
+        if len(row) != len(columns):
+            raise InputError(f"{name} row {number}: {len(row)} cells, the header has {len(columns)}")
+        metrics: dict[str, Any] = {}
+        one: dict[str, Any] = {"metrics": metrics}
+        for (group, field, statistic), cell in zip(columns, row, strict=True):
+            key = GUIDELLM_METRICS.get((group, field))
+            if key and statistic.lower() in ("mean", "median"):
+                metrics.setdefault(key, {}).setdefault("successful", {})[statistic.lower()] = cell
+            elif (group, field) == ("Run Info", "Backend"):
+                one["config"] = {"backend": next((held for _, held in _objects(name, cell or "{}")), {})}
+            elif (group, field) == ("Timings", "Start Time"):
+                one["start_time"] = cell
+        found.append(one)
+    return {"benchmarks": found}
+
+
+def _guidellm_column(title: str) -> tuple[str, str, str]:
+    """Group, field and statistic of a title of one line."""
+    for (group, field), key in GUIDELLM_METRICS.items():
+        for statistic in ("mean", "median"):
+            if title == f"Successful {key.replace('_', ' ').capitalize()} {statistic}":
+                return group, field, statistic
+    return {"Backend": ("Run Info", "Backend", ""), "Start Time": ("Timings", "Start Time", "")}.get(
+        title, ("", title, "")
+    )
 
 
 def _stacked(name: str, rows: list[list[str]]) -> dict[str, Any]:

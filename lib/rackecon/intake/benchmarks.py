@@ -19,6 +19,7 @@ from rackecon.catalog.names import accelerator_named, engine_named, model_named,
 from rackecon.catalog.text_file import read_text
 from rackecon.catalog.user_rows import ADDABLE, parsed, table_fields
 from rackecon.errors import InputError
+from rackecon.intake.point_sheets import measured_rows
 
 __all__ = ["ASKED", "Run", "Stated", "filled_row", "missing_options", "read_runs"]
 
@@ -150,30 +151,38 @@ def read_runs(path: Path) -> list[Stated]:
     from rackecon.intake.benchmark_layouts import LARGEST_BYTES, runs_of
 
     text = read_text(path, largest=LARGEST_BYTES)
-    table, day = _own_table(path.name, text), date.fromtimestamp(path.stat().st_mtime).isoformat()
+    day = date.fromtimestamp(path.stat().st_mtime).isoformat()
+    table = _own_table(path.name, text, day)
     return table if table is not None else [run.stated(day) for run in runs_of(path.name, text)]
 
 
-def _own_table(name: str, text: str) -> list[Stated] | None:
-    """Rows of a table of one's own; None where the text is none. Columns that no table has are left out, with a word."""
+def _own_table(name: str, text: str, day: str) -> list[Stated] | None:
+    """Rows of a table of one's own; None where the text is none. Columns that no table has are left out, with a word.
+
+    One under the table's own headers is complete or refused; of a sheet under other headers the usual is taken and said.
+    """
     columns = table_fields("measured_serving")
     first = {word.strip().strip('"') for word in text.lstrip().split("\n", 1)[0].split(",")}
-    if text.lstrip().startswith(("{", "[")) or len(first & {*columns, *WHOLE_RATES}) < OWN_COLUMNS:
+    if text.lstrip().startswith(("{", "[")):
         return None
-    rows = parsed(name, text)
+    rows = measured_rows(name, text)
+    if rows is None and len(first & {*columns, *WHOLE_RATES}) < OWN_COLUMNS:
+        return None
+    rows = parsed(name, text) if rows is None else rows
     if not rows:
         raise InputError(f"{name}: no rows")
     notes = tuple(
         _left_out(column, columns) for column in rows[0] if column not in columns and column not in WHOLE_RATES
     )
+    own = {"accelerator", "model"} <= first
+    asked = {column: _option(column) for column in ADDABLE["measured_serving"]} if own else ASKED
+    usual = {} if own else USUAL | {"date": day}
     out = []
     for number, row in enumerate(rows, start=2):
         held = {column: cell for column, cell in row.items() if cell and (column in columns or column in WHOLE_RATES)}
-        known = {column: NAMES[column](cell) or cell for column, cell in held.items() if column in NAMES}
+        known = {column: NAMES[column](cell) or cell for column, cell in held.items() if column in NAMES and own}
         where, said = f"{name} row {number}", notes if number == FIRST_ROW else ()
-        out.append(
-            Stated(where, held | known, said, (), {name: _option(name) for name in ADDABLE["measured_serving"]}, {})
-        )
+        out.append(Stated(where, held | known, said, (), asked, usual))
     return out
 
 

@@ -14,6 +14,7 @@ from rackecon.intake.model_families import SPELLINGS, WAY_OUT, Family, family_of
 from rackecon.intake.model_layers import blocks
 from rackecon.intake.quantised import stored
 from rackecon.intake.recurrent_layers import Recurrent, recurrent_layer
+from rackecon.intake.selected_layers import Selected, compressed_attention, picked_blocks
 
 __all__ = ["model_row"]
 
@@ -138,27 +139,43 @@ def _indexer(c: Reader, family: Family, layers: int) -> dict[str, int]:
     }
 
 
-def _mixing(m: Mapping[str, Any], window: _Heads, value_is_key: bool, state: Recurrent) -> float:
-    """Weights of all that mixes tokens [parameters]."""
+def _mixing(m: Mapping[str, Any], window: _Heads, apart: Mapping[str, bool], state: Recurrent) -> float:
+    """Weights of all that mixes tokens [parameters]; ``apart`` is what the table of models has no column for."""
     other = dict(m) | {"n_kv_heads": window.kv_heads, "head_dim": window.head_dim, "v_head_dim": window.v_head_dim}
-    full = architecture.attention_params(dict(m) | {"value_is_key": value_is_key})
+    full = architecture.attention_params({**m, **apart})
     out = m["full_layers"] * full + m["index_layers"] * architecture.indexer_params(m)
     if m["window_layers"]:
         out += m["window_layers"] * architecture.attention_params(dict(m) if m["kv_lora_rank"] else other)
-    return float(out + m["linear_layers"] * state.params)
+    residuals = (
+        (4 * m["layers"] + 2) * m["hidden"] if apart.get("attn_res_block_size") else 0
+    )  # Kimi-K3's, of a row each
+    return float(out + m["linear_layers"] * state.params + residuals)
 
 
-def _kind(m: Mapping[str, Any]) -> str:
+def _selected(c: Reader, family: Family, m: dict[str, Any]) -> Selected | None:
+    """Attention that reads a part of its cache; none where a family's reads all."""
+    if family.selects == "entries":
+        c.skip("num_key_value_heads")
+        m |= {"window_tokens": c.whole("sliding_window"), "n_kv_heads": 1, "rope_dim": c.whole("qk_rope_head_dim")}
+        found = compressed_attention(c, m)
+        m["kv_fixed_bytes_bf16"] = found.window_bytes
+        return found
+    return picked_blocks(c, m, architecture.attention_params(m)) if family.selects == "blocks" else None
+
+
+def _kind(m: Mapping[str, Any], family: Family) -> str:
+    if family.selects:
+        return {"entries": "v4", "blocks": "block-sparse"}[family.selects]
     if m["linear_layers"]:
         return "hybrid"
     return ("dsa" if m["index_heads"] else "mla") if m["kv_lora_rank"] else "gqa"
 
 
-def _shapes(c: Reader, name: str, family: Family) -> tuple[dict[str, Any], float]:
-    """Columns of shapes, and the weights of what mixes tokens [parameters]."""
+def _shapes(c: Reader, name: str, family: Family) -> tuple[dict[str, Any], Selected]:
+    """Columns of shapes, and the weights of what mixes tokens with the cache that it keeps."""
     layers, hidden, context = (c.whole(key) for key in ("num_hidden_layers", "hidden_size", "max_position_embeddings"))
     experts = c.whole("num_experts", empty=0)
-    made = blocks(c, layers, name, family.recurrent, bool(experts))
+    made = blocks(c, layers, name, family.recurrent, bool(experts), bool(family.selects))
     mixers, of = [mixer for mixer, _ in made], [kind for _, kind in made]
     tokens = c.whole("sliding_window", empty=0)
     full, window = (mixers.count(kind) + (mixers.count("both") if kind == "full" else 0) for kind in ("full", "window"))
@@ -190,7 +207,16 @@ def _shapes(c: Reader, name: str, family: Family) -> tuple[dict[str, Any], float
         "window_head_dim": narrow.width if window and narrow.width != wide.width else 0,
         "kv_fixed_bytes_bf16": window * 2 * narrow.kv_heads * narrow.width * tokens * architecture.BF16_BYTES,
     }  # fmt: skip
-    return m, _mixing(m, narrow, c.flag("value_is_key"), state)
+    found = _selected(c, family, m)
+    if found is None:
+        apart = {key: c.flag(key) for key in ("value_is_key", *(("mla_use_output_gate",) if latent else ()))}
+        if family.recurrent == "kda":
+            apart["attn_res_block_size"] = c.whole("attn_res_block_size", empty=0) > 0
+        sizes = (
+            architecture.kv_bytes_per_token(m, width) for width in (architecture.BF16_BYTES, architecture.FP8_BYTES)
+        )
+        found = Selected(_mixing(m, narrow, apart, state), *sizes)
+    return m, found
 
 
 def model_row(config: Mapping[str, Any], model_id: str, side: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -228,7 +254,8 @@ def model_row(config: Mapping[str, Any], model_id: str, side: Mapping[str, Any] 
     inner = inner_config(config)
     name, family = family_of(inner)
     c = Reader(spelt_out(inner), SPELLINGS)
-    m, mixing = _shapes(c, name, family)
+    m, cached = _shapes(c, name, family)
+    mixing = cached.params
     left = unread(c.values, c.read)
     if left:
         more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
@@ -241,13 +268,14 @@ def model_row(config: Mapping[str, Any], model_id: str, side: Mapping[str, Any] 
     bare = architecture.sizes(m, mixing)
     body = bare["total_params"] - bare["routed_expert_params"] - bare["embed_params"]
     m["native_other_bits"] = kept.other_bits(mixing / body)
-    sized, plainly = architecture.sizes(m, mixing), architecture.sizes(m)
+    kept_bytes = {"kv_bytes_per_token_bf16": cached.bf16_bytes, "kv_bytes_per_token_fp8": cached.fp8_bytes}
+    sized, plainly = architecture.sizes(m, mixing) | kept_bytes, architecture.sizes(m)
     if sized["total_params"] > MOST_PARAMS:
         raise InputError(f"config: {sized['total_params']:.3g} parameters is no model")
     same_window = m["kv_fixed_bytes_bf16"] == architecture.window_bytes(m)
-    simple = sized["total_params"] == plainly["total_params"] and same_window and not m["window_head_dim"]
+    simple = sized == plainly and same_window and not m["window_head_dim"]
     title = plain(str(inner.get("_name_or_path") or model_id).rstrip("/").split("/")[-1], LONGEST_NAME) or model_id
-    out = {"id": model_id, "name": title, "attention": _kind(m), **m}
+    out = {"id": model_id, "name": title, "attention": _kind(m, family), **m}
     out |= {f"stated_{key}": value for key, value in sized.items()}
     out |= (
         {"arithmetic": "computed", "exception_reason": ""}

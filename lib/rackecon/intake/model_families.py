@@ -29,6 +29,7 @@ class Family:
     recurrent: str = ""  # what its layers without attention are: delta, kda, lightning, mamba, mamba2
     wide_experts: bool = False  # experts as wide as intermediate_size says
     wide_biases: bool = False  # biases that reach experts and router
+    selects: str = ""  # what attention reads of its cache: entries that stand for tokens, or blocks; all where empty
     every_head: bool = False  # as many heads of keys as of queries where no number is given
     left_out: Mapping[str, Any] = field(default_factory=dict)
 
@@ -70,7 +71,11 @@ FAMILIES: Final[dict[str, Family]] = {
     "bamba": Family(recurrent="mamba2"),
     "falcon_h1": Family(recurrent="mamba2"),
     "jamba": Family(recurrent="mamba", wide_experts=True),
-    "kimi_linear": Family(recurrent="kda", latent=True, left_out={"q_lora_rank": None}),
+    **dict.fromkeys(("kimi_linear", "kimi_k3"), Family(recurrent="kda", latent=True, left_out={"q_lora_rank": None})),
+    "deepseek_v4": Family(selects="entries"),
+    **dict.fromkeys(
+        ("minimax_m3", "minimax_m3_vl", "minimax_m3_vl_text"), Family(selects="blocks", left_out={"head_dim": 128})
+    ),
     "mistral": Family(left_out={"sliding_window": 4096}),
     "gpt_oss": Family(
         wide_experts=True,
@@ -87,7 +92,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "gemma3_text": Family(tied=True, left_out=_GEMMA_3),
     "gemma4_text": Family(tied=True),
     "cohere2": Family(tied=True, left_out={"sliding_window": 4096, "sliding_window_pattern": 4}),
-    "exaone4": Family(left_out={"sliding_window": 4096, "sliding_window_pattern": 4}),
+    **dict.fromkeys(
+        ("exaone4", "exaone4_5_text"), Family(left_out={"sliding_window": 4096, "sliding_window_pattern": 4})
+    ),
     "olmo3": Family(every_head=True, left_out={"sliding_window": 4096, "sliding_window_pattern": 4}),
     "llama4_text": Family(left_out={"no_rope_layer_interval": 4, "attention_chunk_size": 8192}),
 }
@@ -110,11 +117,16 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(
         (
             "deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm_moe_dsa", "glm4_moe", "glm4_moe_lite",
-            "glm4v_moe_text", "kimi_linear",
+            "glm4v_moe_text", "kimi_linear", "kimi_k3",
         ),
         (*_SHARED, _DENSE_FIRST),
     ),
     **dict.fromkeys(("solar_open", "dots1", "bailing_moe", "bailing_moe_v2"), _SHARED),
+    "deepseek_v4": (*_SHARED, "head_dim", "sliding_window", "compress_ratios|layer_types"),
+    **dict.fromkeys(
+        ("minimax_m3", "minimax_m3_vl", "minimax_m3_vl_text"),
+        ("num_experts", "dense_intermediate_size", "shared_intermediate_size", "moe_layer_freq|mlp_layer_types"),
+    ),
     "ernie4_5_moe": (*_SHARED, "moe_layer_start_index"),
     "jamba": ("num_experts", "expert_layer_period", "expert_layer_offset"),
     "mimo_v2_flash": (
@@ -122,8 +134,10 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 """Keys (either of a pair) without which a family's class takes numbers of its own, so that a file must state them."""
-OF_CLASSES: Final = {"LlamaForCausalLM": "llama", "MistralForCausalLM": "mistral", "Qwen2ForCausalLM": "qwen2"}
-"""Model types of files that name only a class."""
+OF_CLASSES: Final = {
+    "LlamaForCausalLM": "llama", "MistralForCausalLM": "mistral", "Qwen2ForCausalLM": "qwen2", "DeepseekV4ForCausalLM": "deepseek_v4",
+}  # fmt: skip
+"""Model types of files that name only a class, or one with a model type of their own: engines go by the class."""
 SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
     "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
     "hidden_size": ("n_embd", "dim"),
@@ -152,6 +166,7 @@ SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
     "mamba_d_conv": ("conv_kernel",),
     "mamba_expand": ("expand",),
     "attn_output_gate": ("attention_output_gate",),
+    "moe_latent_size": ("routed_expert_hidden_size",),
 }  # fmt: skip
 """Usual name of a quantity, and what other families call it."""
 
@@ -234,6 +249,22 @@ def _kimi(out: dict[str, Any]) -> None:
         }
 
 
+def _minimax_m3(out: dict[str, Any]) -> None:
+    # What is called intermediate is of the experts; layers that route name their width apart
+    if out.pop("attention_output_gate", None):
+        raise InputError(f"config attention_output_gate: has no arithmetic in this family; {WAY_OUT}")
+    expert, out["intermediate_size"] = out.get("intermediate_size"), out.pop("dense_intermediate_size")
+    out["moe_intermediate_size"] = out.get("moe_intermediate_size") or expert
+    out["num_nextn_predict_layers"] = out.pop("num_mtp_modules", None) and 0
+
+
+def _deepseek_v4(out: dict[str, Any]) -> None:
+    # The class of transformers says what part of a head turns, the published file how many of its values
+    part, width = out.get("partial_rotary_factor"), out.get("head_dim")
+    if out.get("qk_rope_head_dim") is None and isinstance(part, float) and isinstance(width, int):
+        out["qk_rope_head_dim"] = round(part * width)
+
+
 def _granite(out: dict[str, Any]) -> None:
     # Without experts the shared block is the whole feed-forward block
     if not out.get("num_local_experts"):
@@ -262,6 +293,9 @@ RESPELT: Final[dict[str, Callable[[dict[str, Any]], None]]] = {
     "longcat_flash": _longcat,
     "nemotron_h": _nemotron,
     "kimi_linear": _kimi,
+    "kimi_k3": _kimi,
+    "deepseek_v4": _deepseek_v4,
+    **dict.fromkeys(("minimax_m3", "minimax_m3_vl", "minimax_m3_vl_text"), _minimax_m3),
 }
 
 
@@ -280,8 +314,9 @@ def family_of(config: Mapping[str, Any]) -> tuple[str, Family]:
     """
     name = config.get("model_type")
     classes = config.get("architectures")
-    if name is None and isinstance(classes, list) and classes and isinstance(classes[0], str):
-        name = OF_CLASSES.get(classes[0])
+    known = isinstance(name, str) and name in FAMILIES
+    if not known and isinstance(classes, list) and classes and isinstance(classes[0], str):
+        name = OF_CLASSES.get(classes[0], name)
     if name is None:
         raise InputError(
             'config: \'model_type\' is missing; for a plain transformer with grouped queries add "model_type": "llama"'

@@ -28,6 +28,7 @@ ALONE: Final = {"M": ("recurrent", ""), "*": ("full", ""), "-": ("", "dense"), "
 ALONE_WORDS: Final = {
     "mamba": "M", "linear_attention": "M", "attention": "*", "full_attention": "*", "mlp": "-", "moe": "E",
 }  # fmt: skip
+ROUTED: Final = ("sparse", "moe", "hash_moe")
 LETTERS: Final = {"L": "window", "S": "window", "G": "full"}
 """Letters of a repeated pattern: local (sliding) and global."""
 
@@ -109,10 +110,12 @@ def _windowed(c: Reader, layers: int) -> list[str]:
     return ["window" if i >= first or not c.has("use_sliding_window") else "full" for i in range(layers)]
 
 
-def _mixers(c: Reader, layers: int, name: str, recurrent: str) -> list[str]:
+def _mixers(c: Reader, layers: int, name: str, recurrent: str, selects: bool) -> list[str]:
     c.skip("sliding_window_pattern", "max_window_layers", "use_sliding_window", "full_attention_interval")
     if name == "falcon_h1":
         return ["both"] * layers
+    if selects:  # what it reads of its cache is worked out apart
+        return ["full"] * layers
     for key in ("layer_types", "layers_block_type"):
         listed = c.items(key, layers)
         if listed:
@@ -120,7 +123,9 @@ def _mixers(c: Reader, layers: int, name: str, recurrent: str) -> list[str]:
     return _marked(c, layers) or (_periodic(c, layers, recurrent) if recurrent else None) or _windowed(c, layers)
 
 
-def blocks(c: Reader, layers: int, name: str, recurrent: str, routed: bool) -> list[tuple[str, str]]:
+def blocks(
+    c: Reader, layers: int, name: str, recurrent: str, routed: bool, selects: bool = False
+) -> list[tuple[str, str]]:
     """Blocks of each layer: mixer (full, window, recurrent, both or none) and feed-forward block (dense, experts or none).
 
     Parameters
@@ -133,6 +138,8 @@ def blocks(c: Reader, layers: int, name: str, recurrent: str, routed: bool) -> l
         What the family's layers without attention are, empty where it has none.
     routed : bool
         Whether the model has experts.
+    selects : bool
+        Whether each layer attends to a part of its cache that it selects.
 
     Raises
     ------
@@ -156,7 +163,7 @@ def blocks(c: Reader, layers: int, name: str, recurrent: str, routed: bool) -> l
         if set(pattern) - set(ALONE):
             raise InputError(f"config hybrid_override_pattern: a letter is not one of {' '.join(ALONE)}; {WAY_OUT}")
         return [ALONE[letter] for letter in pattern]
-    mixers = _mixers(c, layers, name, recurrent)
+    mixers = _mixers(c, layers, name, recurrent, selects)
     if not recurrent and "recurrent" in mixers:
         raise InputError(f"config: layers without attention have no arithmetic in '{name}'; {WAY_OUT}")
     experts = _expert_layers(c, layers) if routed else [False] * layers
@@ -169,9 +176,11 @@ def _listed_experts(c: Reader, layers: int) -> list[bool] | None:
         return [bool(item) for item in c.items("moe_layer_freq", layers) or []]
     kinds = c.items("mlp_layer_types", layers)
     if kinds:
-        if any(kind not in ("dense", "sparse") for kind in kinds):
-            raise InputError("config mlp_layer_types: only 'dense' and 'sparse' have a meaning here")
-        return [kind == "sparse" for kind in kinds]
+        if any(kind not in ("dense", *ROUTED) for kind in kinds):
+            raise InputError(
+                f"config mlp_layer_types: only 'dense', {', '.join(map(repr, ROUTED))} have a meaning here"
+            )
+        return [kind in ROUTED for kind in kinds]
     listed = c.get("moe_layers_enum")
     if isinstance(listed, str) and re.fullmatch(r"\s*\d{1,4}(\s*,\s*\d{1,4})*\s*", listed):
         at = _numbers([int(item) for item in listed.split(",")], 0, layers, "moe_layers_enum")

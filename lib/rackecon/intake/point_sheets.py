@@ -20,13 +20,13 @@ from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.engine_versions import version_date, version_in
 from rackecon.catalog.names import accelerator_named, engine_named, model_named, precision_named
 from rackecon.catalog.text_file import read_text
-from rackecon.catalog.user_rows import table_fields
+from rackecon.catalog.user_rows import parsed, table_fields
 from rackecon.errors import InputError, plain
 from rackecon.performance.engine import PRECISION_BITS
 from rackecon.performance.families import ENGINES
 from rackecon.serving.points import NEEDED, POINT_COLUMNS
 
-__all__ = ["Sheet", "read_sheet"]
+__all__ = ["Sheet", "measured_rows", "read_sheet"]
 
 LARGEST_BYTES: Final = 256 * 2**20
 SEPARATORS: Final = (",", ";", "\t")
@@ -60,6 +60,16 @@ HEADERS: Final[dict[str, tuple[str, ...]]] = {
     RATE: ("request_rate_rps", "requests_per_second", "req_s", "rps", "qps"),
 }
 """What people and tools head a column with, beside its own name."""
+MEASURED: Final[dict[str, tuple[str, ...]]] = {
+    "total_tok_s_per_gpu": ("total_tok_s_gpu", "total_tokens_s_gpu", "total_throughput_per_gpu"),
+    "output_tok_s_per_gpu": ("output_tok_s_gpu", "output_tokens_s_gpu", "output_throughput_per_gpu"),
+    "total_tok_s": ("total_tokens_s", "total_throughput", "total_token_throughput"),
+    "output_tok_s": ("output_tokens_s", "output_throughput", "output_token_throughput"),
+    "tok_s_per_user": ("tok_s_user",),
+    "ttft_ms": ("median_ttft_ms", "p50_ttft_ms"),
+    "tpot_ms": ("median_tpot_ms", "p50_tpot_ms"),
+}
+"""The same of what was measured; a rate that does not say which tokens, or a time without its unit, stands for none."""
 NAMES: Final[dict[str, Callable[[str], str | None]]] = {
     "accelerator": accelerator_named,
     "model": model_named,
@@ -125,6 +135,43 @@ def read_sheet(path: Path) -> Sheet:
         stood_for.append("; ".join(said))
         faults.append(f"{len(row)} cells where the header has {len(header)}" if wide else fault)
     return Sheet(header, cells, points, stood_for, faults, [number for number, _ in lines[1:]], _remarks(header, means))
+
+
+def measured_rows(name: str, text: str) -> list[dict[str, str]] | None:
+    """Rows of a sheet of measured points by column of data/measured_serving.csv; none where it is not one.
+
+    Headers and numbers are read as :func:`read_sheet` reads them; a column of no known meaning keeps its header. One that
+    names an accelerator, a model and a rate is a sheet of measured points.
+
+    Examples
+    --------
+    >>> measured_rows("x", "GPU;Model;TTFT [ms];Total tok/s/GPU\\nH100;llama;1,5;300\\n")
+    [{'accelerator': 'H100', 'model': 'llama', 'ttft_ms': '1.5', 'total_tok_s_per_gpu': '300'}]
+    """
+    own = {other: column for column, others in MEASURED.items() for other in (column, *others)}
+
+    def column(header: str) -> str:
+        word = re.sub(r"[\[(]\s*ms\s*[\])]", "_ms", header.strip().lower())
+        word = re.sub(r"[\s\-./]+", "_", re.sub(r"[\[(].*?[\])]", "", word).strip()).strip("_")
+        return own.get(re.sub("_+", "_", word)) or _column(header)
+
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    mark = max(SEPARATORS, key=lambda sign: sum(1 for word in first.split(sign) if column(word.strip('" '))))
+    meant = {column(word.strip('" ')) for word in first.split(mark)}
+    if not {"accelerator", "model"} <= meant or not meant & set(list(MEASURED)[:4]):
+        return None
+    out = []
+    for row in parsed(name, text, mark):
+        held = {column(word) or word: ("" if cell.lower() in BLANK else cell) for word, cell in row.items()}
+        if len(held) < len(row):
+            raise InputError(f"{name}: two columns stand for one: {plain(', '.join(row), 200)}")
+        out.append(
+            {
+                key: cell if key in WORDS or not cell or key not in meant else _number(key, cell, mark, [])[0]
+                for key, cell in held.items()
+            }
+        )
+    return out
 
 
 def _adapters(cells: Mapping[str, str], means: Mapping[str, str]) -> str:

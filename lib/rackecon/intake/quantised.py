@@ -335,6 +335,20 @@ def _by_bits(quantised: Mapping[str, Any], experts: bool) -> Stored:
     return _made(widest, left_out, "bf16", experts)
 
 
+def _experts_apart(config: Mapping[str, Any], quantised: Mapping[str, Any]) -> _Part | None:
+    """Routed experts of another format in an FP8 checkpoint (DeepSeek-V4, and NVIDIA's of it), by the key that says so."""
+    if quantised.get("fmt") != "e4m3":
+        return None
+    word = str(quantised.get("moe_quant_algo") or "").upper()
+    if word:
+        form, runs = _algorithm(word)
+        return _Part(form, _bits(form, quantised.get("group_size")), runs, "experts")
+    if config.get("expert_dtype") is None:
+        return None
+    form = _dtype(config["expert_dtype"], None, "expert_dtype")
+    return _Part(form, _bits(form), "fp8", "experts")
+
+
 def stored(config: Mapping[str, Any], side: Mapping[str, Any] | None = None, experts: bool = False) -> Stored:
     """How the weights of a checkpoint are stored.
 
@@ -361,13 +375,17 @@ def stored(config: Mapping[str, Any], side: Mapping[str, Any] | None = None, exp
     if not quantised and side:
         quantised = {"quant_method": "modelopt", **_table(side.get("quantization", side), "hf_quant_config")}
     if not quantised:
-        return Stored()
+        apart = _experts_apart(config, {"fmt": "e4m3"}) if experts else None
+        return _made([apart], (), "bf16", True) if apart else Stored()
     quantised = _table(quantised, "quantization_config")
     method = str(quantised.get("quant_method", "")).lower().replace("_", "-") or (
         "modelopt" if "quant_algo" in quantised else ""
     )
     if method in ("awq", "gptq", "auto-round"):
         return _by_bits(quantised, experts)
+    apart = _experts_apart(config, quantised) if experts else None
+    if apart is not None:
+        return _made([apart, _Part("fp8", VALUE_BITS["fp8"], "fp8")], (), _cache(quantised), experts)
     if method == "quark":
         return _quark(quantised, experts)
     if method.startswith("modelopt"):
@@ -378,8 +396,8 @@ def stored(config: Mapping[str, Any], side: Mapping[str, Any] | None = None, exp
         return _made([_Part("fp8", VALUE_BITS["fp8"], "fp8")], _left_out(quantised), _cache(quantised), experts)
     if method in ("mxfp4", "nvfp4"):
         # gpt-oss names what stays in 16 bits, or says nothing and means all but the experts
-        apart = _Part(method, _bits(method), "bf16", "experts" if experts else "all")
-        return _made([apart], _left_out(quantised), _cache(quantised), experts)
+        one = _Part(method, _bits(method), "bf16", "experts" if experts else "all")
+        return _made([one], _left_out(quantised), _cache(quantised), experts)
     if method == "bitsandbytes":
         form = "nf4" if quantised.get("load_in_4bit") else "int8" if quantised.get("load_in_8bit") else ""
         if form:

@@ -44,7 +44,8 @@ def _delta(c: Reader, hidden: int) -> Recurrent:
 
 def _kda(c: Reader, hidden: int) -> Recurrent:
     held = c.get("linear_attn_config") or {}
-    known = {"full_attn_layers", "kda_layers", "head_dim", "num_heads", "short_conv_kernel_size"}
+    known = {"full_attn_layers", "kda_layers", "head_dim", "num_heads", "short_conv_kernel_size", "use_full_rank_gate"}
+    known.add("gate_lower_bound")
     other = sorted(str(key) for key in held if key not in known)
     if other:
         raise InputError(
@@ -57,7 +58,8 @@ def _kda(c: Reader, hidden: int) -> Recurrent:
         inner.whole("short_conv_kernel_size", empty=4),
     )
     state = architecture.state_bytes(heads * width * width, 3 * heads * width, conv)
-    return Recurrent(architecture.delta_params(hidden, heads, width, conv), state, heads, heads, width)
+    weights = architecture.delta_params(hidden, heads, width, conv, inner.flag("use_full_rank_gate"))
+    return Recurrent(weights, state, heads, heads, width)
 
 
 def _lightning(c: Reader, hidden: int) -> Recurrent:

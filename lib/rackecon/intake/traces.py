@@ -1,7 +1,8 @@
 """Request traces as their publishers write them, told apart by content and read line by line.
 
-Azure 2023 and 2024 and BurstGPT are CSV; Mooncake, Dynamo, AIPerf, Qwen-Bailian and ServeGen write JSON lines; the own
-layout is ``timestamp, input_tokens, output_tokens [, prefix_hash]``, as CSV or JSON lines.
+Azure 2023, 2024 and its multimodal one, BurstGPT, Vidur's and Splitwise's are CSV; Mooncake, Dynamo, AIPerf, Qwen-Bailian,
+ServeGen and the agentic sessions that AIPerf calls Weka are JSON lines; the own layout is ``timestamp, input_tokens,
+output_tokens [, prefix_hash]``, as CSV or JSON lines.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -60,9 +62,12 @@ class Layout:
         return self.time, self.input, self.output
 
 
+AGENTIC: Final = "agentic sessions (Weka)"
+SEPARATORS: Final = (",", ";", "\t")
+DECIMAL_COMMA: Final = re.compile(r"-?\d+,\d+")
 OWN: Final = Layout("own layout", "timestamp", "input_tokens", "output_tokens", blocks="prefix_hash")
 LAYOUTS: Final = (
-    Layout("Azure LLM inference", "TIMESTAMP", "ContextTokens", "GeneratedTokens", failures=True),
+    Layout("Azure LLM inference", "TIMESTAMP", "ContextTokens", "GeneratedTokens", failures=True, others=("NumImages",)),
     Layout(
         "BurstGPT", "Timestamp", "Request tokens", "Response tokens", session="Session ID", failures=True,
         others=("Model", "Total tokens", "Log Type", "Elapsed time"),
@@ -75,6 +80,9 @@ LAYOUTS: Final = (
         "Mooncake, Dynamo or AIPerf", "timestamp", "input_length", "output_length", unit="ms", blocks="hash_ids",
         block_tokens=512, session="session_id", others=None,
     ),
+    Layout("Vidur", "arrived_at", "num_prefill_tokens", "num_decode_tokens", session="session_id", others=None),
+    Layout("Splitwise simulator", "arrival_timestamp", "prompt_size", "token_size", others=None),
+    Layout(AGENTIC, "t", "in", "out", blocks="hash_ids", block_tokens=64, session="session", others=None),
     Layout("rackecon trace", "arrival_ms", "input_tokens", "output_tokens", unit="ms", blocks="block_ids",
            session="session", others=("turn", "client")),
     Layout("ServeGen", "timestamp", "input_tokens", "output_tokens", session="session_id", others=("request_id", "client_id")),
@@ -256,14 +264,40 @@ def _json_rows(name: str, lines: Iterator[str], bad: list[int] | None) -> Iterat
                 raise InputError(text) from None
             bad.append(number)
             continue
+        if isinstance(found.get("requests"), list):
+            yield from ((number, one) for one in _session_rows(name, number, found))
+            continue
         inner = found.pop("data", None)
         yield number, found | inner if isinstance(inner, dict) else found
 
 
+def _session_rows(name: str, number: int, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Requests of one agentic session: the agent's own and those of agents it called, in order; blocks are the session's."""
+    size, local = found.get("block_size"), found.get("hash_id_scope", "local") != "global"
+    if size != _layout(AGENTIC).block_tokens:
+        raise InputError(
+            f"{name} line {number} block_size: {str(size)[:60]}, only {_layout(AGENTIC).block_tokens} is read"
+        )
+    waiting = [item for item in found["requests"] if isinstance(item, dict)]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one.get("requests"), list):
+            waiting = [item for item in one["requests"] if isinstance(item, dict)] + waiting
+            continue
+        blocks = one.get("hash_ids")
+        if local and isinstance(blocks, list):
+            blocks = [f"{number}/{block}" for block in blocks]
+        yield {"t": one.get("t"), "in": one.get("in"), "out": one.get("out"), "hash_ids": blocks, "session": number}
+
+
+def _layout(name: str) -> Layout:
+    return next(layout for layout in LAYOUTS if layout.name == name)
+
+
 def _csv_rows(
-    name: str, reader: Iterator[list[str]], header: list[str], bad: list[int] | None, start: int
+    name: str, reader: Iterator[list[str]], header: list[str], bad: list[int] | None, separator: str
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, cells in enumerate(reader, start=start):
+    for number, cells in enumerate(reader, start=2):
         if not any(map(str.strip, cells)):
             continue
         if len(cells) != len(header):
@@ -271,7 +305,10 @@ def _csv_rows(
                 raise InputError(f"{name} row {number}: {len(cells)} cells, the header has {len(header)}")
             bad.append(number)
             continue
-        yield number, dict(zip(header, map(str.strip, cells), strict=True))
+        cells = list(map(str.strip, cells))
+        if separator != ",":
+            cells = [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
+        yield number, dict(zip(header, cells, strict=True))
 
 
 def _recognised(name: str, fields: list[str]) -> tuple[Layout, list[str]]:
@@ -379,11 +416,12 @@ def _read(name: str, handle: io.TextIOWrapper, unit: str | None, bad: list[int] 
         _filled(columns, iter([(number, row)]), names, bad)
         _filled(columns, rows, names if any(a != b for a, b in names.items()) else {}, bad)
         return columns
-    reader = csv.reader(handle, strict=True)
+    separator = max(SEPARATORS, key=first.count)
+    reader = csv.reader(handle, delimiter=separator, strict=True)
     header = next((row for row in reader if any(map(str.strip, row))), [])
     layout, spelt = _recognised(name, header)
     columns = _Columns(name, layout, unit)
-    _filled(columns, _csv_rows(name, reader, spelt, bad, 2), {}, bad)
+    _filled(columns, _csv_rows(name, reader, spelt, bad, separator), {}, bad)
     return columns
 
 
@@ -409,6 +447,8 @@ def _ordered(columns: _Columns, bad: list[int]) -> Trace:
     sessions = np.array(columns.sessions)[order] if len(columns.sessions) == len(times) else None
     if columns.layout is not OWN:
         notes.insert(0, columns.layout.name)
+    if columns.layout.name == AGENTIC:
+        notes.append("times run from the start of each session: the rate is of all sessions at once, not of a service")
     if sessions is not None:
         notes.append(f"{len(set(sessions.tolist()))} sessions of {len(times) / len(set(sessions.tolist())):.3g} turns")
     if columns.failed:

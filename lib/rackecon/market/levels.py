@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
-from rackecon.catalog import as_scenario
+from rackecon.catalog import accelerator, as_scenario
 from rackecon.economics.market import entrant_price_usd_per_mtok
 from rackecon.economics.market_table import effective_card, market_model, rent
 from rackecon.economics.price_table import price_card
@@ -203,6 +203,13 @@ def price_levels(model: str, scenario: str | Scenario, entry: Entry | None = Non
         ("list", at_list, 1.0, mix, card.newest_listing, card.rule),
         ("effective", effective, effective / at_list, mix, found.date, paid.rule),
         ("realised", real, real / same_mix, "the marketplace's own", found.date, "revenue over all tokens served"),
-        ("entrant", entry.price_usd_per_mtok, entry.price_factor, mix, entry.rent_date, f"rented {entry.accelerator}"),
+        (
+            "entrant",
+            entry.price_usd_per_mtok,
+            entry.price_factor,
+            mix,
+            entry.rent_date,
+            f"rented {accelerator(entry.accelerator).label}",
+        ),
     ]
     return pd.DataFrame(rows, columns=["level", "price_usd_per_mtok", "over_list", "mix", "date", "rule"])

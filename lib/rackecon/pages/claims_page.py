@@ -18,6 +18,7 @@ from rackecon.figures.display import Html
 from rackecon.figures.tables import table
 from rackecon.pages.claims_text import (
     evidence_text,
+    fewest_text,
     lengths,
     line_text,
     model_text,
@@ -107,7 +108,7 @@ def verdict_key() -> Html:
 
 
 def statements_table(results: Sequence[Assessment]) -> Html:
-    """What one article says, statement by statement in its own words, each with its verdict."""
+    """What one article says, statement by statement in its own words or marked as restated, each with its verdict."""
     import pandas as pd
 
     by_id = {r.claim.id: r for r in results}
@@ -117,7 +118,7 @@ def statements_table(results: Sequence[Assessment]) -> Html:
         said = html.escape(one.statement)
         rows.append(
             {
-                "statement": f"<q>{said}</q>" if one.exact else said,
+                "statement": f"<q>{said}</q>" if one.exact else f"{said} (restated)",
                 "verdict": "; ".join(dict.fromkeys(r.verdict for r in found)),
                 "note": one.note,
                 "its card": ", ".join(_linked(r.claim) for r in found),
@@ -196,6 +197,7 @@ def card(result: Assessment) -> Html:
     facts = "".join(
         _row(name, text)
         for name, text in (
+            ("Fewest conditions", fewest_text(result)),
             ("True when", verdict_text(result)),
             ("Stated", one.stated),
             ("Taken from what it cites", one.by_reference),

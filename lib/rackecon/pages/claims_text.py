@@ -22,7 +22,7 @@ from rackecon.claims import (
     what_is_missing,
 )
 from rackecon.claims import claim as one_claim
-from rackecon.claims.conditions import Move, true_boxes
+from rackecon.claims.conditions import Move, fewest, true_boxes
 from rackecon.claims.model import VINTAGES, cases, cost_per_gpu_hour, option_words, rack_gpus, side
 from rackecon.claims.required import price_needed, rate_needed
 from rackecon.claims.special import GPUS_PER_NODE, SPECIAL, blended_range, fleet_day, gain_days
@@ -32,7 +32,7 @@ from rackecon.economics.power_table import all_in_kw
 from rackecon.figures.results import Figure
 from rackecon.pages.sentences import say
 from rackecon.units import SECONDS_PER_DAY
-from rackecon.words import money, number, percent
+from rackecon.words import engine_words, money, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,7 @@ __all__ = [
     "claim_figures",
     "coverage_sentence",
     "evidence_text",
+    "fewest_text",
     "lengths",
     "line_text",
     "model_text",
@@ -225,6 +226,16 @@ def moves_text(moved: Sequence[Move], states: Sequence[str]) -> str:
     return say(PAGE, "moved", told=[told[state] for state in states]) if any(told.values()) else ""
 
 
+def fewest_text(result: Assessment) -> str:
+    """The fewest conditions that make a claim true, where one alone is not enough or it is true in no reading."""
+    found = fewest(result)
+    return (
+        say(PAGE, "fewest", words=list(found.words), moved=found.moved)
+        if found and (found.words or found.moved)
+        else ""
+    )
+
+
 def claim_figures(results: Sequence[Assessment]) -> list[Figure]:
     """The results of the page: what each claim says, what its conditions give, and the verdict."""
     made = []
@@ -271,6 +282,7 @@ def evidence_text(result: Assessment) -> str:
     for row in measured(claim):
         chip = accelerator(row["accelerator"]).label
         where = f"{chip}, {row['model']}, {lengths(row['workload'])}, {row['weight_precision']}"
+        where += f", {engine_words(row['engine'])}" if row["engine"] else ""
         if (where in told and row["kind"] == "none") or len(parts) == MOST:
             continue
         told.add(where)
@@ -444,7 +456,7 @@ def _stated_rate_text(claim: Claim) -> str:
 
 
 def _revenue_text(claim: Claim) -> str:
-    case = cases(claim)[-1]
+    case = [one for one in cases(claim) if one.get("engine", "") == claim.only("engine")][-1]
     years, gpus = float(case["horizon_years"]), rack_gpus(case["subject"])
     speed = float(case.get("tok_s_per_user") or 50.0)
     rate = float(side(case).modelled(np.array([speed])).value[0])

@@ -27,6 +27,11 @@ UNITS: Final = {
     "hit": "-",
     "fall": "-",
     "end_profit": "USD/MW-year",
+    "end_low": "USD/MW-year",
+    "end_high": "USD/MW-year",
+    "cached_profit": "USD/MW-year",
+    "cached_low": "USD/MW-year",
+    "cached_high": "USD/MW-year",
 }
 COLUMNS: Final = {"total_tok_s_per_gpu": "tok/s/GPU", METRIC: "USD/MW-year", "cost_usd_per_mtok_output": "USD/Mtok"}
 
@@ -63,6 +68,22 @@ class ContextResult:
     error: float
     money_basis: Basis
     pair: tuple[str, ...]
+    end_low: float = float("nan")
+    end_high: float = float("nan")
+    start_profit: float = float("nan")
+    cached_profit: float = float("nan")
+    cached_low: float = float("nan")
+    cached_high: float = float("nan")
+
+    @property
+    def fresh_lines(self) -> pd.DataFrame:
+        """The walk without a cache as its chart draws it."""
+        return findings.drawn(self.fresh, X, METRIC)
+
+    @property
+    def cached_lines(self) -> pd.DataFrame:
+        """The walk with a cache as its chart draws it."""
+        return findings.drawn(self.cached, X, METRIC)
 
 
 def context_result(
@@ -92,6 +113,8 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
     )
     gain.index = gain.index.get_level_values(0)
     loss = findings.held_loss(walk[walk["hit"] == 0.0], X)
+    _, end_low, end_high = findings.first_with_ends(fresh, X, end)
+    cached_profit, cached_low, cached_high = findings.first_with_ends(cached, X, high)
     return ContextResult(
         walk=walk,
         fresh=fresh,
@@ -117,6 +140,12 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         error=error,
         money_basis=findings.basis(fresh),
         pair=findings.pair_drawn(fresh, X, loss.platform),
+        end_low=end_low,
+        end_high=end_high,
+        start_profit=findings.first_with_ends(fresh, X, start)[0],
+        cached_profit=cached_profit,
+        cached_low=cached_low,
+        cached_high=cached_high,
     )
 
 

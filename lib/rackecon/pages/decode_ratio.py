@@ -30,6 +30,9 @@ UNITS: Final = {
     "rate_change": "-",
     "revenue_change": "-",
     "output_change": "-",
+    "last_profit": "USD/MW-year",
+    "last_low": "USD/MW-year",
+    "last_high": "USD/MW-year",
     "share_low": "-",
     "share_high": "-",
 }
@@ -67,6 +70,19 @@ class RatioResult:
     error: float
     money_basis: Basis
     pair: tuple[str, ...]
+    last_profit: float = math.nan
+    last_low: float = math.nan
+    last_high: float = math.nan
+
+    @property
+    def free_lines(self) -> pd.DataFrame:
+        """The walk at a fixed total as its chart draws it."""
+        return findings.drawn(self.free, X, METRIC)
+
+    @property
+    def output_lines(self) -> pd.DataFrame:
+        """The walk at a fixed output as its chart draws it."""
+        return findings.drawn(self.output, X, METRIC)
 
 
 def ratio_result(
@@ -99,7 +115,11 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
     low, high = float(free[X].min()), float(free[X].max())
     output_low, output_high = (float(best.index[0]), float(best.index[-1])) if len(best) else (math.nan, math.nan)
     name, rate_change, revenue_change = _changes(known) if served else ("", math.nan, math.nan)
+    last_profit, last_low, last_high = findings.first_with_ends(free, X, float(known[X].max()) if served else high)
     return RatioResult(
+        last_profit=last_profit,
+        last_low=last_low,
+        last_high=last_high,
         total=total,
         free=free,
         output=fixed,

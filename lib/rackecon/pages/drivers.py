@@ -25,13 +25,19 @@ KINDS: Final = {True: "workload", False: "money"}
 def drivers_words(found: Sequence[Deciding], platform: str, measure: str) -> str:
     """Which assumptions change who leads, and which move the leader's profit most."""
     flips = [(item.label, _inside(item.sentence()).removesuffix(".")) for item in found if item.flips_inside]
+    named = flips[:NAMED]
+    winners = {where.rpartition(": ")[2] for _, where in named}
+    other = winners.pop() if len(winners) == 1 and all("; " not in where for _, where in named) else ""
+    if other and other != "nobody earns":  # said once
+        named = [(label, where.rpartition(": ")[0]) for label, where in named]
     moved = sorted(found, key=lambda item: -item.swing_usd)[:NAMED]
     return say(
         PAGE,
         "drivers",
         platform=platform,
         per=MEASURES[measure].name,
-        flips=flips[:NAMED],
+        flips=named,
+        other=other,
         flipping=len(flips),
         total=len(found),
         moved=[(item.label, *(MEASURES[measure].amount(x) for x in item.profit)) for item in moved],
@@ -124,7 +130,7 @@ def _axis(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def _inside(text: str) -> str:
     """A sentence inside another: its first letter small unless a name begins with it."""
-    return text[0].lower() + text[1:] if text[:5] in ("Above", "Below", "Betwe", "No va", "No ch") else text
+    return text[0].lower() + text[1:] if text[:5] in ("Above", "Below", "Betwe", "Near ", "No va", "No ch") else text
 
 
 def _first_large(label: str) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from rackecon.economics.measures import MEASURES
+from rackecon.evidence.novelty import platform_named
 from rackecon.words import count, join_words, money, number, percent, times, years_text
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "tax_note",
     "units_short",
     "units_title",
+    "wall_quoted",
     "wins_text",
 ]
 
@@ -156,6 +158,25 @@ def energy_quoted(power: pd.DataFrame) -> dict[str, Any]:
     return {"least": None, "most": None} if share.empty else {"least": float(share.min()), "most": float(share.max())}
 
 
+def wall_quoted() -> dict[str, Any]:
+    """Power at the wall of MLPerf's metered systems, measured and as the model draws it, and why other rows test nothing."""
+    from rackecon.economics.energy import wall_rows
+
+    rows = wall_rows()
+    used = rows[rows["drawn_w"].notna()]
+    apart = rows.loc[rows["reason"] != "", "reason"].value_counts().to_dict()
+    if used.empty:
+        return {"count": 0, "apart": sum(apart.values())}
+    return {
+        "count": len(used),
+        "measured": float(used["measured_w"].median()),
+        "drawn": float(used["drawn_w"].median()),
+        "error": float((used["drawn_w"] / used["measured_w"]).median() - 1.0),
+        "apart": int(sum(apart.values())),
+        "why": "; ".join(f"{count}: {reason}" for reason, count in apart.items()),
+    }
+
+
 def speed_energy_ratio(points: pd.DataFrame) -> float | None:
     """What the fastest point costs in energy over the thriftiest, middle platform; None where nothing serves."""
     ratio = points.groupby("platform")["drawn_joules_per_output_token"].agg(lambda x: x.max() / x.min())
@@ -246,10 +267,10 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
     amount = MEASURES[unit].amount
     interval = f"nine cases in ten lie between {amount(first['value_low'])} and {amount(first['value_high'])}"
     verb = f"{'loses least' if first['value'] <= 0 else 'earns the most'} {MEASURES[unit].name}"
-    one = f"{first['platform']} {verb}, {amount(first['value'])} a year; {interval}"
+    one = f"{platform_named(first['platform'])} {verb}, {amount(first['value'])} a year; {interval}"
     one += f", and it leads in {count(first['win_share'])} cases"
     if str(first["verdict"]) == "too close to call" and len(known) > 1:
-        one += f", too close to call against {known['platform'].iloc[1]}"
+        one += f", too close to call against {platform_named(known['platform'].iloc[1])}"
     return f"{one}.", return_sentence(row)
 
 

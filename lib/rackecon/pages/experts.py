@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.novelty import platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, HeldLoss
@@ -121,17 +122,17 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
         high=high,
         k_low=int(top_ks["top_k"].min()),
         k_high=int(top_ks["top_k"].max()),
-        keeps_most=most,
+        keeps_most=platform_named(chips[most]) if most else "",
         most_kept=min(float(kept.iloc[-1]), 1.0) if most else math.nan,
         most_tb=most_tb,
         most_gpus=most_gpus,
-        keeps_least=least,
+        keeps_least=platform_named(chips[least]) if least else "",
         least_kept=min(float(kept.iloc[0]), 1.0) if least else math.nan,
         least_tb=least_tb,
         least_gpus=least_gpus,
-        falls_most=str(falls.index[0]) if len(falls) else "",
+        falls_most=platform_named(chips[str(falls.index[0])]) if len(falls) else "",
         most_fall=float(1.0 / falls.iloc[0]) if len(falls) else math.nan,
-        falls_least=str(falls.index[-1]) if len(falls) else "",
+        falls_least=platform_named(chips[str(falls.index[-1])]) if len(falls) else "",
         least_fall=float(1.0 / falls.iloc[-1]) if len(falls) else math.nan,
         lost=tuple(sorted(set(counts["platform"]) - set(free.loc[free["experts"] == high, "platform"]))),
         winners=winners,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.novelty import named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis
@@ -52,6 +53,11 @@ class LatencyResult:
     first: tuple[str, ...]
     last: tuple[str, ...]
     fastest: str
+    fastest_named: str
+    """The same, and what about it was never measured."""
+    cheapest_fast: str
+    fast_low: float
+    fast_high: float
     top_speed: float
     slowest: str
     least_speed: float
@@ -64,6 +70,16 @@ class LatencyResult:
     never: tuple[str, ...]
     losing: tuple[tuple[str, float], ...]
     money_basis: Basis
+
+    @property
+    def tier_lines(self) -> pd.DataFrame:
+        """Cost by promise as its chart draws it."""
+        return findings.drawn(self.tiers, X, COST, X)
+
+    @property
+    def first_lines(self) -> pd.DataFrame:
+        """Profit by first-token limit as its chart draws it."""
+        return findings.drawn(self.firsts, "ttft_limit_s", METRIC)
 
 
 def latency_result(
@@ -93,8 +109,11 @@ def latency_found(
     error = findings.rate_error()
     known = found.dropna(subset=[METRIC])
     served = len(known) > 0
+    asked = {"isl_tokens": case.isl_tokens, "osl_tokens": case.osl_tokens, **found.reindex(columns=["model"]).iloc[0]}
     slow, fast = (float(known[X].min()), float(known[X].max())) if served else (math.nan, math.nan)
     cheapest = known.groupby(X)[COST].min()
+    cheapest_fast, fast_low, fast_high = _cheapest(known, fast)
+    quickest = front.sort_values("tok_s_per_user", ascending=False, kind="stable")
     reach = front.groupby("platform", sort=False)["tok_s_per_user"].max().sort_values(kind="stable")
     target = 1e3 / case.tpot_limit_ms if case.tpot_limit_ms else slow
     kept = front[front["tok_s_per_user"] >= target].sort_values("total_tok_s_per_gpu", kind="stable")
@@ -115,6 +134,10 @@ def latency_found(
         first=findings.leaders_at(found, X, slow, error),
         last=findings.leaders_at(found, X, fast, error),
         fastest=str(reach.index[-1]) if len(reach) else "",
+        fastest_named=named(asked | quickest.iloc[0].to_dict()) if len(reach) else "",
+        cheapest_fast=cheapest_fast,
+        fast_low=fast_low,
+        fast_high=fast_high,
         top_speed=float(reach.iloc[-1]) if len(reach) else math.nan,
         slowest=str(reach.index[0]) if len(reach) else "",
         least_speed=float(reach.iloc[0]) if len(reach) else math.nan,
@@ -128,6 +151,14 @@ def latency_found(
         losing=findings.losing_from(found, X),
         money_basis=findings.basis(found),
     )
+
+
+def _cheapest(known: pd.DataFrame, speed: float) -> tuple[str, float, float]:
+    """Platform with the lowest cost at a promise, and the interval of that cost; empty and NaN without one."""
+    rows = known[known[X] == speed].sort_values(COST, kind="stable").to_dict("records")
+    if not rows:
+        return "", math.nan, math.nan
+    return named(rows[0]), float(rows[0].get(f"{COST}_low", math.nan)), float(rows[0].get(f"{COST}_high", math.nan))
 
 
 def figures(result: LatencyResult) -> list[Figure]:

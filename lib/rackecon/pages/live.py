@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rackecon import catalog
+from rackecon.answer.live_case import BASES, NEWEST, OWN, USUAL, precisions, softwares
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.measures import MEASURES
@@ -47,7 +48,21 @@ SLIDERS = (
     Slider("wacc", "Cost of capital", "a year", "base case", "wacc"),
     Slider("tax", "Tax", "of profit", "before tax by default", "tax_rate"),
 )
-MENUS = {"model": "model", "scenario": "workload", "hit": "share of input cached", "metric": "measure"}
+MENUS = {"model": "model", "scenario": "workload", "hit": "share of input cached", "metric": "measure"} | {
+    "precision": "number format",
+    "software": "software",
+    "basis": "cost basis",
+    "level": "price level",
+    "without": "without",
+}
+BASIS_WORDS = {
+    "build_up": "built up from the hardware's price",
+    "ownership": "published cost of owning, large cloud",
+    "neocloud": "published cost of owning, smaller cloud",
+    "rental": "three-year rent",
+    OWN: "as the report was given",
+}
+LEVEL_WORDS = {"effective": "what buyers pay", "list": "list price, median"}
 MENU_PARAMETERS = {"model": "model", "scenario": "scenario", "hit": "prefix_cache_hit", "metric": "measure"}
 LISTS = ("accelerators", "models", "scenarios")
 SHOWN = ("rack", "mw", "usd")
@@ -82,12 +97,14 @@ def live_block(data: Mapping[str, Any]) -> Html:
     """
     base = data["base"]
     body = dict(data) | _words(data)
-    hits = sorted({float(key.rsplit("|", 1)[1]) for key in data["fronts"]})
-    lengths = {k: f"{catalog.label(k)}: {v['isl']:,} in : {v['osl']:,} out" for k, v in data["scenarios"].items()}
+    hits = sorted({float(key.split("|")[2]) for key in data["fronts"]})
+    lengths = {k: f"{catalog.label(k)}, {v['isl']:,} : {v['osl']:,}" for k, v in data["scenarios"].items()}
+    options = _options(data)
     menus = (
         _menu("model", "Model", {k: str(v["name"]) for k, v in data["models"].items()}, base["model"])
         + _menu("scenario", "Workload, input : output tokens", lengths, base["scenario"])
         + _menu("hit", "Input served from cache", {f"{h:g}": f"{100 * h:.0f} %" for h in hits}, f"{base['hit']:g}")
+        + "".join(_menu(key, MENUS[key].capitalize(), options[key], base[key]) for key in options)
     )
     sliders = "".join(_slider(item, float(base[item.key])) for item in SLIDERS)
     radios = "".join(
@@ -99,7 +116,7 @@ def live_block(data: Mapping[str, Any]) -> Html:
     markup = (
         '<section id="live" hidden aria-label="Change an assumption"><div class="live-head">'
         '<p class="live-verdict"></p><p class="live-changed"></p></div><p class="sr live-spoken" role="status"></p>'
-        f'<fieldset class="metric"><legend class="sr">Measure</legend>{radios}</fieldset>'
+        f'<fieldset class="metric"><legend class="sr">Measure</legend>{radios}</fieldset>{_platform_boxes(data)}'
         '<div class="scroll" tabindex="0" role="region" aria-label="Your case"><table class="live-table wide"><caption>'
         f'Your case, profit <span class="live-unit">{MEASURES[base["metric"]].yearly}</span>; bars hold nine cases in ten '
         '(<span class="live-drawn">every uncertain input drawn</span>); '
@@ -129,6 +146,9 @@ def _words(data: Mapping[str, Any]) -> dict[str, Any]:
         "scenarios": list(data["scenarios"]),
     }
     labels = {str(p["id"]): str(p["label"]) for p in data["platforms"] if p["id"] in data["base"]}
+    plain = catalog.base_case()
+    terms = {key: ",".join(f"{k}={v}" for k, v in BASES[key].items()) for key in BASES if key != plain.cost_basis}
+    options = _options(data)
     return {
         "platforms": [p | {"swatch": swatch(str(p["id"]))} for p in data["platforms"]],
         "names": MENUS
@@ -136,10 +156,39 @@ def _words(data: Mapping[str, Any]) -> dict[str, Any]:
         | {key: f"cost of {label}" for key, label in labels.items()},
         "units": {item.key: item.unit for item in SLIDERS} | dict.fromkeys(labels, COST_UNIT),
         "per": {key: MEASURES[key].yearly for key in SHOWN},
+        "options": options,
+        "choices": {
+            "basis": terms,
+            "level": {key: f"price_level={key}" for key in options["level"] if key != plain.price_level},
+            "precision": {key: f"weight_precision={key}" for key in options["precision"] if key != USUAL},
+            "software": {key: f"software_date={key}" for key in options["software"] if key != NEWEST},
+        },
         "commands": commands,
         "defaults": {key: declared[name].default for key, name in commands.items()},
         "given": {name: ran[name] for name in LISTS if ran[name] != declared[name].default},
     }
+
+
+def _options(data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Choices of the menus that are neither model, workload nor cache share, with their words."""
+    base = data["base"]
+    formats = {key: "each platform's usual" if key == USUAL else key.upper() for key in precisions()}
+    days = {key: "newest measured on each" if key == NEWEST else f"of {key}" for key in softwares()}
+    return {
+        "precision": formats | {base["precision"]: formats.get(base["precision"], str(base["precision"]).upper())},
+        "software": days | {base["software"]: days.get(base["software"], f"of {base['software']}")},
+        "basis": {key: BASIS_WORDS[key] for key in data["bases"]},
+        "level": {key: LEVEL_WORDS[key] for key in data["models"][base["model"]]["levels"]},
+    }
+
+
+def _platform_boxes(data: Mapping[str, Any]) -> str:
+    """Which platforms take part."""
+    boxes = "".join(
+        f'<label><input type="checkbox" data-key="without" value="{_quoted(p["id"])}" checked> {html.escape(str(p["label"]))}</label>'
+        for p in data["platforms"]
+    )
+    return f'<fieldset class="metric"><legend class="sr">Platforms compared</legend>{boxes}</fieldset>'
 
 
 def _quoted(text: object) -> str:

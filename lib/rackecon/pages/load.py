@@ -147,6 +147,8 @@ def quoted(result: LoadResult) -> dict[str, Any]:
         "best_platform": str(best["platform"]),
         "best_policy": str(best["policy"]),
         "best_utilisation": float(best["utilisation"]),
+        "best_low": float(best["low"]),
+        "best_high": float(best["high"]),
         "best_profit": float(best["profit_usd_per_gpu_hour"]),
         "peak_low": float(peak.min()),
         "peak_high": float(peak.max()),

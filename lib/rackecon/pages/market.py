@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.catalog import Scenario
+    from rackecon.market.linked import Gain
 
 __all__ = [
     "MarketResult",
@@ -32,8 +33,10 @@ __all__ = [
     "market_result",
     "named",
     "quoted",
+    "quoted_paths",
     "scored",
     "standing",
+    "way_lines",
 ]
 
 MARGINS: Final = ("gross margin", "compute margin")
@@ -69,6 +72,7 @@ class MarketResult:
     effective_over_list: float
     realised_over_list: float
     leader: str
+    leader_id: str
     rent_multiple: float
     margin_at_list: float
     margin_at_effective: float
@@ -77,6 +81,7 @@ class MarketResult:
     sold_tokens_per_rack_day: float
     market_tokens_per_day: float
     racks_taken: float
+    horizon_years: float
     utilisation: float
     kept_share: float
     """Share of sold tokens' value kept after free traffic and licences [-]."""
@@ -125,6 +130,7 @@ def market_result(
         effective_over_list=float(over["effective"]),
         realised_over_list=float(over["realised"]),
         leader=str(rows["platform"][lead]),
+        leader_id=str(rows["accelerator"][lead]),
         rent_multiple=float(checks["rent_multiple"][lead]),
         margin_at_list=float(rows["gross_margin"][lead]),
         margin_at_effective=float(paid_row["gross_margin"]),
@@ -134,6 +140,7 @@ def market_result(
         sold_tokens_per_rack_day=float(checks["sold_tokens_per_rack_day"][lead]),
         market_tokens_per_day=market_model(model).tokens_per_day * demand_multiple,
         racks_taken=float(checks["racks_taken"][lead]),
+        horizon_years=assume.horizon_years,
         utilisation=assume.utilisation,
         kept_share=assume.kept_share,
         wacc=assume.wacc,
@@ -219,6 +226,32 @@ def quoted(result: MarketResult) -> dict[str, Any]:
         "payback": years_text(result.payback_years_at_effective),
         "target_payback": years_text(target_payback_years()),
     }
+
+
+def quoted_paths(profits: pd.DataFrame, gain: Gain) -> dict[str, Any]:
+    """What the sentence on linked paths quotes, of :func:`rackecon.market.linked.linked_profits`."""
+    assumed, kept, still = profits.to_dict("records")
+    return {
+        "falls": kept["price_decline_per_year"],
+        "gain": kept["own_software_gain_per_year"],
+        "measured": gain.value,
+        "low": gain.low,
+        "high": gain.high,
+        "as_of": gain.date,
+        "revenue_fall": kept["revenue_fall_per_year"],
+        "assumed_fall": assumed["price_decline_per_year"],
+        "assumed_gain": assumed["own_software_gain_per_year"],
+        "assumed": assumed["profit_usd_per_rack_year"],
+        "kept": kept["profit_usd_per_rack_year"],
+        "still": still["profit_usd_per_rack_year"],
+    }
+
+
+def way_lines(drawn: pd.DataFrame) -> pd.DataFrame:
+    """Curves of :func:`rackecon.market.choice.curves`, each way named with its platform."""
+    who = drawn["platform"].fillna("")
+    names = [f"{way}: {name}" if name else way for way, name in zip(drawn["way"], who, strict=True)]
+    return drawn.assign(platform=names, accelerator=drawn["accelerator"].fillna(""))
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:

@@ -169,6 +169,7 @@ def demand_table(found: PlanResult) -> pd.DataFrame:
     seconds = found.demand["block"].map(hours)
     each = found.demand.assign(
         model=[catalog.model(name).name for name in found.demand["model"]],
+        workload=[catalog.label(str(name)) for name in found.demand["workload"]],
         wanted=found.demand["wanted_tok_s"] * seconds,
         served=found.demand["served_tok_s"] * seconds,
         worth=found.demand["usd_per_mtok"] * found.demand["wanted_tok_s"] * seconds,

@@ -14,6 +14,7 @@ from typing import Any, Final
 from rackecon import catalog, words
 from rackecon.catalog.cached import of_arguments
 from rackecon.errors import unknown_name
+from rackecon.evidence.novelty import platform_named
 
 __all__ = ["TEMPLATES", "environment", "say", "told"]
 
@@ -31,7 +32,10 @@ def _printable(value: Any) -> Any:
 
 @of_arguments()
 def environment() -> Any:
-    """The strict Jinja environment of the words, with a filter for each function of :mod:`rackecon.words`."""
+    """The strict Jinja environment of the words, with a filter for each function of :mod:`rackecon.words`.
+
+    ``seen`` names a platform and says where it was never measured: a sentence that puts one first passes it through that.
+    """
     import jinja2
 
     found = jinja2.Environment(
@@ -40,6 +44,7 @@ def environment() -> Any:
         autoescape=False,  # plain text: answer(), note() and table() escape it, once
         finalize=_printable,
     )
+    found.filters["seen"] = platform_named
     found.filters.update({name: getattr(words, name) for name in words.__all__ if callable(getattr(words, name))})
     return found
 

@@ -140,7 +140,7 @@ def ranking(story: Summary, measure: str) -> Html:
         {
             "win_share": ("first, of 100", lambda v: f"{100 * v:.0f}"),
             "cost_usd_per_mtok_total": ("USD per million total tokens", lambda v: money(float(v))),
-            "gross_margin": ("margin", lambda v: "loss" if v < -1 else percent(float(v))),
+            "gross_margin": ("margin", lambda v: "< −100 %" if v < -1 else percent(float(v))),
             "payback_years": ("payback", lambda v: years_text(float(v))),
         },
         heading="profit",
@@ -190,7 +190,8 @@ def sureness(story: Summary, measure: str) -> Html:
     """The middle of the simulated cases beside the case itself, with the page that shows the draws."""
     first = story.rankings[measure].iloc[0]
     known = {"middle": float(first["value_middle"]), "case": float(first["value"]), "usd": measure == "usd"}
-    text = say(PAGE, "sureness", platform=str(first["platform"]), **known)
+    nobody = 1.0 - float(story.rankings[measure]["win_share"].sum())
+    text = say(PAGE, "sureness", platform=str(first["platform"]), nobody=nobody, **known)
     return _linked(text, "12_uncertainty", "How sure")
 
 
@@ -336,6 +337,20 @@ def lead_chart(story: Summary, measure: str, *, utilisation: float, **_: float) 
     labels = dict(zip(story.table["accelerator"], story.table["platform"], strict=True))
     found = lead_map(story.table, MEASURES[measure].column)
     return map_figure(found, labels, utilisation, measure)
+
+
+def tried(sold: pd.DataFrame, wide: pd.DataFrame, measure: str) -> Html:
+    """Who earns most in the two exercises, and how much."""
+    ahead = [_ahead(table, measure) for table in (sold, wide)]
+    return note(say(PAGE, "tried", sold=ahead[0], wide=ahead[1]))
+
+
+def _ahead(table: pd.DataFrame, measure: str) -> tuple[str, str]:
+    known = table.dropna(subset=[MEASURES[measure].column])
+    if known.empty:
+        return "nobody", "nothing"
+    row = known.loc[known[MEASURES[measure].column].idxmax()]
+    return str(row["platform"]), MEASURES[measure].amount(float(row[MEASURES[measure].column]))
 
 
 def claims_words() -> Html:

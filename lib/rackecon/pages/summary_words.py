@@ -109,4 +109,6 @@ def case_words(story: Summary) -> str:
         first=case.ttft_limit_ms / 1e3 if case.ttft_limit_ms else 0.0,
         statistic=case.latency_statistic or "median",
         own_prices=story.own_prices,
+        precision=(case.weight_precision or "").upper(),
+        software=case.software_date or "",
     )

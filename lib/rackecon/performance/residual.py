@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,7 @@ TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 """Name of a term's scale, the names that must agree, and what it fades with: Load, In- and output lengths, Width of the
 layout, Data-parallel attention and drafting, Time."""
-SHARED = {"I": ("log2_isl", "log2_osl"), "T": ("years",)}
-"""Features of the terms that the layouts of one search mostly share."""
+LENGTHS = ("log2_isl", "log2_osl")
 LOAD_GRID = np.arange(-8.0, 15.0)
 DIGITS = 10
 """log2 of requests in flight per GPU between which the load's factor is read on straight lines."""
@@ -152,7 +152,7 @@ class Residual:
         return np.asarray(np.linalg.inv(own))
 
     def surface(self, names: Sequence[str], features: FloatArray) -> FloatArray:
-        """The mean over :data:`LOAD_GRID` for settings that share names, lengths and date.
+        """The mean over :data:`LOAD_GRID` for settings that share names.
 
         Parameters
         ----------
@@ -166,52 +166,71 @@ class Residual:
         ndarray
             (2, settings, grid): total rate, speed per user [log].
         """
-        if not len(self.sites):
-            return np.zeros((2, len(features), len(LOAD_GRID)))
-        each = {"I": _lengths, "W": _width, "D": _attention, "T": _time}
-        known = {}
-        for key, of in each.items():
-            alike = key in SHARED and _same(features, SHARED[key])
-            known[key] = of(features[:1] if alike else features, self.sites, self.kernel)
-        flat = np.zeros((len(features), len(self.sites)))
-        loaded = np.zeros_like(flat)
-        for (name, _, fading), agreed in zip(TERMS, self._agreed(tuple(names)), strict=True):
+        return self.shape(names, features).at(features)
+
+    def shape(self, names: Sequence[str], features: FloatArray) -> Shape:
+        """What of :meth:`surface` no length changes, so that many lengths share it; lengths and load are not read."""
+        seen, weights, runs = self._cells
+        agreed = [self._agree(names, agree) for _, agree, _ in TERMS]
+        known = {key: of(features, seen, self.kernel) for key, of in FADING.items() if key != "I"}
+        sums = {of: np.zeros((len(features), len(seen))) for of in ("", "L", "I", "LI")}
+        for (name, _, fading), same in zip(TERMS, agreed, strict=True):
             if "T" in fading and not self.dated:
                 continue
-            part = self.kernel[name] ** 2 * agreed
-            for key in fading.replace("L", ""):
+            part = self.kernel[name] ** 2 * same
+            for key in fading.replace("L", "").replace("I", ""):
                 part = part * known[key]
-            target = loaded if "L" in fading else flat
-            target += part
-        both = [(flat @ w)[:, None] + (loaded * w) @ self._bend.T for w in (self.total, self.user)]
-        return np.asarray(
-            np.round(np.stack(both), DIGITS), dtype=float
-        )  # the last bits of a product depend on how many rows it has
+            sums["".join(key for key in "LI" if key in fading)] += part
+        flat, loaded = weights[:, :, :1], weights[:, :, 1:]
+
+        def added(columns: slice, fades: str) -> FloatArray:
+            each = zip(flat[:, columns], loaded[:, columns], strict=True)
+            return np.stack(
+                [sums[fades][:, columns] @ one + sums["L" + fades][:, columns] @ many for one, many in each]
+            )
+
+        faded = [added(slice(start, end), "I") for start, end in pairwise([*runs, len(seen)])]
+        none = np.zeros((0, 2, len(features), len(LOAD_GRID)))
+        return Shape(seen.select(runs), self.kernel, added(slice(None), ""), np.stack(faded) if faded else none)
 
     @cached_property
-    def _bend(self) -> FloatArray:
-        return _load(LOAD_GRID, self.sites, self.kernel)
-
-    @cached_property
-    def _known(self) -> dict[tuple[str, ...], list[FloatArray]]:
-        return {}
-
-    def _agreed(self, names: tuple[str, ...]) -> list[FloatArray]:
-        """Of each term, the points seen that agree with some names; kept, for the names of a search are few."""
-        if names not in self._known:
-            self._known[names] = [self._agree(names, agree) for _, agree, _ in TERMS]
-        return self._known[names]
+    def _cells(self) -> tuple[Sites, FloatArray, NDArray[np.intp]]:
+        """Points seen that differ in more than their load, by lengths; their weights (2, cells, 1 + grid): summed, and with
+        the load's factor; where each pair of lengths begins."""
+        lengths = [FEATURES.index(name) for name in LENGTHS]
+        others = [i for i in range(1, len(FEATURES)) if i not in lengths]
+        names = [np.unique(column, return_inverse=True)[1].reshape(-1, 1) for column in self.sites.names.T]
+        alike = np.concatenate([self.sites.features[:, [*lengths, *others]], *names], 1)
+        _, first, cell = np.unique(alike, axis=0, return_index=True, return_inverse=True)
+        factors = np.concatenate([np.ones((1, len(self.sites))), _load(LOAD_GRID, self.sites, self.kernel)]).T
+        weights = np.zeros((2, len(first), len(LOAD_GRID) + 1))
+        for out, one in zip(weights, (self.total, self.user), strict=True):
+            np.add.at(out, cell.reshape(-1), one[:, None] * factors)
+        pairs = self.sites.features[first][:, lengths]
+        runs = np.flatnonzero((pairs[1:] != pairs[:-1]).any(axis=1)) + 1
+        return self.sites.select(first), weights, np.concatenate([[0], runs])[: len(pairs)]
 
     def _agree(self, names: Sequence[str], agree: tuple[str, ...]) -> FloatArray:
-        same = np.ones(len(self.sites), dtype=bool)
-        for name in agree:
-            column = NAMES.index(name)
-            same &= self._columns[column] == names[column]
-        return same.astype(float)
+        seen = self._cells[0].names
+        columns = [NAMES.index(name) for name in agree]
+        return np.asarray((seen[:, columns] == np.array(names)[columns]).all(axis=1), dtype=float)
 
-    @cached_property
-    def _columns(self) -> tuple[NDArray[np.str_], ...]:
-        return tuple(np.ascontiguousarray(self.sites.names[:, i]) for i in range(len(NAMES)))
+
+@dataclass(frozen=True)
+class Shape:
+    """A surface of settings before their lengths are known: what no length moves, and what fades from each pair seen."""
+
+    seen: Sites
+    kernel: Mapping[str, float]
+    plain: FloatArray  # (2, settings, grid)
+    faded: FloatArray  # (pairs of lengths, 2, settings, grid)
+
+    def at(self, features: FloatArray) -> FloatArray:
+        """:meth:`Residual.surface` at the lengths of one point for all settings, or of one for each."""
+        near = _lengths(features[:1] if _same(features, LENGTHS) else features, self.seen, self.kernel)
+        added = np.tensordot(near[0], self.faded, 1) if len(near) == 1 else np.einsum("sl,lrsg->rsg", near, self.faded)
+        # the last bits of a product depend on how many rows it has
+        return np.asarray(np.round(self.plain + added, DIGITS), dtype=float)
 
 
 def read_surface(
@@ -230,8 +249,7 @@ def _read(surface: FloatArray, setting: NDArray[np.intp], log2_load: FloatArray)
 
 
 def _covariance(first: Sites, second: Sites, kernel: Mapping[str, float], dated: bool) -> FloatArray:
-    each = {"I": _lengths, "W": _width, "D": _attention, "T": _time}
-    known = {key: of(first.features, second, kernel) for key, of in each.items()}
+    known = {key: of(first.features, second, kernel) for key, of in FADING.items()}
     known["L"] = _between(first.feature("log2_load"), second, kernel)
     same = [first.names[:, i][:, None] == second.names[:, i][None, :] for i in range(len(NAMES))]
     out = np.zeros((len(first), len(second)))
@@ -308,3 +326,7 @@ def _time(features: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> Flo
     column = FEATURES.index("years")
     far = np.abs(features[:, column][:, None] - seen.features[:, column][None, :])
     return np.asarray(np.exp(-far / kernel["time_length"]))
+
+
+FADING = {"I": _lengths, "W": _width, "D": _attention, "T": _time}
+"""What a term fades with, beside the load."""

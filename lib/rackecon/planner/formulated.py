@@ -140,8 +140,8 @@ def _pairs(found: Menu, cells: tuple[Cell, ...]) -> pd.DataFrame:
 
 def _own_level(assume: Assumptions) -> float:
     """Level equivalent of falling prices at the plan's own cost of capital, over that at the base case's."""
-    own = level_price_factor(assume.wacc, assume.price_decline_per_year, assume.horizon_years)
-    return float(own / level_factor(assume.price_decline_per_year, assume.horizon_years))
+    own = level_price_factor(assume.wacc, assume.revenue_fall_per_year, assume.horizon_years)
+    return float(own / level_factor(assume.revenue_fall_per_year, assume.horizon_years))
 
 
 def _of_busy_racks(plan: Plan, points: pd.DataFrame, gpus: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

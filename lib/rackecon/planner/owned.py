@@ -106,8 +106,8 @@ def slot_machines(plan: Plan, asked: Replacement, names: Sequence[str]) -> tuple
     table = evaluate(names, [item.model], [case], intervals=False, **plan.assumptions)
     years = np.arange(asked.years)
     ages = asked.years + asked.age_years
-    within = present_value_factors(assume.wacc, assume.price_decline_per_year, 1.0)
-    path = ((1.0 - assume.price_decline_per_year) * (1.0 + asked.software_gain_per_year)) ** years
+    within = present_value_factors(assume.wacc, assume.revenue_fall_per_year, 1.0)
+    path = ((1.0 - assume.revenue_fall_per_year) * (1.0 + asked.software_gain_per_year)) ** years
     out, retire = [], {}
     for row in table.to_dict("records"):
         if row["reason"]:

@@ -108,7 +108,7 @@ def _kinds(form: Formulated, asked: Stages) -> list[Kind]:
 
 def _within(form: Formulated) -> PresentValueFactors:
     assume = form.menu.assume
-    return present_value_factors(assume.wacc, assume.price_decline_per_year, 1.0)
+    return present_value_factors(assume.wacc, assume.revenue_fall_per_year, 1.0)
 
 
 def _kind_values(form: Formulated, asked: Stages, kinds: list[Kind]) -> tuple[FloatArray, FloatArray]:
@@ -133,7 +133,7 @@ def _program(form: Formulated, asked: Stages, kinds: list[Kind]) -> Program:
     t = np.arange(years)
     assume, v = form.menu.assume, 1.0 / (1.0 + form.menu.assume.wacc)
     # the program's yearly sales are level equivalents: launch prices are what falls here
-    level = float(level_factor(assume.price_decline_per_year, assume.horizon_years))
+    level = float(level_factor(assume.revenue_fall_per_year, assume.horizon_years))
     points = form.menu.points.iloc[form.flows["point"].to_numpy(dtype=int)]
     gpus = np.array([form.menu.platforms[name].gpus_per_rack for name in points["accelerator"]])
     hours = np.array([form.cells[k].hours_per_day for k in form.flows["cell"]]) / 24.0
@@ -141,7 +141,7 @@ def _program(form: Formulated, asked: Stages, kinds: list[Kind]) -> Program:
     sales = per_year(each["revenue"] * points["load_share"].to_numpy(dtype=float), gpus) * hours / level
     busy = per_year(each["busy"], gpus) * hours
     factors, faster = _within(form), (1.0 + asked.software_gain_per_year) ** t
-    path = ((1.0 - assume.price_decline_per_year) ** t * faster)[:, None]
+    path = ((1.0 - assume.revenue_fall_per_year) ** t * faster)[:, None]
     value = (sales * path * factors.revenue_years - busy * factors.cost_years) * (v**t)[:, None]
     growth = (1.0 + asked.demand_growth_per_year) ** t
     stands = np.array([[kind.comes <= year < kind.goes for year in t] for kind in kinds])

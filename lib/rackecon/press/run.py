@@ -23,6 +23,7 @@ from rackecon.errors import InputError
 from rackecon.figures.display import BEFORE
 from rackecon.press.results import published, write_results
 from rackecon.press.stamps import SITE, Stamps, common, made_of
+from rackecon.threads import one_thread_each
 
 __all__ = ["Outcome", "execute", "normalise", "report_names", "reports_dir", "run_reports"]
 
@@ -230,6 +231,7 @@ def _made(
     """See :func:`run_reports`; the parameters are checked, and nobody else writes there."""
     for left in Path(tempfile.gettempdir()).glob(f"{_scratch(target)}*"):
         shutil.rmtree(left, ignore_errors=True)
+    one_thread_each()
     walk = report_names() if target == reports_dir() else sorted({*chosen, *_rendered(target)})
     stamps = Stamps(target, made_of(parameters, walk))
     outcomes: dict[str, Outcome] = {}

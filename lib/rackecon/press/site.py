@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from rackecon.catalog.written import write_file
-from rackecon.figures.display import ANSWER
+from rackecon.figures.display import ANSWER, prose
 from rackecon.press.api_page import api_page
 from rackecon.press.frame import REFERENCE, SUMMARY
 from rackecon.press.html import question, render_page
@@ -47,7 +47,7 @@ def write_index(target: Path) -> None:
     if not notebooks:
         return
     items = "".join(
-        f'<li><a href="{name}.html">{html.escape(question(notebook) or name)}</a><p>{html.escape(_answer(target, name))}</p></li>'
+        f'<li><a href="{name}.html">{html.escape(question(notebook) or name)}</a><p>{prose(_answer(target, name))}</p></li>'
         for name, notebook in notebooks.items()
         if name != SUMMARY
     )

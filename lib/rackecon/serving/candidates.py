@@ -19,7 +19,7 @@ from rackecon.performance.cells import Cells
 from rackecon.performance.engine import Engine
 from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import ledger, reserved_context
-from rackecon.performance.residual import Residual, names_of, read_surface
+from rackecon.performance.residual import Residual, Shape, names_of, read_surface
 from rackecon.performance.step import PassTerms, prefill_pass
 from rackecon.serving.bottlenecks import bottlenecks, busy_shares
 from rackecon.serving.closed_loop import (
@@ -292,12 +292,22 @@ def _surfaces(
     residual: Residual, names: tuple[str, ...], layouts: tuple[Layout, ...], point: tuple[float, float, float]
 ) -> FloatArray:
     isl, osl, years = point
+    return _shape(residual, names, layouts, years).at(_settings(layouts, math.log2(isl), math.log2(osl), years))
+
+
+@of_arguments(maxsize=64)
+def _shape(residual: Residual, names: tuple[str, ...], layouts: tuple[Layout, ...], years: float) -> Shape:
+    return residual.shape(names, _settings(layouts, 0.0, 0.0, years))
+
+
+def _settings(layouts: tuple[Layout, ...], log2_isl: float, log2_osl: float, years: float) -> FloatArray:
+    """Features of each layout, without and with drafts."""
     features = [
-        (0.0, math.log2(isl), math.log2(osl), math.log2(x.tp), x.ep > 1, x.dp_attention, drafting, years)
+        (0.0, log2_isl, log2_osl, math.log2(x.tp), x.ep > 1, x.dp_attention, drafting, years)
         for x in layouts
         for drafting in (False, True)
     ]
-    return residual.surface(names, np.array(features, dtype=float))
+    return np.array(features, dtype=float)
 
 
 def usual_drafts(engine: str, mode: str, load: Load, dp: FloatArray, decode_gpus: FloatArray) -> NDArray[np.bool_]:

@@ -441,7 +441,8 @@ _OPTIONS = (
 def case_options(case: Scenario) -> dict[str, Any]:
     """What a scenario says of a search beside its lengths."""
     names = ("prefix_cache_hit", "ttft_limit_ms", "tpot_limit_ms", "latency_statistic")
-    return {name: getattr(case, name) for name in names}
+    own = {"weight_precision": case.weight_precision, "date": case.software_date}
+    return {name: getattr(case, name) for name in names} | {name: value for name, value in own.items() if value}
 
 
 def _check_work(arch: Model, isl_tokens: float, osl_tokens: float, hit: float) -> None:

@@ -13,7 +13,7 @@ from rackecon.appraisal.money import NO_LISTING, cards_for, level_factor, platfo
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.paths import table_digests
 from rackecon.economics.cost_table import residual_at
-from rackecon.economics.money_step import money_step
+from rackecon.economics.money_step import money_step, revenue_fall
 from rackecon.economics.power_table import drawn_it_kw
 from rackecon.errors import InputError
 from rackecon.sweeps.grid import MONEY, PHYSICS, SETTINGS, grid_from_text, points_of
@@ -145,7 +145,8 @@ def _fill(
     for start in range(0, len(rows), step_rows):
         some = rows[start : start + step_rows]
         money = {n: points[n][some][:, None] if n in points else getattr(assume, n) for n in MONEY}
-        level = level_factor(money["price_decline_per_year"], money["horizon_years"])
+        fall = revenue_fall(money["price_decline_per_year"], money["own_software_gain_per_year"])
+        level = level_factor(fall, money["horizon_years"])
         ends: Any = SimpleNamespace(
             **{n: money[n] for n in ("electricity_usd_per_kwh", "utilisation", "cost_factor", "wacc", "horizon_years")},
             pue=assume.pue,

@@ -57,6 +57,7 @@ MONEY: Final = (
     "wacc",
     "electricity_usd_per_kwh",
     "price_decline_per_year",
+    "own_software_gain_per_year",
     "price_factor",
     "cost_factor",
     "licence_share",

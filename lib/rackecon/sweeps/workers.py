@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rackecon.errors import InputError
+from rackecon.threads import one_thread_each
 
 __all__ = ["Workers", "check_versions", "leave_with_parent", "workers_at"]
 
@@ -45,6 +46,7 @@ class _Processes:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        one_thread_each()
         self.pools = [self._pool() for _ in range(count)]
 
     @staticmethod

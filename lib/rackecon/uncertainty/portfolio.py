@@ -127,9 +127,8 @@ class Portfolio:
 
     def searched_with(self, cell: Cell) -> dict[str, Any]:
         """Options of a cell's searches: pools are sized for its limits."""
-        limits = ("ttft_limit_ms", "tpot_limit_ms", "latency_statistic")
         asked = case_options(self.cases[cell.scenario])
-        return {name: asked[name] for name in limits} | dict(self.options)
+        return {name: value for name, value in asked.items() if name != "prefix_cache_hit"} | dict(self.options)
 
     def _searched(self, cell: Cell, scores: FloatArray, only: NDArray[np.intp] | None) -> Rows:
         if only is not None and not len(only):

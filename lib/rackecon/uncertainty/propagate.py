@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rackecon.appraisal.money import level_factor
 from rackecon.catalog.cached import one_state
 from rackecon.economics import power_table
-from rackecon.economics.money_step import money_step, per_year
+from rackecon.economics.money_step import money_step, per_year, revenue_fall
 from rackecon.economics.records import UNSOLD
 from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, terms_factor
 from rackecon.economics.returns import returns
@@ -208,7 +208,8 @@ class Terms:
         x, base, p, card = self.x, made.assume, cell.platform, cell.card
         if card is None or p.cost is None:
             raise InputError(f"{cell.accelerator}, {cell.model}: {cell.reason}")
-        level = level_factor(x["price_decline"], x["life_years"])
+        self.fall = revenue_fall(x["price_decline"], base.own_software_gain_per_year)
+        level = level_factor(self.fall, x["life_years"])
         least, low, high, most = cell.price
         price = np.clip(np.exp(two_piece(z["price_level"], math.log(low), 0.0, math.log(high))), least, most)
         self.level = level
@@ -327,7 +328,7 @@ class Terms:
                 running_cost_usd_per_year=per_year(np.maximum(cost - charge, 0.0)),
                 horizon_years=x["life_years"],
                 rate_per_year=x["wacc"],
-                price_decline_per_year=x["price_decline"],
+                price_decline_per_year=self.fall,
                 residual_usd=self.resale * invested,
                 internal_rate=False,
             )

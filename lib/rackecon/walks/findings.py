@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rackecon import catalog
-from rackecon.evidence.novelty import unmeasured
+from rackecon.evidence.novelty import ASKED, best_measured, named, unmeasured
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.walks.walk import HELD, RETUNED
+from rackecon.words import STRETCHES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,19 +21,19 @@ __all__ = [
     "FarEnd",
     "HeldLoss",
     "basis",
+    "drawn",
     "far_end",
+    "first_with_ends",
     "held_loss",
     "leaders_at",
     "leading_rows",
     "losing_from",
-    "named",
     "pair_drawn",
     "rate_error",
     "unserved_from",
 ]
 
 METRIC: Final = "profit_usd_per_mw_year"
-ASKED: Final = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user")
 
 
 @dataclass(frozen=True)
@@ -112,19 +112,73 @@ def leading_rows(frame: pd.DataFrame, x: str, at: float, error: float) -> pd.Dat
     return known[known[METRIC] >= least]
 
 
-def named(row: Mapping[Any, Any]) -> str:
-    """Platform of an evaluated row, and in brackets what about it was never measured.
+def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None) -> pd.DataFrame:
+    """A walk as its chart draws it: stretches of evidence, bands of the leaders at its ends, measured runs.
 
-    Examples
-    --------
-    >>> where = {"model": "deepseek-r1", "isl_tokens": 8192, "osl_tokens": 1024, "tok_s_per_user": 40.0}
-    >>> named({"platform": "TPU v7", "accelerator": "tpu-v7"} | where), named({"platform": "B200", "accelerator": "b200-hgx"} | where)
-    ('TPU v7 (unmeasured platform)', 'B200')
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Evaluated rows; ``y_low`` and ``y_high`` bound 90 % of the serving model's error.
+    x, y : str
+        The assumption walked, and what is drawn over it.
+    asked : str, optional
+        Column of the speed that a measured run must keep; the walk's slowest point without one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``evidence``, one of :data:`rackecon.words.STRETCHES`, and ``stretch``, each unbroken part of it; the point where one
+        becomes the other stands in both. ``y_low`` and ``y_high`` are kept of the platforms ahead at the ends alone;
+        ``y_measured`` is what the best measured run at these lengths would make of it.
     """
-    if not set(ASKED) <= set(row):
-        return str(row["platform"])
-    why = unmeasured(*(row[name] for name in ASKED))
-    return f"{row['platform']} ({why})" if why else str(row["platform"])
+    import pandas as pd
+
+    known = frame.dropna(subset=[y]).sort_values(x, kind="stable")
+    if known.empty:
+        return frame.assign(evidence=STRETCHES[0], stretch=0)
+    ends = known[known[x].isin([known[x].min(), known[x].max()])].sort_values(METRIC, ascending=False, kind="stable")
+    ahead = set(ends.drop_duplicates(x)["accelerator"])
+    slowest = float(known["tok_s_per_user"].min())
+    runs = [
+        best_measured(
+            row["accelerator"], row["model"], row["isl_tokens"], row["osl_tokens"], row[asked] if asked else slowest
+        )
+        if not row["prefix_cache_hit"]
+        else math.nan
+        for row in known.to_dict("records")
+    ]
+    known = known.assign(**{f"{y}_measured": _as_measured(known, y, runs)})
+    beyond = [bool(unmeasured(*(row[name] for name in ASKED))) for row in known.to_dict("records")]
+    known = known.assign(evidence=[STRETCHES[far] for far in beyond], stretch=0)
+    known.loc[~known["accelerator"].isin(ahead), [f"{y}_low", f"{y}_high"]] = math.nan
+    parts = []
+    for _, line in known.groupby("accelerator", sort=False):
+        kinds = line["evidence"]
+        number = (kinds != kinds.shift()).cumsum()
+        for at, part in line.groupby(number, sort=True):
+            far = part["evidence"].iloc[0] == STRETCHES[1]
+            joint = line[number == int(at) - 1].tail(1) if far else line[number == int(at) - 1].iloc[:0]
+            after = line[number == int(at) + 1].head(1) if far else joint
+            parts.append(pd.concat([joint, part, after]).assign(evidence=part["evidence"].iloc[0], stretch=int(at)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _as_measured(rows: pd.DataFrame, y: str, runs: list[float]) -> pd.Series:
+    """What a column would be at measured rates: profit by its revenue, a cost per token inversely, a rate itself."""
+    ratio = runs / rows["total_tok_s_per_gpu"]
+    if y == METRIC:
+        return rows["revenue_usd_per_mw_year"] * ratio - rows["cost_usd_per_mw_year"]
+    return rows[y] / ratio if "usd_per_mtok" in y else rows[y] * ratio
+
+
+def first_with_ends(frame: pd.DataFrame, x: str, at: float) -> tuple[float, float, float]:
+    """Profit per MW-year of the first platform at a point of the walk, and 90 % of it by the serving model's error."""
+    known = _ordered(frame[frame[x] == at])
+    names = (METRIC, f"{METRIC}_low", f"{METRIC}_high")
+    if known.empty or not set(names) <= set(known):
+        return (float(known[METRIC].iloc[0]) if len(known) else math.nan), math.nan, math.nan
+    profit, low, high = (float(known[name].iloc[0]) for name in names)
+    return profit, low, high
 
 
 def losing_from(frame: pd.DataFrame, x: str) -> tuple[tuple[str, float], ...]:

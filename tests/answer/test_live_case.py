@@ -1,0 +1,109 @@
+"""What a page needs to recompute its case: packed fronts, bases of cost, choices beyond the money."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rackecon.answer import summary
+from rackecon.answer.live_case import BASES, base_costs, basis_of, live_data, packed_front
+from rackecon.appraisal.assumptions import assumptions
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog.assumption_table import allowed_values, choices_given
+from rackecon.errors import InputError
+
+FRONT = pd.DataFrame(
+    {
+        "tok_s_per_user": [4.25, 31.0, 180.0],
+        "total_tok_s_per_gpu": [18123.0, 9000.0, 12.5],
+        "drawn_it_kw_per_gpu": [1.62, 1.4, 1.1],
+        "mode": ["disaggregated", "aggregated", "disaggregated"],
+    }
+)
+
+
+def unpacked(packed: list) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """As assets/live.js reads a front."""
+    raw = base64.b64decode(packed[6])
+    n = len(raw) // 5
+    places = np.frombuffer(raw[: 4 * n], "<u2") / 65535
+    last = np.frombuffer(raw[4 * n :], "u1")
+    speed = np.exp(packed[0] + (packed[1] - packed[0]) * places[:n])
+    rate = np.exp(packed[2] + (packed[3] - packed[2]) * places[n:])
+    power = packed[4] + (packed[5] - packed[4]) * (last & 127) / 127
+    return speed, rate, power, "".join("d" if x & 128 else "a" for x in last)
+
+
+def test_a_packed_front_is_read_back_within_a_ten_thousandth():
+    speed, rate, power, modes = unpacked(packed_front(FRONT))
+    np.testing.assert_allclose(speed, FRONT["tok_s_per_user"], rtol=1e-4)
+    np.testing.assert_allclose(rate, FRONT["total_tok_s_per_gpu"], rtol=1e-4)
+    np.testing.assert_allclose(power, FRONT["drawn_it_kw_per_gpu"], atol=0.5 * 0.52 / 127)
+    assert modes == "dad"
+
+
+def test_a_front_of_one_point_is_packed_too():
+    speed, rate, _, modes = unpacked(packed_front(FRONT.head(1)))
+    assert speed[0] == pytest.approx(4.25, rel=1e-7)
+    assert rate[0] == pytest.approx(18123.0, rel=1e-7)
+    assert modes == "d"
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_a_basis_is_recognised_and_costs_what_it_says(basis):
+    assert basis_of(assumptions(**BASES[basis])) == basis
+    found = base_costs(["gb200-nvl72"], **BASES[basis])
+    row = evaluate(["gb200-nvl72"], ["gpt-oss-120b"], ["chat"], intervals=False, **BASES[basis]).iloc[0]
+    assert found["gb200-nvl72"] == pytest.approx(row["cost_usd_per_gpu_hour"], rel=1e-5)
+
+
+def test_data_of_a_page_knows_a_front_that_is_the_usual_one_again():
+    data = live_data(["b200-hgx", "h100-sxm"], ["gpt-oss-120b"], ["chat"], "gpt-oss-120b", "chat", "rack")
+    usual = data["fronts"]["gpt-oss-120b|chat|0|usual|newest"]
+    assert all(isinstance(front, list) for front in usual.values())
+    assert data["fronts"]["gpt-oss-120b|chat|0|fp4|newest"]["b200-hgx"] == "="
+    assert isinstance(data["fronts"]["gpt-oss-120b|chat|0|bf16|newest"]["b200-hgx"], list)
+    assert "gpt-oss-120b|chat|0.9|fp8|newest" not in data["fronts"]
+    assert data["bases"]["build_up"]["b200-hgx"]["now"] == pytest.approx(data["base"]["b200-hgx"], rel=1e-3)
+
+
+def test_a_number_format_and_a_date_chosen_reach_the_search():
+    where = (["gb200-nvl72"], ["deepseek-r1"])
+    usual, eight, older = (
+        evaluate(*where, [summary.own_case("rag-summarise", None, None, text)], intervals=False).iloc[0]
+        for text in ("", "weight_precision=fp8", "software_date=2026-01-01")
+    )
+    assert (usual["weight_precision"], eight["weight_precision"]) == ("fp4", "fp8")
+    assert eight["total_tok_s_per_gpu"] < usual["total_tok_s_per_gpu"]
+    assert older["total_tok_s_per_gpu"] < usual["total_tok_s_per_gpu"]
+
+
+def test_choices_at_list_prices_start_from_the_listing():
+    listed = summary.own_prices("deepseek-r1", 1.0, None, "price_level=list")["price_cards"]["deepseek-r1"]
+    paid = summary.own_prices("deepseek-r1", 1.0, None)["price_cards"]["deepseek-r1"]
+    assert listed.output > paid.output
+    assert summary.own_money("price_level=list,software_date=2026-01-01") == {"price_level": "list"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("weight_precision=fp9", "weight_precision"),
+        ("weight_precision=", "has no value"),
+        ("cost_basis=rental,cost_basis=rental", "is given twice"),
+        ("software_date=soon", "is no date such as 2026-01-01"),
+        ("wieght_precision=fp8", "wieght_precision"),
+        ("gb200-nvl72=cheap", "no cost"),
+    ],
+)
+def test_a_choice_that_is_none_is_refused_in_words(text, said):
+    with pytest.raises(InputError, match=said):
+        choices_given(text)
+    assert said in allowed_values()["choices"].fault(text)
+
+
+def test_choices_without_a_cost_name_none():
+    assert choices_given(" weight_precision = fp8 ") == {"weight_precision": "fp8"}
