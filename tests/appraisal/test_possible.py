@@ -14,12 +14,17 @@ from rackecon.press.run import run_reports
     [
         ("03_context_length", {"isl_tokens": 1_048_576}, "exceed the 163,840 that deepseek-r1 was made for"),
         ("04_prefill_decode_ratio", {"total_tokens": 1_048_576}, "exceed the 163,840 that deepseek-r1 was made for"),
+        ("02_moe_experts", {"scenario": "agentic-coding"}, "exceed the 40,960 that qwen3-235b-a22b was made for"),
         ("09_cost", {"cost_tier": "internal"}, "no published cost of owning gb200-nvl72"),
         ("09_cost", {"cost_tier": "3-year"}, "no published cost of owning gb200-nvl72"),
         ("09_cost", {"cost_basis": "rental"}, "no published $/GPU-hour (rental, hyperscaler"),
         ("09_cost", {"accelerators": ["l40s"]}, "l40s: no published $/GPU-hour"),
         ("14_market", {"accelerators": ["l40s"]}, "no rent of term '3 years' for any of l40s"),
-        ("14_market", {"model": "llama-3.1-405b"}, "no market price and volume of llama-3.1-405b; known are deepseek-r1"),
+        (
+            "14_market",
+            {"model": "llama-3.1-405b"},
+            "no market price and volume of llama-3.1-405b; known are deepseek-r1",
+        ),
         ("15_load", {"accelerators": ["l40s"]}, "l40s: no published $/GPU-hour"),
         ("16_plan", {"accelerators": ["l40s"]}, "l40s: no published $/GPU-hour"),
         ("16_plan", {"accelerators": ["b200-hgx", "cerebras-wse3"]}, "cerebras-wse3 is not served by the model"),

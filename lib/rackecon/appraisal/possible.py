@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 __all__ = ["impossible"]
@@ -28,18 +28,32 @@ def impossible(values: Values) -> str:
     return next((fault for needed, rule in RULES if needed <= values.keys() and (fault := rule(values))), "")
 
 
-def _too_long(name: str) -> Callable[[Values], str]:
-    def rule(values: Values) -> str:
-        from rackecon.catalog import model, scenario
-        from rackecon.serving.query import CONTEXT_ROOM
+def _longer(name: str, tokens: float, models: Iterable[str]) -> str:
+    from rackecon.catalog import model
+    from rackecon.serving.query import CONTEXT_ROOM
 
-        longest = model(values["model"]).max_context_tokens
-        tokens = values[name] + (scenario(values["scenario"]).osl_tokens if name == "isl_tokens" else 0)
+    for key in models:
+        longest = model(key).max_context_tokens
         if longest and tokens > CONTEXT_ROOM * longest:
-            return f"{name}: {tokens:,.0f} tokens exceed the {longest:,} that {values['model']} was made for"
-        return ""
+            return f"{name}: {tokens:,.0f} tokens exceed the {longest:,} that {key} was made for"
+    return ""
 
-    return rule
+
+def _long_input(values: Values) -> str:
+    from rackecon.catalog import scenario
+
+    return _longer("isl_tokens", values["isl_tokens"] + scenario(values["scenario"]).osl_tokens, [values["model"]])
+
+
+def _long_request(values: Values) -> str:
+    return _longer("total_tokens", values["total_tokens"], [values["model"]])
+
+
+def _long_scenario(values: Values) -> str:
+    from rackecon.catalog import scenario
+
+    case = scenario(values["scenario"])
+    return _longer(f"scenario {case.id}", case.isl_tokens + case.osl_tokens, [values["model"], *values["models"]])
 
 
 def _nobody_serves(values: Values) -> str:
@@ -92,12 +106,15 @@ def _no_rent(values: Values) -> str:
 
     if any(rent(name) is not None for name in values["accelerators"]):
         return ""
-    return f"accelerators: no rent of term '{TERMS[0]}' for any of {', '.join(values['accelerators'])} in data/rents.csv"
+    return (
+        f"accelerators: no rent of term '{TERMS[0]}' for any of {', '.join(values['accelerators'])} in data/rents.csv"
+    )
 
 
 RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
-    ({"isl_tokens", "model", "scenario"}, _too_long("isl_tokens")),
-    ({"total_tokens", "model"}, _too_long("total_tokens")),
+    ({"isl_tokens", "model", "scenario"}, _long_input),
+    ({"total_tokens", "model"}, _long_request),
+    ({"experts", "model", "models", "scenario"}, _long_scenario),
     ({"accelerators", "scenario"}, _nobody_serves),
     ({"accelerators", "scenarios"}, _nobody_serves),
     ({"accelerators", "owned"}, _not_served),
