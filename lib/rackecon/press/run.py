@@ -279,13 +279,13 @@ def _each(names: Sequence[str], jobs: int, work: Callable[[str], Outcome]) -> It
 def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
     """A folder for what pages share (:mod:`rackecon.catalog.kept`): that of this state in a checkout, or a new one that goes again.
 
-    A fresh report takes nothing from before, and draws every picture.
+    A fresh report takes nothing from before, unless the environment names a folder, and draws every picture.
     """
     checkout = in_checkout("reports")
     home = checkout.parent / "build" / "kept" if checkout and not fresh else None
     before = {name: os.environ.get(name) for name in (KEPT, PICTURES)}
     with tempfile.TemporaryDirectory(prefix="rackecon-kept-") as scratch:
-        folder = home / common()[:16] if home else Path(scratch)
+        folder = home / common()[:16] if home else Path(before[KEPT] or scratch)
         os.environ |= {KEPT: str(folder), PICTURES: "" if fresh else "1"}
         try:
             yield
