@@ -15,8 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rackecon.appraisal.assumptions import PUBLISHED, assumptions
 from rackecon.catalog.assumption_table import Allowed, allowed_values, finite_or_infinite
 from rackecon.catalog.paths import PACKAGE, given_folder, in_checkout
+from rackecon.economics.cost import select_cost
+from rackecon.economics.cost_table import published_tiers
 from rackecon.errors import InputError
 
 __all__ = [
@@ -173,7 +176,42 @@ def validate(name: str, declared: Mapping[str, Parameter], given: Mapping[str, A
         fault = _fault(declared[key], value) or _nobody(declared, key, value)
         if fault:
             faults.append(f"{name}: {fault}")
+    return faults or [f"{name}: {fault}" for fault in _without_effect(declared, given)]
+
+
+def _without_effect(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> list[str]:
+    """Values that change nothing on the cost basis that they are given with, or that nobody publishes, one line each."""
+    if "cost_basis" not in declared:
+        return []
+    asked = {key: value for key, value in given.items() if value is not None and value != declared[key].default}
+    if "built" in declared:  # a build-up and an owner's published cost stand beside every basis: all is read
+        return _owners_cost({key: item.default for key, item in declared.items()} | asked)
+    try:
+        used = assumptions(**{key: asked.get(key) for key in ("cost_basis", *PUBLISHED) if key in declared})
+    except InputError as fault:
+        return [str(fault)]
+    basis, rules, faults = used.cost_basis, allowed_values(), []
+    for key, value in asked.items():
+        rule = rules.get(key)
+        if rule and value and basis in rule.no_effect_on:
+            others = [name for name in rules["cost_basis"].choices if name not in rule.no_effect_on]
+            faults.append(f"{key} {value} changes nothing with cost_basis {basis}: allowed with {', '.join(others)}")
+    tiers = published_tiers(basis)
+    if basis != "build_up" and used.cost_tier not in tiers:
+        faults.append(f"cost_basis {basis} has no cost_tier {used.cost_tier}: allowed {', '.join(tiers)}")
     return faults
+
+
+def _owners_cost(asked: Mapping[str, Any]) -> list[str]:
+    """Why the platform that is built up has no published cost of owning to be held against."""
+    built, tier, vintage = asked["built"], asked["cost_tier"], asked["cost_vintage"]
+    if select_cost(built, basis="ownership", tier=tier, vintage=vintage) is not None:
+        return []
+    known = [
+        name for name in published_tiers("ownership") if select_cost(built, tier=name, vintage=vintage) is not None
+    ]
+    tiers = f"allowed {', '.join(known)}" if known else "it has none"
+    return [f"cost_tier {tier}: no cost of owning built '{built}' is published, vintage {vintage}; {tiers}"]
 
 
 def _nobody(declared: Mapping[str, Parameter], key: str, value: Any) -> str:
