@@ -168,7 +168,7 @@ def portfolio(
     """
     from rackecon import catalog
 
-    assume = assumptions(**overrides)
+    assume = assumptions(**overrides).stated_share()
     known = dict(inputs) if inputs is not None else distributions()
     for name, owner in RECENTRED.items():
         known[name] = recentred(known[name], float(getattr(assume, owner)))
