@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from rackecon.appraisal.assumptions import PUBLISHED, assumptions
+from rackecon.appraisal.possible import impossible
 from rackecon.catalog.assumption_table import Allowed, allowed_values, finite_or_infinite
 from rackecon.catalog.paths import PACKAGE, given_folder, in_checkout
-from rackecon.economics.cost import select_cost
 from rackecon.economics.cost_table import published_tiers
 from rackecon.errors import InputError
 
@@ -164,8 +164,10 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
     return found
 
 
-def validate(name: str, declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> list[str]:
-    """Faults of given values: one line each, empty where all is well."""
+def validate(
+    name: str, declared: Mapping[str, Parameter], given: Mapping[str, Any], *, together: bool = True
+) -> list[str]:
+    """Faults of given values, each by itself and then, of one notebook, all together: one line each, empty where all is well."""
     faults = []
     for key, value in given.items():
         if key not in declared:
@@ -173,19 +175,21 @@ def validate(name: str, declared: Mapping[str, Parameter], given: Mapping[str, A
             hint = f"; nearest is '{near[0]}'" if near else ""
             faults.append(f"{name}: unknown parameter '{key}'{hint}; it takes {', '.join(declared)}")
             continue
-        fault = _fault(declared[key], value) or _nobody(declared, key, value)
+        fault = _fault(declared[key], value)
         if fault:
             faults.append(f"{name}: {fault}")
-    return faults or [f"{name}: {fault}" for fault in _without_effect(declared, given)]
+    if given and together and not faults:
+        values = {key: given.get(key, parameter.default) for key, parameter in declared.items()}
+        wrong = _without_effect(declared, given) or [fault for fault in [impossible(values)] if fault]
+        return [f"{name}: {fault}" for fault in wrong]
+    return faults
 
 
 def _without_effect(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> list[str]:
     """Values that change nothing on the cost basis that they are given with, or that nobody publishes, one line each."""
-    if "cost_basis" not in declared:
+    if "cost_basis" not in declared or "built" in declared:  # a build-up beside every basis reads all of them
         return []
     asked = {key: value for key, value in given.items() if value is not None and value != declared[key].default}
-    if "built" in declared:  # a build-up and an owner's published cost stand beside every basis: all is read
-        return _owners_cost({key: item.default for key, item in declared.items()} | asked)
     try:
         used = assumptions(**{key: asked.get(key) for key in ("cost_basis", *PUBLISHED) if key in declared})
     except InputError as fault:
@@ -200,29 +204,6 @@ def _without_effect(declared: Mapping[str, Parameter], given: Mapping[str, Any])
     if basis != "build_up" and used.cost_tier not in tiers:
         faults.append(f"cost_basis {basis} has no cost_tier {used.cost_tier}: allowed {', '.join(tiers)}")
     return faults
-
-
-def _owners_cost(asked: Mapping[str, Any]) -> list[str]:
-    """Why the platform that is built up has no published cost of owning to be held against."""
-    built, tier, vintage = asked["built"], asked["cost_tier"], asked["cost_vintage"]
-    if select_cost(built, basis="ownership", tier=tier, vintage=vintage) is not None:
-        return []
-    known = [
-        name for name in published_tiers("ownership") if select_cost(built, tier=name, vintage=vintage) is not None
-    ]
-    tiers = f"allowed {', '.join(known)}" if known else "it has none"
-    return [f"cost_tier {tier}: no cost of owning built '{built}' is published, vintage {vintage}; {tiers}"]
-
-
-def _nobody(declared: Mapping[str, Parameter], key: str, value: Any) -> str:
-    """Why a page that serves a workload cannot be made of these platforms: the model serves none of them."""
-    if key != "accelerators" or not {"scenario", "scenarios", "workload"} & declared.keys():
-        return ""
-    from rackecon import catalog
-
-    if any(catalog.accelerator(item).servable for item in value):
-        return ""
-    return f"accelerators: none of {', '.join(value)} is served by the model"
 
 
 def _fault(parameter: Parameter, value: Any) -> str:
