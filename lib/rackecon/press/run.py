@@ -161,10 +161,14 @@ def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[s
             raise InputError("; ".join(faults) if len(faults) > 1 else faults[0])
         return {chosen[0]: dict(given)}
     everywhere = {key: parameter for known in declared.values() for key, parameter in known.items()}
-    faults = validate("report", everywhere, given)
+    faults = validate("report", everywhere, given, together=False)
     if faults:
         raise InputError(faults[0])
-    return {name: {key: value for key, value in given.items() if key in known} for name, known in declared.items()}
+    shared = {name: {key: value for key, value in given.items() if key in known} for name, known in declared.items()}
+    faults = [fault for name, own in shared.items() for fault in validate(name, declared[name], own)]
+    if faults:
+        raise InputError(faults[0])
+    return shared
 
 
 def _rendered(target: Path) -> list[str]:
