@@ -18,6 +18,7 @@ from rackecon.uncertainty.portfolio import portfolio
 from rackecon.uncertainty.propagate import DRAWS, Terms, propagate, run
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, median_scores, sample
 from rackecon.uncertainty.sensitivity import flip_map, sobol_table, tornado
+from rackecon.uncertainty.shortlist import exact_rows, exact_rows_together, work_at
 from rackecon.uncertainty.shortlist_check import check_shortlist
 
 MODEL, CASE = "deepseek-r1", "rag-summarise"
@@ -244,3 +245,17 @@ def test_distribution_rows_have_sources() -> None:
         assert item.source_id in known, item.id
         assert item.grade in ("measured", "published", "derived", "estimate")
         assert len(item.basis) > 10 or item.form == "fixed"
+
+
+@pytest.mark.parametrize(("key", "model", "case"), [("gb200-nvl72", MODEL, CASE), ("h200-sxm", "gpt-oss-120b", "chat")])
+def test_many_points_in_one_pass_are_those_of_one_each_to_the_last_bit(key, model, case):
+    made = portfolio([key], [model], [case])
+    (cell,) = made.cells
+    asked, pool = made.searched_with(cell), made.pool(cell)
+    points = np.random.default_rng(5).normal(size=(20, 5))
+    work = work_at(made.cases[case], model, made.inputs, points)
+    for at, rows in enumerate(exact_rows_together(key, model, work, asked, pool)):
+        alone = exact_rows(key, model, work, at, asked, pool)
+        assert alone.keys() == rows.keys()
+        for name, values in alone.items():
+            np.testing.assert_array_equal(rows[name], values, err_msg=name)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rackecon.appraisal.possible import impossible
 from rackecon.catalog.assumption_table import Allowed, allowed_values, finite_or_infinite
 from rackecon.catalog.paths import PACKAGE, given_folder, in_checkout
 from rackecon.errors import InputError
@@ -161,8 +162,10 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
     return found
 
 
-def validate(name: str, declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> list[str]:
-    """Faults of given values: one line each, empty where all is well."""
+def validate(
+    name: str, declared: Mapping[str, Parameter], given: Mapping[str, Any], *, together: bool = True
+) -> list[str]:
+    """Faults of given values, each by itself and then, of one notebook, all together: one line each, empty where all is well."""
     faults = []
     for key, value in given.items():
         if key not in declared:
@@ -170,21 +173,13 @@ def validate(name: str, declared: Mapping[str, Parameter], given: Mapping[str, A
             hint = f"; nearest is '{near[0]}'" if near else ""
             faults.append(f"{name}: unknown parameter '{key}'{hint}; it takes {', '.join(declared)}")
             continue
-        fault = _fault(declared[key], value) or _nobody(declared, key, value)
+        fault = _fault(declared[key], value)
         if fault:
             faults.append(f"{name}: {fault}")
+    if given and together and not faults:
+        fault = impossible({key: given.get(key, parameter.default) for key, parameter in declared.items()})
+        return [f"{name}: {fault}"] if fault else []
     return faults
-
-
-def _nobody(declared: Mapping[str, Parameter], key: str, value: Any) -> str:
-    """Why a page that serves a workload cannot be made of these platforms: the model serves none of them."""
-    if key != "accelerators" or not {"scenario", "scenarios", "workload"} & declared.keys():
-        return ""
-    from rackecon import catalog
-
-    if any(catalog.accelerator(item).servable for item in value):
-        return ""
-    return f"accelerators: none of {', '.join(value)} is served by the model"
 
 
 def _fault(parameter: Parameter, value: Any) -> str:

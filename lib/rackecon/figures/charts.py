@@ -57,7 +57,7 @@ def matrix(
                 labelAngle=0,
                 domain=False,
                 ticks=False,
-                labelExpr="split(datum.label, '-')",
+                labelExpr="split(datum.label, ' ')",
                 labelPadding=18,
             ),
         ),
