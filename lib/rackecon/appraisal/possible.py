@@ -111,6 +111,16 @@ def _no_rent(values: Values) -> str:
     )
 
 
+def _all_sold(values: Values) -> str:
+    sure = values["utilisation"] == 1
+    return "utilisation: 1 leaves nothing to draw around it; its distribution needs a share below 1" if sure else ""
+
+
+def _free_capital(values: Values) -> str:
+    sure = values["wacc"] == 0
+    return "wacc: 0 leaves nothing to draw around it; its distribution needs a rate above 0" if sure else ""
+
+
 RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
     ({"isl_tokens", "model", "scenario"}, _long_input),
     ({"total_tokens", "model"}, _long_request),
@@ -122,6 +132,9 @@ RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
     ({"accelerators", "mean_rps"}, _no_cost),
     ({"accelerators", "built"}, _no_cost),
     ({"built", "cost_tier", "cost_vintage"}, _not_reconciled),
+    ({"utilisation", "draws"}, _all_sold),
+    ({"utilisation", "measure"}, _all_sold),
+    ({"wacc", "draws"}, _free_capital),
     ({"model", "seller_share"}, _no_market),
     ({"accelerators", "rent_factor"}, _no_rent),
 )
