@@ -27,7 +27,7 @@ def rows(**terms):
     RATES,
     MONTHS,
     st.floats(0.0, 0.8),
-    st.floats(0.0, 1.0),
+    st.floats(0.0, 0.45),
     st.floats(-3.0, 1.0),
     st.sampled_from(["ownership", "build_up"]),
 )

@@ -17,8 +17,10 @@ from rackecon.press.run import run_reports
         ("02_moe_experts", {"scenario": "agentic-coding"}, "exceed the 40,960 that qwen3-235b-a22b was made for"),
         ("09_cost", {"cost_tier": "internal"}, "no published cost of owning gb200-nvl72"),
         ("09_cost", {"cost_tier": "3-year"}, "no published cost of owning gb200-nvl72"),
-        ("09_cost", {"cost_basis": "rental"}, "no published $/GPU-hour (rental, hyperscaler"),
         ("09_cost", {"accelerators": ["l40s"]}, "l40s: no published $/GPU-hour"),
+        ("00_executive_summary", {"utilisation": 1.0}, "utilisation: 1 leaves nothing to draw"),
+        ("10_revenue_and_roi", {"utilisation": 1.0}, "utilisation: 1 leaves nothing to draw"),
+        ("10_revenue_and_roi", {"wacc": 0.0}, "wacc: 0 leaves nothing to draw"),
         ("14_market", {"accelerators": ["l40s"]}, "no rent of term '3 years' for any of l40s"),
         (
             "14_market",

@@ -17,7 +17,7 @@ from rackecon.uncertainty.pairs import natural, pair_drivers, pair_flips
 from rackecon.uncertainty.portfolio import portfolio
 from rackecon.uncertainty.propagate import DRAWS, Terms, propagate, run
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, median_scores, sample
-from rackecon.uncertainty.sensitivity import flip_map, sobol_table, tornado
+from rackecon.uncertainty.sensitivity import flip_map, tornado
 from rackecon.uncertainty.shortlist import exact_rows, exact_rows_together, work_at
 from rackecon.uncertainty.shortlist_check import check_shortlist
 
@@ -131,13 +131,6 @@ def test_tornado_moves_each_input_the_right_way(two) -> None:
     sold = evaluate(["gb200-nvl72"], [MODEL], [CASE], intervals=False, utilisation=two.inputs["utilisation"].low)
     assert rows.loc["utilisation", "at_low"] == pytest.approx(sold["profit_usd_per_rack_year"].iloc[0], rel=1e-6)
     assert rows.loc["prefix_cache_hit", "swing"] == 0.0
-
-
-@pytest.mark.slow
-def test_sobol_indices_name_price_and_market_first(two) -> None:
-    table = sobol_table(two, lambda o: o.values["profit_usd_per_rack_year"][0], draws=256, physical_points=4)
-    assert {"market", "price_level"} & set(table["factor"].head(2))
-    assert table["total"].iloc[0] > 0.2
 
 
 def test_flip_map_finds_the_line_where_rates_offset(two) -> None:

@@ -79,6 +79,8 @@ def profit_changes(
     from rackecon import catalog
 
     keys, base = list(accelerators), catalog.base_case()
+    # nothing is written off where nothing is owned: a tax does not go with rent
+    rented = {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07", "tax_rate": 0.0}
     cases: list[tuple[str, Any, dict[str, Any]]] = [("as the page ran", "", {})]
     for name in SWEPT:
         cases += [(name, end, {name: end}) for end in base.range(name)]
@@ -88,8 +90,8 @@ def profit_changes(
         ("licence share", 0.3, {"licence_share": 0.3}),
         ("traffic given away", 0.3, {"free_share": 0.3}),
         ("premium for speed", "published", {"speed_premium": True}),
-        ("cost_tier", "neocloud", {"cost_tier": "neocloud"}),
-        ("rent", "3-year", {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07"}),
+        ("published cost", "neocloud", {"cost_basis": "ownership", "cost_tier": "neocloud"}),
+        ("rent, before tax", "3-year", rented),
     ]
     rows = []
     for name, value, change in cases:

@@ -74,9 +74,12 @@ def _not_served(values: Values) -> str:
 
 def _no_cost(values: Values) -> str:
     from rackecon.appraisal.assumptions import assumptions
+    from rackecon.appraisal.cost_comparison import rented
     from rackecon.appraisal.money import platforms_for
 
-    assume = assumptions(**{name: values.get(name) for name in ("cost_basis", "cost_tier", "cost_vintage")})
+    asked = {name: values.get(name) for name in ("cost_basis", "cost_tier", "cost_vintage")}
+    # a page that builds a cost up names the owner's tier, beside which its rents have their own
+    assume = assumptions(**asked | (rented(str(values["cost_basis"])) if "built" in values else {}))
     found = platforms_for(values["accelerators"], assume)
     if any(platform.cost is not None for platform in found.values()):
         return ""
@@ -111,6 +114,16 @@ def _no_rent(values: Values) -> str:
     )
 
 
+def _all_sold(values: Values) -> str:
+    sure = values["utilisation"] == 1
+    return "utilisation: 1 leaves nothing to draw around it; its distribution needs a share below 1" if sure else ""
+
+
+def _free_capital(values: Values) -> str:
+    sure = values["wacc"] == 0
+    return "wacc: 0 leaves nothing to draw around it; its distribution needs a rate above 0" if sure else ""
+
+
 RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
     ({"isl_tokens", "model", "scenario"}, _long_input),
     ({"total_tokens", "model"}, _long_request),
@@ -122,6 +135,9 @@ RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
     ({"accelerators", "mean_rps"}, _no_cost),
     ({"accelerators", "built"}, _no_cost),
     ({"built", "cost_tier", "cost_vintage"}, _not_reconciled),
+    ({"utilisation", "draws"}, _all_sold),
+    ({"utilisation", "measure"}, _all_sold),
+    ({"wacc", "draws"}, _free_capital),
     ({"model", "seller_share"}, _no_market),
     ({"accelerators", "rent_factor"}, _no_rent),
 )
