@@ -58,6 +58,7 @@ torture: $(READY)  ## everything that was thought of to break it: a table of kin
 	$(BIN)python tests/torture/run.py
 
 bench: $(READY)  ## speeds beside the earlier ones; BENCH_OPTIONS=--write puts them into README
+	$(BIN)uv pip install -q --python $(BIN)python -r tests/benchmarks/requirements.txt
 	$(BIN)python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds -q
 	$(BIN)python tests/benchmarks/record.py $(BENCH_OPTIONS)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from test_evaluate import CARD, frontier
 
+from rackecon.answer.return_views import profits_by_load
 from rackecon.appraisal.cash_flows import rack_cash_flow
 from rackecon.appraisal.cost_comparison import (
     allocation_table,
@@ -26,6 +27,8 @@ from rackecon.appraisal.site_limits import (
 )
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.errors import InputError
+from rackecon.load.derived import derived_utilisation
+from rackecon.uncertainty.portfolio import portfolio
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +179,25 @@ def test_power_marks_hold_three_kinds(table):
     long = power_long(operating_power(table[table["scenario"] == "chat"]))
     assert len(long) == 3 * 7
     assert long["power"].nunique() == 3
+
+
+def test_the_share_that_a_load_allows_moves_revenue_in_proportion_and_names_its_interval():
+    """By hand: revenue at the share by load over revenue at the stated one is the ratio of the shares; cost stays."""
+    asked = (["b200-hgx", "h200-sxm"], ["gpt-oss-120b"], ["chat"])
+    stated, loaded = (evaluate(*asked, intervals=False, utilisation=0.5, sold_by_load=on) for on in (False, True))
+    for k, key in enumerate(asked[0]):
+        found = derived_utilisation(key, "gpt-oss-120b", "chat", "azure2024_conv", "fixed at p99", mean_rps=500.0)
+        row, plain = loaded.iloc[k], stated.iloc[k]
+        assert row["utilisation"] == found.utilisation
+        assert (row["utilisation_low"], row["utilisation_high"]) == (found.low, found.high)
+        assert row["revenue_usd_per_gpu_hour"] == pytest.approx(
+            plain["revenue_usd_per_gpu_hour"] * found.utilisation / 0.5
+        )
+        assert row["cost_usd_per_gpu_hour"] == plain["cost_usd_per_gpu_hour"]
+    shown = profits_by_load(*asked[:1], "gpt-oss-120b", "chat", utilisation=0.5)
+    assert (shown["profit_low"] < shown["profit"]).all()
+    assert (shown["profit"] < shown["profit_high"]).all()
+    low = evaluate(asked[0][:1], *asked[1:], intervals=False, utilisation=float(shown["utilisation_low"].iloc[0]))
+    assert shown["profit_low"].iloc[0] == pytest.approx(low["profit_usd_per_rack_year"].iloc[0], rel=1e-9)
+    with pytest.raises(InputError, match="sold_by_load: this answer holds one share sold"):
+        portfolio(["b200-hgx"], ["gpt-oss-120b"], ["chat"], sold_by_load=True)

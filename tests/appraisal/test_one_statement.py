@@ -23,13 +23,21 @@ def rows(**terms):
 
 
 @settings(max_examples=25, deadline=None)
-@given(RATES, MONTHS, st.floats(0.0, 0.8), st.floats(-3.0, 1.0), st.sampled_from(["ownership", "build_up"]))
-def test_a_profit_is_a_present_value_spread_over_the_horizon(rate, months, decline, price, basis):
+@given(
+    RATES,
+    MONTHS,
+    st.floats(0.0, 0.8),
+    st.floats(0.0, 0.45),
+    st.floats(-3.0, 1.0),
+    st.sampled_from(["ownership", "build_up"]),
+)
+def test_a_profit_is_a_present_value_spread_over_the_horizon(rate, months, decline, gain, price, basis):
     """Exact at the base case's cost of capital; at another one, months of a falling price weigh differently, and by no more."""
     found = rows(
         wacc=rate,
         horizon_years=months / 12,
         price_decline_per_year=decline,
+        own_software_gain_per_year=gain,
         price_factor=10.0**price,
         cost_basis=basis,
     )
@@ -37,14 +45,24 @@ def test_a_profit_is_a_present_value_spread_over_the_horizon(rate, months, decli
     profit, worth = (found[name].to_numpy() for name in ("profit_usd_per_gpu_year", "npv_usd_per_gpu"))
     years = float(present_value_factors(rate, 0.0, months / 12).cost_years)
     scale = found["cost_usd_per_gpu_hour"].to_numpy() * 8760.0 * years
-    own, common = (float(level_price_factor(r, decline, months / 12)) for r in (rate, base_case().wacc))
+    falls = 1.0 - (1.0 - decline) * (1.0 + gain)
+    own, common = (float(level_price_factor(r, falls, months / 12)) for r in (rate, base_case().wacc))
     profit = profit + found["revenue_usd_per_gpu_hour"].to_numpy() * 8760.0 * (own / common - 1.0)
     assert worth / scale == pytest.approx(profit * years / scale, abs=1e-9)
     # months before the last that do not pay their running cost turn the flow again: one of several rates is given
-    late = found["revenue_usd_per_gpu_hour"] / found["level_price_factor"] * (1.0 - decline) ** ((months - 1.5) / 12)
+    late = found["revenue_usd_per_gpu_hour"] / found["level_price_factor"] * (1.0 - falls) ** ((months - 1.5) / 12)
     once = (late >= found["running_usd_per_gpu_hour"]).to_numpy()
     sure = once & np.isfinite(found["irr_per_year"].to_numpy()) & (np.abs(profit * years / scale) > 1e-6)
     assert ((found["irr_per_year"].to_numpy() > rate) == (profit > 0))[sure].all()
+
+
+def test_software_that_gains_what_prices_lose_leaves_revenue_level():
+    """By hand: at a fall of 20 % and a gain of 25 % a year, 0.8 x 1.25 = 1."""
+    level = rows(price_decline_per_year=0.0)
+    linked = rows(price_decline_per_year=0.2, own_software_gain_per_year=0.25)
+    assert linked["level_price_factor"].to_numpy() == pytest.approx(1.0, abs=1e-12)
+    for name in ("profit_usd_per_rack_year", "npv_usd_per_rack", "irr_per_year", "payback_years"):
+        assert linked[name].to_numpy() == pytest.approx(level[name].to_numpy(), rel=1e-9)
 
 
 def test_at_the_base_cost_of_capital_profit_and_present_value_have_one_sign():

@@ -49,3 +49,46 @@ def test_a_platform_twice_and_a_build_up_without_a_price_are_refused_before_anyt
     (unpriced,) = validate("09_cost", declared, given | {"built": "l40s"})
     assert unpriced.startswith("09_cost: built 'l40s' has no graded price of a rack or server; these have: ")
     assert "gb200-nvl72" in unpriced
+
+
+@pytest.mark.parametrize(
+    ("page", "given", "said"),
+    [
+        (
+            "10_revenue_and_roi",
+            {"cost_basis": "build_up", "cost_tier": "neocloud"},
+            "cost_tier neocloud changes nothing with",
+        ),
+        (
+            "10_revenue_and_roi",
+            {"cost_basis": "rental"},
+            "cost_basis rental has no cost_tier hyperscaler: allowed 3-year",
+        ),
+        (
+            "10_revenue_and_roi",
+            {"cost_basis": "rental", "cost_tier": "3-year", "tax_rate": 0.3},
+            "tax_rate 0.3 changes nothing",
+        ),
+        ("12_uncertainty", {"cost_basis": "rental"}, "cost_basis rental has no cost_tier"),
+    ],
+)
+def test_what_would_change_nothing_is_refused_before_any_kernel(page, given, said):
+    declared = read_parameters(notebook_path(page))
+    (fault,) = validate(page, declared, given)
+    assert fault.startswith(f"{page}: ")
+    assert said in fault
+    assert validate(page, declared, {key: item.default for key, item in declared.items()} | given) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("page", "given"),
+    [
+        ("10_revenue_and_roi", {"cost_tier": "neocloud"}),
+        ("10_revenue_and_roi", {"cost_basis": "rental", "cost_tier": "3-year"}),
+        ("10_revenue_and_roi", {"tax_rate": 0.3, "own_software_gain_per_year": 0.2}),
+        ("09_cost", {"cost_basis": "rental"}),
+        ("09_cost", {"cost_tier": "neocloud", "cost_vintage": "2025-08"}),
+    ],
+)
+def test_what_does_change_the_page_is_allowed(page, given):
+    assert validate(page, read_parameters(notebook_path(page)), given) == []

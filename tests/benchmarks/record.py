@@ -90,6 +90,13 @@ MONEY = "e(P, ['deepseek-r1'], [c], utilisation=0.4 + 0.01 * i)"
 SEARCHES = "e(P, ['deepseek-r1'], [replace(c, isl_tokens=8000 + i)])"
 DRAWN = "from rackecon.uncertainty.propagate import run; import scipy.stats"
 DRAWS = "run(P, ['deepseek-r1', 'gpt-oss-120b'], ['chat'], draws=16384)"
+SENT = (
+    "import sys; sys.path.insert(0, 'tests/benchmarks'); from rackecon.load.replay import Fleet, replay, saturated_rps; "
+    "from rackecon.load.requests import load_trace, steady; from rackecon.load.step_times import StepTimes; "
+    "t = StepTimes.linear((10, 0.1), (15, 0.3, 0.0002), 32); lengths = load_trace('azure2023_conv'); "
+    "sent = steady(lengths, 20_000, 0.8 * saturated_rps(lengths.first(4000), t))"
+)
+BY_SIMPY = "Line(sent, (10, 0.1), (15, 0.3, 0.0002), 32).run()"
 MEASURED: dict[str, Callable[[], str]] = {
     "import": lambda: f"{process(sys.executable, '-c', 'import rackecon') - process(sys.executable, '-c', ''):.2f} s",
     "help": lambda: f"{process(*RACKECON, '--help'):.2f} s",
@@ -100,6 +107,8 @@ MEASURED: dict[str, Callable[[], str]] = {
     "evaluate_cold": lambda: ms(inside(SEVEN, SEARCHES)),
     "sweep_moe": lambda: swept("h200-sxm", "deepseek-r1"),
     "sweep_dense": lambda: swept("h200-sxm", "llama-3.1-70b"),
+    "replay": lambda: f"{inside(SENT, 'replay(sent, Fleet(times=t))', runs=3):.2f} s",
+    "replay_simpy": lambda: f"{inside(f'{SENT}; from by_simpy import Line', BY_SIMPY, runs=3):.2f} s",
     "draws": lambda: f"{inside(f'{SEVEN}; {DRAWN}', DRAWS, runs=1):.1f} s",
 }
 LONG: dict[str, Callable[[], str]] = {"report_cold": lambda: reported("cold"), "report_same": lambda: reported()}

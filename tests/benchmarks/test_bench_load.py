@@ -1,10 +1,11 @@
-"""A million requests through one replica class; the closed form; a table of sold shares.
+"""A million requests through one replica class; the closed form; a table of sold shares; SimPy beside.
 
-No public simulator stands beside: vidur (0.0.26, the one that PyPI has of requests on replicas) installs, and then fetches
-its profiles from a model hub whenever it starts, for its dummy predictor too, so that it does not run without a network.
+SimPy is a general simulator of others; by_simpy.py tells it the same replica. Of simulators of requests on replicas PyPI
+has vidur (0.0.26), which fetches its profiles from a model hub whenever it starts, and so does not run without a network.
 """
 
 import numpy as np
+from by_simpy import Line
 
 from rackecon.load.derived import sold_table
 from rackecon.load.queueing import Burstiness, LengthMoments, queueing
@@ -43,3 +44,17 @@ def test_sold_shares_of_four_platforms(benchmark):
     """4 platforms, 7 policies, with intervals."""
     platforms = ["h200-sxm", "b200-hgx", "gb200-nvl72", "mi355x"]
     benchmark.pedantic(lambda: sold_table(platforms, "deepseek-r1", "chat"), rounds=1)
+
+
+def test_one_replica_beside_simpy(benchmark):
+    """20,000 requests at 0.8 of saturation: every first token and end as SimPy has them, in less time than it takes."""
+    import time
+
+    sent = steady(LENGTHS, 20_000, RATE)
+    begun = time.process_time()
+    first, end = Line(sent, (10, 0.10), (15, 0.30, 0.0002), 32).run()
+    theirs = time.process_time() - begun
+    found = benchmark.pedantic(lambda: replay(sent, Fleet(times=TIMES)), rounds=3)
+    assert np.allclose(found.arrival_s + found.ttft_s, first, atol=1e-6, rtol=0)
+    assert np.allclose(found.end_s, end, atol=1e-6, rtol=0)
+    assert benchmark.stats["min"] < theirs

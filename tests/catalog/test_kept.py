@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import os
+import pickle
 import threading
 
+import numpy as np
 import pytest
 
 from rackecon.catalog import read_rows
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.kept import FOLDER, kept
 from rackecon.catalog.paths import noted_tables
 
@@ -56,6 +61,38 @@ def test_a_damaged_file_is_made_again(folder, damage):
     path.write_bytes(whole[:-1] + b"?" if damage is None else damage)
     assert kept("sum", 1, lambda: "again") == "again"
     assert kept("sum", 1, never) == "again"
+
+
+class Hostile:
+    def __init__(self, call, *arguments):
+        self.call, self.arguments = call, arguments
+
+    def __reduce__(self):
+        return self.call, self.arguments
+
+
+@pytest.mark.parametrize(
+    "call", [os.mkdir, importlib.import_module("rackecon.catalog.written").write_file, eval, np.save, np.loadtxt]
+)
+def test_a_file_that_somebody_put_there_runs_nothing(folder, tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    kept("sum", 1, lambda: 3)
+    (path,) = files(folder)
+    words = (
+        ("__import__('os').mkdir('gone')",) if call is eval else ("gone", "x") if call is not os.mkdir else ("gone",)
+    )
+    data = pickle.dumps((Hostile(call, *words), []))
+    path.write_bytes(hashlib.sha256(data).digest() + data)
+    assert kept("sum", 1, lambda: "made again") == "made again"
+    assert not list(tmp_path.glob("gone*"))
+
+
+def test_arrays_and_records_come_back(folder):
+    first = kept("values", 1, lambda: ([{"a": np.arange(3.0), "b": np.array(["x", "yy"])}], allowed_values()["pue"]))
+    again = kept("values", 1, never)
+    assert again[1] == first[1]
+    assert np.array_equal(again[0][0]["a"], first[0][0]["a"])
+    assert again[0][0]["b"].tolist() == ["x", "yy"]
 
 
 def test_of_two_that_want_it_at_once_one_makes_it(folder):

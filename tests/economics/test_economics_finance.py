@@ -13,8 +13,6 @@ from rackecon.economics.finance import (
     annual_capital_cost,
     crf,
     irr,
-    levelised_cost,
-    monthly_rate,
     npv,
     payback_years,
     tax_adjusted_capital_cost,
@@ -81,18 +79,6 @@ def test_payback_inside_a_period_at_once_and_never():
     assert out[0] == 2.5
     assert out[1] == 0.0
     assert np.isinf(out[2])
-
-
-def test_levelised_cost_against_a_month_table_built_here():
-    """4-year machine, 3 MUSD, 30 kUSD a month, 5e12 tokens a month, 10 % a year: plain loop, no shared code."""
-    step = 1.10 ** (1 / 12)
-    money, tokens = 3e6, 0.0
-    for month in range(1, 49):
-        money += 30_000 / step**month
-        tokens += 5e6 / step**month  # million tokens
-    costs = np.array([3e6] + [30_000.0] * 48)
-    sold = np.array([0.0] + [5e6] * 48)
-    assert float(levelised_cost(costs, sold, monthly_rate(0.10))) == pytest.approx(money / tokens, rel=1e-12)
 
 
 def test_launch_price_earns_zero_where_flat_levelised_price_loses():

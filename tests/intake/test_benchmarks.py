@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from rackecon.appraisal.measured_cost import measured_costs
@@ -388,6 +389,15 @@ def test_a_run_without_a_day_has_that_of_its_engines_version_or_of_its_file(own,
 def test_a_light_load_is_told(own, tmp_path):
     (run,) = read_runs(written(tmp_path, json.dumps(VLLM | {"max_concurrency": 400})))
     assert any("only 20 of 400 requests in flight" in word for word in filled_row(run, CHIP)[1])
+
+
+def test_guidellm_s_yaml_is_its_json(own, tmp_path):
+    (as_json,) = read_runs(written(tmp_path, json.dumps(GUIDELLM)))
+    (as_yaml,) = read_runs(written(tmp_path, yaml.safe_dump(GUIDELLM), "run.yaml"))
+    same = {name: cell for name, cell in as_json.cells.items() if name != "source"}
+    assert same == {name: cell for name, cell in as_yaml.cells.items() if name != "source"}
+    with pytest.raises(InputError, match="not YAML"):
+        read_runs(written(tmp_path, "a: [1", "bad.yaml"))
 
 
 def test_every_layout_is_tried_here():

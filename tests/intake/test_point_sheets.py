@@ -204,6 +204,15 @@ def test_the_command_answers_the_rest_and_strict_writes_nothing(tmp_path):
     assert "3 rows, 2 predicted, 1 refused" in done.stdout
 
 
+def test_a_cache_outside_gpu_memory_and_a_point_that_may_be_thousands_are_named(tmp_path):
+    line = "h100-sxm;llama-3.1-8b;bf16;{};100;1;1;8;vllm;{}"
+    lines = [line.format("1000", "cpu"), line.format("1.000", ""), line.format("1.000.000", "false")]
+    found = sheet(tmp_path, HEADER.replace(",", ";") + ";kv_offload\n" + "\n".join(lines) + "\n")
+    assert "a cache outside GPU memory is not computed" in found.faults[0]
+    assert found.faults[1] == "isl '1.000': 1000 or 1.000? Write it without a point"
+    assert (found.faults[2], found.points[2]["isl"]) == ("", "1000000")
+
+
 def test_adapters_and_tokenless_models_are_refused_by_name_and_one_token_is_computed(tmp_path):
     plain = LINE.replace(",1024,1024,", ",1024,0,"), LINE.replace(",1024,1024,", ",1024,1,")
     lines = [f"{LINE},16", f"{LINE},0", f"{plain[0]},", f"{plain[1]},"]

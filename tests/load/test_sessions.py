@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackecon.errors import InputError
-from rackecon.load.prefix_store import CacheTier, replayed_hits
+from rackecon.load.prefix_store import CacheTier, PrefixStore, replayed_hits
 from rackecon.load.replay import Fleet, replay
 from rackecon.load.requests import Requests, load_trace
-from rackecon.load.sessions import FanOut, ReuseCurve, Sessions, coding_sessions, session_hit, session_requests
+from rackecon.load.sessions import NOBODY, FanOut, ReuseCurve, Sessions, coding_sessions, session_hit, session_requests
 from rackecon.load.step_times import StepTimes
 
 SESSIONS = coding_sessions()
+BURST = FanOut(chance=0.08, helpers=4, prefix=0.5, own_tokens=4000.0, output_tokens=400.0)
+FAST = StepTimes.linear((10, 0.002), (15, 0.3, 0.0), 64)
 
 
 @pytest.mark.parametrize("name", ["mooncake_conversation", "mooncake_synthetic"])
@@ -71,10 +73,6 @@ def test_nobody_alive_is_refused():
         session_hit(SESSIONS, 0, [1.0], 1.0)
 
 
-BURST = FanOut(chance=0.08, helpers=4, prefix=0.5, own_tokens=4000.0, output_tokens=400.0)
-FAST = StepTimes.linear((10, 0.002), (15, 0.3, 0.0), 64)
-
-
 def test_a_turn_waits_for_every_sub_agent_it_called():
     """By hand: a turn of 20 ms, two sub-agents one after the other of 20 ms each, then the next turn."""
     times = StepTimes.linear((10, 0.1), (15, 0.0, 0.0), 1)
@@ -98,6 +96,67 @@ def test_sub_agents_begin_with_a_part_of_their_callers_context():
         assert sent.session[i] == sent.session[caller]
         shared = sum(a == b for a, b in zip(sent.blocks[i], sent.blocks[caller], strict=False))
         assert shared == int(BURST.prefix * len(sent.blocks[caller]))
+
+
+def _sent(requests: Requests) -> Sessions:
+    """The turns of live sessions as they were sent: what the closed form is told of a replay."""
+    helper = np.zeros(len(requests), dtype=bool)
+    helper[[i for who in requests.joins.values() for i in who]] = True
+    first = (requests.previous < 0)[~helper]
+    again = np.zeros(len(requests))
+    before: dict[int, list[int]] = {}
+    for i in np.flatnonzero(~helper):
+        now, then = requests.blocks[i], before.get(int(requests.session[i]), [])
+        unlike = [at for at, (a, b) in enumerate(zip(now, then, strict=False)) if a != b]
+        again[i] = requests.block_tokens * (unlike[0] if unlike else min(len(now), len(then)))
+        before[int(requests.session[i])] = now
+    own = np.argsort(requests.session[~helper], kind="stable")
+    columns = (requests.input_tokens, requests.output_tokens, again, requests.think_s)
+    return Sessions(*(np.asarray(x, dtype=float)[~helper][own] for x in columns), first[own])
+
+
+def _replayed_directly(requests: Requests, served_s: float, rooms: list[float]) -> list[float]:
+    """Hits of one least-recently-used cache where a turn is served for as long as its output, nobody in its way."""
+    begin, end = np.zeros(len(requests)), np.zeros(len(requests))
+    for i, before in enumerate(requests.previous):
+        after = [end[j] for j in (before, *requests.joins.get(i, ())) if j >= 0]
+        begin[i] = max(after, default=0.0) + (requests.think_s[i] if before >= 0 else 0.0)
+        end[i] = begin[i] + served_s * requests.output_tokens[i]
+    span = min(end[requests.session == one].max() for one in np.unique(requests.session))
+    order = np.argsort(begin, kind="stable")
+    order = order[begin[order] < span]
+    counted = (requests.previous[order] >= 0) & (begin[order] > 0.1 * span)  # the cache is warm by then
+    out = []
+    for room in rooms:
+        store = PrefixStore([CacheTier("HBM", room / requests.block_tokens)])
+        found = [store.take(requests.blocks[i], 0.0)[0] * requests.block_tokens for i in order]
+        hit = np.minimum(found, requests.input_tokens[order])[counted]
+        out.append(float(hit.sum() / requests.input_tokens[order][counted].sum()))
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("live", "turns", "fan", "rooms"),
+    [(8, 1000, NOBODY, [1.5e5, 3e5, 6e5]), (24, 600, BURST, [3e5, 1e6, 2e6, 6e6])],
+)
+def test_small_caches_and_few_sessions_hit_what_a_direct_replay_finds(live, turns, fan, rooms):
+    """Within three points, from room for one context in twenty to room for all."""
+    seen = SESSIONS.capped(120.0)
+    requests = session_requests(seen, live, turns, fan, block_tokens=2048, seed=1)
+    known, token_s = _sent(requests), 8.0 / seen.output_tokens.mean()
+    for room, direct in zip(rooms, _replayed_directly(requests, token_s, rooms), strict=True):
+        found = session_hit(known, live, [room], token_s * float(known.output_tokens.mean()), fan=fan).hit
+        assert found == pytest.approx(direct, abs=0.03), room
+
+
+def test_many_sessions_share_a_cache_as_one_turnover_time_says():
+    """The limit of Che et al.: what is reused within the time in which the room is touched is found."""
+    even = Sessions(*(np.full(400, x) for x in (1000.0, 10.0, 900.0)), np.tile([5.0, 50.0], 200), np.arange(400) == 0)
+    # 1e4 sessions touch 1010 (10 + 0.2 T)-ish tokens; room for all that waits 5 s and not for those that wait 50 s
+    found = session_hit(even, 1e4, [0.45 * 1e4 * 1010.0], 1.0)
+    assert found.hit == pytest.approx(0.45, abs=0.01)
+    assert 6.0 < found.turnover_s[0] < 51.0
 
 
 @pytest.mark.parametrize("room", [6e6, 2e7])

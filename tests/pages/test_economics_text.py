@@ -193,6 +193,6 @@ def test_every_source_that_a_page_lists_names_its_publisher():
 
 def test_tax_note_compares_before_and_after():
     flows = pd.DataFrame({"accelerator": ["a", "a", "b"], "present_value_usd": [-1e6, 3e6, 9e9]})
-    row = {**ROW, "accelerator": "a"}
-    assert "is worth $2.00M instead of $30.0M" in economics_text.tax_note(flows, row, 0.21)
-    assert economics_text.tax_note(flows, row, 0.0) == "All figures are before tax."
+    untaxed = pd.DataFrame([{**ROW, "accelerator": "a"}])
+    assert "is worth $2.00M instead of $30.0M" in economics_text.tax_note(flows, untaxed, "a", 0.21)
+    assert "before tax" in economics_text.tax_note(flows, untaxed, "a", None)

@@ -124,3 +124,29 @@ def test_nothing_bare_is_printed(value):
     template = environment().from_string("{{ x }}")
     with pytest.raises(ValueError, match="bare"):
         template.render(x=value)
+
+
+CROWNED = [
+    ("00_executive_summary", "headline", "platform"),
+    ("00_executive_summary", "headline", "rival"),
+    ("00_executive_summary", "sure", "rival"),
+    ("05_latency_targets", "answer", "slowest"),
+    ("08_power", "answer", "first"),
+    ("08_power", "answer", "before"),
+    ("09_cost", "answer", "platform"),
+    ("12_uncertainty", "answer", "platform"),
+    ("12_uncertainty", "answer", "rival"),
+    ("14_market", "answer", "entrant_platform"),
+    ("14_market", "rent", "leader"),
+    ("15_load", "answer", "best_platform"),
+    ("16_plan", "answer", "near_platform"),
+]
+"""What an opening puts first, or next to the first."""
+
+
+@pytest.mark.parametrize(("page", "block", "name"), CROWNED)
+def test_an_opening_says_in_the_same_sentence_that_a_platform_was_never_measured(page, block, name):
+    values = next(iter(cases(page)[block].values()))["with"]
+    unseen, seen = (say(page, block, **{**values, name: label}) for label in ("TPU v7", "B200"))
+    assert "TPU v7 (unmeasured platform)" in unseen
+    assert "unmeasured" not in seen.replace("beyond the measured", "")

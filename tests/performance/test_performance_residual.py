@@ -57,6 +57,15 @@ def test_a_surface_reads_as_the_mean_does(load, drafting):
     assert ONE.mean(point)[0][0] == pytest.approx(direct[0], abs=1e-9)
 
 
+def test_the_shipped_mean_is_the_covariance_times_the_weights():
+    """Points that differ in load alone, and pairs of lengths, are summed before a surface is read."""
+    used = load_parameters().residual
+    some = used.sites.select(np.arange(0, len(used.sites), 10))
+    direct = used.covariance(some)
+    for mean, weights in zip(used.mean(some), (used.total, used.user), strict=True):
+        assert mean == pytest.approx(direct @ weights, abs=1e-9)
+
+
 @given(st.lists(st.floats(-9, 16), min_size=2, max_size=12))
 def test_loads_make_a_covariance(loads):
     """Read on straight lines of the grid on both sides, so that no set of points has a negative variance."""

@@ -1,6 +1,7 @@
 """Every table and result as files for other programs: whole, typed, described, and only where a user wants them."""
 
 import json
+import os
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -12,7 +13,7 @@ import rackecon
 from rackecon.catalog.paths import data_dir, table_names
 from rackecon.cli import app
 from rackecon.errors import InputError
-from rackecon.press.data_export import export_data, results
+from rackecon.press.data_export import export_data, report_data, results
 from rackecon.press.run import report_names, reports_dir
 
 
@@ -111,3 +112,18 @@ def test_the_command_says_what_it_wrote(tmp_path):
     done = CliRunner().invoke(app, ["data", "export", str(tmp_path / "out")])
     assert done.exit_code == 0, done.exception
     assert f"{len(table_names())} tables" in done.output
+
+
+def test_a_report_keeps_its_data_beside_it_and_leaves_it_alone_while_nothing_is_newer(tmp_path):
+    """reports/data: the same files as an export, made again only when a published number changes."""
+    (tmp_path / "results").mkdir()
+    number = tmp_path / "results" / "09_cost.csv"
+    number.write_text("key,value,unit\n", encoding="utf-8")
+    assert report_data(tmp_path)
+    made = {path.name for path in (tmp_path / "data" / "tables").iterdir()}
+    assert made == {f"{name}.{end}" for name in table_names() for end in ("csv", "parquet")}
+    assert not report_data(tmp_path)
+    later = (tmp_path / "data" / "datapackage.json").stat().st_mtime + 5
+    os.utime(number, (later, later))
+    assert report_data(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".data")] == []

@@ -5,7 +5,7 @@ import pytest
 
 from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
-from rackecon.serving.explain import memory_use, why_lost
+from rackecon.serving.explain import memory_use
 from rackecon.serving.front import pareto_rows
 from rackecon.serving.frontier import candidates, search
 from rackecon.serving.launch_flags import SERVERS, launch_flags
@@ -151,14 +151,6 @@ def test_memory_adds_up_and_says_why_it_does_not_fit():
     full = memory_use({**row, "model": "deepseek-r1", "tp": 2})
     assert not full.fits
     assert "weights take" in full.reason
-
-
-def test_why_a_layout_lost_names_memory_or_an_operator():
-    front = search("b200-hgx", "deepseek-r1", 1024, 1024, mode="aggregated", tpot_limit_ms=50)
-    options = {"tpot_limit_ms": 50, "mode": "aggregated"}
-    assert "does not fit" in why_lost(front, {"tp": 1}, **options)
-    text = why_lost(front, {"tp": 16 if front.best()["tp"] == 8 else 8, "dp_attention": False}, **options)
-    assert "fewer tokens per second and GPU" in text
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -394,3 +394,37 @@ def test_grid_that_is_not_text_or_too_large_is_refused(tmp_path):
 def test_no_scheduler_is_one_line(grid, tmp_path):
     with pytest.raises(InputError, match="no Dask scheduler answers"):
         sweep(grid, tmp_path / "out.parquet", scheduler="nonsense://nowhere")
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_a_sweep_in_seconds_and_its_workers_with_it(grid, tmp_path):
+    running = subprocess.Popen(
+        [sys.executable, "-m", "rackecon", "sweep", grid, "-o", tmp_path / "out.parquet", "-j", "2", "--chunk", "1"],
+        stderr=subprocess.PIPE,
+    )
+    parts = tmp_path / "out.parquet.parts"
+    deadline = time.monotonic() + 60
+    while not list(parts.glob("part-*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    workers = psutil.Process(running.pid).children()
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert b"Traceback" not in said
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+
+
+@pytest.mark.slow
+def test_an_interrupt_that_is_lost_ends_the_command_all_the_same():
+    code = """
+import signal, time
+from rackecon import __main__ as command
+command.LAST_S = 1
+signal.signal(signal.SIGINT, command._interrupted)
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    time.sleep(60)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == -signal.SIGALRM

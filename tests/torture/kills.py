@@ -17,7 +17,7 @@ from commands import GRID, reports
 from faults import Files, damage, files
 
 GONE_S = 30.0
-COMMAND = (sys.executable, "-c", "from rackecon.cli import main; main()")
+COMMAND = (sys.executable, "-m", "rackecon")
 SWEEP = ("sweep", "grid.yaml", "-o", "out.parquet", "--jobs", "2", "--chunk", "1", "--quiet")
 REPORT = ("report", "03_context_length", "--name", "x", "--jobs", "2", "--force")
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)

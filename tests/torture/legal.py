@@ -8,6 +8,7 @@ import math
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,22 @@ def changes(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
             for end in ends:
                 given = int(end) if parameter.type.startswith("int") else end
                 yield f"{key} {given}", {key: given}
+
+
+def warm(name: str) -> None:
+    """Run a notebook as it stands, so that what its changes share is worked out once for every process forked from this one.
+
+    No picture is drawn: what draws them keeps threads, and a forked process has none of these.
+    """
+    from rackecon.appraisal.parameters import notebook_path
+    from rackecon.figures import display
+
+    draws = display._png
+    display._png = lambda _: ""
+    try:
+        executed(notebook_path(name), {})
+    finally:
+        display._png = draws
 
 
 def judged(name: str, change: Mapping[str, Any]) -> str:
@@ -95,7 +112,9 @@ def executed(path: Path, change: Mapping[str, Any]) -> dict[str, Any]:
     from IPython.utils.capture import capture_output
 
     shell = InteractiveShell.instance()
-    shell.showtraceback = shell.showsyntaxerror = lambda *_, **__: None
+    shell.reset()
+    faults: list[BaseException | None] = []  # of what is shown as well, such as a chart
+    shell.showtraceback = shell.showsyntaxerror = lambda *_, **__: faults.append(sys.exc_info()[1])
     notebook = json.loads(path.read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         if cell["cell_type"] != "code":
@@ -107,6 +126,8 @@ def executed(path: Path, change: Mapping[str, Any]) -> dict[str, Any]:
             done = shell.run_cell(source)
         if done.error_before_exec or done.error_in_exec:
             raise done.error_before_exec or done.error_in_exec
+        if faults:
+            raise faults[0] or RuntimeError("not shown")
         cell["outputs"] = [
             {"output_type": "display_data", "data": one.data, "metadata": one.metadata or {}} for one in caught.outputs
         ]

@@ -70,6 +70,7 @@ def legal_ends(folder: Path, most: int) -> Attempts:
 
     os.environ["RACKECON_KEPT"] = str(folder)  # what pages share is worked out once
     for name in report_names():
+        legal.warm(name)
         for what, change in legal.changes(name):
             yield f"{name} {what}", legal.judged(name, change)
 

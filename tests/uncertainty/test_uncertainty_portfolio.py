@@ -17,7 +17,8 @@ from rackecon.uncertainty.pairs import natural, pair_drivers, pair_flips
 from rackecon.uncertainty.portfolio import portfolio
 from rackecon.uncertainty.propagate import DRAWS, Terms, propagate, run
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, median_scores, sample
-from rackecon.uncertainty.sensitivity import flip_map, sobol_table, tornado
+from rackecon.uncertainty.sensitivity import flip_map, tornado
+from rackecon.uncertainty.shortlist import exact_rows, exact_rows_together, work_at
 from rackecon.uncertainty.shortlist_check import check_shortlist
 
 MODEL, CASE = "deepseek-r1", "rag-summarise"
@@ -132,13 +133,6 @@ def test_tornado_moves_each_input_the_right_way(two) -> None:
     assert rows.loc["prefix_cache_hit", "swing"] == 0.0
 
 
-@pytest.mark.slow
-def test_sobol_indices_name_price_and_market_first(two) -> None:
-    table = sobol_table(two, lambda o: o.values["profit_usd_per_rack_year"][0], draws=256, physical_points=4)
-    assert {"market", "price_level"} & set(table["factor"].head(2))
-    assert table["total"].iloc[0] > 0.2
-
-
 def test_flip_map_finds_the_line_where_rates_offset(two) -> None:
     found = flip_map(two, MODEL, CASE, ("mi355x", "gb200-nvl72"), ("rate_error", "utilisation"), points=9)
     assert len(found.table) == 81
@@ -244,3 +238,17 @@ def test_distribution_rows_have_sources() -> None:
         assert item.source_id in known, item.id
         assert item.grade in ("measured", "published", "derived", "estimate")
         assert len(item.basis) > 10 or item.form == "fixed"
+
+
+@pytest.mark.parametrize(("key", "model", "case"), [("gb200-nvl72", MODEL, CASE), ("h200-sxm", "gpt-oss-120b", "chat")])
+def test_many_points_in_one_pass_are_those_of_one_each_to_the_last_bit(key, model, case):
+    made = portfolio([key], [model], [case])
+    (cell,) = made.cells
+    asked, pool = made.searched_with(cell), made.pool(cell)
+    points = np.random.default_rng(5).normal(size=(20, 5))
+    work = work_at(made.cases[case], model, made.inputs, points)
+    for at, rows in enumerate(exact_rows_together(key, model, work, asked, pool)):
+        alone = exact_rows(key, model, work, at, asked, pool)
+        assert alone.keys() == rows.keys()
+        for name, values in alone.items():
+            np.testing.assert_array_equal(rows[name], values, err_msg=name)

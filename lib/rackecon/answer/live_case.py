@@ -320,6 +320,8 @@ def _all_fronts(
     A front that is the usual one over again is kept as ``=``.
     """
     own = (case.weight_precision or USUAL, case.software_date or NEWEST)
+    control = allowed_values()["tok_s_per_user"].slider
+    fastest = max(control[1] if control else math.inf, _speed(case.tpot_limit_ms))
     served = dict.fromkeys(
         [(USUAL, NEWEST), own, *((kind, NEWEST) for kind in precisions()), *((USUAL, day) for day in softwares())]
     )
@@ -334,7 +336,7 @@ def _all_fronts(
                     if hit not in mine and (kind, day) != (USUAL, NEWEST):
                         continue
                     asked = replace(its, prefix_cache_hit=hit, **_served_with(kind, day))
-                    found = _fronts(accelerators, name, asked, **overrides)
+                    found = _fronts(accelerators, name, asked, fastest, **overrides)
                     usual = usual or found
                     again = {p: "=" for p in found if found is not usual and found[p] == usual[p]}
                     fronts[f"{name}|{key}|{hit:g}|{kind}|{day}"] = found | again
@@ -462,12 +464,29 @@ def money_fronts(
     return out
 
 
-def _fronts(accelerators: Sequence[str], model: str, case: Scenario, **overrides: Any) -> dict[str, Any]:
-    """Speed, total rate, IT power drawn per GPU and mode along each front, packed; the reason where there is none."""
+def _fronts(
+    accelerators: Sequence[str], model: str, case: Scenario, fastest: float, **overrides: Any
+) -> dict[str, Any]:
+    """Speed, total rate, IT power drawn per GPU and mode along each front, packed; the reason where there is none.
+
+    What lies past the first point that keeps the fastest promise of the control is never asked for.
+    """
     return {
-        key: {"why": mine} if isinstance(mine, str) else packed_front(mine)
+        key: {"why": mine} if isinstance(mine, str) else packed_front(up_to(mine, fastest))
         for key, mine in money_fronts(accelerators, model, case, **overrides).items()
     }
+
+
+def up_to(front: pd.DataFrame, fastest: float) -> pd.DataFrame:
+    """A front, speeds rising, up to the first point at least as fast.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> up_to(pd.DataFrame({"tok_s_per_user": [10.0, 150.0, 160.0, 200.0]}), 151.0)["tok_s_per_user"].tolist()
+    [10.0, 150.0, 160.0]
+    """
+    return front.iloc[: int((front["tok_s_per_user"].to_numpy(dtype=float) < fastest).sum()) + 1]
 
 
 def packed_front(front: pd.DataFrame) -> list[Any]:

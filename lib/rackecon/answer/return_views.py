@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.appraisal.evaluate import evaluate
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from rackecon.economics.financing import Contract, Financing
 
-__all__ = ["financed_returns", "profit_changes", "profit_sweep", "rack_cash_flows"]
+__all__ = ["financed_returns", "profit_changes", "profit_sweep", "profits_by_load", "rack_cash_flows"]
 
+BY_LOAD: Final = ("utilisation_low", "utilisation_high", "profit", "profit_low", "profit_high", "profit_stated")
 SWEPT: Final = ("utilisation", "price_decline_per_year", "wacc", "horizon_years", "electricity_usd_per_kwh")
 
 
@@ -78,6 +79,8 @@ def profit_changes(
     from rackecon import catalog
 
     keys, base = list(accelerators), catalog.base_case()
+    # nothing is written off where nothing is owned: a tax does not go with rent
+    rented = {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07", "tax_rate": 0.0}
     cases: list[tuple[str, Any, dict[str, Any]]] = [("as the page ran", "", {})]
     for name in SWEPT:
         cases += [(name, end, {name: end}) for end in base.range(name)]
@@ -87,8 +90,8 @@ def profit_changes(
         ("licence share", 0.3, {"licence_share": 0.3}),
         ("traffic given away", 0.3, {"free_share": 0.3}),
         ("premium for speed", "published", {"speed_premium": True}),
-        ("cost_tier", "neocloud", {"cost_tier": "neocloud"}),
-        ("rent", "3-year", {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07"}),
+        ("published cost", "neocloud", {"cost_basis": "ownership", "cost_tier": "neocloud"}),
+        ("rent, before tax", "3-year", rented),
     ]
     rows = []
     for name, value, change in cases:
@@ -137,6 +140,46 @@ def rack_cash_flows(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
         flow.insert(0, "accelerator", row["accelerator"])
         parts.append(flow)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=FLOW_COLUMNS)
+
+
+def profits_by_load(accelerators: Sequence[str], model: str, scenario: str, **overrides: Any) -> pd.DataFrame:
+    """Share sold that the load of each platform allows, and its profit at that share and at the one stated.
+
+    Parameters
+    ----------
+    accelerators, model, scenario, **overrides
+        As in :func:`rackecon.appraisal.evaluate.evaluate`; ``utilisation`` is the share stated.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``accelerator, platform, utilisation, utilisation_low, utilisation_high, profit, profit_low, profit_high, profit_stated``
+        [USD a rack-year]; the ends are those of demand shapes and days. Platforms without a result are left out.
+
+    Notes
+    -----
+    .. math:: P(u) = R\\,u / u_0 - c
+
+    Own: revenue is in proportion to the share sold, cost is not.
+    """
+    import pandas as pd
+
+    asked: dict[str, Any] = {
+        "accelerators": accelerators,
+        "models": [model],
+        "scenarios": [scenario],
+        "intervals": False,
+    }
+    stated, found = (evaluate(**asked, **{**overrides, "sold_by_load": on}) for on in (False, True))
+    out = found[["accelerator", "platform", "utilisation"]].copy()
+    if "utilisation_low" not in found:
+        return pd.DataFrame(columns=[*out, *BY_LOAD])
+    revenue, cost = (found[f"{name}_usd_per_rack_year"] for name in ("revenue", "cost"))
+    for end in ("low", "high"):
+        out[f"utilisation_{end}"] = found[f"utilisation_{end}"]
+        out[f"profit_{end}"] = revenue * found[f"utilisation_{end}"] / found["utilisation"] - cost
+    out["profit"], out["profit_stated"] = (x["profit_usd_per_rack_year"] for x in (found, stated))
+    return out[out["profit"].notna()].reset_index(drop=True)[["accelerator", "platform", "utilisation", *BY_LOAD]]
 
 
 def financed_returns(results: pd.DataFrame, financing: Financing, contract: Contract, **overrides: Any) -> pd.DataFrame:

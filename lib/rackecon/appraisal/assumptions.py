@@ -43,6 +43,8 @@ class Assumptions:
     licence_share: float = 0.0
     own_software_gain_per_year: float = 0.0
     """Gain in tokens of a machine of one's own by software alone, while prices follow the market [1/year]."""
+    sold_by_load: bool = False
+    """Whether the share sold follows from the demand of a public trace on each platform, in place of ``utilisation``."""
     speed_premium: bool = False
     """Whether a request served fast sells at the published premium of fast tiers."""
     price_factor: float = 1.0
@@ -65,6 +67,17 @@ class Assumptions:
     def revenue_fall_per_year(self) -> float:
         """Yearly fall of a GPU's revenue [share/year]: prices fall, its own software makes more tokens."""
         return float(revenue_fall(self.price_decline_per_year, self.own_software_gain_per_year))
+
+    def stated_share(self) -> Assumptions:
+        """The same, refused where the share sold follows from load: some answers hold one share for every platform.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.sold_by_load:
+            raise InputError("sold_by_load: this answer holds one share sold for every platform; give utilisation")
+        return self
 
     @property
     def kept_share(self) -> float:

@@ -18,6 +18,7 @@ from rackecon.economics.build_up_table import (
     reconciling_steps,
 )
 from rackecon.economics.cost import own_rent_crossing, published_records, select_cost
+from rackecon.economics.cost_table import published_tiers
 from rackecon.economics.tokens import ALLOCATION_RULES, launch_price_factor, token_cost
 from rackecon.errors import InputError
 
@@ -36,6 +37,7 @@ __all__ = [
     "reconciliation",
     "reconciliation_bars",
     "reconciliations",
+    "rented",
     "waterfall",
     "waterfall_bars",
 ]
@@ -151,6 +153,17 @@ def own_against_rent(
 def waterfall(accelerator: str, **overrides: Any) -> pd.DataFrame:
     """Parts of a built-up $/GPU-hour in order (:meth:`rackecon.economics.build_up.BuildUp.waterfall`)."""
     return build_up(_inputs(accelerator, assumptions(**overrides))).waterfall()
+
+
+def rented(cost_basis: str) -> dict[str, str]:
+    """The tier of a rented cost, in place of the owner's, where the basis is rent.
+
+    Examples
+    --------
+    >>> rented("rental"), rented("build_up")
+    ({'cost_tier': '3-year'}, {})
+    """
+    return {"cost_tier": published_tiers("rental")[0]} if cost_basis == "rental" else {}
 
 
 def reconciliation(accelerator: str, **overrides: Any) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from rackecon.appraisal.money import (
     return_columns,
     with_money,
 )
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.revenue import PriceCard
@@ -35,11 +36,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.catalog import Scenario
+    from rackecon.load.derived import DerivedUtilisation
 
-__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "cached_search", "evaluate", "frontier_points"]
+__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "cached_search", "evaluate", "frontier_points", "sold_by_load"]
 
 PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
 """Platforms of the reports' base case."""
+FLEET: Final = "fixed at p99"
+"""Policy of the fleet whose share sold is derived: bought once for the 99th percentile of demand."""
 PROFIT_COLUMNS: Final = tuple(measure.column for measure in EVERY_MEASURE.values())
 EMPTY_COLUMNS: Final = (
     "total_tok_s_per_gpu",
@@ -250,7 +254,8 @@ def evaluate(
         One row per combination in the order given. Yearly money is the level equivalent of the falling price over the
         horizon at the cost of capital; ``reason`` says why a row has none, ``power_reason`` why it has no power. ``*_low`` and ``*_high`` bound 90 % of the
         serving model's error, prices and costs held. Every row carries cost basis, tier and vintage, power vintage,
-        token counting and the kinds of ROI.
+        token counting and the kinds of ROI. With ``sold_by_load`` each row's ``utilisation`` is its platform's own, between
+        ``utilisation_low`` and ``utilisation_high``.
 
     Raises
     ------
@@ -278,6 +283,7 @@ def evaluate(
     fronts: list[Mapping[str, Any]] = []
     kept: list[NDArray[np.intp]] = []
     grid: list[dict[str, Any]] = []
+    shares: list[DerivedUtilisation | None] = []
     for name in names:
         for case in cases:
             for key in keys:
@@ -289,16 +295,25 @@ def evaluate(
                     fit = np.flatnonzero(limits[case.id].keeps(*latencies))
                 reason = frontier.reason if not front else ("" if len(fit) else _limit_reason(case))
                 grid.append(_heading(key, name, case, reason, cards[name], platforms[key].reason))
+                shares.append(sold_by_load(key, name, case) if assume.sold_by_load and len(fit) else None)
                 fronts.append(front)
                 kept.append(fit)
     served = [cell for cell, fit in enumerate(kept) if len(fit)]
     heads = {name: [row[name] for row in grid] for name in HEADING}
     if not served:
-        nothing = dict.fromkeys((*PROFIT_COLUMNS, *EMPTY_COLUMNS), np.nan) | {"utilisation": assume.utilisation}
+        nothing = dict.fromkeys((*PROFIT_COLUMNS, *EMPTY_COLUMNS), np.nan) | {
+            "utilisation": np.nan if assume.sold_by_load else assume.utilisation
+        }
         return pd.DataFrame(_labelled(heads, nothing, assume, platforms, cards), index=range(len(grid)))
+    for cell in served:
+        if (share := shares[cell]) is not None:
+            grid[cell] |= {"sold_share": share.utilisation}
     best = _best(
         [fronts[i] for i in served], [kept[i] for i in served], [grid[i] for i in served], (assume, platforms, cards)
     )
+    if assume.sold_by_load:
+        ends = [share for cell in served if (share := shares[cell]) is not None]
+        best |= {f"utilisation_{end}": np.array([getattr(x, end) for x in ends]) for end in ("low", "high")}
     if intervals:
         best |= interval_columns(best)
         best |= _money_intervals(best)
@@ -307,6 +322,26 @@ def evaluate(
         frame = pd.DataFrame(found, index=served).reindex(range(len(grid)))
         found = {name: frame[name] for name in found}
     return pd.DataFrame(_labelled(heads, found, assume, platforms, cards), index=range(len(grid)))
+
+
+@by_data(256)
+def sold_by_load(accelerator: str, model: str, case: Scenario) -> DerivedUtilisation:
+    """Share sold on a platform by a fleet of fixed size at the demand that data/assumptions.csv holds by default.
+
+    Source: :func:`rackecon.load.derived.derived_utilisation`, with its interval over public demand shapes and days.
+
+    Examples
+    --------
+    >>> from rackecon import catalog
+    >>> found = sold_by_load("b200-hgx", "gpt-oss-120b", catalog.scenario("chat"))
+    >>> found.low < found.utilisation < found.high
+    True
+    """
+    from rackecon.load.derived import derived_utilisation
+
+    told = allowed_values()
+    shape, demand = str(told["demand_shape"].default), float(told["mean_rps"].default)
+    return derived_utilisation(accelerator, model, case, shape, FLEET, mean_rps=demand)
 
 
 def _best(
@@ -321,7 +356,8 @@ def _best(
     the higher throughput, then to the first on the front.
     """
     sizes = [len(fit) for fit in kept]
-    points: dict[str, Any] = {name: np.repeat([head[name] for head in heads], sizes) for name in ASKED}
+    asked = (*ASKED, "sold_share") if terms[0].sold_by_load else ASKED
+    points: dict[str, Any] = {name: np.repeat([head[name] for head in heads], sizes) for name in asked}
     points |= {
         name: np.concatenate(
             [np.asarray(front[name], dtype=float)[fit] for front, fit in zip(fronts, kept, strict=True)]
@@ -390,6 +426,8 @@ def frontier_points(
         if len(table):
             ours = table.sort_values("tok_s_per_user", kind="stable")
             blocks.append(ours.assign(accelerator=key, platform=platforms[key].label, model=model, scenario=case.id))
+            if assume.sold_by_load:
+                blocks[-1]["sold_share"] = sold_by_load(key, model, case).utilisation
     if not blocks:
         return pd.DataFrame()
     points = pd.concat(blocks, ignore_index=True).assign(prefix_cache_hit=case.prefix_cache_hit)

@@ -352,6 +352,15 @@ def with_money(
     return _joined(points, money_columns(points, assume, platforms, cards))
 
 
+def _sold(points: Mapping[str, Any] | pd.DataFrame, assume: Assumptions) -> Any:
+    """Share of capacity sold: the one stated, or that of each row by the load of its platform [-]."""
+    if not assume.sold_by_load:
+        return assume.utilisation
+    if "sold_share" not in points:
+        raise InputError("sold_by_load needs a workload: rows name no share that their platform sells")
+    return np.asarray(points["sold_share"], dtype=float)
+
+
 def money_columns(
     points: Mapping[str, Any] | pd.DataFrame,
     assume: Assumptions,
@@ -377,6 +386,7 @@ def money_columns(
     premium = (
         speed_premium(np.asarray(points["tok_s_per_user"], dtype=float), speed_tiers()) if assume.speed_premium else 1.0
     )
+    sold = _sold(points, assume)
     step = money_step(
         **rates,
         price_fresh_input_usd_per_mtok=np.nan_to_num(price("fresh_input")),
@@ -384,7 +394,7 @@ def money_columns(
         price_output_usd_per_mtok=np.nan_to_num(price("output")),
         cost_usd_per_gpu_hour=cost,
         prefix_cache_hit=hit,
-        utilisation=assume.utilisation,
+        utilisation=sold,
         licence_share=assume.licence_share,
         free_share=assume.free_share,
         speed_premium=premium,
@@ -394,7 +404,7 @@ def money_columns(
     revenue = np.where(unlisted, np.nan, step.revenue_usd_per_gpu_hour)
     profit = np.where(unlisted, np.nan, step.profit_usd_per_gpu_hour)
     factor = np.where(unlisted, np.nan, step.break_even_price_factor)
-    new["utilisation"] = assume.utilisation
+    new["utilisation"] = sold
     new["level_price_factor"] = _level(assume)
     new["licence_share"], new["free_share"] = assume.licence_share, assume.free_share
     new["speed_premium"] = premium
@@ -409,14 +419,14 @@ def money_columns(
     new["break_even_price_factor"] = factor
     new["break_even_output_usd_per_mtok"] = price("output") * factor
     new["break_even_utilisation"] = np.where(unlisted, np.nan, step.break_even_utilisation)
-    new["cost_usd_per_mtok_total"] = cost_usd_per_mtok(cost, rates["total_tok_s_per_gpu"], assume.utilisation)
-    new["cost_usd_per_mtok_output"] = cost_usd_per_mtok(cost, rates["output_tok_s_per_gpu"], assume.utilisation)
+    new["cost_usd_per_mtok_total"] = cost_usd_per_mtok(cost, rates["total_tok_s_per_gpu"], sold)
+    new["cost_usd_per_mtok_output"] = cost_usd_per_mtok(cost, rates["output_tok_s_per_gpu"], sold)
     phase = token_cost(
         cost,
         **rates,
         prefill_gpu_share=np.clip(np.asarray(points["prefill_gpu_share"], dtype=float), 0.0, 1.0),
         prefix_cache_hit=hit,
-        utilisation=assume.utilisation,
+        utilisation=sold,
         rule=assume.allocation_rule,
     )
     new["cost_usd_per_mtok_output_by_phase"], new["cost_usd_per_mtok_fresh_input_by_phase"] = (
@@ -467,7 +477,8 @@ def platform_costs(
     change = np.where(owned & (bill != 0.0), np.nan_to_num(drawn_it_kw) * bill, 0.0)
     by_the_hour = np.array([p.cost is not None and p.cost.unsold_hours == UNSOLD["on_demand"] for p in plat])[which]
     terms = np.where(owned, platform_terms(plat, assume, which), 1.0)
-    paid = assume.cost_factor * np.where(by_the_hour, assume.utilisation, 1.0) * terms
+    used = assume.stated_share().utilisation if np.any(by_the_hour) else 1.0
+    paid = assume.cost_factor * np.where(by_the_hour, used, 1.0) * terms
     value, low, high = (np.maximum(ends(name) * paid + change, 0.0) for name in ("usd_per_gpu_hour", "low", "high"))
     return value, low, high
 

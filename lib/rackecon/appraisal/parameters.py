@@ -15,8 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rackecon.appraisal.assumptions import PUBLISHED, assumptions
+from rackecon.appraisal.possible import impossible
 from rackecon.catalog.assumption_table import Allowed, allowed_values, finite_or_infinite
 from rackecon.catalog.paths import PACKAGE, given_folder, in_checkout
+from rackecon.economics.cost_table import published_tiers
 from rackecon.errors import InputError
 
 __all__ = [
@@ -161,8 +164,10 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
     return found
 
 
-def validate(name: str, declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> list[str]:
-    """Faults of given values: one line each, empty where all is well."""
+def validate(
+    name: str, declared: Mapping[str, Parameter], given: Mapping[str, Any], *, together: bool = True
+) -> list[str]:
+    """Faults of given values, each by itself and then, of one notebook, all together: one line each, empty where all is well."""
     faults = []
     for key, value in given.items():
         if key not in declared:
@@ -170,21 +175,35 @@ def validate(name: str, declared: Mapping[str, Parameter], given: Mapping[str, A
             hint = f"; nearest is '{near[0]}'" if near else ""
             faults.append(f"{name}: unknown parameter '{key}'{hint}; it takes {', '.join(declared)}")
             continue
-        fault = _fault(declared[key], value) or _nobody(declared, key, value)
+        fault = _fault(declared[key], value)
         if fault:
             faults.append(f"{name}: {fault}")
+    if given and together and not faults:
+        values = {key: given.get(key, parameter.default) for key, parameter in declared.items()}
+        wrong = _without_effect(declared, given) or [fault for fault in [impossible(values)] if fault]
+        return [f"{name}: {fault}" for fault in wrong]
     return faults
 
 
-def _nobody(declared: Mapping[str, Parameter], key: str, value: Any) -> str:
-    """Why a page that serves a workload cannot be made of these platforms: the model serves none of them."""
-    if key != "accelerators" or not {"scenario", "scenarios", "workload"} & declared.keys():
-        return ""
-    from rackecon import catalog
-
-    if any(catalog.accelerator(item).servable for item in value):
-        return ""
-    return f"accelerators: none of {', '.join(value)} is served by the model"
+def _without_effect(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> list[str]:
+    """Values that change nothing on the cost basis that they are given with, or that nobody publishes, one line each."""
+    if "cost_basis" not in declared or "built" in declared:  # a build-up beside every basis reads all of them
+        return []
+    asked = {key: value for key, value in given.items() if value is not None and value != declared[key].default}
+    try:
+        used = assumptions(**{key: asked.get(key) for key in ("cost_basis", *PUBLISHED) if key in declared})
+    except InputError as fault:
+        return [str(fault)]
+    basis, rules, faults = used.cost_basis, allowed_values(), []
+    for key, value in asked.items():
+        rule = rules.get(key)
+        if rule and value and basis in rule.no_effect_on:
+            others = [name for name in rules["cost_basis"].choices if name not in rule.no_effect_on]
+            faults.append(f"{key} {value} changes nothing with cost_basis {basis}: allowed with {', '.join(others)}")
+    tiers = published_tiers(basis)
+    if basis != "build_up" and used.cost_tier not in tiers:
+        faults.append(f"cost_basis {basis} has no cost_tier {used.cost_tier}: allowed {', '.join(tiers)}")
+    return faults
 
 
 def _fault(parameter: Parameter, value: Any) -> str:

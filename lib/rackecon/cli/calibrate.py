@@ -22,14 +22,21 @@ def calibrate(
     shipped: Annotated[bool, typer.Option(help="Write to data/, for a fit to be committed.")] = False,
     power: Annotated[bool, typer.Option(help="Fit and score drawn power alone, for data/ (with --shipped).")] = False,
     agents: Annotated[bool, typer.Option(help="Fit what replays of coding agents say alone, and score it.")] = False,
+    scales: Annotated[
+        bool, typer.Option(help="Choose the scales of the learned residual anew, on rows left out in four ways.")
+    ] = False,
 ) -> None:
     """Fit the serving parameters to measured points and write them to your own folder, where they replace data/'s."""
     from rackecon.economics.energy import power_fit
     from rackecon.evidence.record import run
+    from rackecon.evidence.scales import record as choose_scales
     from rackecon.load.agentic_runs import record
 
-    if power:
-        lines: Iterable[str] = power_fit(shipped and not dry_run)
+    lines: Iterable[str]
+    if scales:
+        lines = choose_scales(not dry_run, shipped)
+    elif power:
+        lines = power_fit(shipped and not dry_run)
     elif agents:
         lines = record(not dry_run, shipped)
     else:

@@ -93,6 +93,10 @@ def report(
         from rackecon.press.record import write_record
 
         write_record(target, good, given, read)
+    if not name and good == report_names():
+        from rackecon.press.data_export import report_data
+
+        report_data(target)
     if standalone:
         from rackecon.catalog.written import write_file
         from rackecon.press.frame import standalone_page

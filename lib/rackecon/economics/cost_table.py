@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative
@@ -16,7 +17,15 @@ from rackecon.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ownership_split", "published_terms", "read_records", "records_from", "residual_at", "value_of"]
+__all__ = [
+    "ownership_split",
+    "published_terms",
+    "published_tiers",
+    "read_records",
+    "records_from",
+    "residual_at",
+    "value_of",
+]
 
 VINTAGES: Final = {"Aug-2025": "2025-08", "Jul-2026": "2026-07"}
 OWNING: Final = {
@@ -128,6 +137,18 @@ def read_records() -> tuple[CostRecord, ...]:
     from rackecon import catalog
 
     return tuple(records_from(catalog.table("costs")))
+
+
+def published_tiers(basis: str) -> list[str]:
+    """Buyer tiers, of those that can be asked for, in which a cost basis is published.
+
+    Examples
+    --------
+    >>> published_tiers("rental")
+    ['3-year']
+    """
+    known = {record.tier for record in read_records() if record.basis == basis}
+    return [tier for tier in allowed_values()["cost_tier"].choices if tier in known]
 
 
 @by_data(128, "costs")

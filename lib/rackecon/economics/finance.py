@@ -27,7 +27,6 @@ __all__ = [
     "crf",
     "first_root",
     "irr",
-    "levelised_cost",
     "monthly_rate",
     "months_of",
     "npv",
@@ -362,31 +361,3 @@ def payback_years(flows: Numeric, *, periods_per_year: float = MONTHS_PER_YEAR) 
         years = (first - 1 + np.where(step > 0, -before / step, 0.0)) / periods_per_year
     years = np.where(first == 0, 0.0, years)
     return np.asarray(np.where(reached.any(axis=-1), years, np.inf), dtype=float)
-
-
-def levelised_cost(costs: Numeric, quantities: Numeric, rate_per_period: Numeric) -> FloatArray:
-    """Present value of costs over present value of quantities, along the last axis.
-
-    Parameters
-    ----------
-    costs, quantities : array
-        Shape ``(..., periods + 1)`` [USD] and [units], time 0 first.
-    rate_per_period : float or array
-        Rate per period.
-
-    Returns
-    -------
-    ndarray
-        [USD/unit]; the flat price at which the net present value is 0.
-
-    Notes
-    -----
-    Source: levelised cost of energy, Short, Packey and Holt (NREL/TP-462-5173, 1995).
-
-    Examples
-    --------
-    >>> float(levelised_cost([100.0, 10.0, 10.0], [0.0, 50.0, 50.0], 0.1))
-    1.3524
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(npv(rate_per_period, costs) / npv(rate_per_period, quantities), dtype=float)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import TYPE_CHECKING, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE
@@ -21,6 +24,7 @@ STANDARD_TIERS: Final = ("standard", "list", "flat", "off-peak")
 LISTING_KINDS: Final = ("open-weight API price", "closed-model list price")
 MOVING_NAMES: Final = ("deepseek-chat", "deepseek-reasoner")
 """Endpoint names that the provider re-pointed to newer models: their later prices are another model's."""
+LISTED: Final = ("provider", "listing", "from_date", "fresh_input", "cached_input", "output", "source_id")
 OWN_RULE: Final = "median of the listings added by the user, newest of each provider in force"
 RULE: Final = "median standard listing over providers, newest of each provider in force"
 
@@ -48,27 +52,31 @@ def listings(table: pd.DataFrame, model: str, as_of_date: str, tiers: tuple[str,
     """
     import pandas as pd
 
-    frame = table[table["kind"].isin(LISTING_KINDS) & table["tier"].isin(tiers) & (table["unit"] == "$/M tokens")]
-    frame = frame[(frame["model_id"] == model) & ~frame["model"].isin(MOVING_NAMES)]
-    frame = frame[~frame["flag"].isin(("suspect", "superseded"))]
-    begun = frame["valid_from"].fillna("").astype(str)
-    dated = begun.where(begun != "", frame["source_date"].fillna("").astype(str))
-    ended = frame["valid_to"].fillna("").astype(str)
-    keep = (dated <= as_of_date) & ((ended == "") | (ended >= as_of_date))
-    out = pd.DataFrame(
-        {
-            "provider": frame["provider"],
-            "listing": frame["model"],
-            "from_date": dated,
-            "fresh_input": pd.to_numeric(frame["value_input"]),
-            "cached_input": pd.to_numeric(frame["value_cached_input"]),
-            "output": pd.to_numeric(frame["value_output"]),
-            "source_id": frame["source_id"],
-        }
-    )[keep]
-    out = out.dropna(subset=["fresh_input", "output"])
-    out = out.sort_values(["provider", "from_date", "output"], ascending=[True, False, True], kind="stable")
-    return out.drop_duplicates("provider").reset_index(drop=True)
+    return pd.DataFrame(_in_force(table, model, as_of_date, tiers), columns=list(LISTED))
+
+
+def _in_force(table: pd.DataFrame, model: str, as_of_date: str, tiers: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Rows of :func:`listings`: a model has few, which pandas' calls would cost more than they hold."""
+    found = []
+    for row in table[(table["model_id"] == model).to_numpy()].to_dict("records"):
+        counts = row["kind"] in LISTING_KINDS and row["tier"] in tiers and row["unit"] == "$/M tokens"
+        if not counts or row["model"] in MOVING_NAMES or row["flag"] in ("suspect", "superseded"):
+            continue
+        begun, stated, ended = (_text(row[name]) for name in ("valid_from", "source_date", "valid_to"))
+        fresh, cached, output = (float(row[f"value_{name}"]) for name in ("input", "cached_input", "output"))
+        if (begun or stated) > as_of_date or (ended and ended < as_of_date) or math.isnan(fresh) or math.isnan(output):
+            continue
+        values = (row["provider"], row["model"], begun or stated, fresh, cached, output, row["source_id"])
+        found.append(dict(zip(LISTED, values, strict=True)))
+    found.sort(key=itemgetter("output"))
+    found.sort(key=itemgetter("from_date"), reverse=True)
+    newest = {row["provider"]: row for row in reversed(found)}
+    return [newest[provider] for provider in sorted(newest)]
+
+
+def _text(cell: Any) -> str:
+    """A cell's text; empty where there is none."""
+    return "" if cell is None or cell != cell else str(cell)
 
 
 def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
@@ -92,30 +100,34 @@ def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
     InputError
         No listing of the model in force at the date.
     """
-    found = listings(table, model, as_of_date)
-    own = found[found["source_id"] == OWN_SOURCE]
-    found = own if len(own) else found
-    if found.empty:
+    found = _in_force(table, model, as_of_date, STANDARD_TIERS)
+    own = [row for row in found if row["source_id"] == OWN_SOURCE]
+    found = own or found
+    if not found:
         raise InputError(f"no standard listing of model '{model}' in data/prices.csv in force at {as_of_date}")
-    fresh, output = float(found["fresh_input"].median()), float(found["output"].median())
-    cached = found["cached_input"].dropna()
-    level = min(float(cached.median()), fresh) if len(cached) else fresh
-    spread = (float(cached.min()), float(cached.max())) if len(cached) else (fresh, fresh)
+    price = {name: np.array([row[name] for row in found]) for name in ("fresh_input", "cached_input", "output")}
+    cached, output = price["cached_input"][np.isfinite(price["cached_input"])], price["output"]
+    fresh = float(np.median(price["fresh_input"]))
+    level = min(float(np.median(cached)), fresh) if len(cached) else fresh
     return PriceCard(
         model=model,
         fresh_input=fresh,
         cached_input=level,
-        output=output,
+        output=float(np.median(output)),
         as_of_date=as_of_date,
-        rule=OWN_RULE if len(own) else RULE,
+        rule=OWN_RULE if own else RULE,
         listings=len(found),
-        fresh_input_range=(float(found["fresh_input"].min()), float(found["fresh_input"].max())),
-        cached_input_range=spread,
-        output_range=(float(found["output"].min()), float(found["output"].max())),
-        output_p10_p90=(float(found["output"].quantile(0.1)), float(found["output"].quantile(0.9))),
-        newest_listing=str(found["from_date"].max()),
+        fresh_input_range=_ends(price["fresh_input"]),
+        cached_input_range=_ends(cached) if len(cached) else (fresh, fresh),
+        output_range=_ends(output),
+        output_p10_p90=(float(np.quantile(output, 0.1)), float(np.quantile(output, 0.9))),
+        newest_listing=max(row["from_date"] for row in found),
         cached_note=f"{len(cached)} of {len(found)} providers price cached input",
     )
+
+
+def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
 
 
 @by_data(256, "prices", "base_case")

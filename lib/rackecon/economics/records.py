@@ -34,4 +34,6 @@ class CostRecord:
         own = ", own row" if self.grade.startswith("own row") else ""
         if self.basis == "build_up":
             return f"build-up cost{own}"
+        if self.basis == "given":
+            return "your own cost"
         return f"{self.basis}, {self.tier}, vintage {self.vintage}{own}"

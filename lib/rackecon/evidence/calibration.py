@@ -18,7 +18,7 @@ from rackecon.serving.corrections import design as effect_design
 from rackecon.serving.corrections import effect_sd
 from rackecon.serving.predict import Prepared, solve
 
-__all__ = ["Fit", "fit", "fold_rows", "log_predictions"]
+__all__ = ["Fit", "fit", "fold_rows", "homes_of", "log_predictions"]
 
 FloatArray = NDArray[np.float64]
 TTFT_WEIGHT = 0.25
@@ -26,6 +26,7 @@ USER_WEIGHT = 0.8
 SCALE = 0.09  # residual at which the loss turns from square to linear: about the noise of an unknown build
 PRIOR_STRENGTH = 1.0
 FOLDS = 5
+PAIR_FOLDS = 10
 NEGLIGIBLE = 5e-4  # a smaller correction is left out of the table [log]
 STEP = 0.02
 EVALUATIONS = 40  # most of one fit; it settles in fewer
@@ -218,6 +219,24 @@ def deal(names: NDArray[np.str_], folds: int) -> NDArray[np.intp]:
         home[name] = int(np.argmin(load))
         load[home[name]] += counts[name]
     return np.asarray(home[place], dtype=np.intp)
+
+
+def homes_of(evidence: Evidence, kind: str, shuffle: int = 0) -> NDArray[np.intp]:
+    """Fold of each row, of one way of leaving rows out.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    kind : str
+        ``curves``; ``pair`` (of a platform and a model, dealt to ``PAIR_FOLDS``); or a column whose every value is a fold.
+    shuffle : int
+        Of curves.
+    """
+    if kind == "curves":
+        return fold_rows(evidence, shuffle)
+    if kind == "pair":
+        return deal((evidence.frame["accelerator"] + "|" + evidence.frame["model"]).to_numpy(dtype=str), PAIR_FOLDS)
+    return np.unique(evidence.frame[kind].to_numpy(dtype=str), return_inverse=True)[1].astype(np.intp)
 
 
 def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str, folder: Path) -> None:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["held_out_points", "run", "write_table"]
 
 WORKERS = 2
-PAIR_FOLDS = 10
 CUTS = ("2025-12-01", "2026-02-01", "2026-04-01", "2026-05-01")
 """Dates before which rows are fitted, to predict those after."""
 FORWARD = ("software of the cut", "software of its date")
@@ -45,16 +44,7 @@ def _job(task: tuple[str, int, ServingParameters]) -> HeldOut:
     evidence = load_evidence()
     if kind in FORWARD:
         return forward(evidence, start, CUTS[number], frozen=kind == FORWARD[0])
-    if kind == "curves":
-        homes = calibration.fold_rows(evidence, number)
-    elif kind == "pair":
-        homes = calibration.deal(
-            (evidence.frame["accelerator"] + "|" + evidence.frame["model"]).to_numpy(dtype=str), PAIR_FOLDS
-        )
-    else:
-        _, found = np.unique(evidence.frame[kind].to_numpy(dtype=str), return_inverse=True)
-        homes = found.astype(np.intp)
-    return hold_out(evidence, start, homes)
+    return hold_out(evidence, start, calibration.homes_of(evidence, kind, number))
 
 
 def held_out_points(held: list[HeldOut]) -> pd.DataFrame:

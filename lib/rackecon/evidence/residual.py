@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,17 @@ from rackecon.performance.residual import FEATURES, NAMES, Residual
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AS_OF", "Conditioned", "corrected_logs", "fit_residual", "residual_table", "with_residual"]
+__all__ = [
+    "AS_OF",
+    "Conditioned",
+    "aims_of",
+    "corrected_logs",
+    "fit_residual",
+    "noise_of",
+    "pulled",
+    "residual_table",
+    "with_residual",
+]
 
 FloatArray = NDArray[np.float64]
 FURTHEST = 0.25
@@ -76,16 +87,16 @@ def _conditioned(
 ) -> Conditioned:
     """Weights :math:`(K + N)^{-1} y`, found again ``ROUNDS`` times with each point moved to at most ``FURTHEST`` from the
     mean (Huber's proposal), so that single odd rows do not bend it.
+
+    Rate and speed are taken apart: where both are measured at every point, a joint process of one correlation between them
+    and between their errors has the same means (autokrigeability: Wackernagel, *Multivariate Geostatistics*, 2003).
     """
     kernel = load_kernel()
-    total, user, _ = log_predictions(evidence.prepared, parameters, parameters.values())
-    with np.errstate(all="ignore"):
-        wanted = (np.log(evidence.total_tok_s_per_gpu) - total, np.log(evidence.tok_s_per_user) - user)
+    wanted = aims_of(evidence, parameters)
     usable = np.isfinite(wanted[0]) & (evidence.weight > 0)
     usable &= np.ones(len(evidence), dtype=bool) if rows is None else rows
     sites = evidence.prepared.sites.select(usable).joined(choices.sites)
-    votes = np.clip(evidence.weight[usable] / np.median(evidence.weight), *VOTES)
-    noise = np.concatenate([kernel["noise"] / np.sqrt(votes), np.full(len(choices), kernel["choice"])])
+    noise = np.concatenate([noise_of(evidence, kernel)[usable], np.full(len(choices), kernel["choice"])])
     empty = Residual(sites, np.zeros(len(sites)), np.zeros(len(sites)), noise, kernel)
     aims = (np.concatenate([x[usable], y]) for x, y in zip(wanted, (choices.total, choices.user), strict=True))
     found = _weights(empty.covariance(sites), noise, *aims)
@@ -104,14 +115,37 @@ def _weights(own: FloatArray, noise: FloatArray, total: FloatArray, user: FloatA
     for aim in (total[order], user[order]):
         known = int(np.isfinite(aim).sum())
         part, solved, aim = own[:known, :known], (factor[:known, :known], lower), aim[:known]
-        weights = cho_solve(solved, aim)
-        for _ in range(ROUNDS):
-            mean = part @ weights
-            weights = cho_solve(solved, mean + np.clip(aim - mean, -FURTHEST, FURTHEST))
         whole = np.zeros(len(order))
-        whole[order[:known]] = weights
+        whole[order[:known]] = cho_solve(solved, pulled(part, solved, aim))
         out.append(whole)
     return out
+
+
+def pulled(own: FloatArray, solved: tuple[FloatArray, bool], aim: FloatArray) -> FloatArray:
+    """Aims, each moved to at most ``FURTHEST`` from the mean of all, ``ROUNDS`` times.
+
+    ``own`` is the covariance of the points, ``solved`` the Cholesky factor of it and the noise.
+    """
+    from scipy.linalg import cho_solve
+
+    moved = aim
+    for _ in range(ROUNDS):
+        mean = own @ cho_solve(solved, moved)
+        moved = mean + np.clip(aim - mean, -FURTHEST, FURTHEST)
+    return np.asarray(moved)
+
+
+def aims_of(evidence: Evidence, parameters: ServingParameters) -> tuple[FloatArray, FloatArray]:
+    """Logs of measured over physics, of total rate and of speed per user; NaN where nothing was measured."""
+    total, user, _ = log_predictions(evidence.prepared, parameters, parameters.values())
+    with np.errstate(all="ignore"):
+        return np.log(evidence.total_tok_s_per_gpu) - total, np.log(evidence.tok_s_per_user) - user
+
+
+def noise_of(evidence: Evidence, kernel: Mapping[str, float]) -> FloatArray:
+    """Standard deviation of each measured row around the process [log]."""
+    votes = np.clip(evidence.weight / np.median(evidence.weight), *VOTES)
+    return np.asarray(kernel["noise"] / np.sqrt(votes))
 
 
 def with_residual(

@@ -57,7 +57,7 @@ def matrix(
                 labelAngle=0,
                 domain=False,
                 ticks=False,
-                labelExpr="split(datum.label, '-')",
+                labelExpr="split(datum.label, ' ')",
                 labelPadding=18,
             ),
         ),
@@ -163,11 +163,14 @@ def scatter_measured(
     title: str,
     subtitle: str,
     unit: str,
+    shape: str | None = None,
+    band: tuple[float, float] | None = None,
     description: str = "",
 ) -> alt.Chart:
-    """Held-out prediction against measurement on log axes, with the 1:1 line."""
+    """Prediction against measurement on log axes, with the 1:1 line and a band of measured over predicted."""
     alt_ = altair_module()
-    data = tidy(frame[[measured, predicted, colour, "point_id"]].dropna(), 3)
+    told = shape or colour
+    data = tidy(frame[list(dict.fromkeys([measured, predicted, colour, told, "point_id"]))].dropna(), 3)
     low, high = float(data[[measured, predicted]].min().min()), float(data[[measured, predicted]].max().max())
     scale = alt_.Scale(type="log", domain=[low * 0.8, high * 1.25], nice=False)
     line = (
@@ -175,7 +178,12 @@ def scatter_measured(
         .mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1, aria=False)
         .encode(x=alt_.X("m:Q", scale=scale), y=alt_.Y("p:Q", scale=scale))
     )
-    groups = sorted(data[colour].unique())
+    under = [line]
+    if band is not None:
+        ends = [{"m": m, "low": m / band[1], "high": m / band[0]} for m in (low * 0.8, high * 1.25)]
+        shade = alt_.Chart({"values": ends}).mark_area(color=GREY, opacity=0.12, clip=True, aria=False)
+        under = [shade.encode(x=alt_.X("m:Q", scale=scale), y=alt_.Y("low:Q", scale=scale), y2="high:Q"), line]
+    groups, kinds = (sorted(data[name].unique()) for name in (colour, told))
     palette = ["#063c69", "#9e411b", "#25a5a5", "#a28c21", "#8d71f9"]
     points = (
         alt_.Chart(data)
@@ -188,16 +196,16 @@ def scatter_measured(
                 f"{predicted}:Q", scale=scale, title=f"predicted, {unit}", axis=alt_.Axis(labelExpr=axis_words("~s"))
             ),
             color=alt_.Color(f"{colour}:N", title=None, scale=alt_.Scale(domain=groups, range=palette[: len(groups)])),
-            shape=alt_.Shape(f"{colour}:N", title=None, scale=alt_.Scale(domain=groups)),
+            shape=alt_.Shape(f"{told}:N", title=None, scale=alt_.Scale(domain=kinds)),
             tooltip=[
                 "point_id:N",
-                f"{colour}:N",
+                *dict.fromkeys([f"{colour}:N", f"{told}:N"]),
                 alt_.Tooltip(f"{measured}:Q", format=",.3~g"),
                 alt_.Tooltip(f"{predicted}:Q", format=",.3~g"),
             ],
         )
     )
-    return finish(alt_.layer(line, points), title, subtitle, description, 380)
+    return finish(alt_.layer(*under, points), title, subtitle, description, 380)
 
 
 def ratio_chart(

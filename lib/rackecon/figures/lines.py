@@ -143,7 +143,13 @@ def assumption_lines(
         f"{x}:Q",
         title=x_title,
         scale=alt_.Scale(type="log", nice=False) if log_x else alt_.Scale(zero=False, nice=False),
-        axis=alt_.Axis(labelExpr=axis_words(x_format), grid=False, labelFlush=True, **_ticks(data[x], x_format, log_x)),
+        axis=alt_.Axis(
+            labelExpr=axis_words(x_format),
+            grid=False,
+            labelFlush=True,
+            labelSeparation=6,
+            **_ticks(data[x], x_format, log_x),
+        ),
     )
     domain = _domain(data, [y, f"{y}_measured", *([f"{y}_low", f"{y}_high"] if band else [])], log_y, rule_y)
     y_scale = alt_.Scale(type="log" if log_y else "linear", domain=tidy(list(domain)), nice=False)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rackecon.catalog.names import accelerator_named, engine_named, precision_named
+from rackecon.catalog.text_file import yaml_of
 from rackecon.errors import InputError
 from rackecon.intake.benchmarks import Run
 
@@ -590,6 +591,8 @@ def runs_of(name: str, text: str) -> list[Run]:
     """Runs of a file's text, of any layout; see :func:`rackecon.intake.benchmarks.read_runs`."""
     if text.lstrip().startswith(("{", "[")):
         found = [run for where, held in _objects(name, text) for run in _recognised(where, held)]
+    elif name.lower().endswith((".yaml", ".yml")):
+        found = list(_recognised(name, yaml_of(name, text)))
     else:
         found = [run for where, held in _tables(name, text) for run in _recognised(where, held)]
     if not found:

@@ -165,16 +165,15 @@ def _own_table(name: str, text: str, day: str) -> list[Stated] | None:
     first = {word.strip().strip('"') for word in text.lstrip().split("\n", 1)[0].split(",")}
     if text.lstrip().startswith(("{", "[")):
         return None
-    rows = measured_rows(name, text)
-    if rows is None and len(first & {*columns, *WHOLE_RATES}) < OWN_COLUMNS:
+    own = len(first & {*columns, *WHOLE_RATES}) >= OWN_COLUMNS
+    rows = parsed(name, text) if own else measured_rows(name, text)
+    if rows is None:
         return None
-    rows = parsed(name, text) if rows is None else rows
     if not rows:
         raise InputError(f"{name}: no rows")
     notes = tuple(
         _left_out(column, columns) for column in rows[0] if column not in columns and column not in WHOLE_RATES
     )
-    own = {"accelerator", "model"} <= first
     asked = {column: _option(column) for column in ADDABLE["measured_serving"]} if own else ASKED
     usual = {} if own else USUAL | {"date": day}
     out = []

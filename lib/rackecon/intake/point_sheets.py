@@ -34,6 +34,15 @@ BLANK: Final = frozenset(
     {"", "-", "--", "–", "—", "n/a", "na", "n.a.", "#n/a", "nan", "none", "null", "?", "tbd", "unknown"}
 )
 RATE: Final = "request_rate"
+UNCOMPUTED: Final = (
+    (r"lora|adapter", "adapters are not computed; without it the row is of the base model"),
+    (
+        r"offload|lmcache|swap_space|hicache",
+        "a cache outside GPU memory is not computed for a point, only by replay (rackecon.load, page 15)",
+    ),
+)
+"""Headers of what changes a rate and is not computed, and what a row with it is told."""
+COUNTS: Final = frozenset({"isl", "osl", "concurrency", "gpus", "tp", "ep", "pp", "decode_gpus", "prefill_gpus"})
 CLOSE: Final = 0.75  # likeness of a header to a column from which on it is named as meant
 HEADERS: Final[dict[str, tuple[str, ...]]] = {
     "accelerator": ("gpu", "gpu_type", "gpu_name", "hardware", "hw", "chip", "accelerator_id", "device"),
@@ -130,7 +139,7 @@ def read_sheet(path: Path) -> Sheet:
         cells.append(dict(zip(header, [*row, *[""] * len(header)], strict=False)))
         wide = extra or len(row) < len(header)
         point, said, fault = _point({means[name]: cell for name, cell in cells[-1].items() if name in means}, separator)
-        fault = fault or _adapters(cells[-1], means)
+        fault = fault or _uncomputed(cells[-1], means)
         points.append(point)
         stood_for.append("; ".join(said))
         faults.append(f"{len(row)} cells where the header has {len(header)}" if wide else fault)
@@ -174,19 +183,22 @@ def measured_rows(name: str, text: str) -> list[dict[str, str]] | None:
     return out
 
 
-def _adapters(cells: Mapping[str, str], means: Mapping[str, str]) -> str:
-    """The fault of a row that is served with adapters: what they cost is not computed, and is not passed over.
+def _uncomputed(cells: Mapping[str, str], means: Mapping[str, str]) -> str:
+    """The fault of a row that is served with what is not computed for a point, and is not passed over.
 
     Examples
     --------
-    >>> _adapters({"max_loras": "0", "LoRA rank": "16"}, {})
+    >>> _uncomputed({"max_loras": "0", "LoRA rank": "16"}, {})
     'LoRA rank 16: adapters are not computed; without it the row is of the base model'
     """
     for word, cell in cells.items():
-        named = word not in means and re.search(r"lora|adapter", word, re.IGNORECASE)
-        if named and cell.lower() not in {*BLANK, "0", "false", "no"}:
-            said = f"{plain(word, 60)} {plain(cell, 60)}"
-            return f"{said}: adapters are not computed; without it the row is of the base model"
+        for pattern, why in UNCOMPUTED:
+            if (
+                word not in means
+                and re.search(pattern, word, re.IGNORECASE)
+                and cell.lower() not in {*BLANK, "0", "false", "no"}
+            ):
+                return f"{plain(word, 60)} {plain(cell, 60)}: {why}"
     return ""
 
 
@@ -303,8 +315,8 @@ def _number(column: str, cell: str, separator: str, said: list[str]) -> tuple[st
     [('8192', ''), ('1024', ''), ('64', '')]
     >>> _number("prefix_cache_hit", "0,5", ";", [])
     ('0.5', '')
-    >>> _number("isl", "8,192", ";", [])[1]
-    "isl '8,192': 8192 or 8.192? Write it without a comma"
+    >>> [_number("isl", cell, ";", [])[1] for cell in ("8,192", "8.192")]
+    ["isl '8,192': 8192 or 8.192? Write it without a comma", "isl '8.192': 8192 or 8.192? Write it without a point"]
     """
     text = cell
     if column == "prefix_cache_hit" and text.endswith("%"):
@@ -317,6 +329,10 @@ def _number(column: str, cell: str, separator: str, said: list[str]) -> tuple[st
         return f"{value:g}", fault
     if _GROUPED.fullmatch(text):
         text = re.sub(r"[ \u00a0\u202f']", "", text)
+    if separator != "," and column in COUNTS and re.fullmatch(r"\d{1,3}(\.\d{3})+", text) and not text.startswith("0"):
+        if text.count(".") == 1:
+            return cell, f"{column} '{text}': {text.replace('.', '')} or {text}? Write it without a point"
+        text = text.replace(".", "")
     if separator == "," and _COMMAS.fullmatch(text):
         text = text.replace(",", "")
     elif _COMMAS.fullmatch(text) and "." not in text and text.count(",") == 1 and not text.startswith(("0,", "-0,")):

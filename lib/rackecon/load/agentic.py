@@ -43,6 +43,7 @@ Rows = Mapping[str, NDArray[Any]]
 HITS: Final = (0.0, 0.4, 0.6, 0.75, 0.85, 0.9, 0.93, 0.95, 0.96, 0.965)
 ROOMS: Final = np.geomspace(1e3, 1e9, 37)
 SERVICES: Final = (1.0, 5.0, 20.0, 80.0)
+LIVE: Final = (1.0, 2.0, 4.0, 8.0, 32.0, 256.0)
 AGENTS: Final = "agentic-coding"  # the workload of data/scenarios.csv that they are
 SPEED_QUANTILE: Final = 0.9
 COMPRESSED: Final = "v4"  # attention of data/models.csv that compresses contexts before it selects from them
@@ -123,19 +124,24 @@ def _room_tokens(chip: Accelerator, arch: Model, rows: Rows, context: float) -> 
 
 @by_data(16, "agentic_workload", "agentic_parameters")
 def _hit_table(wait_cap_s: float) -> FloatArray:
-    """Hit by room for each live session and time of service."""
+    """Hit by room for each live session, live sessions that share a cache, and time of service."""
     seen = agentic_sessions(wait_cap_s)
-    return np.array([[session_hit(seen, 1.0, [room], r).hit for r in SERVICES] for room in ROOMS])
+    found = [
+        [np.cumsum(session_hit(seen, n, np.diff(ROOMS * n, prepend=0.0).tolist(), r).by_tier) for r in SERVICES]
+        for n in LIVE
+    ]
+    return np.moveaxis(np.array(found), -1, 0)
 
 
-def _hit_of(grid: FloatArray, room: FloatArray, service_s: FloatArray) -> FloatArray:
+def _hit_of(grid: FloatArray, room: FloatArray, live: FloatArray, service_s: FloatArray) -> FloatArray:
     from scipy.interpolate import RegularGridInterpolator
 
-    axes = np.log(ROOMS), np.log(np.array(SERVICES))
-    points = np.stack(
-        [np.clip(np.log(np.maximum(room, 1.0)), *axes[0][[0, -1]]), np.clip(np.log(service_s), *axes[1][[0, -1]])], -1
+    axes = np.log(ROOMS), np.log(np.array(LIVE)), np.log(np.array(SERVICES))
+    asked = (
+        np.clip(np.log(np.maximum(x, 1e-9)), *axis[[0, -1]])
+        for x, axis in zip((room, live, service_s), axes, strict=True)
     )
-    return np.asarray(RegularGridInterpolator(axes, grid)(points))
+    return np.asarray(RegularGridInterpolator(axes, grid)(np.stack(np.broadcast_arrays(*asked), -1)))
 
 
 @dataclass(frozen=True)
@@ -222,6 +228,8 @@ def settle(
     factor = _step_factor(arch, more_tokens_per_step, used)
     for hit in HITS:
         rows = rows_at(isl, osl, hit)
+        # A decode engine, and each of its attention ranks, keeps the contexts of its own sessions
+        caches = np.maximum(rows["decode_workers"], 1.0) * np.where(rows["dp_attention"], rows["tp"], 1.0)
         room = _room_tokens(chip, arch, rows, isl + osl)
         per_token = np.where(rows["kv_precision"] == "bf16", arch.kv_bytes_per_token_bf16, arch.kv_bytes_per_token_fp8)
         kept = np.where(host_memory, rows["gpus"] * float(host["gb_per_gpu"]) * 1e9 / per_token, 0.0)
@@ -238,7 +246,8 @@ def settle(
         idle = wait * (1.0 - others) + alone * others
         alive = (rows["concurrency"] + turns * idle) / (1.0 + helpers)
         # Running contexts live in HBM; what is left of it and the host keep those that wait
-        derived = _hit_of(grid, (room + kept) / (alive if sessions is None else sessions), service)
+        live = alive if sessions is None else sessions
+        derived = _hit_of(grid, (room + kept) / live, live / caches, service)
         found.append((derived - hit, alive, turns, token_s + slower))
         fits = fits & (rows["fits"] > 0)
     alive, turns, tpot, hit_found = _agreed(np.array(found))

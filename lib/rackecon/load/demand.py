@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import table
+from rackecon.catalog.cached import by_data
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["MEASURES", "OUTPUT_WEIGHT", "Demand", "demand", "demand_names"]
@@ -55,6 +56,7 @@ def demand_names() -> list[str]:
     return [str(name) for name in table("demand_traces")["trace"]]
 
 
+@by_data(64, "demand_traces", "demand_shape")
 def demand(trace: str, measure: str = "requests") -> Demand:
     """Demand of a trace per bin.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rackecon.catalog import Scenario, as_scenario
+from rackecon.catalog.cached import by_data
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.demand import Demand, demand, demand_names
 from rackecon.load.platforms import Replica, open_load, platform_replica, scaled_lengths, unit_gpus
@@ -41,7 +42,8 @@ class DerivedUtilisation:
     unit_gpus: int
 
 
-def _shapes(measure: str) -> list[Demand]:
+@by_data(3, "demand_traces", "demand_shape")
+def _shapes(measure: str) -> tuple[Demand, ...]:
     """Every public shape of a week or more that has the measure."""
     out = []
     for name in demand_names():
@@ -51,7 +53,7 @@ def _shapes(measure: str) -> list[Demand]:
             continue
         if found.days >= WEEK_DAYS:
             out.append(found.filled())
-    return out
+    return tuple(out)
 
 
 def _day_draws(shape: Demand, policy: Policy, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

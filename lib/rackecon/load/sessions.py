@@ -1,8 +1,7 @@
 """Sessions and the prefix-cache hit that follows from them.
 
-A cached block is found again if it is reused sooner than the cache turns over. How soon that is, the characteristic time
-:math:`T`, solves *what was touched within T fills the room* (Denning's working set, 1968; Che et al. 2002): nothing is
-replayed, and cold starts, growth of contexts and tiers follow from the distribution of times between turns alone.
+A cached block is found again if what was touched since leaves it room (Denning's working set, 1968; Che et al. 2002):
+nothing is replayed, and cold starts, growth of contexts and tiers follow from the distribution of times between turns alone.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ __all__ = ["FanOut", "ReuseCurve", "SessionHit", "Sessions", "coding_sessions", 
 FloatArray = NDArray[np.float64]
 BISECTIONS: Final = 60
 LONGEST_S: Final = 1e7
+GROUPS_PER_OCTAVE: Final = 4.0
+"""How finely turns are told apart by time and by tokens."""
 
 
 @dataclass(frozen=True)
@@ -224,39 +225,66 @@ def session_requests(
 
 
 @dataclass(frozen=True)
-class _Waits:
-    """Later turns grouped by their wait: sums of contexts and reusable tokens at each, and counts."""
+class _Touches:
+    """How soon the turns of a session touch its context again, sorted, and what they leave behind.
 
-    wait_s: FloatArray
-    turns: FloatArray
-    contexts: FloatArray
-    reusable: FloatArray
-    ended: float  # sessions for each later turn
-    helped: FloatArray  # tokens that sub-agents of each turn hold of their own
-    calls: float  # share of turns that wait for sub-agents
+    Between two turns lie the service of the first, as long as its output, and the wait for the second. Of a context the
+    part that the next turn reuses is touched again; the rest, and what sub-agents hold of their own, never is.
+    """
+
+    apart_s: FloatArray  # from turn to turn, rising
+    reused: FloatArray  # tokens touched again then
+    passed_s: FloatArray  # running sums over turns: of the time between them,
+    reused_s: FloatArray  # of reused tokens by it,
+    reused_sum: FloatArray  # of reused tokens,
+    squares_s: FloatArray  # of squared contexts by the time, and
+    squares_sum: FloatArray  # of squared contexts
+    left: float  # tokens never touched again
+    idle_s: FloatArray  # waits of the turns, in the same order
 
     @classmethod
-    def of(cls, sessions: Sessions, fan: FanOut) -> _Waits:
-        later = ~sessions.first
-        waits, group = np.unique(sessions.wait_s[later], return_inverse=True)
-        held = (sessions.input_tokens + sessions.output_tokens)[later]
-        count, contexts, again = (
-            np.bincount(group, weights=x).astype(np.float64)
-            for x in (np.ones(len(group)), held, sessions.reusable_tokens[later])
+    def of(cls, sessions: Sessions, service_s: float, fan: FanOut) -> _Touches:
+        last = np.append(sessions.first[1:], True)
+        held = sessions.input_tokens + sessions.output_tokens
+        reused = np.minimum(np.where(last, 0.0, np.append(sessions.reusable_tokens[1:], 0.0)), held)
+        idle = np.where(last, 0.0, np.append(sessions.wait_s[1:], 0.0))
+        served = service_s * (sessions.output_tokens / sessions.output_tokens.mean() + fan.chance)
+        order = np.argsort(idle + served, kind="stable")
+        apart, again, squares = (idle + served)[order], reused[order], (held**2)[order]
+        passed, reused_s, reused_sum, squares_s, squares_sum = (
+            np.append(0.0, np.cumsum(x)) for x in (apart, again * apart, again, squares * apart, squares)
         )
-        ended = float(sessions.first.sum() / max(later.sum(), 1))
-        helped = count * fan.requests * (fan.own_tokens + fan.output_tokens)
-        return cls(waits, count, contexts, again, ended, helped, fan.chance)
+        own = fan.requests * (fan.own_tokens + fan.output_tokens) * len(held)
+        left = float((held - reused).sum()) + own
+        return cls(apart, again, passed, reused_s, reused_sum, squares_s, squares_sum, left, idle[order])
 
-    def held_tokens(self, live: float, service_s: float, within_s: float) -> float:
-        """Tokens touched within a time: contexts of live sessions until due again, and of sessions that ended."""
-        cycle = float((self.turns * (self.wait_s + service_s * (1.0 + self.calls))).sum())
-        held = float((self.contexts * (np.minimum(self.wait_s, within_s) + service_s)).sum())
-        # A session that ends leaves its context behind for as long as the cache takes to turn over
-        left = self.ended * float(self.contexts.sum()) * within_s
-        # So does a sub-agent, of which only what it does not share is held for it alone
-        left += float(self.helped.sum()) * (within_s + service_s)
-        return live * (held + left) / cycle
+    def within(self, time_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance of the tokens that one session touches within a time."""
+        at = np.searchsorted(self.apart_s, time_s, side="right")
+        cycle = self.passed_s[-1]
+        mean = self.reused_s[at] + time_s * (self.reused_sum[-1] - self.reused_sum[at] + self.left)
+        square = self.squares_s[at] + time_s * (self.squares_sum[-1] - self.squares_sum[at])
+        return mean / cycle, np.maximum(square / cycle - (mean / cycle) ** 2, 0.0)
+
+    def grouped(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Turns alike in time and in what they reuse as one: time apart, wait, reused tokens, how many."""
+        some = np.flatnonzero(self.reused > 0)
+        time = np.floor(GROUPS_PER_OCTAVE * np.log2(np.maximum(self.apart_s[some], 1e-3)))
+        size = np.floor(GROUPS_PER_OCTAVE * np.log2(self.reused[some]))
+        _, group, count = np.unique(time * 1e4 + size, return_inverse=True, return_counts=True)
+        apart, idle, reused = (
+            np.bincount(group, weights=x[some]) / count for x in (self.apart_s, self.idle_s, self.reused)
+        )
+        return apart, idle, reused, count.astype(np.float64)
+
+
+def _excess(room: FloatArray, mean: FloatArray, variance: FloatArray) -> FloatArray:
+    """Mean of what a room exceeds a gamma-distributed sum by, zero where it does not."""
+    from scipy.special import gammainc
+
+    scale = np.maximum(variance / mean, mean * 1e-9)
+    shape, ratio = mean / scale, np.maximum(room, 0.0) / scale
+    return np.asarray(np.maximum(room, 0.0) * gammainc(shape, ratio) - mean * gammainc(shape + 1.0, ratio))
 
 
 @dataclass(frozen=True)
@@ -299,6 +327,13 @@ def session_hit(
     SessionHit
         0 to the share an unlimited cache would find; less room, more sessions or longer waits give less.
 
+    Notes
+    -----
+    What the other sessions touch between two turns of one is a sum over few, so it spreads: it is taken as gamma-distributed
+    with its mean and variance, :math:`S`. The last touched block of a request is the first of its prefix, so a prefix of
+    :math:`g` tokens is found in part, :math:`E[\\min((R - S)^+, g)]` of it in a room of :math:`R`. With many sessions this
+    is the characteristic time of Che et al. (2002).
+
     Examples
     --------
     >>> few, many = (session_hit(coding_sessions(), n, [5e6], 10.0).hit for n in (16, 64))
@@ -309,20 +344,33 @@ def session_hit(
         raise InputError("sessions need one alive and a time of service above 0")
     shared = fan.requests * fan.prefix * float(sessions.input_tokens.sum())
     total = float(sessions.input_tokens.sum()) + shared + fan.requests * fan.own_tokens * len(sessions.input_tokens)
-    turnover, hits, room, before = [], [], 0.0, 0.0
-    waits = _Waits.of(sessions, fan)
-    for tier in room_tokens:
-        room += tier
-        low, high = 0.0, LONGEST_S
-        for _ in range(BISECTIONS):
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if waits.held_tokens(live, service_s, middle) <= room else (low, middle)
-        # Too small for the turns under way: a share of them finds nothing
-        fitting = min(room / max(waits.held_tokens(live, service_s, 0.0), 1.0), 1.0)
-        within = min(low, ttl_s)
-        found = fitting * (float(waits.reusable[waits.wait_s <= within].sum()) + shared) / total
-        turnover.append(within)
-        hits.append(max(found - before, 0.0))
-        before = max(found, before)
+    touches = _Touches.of(sessions, service_s, fan)
+    apart, idle, reused, count = touches.grouped()
+    mean, variance = (max(live - 1.0, 0.0) * x for x in touches.within(apart))
+    mean = np.maximum(mean, 1.0)
+    rooms = np.cumsum(np.asarray(room_tokens, dtype=float))
+    # A session's own sub-agents come between its turns
+    free = rooms[:, None] - fan.requests * (fan.own_tokens + fan.output_tokens)
+    found = _excess(free, mean, variance) - _excess(free - reused, mean, variance)
+    kept = np.where(idle <= ttl_s, np.minimum(found, reused), 0.0) @ count
+    # Sub-agents find what their caller has just touched, as far as one context has room
+    context = float(sessions.input_tokens.mean())
+    hits = np.maximum.accumulate((kept + shared * np.clip(rooms / context, 0.0, 1.0)) / total)
+    turnover = _turnover(touches, live, rooms)
     live_tokens = live * float((sessions.input_tokens + sessions.output_tokens).mean())
-    return SessionHit(before, tuple(hits), tuple(turnover), live_tokens)
+    return SessionHit(
+        float(hits[-1]),
+        tuple(np.diff(hits, prepend=0.0).tolist()),
+        tuple(np.minimum(turnover, ttl_s).tolist()),
+        live_tokens,
+    )
+
+
+def _turnover(touches: _Touches, live: float, rooms: FloatArray) -> FloatArray:
+    """Time within which the live sessions touch as much as each room holds [s]."""
+    low, high = np.zeros(len(rooms)), np.full(len(rooms), LONGEST_S)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        under = live * touches.within(middle)[0] <= rooms
+        low, high = np.where(under, middle, low), np.where(under, high, middle)
+    return low

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.demand import Demand
 
-__all__ = ["KINDS", "POLICIES", "Policy", "SoldShare", "pooled", "sold_share", "stranded_usd_per_hour"]
+__all__ = ["KINDS", "POLICIES", "Policy", "SoldShare", "pooled", "sold_share"]
 
 FloatArray = NDArray[np.float64]
 KINDS: Final = ("fixed", "daily", "autoscaled")
@@ -215,26 +215,3 @@ def pooled(demands: list[Demand], weights: list[float] | None = None) -> Demand:
     shares = weights or [1.0] * len(demands)
     total = np.sum([w * s[:length] / s[:length].mean() for w, s in zip(shares, series, strict=True)], axis=0)
     return Demand("pooled", demands[0].measure, width, total, float("nan"))
-
-
-def stranded_usd_per_hour(found: SoldShare, usd_per_hour_of_mean_demand: float) -> float:
-    """Dollars an hour that pay for capacity standing unsold.
-
-    Parameters
-    ----------
-    found : SoldShare
-        Result of :func:`sold_share`.
-    usd_per_hour_of_mean_demand : float
-        Cost of the capacity that mean demand would fill [USD/h].
-
-    Notes
-    -----
-    Own definition.
-
-    Examples
-    --------
-    >>> from rackecon.load.demand import demand as shape
-    >>> round(stranded_usd_per_hour(sold_share(shape("azure2024_conv"), Policy()), 100.0), 1)
-    72.9
-    """
-    return found.stranded * found.capacity_over_mean * usd_per_hour_of_mean_demand

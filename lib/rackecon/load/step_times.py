@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,12 @@ class StepTimes:
     def step(self, running: FloatArray | float, context_tokens: FloatArray | float) -> FloatArray:
         """Time of a decode step with ``running`` requests of a mean context [s], between whole batches by interpolation."""
         n = np.clip(np.asarray(running, dtype=float), 0.0, self.most)
-        grid = np.arange(self.most + 1)
-        return np.asarray(
-            np.interp(n, grid, self.once_s) + np.interp(n, grid, self.per_token_s) * n * np.asarray(context_tokens)
-        )
+        low = n.astype(np.intp)
+        part = n - low
+        once, token = (slope[low] * part + at[low] for slope, at in self._lines)
+        return np.asarray(once + token * n * np.asarray(context_tokens))
+
+    @cached_property
+    def _lines(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
+        """Slope behind each whole batch, and value at it, of both tables."""
+        return tuple((np.diff(table, append=table[-1:]), table) for table in (self.once_s, self.per_token_s))

@@ -43,7 +43,7 @@ def market_checks(
         share fills), ``flip_price_factor`` (price over that of ``rows`` below which another platform earns the most per rack than
         today's leader, or the platform itself overtakes). NaN where a fact is missing.
     """
-    sold = assumptions(**overrides).utilisation
+    sold = assumptions(**overrides).stated_share().utilisation
     out = rows[["accelerator", "platform", "model", "scenario", "revenue_usd_per_gpu_hour"]].copy()
     rents = {key: rent(key, term) for key in dict.fromkeys(rows["accelerator"])}
     paid = np.array([found.usd_per_gpu_hour if (found := rents[key]) else np.nan for key in rows["accelerator"]])

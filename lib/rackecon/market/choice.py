@@ -82,7 +82,7 @@ def buy_rent_or_api(
     import pandas as pd
 
     volume = np.atleast_1d(check_positive("tokens_per_day", tokens_per_day))
-    sold = assumptions(**overrides).utilisation
+    sold = assumptions(**overrides).stated_share().utilisation
     bills = _api_prices(model, scenario, level)
     api = bills["API"]
     parts = [

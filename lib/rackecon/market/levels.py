@@ -93,7 +93,7 @@ def entrant_table(
     keys = [key for key, found in rents.items() if found is not None]
     if not keys:
         raise InputError(f"no rent of term '{term}' for any of {', '.join(rents)} in data/rents.csv")
-    assume = assumptions(**overrides)
+    assume = assumptions(**overrides).stated_share()
     rows = evaluate(keys, [model], [case], search_options=search_options, **overrides)
     rows = rows[rows["total_tok_s_per_gpu"].notna()].reset_index(drop=True)
     if rows.empty:

@@ -18,10 +18,36 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["SOLD_TODAY", "sold_today", "succession"]
+__all__ = ["SOLD_TODAY", "measured_platforms", "most_sold", "sold_today", "succession"]
 
 SOLD_TODAY: Final = ("deepseek-v4-flash", "deepseek-v4-pro", "glm-5.2", "kimi-k2.5", "gpt-oss-120b", "deepseek-r1")
 """Open models that several sellers offer, by tokens bought in August 2026, and the one of the headline."""
+
+
+def measured_platforms(accelerators: Iterable[str] = PLATFORMS) -> dict[str, int]:
+    """On how many of the platforms each model has public measurements, most first.
+
+    Examples
+    --------
+    >>> next(iter(measured_platforms()))
+    'deepseek-r1'
+    """
+    from rackecon import catalog
+
+    points = catalog.table("measured_serving")
+    found = points[points["accelerator"].isin(list(accelerators))].groupby("model")["accelerator"].nunique()
+    return {str(name): int(n) for name, n in found.sort_values(ascending=False, kind="stable").items()}
+
+
+def most_sold() -> str:
+    """The open model of :data:`SOLD_TODAY` of which the marketplace that publishes volumes sells the most tokens.
+
+    Examples
+    --------
+    >>> most_sold() in SOLD_TODAY
+    True
+    """
+    return max(SOLD_TODAY, key=lambda name: market_model(name).tokens_per_day)
 
 
 def sold_today(
@@ -49,15 +75,12 @@ def sold_today(
         ``model, tokens_per_day, leader, value, runner_up, next_value, measured_on``: tokens on the marketplace that
         publishes them, platforms by name, how many platforms have public measurements of the model.
     """
-    from rackecon import catalog
-
     keys = list(accelerators)
     table = evaluate(keys, list(models), [scenario], intervals=False, **overrides)
-    points = catalog.table("measured_serving")
-    known = points[points["accelerator"].isin(keys)].groupby("model")["accelerator"].nunique()
+    known = measured_platforms(keys)
     out = leaders(table, metric).drop(columns="scenario")
     out.insert(1, "tokens_per_day", [market_model(name).tokens_per_day for name in out["model"]])
-    return out.assign(measured_on=[int(known.get(name, 0)) for name in out["model"]])
+    return out.assign(measured_on=[known.get(name, 0) for name in out["model"]])
 
 
 def succession(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.novelty import platform_named
+from rackecon.pages.sentences import say
 from rackecon.words import count, join_words, money, number, percent, times, years_text
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "site_quoted",
     "speed_energy_ratio",
     "tax_note",
+    "tax_words",
     "units_short",
     "units_title",
     "wall_quoted",
@@ -286,16 +288,25 @@ def return_sentence(row: Any) -> str:
     )
 
 
-def tax_note(flows: pd.DataFrame, row: Any, tax_rate: float) -> str:
-    """Present value of the leader's rack before and after tax."""
-    if tax_rate <= 0 or flows.empty:
-        return "All figures are before tax."
-    mine = flows[flows["accelerator"] == row["accelerator"]]
-    after = money(float(mine["present_value_usd"].sum()))
-    return (
-        f"All figures but the cash flows are before tax. At {percent(tax_rate)} on profit, hardware written off at "
-        f"once, a rack of {row['platform']} is worth {after} instead of {money(row['npv_usd_per_rack'])}."
-    )
+def tax_words(tax_rate: float | None) -> str:
+    """What a caption says of tax.
+
+    Examples
+    --------
+    >>> tax_words(None), tax_words(0.21)
+    ('pre-tax', 'after a tax of 21 % on profit')
+    """
+    return f"after a tax of {percent(tax_rate)} on profit" if tax_rate else "pre-tax"
+
+
+def tax_note(flows: pd.DataFrame, untaxed: pd.DataFrame, accelerator: str, tax_rate: float | None) -> str:
+    """Present value of a platform's rack before tax and, hardware written off at once, after it."""
+    if not tax_rate or flows.empty:
+        return say("10_revenue_and_roi", "tax", tax=0.0)
+    before = untaxed.loc[untaxed["accelerator"] == accelerator].iloc[0]
+    after = float(flows.loc[flows["accelerator"] == accelerator, "present_value_usd"].sum())
+    terms = {"platform": before["platform"], "before": float(before["npv_usd_per_rack"]), "after": after}
+    return say("10_revenue_and_roi", "tax", tax=tax_rate, **terms)
 
 
 def units_title(ranks: pd.DataFrame) -> str:

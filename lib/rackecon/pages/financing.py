@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.pages.economics_text import rate_text
 from rackecon.pages.sentences import say
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from rackecon.economics.financing import Contract, Financing
 
-__all__ = ["COLUMNS", "HEADERS", "financing_sentence"]
+__all__ = ["COLUMNS", "HEADERS", "financing_sentence", "owner_tax_rate"]
 
 PAGE: Final = "10_revenue_and_roi"
 COLUMNS: Final = (
@@ -34,6 +35,17 @@ HEADERS: Final = {
     "equity_usd": "own money",
     "least_dscr": "cover, worst year",
 }
+
+
+def owner_tax_rate(tax_rate: float | None) -> float:
+    """Tax on profit in the financed return: the one given, the base case's statutory rate where none is [-].
+
+    Examples
+    --------
+    >>> owner_tax_rate(None), owner_tax_rate(0.0)
+    (0.21, 0.0)
+    """
+    return float(allowed_values()["owner_tax_rate"].default) if tax_rate is None else tax_rate
 
 
 def financing_sentence(returned: pd.DataFrame, accelerator: str, financing: Financing, contract: Contract) -> str:

@@ -46,7 +46,12 @@ def _measured() -> pd.DataFrame:
     places = catalog.table("measured_agentic")[["point_id", "accelerator", "model", "concurrency_sessions", "gpus"]]
     points = points.merge(places, on="point_id")
     named = [catalog.relabelled(str(name)) for name in points["curve"]]
-    return points.assign(named=named, ratio=points["front"] / points["measured"])
+    return points.assign(
+        named=named,
+        platform=[_label(name) for name in points["accelerator"]],
+        used=points["split"].map({"fit": "fitted", "score": "held out"}),
+        ratio=points["front"] / points["measured"],
+    )
 
 
 def _label(accelerator: str) -> str:

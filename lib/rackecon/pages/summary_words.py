@@ -89,7 +89,10 @@ def _winner(story: Summary, measure: str) -> tuple[str, tuple[str, ...]]:
 
 def case_words(story: Summary) -> str:
     """The case in words: model, workload, limits, cost, prices, share sold, years, power."""
-    case, assume = story.case, story.assume
+    from rackecon.market.succession import measured_platforms, most_sold
+
+    case, assume, counts = story.case, story.assume, measured_platforms()
+    measured = [name for name, platforms in counts.items() if platforms == max(counts.values())]
     known: dict[str, Any] = {
         name: getattr(assume, name)
         for name in (
@@ -102,6 +105,8 @@ def case_words(story: Summary) -> str:
         "case",
         **known,
         model=story.model,
+        most_measured=set(measured) == {story.model},
+        sold=most_sold(),
         workload=case.meaning or case.name,
         isl=f"{case.isl_tokens:,}",
         osl=f"{case.osl_tokens:,}",

@@ -7,7 +7,7 @@ any parameter vector.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -114,6 +114,10 @@ class Engine:
                 continue
             values[name] = {k: v[rows] for k, v in value.items()} if isinstance(value, dict) else value[rows]
         return Engine(**values)
+
+    def shifted(self, by: NDArray[np.intp]) -> Engine:
+        """The same with each row's parameters so much further on in a vector."""
+        return replace(self, keys={group: place + by for group, place in self.keys.items()})
 
 
 def _expert_precision(model: Model, precision: str) -> tuple[float, str]:

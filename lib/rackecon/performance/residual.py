@@ -171,13 +171,14 @@ class Residual:
     def shape(self, names: Sequence[str], features: FloatArray) -> Shape:
         """What of :meth:`surface` no length changes, so that many lengths share it; lengths and load are not read."""
         seen, weights, runs = self._cells
-        agreed = [self._agree(names, agree) for _, agree, _ in TERMS]
+        same = seen.names == np.array(names)
+        agreed = [same[:, [NAMES.index(name) for name in agree]].all(axis=1).astype(float) for _, agree, _ in TERMS]
         known = {key: of(features, seen, self.kernel) for key, of in FADING.items() if key != "I"}
         sums = {of: np.zeros((len(features), len(seen))) for of in ("", "L", "I", "LI")}
-        for (name, _, fading), same in zip(TERMS, agreed, strict=True):
+        for (name, _, fading), alike in zip(TERMS, agreed, strict=True):
             if "T" in fading and not self.dated:
                 continue
-            part = self.kernel[name] ** 2 * same
+            part = self.kernel[name] ** 2 * alike
             for key in fading.replace("L", "").replace("I", ""):
                 part = part * known[key]
             sums["".join(key for key in "LI" if key in fading)] += part
@@ -209,11 +210,6 @@ class Residual:
         pairs = self.sites.features[first][:, lengths]
         runs = np.flatnonzero((pairs[1:] != pairs[:-1]).any(axis=1)) + 1
         return self.sites.select(first), weights, np.concatenate([[0], runs])[: len(pairs)]
-
-    def _agree(self, names: Sequence[str], agree: tuple[str, ...]) -> FloatArray:
-        seen = self._cells[0].names
-        columns = [NAMES.index(name) for name in agree]
-        return np.asarray((seen[:, columns] == np.array(names)[columns]).all(axis=1), dtype=float)
 
 
 @dataclass(frozen=True)

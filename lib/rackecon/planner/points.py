@@ -82,7 +82,7 @@ def _menu(plan: Plan) -> Menu:
     import pandas as pd
 
     # sold share is the program's: everything is priced as sold out
-    assume = assumptions(**{**plan.assumptions, "utilisation": 1.0})
+    assume = assumptions(**{**plan.assumptions, "utilisation": 1.0}).stated_share()
     platforms = platforms_for(plan.every_platform, assume)
     listed = cards(plan, assume)
     reasons = {(key, -1, ""): why for key, p in platforms.items() if (why := _unusable(p))}

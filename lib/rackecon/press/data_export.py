@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.catalog.cached import one_state
-from rackecon.catalog.paths import data_dir, read_rows, table_names
+from rackecon.catalog.paths import data_dir, read_rows, table_names, user_dir
 from rackecon.catalog.tables import described
 from rackecon.catalog.written import csv_text, whole_file, whole_folder, write_file
 from rackecon.errors import InputError, unknown_name
@@ -18,7 +19,7 @@ from rackecon.press.run import report_names, reports_dir
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["export_data", "results"]
+__all__ = ["export_data", "report_data", "results"]
 
 PACKAGE: Final = "datapackage.json"
 RESULT_FIELDS: Final = (
@@ -120,6 +121,27 @@ def export_data(folder: Path) -> dict[str, int]:
         raise InputError(f"{folder}: the folder that it is to lie in does not exist")
     with whole_folder(folder) as fresh:
         return _written(fresh)
+
+
+@one_state()
+def report_data(target: Path) -> bool:
+    """The same beside a whole report, in its folder ``data``; left alone where no table and no published number is newer.
+
+    Returns
+    -------
+    bool
+        Whether it was written.
+    """
+    home = target / "data"
+    made = home / PACKAGE
+    own = user_dir()
+    sources = [*data_dir().glob("*"), *(own.glob("*.csv") if own else ()), *(target / FOLDER).glob("*.csv")]
+    if made.is_file() and made.stat().st_mtime >= max(path.stat().st_mtime for path in sources):
+        return False
+    with whole_folder(home) as fresh:
+        _written(fresh)
+        shutil.rmtree(home, ignore_errors=True)
+    return True
 
 
 def _written(fresh: Path) -> dict[str, int]:

@@ -161,10 +161,14 @@ def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[s
             raise InputError("; ".join(faults) if len(faults) > 1 else faults[0])
         return {chosen[0]: dict(given)}
     everywhere = {key: parameter for known in declared.values() for key, parameter in known.items()}
-    faults = validate("report", everywhere, given)
+    faults = validate("report", everywhere, given, together=False)
     if faults:
         raise InputError(faults[0])
-    return {name: {key: value for key, value in given.items() if key in known} for name, known in declared.items()}
+    shared = {name: {key: value for key, value in given.items() if key in known} for name, known in declared.items()}
+    faults = [fault for name, own in shared.items() for fault in validate(name, declared[name], own)]
+    if faults:
+        raise InputError(faults[0])
+    return shared
 
 
 def _rendered(target: Path) -> list[str]:
@@ -275,13 +279,13 @@ def _each(names: Sequence[str], jobs: int, work: Callable[[str], Outcome]) -> It
 def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
     """A folder for what pages share (:mod:`rackecon.catalog.kept`): that of this state in a checkout, or a new one that goes again.
 
-    A fresh report takes nothing from before, and draws every picture.
+    A fresh report takes nothing from before, unless the environment names a folder, and draws every picture.
     """
     checkout = in_checkout("reports")
     home = checkout.parent / "build" / "kept" if checkout and not fresh else None
     before = {name: os.environ.get(name) for name in (KEPT, PICTURES)}
     with tempfile.TemporaryDirectory(prefix="rackecon-kept-") as scratch:
-        folder = home / common()[:16] if home else Path(scratch)
+        folder = home / common()[:16] if home else Path(before[KEPT] or scratch)
         os.environ |= {KEPT: str(folder), PICTURES: "" if fresh else "1"}
         try:
             yield

@@ -8,6 +8,7 @@ longest axis comes last, so that rows of it are computed at a time.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from rackecon.performance.engine import Engine
 from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import ledger, reserved_context
 from rackecon.performance.residual import Residual, Shape, names_of, read_surface
-from rackecon.performance.step import PassTerms, prefill_pass
+from rackecon.performance.step import PassTerms, pass_terms, prefill_pass
 from rackecon.serving.bottlenecks import bottlenecks, busy_shares
 from rackecon.serving.closed_loop import (
     CHUNK_TOKENS,
@@ -39,9 +40,9 @@ from rackecon.serving.layouts import NODE_WIDTHS, Layout
 from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS
 from rackecon.serving.query import Query
 from rackecon.serving.recipes import recipe_depth
-from rackecon.serving.task import COMBINATIONS, Task
+from rackecon.serving.task import COMBINATIONS, Task, Tasks
 
-__all__ = ["Evaluated", "Outcome", "evaluate_all", "evaluate_fitting"]
+__all__ = ["Evaluated", "Outcome", "evaluate_all", "evaluate_fitting", "evaluate_together"]
 
 FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
@@ -119,7 +120,7 @@ class _Part:
         method = "mtp" if task.query.arch.mtp_layers else "eagle3"
         step, prompts = done.step_at(cells), np.clip(of(done.prefill_gpu_share), 0.0, 1.0)
         busy = busy_shares(step, prompts, of(done.prefill_use))
-        isl, osl = task.query.isl_tokens, task.query.osl_tokens
+        isl, osl = of(load.isl_tokens), of(load.osl_tokens)
         return {
             "engine": np.full(count, task.query.engine_of(self.mode)),
             "mode": np.full(count, self.mode),
@@ -205,6 +206,14 @@ def evaluate_all(task: Task, only: NDArray[np.intp] | None = None) -> Evaluated:
     return Evaluated(tuple(parts), start)
 
 
+def evaluate_together(tasks: Sequence[Task], only: NDArray[np.intp]) -> list[Rows]:
+    """:func:`evaluate_all` of queries that differ in lengths, cache hit and values of parameters alone, in one pass."""
+    found = evaluate_all(Tasks(tasks[0].query, tuple(tasks)), only)
+    tables = [part.table(Cells(part.shape, np.arange(part.count))) for part in found.parts]
+    each = [{name: values.reshape(len(tasks), -1) for name, values in table.items()} for table in tables]
+    return [{name: np.concatenate([table[name][i] for table in each]) for name in each[0]} for i in range(len(tasks))]
+
+
 def evaluate_fitting(task: Task) -> Evaluated:
     """As :func:`evaluate_all`, without the layouts whose weights and one sequence exceed the memory."""
     parts, count, text = [], 0, ""
@@ -236,18 +245,21 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         names, drafts = names.reshape(rows.tp.shape), drafts.reshape(-1, 1, 1)
         split, place = None, np.arange(len(layouts)).reshape(rows.tp.shape)
     else:
-        shape = (len(wanted),)
-        which, depth, split, level = np.unravel_index(wanted, sizes)
-        engine, known = task.placed(mode, layouts)
-        rows, shared = engine.take(which), known.at(Cells(engine.tp.shape, which))
-        names, drafts, loads, place = names[which], drafts[depth], loads[level], which
+        which, depth, split, level = np.unravel_index(np.tile(wanted, len(task.each)), sizes)
+        shape = which.shape
+        rows, shared = _taken(task, mode, layouts, which)
+        names, drafts, loads = names[which], drafts[depth], loads[level]
+        place = which + _of_each(task, np.arange(len(task.each)) * len(layouts), which)
     used, v = task.query.parameters, task.values
-    isl, osl = task.query.isl_tokens, task.query.osl_tokens
+    isl, osl, hit = (
+        _of_each(task, [getattr(one.query, name) for one in task.each], place)
+        for name in ("isl_tokens", "osl_tokens", "prefix_cache_hit")
+    )
     speed = np.exp(-v[rows.keys["trend"]] * task.query.years)
     load = Load(
         np.full_like(speed, isl),
         np.full_like(speed, osl),
-        np.full_like(speed, task.query.prefix_cache_hit),
+        np.full_like(speed, hit),
         loads if "concurrency" in task.query.held else loads * rows.dp,
         drafts,
         speed,
@@ -266,10 +278,11 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         if "gpus" in task.query.held:  # those that no pool can use are paid for too
             gpus = np.full_like(gpus, float(task.query.held["gpus"]))
         factor, first_factor = _factors(task, mode, rows, load, load.concurrency / gpus)
-        loop = v[used.index(f"closed_loop.{mode}")]
+        loop = _of_each(task, [one.values[used.index(f"closed_loop.{mode}")] for one in task.each], place)
         user_factor = factor
         if used.residual is not None:
-            surface = _surface(used.residual, task.query, mode, layouts)
+            each = [_surface(used.residual, one.query, mode, layouts) for one in task.each]
+            surface = np.concatenate(each, 1) if len(each) > 1 else each[0]
             setting = 2 * place + (load.draft_tokens > 0)
             shifts = read_surface(surface, setting, load.concurrency / gpus)
             factor, user_factor = np.exp(shifts[0]), np.exp(shifts[1])
@@ -279,6 +292,21 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
     if task.query.held.get("draft_tokens") is None:
         fits = fits & usual_drafts(task.query.engine_of(mode), mode, load, rows.dp, pools.decode_gpus)
     return _Part(task, mode, shape, names, rows, pools, done, gpus, total, user, first_factor, fits)
+
+
+def _of_each(task: Task, values: Sequence[Any] | NDArray[Any], rows: NDArray[Any]) -> Any:
+    """One value of each query at its rows, which stand one query's after another's; that of the only one as it is."""
+    return values[0] if len(task.each) == 1 else np.repeat(values, len(rows) // len(task.each))
+
+
+def _taken(task: Task, mode: str, layouts: tuple[Layout, ...], which: NDArray[np.intp]) -> tuple[Engine, PassTerms]:
+    """Engines at rows of each query, with the parameters of theirs, and what their passes cost."""
+    engine, known = task.each[0].placed(mode, layouts)
+    if len(task.each) == 1:
+        return engine.take(which), known.at(Cells(engine.tp.shape, which))
+    size = len(task.each[0].values)
+    rows = engine.take(which).shifted(_of_each(task, np.arange(len(task.each)) * size, which))
+    return rows, pass_terms(rows, task.values)
 
 
 def _surface(residual: Residual, asked: Query, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
@@ -295,7 +323,7 @@ def _surfaces(
     return _shape(residual, names, layouts, years).at(_settings(layouts, math.log2(isl), math.log2(osl), years))
 
 
-@of_arguments(maxsize=64)
+@of_arguments(maxsize=256)
 def _shape(residual: Residual, names: tuple[str, ...], layouts: tuple[Layout, ...], years: float) -> Shape:
     return residual.shape(names, _settings(layouts, 0.0, 0.0, years))
 
@@ -370,6 +398,22 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int) -> _Feeders:
 
     Each stands ``each`` times on an axis before the loads, or at the places that ``split`` picks.
     """
+    layouts = task.prefill_layouts
+    if split is None:
+        picks, busy, fits = _picks(task)
+        picked: NDArray[np.intp] = np.repeat(picks, each)
+        engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in picked), 1)
+        picked = picked.reshape(-1, 1)
+        return _Feeders(engine, terms, busy[picked], (engine.tp * engine.pp), fits[picked])
+    parts = [(picks, busy[picks], fits[picks]) for picks, busy, fits in map(_picks, task.each)]
+    at = split // each + _of_each(task, np.arange(len(parts)) * len(parts[0][0]), split)
+    picked, busy, fits = (np.concatenate(some)[at] for some in zip(*parts, strict=True))
+    engine, terms = _taken(task, "disaggregated", layouts, picked)
+    return _Feeders(engine, terms, busy, engine.tp * engine.pp, fits)
+
+
+def _picks(task: Task) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
+    """Prefill layouts that one query tries; of every layout, time per prompt in bulk [s], and whether it fits."""
     v, layouts = task.values, task.prefill_layouts
     pool, shared = task.placed("disaggregated", layouts)
     isl, past = task.query.isl_tokens, task.query.isl_tokens * task.query.prefix_cache_hit
@@ -385,14 +429,7 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int) -> _Feeders:
     for among in task.prefill_choices:
         cost, sooner = (np.where(fits & among, x, np.inf) for x in (busy * gpus, alone * gpus**0.1))
         picks += [np.argmin(np.where(gpus == size, cost, np.inf)) for size in NODE_WIDTHS] + [np.argmin(sooner)]
-    picked: NDArray[np.intp] = np.repeat(np.array(picks), each)
-    if split is None:
-        engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in picked), 1)
-        picked = picked.reshape(-1, 1)
-    else:
-        picked = picked[split]
-        engine, terms = pool.take(picked), shared.at(Cells(pool.tp.shape, picked))
-    return _Feeders(engine, terms, busy[picked], gpus[picked], fits[picked])
+    return np.array(picks), busy, fits
 
 
 def _matched(

@@ -19,12 +19,10 @@ from rackecon.performance.residual import Sites, load_feature, names_of
 from rackecon.performance.step import decode_step
 from rackecon.serving.closed_loop import Load, acceptance_length, context_tokens, prompt_terms
 from rackecon.serving.corrections import Conditions, correction
-from rackecon.serving.frontier import Frontier, search
 from rackecon.serving.query import default_date, software_years
 from rackecon.units import GB_BYTES, MS_PER_S
-from rackecon.words import number
 
-__all__ = ["MemoryUse", "StepBreakdown", "memory_use", "step_breakdown", "why_lost"]
+__all__ = ["MemoryUse", "StepBreakdown", "memory_use", "step_breakdown"]
 
 OPERATORS = {
     "attention_weights": "attention projections",
@@ -214,54 +212,6 @@ def memory_use(row: Mapping[str, Any], parameters: ServingParameters | None = No
     )
     reserve = max(hbm - weights - max(cache, 0.0), RESERVE_BYTES / GB_BYTES)
     return MemoryUse(hbm, weights, reserve, max(cache, 0.0), one, float(room.max_sequences[0]), bool(room.fits[0]))
-
-
-def why_lost(front: Frontier, hold: Mapping[str, object], **options: Any) -> str:
-    """Why a layout is not the best of a front, in one sentence.
-
-    Parameters
-    ----------
-    front : Frontier
-        The search it lost in.
-    hold : mapping
-        The layout: some of tp, ep, pp, dp_attention, draft_tokens, mode, concurrency.
-    **options
-        What the front was searched with (limits, precision, engine, date, ...).
-
-    Returns
-    -------
-    str
-        Memory, a latency limit, or the throughput lost and the operator that takes longer.
-    """
-    name = " ".join(f"{key}={value}" for key, value in hold.items())
-    other = search(front.accelerator, front.model, front.isl_tokens, front.osl_tokens, hold=hold, **options)
-    best, mine = front.best(), other.best()
-    if mine is None:
-        return f"{name}: {other.reason}"
-    if best is None:
-        return f"{name}: the front is empty: {front.reason}"
-    ratio = mine["total_tok_s_per_gpu"] / best["total_tok_s_per_gpu"]
-    if ratio >= 0.999:
-        return f"{name}: as good as the best ({best['layout']})"
-    text = f"{name}: {number(100 * (1 - ratio))} % fewer tokens per second and GPU than {best['layout']}"
-    where = {
-        "accelerator": front.accelerator,
-        "model": front.model,
-        "isl_tokens": front.isl_tokens,
-        "osl_tokens": front.osl_tokens,
-    }
-    used, date = options.get("parameters"), options.get("date")
-    ours, theirs = (step_breakdown({**where, **row}, parameters=used, date=date) for row in (mine, best))
-    # GPU time that an operator takes per generated token, here and there
-    cost = {
-        key: ours.operators_ms[key] * mine["tp"] * mine["pp"] / (ours.running_per_engine * ours.tokens_per_step)
-        - theirs.operators_ms[key] * best["tp"] * best["pp"] / (theirs.running_per_engine * theirs.tokens_per_step)
-        for key in ours.operators_ms
-    }
-    worst = max(cost, key=lambda key: cost[key])
-    if cost[worst] <= 0:
-        return f"{text}: more of its GPU time goes to prefill"
-    return f"{text}: {worst} take{'s' if worst in SINGULAR else ''} {number(cost[worst])} ms more GPU time per output token"
 
 
 SINGULAR = ("attention over the cache", "output head", "network between GPUs")

@@ -6,7 +6,7 @@ misses a latency limit falls out with a reason; the rest is reduced to its Paret
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import Model
 from rackecon.performance.parameters import ServingParameters
-from rackecon.serving.candidates import Evaluated, Outcome, evaluate_all, evaluate_fitting
+from rackecon.serving.candidates import Evaluated, Outcome, evaluate_all, evaluate_fitting, evaluate_together
 from rackecon.serving.front import Frontier, empty_front, layout_texts, one_row, pareto_rows
 from rackecon.serving.query import Limits, Query
 from rackecon.serving.task import Task
@@ -24,7 +24,9 @@ from rackecon.words import number
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = ["Frontier", "candidates", "find", "search", "search_case"]
+__all__ = ["Frontier", "candidates", "candidates_together", "find", "search", "search_case"]
+
+ROWS_TOGETHER = 8192  # more at once no longer stay in the processor's cache
 
 
 def search(
@@ -210,3 +212,25 @@ def candidates(
     """
     task = Task(Query.of(accelerator_id, model_id, isl_tokens, osl_tokens, **options))
     return evaluate_all(task, only).rows() if task.query.chip.servable else {}
+
+
+def candidates_together(queries: Sequence[Query], only: NDArray[np.intp]) -> list[dict[str, NDArray[Any]]]:
+    """:func:`candidates` of queries that differ in lengths, cache hit and values of parameters alone.
+
+    Parameters
+    ----------
+    queries : sequence of Query
+    only : ndarray of int
+        Row numbers, rising.
+
+    Returns
+    -------
+    list of dict of ndarray
+        As :func:`candidates` gives for each, to the last bit: most of a call's time does not depend on its rows, and many
+        queries pay for it once.
+    """
+    if not queries or not queries[0].chip.servable:
+        return [{} for _ in queries]
+    tasks, step = [Task(asked) for asked in queries], max(ROWS_TOGETHER // max(len(only), 1), 1)
+    parts = [evaluate_together(tasks[start : start + step], only) for start in range(0, len(tasks), step)]
+    return [rows for part in parts for rows in part]

@@ -29,7 +29,7 @@ from rackecon.serving.layouts import (
 from rackecon.serving.public_layouts import run_publicly
 from rackecon.serving.query import CONCURRENCY, DRAFTS, MODES, SPARE, Query
 
-__all__ = ["Task"]
+__all__ = ["Task", "Tasks"]
 
 FloatArray = NDArray[np.float64]
 LATEST = "9999-12-31"
@@ -43,6 +43,11 @@ class Task:
     """What a query leaves free, laid out."""
 
     query: Query
+
+    @property
+    def each(self) -> tuple[Task, ...]:
+        """The queries that are evaluated together."""
+        return (self,)
 
     @cached_property
     def values(self) -> FloatArray:
@@ -168,6 +173,24 @@ class Task:
     def placed(self, mode: str, layouts: tuple[Layout, ...], axes: int = 0) -> tuple[Engine, PassTerms]:
         """Engine arrays of layouts with ``axes`` more axes behind theirs, and what each of their passes costs."""
         return self._bench.placed(mode, layouts, axes, self.values)
+
+
+@dataclass(frozen=True)
+class Tasks(Task):
+    """Queries that differ in lengths, cache hit and values of parameters alone, and so leave the same free; the first
+    stands for all."""
+
+    points: tuple[Task, ...]
+
+    @property
+    def each(self) -> tuple[Task, ...]:
+        """See :attr:`Task.each`."""
+        return self.points
+
+    @cached_property
+    def values(self) -> FloatArray:
+        """Parameter vectors, one after the other."""
+        return np.concatenate([task.values for task in self.points])
 
 
 @dataclass(frozen=True)

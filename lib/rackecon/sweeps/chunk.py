@@ -124,7 +124,7 @@ def _search_options(fixed: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 def _records(accelerator: str, model: str, settings: tuple[tuple[str, Any], ...]) -> tuple[Any, Any, Any]:
     """Assumptions, platform and price card (None where nothing is listed) of a point."""
-    assume = assumptions(**dict(settings))
+    assume = assumptions(**dict(settings)).stated_share()
     return assume, platforms_for([accelerator], assume)[accelerator], cards_for([model], assume)[model]
 
 

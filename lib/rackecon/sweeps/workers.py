@@ -64,9 +64,11 @@ class _Processes:
         self.pools[worker].shutdown(wait=False)
         self.pools[worker] = self._pool()
 
-    def close(self) -> None:
+    def close(self, *, at_once: bool) -> None:
         for pool in self.pools:
             pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children() if at_once else ():
+            process.kill()  # its chunk would keep this process for as long as it takes
 
 
 class _Cluster:
@@ -128,8 +130,10 @@ def workers_at(scheduler: str | None, jobs: int) -> Iterator[Workers]:
         local = _Processes(jobs)
         try:
             yield local
-        finally:
-            local.close()
+        except BaseException:
+            local.close(at_once=True)
+            raise
+        local.close(at_once=False)
         return
     try:
         from distributed import Client

@@ -23,7 +23,7 @@ from rackecon.economics.revenue import PriceCard
 from rackecon.serving.query import case_options
 from rackecon.uncertainty.distributions import Distribution, distributions, recentred
 from rackecon.uncertainty.sampling import Design, design
-from rackecon.uncertainty.shortlist import KEPT, PHYSICAL, exact_rows, scouts, shortlist, work_at
+from rackecon.uncertainty.shortlist import KEPT, PHYSICAL, exact_rows, exact_rows_together, scouts, shortlist, work_at
 
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
@@ -89,11 +89,14 @@ class Portfolio:
         if key not in self.lists:
             known = scouts(cell.model, self.cases[cell.scenario])
             only = None if (known == scores).all(axis=1).any() else self.pool(cell)
-            rows = self._searched(cell, scores, only)
-            at = shortlist(rows, self.cases[cell.scenario])
-            self.lists[key] = {name: rows[name][at] if rows else np.array([]) for name in KEPT}
-            self.places[key] = at if only is None else only[at]
+            self._keep(cell, scores, self._searched(cell, scores, only), only)
         return self.lists[key]
+
+    def _keep(self, cell: Cell, scores: FloatArray, rows: Rows, only: NDArray[np.intp] | None) -> None:
+        """Put down the short list among the rows of a cell at one physical point."""
+        key, at = self._key(cell, scores), shortlist(rows, self.cases[cell.scenario])
+        self.lists[key] = {name: rows[name][at] if rows else np.array([]) for name in KEPT}
+        self.places[key] = at if only is None else only[at]
 
     def prepare(self, cell: Cell, points: FloatArray) -> None:
         """Make the short lists of a cell at many physical points, or take those that another page made."""
@@ -106,11 +109,23 @@ class Portfolio:
         pool = (cell.accelerator, cell.model, cell.scenario)
 
         def make() -> tuple[list[Rows], NDArray[np.intp]]:
+            self._list_together(cell, missing)
             return [self.listed(cell, at) for at in missing], self.pool(cell)
 
         key = (cell.accelerator, cell.model, case, asked, physical, [at.tolist() for at in missing])
         rows, self.places[pool] = kept("short-lists", key, make)
         self.lists.update(zip((self._key(cell, at) for at in missing), rows, strict=True))
+
+    def _list_together(self, cell: Cell, points: Sequence[FloatArray]) -> None:
+        """Short lists of a cell at many physical points, its pool evaluated at all of them in one pass."""
+        only, case = self.pool(cell), self.cases[cell.scenario]
+        some = [at for at in points if self._key(cell, at) not in self.lists]
+        if not len(only) or not some:
+            return
+        work = work_at(case, cell.model, self.inputs, np.stack(some))
+        found = exact_rows_together(cell.accelerator, cell.model, work, self.searched_with(cell), only)
+        for scores, rows in zip(some, found, strict=True):
+            self._keep(cell, scores, rows, only)
 
     def pool(self, cell: Cell) -> NDArray[np.intp]:
         """Rows of the full search that could be best at any scout point."""
@@ -168,7 +183,7 @@ def portfolio(
     """
     from rackecon import catalog
 
-    assume = assumptions(**overrides)
+    assume = assumptions(**overrides).stated_share()
     known = dict(inputs) if inputs is not None else distributions()
     for name, owner in RECENTRED.items():
         known[name] = recentred(known[name], float(getattr(assume, owner)))

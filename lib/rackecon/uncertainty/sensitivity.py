@@ -17,7 +17,7 @@ from rackecon.errors import InputError, unknown_name
 from rackecon.uncertainty.distributions import Z10
 from rackecon.uncertainty.portfolio import Portfolio
 from rackecon.uncertainty.propagate import Outcomes, propagate
-from rackecon.uncertainty.sampling import SEED, blocked, median_scores, normal_points
+from rackecon.uncertainty.sampling import SEED, median_scores, normal_points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,6 @@ __all__ = [
     "grouped_sobol",
     "indices",
     "sobol_points",
-    "sobol_table",
     "tornado",
 ]
 
@@ -202,36 +201,6 @@ def _resampled(parts: FloatArray, resamples: int = 200) -> tuple[FloatArray, Flo
         first.append(np.mean(b * (mixed - a), axis=1) / spread)
         total.append(0.5 * np.mean((a - mixed) ** 2, axis=1) / spread)
     return np.array(first), np.array(total)
-
-
-def sobol_table(
-    made: Portfolio, measure: Measure, *, draws: int = 512, physical_points: int = 16, seed: int = SEED
-) -> pd.DataFrame:
-    """Sobol indices of one measure of the outcomes over the portfolio's independent factors.
-
-    Parameters
-    ----------
-    made : Portfolio
-        Keep it to one model and the platforms in question: every physical factor is searched anew.
-    measure : callable
-        :class:`~rackecon.uncertainty.propagate.Outcomes` to ``(draws,)``, such as a profit or a difference of profits.
-    draws, physical_points, seed : int
-        Powers of two; seed of the sample.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As :func:`grouped_sobol`.
-    """
-
-    def function(z: FloatArray) -> FloatArray:
-        return measure(propagate(made, made.plan.scores(z)))
-
-    def prepare(z: FloatArray, which: int) -> FloatArray:
-        return blocked(made.plan, z, physical_points, seed + 10 * which)
-
-    plan = made.plan
-    return grouped_sobol(function, plan.columns, len(plan.factors), draws=draws, seed=seed, prepare=prepare)
 
 
 def _pair(made: Portfolio, model: str, scenario: str, pair: tuple[str, str]) -> list[int]:

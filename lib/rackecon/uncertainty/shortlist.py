@@ -19,14 +19,25 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.performance.parameters import ServingParameters, load_parameters
-from rackecon.serving.frontier import candidates
-from rackecon.serving.query import Limits
+from rackecon.serving.frontier import candidates, candidates_together
+from rackecon.serving.query import Limits, Query
 from rackecon.uncertainty.distributions import Distribution
 
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = ["KEPT", "PHYSICAL", "RATES", "Work", "exact_rows", "relevant", "scouts", "shortlist", "work_at"]
+__all__ = [
+    "KEPT",
+    "PHYSICAL",
+    "RATES",
+    "Work",
+    "exact_rows",
+    "exact_rows_together",
+    "relevant",
+    "scouts",
+    "shortlist",
+    "work_at",
+]
 
 FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
@@ -117,11 +128,24 @@ def exact_rows(
     only: NDArray[np.intp] | None = None,
 ) -> Rows:
     """Every candidate of the search, or those in some rows, under the conditions of one draw."""
+    isl, osl, given = _conditions(work, at, options)
+    return candidates(accelerator, model, isl, osl, only=only, **given)
+
+
+def exact_rows_together(
+    accelerator: str, model: str, work: Work, options: Mapping[str, Any], only: NDArray[np.intp]
+) -> list[Rows]:
+    """:func:`exact_rows` of every draw, for the rows ``only``."""
+    every = (_conditions(work, at, options) for at in range(len(work.isl_tokens)))
+    return candidates_together([Query.of(accelerator, model, isl, osl, **given) for isl, osl, given in every], only)
+
+
+def _conditions(work: Work, at: int, options: Mapping[str, Any] | None) -> tuple[float, float, dict[str, Any]]:
+    """Lengths and options of the search under the conditions of one draw."""
     isl, osl, hit = (float(x[at]) for x in (work.isl_tokens, work.osl_tokens, work.prefix_cache_hit))
     factors = float(work.acceptance[at]), float(work.routing_skew[at])
-    shipped = load_parameters()
-    used = shipped if factors == (1.0, 1.0) else _moved(factors)
-    return candidates(accelerator, model, isl, osl, prefix_cache_hit=hit, parameters=used, only=only, **(options or {}))
+    used = load_parameters() if factors == (1.0, 1.0) else _moved(factors)
+    return isl, osl, {"prefix_cache_hit": hit, "parameters": used, **(options or {})}
 
 
 @by_data(1024, "serving_parameters", "serving_intercepts", "serving_residual", "residual_kernel")

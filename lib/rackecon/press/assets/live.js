@@ -398,14 +398,14 @@
           if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
         });
       });
-      var rows = simulate(st, Infinity, true), all = !moved.some(k => k !== "metric") && asReported(rows, st.metric), found = told(rows), now = performance.now(), dragged = now - sheetAt < 200;
+      var rows = simulate(st, Infinity, true), all = !moved.some(k => k !== "metric") && asReported(rows, st.metric), found = told(rows), now = performance.now(), dragged = now - sheetAt < 400;
       sheetAt = now;
       if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
       if (dragged && !sheet && Object.keys(lines).length) openSheet(found);
       if (!sheet) table(found);
       if (!sheet || now - worded.at > 200) { worded.at = now; speech(rows, all, moved); } else paintSheet(found); /* one of the two in a frame */
       clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
-      clearTimeout(later); later = setTimeout(function () { closeSheet(); table(found); speech(rows, all, moved); rest(); }, 120);
+      clearTimeout(later); later = setTimeout(function () { closeSheet(); table(found); speech(rows, all, moved); rest(); }, 200);
     }
     function speech(rows, all, moved) {
       var told = sentence(rows, all);

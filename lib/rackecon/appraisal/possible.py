@@ -1,0 +1,144 @@
+"""Values that a notebook takes one by one and that cannot stand together: refused before any kernel starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+__all__ = ["impossible"]
+
+Values = Mapping[str, Any]
+
+
+def impossible(values: Values) -> str:
+    """Why a notebook's page cannot be made of these values, in one line; empty where it can.
+
+    Parameters
+    ----------
+    values : mapping
+        Every parameter that the notebook declares; each is legal by itself.
+
+    Examples
+    --------
+    >>> impossible({"total_tokens": 1_048_576, "model": "deepseek-r1"})
+    'total_tokens: 1,048,576 tokens exceed the 163,840 that deepseek-r1 was made for'
+    >>> impossible({"total_tokens": 9216, "model": "deepseek-r1"})
+    ''
+    """
+    return next((fault for needed, rule in RULES if needed <= values.keys() and (fault := rule(values))), "")
+
+
+def _longer(name: str, tokens: float, models: Iterable[str]) -> str:
+    from rackecon.catalog import model
+    from rackecon.serving.query import CONTEXT_ROOM
+
+    for key in models:
+        longest = model(key).max_context_tokens
+        if longest and tokens > CONTEXT_ROOM * longest:
+            return f"{name}: {tokens:,.0f} tokens exceed the {longest:,} that {key} was made for"
+    return ""
+
+
+def _long_input(values: Values) -> str:
+    from rackecon.catalog import scenario
+
+    return _longer("isl_tokens", values["isl_tokens"] + scenario(values["scenario"]).osl_tokens, [values["model"]])
+
+
+def _long_request(values: Values) -> str:
+    return _longer("total_tokens", values["total_tokens"], [values["model"]])
+
+
+def _long_scenario(values: Values) -> str:
+    from rackecon.catalog import scenario
+
+    case = scenario(values["scenario"])
+    return _longer(f"scenario {case.id}", case.isl_tokens + case.osl_tokens, [values["model"], *values["models"]])
+
+
+def _nobody_serves(values: Values) -> str:
+    from rackecon.catalog import accelerator
+
+    if any(accelerator(name).servable for name in values["accelerators"]):
+        return ""
+    return f"accelerators: none of {', '.join(values['accelerators'])} is served by the model"
+
+
+def _not_served(values: Values) -> str:
+    from rackecon.catalog import accelerator
+
+    names = [*values["accelerators"], values["owned"]]
+    bad = next((name for name in names if not accelerator(name).servable), "")
+    return f"accelerators: {bad} is not served by the model" if bad else ""
+
+
+def _no_cost(values: Values) -> str:
+    from rackecon.appraisal.assumptions import assumptions
+    from rackecon.appraisal.cost_comparison import rented
+    from rackecon.appraisal.money import platforms_for
+
+    asked = {name: values.get(name) for name in ("cost_basis", "cost_tier", "cost_vintage")}
+    # a page that builds a cost up names the owner's tier, beside which its rents have their own
+    assume = assumptions(**asked | (rented(str(values["cost_basis"])) if "built" in values else {}))
+    found = platforms_for(values["accelerators"], assume)
+    if any(platform.cost is not None for platform in found.values()):
+        return ""
+    return f"accelerators: {', '.join(found)}: {next(iter(found.values())).reason}"
+
+
+def _not_reconciled(values: Values) -> str:
+    from rackecon.economics.cost import select_cost
+
+    tier, vintage = values["cost_tier"], values["cost_vintage"]
+    if select_cost(values["built"], basis="ownership", tier=tier, vintage=vintage) is not None:
+        return ""
+    return f"built: no published cost of owning {values['built']} (cost_tier {tier}, cost_vintage {vintage}) to walk to"
+
+
+def _no_market(values: Values) -> str:
+    from rackecon.economics.market_table import market_models
+
+    known = market_models()
+    if values["model"] in known:
+        return ""
+    return f"model: no market price and volume of {values['model']}; known are {', '.join(known)}"
+
+
+def _no_rent(values: Values) -> str:
+    from rackecon.economics.market_table import TERMS, rent
+
+    if any(rent(name) is not None for name in values["accelerators"]):
+        return ""
+    return (
+        f"accelerators: no rent of term '{TERMS[0]}' for any of {', '.join(values['accelerators'])} in data/rents.csv"
+    )
+
+
+def _all_sold(values: Values) -> str:
+    sure = values["utilisation"] == 1
+    return "utilisation: 1 leaves nothing to draw around it; its distribution needs a share below 1" if sure else ""
+
+
+def _free_capital(values: Values) -> str:
+    sure = values["wacc"] == 0
+    return "wacc: 0 leaves nothing to draw around it; its distribution needs a rate above 0" if sure else ""
+
+
+RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
+    ({"isl_tokens", "model", "scenario"}, _long_input),
+    ({"total_tokens", "model"}, _long_request),
+    ({"experts", "model", "models", "scenario"}, _long_scenario),
+    ({"accelerators", "scenario"}, _nobody_serves),
+    ({"accelerators", "scenarios"}, _nobody_serves),
+    ({"accelerators", "owned"}, _not_served),
+    ({"accelerators", "owned"}, _no_cost),
+    ({"accelerators", "mean_rps"}, _no_cost),
+    ({"accelerators", "built"}, _no_cost),
+    ({"built", "cost_tier", "cost_vintage"}, _not_reconciled),
+    ({"utilisation", "draws"}, _all_sold),
+    ({"utilisation", "measure"}, _all_sold),
+    ({"wacc", "draws"}, _free_capital),
+    ({"model", "seller_share"}, _no_market),
+    ({"accelerators", "rent_factor"}, _no_rent),
+)
+"""Parameters that a notebook declares, and what must hold of them together."""
