@@ -13,6 +13,7 @@ from rackecon.appraisal.cost_comparison import waterfall
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate, frontier_points
 from rackecon.appraisal.money import platforms_for
 from rackecon.economics.cost import select_cost
+from rackecon.economics.market_table import effective_card
 from rackecon.economics.power_table import all_in_kw
 from rackecon.economics.price_table import price_card
 from rackecon.economics.revenue import PriceCard
@@ -230,6 +231,14 @@ def test_published_costs_are_read_by_basis_tier_and_vintage(accelerator, own, re
 def test_power_vintages_are_read():
     assert (all_in_kw("gb200-nvl72"), all_in_kw("gb200-nvl72", "2025-10")) == (1.87, 2.10)
     assert np.isnan(all_in_kw("tpu-v7", "2025-10"))
+
+
+def test_a_seller_without_a_cached_price_bills_cached_input_as_fresh():
+    """3 of 17 sellers of gpt-oss-120b price it, at $0.015 to 0.045; what is effectively paid, $0.0745, lies above them."""
+    card = price_card("gpt-oss-120b", "2026-11-23")
+    low, high = card.cached_input_range
+    assert (low, high) == (0.015, card.fresh_input_range[1])
+    assert low < effective_card("gpt-oss-120b").cached_input < high
 
 
 def test_price_cards_take_the_newest_listing_of_each_provider():

@@ -332,6 +332,8 @@ def option_words(name: str, value: str) -> str:
         return catalog.accelerator(value).label
     if name == "baseline":
         return f"against {catalog.accelerator(value).label}"
+    if name == "model":
+        return catalog.model(value).name
     if name == "workload":
         return "/".join(f"{round(int(part) / 1024)}k" for part in value.split("/"))
     if name == "utilisation":
