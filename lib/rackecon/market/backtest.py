@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["MODELS", "entrant_backtest"]
+__all__ = ["MODELS", "entrant_backtest", "realised_levels"]
 
 MODELS: Final = ("gpt-oss-120b", "deepseek-r1", "llama-3.3-70b", "qwen3-235b-a22b", "glm-4.5")
 """Models with an effective price and software older than a year."""
@@ -107,3 +107,32 @@ def entrant_backtest(
             row["effective_over_entrant"] = later / row.get("entrant_usd_per_mtok", np.nan)
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def realised_levels() -> pd.DataFrame:
+    """What providers disclosed of revenue over all tokens, beside the effective prices that a marketplace's buyers pay.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``provider, scope, usd_per_mtok, date, effective_low, effective_high`` (least and most paid per token of the
+        marketplace's mix, over the releases of the model that the disclosure names, or over all models), ``inside``,
+        ``source_id``. Disclosures of another year than the prices are compared as they are.
+
+    Examples
+    --------
+    >>> realised_levels()[["provider", "inside"]].values.tolist()
+    [['Fireworks AI', True], ['DeepSeek', False]]
+    """
+    from rackecon import catalog
+
+    told, paid = catalog.table("margins"), catalog.table("market_prices")
+    told, paid = told[told["measure"] == "revenue over all tokens"], paid[paid["measure"] == "effective_all"]
+    of_model = {key: part["value"] for key, part in paid.groupby("model_id")}
+    ranges = [of_model.get(scope, paid["value"]) for scope in told["scope"]]
+    out = told.rename(columns={"entity": "provider", "value": "usd_per_mtok"})
+    out = out.assign(effective_low=[float(x.min()) for x in ranges], effective_high=[float(x.max()) for x in ranges])
+    out["inside"] = out["usd_per_mtok"].between(out["effective_low"], out["effective_high"])
+    out["scope"] = [catalog.model(scope).name if scope in of_model else scope for scope in out["scope"]]
+    columns = ["provider", "scope", "usd_per_mtok", "date", "effective_low", "effective_high", "inside", "source_id"]
+    return out[columns].reset_index(drop=True)
