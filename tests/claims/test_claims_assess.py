@@ -139,11 +139,11 @@ def test_a_measurement_goes_before_the_model():
     assert one.best(at, 1.0).value == one.modelled(at).value
 
 
-def test_the_75_million_is_true_with_speculation_at_list_and_not_at_the_price_paid(results):
+def test_the_75_million_is_true_fully_sold_at_list_and_not_at_the_price_paid(results):
     r = results["gb200-75m"]
     assert r.verdict == "holds if"
     first = true_boxes(r)[0].values
-    assert first["speculative"] == ("mtp",)
+    assert first["engine"] == ("trtllm",)
     assert first["utilisation"] == ("1.0",)
     assert "list" in first["token_price"]
     assert "paid" not in first["token_price"]
@@ -152,7 +152,7 @@ def test_the_75_million_is_true_with_speculation_at_list_and_not_at_the_price_pa
     assert half == pytest.approx(2 * full)
     rate = float(side(case).modelled(np.array([50.0])).value[0])
     assert full == pytest.approx(75e6 / (rate * 72 * 3 * 31_536_000) * 1e6)
-    assert "with multi-token prediction, fully sold, at the median list price or above" in true_when(r)
+    assert "on TensorRT-LLM, fully sold, at the median list price or above" in true_when(r)
     assert f"half sold ${half:.2f}" in line_text(r)
     assert {m.words for m in moves(r) if m.state == FALSE} >= {"at the price that buyers paid in 2026-08"}
 

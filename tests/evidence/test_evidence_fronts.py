@@ -134,7 +134,7 @@ def test_a_day_of_wide_experts_matches_the_published_one():
     row = {
         **WIDE, "accelerator": "h800-sxm", "isl": 4383, "osl": 1211, "prefix_cache_hit": 0.563, "tp": 144, "ep": 144,
         "decode_workers": 3, "decode_gpus": 432, "prefill_workers": 5, "prefill_gpus": 160, "gpus": 592,
-        "draft_tokens": 1, "speculative": "mtp", "concurrency": 27000, "date": "2025-02-27",
+        "draft_tokens": 1, "speculative": "mtp", "concurrency": 28000, "date": "2025-02-27",
     }  # fmt: skip
     found = predict(Points.from_rows([row]), without_history(load_parameters()))
     measured = (608e9 + 168e9) / 86400.0 / (226.75 * 8)

@@ -495,19 +495,10 @@ def test_field_points_are_held_against_the_model_and_their_errors_printed(own, c
     print(f"median error {middle:.0%}, {sum(cost.inside for cost in costs)} of {len(costs)} inside")
 
 
-def test_what_the_bias_of_mi300x_is_made_of(own, tmp_path):
-    """Most is the trend of software with time, which this part did not follow; the same run on MI355X has no such bias."""
-    rows = [
-        row
-        for row in csv.DictReader(MEASURED.splitlines())
-        if row["model"] == "gpt-oss-120b" and row["concurrency"] == "64"
-    ]
-    rows = [row | {"total_tok_s_per_gpu": row["measured_total_tok_s_per_gpu"]} for row in rows]
-    (old, old_cost), (new, new_cost) = zip(rows, measured_costs(rows), strict=True)
-    assert (old["accelerator"], new["accelerator"]) == ("mi300x", "mi355x")
-    (launch,) = measured_costs([old | {"date": "2025-08-05"}])
-    print(
-        f"MI300X {old_cost.error:+.0%}, with the software of gpt-oss's first day {launch.error:+.0%}; MI355X {new_cost.error:+.0%}"
-    )
-    assert abs(launch.error) < abs(old_cost.error) / 2
-    assert abs(new_cost.error) < abs(old_cost.error) / 2
+def test_mi300x_is_read_as_measured_on_a_model_and_engine_that_its_fit_never_saw(own):
+    """Fitted on DeepSeek-R1 with SGLang; four runs of gpt-oss with vLLM (InferenceX pull request 1061) were read a third too high
+    until CDNA3 had a host time of its own."""
+    rows = [row for row in csv.DictReader(MEASURED.splitlines()) if row["accelerator"] == "mi300x"]
+    costs = measured_costs([row | {"total_tok_s_per_gpu": row["measured_total_tok_s_per_gpu"]} for row in rows])
+    assert len(costs) == 4
+    assert all(abs(cost.error) < 0.1 and cost.inside for cost in costs)

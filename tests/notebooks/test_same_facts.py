@@ -50,6 +50,6 @@ def test_worked_equations_give_the_numbers_of_the_answer():
     hour, gpus, rack = re.search(r"so it earns \$([\d.]+); (\d+) GPUs and 8,760 hours make that \$([\d.]+M)", text).groups()
     assert _amount(hour) * float(gpus) * 8760 == pytest.approx(_amount(rack), rel=0.01)
     market = (REPORTS / "14_market.html").read_text(encoding="utf-8")
-    asked = re.search(r"must charge \$([\d.]+) per million total tokens", market).group(1)
-    worked = re.search(r"\$([\d.]+) per million total tokens. With rents at", market).group(1)
+    platform, asked = re.search(r"rents ([\w ]+) for .*? must charge \$([\d.]+) per million total tokens", market).groups()
+    worked = re.search(rf"{platform}: \$([\d.]+) per million total tokens", market).group(1)
     assert float(worked) == pytest.approx(float(asked), rel=0.01)

@@ -392,7 +392,9 @@ def _fewest_moves(result: Assessment) -> Fewest:
     for several in ([{name: value} for name, value in changes], pairs):
         true = [move for change in several if (move := _move(result, base, change)).state == TRUE]
         if true:
-            best = min(true, key=lambda move: move.width)
+            best = min(
+                true, key=lambda move: float(f"{move.width:.3g}")
+            )  # what differs in the last bits alone is a tie
             return Fewest(best.parts, moved=True)
     return Fewest((), moved=True)
 
