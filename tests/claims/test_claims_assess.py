@@ -147,7 +147,7 @@ def test_the_75_million_is_true_fully_sold_at_list_and_not_at_the_price_paid(res
     assert first["utilisation"] == ("1.0",)
     assert "list" in first["token_price"]
     assert "paid" not in first["token_price"]
-    case = {**r.cases[0], "speculative": "mtp"}
+    case = {**r.cases[0], **{name: chosen[0] for name, chosen in first.items()}}
     full, half = (float(price_needed(r.claim, case, 50.0, sold)) for sold in (1.0, 0.5))
     assert half == pytest.approx(2 * full)
     rate = float(side(case).modelled(np.array([50.0])).value[0])
