@@ -4,6 +4,7 @@ var QUICK = "serving model, price, sold share and price of capital";
 var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
 function has(o, k) { return Object.prototype.hasOwnProperty.call(o, k); }
 function fresh() { return Object.create(null); }
+function copied(o) { return Object.assign(fresh(), o); }
 var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 }), WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 function levelPriceFactor(rate, decline, years) {
 if (decline <= 0) return 1;
@@ -27,7 +28,11 @@ function taxed(tax, rate) {
 var n = data.taxed, worth = rate === 0 ? 1 : (1 - Math.pow(1 + rate, -n)) / (rate * n);
 return (1 - tax * worth) / (1 - tax);
 }
-function owned(p, st) { return !has(data.base, p.id) || st[p.id] === data.base[p.id] ? 1 : st[p.id] / p.now; }
+function owned(p, st) { return p.now === null || st[p.id] === undefined || st[p.id] === standing(p.id, st.basis) ? 1 : st[p.id] / p.now; }
+function standing(id, basis) { return has(data.base, id) && basis === data.base.basis ? data.base[id] : Number(Number(data.bases[basis][id].now).toPrecision(4)); }
+function platformsOn(basis) {
+return keep("b" + basis, function () { return data.platforms.map(function (p) { return Object.assign({}, p, data.bases[basis][p.id]); }); });
+}
 function payback(m, decline) {
 var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0;
 for (var k = 1; k <= 480; k++) {
@@ -38,9 +43,29 @@ sum += cash;
 }
 return Infinity;
 }
-function frontsOf(st) { return Object.assign(fresh(), data.fronts[st.model + "|" + st.scenario + "|" + st.hit]); }
+var USUAL = "usual", NEWEST = "newest";
+function frontsKey(st, precision, software) { return [st.model, st.scenario, st.hit, precision || st.precision, software || st.software].join("|"); }
+function frontsOf(st) {
+var key = frontsKey(st);
+return keep("f" + key, function () {
+var out = fresh(), packed = data.fronts[key] || {}, usual = data.fronts[frontsKey(st, USUAL, NEWEST)] || {};
+Object.keys(packed).forEach(function (id) { var f = packed[id] === "=" ? usual[id] : packed[id]; out[id] = f.why ? f : unpacked(f); });
+return out;
+});
+}
+function unpacked(f) {
+var bytes = Uint8Array.from(atob(f[6]), c => c.charCodeAt(0)), view = new DataView(bytes.buffer), n = bytes.length / 5, out = { s: [], t: [], d: [], m: "" };
+for (var i = 0; i < n; i++) {
+var last = bytes[4 * n + i];
+out.s.push(Math.exp(f[0] + (f[1] - f[0]) * view.getUint16(2 * i, true) / 65535)); out.t.push(Math.exp(f[2] + (f[3] - f[2]) * view.getUint16(2 * (n + i), true) / 65535));
+out.d.push(f[4] + (f[5] - f[4]) * (last & 127) / 127); out.m += last & 128 ? "d" : "a";
+}
+return out;
+}
+function left(st) { return st.without ? st.without.split(",") : []; }
+function pricesOf(st) { return data.models[st.model].levels[st.level]; }
 function terms(st) {
-var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * data.models[st.model].cachedShare;
+var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * pricesOf(st).cachedShare;
 var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
 return {
 sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
@@ -49,7 +74,7 @@ power: st.elec * st.pue - data.base.elec * data.base.pue
 };
 }
 function earned(p, front, i, st, m) {
-var rate = front.t[i], launch = rate * m.sold, change = front.d[i] * m.power, paid = st.cost * owned(p, st), invested = p.capital * paid;
+var rate = front.t[i], launch = rate * m.sold, change = p.metered ? front.d[i] * m.power : 0, paid = st.cost * owned(p, st), invested = p.capital * paid;
 var sunk = (1 - p.resells * m.resale * Math.pow(1 + m.wacc, -m.months / MONTHS)) / m.years, charge = p.c * paid * (1 - p.kept) * p.worth * sunk;
 var cost = Math.max(p.c * paid * p.kept + charge * m.taxed + change, 0);
 return {
@@ -58,22 +83,24 @@ running: Math.max(cost - invested * sunk / HOURS, 0), profit: launch * m.level -
 };
 }
 function evaluateAll(st) {
-var fronts = frontsOf(st), m = terms(st);
-return data.platforms.map(function (p) {
+var fronts = frontsOf(st), m = terms(st), out = left(st);
+return platformsOn(st.basis).map(function (p) {
 var front = fronts[p.id];
+if (out.indexOf(p.id) >= 0) return { why: "left out by you" };
 if (!front) return { why: "not computed" };
 if (front.why) return { why: front.why };
 var i = pointAt(front, st.speed);
 if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
-if (p.c === null) return { why: "no published $/GPU-hour" };
+if (p.c === null) return { why: "no cost per GPU-hour on this basis" };
+if (st.metric === "usd" && !p.capital) return { why: "nothing is invested in what is rented" };
 return earned(p, front, i, st, m);
 });
 }
 function speedLines(st, lo, hi) {
-var fronts = frontsOf(st), m = terms(st);
-return data.platforms.map(function (p) {
+var fronts = frontsOf(st), m = terms(st), out = left(st);
+return platformsOn(st.basis).map(function (p) {
 var front = fronts[p.id], steps = [];
-if (front && !front.why && p.c !== null) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
+if (front && !front.why && p.c !== null && out.indexOf(p.id) < 0 && (st.metric !== "usd" || p.capital)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
 var e = earned(p, front, i, st, m);
 steps.push([Math.min(front.s[i], hi), e.profit * scale(p, e, st.metric)]);
 if (front.s[i] >= hi) break;
@@ -82,7 +109,7 @@ return { id: p.id, steps: steps };
 });
 }
 function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"); }
-function share(margin) { return margin < -1 ? "loss" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %"; }
+function share(margin) { return margin < -1 ? "< −100 %" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %"; }
 function lasting(size, word) { var shown = Number(size.toPrecision(2)); return shown + " " + word + (shown === 1 ? "" : "s"); }
 function scale(p, m, metric) { return metric === "rack" ? p.gpus * HOURS : metric === "mw" ? HOURS * 1000 / p.kw : HOURS / m.capital; }
 function full(p, m, st) {
@@ -111,28 +138,28 @@ var kept = fresh();
 function keep(key, make) { return kept[key] || (kept[key] = make()); }
 function twoPiece(z, down, up) { return z < 0 ? z * down : z * up; }
 function draws(packed) {
-var bytes = Uint8Array.from(atob(packed), function (c) { return c.charCodeAt(0); }), view = new DataView(bytes.buffer), out = new Float64Array(bytes.length / 2);
+var bytes = Uint8Array.from(atob(packed), c => c.charCodeAt(0)), view = new DataView(bytes.buffer), out = new Float64Array(bytes.length / 2);
 for (var d = 0; d < out.length; d++) out[d] = view.getInt16(2 * d, true) / data.draws.steps;
 return out;
 }
 function rateFactors(i, width) {
 return keep("r" + i + "|" + width, function () {
-return draws(data.draws.rate[i]).map(function (z) { return Math.exp(twoPiece(z, width[0], width[1])); });
+return draws(data.draws.rate[i]).map(z => Math.exp(twoPiece(z, width[0], width[1])));
 });
 }
 function marketFactors(st, count) {
-var model = data.models[st.model], listed = st.pin === model.pin && st.pout === model.pout;
-var prices = keep("p" + st.model + listed, function () {
-return draws(data.draws.price).map(function (z) { return listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1; });
+var model = pricesOf(st), listed = st.pin === model.pin && st.pout === model.pout;
+var prices = keep("p" + st.model + st.level + listed, function () {
+return draws(data.draws.price).map(z => listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1);
 });
-var against = keep("s", function () { return draws(data.draws.sold).map(function (x) { return Math.exp(-x); }); });
+var against = keep("s", () => draws(data.draws.sold).map(x => Math.exp(-x)));
 var sure = st.util <= 0 || st.util >= 1, unsold = (1 - st.util) / st.util;
 var out = prices.slice(0, count);
 if (!sure) for (var d = 0; d < out.length; d++) out[d] /= (1 + unsold * against[d]) * st.util;
 return out;
 }
 function capitalFactors(i) {
-return keep("c" + i, function () { return draws(data.draws.capital[i]); });
+return keep("c" + i, () => draws(data.draws.capital[i]));
 }
 function simulate(st, count, ends, keepDraws) {
 var all = evaluateAll(st), market = marketFactors(st, count), n = market.length;
@@ -181,7 +208,7 @@ if (known) rows.forEach(function (r) { var k = !r.why && known[r.p.id]; if (k) {
 return Boolean(known);
 }
 function ranked(rows) {
-return rows.filter(function (r) { return !r.why; }).sort(function (a, b) { return b.mid - a.mid; });
+return rows.filter(r => !r.why).sort((a, b) => b.mid - a.mid);
 }
 function leaderId(st) {
 var best = null, at = -Infinity;
@@ -201,11 +228,11 @@ function mapRow(st, price) {
 var lo = data.map.shares[0], hi = data.map.shares[1], n = data.map.shares[2], out = [];
 for (var i = 0; i < n; i++) {
 var share = lo + (hi - lo) * (i + 0.5) / n;
-out.push(Object.assign({ share: share }, shade(Object.assign(Object.create(null), st, { util: share, pin: st.pin * price, pout: st.pout * price }), Infinity)));
+out.push(Object.assign({ share: share }, shade(Object.assign(fresh(), st, { util: share, pin: st.pin * price, pout: st.pout * price }), Infinity)));
 }
 return out;
 }
-function platform(id) { return data.platforms.filter(function (p) { return p.id === id; })[0]; }
+function platform(id) { return data.platforms.filter(p => p.id === id)[0]; }
 function label(id) { var p = platform(id); return p ? p.label : id === "none" ? "nobody earns" : "nobody serves this"; }
 function cell(found) {
 var i = document.createElement("i"), p = platform(found.id);
@@ -215,16 +242,18 @@ return i;
 }
 function selfCheck() {
 return data.check.every(function (c) {
-var i = data.platforms.findIndex(function (q) { return q.id === c.platform; }), p = data.platforms[i];
-var st = Object.assign(Object.create(null), data.base, c.state), m = full(p, evaluateAll(st)[i], st);
-if (m.why) return false;
-return ["rack", "mw", "usd", "mtok"].every(function (k) {
+var st = complete(c.moved), all = evaluateAll(st);
+return data.platforms.every(function (p, i) {
+var m = full(p, all[i], st), known = c.rows[p.id];
+if (!known || m.why) return !known === Boolean(m.why);
+return Object.keys(known).every(function (k) {
 var near = k === "mtok" ? 0 : m.revenue * scale(p, m, k);
-return c[k] === undefined || Math.abs(m[k] - c[k]) <= 1e-3 * Math.max(Math.abs(c[k]), near);
+return Math.abs(m[k] - known[k]) <= 1e-3 * Math.max(Math.abs(known[k]), near);
+});
 });
 });
 }
-function complete(state) { return Object.assign(Object.create(null), data.base, state); }
+function complete(state) { return Object.assign(fresh(), data.base, state); }
 window.rackecon = {
 levelPriceFactor: levelPriceFactor,
 evaluate: function (state) {
@@ -237,10 +266,10 @@ var out = {};
 simulate(complete(state), Infinity, true).forEach(function (r) { out[r.p.id] = r.why ? { why: r.why } : { mid: r.mid, lo: r.lo, hi: r.hi, win: r.win }; });
 return out;
 },
-leader: function (state) { return leaderId(complete(state)); },
-speedLines: function (state, lo, hi) { return speedLines(complete(state), lo, hi); },
-mapRow: function (state, price) { return mapRow(complete(state), price); },
-fmt: fmt, amount: amount, label: label, cell: cell, unit: function (metric) { return data.per[metric]; }
+leader: state => leaderId(complete(state)),
+speedLines: (state, lo, hi) => speedLines(complete(state), lo, hi),
+mapRow: (state, price) => mapRow(complete(state), price),
+fmt: fmt, amount: amount, label: label, cell: cell, unit: metric => data.per[metric]
 };
 function start() {
 var holder = document.getElementById("live-data"), root = document.getElementById("live");
@@ -255,47 +284,54 @@ root.classList.add("differs");
 root.querySelector(".live-status").textContent = "The page's arithmetic differs from the library's, so its controls are hidden. The tables above and below stand.";
 }
 function wire(root) {
-var one = function (q) { return root.querySelector(q); }, each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
-var st = Object.assign(Object.create(null), data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
+var one = q => root.querySelector(q), each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
+var st = copied(data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
 simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
-var PAIR = ["a", "b"], first = data.platforms.map(function (p) { return p.id; }).sort(function (a, b) { return (has(reported, b) ? reported[b] : -Infinity) - (has(reported, a) ? reported[a] : -Infinity); }).slice(0, 2), pair;
+var PAIR = ["a", "b"], first = data.platforms.map(p => p.id).sort((a, b) => (has(reported, b) ? reported[b] : -Infinity) - (has(reported, a) ? reported[a] : -Infinity)).slice(0, 2), pair;
 if (first.length < 2) first.push(first[0]);
 pair = first.slice();
-var inputs = Object.create(null), holders = Object.create(null), shown = Object.create(null), verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
+var inputs = fresh(), holders = fresh(), shown = fresh(), verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
 each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
 function text(q) { return one(q).firstChild || one(q).appendChild(document.createTextNode("")); }
-function range(k) { return inputs[k].filter(function (el) { return el.type === "range"; })[0]; }
+function range(k) { return inputs[k].filter(el => el.type === "range")[0]; }
 function brought(k, s) {
-if ((k === "pin" || k === "pout") && s.model !== data.base.model) return data.models[s.model][k];
+if ((k === "pin" || k === "pout") && (s.model !== data.base.model || s.level !== data.base.level)) return data.models[s.model].levels[s.level][k];
+if (platform(k)) return standing(k, s.basis);
 if ((k === "speed" || k === "hit") && s.scenario !== data.base.scenario) return data.scenarios[s.scenario][k];
 return data.base[k];
 }
+var OWNED = Object.keys(data.base).filter(platform), FOLLOW = { scenario: ["speed", "hit"], model: ["pin", "pout"], level: ["pin", "pout"], basis: OWNED };
 function choose(s, k, v) {
-var follow = { scenario: ["speed", "hit"], model: ["pin", "pout"] }[k] || [], mine = follow.filter(function (x) { return s[x] !== brought(x, s); });
+var follow = FOLLOW[k] || [], mine = follow.filter(x => s[x] !== brought(x, s));
 s[k] = v;
-follow.forEach(function (x) { if (mine.indexOf(x) < 0 || (x === "hit" && !has(data.fronts, s.model + "|" + s.scenario + "|" + s.hit))) s[x] = brought(x, s); });
+follow.forEach(function (x) { if (mine.indexOf(x) < 0) s[x] = brought(x, s); });
+var ways = [["hit", brought("hit", s)], ["software", NEWEST], ["precision", USUAL]].filter(w => w[0] !== k);
+for (var i = 0; i < ways.length && !has(data.fronts, frontsKey(s)); i++) s[ways[i][0]] = ways[i][1];
 return s;
 }
-function keeps(k) {
-var stay = ({ scenario: ["speed", "hit"], model: ["pin", "pout"] }[k] || []).filter(function (x) { return st[x] !== brought(x, st); });
-return stay.length ? "Kept as you set it: " + stay.map(worded).join(", ") + "." : "";
+function chosen(k, v) {
+var before = copied(st); choose(st, k, v);
+var stay = (FOLLOW[k] || []).filter(x => st[x] !== brought(x, st)), gone = ["hit", "software", "precision"].filter(x => x !== k && (FOLLOW[k] || []).indexOf(x) < 0 && st[x] !== before[x]);
+return (stay.length ? "Kept as you set it: " + stay.map(worded).join(", ") + "." : "") + (gone.length ? (stay.length ? " " : "") + "Not worked out together in this page, so now " + gone.map(worded).join(", ") + "." : "");
 }
-function changed() { return Object.keys(data.base).filter(function (k) { return st[k] !== brought(k, st); }); }
+function changed() { return Object.keys(data.base).filter(k => st[k] !== brought(k, st)); }
 function refused(k, x) {
-var el = inputs[k][0], all = Array.prototype.map.call(el.options || [], function (o) { return Number(o.value); });
+var el = inputs[k][0], all = Array.prototype.map.call(el.options || [], o => Number(o.value));
 if (el.tagName === "SELECT") return all.indexOf(x) >= 0 ? "" : "is none of " + all.join(", ");
 var lo = Number(el.min), hi = Number(el.max);
 return x >= lo && x <= hi ? "" : "is outside " + fmt(lo) + " to " + fmt(hi);
 }
 function readHash() {
 var given = new URLSearchParams(location.hash.slice(1));
-var allowed = { model: data.models, scenario: data.scenarios, metric: data.per }, odd = [];
+var allowed = Object.assign({ model: data.models, scenario: data.scenarios, metric: data.per }, data.options), odd = [];
 PAIR.forEach(function (side, i) { pair[i] = has(data.models[st.model].spread, given.get(side) || "") ? given.get(side) : first[i]; });
-["model", "scenario", "metric"].forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k))) choose(st, k, given.get(k)); });
+["model", "scenario", "metric"].concat(Object.keys(data.options)).forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k)) && (k !== "level" || has(data.models[st.model].levels, given.get(k)))) choose(st, k, given.get(k)); });
 given.forEach(function (v, k) {
 var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
-if (number && !why) st[k] = Number(v);
-var taken = number ? !why : PAIR.indexOf(k) >= 0 ? Boolean(platform(v)) : has(allowed, k) && has(allowed[k], v);
+if (number && !why) { if (k === "hit") choose(st, k, Number(v)); else st[k] = Number(v); }
+var some = k === "without" ? v.split(",").filter(platform) : [];
+if (k === "without" && some.length && some.length < data.platforms.length) st.without = some.sort().join(",");
+var taken = number ? !why : k === "without" ? st.without === v : PAIR.indexOf(k) >= 0 ? Boolean(platform(v)) : has(allowed, k) && has(allowed[k], v);
 if (!taken && location.hash.indexOf("=") > 0) odd.push((k + "=" + v).slice(0, 60) + (why ? " " + why + " (" + st[k] + " stays)" : ""));
 });
 tell(odd.length ? "The address asks for what this page cannot show: " + odd.slice(0, 5).join(", ") + "." : "");
@@ -316,19 +352,20 @@ if (shown[k] === st[k]) return;
 shown[k] = st[k];
 inputs[k].forEach(function (el) {
 var text = String(st[k]);
+if (el.type === "checkbox") { el.checked = left(st).indexOf(el.value) < 0; return; }
 if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
 if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
 if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
 });
 });
-var rows = simulate(st, Infinity, true), all = !moved.some(function (k) { return k !== "metric"; }) && asReported(rows, st.metric), found = told(rows), now = performance.now(), dragged = now - sheetAt < 200;
+var rows = simulate(st, Infinity, true), all = !moved.some(k => k !== "metric") && asReported(rows, st.metric), found = told(rows), now = performance.now(), dragged = now - sheetAt < 400;
 sheetAt = now;
 if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
 if (dragged && !sheet && Object.keys(lines).length) openSheet(found);
 if (!sheet) table(found);
 if (!sheet || now - worded.at > 200) { worded.at = now; speech(rows, all, moved); } else paintSheet(found);
 clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
-clearTimeout(later); later = setTimeout(function () { closeSheet(); table(found); speech(rows, all, moved); rest(); }, 120);
+clearTimeout(later); later = setTimeout(function () { closeSheet(); table(found); speech(rows, all, moved); rest(); }, 200);
 }
 function speech(rows, all, moved) {
 var told = sentence(rows, all);
@@ -340,7 +377,7 @@ clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), t
 function rest() { bars(); command(); compare(); ribbons(); }
 worded.at = 0;
 function worded(k) {
-var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : typeof v === "number" ? fmt(v, 4) : v;
+var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : k === "without" ? left(st).map(label).join(" and ") : has(data.options, k) ? data.options[k][v] : typeof v === "number" ? fmt(v, 4) : v;
 return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
 }
 function sentence(rows, all) {
@@ -348,10 +385,10 @@ var order = ranked(rows), unit = data.per[st.metric], top = order[0];
 if (!top) return "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user with this first-token limit.";
 var ends = " Nine cases in ten lie between " + amount(top.lo, st.metric) + " and " + amount(top.hi, st.metric) + ".";
 if (top.mid <= 0) return "Your case: nobody earns; " + top.p.label + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
-var rival = order.slice(1).sort(function (a, b) { return b.win - a.win; })[0];
+var rival = order.slice(1).sort((a, b) => b.win - a.win)[0];
 var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
 if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
-return text + "." + ends;
+return (text + "." + ends).replace(/\u2212\$/g, "\u2212\u2060$");
 }
 function emptyBar() {
 var bar = document.createElement("span"); bar.className = "ibar"; bar.setAttribute("role", "img");
@@ -376,10 +413,10 @@ function write(node, text) { if (node.data !== text) node.data = text; }
 function shift(node, transform) { if (node.at !== transform) { node.at = transform; node.style.transform = transform; } }
 function tick(node, share) { shift(node, "translateX(" + share + "%)"); }
 function told(rows) {
-var order = ranked(rows).concat(rows.filter(function (r) { return r.why; })), lo = 0, hi = 0;
+var order = ranked(rows).concat(rows.filter(r => r.why)), lo = 0, hi = 0;
 order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
 if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
-var pct = function (v) { return Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100; };
+var pct = v => Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100;
 var ghosts = st.metric === data.base.metric && changed().length;
 return order.map(function (r) {
 if (r.why) return { p: r.p, why: r.why };
@@ -405,7 +442,7 @@ f.words.forEach(function (text, i) { if (i !== 1) write(l.texts[i], text); });
 });
 }
 var sheet = null, sheetAt = 0;
-function rowsAlike(found) { return found.map(function (f) { return f.p.id + f.why; }).join(); }
+function rowsAlike(found) { return found.map(f => f.p.id + f.why).join(); }
 function openSheet(found) {
 var holder = one(".live-table"), box = holder.getBoundingClientRect(), body = one(".live-table tbody"), like = getComputedStyle(one(".live-table td.n")), css = getComputedStyle(root), dpr = window.devicePixelRatio || 1;
 var canvas = document.createElement("canvas"), pen = canvas.getContext("2d"), rows = [], left = Infinity, right = 0, bottom = 0, top = body.getBoundingClientRect().top;
@@ -422,7 +459,7 @@ canvas.className = "live-sheet"; canvas.setAttribute("aria-hidden", "true");
 canvas.width = Math.round((right - left) * dpr); canvas.height = Math.round((bottom - top) * dpr);
 canvas.style.cssText = "left:" + (left - box.left) + "px;top:" + (top - box.top) + "px;width:" + (right - left) + "px;height:" + (bottom - top) + "px";
 pen.scale(dpr, dpr); pen.translate(-left, -top); pen.font = like.font; pen.textAlign = "right"; pen.textBaseline = "middle";
-var colour = function (name) { return css.getPropertyValue(name).trim(); };
+var colour = name => css.getPropertyValue(name).trim();
 sheet = { canvas: canvas, pen: pen, rows: rows, alike: rowsAlike(found), pad: parseFloat(like.paddingRight), box: [left, top, right - left, bottom - top], ink: colour("--ink"), soft: colour("--soft"), accent: colour("--accent"), panel: colour("--panel") };
 holder.appendChild(canvas); holder.classList.add("sheeted");
 }
@@ -438,7 +475,7 @@ if (f.why) return;
 s.rows[nth].forEach(function (at, i) {
 if (!at.width) return;
 if (i !== 1) { pen.fillStyle = s.ink; pen.fillText(f.words[i], at.right - s.pad, at.middle); return; }
-var x = function (share) { return at.left + share / 100 * at.width; }, block = function (colour, from, width, tall) { pen.fillStyle = colour; pen.fillRect(from, at.middle - tall / 2, width, tall); };
+var x = share => at.left + share / 100 * at.width, block = function (colour, from, width, tall) { pen.fillStyle = colour; pen.fillRect(from, at.middle - tall / 2, width, tall); };
 block(s.soft, x(f.zero), 1, 18); block(s.accent, x(f.lo), x(f.hi) - x(f.lo), 4);
 if (f.ghost >= 0) { block(s.soft, x(f.ghost), 3, 18); block(s.panel, x(f.ghost) + 1, 1, 16); }
 block(s.ink, x(f.mid), 3, 14);
@@ -449,7 +486,7 @@ function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttr
 function ribbons() {
 var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
 var todo = Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; });
-if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(Object.assign(Object.create(null), st), speeds, own));
+if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(copied(st), speeds, own));
 (function next() {
 if (mine !== turn) return;
 if (!todo.length) { root.dataset.ribbons = "filled"; return; }
@@ -461,7 +498,7 @@ var k = el.dataset.ribbon, input = range(k), steps, cells = [], text = [];
 if (input) {
 var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, found;
 for (var i = 0; i < n; i++) {
-var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(Object.assign(Object.create(null), st), k, v), 100);
+var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(copied(st), k, v), 100);
 cells.push(cell(found));
 if (last && last.id !== found.id) {
 var at = flip(k, last.v, v, last.id);
@@ -475,7 +512,7 @@ el.style.setProperty("--at", 100 * (st[k] - lo) / (hi - lo) + "%");
 } else {
 steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
 steps.forEach(function (o) {
-var s = choose(Object.assign(Object.create(null), st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
+var s = choose(copied(st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
 cells.push(cell(found));
 if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + label(found.id));
 });
@@ -484,23 +521,23 @@ el.replaceChildren.apply(el, cells);
 put(one('[data-flip="' + k + '"]'), text.length ? text.join("; ") : input ? "no value here changes who leads" : "no choice here changes who leads");
 }
 function flip(k, lo, hi, id) {
-for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(Object.assign(Object.create(null), st), k, mid)) === id) lo = mid; else hi = mid; }
+for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(copied(st), k, mid)) === id) lo = mid; else hi = mid; }
 return (lo + hi) / 2;
 }
 function compare() {
-var sides = pair.map(function (id) { return platform(id); }), kept = [null, null], all = simulate(st, Infinity, true, function (p, sample) { pair.forEach(function (id, i) { if (p.id === id) kept[i] = sample; }); });
-var found = sides.map(function (p) { var r = all.filter(function (x) { return x.p === p; })[0]; return r.why ? r : full(p, r.m, st); });
-var names = sides.map(function (p) { return p.label; }), why = found.map(function (m, i) { return m.why ? names[i] + ": " + m.why : ""; }).filter(Boolean);
+var sides = pair.map(id => platform(id)), kept = [null, null], all = simulate(st, Infinity, true, function (p, sample) { pair.forEach(function (id, i) { if (p.id === id) kept[i] = sample; }); });
+var found = sides.map(function (p) { var r = all.filter(x => x.p === p)[0]; return r.why ? r : full(p, r.m, st); });
+var names = sides.map(p => p.label), why = found.map((m, i) => m.why ? names[i] + ": " + m.why : "").filter(Boolean);
 each("[data-pair]", function (el) { el.value = pair[PAIR.indexOf(el.dataset.pair)]; });
 each(".pair-table thead .n", function (th, i) { if (i < 2) put(th, names[i]); });
 each(".pair-table tbody tr", function (tr) {
-var k = tr.dataset.row, v = found.map(function (m) { return m.why ? NaN : m[k]; });
+var k = tr.dataset.row, v = found.map(m => m.why ? NaN : m[k]);
 [shownAs(k, v[0]), shownAs(k, v[1]), k === "margin" || !(v[0] / v[1] > 0) ? "–" : isFinite(v[0] / v[1]) ? fmt(v[0] / v[1]) + " x" : "–"].forEach(function (text, i) { put(tr.cells[i + 1], text); });
 });
 put(one(".pair-verdict"), pair[0] === pair[1] ? "Choose two different platforms." : why.length ? why.join("; ") + "." : lead(names, kept));
 }
 function lead(names, kept) {
-var n = kept[0].length, apart = kept[0].map(function (v, d) { return v - kept[1][d]; }), wins = 0, ends;
+var n = kept[0].length, apart = kept[0].map((v, d) => v - kept[1][d]), wins = 0, ends;
 apart.forEach(function (v) { if (v > 0) wins++; });
 ends = apart;
 return names[0] + " earns more than " + names[1] + " in " + Math.round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + amount(quantile(ends, 0.05), st.metric) + " and " + amount(quantile(ends, 0.95), st.metric) + " " + data.per[st.metric] + ".";
@@ -514,21 +551,29 @@ function command() {
 var plain = [], lists = [];
 Object.keys(data.commands).forEach(function (k) {
 var d = data.defaults[k];
-if (d === null) d = has(data.models[st.model], k) ? data.models[st.model][k] : data.scenarios[st.scenario][k];
+if (d === null) d = has(pricesOf(st), k) ? pricesOf(st)[k] : data.scenarios[st.scenario][k];
 if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
 });
-var own = data.platforms.filter(function (p) { return has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== data.base[p.id]); });
-if (own.length) plain.push("-p own_costs " + own.map(function (p) { return p.id + "=" + st[p.id]; }).join(","));
-Object.keys(data.given).forEach(function (k) { lists.push([k, JSON.stringify(data.given[k])]); });
-var rack = lists.map(function (l) { return "-p " + l[0] + " '" + l[1] + "'"; }), mill = lists.map(function (l) { return "-y '" + l[0] + ": " + l[1] + "'"; });
+var own = data.platforms.filter(p => has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== standing(p.id, st.basis)));
+var choices = Object.keys(data.choices).map(k => data.choices[k][st[k]] || "").concat(own.map(p => p.id + "=" + st[p.id])).filter(Boolean);
+if (choices.length) plain.push("-p choices " + choices.join(","));
+var given = Object.assign({}, data.given), rest = data.platforms.map(p => p.id).filter(id => left(st).indexOf(id) < 0);
+if (st.without) given.accelerators = rest;
+Object.keys(given).forEach(function (k) { lists.push([k, JSON.stringify(given[k])]); });
+var rack = lists.map(l => "-p " + l[0] + " '" + l[1] + "'"), mill = lists.map(l => "-y '" + l[0] + ": " + l[1] + "'");
 put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
 put(one(".live-papermill"), ["papermill notebooks/00_executive_summary.ipynb mine.ipynb"].concat(plain, mill).join(" "));
-put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).map(worded).join("; ") + ".");
+put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).filter(k => k !== "without" || st.without).map(worded).join("; ") + ".");
 }
 Object.keys(inputs).forEach(function (k) {
 inputs[k].forEach(function (el) {
 el.addEventListener("input", function () {
-if (typeof data.base[k] !== "number") { choose(st, k, el.value); tell(keeps(k)); }
+if (k === "without") {
+var out = inputs[k].filter(x => !x.checked).map(x => x.value).sort();
+if (out.length === inputs[k].length) { el.checked = true; tell("One platform at least stays: " + label(el.value) + "."); return; }
+tell(""); st.without = out.join(",");
+} else if (typeof data.base[k] !== "number") tell(chosen(k, el.value));
+else if (el.tagName === "SELECT") tell(chosen(k, Number(el.value)));
 else {
 var x = Number(el.value), why = el.value === "" || !isFinite(x) ? "is no number" : refused(k, x);
 if (el.type === "number") el.setAttribute("aria-invalid", String(Boolean(why)));
@@ -542,12 +587,12 @@ el.addEventListener("change", function () { if (el.type === "number" && el.value
 });
 });
 each("[data-pair]", function (el) { el.addEventListener("change", function () { pair[PAIR.indexOf(el.dataset.pair)] = el.value; compare(); writeHash(); }); });
-one(".live-reset").addEventListener("click", function () { st = Object.assign(Object.create(null), data.base); pair = first.slice(); span = null; shown = Object.create(null); tell(""); ask(); });
+one(".live-reset").addEventListener("click", function () { st = copied(data.base); pair = first.slice(); span = null; shown = fresh(); tell(""); ask(); });
 one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
 one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
 one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
 function copy(text, button) { window.rackeconCopied(text, button); }
-window.addEventListener("hashchange", function () { st = Object.assign(Object.create(null), data.base); shown = Object.create(null); readHash(); ask(); opened(); });
+window.addEventListener("hashchange", function () { st = copied(data.base); shown = fresh(); readHash(); ask(); opened(); });
 one(".live-json").addEventListener("click", function () {
 var e = document.getElementById("edition"), rows = {};
 simulate(st, Infinity, true).forEach(function (r) { rows[r.p.id] = r.why ? { why: r.why } : { profit: r.mid, low: r.lo, high: r.hi, first_share: r.win }; });
@@ -561,7 +606,7 @@ var p = document.createElement("p"); p.className = "caveat shared"; p.textConten
 root.scrollIntoView();
 }
 readHash(); show(); bars(); command(); compare(); opened();
-one(".live-costs").open = changed().some(function (k) { return platform(k); });
+one(".live-costs").open = changed().some(k => platform(k));
 document.documentElement.dataset.usable = String(Math.round(performance.now()));
 }
 start();

@@ -5,7 +5,7 @@ var dark = window.matchMedia("(prefers-color-scheme: dark)"), views = [];
 function themed(text) {
 if (!dark.matches) return text;
 var swap = Object.assign({ "#ffffff": "#12161c", "#1c2026": "#e8eaee", "#59616d": "#a9b1bd", "#e3e6ea": "#333a45", "#0b5fa5": "#6db3ee", "#f1f2f4": "#2a313c", "#7fb0d6": "#28567c", "#d98a64": "#8a4527" }, window.rackeconDark || {});
-return text.replace(/#[0-9a-f]{6}/g, function (c) { return swap[c] || c; });
+return text.replace(/#[0-9a-f]{6}/g, c => swap[c] || c);
 }
 function draw(figure) {
 var spec = JSON.parse(themed(figure.querySelector("script").textContent)), canvas = figure.querySelector(".canvas");
@@ -37,18 +37,18 @@ function image(spec, name) {
 var copy = JSON.parse(JSON.stringify(spec)), box = document.createElement("div");
 copy.width = 720; copy.background = "#ffffff"; box.hidden = true; document.body.appendChild(box);
 if (copy.title && copy.title.subtitle) copy.title.subtitle = String(copy.title.subtitle).match(/.{1,110}(\s|$)/g);
-window.vegaEmbed(box, copy, { renderer: "svg", actions: false, ast: true }).then(function (r) { return r.view.toImageURL("png", 2); }).then(function (url) { follow(url, name); box.remove(); });
+window.vegaEmbed(box, copy, { renderer: "svg", actions: false, ast: true }).then(r => r.view.toImageURL("png", 2)).then(function (url) { follow(url, name); box.remove(); });
 }
 function button(holder, text, act) {
 var b = document.createElement("button"); b.type = "button"; b.textContent = text; b.addEventListener("click", act); holder.appendChild(b);
 }
 function csv(spec) {
-var rows = [], sets = spec.datasets || {}, best = Object.keys(sets).sort(function (a, b) { return sets[b].length - sets[a].length; })[0];
+var rows = [], sets = spec.datasets || {}, best = Object.keys(sets).sort((a, b) => sets[b].length - sets[a].length)[0];
 rows = best ? sets[best] : [];
 if (!rows.length) return "";
 var keys = Object.keys(rows[0]), quote = quoted;
 var note = "# " + (typeof spec.title === "object" ? spec.title.text + " | " + spec.title.subtitle : spec.title || "") + "\n";
-return note + keys.join(",") + "\n" + rows.map(function (r) { return keys.map(function (k) { return quote(r[k]); }).join(","); }).join("\n") + "\n";
+return note + keys.join(",") + "\n" + rows.map(r => keys.map(k => quote(r[k])).join(",")).join("\n") + "\n";
 }
 function text(node) { return node ? node.textContent.replace(/\s+/g, " ").trim() : ""; }
 function cite(holder, id, words) {
@@ -70,10 +70,10 @@ cite(holder, scroll.id, text(table.caption));
 }
 function tableCsv(table) {
 function cell(c) { var bar = c.querySelector(".ibar"); return quoted(c.dataset.v || (bar ? bar.getAttribute("aria-label") : text(c))); }
-var heads = Array.prototype.map.call(table.tHead.rows[0].cells, function (th) { return quoted(th.dataset.label || text(th)); }), lines = [];
+var heads = Array.prototype.map.call(table.tHead.rows[0].cells, th => quoted(th.dataset.label || text(th))), lines = [];
 Array.prototype.forEach.call(table.tBodies, function (body) {
 Array.prototype.forEach.call(body.rows, function (r) {
-var cells = Array.prototype.filter.call(r.cells, function (c) { return getComputedStyle(c).display !== "none" || !c.classList.contains("why"); }).map(cell);
+var cells = Array.prototype.filter.call(r.cells, c => getComputedStyle(c).display !== "none" || !c.classList.contains("why")).map(cell);
 if (r.classList.contains("under")) lines[lines.length - 1] += "," + cells.join(","); else lines.push(cells.join(","));
 });
 });
@@ -139,7 +139,7 @@ return (typeof x === "number" && typeof y === "number" ? x - y : String(x).local
 });
 }
 function stack(table) {
-var heads = Array.prototype.map.call(table.tHead.rows[0].cells, function (c) { return c.textContent; });
+var heads = Array.prototype.map.call(table.tHead.rows[0].cells, c => c.textContent);
 table.classList.add("stacked"); table.setAttribute("role", "table");
 Array.prototype.forEach.call(table.tBodies, function (body) {
 body.setAttribute("role", "rowgroup");
