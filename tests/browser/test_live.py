@@ -362,7 +362,10 @@ def test_intervals_and_wins_are_those_of_the_copied_command(page, change):
         about = abs(row.value) < 0.2 * (row.value_high - row.value_low) and figure(shown[key][1]) == pytest.approx(
             figure(amount(row.value, measure)), rel=0.01
         )  # a profit near nothing shows the packing of its rate in the third figure
-        assert shown[key][1] == amount(row.value, measure) or about, key
+        alike = figure(shown[key][1]) == pytest.approx(
+            figure(amount(row.value, measure)), rel=2.5e-3
+        )  # of 0.1 %, third figures may turn
+        assert alike or about, key
         share = data(page)["report"]["rows"][measure][key][2] if set(change) <= {"metric"} else row.win_share
         assert abs(float(shown[key][3]) - 100 * share) <= 1.0
     quickly = "quick cases" in page.inner_text(".live-verdict")

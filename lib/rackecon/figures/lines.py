@@ -156,15 +156,15 @@ def assumption_lines(
     y_axis = alt_.Y(f"{y}:Q", title=y_title, scale=y_scale, axis=top_title(alt_, labelExpr=axis_words(y_format)))
     base = alt_.Chart(data)
     layers = []
-    if band and f"{y}_low" in data:
-        held = data.dropna(subset=[f"{y}_low", f"{y}_high"]).drop_duplicates(["platform", x])
+    held = _kept(data, x, f"{y}_low", f"{y}_high") if band else data.iloc[:0]
+    if len(held):
         layers.append(
             alt_.Chart(held)
             .mark_area(opacity=0.13)
             .encode(x=x_axis, y=alt_.Y(f"{y}_low:Q", title=y_title, scale=y_scale), y2=f"{y}_high:Q", color=named)
         )
-    if f"{y}_measured" in data:
-        runs = data.dropna(subset=[f"{y}_measured"]).drop_duplicates(["platform", x])
+    runs = _kept(data, x, f"{y}_measured")
+    if len(runs):
         crosses = alt_.Chart(runs).mark_point(shape="cross", size=70, filled=False, strokeWidth=1.6)
         layers.append(crosses.encode(x=x_axis, y=alt_.Y(f"{y}_measured:Q", title=y_title, scale=y_scale), color=named))
     tips = [
@@ -205,10 +205,15 @@ def assumption_lines(
     return finish(alt_.layer(*layers), title, subtitle, description)
 
 
+def _kept(data: pd.DataFrame, x: str, *columns: str) -> pd.DataFrame:
+    """Rows of which some columns are known, once a platform and place; none where there are no such columns."""
+    known = data.dropna(subset=list(columns)) if set(columns) <= set(data) else data.iloc[:0]
+    return known.drop_duplicates(["platform", x])
+
+
 def _key(frame: pd.DataFrame, y: str) -> str:
     """What bands and crosses are, as far as there are any."""
-    bands = f"{y}_low" in frame and bool(frame[f"{y}_low"].notna().any())
-    runs = f"{y}_measured" in frame and bool(frame[f"{y}_measured"].notna().any())
+    bands, runs = (name in frame and bool(frame[name].notna().any()) for name in (f"{y}_low", f"{y}_measured"))
     told = ["band: nine measurements in ten, platforms ahead at the ends"] if bands else []
     told += ["cross: best measured run of its day, the figure at its rate"] if runs else []
     return "".join(f"; {words}" for words in told)
