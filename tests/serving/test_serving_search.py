@@ -93,7 +93,7 @@ def _layouts(chip: str, model: str, isl: int, osl: int, **options: Any) -> set[t
         return set()
 
 
-NEAR = 1.02
+NEAR = 1.0125
 
 
 @pytest.mark.slow

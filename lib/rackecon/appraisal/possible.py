@@ -30,13 +30,9 @@ def impossible(values: Values) -> str:
 
 def _longer(name: str, tokens: float, models: Iterable[str]) -> str:
     from rackecon.catalog import model
-    from rackecon.serving.query import CONTEXT_ROOM
+    from rackecon.serving.query import context_fault
 
-    for key in models:
-        longest = model(key).max_context_tokens
-        if longest and tokens > CONTEXT_ROOM * longest:
-            return f"{name}: {tokens:,.0f} tokens exceed the {longest:,} that {key} was made for"
-    return ""
+    return next((f"{name}: {fault}" for key in models if (fault := context_fault(model(key), tokens))), "")
 
 
 def _long_input(values: Values) -> str:

@@ -109,6 +109,7 @@ def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
     cached, output = price["cached_input"][np.isfinite(price["cached_input"])], price["output"]
     fresh = float(np.median(price["fresh_input"]))
     level = min(float(np.median(cached)), fresh) if len(cached) else fresh
+    billed = np.fmin(price["cached_input"], price["fresh_input"])  # unpriced, it is billed as fresh
     return PriceCard(
         model=model,
         fresh_input=fresh,
@@ -118,9 +119,7 @@ def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
         rule=OWN_RULE if own else RULE,
         listings=len(found),
         fresh_input_range=_ends(price["fresh_input"]),
-        cached_input_range=_ends(
-            np.fmin(price["cached_input"], price["fresh_input"])
-        ),  # unpriced, it is billed as fresh
+        cached_input_range=_ends(billed),
         output_range=_ends(output),
         output_p10_p90=(float(np.quantile(output, 0.1)), float(np.quantile(output, 0.9))),
         newest_listing=max(row["from_date"] for row in found),

@@ -7,8 +7,9 @@ Far from every measured point it fades to zero, the physics stays, and :meth:`Re
 .. math:: k(x, x') = \\sum_t s_t^2 \\, [n_t(x) = n_t(x')] \\prod_{f \\in F_t} \\kappa_f(x, x')
 
 Points that condition it and their weights in the mean are data/serving_residual.csv, written by ``rackecon calibrate``: measured
-ones, and what searches prefer to them (:mod:`rackecon.evidence.choices`). Scales and lengths are data/residual_kernel.csv: those of
-least absolute error over four ways of holding out at once: whole curves (one of three shuffles), pairs, models and accelerators.
+ones, and what searches prefer to them (:mod:`rackecon.evidence.choices`). Scales and lengths are data/residual_kernel.csv: half
+way, in logs, between those that serve curves of known chips alone and those of least absolute error over four ways of holding out
+at once (whole curves, pairs, models, accelerators), which put the searched front of one platform 15 % off.
 Source of the form: Rasmussen and Williams, *Gaussian Processes for Machine Learning* (2006), chapter 2 (mean 2.25, variance 2.26)
 and equation 4.17 (Matern 3/2).
 """

@@ -16,7 +16,7 @@ from rackecon.errors import InputError, unknown_name
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, default_engine, engine_family, intercept_cell
 from rackecon.performance.parameters import load_parameters
-from rackecon.serving.query import CONTEXT_ROOM, TOKENLESS, default_date, default_kv_precision, software_years
+from rackecon.serving.query import TOKENLESS, context_fault, default_date, default_kv_precision, software_years
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +161,6 @@ class Points:
         )
 
     def _fault(self, n: Mapping[str, float], i: int) -> str:
-        arch = self.records[1][i]
         for name in ("isl", "osl"):
             if not n[name] >= 1.0:
                 return f"{name} is not a number of tokens"
@@ -172,9 +171,8 @@ class Points:
             return f"concurrency {n['concurrency']:g}: needs at most {MOST_IN_FLIGHT:,.0f}"
         if n["prefix_cache_hit"] >= 1.0:
             return f"prefix_cache_hit {n['prefix_cache_hit']:g}: needs a share below 1"
-        both, longest = n["isl"] + n["osl"], arch.max_context_tokens
-        if longest and both > CONTEXT_ROOM * longest:
-            return f"{both:.6g} tokens exceed the {longest:,} that {arch.id} was made for"
+        if fault := context_fault(self.records[1][i], n["isl"] + n["osl"]):
+            return fault
         width = n["tp"] * (n["pp"] if math.isfinite(n["pp"]) else 1.0)
         pool = "decode_gpus" if self.mode[i] == "disaggregated" else "gpus"
         for name, size in ((pool, width), ("prefill_gpus", n["prefill_tp"])):

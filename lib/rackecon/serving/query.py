@@ -41,6 +41,7 @@ __all__ = [
     "Limits",
     "Query",
     "case_options",
+    "context_fault",
     "default_date",
     "default_engine",
     "default_kv_precision",
@@ -452,6 +453,20 @@ def _check_work(arch: Model, isl_tokens: float, osl_tokens: float, hit: float) -
             raise InputError(f"{name} {value:g} is out of range: needs at least 1 token{hint}")
     if not 0.0 <= hit < 1.0:
         raise InputError(f"prefix_cache_hit {hit:g} is out of range: needs 0 to below 1")
-    longest, both = arch.max_context_tokens, isl_tokens + osl_tokens
-    if longest and both > CONTEXT_ROOM * longest:
-        raise InputError(f"{both:,.0f} tokens exceed the {longest:,} that {arch.id} was made for")
+    if fault := context_fault(arch, isl_tokens + osl_tokens):
+        raise InputError(fault)
+
+
+def context_fault(arch: Model, tokens: float) -> str:
+    """Why a model cannot hold a context, in one line; empty where it can.
+
+    Examples
+    --------
+    >>> context_fault(model("deepseek-r1"), 1_048_576), context_fault(model("deepseek-r1"), 9216)
+    ('1,048,576 tokens exceed the 163,840 that deepseek-r1 was made for', '')
+    """
+    longest = arch.max_context_tokens
+    if longest and tokens > CONTEXT_ROOM * longest:
+        told = f"{tokens:,.0f}" if tokens < 1e12 else f"{tokens:.6g}"
+        return f"{told} tokens exceed the {longest:,} that {arch.id} was made for"
+    return ""
