@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = [
     "MINUS",
+    "RUNS",
     "STRETCHES",
     "count",
     "engine_words",
@@ -27,6 +28,8 @@ __all__ = [
 MINUS = "\u2212"
 STRETCHES = ("within what was measured", "beyond what was measured")
 """Stretches of a line: up to the fastest measurement of its platform and model, and past it."""
+RUNS = ("measured, drafting", "measured, not drafting", "measured, drafting unstated")
+"""Kinds of measured runs that a chart tells apart."""
 
 
 def number(value: float, digits: int = 3) -> str:
