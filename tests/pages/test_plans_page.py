@@ -9,7 +9,17 @@ import pytest
 from rackecon.errors import InputError
 from rackecon.figures import plans as charts
 from rackecon.figures.results import result_rows
-from rackecon.pages.plans import Asked, allocation_table, demand_table, figures, plans_result, quoted, racks_text, site_plan, tried
+from rackecon.pages.plans import (
+    Asked,
+    allocation_table,
+    demand_table,
+    figures,
+    plans_result,
+    quoted,
+    racks_text,
+    site_plan,
+    tried,
+)
 from rackecon.pages.sentences import environment, say
 
 GIVEN = {

@@ -160,7 +160,7 @@ def cash_lines(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
         revenue = known["revenue_usd_per_gpu_hour"] * rates.fillna(0.0) / known["total_tok_s_per_gpu"]
         return rack_cash_flows(known.assign(revenue_usd_per_gpu_hour=revenue), **overrides)["cumulative_usd"]
 
-    runs = best_runs(known, [float(known["tok_s_per_user"].min())] * len(known))
+    runs = best_runs(known)
     facts = known[list(ASKED)].assign(
         rate=[run.total_tok_s_per_gpu for run in runs],
         run=[run.kind for run in runs],

@@ -111,7 +111,7 @@ def _other_rates(rows: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], di
     """Ends of 90 % and best measured rates over the predicted ones, and kind and date of the runs; nothing without intervals."""
     if "total_tok_s_per_gpu_low" not in rows:
         return {}, {}
-    runs = best_runs(rows, rows.groupby(["model", "scenario"])["tok_s_per_user"].transform("min"))
+    runs = best_runs(rows)
     total = rows["total_tok_s_per_gpu"].to_numpy(dtype=float)
     ends = {f"_{end}": rows[f"total_tok_s_per_gpu_{end}"].to_numpy(dtype=float) for end in ("low", "high")}
     ends["_measured"] = np.array([run.total_tok_s_per_gpu for run in runs])

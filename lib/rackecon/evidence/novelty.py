@@ -6,7 +6,7 @@ Only rows that the fit used make anything known: data/serving_residual.csv lists
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -280,13 +280,22 @@ def best_run(
     return Run(float(rows[best, 3]), str(facts[best, 1]), str(facts[best, 0]))
 
 
-def best_runs(rows: pd.DataFrame, asked: Iterable[float]) -> list[Run]:
-    """:func:`best_run` for each evaluated row at the speed asked of it; none where a prefix cache served part of the input.
+def best_runs(rows: pd.DataFrame, asked: str | None = None) -> list[Run]:
+    """:func:`best_run` for each evaluated row; none where a prefix cache served part of the input.
 
-    ``measured_model`` names the model whose runs count, ``until`` their last date, where a row has them.
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        ``measured_model`` names the model whose runs count, ``until`` their last date, where there are such columns.
+    asked : str, optional
+        Column of the speed that a run must keep; without one that of a row's own workload where the catalogue has it, and
+        the slowest of the rows elsewhere.
     """
-    found = []
-    for row, speed in zip(rows.to_dict("records"), asked, strict=True):
+    limits = {key: case.tpot_limit_ms for key, case in catalog.scenarios().items()}
+    slowest, found = float(rows["tok_s_per_user"].min()), []
+    for row in rows.to_dict("records"):
+        limit = limits.get(str(row.get("scenario")))
+        speed = row[asked] if asked else 1e3 / limit if limit else slowest
         case = (
             row["accelerator"],
             row.get("measured_model", row["model"]),

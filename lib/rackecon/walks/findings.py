@@ -198,7 +198,7 @@ def _with_runs(known: pd.DataFrame, y: str, asked: str | None) -> pd.DataFrame:
     """The rows with what the best measured run at their lengths and speed would make of them."""
     if f"{y}_measured" in known:
         return known
-    runs = best_runs(known, known[asked] if asked else [float(known["tok_s_per_user"].min())] * len(known))
+    runs = best_runs(known, asked)
     rates = [run.total_tok_s_per_gpu for run in runs]
     told = known.assign(run=[run.kind for run in runs], run_date=[run.date for run in runs])
     told[f"{y}_measured"], told[f"{y}_run"] = at_rates(known, y, rates), rates
