@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 __all__ = [
     "MINUS",
+    "RUNS",
     "STRETCHES",
     "count",
     "engine_words",
@@ -19,6 +20,7 @@ __all__ = [
     "per_mtok",
     "percent",
     "plural",
+    "text_table",
     "tidy",
     "times",
     "years_text",
@@ -27,6 +29,8 @@ __all__ = [
 MINUS = "\u2212"
 STRETCHES = ("within what was measured", "beyond what was measured")
 """Stretches of a line: up to the fastest measurement of its platform and model, and past it."""
+RUNS = ("measured, drafting", "measured, not drafting", "measured, drafting unstated")
+"""Kinds of measured runs that a chart tells apart."""
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -211,6 +215,30 @@ def page_words(name: str) -> str:
     ('MoE experts', 'revenue and ROI')
     """
     return " ".join(ACRONYMS.get(word, word) for word in name.split("_")[1:])
+
+
+def text_table(columns: Mapping[str, Iterable[Any]], digits: int = 5) -> str:
+    """Columns under their names, right-aligned; numbers to a count of significant digits, nothing where there is none.
+
+    Examples
+    --------
+    >>> print(text_table({"layout": ["TP8", "TP16"], "rate": [1234.5678, float("nan")]}))
+    layout    rate
+       TP8  1234.6
+      TP16
+    """
+    shown = []
+    for name, values in columns.items():
+        cells = [name, *(_cell(value, digits) for value in values)]
+        width = max(map(len, cells))
+        shown.append([cell.rjust(width) for cell in cells])
+    return "\n".join("  ".join(line).rstrip() for line in zip(*shown, strict=True))
+
+
+def _cell(value: Any, digits: int) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return "" if math.isnan(value) else f"{value:.{digits}g}"
 
 
 def join_named(names: Iterable[str]) -> str:

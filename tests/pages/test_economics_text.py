@@ -10,6 +10,7 @@ import pytest
 from rackecon import catalog
 from rackecon.figures import economics as economics_charts
 from rackecon.pages import economics_tables, economics_text
+from rackecon.words import RUNS
 
 
 def ranked(values, verdict):
@@ -162,6 +163,16 @@ def test_charts_carry_finding_basis_and_description():
     ).to_dict()
     assert spec["title"] == {"text": "T", "subtitle": "S"}
     assert spec["description"] == "T. S"
+    marked = frame.assign(
+        usd_low=[1.0, 1.1], usd_high=[1.3, 1.4], usd_measured=[1.1, np.nan], run=RUNS[0], run_date="2026-05-01"
+    )
+    told = economics_charts.marks_by_platform(
+        marked, "usd", "kind", title="T", subtitle="S", x_title="USD", kind_title="basis"
+    ).to_dict()
+    assert len(told["layer"]) == 3
+    assert told["title"]["subtitle"] == (
+        "S; line: nine measurements in ten; measured: the figure at the best measured rate, software of 2026-05"
+    )
     ranks = pd.DataFrame(
         {
             "accelerator": ["h100-sxm", "tpu-v7"] * 2,

@@ -52,6 +52,7 @@ __all__ = [
     "platform_costs",
     "platforms_for",
     "return_columns",
+    "with_frontier_money",
     "with_money",
     "with_returns",
 ]
@@ -599,12 +600,23 @@ def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **over
     >>> float(first["revenue_usd_per_gpu_hour"] / first["cost_usd_per_gpu_hour"] * (1 - first["gross_margin"]))
     1.00
     """
-    assume = assumptions(**overrides)
+    import pandas as pd
+
     if table.empty:
         return table.copy()
-    platforms = platforms_for(table["accelerator"].unique(), assume)
-    cards = cards_for(table["model"].unique(), assume)
-    return with_money(table.assign(prefix_cache_hit=prefix_cache_hit), assume, platforms, cards)
+    return pd.DataFrame(with_frontier_money(table, prefix_cache_hit=prefix_cache_hit, **overrides), index=table.index)
+
+
+def with_frontier_money(
+    columns: Mapping[str, Any] | pd.DataFrame, *, prefix_cache_hit: float = 0.0, **overrides: Any
+) -> dict[str, Any]:
+    """:func:`frontier_money` of a front's columns, as columns."""
+    assume = assumptions(**overrides)
+    rows: dict[str, Any] = {str(name): values for name, values in columns.items()}
+    rows["prefix_cache_hit"] = np.full(len(rows["model"]), prefix_cache_hit)
+    platforms = platforms_for(dict.fromkeys(rows["accelerator"]), assume)
+    cards = cards_for(dict.fromkeys(rows["model"]), assume)
+    return rows | money_columns(rows, assume, platforms, cards)
 
 
 def missing_money(accelerator: str, model: str, **overrides: Any) -> list[str]:

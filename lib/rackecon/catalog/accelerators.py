@@ -124,7 +124,7 @@ def accelerator(name: str) -> Accelerator:
     >>> accelerator("gb200-nvl72").scaleup_domain_gpus
     72
     """
-    known = accelerators()
+    known = _accelerators()
     if name not in known:
         raise unknown_name("accelerator", name, known)
     return known[name]
