@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thorough import tries
 
 from rackecon.catalog import scenarios
 from rackecon.errors import InputError
@@ -97,7 +98,7 @@ NEAR = 1.0125
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=tries(80, 200), deadline=None, derandomize=True)
 @given(
     chip=st.sampled_from((*PLATFORMS, "mi300x", "l40s")),
     model=st.sampled_from((*MODELS, "llama-3.3-70b", "qwen3-30b-a3b")),
@@ -115,7 +116,7 @@ def test_a_smaller_space_never_holds_a_better_point(chip, model, isl, osl, hit, 
     """MI355X, R1, 8k/1k at 30 tok/s/user: 7,164 tok/s/GPU with 128 GPUs allowed, 8,706 with 32.
 
     Smaller is a space whose layouts the larger one tries too: a draft depth, a layout that no public engine runs, or a
-    deployment larger than any public one is outside what an open search tries. Nearly always exact: of the 800 pairs here one
+    deployment larger than any public one is outside what an open search tries. Nearly always exact: of the 800 pairs of all examples one
     gains 1.2 % in the smaller space, of 3,200 others one 0.6 %: of two numbers of engines the one that wastes fewer GPUs loads
     each more, which its learnt rate may not thank it for.
     """
