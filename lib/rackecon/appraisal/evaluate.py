@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
     from rackecon.load.derived import DerivedUtilisation
 
-__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "cached_search", "evaluate", "frontier_points", "sold_by_load"]
-
 PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
 """Platforms of the reports' base case."""
 FLEET: Final = "fixed at the 99th percentile"

@@ -33,24 +33,6 @@ from rackecon.evidence.novelty import kind_of
 from rackecon.serving.frontier import Frontier, search
 from rackecon.words import engine_words, lengths, percent, plural
 
-__all__ = [
-    "AGGREGATED_ONLY",
-    "COMPARED",
-    "VINTAGES",
-    "Rates",
-    "Side",
-    "case_name",
-    "cases",
-    "cost_per_gpu_hour",
-    "last_public_day",
-    "operating_speeds",
-    "option_words",
-    "plain_value",
-    "rack_gpus",
-    "ratio_factor",
-    "side",
-]
-
 VINTAGES: Final = {"2025": ("2025-08", "2025-10"), "2026": ("2026-07", "2026-07")}
 """Vintage of published figures: $/GPU-hour and kW per GPU."""
 GRID: Final = 41

@@ -15,23 +15,6 @@ from rackecon import catalog
 from rackecon.catalog.fields import Row
 from rackecon.errors import InputError, unknown_name
 
-__all__ = [
-    "CONDITIONS",
-    "METRICS",
-    "Claim",
-    "Condition",
-    "Published",
-    "Quote",
-    "Source",
-    "Statement",
-    "claim",
-    "claims",
-    "published",
-    "quotes",
-    "source",
-    "statements",
-]
-
 METRICS: Final = {
     "tok_s_per_gpu": "total tok/s/GPU",
     "tok_s_per_user": "tok/s/user",

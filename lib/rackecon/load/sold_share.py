@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.demand import Demand
 
-__all__ = ["KINDS", "POLICIES", "Policy", "SoldShare", "pooled", "sold_share"]
-
 FloatArray = NDArray[np.float64]
 KINDS: Final = ("fixed", "daily", "autoscaled")
 BASES: Final = ("foresight", "previous_day", "last_week")

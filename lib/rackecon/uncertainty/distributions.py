@@ -19,18 +19,6 @@ from rackecon import catalog
 from rackecon.catalog.fields import Row
 from rackecon.errors import InputError, unknown_name
 
-__all__ = [
-    "FORMS",
-    "SCOPES",
-    "Z10",
-    "Z90",
-    "Distribution",
-    "check_distributions",
-    "distributions",
-    "recentred",
-    "two_piece",
-]
-
 FloatArray = NDArray[np.float64]
 Z10: Final = 1.2815515655446004
 """Standard deviations from the median to the 10th or 90th percentile of a normal."""
