@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ __all__ = [
     "engine_words",
     "join_named",
     "join_words",
+    "layout_words",
+    "lengths",
     "money",
     "number",
     "page_words",
@@ -268,3 +271,41 @@ def join_words(words: Iterable[str] | Sequence[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def lengths(workload: str) -> str:
+    """Input and output tokens of a request.
+
+    Examples
+    --------
+    >>> lengths("8192/1024")
+    '8,192 in and 1,024 out'
+    """
+    into, out = (int(part) for part in workload.split("/"))
+    return f"{into:,} in and {out:,} out"
+
+
+PARALLEL = {
+    "TP": "tensor",
+    "EP": "expert",
+    "DP": "data",
+    "TEP": "tensor and expert",
+    "DEP": "data and expert",
+}
+LAYOUT = re.compile(r"^([A-Z]+)(\d+)(?: PP(\d+))?(?: decode, (\d+)P:(\d+)D)?$")
+
+
+def layout_words(layout: str) -> str:
+    """A layout of the search in words; other text as it is.
+
+    Examples
+    --------
+    >>> layout_words("TEP8 PP2"), layout_words("DEP16 decode, 36P:16D"), layout_words("")
+    ('8-way tensor and expert parallel, 2 stages', '16-way data and expert parallel, 36 GPUs of prefill to 16 of decode', '')
+    """
+    found = LAYOUT.match(str(layout))
+    if found is None or found[1] not in PARALLEL:
+        return str(layout)
+    stages = f", {found[3]} stages" if found[3] and found[3] != "1" else ""
+    pools = f", {found[4]} GPUs of prefill to {found[5]} of decode" if found[4] else ""
+    return f"{found[2]}-way {PARALLEL[found[1]]} parallel{stages}{pools}"

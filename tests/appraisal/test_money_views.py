@@ -188,7 +188,9 @@ def test_the_share_that_a_load_allows_moves_revenue_in_proportion_and_names_its_
     asked = (["b200-hgx", "h200-sxm"], ["gpt-oss-120b"], ["chat"])
     stated, loaded = (evaluate(*asked, intervals=False, utilisation=0.5, sold_by_load=on) for on in (False, True))
     for k, key in enumerate(asked[0]):
-        found = derived_utilisation(key, "gpt-oss-120b", "chat", "azure2024_conv", "fixed at p99", mean_rps=500.0)
+        found = derived_utilisation(
+            key, "gpt-oss-120b", "chat", "azure2024_conv", "fixed at the 99th percentile", mean_rps=500.0
+        )
         row, plain = loaded.iloc[k], stated.iloc[k]
         assert row["utilisation"] == found.utilisation
         assert (row["utilisation_low"], row["utilisation_high"]) == (found.low, found.high)

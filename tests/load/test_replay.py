@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from replayed import replayed_hits
 from thorough import part
 
 from rackecon.errors import InputError
 from rackecon.load.demand import demand
-from rackecon.load.prefix_store import CacheTier, PrefixStore, replayed_hits
+from rackecon.load.prefix_store import CacheTier, PrefixStore
 from rackecon.load.queueing import erlang_c
 from rackecon.load.replay import ROUTINGS, Fleet, max_load, replay, saturated_rps
 from rackecon.load.requests import Requests, load_trace, steady

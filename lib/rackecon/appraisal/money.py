@@ -38,25 +38,6 @@ if TYPE_CHECKING:
 
     from rackecon.economics.build_up import BuildUp
 
-__all__ = [
-    "ROI_KIND",
-    "TOKEN_COUNTING",
-    "Platform",
-    "cards_for",
-    "cost_words",
-    "frontier_money",
-    "level_factor",
-    "missing_money",
-    "money_columns",
-    "platform_cost",
-    "platform_costs",
-    "platforms_for",
-    "return_columns",
-    "with_frontier_money",
-    "with_money",
-    "with_returns",
-]
-
 TOKEN_COUNTING: Final = "total = input (cached counted) + output tokens, over all GPUs, prefill and decode"
 NO_LISTING: Final = "no standard listing of the model at the as-of date"
 BACKED_OUT: Final = "backed out of a cost per GPU-hour: nobody publishes a price of the hardware that it stands for"

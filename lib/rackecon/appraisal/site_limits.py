@@ -18,16 +18,6 @@ from rackecon.words import money
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "leaders",
-    "operating_power",
-    "power_long",
-    "site_comparison",
-    "sweep_winners",
-    "unit_ranks",
-    "winners",
-]
-
 SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_per_year", "wacc")
 
 

@@ -14,16 +14,6 @@ from rackecon.economics.checks import FloatArray, Numeric, check_non_negative
 from rackecon.economics.records import UNSOLD, CostRecord
 from rackecon.errors import InputError
 
-__all__ = [
-    "ownership_split",
-    "published_terms",
-    "published_tiers",
-    "read_records",
-    "records_from",
-    "residual_at",
-    "value_of",
-]
-
 VINTAGES: Final = {"Aug-2025": "2025-08", "Jul-2026": "2026-07"}
 OWNING: Final = {
     "own - hyperscaler": "hyperscaler",

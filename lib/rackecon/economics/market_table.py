@@ -18,18 +18,6 @@ from rackecon.errors import InputError, unknown_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "MarketModel",
-    "Rent",
-    "card_at_level",
-    "effective_card",
-    "market_model",
-    "market_models",
-    "market_over_list",
-    "rent",
-    "rent_series",
-]
-
 MARKET: Final = ("market_prices", "token_volumes")
 EFFECTIVE_RULE: Final = "list prices weighted by requests over sellers"
 TERMS: Final = ("3 years", "1 year", "reserved, mixed terms", "on demand", "spot")

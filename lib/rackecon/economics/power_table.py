@@ -14,17 +14,6 @@ from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.power import PhaseDraw, draw_share, drawn_kw_per_gpu
 from rackecon.errors import unknown_name
 
-__all__ = [
-    "VINTAGE_METRICS",
-    "all_in_kw",
-    "drawn_it_kw",
-    "family_draw",
-    "phase_draw",
-    "power_parameters",
-    "provisioned_it_kw",
-    "typical_draw_share",
-]
-
 VINTAGE_METRICS: Final = {
     "2026-07": "all_in_kw_per_accelerator_current",
     "2025-10": "all_in_kw_per_accelerator_2025_dashboard",

@@ -19,8 +19,6 @@ from rackecon.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["card_from", "listings", "price_card", "speed_tiers"]
-
 STANDARD_TIERS: Final = ("standard", "list", "flat", "off-peak")
 LISTING_KINDS: Final = ("open-weight API price", "closed-model list price")
 MOVING_NAMES: Final = ("deepseek-chat", "deepseek-reasoner")

@@ -42,8 +42,6 @@ from rackecon.serving.query import LIMIT_SLACK, Query
 from rackecon.serving.recipes import recipe_depth
 from rackecon.serving.task import Task, Tasks
 
-__all__ = ["Evaluated", "Outcome", "evaluate_all", "evaluate_fitting", "evaluate_together", "other_engines"]
-
 FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
 MOST_QUEUED = 0.05  # share of the load that may wait for a slot; more is not a steady operating point

@@ -28,21 +28,6 @@ from rackecon.performance.step import (
     prefill_curve,
 )
 
-__all__ = [
-    "DecodeSide",
-    "Load",
-    "PoolPrompts",
-    "Prompts",
-    "Solution",
-    "acceptance_length",
-    "aggregated",
-    "context_tokens",
-    "decode_side",
-    "disaggregated",
-    "pool_prompts",
-    "prompts_of",
-]
-
 FloatArray = NDArray[np.float64]
 MS = 1e-3
 ITERATIONS = 6

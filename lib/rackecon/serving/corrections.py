@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from rackecon.performance.parameters import ServingParameters
 
-__all__ = ["LATENCY_PREFIX", "Conditions", "correction", "effect_sd", "effect_terms", "load_range", "without_history"]
-
 FloatArray = NDArray[np.float64]
 LATENCY_PREFIX = "first token|"
 # Standard deviation around zero of each kind of coefficient [log]

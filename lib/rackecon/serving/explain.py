@@ -22,8 +22,6 @@ from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.query import default_date, software_years
 from rackecon.units import GB_BYTES, MS_PER_S
 
-__all__ = ["MemoryUse", "StepBreakdown", "memory_use", "step_breakdown"]
-
 OPERATORS = {
     "attention_weights": "attention projections",
     "kv": "attention over the cache",

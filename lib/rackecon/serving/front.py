@@ -15,8 +15,6 @@ from rackecon.catalog import Accelerator, Model
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Frontier", "empty_front", "layout_texts", "one_row", "pareto_rows"]
-
 FloatArray = NDArray[np.float64]
 COLUMNS = (
     "tp",

@@ -31,21 +31,6 @@ from rackecon.serving.layouts import NODE_WIDTHS, Layout
 from rackecon.serving.query import Query
 from rackecon.serving.task import COMBINATIONS, Task
 
-__all__ = [
-    "DECODE_ENGINES",
-    "Deployed",
-    "Match",
-    "Pools",
-    "alone",
-    "cell_of",
-    "enumerated",
-    "factors",
-    "gpus_each",
-    "matched",
-    "of_each",
-    "taken",
-]
-
 FloatArray = NDArray[np.float64]
 Widths = tuple[FloatArray, FloatArray, FloatArray]
 """Tensor and expert width of a prefill engine, and 1 with data-parallel attention."""

@@ -17,25 +17,6 @@ from rackecon.words import STRETCHES
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "METRIC",
-    "Basis",
-    "FarEnd",
-    "HeldLoss",
-    "at_rates",
-    "basis",
-    "drawn",
-    "far_end",
-    "first_with_ends",
-    "held_loss",
-    "leaders_at",
-    "leading_rows",
-    "losing_from",
-    "pair_drawn",
-    "rate_error",
-    "unserved_from",
-]
-
 METRIC: Final = "profit_usd_per_mw_year"
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["first_token", "fronts", "tier_table", "tiers"]
-
 
 def fronts(
     accelerators: Sequence[str], model: str, case: Scenario, ttft_limit_ms: float, statistic: str

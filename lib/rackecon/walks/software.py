@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["Lead", "SoftwareFound", "dated", "found", "history", "levers", "run_marks", "software_dates", "trend"]
-
 NAMES = {"none": "none", "mtp": "MTP"}
 STEPS = (("fp8", "none"), ("fp4", "none"), ("fp4", "mtp"))
 APART = 0.02

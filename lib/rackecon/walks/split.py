@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["MODES", "by_speed", "gain_ends", "gain_lines", "gains"]
-
 MODES = ("aggregated", "disaggregated")
 CASE = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user_target")
 """Columns that say what a measured run must be of and keep."""

@@ -19,19 +19,6 @@ from rackecon.catalog import Model, Scenario
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "RETUNED",
-    "context_length",
-    "doubling_steps",
-    "expert_counts",
-    "expert_top_k",
-    "fall_factor",
-    "model_sizes",
-    "output_fixed",
-    "request_gpu_seconds",
-    "total_fixed",
-]
-
 RETUNED, HELD = "layout searched at every point", "layout held as at the start"
 
 
