@@ -43,7 +43,9 @@ def _drawn(spec: str) -> bytes:
 def renderer(folder: Path) -> Iterator[None]:
     """The process, for the kernels that are started inside; its socket lies in a folder."""
     before, address = os.environ.get(ADDRESS), str(folder / "renderer")
-    process = subprocess.Popen([sys.executable, "-P", "-c", SERVE, address], stdin=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", SERVE, address], stdin=subprocess.PIPE, start_new_session=True
+    )
     os.environ[ADDRESS] = address
     try:
         yield
