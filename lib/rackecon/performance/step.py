@@ -20,18 +20,6 @@ from rackecon.performance.moe import rank_imbalance
 from rackecon.performance.shares import reached_bandwidth
 from rackecon.units import US
 
-__all__ = [
-    "DecodeTerms",
-    "PassTerms",
-    "PrefillCurve",
-    "StepTime",
-    "decode_step",
-    "decode_terms",
-    "pass_terms",
-    "prefill_curve",
-    "prefill_pass",
-]
-
 FloatArray = NDArray[np.float64]
 MS = 1e-3
 ROUTING_SHARE = 0.2  # a routed copy of a token is moved this often for each pass of the layer's own
