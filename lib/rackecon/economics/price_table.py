@@ -157,7 +157,7 @@ def speed_tiers() -> tuple[SpeedTier, ...]:
     faster = [float(m.group(1)) for tier in table["tier"].dropna() if (m := re.search(r"~([\d.]+)x speed", str(tier)))]
     standard = table["tier"].isin(("standard", "list", "list <=512K")) & table["kind"].ne("cost vs interactivity")
     stated = table.loc[standard, "speed_tok_s_user"].dropna().astype(str)
-    speeds = [float(text) for text in stated if re.fullmatch(r"[\d.]+", text)]
+    speeds = [float(text) for text in stated if re.fullmatch(r"\d+(?:\.\d+)?", text)]
     if not (premium and faster and speeds):
         raise InputError("data/prices.csv has no fast tier with a stated premium and speed")
     start = float(np.median(faster) * np.median(speeds))

@@ -113,9 +113,9 @@ def named(markup: str) -> str:
     skipped = re.compile(r"<(script|style|pre|code|td|th|select)\b.*?</\1>|<[^>]+>", re.S)
     parts, at = [], 0
     for found in skipped.finditer(markup):
-        parts += [relabelled(markup[at : found.start()]), found[0]]
+        parts += [relabelled(markup[at : found.start()], html.escape), found[0]]
         at = found.end()
-    return "".join([*parts, relabelled(markup[at:])])
+    return "".join([*parts, relabelled(markup[at:], html.escape)])
 
 
 def _with_ids(markup: str, contents: list[tuple[str, str]]) -> str:
