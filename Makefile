@@ -30,7 +30,7 @@ install: $(READY)  ## the environment, built again only when its inputs change
 report: $(READY)  ## execute and render every notebook into reports/
 	$(BIN)rackecon report --jobs $(JOBS)
 
-test: $(READY)  ## unit tests, strict nbval over reports/, rebuild and compare
+test: $(READY)  ## unit tests, rebuild and compare, strict nbval over a third of reports/ (all: make torture)
 	$(BIN)python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: $(READY) lint  ## lint, types and the fast tests
@@ -56,6 +56,7 @@ sbom: $(READY)  ## what is installed: an SBOM (CycloneDX) and the list of licenc
 
 torture: $(READY)  ## everything that was thought of to break it: a table of kind, tried, survived, failed; TORTURE_OPTIONS=--resume goes on, --table prints what is known
 	bin="$(BIN)"; source tests/browser/ready.sh; $(BIN)python tests/torture/run.py $(TORTURE_OPTIONS)
+	$(if $(TORTURE_OPTIONS),,RACKECON_THOROUGH=1 $(BIN)python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m slow)
 
 bench: $(READY)  ## speeds beside the earlier ones; BENCH_OPTIONS=--write puts them into README
 	$(BIN)uv pip install -q --python $(BIN)python -r tests/benchmarks/requirements.txt

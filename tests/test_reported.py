@@ -162,8 +162,8 @@ def test_nothing_in_a_page_takes_a_name_for_markup(name, tmp_path, monkeypatch):
     monkeypatch.setenv("RACKECON_USER_DATA", str(tmp_path))
     row = hostile.base_rows()["accelerators"] | {"label": name}
     (tmp_path / "accelerators.csv").write_text(csv_text(list(row), [row]), encoding="utf-8")
-    shown = named("<p>On h100-sxm it runs.</p>")
-    assert not re.search(r"<(?!/?p>)", shown), shown
+    shown = named("<p>On h100-sxm it runs.</p><td>h100-sxm</td>")
+    assert not re.search(r"<(?!/?(p|td)>)", shown), shown
 
 
 def test_every_page_has_a_policy_that_lets_no_foreign_script_run():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from types import FrameType
@@ -12,6 +13,8 @@ __all__ = ["main"]
 INTERRUPTED: Final = 130
 LAST_S: Final = 10
 """Time that an interrupted command has to put its things away [s]."""
+COLLECTED_EVERY: Final = 50_000
+"""Objects made between two looks for cycles: most that a command makes, its modules and tables, lasts as long as it does."""
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
@@ -24,6 +27,7 @@ def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
 
 def main() -> None:
     """Run a command."""
+    gc.set_threshold(COLLECTED_EVERY)
     try:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # one started in the background ignores it
             signal.signal(signal.SIGINT, _interrupted)

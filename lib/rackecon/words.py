@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 __all__ = [
     "MINUS",
+    "RUNS",
     "STRETCHES",
     "count",
     "engine_words",
     "join_named",
     "join_words",
+    "layout_words",
+    "lengths",
     "money",
     "number",
     "page_words",
     "per_mtok",
     "percent",
     "plural",
+    "text_table",
     "tidy",
     "times",
     "years_text",
@@ -27,6 +32,8 @@ __all__ = [
 MINUS = "\u2212"
 STRETCHES = ("within what was measured", "beyond what was measured")
 """Stretches of a line: up to the fastest measurement of its platform and model, and past it."""
+RUNS = ("measured, drafting", "measured, not drafting", "measured, drafting unstated")
+"""Kinds of measured runs that a chart tells apart."""
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -213,6 +220,30 @@ def page_words(name: str) -> str:
     return " ".join(ACRONYMS.get(word, word) for word in name.split("_")[1:])
 
 
+def text_table(columns: Mapping[str, Iterable[Any]], digits: int = 5) -> str:
+    """Columns under their names, right-aligned; numbers to a count of significant digits, nothing where there is none.
+
+    Examples
+    --------
+    >>> print(text_table({"layout": ["TP8", "TP16"], "rate": [1234.5678, float("nan")]}))
+    layout    rate
+       TP8  1234.6
+      TP16
+    """
+    shown = []
+    for name, values in columns.items():
+        cells = [name, *(_cell(value, digits) for value in values)]
+        width = max(map(len, cells))
+        shown.append([cell.rjust(width) for cell in cells])
+    return "\n".join("  ".join(line).rstrip() for line in zip(*shown, strict=True))
+
+
+def _cell(value: Any, digits: int) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return "" if math.isnan(value) else f"{value:.{digits}g}"
+
+
 def join_named(names: Iterable[str]) -> str:
     """Names as words; what stands in brackets behind every one of them is said once.
 
@@ -240,3 +271,41 @@ def join_words(words: Iterable[str] | Sequence[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def lengths(workload: str) -> str:
+    """Input and output tokens of a request.
+
+    Examples
+    --------
+    >>> lengths("8192/1024")
+    '8,192 in and 1,024 out'
+    """
+    into, out = (int(part) for part in workload.split("/"))
+    return f"{into:,} in and {out:,} out"
+
+
+PARALLEL = {
+    "TP": "tensor",
+    "EP": "expert",
+    "DP": "data",
+    "TEP": "tensor and expert",
+    "DEP": "data and expert",
+}
+LAYOUT = re.compile(r"^([A-Z]+)(\d+)(?: PP(\d+))?(?: decode, (\d+)P:(\d+)D)?$")
+
+
+def layout_words(layout: str) -> str:
+    """A layout of the search in words; other text as it is.
+
+    Examples
+    --------
+    >>> layout_words("TEP8 PP2"), layout_words("DEP16 decode, 36P:16D"), layout_words("")
+    ('8-way tensor and expert parallel, 2 stages', '16-way data and expert parallel, 36 GPUs of prefill to 16 of decode', '')
+    """
+    found = LAYOUT.match(str(layout))
+    if found is None or found[1] not in PARALLEL:
+        return str(layout)
+    stages = f", {found[3]} stages" if found[3] and found[3] != "1" else ""
+    pools = f", {found[4]} GPUs of prefill to {found[5]} of decode" if found[4] else ""
+    return f"{found[2]}-way {PARALLEL[found[1]]} parallel{stages}{pools}"

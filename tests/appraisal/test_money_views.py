@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from test_evaluate import CARD, frontier
 
-from rackecon.answer.return_views import profits_by_load
+from rackecon import catalog
+from rackecon.answer.return_views import cash_lines, profits_by_load
 from rackecon.appraisal.cash_flows import rack_cash_flow
 from rackecon.appraisal.cost_comparison import (
     allocation_table,
@@ -27,6 +28,7 @@ from rackecon.appraisal.site_limits import (
 )
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.errors import InputError
+from rackecon.evidence.novelty import best_run
 from rackecon.load.derived import derived_utilisation
 from rackecon.uncertainty.portfolio import portfolio
 
@@ -186,7 +188,9 @@ def test_the_share_that_a_load_allows_moves_revenue_in_proportion_and_names_its_
     asked = (["b200-hgx", "h200-sxm"], ["gpt-oss-120b"], ["chat"])
     stated, loaded = (evaluate(*asked, intervals=False, utilisation=0.5, sold_by_load=on) for on in (False, True))
     for k, key in enumerate(asked[0]):
-        found = derived_utilisation(key, "gpt-oss-120b", "chat", "azure2024_conv", "fixed at p99", mean_rps=500.0)
+        found = derived_utilisation(
+            key, "gpt-oss-120b", "chat", "azure2024_conv", "fixed at the 99th percentile", mean_rps=500.0
+        )
         row, plain = loaded.iloc[k], stated.iloc[k]
         assert row["utilisation"] == found.utilisation
         assert (row["utilisation_low"], row["utilisation_high"]) == (found.low, found.high)
@@ -201,3 +205,33 @@ def test_the_share_that_a_load_allows_moves_revenue_in_proportion_and_names_its_
     assert shown["profit_low"].iloc[0] == pytest.approx(low["profit_usd_per_rack_year"].iloc[0], rel=1e-9)
     with pytest.raises(InputError, match="sold_by_load: this answer holds one share sold"):
         portfolio(["b200-hgx"], ["gpt-oss-120b"], ["chat"], sold_by_load=True)
+
+
+def test_cash_is_drawn_at_the_ends_of_the_rates_and_in_the_end_at_the_best_measured():
+    """By hand: before tax the cash that a rate adds is in proportion to it, and the first month's is the price of the rack."""
+    results = evaluate(["b200-hgx", "tpu-v7"], ["gpt-oss-120b"], ["chat"], tax_rate=0.0)
+    lines = cash_lines(results)
+    row = results.iloc[0]
+    mine = lines[lines["accelerator"] == "b200-hgx"].sort_values("month")
+    first, last = mine.iloc[0], mine.iloc[-1]
+    assert first["cumulative_usd_low"] == pytest.approx(first["cumulative_usd"])
+    per_rate = (last["cumulative_usd_high"] - last["cumulative_usd"]) / (
+        row["total_tok_s_per_gpu_high"] - row["total_tok_s_per_gpu"]
+    )
+    best = best_run("b200-hgx", "gpt-oss-120b", 1024, 1024, 1e3 / catalog.scenario("chat").tpot_limit_ms)
+    change = best.total_tok_s_per_gpu - row["total_tok_s_per_gpu"]
+    assert last["cumulative_usd_measured"] == pytest.approx(last["cumulative_usd"] + change * per_rate)
+    assert mine["cumulative_usd_measured"].notna().sum() == 1
+    assert lines[lines["accelerator"] == "tpu-v7"]["cumulative_usd_measured"].isna().all()
+
+
+def test_a_site_and_its_power_carry_the_ends_of_the_rates():
+    results = evaluate(["b200-hgx"], ["gpt-oss-120b"], ["chat"])
+    row = results.iloc[0]
+    limit = site_comparison(results, site_mw=1.0, budget_usd=1e6).iloc[0]
+    assert limit["profit_usd_year_low"] == pytest.approx(limit["gpus"] * row["profit_usd_per_gpu_year_low"])
+    assert limit["profit_usd_year_high"] == pytest.approx(limit["gpus"] * row["profit_usd_per_gpu_year_high"])
+    kind = power_long(operating_power(results)).iloc[0]
+    low = row["total_tok_s_per_gpu_low"] / row["total_tok_s_per_gpu"]
+    assert kind["tok_s_per_mw_low"] == pytest.approx(kind["tok_s_per_mw"] * low)
+    assert kind["tok_s_per_mw_measured"] < kind["tok_s_per_mw"]

@@ -11,7 +11,6 @@ from rackecon.load.derived import sold_table
 from rackecon.load.queueing import Burstiness, LengthMoments, queueing
 from rackecon.load.replay import Fleet, replay, saturated_rps
 from rackecon.load.requests import load_trace, steady
-from rackecon.load.sessions import ReuseCurve
 from rackecon.load.step_times import StepTimes
 
 TIMES = StepTimes.linear((10, 0.10), (15, 0.30, 0.0002), 32)
@@ -32,12 +31,6 @@ def test_latency_in_closed_form(benchmark):
     moments, bursts = LengthMoments.of(LENGTHS, TIMES), Burstiness.poisson()
     benchmark(lambda: queueing(TIMES, moments, 16 * RATE, 16, bursts))
     assert benchmark.stats["median"] < 0.010
-
-
-def test_cache_hits_of_every_size_from_a_trace(benchmark):
-    """Mooncake's conversations, 288,500 blocks: the whole curve of hit by cache size, without a replay."""
-    sent = load_trace("mooncake_conversation")
-    benchmark(lambda: ReuseCurve.of(sent.blocks, sent.input_tokens, sent.block_tokens))
 
 
 def test_sold_shares_of_four_platforms(benchmark):

@@ -718,6 +718,66 @@ def test_the_charts_follow_the_controls_after_the_drag_and_not_inside_its_frame(
     assert drawn(page) == before
 
 
+DRAGGED = """async steps => {
+  const slider = document.getElementById('live-util'), writes = [], seen = new MutationObserver(all => { writes[writes.length - 1] += all.length; });
+  seen.observe(document.getElementById('live'), { subtree: true, childList: true, characterData: true, attributes: true });
+  for (let i = 0; i < steps; i++) {
+    slider.value = 0.3 + 0.4 * i / steps; writes.push(0);
+    slider.dispatchEvent(new Event('input', { bubbles: true })); slider.dispatchEvent(new Event('input', { bubbles: true }));
+    await new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)));
+  }
+  seen.disconnect();
+  return { writes: writes, resting: document.getElementById('live').dataset.ribbons, canvases: document.querySelectorAll('.live-sheet').length };
+}"""
+
+
+def test_a_frame_of_a_drag_writes_a_handful_of_nodes_and_is_laid_out_once(page):
+    """Operations and not times, which belong to a machine: tests/browser/measure.py takes those."""
+    settled(page)
+    page.evaluate(DRAGGED, 5)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def layouts() -> float:
+        return {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}["LayoutCount"]
+
+    before = layouts()
+    found = page.evaluate(DRAGGED, 60)
+    assert layouts() - before <= 60 + 5
+    assert found["resting"] == "stale"
+    assert found["canvases"] == 1
+    writes = sorted(found["writes"][3:])
+    assert writes[len(writes) // 2] == 0
+    assert writes[-1] <= 12
+    settled(page)
+    assert page.locator(".live-sheet").count() == 0
+    assert page.input_value("input[type=number][data-key=util]") == page.input_value("#live-util")
+    said = page.get_attribute("#live-util", "aria-valuetext")
+    assert said == f"{page.input_value('#live-util')} of capacity"
+
+
+def test_a_press_of_the_mouse_draws_the_table_as_a_picture_and_its_release_sets_the_cells(page):
+    settled(page)
+    before = page.locator(".live-table td.c0").all_inner_texts()
+    slider = page.locator("#live-util")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    assert page.locator(".live-sheet").count() == 1
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2, steps=8)
+    page.wait_for_function("document.getElementById('live').dataset.ribbons === 'filled'")
+    assert page.locator(".live-sheet").count() == 1
+    page.mouse.up()
+    settled(page)
+    assert page.locator(".live-sheet").count() == 0
+    cells = page.locator(".live-table td.c0").all_inner_texts()
+    assert cells != before
+    values = page.evaluate("s => window.rackecon.simulate(s)", {"util": float(page.input_value("#live-util"))})
+    assert cells == [money(row["mid"]) for row in sorted(values.values(), key=lambda row: -row["mid"])]
+
+
 def test_the_charts_are_kept_as_csv(page):
     settled(page)
     for key, rows in (("speed-profit", 100), ("price-share", 228)):

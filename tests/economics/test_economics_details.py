@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from published_check import published_cost_check
 
 from rackecon.economics.build_up_table import build_up_inputs
 from rackecon.economics.finance import monthly_rate, payback_years
 from rackecon.economics.financing import Contract, Financing, _debt, level_debt_payment
 from rackecon.economics.power_table import IT_VINTAGE, all_in_kw
 from rackecon.economics.returns import retire_age_years
-from rackecon.economics.tokens import published_cost_check
 
 
 def test_interest_is_paid_on_what_is_still_owed() -> None:

@@ -5,12 +5,9 @@ import math
 import numpy as np
 import numpy_financial as npf
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rackecon.economics.cash_flow import cash_flow_table
 from rackecon.economics.finance import (
-    annual_capital_cost,
     crf,
     irr,
     npv,
@@ -25,13 +22,9 @@ from rackecon.errors import InputError
 
 def test_capital_recovery_with_resale_hand_worked():
     # 40,000 x 0.329234 = 13,169.4; 8,000 x (0.329234 - 0.12) = 1,673.9; difference 11,495.5
-    assert float(annual_capital_cost(40_000, 8_000, 0.12, 4)) == pytest.approx(11_496, abs=1)
-    assert float(crf(0.12, 4)) == pytest.approx(0.329234, abs=1e-6)
-
-
-def test_annualising_only_capex_less_resale_understates():
-    naive = (40_000 - 8_000) * float(crf(0.12, 4))
-    assert naive / float(annual_capital_cost(40_000, 8_000, 0.12, 4)) - 1 == pytest.approx(-0.084, abs=0.001)
+    factor = float(crf(0.12, 4))
+    assert factor == pytest.approx(0.329234, abs=1e-6)
+    assert 40_000 * factor - 8_000 * (factor - 0.12) == pytest.approx(11_496, abs=1)
 
 
 @pytest.mark.parametrize(("years", "expected"), [(3, 0.402), (4, 0.315), (5, 0.264), (6, 0.230)])
@@ -42,14 +35,6 @@ def test_crf_at_ten_percent(years, expected):
 def test_crf_without_cost_of_money_is_straight_line():
     assert float(crf(0.0, 5)) == 0.2
     assert float(crf(1e-9, 5)) == pytest.approx(0.2, rel=1e-6)
-
-
-@given(st.floats(0, 0.5), st.floats(0.5, 20), st.floats(0, 1))
-def test_capital_cost_repays_exactly(rate, years, share):
-    """Present value of the level payments plus that of the resale is the price: the definition, by another road."""
-    yearly = float(annual_capital_cost(100.0, 100.0 * share, rate, years))
-    present = yearly / float(crf(rate, years)) + 100.0 * share * (1 + rate) ** -years
-    assert present == pytest.approx(100.0, rel=1e-9)
 
 
 def test_npv_and_irr_match_numpy_financial():
@@ -168,7 +153,6 @@ def test_present_value_factors_without_discount_count_years():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: annual_capital_cost(10.0, 11.0, 0.1, 4), r"residual_usd 11 exceeds capex_usd 10"),
         (lambda: crf(0.1, 0.0), r"years must be above 0, got 0"),
         (lambda: crf(-0.1, 4.0), r"rate_per_year must be 0 or more"),
         (lambda: cash_flow_table(1.0, 1.0, 1.0, horizon_years=0, rate_per_year=0.1), r"horizon_years must be above 0"),

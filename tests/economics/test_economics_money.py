@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from published_check import published_cost_check
 
 from rackecon.economics.checks import check_one_basis
 from rackecon.economics.money_step import money_step, per_year
-from rackecon.economics.tokens import cost_usd_per_mtok, published_cost_check, token_cost
+from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
 from rackecon.errors import InputError
 from rackecon.units import SECONDS_PER_HOUR
 

@@ -3,11 +3,11 @@
 import re
 
 import pytest
+from published_check import published_cost_check
 
 from rackecon import catalog
 from rackecon.economics.power_table import typical_draw_share
 from rackecon.economics.price_table import speed_tiers
-from rackecon.economics.tokens import published_cost_check
 
 
 def rows_with_a_published_cost():

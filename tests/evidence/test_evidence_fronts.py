@@ -12,14 +12,13 @@ from rackecon import catalog
 from rackecon.evidence.fronts import front_scores
 from rackecon.evidence.intervals import evidence_class, interval_factors
 from rackecon.evidence.measured import load_evidence
-from rackecon.evidence.novelty import fastest_measured, fitted_pairs, novelty, stretches
+from rackecon.evidence.novelty import fitted_pairs, novelty
 from rackecon.evidence.residual import corrected_logs, fit_residual
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.corrections import without_history
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
 from rackecon.walks.findings import METRIC, leaders_at
-from rackecon.words import STRETCHES
 
 
 def test_front_scores_of_two_points_by_hand():
@@ -154,16 +153,6 @@ def test_a_residual_without_points_is_the_physics():
     ]
     assert found[0] == pytest.approx(found[1])
     assert found[2] != pytest.approx(found[1], rel=1e-3)
-
-
-def test_a_front_is_drawn_in_two_stretches_that_meet():
-    """Measured on GB200 and nowhere on TPU v7."""
-    limit = fastest_measured("gb200-nvl72", "deepseek-r1")
-    speeds = [0.5 * limit, limit, 2.0 * limit]
-    front = pd.DataFrame({"accelerator": ["gb200-nvl72"] * 3 + ["tpu-v7"], "tok_s_per_user": [*speeds, 20.0]})
-    found = stretches(front, "deepseek-r1")
-    assert found["evidence"].tolist() == [STRETCHES[0]] * 2 + [STRETCHES[1]] * 3
-    assert found["tok_s_per_user"].tolist() == [*speeds[:2], *speeds[1:], 20.0]
 
 
 def test_a_leader_that_was_never_measured_is_named_so():

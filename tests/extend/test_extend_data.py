@@ -363,7 +363,7 @@ def test_an_own_accelerator_with_cost_power_and_rack_earns_on_an_own_workload(ow
         path.write_text(text, encoding="utf-8")
         add_rows(table, checked_rows(table, path))
     assert catalog.accelerator("mychip-1").vendor == "nvidia"
-    costs = {(r.accelerator, r.basis, r.vintage): r.usd_per_gpu_hour for r in records_from(catalog.table("costs"))}
+    costs = {(r.accelerator, r.basis, r.vintage): r.usd_per_gpu_hour for r in records_from(catalog.read_rows("costs"))}
     assert costs["mychip-1", "ownership", "2026-07"] == 2.5
     power = catalog.table("power").set_index("accelerator").loc["mychip-1"]
     assert (power["metric"], float(power["value"])) == (VINTAGE_METRICS["2026-07"], 1.4)
@@ -375,6 +375,6 @@ def test_an_own_listing_replaces_the_published_ones_of_its_model_only(own, tmp_p
     path = tmp_path / "price.csv"
     path.write_text(PRICE, encoding="utf-8")
     add_rows("prices", checked_rows("prices", path))
-    card = card_from(catalog.table("prices"), "gpt-oss-20b", "2026-11-23")
+    card = card_from(catalog.read_rows("prices"), "gpt-oss-20b", "2026-11-23")
     assert (card.fresh_input, card.cached_input, card.output, card.listings) == (0.1, 0.02, 0.4, 1)
-    assert card_from(catalog.table("prices"), "deepseek-r1", "2026-11-23").listings > 1
+    assert card_from(catalog.read_rows("prices"), "deepseek-r1", "2026-11-23").listings > 1

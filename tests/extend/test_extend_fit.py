@@ -11,8 +11,11 @@ from rackecon import catalog
 from rackecon.catalog.paths import FITTED, data_dir, shipped_rows
 from rackecon.errors import InputError
 from rackecon.evidence import calibration, record
+from rackecon.evidence import residual as evidence_residual
 from rackecon.evidence.calibration import Fit
 from rackecon.performance.parameters import load_parameters
+
+RESIDUALS = {}
 
 
 @pytest.fixture
@@ -31,7 +34,15 @@ def moved(monkeypatch):
         vector[0] = 1.0
         return Fit(start.from_vector(vector), 1.0, 1, vector * 0 + 1.0)
 
+    def fit_residual(evidence, parameters):
+        """The residual of these parameters, worked out once: every test here has the shipped rows."""
+        key = tuple(parameters.values())
+        if key not in RESIDUALS:
+            RESIDUALS[key] = evidence_residual.fit_residual(evidence, parameters)
+        return RESIDUALS[key]
+
     monkeypatch.setattr(calibration, "fit", fit)
+    monkeypatch.setattr(record, "fit_residual", fit_residual)
 
 
 def digests():

@@ -21,7 +21,9 @@ HGX = platform_replica("h200-sxm", "deepseek-r1", CHAT)
 
 
 def test_the_parts_multiply():
-    found = derived_utilisation("h200-sxm", "deepseek-r1", "chat", policy="fixed at p99", mean_rps=200.0)
+    found = derived_utilisation(
+        "h200-sxm", "deepseek-r1", "chat", policy="fixed at the 99th percentile", mean_rps=200.0
+    )
     assert found.utilisation == pytest.approx(found.shape_sold * found.open_load)
     assert found.stranded_share == pytest.approx(1 - found.utilisation)
     assert 0.0 < found.low <= found.high <= 1.0
@@ -66,7 +68,7 @@ def test_a_platform_that_cannot_serve_has_a_reason():
 
 
 def test_what_cannot_be_is_one_line():
-    with pytest.raises(InputError, match="nearest is 'fixed at p99'"):
-        derived_utilisation("h200-sxm", "deepseek-r1", "chat", policy="fixed at p98")
+    with pytest.raises(InputError, match="nearest is 'fixed at the 99th percentile'"):
+        derived_utilisation("h200-sxm", "deepseek-r1", "chat", policy="fixed at the 98th percentile")
     with pytest.raises(InputError, match="mean_rps 0"):
         derived_utilisation("h200-sxm", "deepseek-r1", "chat", mean_rps=0.0)

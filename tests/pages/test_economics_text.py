@@ -5,11 +5,11 @@ import re
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from rackecon import catalog
 from rackecon.figures import economics as economics_charts
 from rackecon.pages import economics_tables, economics_text
+from rackecon.words import RUNS
 
 
 def ranked(values, verdict):
@@ -35,19 +35,6 @@ ROW = {
     "irr_per_year": 30.0,
     "payback_years": 0.25,
 }
-
-
-@pytest.mark.parametrize(
-    ("values", "verdict", "words"),
-    [
-        ([8e6, 3e6], "a", "A earns the most per rack: $8.00M a year"),
-        ([8e6, 7.9e6], "too close to call", "Too close to call: A and B lead"),
-        ([-1e5, -3e5], "nobody earns", "Nobody earns; A loses least"),
-        ([np.nan, np.nan], "no result", "No platform serves this workload within its limits"),
-    ],
-)
-def test_title_follows_the_verdict(values, verdict, words):
-    assert economics_text.revenue_title(ranked(values, verdict)) == words
 
 
 def test_answer_says_interval_wins_and_both_kinds_of_roi():
@@ -126,24 +113,50 @@ def test_costs_within_the_cheapest_ones_interval_are_named():
     assert (none["platform"], none["rent_low"]) == ("", None)
 
 
-def test_units_title_tells_one_winner_from_several():
+def test_units_name_their_winners_and_the_sizes_of_racks():
     ranks = pd.DataFrame({"platform": ["A", "A"], "unit": ["per rack", "per MW"], "rank": [1, 1]})
-    assert economics_text.units_title(ranks) == "A comes first by every unit"
+    table = pd.DataFrame({"gpus_per_rack": [8.0, 72.0, np.nan], "rack_it_kw": [12.0, 130.0, 9.0]})
+    assert economics_text.units_quoted(ranks, table) == {
+        "first": [("A", ["per rack", "per MW"])],
+        "racks": [8.0, 72.0, 12.0, 130.0],
+    }
     ranks.loc[1, "platform"] = "B"
-    assert economics_text.units_title(ranks) == "The unit decides: A per rack; B per MW"
+    assert economics_text.units_quoted(ranks, table.iloc[2:]) == {
+        "first": [("A", ["per rack"]), ("B", ["per MW"])],
+        "racks": [],
+    }
 
 
-@pytest.mark.parametrize(
-    ("factors", "words"),
-    [
-        ([0.2, 0.5], "Prices may fall 50 % before B loses, 80 % before A does"),
-        ([0.2, 1.5], "A still earns with prices 80 % lower; B loses already"),
-        ([1.2, 1.5], "No platform earns at the card; A would need 1.2 times the price"),
-    ],
-)
-def test_price_title_covers_gain_loss_and_mixture(factors, words):
-    frame = pd.DataFrame({"platform": ["A", "B"], "break_even_price_factor": factors})
-    assert economics_text.price_title(frame) == words
+def test_prices_may_fall_to_the_least_and_the_most_break_even():
+    frame = pd.DataFrame({"platform": ["A", "B", "C"], "break_even_price_factor": [0.5, 0.2, np.nan]})
+    assert economics_text.price_quoted(frame) == {"platform": "B", "last": "A", "least": 0.2, "most": 0.5}
+    assert economics_text.price_quoted(frame.iloc[2:])["platform"] == ""
+
+
+def test_paid_back_are_those_with_an_end():
+    frame = pd.DataFrame(
+        {"accelerator": ["a", "b", "c"], "platform": ["A", "B", "C"], "payback_years": [np.inf, 0.5, np.nan]}
+    )
+    assert economics_text.cash_quoted(frame) == {"invested": 2, "back": 1, "platform": "B", "payback": 0.5}
+    assert economics_text.cash_quoted(frame.iloc[2:])["invested"] == 0
+
+
+def test_by_load_names_who_takes_the_lead_and_who_lies_within_its_ends():
+    frame = pd.DataFrame(
+        {
+            "accelerator": ["a", "b", "c"],
+            "platform": ["A", "B", "C"],
+            "utilisation": [0.3, 0.6, 0.6],
+            "profit": [2.0, 3.0, 1.0],
+            "profit_low": [1.9, 1.8, 0.9],
+            "profit_high": [2.5, 3.5, 1.1],
+            "profit_stated": [5.0, 2.5, 1.0],
+        }
+    )
+    found = economics_text.load_quoted(frame)
+    assert (found["stated"], found["leader"], found["near"]) == ("A", "B", ["A"])
+    assert (found["stated_share"], found["stated_profit"], found["share"], found["profit"]) == (0.3, 2.0, 0.6, 3.0)
+    assert economics_text.load_quoted(frame.iloc[:0]) == {"leader": ""}
 
 
 def test_missing_platforms_are_named_with_their_reason():
@@ -162,6 +175,16 @@ def test_charts_carry_finding_basis_and_description():
     ).to_dict()
     assert spec["title"] == {"text": "T", "subtitle": "S"}
     assert spec["description"] == "T. S"
+    marked = frame.assign(
+        usd_low=[1.0, 1.1], usd_high=[1.3, 1.4], usd_measured=[1.1, np.nan], run=RUNS[0], run_date="2026-05-01"
+    )
+    told = economics_charts.marks_by_platform(
+        marked, "usd", "kind", title="T", subtitle="S", x_title="USD", kind_title="basis"
+    ).to_dict()
+    assert len(told["layer"]) == 3
+    assert told["title"]["subtitle"] == (
+        "S; line: nine measurements in ten; measured: the figure at the best measured rate, software of 2026-05"
+    )
     ranks = pd.DataFrame(
         {
             "accelerator": ["h100-sxm", "tpu-v7"] * 2,

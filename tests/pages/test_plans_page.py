@@ -9,7 +9,17 @@ import pytest
 from rackecon.errors import InputError
 from rackecon.figures import plans as charts
 from rackecon.figures.results import result_rows
-from rackecon.pages.plans import Asked, allocation_table, demand_table, figures, plans_result, quoted, racks_text
+from rackecon.pages.plans import (
+    Asked,
+    allocation_table,
+    demand_table,
+    figures,
+    plans_result,
+    quoted,
+    racks_text,
+    site_plan,
+    tried,
+)
 from rackecon.pages.sentences import environment, say
 
 GIVEN = {
@@ -32,13 +42,14 @@ def result():
 
 @pytest.mark.slow
 def test_sentences_say_what_the_tables_hold(result):
-    said = quoted(result)
+    said = quoted(result) | {"less_racks": "none", "less_mw": 0.0, "night_racks": "none", "night_busy": 0.0}
     text = {block: say("16_plan", block, **said) for block in environment().get_template("16_plan.md.j2").blocks}
     bought = result.site.racks.set_index("platform")["bought"]
     for platform, count in bought[bought > 0].items():
         assert f"{count} rack" in text["answer"]
         assert platform in text["answer"]
     assert text["answer"].startswith("For 1 MW buy ")
+    assert said["low_profit"] <= said["mean_profit"] <= said["high_profit"]
     assert said["mw_worth"] == result.site.limits["usd_per_unit"].iloc[0]
     assert result.worth["usd_per_mw_year"].is_monotonic_decreasing
     assert said["budget"] == 5e6 >= result.capital.investment_usd
@@ -46,6 +57,14 @@ def test_sentences_say_what_the_tables_hold(result):
     assert said["last_racks"] == last.loc[last["power_mw"].idxmax(), "racks"]
     keys = [row[0] for row in result_rows(figures(result))]
     assert len(keys) == len(set(keys)) > 20
+
+
+@pytest.mark.slow
+def test_less_traffic_takes_less_power(result):
+    asked = Asked(accelerators=["gb200-nvl72"], **GIVEN)
+    found = tried(asked, 0.1 * asked.traffic_factor, "azure2024_code")
+    assert found["less_mw"] < site_plan(asked).power_mw
+    assert 0.0 < found["night_busy"] <= 1.0
 
 
 @pytest.mark.slow

@@ -9,12 +9,12 @@ from rackecon.catalog import model
 from rackecon.errors import InputError
 from rackecon.performance.step import StepTime
 from rackecon.serving.bottlenecks import bottlenecks
-from rackecon.serving.candidates import _ahead
 from rackecon.serving.frontier import search
 from rackecon.serving.launch_flags import launch_flags
 from rackecon.serving.layouts import Layout
 from rackecon.serving.offered import in_flight, requests_per_second
 from rackecon.serving.points import Points
+from rackecon.serving.pools import _ahead
 from rackecon.serving.predict import predict
 from rackecon.serving.query import CONTEXT_ROOM, software_years
 

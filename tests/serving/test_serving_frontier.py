@@ -101,18 +101,19 @@ def test_a_front_holds_what_no_other_row_beats(levels):
 
 @pytest.mark.parametrize("chip", ["gb200-nvl72", "l40s"])
 def test_the_front_is_the_best_of_all_candidates(chip):
-    """Layouts that the search leaves out, because they do not fit, and its shortcuts change nothing."""
+    """Layouts that the search leaves out, because they do not fit, and its shortcuts lose nothing; what it holds beside the
+    candidates, other numbers of decode engines, is beyond their front."""
     front = search(chip, "deepseek-r1", 2048, 512, tpot_limit_ms=40.0)
     every = candidates(chip, "deepseek-r1", 2048, 512)
-    assert front.candidates == len(every["fits"])
-    assert front.fitting == every["fits"].sum()
-    speed, rate = every["tok_s_per_user"], every["total_tok_s_per_gpu"]
+    assert front.candidates >= len(every["fits"])
     allowed = every["fits"] & (every["tpot_ms"] <= 40.0)
-    best = [i for i in np.flatnonzero(allowed) if not (rate[allowed & (speed > speed[i])] >= rate[i]).any()]
-    best = [i for i in best if not (rate[allowed & (speed == speed[i])] > rate[i]).any()]
-    assert np.unique(speed[best]) == pytest.approx(front.rows["tok_s_per_user"], rel=1e-12)
-    assert np.unique(rate[best])[::-1] == pytest.approx(front.rows["total_tok_s_per_gpu"], rel=1e-12)
-    assert set(front.rows["concurrency"]) <= set(every["concurrency"][best])
+    speed, rate = every["tok_s_per_user"][allowed], every["total_tok_s_per_gpu"][allowed]
+    own_speed, own_rate = (front.rows[name][:, None] for name in ("tok_s_per_user", "total_tok_s_per_gpu"))
+    near = 1.0 + 1e-12
+    assert ((own_speed * near >= speed) & (own_rate * near >= rate)).any(axis=0).all()
+    assert not ((speed > own_speed * near) & (rate > own_rate * near)).any()
+    same = (np.abs(speed / own_speed - 1.0) < 1e-12) & (np.abs(rate / own_rate - 1.0) < 1e-12)
+    assert same.any(axis=1).sum() > 0.4 * len(front)
 
 
 def test_some_candidates_are_as_they_stand_among_all():

@@ -42,6 +42,7 @@ sobol:
   ranges: {utilisation: [0.3, 0.9], electricity_usd_per_kwh: [0.04, 0.2], horizon_years: [3, 6]}
 """
 POINTS = 200
+CHUNK = 10
 
 
 @pytest.fixture
@@ -49,6 +50,15 @@ def grid(tmp_path):
     path = tmp_path / "grid.yaml"
     path.write_text(GRID, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What the grid gives undisturbed, in chunks of 10 points."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "grid.yaml").write_text(GRID, encoding="utf-8")
+    sweep(folder / "grid.yaml", folder / "out.parquet", chunk=CHUNK)
+    return (folder / "out.parquet").read_bytes()
 
 
 def test_points_are_numbered_without_gap_and_equal_an_evaluation(grid, tmp_path):
@@ -102,9 +112,8 @@ def test_chunk_size_moves_no_value(grid, tmp_path):
     pd.testing.assert_frame_equal(*(pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("one", "two")))
 
 
-def test_interrupted_sweep_continues_without_gap_or_duplicate(grid, tmp_path):
-    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
-    sweep(grid, whole, chunk=30)
+def test_interrupted_sweep_continues_without_gap_or_duplicate(grid, whole, tmp_path):
+    out = tmp_path / "out.parquet"
 
     class Interrupted(Exception):
         pass
@@ -114,13 +123,13 @@ def test_interrupted_sweep_continues_without_gap_or_duplicate(grid, tmp_path):
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        sweep(grid, out, chunk=30, progress=stop)
+        sweep(grid, out, chunk=CHUNK, progress=stop)
     assert not out.exists()
-    assert len(list((tmp_path / "out.parquet.parts").glob("part-*.parquet"))) == 3
+    assert len(list((tmp_path / "out.parquet.parts").glob("part-*.parquet"))) == 9
     seen = []
-    sweep(grid, out, chunk=30, progress=lambda done, total: seen.append(done))
+    sweep(grid, out, chunk=CHUNK, progress=lambda done, total: seen.append(done))
     assert seen[0] == 90
-    assert out.read_bytes() == whole.read_bytes()
+    assert out.read_bytes() == whole
 
 
 def test_chunks_of_another_sweep_are_never_mixed_in(grid, tmp_path):
@@ -146,10 +155,9 @@ def command(*words):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_loses_nothing(grid, tmp_path):
-    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
-    sweep(grid, whole, chunk=2)
-    running = subprocess.Popen(command(grid, "-o", out, "-j", 2, "--chunk", 2), stderr=subprocess.PIPE)
+def test_a_killed_worker_loses_nothing(grid, whole, tmp_path):
+    out = tmp_path / "out.parquet"
+    running = subprocess.Popen(command(grid, "-o", out, "-j", 2, "--chunk", CHUNK), stderr=subprocess.PIPE)
     parts = tmp_path / "out.parquet.parts"
     deadline = time.monotonic() + 60
     while len(list(parts.glob("part-*.parquet"))) < 2 and time.monotonic() < deadline:
@@ -159,7 +167,7 @@ def test_a_killed_worker_loses_nothing(grid, tmp_path):
     worker.send_signal(signal.SIGKILL)
     _, fault = running.communicate(timeout=120)
     assert running.returncode == 0, fault
-    assert out.read_bytes() == whole.read_bytes()
+    assert out.read_bytes() == whole
 
 
 def sleep_and_say(seconds):
@@ -203,10 +211,9 @@ def test_no_worker_holds_more_than_one_chunk_that_is_not_written(grid, tmp_path,
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_restarted_completes_without_gap_or_duplicate_and_leaves_no_worker(grid, tmp_path):
-    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
-    sweep(grid, whole, chunk=4)
-    running = subprocess.Popen(command(grid, "-o", out, "-j", 2, "--chunk", 4), stderr=subprocess.DEVNULL)
+def test_a_killed_sweep_restarted_completes_without_gap_or_duplicate_and_leaves_no_worker(grid, whole, tmp_path):
+    out = tmp_path / "out.parquet"
+    running = subprocess.Popen(command(grid, "-o", out, "-j", 2, "--chunk", CHUNK), stderr=subprocess.DEVNULL)
     parts = tmp_path / "out.parquet.parts"
     deadline = time.monotonic() + 60
     while len(list(parts.glob("part-*.parquet"))) < 2 and time.monotonic() < deadline:
@@ -218,12 +225,12 @@ def test_a_killed_sweep_restarted_completes_without_gap_or_duplicate_and_leaves_
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert alive == []
     kept = len(list(parts.glob("part-*.parquet")))
-    assert 2 <= kept < POINTS // 4
+    assert 2 <= kept < POINTS // CHUNK
     seen = []
-    sweep(grid, out, chunk=4, progress=lambda done, total: seen.append(done))
-    assert seen[0] == kept * 4
+    sweep(grid, out, chunk=CHUNK, progress=lambda done, total: seen.append(done))
+    assert seen[0] == kept * CHUNK
     assert list(pd.read_parquet(out)["point"]) == list(range(POINTS))
-    assert out.read_bytes() == whole.read_bytes()
+    assert out.read_bytes() == whole
 
 
 @contextlib.contextmanager
@@ -255,9 +262,9 @@ def cluster(tmp_path, workers, environment=None):
 
 
 @pytest.mark.slow
-def test_dask_cluster_gives_identical_content_with_one_worker_killed_midway(grid, tmp_path):
-    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
-    sweep(grid, whole, chunk=10)
+def test_dask_gives_identical_content_with_a_worker_killed_midway_and_its_loss_is_one_line(grid, whole, tmp_path):
+    """One cluster: a worker dies and nothing is missing; then its scheduler does, and the sweep goes on without it."""
+    out, lost = tmp_path / "out.parquet", tmp_path / "lost.parquet"
     with cluster(tmp_path, 2) as (scheduler, started):
         killed = []
 
@@ -267,27 +274,20 @@ def test_dask_cluster_gives_identical_content_with_one_worker_killed_midway(grid
                 killed.append(next(child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())))
                 killed[0].kill()
 
-        sweep(grid, out, chunk=10, scheduler=scheduler, progress=kill_one)
+        sweep(grid, out, chunk=CHUNK, scheduler=scheduler, progress=kill_one)
         assert killed
-    assert out.read_bytes() == whole.read_bytes()
+        assert out.read_bytes() == whole
 
-
-@pytest.mark.slow
-def test_a_scheduler_lost_is_one_line_and_the_sweep_goes_on_without_it(grid, tmp_path):
-    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
-    sweep(grid, whole, chunk=10)
-    with cluster(tmp_path, 1) as (scheduler, started):
-
-        def kill(done, total):
+        def kill_scheduler(done, total):
             if done >= 20:
                 started[0].kill()
 
         with pytest.raises(InputError, match=r"the cluster at tcp://.* failed .*run it again to go on"):
-            sweep(grid, out, chunk=10, scheduler=scheduler, progress=kill)
+            sweep(grid, lost, chunk=CHUNK, scheduler=scheduler, progress=kill_scheduler)
     seen = []
-    sweep(grid, out, chunk=10, progress=lambda done, total: seen.append(done))
+    sweep(grid, lost, chunk=CHUNK, progress=lambda done, total: seen.append(done))
     assert seen[0] >= 20
-    assert out.read_bytes() == whole.read_bytes()
+    assert lost.read_bytes() == whole
 
 
 class Told:

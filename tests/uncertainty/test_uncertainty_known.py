@@ -12,7 +12,13 @@ from rackecon.errors import InputError
 from rackecon.uncertainty.distributions import check_distributions, distributions, recentred
 from rackecon.uncertainty.outcomes import compare, percentiles
 from rackecon.uncertainty.sampling import design, normal_points, sample
-from rackecon.uncertainty.sensitivity import grouped_sobol
+from rackecon.uncertainty.sensitivity import indices, sobol_points
+
+
+def grouped_sobol(function, groups, columns, draws=1024):
+    """Indices of groups of columns of independent standard normals."""
+    values = function(sobol_points(groups, columns, draws))
+    return indices(values.reshape(len(groups) + 2, draws), list(groups))
 
 
 def test_ishigami_indices() -> None:

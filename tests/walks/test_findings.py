@@ -11,14 +11,17 @@ import pandas as pd
 import pytest
 
 from rackecon import catalog
-from rackecon.evidence.novelty import best_measured
+from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.novelty import best_run
 from rackecon.figures import charts
 from rackecon.pages import context_length, decode_ratio, experts, latency
 from rackecon.pages import split as split_page
 from rackecon.pages.sentences import say, told
 from rackecon.walks import findings
 from rackecon.walks import software as software_walk
-from rackecon.walks.walk import HELD, RETUNED, request_gpu_seconds
+from rackecon.walks import split as split_walk
+from rackecon.walks.walk import HELD, RETUNED, expert_counts, request_gpu_seconds
+from rackecon.words import RUNS, STRETCHES
 
 METRIC = "profit_usd_per_mw_year"
 
@@ -171,26 +174,33 @@ def test_a_front_is_named_by_what_it_draws(limit_ms, most):
 
 
 def test_splits_that_do_not_fall_are_counted_and_the_best_gain_is_found():
-    speeds = pd.DataFrame(
+    h200, mi355x = ("h200-sxm", "H200"), ("mi355x", "MI355X")
+    rows = [(*h200, 10.0, 1, 9.0, 2.0), (*h200, 50.0, 1, 6.0, 1.0), (*h200, 50.0, 0, 2.0, 0.0)]
+    rows += [(*mi355x, 10.0, 1, 8.0, 1.0), (*mi355x, 50.0, 1, 7.0, 1.5)]
+    names = ["accelerator", "platform", "tok_s_per_user_target", "mode", "total_tok_s_per_gpu", "prefill_per_decode"]
+    speeds = pd.DataFrame(rows, columns=names).assign(model="deepseek-r1", isl_tokens=8192, osl_tokens=1024)
+    speeds = speeds.assign(mode=[split_walk.MODES[n] for n in speeds["mode"]], tok_s_per_user=speeds[names[2]])
+    found = pd.DataFrame(
         {
-            "accelerator": ["a", "a", "a", "b", "b"],
-            "platform": ["A", "A", "A", "B", "B"],
-            "tok_s_per_user_target": [10.0, 50.0, 50.0, 10.0, 50.0],
-            "mode": ["disaggregated", "disaggregated", "aggregated", "disaggregated", "disaggregated"],
-            "total_tok_s_per_gpu": [9.0, 6.0, 2.0, 8.0, 7.0],
-            "prefill_per_decode": [2.0, 1.0, 0.0, 1.0, 1.5],
+            "accelerator": [h200[0], mi355x[0]],
+            "platform": [h200[1], mi355x[1]],
+            "model": "deepseek-r1",
+            "workload": "W",
+            "gain": [1.5, np.nan],
+            "text": ["1.50", "only split"],
         }
     )
-    found = pd.DataFrame(
-        {"platform": ["A", "B"], "workload": "W", "gain": [1.5, np.nan], "text": ["1.50", "only split"]}
-    )
     result = split_page.split_found(found, speeds, "M", "W")
-    assert (result.falling, result.split_platforms, result.moving) == (1, 2, "A")
-    assert (result.at_platform, result.at_speed, result.at_gain) == ("A", 50.0, 3.0)
-    assert (result.both, result.wins, result.pair) == (1, 1, ("a", "b"))
-    assert result.one_way == (("B", "W", "only split"),)
+    assert (result.falling, result.split_platforms, result.moving) == (1, 2, "H200")
+    assert (result.at_platform, result.at_speed, result.at_gain) == ("H200", 50.0, 3.0)
+    assert (result.both, result.wins) == (1, 1)
+    low, high = split_walk.gain_ends(h200[0], "deepseek-r1")
+    assert (result.most_low, result.most_high) == pytest.approx((1.5 * low, 1.5 * high))
+    assert result.sure == int(1.5 * low > 1.0)
+    assert 0 <= result.compared_inside <= result.compared
+    assert result.one_way == (("MI355X", "W", "only split"),)
     none = split_page.split_found(found.iloc[1:], speeds.iloc[:0], "M", "W")
-    assert (none.both, none.at_platform, none.split_platforms, none.pair) == (0, "", 0, ())
+    assert (none.both, none.at_platform, none.split_platforms, none.compared, none.sure) == (0, "", 0, 0, 0)
 
 
 def test_software_runs_to_the_newest_measurement_in_half_years():
@@ -228,13 +238,22 @@ def test_a_lead_is_the_product_of_its_factors_and_its_parts_add_up():
             for a, p, *rates in rows
             for (w, s), rate in zip((("FP8", "none"), ("FP4", "none"), ("FP4", "MTP")), rates, strict=True)
         ]
-    )
+    ).assign(model="deepseek-r1", mode="aggregated", isl_tokens=8192, osl_tokens=1024, asked_tok_s_per_user=30.0)
     past = pd.DataFrame({"platform": ["A", "A", "B"], "months": [1, 3, 2], "gain": [1.5, 1.2, 0.9]})
     learnt = pd.DataFrame({"platform": ["A", "A"], "year": [2025.5, 2026.4], "total_tok_s_per_gpu": [10.0, 17.0]})
     found = software_walk.found(levers, past, learnt, "h200-sxm")
     (lead,) = found.leads
     assert lead.factors == pytest.approx((2.5, 1.6, 1.5))
     assert lead.whole == pytest.approx(6.0)
+    low, high = interval_factors("b200-hgx", "deepseek-r1", "aggregated", "total_tok_s_per_gpu")
+    assert lead.low == pytest.approx(6.0 * math.exp(-math.hypot(math.log(low), math.log(high))))
+    assert lead.high == pytest.approx(6.0 * math.exp(math.hypot(math.log(low), math.log(high))))
+    runs = [
+        best_run(chip, "deepseek-r1", 8192, 1024, 30.0, kind=kind, weight_precision=bits).total_tok_s_per_gpu
+        for chip, kind, bits in (("b200-hgx", RUNS[0], "fp4"), ("h200-sxm", RUNS[1], "fp8"))
+    ]
+    assert lead.measured == pytest.approx(runs[0] / runs[1])
+    assert found.stacks == 2
     assert found.parts["share"].sum() == pytest.approx(1.0)
     assert found.parts["share"].iloc[0] == pytest.approx(0.5114, abs=1e-4)  # ln 2.5 over ln 6
     assert found.measured == (("B", 0.9), ("A", 1.2))
@@ -272,11 +291,91 @@ def test_a_walk_is_drawn_by_stretches_with_bands_of_the_leaders_and_measured_run
     other = found[found["accelerator"] == "tpu-v7"]
     assert set(other["evidence"]) == {"beyond what was measured"}
     assert other[[f"{METRIC}_low", f"{METRIC}_measured"]].isna().all(axis=None)
-    best = best_measured("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0)
+    best = best_run("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0).total_tok_s_per_gpu
     assert mine[f"{METRIC}_measured"].iloc[1] == pytest.approx(10.0 * best / 1e4 - 4.0)
     assert math.isnan(mine[f"{METRIC}_measured"].iloc[-1])
     drawn = charts.assumption_lines(found, "isl_tokens", METRIC, title="t", subtitle="s", x_title="x", y_title="y")
     told = json.dumps(drawn.to_dict())
-    assert "band: nine measurements in ten, platforms ahead at the ends; cross: best measured run of its day" in told
+    assert (
+        "band: nine measurements in ten, platforms ahead at the ends; measured: the figure at the best measured" in told
+    )
+    assert set(found.loc[found[f"{METRIC}_measured"].notna(), "run"]) <= set(RUNS)
     cached = findings.drawn(rows.assign(prefix_cache_hit=0.9), "isl_tokens", METRIC)
     assert cached[f"{METRIC}_measured"].isna().all()
+
+
+def front_rows(speeds: list[float], rates: list[float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "accelerator": "gb200-nvl72",
+            "platform": "GB200 NVL72",
+            "model": "deepseek-r1",
+            "mode": "disaggregated",
+            "isl_tokens": 8192,
+            "osl_tokens": 1024,
+            "tok_s_per_user": speeds,
+            "total_tok_s_per_gpu": rates,
+        }
+    )
+
+
+def test_a_front_shows_each_measured_run_once_at_the_fastest_place_that_it_keeps():
+    best = best_run("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0)
+    rows = front_rows([30.0, 30.1, 900.0], [2e4, 1.9e4, 10.0])
+    found = findings.drawn(rows, "tok_s_per_user", "total_tok_s_per_gpu", "tok_s_per_user", front=True)
+    marks = found.dropna(subset=["total_tok_s_per_gpu_measured"])
+    assert set(marks["tok_s_per_user"]) == {30.1}  # which stands in both stretches
+    assert marks["total_tok_s_per_gpu_measured"].tolist() == pytest.approx([best.total_tok_s_per_gpu] * len(marks))
+    assert found["evidence"].tolist() == [STRETCHES[0], STRETCHES[0], STRETCHES[1], STRETCHES[1]]
+
+
+def test_bands_that_a_walk_does_not_bring_are_counted_from_the_rates():
+    """A cost per token falls as the rate rises, so that its low end is that of the high rate."""
+    rows = front_rows([20.0, 30.0], [2e4, 1e4]).assign(cost_usd_per_mtok_output=[1.0, 2.0])
+    found = findings.drawn(rows, "tok_s_per_user", "cost_usd_per_mtok_output", "tok_s_per_user")
+    low, high = interval_factors("gb200-nvl72", "deepseek-r1", "disaggregated", "total_tok_s_per_gpu")
+    assert found["cost_usd_per_mtok_output_low"].tolist() == pytest.approx([1.0 / high, 2.0 / high])
+    assert found["cost_usd_per_mtok_output_high"].tolist() == pytest.approx([1.0 / low, 2.0 / low])
+
+
+def test_software_of_a_day_before_any_run_lies_beyond_what_was_measured():
+    rows = front_rows([30.0, 30.0], [1e4, 1e4]).assign(year=[2025.0, 2026.4], until=["2025-01-01", "2026-05-30"])
+    found = findings.drawn(rows, "year", "total_tok_s_per_gpu")
+    assert found[found["year"] == 2025.0]["evidence"].tolist() == [STRETCHES[1]]
+    assert found[found["year"] == 2025.0]["total_tok_s_per_gpu_measured"].isna().all()
+    assert STRETCHES[0] in set(found[found["year"] == 2026.4]["evidence"])
+
+
+def test_only_the_shipped_number_of_experts_has_measured_runs():
+    walk_ = expert_counts(["gb200-nvl72"], "deepseek-r1", catalog.scenario("chat"), [128, 256])
+    found = findings.drawn(walk_[walk_["line"] == RETUNED], "experts", "total_tok_s_per_gpu", "asked_tok_s_per_user")
+    assert set(found["evidence"]) == {STRETCHES[1]}
+    assert found.dropna(subset=["total_tok_s_per_gpu_measured"])["experts"].tolist() == [256]
+
+
+def test_a_measured_gain_compares_runs_alike_in_number_format_and_drafting():
+    """B200 was measured split in FP8 alone: its shared runs in FP4 say nothing of splitting."""
+    rows = [
+        {
+            "accelerator": "b200-hgx",
+            "platform": "B200",
+            "model": "deepseek-r1",
+            "isl_tokens": 8192,
+            "osl_tokens": 1024,
+            "tok_s_per_user_target": 10.0,
+            "mode": mode,
+            "total_tok_s_per_gpu": rate,
+            "tok_s_per_user": 10.0,
+            "prefill_per_decode": 1.0,
+        }
+        for mode, rate in zip(split_walk.MODES, (1e4, 1.5e4), strict=True)
+    ]
+    line = split_walk.gain_lines(pd.DataFrame(rows)).iloc[0]
+    shared, apart = (
+        best_run("b200-hgx", "deepseek-r1", 8192, 1024, 10.0, mode=mode, kind=RUNS[1], weight_precision="fp8")
+        for mode in split_walk.MODES
+    )
+    assert line["gain"] == pytest.approx(1.5)
+    assert line["gain_measured"] == pytest.approx(apart.total_tok_s_per_gpu / shared.total_tok_s_per_gpu)
+    assert line["gain_low"] < 1.5 < line["gain_high"]
+    assert apart.total_tok_s_per_gpu < best_run(*("b200-hgx", "deepseek-r1", 8192, 1024, 10.0)).total_tok_s_per_gpu

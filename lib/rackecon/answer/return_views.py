@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.site_limits import leaders
+from rackecon.evidence.novelty import ASKED, best_runs
+from rackecon.walks.findings import drawn
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.economics.financing import Contract, Financing
 
-__all__ = ["financed_returns", "profit_changes", "profit_sweep", "profits_by_load", "rack_cash_flows"]
+__all__ = ["cash_lines", "financed_returns", "profit_changes", "profit_sweep", "profits_by_load", "rack_cash_flows"]
 
 BY_LOAD: Final = ("utilisation_low", "utilisation_high", "profit", "profit_low", "profit_high", "profit_stated")
 SWEPT: Final = ("utilisation", "price_decline_per_year", "wacc", "horizon_years", "electricity_usd_per_kwh")
@@ -140,6 +142,36 @@ def rack_cash_flows(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
         flow.insert(0, "accelerator", row["accelerator"])
         parts.append(flow)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=FLOW_COLUMNS)
+
+
+def cash_lines(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
+    """Cumulative cash of one rack as its chart draws it: at the predicted rates, the ends of 90 %, and in the end the best measured.
+
+    Parameters
+    ----------
+    results, **overrides
+        As in :func:`rack_cash_flows`; rows with the intervals of the serving model.
+    """
+    known = results[results["reason"] == ""]
+    if known.empty:
+        return rack_cash_flows(known)
+
+    def cash(rates: pd.Series) -> pd.Series:
+        revenue = known["revenue_usd_per_gpu_hour"] * rates.fillna(0.0) / known["total_tok_s_per_gpu"]
+        return rack_cash_flows(known.assign(revenue_usd_per_gpu_hour=revenue), **overrides)["cumulative_usd"]
+
+    runs = best_runs(known)
+    facts = known[list(ASKED)].assign(
+        rate=[run.total_tok_s_per_gpu for run in runs],
+        run=[run.kind for run in runs],
+        run_date=[run.date for run in runs],
+    )
+    flows = rack_cash_flows(known, **overrides)
+    ends = {f"cumulative_usd_{end}": cash(known[f"total_tok_s_per_gpu_{end}"]) for end in ("low", "high")}
+    flows = flows.assign(**ends, cumulative_usd_measured=cash(facts["rate"])).merge(facts, on="accelerator")
+    told = (flows["month"] == flows["month"].max()) & flows["rate"].notna()
+    flows["cumulative_usd_measured"] = flows["cumulative_usd_measured"].where(told)
+    return drawn(flows, "month", "cumulative_usd")
 
 
 def profits_by_load(accelerators: Sequence[str], model: str, scenario: str, **overrides: Any) -> pd.DataFrame:

@@ -11,9 +11,6 @@ from rackecon.economics.cost_table import residual_at
 from rackecon.economics.money_step import revenue_fall
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["Assumptions", "assumptions"]
-
-
 ASKED: Final = ("cost_tier", "cost_vintage", "as_of_date")
 """Words that the tables of costs and prices know themselves, more than a notebook offers."""
 PUBLISHED: Final = ("cost_tier", "cost_vintage", "cost_usd_per_gpu_hour")

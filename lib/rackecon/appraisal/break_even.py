@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["INPUTS", "BreakEven", "must_be_true", "needed_speed_premium", "solve"]
-
 INPUTS: Final = {
     "utilisation": "utilisation",
     "price_factor": "price_factor",

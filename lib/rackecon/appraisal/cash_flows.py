@@ -12,8 +12,6 @@ from rackecon.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["rack_cash_flow"]
-
 
 def rack_cash_flow(row: Mapping[str, Any], *, ramp_months: int = 0, **overrides: Any) -> pd.DataFrame:
     """Month-by-month cash flow of one rack at an evaluated operating point.

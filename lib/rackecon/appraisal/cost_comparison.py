@@ -27,21 +27,6 @@ if TYPE_CHECKING:
 
     from rackecon.economics.build_up import BuildUpInputs
 
-__all__ = [
-    "allocation_table",
-    "basis_marks",
-    "cost_bases",
-    "cost_changes",
-    "launch_prices",
-    "own_against_rent",
-    "reconciliation",
-    "reconciliation_bars",
-    "reconciliations",
-    "rented",
-    "waterfall",
-    "waterfall_bars",
-]
-
 
 OWNER: Final = "owner"
 """Stands for the buyer tier asked for."""

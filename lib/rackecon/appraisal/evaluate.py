@@ -38,11 +38,9 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
     from rackecon.load.derived import DerivedUtilisation
 
-__all__ = ["PLATFORMS", "PROFIT_COLUMNS", "Search", "cached_search", "evaluate", "frontier_points", "sold_by_load"]
-
 PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
 """Platforms of the reports' base case."""
-FLEET: Final = "fixed at p99"
+FLEET: Final = "fixed at the 99th percentile"
 """Policy of the fleet whose share sold is derived: bought once for the 99th percentile of demand."""
 PROFIT_COLUMNS: Final = tuple(measure.column for measure in EVERY_MEASURE.values())
 EMPTY_COLUMNS: Final = (

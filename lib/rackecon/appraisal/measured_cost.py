@@ -18,8 +18,6 @@ from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
 from rackecon.serving.query import years_beyond
 
-__all__ = ["MeasuredCost", "measured_costs"]
-
 
 @dataclass(frozen=True)
 class MeasuredCost:

@@ -38,24 +38,6 @@ if TYPE_CHECKING:
 
     from rackecon.economics.build_up import BuildUp
 
-__all__ = [
-    "ROI_KIND",
-    "TOKEN_COUNTING",
-    "Platform",
-    "cards_for",
-    "cost_words",
-    "frontier_money",
-    "level_factor",
-    "missing_money",
-    "money_columns",
-    "platform_cost",
-    "platform_costs",
-    "platforms_for",
-    "return_columns",
-    "with_money",
-    "with_returns",
-]
-
 TOKEN_COUNTING: Final = "total = input (cached counted) + output tokens, over all GPUs, prefill and decode"
 NO_LISTING: Final = "no standard listing of the model at the as-of date"
 BACKED_OUT: Final = "backed out of a cost per GPU-hour: nobody publishes a price of the hardware that it stands for"
@@ -599,12 +581,23 @@ def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **over
     >>> float(first["revenue_usd_per_gpu_hour"] / first["cost_usd_per_gpu_hour"] * (1 - first["gross_margin"]))
     1.00
     """
-    assume = assumptions(**overrides)
+    import pandas as pd
+
     if table.empty:
         return table.copy()
-    platforms = platforms_for(table["accelerator"].unique(), assume)
-    cards = cards_for(table["model"].unique(), assume)
-    return with_money(table.assign(prefix_cache_hit=prefix_cache_hit), assume, platforms, cards)
+    return pd.DataFrame(with_frontier_money(table, prefix_cache_hit=prefix_cache_hit, **overrides), index=table.index)
+
+
+def with_frontier_money(
+    columns: Mapping[str, Any] | pd.DataFrame, *, prefix_cache_hit: float = 0.0, **overrides: Any
+) -> dict[str, Any]:
+    """:func:`frontier_money` of a front's columns, as columns."""
+    assume = assumptions(**overrides)
+    rows: dict[str, Any] = {str(name): values for name, values in columns.items()}
+    rows["prefix_cache_hit"] = np.full(len(rows["model"]), prefix_cache_hit)
+    platforms = platforms_for(dict.fromkeys(rows["accelerator"]), assume)
+    cards = cards_for(dict.fromkeys(rows["model"]), assume)
+    return rows | money_columns(rows, assume, platforms, cards)
 
 
 def missing_money(accelerator: str, model: str, **overrides: Any) -> list[str]:

@@ -22,16 +22,6 @@ from rackecon.catalog.paths import PACKAGE, given_folder, in_checkout, listed
 from rackecon.economics.cost_table import published_tiers
 from rackecon.errors import InputError
 
-__all__ = [
-    "Parameter",
-    "check_parameters",
-    "notebook_path",
-    "notebooks_dir",
-    "own_notebooks",
-    "read_parameters",
-    "validate",
-]
-
 CATALOG = {
     "accelerator": "accelerators",
     "agent_model": "models",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-__all__ = ["impossible", "renewal_fault"]
-
 Values = Mapping[str, Any]
 
 

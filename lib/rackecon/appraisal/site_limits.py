@@ -7,24 +7,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power import gpus_for_site
 from rackecon.errors import InputError
+from rackecon.evidence.novelty import best_runs
 from rackecon.words import money
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = [
-    "leaders",
-    "operating_power",
-    "power_long",
-    "site_comparison",
-    "sweep_winners",
-    "unit_ranks",
-    "winners",
-]
 
 SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_per_year", "wacc")
 
@@ -73,7 +65,9 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
     -------
     pandas.DataFrame
         Two rows per row of the table: ``model, scenario, accelerator, platform, limit, gpus, racks, mw, investment_usd,
-        output_tok_s, total_tok_s, revenue_usd_year, profit_usd_year, power_vintage, cost_label``.
+        output_tok_s, total_tok_s, revenue_usd_year, profit_usd_year, power_vintage, cost_label``; where the table has
+        intervals also ``profit_usd_year_low, profit_usd_year_high``, and ``profit_usd_year_measured`` with its ``run`` and
+        ``run_date``.
     """
     import pandas as pd
 
@@ -84,6 +78,7 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
         f"{site_mw:g} MW": gpus_for_site(site_mw=site_mw, all_in_kw_per_gpu=kw),
         money(budget_usd): gpus_for_site(budget_usd=budget_usd, usd_per_gpu=usd),
     }
+    rates, runs = _other_rates(table)
     parts = []
     for limit, gpus in fills.items():
         part = table[["model", "scenario", "accelerator", "platform", "power_vintage", "cost_label"]].copy()
@@ -96,8 +91,22 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
         part["total_tok_s"] = gpus * table["total_tok_s_per_gpu"].to_numpy(dtype=float)
         part["revenue_usd_year"] = gpus * table["revenue_usd_per_gpu_hour"].to_numpy(dtype=float) * 8760.0
         part["profit_usd_year"] = gpus * table["profit_usd_per_gpu_year"].to_numpy(dtype=float)
-        parts.append(part)
+        for end, ratio in rates.items():
+            part[f"profit_usd_year{end}"] = part["revenue_usd_year"] * (ratio - 1.0) + part["profit_usd_year"]
+        parts.append(part.assign(**runs))
     return pd.concat(parts, ignore_index=True)
+
+
+def _other_rates(rows: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], dict[str, list[str]]]:
+    """Ends of 90 % and best measured rates over the predicted ones, and kind and date of the runs; nothing without intervals."""
+    if "total_tok_s_per_gpu_low" not in rows:
+        return {}, {}
+    runs = best_runs(rows)
+    total = rows["total_tok_s_per_gpu"].to_numpy(dtype=float)
+    ends = {f"_{end}": rows[f"total_tok_s_per_gpu_{end}"].to_numpy(dtype=float) for end in ("low", "high")}
+    ends["_measured"] = np.array([run.total_tok_s_per_gpu for run in runs])
+    told = {"run": [run.kind for run in runs], "run_date": [run.date for run in runs]}
+    return {end: rate / total for end, rate in ends.items()}, told
 
 
 def winners(comparison: pd.DataFrame, by: str = "profit_usd_year") -> pd.DataFrame:
@@ -200,14 +209,20 @@ def power_long(power: pd.DataFrame, tokens: str = "output") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``accelerator, platform, power, tok_s_per_mw``.
+        ``accelerator, platform, power, tok_s_per_mw``, where the rows have intervals with ``_low``, ``_high`` and ``_measured``
+        and the ``run`` and ``run_date`` of the last.
     """
     names = {
         f"{tokens}_tok_s_per_mw_2026_07": "IT power provisioned, vintage 2026-07",
         f"{tokens}_tok_s_per_mw_2025_10": "utility power provisioned, vintage 2025-10",
         f"{tokens}_tok_s_per_drawn_it_mw": "IT power drawn",
     }
-    long = power.melt(["accelerator", "platform"], list(names), "power", "tok_s_per_mw")
+    rates, runs = _other_rates(power)
+    known = power.assign(**{f"ratio{end}": ratio for end, ratio in rates.items()}, **runs)
+    kept = ["accelerator", "platform", *(f"ratio{end}" for end in rates), *runs]
+    long = known.melt(kept, list(names), "power", "tok_s_per_mw")
+    for end in rates:
+        long[f"tok_s_per_mw{end}"] = long["tok_s_per_mw"] * long.pop(f"ratio{end}")
     return long.assign(power=long["power"].map(names))
 
 

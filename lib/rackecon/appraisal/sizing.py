@@ -35,8 +35,6 @@ from rackecon.serving.task import Task
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Ask", "size_fleet"]
-
 FloatArray = NDArray[np.float64]
 MOST_USERS: Final = 1e9
 NO_QUEUE: Final = "no fleet keeps the first token's limit for 99 % of requests that come by themselves"

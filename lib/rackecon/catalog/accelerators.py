@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import OWN_SOURCE, read_rows
+from rackecon.catalog.fields import rows_of
+from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.errors import unknown_name
 from rackecon.units import GB_BYTES, GIB_BYTES
 
@@ -80,35 +80,17 @@ def accelerators() -> dict[str, Accelerator]:
 
 @by_data(1, "accelerators")
 def _accelerators() -> dict[str, Accelerator]:
-    found: dict[str, Accelerator] = {}
-    for index, cells in enumerate(read_rows("accelerators"), start=2):
-        row = Row("accelerators", index, cells)
-        found[row.text("id")] = Accelerator(
-            id=row.text("id"),
-            name=row.text("name"),
-            label=row.text("label"),
-            vendor=row.text("vendor"),
-            family=row.text("family"),
-            status=row.text("status"),
-            servable=row.flag("servable"),
-            peak_bf16_flops=row.number("peak_bf16_flops"),
-            peak_fp8_flops=row.number("peak_fp8_flops"),
-            peak_fp4_flops=row.number("peak_fp4_flops"),
-            peak_int8_flops=row.number("peak_int8_flops"),
+    units = ("hbm_bytes", "hbm_bytes_per_s", "scaleup_bytes_per_s", "scaleout_bytes_per_s")
+    return {
+        row.text("id"): Accelerator(
+            **row.fields_of(Accelerator, *units, scaleup_domain_gpus=1, gpus_per_server=8),
             hbm_bytes=row.number("hbm_gib") * GIB_BYTES,
             hbm_bytes_per_s=row.number("hbm_tb_per_s") * TERA,
             scaleup_bytes_per_s=row.number("scaleup_gb_per_s") * GB_BYTES,
-            scaleup_domain_gpus=row.whole("scaleup_domain_gpus", 1),
             scaleout_bytes_per_s=row.number("scaleout_gbit_per_s") * GB_BYTES / BITS_PER_BYTE,
-            gpus_per_server=row.whole("gpus_per_server", 8),
-            tdp_w=row.number("tdp_w"),
-            launch=row.text("launch"),
-            kernel_hw=row.text("kernel_hw"),
-            kernel_inherited=row.flag("kernel_inherited"),
-            note=row.text("note"),
-            source_id=row.text("source_id"),
         )
-    return found
+        for row in rows_of("accelerators")
+    }
 
 
 def accelerator(name: str) -> Accelerator:
@@ -124,7 +106,7 @@ def accelerator(name: str) -> Accelerator:
     >>> accelerator("gb200-nvl72").scaleup_domain_gpus
     72
     """
-    known = accelerators()
+    known = _accelerators()
     if name not in known:
         raise unknown_name("accelerator", name, known)
     return known[name]
@@ -137,19 +119,13 @@ def racks() -> dict[str, Rack]:
 
 @by_data(1, "racks")
 def _racks() -> dict[str, Rack]:
-    found: dict[str, Rack] = {}
-    for index, cells in enumerate(read_rows("racks"), start=2):
-        row = Row("racks", index, cells)
-        found[row.text("accelerator")] = Rack(
-            accelerator=row.text("accelerator"),
-            gpus_per_rack=row.whole("gpus_per_rack"),
-            servers_per_rack=row.whole("servers_per_rack"),
-            rack_it_kw=row.number("rack_it_kw"),
-            layout=row.text("layout"),
-            source_id=row.text("source_id"),
+    return {
+        row.text("accelerator"): Rack(
+            **row.fields_of(Rack, "grade"),
             grade=("own row, " if row.text("source_id") == OWN_SOURCE else "") + row.text("grade"),
         )
-    return found
+        for row in rows_of("racks")
+    }
 
 
 def rack(accelerator_id: str) -> Rack:

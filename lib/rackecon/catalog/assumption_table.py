@@ -124,21 +124,11 @@ def _allowed(line: int, cells: Any) -> Allowed:
     row = Row(TABLE, line, cells)
     slider = tuple(row.number(f"slider_{end}") for end in ("low", "high", "step"))
     found = Allowed(
-        name=row.text("name"),
-        meaning=row.text("meaning"),
-        unit=row.text("unit"),
-        kind=row.text("kind"),
-        default=row.text("default"),
-        low=row.number("low"),
-        high=row.number("high"),
+        **row.fields_of(Allowed, "logarithmic", "slider", "choices", "no_effect_on"),
         logarithmic=row.text("scale") == "log",
         slider=None if math.isnan(sum(slider)) else (slider[0], slider[1], slider[2]),
         choices=tuple(row.text("choices").split(";")) if row.text("choices") else (),
-        room=row.text("room"),
-        changes=row.text("changes"),
         no_effect_on=tuple(name for name in row.text("no_effect_on").split(";") if name),
-        page=row.text("page"),
-        base_case=row.text("base_case"),
     )
     if found.numeric and not found.low < found.high:
         raise InputError(f"data/{TABLE}.csv row {line}: low {found.low:g} is not below high {found.high:g}")

@@ -22,13 +22,13 @@ T = TypeVar("T")
 DataStamp = tuple[tuple[str, tuple[tuple[str, int, int, int], ...]], ...]
 """Folder, then name, time of change, size and inode of each of its tables."""
 
-_HELD: list[DataStamp] = []
+_HELD: list[tuple[DataStamp, dict[str, Stamp]]] = []
 
 
 def data_stamp() -> DataStamp:
     """State of every table, shipped and own: what a result computed from data stands on."""
     if _HELD:
-        return _HELD[-1]
+        return _HELD[-1][0]
     return tuple((str(folder), _files(folder)) for folder in (data_dir(), user_dir()) if folder is not None)
 
 
@@ -44,7 +44,7 @@ def _files(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
 @contextmanager
 def one_state() -> Iterator[None]:
     """Look at the tables once for everything inside: a chunk of a sweep, thousands of evaluations of one page."""
-    _HELD.append(data_stamp())
+    _HELD.append(_HELD[-1] if _HELD else (data_stamp(), {}))
     try:
         yield
     finally:
@@ -52,11 +52,17 @@ def one_state() -> Iterator[None]:
 
 
 def _state(tables: tuple[str, ...]) -> DataStamp | tuple[Stamp, ...]:
-    """What a result of these tables stands on; of all of them where none is named."""
-    if _HELD or not tables:
-        note_read(tables)
+    """What a result of these tables stands on, the same inside :func:`one_state` and out; of all where none is named."""
+    if not tables:
         return data_stamp()
-    return tuple(table_stamp(name) for name in tables)
+    if not _HELD:
+        return tuple(table_stamp(name) for name in tables)
+    note_read(tables)
+    seen = _HELD[-1][1]
+    for name in tables:
+        if name not in seen:
+            seen[name] = table_stamp(name)
+    return tuple(seen[name] for name in tables)
 
 
 def by_data(maxsize: int = 128, *tables: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
 
-from rackecon.catalog.paths import Cells
+from rackecon.catalog.paths import Cells, read_rows
 from rackecon.errors import InputError
 
-__all__ = ["Row"]
+__all__ = ["Row", "rows_of"]
 
 
 class Row:
@@ -55,3 +57,27 @@ class Row:
         if cell not in ("true", "false"):
             raise self._fault(column, "true or false")
         return cell == "true"
+
+    def fields_of(self, record: type, *apart: str, **empty: float) -> dict[str, Any]:
+        """Cells of the columns that a record has fields of the same name for, each by the field's type; not those ``apart``.
+
+        ``empty`` gives numbers for empty cells.
+        """
+        read: dict[str, Callable[[str], object]] = {
+            "str": self.text,
+            "float": self.number,
+            "int": self.whole,
+            "bool": self.flag,
+        }
+        out: dict[str, Any] = {}
+        for field in fields(record):
+            if field.name in empty:
+                out[field.name] = self.number(field.name, empty[field.name])
+            elif field.name not in apart:
+                out[field.name] = read[str(field.type)](field.name)
+        return out
+
+
+def rows_of(table: str) -> Iterator[Row]:
+    """Rows of a table, the user's own last."""
+    return (Row(table, line, cells) for line, cells in enumerate(read_rows(table), start=2))

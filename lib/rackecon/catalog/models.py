@@ -8,8 +8,7 @@ from typing import Final
 
 from rackecon.catalog import architecture
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import read_rows
+from rackecon.catalog.fields import Row, rows_of
 from rackecon.errors import unknown_name
 
 __all__ = ["Model", "model", "models"]
@@ -112,17 +111,6 @@ class Model:
         return self.kv_lora_rank > 0
 
 
-_TEXT = ("id", "name", "attention", "native", "arithmetic", "exception_reason", "source_id")
-_FLAGS = ("gated", "tied", "attention_bias", "gated_attention")
-_NUMBERS = (
-    "window_head_dim",
-    "native_expert_bits",
-    "native_other_bits",
-    "kv_fixed_bytes_bf16",
-    "recurrent_state_bytes",
-    "published_total_params",
-    "published_active_params",
-)
 _SIZES = (
     "total_params",
     "active_params",
@@ -136,24 +124,13 @@ _SIZES = (
 
 def model_from_row(row: Row) -> Model:
     """A model from one row of the table: shapes read, sizes computed (or carried, where ``arithmetic`` says stated)."""
-    values: dict[str, object] = {}
-    for name in Model.__dataclass_fields__:
-        if name in _SIZES or name == "kernel_experts":
-            continue
-        if name in _TEXT:
-            values[name] = row.text(name)
-        elif name in _FLAGS:
-            values[name] = row.flag(name)
-        elif name in _NUMBERS:
-            values[name] = row.number(name, 0.0) if name == "window_head_dim" else row.number(name)
-        else:
-            values[name] = row.whole(name)
+    values = row.fields_of(Model, *_SIZES, "kernel_experts", window_head_dim=0.0)
     if values["arithmetic"] == "stated":
         for name in _SIZES:
             values[name] = row.number(f"stated_{name}", 0.0)
     else:
         values.update(architecture.sizes({key: value for key, value in values.items() if not isinstance(value, str)}))
-    return Model(**values, kernel_experts=row.whole("n_experts"))  # type: ignore[arg-type]
+    return Model(**values, kernel_experts=row.whole("n_experts"))
 
 
 def models() -> dict[str, Model]:
@@ -163,8 +140,7 @@ def models() -> dict[str, Model]:
 
 @by_data(1, "models")
 def _models() -> dict[str, Model]:
-    rows = (Row("models", index, cells) for index, cells in enumerate(read_rows("models"), start=2))
-    return {row.text("id"): model_from_row(row) for row in rows}
+    return {row.text("id"): model_from_row(row) for row in rows_of("models")}
 
 
 def model(name: str) -> Model:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
@@ -87,7 +88,7 @@ Stamp = tuple[tuple[str, int], ...]
 class Cells(dict[str, str]):
     """The cells of one row by column, and the file and row they stand in."""
 
-    def __init__(self, cells: Mapping[str, str], where: str) -> None:
+    def __init__(self, cells: Mapping[str, str] | Iterable[tuple[str, str]], where: str) -> None:
         super().__init__(cells)
         self.where = where
 
@@ -260,9 +261,10 @@ def _file_rows(path: Path) -> tuple[list[str], list[Cells]]:
     where = f"{path.parent.name}/{path.name}"
     try:
         with open(path, encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle)
-            rows = [Cells(cells, f"{where} row {line}") for line, cells in enumerate(reader, start=2)]
-            return list(reader.fieldnames or []), rows
+            reader = csv.reader(handle)
+            header = next(reader, [])
+            filled = enumerate((cells for cells in reader if cells), start=2)
+            return header, [Cells(zip_longest(header, cells), f"{where} row {line}") for line, cells in filled]
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: not UTF-8 text (byte {error.start})") from error
 

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass, fields
 
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import read_rows
+from rackecon.catalog.fields import rows_of
 from rackecon.errors import InputError, unknown_name
 
 __all__ = ["BaseCase", "Scenario", "as_scenario", "base_case", "scenario", "scenarios"]
@@ -61,9 +60,8 @@ class BaseCase:
         >>> base_case().range("utilisation")
         (0.35, 0.65)
         """
-        for index, cells in enumerate(read_rows("base_case"), start=2):
-            if cells["parameter"] == name:
-                row = Row("base_case", index, cells)
+        for row in rows_of("base_case"):
+            if row.text("parameter") == name:
                 value = row.number("value")
                 return row.number("low", value), row.number("high", value)
         raise unknown_name("base case parameter", name, [field.name for field in fields(self)])
@@ -72,12 +70,11 @@ class BaseCase:
 def scenarios() -> dict[str, Scenario]:
     """All scenarios by id, in the table's order."""
     found: dict[str, Scenario] = {}
-    for index, cells in enumerate(read_rows("scenarios"), start=2):
-        row = Row("scenarios", index, cells)
+    for row in rows_of("scenarios"):
         ttft, tpot = row.number("ttft_limit_ms"), row.number("tpot_limit_ms")
         found[row.text("id")] = Scenario(
             id=row.text("id"),
-            name=cells.get("name") or row.text("id").replace("-", " "),
+            name=row.cells.get("name") or row.text("id").replace("-", " "),
             meaning=row.text("meaning"),
             isl_tokens=row.whole("isl_tokens"),
             osl_tokens=row.whole("osl_tokens"),
@@ -123,7 +120,7 @@ def as_scenario(named: str | Scenario) -> Scenario:
 @by_data(1, "base_case")
 def base_case() -> BaseCase:
     """The base case of data/base_case.csv."""
-    given = {cells["parameter"]: Row("base_case", i, cells) for i, cells in enumerate(read_rows("base_case"), start=2)}
+    given = {row.text("parameter"): row for row in rows_of("base_case")}
     values: dict[str, float | str] = {}
     for field in fields(BaseCase):
         if field.name not in given:

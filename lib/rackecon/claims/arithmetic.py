@@ -11,21 +11,6 @@ import numpy as np
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.units import HOURS_PER_YEAR, SECONDS_PER_HOUR, SECONDS_PER_YEAR, TOKENS_PER_MTOK
 
-__all__ = [
-    "cost_ratio_from_throughput",
-    "horizon_needed_years",
-    "level_revenue_years",
-    "ownership_usd",
-    "price_needed_usd_per_mtok",
-    "rate_from_cost",
-    "rate_needed_tok_s_per_gpu",
-    "revenue_usd",
-    "throughput_ratio_for_cost_ratio",
-    "throughput_ratio_per_mw",
-    "tok_s_per_mw",
-    "utilisation_needed",
-]
-
 
 def _array(value: Numeric) -> FloatArray:
     return np.asarray(value, dtype=float)
@@ -60,33 +45,6 @@ def price_needed_usd_per_mtok(
     1.1
     """
     return np.asarray(_array(revenue) / revenue_usd(tok_s_per_gpu, gpus, years, 1.0, utilisation))
-
-
-def rate_needed_tok_s_per_gpu(
-    revenue: Numeric, gpus: Numeric, years: Numeric, usd_per_mtok: Numeric, utilisation: Numeric = 1.0
-) -> FloatArray:
-    """Rate of the priced tokens that gives a revenue [tok/s/GPU].
-
-    Examples
-    --------
-    >>> round(float(rate_needed_tok_s_per_gpu(75e6, 72, 3, 2.19)))
-    5028
-    """
-    return np.asarray(_array(revenue) / revenue_usd(1.0, gpus, years, usd_per_mtok, utilisation))
-
-
-def utilisation_needed(
-    revenue: Numeric, tok_s_per_gpu: Numeric, gpus: Numeric, years: Numeric, usd_per_mtok: Numeric
-) -> FloatArray:
-    """Share of capacity sold that gives a revenue [-]; above 1: out of reach."""
-    return np.asarray(_array(revenue) / revenue_usd(tok_s_per_gpu, gpus, years, usd_per_mtok))
-
-
-def horizon_needed_years(
-    revenue: Numeric, tok_s_per_gpu: Numeric, gpus: Numeric, usd_per_mtok: Numeric, utilisation: Numeric = 1.0
-) -> FloatArray:
-    """Years of sales at a constant price that give a revenue [years]."""
-    return np.asarray(_array(revenue) / revenue_usd(tok_s_per_gpu, gpus, 1.0, usd_per_mtok, utilisation))
 
 
 def level_revenue_years(price_decline_per_year: Numeric, years: Numeric) -> FloatArray:
@@ -132,28 +90,6 @@ def rate_from_cost(usd_per_gpu_hour: Numeric, usd_per_mtok: Numeric) -> FloatArr
 def tok_s_per_mw(tok_s_per_gpu: Numeric, kw_per_gpu: Numeric) -> FloatArray:
     """Rate per megawatt of provisioned power [tok/s/MW]."""
     return np.asarray(_array(tok_s_per_gpu) * 1000.0 / _array(kw_per_gpu))
-
-
-def throughput_ratio_per_mw(ratio_per_gpu: Numeric, kw_per_gpu: Numeric, baseline_kw_per_gpu: Numeric) -> FloatArray:
-    """Throughput ratio per megawatt from the ratio per GPU [-].
-
-    Examples
-    --------
-    >>> round(float(throughput_ratio_per_mw(15.0, 2.10, 1.73)), 1)
-    12.4
-    """
-    return np.asarray(_array(ratio_per_gpu) * _array(baseline_kw_per_gpu) / _array(kw_per_gpu))
-
-
-def cost_ratio_from_throughput(ratio_per_gpu: Numeric, usd_per_gpu_hour: Numeric, baseline_usd: Numeric) -> FloatArray:
-    """How many times cheaper a token is, from the throughput ratio per GPU [-].
-
-    Examples
-    --------
-    >>> round(float(cost_ratio_from_throughput(15.0, 2.21, 1.41)), 1)
-    9.6
-    """
-    return np.asarray(_array(ratio_per_gpu) * _array(baseline_usd) / _array(usd_per_gpu_hour))
 
 
 def throughput_ratio_for_cost_ratio(

@@ -20,8 +20,6 @@ from rackecon.claims.special import SPECIAL
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, Findings, Reading, decide
 from rackecon.economics.checks import FloatArray
 
-__all__ = ["Assessment", "Coverage", "assess", "assess_all", "coverage", "measured", "record"]
-
 
 @dataclass(frozen=True)
 class Assessment:

@@ -15,8 +15,6 @@ from rackecon.claims.special import SPECIAL, accounts
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
 from rackecon.economics.checks import FloatArray
 
-__all__ = ["Cells", "cells_of", "sides_of", "states"]
-
 NUMBERS: Final = (
     *("tok_s_per_user", "measured", "measured_low", "measured_high"),
     *("value", "low", "high", "used", "used_low", "used_high"),

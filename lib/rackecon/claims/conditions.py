@@ -23,19 +23,6 @@ from rackecon.words import join_words, plural
 if TYPE_CHECKING:
     from rackecon.claims.assess import Assessment
 
-__all__ = [
-    "Box",
-    "Fewest",
-    "Move",
-    "fewest",
-    "moves",
-    "tried",
-    "true_boxes",
-    "true_when",
-    "undecided",
-    "what_is_missing",
-]
-
 MOST_BOXES: Final = 2
 SLACK: Final = 1.02
 """Speeds nearer than this factor are one speed."""

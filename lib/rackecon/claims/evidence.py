@@ -21,16 +21,6 @@ from rackecon.economics.checks import FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "MeasuredFront",
-    "Reading",
-    "engine_measured",
-    "measured_front",
-    "peak_rows",
-    "repeat_spread",
-    "software_gains",
-]
-
 UNNAMED: Final = "not stated"
 """Engine of a run that names none."""
 NEAR: Final = 0.03

@@ -31,25 +31,7 @@ from rackecon.errors import InputError
 from rackecon.evidence.fronts import STEEP_SHARE, front_factors
 from rackecon.evidence.novelty import kind_of
 from rackecon.serving.frontier import Frontier, search
-from rackecon.words import engine_words, percent, plural
-
-__all__ = [
-    "AGGREGATED_ONLY",
-    "COMPARED",
-    "VINTAGES",
-    "Rates",
-    "Side",
-    "case_name",
-    "cases",
-    "cost_per_gpu_hour",
-    "last_public_day",
-    "operating_speeds",
-    "option_words",
-    "plain_value",
-    "rack_gpus",
-    "ratio_factor",
-    "side",
-]
+from rackecon.words import engine_words, lengths, percent, plural
 
 VINTAGES: Final = {"2025": ("2025-08", "2025-10"), "2026": ("2026-07", "2026-07")}
 """Vintage of published figures: $/GPU-hour and kW per GPU."""
@@ -324,7 +306,7 @@ def option_words(name: str, value: str) -> str:
     Examples
     --------
     >>> option_words("workload", "8192/1024"), option_words("utilisation", "1.0"), option_words("horizon_years", "1")
-    ('8k/1k', 'fully sold', 'over 1 year')
+    ('8,192 in and 1,024 out', 'fully sold', 'over 1 year')
     """
     if (name, value) in FIXED_WORDS:
         return FIXED_WORDS[name, value]
@@ -335,7 +317,7 @@ def option_words(name: str, value: str) -> str:
     if name == "model":
         return catalog.model(value).name
     if name == "workload":
-        return "/".join(f"{round(int(part) / 1024)}k" for part in value.split("/"))
+        return lengths(value)
     if name == "utilisation":
         return f"{percent(float(value))} sold"
     return {

@@ -14,8 +14,6 @@ from rackecon.economics.power_table import all_in_kw
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SPEEDS", "citations", "ratio_points", "variants"]
-
 SPEEDS = (30.0, 50.0, 75.0, 100.0)
 
 

@@ -12,25 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from rackecon import catalog
-from rackecon.catalog.fields import Row
+from rackecon.catalog.fields import rows_of
 from rackecon.errors import InputError, unknown_name
-
-__all__ = [
-    "CONDITIONS",
-    "METRICS",
-    "Claim",
-    "Condition",
-    "Published",
-    "Quote",
-    "Source",
-    "Statement",
-    "claim",
-    "claims",
-    "published",
-    "quotes",
-    "source",
-    "statements",
-]
 
 METRICS: Final = {
     "tok_s_per_gpu": "total tok/s/GPU",
@@ -49,6 +32,7 @@ METRICS: Final = {
     "profit_usd_per_gw_year": "$ of profit per GW and year",
     "price_over_cost": "times the cost of a token",
 }
+CLAIM_APART: Final = ("id", "conditions", "stated", "by_reference", "not_stated", "primary", "repeats")
 BOUNDS: Final = ("", "up_to", "at_least", "equals")
 CONDITIONS: Final = (
     "subject",
@@ -236,10 +220,8 @@ def claims() -> dict[str, Claim]:
         A duplicate id, an unknown metric, a value that is no number, a stated condition with several values.
     """
     out: dict[str, Claim] = {}
-    for line, cells in enumerate(catalog.read_rows("claims"), start=2):
-        row = Row("claims", line, cells)
-        key, metric = row.text("claim_id"), row.text("metric")
-        where = f"data/claims.csv row {line}"
+    for row in rows_of("claims"):
+        key, metric, where = row.text("claim_id"), row.text("metric"), row.where
         if key in out:
             raise InputError(f"{where}: claim_id '{key}' is given twice")
         if metric not in METRICS:
@@ -259,33 +241,14 @@ def claims() -> dict[str, Claim]:
                 raise InputError(f"{where} column '{name}': several values need a leading '?'")
             conditions[name] = found
         out[key] = Claim(
+            **row.fields_of(Claim, *CLAIM_APART, value_step=0.0),
             id=key,
-            title=row.text("title"),
-            claimant=row.text("claimant"),
-            date=row.text("date"),
-            metric=metric,
-            value=value,
-            value_step=row.number("value_step", 0.0),
-            bound=bound,
-            value_text=row.text("value_text"),
-            token_counting=row.text("token_counting"),
-            statement=row.text("statement"),
-            subject_text=row.text("subject_text"),
             conditions=conditions,
             stated=row.text("conditions_stated"),
             by_reference=row.text("conditions_by_reference"),
             not_stated=row.text("conditions_not_stated"),
-            named_subject=row.text("named_subject"),
-            source_subject=row.text("source_subject"),
-            investment_usd=row.number("investment_usd"),
-            stated_tok_s_per_gpu=row.number("stated_tok_s_per_gpu"),
             primary=_ids(row.text("source_id")),
             repeats=_ids(row.text("repeated_by")),
-            distortion=row.text("distortion"),
-            note=row.text("note"),
-            identity=row.text("identity"),
-            unpublished=row.text("unpublished"),
-            honest=row.text("honest"),
         )
     return out
 
@@ -309,49 +272,19 @@ def source(source_id: str) -> Source:
 def quotes(claim_id: str | None = None) -> list[Quote]:
     """Second-hand and interpolated rates of data/claim_evidence.csv, of one claim or all."""
     out = []
-    for line, cells in enumerate(catalog.read_rows("claim_evidence"), start=2):
-        row = Row("claim_evidence", line, cells)
-        if claim_id is not None and claim_id not in _ids(row.text("claim_ids")):
-            continue
-        out.append(
-            Quote(
-                row.text("claim_ids"),
-                row.text("accelerator"),
-                row.text("model"),
-                row.text("workload"),
-                row.text("weight_precision"),
-                row.text("speculative"),
-                row.number("tok_s_per_user"),
-                row.number("total_tok_s_per_gpu"),
-                row.text("kind"),
-                row.text("note"),
-                row.text("source_id"),
-                row.text("date"),
-            )
-        )
+    for row in rows_of("claim_evidence"):
+        if claim_id is None or claim_id in _ids(row.text("claim_ids")):
+            out.append(Quote(claim_id=row.text("claim_ids"), **row.fields_of(Quote, "claim_id")))
     return out
 
 
 def published(claim_id: str) -> list[Published]:
     """Readings of data/claim_readings.csv for a claim; empty where its number follows from tables of measurements."""
     out = []
-    for line, cells in enumerate(catalog.read_rows("claim_readings"), start=2):
-        row = Row("claim_readings", line, cells)
-        if row.text("claim_id") != claim_id:
-            continue
-        value = row.number("value")
-        out.append(
-            Published(
-                row.text("compared_with"),
-                row.number("tok_s_per_user"),
-                value,
-                row.number("low", value),
-                row.number("high", value),
-                row.text("note"),
-                row.text("source_id"),
-                row.text("date"),
-            )
-        )
+    for row in rows_of("claim_readings"):
+        if row.text("claim_id") == claim_id:
+            value = row.number("value")
+            out.append(Published(**row.fields_of(Published, low=value, high=value)))
     return out
 
 
@@ -364,12 +297,11 @@ def statements() -> list[Statement]:
         A statement without claims, or with an unknown one.
     """
     known, out = claims(), []
-    for line, cells in enumerate(catalog.read_rows("claim_statements"), start=2):
-        row = Row("claim_statements", line, cells)
+    for row in rows_of("claim_statements"):
         ids = _ids(row.text("claim_ids"))
         for key in ids or ("",):
             if key not in known:
-                raise unknown_name("claim", key, known, f"data/claim_statements.csv row {line}")
+                raise unknown_name("claim", key, known, row.where)
         one = Statement(row.text("statement"), row.flag("exact"), ids, row.text("note"), row.text("source_id"))
         out.append((row.whole("order"), one))
     return [one for _, one in sorted(out, key=lambda item: item[0])]

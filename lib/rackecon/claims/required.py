@@ -32,8 +32,6 @@ from rackecon.words import plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Required", "price_needed", "rate_needed", "required"]
-
 UTILISATIONS: Final = np.round(np.arange(0.30, 1.0001, 0.05), 2)
 SAMPLES: Final = 61
 

@@ -23,8 +23,6 @@ from rackecon.evidence.fronts import front_factors
 from rackecon.evidence.intervals import interval_factors
 from rackecon.units import HOURS_PER_DAY, TOKENS_PER_MTOK
 
-__all__ = ["SPECIAL", "FleetDay", "accounts", "blended_range", "card_of", "fleet_day", "gain_days", "gain_range"]
-
 SAME_LAYOUT: Final = "same layout"
 DERIVED: Final = "derived"
 GPUS_PER_NODE: Final = 8

@@ -15,20 +15,6 @@ from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row
 from rackecon.errors import unknown_name
 
-__all__ = [
-    "FALSE",
-    "OPEN",
-    "TRUE",
-    "Findings",
-    "Reading",
-    "Rule",
-    "decide",
-    "meanings",
-    "rules",
-    "verdicts",
-    "widest_ratio",
-]
-
 TRUE: Final = "true"
 FALSE: Final = "false"
 OPEN: Final = "open"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from rackecon.errors import InputError, disk_fault, plain
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 # Order of the help; a command's module registers itself and imports what it needs only when it runs
 ORDER = (
     "report",
@@ -26,22 +29,60 @@ ORDER = (
     "sweep",
     "calibrate",
     "data",
-    "extend",
     "notebooks",
     "new",
     "compare",
     "edition",
+)
+JOINS_DATA = "extend"
+"""Module whose commands are of the group ``rackecon data``."""
+
+
+class _Commands(Mapping[str, Any]):
+    """Commands by name, each built when it is asked for: one that runs does not wait for the options of the others."""
+
+    def __init__(self) -> None:
+        found = {item.name for item in iter_modules(__path__)} - {JOINS_DATA}
+        self.names = (*(name for name in ORDER if name in found), *sorted(found - set(ORDER)))
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.names:
+            raise KeyError(name)
+        part = typer.Typer(rich_markup_mode=None)
+        import_module(f"rackecon.cli.{name}").register(part)
+        return get_group(part).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = _Commands()  # type: ignore[assignment]  # only ever read
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Names alone: the usual way builds every command for them."""
+        return list(self.commands)
+
+
+# no markup: it takes the units in square brackets out of the help
+app = typer.Typer(
+    cls=_Group,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help=__doc__,
 )
 
 
 @app.callback()
 def _root() -> None:
     """Serving economics of accelerator platforms."""
-
-
-_found = {item.name for item in iter_modules(__path__)}
-for _name in (*(name for name in ORDER if name in _found), *sorted(_found - set(ORDER))):
-    import_module(f"rackecon.cli.{_name}").register(app)
 
 
 def _joined(words: list[str]) -> list[str]:

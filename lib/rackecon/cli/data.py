@@ -45,5 +45,8 @@ def export(
 
 
 def register(app: typer.Typer) -> None:
-    """Add the group."""
+    """Add the group, with the commands of :mod:`rackecon.cli.extend`."""
+    from rackecon.cli import extend
+
+    assert extend.group is group
     app.add_typer(group, name="data")

@@ -9,7 +9,7 @@ import typer
 
 from rackecon.cli.data import group
 
-__all__ = ["register"]
+__all__ = ["group"]
 
 File = Annotated[Path, typer.Argument(help="File to read.")]
 Id = Annotated[str | None, typer.Option("--id", help="Id of the new row; the file's name by default.")]
@@ -201,7 +201,3 @@ def add(
     if table == "workloads":
         raise InputError("workloads are added with add-workload")
     _add(table, file)
-
-
-def register(app: typer.Typer) -> None:
-    """The commands join the group of ``rackecon data``."""

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from rackecon.catalog.cached import one_state
+from rackecon.threads import one_thread_each
+
 __all__ = ["register"]
 
 SHOWN = (
@@ -24,6 +27,7 @@ SHOWN = (
 )
 
 
+@one_state()
 def frontier(
     accelerator: Annotated[str, typer.Option("--accelerator", help="Id of data/accelerators.csv.")],
     model: Annotated[str, typer.Option("--model", help="Id of data/models.csv.")],
@@ -54,6 +58,7 @@ def frontier(
 
     Exit status 1 where nothing fits or no layout meets the limits.
     """
+    one_thread_each()
     from rackecon.appraisal.assumptions import assumptions
     from rackecon.catalog.names import accelerator_named, model_named
     from rackecon.catalog.written import check_output, write_file
@@ -86,19 +91,21 @@ def frontier(
         typer.echo(f"{accelerator}, {model}, {isl:g} in / {osl:g} out: {front.reason}", err=True)
         raise typer.Exit(1)
     from rackecon import catalog
-    from rackecon.appraisal.money import frontier_money, missing_money
-    from rackecon.evidence.intervals import add_intervals
+    from rackecon.appraisal.money import missing_money, with_frontier_money
+    from rackecon.evidence.intervals import interval_columns
     from rackecon.serving.query import years_beyond
+    from rackecon.words import text_table
 
     late = years_beyond(catalog.accelerator(accelerator), date) if date else 0.0
-    table = frontier_money(add_intervals(front.table, late), prefix_cache_hit=prefix_cache_hit, **given)
-    columns = [name for name in SHOWN if name in table.columns]
+    rows = front.columns
+    rows |= interval_columns(rows, late)
+    rows = with_frontier_money(rows, prefix_cache_hit=prefix_cache_hit, **given)
     typer.echo(
         f"{accelerator}, {model}, {isl:g} in / {osl:g} out, weights {best['weight_precision']}, cache "
         f"{best['kv_precision']}: {front.candidates} candidates, {front.fitting} fit, {len(front)} on the front. "
         "Total counts input and output tokens over all GPUs."
     )
-    typer.echo(table[columns].to_string(index=False, na_rep="", float_format=lambda value: f"{value:.5g}"))
+    typer.echo(text_table({name: rows[name] for name in SHOWN}))
     for line in missing_money(accelerator, model, **given):
         typer.echo(f"Blank: {line}")
     if explain:
@@ -106,7 +113,9 @@ def frontier(
         case["prefix_cache_hit"] = prefix_cache_hit
         _explain({**case, **best}, date)
     if csv is not None:
-        write_file(csv, table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+        import pandas as pd
+
+        write_file(csv, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n", float_format="%.6g"))
 
 
 def _explain(best: dict[str, object], date: str | None) -> None:

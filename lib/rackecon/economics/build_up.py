@@ -1,7 +1,7 @@
 """Cost of a GPU-hour summed from its parts, and what separates the sum from a published figure.
 
 Each part has its own life: computers a few years, a building some twenty. A resale value is credited the right way
-(:func:`rackecon.economics.finance.annual_capital_cost`). Pre-tax unless a tax rate is given. A build-up needs a price
+(capital recovery with resale). Pre-tax unless a tax rate is given. A build-up needs a price
 for the rack or server with a grade; without one the caller stays on the rental or published basis.
 """
 
@@ -21,8 +21,6 @@ from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["BuildUp", "BuildUpInputs", "build_up", "reconcile"]
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,6 @@ from rackecon.economics.power import drawn_kw_per_gpu
 from rackecon.economics.power_table import all_in_kw, typical_draw_share
 from rackecon.economics.records import UNSOLD, CostRecord
 
-__all__ = [
-    "NO_CAPEX",
-    "UNPRICED",
-    "HardwarePrice",
-    "build_up_inputs",
-    "build_up_record",
-    "cost_by_build_up",
-    "hardware_price",
-    "has_capex",
-    "reconciling_steps",
-]
-
 UNPRICED: Final = "no graded price of a rack or server"
 NO_CAPEX: Final = f"{UNPRICED}: rental or published basis only"
 INCLUDES: Final = (

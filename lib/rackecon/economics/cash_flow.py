@@ -14,8 +14,6 @@ from rackecon.units import MONTHS_PER_YEAR
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cash_flow_table"]
-
 
 def cash_flow_table(
     investment_usd: float,

@@ -9,16 +9,6 @@ import numpy.typing as npt
 
 from rackecon.errors import InputError
 
-__all__ = [
-    "FloatArray",
-    "Numeric",
-    "check_fall",
-    "check_non_negative",
-    "check_one_basis",
-    "check_positive",
-    "check_share",
-]
-
 FloatArray = npt.NDArray[np.float64]
 Numeric = float | Sequence[float] | FloatArray
 

@@ -19,15 +19,6 @@ from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError, unknown_name
 from rackecon.units import HOURS_PER_YEAR
 
-__all__ = [
-    "BASES",
-    "ImpliedInvestment",
-    "implied_investment",
-    "own_rent_crossing",
-    "published_records",
-    "select_cost",
-]
-
 BASES = {
     "ownership": "published all-in $/GPU-hour of owning",
     "rental": "price of renting, $/GPU-hour",

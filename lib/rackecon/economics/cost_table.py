@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import numpy as np
 
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.paths import OWN_SOURCE
+from rackecon.catalog.paths import OWN_SOURCE, read_rows
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative
 from rackecon.economics.records import UNSOLD, CostRecord
 from rackecon.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "ownership_split",
-    "published_terms",
-    "published_tiers",
-    "read_records",
-    "records_from",
-    "residual_at",
-    "value_of",
-]
 
 VINTAGES: Final = {"Aug-2025": "2025-08", "Jul-2026": "2026-07"}
 OWNING: Final = {
@@ -39,42 +26,31 @@ OWNERSHIP_INCLUDES: Final = "capital over 4 years with its cost, colocation, ele
 RENT_INCLUDES: Final = "everything the landlord provides, his margin and scarcity included"
 
 
-def _source(row: dict[Hashable, Any]) -> str:
-    return str(row["source_id"])
-
-
-def _grade(row: dict[Hashable, Any]) -> str:
-    if _source(row) == OWN_SOURCE:
+def _grade(row: Mapping[str, str]) -> str:
+    if row["source_id"] == OWN_SOURCE:
         return f"own row, {row['grade']}"
     return f"{row['grade']}, {row['confidence']} confidence"
 
 
-def _accelerator(row: dict[Hashable, Any]) -> str | None:
-    named = row["accelerator"]
-    return named if isinstance(named, str) and named else None
-
-
 def _record(
-    row: dict[Hashable, Any], basis: str, tier: str, vintage: str, unsold: str, includes: str
+    row: Mapping[str, str], basis: str, tier: str, vintage: str, unsold: str, includes: str
 ) -> CostRecord | None:
-    accelerator = _accelerator(row)
-    value = float(row["value"]) if str(row["value"]) not in ("", "nan") else np.nan
-    if accelerator is None or not np.isfinite(value):
+    value = float(row["value"] or np.nan)
+    if not row["accelerator"] or not np.isfinite(value):
         return None
     low, high = value, value
-    if _source(row) == OWN_SOURCE:
-        low, high = (end if np.isfinite(end) else value for end in (float(row["low"]), float(row["high"])))
-    return CostRecord(
-        accelerator, basis, tier, vintage, value, low, high, includes, UNSOLD[unsold], _source(row), _grade(row)
-    )
+    if row["source_id"] == OWN_SOURCE:
+        low, high = (float(row[end] or value) for end in ("low", "high"))
+    words = includes, UNSOLD[unsold], row["source_id"], _grade(row)
+    return CostRecord(row["accelerator"], basis, tier, vintage, value, low, high, *words)
 
 
-def records_from(table: pd.DataFrame) -> list[CostRecord]:
-    """Cost records of a table shaped like data/costs.csv.
+def records_from(rows: Iterable[Mapping[str, str]]) -> list[CostRecord]:
+    """Cost records of rows shaped like those of data/costs.csv.
 
     Parameters
     ----------
-    table : pandas.DataFrame
+    rows : iterable of mapping
         Columns ``category, item, accelerator, basis, value, source_date, source_id, confidence, grade``.
 
     Returns
@@ -85,8 +61,8 @@ def records_from(table: pd.DataFrame) -> list[CostRecord]:
         every published one of its accelerator, basis, tier and vintage, with the range it states itself.
     """
     found: list[CostRecord] = []
-    for row in table.to_dict("records"):
-        category, basis = str(row["category"]), str(row["basis"])
+    for row in rows:
+        category, basis = row["category"], row["basis"]
         if category.startswith("TCO $/GPU-hr"):
             vintage = next((new for old, new in VINTAGES.items() if old in category), category)
             if basis in OWNING:
@@ -97,7 +73,7 @@ def records_from(table: pd.DataFrame) -> list[CostRecord]:
                 made = None
         elif category == "rental market price":
             unsold = "on_demand" if basis in ("on-demand", "spot", "marketplace", "community") else "take_or_pay"
-            made = _record(row, "rental", basis, str(row["source_date"])[:4], unsold, RENT_INCLUDES)
+            made = _record(row, "rental", basis, row["source_date"][:4], unsold, RENT_INCLUDES)
         else:
             made = None
         if made is not None:
@@ -134,9 +110,7 @@ def _with_ranges(records: list[CostRecord]) -> list[CostRecord]:
 @by_data(1, "costs")
 def read_records() -> tuple[CostRecord, ...]:
     """All records of data/costs.csv."""
-    from rackecon import catalog
-
-    return tuple(records_from(catalog.table("costs")))
+    return tuple(records_from(read_rows("costs")))
 
 
 def published_tiers(basis: str) -> list[str]:
@@ -165,23 +139,15 @@ def value_of(category: str, item: str) -> tuple[float, float, float, str]:
     tuple
         ``(value, low, high, unit)``; where only a range is published the value is its middle.
     """
-    from rackecon import catalog
-
-    table = catalog.table("costs")
-    rows = table[(table["category"] == category) & table["item"].astype(str).str.startswith(item)]
-    if rows.empty:
+    ours = (row for row in read_rows("costs") if row["category"] == category and row["item"].startswith(item))
+    row = next(ours, None)
+    if row is None:
         raise InputError(f"data/costs.csv has no row '{item}' of category '{category}'")
-    row = rows.iloc[0]
-
-    def number(name: str) -> float:
-        text = str(row[name])
-        return float(text) if text not in ("", "nan", "None", "<NA>") else np.nan
-
-    value, low, high = number("value"), number("low"), number("high")
+    value, low, high = (float(row[name] or np.nan) for name in ("value", "low", "high"))
     if np.isnan(value):
         ends = [end for end in (low, high) if np.isfinite(end)]
         value = float(np.mean(ends))
-    return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value, str(row["unit"])
+    return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value, row["unit"]
 
 
 def residual_at(age_years: Numeric) -> FloatArray:

@@ -20,8 +20,6 @@ from rackecon.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["energy_rows", "energy_scores", "fit_draw", "held_out", "power_fit", "wall_rows"]
-
 FloatArray = NDArray[np.float64]
 SPREAD: Final = 0.1
 """Standard deviation that a board's mean power is taken to have about the model [log]."""

@@ -14,26 +14,11 @@ from typing import Final
 import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_fall, check_non_negative, check_positive, check_share
-from rackecon.errors import InputError
 from rackecon.units import MONTHS_PER_YEAR
 
 _SCAN: Final = (1 / 11, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, 1.01, 1.02, 1.05, 1.1, 1.3, 2.0, 4.0, 10.0)
 TAX_LIFE_YEARS: Final = 5.0
 """Years over which computers are written off for tax (US five-year property, IRS Publication 946), straight line here."""
-
-__all__ = [
-    "TAX_LIFE_YEARS",
-    "annual_capital_cost",
-    "crf",
-    "first_root",
-    "irr",
-    "monthly_rate",
-    "months_of",
-    "npv",
-    "payback_years",
-    "price_path",
-    "tax_adjusted_capital_cost",
-]
 
 
 def crf(rate_per_year: Numeric, years: Numeric) -> FloatArray:
@@ -78,55 +63,6 @@ def crf(rate_per_year: Numeric, years: Numeric) -> FloatArray:
     return np.asarray(np.where(rate < 1e-12, 1.0 / life, factor), dtype=float)
 
 
-def annual_capital_cost(
-    capex_usd: Numeric, residual_usd: Numeric, rate_per_year: Numeric, years: Numeric
-) -> FloatArray:
-    """Level yearly cost of owning something bought for ``capex_usd`` and sold for ``residual_usd``.
-
-    Parameters
-    ----------
-    capex_usd, residual_usd : float or array
-        Price paid and resale value at the end of life [USD]; resale may not exceed the price.
-    rate_per_year : float or array
-        Cost of capital [1/year].
-    years : float or array
-        Life [years].
-
-    Returns
-    -------
-    ndarray
-        [USD/year].
-
-    Raises
-    ------
-    InputError
-        Residual above price, life 0, negative price.
-
-    Notes
-    -----
-    .. math:: a = C \\cdot \\mathrm{CRF} - S (\\mathrm{CRF} - r) = (C - S)\\,\\mathrm{CRF} + S r
-
-    The second form shows what is left out when ``C - S`` alone is annualised: the cost of the money tied
-    up in the resale value.
-
-    Source: capital recovery with salvage value, Short, Packey and Holt (NREL/TP-462-5173, 1995).
-
-    Examples
-    --------
-    >>> round(float(annual_capital_cost(40_000, 8_000, 0.12, 4)))
-    11496
-    """
-    capex = check_non_negative("capex_usd", capex_usd)
-    residual = check_non_negative("residual_usd", residual_usd)
-    over = residual > capex
-    if np.any(over):
-        worst = float(np.broadcast_to(residual, over.shape)[over].flat[0])
-        price = float(np.broadcast_to(capex, over.shape)[over].flat[0])
-        raise InputError(f"residual_usd {worst:g} exceeds capex_usd {price:g}: nothing resells above its price here")
-    factor = crf(rate_per_year, years)
-    return np.asarray(capex * factor - residual * (factor - np.asarray(rate_per_year, dtype=float)), dtype=float)
-
-
 def tax_adjusted_capital_cost(
     annual_cost_usd: Numeric, tax_rate: Numeric, rate_per_year: Numeric, depreciation_years: Numeric = TAX_LIFE_YEARS
 ) -> FloatArray:
@@ -135,7 +71,7 @@ def tax_adjusted_capital_cost(
     Parameters
     ----------
     annual_cost_usd : float or array
-        Level yearly capital cost before tax [USD/year], from :func:`annual_capital_cost`.
+        Level yearly capital cost before tax [USD/year].
     tax_rate : float or array
         Share of taxable profit [-], 0 to below 1.
     rate_per_year : float or array

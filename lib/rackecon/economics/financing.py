@@ -20,18 +20,6 @@ from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError, unknown_name
 from rackecon.units import MONTHS_PER_YEAR
 
-__all__ = [
-    "DEPRECIATION",
-    "Contract",
-    "FinancedReturn",
-    "Financing",
-    "depreciation_by_month",
-    "financed_return",
-    "level_debt_payment",
-    "macrs_shares",
-    "revenue_by_month",
-]
-
 DEPRECIATION: Final = ("macrs", "straight", "at_once")
 """Tax depreciation: US five-year property with the half-year convention, a straight line over the horizon, or all in month 1."""
 MACRS_YEARS: Final = 6

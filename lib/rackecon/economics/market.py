@@ -12,14 +12,6 @@ from rackecon.economics.money_step import level_price_factor
 from rackecon.errors import InputError
 from rackecon.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
-__all__ = [
-    "api_break_even_tokens_per_day",
-    "demand_share",
-    "entrant_price_usd_per_mtok",
-    "linked_price_factor",
-    "rent_multiple",
-]
-
 
 def linked_price_factor(rent_factor: Numeric, throughput_factor: Numeric, years: Numeric = 1.0) -> FloatArray:
     """Price of a token after some years over today's, where competition passes rent and software on [-].

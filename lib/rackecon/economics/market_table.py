@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from rackecon.catalog.cached import by_data
+from rackecon.catalog.paths import read_rows
 from rackecon.economics.cost import published_records
 from rackecon.economics.price_table import OWN_RULE, price_card
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
@@ -16,18 +18,7 @@ from rackecon.errors import InputError, unknown_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "MarketModel",
-    "Rent",
-    "card_at_level",
-    "effective_card",
-    "market_model",
-    "market_models",
-    "market_over_list",
-    "rent",
-    "rent_series",
-]
-
+MARKET: Final = ("market_prices", "token_volumes")
 EFFECTIVE_RULE: Final = "list prices weighted by requests over sellers"
 TERMS: Final = ("3 years", "1 year", "reserved, mixed terms", "on demand", "spot")
 """Terms that a rent is asked for, longest first: whole years from data/costs.csv, the others from data/rents.csv."""
@@ -81,10 +72,8 @@ def market_models() -> list[str]:
     >>> "gpt-oss-120b" in market_models()
     True
     """
-    from rackecon import catalog
-
-    prices, volumes = catalog.table("market_prices"), catalog.table("token_volumes")
-    return sorted(set(prices["model_id"]) & set(volumes["model_id"].dropna()))
+    priced, sold = ({row["model_id"] for row in read_rows(name)} for name in MARKET)
+    return sorted((priced & sold) - {""})
 
 
 @by_data(128, "market_prices", "token_volumes")
@@ -111,23 +100,20 @@ def market_model(model: str) -> MarketModel:
     >>> found.date, found.output_usd_per_mtok
     ('2026-08-22', 0.37172)
     """
-    from rackecon import catalog
-
-    prices = catalog.table("market_prices")
-    prices = prices[prices["model_id"] == model]
-    volumes = catalog.table("token_volumes")
-    volumes = volumes[(volumes["model_id"] == model) & (volumes["measure"] == "tokens served per day")]
-    volumes = volumes[volumes["listing"].isin(prices["listing"])]
-    if prices.empty or volumes.empty:
+    prices, volumes = ([row for row in read_rows(name) if row["model_id"] == model] for name in MARKET)
+    listed = {row["listing"] for row in prices}
+    volumes = [row for row in volumes if row["measure"] == "tokens served per day" and row["listing"] in listed]
+    if not volumes:
         raise InputError(f"no market price and volume of model '{model}': known are {', '.join(market_models())}")
-    newest = volumes[volumes["date"] == volumes["date"].max()]
-    listing = str(newest.sort_values("value", ascending=False, kind="stable")["listing"].iloc[0])
-    ours = prices[prices["listing"] == listing].set_index("measure")
-    value = {str(key): float(x) for key, x in ours["value"].items()}
+    last = max(row["date"] for row in volumes)
+    newest = [(float(row["value"]), row["listing"]) for row in volumes if row["date"] == last]
+    listing = max(newest, key=itemgetter(0))[1]
+    ours = [row for row in prices if row["listing"] == listing]
+    value = {row["measure"]: float(row["value"]) for row in ours}
     return MarketModel(
         model=model,
         listing=listing,
-        date=str(ours["date"].max()),
+        date=max(row["date"] for row in ours),
         fresh_input_usd_per_mtok=value["weighted_fresh_input"],
         cached_input_usd_per_mtok=min(value["weighted_cached_input"], value["weighted_fresh_input"]),
         output_usd_per_mtok=value["weighted_output"],
@@ -135,8 +121,8 @@ def market_model(model: str) -> MarketModel:
         effective_all_usd_per_mtok=value["effective_all"],
         input_share=value["input_share"],
         cached_share=value.get("cached_share", float("nan")),
-        tokens_per_day=float(newest["value"].sum()),
-        source_id=str(ours["source_id"].iloc[0]),
+        tokens_per_day=sum(tokens for tokens, _ in newest),
+        source_id=ours[0]["source_id"],
         grade="derived",
     )
 

@@ -7,8 +7,6 @@ from typing import Final
 
 from rackecon.words import money, percent
 
-__all__ = ["EVERY_MEASURE", "MEASURES", "Measure", "measure_of"]
-
 
 @dataclass(frozen=True)
 class Measure:

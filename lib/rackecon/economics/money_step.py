@@ -24,17 +24,6 @@ from rackecon.economics.checks import FloatArray, Numeric, check_fall, check_non
 from rackecon.economics.finance import monthly_rate, months_of
 from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR, SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
-__all__ = [
-    "MoneyStep",
-    "geometric_sum",
-    "level_price_factor",
-    "mean_price_factor",
-    "money_step",
-    "per_year",
-    "revenue_fall",
-    "split_rates",
-]
-
 
 @dataclass(frozen=True)
 class MoneyStep:

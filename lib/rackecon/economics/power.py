@@ -15,17 +15,6 @@ from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, c
 from rackecon.economics.finance import crf
 from rackecon.errors import InputError
 
-__all__ = [
-    "PhaseDraw",
-    "draw_share",
-    "drawn_kw_per_gpu",
-    "energy_cost_usd_per_gpu_hour",
-    "gpus_for_site",
-    "hosting_usd_per_kw_year",
-    "joules_per_token",
-    "tokens_per_mw",
-]
-
 
 @dataclass(frozen=True)
 class PhaseDraw:
@@ -198,7 +187,7 @@ def gpus_for_site(
 def hosting_usd_per_kw_year(build_usd_per_kw: Numeric, rate_per_year: Numeric, life_years: Numeric) -> FloatArray:
     """Level yearly cost of a kW of one's own building [USD/kW-year].
 
-    Source: capital recovery, as :func:`rackecon.economics.finance.annual_capital_cost`.
+    Source: capital recovery, :func:`rackecon.economics.finance.crf`.
 
     Examples
     --------

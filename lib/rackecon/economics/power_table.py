@@ -14,17 +14,6 @@ from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.power import PhaseDraw, draw_share, drawn_kw_per_gpu
 from rackecon.errors import unknown_name
 
-__all__ = [
-    "VINTAGE_METRICS",
-    "all_in_kw",
-    "drawn_it_kw",
-    "family_draw",
-    "phase_draw",
-    "power_parameters",
-    "provisioned_it_kw",
-    "typical_draw_share",
-]
-
 VINTAGE_METRICS: Final = {
     "2026-07": "all_in_kw_per_accelerator_current",
     "2025-10": "all_in_kw_per_accelerator_2025_dashboard",
@@ -36,15 +25,13 @@ IT_VINTAGE: Final = "2026-07"
 @by_data(1, "power")
 def _provisioned() -> dict[tuple[str, str], tuple[float, bool]]:
     """Power by accelerator and vintage [kW/GPU], and whether the user's own row states it."""
-    from rackecon import catalog
-
     found: dict[tuple[str, str], tuple[float, bool]] = {}
     vintages = {metric: vintage for vintage, metric in VINTAGE_METRICS.items()}
-    for row in catalog.table("power").to_dict("records"):
-        vintage = vintages.get(str(row["metric"]))
-        named = row["accelerator"]
-        if vintage and isinstance(named, str) and named:
-            found.setdefault((named, vintage), (float(row["value"]), row["source_id"] == OWN_SOURCE))
+    for row in read_rows("power"):
+        vintage = vintages.get(row["metric"])
+        if vintage and row["accelerator"]:
+            value = float(row["value"] or np.nan)
+            found.setdefault((row["accelerator"], vintage), (value, row["source_id"] == OWN_SOURCE))
     return found
 
 
@@ -132,13 +119,6 @@ def drawn_it_kw(accelerator: str, tdp_w: Numeric, it_kw_per_gpu: Numeric, rows: 
 @by_data(1, "power")
 def typical_draw_share() -> tuple[float, float, float]:
     """Median, low and high of the published per-task medians of board power over TDP (vLLM, H100 and B200) [-]."""
-    from rackecon import catalog
-
-    table = catalog.table("power")
-    notes = (
-        table.loc[table["metric"].astype(str).str.startswith("measured_gpu_power_median"), "note"]
-        .fillna("")
-        .astype(str)
-    )
+    notes = [row["note"] for row in read_rows("power") if row["metric"].startswith("measured_gpu_power_median")]
     shares = [float(m.group(1)) / 100.0 for note in notes if (m := re.search(r"median = (\d+)% of TDP", note))]
     return float(np.median(shares)), min(shares), max(shares)

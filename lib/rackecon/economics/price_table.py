@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.paths import OWN_SOURCE
+from rackecon.catalog.paths import OWN_SOURCE, read_rows
 from rackecon.economics.revenue import PriceCard, SpeedTier
 from rackecon.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["card_from", "listings", "price_card", "speed_tiers"]
 
 STANDARD_TIERS: Final = ("standard", "list", "flat", "off-peak")
 LISTING_KINDS: Final = ("open-weight API price", "closed-model list price")
@@ -52,18 +51,19 @@ def listings(table: pd.DataFrame, model: str, as_of_date: str, tiers: tuple[str,
     """
     import pandas as pd
 
-    return pd.DataFrame(_in_force(table, model, as_of_date, tiers), columns=list(LISTED))
+    ours = table[(table["model_id"] == model).to_numpy()].to_dict("records")
+    return pd.DataFrame(_in_force(ours, as_of_date, tiers), columns=list(LISTED))
 
 
-def _in_force(table: pd.DataFrame, model: str, as_of_date: str, tiers: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Rows of :func:`listings`: a model has few, which pandas' calls would cost more than they hold."""
+def _in_force(rows: Iterable[Mapping[Any, Any]], as_of_date: str, tiers: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Rows of :func:`listings`, of those of one model: few, which pandas' calls would cost more than they hold."""
     found = []
-    for row in table[(table["model_id"] == model).to_numpy()].to_dict("records"):
+    for row in rows:
         counts = row["kind"] in LISTING_KINDS and row["tier"] in tiers and row["unit"] == "$/M tokens"
         if not counts or row["model"] in MOVING_NAMES or row["flag"] in ("suspect", "superseded"):
             continue
         begun, stated, ended = (_text(row[name]) for name in ("valid_from", "source_date", "valid_to"))
-        fresh, cached, output = (float(row[f"value_{name}"]) for name in ("input", "cached_input", "output"))
+        fresh, cached, output = (_number(row[f"value_{name}"]) for name in ("input", "cached_input", "output"))
         if (begun or stated) > as_of_date or (ended and ended < as_of_date) or math.isnan(fresh) or math.isnan(output):
             continue
         values = (row["provider"], row["model"], begun or stated, fresh, cached, output, row["source_id"])
@@ -79,13 +79,18 @@ def _text(cell: Any) -> str:
     return "" if cell is None or cell != cell else str(cell)
 
 
-def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
+def _number(cell: Any) -> float:
+    """A cell's number; NaN where there is none."""
+    return float(_text(cell) or math.nan)
+
+
+def card_from(rows: Iterable[Mapping[str, Any]], model: str, as_of_date: str) -> PriceCard:
     """Median card of a model over providers at a date.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        Shaped like data/prices.csv.
+    rows : iterable of mapping
+        Shaped like rows of data/prices.csv.
     model, as_of_date : str
         Model id, ISO date.
 
@@ -100,7 +105,7 @@ def card_from(table: pd.DataFrame, model: str, as_of_date: str) -> PriceCard:
     InputError
         No listing of the model in force at the date.
     """
-    found = _in_force(table, model, as_of_date, STANDARD_TIERS)
+    found = _in_force((row for row in rows if row["model_id"] == model), as_of_date, STANDARD_TIERS)
     own = [row for row in found if row["source_id"] == OWN_SOURCE]
     found = own or found
     if not found:
@@ -136,7 +141,7 @@ def price_card(model: str, as_of_date: str | None = None) -> PriceCard:
     """Median card of a model from data/prices.csv at a date, the base case's by default."""
     from rackecon import catalog
 
-    return card_from(catalog.table("prices"), model, as_of_date or str(catalog.base_case().as_of_date))
+    return card_from(read_rows("prices"), model, as_of_date or str(catalog.base_case().as_of_date))
 
 
 @by_data(1, "prices")
@@ -149,14 +154,12 @@ def speed_tiers() -> tuple[SpeedTier, ...]:
         One tier: the median published premium, from 2.5 times (as the fast modes state) the median speed of standard
         listings that state one.
     """
-    from rackecon import catalog
-
-    table = catalog.table("prices")
-    notes = table.loc[table["kind"] == "priority/fast tier", "note"].fillna("").astype(str)
+    rows = read_rows("prices")
+    notes = [row["note"] for row in rows if row["kind"] == "priority/fast tier"]
     premium = [float(m.group(1)) for note in notes if (m := re.search(r"([\d.]+)x output", note))]
-    faster = [float(m.group(1)) for tier in table["tier"].dropna() if (m := re.search(r"~([\d.]+)x speed", str(tier)))]
-    standard = table["tier"].isin(("standard", "list", "list <=512K")) & table["kind"].ne("cost vs interactivity")
-    stated = table.loc[standard, "speed_tok_s_user"].dropna().astype(str)
+    faster = [float(m.group(1)) for row in rows if (m := re.search(r"~([\d.]+)x speed", row["tier"]))]
+    plain = [row for row in rows if row["tier"] in ("standard", "list", "list <=512K")]
+    stated = [row["speed_tok_s_user"] for row in plain if row["kind"] != "cost vs interactivity"]
     speeds = [float(text) for text in stated if re.fullmatch(r"\d+(?:\.\d+)?", text)]
     if not (premium and faster and speeds):
         raise InputError("data/prices.csv has no fast tier with a stated premium and speed")

@@ -14,8 +14,6 @@ import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_positive
 
-__all__ = ["RackUnits", "rack_units", "reference_position_kw"]
-
 
 @dataclass(frozen=True)
 class RackUnits:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["UNSOLD", "CostRecord"]
-
 UNSOLD = {
     "ownership": "owner: cost runs whether or not an hour is sold",
     "take_or_pay": "tenant: rent is due for every hour of the term",

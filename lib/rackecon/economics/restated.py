@@ -9,8 +9,6 @@ from rackecon.economics.finance import tax_adjusted_capital_cost
 from rackecon.economics.returns import present_value_factors
 from rackecon.units import HOURS_PER_YEAR
 
-__all__ = ["capital_charge_usd_per_gpu_hour", "terms_factor"]
-
 
 def capital_charge_usd_per_gpu_hour(
     investment_usd_per_gpu: Numeric, residual_usd_per_gpu: Numeric, rate_per_year: Numeric, life_years: Numeric

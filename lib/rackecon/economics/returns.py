@@ -20,8 +20,6 @@ from rackecon.economics.money_step import geometric_sum, mean_price_factor
 from rackecon.errors import InputError
 from rackecon.units import MONTHS_PER_YEAR
 
-__all__ = ["PresentValueFactors", "Returns", "present_value_factors", "retire_age_years", "returns"]
-
 
 @dataclass(frozen=True)
 class PresentValueFactors:

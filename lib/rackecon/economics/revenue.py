@@ -14,14 +14,6 @@ from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, c
 from rackecon.errors import InputError
 from rackecon.units import TOKENS_PER_MTOK
 
-__all__ = [
-    "PriceCard",
-    "SpeedTier",
-    "blended_usd_per_mtok",
-    "revenue_usd_per_request",
-    "speed_premium",
-]
-
 
 @dataclass(frozen=True)
 class PriceCard:

@@ -17,15 +17,6 @@ from rackecon.economics.money_step import level_price_factor, split_rates
 from rackecon.errors import unknown_name
 from rackecon.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
-__all__ = [
-    "ALLOCATION_RULES",
-    "TokenCost",
-    "cost_usd_per_mtok",
-    "launch_price_factor",
-    "published_cost_check",
-    "token_cost",
-]
-
 AllocationRule = Literal["gpu_seconds", "output_only", "price_ratio"]
 ALLOCATION_RULES: tuple[AllocationRule, ...] = ("gpu_seconds", "output_only", "price_ratio")
 
@@ -165,49 +156,3 @@ def launch_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric,
     1.7982
     """
     return np.asarray(1.0 / level_price_factor(rate_per_year, price_decline_per_year, horizon_years))
-
-
-def published_cost_check(
-    published_usd_per_mtok: float,
-    published_step: float,
-    tok_s_per_gpu: float,
-    rate_step: float,
-    cost_usd_per_gpu_hour: float,
-    cost_step: float = 0.01,
-) -> dict[str, float | bool]:
-    """Whether a published $/M follows from its own published throughput and rate, given their rounding.
-
-    Parameters
-    ----------
-    published_usd_per_mtok, published_step : float
-        The figure and the size of its last printed digit [USD/Mtok].
-    tok_s_per_gpu, rate_step : float
-        Published rate of the tokens the figure counts, and its last digit [tok/s/GPU].
-    cost_usd_per_gpu_hour, cost_step : float
-        Published cost and its last digit [USD/GPU-hour].
-
-    Returns
-    -------
-    dict
-        ``computed``, ``low``, ``high`` [USD/Mtok], ``residual`` (computed / published - 1), ``compatible``.
-
-    Notes
-    -----
-    Own: interval arithmetic over the last printed digits.
-
-    Examples
-    --------
-    >>> published_cost_check(0.12, 0.01, 6000, 1000, 2.65)["compatible"]
-    True
-    """
-    computed = float(cost_usd_per_mtok(cost_usd_per_gpu_hour, tok_s_per_gpu))
-    low = float(cost_usd_per_mtok(cost_usd_per_gpu_hour - cost_step / 2, tok_s_per_gpu + rate_step / 2))
-    high = float(cost_usd_per_mtok(cost_usd_per_gpu_hour + cost_step / 2, tok_s_per_gpu - rate_step / 2))
-    near, far = published_usd_per_mtok - published_step / 2, published_usd_per_mtok + published_step / 2
-    return {
-        "computed": computed,
-        "low": low,
-        "high": high,
-        "residual": computed / published_usd_per_mtok - 1.0,
-        "compatible": bool(low <= far * (1 + 1e-12) and high >= near * (1 - 1e-12)),
-    }

@@ -9,8 +9,6 @@ from rackecon.economics.checks import check_share
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["utilisation_cases"]
-
 
 def utilisation_cases(headroom: float = 0.0) -> pd.DataFrame:
     """Sold shares a planner may start from.

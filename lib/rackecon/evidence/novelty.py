@@ -16,19 +16,20 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.performance.families import engine_family
-from rackecon.words import STRETCHES
+from rackecon.words import RUNS
 
 __all__ = [
     "ASKED",
     "Novelty",
-    "best_measured",
+    "Run",
+    "best_run",
+    "best_runs",
     "fastest_measured",
     "fitted_pairs",
     "kind_of",
     "named",
     "novelty",
     "platform_named",
-    "stretches",
     "unmeasured",
 ]
 
@@ -149,27 +150,16 @@ def novelty(
     return Novelty(kind, len(own), family not in engines, beyond, float(over))
 
 
-@by_data(1, "measured_serving", "serving_residual")
-def _fastest() -> dict[tuple[str, str], float]:
-    """Fastest speed per user [tok/s] of the fitted rows of each platform and model."""
-    fitted = {row["point_id"] for row in catalog.read_rows("serving_residual") if row["kind"] == "measured"}
-    found: dict[tuple[str, str], float] = {}
-    for row in catalog.read_rows("measured_serving"):
-        if row["point_id"] in fitted and row["tok_s_per_user"]:
-            pair = row["accelerator"], row["model"]
-            found[pair] = max(found.get(pair, 0.0), float(row["tok_s_per_user"]))
-    return found
-
-
 def fastest_measured(accelerator: str, model: str) -> float:
-    """Fastest speed that a fitted row of a platform and model states [tok/s/user]; 0 where none does.
+    """Fastest speed that a measured run of a platform and model states [tok/s/user]; 0 where none does.
 
     Examples
     --------
     >>> fastest_measured("tpu-v7", "deepseek-r1"), fastest_measured("gb200-nvl72", "deepseek-r1") > 100
     (0.0, True)
     """
-    return _fastest().get((accelerator, model), 0.0)
+    runs = _runs().get((accelerator, model))
+    return 0.0 if runs is None else float(runs[0][:, 2].max())
 
 
 def unmeasured(
@@ -227,56 +217,92 @@ def platform_named(platform: str) -> str:
     return f"{found.label} (unmeasured platform)"
 
 
+FACTS: Final = ("date", "kind", "mode", "weight_precision")
+"""What is kept of a measured run beside its figures."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A measured run: its rate [tok/s/GPU], which of :data:`rackecon.words.RUNS` it is, and its date."""
+
+    total_tok_s_per_gpu: float
+    kind: str = ""
+    date: str = ""
+
+
 @by_data(1, "measured_serving")
-def _runs() -> dict[tuple[str, str], NDArray[np.float64]]:
-    """Lengths, speed and total rate of every measured run of a platform and model."""
-    found: dict[tuple[str, str], list[list[float]]] = {}
+def _runs() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.str_]]]:
+    """Lengths, speed and total rate of every measured run of a platform and model; beside them :data:`FACTS`."""
+    drafting = {"mtp": RUNS[0], "none": RUNS[1]}
+    found: dict[tuple[str, str], list[tuple[list[float], list[str]]]] = {}
     for row in catalog.read_rows("measured_serving"):
         figures = [row[name] for name in ("isl", "osl", "tok_s_per_user", "total_tok_s_per_gpu")]
         if all(text.replace(".", "", 1).isdigit() for text in figures):  # a range of speeds is no speed
-            found.setdefault((row["accelerator"], row["model"]), []).append([float(x) for x in figures])
-    return {pair: np.array(rows) for pair, rows in found.items()}
+            kind = drafting.get(row["speculative"], RUNS[2])
+            facts = [row["date"], kind, row["mode"], row["weight_precision"]]
+            found.setdefault((row["accelerator"], row["model"]), []).append(([float(x) for x in figures], facts))
+    return {pair: (np.array([n for n, _ in rows]), np.array([w for _, w in rows])) for pair, rows in found.items()}
 
 
-def best_measured(
-    accelerator: str, model: str, isl_tokens: float, osl_tokens: float, tok_s_per_user: float = 0.0
-) -> float:
-    """Highest total rate measured at about these lengths and at least this speed [tok/s/GPU]; NaN where none was.
-
-    Examples
-    --------
-    >>> best_measured("tpu-v7", "deepseek-r1", 8192, 1024)
-    nan
-    >>> 1000 < best_measured("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0) < 20000
-    True
-    """
-    rows = _runs().get((accelerator, model))
-    if rows is None:
-        return math.nan
-    near = (np.abs(np.log2(rows[:, :2]) - np.log2([isl_tokens, osl_tokens])) <= SLACK).all(axis=1)
-    kept = rows[near & (rows[:, 2] >= tok_s_per_user), 3]
-    return float(kept.max()) if len(kept) else math.nan
-
-
-def stretches(front: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Fronts with a column ``evidence``: up to the fastest measurement of a platform and model, and past it.
-
-    The point where one becomes the other stands in both.
+def best_run(
+    accelerator: str,
+    model: str,
+    isl_tokens: float,
+    osl_tokens: float,
+    tok_s_per_user: float = 0.0,
+    until: str = "9999",
+    **held: str,
+) -> Run:
+    """Measured run of the highest total rate at about these lengths and at least this speed; NaN where none was.
 
     Parameters
     ----------
-    front : pandas.DataFrame
-        ``accelerator`` and ``tok_s_per_user``, speeds rising within a platform.
-    model : str
-        Id.
-    """
-    import pandas as pd
+    until : str
+        Only runs of this date or before.
+    **held
+        Only runs of this ``mode``, ``kind`` (of :data:`rackecon.words.RUNS`) or ``weight_precision``.
 
-    parts = []
-    for key, part in front.groupby("accelerator", sort=False):
-        fast = (part["tok_s_per_user"] > fastest_measured(str(key), model)).to_numpy()
-        within, beyond = part[~fast], part[fast]
-        if len(beyond):
-            beyond = pd.concat([within.tail(1), beyond])
-        parts += [x.assign(evidence=name) for x, name in zip((within, beyond), STRETCHES, strict=True) if len(x)]
-    return pd.concat(parts, ignore_index=True) if parts else front.assign(evidence="")
+    Examples
+    --------
+    >>> best_run("tpu-v7", "deepseek-r1", 8192, 1024).total_tok_s_per_gpu
+    nan
+    >>> 1000 < best_run("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0).total_tok_s_per_gpu < 20000
+    True
+    """
+    rows, facts = _runs().get((accelerator, model), (np.zeros((0, 4)), np.zeros((0, len(FACTS)), dtype=str)))
+    near = (np.abs(np.log2(rows[:, :2]) - np.log2([isl_tokens, osl_tokens])) <= SLACK).all(axis=1)
+    fits = near & (rows[:, 2] >= tok_s_per_user) & (facts[:, 0] <= until)
+    for name, value in held.items():
+        fits &= facts[:, FACTS.index(name)] == value
+    if not fits.any():
+        return Run(math.nan)
+    best = int(np.where(fits, rows[:, 3], -1.0).argmax())
+    return Run(float(rows[best, 3]), str(facts[best, 1]), str(facts[best, 0]))
+
+
+def best_runs(rows: pd.DataFrame, asked: str | None = None) -> list[Run]:
+    """:func:`best_run` for each evaluated row; none where a prefix cache served part of the input.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        ``measured_model`` names the model whose runs count, ``until`` their last date, where there are such columns.
+    asked : str, optional
+        Column of the speed that a run must keep; without one that of a row's own workload where the catalogue has it, and
+        the slowest of the rows elsewhere.
+    """
+    limits = {key: case.tpot_limit_ms for key, case in catalog.scenarios().items()}
+    slowest, found = float(rows["tok_s_per_user"].min()), []
+    for row in rows.to_dict("records"):
+        limit = limits.get(str(row.get("scenario")))
+        speed = row[asked] if asked else 1e3 / limit if limit else slowest
+        case = (
+            row["accelerator"],
+            row.get("measured_model", row["model"]),
+            row["isl_tokens"],
+            row["osl_tokens"],
+            speed,
+        )
+        none = bool(row.get("prefix_cache_hit"))
+        found.append(Run(math.nan) if none else best_run(*case, until=row.get("until", "9999")))
+    return found

@@ -74,7 +74,7 @@ def matrix(
         ),
         tooltip=tips,
     )
-    labels = base.mark_text(fontSize=11, color="#1c2026", aria=False).encode(text=f"{text}:N")
+    labels = base.mark_text(fontSize=11, color="#1c2026", aria=False, lineBreak=" ").encode(text=f"{text}:N")
     height = 38 * max(int(data[row].nunique()), 1) + 20
     return finish(alt_.layer(cells, labels), title, subtitle, description, height)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, rules
+from rackecon.figures.lines import run_shapes, run_words
 from rackecon.figures.theme import platform_colours, platform_dashes
 from rackecon.words import tidy
 
@@ -46,7 +47,8 @@ def marks_by_platform(
     Parameters
     ----------
     frame : pandas.DataFrame
-        Long: ``accelerator, platform``, the value and the kind; rows without a value are left out.
+        Long: ``accelerator, platform``, the value and the kind; rows without a value are left out. ``value_low`` and
+        ``value_high`` draw a line, ``value_measured`` with ``run`` a plus or cross, and the subtitle says so.
     value, kind : str
         Columns.
     title, subtitle, x_title, kind_title : str
@@ -59,7 +61,9 @@ def marks_by_platform(
         d3 format of the axis.
     """
     alt_ = altair_module()
-    data = tidy(frame[["accelerator", "platform", kind, value]].dropna(subset=[value]))
+    ends, measured = [f"{value}_low", f"{value}_high"], f"{value}_measured"
+    more = [name for name in (*ends, measured, "run", "run_date") if name in frame and name != kind]
+    data = tidy(frame[["accelerator", "platform", kind, value, *more]].dropna(subset=[value]))
     if data.empty:
         return nothing_drawn(title)
     kinds = list(dict.fromkeys(data[kind]))
@@ -67,18 +71,30 @@ def marks_by_platform(
         first = data[data[kind] == kinds[0]].sort_values(value, ascending=False, kind="stable") if kinds else data
         order = list(dict.fromkeys([*first["platform"], *data["platform"]]))
     scale = alt_.Scale(type="log", nice=False, padding=12) if log_x else alt_.Scale(zero=True)
-    chart = (
-        alt_.Chart(data)
-        .mark_point(filled=True, size=105, opacity=1)
-        .encode(
-            y=alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True)),
-            yOffset=alt_.YOffset(f"{kind}:N", sort=kinds),
-            x=alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format))),
-            shape=alt_.Shape(f"{kind}:N", sort=kinds, title=kind_title, legend=alt_.Legend(labelLimit=260)),
-            color=_colour(alt_, data),
+    y = alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True))
+    base = alt_.Chart(data).encode(y=y, yOffset=alt_.YOffset(f"{kind}:N", sort=kinds), color=_colour(alt_, data))
+    x = alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format)))
+    layers = [
+        base.mark_point(filled=True, size=105 if measured not in data else 60, opacity=1).encode(
+            x=x,
+            shape=alt_.Shape(f"{kind}:N", sort=kinds, title=kind_title, legend=alt_.Legend(labelLimit=260, columns=2)),
             tooltip=["platform:N", f"{kind}:N", alt_.Tooltip(f"{value}:Q", title=x_title, format=",.4~g")],
         )
-    )
+    ]
+    if set(ends) <= set(data):
+        layers.insert(
+            0,
+            base.mark_rule(strokeWidth=1.6, aria=False).encode(
+                x=alt_.X(f"{ends[0]}:Q", title=x_title), x2=f"{ends[1]}:Q"
+            ),
+        )
+        subtitle += "; line: nine measurements in ten"
+    runs = data.dropna(subset=[measured]) if measured in data else data.iloc[:0]
+    if len(runs):
+        marks = base.mark_point(size=44, filled=False, strokeWidth=1.8).properties(data=runs)
+        layers.append(marks.encode(x=alt_.X(f"{measured}:Q", title=x_title), shape=run_shapes(alt_, runs)))
+        subtitle += f"; {run_words(runs, measured)}"
+    chart = alt_.layer(*layers).resolve_scale(shape="independent")
     return finish(chart, title, subtitle, height=max(ROW, KIND * len(kinds)) * max(len(order), 2))
 
 

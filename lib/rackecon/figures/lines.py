@@ -17,14 +17,16 @@ from rackecon.figures.base import (
     rules,
     top_title,
 )
-from rackecon.words import STRETCHES, tidy
+from rackecon.words import RUNS, STRETCHES, tidy
 
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["assumption_lines", "frontier_chart", "spread"]
+__all__ = ["assumption_lines", "frontier_chart", "run_shapes", "run_words", "spread"]
 
+CROSSES: Final = ("M-1,0L1,0M0,-1L0,1", "M-.8,-.8L.8,.8M.8,-.8L-.8,.8", "circle")
+"""Marks of the kinds of measured runs: a plus, a cross, a ring."""
 GAP: Final = 14.0 / HEIGHT
 """Least distance between two line ends' names, as a share of the axis."""
 STEPS: Final = 8
@@ -133,7 +135,7 @@ def assumption_lines(
     alt_ = altair_module()
     if "stretch" in frame:
         band, dash, stretches, subtitle = True, "evidence", STRETCHES, f"{subtitle}{_key(frame, y)}"
-    keep = ["accelerator", "platform", x, y, dash, f"{y}_low", f"{y}_high", f"{y}_measured", "stretch"]
+    keep = ["accelerator", "platform", x, y, dash, f"{y}_low", f"{y}_high", f"{y}_measured", "run", "stretch"]
     data = tidy(frame[[c for c in dict.fromkeys(keep) if c and c in frame]].dropna(subset=[x, y]))
     if data.empty:
         return nothing_drawn(title)
@@ -165,8 +167,9 @@ def assumption_lines(
         )
     runs = _kept(data, x, f"{y}_measured")
     if len(runs):
-        crosses = alt_.Chart(runs).mark_point(shape="cross", size=70, filled=False, strokeWidth=1.6)
-        layers.append(crosses.encode(x=x_axis, y=alt_.Y(f"{y}_measured:Q", title=y_title, scale=y_scale), color=named))
+        crosses = alt_.Chart(runs).mark_point(size=44, filled=False, strokeWidth=1.8)
+        at = alt_.Y(f"{y}_measured:Q", title=y_title, scale=y_scale)
+        layers.append(crosses.encode(x=x_axis, y=at, color=named, shape=run_shapes(alt_, runs)))
     tips = [
         alt_.Tooltip("platform:N"),
         alt_.Tooltip(f"{x}:Q", title=x_title, format=",.4~g"),
@@ -211,12 +214,35 @@ def _kept(data: pd.DataFrame, x: str, *columns: str) -> pd.DataFrame:
     return known.drop_duplicates(["platform", x])
 
 
+def run_shapes(alt_: Any, runs: pd.DataFrame) -> Any:
+    """Marks of measured runs, by whether they drafted, with a legend of the kinds that there are."""
+    if "run" not in runs:
+        return alt_.value(CROSSES[0])
+    drawn = [kind for kind in RUNS if kind in set(runs["run"])]
+    scale = alt_.Scale(domain=drawn, range=[CROSSES[RUNS.index(kind)] for kind in drawn])
+    legend = alt_.Legend(symbolStrokeColor="#59616d", symbolFillColor="transparent", symbolStrokeWidth=1.8, offset=30)
+    return alt_.Shape("run:N", title=None, scale=scale, legend=legend)
+
+
 def _key(frame: pd.DataFrame, y: str) -> str:
     """What bands and crosses are, as far as there are any."""
     bands, runs = (name in frame and bool(frame[name].notna().any()) for name in (f"{y}_low", f"{y}_measured"))
     told = ["band: nine measurements in ten, platforms ahead at the ends"] if bands else []
-    told += ["cross: best measured run of its day, the figure at its rate"] if runs else []
-    return "".join(f"; {words}" for words in told)
+    return "".join(f"; {words}" for words in [*told, *([run_words(frame, f"{y}_measured")] if runs else [])])
+
+
+def run_words(frame: pd.DataFrame, measured: str) -> str:
+    """What the marks of measured runs stand for, and from when they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> run_words(pd.DataFrame({"y": [1.0, 2.0], "run_date": ["2026-01-09", "2025-10-02"]}), "y")
+    'measured: the figure at the best measured rate, software of 2025-10 to 2026-01'
+    """
+    dates = sorted(date[:7] for date in frame.loc[frame[measured].notna(), "run_date"]) if "run_date" in frame else []
+    when = "" if not dates else f", software of {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "")
+    return f"measured: the figure at the best measured rate{when}"
 
 
 def frontier_chart(
@@ -231,7 +257,7 @@ def frontier_chart(
 ) -> alt.Chart:
     """Throughput per GPU against speed per user, one line per platform, with the target speed as a rule.
 
-    A column ``evidence`` (:func:`rackecon.evidence.novelty.stretches`) draws what lies beyond measurements dashed, with a legend.
+    The fronts of :func:`rackecon.walks.findings.drawn` bring their stretches, bands and measured runs.
     """
     label = "" if limit_tok_s_per_user is None else f"target {limit_tok_s_per_user:.3g} tok/s/user"
     return assumption_lines(
@@ -246,7 +272,5 @@ def frontier_chart(
         log_x=True,
         rule_x=limit_tok_s_per_user,
         rule_label=label,
-        dash="evidence" if "evidence" in frame else None,
-        stretches=STRETCHES,
         description=description,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.display import Html
 from rackecon.figures.theme import swatch
-from rackecon.words import number
+from rackecon.words import layout_words, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ LONG: Final = 14
 ROOMY: Final = 4
 CROWDED: Final = 8
 """Columns beyond which type and padding shrink, a little and more."""
+SHOWN: Final[Mapping[str, Format]] = {"layout": layout_words}
+"""Columns that every table writes alike."""
 RIGHT: Final = ' class="n"'
 DATED: Final = ' class="d"'
 FIGURE: Final = re.compile(r"^[−$]*\d[\d.,]*( ?%|k|M|bn)?( \([−$\d.,kMbn %]+ to [−$\d.,kMbn %]+\))?$")
@@ -71,7 +73,7 @@ def table(
     columns = list(frame.columns)
     numeric = {c: frame[c].dtype.kind in "ifu" or c in how for c in columns}
     lines = frame.to_dict("records")
-    texts = {c: [how[c](line[c]) if c in how else _cell(line[c]) for line in lines] for c in columns}
+    texts = {c: [how.get(c, SHOWN.get(c, _cell))(line[c]) for line in lines] for c in columns}
     long = [c for i, c in enumerate(columns) if i and not numeric[c] and _is_prose(texts[c]) and len(columns) > PLAIN]
     short = [c for c in columns if c not in long]
     right = {c: numeric[c] or _all(FIGURE, texts[c]) for c in columns}

@@ -123,6 +123,7 @@ def base_config() -> dict[str, Any]:
             "labelFontSize": 11,
             "titleFontSize": 11,
             "orient": "top",
+            "layout": {"top": {"anchor": "start", "direction": "vertical", "margin": 4}},
             "symbolBaseFillColor": soft,
             "symbolBaseStrokeColor": soft,
         },

@@ -21,8 +21,6 @@ from rackecon.catalog.text_file import yaml_of
 from rackecon.errors import InputError
 from rackecon.intake.benchmarks import Run
 
-__all__ = ["LARGEST_BYTES", "LAYOUTS", "runs_of"]
-
 LARGEST_BYTES: Final = 256 * 2**20
 MS: Final = {"ms": 1.0, "s": 1e3, "sec": 1e3, "seconds": 1e3, "us": 1e-3, "ns": 1e-6}
 """Milliseconds in one of each unit that a tool states."""

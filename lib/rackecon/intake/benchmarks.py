@@ -21,8 +21,6 @@ from rackecon.catalog.user_rows import ADDABLE, parsed, table_fields
 from rackecon.errors import InputError
 from rackecon.intake.point_sheets import measured_rows
 
-__all__ = ["ASKED", "Run", "Stated", "filled_row", "missing_options", "read_runs"]
-
 ASKED: Final = {
     "accelerator": "--accelerator",
     "gpus": "--gpus",

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 from rackecon.errors import InputError
 
-__all__ = ["cached_folder", "model_name", "read_config", "read_side"]
-
 LARGEST_BYTES: Final = 16 * 2**20  # ModelOpt lists every layer that it leaves out
 SIDE_FILE: Final = "hf_quant_config.json"
 NAMELESS: Final = ("config", "params")

@@ -8,8 +8,6 @@ from typing import Any, Final
 
 from rackecon.errors import InputError, plain
 
-__all__ = ["Reader", "inner_config", "shown"]
-
 LIMITS: Final = {
     "num_hidden_layers": (1, 1000),
     "hidden_size": (64, 200_000),

@@ -16,8 +16,6 @@ from rackecon.intake.quantised import stored
 from rackecon.intake.recurrent_layers import Recurrent, recurrent_layer
 from rackecon.intake.selected_layers import Selected, compressed_attention, picked_blocks
 
-__all__ = ["model_row"]
-
 MOST_PARAMS: Final = 1e14
 STATED: Final = "layers of several shapes: sizes computed layer by layer from the configuration"
 LONGEST_NAME: Final = 64

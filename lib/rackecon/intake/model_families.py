@@ -10,8 +10,6 @@ from typing import Any, Final
 from rackecon.errors import InputError
 from rackecon.intake.config_reader import shown
 
-__all__ = ["FAMILIES", "SPELLINGS", "WAY_OUT", "Family", "family_of", "spelt_out", "unread"]
-
 WAY_OUT: Final = "a row of stated sizes goes in with `rackecon data add models FILE` (CONTRIBUTING.md, A model)"
 
 

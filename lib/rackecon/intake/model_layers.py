@@ -9,8 +9,6 @@ from rackecon.errors import InputError
 from rackecon.intake.config_reader import Reader, shown
 from rackecon.intake.model_families import WAY_OUT
 
-__all__ = ["blocks"]
-
 MIXERS: Final = {
     "full_attention": "full",
     "attention": "full",

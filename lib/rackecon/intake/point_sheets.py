@@ -26,8 +26,6 @@ from rackecon.performance.engine import PRECISION_BITS
 from rackecon.performance.families import ENGINES
 from rackecon.serving.points import NEEDED, POINT_COLUMNS
 
-__all__ = ["Sheet", "measured_rows", "read_sheet"]
-
 LARGEST_BYTES: Final = 256 * 2**20
 SEPARATORS: Final = (",", ";", "\t")
 BLANK: Final = frozenset(

@@ -11,8 +11,6 @@ from rackecon.errors import InputError
 from rackecon.intake.config_reader import shown
 from rackecon.intake.model_families import WAY_OUT
 
-__all__ = ["Stored", "stored"]
-
 UNQUANTISED_BITS: Final = 16.0
 SCALE_BITS: Final = {"nvfp4": 8.0, "mxfp4": 8.0, "mxfp8": 8.0, "int4": 16.0, "nf4": 32.0}
 GROUPS: Final = {"nvfp4": 16, "mxfp4": 32, "mxfp8": 32, "int4": 128, "nf4": 64}

@@ -11,8 +11,6 @@ from rackecon.errors import InputError, plain
 from rackecon.intake.config_reader import Reader
 from rackecon.intake.model_families import WAY_OUT
 
-__all__ = ["Recurrent", "recurrent_layer"]
-
 
 @dataclass(frozen=True)
 class Recurrent:

@@ -10,8 +10,6 @@ from rackecon.errors import InputError
 from rackecon.intake.config_reader import Reader, shown
 from rackecon.intake.model_families import WAY_OUT
 
-__all__ = ["Selected", "compressed_attention", "picked_blocks"]
-
 RATIOS: Final = {"sliding_attention": 0, "compressed_sparse_attention": 4, "heavily_compressed_attention": 128}
 """Tokens of one cache entry by kind of layer; 0 keeps the window alone. Others have no arithmetic in the serving model."""
 FP8_SCALES: Final = 8.0  # bytes of an entry's scales, whose rotary part stays in BF16

@@ -25,8 +25,6 @@ from rackecon.catalog.request_trace import Arrived, trace_row
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.requests import Requests
 
-__all__ = ["LAYOUTS", "TIME_UNITS", "Layout", "Trace", "read_trace", "workload_row"]
-
 FloatArray = NDArray[np.float64]
 LARGEST_BYTES: Final = 4 * 2**30
 FIRST_BYTES: Final = 4096

@@ -26,18 +26,6 @@ from rackecon.serving.frontier import candidates
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "AGENTS",
-    "AgenticFront",
-    "AgenticParameters",
-    "Settled",
-    "agentic_front",
-    "agentic_parameters",
-    "agentic_sessions",
-    "cache_tiers",
-    "settle",
-]
-
 FloatArray = NDArray[np.float64]
 Rows = Mapping[str, NDArray[Any]]
 HITS: Final = (0.0, 0.4, 0.6, 0.75, 0.85, 0.9, 0.93, 0.95, 0.96, 0.965)

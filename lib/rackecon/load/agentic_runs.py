@@ -37,8 +37,6 @@ from rackecon.serving.query import default_weight_precision
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["agentic_range", "fitted_parameters", "fitted_runs", "measured_points", "record", "run_front", "scores"]
-
 FloatArray = NDArray[np.float64]
 LOADS: Final = np.geomspace(0.02, 2.0, 28)  # requests in flight for each session
 WAIT_CAPS_S: Final = (20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 150.0, 180.0, 240.0, 300.0)

@@ -12,8 +12,6 @@ from rackecon.catalog import table
 from rackecon.catalog.cached import by_data
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["MEASURES", "OUTPUT_WEIGHT", "Demand", "demand", "demand_names"]
-
 FloatArray = NDArray[np.float64]
 MEASURES: Final = ("requests", "output_tokens", "work")
 OUTPUT_WEIGHT: Final = 5.0

@@ -18,8 +18,6 @@ from rackecon.load.sold_share import POLICIES, Policy, sold_share
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DerivedUtilisation", "derived_utilisation", "sold_table"]
-
 LENGTHS: Final = "azure2023_conv"
 WEEK_DAYS: Final = 7.0
 LEVEL: Final = (0.05, 0.95)

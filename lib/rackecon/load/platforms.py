@@ -18,8 +18,6 @@ from rackecon.load.step_times import StepTimes
 from rackecon.serving.frontier import candidates, search
 from rackecon.serving.query import CONTEXT_ROOM
 
-__all__ = ["Replica", "open_load", "platform_replica", "replica_of", "scaled_lengths", "unit_gpus"]
-
 FloatArray = NDArray[np.float64]
 LAYOUT: Final = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode")
 LONGER: Final = 1.5

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from rackecon.errors import InputError
 
-__all__ = ["CacheTier", "PrefixStore", "replayed_hits"]
-
 NEVER, LONG_AGO = float("-inf"), -1e300
 
 
@@ -82,26 +80,3 @@ class PrefixStore:
                 if depth + 1 < len(self.levels):
                     self.levels[depth + 1][block] = when
                     self.levels[depth + 1].move_to_end(block)
-
-
-def replayed_hits(
-    blocks: Sequence[Sequence[int]], room_blocks: float, block_tokens: int, input_tokens: Sequence[int]
-) -> float:
-    """Share of input tokens that one least-recently-used cache holds, by replay of a trace.
-
-    Parameters
-    ----------
-    blocks : sequence of sequences of int
-        Ids of each request's blocks.
-    room_blocks : float
-        Size of the cache.
-    block_tokens : int
-        Tokens of a block.
-    input_tokens : sequence of int
-        Of each request; a last block that is not full counts the tokens it has.
-    """
-    store = PrefixStore([CacheTier("one", room_blocks)])
-    cached = sum(
-        min(store.take(ids, 0.0)[0] * block_tokens, tokens) for ids, tokens in zip(blocks, input_tokens, strict=True)
-    )
-    return cached / sum(input_tokens)

@@ -18,8 +18,6 @@ from rackecon.errors import InputError
 from rackecon.load.requests import Requests
 from rackecon.load.step_times import StepTimes
 
-__all__ = ["Burstiness", "LengthMoments", "Queueing", "erlang_c", "queueing"]
-
 FloatArray = NDArray[np.float64]
 ITERATIONS: Final = 60
 TAIL_POINTS: Final = 128

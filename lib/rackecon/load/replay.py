@@ -21,8 +21,6 @@ from rackecon.load.replica import Book, Replica
 from rackecon.load.requests import Requests
 from rackecon.load.step_times import StepTimes
 
-__all__ = ["ROUTINGS", "Fleet", "Latency", "Replayed", "max_load", "replay", "saturated_rps"]
-
 FloatArray = NDArray[np.float64]
 ROUTINGS: Final = ("least_requests", "round_robin", "random", "two_choices", "session", "prefix")
 OVERLOAD: Final = 1.5

@@ -9,8 +9,6 @@ from math import ceil, inf, sqrt
 from rackecon.load.prefix_store import PrefixStore
 from rackecon.load.step_times import StepTimes
 
-__all__ = ["Book", "Replica", "steps_until"]
-
 IDLE, DECODE, PREFILL = 0, 1, 2
 ROUNDING = 1e-9
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from rackecon.catalog import data_dir, table
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["Requests", "load_trace", "steady"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 

@@ -15,59 +15,12 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import data_dir
 from rackecon.errors import InputError
-from rackecon.load.requests import Requests
-
-__all__ = ["FanOut", "ReuseCurve", "SessionHit", "Sessions", "coding_sessions", "session_hit", "session_requests"]
 
 FloatArray = NDArray[np.float64]
 BISECTIONS: Final = 60
 LONGEST_S: Final = 1e7
 GROUPS_PER_OCTAVE: Final = 4.0
 """How finely turns are told apart by time and by tokens."""
-
-
-@dataclass(frozen=True)
-class ReuseCurve:
-    """Hit of a least-recently-used cache by its size, from the reuse times of a trace's blocks."""
-
-    room_blocks: FloatArray  # size that turns over within each reuse time
-    hit: FloatArray  # share of input tokens found within it
-
-    @classmethod
-    def of(cls, blocks: Sequence[Sequence[int]], input_tokens: NDArray[np.int64], block_tokens: int) -> ReuseCurve:
-        """Of the blocks of requests in order of arrival.
-
-        Parameters
-        ----------
-        blocks : sequence of sequences of int
-            Ids of each request's blocks.
-        input_tokens : ndarray
-            Of each request.
-        block_tokens : int
-            Tokens of a block; the last of a request holds what is left.
-
-        Notes
-        -----
-        With :math:`m(t)` the share of accesses not reused within t, the mean working set is
-        :math:`s(T) = \\sum_{t<T} m(t)`; a cache of s(T) blocks hits what is reused within T.
-        """
-        counts = np.array([len(ids) for ids in blocks])
-        flat = np.concatenate([np.asarray(ids, dtype=np.int64) for ids in blocks])
-        n = len(flat)
-        order = np.argsort(flat, kind="stable")
-        again = flat[order][1:] == flat[order][:-1]
-        reuse = np.full(n, n + 1)
-        reuse[order[1:][again]] = order[1:][again] - order[:-1][again]
-        tokens = np.full(n, float(block_tokens))
-        tokens[np.cumsum(counts)[counts > 0] - 1] = (input_tokens - block_tokens * (counts - 1))[counts > 0]
-        within = np.cumsum(np.bincount(reuse, minlength=n + 2)[: n + 1]) / n
-        found = np.cumsum(np.bincount(reuse, weights=tokens, minlength=n + 2)[: n + 1]) / tokens.sum()
-        room = np.concatenate([[0.0], np.cumsum(1.0 - within)[:-1]])
-        return cls(room, found)
-
-    def at(self, room_blocks: FloatArray | float) -> FloatArray:
-        """Share of input tokens found in a cache of so many blocks."""
-        return np.asarray(np.interp(room_blocks, self.room_blocks, self.hit))
 
 
 @dataclass(frozen=True)
@@ -151,77 +104,6 @@ class FanOut:
 
 
 NOBODY: Final = FanOut(0.0, 1, 0.0, 0.0, 0.0)
-
-
-def session_requests(
-    sessions: Sessions, live: int, turns: int, fan: FanOut = NOBODY, *, block_tokens: int = 512, seed: int = 0
-) -> Requests:
-    """Live sessions as requests to replay: each turn after the one before, its wait and the sub-agents it called.
-
-    Parameters
-    ----------
-    sessions : Sessions
-        Turns; each live session repeats recorded ones, from a turn drawn at random on.
-    live, turns : int
-        Sessions at once; turns of each.
-    fan : FanOut
-        Sub-agents; none by default.
-    block_tokens : int
-        Tokens of a block of the prefix cache.
-    seed : int
-        Of the draws.
-
-    Returns
-    -------
-    Requests
-        With ``blocks``: a turn's context begins with that of the turn before where the record reused it, a sub-agent's
-        with a part of its caller's.
-    """
-    draw = np.random.default_rng(seed)
-    starts = np.flatnonzero(sessions.first)
-    ends = np.append(starts[1:], len(sessions.first))
-    rows: list[tuple[int, float, list[int], float, int, float]] = []  # session, out, blocks, input, previous, wait
-    joins: dict[int, list[int]] = {}
-    fresh = 0
-    for one in range(live):
-        which = int(draw.integers(len(starts)))
-        at, before, context = int(draw.integers(starts[which], ends[which])), -1, list[int]()
-        called: list[int] = []
-        for _ in range(turns):
-            if at >= ends[which]:
-                which = int(draw.integers(len(starts)))
-                at, context = int(starts[which]), []
-            tokens = float(sessions.input_tokens[at])
-            size = max(int(tokens // block_tokens), 1)
-            kept = context[: min(int(sessions.reusable_tokens[at] // block_tokens), size)]
-            context = kept + list(range(fresh, fresh + size - len(kept)))
-            fresh += size - len(kept)
-            turn = len(rows)
-            rows.append((one, float(sessions.output_tokens[at]), context, tokens, before, float(sessions.wait_s[at])))
-            if called:
-                joins[turn] = called
-            called = []
-            if draw.random() < fan.chance:
-                for _ in range(fan.helpers):
-                    own = max(int(fan.own_tokens // block_tokens), 1)
-                    shared = context[: int(fan.prefix * len(context))]
-                    called.append(len(rows))
-                    given = fan.prefix * tokens + fan.own_tokens
-                    rows.append((one, fan.output_tokens, shared + list(range(fresh, fresh + own)), given, turn, 0.0))
-                    fresh += own
-            before, at = turn, at + 1
-    session, outputs, blocks, inputs, previous, waits = zip(*rows, strict=True)
-    return Requests(
-        np.zeros(len(rows)),
-        np.round(np.array(inputs)).astype(np.int64),
-        np.maximum(np.round(np.array(outputs)), 1.0).astype(np.int64),
-        np.array(session),
-        blocks,
-        block_tokens,
-        np.array(previous),
-        np.array(waits),
-        joins,
-    )
 
 
 @dataclass(frozen=True)

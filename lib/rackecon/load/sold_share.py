@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.demand import Demand
 
-__all__ = ["KINDS", "POLICIES", "Policy", "SoldShare", "pooled", "sold_share"]
-
 FloatArray = NDArray[np.float64]
 KINDS: Final = ("fixed", "daily", "autoscaled")
 BASES: Final = ("foresight", "previous_day", "last_week")
@@ -58,12 +56,12 @@ class Policy:
 
 POLICIES: Final[dict[str, Policy]] = {
     "fixed at the peak": Policy(),
-    "fixed at p99": Policy(quantile=0.99),
+    "fixed at the 99th percentile": Policy(quantile=0.99),
     "resized daily, day known": Policy(kind="daily"),
     "resized daily to yesterday": Policy(kind="daily", basis="previous_day"),
     "autoscaled, 15 min start": Policy(kind="autoscaled", start_delay_min=15, margin=0.25),
     "autoscaled, 5 min start": Policy(kind="autoscaled", start_delay_min=5, margin=0.25),
-    "fixed at p99, batch backfill": Policy(quantile=0.99, backfill=0.5),
+    "fixed at the 99th percentile, batch backfill": Policy(quantile=0.99, backfill=0.5),
 }
 """The policies that the report compares."""
 

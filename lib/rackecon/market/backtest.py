@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["MODELS", "entrant_backtest", "realised_levels"]
-
 MODELS: Final = ("gpt-oss-120b", "deepseek-r1", "llama-3.3-70b", "qwen3-235b-a22b", "glm-4.5")
 """Models with an effective price and software older than a year."""
 DAYS_PER_MONTH: Final = 365.25 / 12.0

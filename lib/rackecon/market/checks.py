@@ -14,8 +14,6 @@ from rackecon.units import SECONDS_PER_DAY
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["flip_price_factor", "market_checks"]
-
 
 def market_checks(
     rows: pd.DataFrame, *, demand_multiple: float, seller_share: float, term: str = "3 years", **overrides: Any

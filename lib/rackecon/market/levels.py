@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["LEVELS", "Entry", "cheapest", "entrant", "entrant_table", "level_card", "price_levels"]
-
 LEVELS: Final = ("list", "effective", "entrant")
 """Levels that a workload can be priced at; *realised* is an average of another mix and prices none."""
 

@@ -13,8 +13,6 @@ from rackecon.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Gain", "linked_paths", "linked_profits", "mature_gain"]
-
 MATURE: Final = "mature phase"
 """Rows of data/price_paths.csv that measure software on one part after its first months."""
 DAYS_PER_YEAR: Final = 365.25

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["SOLD_TODAY", "measured_platforms", "most_sold", "sold_today", "succession"]
-
 SOLD_TODAY: Final = ("deepseek-v4-flash", "deepseek-v4-pro", "glm-5.2", "kimi-k2.5", "gpt-oss-120b", "deepseek-r1")
 """Open models that several sellers offer, by tokens bought in August 2026, and the one of the headline."""
 

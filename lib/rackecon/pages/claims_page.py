@@ -19,7 +19,6 @@ from rackecon.figures.tables import table
 from rackecon.pages.claims_text import (
     evidence_text,
     fewest_text,
-    lengths,
     line_text,
     model_text,
     moves_text,
@@ -27,7 +26,7 @@ from rackecon.pages.claims_text import (
     value_text,
     verdict_text,
 )
-from rackecon.words import money, number, percent
+from rackecon.words import lengths, money, number, percent
 
 if TYPE_CHECKING:
     import altair as alt

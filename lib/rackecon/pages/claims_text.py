@@ -32,7 +32,7 @@ from rackecon.economics.power_table import all_in_kw
 from rackecon.figures.results import Figure
 from rackecon.pages.sentences import say
 from rackecon.units import SECONDS_PER_DAY
-from rackecon.words import engine_words, money, number, percent
+from rackecon.words import engine_words, lengths, money, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,6 @@ __all__ = [
     "coverage_sentence",
     "evidence_text",
     "fewest_text",
-    "lengths",
     "line_text",
     "model_text",
     "moves_text",
@@ -120,17 +119,6 @@ def span_text(metric: str, low: float, high: float) -> str:
     ('1.8 to 210 times', '$3.00M to $9.00M')
     """
     return f"{value_text(metric, low).removesuffix(' times')} to {value_text(metric, high)}"
-
-
-def lengths(workload: str) -> str:
-    """Nominal lengths in the field's short form.
-
-    Examples
-    --------
-    >>> lengths("8192/1024")
-    '8k/1k'
-    """
-    return "/".join(f"{round(int(part) / 1024)}k" for part in workload.split("/"))
 
 
 def verdicts_sentence(results: Sequence[Assessment]) -> str:

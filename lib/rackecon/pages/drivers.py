@@ -26,8 +26,8 @@ def drivers_words(found: Sequence[Deciding], platform: str, measure: str) -> str
     """Which assumptions change who leads, and which move the leader's profit most."""
     flips = [(item.label, _inside(item.sentence()).removesuffix(".")) for item in found if item.flips_inside]
     named = flips[:NAMED]
-    winners = {where.rpartition(": ")[2] for _, where in named}
-    other = winners.pop() if len(winners) == 1 and all("; " not in where for _, where in named) else ""
+    winners = {where.rpartition(": ")[2] for _, where in flips}
+    other = winners.pop() if len(winners) == 1 and all("; " not in where for _, where in flips) else ""
     if other and other != "nobody earns":  # said once
         named = [(label, where.rpartition(": ")[0]) for label, where in named]
     moved = sorted(found, key=lambda item: -item.swing_usd)[:NAMED]

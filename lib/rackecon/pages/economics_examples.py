@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from rackecon import catalog
 from rackecon.answer.deciding import ASSUMPTIONS
-from rackecon.words import join_words, money, number, percent, times
+from rackecon.pages.sentences import say
+from rackecon.words import number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,12 +58,9 @@ def draw_example(power: pd.DataFrame, pue: float) -> str:
         kw, drawn = float(row["provisioned_it_kw_per_gpu_2026_07"]), float(row["drawn_utility_kw_per_gpu"])
         share = 1.0 - (kw - drawn / pue) / tdp
         if math.isfinite(share):
-            return (
-                f"With the figures of {row['platform']}: {number(kw)} kW provisioned, a TDP of {number(tdp)} kW of which "
-                f"{percent(share)} is drawn, and a PUE of {number(pue)} give ({number(kw)} − {number(tdp)} × "
-                f"{number(1.0 - share, 2)}) × {number(pue)} = {number(drawn)} kW."
-            )
-    return "No platform has all figures of the equation."
+            known = {"platform": str(row["platform"]), "kw": kw, "tdp": tdp, "share": share, "drawn": drawn}
+            return say("08_power", "draw", pue=pue, **known)
+    return say("08_power", "draw", platform="")
 
 
 def draw_source() -> str:
@@ -71,10 +69,8 @@ def draw_source() -> str:
     each = scores[scores["phase"] == "all"].set_index("platform").to_dict("index")
     whole = each.pop("all")
     machines = [catalog.accelerator(str(key)).label for key in each]
-    return (
-        f"Provisioned figures are published; the power drawn by a platform rests on {number(float(whole['points']))} "
-        f"measurements of {join_words(machines)}, missed by {number(float(whole['median_pct']), 1)} % (median) where the "
-        "platform was held out; it is an estimate for every other one."
+    return say(
+        "08_power", "draw_source", points=float(whole["points"]), machines=machines, error=float(whole["median_pct"])
     )
 
 
@@ -96,26 +92,19 @@ def rent_example(against: pd.DataFrame) -> str:
     """The crossing of owning and renting with the figures of the first platform that has both."""
     known = against[against["crossing_utilisation"].notna()]
     if known.empty:
-        return "No platform has both an owning cost and an on-demand rent."
+        return say("09_cost", "crossing", platform="")
     row = known.iloc[0]
-    own, rent = float(row["own_usd_per_gpu_hour"]), float(row["rent_on_demand_usd_per_gpu_hour"])
-    return (
-        f"With the figures of {row['platform']}: {money(own)} to own and {money(rent)} on demand cross at a use of "
-        f"{percent(float(row['crossing_utilisation']))}."
-    )
+    names = {"own": "own_usd_per_gpu_hour", "rent": "rent_on_demand_usd_per_gpu_hour", "share": "crossing_utilisation"}
+    figures = {name: float(row[column]) for name, column in names.items()}
+    return say("09_cost", "crossing", platform=str(row["platform"]), **figures)
 
 
 def launch_words(launch: pd.DataFrame) -> str:
     """How much dearer the launch must be at each fall of prices; the factor is every platform's."""
     known = launch[launch["launch_usd_per_mtok_total"].notna() & (launch["price_decline_per_year"] > 0)]
-    if known.empty:
-        return "No platform has a cost per token."
     first = known.drop_duplicates("price_decline_per_year").sort_values("price_decline_per_year", kind="stable")
     ratio = first["launch_usd_per_mtok_total"] / first["levelised_usd_per_mtok_total"]
-    told = [
-        f"{times(float(r))} at {percent(float(d))}" for r, d in zip(ratio, first["price_decline_per_year"], strict=True)
-    ]
-    return f"The launch price over the flat one, by the fall of prices a year, on every platform: {join_words(told)}."
+    return say("09_cost", "launch", factors=list(zip(first["price_decline_per_year"], ratio, strict=True)))
 
 
 def price_span(model: str) -> str:
@@ -131,11 +120,6 @@ def price_span(model: str) -> str:
     card = price_card(model)
     ends = {name: getattr(card, f"{name}_range") for name in ("fresh_input", "cached_input", "output")}
     ratio = {name: high / low for name, (low, high) in ends.items() if low > 0}
-    if not ratio:
-        return f"No provider lists {model}."
-    widest = max(ratio, key=lambda name: ratio[name])
-    low, high = ends[widest]
-    return (
-        f"Listings of {model} differ by up to {times(ratio[widest])}: {widest.replace('_', ' ')} sells for {money(low)} to "
-        f"{money(high)} per million tokens."
-    )
+    widest = max(ratio, key=lambda name: ratio[name], default="")
+    low, high = ends[widest] if widest else (0.0, 0.0)
+    return say("10_revenue_and_roi", "price_span", model=model, tokens=widest.replace("_", " "), low=low, high=high)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.economics.measures import MEASURES
-from rackecon.evidence.novelty import platform_named
+from rackecon.evidence.novelty import best_runs
 from rackecon.pages.sentences import say
-from rackecon.words import count, join_words, money, number, percent, times, years_text
+from rackecon.words import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 __all__ = [
     "age_text",
     "build_up_quoted",
-    "cash_title",
+    "cash_quoted",
     "cost_quoted",
     "energy_quoted",
     "interval_note",
     "limits_quoted",
+    "load_quoted",
     "missing_note",
     "power_quoted",
-    "price_title",
-    "rack_note",
+    "price_quoted",
     "rate_text",
     "return_sentence",
     "revenue_answer",
-    "revenue_title",
     "site_quoted",
     "speed_energy_ratio",
     "tax_note",
     "tax_words",
-    "units_short",
-    "units_title",
+    "units_quoted",
     "wall_quoted",
     "wins_text",
 ]
+
+PAGE: Final = "10_revenue_and_roi"
 
 
 def rate_text(value: float) -> str:
@@ -77,25 +77,6 @@ def age_text(years: float) -> str:
     if math.isinf(years):
         return "never"
     return f"{years:.2g} years" if years > 0 else "at once"
-
-
-def rack_note(table: pd.DataFrame) -> str:
-    """How far the racks compared differ in size."""
-    known = table[table["gpus_per_rack"].notna()]
-    if known.empty:
-        return ""
-    gpus, kw = known["gpus_per_rack"], known["rack_it_kw"]
-    return (
-        f"The racks compared hold {gpus.min():.0f} to {gpus.max():.0f} accelerators and take {kw.min():.0f} to "
-        f"{kw.max():.0f} kW."
-    )
-
-
-def missing_note(table: pd.DataFrame, figure: str = "a figure") -> str:
-    """Which platforms have no figure, or not the one named, and why; empty when all have one."""
-    gone = table[table["reason"] != ""]
-    words = [f"{join_words(part['platform'])} ({reason})" for reason, part in gone.groupby("reason", sort=False)]
-    return f"Without {figure}: {'; '.join(words)}." if words else ""
 
 
 def _leaders(frame: pd.DataFrame, column: str) -> tuple[Any, Any] | None:
@@ -185,19 +166,6 @@ def speed_energy_ratio(points: pd.DataFrame) -> float | None:
     return None if ratio.empty else float(ratio.median())
 
 
-def interval_note(table: pd.DataFrame) -> str:
-    """How far a measurement may lie from the model's token rates, nine times in ten."""
-    known = table[table["reason"] == ""]
-    if known.empty or "total_tok_s_per_gpu_low" not in known:
-        return "Token rates come from the serving model."
-    low = float((known["total_tok_s_per_gpu_low"] / known["total_tok_s_per_gpu"]).median())
-    high = float((known["total_tok_s_per_gpu_high"] / known["total_tok_s_per_gpu"]).median())
-    return (
-        f"Token rates come from the serving model: nine measurements in ten lie between {low:.2f} and {high:.2f} times "
-        "its figure (middle platform), so small leads are not settled."
-    )
-
-
 def cost_quoted(table: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
     """What the page says of the cheapest tokens on the stated basis, and of owning against renting."""
     column = "cost_usd_per_mtok_output"
@@ -235,59 +203,6 @@ def build_up_quoted(platform: str, walk: pd.DataFrame) -> dict[str, Any]:
     return {"platform": platform, "built": built, "published": published, "explained": explained}
 
 
-def revenue_title(ranked: pd.DataFrame, unit: str = "rack") -> str:
-    """Finding of the profit chart, by verdict."""
-    known = ranked[ranked["value"].notna()]
-    if known.empty:
-        return "No platform serves this workload within its limits"
-    first = known.iloc[0]
-    verdict = str(first["verdict"])
-    if verdict == "nobody earns":
-        return f"Nobody earns; {first['platform']} loses least"
-    if verdict == "too close to call":
-        rivals = [first["platform"], *known["platform"].iloc[1:2]]
-        return f"Too close to call: {join_words(rivals)} lead"
-    return f"{first['platform']} earns the most {MEASURES[unit].name}: {MEASURES[unit].amount(first['value'])} a year"
-
-
-def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[str, str]:
-    """The page's two sentences: who earns most per rack and how surely, and what that is as a return.
-
-    Parameters
-    ----------
-    ranked : pandas.DataFrame
-        From :func:`rackecon.uncertainty.ranking.rank`, one model and scenario.
-    row : Series or None
-        The leader's row of the evaluation.
-    unit : str
-        ``rack``, ``mw``, ``position`` or ``usd``: what profit is counted per.
-    """
-    known = ranked[ranked["value"].notna()]
-    if known.empty or row is None:
-        return "No platform serves this workload within its limits.", "There is no return to state."
-    first = known.iloc[0]
-    amount = MEASURES[unit].amount
-    interval = f"nine cases in ten lie between {amount(first['value_low'])} and {amount(first['value_high'])}"
-    verb = f"{'loses least' if first['value'] <= 0 else 'earns the most'} {MEASURES[unit].name}"
-    one = f"{platform_named(first['platform'])} {verb}, {amount(first['value'])} a year; {interval}"
-    one += f", and it leads in {count(first['win_share'])} cases"
-    if str(first["verdict"]) == "too close to call" and len(known) > 1:
-        one += f", too close to call against {platform_named(known['platform'].iloc[1])}"
-    return f"{one}.", return_sentence(row)
-
-
-def return_sentence(row: Any) -> str:
-    """Both kinds of ROI, present value, internal rate and payback of one evaluated row."""
-    if not math.isfinite(row["vendor_roi"]):
-        return f"Capacity of {row['platform']} is rented: nothing is invested, so there is no ROI, rate or payback."
-    vendor, profit = number(row["vendor_roi"], 2), number(row["profit_roi"], 2)
-    return (
-        f"Over {row['horizon_years']:g} years its vendor ROI (revenue over investment) is {vendor} and its profit ROI "
-        f"{profit}; net present value {money(row['npv_usd_per_rack'])} a rack, internal rate "
-        f"{rate_text(row['irr_per_year'])} a year, payback {years_text(row['payback_years'])}."
-    )
-
-
 def tax_words(tax_rate: float | None) -> str:
     """What a caption says of tax.
 
@@ -302,59 +217,134 @@ def tax_words(tax_rate: float | None) -> str:
 def tax_note(flows: pd.DataFrame, untaxed: pd.DataFrame, accelerator: str, tax_rate: float | None) -> str:
     """Present value of a platform's rack before tax and, hardware written off at once, after it."""
     if not tax_rate or flows.empty:
-        return say("10_revenue_and_roi", "tax", tax=0.0)
+        return say(PAGE, "tax", tax=0.0)
     before = untaxed.loc[untaxed["accelerator"] == accelerator].iloc[0]
     after = float(flows.loc[flows["accelerator"] == accelerator, "present_value_usd"].sum())
     terms = {"platform": before["platform"], "before": float(before["npv_usd_per_rack"]), "after": after}
-    return say("10_revenue_and_roi", "tax", tax=tax_rate, **terms)
+    return say(PAGE, "tax", tax=tax_rate, **terms)
 
 
-def units_title(ranks: pd.DataFrame) -> str:
-    """Finding of the side-by-side ranking: one winner, or which unit names whom."""
-    first = ranks[ranks["rank"] == 1]
-    if first.empty:
-        return "No platform has a result"
-    names = list(dict.fromkeys(first["platform"]))
-    if len(names) == 1:
-        return f"{names[0]} comes first by every unit"
-    parts = [f"{name} {join_words(first.loc[first['platform'] == name, 'unit'])}" for name in names]
-    return f"The unit decides: {'; '.join(parts)}"
-
-
-def units_short(ranks: pd.DataFrame) -> str:
-    """Short finding of the side-by-side ranking."""
-    names = list(dict.fromkeys(ranks.loc[ranks["rank"] == 1, "platform"]))
-    if not names:
-        return "No platform has a result"
-    return (
-        f"{names[0]} comes first by every unit" if len(names) == 1 else f"The unit decides between {join_words(names)}"
+def missing_note(table: pd.DataFrame, figure: str = "a figure") -> str:
+    """Which platforms have no figure, or not the one named, and why; empty when all have one."""
+    gone = table[table["reason"] != ""]
+    return say(
+        "notes",
+        "missing",
+        figure=figure,
+        gone=[(list(part["platform"]), str(why)) for why, part in gone.groupby("reason", sort=False)],
     )
 
 
-def cash_title(results: pd.DataFrame) -> str:
-    """Finding of the cash-flow chart: who is paid back, and how fast at best."""
-    known = results[results["payback_years"].notna()]
-    if known.empty:
-        return "Nothing is invested in rented capacity"
-    back = known[known["payback_years"] < math.inf]
-    if back.empty:
-        return "No platform is paid back"
-    best = back.sort_values(["payback_years", "accelerator"], kind="stable").iloc[0]
-    who = "Every platform is" if len(back) == len(known) else f"{len(back)} of {len(known)} platforms are"
-    return f"{who} paid back, {best['platform']} first, after {years_text(best['payback_years'])}"
+def interval_note(table: pd.DataFrame) -> str:
+    """How far a measurement may lie from the model's token rates, nine times in ten, and what the best published runs make of them."""
+    known = table[table["reason"] == ""]
+    if known.empty or "total_tok_s_per_gpu_low" not in known:
+        return say("notes", "intervals", low=None, high=None, runs=[])
+    rate = known["total_tok_s_per_gpu"]
+    low, high = (float((known[f"total_tok_s_per_gpu_{end}"] / rate).median()) for end in ("low", "high"))
+    beside = zip(known["platform"], rate, best_runs(known), strict=True)
+    runs = [(name, run.total_tok_s_per_gpu / made, run.date[:7]) for name, made, run in beside if run.kind]
+    return say("notes", "intervals", low=low, high=high, runs=runs)
 
 
-def price_title(table: pd.DataFrame) -> str:
-    """Finding on the break-even price: how far prices may fall."""
-    known = table[table["break_even_price_factor"].notna()]
+def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[str, str]:
+    """The page's two sentences: who earns most and how surely, and what that is as a return.
+
+    Parameters
+    ----------
+    ranked : pandas.DataFrame
+        From :func:`rackecon.uncertainty.ranking.rank`, one model and scenario.
+    row : Series or None
+        The leader's row of the evaluation.
+    unit : str
+        ``rack``, ``mw``, ``position`` or ``usd``: what profit is counted per.
+    """
+    known = ranked[ranked["value"].notna()]
+    empty = dict.fromkeys(("platform", "per", "amount", "low", "high", "rival"), "") | {"loses": False, "wins": 0.0}
+    if known.empty or row is None:
+        return say(PAGE, "answer", **empty), return_sentence(None)
+    first, amount = known.iloc[0], MEASURES[unit].amount
+    close = str(first["verdict"]) == "too close to call" and len(known) > 1
+    facts = {
+        "platform": str(first["platform"]),
+        "loses": bool(first["value"] <= 0),
+        "per": MEASURES[unit].name,
+        "amount": amount(first["value"]),
+        "low": amount(first["value_low"]),
+        "high": amount(first["value_high"]),
+        "wins": float(first["win_share"]),
+        "rival": str(known["platform"].iloc[1]) if close else "",
+    }
+    return say(PAGE, "answer", **facts), return_sentence(row)
+
+
+def return_sentence(row: Any) -> str:
+    """Both kinds of ROI, present value, internal rate and payback of one evaluated row."""
+    names = ("vendor_roi", "profit_roi", "npv_usd_per_rack", "payback_years", "horizon_years")
+    vendor, profit, npv, payback, years = (0.0 if row is None else float(row[name]) for name in names)
+    return say(
+        PAGE,
+        "return",
+        platform="" if row is None else str(row["platform"]),
+        vendor=vendor if math.isfinite(vendor) else None,
+        profit=profit,
+        npv=npv,
+        payback=payback,
+        years=years,
+        rate="" if row is None else rate_text(row["irr_per_year"]),
+    )
+
+
+def units_quoted(ranks: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
+    """Who comes first by which unit, and how far the racks compared differ in size: accelerators, then kW."""
+    first = ranks[ranks["rank"] == 1]
+    known = table[table["gpus_per_rack"].notna()]
+    sizes = [known[name].agg(end) for name in ("gpus_per_rack", "rack_it_kw") for end in ("min", "max")]
+    return {
+        "first": [(str(name), list(part["unit"])) for name, part in first.groupby("platform", sort=False)],
+        "racks": [float(size) for size in sizes] if len(known) else [],
+    }
+
+
+def cash_quoted(results: pd.DataFrame) -> dict[str, Any]:
+    """Who is paid back, and how fast at best."""
+    known = results[results["payback_years"].notna()].sort_values(["payback_years", "accelerator"], kind="stable")
+    return {
+        "invested": len(known),
+        "back": int((known["payback_years"] < math.inf).sum()),
+        "platform": "" if known.empty else str(known["platform"].iloc[0]),
+        "payback": 0.0 if known.empty else float(known["payback_years"].iloc[0]),
+    }
+
+
+def price_quoted(table: pd.DataFrame) -> dict[str, Any]:
+    """How far prices may fall before the first and the last platform loses, as shares of the card."""
+    column = "break_even_price_factor"
+    known = table[table[column].notna()].sort_values(column, kind="stable")
     if known.empty:
-        return "No platform has a break-even price"
-    low, high = known.sort_values("break_even_price_factor", kind="stable").iloc[[0, -1]].to_dict("records")
-    if low["break_even_price_factor"] >= 1:
-        need = times(low["break_even_price_factor"])
-        return f"No platform earns at the card; {low['platform']} would need {need} the price"
-    cut = percent(1.0 - low["break_even_price_factor"])
-    if high["break_even_price_factor"] >= 1:
-        return f"{low['platform']} still earns with prices {cut} lower; {high['platform']} loses already"
-    less = percent(1.0 - high["break_even_price_factor"])
-    return f"Prices may fall {less} before {high['platform']} loses, {cut} before {low['platform']} does"
+        return {"platform": "", "last": "", "least": 0.0, "most": 0.0}
+    names, values = known["platform"], known[column]
+    ends = {"least": float(values.iloc[0]), "most": float(values.iloc[-1])}
+    return {"platform": str(names.iloc[0]), "last": str(names.iloc[-1]), **ends}
+
+
+def load_quoted(loaded: pd.DataFrame) -> dict[str, Any]:
+    """Who leads where each platform sells what its load allows, beside who leads at one share."""
+    if loaded.empty:
+        return {"leader": ""}
+    order = loaded.sort_values(["profit", "accelerator"], ascending=[False, True], kind="stable")
+    first = order.iloc[0]
+    before = loaded.sort_values(["profit_stated", "accelerator"], ascending=[False, True], kind="stable").iloc[0]
+    near = order[(order["profit_high"] >= first["profit_low"]) & (order["accelerator"] != first["accelerator"])]
+    return {
+        "leader": str(first["platform"]),
+        "stated": str(before["platform"]),
+        "share": float(first["utilisation"]),
+        **{
+            name: float(first[column])
+            for name, column in (("profit", "profit"), ("low", "profit_low"), ("high", "profit_high"))
+        },
+        "stated_share": float(before["utilisation"]),
+        "stated_profit": float(before["profit"]),
+        "near": list(near["platform"]),
+    }

@@ -65,6 +65,20 @@ class ExpertsResult:
     money_basis: Basis
     pair: tuple[str, ...]
 
+    @property
+    def count_lines(self) -> pd.DataFrame:
+        """The walk over experts as its chart draws it."""
+        return _lines(self.counts, "experts")
+
+    @property
+    def top_k_lines(self) -> pd.DataFrame:
+        """The walk over experts per token as its chart draws it."""
+        return _lines(self.top_ks, "top_k")
+
+
+def _lines(walk: pd.DataFrame, x: str) -> pd.DataFrame:
+    return findings.drawn(walk[walk["line"] == RETUNED], x, "total_tok_s_per_gpu", "asked_tok_s_per_user")
+
 
 def experts_result(
     accelerators: Sequence[str], model: str, models: Sequence[str], scenario: str, experts: int, top_k: int

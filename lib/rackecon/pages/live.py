@@ -246,8 +246,9 @@ def _slider(item: Slider, value: float) -> str:
         f'<div class="live-row"><label for="live-{item.key}">{item.label}</label>'
         f'<span class="live-value"><input type="number" aria-label="{item.label}, typed" data-key="{item.key}" {ends} step="any" '
         f'value="{value:g}"> {item.unit}</span>'
-        f'<input type="range" id="live-{item.key}" data-key="{item.key}" data-unit="{item.unit}" {ends} step="{step:g}" '
-        f'value="{value:g}">{_told(item.key)} <span class="live-source">Report: {value:g}, {item.source}.</span></div></div>'
+        f'<div class="track"><input type="range" id="live-{item.key}" data-key="{item.key}" data-unit="{item.unit}" {ends} '
+        f'step="{step:g}" value="{value:g}"></div>{_told(item.key)} '
+        f'<span class="live-source">Report: {value:g}, {item.source}.</span></div></div>'
     )
 
 

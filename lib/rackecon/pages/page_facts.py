@@ -9,7 +9,6 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.pages.sentences import say
-from rackecon.words import number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,15 +40,19 @@ def routing_words(model: str) -> str:
 
     arch = catalog.model(model)
     if not arch.is_moe:
-        return f"{arch.name} is dense: nothing is routed."
+        return say("notes", "routing", routed=False, model=arch.name)
     tokens = 2.0 ** np.arange(15)
     even, skewed = (distinct_experts(tokens, arch.n_experts, arch.top_k, s) for s in (0.0, POPULARITY_SIGMA))
     most = int(np.argmax(even / skewed))
-    return (
-        f"Popularity of experts is log-normal with a spread of {POPULARITY_SIGMA:g}, which fits the published counts of one "
-        f"model; even routing of {arch.name} would read up to {percent(float(even[most] / skewed[most]) - 1.0)} more experts "
-        f"(at {number(float(tokens[most]))} tokens a step). The busiest rank sets the pace, and redundant experts are taken "
-        f"to leave {percent(EPLB_IMBALANCE)} of the imbalance."
+    return say(
+        "notes",
+        "routing",
+        routed=True,
+        model=arch.name,
+        spread=POPULARITY_SIGMA,
+        more=float(even[most] / skewed[most]) - 1.0,
+        tokens=float(tokens[most]),
+        left=EPLB_IMBALANCE,
     )
 
 
@@ -63,14 +66,8 @@ def measured_reach(model: str, longest: int) -> str:
     """
     rows = catalog.table("validation_points")
     mine, any_model = rows.loc[rows["model"] == model, "isl"], int(rows["isl"].max())
-    name = catalog.model(model).name
-    if mine.empty:
-        return f"No measured row behind the model is of {name}; of other models they reach {any_model:,} input tokens."
-    far = int(mine.max())
-    text = f"Measured rows behind the model reach {far:,} input tokens for {name} and {any_model:,} for any model"
-    if longest <= far:
-        return f"{text}; the walk lies within them."
-    return f"{text}; beyond them the walk extrapolates the physics, and its interval is too narrow to the same degree."
+    own = 0 if mine.empty else int(mine.max())
+    return say("notes", "reach", model=catalog.model(model).name, own=own, any=any_model, longest=longest)
 
 
 def traffic_words(frame: pd.DataFrame, x: str = "input_per_output") -> str:
@@ -82,11 +79,9 @@ def traffic_words(frame: pd.DataFrame, x: str = "input_per_output") -> str:
     value, name = rows["ratio_agg_prefill_decode"].astype(float), rows["workload"].str.replace("_", " ")
     walked = frame[x]
     inside = int(value.between(walked.min(), walked.max()).sum())
-    return (
-        f"Published traffic has {number(float(value.iloc[0]), 2)} ({name.iloc[0]}) to {number(float(value.iloc[-1]), 3)} "
-        f"({name.iloc[-1]}) input tokens per output token, caches not counted, {number(float(value.median()), 2)} in the "
-        f"median of {len(rows)} traces and services; {inside} of them lie inside the first walk."
-    )
+    ends = {"low": float(value.iloc[0]), "high": float(value.iloc[-1]), "middle": float(value.median())}
+    names = {"low_name": str(name.iloc[0]), "high_name": str(name.iloc[-1])}
+    return say("notes", "traffic", **ends, **names, rows=len(rows), inside=inside)
 
 
 def tail_words(statistic: str) -> str:
@@ -100,10 +95,7 @@ def tail_words(statistic: str) -> str:
     from rackecon.serving.tails import tail_factors
 
     tpot, ttft = tail_factors("p99")
-    return (
-        f"Limits bind the {statistic}; for p99 the model multiplies TPOT by {number(tpot)} and TTFT by {number(ttft)}, "
-        "medians over MLPerf runs at their limits."
-    )
+    return say("notes", "tail", statistic=statistic, tpot=tpot, ttft=ttft)
 
 
 def accuracy_words(slices: Sequence[str] = ("all with load",)) -> str:
@@ -117,19 +109,15 @@ def accuracy_words(slices: Sequence[str] = ("all with load",)) -> str:
     scores = catalog.table("validation_scores")
     held = scores[scores["scheme"] == "held-out curves"].set_index(["slice", "quantity"])["median_pct"].astype(float)
     if len(slices) > 1:
-        parts = [f"{percent(float(held[name, 'total_tok_s_per_gpu']) / 100.0)} {name}" for name in slices]
-        return f"Median error of tok/s per GPU on held-out curves: {', '.join(parts)}."
+        found = [(float(held[name, "total_tok_s_per_gpu"]) / 100.0, name) for name in slices]
+        return say("notes", "by_slice", slices=found)
     names = {
         "total_tok_s_per_gpu": "tok/s per GPU",
         "tok_s_per_user": "tok/s per user",
         "ttft_ms": "time to first token under load",
     }
     errors = sorted(((float(held[slices[0], key]) / 100.0, name) for key, name in names.items()), reverse=True)
-    rest = " and ".join(f"{percent(error)} for {name}" for error, name in errors[1:])
-    return (
-        f"Weakest of the model's outputs is {errors[0][1]}: {percent(errors[0][0])} median error on held-out curves, "
-        f"against {rest}."
-    )
+    return say("notes", "weakest", weakest=errors[0][1], error=errors[0][0], rest=errors[1:])
 
 
 def recipe_words() -> str:
@@ -140,11 +128,8 @@ def recipe_words() -> str:
     split = table[(table["mode"] == "disaggregated") & (table["prefill_gpus"] > 0) & (table["decode_gpus"] > 0)]
     split = split.assign(ratio=split["prefill_gpus"] / split["decode_gpus"]).sort_values("ratio", kind="stable")
     rows = [split.iloc[0], split.iloc[-1]]
-    ends = [f"{row['prefill_gpus']:.0f} prefill GPUs for {row['decode_gpus']:.0f} decode GPUs" for row in rows]
-    return (
-        f"Measured deployments run from {ends[0]} to {ends[1]}; the search tries splits of up to {MOST_GPUS} GPUs in whole "
-        "workers."
-    )
+    ends = [(float(row["prefill_gpus"]), float(row["decode_gpus"])) for row in rows]
+    return say("notes", "recipes", ends=ends, most=MOST_GPUS)
 
 
 def draft_words() -> str:

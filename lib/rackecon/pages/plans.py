@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
@@ -31,6 +31,8 @@ __all__ = [
     "plans_result",
     "quoted",
     "racks_text",
+    "site_plan",
+    "tried",
 ]
 
 SITES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
@@ -77,10 +79,28 @@ def plans_result(asked: Asked) -> PlansResult:
     InputError
         No platform serves the traffic; racks on hand that do not serve it.
     """
-    site = plan(_changed("site_20mw", asked, {"power_mw": asked.site_mw}))
+    site = site_plan(asked)
     judged = regret(site, draws=asked.draws, seed=asked.seed)
     capital = plan(_changed("capital_100m", asked, {"capital_usd": asked.budget_usd}))
     return PlansResult(site, judged, _worth(site, asked.site_mw), capital, _renewal(asked))
+
+
+def site_plan(asked: Asked) -> PlanResult:
+    """The plan for the site's power."""
+    return plan(_changed("site_20mw", asked, {"power_mw": asked.site_mw}))
+
+
+def tried(asked: Asked, factor: float, shape: str) -> dict[str, Any]:
+    """What the exercises find: the plan at another traffic, and over another day."""
+    less, night = (
+        site_plan(replace(asked, **change)) for change in ({"traffic_factor": factor}, {"demand_shape": shape})
+    )
+    return {
+        "less_racks": racks_text(less) or "nothing",
+        "less_mw": less.power_mw,
+        "night_racks": racks_text(night) or "nothing",
+        "night_busy": night.busy_share,
+    }
 
 
 def _changed(name: str, asked: Asked, limits: Mapping[str, float]) -> dict[str, Any]:
@@ -192,6 +212,9 @@ def figures(result: PlansResult) -> list[Figure]:
     out += [
         Figure("site/best_share", base["best_share"], "-"),
         Figure("site/mean_regret", base["mean_regret"], "-"),
+        Figure("site/futures_usd_per_year/mean", base["mean_usd_per_year"], "USD/year"),
+        Figure("site/futures_usd_per_year/p5", base["p5_usd_per_year"], "USD/year"),
+        Figure("site/futures_usd_per_year/p95", base["p95_usd_per_year"], "USD/year"),
         Figure("site/leader_share", result.futures.leader_share, "-"),
         Figure("site/robust_plan", robust["plan"], "text"),
         Figure("site/robust_mean_regret", robust["mean_regret"], "-"),
@@ -234,6 +257,9 @@ def quoted(result: PlansResult) -> dict[str, Any]:
         "draws": result.futures.draws,
         "best_share": float(result.futures.base["best_share"]),
         "mean_regret": float(result.futures.base["mean_regret"]),
+        "mean_profit": float(result.futures.base["mean_usd_per_year"]),
+        "low_profit": float(result.futures.base["p5_usd_per_year"]),
+        "high_profit": float(result.futures.base["p95_usd_per_year"]),
         "robust_is_base": bool(result.futures.base["robust"]),
         "robust_plan": str(result.futures.robust["plan"]),
         "robust_regret": float(result.futures.robust["mean_regret"]),

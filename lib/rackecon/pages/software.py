@@ -21,6 +21,10 @@ def quoted(found: SoftwareFound) -> dict[str, Any]:
         "platform": top.platform if top else "",
         "whole": top.whole if top else 0.0,
         **dict(factors),
+        "low": top.low if top else 0.0,
+        "high": top.high if top else 0.0,
+        "run": top.measured if top else 0.0,
+        "stacks": found.stacks,
         "share_low": float(chip.min()) if chip is not None else 0.0,
         "share_high": float(chip.max()) if chip is not None else 0.0,
         "slow": low[0],
@@ -40,7 +44,13 @@ def figures(found: SoftwareFound) -> list[Figure]:
     made = [
         Figure(f"lead/{key_part(lead.platform)}/{name}", value, "-")
         for lead in found.leads
-        for name, value in (*zip(("chip", "number_format", "drafts"), lead.factors, strict=True), ("whole", lead.whole))
+        for name, value in (
+            *zip(("chip", "number_format", "drafts"), lead.factors, strict=True),
+            ("whole", lead.whole),
+            ("whole_low", lead.low),
+            ("whole_high", lead.high),
+            ("whole_measured", lead.measured),
+        )
     ]
     if found.measured:
         made += [

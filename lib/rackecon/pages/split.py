@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rackecon import catalog
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks.findings import rate_error
-from rackecon.walks.split import MODES, by_speed, gains
+from rackecon.walks.split import MODES, by_speed, gain_ends, gain_lines, gains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,18 @@ __all__ = ["SplitResult", "figures", "split_found", "split_result"]
 
 SPEEDS: Final = (10, 20, 30, 50, 75, 100, 150)
 X: Final = "tok_s_per_user_target"
-UNITS: Final = {"both": "pairs", "wins": "pairs", "most_gain": "-", "least_gain": "-", "at_gain": "-"}
+UNITS: Final = {
+    "both": "pairs",
+    "wins": "pairs",
+    "sure": "pairs",
+    "most_gain": "-",
+    "most_low": "-",
+    "most_high": "-",
+    "least_gain": "-",
+    "at_gain": "-",
+    "compared": "points",
+    "compared_inside": "points",
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,10 @@ class SplitResult:
     most_platform: str
     most_scenario: str
     most_gain: float
+    most_low: float
+    most_high: float
+    sure: int
+    """Pairs of which even the low end of 90 % gains."""
     least_platform: str
     least_scenario: str
     least_gain: float
@@ -52,7 +67,11 @@ class SplitResult:
     at_speed: float
     at_gain: float
     one_way: tuple[tuple[str, str, str], ...]
-    pair: tuple[str, ...]
+    lines: pd.DataFrame
+    compared: int
+    """Speeds and platforms of the last chart at which runs were measured both ways, and those inside 90 %."""
+    compared_inside: int
+    compared_on: tuple[str, ...]
 
 
 def split_result(accelerators: Sequence[str], model: str, scenarios: Sequence[str], scenario: str) -> SplitResult:
@@ -94,11 +113,16 @@ def split_found(found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case
     """What both comparisons find."""
     error = rate_error()
     known = found[found["gain"].notna()].sort_values("gain", kind="stable")
+    ends = [gain_ends(*pair) for pair in zip(known["accelerator"], known["model"], strict=True)]
+    most_low, most_high = (known["gain"].iloc[-1] * end for end in ends[-1]) if ends else (math.nan, math.nan)
+    lines = gain_lines(speeds)
+    both_ways = lines.dropna(subset=["gain_measured"]).drop_duplicates(["platform", X])
+    factors = [gain_ends(*pair) for pair in zip(both_ways["accelerator"], both_ways["model"], strict=True)]
+    ratios = both_ways["gain_measured"] / both_ways["gain"]
     least, most = _pair(known, 0), _pair(known, -1)
     medians = known.groupby("workload", sort=False)["gain"].median().sort_values(ascending=False, kind="stable")
-    ends, moving = _split_by_speed(speeds)
+    splits, moving = _split_by_speed(speeds)
     at_platform, at_speed, at_gain = _most_at_speed(speeds)
-    chips = dict(zip(speeds["platform"], speeds["accelerator"], strict=True))
     only = found[found["text"].isin(["only split", "only shared", "not served"])]
     return SplitResult(
         gains=found,
@@ -111,6 +135,9 @@ def split_found(found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case
         most_platform=most[0],
         most_scenario=most[1],
         most_gain=most[2],
+        most_low=float(most_low),
+        most_high=float(most_high),
+        sure=sum(gain * low > 1.0 for gain, (low, _) in zip(known["gain"], ends, strict=True)),
         least_platform=least[0],
         least_scenario=least[1],
         least_gain=least[2],
@@ -118,15 +145,18 @@ def split_found(found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case
         best_median=float(medians.iloc[0]) if len(medians) else math.nan,
         worst_scenario=str(medians.index[-1]) if len(medians) else "",
         moving=moving,
-        slow_split=float(ends["first"][moving]) if moving else math.nan,
-        fast_split=float(ends["last"][moving]) if moving else math.nan,
-        split_platforms=len(ends),
-        falling=int((ends["last"] < ends["first"]).sum()),
+        slow_split=float(splits["first"][moving]) if moving else math.nan,
+        fast_split=float(splits["last"][moving]) if moving else math.nan,
+        split_platforms=len(splits),
+        falling=int((splits["last"] < splits["first"]).sum()),
         at_platform=at_platform,
         at_speed=at_speed,
         at_gain=at_gain,
         one_way=tuple(zip(only["platform"], only["workload"], only["text"], strict=True)),
-        pair=tuple(chips[name] for name in sorted(chips, key=lambda name: name != at_platform)[:2]),
+        lines=lines,
+        compared=len(both_ways),
+        compared_inside=sum(low <= ratio <= high for ratio, (low, high) in zip(ratios, factors, strict=True)),
+        compared_on=tuple(dict.fromkeys(both_ways["platform"])),
     )
 
 

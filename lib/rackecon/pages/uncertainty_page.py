@@ -408,9 +408,9 @@ def distribution_table() -> Html:
             {
                 "input": item.label,
                 "form": item.form.replace("_", " "),
-                "p10": item.low if told else np.nan,
+                "one in ten below": item.low if told else np.nan,
                 "median": item.central if np.isfinite(item.central) else np.nan,
-                "p90": item.high if told else np.nan,
+                "one in ten above": item.high if told else np.nan,
                 "unit": item.unit if item.unit != "-" else "",
                 "differs by": item.scope if item.scope != "shared" else "",
                 "moves with": shared,

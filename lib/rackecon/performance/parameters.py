@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog.cached import by_data, of_arguments
-from rackecon.catalog.fields import Row
+from rackecon.catalog.fields import rows_of
 from rackecon.catalog.paths import read_rows, shipped_rows
 from rackecon.errors import InputError, unknown_name
 from rackecon.performance.residual import FEATURES, NAMES, Residual, Sites
@@ -134,7 +134,6 @@ def load_parameters() -> ServingParameters:
     >>> len(load_parameters().names) > 40
     True
     """
-    items = []
     if [row["name"] for row in read_rows("serving_parameters")] != [
         row["name"] for row in shipped_rows("serving_parameters")
     ]:
@@ -142,31 +141,14 @@ def load_parameters() -> ServingParameters:
             "serving_parameters.csv of your own folder was fitted with other parameters than these: "
             "delete it and serving_intercepts.csv there, or run `rackecon calibrate` after that"
         )
-    for line, cells in enumerate(read_rows("serving_parameters"), start=2):
-        row = Row("serving_parameters", line, cells)
-        items.append(
-            Parameter(
-                name=row.text("name"),
-                value=row.number("value"),
-                prior=row.number("prior"),
-                prior_sd=row.number("prior_sd"),
-                scale=row.text("scale"),
-                unit=row.text("unit"),
-                meaning=row.text("meaning"),
-                fitted=row.flag("fitted"),
-            )
-        )
-    intercepts = {}
-    for line, cells in enumerate(read_rows("serving_intercepts"), start=2):
-        row = Row("serving_intercepts", line, cells)
-        intercepts[row.text("cell")] = row.number("log_factor")
-    return ServingParameters(tuple(items), intercepts, load_residual())
+    items = tuple(Parameter(**row.fields_of(Parameter)) for row in rows_of("serving_parameters"))
+    intercepts = {row.text("cell"): row.number("log_factor") for row in rows_of("serving_intercepts")}
+    return ServingParameters(items, intercepts, load_residual())
 
 
 def load_kernel() -> dict[str, float]:
     """Scales and lengths of the residual process, of data/residual_kernel.csv."""
-    rows = (Row("residual_kernel", line, cells) for line, cells in enumerate(read_rows("residual_kernel"), start=2))
-    return {row.text("name"): row.number("value") for row in rows}
+    return {row.text("name"): row.number("value") for row in rows_of("residual_kernel")}
 
 
 def load_residual() -> Residual:

@@ -22,10 +22,12 @@ from rackecon.units import US
 __all__ = [
     "DecodeTerms",
     "PassTerms",
+    "PrefillCurve",
     "StepTime",
     "decode_step",
     "decode_terms",
     "pass_terms",
+    "prefill_curve",
     "prefill_pass",
 ]
 
@@ -340,6 +342,110 @@ def decode_step(
     return decode_terms(engine, v, query_tokens, context_tokens).step(np.asarray(sequences, dtype=float))
 
 
+@dataclass(frozen=True)
+class PrefillCurve:
+    """Time of prefilling as a function of prompts and load alone."""
+
+    fresh: FloatArray  # tokens to compute, per prompt
+    dp: FloatArray
+    pp: FloatArray
+    scale: FloatArray
+    once: FloatArray  # s per pass
+    per_token: FloatArray
+    core: tuple[FloatArray, FloatArray]  # operations per token of a rank; operations per second
+    attention: tuple[FloatArray, FloatArray]  # s per token of a rank; s per pass
+    ranked: tuple[FloatArray, FloatArray]  # s per token of a rank: moved, sent
+    dense: tuple[FloatArray, FloatArray]  # squares: per token, per pass
+    experts: tuple[FloatArray, FloatArray] | None  # likewise, with every expert touched; None without experts
+    share_lines: tuple[FloatArray, FloatArray]
+    row_start: NDArray[np.intp]
+
+    def at(self, cells: Cells) -> PrefillCurve:
+        """The curve of each of some cells."""
+        pick, pair = cells.of, cells.pair
+        return PrefillCurve(
+            fresh=pick(self.fresh),
+            dp=pick(self.dp),
+            pp=pick(self.pp),
+            scale=pick(self.scale),
+            once=pick(self.once),
+            per_token=pick(self.per_token),
+            core=pair(self.core),
+            attention=pair(self.attention),
+            ranked=pair(self.ranked),
+            dense=pair(self.dense),
+            experts=None if self.experts is None else pair(self.experts),
+            share_lines=self.share_lines,
+            row_start=pick(self.row_start),
+        )
+
+    def time(self, prompts: FloatArray, load: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
+        """See :func:`prefill_pass`."""
+        rank_tokens = self.fresh * prompts
+        core = rank_tokens * self.core[0] / self.core[1]
+        local = _roof(self.attention[0] * rank_tokens, self.attention[1]) + core + self.ranked[0] * rank_tokens
+        local = local * self.scale + self.once + self.ranked[1] * rank_tokens
+        full = self._whole(rank_tokens * self.dp, local)
+        latency = full
+        if load is not None and bool(np.any(self.dp > 1.0)):
+            waiting = np.maximum(load, 1.0) * PREFILLING_SHARE
+            filled = 1.0 + (self.dp - 1.0) * waiting / (waiting + self.dp)
+            latency = self._whole(rank_tokens * filled, local)
+        return latency, np.asarray(full / (self.dp * prompts * self.pp))
+
+    def _whole(self, together: FloatArray, local: FloatArray) -> FloatArray:
+        """Time of a pass with so many tokens in the engine [s]."""
+        square = together * together
+        work = np.sqrt(self.dense[0] * square + self.dense[1])
+        if self.experts is not None:
+            share = share_at(self.share_lines, self.row_start, together)
+            share *= share
+            share *= self.experts[1]
+            square *= self.experts[0]
+            square += share
+            work += np.sqrt(square, out=square)
+        work *= self.scale
+        work += self.per_token * together
+        work += local
+        return work
+
+
+def prefill_curve(
+    engine: Engine,
+    v: FloatArray,
+    fresh_tokens: FloatArray,
+    past_tokens: FloatArray,
+    shared: PassTerms | None = None,
+) -> PrefillCurve:
+    """What of :func:`prefill_pass` neither prompts nor load change; arguments as there."""
+    fresh = np.maximum(fresh_tokens, 1.0)
+    compute = v[engine.keys["compute"]]
+    mean_context = past_tokens + 0.5 * fresh
+    seen = np.minimum(mean_context, engine.sparse_tokens)
+    window = np.minimum(mean_context, engine.window_tokens)
+    pairs = engine.prefill_flop_per_pair * seen + engine.prefill_flop_per_window * window
+    wide = np.where((engine.dp > 1) & (engine.ep >= 4), v[engine.keys["wide_prefill"]], 1.0)
+    scale = v[engine.keys["prefill"]] * wide
+    fixed = v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
+    known = shared or pass_terms(engine, v)
+    (dense, dense_once), (expert, expert_once) = ([x * x for x in pair] for pair in (known.dense, known.experts))
+    return PrefillCurve(
+        fresh,
+        engine.dp,
+        engine.pp,
+        scale,
+        known.network[0] + fixed,
+        known.moved[0] * scale + known.network[1],
+        (pairs, engine.attention_tp * engine.attention_flops * compute),
+        known.attention,
+        (known.moved[1], known.network[2]),
+        (dense, dense_once),
+        (expert, expert_once) if known.experts[1].any() else None,
+        engine.share_lines,
+        _row_starts(engine),
+    )
+
+
 def prefill_pass(
     engine: Engine,
     v: FloatArray,
@@ -376,46 +482,4 @@ def prefill_pass(
     -----
     Source: the roofline of Williams, Waterman and Patterson (2009), smoothed; host time and starts are own terms.
     """
-    fresh = np.maximum(fresh_tokens, 1.0)
-    rank_tokens = fresh * prompts
-    tokens = rank_tokens * engine.dp
-    compute = v[engine.keys["compute"]]
-    mean_context = past_tokens + 0.5 * fresh
-    seen = np.minimum(mean_context, engine.sparse_tokens)
-    window = np.minimum(mean_context, engine.window_tokens)
-    pairs = engine.prefill_flop_per_pair * seen + engine.prefill_flop_per_window * window
-    core = rank_tokens * pairs / (engine.attention_tp * engine.attention_flops * compute)
-    wide = np.where((engine.dp > 1) & (engine.ep >= 4), v[engine.keys["wide_prefill"]], 1.0)
-    scale = v[engine.keys["prefill"]] * wide
-    fixed = v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
-
-    known = shared or pass_terms(engine, v)
-    per_token = known.moved[0] * scale + known.network[1]
-    local = _roof(known.attention[0] * rank_tokens, known.attention[1]) + core + known.moved[1] * rank_tokens
-    local = local * scale + (known.network[0] + fixed) + known.network[2] * rank_tokens
-    starts, routed = _row_starts(engine), bool(known.experts[1].any())
-
-    (dense, dense_once), (expert, expert_once) = ([x * x for x in pair] for pair in (known.dense, known.experts))
-
-    def duration(together: FloatArray) -> FloatArray:
-        square = together * together
-        work = np.sqrt(dense * square + dense_once)
-        if routed:
-            share = share_at(engine.share_lines, starts, together)
-            share *= share
-            share *= expert_once
-            square *= expert
-            square += share
-            work += np.sqrt(square, out=square)
-        work *= scale
-        work += per_token * together
-        work += local
-        return work
-
-    full = duration(tokens)
-    latency = full
-    if load is not None and bool(np.any(engine.dp > 1.0)):
-        waiting = np.maximum(load, 1.0) * PREFILLING_SHARE
-        filled = 1.0 + (engine.dp - 1.0) * waiting / (waiting + engine.dp)
-        latency = duration(rank_tokens * filled)
-    return latency, np.asarray(full / (engine.dp * prompts * engine.pp))
+    return prefill_curve(engine, v, fresh_tokens, past_tokens, shared).time(prompts, load)

@@ -6,8 +6,6 @@ from rackecon.errors import InputError
 from rackecon.load.demand import demand
 from rackecon.planner.records import DAY_HOURS, Block, Plan
 
-__all__ = ["blocks_of", "mean_day"]
-
 
 def mean_day(shape: str, blocks: int) -> tuple[Block, ...]:
     """The mean day of a public trace in blocks of equal length.

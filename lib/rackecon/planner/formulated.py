@@ -23,8 +23,6 @@ from rackecon.units import HOURS_PER_YEAR, SECONDS_PER_HOUR
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LIMIT_UNITS", "Cell", "Formulated", "formulated"]
-
 FloatArray = NDArray[np.float64]
 LIMIT_UNITS: Final = {"power_mw": "MW", "capital_usd": "USD"}
 """Units of limits that racks use up, of power provisioned IT power; the others are counted in racks."""

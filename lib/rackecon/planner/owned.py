@@ -25,8 +25,6 @@ from rackecon.planner.replacement import Machine, Schedule, replacement
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OwnedRacks", "owned_racks", "slot_machines"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -24,8 +24,6 @@ from rackecon.words import join_words, money, number, percent, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PlanResult", "described", "plan", "solved"]
-
 USED = 1e-6
 """Racks and shares below which a flow is none."""
 

@@ -28,8 +28,6 @@ from rackecon.serving.query import Limits, case_options
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Menu", "cards", "menu", "multiple_of", "tier_case"]
-
 LENGTHS: Final = "azure2023_conv"
 """Trace whose spread of lengths open arrivals have."""
 LEAST_LOAD: Final = 0.01

@@ -29,8 +29,6 @@ from numpy.typing import NDArray
 
 from rackecon.errors import InputError
 
-__all__ = ["Limit", "Marginals", "Program", "Shortfall", "Solution", "marginals", "relaxed", "shortfall", "solve"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 UNBOUNDED: Final = "the plan is unbounded: demand without end needs a limit of power, capital, floor or supply"

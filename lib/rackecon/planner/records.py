@@ -13,8 +13,6 @@ from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.demand import demand_names
 
-__all__ = ["Block", "Demand", "Limits", "Plan", "Replacement", "Stages", "Tier", "plan_of", "read_plan"]
-
 LARGEST_BYTES: Final = 2**20
 SHARE_SLACK: Final = 1e-6
 DAY_HOURS: Final = 24.0

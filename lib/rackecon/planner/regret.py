@@ -28,8 +28,6 @@ from rackecon.words import join_words, percent, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CLOSE", "DRAWS", "Regret", "futures", "regret", "told"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 DRAWS: Final = 64

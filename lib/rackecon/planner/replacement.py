@@ -25,8 +25,6 @@ from numpy.typing import NDArray
 
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["ACTIONS", "Machine", "Schedule", "Step", "replacement"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 ACTIONS: Final = ("serve", "let", "empty")

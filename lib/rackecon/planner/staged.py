@@ -25,8 +25,6 @@ from rackecon.planner.records import Stages
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Kind", "StagedPlan", "staged"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rackecon.catalog import relabelled
+from rackecon.catalog import labels, relabelled
 from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.figures.display import ANSWER, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
 from rackecon.figures.results import RESULTS_MIME
@@ -20,6 +20,7 @@ __all__ = ["named", "question", "render_page", "to_html"]
 
 FOLD: Final = "fold"
 """Tag of a heading's cell whose section a page keeps folded until it is asked for."""
+CELL: Final = re.compile(r"^(<t[dh]\b[^>]*>)([^<>]+)(</t[dh]>)$")
 
 
 @of_arguments()
@@ -103,19 +104,36 @@ def _numbered(body: str) -> str:
 
 
 def named(markup: str) -> str:
-    """Names in place of the catalog's ids in prose: outside tags, cells, code and scripts.
+    """Names in place of the catalog's ids in prose, and in cells that hold an id alone; lengths in short form spelt out.
+
+    Tags, code, scripts and quotations stay.
 
     Examples
     --------
     >>> named('<p id="chat">Within rag-summarise: <code>rag-summarise</code></p>')
     '<p id="chat">Within document summaries: <code>rag-summarise</code></p>'
+    >>> named("<tr><th scope='row'>deepseek-r1</th><td>fp8, rag-summarise</td></tr>")
+    "<tr><th scope='row'>DeepSeek-V3/R1</th><td>fp8, rag-summarise</td></tr>"
+    >>> named("<p>at 8k/1k</p>")
+    '<p>at 8k in, 1k out</p>'
     """
-    skipped = re.compile(r"<(script|style|pre|code|td|th|select)\b.*?</\1>|<[^>]+>", re.S)
-    parts, at = [], 0
+    skipped = re.compile(r"<(script|style|pre|code|td|th|select|q|blockquote)\b.*?</\1>|<[^>]+>", re.S)
+    parts, at, known = [], 0, labels()
     for found in skipped.finditer(markup):
-        parts += [relabelled(markup[at : found.start()], html.escape), found[0]]
+        cell = CELL.match(found[0])
+        whole = (
+            f"{cell[1]}{html.escape(known[cell[2]]) if cell[2] in known else _spelt(cell[2])}{cell[3]}"
+            if cell
+            else found[0]
+        )
+        parts += [_spelt(relabelled(markup[at : found.start()], html.escape)), whole]
         at = found.end()
-    return "".join([*parts, relabelled(markup[at:], html.escape)])
+    return "".join([*parts, _spelt(relabelled(markup[at:], html.escape))])
+
+
+def _spelt(text: str) -> str:
+    """Lengths as the field abbreviates them, in words."""
+    return re.sub(r"\b(\d+)k/(\d+)k\b", r"\1k in, \2k out", text)
 
 
 def _with_ids(markup: str, contents: list[tuple[str, str]]) -> str:

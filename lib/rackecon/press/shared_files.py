@@ -23,21 +23,23 @@ SHARED: Final = ("vega.js", "page.css", "page.js", *SCRIPTS)
 """Names of the shared files."""
 
 
-def lean(script: str) -> str:
-    """A script or style without the comments that end its lines, its indents and its empty lines: a page carries what counts.
+def lean(style: str) -> str:
+    """A style sheet without comments, indents and empty lines: a page carries what counts.
 
     Examples
     --------
-    >>> lean("/* of two\\n   lines */\\n\\nfunction a() {\\n  b(); /* too */\\n}\\n").splitlines()
-    ['function a() {', 'b();', '}']
+    >>> lean("/* of two\\n   lines */\\n\\na {\\n  margin: 0\\n} /* too */\\n").splitlines()
+    ['a {', 'margin: 0', '}']
     """
-    bare = re.sub(r"[ \t]*/\*(?:(?!\*/).)*\*/$", "", script, flags=re.S | re.M)
+    bare = re.sub(r"[ \t]*/\*(?:(?!\*/).)*\*/$", "", style, flags=re.S | re.M)
     return re.sub(r"^\s+", "", bare, flags=re.M)
 
 
 @of_arguments()
 def shared_files() -> dict[str, str]:
     """Text of each shared file by name."""
+    import rjsmin
+
     from rackecon.figures.theme import FAMILY, GREY, OTHER, PLATFORM_DARK, PLATFORM_LIGHT
 
     light = dict(PLATFORM_LIGHT) | {name: PLATFORM_LIGHT[base] for name, base in FAMILY.items()} | {OTHER: GREY}
@@ -49,12 +51,12 @@ def shared_files() -> dict[str, str]:
     style = (HERE / "page.css").read_text(encoding="utf-8")
     style = f":root{{{variables(light)}}}\n@media (prefers-color-scheme:dark){{:root{{{variables(dark)}}}}}\n" + style
     swap = json.dumps({PLATFORM_LIGHT[key]: PLATFORM_DARK[key] for key in PLATFORM_LIGHT}, sort_keys=True)
-    script = f"window.rackeconDark={swap};\n" + lean((HERE / "page.js").read_text(encoding="utf-8"))
+    script = f"window.rackeconDark={swap};\n" + rjsmin.jsmin((HERE / "page.js").read_text(encoding="utf-8"))
     return {
         "vega.js": f"(function(){{{_chart_library()}\n}})();\n",
         "page.css": lean(style),
         "page.js": script,
-        **{name: lean((HERE / name).read_text(encoding="utf-8")) for name in SCRIPTS},
+        **{name: rjsmin.jsmin((HERE / name).read_text(encoding="utf-8")) for name in SCRIPTS},
     }
 
 

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from rackecon.performance.step import StepTime
 
-__all__ = ["bottlenecks", "busy_shares"]
-
 FloatArray = NDArray[np.float64]
 NAMES = np.array(["weights", "kv", "network", "host", "compute"])
 COMPUTE_BOUND = 0.7

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,42 +18,35 @@ from numpy.typing import NDArray
 from rackecon.catalog.cached import of_arguments
 from rackecon.performance.cells import Cells
 from rackecon.performance.engine import Engine
-from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import ledger, reserved_context
 from rackecon.performance.residual import Residual, Shape, names_of, read_surface
-from rackecon.performance.step import PassTerms, pass_terms, prefill_pass
 from rackecon.serving.bottlenecks import bottlenecks, busy_shares
-from rackecon.serving.closed_loop import (
-    CHUNK_TOKENS,
-    MS,
-    STEADY_USE,
-    Load,
-    Solution,
-    aggregated,
-    context_tokens,
-    decode_side,
-    disaggregated,
-    pool_terms,
-)
-from rackecon.serving.corrections import Conditions, correction
-from rackecon.serving.layouts import NODE_WIDTHS, Layout
+from rackecon.serving.closed_loop import Load, Solution, context_tokens
+from rackecon.serving.corrections import load_range
+from rackecon.serving.layouts import Layout
 from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS
-from rackecon.serving.query import Query
+from rackecon.serving.pools import (
+    DECODE_ENGINES,
+    Deployed,
+    Pools,
+    alone,
+    cell_of,
+    enumerated,
+    factors,
+    gpus_each,
+    matched,
+    of_each,
+    taken,
+)
+from rackecon.serving.query import LIMIT_SLACK, Query
 from rackecon.serving.recipes import recipe_depth
-from rackecon.serving.task import COMBINATIONS, Task, Tasks
-
-__all__ = ["Evaluated", "Outcome", "evaluate_all", "evaluate_fitting", "evaluate_together"]
+from rackecon.serving.task import Task, Tasks
 
 FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
-PREFILL_HEADROOM = 1.1  # prefill pools are sized to run at 91 % of their capacity
 MOST_QUEUED = 0.05  # share of the load that may wait for a slot; more is not a steady operating point
-NONE = np.zeros(1)
-DECODE_ENGINES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
-PREFILL_ROOM = (1.0, 1.25, 1.6, 2.2)  # sizes of a prefill pool tried, over the least, where its load is given
-PASSES = 3  # of sizing a prefill pool and of what its prompts then cost
-SETTLING = 4
-TARGET_MARGIN = 1e-3  # by which a pool is sized to keep a time to first token
+FLIGHT_SLACK = 1.05  # on the requests in flight: fewer prompts in a pass of prefill take longer each
+ROUNDING = 1e-9
 GRID_AXES = 3  # behind the layouts: draft depths, prefill layouts, loads
 
 
@@ -68,27 +61,22 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Pools:
-    """GPUs and workers of each pool, and the load of the whole deployment."""
-
-    load: Load
-    decode_gpus: FloatArray
-    prefill_gpus: FloatArray
-    decode_workers: FloatArray
-    prefill_workers: FloatArray
-    feeder: tuple[FloatArray, FloatArray, FloatArray] = (NONE, NONE, NONE)  # a prefill engine's tp, ep, attention ranks
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Candidates of one mode: what is known of each cell, on the axes it depends on."""
+class _Space:
+    """Candidates of one mode before they are evaluated: the whole grid by its axes, or a choice of its cells as one."""
 
     task: Task
     mode: str
+    layouts: tuple[Layout, ...]
     shape: tuple[int, ...]
-    layout: NDArray[np.str_]
-    rows: Engine
-    pools: _Pools
+    place: NDArray[np.intp]  # of the layout, one query's layouts after another's
+    widths: tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # tp, ep, pp, attention ranks
+
+
+@dataclass(frozen=True)
+class _Part(_Space):
+    """Candidates of one mode: what is known of each cell, on the axes it depends on."""
+
+    pools: Pools
     done: Solution
     gpus: FloatArray
     total: FloatArray
@@ -124,14 +112,12 @@ class _Part:
         return {
             "engine": np.full(count, task.query.engine_of(self.mode)),
             "mode": np.full(count, self.mode),
-            "layout": of(self.layout),
+            "layout": np.array([x.name for x in self.layouts])[of(self.place) % len(self.layouts)],
             "weight_precision": np.full(count, task.query.weight),
             "kv_precision": np.full(count, task.query.kv_of(self.mode)),
             "speculative": np.where(drafts > 0, method, "none"),
-            "tp": of(self.rows.tp),
-            "ep": of(self.rows.ep),
-            "pp": of(self.rows.pp),
-            "dp_attention": of(self.rows.dp) > 1,
+            **{name: of(width) for name, width in zip(("tp", "ep", "pp"), self.widths, strict=False)},
+            "dp_attention": of(self.widths[3]) > 1,
             "draft_tokens": drafts,
             "gpus": of(self.gpus),
             "prefill_gpus": of(pools.prefill_gpus),
@@ -221,12 +207,87 @@ def evaluate_fitting(task: Task) -> Evaluated:
     for mode, layouts in task.spaces():
         count += math.prod(task.sizes(mode, layouts))
         engine, _ = task.placed(mode, layouts)
-        fits = ledger(engine, reserved_context(engine, isl, osl)).fits
+        room = ledger(engine, reserved_context(engine, isl, osl))
+        fits, loads = room.fits, task.loads
+        if mode == "disaggregated" and task.matched:  # a decode engine runs what fits: all heavier loads are one
+            loads = loads[: 1 + np.searchsorted(loads, np.max(room.max_sequences / engine.dp))]
         text = text or _roomiest(engine, context_tokens(isl, osl))
         kept = layouts if fits.all() else tuple(x for x, ok in zip(layouts, fits, strict=True) if ok)
         if kept:
-            parts.append(_evaluate(task, mode, kept, None))
+            parts.append(_evaluate(task, mode, kept, None, loads))
     return Evaluated(tuple(parts), count, text)
+
+
+def other_engines(found: Evaluated, speed: FloatArray, rate: FloatArray) -> Evaluated:
+    """Candidates with other numbers of decode engines than the least wasteful, where they could reach beyond a front.
+
+    Nothing but the GPUs of a sequence, and the load of a GPU that the learnt rates depend on, differs between them. So one
+    can be beyond the front only where the rate of its sibling, less the GPUs it wastes, is, both moved by the most that the
+    load moves what is learnt. Own derivation.
+
+    Parameters
+    ----------
+    found : Evaluated
+        From :func:`evaluate_fitting`.
+    speed, rate : ndarray
+        The front [tok/s per user, tok/s per GPU], by rising speed.
+
+    Returns
+    -------
+    Evaluated
+        One part of their own, or none.
+    """
+    if not found.parts or (match := found.parts[-1].pools.match) is None:
+        return Evaluated((), 0)
+    part = found.parts[-1]
+    pools, asked = part.pools, part.task.query
+    with np.errstate(all="ignore"):
+        moved, least = _most_moved(part), (pools.decode_gpus + pools.prefill_gpus) / pools.decode_workers
+        user, total = part.user * moved[1], part.total * moved[0] * (least * (1.0 + ROUNDING))
+        ahead = np.concatenate([rate, [0.0]])[np.searchsorted(speed, user)]
+        able = part.done.fits & (user >= asked.limits.least_tok_s_per_user * (1.0 - LIMIT_SLACK)) & _near_drafts(part)
+        near = Cells(part.shape, np.flatnonzero(np.broadcast_to(able & (total > ahead * least), part.shape)))
+        total, ahead, least, workers = (near.of(x) for x in (total, ahead, least, match.least))
+        sizes, fewest = near.pair(match.sizes), np.full(1, np.inf)
+        cells, engines = [], []
+        for count in DECODE_ENGINES:  # those that a deployment of fewer GPUs would have picked
+            each = gpus_each(count, workers, sizes, asked.most_gpus)
+            beyond = (each < fewest * (1.0 - ROUNDING)) & (each > least * (1.0 + ROUNDING)) & (total > ahead * each)
+            cells.append(near.chosen[beyond])
+            engines.append(np.full(len(cells[-1]), count))
+            fewest = np.minimum(fewest, each)
+        wanted = np.concatenate(cells)
+        if not len(wanted):
+            return Evaluated((), 0)
+        picked = Cells(part.shape, wanted)
+        tp, ep, pp, dp = (picked.of(x) for x in part.widths)
+        space = _Space(part.task, part.mode, part.layouts, wanted.shape, picked.of(part.place), (tp, ep, pp, dp))
+        return Evaluated((_rated(space, match.at(picked).deployed(part.task, np.concatenate(engines))),), len(wanted))
+
+
+def _most_moved(part: _Part) -> FloatArray:
+    """The most that the load moves what is learnt of rates and of speeds, as factors, by layout and draft depth."""
+    asked = part.task.query
+    if asked.parameters.residual is None:
+        return np.full(2, load_range(asked.parameters.intercepts, cell_of(asked, part.mode)))
+    ends = np.ptp(_surface(asked.parameters.residual, asked, part.mode, part.layouts), axis=2)
+    drafting = (part.task.drafts > 0).astype(int)
+    return np.asarray(np.exp(ends.reshape(2, len(part.layouts), 2)[:, :, drafting]).reshape(2, *part.shape[:2], 1, 1))
+
+
+def _near_drafts(part: _Part) -> NDArray[np.bool_]:
+    """Whether a draft depth is usual at any load between the running sequences alone and what is in flight."""
+    asked, load, pools = part.task.query, part.pools.load, part.pools
+    if asked.held.get("draft_tokens") is not None:
+        return np.ones(1, dtype=bool)
+    running = part.done.sequences * pools.decode_workers
+    flight = np.where(load.concurrency > running, FLIGHT_SLACK * load.concurrency, np.inf)
+    ends = [
+        _usual_depth(asked.engine_of(part.mode), part.mode, x / pools.decode_gpus, part.widths[3])
+        for x in (running, flight)
+    ]
+    draft = load.draft_tokens
+    return np.asarray((draft == 0.0) | (draft <= ends[0]) & (draft >= ends[1]))
 
 
 def _roomiest(engine: Engine, context: FloatArray) -> str:
@@ -234,28 +295,31 @@ def _roomiest(engine: Engine, context: FloatArray) -> str:
     return room.text(int(np.argmax(room.cache_bytes)))
 
 
-def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArray[np.intp] | None) -> _Part:
-    # the whole grid by its axes, or a choice of its cells as one axis: the equations broadcast either way
-    sizes = task.sizes(mode, layouts)
-    names = np.array([x.name for x in layouts])
-    loads, drafts = task.loads, task.drafts
+def _evaluate(
+    task: Task,
+    mode: str,
+    layouts: tuple[Layout, ...],
+    wanted: NDArray[np.intp] | None,
+    loads: FloatArray | None = None,
+) -> _Part:
+    loads, drafts = task.loads if loads is None else loads, task.drafts
+    sizes = (*task.sizes(mode, layouts)[:-1], len(loads))
     if wanted is None:
-        shape: tuple[int, ...] = sizes
         rows, shared = task.placed(mode, layouts, GRID_AXES)
-        names, drafts = names.reshape(rows.tp.shape), drafts.reshape(-1, 1, 1)
+        drafts = drafts.reshape(-1, 1, 1)
         split, place = None, np.arange(len(layouts)).reshape(rows.tp.shape)
+        shape = sizes
     else:
         which, depth, split, level = np.unravel_index(np.tile(wanted, len(task.each)), sizes)
+        rows, shared = taken(task, mode, layouts, which)
+        drafts, loads = drafts[depth], loads[level]
+        place = which + of_each(task, np.arange(len(task.each)) * len(layouts), which)
         shape = which.shape
-        rows, shared = _taken(task, mode, layouts, which)
-        names, drafts, loads = names[which], drafts[depth], loads[level]
-        place = which + _of_each(task, np.arange(len(task.each)) * len(layouts), which)
-    used, v = task.query.parameters, task.values
     isl, osl, hit = (
-        _of_each(task, [getattr(one.query, name) for one in task.each], place)
+        of_each(task, [getattr(one.query, name) for one in task.each], place)
         for name in ("isl_tokens", "osl_tokens", "prefix_cache_hit")
     )
-    speed = np.exp(-v[rows.keys["trend"]] * task.query.years)
+    speed = np.exp(-task.values[rows.keys["trend"]] * task.query.years)
     load = Load(
         np.full_like(speed, isl),
         np.full_like(speed, osl),
@@ -264,49 +328,38 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         drafts,
         speed,
     )
+    space = _Space(task, mode, layouts, shape, place, (rows.tp, rows.ep, rows.pp, rows.dp))
     with np.errstate(all="ignore"):
         if mode == "aggregated":
-            done, pools, possible = _alone(task, rows, shared, load)
-        elif task.matched:
-            done, pools, possible = _matched(task, rows, shared, load, split)
-        else:
-            done, pools, possible = _enumerated(task, rows, shared, load, split)
-        load = pools.load
-        fits = done.fits & possible
-        fits = fits & (done.queued <= MOST_QUEUED * load.concurrency)
-        gpus = pools.decode_gpus + pools.prefill_gpus
-        if "gpus" in task.query.held:  # those that no pool can use are paid for too
-            gpus = np.full_like(gpus, float(task.query.held["gpus"]))
-        factor, first_factor = _factors(task, mode, rows, load, load.concurrency / gpus)
-        loop = _of_each(task, [one.values[used.index(f"closed_loop.{mode}")] for one in task.each], place)
-        user_factor = factor
-        if used.residual is not None:
-            each = [_surface(used.residual, one.query, mode, layouts) for one in task.each]
-            surface = np.concatenate(each, 1) if len(each) > 1 else each[0]
-            setting = 2 * place + (load.draft_tokens > 0)
-            shifts = read_surface(surface, setting, load.concurrency / gpus)
-            factor, user_factor = np.exp(shifts[0]), np.exp(shifts[1])
-        total = factor * done.requests_per_s * (loop * (isl + osl) / gpus)
-        user = user_factor / done.tpot_s
+            return _rated(space, alone(task, rows, shared, load))
+        return _rated(space, (matched if task.matched else enumerated)(task, rows, shared, load, split))
+
+
+def _rated(space: _Space, deployed: Deployed) -> _Part:
+    """Rates and latencies of what is deployed, with what measurements have taught."""
+    task, mode, place, dp = space.task, space.mode, space.place, space.widths[3]
+    done, pools, possible = deployed
+    load, used, held = pools.load, task.query.parameters, task.query.held
+    fits = done.fits & possible & (done.queued <= MOST_QUEUED * load.concurrency)
+    gpus = pools.decode_gpus + pools.prefill_gpus
+    if "gpus" in held:  # those that no pool can use are paid for too
+        gpus = np.full_like(gpus, float(held["gpus"]))
+    factor, first_factor = factors(task, mode, dp, load, load.concurrency / gpus)
+    loop = of_each(task, [one.values[used.index(f"closed_loop.{mode}")] for one in task.each], place)
+    user_factor = factor
+    if used.residual is not None:
+        each = [_surface(used.residual, one.query, mode, space.layouts) for one in task.each]
+        surface = np.concatenate(each, 1) if len(each) > 1 else each[0]
+        shifts = read_surface(surface, 2 * place + (load.draft_tokens > 0), load.concurrency / gpus)
+        factor, user_factor = np.exp(shifts[0]), np.exp(shifts[1])
+    total = factor * done.requests_per_s * (loop * (load.isl_tokens + load.osl_tokens) / gpus)
+    user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
-    if task.query.held.get("draft_tokens") is None:
-        fits = fits & usual_drafts(task.query.engine_of(mode), mode, load, rows.dp, pools.decode_gpus)
-    return _Part(task, mode, shape, names, rows, pools, done, gpus, total, user, first_factor, fits)
-
-
-def _of_each(task: Task, values: Sequence[Any] | NDArray[Any], rows: NDArray[Any]) -> Any:
-    """One value of each query at its rows, which stand one query's after another's; that of the only one as it is."""
-    return values[0] if len(task.each) == 1 else np.repeat(values, len(rows) // len(task.each))
-
-
-def _taken(task: Task, mode: str, layouts: tuple[Layout, ...], which: NDArray[np.intp]) -> tuple[Engine, PassTerms]:
-    """Engines at rows of each query, with the parameters of theirs, and what their passes cost."""
-    engine, known = task.each[0].placed(mode, layouts)
-    if len(task.each) == 1:
-        return engine.take(which), known.at(Cells(engine.tp.shape, which))
-    size = len(task.each[0].values)
-    rows = engine.take(which).shifted(_of_each(task, np.arange(len(task.each)) * size, which))
-    return rows, pass_terms(rows, task.values)
+    if held.get("draft_tokens") is None:
+        depth = _usual_depth(task.query.engine_of(mode), mode, load.concurrency / pools.decode_gpus, dp)
+        fits = fits & ((load.draft_tokens == 0.0) | (load.draft_tokens == depth))
+    given = (task, mode, space.layouts, space.shape, place, space.widths)
+    return _Part(*given, pools, done, gpus, total, user, first_factor, fits)
 
 
 def _surface(residual: Residual, asked: Query, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
@@ -338,200 +391,12 @@ def _settings(layouts: tuple[Layout, ...], log2_isl: float, log2_osl: float, yea
     return np.array(features, dtype=float)
 
 
-def usual_drafts(engine: str, mode: str, load: Load, dp: FloatArray, decode_gpus: FloatArray) -> NDArray[np.bool_]:
-    """Candidates whose draft depth is the one that public recipes of the engine run, or that do not draft.
+def _usual_depth(engine: str, mode: str, load_per_decode_gpu: FloatArray, dp: FloatArray) -> FloatArray:
+    """Draft depth that public recipes of the engine run where they draft [tokens].
 
-    TensorRT-LLM states it by layout and load (:func:`~rackecon.serving.predict.recipe_depth`); of the others it is
+    TensorRT-LLM states it by layout and load (:func:`~rackecon.serving.recipes.recipe_depth`); of the others it is
     unknown, and the mean that the fit takes is searched.
     """
-    draft = load.draft_tokens
     if "trtllm" not in engine:
-        return np.asarray((draft == 0.0) | (draft == UNKNOWN_DRAFT_TOKENS))
-    depth = np.round(recipe_depth(load.concurrency / decode_gpus, dp > 1.0, mode == "aggregated"))
-    return np.asarray((draft == 0.0) | (draft == depth))
-
-
-def _factors(
-    task: Task, mode: str, rows: Engine, load: Load, load_per_gpu: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Shrunk corrections of rates and of the time to first token."""
-    asked = task.query
-    cell = intercept_cell(asked.chip.id, engine_family(asked.engine_of(mode), asked.chip.vendor), asked.weight, mode)
-    drafting, ranks = (load.draft_tokens > 0).astype(float), (rows.dp > 1).astype(float)
-    where = Conditions(
-        load_per_gpu, load.isl_tokens, load.osl_tokens, drafting, ranks, np.full_like(load.isl_tokens, asked.years)
-    )
-    return correction(asked.parameters.intercepts, cell, asked.arch.id, where)
-
-
-Deployed = tuple[Solution, _Pools, NDArray[np.bool_]]
-
-
-def _alone(task: Task, rows: Engine, shared: PassTerms, load: Load) -> Deployed:
-    """Equal engines that do everything: one, or as many as the GPUs held make."""
-    none, size = np.zeros_like(load.speed), rows.tp * rows.pp
-    engines = float(task.query.held["gpus"]) / size if "gpus" in task.query.held else np.ones_like(load.speed)
-    if "concurrency" not in task.query.held:
-        load = replace(load, concurrency=load.concurrency * engines)
-    done = aggregated(rows, task.values, load, engines, shared)
-    return done, _Pools(load, engines * size, none, engines, none), np.ones(1, dtype=bool)
-
-
-@dataclass(frozen=True)
-class _Feeders:
-    """Prefill layouts to try, as arrays, with what a prompt costs each of them in bulk."""
-
-    engine: Engine
-    shared: PassTerms
-    busy_s: FloatArray
-    gpus: FloatArray
-    fits: NDArray[np.bool_]
-
-    @property
-    def layout(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Tensor and expert width, and 1 with data-parallel attention."""
-        return self.engine.tp, self.engine.ep, (self.engine.dp > 1).astype(float)
-
-
-def _feeders(task: Task, split: NDArray[np.intp] | None, each: int) -> _Feeders:
-    """The most productive prefill layout of each size, and the one that is soonest done with one prompt.
-
-    Each stands ``each`` times on an axis before the loads, or at the places that ``split`` picks.
-    """
-    layouts = task.prefill_layouts
-    if split is None:
-        picks, busy, fits = _picks(task)
-        picked: NDArray[np.intp] = np.repeat(picks, each)
-        engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in picked), 1)
-        picked = picked.reshape(-1, 1)
-        return _Feeders(engine, terms, busy[picked], (engine.tp * engine.pp), fits[picked])
-    parts = [(picks, busy[picks], fits[picks]) for picks, busy, fits in map(_picks, task.each)]
-    at = split // each + _of_each(task, np.arange(len(parts)) * len(parts[0][0]), split)
-    picked, busy, fits = (np.concatenate(some)[at] for some in zip(*parts, strict=True))
-    engine, terms = _taken(task, "disaggregated", layouts, picked)
-    return _Feeders(engine, terms, busy, engine.tp * engine.pp, fits)
-
-
-def _picks(task: Task) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
-    """Prefill layouts that one query tries; of every layout, time per prompt in bulk [s], and whether it fits."""
-    v, layouts = task.values, task.prefill_layouts
-    pool, shared = task.placed("disaggregated", layouts)
-    isl, past = task.query.isl_tokens, task.query.isl_tokens * task.query.prefix_cache_hit
-    fresh = isl - past
-    # a full pass for what prompts cost in bulk, one prompt in flight for how soon it is done
-    prompts, one = np.array([[min(4.0, max(CHUNK_TOKENS / max(fresh, 1.0), 1.0))], [1.0]]), np.ones(1)
-    latency, bulk = prefill_pass(pool, v, fresh * one, past * one, prompts, one, shared)
-    busy, alone = bulk[0] + v[pool.keys["handoff"]] * MS / pool.dp, latency[1]
-    fits = ledger(pool, isl * one).fits
-    gpus = pool.tp * pool.pp
-    # a layout that is 2 % sooner is not worth twice the GPUs
-    picks = []
-    for among in task.prefill_choices:
-        cost, sooner = (np.where(fits & among, x, np.inf) for x in (busy * gpus, alone * gpus**0.1))
-        picks += [np.argmin(np.where(gpus == size, cost, np.inf)) for size in NODE_WIDTHS] + [np.argmin(sooner)]
-    return np.array(picks), busy, fits
-
-
-def _matched(
-    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
-) -> Deployed:
-    """Pools matched in rate: at each number of running sequences, the fewest prefill GPUs that keep up.
-
-    With ``n`` sequences running in a decode engine, its rate ``r`` needs prefill workers for a share ``b = r t`` of one
-    worker's time; with ``s`` workers a decode engine, prompts queue for ``k b^2 / (s - b) / r`` (see
-    :mod:`rackecon.serving.closed_loop`), so a time to first token of ``T`` needs ``s >= b + k b^2 / (r (T - T_first))``.
-    Nothing but GPUs depends on ``s`` at a given ``n``, so the least waste is the best. Own derivation.
-    """
-    v, targets = task.values, task.targets
-    feeders = _feeders(task, split, len(targets))
-    prefill, size_d, size_p = feeders.engine, decode.tp * decode.pp, feeders.gpus
-    latest = np.tile(targets, task.feeders).reshape(-1, 1) if split is None else np.tile(targets, task.feeders)[split]
-    side = decode_side(decode, v, load, decode_shared)
-    n = np.minimum(load.concurrency, np.maximum(side.room.max_sequences, 1.0))
-    life = side.steps * side.terms.curve.total(n)
-    rate = n / life
-    need = rate * feeders.busy_s * load.speed
-    least, flight = PREFILL_HEADROOM * need, n
-    for turn in range(PASSES):
-        first, busy, queue = pool_terms(decode, prefill, v, load, flight / least, feeders.shared)
-        need = rate * busy * load.speed
-        load_per_gpu = flight / (size_d + least * size_p)
-        _, slower = _factors(task, "disaggregated", decode, load, load_per_gpu)
-        spare = latest * (1.0 - TARGET_MARGIN) / 1e3 / slower - first
-        sized = least
-        least = np.where(spare > 0, need + queue * need * need / (rate * spare), np.inf)
-        least = np.maximum(PREFILL_HEADROOM * need, least)
-        if turn == PASSES - 1:  # where turns swing about the size that keeps the time, the larger does
-            least = np.maximum(sized, least)
-        flight = n + rate * first + queue * need * need / (least - need)
-    nd, waste = np.ones_like(least), np.full_like(least, np.inf)
-    for count in DECODE_ENGINES:
-        each = np.maximum(np.ceil(count * least), 1.0) * size_p + count * size_d
-        each = np.where(each <= task.query.most_gpus, each / count, np.inf)
-        nd = np.where(each < waste, count, nd)
-        waste = np.minimum(waste, each)
-    npre = np.maximum(np.ceil(nd * least), 1.0)
-    workers = npre / nd
-    before = [flight]
-    for turn in range(SETTLING):  # the load of a worker is that of the whole pool, which the queue before it is part of
-        flight = n + rate * first + queue * need * need / np.maximum(workers - need, 1e-9)
-        if turn == 2:
-            flight = _ahead(before[-2], before[-1], flight)
-        before.append(flight)
-        first, busy, queue = pool_terms(decode, prefill, v, load, flight / workers, feeders.shared)
-        need = rate * busy * load.speed
-    flight = n + rate * first + queue * need * need / (workers - need)
-    steady = need <= STEADY_USE * workers
-    whole = replace(load, concurrency=flight * nd)
-    done = Solution(
-        rate * nd,
-        n * nd,
-        life / load.osl_tokens,
-        (flight - n) / rate,
-        npre * size_p / (npre * size_p + nd * size_d),
-        np.zeros(1),
-        side.room.max_sequences,
-        side.room.fits & feeders.fits,
-        side.terms,
-        n,
-        np.minimum(need / workers, 1.0),
-    )
-    return done, _Pools(whole, nd * size_d, npre * size_p, nd, npre, feeders.layout), np.isfinite(waste) & steady
-
-
-def _ahead(first: FloatArray, second: FloatArray, third: FloatArray) -> FloatArray:
-    """Where three values of a converging iteration lead (Aitken); the third where they do not converge."""
-    one, two = second - first, third - second
-    ratio = two / np.where(one == 0.0, 1.0, one)
-    return np.asarray(np.where(np.abs(ratio) < 0.95, third + two * ratio / (1.0 - ratio), third))
-
-
-def _enumerated(
-    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
-) -> Deployed:
-    """Pools of given sizes, load or GPUs: what is open is tried one by one."""
-    v, held = task.values, task.query.held
-    feeders = _feeders(task, split, COMBINATIONS)
-    side = decode_side(decode, v, load, decode_shared)
-    size_d, size_p = decode.tp * decode.pp, feeders.gpus
-    every = np.arange(task.feeders * COMBINATIONS)
-    at = (every.reshape(-1, 1) if split is None else split) % COMBINATIONS
-    nd = np.array(DECODE_ENGINES)[at % len(DECODE_ENGINES)]
-    room = np.array(PREFILL_ROOM)[at // len(DECODE_ENGINES)]
-    if "decode_workers" in held or "decode_gpus" in held:
-        nd = float(held["decode_workers"]) * np.ones(1) if "decode_workers" in held else held["decode_gpus"] / size_d
-    each = load.concurrency / nd if "concurrency" in held else load.concurrency
-    need = side.rate(each) * (feeders.busy_s * load.speed * PREFILL_HEADROOM)
-    npre = np.maximum(np.ceil(nd * need * room), 1.0)
-    if "prefill_workers" in held or "prefill_gpus" in held:
-        npre = (
-            float(held["prefill_workers"]) * np.ones(1) if "prefill_workers" in held else held["prefill_gpus"] / size_p
-        )
-    elif "gpus" in held:
-        npre = np.floor((held["gpus"] - nd * size_d) / size_p)
-    used = nd * size_d + npre * size_p
-    possible = (used <= float(held.get("gpus", task.query.most_gpus))) & (npre >= 1.0) & (nd >= 1.0)
-    whole = replace(load, concurrency=each * nd)
-    nd, npre = np.maximum(nd, 1.0), np.maximum(npre, 1.0)
-    solved = disaggregated(decode, feeders.engine, v, whole, nd, npre, side, feeders.shared)
-    return solved, _Pools(whole, nd * size_d, npre * size_p, nd, npre, feeders.layout), possible
+        return np.array([UNKNOWN_DRAFT_TOKENS])
+    return np.round(recipe_depth(load_per_decode_gpu, dp > 1.0, mode == "aggregated"))

@@ -9,7 +9,7 @@ Disaggregated: decode has no prefill term; prefill is a queue used to :math:`\\r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +21,12 @@ from rackecon.performance.memory import Ledger, ledger, reserved_context
 from rackecon.performance.step import (
     DecodeTerms,
     PassTerms,
+    PrefillCurve,
     StepTime,
     decode_terms,
     pass_terms,
-    prefill_pass,
+    prefill_curve,
 )
-
-__all__ = [
-    "DecodeSide",
-    "Load",
-    "Solution",
-    "acceptance_length",
-    "aggregated",
-    "context_tokens",
-    "decode_side",
-    "disaggregated",
-    "pool_terms",
-    "prompt_terms",
-]
 
 FloatArray = NDArray[np.float64]
 MS = 1e-3
@@ -128,14 +116,24 @@ def context_tokens(isl_tokens: FloatArray, osl_tokens: FloatArray) -> FloatArray
     return np.asarray(isl_tokens + 0.5 * osl_tokens)
 
 
-def prompt_terms(
-    engine: Engine, v: FloatArray, load: Load, shared: PassTerms | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Latency of a prefill pass, and engine time per prompt, with ``load.concurrency`` requests on one engine [s]."""
+@dataclass(frozen=True)
+class Prompts:
+    """Prefill of an engine before its load is known."""
+
+    curve: PrefillCurve
+    most: FloatArray  # prompts of a rank in one pass
+
+    def times(self, concurrency: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Latency of a pass, and engine time per prompt, with so many requests on one engine [s]."""
+        prompts = np.clip(concurrency / self.curve.dp / PROMPT_BATCHING, 1.0, self.most)
+        return self.curve.time(prompts, concurrency)
+
+
+def prompts_of(engine: Engine, v: FloatArray, load: Load, shared: PassTerms | None = None) -> Prompts:
+    """Prefill of engines for the lengths of a load."""
     fresh, past = load.isl_tokens * (1.0 - load.prefix_cache_hit), load.isl_tokens * load.prefix_cache_hit
-    most_prompts = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
-    prompts = np.clip(load.concurrency / engine.dp / PROMPT_BATCHING, 1.0, most_prompts)
-    return prefill_pass(engine, v, fresh, past, prompts, load.concurrency, shared)
+    most = np.maximum(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0)
+    return Prompts(prefill_curve(engine, v, fresh, past, shared), most)
 
 
 def aggregated(
@@ -149,7 +147,7 @@ def aggregated(
     concurrency = load.concurrency / engines
     context = context_tokens(load.isl_tokens, load.osl_tokens)
     room = ledger(engine, reserved_context(engine, load.isl_tokens, load.osl_tokens))
-    latency, busy = prompt_terms(engine, v, replace(load, concurrency=concurrency), known)
+    latency, busy = prompts_of(engine, v, load, known).times(concurrency)
     first = _first_token(engine, v, latency, busy, concurrency / engine.dp, load.speed)
     a = _speculation(engine, v, load)
     query = 1.0 + load.draft_tokens
@@ -224,7 +222,8 @@ def disaggregated(
     ready = side or decode_side(decode, v, load)
     room, terms, steps = ready.room, ready.terms, ready.steps
     prefill_room = ledger(prefill, load.isl_tokens)
-    first, busy, queueing = pool_terms(decode, prefill, v, load, load.concurrency / prefill_workers, shared)
+    pool = pool_prompts(decode, prefill, v, load, shared)
+    (first, busy), queueing = pool.times(load.concurrency / prefill_workers), pool.queueing
     bound = prefill_workers / (busy * load.speed)
     most = np.minimum(load.concurrency / decode_workers, np.maximum(room.max_sequences, 1.0))
     waiting = queueing * prefill_workers
@@ -259,27 +258,45 @@ def disaggregated(
     )
 
 
-def pool_terms(
-    decode: Engine,
-    prefill: Engine,
-    v: FloatArray,
-    load: Load,
-    per_worker: FloatArray,
-    shared: PassTerms | None = None,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """What a prompt meets before a decode engine, with ``per_worker`` requests of the deployment on a prefill worker.
+@dataclass(frozen=True)
+class PoolPrompts:
+    """What a prompt meets before a decode engine, whatever the load."""
 
-    Returns
-    -------
-    tuple of ndarray
-        Time to first token without a queue [s]; time of a worker that a prompt takes, at the speed of 2026 [s];
-        requests that queue before each worker, over :math:`\\rho^2/(1-\\rho)`.
-    """
-    latency, busy = prompt_terms(prefill, v, replace(load, concurrency=per_worker), shared)
-    busy = busy + v[prefill.keys["handoff"]] * MS / prefill.dp
-    first = v[decode.keys["ttft_base"]] * MS + latency * load.speed + v[decode.keys["kv_transfer"]] * MS
+    prompts: Prompts
+    base_s: FloatArray
+    handoff_s: FloatArray
+    transfer_s: FloatArray
+    speed: FloatArray
+    queueing: FloatArray  # requests that queue before each worker, over :math:`\\rho^2/(1-\\rho)`
+
+    def times(self, per_worker: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Time to first token without a queue, and of a worker that a prompt takes at the speed of 2026 [s].
+
+        ``per_worker`` counts requests of the deployment on a prefill worker.
+        """
+        latency, busy = self.prompts.times(per_worker)
+        return self.base_s + latency * self.speed + self.transfer_s, busy + self.handoff_s
+
+    def at(self, cells: Cells) -> PoolPrompts:
+        """The same for some cells alone."""
+        prompts = Prompts(self.prompts.curve.at(cells), cells.of(self.prompts.most))
+        rest = (self.base_s, self.handoff_s, self.transfer_s, self.speed, self.queueing)
+        return PoolPrompts(prompts, *(cells.of(x) for x in rest))
+
+
+def pool_prompts(
+    decode: Engine, prefill: Engine, v: FloatArray, load: Load, shared: PassTerms | None = None
+) -> PoolPrompts:
+    """Prompts of a load between a prefill and a decode engine."""
     waiting = v[decode.keys["ttft_wait"]] * prefill.dp * np.where(prefill.dp > 1, v[decode.keys["ttft_dp"]], 1.0)
-    return first, busy, waiting
+    return PoolPrompts(
+        prompts_of(prefill, v, load, shared),
+        v[decode.keys["ttft_base"]] * MS,
+        v[prefill.keys["handoff"]] * MS / prefill.dp,
+        v[decode.keys["kv_transfer"]] * MS,
+        load.speed,
+        waiting,
+    )
 
 
 @dataclass(frozen=True)

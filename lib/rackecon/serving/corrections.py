@@ -6,7 +6,7 @@ calibration, so that a platform, engine or model without measurements gets none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from rackecon.performance.parameters import ServingParameters
 
-__all__ = ["LATENCY_PREFIX", "Conditions", "correction", "effect_sd", "effect_terms", "without_history"]
-
 FloatArray = NDArray[np.float64]
 LATENCY_PREFIX = "first token|"
 # Standard deviation around zero of each kind of coefficient [log]
 # Software moves in steps: half quarters that have measurements, and one name for what lies outside
 ERA_ENDS = (-0.25, -0.125, 0.0, 0.125, 0.25, 0.375, 0.5)
 ERA_NAMES = ("before", "2025Q4a", "2025Q4b", "2026Q1a", "2026Q1b", "2026Q2a", "2026Q2b", "after")
+LOAD_ENDS = (-1.5, 2.0)  # of the term of load
 SPREAD = {
     "": 0.03,
     "load": 0.02,
@@ -48,30 +47,45 @@ class Conditions:
     years: FloatArray  # of the software, since the start of 2026
 
 
+def _load(c: Conditions) -> FloatArray:
+    return np.asarray(np.clip((np.log2(np.maximum(c.load_per_gpu, 1e-2)) - 3.0) / 3.0, *LOAD_ENDS))
+
+
+def _ratio(c: Conditions) -> FloatArray:
+    return np.asarray(np.clip(np.log2(c.isl_tokens / c.osl_tokens) / 3.0, -1.2, 1.2))
+
+
+def _era(name: str) -> Callable[[Conditions], FloatArray]:
+    place = ERA_NAMES.index(name)
+    return lambda c: (np.searchsorted(ERA_ENDS, c.years, side="right") == place).astype(float)
+
+
+TERMS: Mapping[str, Callable[[Conditions], FloatArray]] = {
+    "": lambda c: np.ones(1),
+    "load": _load,
+    "input": _ratio,
+    "draft": lambda c: c.drafting,
+    "dp": lambda c: c.dp_attention,
+    **{name: _era(name) for name in ERA_NAMES},
+}
+
+
+def _effect_kinds(cell: str, model: str) -> list[tuple[str, str]]:
+    """Names of the coefficients that apply to a cell and model, each with its term."""
+    of = {
+        cell: TERMS,
+        f"model {model}": ("", "input"),
+        f"{LATENCY_PREFIX}{cell}": ("", "load", "input", "draft", "dp"),
+    }
+    return [(f"{start}|{kind}" if kind else start, kind) for start, kinds in of.items() for kind in kinds]
+
+
 def effect_terms(cell: str, model: str, c: Conditions) -> list[tuple[str, FloatArray]]:
     """Names of the coefficients that apply to a cell and model, each with the term it multiplies.
 
     A term has the axes of what it depends on; all broadcast to the shape of the load.
     """
-    load = np.clip((np.log2(np.maximum(c.load_per_gpu, 1e-2)) - 3.0) / 3.0, -1.5, 2.0)
-    ratio = np.clip(np.log2(c.isl_tokens / c.osl_tokens) / 3.0, -1.2, 1.2)
-    one = np.ones(1)
-    era = np.searchsorted(ERA_ENDS, c.years, side="right")
-    return [
-        (cell, one),
-        (f"{cell}|load", load),
-        (f"{cell}|input", ratio),
-        (f"{cell}|draft", c.drafting),
-        (f"{cell}|dp", c.dp_attention),
-        *((f"{cell}|{ERA_NAMES[k]}", (era == k).astype(float)) for k in range(len(ERA_NAMES))),
-        (f"model {model}", one),
-        (f"model {model}|input", ratio),
-        (f"{LATENCY_PREFIX}{cell}", one),
-        (f"{LATENCY_PREFIX}{cell}|load", load),
-        (f"{LATENCY_PREFIX}{cell}|input", ratio),
-        (f"{LATENCY_PREFIX}{cell}|draft", c.drafting),
-        (f"{LATENCY_PREFIX}{cell}|dp", c.dp_attention),
-    ]
+    return [(name, TERMS[kind](c)) for name, kind in _effect_kinds(cell, model)]
 
 
 def effect_sd(name: str) -> float:
@@ -98,13 +112,22 @@ def correction(effects: Mapping[str, float], cell: str, model: str, c: Condition
         on.
     """
     rate = first = np.zeros(1)
-    for name, term in effect_terms(cell, model, c):
+    terms: dict[str, FloatArray] = {}
+    for name, kind in _effect_kinds(cell, model):
         value = effects.get(name, 0.0)
-        if value and name.startswith(LATENCY_PREFIX):
+        if not value:
+            continue
+        term = terms[kind] = terms[kind] if kind in terms else TERMS[kind](c)
+        if name.startswith(LATENCY_PREFIX):
             first = first + value * term
-        elif value:
+        else:
             rate = rate + value * term
     return np.exp(rate), np.exp(first - rate)
+
+
+def load_range(effects: Mapping[str, float], cell: str) -> float:
+    """The most that load moves the factor on rates of a cell."""
+    return float(np.exp((LOAD_ENDS[1] - LOAD_ENDS[0]) * abs(effects.get(f"{cell}|load", 0.0))))
 
 
 def without_history(parameters: ServingParameters) -> ServingParameters:

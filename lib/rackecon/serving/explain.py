@@ -17,12 +17,10 @@ from rackecon.performance.memory import RESERVE_BYTES, ledger, reserved_context
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.residual import Sites, load_feature, names_of
 from rackecon.performance.step import decode_step
-from rackecon.serving.closed_loop import Load, acceptance_length, context_tokens, prompt_terms
+from rackecon.serving.closed_loop import Load, acceptance_length, context_tokens, prompts_of
 from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.query import default_date, software_years
 from rackecon.units import GB_BYTES, MS_PER_S
-
-__all__ = ["MemoryUse", "StepBreakdown", "memory_use", "step_breakdown"]
 
 OPERATORS = {
     "attention_weights": "attention projections",
@@ -185,7 +183,7 @@ def _prefill_s(engine: Engine, v: NDArray[np.float64], row: Mapping[str, Any]) -
         float(row["concurrency"]) / engines,
     )
     load = Load(*(np.array([float(x)]) for x in (*given, row.get("draft_tokens") or 0.0, 1.0)))
-    return float((v[engine.keys["mix"]] * prompt_terms(engine, v, load)[1])[0])
+    return float((v[engine.keys["mix"]] * prompts_of(engine, v, load).times(load.concurrency)[1])[0])
 
 
 def memory_use(row: Mapping[str, Any], parameters: ServingParameters | None = None) -> MemoryUse:

@@ -15,8 +15,6 @@ from rackecon.catalog import Accelerator, Model
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Frontier", "empty_front", "layout_texts", "one_row", "pareto_rows"]
-
 FloatArray = NDArray[np.float64]
 COLUMNS = (
     "tp",
@@ -72,12 +70,17 @@ class Frontier:
         return len(self.rows["tok_s_per_user"])
 
     @property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The front as arrays by name, its case in each row, slowest and most productive point first."""
+        case = {name: getattr(self, name) for name in ("accelerator", "model", "isl_tokens", "osl_tokens")}
+        return {**{name: np.full(len(self), value) for name, value in case.items()}, **self.rows}
+
+    @property
     def table(self) -> pd.DataFrame:
-        """The front as a data frame, slowest and most productive point first."""
+        """The front as a data frame: :attr:`columns`."""
         import pandas as pd
 
-        given = {"accelerator": self.accelerator, "model": self.model, "isl_tokens": self.isl_tokens}
-        return pd.DataFrame({**given, "osl_tokens": self.osl_tokens, **self.rows}, index=range(len(self)))
+        return pd.DataFrame(self.columns)
 
     def best(self) -> dict[str, Any] | None:
         """The point of highest throughput within the limits, or None."""

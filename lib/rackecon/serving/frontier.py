@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import Model
 from rackecon.performance.parameters import ServingParameters
-from rackecon.serving.candidates import Evaluated, Outcome, evaluate_all, evaluate_fitting, evaluate_together
+from rackecon.serving.candidates import (
+    Evaluated,
+    Outcome,
+    evaluate_all,
+    evaluate_fitting,
+    evaluate_together,
+    other_engines,
+)
 from rackecon.serving.front import Frontier, empty_front, layout_texts, one_row, pareto_rows
 from rackecon.serving.query import Limits, Query
 from rackecon.serving.task import Task
@@ -149,16 +156,36 @@ def find(asked: Query) -> Frontier:
         return empty_front(chip, arch, isl, osl, f"not modelled: {chip.note}")
     found = evaluate_fitting(Task(asked))
     seen = found.outcome()
+    keep, reason = _front(asked.limits, seen, found.room)
+    more = other_engines(found, seen.tok_s_per_user[keep], seen.total_tok_s_per_gpu[keep])
+    if more.count:
+        near = np.append(keep, np.arange(more.count) + len(seen.fits))
+        found = replace(found, parts=found.parts + more.parts, count=found.count + more.count)
+        seen = found.outcome()
+        keep, reason = _front(asked.limits, seen, found.room, near)
     fitting = int(seen.fits.sum())
-    within, reason = _within(asked.limits, seen) if fitting else (seen.fits, f"does not fit: {found.room}")
     if reason:
         empty = empty_front(chip, arch, isl, osl, reason, found.count, found.room)
         return replace(empty, nearest=_nearest(asked.limits, found)) if fitting else empty
-    keep = pareto_rows(seen.tok_s_per_user, seen.total_tok_s_per_gpu, within)
     front = found.rows(keep)
     del front["fits"]
     front["layout"] = layout_texts(front)
     return Frontier(chip.id, arch.id, isl, osl, front, "", found.count, fitting, found.room)
+
+
+def _front(
+    limits: Limits, seen: Outcome, room: str, among: NDArray[np.intp] | None = None
+) -> tuple[NDArray[np.intp], str]:
+    """Rows of the Pareto front within limits, by rising speed; why there are none."""
+    none = np.zeros(0, dtype=np.intp)
+    if not seen.fits.any():
+        return none, f"does not fit: {room}"
+    within, reason = _within(limits, seen)
+    if reason:
+        return none, reason
+    if among is not None:
+        within = within & np.isin(np.arange(len(within)), among)
+    return pareto_rows(seen.tok_s_per_user, seen.total_tok_s_per_gpu, within), ""
 
 
 def _nearest(limits: Limits, found: Evaluated) -> dict[str, Any]:

@@ -9,8 +9,6 @@ from typing import Any
 from rackecon.catalog import Model, model
 from rackecon.errors import unknown_name
 
-__all__ = ["SERVERS", "launch_flags"]
-
 SERVERS = ("vllm", "sglang", "trtllm")
 CHUNK_TOKENS = 8192
 

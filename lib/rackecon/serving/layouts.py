@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from rackecon.catalog import Accelerator, Model
 
-__all__ = ["Layout", "decode_layouts", "engine_layouts", "matches", "prefill_layouts"]
-
 NODE_WIDTHS = (1, 2, 4, 8)
 WIDE_WIDTHS = (16, 32, 48)
 NODES_WIDE = {"hopper": (72, 144)}

@@ -13,8 +13,6 @@ from rackecon.serving.points import Points
 from rackecon.serving.predict import Predictions, predict
 from rackecon.serving.query import CONCURRENCY
 
-__all__ = ["in_flight", "requests_per_second"]
-
 FloatArray = NDArray[np.float64]
 STEPS: Final = 24  # halvings of a range of 2^12 requests in flight: to 2 parts in a million
 

@@ -21,8 +21,6 @@ from rackecon.serving.query import TOKENLESS, context_fault, default_date, defau
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LENGTH_FACTOR", "POINT_COLUMNS", "Points"]
-
 FloatArray = NDArray[np.float64]
 # A uniform draw of 80-100 % of the nominal length has a mean of 0.9
 LENGTH_FACTOR = 0.9

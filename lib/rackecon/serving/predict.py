@@ -21,8 +21,6 @@ from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS, Points
 from rackecon.serving.query import HELD, Query
 from rackecon.serving.recipes import recipe_depth
 
-__all__ = ["Predictions", "Prepared", "predict", "prepare"]
-
 FloatArray = NDArray[np.float64]
 RATES = ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user", "tpot_ms", "ttft_ms")
 TEXTS = {"bottleneck": 8, "mode": 16, "status": 16, "reason": 300, "layout": 60}

@@ -8,8 +8,6 @@ from rackecon.catalog.paths import read_rows
 from rackecon.performance.families import engine_family
 from rackecon.serving.layouts import Layout
 
-__all__ = ["run_publicly"]
-
 FEWEST_ROWS = 10
 """Measured rows from which a model's layouts on a family and engine are taken as known: in its precision, else in any."""
 Key = tuple[str, bool, str, str, str, str, str]

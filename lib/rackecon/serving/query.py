@@ -64,7 +64,7 @@ HELD = (
 """What a search can hold, beside the fields of a query."""
 MOST_GPUS = 128
 """Largest deployment that a search tries where no public one of the platform's family is known."""
-CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.01, 0.25)))
+CONCURRENCY = np.array(sorted({round(2.0**step) for step in np.arange(0.0, 12.01, 0.25)}), dtype=float)
 """Requests in flight per attention rank that a search tries."""
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
 """Draft depths that a search tries [tokens]."""

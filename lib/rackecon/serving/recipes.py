@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["recipe_depth"]
-
 FloatArray = NDArray[np.float64]
 LIGHT_LOAD = 80.0  # requests per data-parallel rank up to which recipes draft 3 tokens
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from rackecon.errors import unknown_name
 from rackecon.performance.parameters import ServingParameters, load_parameters
 
-__all__ = ["STATISTICS", "tail_factors"]
-
 STATISTICS = ("median", "p99")
 
 

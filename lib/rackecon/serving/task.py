@@ -29,8 +29,6 @@ from rackecon.serving.layouts import (
 from rackecon.serving.public_layouts import run_publicly
 from rackecon.serving.query import CONCURRENCY, DRAFTS, MODES, SPARE, Query
 
-__all__ = ["Task", "Tasks"]
-
 FloatArray = NDArray[np.float64]
 LATEST = "9999-12-31"
 POOL_VALUES = ("gpus", "concurrency", "decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")

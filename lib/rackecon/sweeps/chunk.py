@@ -19,8 +19,6 @@ from rackecon.errors import InputError
 from rackecon.sweeps.grid import MONEY, PHYSICS, SETTINGS, grid_from_text, points_of
 from rackecon.units import HOURS_PER_YEAR
 
-__all__ = ["RESULTS", "chunk_bytes", "run_chunk"]
-
 RESULTS: Final = (
     "total_tok_s_per_gpu",
     "output_tok_s_per_gpu",

@@ -20,19 +20,6 @@ from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, unknown_name
 
-__all__ = [
-    "MONEY",
-    "PHYSICS",
-    "SETTINGS",
-    "Grid",
-    "grid_digest",
-    "grid_from_text",
-    "points_a_search",
-    "points_of",
-    "read_grid",
-    "size_of",
-]
-
 PHYSICS: Final = (
     "accelerator",
     "model",

@@ -21,8 +21,6 @@ from rackecon.sweeps.chunk import chunk_bytes
 from rackecon.sweeps.grid import Grid, grid_digest, grid_from_text, points_a_search, read_grid, size_of
 from rackecon.sweeps.workers import workers_at
 
-__all__ = ["chunk_points", "sweep", "sweep_record"]
-
 PARTS: Final = "part-*.parquet"
 CHUNK_S: Final = 1.0
 """Processor time that a chunk is meant to take, given that of a search and of a point's money [s]."""

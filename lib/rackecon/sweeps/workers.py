@@ -14,8 +14,6 @@ from typing import Any, Protocol
 from rackecon.errors import InputError
 from rackecon.threads import one_thread_each
 
-__all__ = ["Workers", "check_versions", "leave_with_parent", "workers_at"]
-
 
 class Workers(Protocol):
     """A number of workers, each given one piece of work at a time."""

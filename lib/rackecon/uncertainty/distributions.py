@@ -19,18 +19,6 @@ from rackecon import catalog
 from rackecon.catalog.fields import Row
 from rackecon.errors import InputError, unknown_name
 
-__all__ = [
-    "FORMS",
-    "SCOPES",
-    "Z10",
-    "Z90",
-    "Distribution",
-    "check_distributions",
-    "distributions",
-    "recentred",
-    "two_piece",
-]
-
 FloatArray = NDArray[np.float64]
 Z10: Final = 1.2815515655446004
 """Standard deviations from the median to the 10th or 90th percentile of a normal."""
@@ -179,21 +167,8 @@ def check_distributions(rows: Iterable[Mapping[str, str]]) -> dict[str, Distribu
         if name in found:
             raise InputError(f"{where}: the id stands there twice")
         item = Distribution(
-            id=name,
-            label=row.text("label"),
-            drives=row.text("drives"),
-            form=row.text("form"),
-            low=row.number("low"),
-            central=row.number("central"),
-            high=row.number("high"),
-            lower=row.number("lower", -math.inf),
-            upper=row.number("upper", math.inf),
-            unit=row.text("unit"),
-            scope=row.text("scope"),
+            **row.fields_of(Distribution, "loadings", lower=-math.inf, upper=math.inf),
             loadings=_loadings(row.text("loadings"), where),
-            source_id=row.text("source_id"),
-            grade=row.text("grade"),
-            basis=row.text("basis"),
         )
         _check(item, where)
         found[name] = item

@@ -21,8 +21,6 @@ from rackecon.uncertainty.shortlist_check import check_shortlist
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CHECKED", "MODELS", "REPORTED", "SCENARIO", "doubled_move", "measured", "record"]
-
 MODELS: Final = ("deepseek-r1", "gpt-oss-120b")
 SCENARIO: Final = "rag-summarise"
 CHECKED: Final = 256

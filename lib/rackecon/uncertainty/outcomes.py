@@ -16,8 +16,6 @@ from rackecon.uncertainty.ranking import DECIDED_SHARE, ordered
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare", "pairwise", "percentiles", "ranked", "summary", "win_table"]
-
 FloatArray = NDArray[np.float64]
 WINDOW: Final = 0.035
 

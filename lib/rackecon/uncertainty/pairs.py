@@ -22,8 +22,6 @@ from rackecon.uncertainty.shortlist import RATES
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["natural", "pair_drivers", "pair_flips"]
-
 
 def pair_drivers(
     made: Portfolio,

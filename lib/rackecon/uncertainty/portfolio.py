@@ -28,8 +28,6 @@ from rackecon.uncertainty.shortlist import KEPT, PHYSICAL, exact_rows, exact_row
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = ["Cell", "Portfolio", "portfolio"]
-
 FloatArray = NDArray[np.float64]
 Rows = Mapping[str, NDArray[Any]]
 RECENTRED: Final = {

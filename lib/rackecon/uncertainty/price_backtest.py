@@ -20,8 +20,6 @@ from rackecon.uncertainty.sampling import SEED, normal_points
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CUTOFFS", "backtest", "coverage"]
-
 CUTOFFS: Final = ("2025-08-31", "2025-10-31", "2025-12-31", "2026-02-28", "2026-04-30")
 DRAWS: Final = 4096
 LEAST_PROVIDERS: Final = 2

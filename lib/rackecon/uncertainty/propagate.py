@@ -34,8 +34,6 @@ from rackecon.uncertainty.shortlist import PHYSICAL, RATES, Work, relevant, work
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = ["DRAWS", "OUTPUTS", "Outcomes", "Terms", "propagate", "run"]
-
 FloatArray = NDArray[np.float64]
 DRAWS: Final = 32768
 """Draws of the reports: enough that twice as many move no reported percentile by 1 % of its range."""

@@ -25,20 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = [
-    "DECIDED_SHARE",
-    "DrawFactors",
-    "DrawScores",
-    "RankingDraws",
-    "draw_factors",
-    "draw_scores",
-    "ordered",
-    "profit_draws",
-    "rank",
-    "verdicts",
-    "win_counts",
-]
-
 DECIDED_SHARE = 0.8
 """Share of draws that a lead must survive; under it the order is too close to call."""
 DRAWS = 1024

@@ -19,18 +19,6 @@ from numpy.typing import NDArray
 from rackecon.errors import InputError, unknown_name
 from rackecon.uncertainty.distributions import Distribution, distributions
 
-__all__ = [
-    "PHYSICAL_POINTS",
-    "SEED",
-    "Design",
-    "Scores",
-    "blocked",
-    "design",
-    "median_scores",
-    "normal_points",
-    "sample",
-]
-
 FloatArray = NDArray[np.float64]
 SEED: Final = 20261123
 """The one seed behind every draw of the reports."""

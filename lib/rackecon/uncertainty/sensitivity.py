@@ -22,15 +22,6 @@ from rackecon.uncertainty.sampling import SEED, median_scores, normal_points
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "FlipMap",
-    "flip_map",
-    "grouped_sobol",
-    "indices",
-    "sobol_points",
-    "tornado",
-]
-
 FloatArray = NDArray[np.float64]
 Measure = Callable[[Outcomes], FloatArray]
 
@@ -100,45 +91,6 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
     return table.sort_values(
         ["accelerator", "swing", "input"], ascending=[True, False, True], ignore_index=True, kind="stable"
     )
-
-
-def grouped_sobol(
-    function: Callable[[FloatArray], FloatArray],
-    groups: Mapping[str, Sequence[int]],
-    columns: int,
-    *,
-    draws: int = 1024,
-    seed: int = SEED,
-    confidence: float = 0.95,
-    prepare: Callable[[FloatArray, int], FloatArray] | None = None,
-) -> pd.DataFrame:
-    """First-order and total Sobol indices of groups of independent standard normals, with bootstrap intervals.
-
-    Parameters
-    ----------
-    function : callable
-        ``(draws, columns)`` to ``(draws,)``.
-    groups : mapping
-        Name to its columns.
-    columns : int
-        Number of columns.
-    draws : int
-        A power of two; the function is called on ``draws * (groups + 2)`` rows.
-    seed : int
-    confidence : float
-    prepare : callable, optional
-        Applied to each of the two base samples and its number, 0 or 1.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``factor, first, first_low, first_high, total, total_low, total_high``, largest total first. Zero everywhere
-        where the function does not vary.
-    """
-
-    points = sobol_points(groups, columns, draws, seed, prepare)
-    values = np.asarray(function(points), dtype=float)
-    return indices(values.reshape(len(groups) + 2, draws), list(groups), confidence=confidence)
 
 
 def sobol_points(

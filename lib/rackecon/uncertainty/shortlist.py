@@ -26,19 +26,6 @@ from rackecon.uncertainty.distributions import Distribution
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = [
-    "KEPT",
-    "PHYSICAL",
-    "RATES",
-    "Work",
-    "exact_rows",
-    "exact_rows_together",
-    "relevant",
-    "scouts",
-    "shortlist",
-    "work_at",
-]
-
 FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
 PHYSICAL: Final = ("acceptance", "routing_skew", "prefix_cache_hit", "input_length", "output_length")

@@ -12,8 +12,6 @@ from rackecon.uncertainty.propagate import Terms, propagate
 from rackecon.uncertainty.sampling import SEED, sample
 from rackecon.uncertainty.shortlist import KEPT, RATES, exact_rows
 
-__all__ = ["ShortlistCheck", "check_shortlist"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
-from rackecon.evidence.novelty import ASKED, best_measured, named, unmeasured
+from rackecon.evidence.intervals import add_intervals
+from rackecon.evidence.novelty import ASKED, best_run, best_runs, named, unmeasured
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.walks.walk import HELD, RETUNED
 from rackecon.words import STRETCHES
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = [
-    "METRIC",
-    "Basis",
-    "FarEnd",
-    "HeldLoss",
-    "basis",
-    "drawn",
-    "far_end",
-    "first_with_ends",
-    "held_loss",
-    "leaders_at",
-    "leading_rows",
-    "losing_from",
-    "pair_drawn",
-    "rate_error",
-    "unserved_from",
-]
 
 METRIC: Final = "profit_usd_per_mw_year"
 
@@ -112,45 +96,40 @@ def leading_rows(frame: pd.DataFrame, x: str, at: float, error: float) -> pd.Dat
     return known[known[METRIC] >= least]
 
 
-def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None) -> pd.DataFrame:
-    """A walk as its chart draws it: stretches of evidence, bands of the leaders at its ends, measured runs.
+def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, front: bool = False) -> pd.DataFrame:
+    """A walk or fronts as their chart draws them: stretches of evidence, bands of the leaders at the ends, measured runs.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Evaluated rows; ``y_low`` and ``y_high`` bound 90 % of the serving model's error.
+        Evaluated rows; ``y_low`` and ``y_high`` bound 90 % of the serving model's error, and are counted where missing.
+        ``measured_model`` names the model whose runs count, ``until`` their last date; ``y_measured`` is taken as given.
     x, y : str
         The assumption walked, and what is drawn over it.
     asked : str, optional
         Column of the speed that a measured run must keep; the walk's slowest point without one.
+    front : bool
+        Each platform has its own places: the ends are the slowest speed that all reach and the fastest of all, and a run
+        is drawn once, at the fastest place that it keeps.
 
     Returns
     -------
     pandas.DataFrame
         ``evidence``, one of :data:`rackecon.words.STRETCHES`, and ``stretch``, each unbroken part of it; the point where one
         becomes the other stands in both. ``y_low`` and ``y_high`` are kept of the platforms ahead at the ends alone;
-        ``y_measured`` is what the best measured run at these lengths would make of it.
+        ``y_measured`` is what the best measured run at these lengths would make of it, ``run`` its kind and ``run_date`` its date.
     """
     import pandas as pd
 
     known = frame.dropna(subset=[y]).sort_values(x, kind="stable")
     if known.empty:
         return frame.assign(evidence=STRETCHES[0], stretch=0)
-    ends = known[known[x].isin([known[x].min(), known[x].max()])].sort_values(METRIC, ascending=False, kind="stable")
-    ahead = set(ends.drop_duplicates(x)["accelerator"])
-    slowest = float(known["tok_s_per_user"].min())
-    runs = [
-        best_measured(
-            row["accelerator"], row["model"], row["isl_tokens"], row["osl_tokens"], row[asked] if asked else slowest
-        )
-        if not row["prefix_cache_hit"]
-        else math.nan
-        for row in known.to_dict("records")
-    ]
-    known = known.assign(**{f"{y}_measured": _as_measured(known, y, runs)})
-    beyond = [bool(unmeasured(*(row[name] for name in ASKED))) for row in known.to_dict("records")]
-    known = known.assign(evidence=[STRETCHES[far] for far in beyond], stretch=0)
-    known.loc[~known["accelerator"].isin(ahead), [f"{y}_low", f"{y}_high"]] = math.nan
+    known = _with_runs(_with_ends(known, y), y, asked)
+    if front:
+        again = known.duplicated(["accelerator", f"{y}_run"], keep="last")
+        known[f"{y}_measured"] = known[f"{y}_measured"].mask(again)
+    known = known.assign(evidence=[STRETCHES[_beyond(row)] for row in known.to_dict("records")], stretch=0)
+    known.loc[~known["accelerator"].isin(_ahead(known, x, y, front)), [f"{y}_low", f"{y}_high"]] = math.nan
     parts = []
     for _, line in known.groupby("accelerator", sort=False):
         kinds = line["evidence"]
@@ -163,12 +142,57 @@ def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None) -> pd.D
     return pd.concat(parts, ignore_index=True)
 
 
-def _as_measured(rows: pd.DataFrame, y: str, runs: list[float]) -> pd.Series:
-    """What a column would be at measured rates: profit by its revenue, a cost per token inversely, a rate itself."""
-    ratio = runs / rows["total_tok_s_per_gpu"]
-    if y == METRIC:
-        return rows["revenue_usd_per_mw_year"] * ratio - rows["cost_usd_per_mw_year"]
-    return rows[y] / ratio if "usd_per_mtok" in y else rows[y] * ratio
+def _beyond(row: Mapping[Any, Any]) -> bool:
+    """Whether nothing measured stands near a row, up to its date where it has one."""
+    if "until" in row:
+        chip, model, isl, osl = (row[name] for name in ASKED[:4])
+        if not best_run(chip, model, isl, osl, until=row["until"]).kind:
+            return True
+    return bool(unmeasured(*(row[name] for name in ASKED)))
+
+
+def _ahead(known: pd.DataFrame, x: str, y: str, front: bool) -> set[str]:
+    """Platforms with the best figure at either end of what is drawn."""
+    low = known.groupby("accelerator")[x].min().max() if front else known[x].min()
+    ends = (known[known[x] >= low].groupby("accelerator").head(1) if front else known[known[x] == low],
+            known[known[x] == known[x].max()])  # fmt: skip
+    return {str(end.sort_values(y, ascending=_less_is_better(y), kind="stable")["accelerator"].iloc[0]) for end in ends}
+
+
+def _less_is_better(y: str) -> bool:
+    """Whether a column falls as the rate rises: a cost or an energy per token."""
+    return "usd_per_mtok" in y or "joules" in y
+
+
+def _with_ends(known: pd.DataFrame, y: str) -> pd.DataFrame:
+    """The rows with the ends of 90 % of the serving model's error, counted where they have none."""
+    if f"{y}_low" in known:
+        return known
+    if "total_tok_s_per_gpu_low" not in known:
+        known = add_intervals(known)
+    ends = [at_rates(known, y, known[f"total_tok_s_per_gpu_{end}"]) for end in ("low", "high")]
+    low, high = ends[::-1] if _less_is_better(y) else ends
+    return known.assign(**{f"{y}_low": low, f"{y}_high": high})
+
+
+def _with_runs(known: pd.DataFrame, y: str, asked: str | None) -> pd.DataFrame:
+    """The rows with what the best measured run at their lengths and speed would make of them."""
+    if f"{y}_measured" in known:
+        return known
+    runs = best_runs(known, asked)
+    rates = [run.total_tok_s_per_gpu for run in runs]
+    told = known.assign(run=[run.kind for run in runs], run_date=[run.date for run in runs])
+    told[f"{y}_measured"], told[f"{y}_run"] = at_rates(known, y, rates), rates
+    return told
+
+
+def at_rates(rows: pd.DataFrame, y: str, rates: Any) -> Any:
+    """What a column would be at other total rates: a profit by its revenue, a cost or an energy per token inversely, a rate itself."""
+    ratio = rates / rows["total_tok_s_per_gpu"]
+    if y.startswith("profit_usd_per_"):
+        unit = y.removeprefix("profit_")
+        return rows[f"revenue_{unit}"] * ratio - rows[f"cost_{unit}"]
+    return rows[y] / ratio if _less_is_better(y) else rows[y] * ratio
 
 
 def first_with_ends(frame: pd.DataFrame, x: str, at: float) -> tuple[float, float, float]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.evidence.novelty import stretches
-from rackecon.walks.findings import METRIC
+from rackecon.walks.findings import METRIC, drawn
 from rackecon.words import join_words
 
 if TYPE_CHECKING:
@@ -17,13 +16,11 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["first_token", "fronts", "tier_table", "tiers"]
-
 
 def fronts(
     accelerators: Sequence[str], model: str, case: Scenario, ttft_limit_ms: float, statistic: str
 ) -> pd.DataFrame:
-    """Pareto front of each platform under the first-token limit, speed against throughput, by stretches of evidence."""
+    """Pareto front of each platform under the first-token limit, speed against throughput, as its chart draws it."""
     import pandas as pd
 
     from rackecon.serving.frontier import search_case
@@ -34,9 +31,10 @@ def fronts(
         found = search_case(key, model, asked)
         if len(found):
             blocks.append(found.table.assign(platform=catalog.accelerator(key).label))
-    names = ["accelerator", "platform", "tok_s_per_user", "total_tok_s_per_gpu", "layout", "mode"]
+    names = ["accelerator", "platform", "model", "tok_s_per_user", "total_tok_s_per_gpu", "layout", "mode"]
     front = pd.concat(blocks, ignore_index=True)[names] if blocks else pd.DataFrame(columns=names)
-    return stretches(front, model)
+    front = front.assign(model=model, isl_tokens=case.isl_tokens, osl_tokens=case.osl_tokens)
+    return drawn(front, "tok_s_per_user", "total_tok_s_per_gpu", "tok_s_per_user", front=True)
 
 
 def tiers(

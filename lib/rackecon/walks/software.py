@@ -12,20 +12,23 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.evidence.intervals import interval_factors, ratio_ends
+from rackecon.evidence.novelty import best_run
 from rackecon.serving.query import default_date, newest_measurement, software_date
-from rackecon.words import engine_words
+from rackecon.walks.findings import drawn
+from rackecon.words import RUNS, engine_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.catalog import Scenario
 
-__all__ = ["Lead", "SoftwareFound", "dated", "found", "history", "levers", "run_marks", "software_dates", "trend"]
-
 NAMES = {"none": "none", "mtp": "MTP"}
 STEPS = (("fp8", "none"), ("fp4", "none"), ("fp4", "mtp"))
 APART = 0.02
 """Share by which two runs must differ to be drawn apart."""
+ASKED_OF = ("accelerator", "model", "isl_tokens", "osl_tokens", "asked_tok_s_per_user")
+"""Columns that say what a measured run must be of and keep."""
 LEVERS = ("chip, in FP8", "4-bit weights", "draft tokens")
 CONFIGURATION = [
     "accelerator",
@@ -48,12 +51,15 @@ CONFIGURATION = [
 
 @dataclass(frozen=True)
 class Lead:
-    """A platform's throughput over the baseline's, as the product of three factors [-]."""
+    """A platform's throughput over the baseline's, as the product of three factors [-]; 90 % of the whole, and as measured."""
 
     platform: str
     chip: float
     number_format: float
     drafts: float
+    low: float = math.nan
+    high: float = math.nan
+    measured: float = math.nan
 
     @property
     def factors(self) -> tuple[float, float, float]:
@@ -81,6 +87,8 @@ class SoftwareFound:
     parts: pd.DataFrame
     measured: tuple[tuple[str, float], ...]
     """Stack and gain of the smallest and of the largest gain; empty where nothing was measured twice."""
+    stacks: int
+    """Stacks measured on several dates."""
     learnt: tuple[str, float] | None
     first_date: str
     last_date: str
@@ -100,6 +108,10 @@ def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFr
             line = {
                 "accelerator": key,
                 "platform": chip.label,
+                "model": model,
+                "isl_tokens": case.isl_tokens,
+                "osl_tokens": case.osl_tokens,
+                "asked_tok_s_per_user": 1e3 / case.tpot_limit_ms if case.tpot_limit_ms else 0.0,
                 "weight_precision": precision.upper(),
                 "speculative": NAMES[drafting],
             }
@@ -118,11 +130,11 @@ def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFr
                     "total_tok_s_per_gpu": float("nan") if best is None else best["total_tok_s_per_gpu"],
                     "tok_s_per_user": float("nan") if best is None else best["tok_s_per_user"],
                     "layout": "" if best is None else best["layout"],
+                    "mode": "" if best is None else best["mode"],
                     "reason": found.reason,
                 }
             )
-    out = pd.DataFrame(rows)
-    return out
+    return pd.DataFrame(rows)
 
 
 def history(model: str) -> pd.DataFrame:
@@ -193,7 +205,7 @@ def software_dates() -> list[tuple[float, str]]:
 
 
 def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFrame:
-    """Predicted throughput at the limits by date of the software."""
+    """Predicted throughput at the limits by date of the software, as its chart draws it: measured runs up to each date."""
     import pandas as pd
 
     from rackecon.serving.frontier import search_case
@@ -209,10 +221,17 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
                         "accelerator": key,
                         "platform": catalog.accelerator(key).label,
                         "year": year,
-                        "total_tok_s_per_gpu": best["total_tok_s_per_gpu"],
+                        "until": day,
+                        "asked_tok_s_per_user": 1e3 / case.tpot_limit_ms if case.tpot_limit_ms else 0.0,
+                        "isl_tokens": case.isl_tokens,
+                        "osl_tokens": case.osl_tokens,
+                        "model": model,
+                        **{name: best[name] for name in ("mode", "tok_s_per_user", "total_tok_s_per_gpu")},
                     }
                 )
-    return pd.DataFrame(rows, columns=["accelerator", "platform", "year", "total_tok_s_per_gpu"])
+    if not rows:
+        return pd.DataFrame(columns=["accelerator", "platform", "year", "total_tok_s_per_gpu"])
+    return drawn(pd.DataFrame(rows), "year", "total_tok_s_per_gpu", "asked_tok_s_per_user")
 
 
 def dated(accelerators: Sequence[str], model: str, case: Scenario, years: float, **overrides: Any) -> pd.DataFrame:
@@ -235,19 +254,43 @@ def dated(accelerators: Sequence[str], model: str, case: Scenario, years: float,
     return pd.concat(blocks, ignore_index=True).assign(years=years)
 
 
+def _whole_ends(top: pd.Series, first: pd.Series) -> tuple[float, float]:
+    """Ends of 90 % of a lead: the platform's best setting over the baseline's first."""
+    two, one = (
+        interval_factors(row["accelerator"], row["model"], row["mode"], "total_tok_s_per_gpu") for row in (top, first)
+    )
+    low, high = ratio_ends(two, one)
+    ratio = float(top["total_tok_s_per_gpu"] / first["total_tok_s_per_gpu"])
+    return ratio * float(low), ratio * float(high)
+
+
+def _measured(top: pd.Series, first: pd.Series) -> float:
+    """The same lead in the best runs measured at these limits: drafting in 4 bit over FP8 without; NaN where either is missing."""
+    settings = ((top, RUNS[0], "fp4"), (first, RUNS[1], "fp8"))
+    two, one = (
+        best_run(*(row[name] for name in ASKED_OF), kind=kind, weight_precision=bits).total_tok_s_per_gpu
+        for row, kind, bits in settings
+    )
+    return two / one
+
+
 def found(levers: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baseline: str) -> SoftwareFound:
     """Factors of every lead over the baseline, and ends of what was measured and learnt; adds ``ratio`` to ``levers``."""
     import pandas as pd
 
-    start = levers[(levers["accelerator"] == baseline) & (levers["speculative"] == "none")]["total_tok_s_per_gpu"]
-    base = float(start.iloc[0]) if len(start) else float("nan")
+    start = levers[(levers["accelerator"] == baseline) & (levers["speculative"] == "none")]
+    base = float(start["total_tok_s_per_gpu"].iloc[0]) if len(start) else float("nan")
+    first = start.iloc[0] if len(start) else None
     levers["ratio"] = levers["total_tok_s_per_gpu"] / base
     leads, parts = [], []
     for key, group in levers.groupby("accelerator", sort=False):
         rates = group["total_tok_s_per_gpu"].to_numpy(dtype=float)
         if key == baseline or not np.isfinite(rates).all() or not np.isfinite(base) or rates[-1] <= base:
             continue
-        lead = Lead(str(group["platform"].iloc[0]), *(float(x) for x in rates / np.array([base, *rates[:-1]])))
+        chip, bits, drafts = (float(x) for x in rates / np.array([base, *rates[:-1]]))
+        low, high = _whole_ends(group.iloc[-1], first)
+        measured = _measured(group.iloc[-1], first)
+        lead = Lead(str(group["platform"].iloc[0]), chip, bits, drafts, low, high, measured)
         leads.append(lead)
         parts += [
             {"platform": lead.platform, "lever": lever, "share": math.log(factor) / math.log(lead.whole)}
@@ -268,6 +311,7 @@ def found(levers: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baseli
         measured=tuple((str(ends.index[i]), float(ends.iloc[i])) for i in (ends.argmin(), ends.argmax()))
         if len(ends)
         else (),
+        stacks=len(ends),
         learnt=(str(year.idxmax()), float(year.max())) if len(year) else None,
         first_date=first_date[:7],
         last_date=last_date[:7],

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rackecon import catalog
+from rackecon.evidence.intervals import interval_factors, ratio_ends
+from rackecon.evidence.novelty import Run, best_run
+from rackecon.walks.findings import drawn
+from rackecon.words import RUNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.catalog import Scenario
 
-__all__ = ["MODES", "by_speed", "gains"]
-
 MODES = ("aggregated", "disaggregated")
+CASE = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user_target")
+"""Columns that say what a measured run must be of and keep."""
 
 
 def _best(key: str, model: str, case: Scenario, mode: str) -> dict[str, Any] | None:
@@ -40,6 +47,7 @@ def gains(accelerators: Sequence[str], model: str, scenarios: Sequence[str]) -> 
                 {
                     "accelerator": key,
                     "platform": catalog.accelerator(key).label,
+                    "model": model,
                     "scenario": name,
                     "gain": gain,
                     "log_gain": math.log(gain) if gain == gain else 0.0,
@@ -68,9 +76,13 @@ def by_speed(accelerators: Sequence[str], model: str, case: Scenario, speeds: It
                         {
                             "accelerator": key,
                             "platform": catalog.accelerator(key).label,
+                            "model": model,
+                            "isl_tokens": case.isl_tokens,
+                            "osl_tokens": case.osl_tokens,
                             "tok_s_per_user_target": float(speed),
                             "mode": mode,
                             "total_tok_s_per_gpu": best["total_tok_s_per_gpu"],
+                            "tok_s_per_user": best["tok_s_per_user"],
                             "prefill_per_decode": best["prefill_gpus"] / best["decode_gpus"]
                             if mode == "disaggregated"
                             else 0.0,
@@ -81,9 +93,66 @@ def by_speed(accelerators: Sequence[str], model: str, case: Scenario, speeds: It
         columns=[
             "accelerator",
             "platform",
+            "model",
+            "isl_tokens",
+            "osl_tokens",
             "tok_s_per_user_target",
             "mode",
             "total_tok_s_per_gpu",
+            "tok_s_per_user",
             "prefill_per_decode",
         ],
     )
+
+
+def gain_lines(speeds: pd.DataFrame) -> pd.DataFrame:
+    """Gain from splitting at each promise as its chart draws it: ends of 90 %, and the gain of the best measured runs.
+
+    Parameters
+    ----------
+    speeds : pandas.DataFrame
+        From :func:`by_speed`.
+    """
+    target, keys = CASE[-1], [CASE[0], CASE[-1]]
+    one, two = (speeds[speeds["mode"] == mode] for mode in MODES)
+    both = two.merge(one[[*keys, "total_tok_s_per_gpu"]], on=keys, suffixes=("", "_one"))
+    both = both.assign(gain=both["total_tok_s_per_gpu"] / both["total_tok_s_per_gpu_one"])
+    cases = [tuple(row[name] for name in CASE) for row in both.to_dict("records")]
+    runs = [_measured_gain(*case) for case in cases]
+    factors = np.array([gain_ends(*case[:2]) for case in cases]).reshape(-1, 2)
+    return drawn(
+        both.assign(
+            gain_low=both["gain"] * factors[:, 0],
+            gain_high=both["gain"] * factors[:, 1],
+            gain_measured=[gain for gain, _ in runs],
+            run=[run.kind for _, run in runs],
+            run_date=[run.date for _, run in runs],
+        ),
+        target,
+        "gain",
+    )
+
+
+def _measured_gain(*case: Any) -> tuple[float, Run]:
+    """Best split over best shared run of one number format and drafting, of the alike pair whose slower run is fastest; NaN without one."""
+    found: list[tuple[float, float, Run]] = []
+    for kind, precision in itertools.product(RUNS[:2], ("fp4", "fp8")):
+        shared, apart = (best_run(*case, mode=mode, kind=kind, weight_precision=precision) for mode in MODES)
+        one, two = shared.total_tok_s_per_gpu, apart.total_tok_s_per_gpu
+        if math.isfinite(two / one):
+            found.append((min(one, two), two / one, apart))
+    return max(found, key=lambda pair: pair[0])[1:] if found else (math.nan, Run(math.nan))
+
+
+def gain_ends(accelerator: str, model: str) -> tuple[float, float]:
+    """Factors on the gain from splitting that give the ends of its 90 % interval.
+
+    Examples
+    --------
+    >>> low, high = gain_ends("gb200-nvl72", "deepseek-r1")
+    >>> low < 1.0 < high
+    True
+    """
+    one, two = (interval_factors(accelerator, model, mode, "total_tok_s_per_gpu") for mode in MODES)
+    low, high = ratio_ends(two, one)
+    return float(low), float(high)

@@ -19,19 +19,6 @@ from rackecon.catalog import Model, Scenario
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "RETUNED",
-    "context_length",
-    "doubling_steps",
-    "expert_counts",
-    "expert_top_k",
-    "fall_factor",
-    "model_sizes",
-    "output_fixed",
-    "request_gpu_seconds",
-    "total_fixed",
-]
-
 RETUNED, HELD = "layout searched at every point", "layout held as at the start"
 
 
@@ -180,6 +167,12 @@ def _variant(model: Model, experts: int, top_k: int) -> Model:
     )
 
 
+def _is_shipped(arch: Model, known: str) -> bool:
+    """Whether a variant has the experts of the model that it is one of."""
+    real = catalog.model(known)
+    return (arch.n_experts, arch.top_k) == (real.n_experts, real.top_k)
+
+
 def _variants(
     accelerators: Sequence[str], base: Scenario, variants: Sequence[Model], held: Sequence[bool] = (False, True)
 ) -> pd.DataFrame:
@@ -187,7 +180,7 @@ def _variants(
 
     from rackecon.serving.frontier import search_case
 
-    rows = []
+    rows, known = [], variants[0].id.split(" ")[0]
     labels = {key: catalog.accelerator(key).label for key in accelerators}
     for key in accelerators:
         hold: dict[str, object] | None = None
@@ -201,6 +194,12 @@ def _variants(
                     {
                         "accelerator": key,
                         "platform": labels[key],
+                        "model": arch.id,
+                        "measured_model": known if _is_shipped(arch, known) else arch.id,
+                        "isl_tokens": base.isl_tokens,
+                        "osl_tokens": base.osl_tokens,
+                        "tok_s_per_user": np.nan if best is None else best["tok_s_per_user"],
+                        "asked_tok_s_per_user": 1e3 / base.tpot_limit_ms if base.tpot_limit_ms else 0.0,
                         "experts": arch.n_experts,
                         "top_k": arch.top_k,
                         "total_params_bn": arch.total_params / 1e9,

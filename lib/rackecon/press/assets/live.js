@@ -44,9 +44,10 @@
     return keep("b" + basis, function () { return data.platforms.map(function (p) { return Object.assign({}, p, data.bases[basis][p.id]); }); });
   }
   function payback(m, decline) {
-    var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0;
+    var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0, sales = m.launch * HOURS / MONTHS / Math.sqrt(q), running = m.running * HOURS / MONTHS;
     for (var k = 1; k <= 480; k++) {
-      var cash = m.launch * HOURS / MONTHS * Math.pow(q, k - 0.5) - m.running * HOURS / MONTHS + (k === m.months ? m.resold : 0);
+      sales *= q;
+      var cash = sales - running + (k === m.months ? m.resold : 0);
       if (sum + cash >= m.capital) return (k - 1 + (m.capital - sum) / cash) / MONTHS;
       if (cash <= 0) return Infinity;
       sum += cash;
@@ -154,7 +155,7 @@
   function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + WHOLE.format(Math.abs(x * 100)) + " %" : usd(x); }
 
   /* Factors on revenue and capital in every draw, by the same scores as the report's own draws. */
-  var kept = fresh();
+  var kept = fresh(), samples = fresh();
   function keep(key, make) { return kept[key] || (kept[key] = make()); }
   function twoPiece(z, down, up) { return z < 0 ? z * down : z * up; }
   function draws(packed) {
@@ -190,7 +191,7 @@
       var m = all[i];
       if (m.why) return { p: p, why: m.why };
       var rate = rateFactors(i, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(i), by = scale(p, m, st.metric);
-      var running = Math.min(m.running, m.cost), rest = m.cost - running, sample = ends ? new Float64Array(n) : null;
+      var running = Math.min(m.running, m.cost), rest = m.cost - running, sample = ends ? samples[i + "|" + n] || (samples[i + "|" + n] = new Float64Array(n)) : null;
       for (var d = 0; d < n; d++) {
         var v = (m.revenue * rate[d] * market[d] - running - rest * capital[d]) * by;
         if (sample) sample[d] = v;
@@ -198,7 +199,7 @@
       }
       var row = { p: p, m: m, mid: m.profit * by };
       if (sample && keepDraws) keepDraws(p, sample.slice());
-      if (sample) { row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
+      if (sample) { row.lo = quantile(sample, 0.05, 0); row.hi = quantile(sample, 0.95, Math.floor(0.05 * (n - 1))); }
       return row;
     });
     var wins = new Float64Array(rows.length);
@@ -206,15 +207,15 @@
     rows.forEach(function (r, i) { if (!r.why) r.win = wins[i] / n; });
     return rows;
   }
-  /* Between two neighbours of values in order, which only these two are put into. */
-  function quantile(a, share) {
-    var at = share * (a.length - 1), i = Math.floor(at), low = nth(a, i), high = low;
+  /* Between two neighbours of values in order, which only these two are put into; what lies before `from` is lower already. */
+  function quantile(a, share, from) {
+    var at = share * (a.length - 1), i = Math.floor(at), low = nth(a, i, from), high = low;
     if (at > i) { high = Infinity; for (var k = i + 1; k < a.length; k++) if (a[k] < high) high = a[k]; }
     return at > i ? low + (at - i) * (high - low) : low;
   }
   /* The value of a rank; what lies before it is no larger, what lies after no smaller (Hoare's selection). */
-  function nth(a, rank) {
-    var from = 0, to = a.length - 1;
+  function nth(a, rank, from) {
+    var to = a.length - 1;
     while (from < to) {
       var pivot = a[(from + to) >> 1], i = from, j = to;
       while (i <= j) {
@@ -318,7 +319,11 @@
 
   function wire(root) {
     var one = q => root.querySelector(q), each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
-    var st = copied(data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
+    var st = copied(data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, movedAt = -Infinity, keyedAt = -Infinity, wroteAt = 0, countedAt = 0, marked = null, held = false, latest = null, head = one(".live-head"), span = null, lines = fresh(), reported = fresh();
+    [[], []].forEach(function (_, after) { /* what stands before and after is kept as one picture each */
+      var box = document.createElement("div"); box.className = "apart"; root[after ? "after" : "before"](box);
+      while (after ? box.nextSibling : box.previousSibling) if (after) box.append(box.nextSibling); else box.prepend(box.previousSibling);
+    });
     simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
     var PAIR = ["a", "b"], first = data.platforms.map(p => p.id).sort((a, b) => (has(reported, b) ? reported[b] : -Infinity) - (has(reported, a) ? reported[a] : -Infinity)).slice(0, 2), pair;
     if (first.length < 2) first.push(first[0]);
@@ -384,10 +389,29 @@
     }
 
     function ask() { turn++; if (root.dataset.ribbons !== "stale") root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
+    /* While one drags, a frame writes one of three: the table's picture, the numbers beside the controls, or the words. */
     function show() {
-      var moved = changed();
+      var moved = changed(), now = performance.now(), dragged = held || (now - movedAt < 400 && now - keyedAt > 400);
+      var rows = simulate(st, Infinity, true), all = !moved.some(k => k !== "metric") && asReported(rows, st.metric), found = told(rows, moved);
+      movedAt = now; latest = found;
+      if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
+      if (dragged && !sheet && Object.keys(lines).length) openSheet(found);
+      if (!sheet) table(found);
+      if (!sheet || now - wroteAt > 200) { wroteAt = now; speech(rows, all, moved); if (!sheet) controls(moved); }
+      else if (now - countedAt > 60) { countedAt = now; controls(moved); }
+      else paintSheet(found);
+      clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
+      clearTimeout(later); later = setTimeout(function () { if (!held) release(); else if (sheet) paintSheet(found); controls(moved); speech(rows, all, moved); rest(); }, 200);
+    }
+    /* The picture stands from the press of a slider's thumb to its release, or as long as movements follow one another. */
+    function press(event) { if (event.target.type !== "range") return; held = true; if (!sheet && latest) { openSheet(latest); if (sheet) paintSheet(latest); } }
+    function release() { held = false; closeSheet(); table(latest); }
+    function controls(moved) {
+      if (marked !== moved.join()) {
+        marked = moved.join();
+        Object.keys(holders).forEach(function (k) { if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0); });
+      }
       Object.keys(inputs).forEach(function (k) {
-        if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0);
         if (shown[k] === st[k]) return;
         shown[k] = st[k];
         inputs[k].forEach(function (el) {
@@ -395,17 +419,9 @@
           if (el.type === "checkbox") { el.checked = left(st).indexOf(el.value) < 0; return; }
           if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
           if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
-          if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
+          if (el.type === "range" && !sheet && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
         });
       });
-      var rows = simulate(st, Infinity, true), all = !moved.some(k => k !== "metric") && asReported(rows, st.metric), found = told(rows), now = performance.now(), dragged = now - sheetAt < 400;
-      sheetAt = now;
-      if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
-      if (dragged && !sheet && Object.keys(lines).length) openSheet(found);
-      if (!sheet) table(found);
-      if (!sheet || now - worded.at > 200) { worded.at = now; speech(rows, all, moved); } else paintSheet(found); /* one of the two in a frame */
-      clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
-      clearTimeout(later); later = setTimeout(function () { closeSheet(); table(found); speech(rows, all, moved); rest(); }, 200);
     }
     function speech(rows, all, moved) {
       var told = sentence(rows, all);
@@ -414,8 +430,6 @@
       write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
       clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
     }
-    function rest() { bars(); command(); compare(); ribbons(); }
-    worded.at = 0;
     function worded(k) {
       var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : k === "without" ? left(st).map(label).join(" and ") : has(data.options, k) ? data.options[k][v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
@@ -449,25 +463,27 @@
       }
       var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
       var bar = texts[1], marks = bar.children;
-      return { tr: tr, texts: texts, bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: "" };
+      return { tr: tr, texts: texts, bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: () => "" };
     }
     function put(node, text) { if (node.textContent !== text) node.textContent = text; }
     function write(node, text) { if (node.data !== text) node.data = text; }
-    function shift(node, transform) { if (node.at !== transform) { node.at = transform; node.style.transform = transform; } } /* moves without a new layout */
-    function tick(node, share) { shift(node, "translateX(" + share + "%)"); }
+    function place(node, left, width) {
+      if (node.at !== left) { node.at = left; node.hidden = left < 0; node.style.left = left + "%"; }
+      if (node.wide !== width) { node.wide = width; node.style.width = width + "%"; }
+    }
     /* What the table says: in order, each row's words and where its marks stand, in hundredths of the axis. */
-    function told(rows) {
+    function told(rows, moved) {
       var order = ranked(rows).concat(rows.filter(r => r.why)), lo = 0, hi = 0;
       order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
       if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
       var pct = v => Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100;
-      var ghosts = st.metric === data.base.metric && changed().length;
+      var ghosts = st.metric === data.base.metric && moved.length;
       return order.map(function (r) {
         if (r.why) return { p: r.p, why: r.why };
         var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M);
         return {
           p: r.p, why: "", zero: pct(0), lo: pct(r.lo), hi: pct(r.hi), mid: pct(r.mid), ghost: ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100,
-          said: "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric),
+          said: () => "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric),
           words: [amount(r.mid, st.metric), "", String(Math.round(r.win * 100)), usd(mtok), share(more.profit / more.revenue), lastingOf(payback(more, st.decline) * MONTHS)]
         };
       });
@@ -480,15 +496,14 @@
         l.tr.classList.toggle("none", Boolean(f.why)); write(l.why, f.why);
         if (f.why) return;
         l.said = f.said;
-        tick(l.zero, f.zero); tick(l.mid, f.mid); tick(l.ghost, f.ghost);
-        shift(l.range, "translateX(" + f.lo + "%) scaleX(" + (f.hi - f.lo) / 100 + ")");
+        place(l.zero, f.zero); place(l.mid, f.mid); place(l.ghost, f.ghost); place(l.range, f.lo, f.hi - f.lo);
         f.words.forEach(function (text, i) { if (i !== 1) write(l.texts[i], text); });
       });
     }
 
     /* While one drags, the table's figures are one picture over its cells: thirty texts set anew cost a layout each frame.
-       Cells and what is read aloud are set when the movement rests, or where rows change places. */
-    var sheet = null, sheetAt = 0;
+       Cells and what is read aloud are set when the movement rests, or where rows change places. The words above keep their height. */
+    var sheet = null;
     function rowsAlike(found) { return found.map(f => f.p.id + f.why).join(); }
     function openSheet(found) {
       var holder = one(".live-table"), box = holder.getBoundingClientRect(), body = one(".live-table tbody"), like = getComputedStyle(one(".live-table td.n")), css = getComputedStyle(root), dpr = window.devicePixelRatio || 1;
@@ -509,10 +524,12 @@
       var colour = name => css.getPropertyValue(name).trim();
       sheet = { canvas: canvas, pen: pen, rows: rows, alike: rowsAlike(found), pad: parseFloat(like.paddingRight), box: [left, top, right - left, bottom - top], ink: colour("--ink"), soft: colour("--soft"), accent: colour("--accent"), panel: colour("--panel") };
       holder.appendChild(canvas); holder.classList.add("sheeted");
+      head.style.height = head.offsetHeight + "px"; head.classList.add("held");
     }
     function closeSheet() {
       if (!sheet) return;
       one(".live-table").classList.remove("sheeted"); sheet.canvas.remove(); sheet = null;
+      head.style.height = ""; head.classList.remove("held");
     }
     function paintSheet(found) {
       var s = sheet, pen = s.pen;
@@ -529,13 +546,13 @@
         });
       });
     }
-    function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said); }); }
+    function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
 
-    /* Who leads at each value of one control, everything else held: a ribbon and where the lead changes; then the charts.
-       One piece at a time, so that a movement in between is not kept waiting. */
-    function ribbons() {
+    /* What follows a movement: words read aloud, the command, two platforms; who leads at each value of one control, everything
+       else held: a ribbon and where the lead changes; the charts. One piece at a time, so that a movement in between is not kept waiting. */
+    function rest() {
       var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
-      var todo = Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; });
+      var todo = [bars, command, compare].concat(Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; }));
       if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(copied(st), speeds, own));
       (function next() {
         if (mine !== turn) return; /* the movement since then fills them */
@@ -558,7 +575,6 @@
         }
         if (below) text.push("below " + fmt(below.at) + ": " + label(below.id));
         if (above) text.push("above " + fmt(above.at) + ": " + label(above.id));
-        el.style.setProperty("--at", 100 * (st[k] - lo) / (hi - lo) + "%");
       } else {
         steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
         steps.forEach(function (o) {
@@ -589,10 +605,9 @@
       put(one(".pair-verdict"), pair[0] === pair[1] ? "Choose two different platforms." : why.length ? why.join("; ") + "." : lead(names, kept));
     }
     function lead(names, kept) {
-      var n = kept[0].length, apart = kept[0].map((v, d) => v - kept[1][d]), wins = 0, ends;
+      var n = kept[0].length, apart = kept[0].map((v, d) => v - kept[1][d]), wins = 0;
       apart.forEach(function (v) { if (v > 0) wins++; });
-      ends = apart;
-      return names[0] + " earns more than " + names[1] + " in " + Math.round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + amount(quantile(ends, 0.05), st.metric) + " and " + amount(quantile(ends, 0.95), st.metric) + " " + data.per[st.metric] + ".";
+      return names[0] + " earns more than " + names[1] + " in " + Math.round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + amount(quantile(apart, 0.05, 0), st.metric) + " and " + amount(quantile(apart, 0.95, 0), st.metric) + " " + data.per[st.metric] + ".";
     }
     function shownAs(k, v) {
       if (k === "payback") return lastingOf(v * MONTHS);
@@ -661,7 +676,10 @@
       var p = document.createElement("p"); p.className = "caveat shared"; p.textContent = words; document.getElementById("main").prepend(p);
       root.scrollIntoView();
     }
-    readHash(); show(); bars(); command(); compare(); opened();
+    root.addEventListener("pointerdown", press);
+    ["pointerup", "pointercancel"].forEach(kind => window.addEventListener(kind, function () { if (held) release(); }));
+    root.addEventListener("keydown", function () { keyedAt = performance.now(); }); /* what a key moves is read aloud at once: no picture */
+    readHash(); show(); movedAt = -Infinity; bars(); command(); compare(); opened();
     one(".live-costs").open = changed().some(k => platform(k));
     document.documentElement.dataset.usable = String(Math.round(performance.now()));
   }

@@ -19,9 +19,9 @@
       links(figure, JSON.parse(figure.querySelector("script").textContent));
     });
   }
-  /* On a phone a legend is one column, so that no word of it is cut. */
+  /* On a phone no word is cut. */
   function narrow(node) {
-    if (node.config) node.config.legend = Object.assign({}, node.config.legend, { columns: 1 });
+    if (node.config) { node.config.legend.columns = 1; node.config.axisX = { labelFontSize: 10 }; }
     Object.keys(node).forEach(function (k) {
       if (k === "legend" && node[k]) node[k].columns = 1;
       else if (k !== "datasets" && k !== "config" && node[k] && typeof node[k] === "object") narrow(node[k]);

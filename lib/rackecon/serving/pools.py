@@ -1,0 +1,314 @@
+"""What a layout is deployed as: engines that do everything, or pools of prefill and decode engines with their sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rackecon.performance.cells import Cells
+from rackecon.performance.engine import Engine
+from rackecon.performance.families import engine_family, intercept_cell
+from rackecon.performance.memory import ledger
+from rackecon.performance.step import DecodeTerms, PassTerms, pass_terms, prefill_pass
+from rackecon.serving.closed_loop import (
+    CHUNK_TOKENS,
+    MS,
+    STEADY_USE,
+    Load,
+    PoolPrompts,
+    Solution,
+    aggregated,
+    decode_side,
+    disaggregated,
+    pool_prompts,
+)
+from rackecon.serving.corrections import Conditions, correction
+from rackecon.serving.layouts import NODE_WIDTHS, Layout
+from rackecon.serving.query import Query
+from rackecon.serving.task import COMBINATIONS, Task
+
+FloatArray = NDArray[np.float64]
+Widths = tuple[FloatArray, FloatArray, FloatArray]
+"""Tensor and expert width of a prefill engine, and 1 with data-parallel attention."""
+PREFILL_HEADROOM = 1.1  # prefill pools are sized to run at 91 % of their capacity
+NONE = np.zeros(1)
+DECODE_ENGINES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
+PREFILL_ROOM = (1.0, 1.25, 1.6, 2.2)  # sizes of a prefill pool tried, over the least, where its load is given
+PASSES = 3  # of sizing a prefill pool and of what its prompts then cost
+SETTLING = 4
+TARGET_MARGIN = 1e-3  # by which a pool is sized to keep a time to first token
+
+
+@dataclass(frozen=True)
+class Pools:
+    """GPUs and workers of each pool, and the load of the whole deployment."""
+
+    load: Load
+    decode_gpus: FloatArray
+    prefill_gpus: FloatArray
+    decode_workers: FloatArray
+    prefill_workers: FloatArray
+    feeder: Widths = (NONE, NONE, NONE)
+    match: Match | None = None  # of those matched in rate
+
+
+def of_each(task: Task, values: Sequence[Any] | NDArray[Any], rows: NDArray[Any]) -> Any:
+    """One value of each query at its rows, which stand one query's after another's; that of the only one as it is."""
+    return values[0] if len(task.each) == 1 else np.repeat(values, len(rows) // len(task.each))
+
+
+def taken(task: Task, mode: str, layouts: tuple[Layout, ...], which: NDArray[np.intp]) -> tuple[Engine, PassTerms]:
+    """Engines at rows of each query, with the parameters of theirs, and what their passes cost."""
+    engine, known = task.each[0].placed(mode, layouts)
+    if len(task.each) == 1:
+        return engine.take(which), known.at(Cells(engine.tp.shape, which))
+    size = len(task.each[0].values)
+    rows = engine.take(which).shifted(of_each(task, np.arange(len(task.each)) * size, which))
+    return rows, pass_terms(rows, task.values)
+
+
+def cell_of(asked: Query, mode: str) -> str:
+    return intercept_cell(asked.chip.id, engine_family(asked.engine_of(mode), asked.chip.vendor), asked.weight, mode)
+
+
+def factors(
+    task: Task, mode: str, dp: FloatArray, load: Load, load_per_gpu: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Shrunk corrections of rates and of the time to first token."""
+    asked, cell = task.query, cell_of(task.query, mode)
+    drafting, ranks = (load.draft_tokens > 0).astype(float), (dp > 1).astype(float)
+    where = Conditions(
+        load_per_gpu, load.isl_tokens, load.osl_tokens, drafting, ranks, np.full_like(load.isl_tokens, asked.years)
+    )
+    return correction(asked.parameters.intercepts, cell, asked.arch.id, where)
+
+
+Deployed = tuple[Solution, Pools, NDArray[np.bool_]]
+
+
+def alone(task: Task, rows: Engine, shared: PassTerms, load: Load) -> Deployed:
+    """Equal engines that do everything: one, or as many as the GPUs held make."""
+    none, size = np.zeros_like(load.speed), rows.tp * rows.pp
+    engines = float(task.query.held["gpus"]) / size if "gpus" in task.query.held else np.ones_like(load.speed)
+    if "concurrency" not in task.query.held:
+        load = replace(load, concurrency=load.concurrency * engines)
+    done = aggregated(rows, task.values, load, engines, shared)
+    return done, Pools(load, engines * size, none, engines, none), np.ones(1, dtype=bool)
+
+
+@dataclass(frozen=True)
+class _Feeders:
+    """Prefill layouts to try, as arrays, with what a prompt costs each of them in bulk."""
+
+    engine: Engine
+    shared: PassTerms
+    busy_s: FloatArray
+    gpus: FloatArray
+    fits: NDArray[np.bool_]
+
+    @property
+    def layout(self) -> Widths:
+        """See :data:`Widths`."""
+        return self.engine.tp, self.engine.ep, (self.engine.dp > 1).astype(float)
+
+
+def _feeders(task: Task, split: NDArray[np.intp] | None, each: int) -> _Feeders:
+    """The most productive prefill layout of each size, and the one that is soonest done with one prompt.
+
+    Each stands ``each`` times on an axis before the loads, or at the places that ``split`` picks.
+    """
+    layouts = task.prefill_layouts
+    if split is None:
+        picks, busy, fits = _picks(task)
+        picked: NDArray[np.intp] = np.repeat(picks, each)
+        engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in picked), 1)
+        picked = picked.reshape(-1, 1)
+        return _Feeders(engine, terms, busy[picked], engine.tp * engine.pp, fits[picked])
+    parts = [(picks, busy[picks], fits[picks]) for picks, busy, fits in map(_picks, task.each)]
+    at = split // each + of_each(task, np.arange(len(parts)) * len(parts[0][0]), split)
+    picked, busy, fits = (np.concatenate(some)[at] for some in zip(*parts, strict=True))
+    engine, terms = taken(task, "disaggregated", layouts, picked)
+    return _Feeders(engine, terms, busy, engine.tp * engine.pp, fits)
+
+
+def _picks(task: Task) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
+    """Prefill layouts that one query tries; of every layout, time per prompt in bulk [s], and whether it fits."""
+    v, layouts = task.values, task.prefill_layouts
+    pool, shared = task.placed("disaggregated", layouts)
+    isl, past = task.query.isl_tokens, task.query.isl_tokens * task.query.prefix_cache_hit
+    fresh = isl - past
+    # a full pass for what prompts cost in bulk, one prompt in flight for how soon it is done
+    prompts, one = np.array([[min(4.0, max(CHUNK_TOKENS / max(fresh, 1.0), 1.0))], [1.0]]), np.ones(1)
+    latency, bulk = prefill_pass(pool, v, fresh * one, past * one, prompts, one, shared)
+    busy, alone = bulk[0] + v[pool.keys["handoff"]] * MS / pool.dp, latency[1]
+    fits = ledger(pool, isl * one).fits
+    gpus = pool.tp * pool.pp
+    # a layout that is 2 % sooner is not worth twice the GPUs
+    picks = []
+    for among in task.prefill_choices:
+        cost, sooner = (np.where(fits & among, x, np.inf) for x in (busy * gpus, alone * gpus**0.1))
+        picks += [np.argmin(np.where(gpus == size, cost, np.inf)) for size in NODE_WIDTHS] + [np.argmin(sooner)]
+    return np.array(picks), busy, fits
+
+
+def gpus_each(
+    engines: float | FloatArray, least: FloatArray, sizes: tuple[FloatArray, FloatArray], most: float
+) -> FloatArray:
+    """GPUs of a deployment over its decode engines; infinite where it exceeds ``most``.
+
+    ``least`` counts prefill workers that a decode engine needs, ``sizes`` the GPUs of a decode and of a prefill engine.
+    """
+    whole = np.maximum(np.ceil(engines * least), 1.0) * sizes[1] + engines * sizes[0]
+    return np.where(whole <= most, whole / engines, np.inf)
+
+
+@dataclass(frozen=True)
+class Match:
+    """Pools matched in rate at each number of running sequences, before the number of decode engines is picked."""
+
+    load: Load
+    prompts: PoolPrompts
+    terms: DecodeTerms
+    sizes: tuple[FloatArray, FloatArray]  # GPUs of a decode and of a prefill engine
+    feeder: Widths
+    room: FloatArray  # sequences that fit in a decode engine
+    fits: NDArray[np.bool_]
+    n: FloatArray  # running in a decode engine
+    life: FloatArray  # of a sequence in decode [s]
+    need: FloatArray  # prefill workers that a decode engine keeps busy
+    least: FloatArray  # prefill workers that a decode engine needs
+    flight: FloatArray  # requests of a decode engine
+    first: FloatArray  # time to first token without a queue [s]
+
+    def at(self, cells: Cells) -> Match:
+        """Some cells alone."""
+        load = Load(*(cells.of(getattr(self.load, name)) for name in Load.__dataclass_fields__))
+        tp, ep, ranks = (cells.of(x) for x in self.feeder)
+        room, n, life, need, least, flight, first = (
+            cells.of(x) for x in (self.room, self.n, self.life, self.need, self.least, self.flight, self.first)
+        )
+        known = (load, self.prompts.at(cells), self.terms.at(cells), cells.pair(self.sizes), (tp, ep, ranks))
+        return Match(*known, room, cells.of(self.fits), n, life, need, least, flight, first)
+
+    def deployed(self, task: Task, engines: FloatArray) -> Deployed:
+        """Pools of a number of decode engines."""
+        n, nd, load, first, need, queue = self.n, engines, self.load, self.first, self.need, self.prompts.queueing
+        rate = n / self.life
+        npre = np.maximum(np.ceil(nd * self.least), 1.0)
+        workers = npre / nd
+        before = [self.flight]
+        for turn in range(
+            SETTLING
+        ):  # the load of a worker is that of the whole pool, which the queue before it is part of
+            flight = n + rate * first + queue * need * need / np.maximum(workers - need, 1e-9)
+            if turn == 2:
+                flight = _ahead(before[-2], before[-1], flight)
+            before.append(flight)
+            first, busy = self.prompts.times(flight / workers)
+            need = rate * busy * load.speed
+        flight = n + rate * first + queue * need * need / (workers - need)
+        size_d, size_p = self.sizes
+        done = Solution(
+            rate * nd,
+            n * nd,
+            self.life / load.osl_tokens,
+            (flight - n) / rate,
+            npre * size_p / (npre * size_p + nd * size_d),
+            np.zeros(1),
+            self.room,
+            self.fits,
+            self.terms,
+            n,
+            np.minimum(need / workers, 1.0),
+        )
+        whole = replace(load, concurrency=flight * nd)
+        pools = Pools(whole, nd * size_d, npre * size_p, nd, npre, self.feeder, self)
+        fits = np.isfinite(gpus_each(nd, self.least, self.sizes, task.query.most_gpus)) & (need <= STEADY_USE * workers)
+        return done, pools, fits
+
+
+def matched(
+    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
+) -> Deployed:
+    """Pools matched in rate: at each number of running sequences, the fewest prefill GPUs that keep up.
+
+    With ``n`` sequences running in a decode engine, its rate ``r`` needs prefill workers for a share ``b = r t`` of one
+    worker's time; with ``s`` workers a decode engine, prompts queue for ``k b^2 / (s - b) / r`` (see
+    :mod:`rackecon.serving.closed_loop`), so a time to first token of ``T`` needs ``s >= b + k b^2 / (r (T - T_first))``.
+    Nothing but GPUs depends on ``s`` at a given ``n``, so the number of decode engines that wastes least is picked; what is
+    learnt of loads may thank another (:func:`rackecon.serving.candidates.other_engines`). Own derivation.
+    """
+    v, targets = task.values, task.targets
+    feeders = _feeders(task, split, len(targets))
+    size_d, size_p = decode.tp * decode.pp, feeders.gpus
+    latest = np.tile(targets, task.feeders).reshape(-1, 1) if split is None else np.tile(targets, task.feeders)[split]
+    side = decode_side(decode, v, load, decode_shared)
+    n = np.minimum(load.concurrency, np.maximum(side.room.max_sequences, 1.0))
+    life = side.steps * side.terms.curve.total(n)
+    rate, prompts = n / life, pool_prompts(decode, feeders.engine, v, load, feeders.shared)
+    queue = prompts.queueing
+    need = rate * feeders.busy_s * load.speed
+    least, flight = PREFILL_HEADROOM * need, n
+    for turn in range(PASSES):
+        first, busy = prompts.times(flight / least)
+        need = rate * busy * load.speed
+        sized, least = least, need
+        if np.isfinite(latest).all():
+            _, slower = factors(task, "disaggregated", decode.dp, load, flight / (size_d + sized * size_p))
+            spare = latest * (1.0 - TARGET_MARGIN) / 1e3 / slower - first
+            least = np.where(spare > 0, need + queue * need * need / (rate * spare), np.inf)
+        least = np.maximum(PREFILL_HEADROOM * need, least)
+        if turn == PASSES - 1:  # where turns swing about the size that keeps the time, the larger does
+            least = np.maximum(sized, least)
+        flight = n + rate * first + queue * need * need / (least - need)
+    known = (load, prompts, side.terms, (size_d, size_p), feeders.layout)
+    fits = side.room.fits & feeders.fits
+    match = Match(*known, side.room.max_sequences, fits, n, life, need, least, flight, first)
+    nd, waste = np.ones_like(least), np.full_like(least, np.inf)
+    for count in DECODE_ENGINES:
+        each = gpus_each(count, least, match.sizes, task.query.most_gpus)
+        nd = np.where(each < waste, count, nd)
+        waste = np.minimum(waste, each)
+    return match.deployed(task, nd)
+
+
+def _ahead(first: FloatArray, second: FloatArray, third: FloatArray) -> FloatArray:
+    """Where three values of a converging iteration lead (Aitken); the third where they do not converge."""
+    one, two = second - first, third - second
+    ratio = two / np.where(one == 0.0, 1.0, one)
+    return np.asarray(np.where(np.abs(ratio) < 0.95, third + two * ratio / (1.0 - ratio), third))
+
+
+def enumerated(
+    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
+) -> Deployed:
+    """Pools of given sizes, load or GPUs: what is open is tried one by one."""
+    v, held = task.values, task.query.held
+    feeders = _feeders(task, split, COMBINATIONS)
+    side = decode_side(decode, v, load, decode_shared)
+    size_d, size_p = decode.tp * decode.pp, feeders.gpus
+    every = np.arange(task.feeders * COMBINATIONS)
+    at = (every.reshape(-1, 1) if split is None else split) % COMBINATIONS
+    nd = np.array(DECODE_ENGINES)[at % len(DECODE_ENGINES)]
+    room = np.array(PREFILL_ROOM)[at // len(DECODE_ENGINES)]
+    if "decode_workers" in held or "decode_gpus" in held:
+        nd = float(held["decode_workers"]) * np.ones(1) if "decode_workers" in held else held["decode_gpus"] / size_d
+    each = load.concurrency / nd if "concurrency" in held else load.concurrency
+    need = side.rate(each) * (feeders.busy_s * load.speed * PREFILL_HEADROOM)
+    npre = np.maximum(np.ceil(nd * need * room), 1.0)
+    if "prefill_workers" in held or "prefill_gpus" in held:
+        npre = (
+            float(held["prefill_workers"]) * np.ones(1) if "prefill_workers" in held else held["prefill_gpus"] / size_p
+        )
+    elif "gpus" in held:
+        npre = np.floor((held["gpus"] - nd * size_d) / size_p)
+    used = nd * size_d + npre * size_p
+    possible = (used <= float(held.get("gpus", task.query.most_gpus))) & (npre >= 1.0) & (nd >= 1.0)
+    whole = replace(load, concurrency=each * nd)
+    nd, npre = np.maximum(nd, 1.0), np.maximum(npre, 1.0)
+    solved = disaggregated(decode, feeders.engine, v, whole, nd, npre, side, feeders.shared)
+    return solved, Pools(whole, nd * size_d, npre * size_p, nd, npre, feeders.layout), possible
