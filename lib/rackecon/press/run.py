@@ -21,6 +21,7 @@ from rackecon.catalog.paths import given_folder, in_checkout, listed
 from rackecon.catalog.written import check_folder, locked, write_file
 from rackecon.errors import InputError
 from rackecon.figures.display import BEFORE
+from rackecon.figures.renderer import renderer
 from rackecon.press.results import published, write_results
 from rackecon.press.stamps import SITE, Stamps, common, made_of
 from rackecon.threads import one_thread_each
@@ -111,6 +112,7 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
                 kernel_name="python3",
                 resources={"metadata": {"path": scratch}},  # its cwd option moves this whole process
                 log_output=False,
+                request_save_on_cell_execute=False,  # twice a cell it writes all of the page
                 extra_arguments=["--log-level=ERROR"],  # the kernel's warnings of its own set-up are not the report's
                 **kernels(),
             )
@@ -288,7 +290,8 @@ def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
         folder = home / common()[:16] if home else Path(before[KEPT] or scratch)
         os.environ |= {KEPT: str(folder), PICTURES: "" if fresh else "1"}
         try:
-            yield
+            with renderer(Path(scratch)) if fresh else nullcontext():
+                yield
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
