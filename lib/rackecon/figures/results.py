@@ -156,13 +156,20 @@ def column_figures(frame: pd.DataFrame, by: Sequence[str], units: Mapping[str, s
     """
     start = [under] if under else []
     return [
-        Figure("/".join([*start, *(_part(row[name]) for name in by), column]), row[column], unit)
+        Figure("/".join([*start, *(key_part(row[name]) for name in by), column]), row[column], unit)
         for row in frame.to_dict("records")
         for column, unit in units.items()
     ]
 
 
-def _part(name: object) -> str:
+def key_part(name: object) -> str:
+    """A name as a part of a key, without signs that a key cannot have.
+
+    Examples
+    --------
+    >>> key_part("DeepSeek-V3/R1"), key_part("mine (new) <b>"), key_part(1024.0)
+    ('DeepSeek-V3/R1', 'mine new b', '1024')
+    """
     if isinstance(name, float):
         name = _written(name, 6)
     return " ".join(ODD.sub(" ", str(name)).split()) or "-"
