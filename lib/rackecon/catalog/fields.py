@@ -10,8 +10,6 @@ from typing import Any
 from rackecon.catalog.paths import Cells, read_rows
 from rackecon.errors import InputError
 
-__all__ = ["Row", "rows_of"]
-
 
 class Row:
     """One row of a table, read by column and type."""

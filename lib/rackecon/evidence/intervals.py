@@ -21,8 +21,6 @@ from rackecon.evidence.novelty import kind_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["add_intervals", "evidence_class", "interval_columns", "interval_factors", "ratio_ends"]
-
 QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 RATES = {
     "total_tok_s_per_gpu": "total_tok_s_per_gpu",
@@ -54,7 +52,9 @@ def evidence_class(accelerator: str, model: str, mode: str) -> str:
     vendor = catalog.accelerator(accelerator).vendor
     maker = vendor if vendor in ("nvidia", "amd") else "other"
     kind = kind_of(accelerator, model)
-    if kind == "known":
+    if kind == "known" and maker == "other":
+        kind = "new pair"  # an own part of another maker, measured and fitted: no curve of such was ever held out
+    elif kind == "known":
         kind = "disaggregated" if mode == "disaggregated" else "aggregated"
     return f"{kind} {maker}"
 

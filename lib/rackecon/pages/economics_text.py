@@ -13,30 +13,6 @@ from rackecon.words import count, percent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "age_text",
-    "build_up_quoted",
-    "cash_quoted",
-    "cost_quoted",
-    "energy_quoted",
-    "interval_note",
-    "limits_quoted",
-    "load_quoted",
-    "missing_note",
-    "power_quoted",
-    "price_quoted",
-    "rate_text",
-    "return_sentence",
-    "revenue_answer",
-    "site_quoted",
-    "speed_energy_ratio",
-    "tax_note",
-    "tax_words",
-    "units_quoted",
-    "wall_quoted",
-    "wins_text",
-]
-
 PAGE: Final = "10_revenue_and_roi"
 
 
@@ -46,11 +22,11 @@ def rate_text(value: float) -> str:
     Examples
     --------
     >>> rate_text(0.234), rate_text(57.0), rate_text(float("nan"))
-    ('23 %', '> 1,000 %', 'none')
+    ('23 %', 'over 1,000 %', 'none')
     """
     if value is None or not math.isfinite(value):
         return "none"
-    return "> 1,000 %" if value > 10 else percent(value)
+    return "over 1,000 %" if value > 10 else percent(value)
 
 
 def wins_text(share: float) -> str:

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from rackecon.performance.cells import Cells
 from rackecon.performance.moe import GRID_LOG2_TOKENS
 
-__all__ = ["LEAST_BATCH", "StepCurve", "share_at"]
-
 FloatArray = NDArray[np.float64]
 LAST_CELL = len(GRID_LOG2_TOKENS) - 1.001
 LEAST_BATCH = 1e-3  # sequences: keeps an empty engine's step finite

@@ -17,7 +17,7 @@ from typing import Any
 
 from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_parameters, validate
 from rackecon.catalog.kept import FOLDER as KEPT
-from rackecon.catalog.paths import given_folder, in_checkout
+from rackecon.catalog.paths import given_folder, in_checkout, listed
 from rackecon.catalog.written import check_folder, locked, write_file
 from rackecon.errors import InputError
 from rackecon.figures.display import BEFORE
@@ -25,8 +25,6 @@ from rackecon.figures.renderer import renderer
 from rackecon.press.results import published, write_results
 from rackecon.press.stamps import SITE, Stamps, common, made_of
 from rackecon.threads import one_thread_each
-
-__all__ = ["Outcome", "execute", "normalise", "report_names", "reports_dir", "run_reports"]
 
 FAILED = "failed-"
 """Before the name of a notebook that stopped, kept beside the pages until it runs through."""
@@ -56,7 +54,7 @@ def reports_dir() -> Path:
 
 def report_names() -> list[str]:
     """Names of the report notebooks, in order; the template is not one."""
-    return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
+    return [path.stem for path in listed(notebooks_dir(), "[0-9][0-9]_*.ipynb")]
 
 
 def normalise(notebook: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +173,7 @@ def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[s
 
 def _rendered(target: Path) -> list[str]:
     """Notebooks whose pages already stand in a folder."""
-    return [path.stem for path in target.glob("[0-9][0-9]_*.ipynb")]
+    return [path.stem for path in listed(target, "[0-9][0-9]_*.ipynb")]
 
 
 def run_reports(

@@ -15,11 +15,9 @@ from typing import Any, Final
 
 import rackecon
 from rackecon.appraisal.parameters import notebook_path
-from rackecon.catalog.paths import data_dir, user_dir
+from rackecon.catalog.paths import data_dir, listed, user_dir
 from rackecon.catalog.written import write_file
 from rackecon.press.results import FOLDER
-
-__all__ = ["NAME", "Stamps", "common", "made_of"]
 
 NAME: Final = ".made.json"
 LIBRARY: Final = Path(rackecon.__file__).resolve().parent
@@ -113,6 +111,6 @@ class Stamps:
         """Digest of what index, shared files and reference are made of: every page that stands in the folder."""
         pages = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(self.target.glob("[0-9][0-9]_*.ipynb"))
+            for path in listed(self.target, "[0-9][0-9]_*.ipynb")
         }
         return hashlib.sha256(json.dumps([self.made, pages], sort_keys=True).encode()).hexdigest()
