@@ -130,6 +130,8 @@ class Prompts(ByCell):
 
     def times(self, concurrency: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Latency of a pass, and engine time per prompt, with so many requests on one engine [s]."""
+        if (self.most == 1.0).all():  # a prompt fills a pass: no load changes what it costs
+            return self.curve.time(self.most, concurrency)
         prompts = np.clip(concurrency / self.curve.dp / PROMPT_BATCHING, 1.0, self.most)
         return self.curve.time(prompts, concurrency)
 
