@@ -70,7 +70,8 @@ class Row:
         out: dict[str, Any] = {}
         for field in fields(record):
             if field.name in empty:
-                out[field.name] = self.number(field.name, empty[field.name])
+                value = self.number(field.name, empty[field.name])
+                out[field.name] = self.whole(field.name, int(value)) if field.type == "int" else value
             elif field.name not in apart:
                 out[field.name] = read[str(field.type)](field.name)
         return out
