@@ -12,11 +12,27 @@ from rackecon.words import count, money
 
 REPORTS = Path(__file__).resolve().parents[2] / "reports"
 SUMMARY, UNCERTAINTY = "00_executive_summary", "12_uncertainty"
+EXPERTS, CONTEXT, RATIO, LATENCY = (
+    "02_moe_experts", "03_context_length", "04_prefill_decode_ratio", "05_latency_targets",
+)  # fmt: skip
+SPLIT, COST, RETURN = "07_disaggregated_serving", "09_cost", "10_revenue_and_roi"
+MW = "profit_usd_per_mw_year"
 SAME = [
     (SUMMARY, r"profit/rack/([^/]+)/win_share", UNCERTAINTY, r"profit/\1/win_share"),
     (SUMMARY, r"profit/rack/([^/]+)/value_low", UNCERTAINTY, r"profit/\1/p5"),
     (SUMMARY, r"profit/rack/([^/]+)/value_middle", UNCERTAINTY, r"profit/\1/p50"),
     (SUMMARY, r"profit/rack/([^/]+)/value_high", UNCERTAINTY, r"profit/\1/p95"),
+    (SUMMARY, rf"grid/deepseek-r1/rag-summarise/([^/]+)/{MW}", SUMMARY, r"profit/mw/\1/value"),
+    (SUMMARY, rf"grid/deepseek-r1/rag-summarise/([^/]+)/{MW}", CONTEXT, rf"fresh/\1/8192/{MW}"),
+    (SUMMARY, rf"grid/deepseek-r1/rag-summarise/([^/]+)/{MW}", RATIO, rf"output_fixed/\1/8/{MW}"),
+    (SUMMARY, rf"grid/deepseek-r1/rag-summarise/([^/]+)/{MW}", LATENCY, rf"speed/\1/30/{MW}"),
+    (SUMMARY, rf"grid/deepseek-r1/chat/([^/]+)/{MW}", EXPERTS, rf"models/\1/deepseek-r1/{MW}"),
+    (SUMMARY, rf"grid/gpt-oss-120b/chat/([^/]+)/{MW}", EXPERTS, rf"models/\1/gpt-oss-120b/{MW}"),
+    (SUMMARY, rf"grid/gpt-oss-120b/chat/([^/]+)/{MW}", RETURN, rf"return/\1/{MW}"),
+    (SUMMARY, r"point/([^/]+)/total_tok_s_per_gpu", CONTEXT, r"fresh/\1/8192/total_tok_s_per_gpu"),
+    (SUMMARY, r"point/([^/]+)/total_tok_s_per_gpu", RATIO, r"output_fixed/\1/8/total_tok_s_per_gpu"),
+    (CONTEXT, r"fresh/([^/]+)/8192/cost_usd_per_mtok_output", LATENCY, r"speed/\1/30/cost_usd_per_mtok_output"),
+    (COST, r"cost/([^/]+)/break_even_price_factor", RETURN, r"return/\1/break_even_price_factor"),
 ]
 """A key of one page and the key of the same fact on another."""
 
@@ -26,7 +42,16 @@ def test_a_fact_on_two_pages_is_one_number(page, key, other, there):
     ours, theirs = read_results(REPORTS, page), read_results(REPORTS, other)
     shared = {name: re.sub(key, there, name) for name in ours if re.fullmatch(key, name)}
     assert len(shared) >= 5
-    assert {name: ours[name] for name in shared} == {name: theirs[also] for name, also in shared.items()}
+    assert {name: ours[name][0] for name in shared} == {name: theirs[also][0] for name, also in shared.items()}
+
+
+def test_the_best_of_both_modes_is_the_point_of_the_summary():
+    ours, theirs = read_results(REPORTS, SUMMARY), read_results(REPORTS, SPLIT)
+    modes = ("aggregated", "disaggregated")
+    for name in (name for name in theirs if re.fullmatch(r"speed/[^/]+/aggregated/30/total_tok_s_per_gpu", name)):
+        chip = name.split("/")[1]
+        best = max(float(theirs.get(name.replace("aggregated", mode, 1), ("0",))[0]) for mode in modes)
+        assert best == float(ours[f"point/{chip}/total_tok_s_per_gpu"][0]), chip
 
 
 def test_answers_say_the_count_and_the_interval_that_both_pages_publish():

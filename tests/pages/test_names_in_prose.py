@@ -18,7 +18,8 @@ from rackecon.press.html import named, render_page
 REPORTS = sorted((notebooks_dir().parent / "reports").glob("[0-9][0-9]_*.html"))
 JARGON = re.compile(r"\b(p\d\d|\d+k/\d+k|[TD]?E?P\d+)\b")
 """Percentiles, lengths and layouts in short forms that only the field knows."""
-ASIDE = ("script", "style", "code", "pre", "svg", "math", "select", "nav", "q", "datalist")
+ASIDE = ("script", "style", "code", "pre", "svg", "math", "select", "nav", "q", "datalist", "a")
+"""What is no prose: code, controls, quotations, and titles of sources, which are links."""
 NOTEBOOKS = sorted(notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
 
 

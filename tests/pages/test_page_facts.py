@@ -58,7 +58,7 @@ def test_tails_are_those_of_the_calibration():
 
     tpot, ttft = tail_factors("p99")
     told = page_facts.tail_words("p99")
-    assert told.startswith("Limits bind the p99")
+    assert told.startswith("Limits bind the 99th percentile")
     assert f"TPOT by {number(tpot)} and TTFT by {number(ttft)}" in told
 
 

@@ -22,6 +22,7 @@ from rackecon.appraisal.money import cards_for, platform_costs, platforms_for, w
 from rackecon.catalog.assumption_table import allowed_values, own_costs
 from rackecon.economics.cost_table import residual_at
 from rackecon.economics.finance import TAX_LIFE_YEARS
+from rackecon.economics.power_table import drawn_it_kw
 from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import interval_factors
@@ -503,25 +504,32 @@ def _fronts(
 
     What lies past the first point that keeps the fastest promise of the control is never asked for.
     """
-    return {
-        key: {"why": mine} if isinstance(mine, str) else packed_front(up_to(mine, fastest))
-        for key, mine in money_fronts(accelerators, model, case, **overrides).items()
-    }
+    from rackecon.serving.frontier import search_case
+
+    out: dict[str, Any] = {}
+    for key, part in platforms_for(accelerators, assumptions(**overrides)).items():
+        front = search_case(key, model, case, tpot_limit_ms=None)
+        if not len(front):
+            out[key] = {"why": str(front.reason)}
+            continue
+        drawn = drawn_it_kw(key, part.tdp_w, part.it_kw_per_gpu, front.rows)
+        out[key] = packed_front(up_to({**front.rows, "drawn_it_kw_per_gpu": drawn}, fastest))
+    return out
 
 
-def up_to(front: pd.DataFrame, fastest: float) -> pd.DataFrame:
+def up_to(front: Mapping[str, Any], fastest: float) -> dict[str, Any]:
     """A front, speeds rising, up to the first point at least as fast.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> up_to(pd.DataFrame({"tok_s_per_user": [10.0, 150.0, 160.0, 200.0]}), 151.0)["tok_s_per_user"].tolist()
+    >>> up_to({"tok_s_per_user": np.array([10.0, 150.0, 160.0, 200.0])}, 151.0)["tok_s_per_user"].tolist()
     [10.0, 150.0, 160.0]
     """
-    return front.iloc[: int((front["tok_s_per_user"].to_numpy(dtype=float) < fastest).sum()) + 1]
+    kept = int((front["tok_s_per_user"] < fastest).sum()) + 1
+    return {name: values[:kept] for name, values in front.items()}
 
 
-def packed_front(front: pd.DataFrame) -> list[Any]:
+def packed_front(front: Mapping[str, Any] | pd.DataFrame) -> list[Any]:
     """A front in five bytes a point: lowest and highest log of speed, of rate, lowest and highest power, and their places between.
 
     Logs take two bytes, power seven bits and whether prefill is split off the last: within 0.01 % of a rate, and within

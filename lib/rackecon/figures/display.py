@@ -37,7 +37,6 @@ BEFORE: Final = ".page-before.ipynb"
 """Name, in the folder that a notebook runs in, of the page as it was made before: its pictures need not be drawn again."""
 BELOW_ZERO: Final = re.compile(r"−\$[0-9.,]+[kMbn]*")
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
-VL_VERSION = "6.4"
 CONTAINER = "container"
 FIXED_WIDTH = 560  # JupyterLab's output area has no width of its own while it draws: "container" would be 0 px
 
@@ -149,10 +148,11 @@ def _picture(spec: dict[str, Any]) -> str:
 
 
 def _png(spec: dict[str, Any]) -> str:
-    import vl_convert
     from PIL import Image
 
-    raw = vl_convert.vegalite_to_png(json.dumps(spec | {"background": "white"}), vl_version=VL_VERSION, scale=1, ppi=72)
+    from rackecon.figures.renderer import png_of
+
+    raw = png_of(json.dumps(spec | {"background": "white"}))
     image = Image.open(io.BytesIO(raw)).convert("RGB").quantize(64)
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)

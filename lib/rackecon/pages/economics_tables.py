@@ -1,4 +1,4 @@
-"""Downloads and source lists of the economics pages."""
+"""Downloads, source lists and published results of the economics pages."""
 
 from __future__ import annotations
 
@@ -7,14 +7,24 @@ import html
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.figures.display import Html
+from rackecon.figures.results import Figure, column_figures
 from rackecon.figures.tables import table
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["card_sources", "card_table", "csv_link", "sources_table"]
+__all__ = [
+    "card_sources",
+    "card_table",
+    "cost_figures",
+    "csv_link",
+    "power_figures",
+    "return_figures",
+    "sources_table",
+]
 
 FEW_SOURCES = 6
 
@@ -111,3 +121,49 @@ def card_sources(models: Iterable[str]) -> list[str]:
 
     prices, today = catalog.table("prices"), str(catalog.base_case().as_of_date)
     return [str(item) for model in models for item in listings(prices, model, today)["source_id"]]
+
+
+def power_figures(power: pd.DataFrame, sites: pd.DataFrame) -> list[Figure]:
+    """Results of the page on power: tokens per megawatt and energy of each platform, profit of the site by limit."""
+    units = {
+        "output_tok_s_per_mw_2026_07": "tok/s/MW",
+        "output_tok_s_per_mw_2025_10": "tok/s/MW",
+        "output_tok_s_per_drawn_it_mw": "tok/s/MW",
+        "drawn_utility_kw_per_gpu": "kW",
+        "drawn_joules_per_output_token": "J",
+    }
+    profit = {"profit_usd_year": "USD/year", "profit_usd_year_low": "USD/year", "profit_usd_year_high": "USD/year"}
+    return [
+        *column_figures(power, ["accelerator"], units, "power"),
+        *column_figures(sites, ["limit", "accelerator"], profit, "site"),
+    ]
+
+
+def cost_figures(results: pd.DataFrame, against: pd.DataFrame) -> list[Figure]:
+    """Results of the page on cost: a GPU-hour and a million tokens on each platform, owning against renting."""
+    tokens = [f"cost_usd_per_mtok_{kind}{end}" for kind in ("total", "output") for end in ("", "_low", "_high")]
+    units = {"cost_usd_per_gpu_hour": "USD/h", **dict.fromkeys(tokens, "USD/Mtok"), "break_even_price_factor": "-"}
+    rents = {"own_usd_per_gpu_hour": "USD/h", "rent_over_own": "-", "crossing_utilisation": "-"}
+    return [
+        *column_figures(results, ["accelerator"], units, "cost"),
+        *column_figures(against, ["accelerator"], rents, "rent"),
+    ]
+
+
+def return_figures(results: pd.DataFrame, ranked: pd.DataFrame, loaded: pd.DataFrame) -> list[Figure]:
+    """Results of the page on revenue: profit by every measure, its interval and count of wins, returns, shares by load."""
+    units = {measure.column: "USD/year" for measure in EVERY_MEASURE.values()}
+    units |= {
+        "total_tok_s_per_gpu": "tok/s/GPU",
+        "npv_usd_per_rack": "USD",
+        "payback_years": "years",
+        "vendor_roi": "-",
+    }
+    units |= {"break_even_price_factor": "-"}
+    wins = {"value": "USD/year", "value_low": "USD/year", "value_high": "USD/year", "win_share": "-"}
+    load = {"utilisation": "-", "profit": "USD/year", "profit_low": "USD/year", "profit_high": "USD/year"}
+    return [
+        *column_figures(results, ["accelerator"], units, "return"),
+        *column_figures(ranked, ["accelerator"], wins, "profit"),
+        *column_figures(loaded, ["accelerator"], load, "by_load"),
+    ]

@@ -46,11 +46,11 @@ def rate_text(value: float) -> str:
     Examples
     --------
     >>> rate_text(0.234), rate_text(57.0), rate_text(float("nan"))
-    ('23 %', '> 1,000 %', 'none')
+    ('23 %', 'over 1,000 %', 'none')
     """
     if value is None or not math.isfinite(value):
         return "none"
-    return "> 1,000 %" if value > 10 else percent(value)
+    return "over 1,000 %" if value > 10 else percent(value)
 
 
 def wins_text(share: float) -> str:

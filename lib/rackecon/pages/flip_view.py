@@ -43,7 +43,8 @@ def _axis(name: str, platform: str) -> str:
 def _in_units(values: pd.Series[float], name: str, worth: Callable[[str, float], float]) -> list[float]:
     """Values of an input as its axis has them."""
     times = 100.0 if distributions()[name].form == "evidence" else 1.0
-    return [tidy(times * worth(name, float(x)), 3) for x in values]
+    known = {x: tidy(times * worth(name, float(x)), 3) for x in values.unique()}
+    return [known[x] for x in values]
 
 
 def flip_chart(

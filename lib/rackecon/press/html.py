@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from rackecon.catalog import labels, relabelled
@@ -71,10 +71,10 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         spec = fluid(data[VEGALITE_MIME])
         number = len(charts) + 1
         charts.append(spec)
-        text = html.escape(relabelled(str(spec.get("description", "chart"))), quote=True)
+        text = html.escape(_told(str(spec.get("description", "chart"))), quote=True)
         title = spec.get("title") or {}
         title = title if isinstance(title, dict) else {"text": title}
-        finding, measure = (html.escape(relabelled(_words(title.get(part)))) for part in ("text", "subtitle"))
+        finding, measure = (html.escape(_told(_words(title.get(part)))) for part in ("text", "subtitle"))
         heading = f'<p class="finding">{finding}</p><p class="measure">{measure}</p>'
         return (
             f'<figure class="chart" id="chart-{number}" aria-label="{text}">{heading}<div class="canvas"></div>'
@@ -118,13 +118,19 @@ def named(markup: str) -> str:
     '<p>at 8k in, 1k out</p>'
     """
     skipped = re.compile(r"<(script|style|pre|code|td|th|select|q|blockquote)\b.*?</\1>|<[^>]+>", re.S)
-    parts, at, known = [], 0, labels()
+    parts, at = [], 0
+    known = {key: html.escape(name) for key, name in labels().items()}
     for found in skipped.finditer(markup):
         cell = CELL.match(found[0])
         whole = f"{cell[1]}{known.get(cell[2], _spelt(cell[2]))}{cell[3]}" if cell else found[0]
-        parts += [_spelt(relabelled(markup[at : found.start()])), whole]
+        parts += [_told(markup[at : found.start()], html.escape), whole]
         at = found.end()
-    return "".join([*parts, _spelt(relabelled(markup[at:]))])
+    return "".join([*parts, _told(markup[at:], html.escape)])
+
+
+def _told(text: str, written: Callable[[str], str] = str) -> str:
+    """Words as a reader knows them: names for ids, as ``written`` gives them, lengths in full."""
+    return _spelt(relabelled(text, written))
 
 
 def _spelt(text: str) -> str:

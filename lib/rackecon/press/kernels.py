@@ -6,6 +6,7 @@ cannot be forked, kernels are started afresh.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -50,6 +51,7 @@ def host() -> None:
     for name in IMPORTED:
         with suppress(ImportError):  # the cell that needs it says so
             import_module(name)
+    gc.freeze()  # what is imported is no garbage of any kernel
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are not waited for
     for line in sys.stdin:
         number = os.fork()

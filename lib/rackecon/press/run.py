@@ -17,10 +17,11 @@ from typing import Any
 
 from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_parameters, validate
 from rackecon.catalog.kept import FOLDER as KEPT
-from rackecon.catalog.paths import given_folder, in_checkout
+from rackecon.catalog.paths import given_folder, in_checkout, listed
 from rackecon.catalog.written import check_folder, locked, write_file
 from rackecon.errors import InputError
 from rackecon.figures.display import BEFORE
+from rackecon.figures.renderer import renderer
 from rackecon.press.results import published, write_results
 from rackecon.press.stamps import SITE, Stamps, common, made_of
 from rackecon.threads import one_thread_each
@@ -55,7 +56,7 @@ def reports_dir() -> Path:
 
 def report_names() -> list[str]:
     """Names of the report notebooks, in order; the template is not one."""
-    return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
+    return [path.stem for path in listed(notebooks_dir(), "[0-9][0-9]_*.ipynb")]
 
 
 def normalise(notebook: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +112,7 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
                 kernel_name="python3",
                 resources={"metadata": {"path": scratch}},  # its cwd option moves this whole process
                 log_output=False,
+                request_save_on_cell_execute=False,  # twice a cell it writes all of the page
                 extra_arguments=["--log-level=ERROR"],  # the kernel's warnings of its own set-up are not the report's
                 **kernels(),
             )
@@ -173,7 +175,7 @@ def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[s
 
 def _rendered(target: Path) -> list[str]:
     """Notebooks whose pages already stand in a folder."""
-    return [path.stem for path in target.glob("[0-9][0-9]_*.ipynb")]
+    return [path.stem for path in listed(target, "[0-9][0-9]_*.ipynb")]
 
 
 def run_reports(
@@ -288,7 +290,8 @@ def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
         folder = home / common()[:16] if home else Path(before[KEPT] or scratch)
         os.environ |= {KEPT: str(folder), PICTURES: "" if fresh else "1"}
         try:
-            yield
+            with renderer(Path(scratch)) if fresh else nullcontext():
+                yield
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})

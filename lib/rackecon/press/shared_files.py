@@ -64,7 +64,7 @@ def _chart_library() -> str:
     """The bundle of Vega, which takes two seconds to make and differs by version alone: kept, with its digest, on disk."""
     import vl_convert
 
-    from rackecon.figures.display import VL_VERSION
+    from rackecon.figures.renderer import VL_VERSION
 
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rackecon"
     kept = home / f"vega-{VL_VERSION}-vl-convert-{version('vl-convert-python')}.js"
