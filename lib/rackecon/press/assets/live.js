@@ -430,7 +430,7 @@
           if (el.type === "checkbox") { el.checked = left(st).indexOf(el.value) < 0; return; }
           if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
           if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
-          if (el.type === "range" && !sheet && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
+          if (el.type === "range" && !sheet) spoken(el);
         });
       });
     }
@@ -557,7 +557,8 @@
         });
       });
     }
-    function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
+    function spoken(el) { var text = String(st[el.dataset.key]); if (el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); } }
+    function bars() { each("input[type=range]", spoken); Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
 
     /* What follows a movement: words read aloud, the command, two platforms; who leads at each value of one control, everything
        else held: a ribbon and where the lead changes; the charts. One piece at a time, so that a movement in between is not kept waiting. */
