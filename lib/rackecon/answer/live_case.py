@@ -41,9 +41,9 @@ HITS = (0.0, 0.9)
 CHECKED = ("rack", "mw", "usd", "mtok")
 """What a page compares with the library before it shows a control."""
 USUAL, NEWEST, OWN = "usual", "newest", "own"
+"""A platform's usual number format, its newest measured software, and a basis of cost that is none of those offered."""
 GIVEN, DERIVED = "set", "derived"
 """A share of capacity sold that is stated, and each platform's own by the load on it."""
-"""A platform's usual number format, its newest measured software, and a basis of cost that is none of those offered."""
 BASES: Final[dict[str, dict[str, str]]] = {
     "build_up": {"cost_basis": "build_up"},
     "ownership": {"cost_basis": "ownership", "cost_tier": "hyperscaler"},
