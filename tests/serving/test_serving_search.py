@@ -252,3 +252,9 @@ def test_what_held_gpus_leave_beside_the_decode_pool_prefills() -> None:
     assert set(found["prefill_workers"][fits]) == {6.0}
     assert set(found["decode_gpus"][fits]) == {4.0}
     assert set(found["gpus"][fits]) == {17.0}
+
+
+def test_an_unusual_layout_is_what_is_named_of_it_and_plain_in_the_rest() -> None:
+    found = candidates("b200-hgx", "gpt-oss-120b", 1024, 1024, hold={"mode": "aggregated", "tp": 3})
+    assert {name: set(found[name]) for name in ("tp", "ep", "pp")} == {"tp": {3.0}, "ep": {1.0}, "pp": {1.0}}
+    assert not found["dp_attention"].any()
