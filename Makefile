@@ -54,9 +54,9 @@ sbom: $(READY)  ## what is installed: an SBOM (CycloneDX) and the list of licenc
 	$(BIN)uv tool run -q --from cyclonedx-bom==7.1.0 cyclonedx-py environment --output-reproducible --of JSON -o build/sbom.json $(BIN)python
 	$(BIN)uv tool run -q --from pip-licenses==5.5.5 pip-licenses --python $(BIN)python --order=license --format=csv --output-file build/licences.csv
 
-torture: $(READY)  ## everything that was thought of to break it: a table of kind, tried, survived, failed
-	$(BIN)python tests/torture/run.py
-	RACKECON_THOROUGH=1 $(BIN)python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m slow
+torture: $(READY)  ## everything that was thought of to break it: a table of kind, tried, survived, failed; TORTURE_OPTIONS=--resume goes on, --table prints what is known
+	bin="$(BIN)"; source tests/browser/ready.sh; $(BIN)python tests/torture/run.py $(TORTURE_OPTIONS)
+	$(if $(TORTURE_OPTIONS),,RACKECON_THOROUGH=1 $(BIN)python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m slow)
 
 bench: $(READY)  ## speeds beside the earlier ones; BENCH_OPTIONS=--write puts them into README
 	$(BIN)uv pip install -q --python $(BIN)python -r tests/benchmarks/requirements.txt
@@ -71,8 +71,10 @@ lab: $(READY)  ## JupyterLab with the notebooks, offline
 clean-notebooks: $(READY)  ## strip what JupyterLab left in notebooks/
 	$(BIN)rackecon notebooks clean
 
-lock:  ## resolve pyproject.toml again into requirements.lock
-	uv pip compile pyproject.toml --group dev --no-strip-extras --no-header --python-version 3.11 --upgrade -q -o requirements.lock
+COMPILE := uv pip compile pyproject.toml --group dev --no-header --python-version 3.11 -q
+lock:  ## resolve pyproject.toml again into requirements.lock, and the same with hashes
+	$(COMPILE) --no-strip-extras --upgrade -o requirements.lock
+	$(COMPILE) --strip-extras --upgrade --no-annotate --no-emit-index-url --generate-hashes -c requirements.lock -o requirements.hashed.lock
 
 clean:
 	rm -rf .venv reports/runs build dist

@@ -26,10 +26,16 @@ def pyproject() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
+def locked(name: str) -> dict[str, str]:
+    """Versions by name of a lock file."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    found = re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", text, flags=re.M)
+    return {normal(package): version for package, version in found}
+
+
 @pytest.fixture(scope="module")
 def lock_names() -> set[str]:
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    return {normal(name) for name in re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==", text, flags=re.M)}
+    return set(locked("requirements.lock"))
 
 
 def normal(name: str) -> str:
@@ -63,6 +69,15 @@ def test_lock_names_no_host_and_no_hash():
     assert "://" not in text
     assert "--hash" not in text
     assert not re.search(r"--(extra-)?index", text)
+
+
+def test_the_lock_with_hashes_pins_the_same_and_names_no_host():
+    text = (ROOT / "requirements.hashed.lock").read_text(encoding="utf-8")
+    assert locked("requirements.hashed.lock") == locked("requirements.lock")
+    assert "://" not in text
+    assert not re.search(r"--(extra-)?index|--find-links", text)
+    for entry in re.split(r"\n(?=\S)", text.strip()):
+        assert re.fullmatch(r"[^\\\n]+==[^\n]+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\\n)?)+", entry), entry[:80]
 
 
 def test_makefile_installs_from_the_same_two_entries():

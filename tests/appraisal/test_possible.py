@@ -29,6 +29,8 @@ from rackecon.press.run import run_reports
         ),
         ("15_load", {"accelerators": ["l40s"]}, "l40s: no published $/GPU-hour"),
         ("16_plan", {"accelerators": ["l40s"]}, "l40s: no published $/GPU-hour"),
+        ("16_plan", {"owned": "l40s"}, "owned: 'l40s' has no rack layout and power"),
+        ("16_plan", {"owned": "gb300-nvl72"}, "owned: 'gb300-nvl72' is one of its own successors: b200-hgx"),
         ("16_plan", {"accelerators": ["b200-hgx", "cerebras-wse3"]}, "cerebras-wse3 is not served by the model"),
         ("05_latency_targets", {"accelerators": ["cerebras-wse3"]}, "none of cerebras-wse3 is served by the model"),
     ],

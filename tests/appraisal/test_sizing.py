@@ -104,7 +104,7 @@ def test_the_command_prints_fleets_and_writes_every_column(tmp_path):
     assert "Blank: TPU v6e: no published $/GPU-hour" in done.output
     assert "nan" not in done.output.lower()
     assert out.read_text(encoding="utf-8").count("\n") == 3
-    none = CliRunner().invoke(app, [*words[:-1], "0.01", "--accelerator", "h100-sxm"])
+    none = CliRunner().invoke(app, [*words[:-1], "0.1", "--accelerator", "h100-sxm"])
     assert none.exit_code == 1
     assert "None: H100: no layout reaches" in none.output
 

@@ -218,3 +218,26 @@ def test_light_load_shortens_prefill_of_data_parallel_attention():
     heavy, busy_heavy = prefill_pass(engine, V, fresh, past, one, np.array([4096.0]))
     assert light[0] < 0.8 * heavy[0]
     assert busy[0] == busy_heavy[0]
+
+
+def test_an_indexer_reads_its_keys_of_the_whole_context() -> None:
+    """Where nothing else is read, the cache's time is the keys of every token at the reached bandwidth."""
+    made = engine_of("h200-sxm", "deepseek-v3.2")
+    none = np.zeros(1)
+    bare = replace(
+        made, kv_full_bytes=none, kv_window_bytes=none, state_bytes=none, decode_flop_per_context=none, decode_flop_per_window=none
+    )  # fmt: skip
+    context, one = 8192.0, np.ones(1)
+    read = decode_terms(bare, V, one, context * one).kv
+    rate = reached_bandwidth(made.hbm_bytes_per_s, made.kv_bandwidth * V[made.keys["memory"]])
+    assert made.kv_index_bytes[0] > 0
+    assert read == pytest.approx(made.kv_index_bytes * context / made.kv_shard / rate, rel=1e-12)
+
+
+@pytest.mark.parametrize(("width", "overlapped"), [(24, False), (32, True), (64, True)])
+def test_experts_over_the_network_overlap_from_a_width_of_32(width: int, overlapped: bool) -> None:
+    """All-to-all of DeepSeek-R1 between boxes: its start a layer is the one of two micro-batches in turn, or not."""
+    made = engine_of("h100-sxm", "deepseek-r1", (width, width, 1, True))
+    start = V[made.keys["wide_start" if overlapped else "a2a_start"]] * 1e-6
+    assert made.crosses_nic[0] == 1.0
+    assert pass_terms(made, V).network[0] == pytest.approx(made.moe_layers * start, rel=1e-12)

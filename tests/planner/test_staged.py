@@ -113,6 +113,15 @@ def test_growth_gain_and_cheaper_racks_help():
         assert staged(lined_up(change, limits=limits, demand=demand)).npv_usd >= base * (1 - 1e-6)
 
 
+def test_a_platform_that_comes_after_the_last_year_changes_nothing():
+    both, alone = (
+        staged(lined_up({"years": 1})),
+        staged(lined_up({"years": 1, "available": {}}, platforms=["gb300-nvl72"])),
+    )
+    assert both.npv_usd == pytest.approx(alone.npv_usd, rel=1e-9)
+    assert both.racks.groupby("accelerator")["racks"].sum().to_dict() == {"gb300-nvl72": 1, "vr-nvl72": 0}
+
+
 def test_a_plan_tells_its_years():
     found = plan({**BASE, "limits": {"power_mw": 1}})
     assert found.staged is not None

@@ -14,6 +14,7 @@ from commands import ACCELERATOR, CASE, CONFIG, COST, GRID, MEASURED, PLAN, PRIC
 from faults import Files, files
 from typer.testing import CliRunner
 
+PLACES = ("RACKECON_USER_DATA", "RACKECON_REPORTS")
 SECONDS = 60
 LINE = 1400
 Attempt = tuple[str, Sequence[str], dict[str, bytes], bool]
@@ -305,6 +306,7 @@ def judged(attempt: Attempt, folder: Path) -> str:
     from rackecon.press import run
 
     what, words, given, sure = attempt
+    kept = {name: os.environ.get(name) for name in PLACES}
     before = _laid(folder, given)
     here, made = os.getcwd(), run._made
     os.chdir(folder)
@@ -317,6 +319,10 @@ def judged(attempt: Attempt, folder: Path) -> str:
         signal.alarm(0)
         os.chdir(here)
         run._made = made
+        for name, value in kept.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
     fault = done.exception
     if isinstance(fault, Accepted) or (fault is None and done.exit_code in (0, 1)):
         return f"taken: {what}" if sure else ""
@@ -353,15 +359,8 @@ def _laid(folder: Path, given: dict[str, bytes]) -> Files:
     return files(folder)
 
 
-def attempts(way: str, times: int, folder: Path, seed: int = 22) -> Iterator[tuple[str, str]]:
-    """So many attempts by a way in, with what each broke."""
+def attempts(way: str, times: int, folder: Path, seed: int = 22) -> Iterator[tuple[str, Callable[[], str]]]:
+    """So many attempts by a way in, each to be made by a call that gives what it broke."""
     made = WAYS[way][0](random.Random(f"{seed} {way}"))
-    kept = {name: os.environ.get(name) for name in ("RACKECON_USER_DATA", "RACKECON_REPORTS")}
-    try:
-        for _, attempt in zip(range(times), made, strict=False):
-            yield f"{way}: {attempt[0]}", judged(attempt, folder)
-    finally:
-        for name, value in kept.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    for number, attempt in zip(range(times), made, strict=False):
+        yield f"{way} {number}: {attempt[0]}", lambda attempt=attempt: judged(attempt, folder)

@@ -20,6 +20,11 @@ MEASURED = (
     "date,accelerator,gpus,model,weight_precision,engine,mode,tp,ep,isl,osl,concurrency,total_tok_s_per_gpu\n"
     "2026-06-01,h100-sxm,8,llama-3.1-70b,fp8,vllm,aggregated,8,1,1024,1024,64,800\n"
 )
+MODEL = (
+    "id,layers,hidden,vocab,n_heads,n_kv_heads,head_dim,max_context_tokens,stated_total_params,stated_active_params,"
+    "stated_kv_bytes_per_token_bf16\nmy-other,80,8192,128256,64,8,128,131072,7.06e10,6.95e10,327680\n"
+)
+SCENARIO = "id,isl_tokens,osl_tokens\nmine,1000,200\n"
 TRACE = "timestamp,input_tokens,output_tokens\n0,100,10\n1,100,20\n3,200,30\n"
 CONFIG = {
     "model_type": "llama", "num_hidden_layers": 80, "hidden_size": 8192, "vocab_size": 128256, "num_attention_heads": 64,
@@ -38,6 +43,7 @@ SIZED = ("--model", "gpt-oss-20b", "--isl", "1000", "--osl", "500", "--users", "
 PAGE = "03_context_length"
 INPUTS = {
     "accelerators.csv": ACCELERATOR, "prices.csv": PRICE, "costs.csv": COST, "racks.csv": RACK, "measured.csv": MEASURED,
+    "models.csv": MODEL, "scenarios.csv": SCENARIO,
     "trace.csv": TRACE, "config.json": json.dumps(CONFIG), "grid.yaml": GRID, "plan.yaml": PLAN, "out.csv": EARLIER,
     "out.parquet": EARLIER, "own/racks.csv": "accelerator,gpus_per_rack,rack_it_kw\nl40s,8,10\n",
 }  # fmt: skip
@@ -101,7 +107,8 @@ WRITERS = (
     Case("edition", ("edition", "old", "new"), edition),
     Case("data export", ("data", "export", "exported"), prepare),
     Case("data add costs", ("data", "add", "costs", "costs.csv"), prepare),
-    Case("data add racks", ("data", "add", "racks", "racks.csv"), prepare),
+    *(Case(f"data add {table}", ("data", "add", table, f"{table}.csv"), prepare) for table in ("racks", "models", "scenarios")),
+    Case("data add power", ("data", "add", "power", "costs.csv"), prepare),
     Case("data add-accelerator", ("data", "add-accelerator", "accelerators.csv"), prepare),
     Case("data add-price", ("data", "add-price", "prices.csv"), prepare),
     Case("data add-model", ("data", "add-model", "config.json", "--id", "mine"), prepare),

@@ -255,14 +255,17 @@ def faults_of(case: Case, steps: Counter[str], most: int, kinds: Sequence[str] =
                 yield Fault(kind, number)
 
 
-def tortured(case: Case, folder: Path, most: int, kinds: Sequence[str] = KINDS) -> Iterator[tuple[Fault, str]]:
-    """Each fault of a case with what it broke, empty where it broke nothing."""
+def tortured(
+    case: Case, folder: Path, most: int, kinds: Sequence[str] = KINDS
+) -> Iterator[tuple[Fault, Callable[[], str]]]:
+    """Each fault of a case, to be tried by a call that gives what it broke, empty where it broke nothing."""
+    run(case, fresh(case, folder / "work"))  # what is kept beside the folder for the next time is then there
     before = files(fresh(case, folder / "work"))
     ended = run(case, folder / "work")
     good = files(folder / "work")
     assert ended.code == 0, (case.name, ended)
     for fault in faults_of(case, ended.steps, most, kinds):
-        yield fault, judged(case, folder / "work", before, good, fault)
+        yield fault, lambda fault=fault: judged(case, folder / "work", before, good, fault)
 
 
 def warm() -> None:

@@ -24,6 +24,11 @@ CHOSEN = {
     "model": ("gpt-oss-20b", "llama-3.1-405b", "deepseek-v4-pro"), "scenario": ("chat", "agentic-coding"),
     "baseline": ("l40s", "tpu-v7"), "built": ("tpu-v7", "l40s"), "owned": ("l40s", "gb300-nvl72"), "agent_model": ("gpt-oss-20b",),
 }  # fmt: skip
+TOGETHER: dict[str, list[dict[str, Any]]] = {
+    "06_precision_and_software": [{"accelerators": ["h100-sxm"], "baseline": "h100-sxm"}],
+    "07_disaggregated_serving": [{"accelerators": ["h100-sxm"], "scenarios": ["chat"]}],
+}
+"""What broke a page only together."""
 UNTRUE = re.compile(r"(?<![\w.-])(?:nan|NaN|None|inf|-inf|undefined|NaT|<NA>)(?![\w-])|\$-|\$\s*nan|e[+-]\d\d")
 
 
@@ -51,6 +56,7 @@ def changes(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
             for end in ends:
                 given = int(end) if parameter.type.startswith("int") else end
                 yield f"{key} {given}", {key: given}
+    yield from ((json.dumps(change), change) for change in TOGETHER.get(name, []))
 
 
 def warm(name: str) -> None:

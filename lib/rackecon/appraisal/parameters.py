@@ -18,7 +18,7 @@ from typing import Any
 from rackecon.appraisal.assumptions import PUBLISHED, assumptions
 from rackecon.appraisal.possible import impossible
 from rackecon.catalog.assumption_table import Allowed, allowed_values, finite_or_infinite
-from rackecon.catalog.paths import PACKAGE, given_folder, in_checkout
+from rackecon.catalog.paths import PACKAGE, given_folder, in_checkout, listed
 from rackecon.economics.cost_table import published_tiers
 from rackecon.errors import InputError
 
@@ -119,7 +119,7 @@ def notebook_path(name: str) -> Path:
     """Path of a notebook by name, with or without number or ending; an unknown one names the nearest."""
     folder = notebooks_dir()
     stem = Path(name).name.removesuffix(".ipynb")
-    known = sorted(path.stem for path in folder.glob("*.ipynb"))
+    known = [path.stem for path in listed(folder, "*.ipynb")]
     if stem in known:
         return folder / f"{stem}.ipynb"
     tail = [item for item in known if re.sub(r"^\d+_", "", item) == stem]

@@ -66,6 +66,30 @@ def _not_served(values: Values) -> str:
     return f"accelerators: {bad} is not served by the model" if bad else ""
 
 
+def renewal_fault(owned: str) -> str:
+    """Why a site full of a platform cannot be renewed as data/plans/replace_h200.yaml says; empty where it can.
+
+    Examples
+    --------
+    >>> renewal_fault("l40s")
+    "owned: 'l40s' has no rack layout and power in data/"
+    """
+    from rackecon.appraisal.assumptions import assumptions
+    from rackecon.appraisal.money import platforms_for
+    from rackecon.catalog.plans import shipped_plan
+
+    successors = shipped_plan("replace_h200")["platforms"]
+    if owned in successors:
+        return f"owned: '{owned}' is one of its own successors: {', '.join(successors)}"
+    if not platforms_for([owned], assumptions())[owned].rack_it_kw > 0:
+        return f"owned: '{owned}' has no rack layout and power in data/"
+    return ""
+
+
+def _no_renewal(values: Values) -> str:
+    return renewal_fault(values["owned"])
+
+
 def _no_cost(values: Values) -> str:
     from rackecon.appraisal.assumptions import assumptions
     from rackecon.appraisal.cost_comparison import rented
@@ -126,6 +150,7 @@ RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
     ({"accelerators", "scenarios"}, _nobody_serves),
     ({"accelerators", "owned"}, _not_served),
     ({"accelerators", "owned"}, _no_cost),
+    ({"owned", "owned_age_years"}, _no_renewal),
     ({"accelerators", "mean_rps"}, _no_cost),
     ({"accelerators", "built"}, _no_cost),
     ({"built", "cost_tier", "cost_vintage"}, _not_reconciled),

@@ -9,11 +9,12 @@ from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import rows_of
 from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.errors import unknown_name
-from rackecon.units import GB_BYTES, GIB_BYTES
+from rackecon.units import BITS_PER_BYTE, GB_BYTES, GIB_BYTES
 
 __all__ = ["Accelerator", "Rack", "accelerator", "accelerators", "rack", "racks"]
 
-BITS_PER_BYTE = 8
+RACK_SCALE_GPUS = 64
+"""Scale-up domain from which a platform is laid out and fitted as a rack [GPU]: 72 of NVL72 and above; boxes have 8 to 16."""
 TERA = 1e12
 
 
@@ -44,6 +45,11 @@ class Accelerator:
     kernel_inherited: bool
     note: str
     source_id: str
+
+    @property
+    def rack_scale(self) -> bool:
+        """Whether the scale-up domain is a rack's."""
+        return self.scaleup_domain_gpus >= RACK_SCALE_GPUS
 
     def peak_flops(self, precision: str) -> float:
         """Dense peak of the arithmetic that weights of a precision run in [FLOP/s].

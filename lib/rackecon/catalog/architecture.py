@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rackecon.units import BITS_PER_BYTE
+
 __all__ = [
     "attention_params",
     "delta_params",
@@ -25,7 +27,6 @@ __all__ = [
 
 BF16_BYTES = 2.0
 FP8_BYTES = 1.0
-BITS_PER_BYTE = 8.0
 CONV_WIDTH = 4
 STATE_BYTES = 4.0  # engines keep recurrent state in FP32
 # FlashMLA's FP8 layout: 512 fp8 values, 16 bytes of scales, the rotary part in bf16; an indexer key is 128 fp8 and a scale

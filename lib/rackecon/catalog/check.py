@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rackecon.catalog.paths import listed
 from rackecon.errors import InputError
 
 __all__ = ["GRADES", "Findings", "check_data"]
@@ -111,7 +112,7 @@ def _readable(home: Path, package: dict[str, Any]) -> list[str]:
     described = {item["path"] for item in package["resources"]}
     faults += [
         f"{path.name}: not described in datapackage.json"
-        for path in sorted(home.glob("*.csv"))
+        for path in listed(home, "*.csv")
         if path.name not in described
     ]
     return faults

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from rackecon.catalog.accelerators import accelerators
 from rackecon.catalog.cached import by_data
@@ -47,15 +48,15 @@ def ids_in(text: str) -> list[str]:
     return _ids().findall(text)
 
 
-def relabelled(text: str) -> str:
-    """A text with names in place of the ids in it.
+def relabelled(text: str, written: Callable[[str], str] = str) -> str:
+    """A text with names in place of the ids in it, each as ``written`` gives it: escaped where the text is markup.
 
     Examples
     --------
     >>> relabelled("cell h200-sxm, deepseek-r1, aggregated")
     'cell H200, DeepSeek-V3/R1, aggregated'
     """
-    return _ids().sub(lambda found: labels()[found[0]], text)
+    return _ids().sub(lambda found: written(labels()[found[0]]), text)
 
 
 def label(text: str) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "fit_dir",
     "given_folder",
     "in_checkout",
+    "listed",
     "note_read",
     "noted_tables",
     "read_rows",
@@ -115,9 +117,26 @@ def in_checkout(name: str) -> Path | None:
     return CHECKOUT / name if OWN is not None else None
 
 
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """Files of a folder whose names fit, in order; none where there is no such folder.
+
+    One that may not be read is a fault of the system here, where ``Path.glob`` would find nothing in it.
+
+    Examples
+    --------
+    >>> [path.name for path in listed(data_dir(), "p*r.csv")]
+    ['power.csv']
+    """
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(folder / name for name in names if fnmatchcase(name, pattern))
+
+
 def table_names() -> list[str]:
     """Names of all tables, sorted."""
-    return sorted(path.stem for path in data_dir().glob("*.csv"))
+    return [path.stem for path in listed(data_dir(), "*.csv")]
 
 
 _USED: set[str] = set()
@@ -215,7 +234,7 @@ def fit_dir(shipped: bool) -> Path:
     """
     folder = user_dir()
     if shipped:
-        held = sorted(path.name for path in folder.glob("*.csv")) if folder else []
+        held = [path.name for path in listed(folder, "*.csv")] if folder else []
         if held:
             raise InputError(
                 f"--shipped: {folder.name if folder else ''}/ holds {', '.join(held)}, which would flow into data/; "

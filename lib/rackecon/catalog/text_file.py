@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,6 +71,8 @@ def yaml_of(name: str, text: str) -> Any:
     --------
     >>> yaml_of("run.yaml", "isl_tokens: 8192")
     {'isl_tokens': 8192}
+    >>> yaml_of("run.yaml", "price_factor: 1e1")
+    {'price_factor': 10.0}
     """
     import yaml
 
@@ -87,6 +90,10 @@ def yaml_of(name: str, text: str) -> Any:
                 raise yaml.YAMLError("a name is text")
             return found
 
+    # YAML 1.1, which the loader keeps to, asks for a point and a sign in a number with an exponent; nobody else does
+    Plain.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    )
     try:
         return yaml.load(text, Loader=Plain)
     except (yaml.YAMLError, RecursionError, ValueError) as error:

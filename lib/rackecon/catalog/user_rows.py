@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.paths import CAPEX, CAPEX_BASIS, KEYS, OWN_SOURCE, read_rows, shipped_rows, table_names, user_dir
+from rackecon.catalog.paths import (
+    CAPEX,
+    CAPEX_BASIS,
+    KEYS,
+    OWN_SOURCE,
+    listed,
+    read_rows,
+    shipped_rows,
+    table_names,
+    user_dir,
+)
 from rackecon.catalog.tables import described
 from rackecon.catalog.text_file import read_text
 from rackecon.catalog.written import csv_text, locked, write_file
@@ -85,6 +95,8 @@ RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
         "peak_bf16_flops": (1e12, 1e18, "FLOP/s"),
         "peak_fp8_flops": (1e12, 1e18, "FLOP/s"),
         "peak_fp4_flops": (1e12, 1e18, "FLOP/s"),
+        "peak_fp4_flops_low": (1e12, 1e18, "FLOP/s"),
+        "peak_fp4_flops_high": (1e12, 1e18, "FLOP/s"),
         "peak_int8_flops": (1e12, 1e18, "OP/s"),
         "hbm_gib": (1, 10_000, "GB"),
         "hbm_tb_per_s": (0.05, 1000, "TB/s"),
@@ -150,6 +162,7 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "measured_serving": {
         "weight_precision": ("bf16", "fp8", "fp4", "int4"),
         "kv_precision": ("bf16", "fp8"),
+        "speculative": ("none", "mtp", "eagle3"),
         "mode": ("aggregated", "disaggregated"),
     },
     "prices": {
@@ -198,6 +211,24 @@ IDENTIFIERS: Final = {
     "measured_serving": "point_id",
 }
 IDENTIFIER: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
+OBJECT_WORDS: Final = frozenset(
+    [
+        "__proto__",
+        "__defineGetter__",
+        "__defineSetter__",
+        "__lookupGetter__",
+        "__lookupSetter__",
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "prototype",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+    ]
+)
+"""What every JavaScript object has already: a chart with a platform of that name draws nothing."""
 FIRST_DAY, LAST_DAY = "2015-01-01", "2040-12-31"
 """Dates outside are slips of the pen: no served model is older, no price is announced for later."""
 LINKS: Final = {"accelerator": "accelerators", "model": "models", "model_id": "models"}
@@ -351,6 +382,7 @@ def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[s
         if not cell.isprintable() or len(cell) > LONGEST_CELL:
             raise InputError(f"{where} {column}: a control character or more than {LONGEST_CELL:,} characters")
         if cell:
+            _check_sayable(f"{where} {column}", cell)
             _check_number(f"{where} {column}", ranged, column, cell, field)
             _check_word(where, table, column, cell, field)
             if column in DATES and (column in ADDABLE[table] or field["type"] == "date" or column != "date"):
@@ -391,6 +423,12 @@ def _check_word(where: str, table: str, column: str, cell: str, field: Mapping[s
         raise unknown_name(column, cell[:60], map(str, allowed), where)
 
 
+def _check_sayable(where: str, cell: object) -> None:
+    """No text of a row is one that a page's charts and controls cannot tell from their own."""
+    if cell in OBJECT_WORDS:
+        raise InputError(f"{where}: '{cell}' is a word of JavaScript's own, which no chart can show as a name")
+
+
 def checked_id(where: str, name: str) -> str:
     """The name where it can be an id: in a page, an address, a file's name and a command without quoting.
 
@@ -406,6 +444,7 @@ def checked_id(where: str, name: str) -> str:
     """
     if not IDENTIFIER.fullmatch(name):
         raise InputError(f"{where}: '{name[:60]}' is not an id: at most 64 letters, digits, dots, - and _")
+    _check_sayable(where, name)
     return name
 
 
@@ -485,7 +524,7 @@ def own_faults() -> list[str]:
     """What is wrong with the user's own rows: the first fault of each table, as ``rackecon data check`` tells them."""
     folder = user_dir()
     faults = []
-    for path in sorted(folder.glob("*.csv")) if folder is not None and folder.is_dir() else ():
+    for path in listed(folder, "*.csv") if folder is not None else ():
         where, table = f"{path.parent.name}/{path.name}", path.stem
         try:
             if table not in table_names():
@@ -546,6 +585,8 @@ def _with_rows(folder: Path, table: str, rows: Sequence[Mapping[str, Any]]) -> s
     columns = list(table_fields(table))
     held = parsed(f"{folder.name}/{path.name}", read_text(path, largest=LARGEST_BYTES)) if path.is_file() else []
     _once(table, table, rows, held)
+    for column, cell in ((column, cell) for row in rows for column, cell in row.items()):
+        _check_sayable(f"{table} {column}", cell)
     columns += [column for column in (held[0] if held else ()) if column not in columns]
     new = [{k: ("true" if v else "false") if isinstance(v, bool) else v for k, v in row.items()} for row in rows]
     return csv_text(columns, [*held, *new])

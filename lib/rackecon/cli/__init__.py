@@ -38,6 +38,56 @@ JOINS_DATA = "extend"
 """Module whose commands are of the group ``rackecon data``."""
 
 
+SAME_AS = {
+    "isl": "isl_tokens",
+    "osl": "osl_tokens",
+    "usd_per_gpu_hour": "cost_usd_per_gpu_hour",
+    "ttft_ms": "ttft_limit_ms",
+    "tpot_ms": "tpot_limit_ms",
+    "precision": "weight_precision",
+}
+"""Options that are assumptions of data/assumptions.csv under a shorter name."""
+OR_NONE = ("draws", "worst")
+"""Options that may also be 0: none."""
+
+
+def _ranged(command: Any) -> Any:
+    """A command whose numbers keep to data/assumptions.csv, and whose help says how far they go."""
+    for inner in getattr(command, "commands", {}).values():
+        _ranged(inner)
+    without, invoke = command.format_help, command.invoke
+
+    def format_help(context: Any, formatter: Any) -> None:
+        for option, found in _assumed(command):
+            ends = f"0, or {found.range}" if option.name in OR_NONE else f"From {found.range}"
+            option.help = f"{option.help.removesuffix(ends + '.').rstrip()} {ends}."
+        without(context, formatter)
+
+    def checked(context: Any) -> Any:
+        for option, found in _assumed(command) if any(map(_is_number, context.params.values())) else ():
+            value = context.params.get(option.name)
+            if _is_number(value) and not (value == 0 and option.name in OR_NONE) and (fault := found.fault(value)):
+                raise InputError(f"{option.opts[0]}: {fault}")
+        return invoke(context)
+
+    command.format_help, command.invoke = format_help, checked
+    return command
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool)
+
+
+def _assumed(command: Any) -> Iterator[tuple[Any, Any]]:
+    """Options that are numbers of data/assumptions.csv, each with what the table allows."""
+    from rackecon.catalog.assumption_table import allowed_values
+
+    for option in command.params:
+        found = allowed_values().get(SAME_AS.get(option.name, option.name))
+        if found is not None and found.numeric and option.param_type_name == "option":
+            yield option, found
+
+
 class _Commands(Mapping[str, Any]):
     """Commands by name, each built when it is asked for: one that runs does not wait for the options of the others."""
 
@@ -50,7 +100,7 @@ class _Commands(Mapping[str, Any]):
             raise KeyError(name)
         part = typer.Typer(rich_markup_mode=None)
         import_module(f"rackecon.cli.{name}").register(part)
-        return get_group(part).commands[name]
+        return _ranged(get_group(part).commands[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)

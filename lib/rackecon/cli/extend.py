@@ -101,7 +101,7 @@ def add_measured(
     date: Annotated[str, typer.Option(help="ISO date of the software; the day of the file by default.")] = "",
     watts_per_gpu: Annotated[str, typer.Option(help="Mean power of a GPU's board in the run [W].")] = "",
     usd_per_gpu_hour: Annotated[
-        float | None, typer.Option(help="Your cost of a GPU-hour; the report's by default.")
+        float | None, typer.Option(help="Your cost of a GPU-hour [USD]; the report's by default.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show all of it and keep nothing.")] = False,
 ) -> None:
@@ -142,8 +142,8 @@ def add_measured(
 def add_workload(
     trace: File,
     id: Id = None,
-    ttft_limit_ms: Annotated[float | None, typer.Option(min=0.01, help="Limit on the first token [ms].")] = None,
-    tpot_limit_ms: Annotated[float | None, typer.Option(min=0.01, help="Limit per output token [ms].")] = None,
+    ttft_limit_ms: Annotated[float | None, typer.Option(help="Limit on the first token [ms].")] = None,
+    tpot_limit_ms: Annotated[float | None, typer.Option(help="Limit per output token [ms].")] = None,
     block_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens of a hashed block; found from the trace by default.")
     ] = None,

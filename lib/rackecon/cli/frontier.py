@@ -42,10 +42,11 @@ def frontier(
     engine: Annotated[str | None, typer.Option("--engine", help="Serving engine; the platform's usual.")] = None,
     date: Annotated[str | None, typer.Option("--date", help="ISO date of the software.")] = None,
     speculative: Annotated[str | None, typer.Option("--speculative", help="none, mtp or eagle3.")] = None,
-    prefix_cache_hit: Annotated[float, typer.Option("--prefix-cache-hit", help="Share of input cached.")] = 0.0,
-    max_gpus: Annotated[int | None, typer.Option("--max-gpus", min=1, help="Largest deployment [GPUs].")] = None,
+    prefix_cache_hit: Annotated[float, typer.Option("--prefix-cache-hit", help="Share of input cached [-].")] = 0.0,
+    max_gpus: Annotated[int | None, typer.Option("--max-gpus", help="Largest deployment [GPUs].")] = None,
     usd_per_gpu_hour: Annotated[
-        float | None, typer.Option("--usd-per-gpu-hour", help="Your cost of a GPU-hour; the published one by default.")
+        float | None,
+        typer.Option("--usd-per-gpu-hour", help="Your cost of a GPU-hour [USD]; the published one by default."),
     ] = None,
     kw_per_gpu: Annotated[
         float | None,

@@ -14,6 +14,7 @@ def new(name: Annotated[str, typer.Argument(help="NN_topic, such as 20_batch_siz
     import re
 
     from rackecon.appraisal.parameters import own_notebooks
+    from rackecon.catalog.paths import listed
     from rackecon.catalog.written import write_file
     from rackecon.errors import InputError
 
@@ -21,7 +22,7 @@ def new(name: Annotated[str, typer.Argument(help="NN_topic, such as 20_batch_siz
         raise InputError(f"'{name[:80]}' is not NN_topic: two digits, '_', lower-case letters, digits, '_'")
     folder = own_notebooks()
     target = folder / f"{name}.ipynb"
-    taken = sorted(path.stem for path in folder.glob(f"{name[:2]}_*.ipynb"))
+    taken = [path.stem for path in listed(folder, f"{name[:2]}_*.ipynb")]
     if taken:
         raise InputError(f"number {name[:2]} is taken by {taken[0]}; choose another")
     source = (folder / "template.ipynb").read_text(encoding="utf-8")

@@ -15,10 +15,11 @@ group = typer.Typer(no_args_is_help=True, help="Source notebooks: clean them, li
 def clean() -> None:
     """Strip outputs, counters and editor metadata from notebooks/."""
     from rackecon.appraisal.parameters import own_notebooks
+    from rackecon.catalog.paths import listed
     from rackecon.catalog.written import write_file
     from rackecon.press.clean import stripped
 
-    for path in sorted(own_notebooks().glob("*.ipynb")):
+    for path in listed(own_notebooks(), "*.ipynb"):
         before = path.read_text(encoding="utf-8")
         after = json.dumps(stripped(json.loads(before)), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         if after != before:

@@ -21,9 +21,7 @@ def plan(
     file: Annotated[Path, typer.Argument(help="YAML of a plan, such as data/plans/site_20mw.yaml.")],
     time_limit: Annotated[float | None, typer.Option("--time-limit", min=0.1, help="Seconds to solve.")] = None,
     flows: Annotated[Path | None, typer.Option("--flows", help="Write what runs where to this CSV.")] = None,
-    draws: Annotated[
-        int, typer.Option("--draws", min=0, help="Futures, a power of two, that the plan is held against; 0: none.")
-    ] = 0,
+    draws: Annotated[int, typer.Option("--draws", help="Futures, a power of two, that the plan is held against.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Racks to buy, what runs on them, what binds, and what one more megawatt or dollar is worth."""

@@ -98,11 +98,12 @@ def report(
 
         report_data(target)
     if standalone:
+        from rackecon.catalog.paths import listed
         from rackecon.catalog.written import write_file
         from rackecon.press.frame import standalone_page
 
         folder = target / "standalone"
-        for page in sorted(target.glob("*.html")):
+        for page in listed(target, "*.html"):
             write_file(folder / page.name, standalone_page(page))
     if pdf and good:
         from rackecon.press.paper import summary_pdf

@@ -42,10 +42,10 @@ def size(
     weight_precision: Annotated[str | None, typer.Option("--weight-precision", help="bf16, fp8, fp4, int4.")] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="Serving engine; the platform's usual.")] = None,
     mode: Annotated[str | None, typer.Option("--mode", help="aggregated or disaggregated; both by default.")] = None,
-    prefix_cache_hit: Annotated[float, typer.Option("--prefix-cache-hit", help="Share of input cached.")] = 0.0,
-    max_gpus: Annotated[int | None, typer.Option("--max-gpus", min=1, help="Largest deployment [GPUs].")] = None,
+    prefix_cache_hit: Annotated[float, typer.Option("--prefix-cache-hit", help="Share of input cached [-].")] = 0.0,
+    max_gpus: Annotated[int | None, typer.Option("--max-gpus", help="Largest deployment [GPUs].")] = None,
     usd_per_gpu_hour: Annotated[
-        float | None, typer.Option("--usd-per-gpu-hour", help="Your cost of a GPU-hour; the report's by default.")
+        float | None, typer.Option("--usd-per-gpu-hour", help="Your cost of a GPU-hour [USD]; the report's by default.")
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write every column to this file.")] = None,
 ) -> None:

@@ -161,8 +161,8 @@ def residual_at(age_years: Numeric) -> FloatArray:
     [0.175, 0.15, 0.125, 0.089]
     """
     age = np.asarray(check_non_negative("age_years", age_years), dtype=float)
-    ages = np.arange(6.0)
     shares = np.array([1.0, *(value_of("residual value", f"H100 year {n}")[0] / 100.0 for n in range(1, 6))])
+    ages = np.arange(len(shares), dtype=float)
     beyond = (shares[-1] / shares[-2]) ** np.maximum(age - ages[-1], 0.0)
     return np.asarray(np.interp(age, ages, shares) * beyond)
 

@@ -11,7 +11,7 @@ the deployment counted (prefill and decode).
 
 with ``u`` the share of capacity sold, ``f`` the share of traffic given away, ``l`` the licence share,
 ``m`` the speed premium, ``pi`` the level equivalent of the price path (:func:`level_price_factor`), ``c`` the cost
-per GPU-hour.
+per GPU-hour. By definition: an account of what is sold and paid.
 """
 
 from __future__ import annotations

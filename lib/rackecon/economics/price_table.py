@@ -160,7 +160,7 @@ def speed_tiers() -> tuple[SpeedTier, ...]:
     faster = [float(m.group(1)) for row in rows if (m := re.search(r"~([\d.]+)x speed", row["tier"]))]
     plain = [row for row in rows if row["tier"] in ("standard", "list", "list <=512K")]
     stated = [row["speed_tok_s_user"] for row in plain if row["kind"] != "cost vs interactivity"]
-    speeds = [float(text) for text in stated if re.fullmatch(r"[\d.]+", text)]
+    speeds = [float(text) for text in stated if re.fullmatch(r"\d+(?:\.\d+)?", text)]
     if not (premium and faster and speeds):
         raise InputError("data/prices.csv has no fast tier with a stated premium and speed")
     start = float(np.median(faster) * np.median(speeds))

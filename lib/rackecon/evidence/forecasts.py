@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rackecon import catalog
-from rackecon.catalog.paths import PACKAGE, data_dir
+from rackecon.catalog.paths import PACKAGE, data_dir, listed
 from rackecon.catalog.written import csv_text, write_file
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import evidence_class, interval_factors
@@ -44,7 +44,7 @@ def code_digest() -> str:
 
 def data_digest() -> str:
     """First 12 hexadecimal digits of the SHA-256 of the shipped tables."""
-    return _digest(sorted(data_dir().glob("*.csv")), data_dir())
+    return _digest(listed(data_dir(), "*.csv"), data_dir())
 
 
 def _digest(files: Iterable[Path], root: Path) -> str:
@@ -89,7 +89,7 @@ def write_forecasts(rows: list[dict[str, Any]], folder: Path, made: str) -> Path
 def ledger() -> list[dict[str, str]]:
     """All forecasts on record, oldest file first."""
     out: list[dict[str, str]] = []
-    for path in sorted((data_dir() / "forecasts").glob("*.csv")):
+    for path in listed(data_dir() / "forecasts", "*.csv"):
         with open(path, encoding="utf-8", newline="") as handle:
             out += list(csv.DictReader(handle))
     return out

@@ -54,7 +54,9 @@ def evidence_class(accelerator: str, model: str, mode: str) -> str:
     vendor = catalog.accelerator(accelerator).vendor
     maker = vendor if vendor in ("nvidia", "amd") else "other"
     kind = kind_of(accelerator, model)
-    if kind == "known":
+    if kind == "known" and maker == "other":
+        kind = "new pair"  # an own part of another maker, measured and fitted: no curve of such was ever held out
+    elif kind == "known":
         kind = "disaggregated" if mode == "disaggregated" else "aggregated"
     return f"{kind} {maker}"
 

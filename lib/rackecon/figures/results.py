@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RESULTS_MIME", "Figure", "Results", "column_figures", "field_figures", "publish", "result_rows"]
+__all__ = ["RESULTS_MIME", "Figure", "Results", "column_figures", "field_figures", "key_part", "publish", "result_rows"]
 
 RESULTS_MIME: Final = "application/vnd.rackecon.results+json"
 ODD: Final = re.compile(r"[^\w.:+/ -]+", re.ASCII)
@@ -158,13 +158,20 @@ def column_figures(frame: pd.DataFrame, by: Sequence[str], units: Mapping[str, s
     """
     start = [under] if under else []
     return [
-        Figure("/".join([*start, *(_part(row[name]) for name in by), column]), row[column], unit)
+        Figure("/".join([*start, *(key_part(row[name]) for name in by), column]), row[column], unit)
         for row in frame.to_dict("records")
         for column, unit in units.items()
     ]
 
 
-def _part(name: object) -> str:
+def key_part(name: object) -> str:
+    """A name as a part of a key, without signs that a key cannot have.
+
+    Examples
+    --------
+    >>> key_part("DeepSeek-V3/R1"), key_part("mine (new) <b>"), key_part(1024.0)
+    ('DeepSeek-V3/R1', 'mine new b', '1024')
+    """
     if isinstance(name, float):
         name = _written(name, 6)
     return " ".join(ODD.sub(" ", str(name)).split()) or "-"

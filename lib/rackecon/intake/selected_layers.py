@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rackecon.catalog.architecture import BF16_BYTES, BITS_PER_BYTE, FP8_BYTES
+from rackecon.catalog.architecture import BF16_BYTES, FP8_BYTES
 from rackecon.errors import InputError
 from rackecon.intake.config_reader import Reader, shown
 from rackecon.intake.model_families import WAY_OUT
+from rackecon.units import BITS_PER_BYTE
 
 RATIOS: Final = {"sliding_attention": 0, "compressed_sparse_attention": 4, "heavily_compressed_attention": 128}
 """Tokens of one cache entry by kind of layer; 0 keeps the window alone. Others have no arithmetic in the serving model."""

@@ -34,6 +34,7 @@ SERVICES: Final = (1.0, 5.0, 20.0, 80.0)
 LIVE: Final = (1.0, 2.0, 4.0, 8.0, 32.0, 256.0)
 AGENTS: Final = "agentic-coding"  # the workload of data/scenarios.csv that they are
 SPEED_QUANTILE: Final = 0.9
+MOST_PREFILLING: Final = 0.999  # share of an engine's time that prompts take at the most
 COMPRESSED: Final = "v4"  # attention of data/models.csv that compresses contexts before it selects from them
 LAYOUT: Final = ("mode", "tp", "ep", "pp", "dp_attention", "engine", "kv_precision", "weight_precision")
 FEWER: Final = (0.03, 0.1, 0.3)  # loads below the least of a search, as shares of it
@@ -202,7 +203,8 @@ def settle(
     Notes
     -----
     :math:`N (1 + s) = C + X z`: ``N`` sessions, ``s`` requests of sub-agents to each of their own, ``C`` requests in
-    flight at ``X`` a second, waits of mean ``z``.
+    flight at ``X`` a second, waits of mean ``z``. Source: the interactive response time law (Denning and Buzen, 1978);
+    counting the requests of sub-agents is own.
     """
     used = parameters or agentic_parameters()
     seen = agentic_sessions(used.wait_cap_s)
@@ -225,7 +227,9 @@ def settle(
         loading = np.where(host_memory, hit * isl * per_token / lane, 0.0)
         turns = np.maximum(rows["total_tok_s_per_gpu"] * rows["gpus"] / (isl + osl), 1e-12)
         token_s = rows["tpot_ms"] / 1e3
-        own = np.where(rows["mode"] == "aggregated", 1.0 - np.clip(rows["prefill_gpu_share"], 0.0, 0.999), 1.0)
+        own = np.where(
+            rows["mode"] == "aggregated", 1.0 - np.clip(rows["prefill_gpu_share"], 0.0, MOST_PREFILLING), 1.0
+        )
         slower = token_s * own * (factor - 1.0)
         service = rows["concurrency"] / turns + loading + osl * slower
         turns = rows["concurrency"] / service

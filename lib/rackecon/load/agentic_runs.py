@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
+LEAST_FLIGHT: Final = 0.02  # requests
 LOADS: Final = np.geomspace(0.02, 2.0, 28)  # requests in flight for each session
 WAIT_CAPS_S: Final = (20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 150.0, 180.0, 240.0, 300.0)
 STEPS: Final = np.linspace(0.7, 2.5, 37)  # of 0.05
@@ -51,7 +52,7 @@ def _curve(curve: str) -> pd.DataFrame:
 
 def _grid(runs: pd.DataFrame) -> FloatArray:
     """Requests in flight tried for each run."""
-    return np.maximum(runs["sessions"].to_numpy(dtype=float)[:, None] * LOADS, 0.02)
+    return np.maximum(runs["sessions"].to_numpy(dtype=float)[:, None] * LOADS, LEAST_FLIGHT)
 
 
 @by_data(128)

@@ -22,6 +22,7 @@ LENGTHS: Final = "azure2023_conv"
 WEEK_DAYS: Final = 7.0
 LEVEL: Final = (0.05, 0.95)
 DRAWS: Final = 20
+LEAST_LOAD: Final = 0.01  # of the closed-loop rate, under which nothing is sold within the limits
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def derived_utilisation(
     -----
     :math:`u = \\text{sold}(d, c) \\times \\rho_{max}`: capacity is bought in whole units, each loaded to the share
     :math:`\\rho_{max}` of its closed-loop rate at which open arrivals still keep the limits. Where the most productive
-    deployment is wider than a unit, one that fits a unit is tried too, its lower rate counted against it.
+    deployment is wider than a unit, one that fits a unit is tried too, its lower rate counted against it. Own definition.
     """
     known = as_scenario(case)
     wanted = demand(shape) if isinstance(shape, str) else shape
@@ -140,7 +141,7 @@ def _sold(
     lengths = scaled_lengths(LENGTHS, case)
     deployments = max(round(peak / replica.closed_rps), 1)
     load = open_load(replica, case, lengths, deployments, bursts)
-    if load <= 0.01:
+    if load <= LEAST_LOAD:
         return DerivedUtilisation(0.0, 0.0, 0.0, 0.0, 0.0, load, 0.0, 1.0, 0.0, replica.unit_gpus)
     unit = replica.unit_rps * load / peak
     sized = replace(policy, unit=unit)

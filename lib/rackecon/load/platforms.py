@@ -21,6 +21,7 @@ from rackecon.serving.query import CONTEXT_ROOM
 FloatArray = NDArray[np.float64]
 LAYOUT: Final = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode")
 LONGER: Final = 1.5
+LEAST_STEP: Final = 0.1  # of a step that contexts do not lengthen, at the least [-]
 """A second context, by which a step's time per token held is found."""
 POOL_USE: Final = 1.0 / 1.1
 """Share of a prefill pool in use at its load: the search sizes pools with a tenth to spare."""
@@ -145,7 +146,7 @@ def replica_of(accelerator_id: str, model_id: str, case: Scenario, row: Mapping[
     soonest = float(np.asarray(rows["ttft_ms"])[np.asarray(rows["fits"], dtype=bool)].min()) / 1e3
     fresh = case.isl_tokens * (1.0 - case.prefix_cache_hit)
     times = StepTimes(
-        np.maximum(short - slope * held_tokens * context, 0.1 * short),
+        np.maximum(short - slope * held_tokens * context, LEAST_STEP * short),
         slope,
         (0.0, prompt / fresh, 0.0),
         first_token_s=max(min(soonest, float(row["ttft_ms"]) / 1e3) - prompt, 0.0),

@@ -27,6 +27,8 @@ MOST_SERVERS: Final = 4096
 """Slots counted: more at the same filling wait less still, and are not told apart."""
 FEWEST_WINDOWS: Final = 30
 STEADY: Final = 0.995
+NEARBY: Final = 1.01  # ratio of running requests between which the step's elasticity is taken
+MOST_ELASTIC: Final = 0.9  # of a step in running requests [-], below 1: longer queues than that are a backlog
 """Load beyond which no steady state is computed."""
 
 
@@ -283,8 +285,8 @@ def _slot_wait(
     slots, most = times.most * replicas, saturated(times, lengths) * replicas
     if lengths.output_mean <= 1.0 or times.most < 2:
         return 0.0, 0.0
-    at, above = (float(times.step(x, lengths.held_mean)) for x in (max(n, 1.0), max(n, 1.0) * 1.01))
-    elasticity = min(np.log(above / at) / np.log(1.01), 0.9)
+    at, above = (float(times.step(x, lengths.held_mean)) for x in (max(n, 1.0), max(n, 1.0) * NEARBY))
+    elasticity = min(np.log(above / at) / np.log(NEARBY), MOST_ELASTIC)
     burst = bursts.at(n * replicas)
     peaked = max((burst + 1.0) / 2.0, 1e-3) / (1.0 - elasticity)
     filled = min(n / times.most, STEADY)

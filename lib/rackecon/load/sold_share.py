@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.demand import Demand
+from rackecon.units import MINUTES_PER_HOUR
 
 FloatArray = NDArray[np.float64]
 KINDS: Final = ("fixed", "daily", "autoscaled")
@@ -174,7 +175,9 @@ def sold_share(demand: Demand, policy: Policy) -> SoldShare:
     capacity, interactive = float(ready.sum()), float(used.sum())
     batch, batch_served = 0.0, float("nan")
     if policy.backfill > 0.0:
-        batch, came = _backfilled(ready - used, policy.backfill * wanted.mean(), round(EXPIRY_HOURS * 60 / minutes))
+        batch, came = _backfilled(
+            ready - used, policy.backfill * wanted.mean(), round(EXPIRY_HOURS * MINUTES_PER_HOUR / minutes)
+        )
         batch_served = batch / came
     return SoldShare(
         sold=(interactive + batch) / capacity,

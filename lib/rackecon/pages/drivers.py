@@ -10,7 +10,7 @@ from typing import Final
 from rackecon.answer.deciding import Deciding
 from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
-from rackecon.figures.results import Figure
+from rackecon.figures.results import Figure, key_part
 from rackecon.figures.tables import framed, interval_bar
 from rackecon.pages.sentences import say
 
@@ -103,7 +103,7 @@ def driver_figures(found: Sequence[Deciding], unit: str) -> list[Figure]:
         made += [
             Figure(f"deciding/{item.name}/flip {i}", at, item.unit or "-") for i, (at, _, _) in enumerate(item.flips, 1)
         ]
-        made += [Figure(f"deciding/{item.name}/{name}", who, "text") for name, who in item.choices]
+        made += [Figure(f"deciding/{item.name}/{key_part(name)}", who, "text") for name, who in item.choices]
     return made
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
-from rackecon.catalog import data_dir
-from rackecon.catalog.text_file import read_text, yaml_of
+from rackecon.appraisal.possible import renewal_fault
+from rackecon.catalog.plans import shipped_plan
 from rackecon.errors import InputError
 from rackecon.figures.results import Figure, column_figures
 from rackecon.planner.formulated import formulated
@@ -48,13 +48,6 @@ class PlansResult:
     worth: pd.DataFrame
     capital: PlanResult
     renewal: PlanResult
-
-
-def _shipped(name: str) -> dict[str, Any]:
-    """A plan file of data/plans."""
-    file = data_dir() / "plans" / f"{name}.yaml"
-    raw: dict[str, Any] = yaml_of(file.name, read_text(file))
-    return raw
 
 
 def _scaled(raw: Mapping[str, Any], factor: float) -> list[dict[str, Any]]:
@@ -112,7 +105,7 @@ def tried(asked: Asked, factor: float, shape: str) -> dict[str, Any]:
 
 def _changed(name: str, asked: Asked, limits: Mapping[str, float]) -> dict[str, Any]:
     """A shipped plan with the page's platforms, traffic and limits."""
-    raw = _shipped(name)
+    raw = shipped_plan(name)
     demand = _scaled(raw, asked.traffic_factor)
     shape = asked.demand_shape
     return {**raw, "platforms": list(asked.accelerators), "demand_shape": shape, "demand": demand, "limits": limits}
@@ -120,9 +113,9 @@ def _changed(name: str, asked: Asked, limits: Mapping[str, float]) -> dict[str, 
 
 def _renewal(asked: Asked) -> PlanResult:
     """The site full of racks on hand; what may follow them is the shipped plan's."""
-    raw = _shipped("replace_h200")
-    if asked.owned in raw["platforms"]:
-        raise InputError(f"owned '{asked.owned}' is one of its own successors: {', '.join(raw['platforms'])}")
+    raw = shipped_plan("replace_h200")
+    if fault := renewal_fault(asked.owned):
+        raise InputError(fault)
     given = {**_changed("replace_h200", asked, {"power_mw": asked.site_mw}), "platforms": raw["platforms"]}
     years = {"years": asked.stage_years, "demand_growth_per_year": asked.demand_growth_per_year}
     age = {"age_years": asked.owned_age_years}
@@ -140,10 +133,7 @@ def _rack_kw(key: str) -> float:
     from rackecon.appraisal.assumptions import assumptions
     from rackecon.appraisal.money import platforms_for
 
-    kw = platforms_for([key], assumptions())[key].rack_it_kw
-    if not kw > 0:
-        raise InputError(f"owned '{key}' has no rack layout and power in data/")
-    return kw
+    return platforms_for([key], assumptions())[key].rack_it_kw
 
 
 def _worth(site: PlanResult, site_mw: float) -> pd.DataFrame:

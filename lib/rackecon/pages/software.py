@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rackecon.figures.results import Figure
+from rackecon.figures.results import Figure, key_part
 from rackecon.walks.software import SoftwareFound
 
 __all__ = ["figures", "quoted"]
@@ -42,7 +42,7 @@ def quoted(found: SoftwareFound) -> dict[str, Any]:
 def figures(found: SoftwareFound) -> list[Figure]:
     """The page's results by key."""
     made = [
-        Figure(f"lead/{lead.platform}/{name}", value, "-")
+        Figure(f"lead/{key_part(lead.platform)}/{name}", value, "-")
         for lead in found.leads
         for name, value in (
             *zip(("chip", "number_format", "drafts"), lead.factors, strict=True),

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model
 from rackecon.performance.families import engine_family, parameter_names
+from rackecon.performance.moe import GRID_LOG2_TOKENS
 from rackecon.performance.shares import ATTENTION_SHARE, BANDWIDTH_SHARE, KV_BANDWIDTH_SHARE, product_share
+from rackecon.units import BITS_PER_BYTE
 
 __all__ = ["PRECISION_BITS", "Engine", "build_engine"]
 
@@ -31,6 +33,15 @@ RESERVE_SHARE = {"trt": 1.0, "sglang": 0.7, "amd": 0.7, "atom": 0.6, "vllm": 0.6
 ONE_POOL = ("trt",)
 # Engines whose data-parallel attention keeps dense layers, shared experts and the head whole on every rank
 REPLICATES = ("trt",)
+FLOP_PER_PAIR = (
+    4.0  # of a query and a key of one width: a product and a sum each in scores and in values; by definition
+)
+COMPRESSED_VIEW = 16.0
+"""Tokens of context per entry that compressed attention reads, over all layers: own, between its kinds' 4 and 128."""
+LINK_SHARE = 0.75
+"""Of a link's rate that collectives reach [-], 0 to 1. Own start: the fitted ``allreduce`` and ``exposed`` multiply it."""
+LINK_START_S, NETWORK_START_S = 4.0e-6, 25e-6
+"""Start of a collective inside a scale-up domain and between nodes [s], 1e-6 to 1e-4. Own starts: ``allreduce`` multiplies."""
 EXPERT_READ_SHARE = 0.9  # of the bandwidth of dense products, in reading the weights of many small ones
 
 
@@ -122,17 +133,17 @@ class Engine:
 
 def _expert_precision(model: Model, precision: str) -> tuple[float, str]:
     """Bits and arithmetic format of routed experts."""
-    if model.native_expert_bits < 8.0 and precision in ("fp4", "int4"):
+    if model.native_expert_bits < BITS_PER_BYTE and precision in ("fp4", "int4"):
         return model.native_expert_bits, "fp4" if precision == "fp4" else "int4"
     return PRECISION_BITS[precision], precision
 
 
 def _other_precision(model: Model, precision: str) -> tuple[float, str]:
     """Bits and arithmetic format of everything that is not a routed expert."""
-    four = model.native_expert_bits < 8.0 and precision in ("fp4", "int4")
+    four = model.native_expert_bits < BITS_PER_BYTE and precision in ("fp4", "int4")
     if four or precision == model.native_precision == "fp8":
         bits = model.native_other_bits
-        return bits, precision if bits < 8.0 else "fp8" if bits < 16.0 else "bf16"
+        return bits, precision if bits < BITS_PER_BYTE else "fp8" if bits < PRECISION_BITS["bf16"] else "bf16"
     if precision in ("fp4", "int4") and model.is_mla:
         return 8.0, "fp8"  # released 4-bit checkpoints of latent-attention models keep attention in 8 or 16 bits
     return PRECISION_BITS[precision], precision
@@ -191,7 +202,7 @@ def build_engine(
     for m in models:
         if m.is_moe and m.id not in curves:
             curves[m.id] = distinct_curve(m.n_experts, m.top_k) / m.n_experts
-    flat = np.ones(81)
+    flat = np.ones(len(GRID_LOG2_TOKENS))
     distinct = np.stack([curves.get(m.id, flat) for m in models])
 
     tp, ep, pp = (np.asarray(x, dtype=float) for x in (tp, ep, pp))
@@ -199,7 +210,7 @@ def build_engine(
     attention_tp = tp / dp
     heads_shard = np.minimum(attention_tp, columns.pop("kv_heads"))
     domain = columns.pop("domain")
-    link_start = np.where(tp > domain, 25e-6, columns.pop("link_start"))
+    link_start = np.where(tp > domain, NETWORK_START_S, columns.pop("link_start"))
     return Engine(
         tp=tp,
         ep=ep,
@@ -221,7 +232,7 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
     expert_bits, expert_format = _expert_precision(m, weight)
     other_bits, other_format = _other_precision(m, weight)
     eight = (other_bits, other_format) == (8.0, "fp8")  # of attention alone: other blocks have the precision's bits
-    kv_bytes = KV_BITS[kv] / 8.0
+    kv_bytes = KV_BITS[kv] / BITS_PER_BYTE
     attention_format = "fp8" if kv == "fp8" and np.isfinite(a.peak_fp8_flops) else "bf16"
     per_expert = (3 if m.gated else 2) * (m.moe_latent or m.hidden) * m.moe_inter if m.is_moe else 0.0
     if m.is_moe:
@@ -249,13 +260,13 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
             if m.arithmetic == "stated"
             else m.window_layers * per_layer
         )
-        decode_flop = 4.0 * m.full_layers * m.n_heads * m.attention_width
-        window_flop = 4.0 * m.window_layers * m.n_heads * (m.window_head_dim or m.attention_width)
+        decode_flop = FLOP_PER_PAIR * m.full_layers * m.n_heads * m.attention_width
+        window_flop = FLOP_PER_PAIR * m.window_layers * m.n_heads * (m.window_head_dim or m.attention_width)
         prefill_flop = decode_flop
         kv_heads = float(m.n_kv_heads)
         if m.attention == "v4":
             kv_heads, kv_window = 1.0, m.layers * m.head_dim * 2.0 * kv_bytes
-            decode_flop = prefill_flop = 4.0 * m.layers * m.n_heads * m.head_dim / 16.0
+            decode_flop = prefill_flop = FLOP_PER_PAIR * m.layers * m.n_heads * m.head_dim / COMPRESSED_VIEW
     index_bytes = m.index_layers * m.index_head_dim * kv_bytes
     return {
         "hbm_bytes": a.hbm_bytes,
@@ -266,10 +277,10 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         "expert_bandwidth": EXPERT_READ_SHARE * BANDWIDTH_SHARE[weight],
         "other_bandwidth": BANDWIDTH_SHARE[other_format],
         "kv_bandwidth": KV_BANDWIDTH_SHARE,
-        "link_bytes_per_s": a.scaleup_bytes_per_s * 0.75,
-        "link_start": 4.0e-6,
+        "link_bytes_per_s": a.scaleup_bytes_per_s * LINK_SHARE,
+        "link_start": LINK_START_S,
         "nic_bytes_per_s": (a.scaleout_bytes_per_s if np.isfinite(a.scaleout_bytes_per_s) else a.scaleup_bytes_per_s)
-        * 0.75,
+        * LINK_SHARE,
         "domain": float(a.scaleup_domain_gpus),
         "kv_heads": kv_heads,
         "hidden": float(m.hidden),
@@ -284,10 +295,10 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         "moe_layers": float(m.moe_layers),
         "n_experts": float(max(m.n_experts, 1)),
         "top_k": float(m.top_k),
-        "attention_bytes": attention * other_bits / 8.0,
-        "dense_bytes": dense * (PRECISION_BITS[weight] if eight else other_bits) / 8.0,
-        "shared_bytes": shared * (expert_bits if eight else other_bits) / 8.0,
-        "routed_bytes": m.routed_expert_params * expert_bits / 8.0,
+        "attention_bytes": attention * other_bits / BITS_PER_BYTE,
+        "dense_bytes": dense * (PRECISION_BITS[weight] if eight else other_bits) / BITS_PER_BYTE,
+        "shared_bytes": shared * (expert_bits if eight else other_bits) / BITS_PER_BYTE,
+        "routed_bytes": m.routed_expert_params * expert_bits / BITS_PER_BYTE,
         "head_bytes": head * 2.0,
         "attention_params": attention,
         "dense_params": dense,

@@ -21,6 +21,8 @@ ENGINES = (
 )
 
 POOL_ENGINES = {"nvidia": "dynamo-trtllm", "amd": "mori-sglang"}
+NODE_GPUS = 8  # of a box; a wider domain has links of its own kind
+MANY_EXPERTS = 200  # from which grouped kernels were measured apart (data/kernel_fits.csv: 128 and 256 experts)
 COARSE_COLUMNS = 4096  # inner size from which an expert's product is as efficient as a dense one
 
 
@@ -94,7 +96,7 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
     else:
         memory = prefill = "other"
     disaggregated = mode == "disaggregated"
-    reach = "domain" if accelerator.scaleup_domain_gpus > 8 else "node"
+    reach = "domain" if accelerator.scaleup_domain_gpus > NODE_GPUS else "node"
     if disaggregated and f"pool.{prefill}" in POOLS:
         prefill = f"pool.{prefill}"
     return {
@@ -175,7 +177,7 @@ def _expert_kind(accelerator: Accelerator, model: Model, precision: str) -> str:
         return "emulated"
     if model.moe_inter >= COARSE_COLUMNS:
         return "coarse"
-    return "many" if model.kernel_experts >= 200 else "few"
+    return "many" if model.kernel_experts >= MANY_EXPERTS else "few"
 
 
 def intercept_cell(accelerator: str, family: str, precision: str, mode: str) -> str:

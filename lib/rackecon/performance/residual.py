@@ -62,7 +62,7 @@ def names_of(chip: Accelerator, arch: Model, engine: str, precision: str, mode: 
     >>> names_of(accelerator("gb200-nvl72"), model("deepseek-r1"), "dynamo-trtllm", "fp4", "disaggregated")[1:4]
     ('blackwell rack', 'gb200-nvl72', 'trt')
     """
-    family = chip.family + (" rack" if chip.scaleup_domain_gpus >= 64 else "")
+    family = chip.family + (" rack" if chip.rack_scale else "")
     kind = ("experts" if arch.is_moe else "dense") + (" latent" if arch.is_mla else "")
     return (chip.vendor, family, chip.id, engine_family(engine, chip.vendor), precision, mode, arch.id, kind)
 

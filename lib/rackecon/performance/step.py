@@ -1,6 +1,7 @@
 """What one step costs: decode of a running batch, prefill of a prompt.
 
 Operator time is a smooth roofline, :math:`t = ((F/(e_c P))^2 + (B/(e_m W))^2)^{1/2}`, with starts and host time on top.
+Source: the roofline of Williams, Waterman and Patterson (2009); the root of squares in place of their maximum is own.
 Every function broadcasts over the rows of an :class:`~rackecon.performance.engine.Engine`; ``v`` holds the parameters.
 """
 
@@ -38,7 +39,13 @@ PREFILLING_SHARE = 0.1  # share of the requests in flight that prefill at a time
 OVERLAPPED_EP = (
     32.0  # expert width over the network from which public engines overlap (DeepSeek 2025-02, LMSYS 2025-05)
 )
-EPLB_IMBALANCE = 0.5  # share of the imbalance left where redundant experts are in use (EP of 16 and wider)
+EPLB_EP = (
+    16.0  # expert width from which redundant experts are in use: own, between a box and the 32 of DeepSeek (2025-02)
+)
+EPLB_IMBALANCE = 0.5  # share of the imbalance that they leave [-], 0 to 1; own
+WIDE_PREFILL_EP = 4.0  # expert width from which prefill with data-parallel attention has a factor of its own, fitted
+GROUPED_SHARE = 0.75
+"""Of the arithmetic of dense products, in grouped products of experts [-], 0 to 1. Own start: the fitted ``expert`` multiplies it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ def _row_starts(engine: Engine) -> NDArray[np.intp]:
 
 def _imbalance(engine: Engine, v: FloatArray) -> FloatArray:
     full = rank_imbalance(engine.ep, v[engine.keys["imbalance"]])
-    return np.where(engine.ep >= 16, 1.0 + (full - 1.0) * EPLB_IMBALANCE, full)
+    return np.where(engine.ep >= EPLB_EP, 1.0 + (full - 1.0) * EPLB_IMBALANCE, full)
 
 
 def _network_terms(engine: Engine, v: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -134,7 +141,7 @@ def _weight_terms(
     narrow = width / (width + v[engine.keys["narrow"]])  # thin slices of an expert keep the arithmetic units half idle
     speed = v[engine.keys["expert"]] * narrow
     experts = (
-        engine.is_moe * flop / (tp * engine.expert_flops * compute * speed * 0.75),
+        engine.is_moe * flop / (tp * engine.expert_flops * compute * speed * GROUPED_SHARE),
         engine.is_moe * read / (tp * expert_bw),
     )
     return attention, dense, experts
@@ -424,7 +431,7 @@ def prefill_curve(
     seen = np.minimum(mean_context, engine.sparse_tokens)
     window = np.minimum(mean_context, engine.window_tokens)
     pairs = engine.prefill_flop_per_pair * seen + engine.prefill_flop_per_window * window
-    wide = np.where((engine.dp > 1) & (engine.ep >= 4), v[engine.keys["wide_prefill"]], 1.0)
+    wide = np.where((engine.dp > 1) & (engine.ep >= WIDE_PREFILL_EP), v[engine.keys["wide_prefill"]], 1.0)
     scale = v[engine.keys["prefill"]] * wide
     fixed = v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
     known = shared or pass_terms(engine, v)

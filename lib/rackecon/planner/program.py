@@ -83,6 +83,12 @@ class Program:
         """Pool of each kind of rack."""
         return np.arange(len(self.platforms)) if self.pool is None else self.pool
 
+    @property
+    def pool_count(self) -> int:
+        """Pools: also those that flows name and no kind of rack stands in, whose flows are then nothing."""
+        named = [part.max() for part in (self.pools, self.flow_platform) if len(part)]
+        return int(max(named)) + 1 if named else 0
+
     @cached_property
     def standing(self) -> NDArray[np.bool_]:
         """Whether each kind of rack stands in each block."""
@@ -112,7 +118,7 @@ class Program:
         from scipy.sparse import coo_array, csr_array, vstack
 
         p, f, d, t = len(self.platforms), len(self.flow_rate), len(self.wanted), self.blocks
-        q = int(self.pools.max()) + 1 if p else 0
+        q = self.pool_count
         flows = 2 * p + np.arange(f)
         of_row = self.flow_platform * t + self.block[self.flow_cell] if f else np.zeros(0, dtype=int)
         kind, when = np.nonzero(self.standing)
@@ -136,7 +142,7 @@ class Program:
     @property
     def first_demand(self) -> int:
         """Row of the first cell of demand: rows of capacity come before."""
-        return (int(self.pools.max()) + 1) * self.blocks if len(self.platforms) else 0
+        return self.pool_count * self.blocks
 
     @property
     def objective(self) -> FloatArray:
@@ -286,7 +292,7 @@ def _busy_worth(program: Program, demand_price: FloatArray) -> FloatArray:
 
     The solver's own prices of capacity say no more of racks that are there, and anything of racks that are not.
     """
-    worth = np.zeros((int(program.pools.max()) + 1, program.blocks))
+    worth = np.zeros((program.pool_count, program.blocks))
     left = program.flow_value - program.flow_rate * demand_price[program.flow_cell]
     np.maximum.at(worth, (program.flow_platform, program.block[program.flow_cell]), left)
     return np.asarray((worth[program.pools] * program.standing).sum(axis=1))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.catalog.cached import one_state
-from rackecon.catalog.paths import data_dir, read_rows, table_names, user_dir
+from rackecon.catalog.paths import data_dir, listed, read_rows, table_names, user_dir
 from rackecon.catalog.tables import described
 from rackecon.catalog.written import csv_text, whole_file, whole_folder, write_file
 from rackecon.errors import InputError, unknown_name
@@ -135,7 +135,7 @@ def report_data(target: Path) -> bool:
     home = target / "data"
     made = home / PACKAGE
     own = user_dir()
-    sources = [*data_dir().glob("*"), *(own.glob("*.csv") if own else ()), *(target / FOLDER).glob("*.csv")]
+    sources = [*listed(data_dir(), "*"), *(listed(own, "*.csv") if own else ()), *listed(target / FOLDER, "*.csv")]
     if made.is_file() and made.stat().st_mtime >= max(path.stat().st_mtime for path in sources):
         return False
     with whole_folder(home) as fresh:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rackecon.catalog.paths import KEYS
+from rackecon.catalog.paths import KEYS, listed
 from rackecon.errors import InputError
 from rackecon.figures.tables import framed
 from rackecon.press.compare import ABSENT, differences
@@ -95,7 +95,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def table_changes(old: Path, new: Path) -> list[TableChange]:
     """Tables whose rows differ, by the columns that tell their rows apart; a table without such columns by whole rows."""
-    names = sorted({path.stem for folder in (old, new) for path in folder.glob("*.csv")})
+    names = sorted({path.stem for folder in (old, new) for path in listed(folder, "*.csv")})
     found = [_table_change(name, _rows(old / f"{name}.csv"), _rows(new / f"{name}.csv")) for name in names]
     return [change for change in found if change.added or change.changed or change.dropped]
 
@@ -115,7 +115,7 @@ def _table_change(name: str, before: list[dict[str, str]], after: list[dict[str,
 
 def answer_changes(old: Path, new: Path) -> list[AnswerChange]:
     """Answers and verdicts that read otherwise, and the headline's figures that moved, in the order of the pages."""
-    pages = sorted({path.stem for folder in (old, new) for path in (folder / FOLDER).glob("*.csv")})
+    pages = sorted({path.stem for folder in (old, new) for path in listed(folder / FOLDER, "*.csv")})
     out = []
     for page in pages:
         before, after = read_results(old, page), read_results(new, page)

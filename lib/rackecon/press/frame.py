@@ -12,6 +12,7 @@ from typing import Any, Final
 from rackecon import catalog
 from rackecon.appraisal.parameters import notebooks_dir
 from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.paths import listed
 from rackecon.press.shared_files import shared_files
 from rackecon.words import page_words
 
@@ -121,7 +122,7 @@ def framed_page(
 
 def notebook_names() -> list[str]:
     """Names of the report's notebooks, in order."""
-    return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
+    return [path.stem for path in listed(notebooks_dir(), "[0-9][0-9]_*.ipynb")]
 
 
 def site_pages(walk: Sequence[str]) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from rackecon.catalog import labels, relabelled
@@ -118,18 +118,19 @@ def named(markup: str) -> str:
     '<p>at 8k in, 1k out</p>'
     """
     skipped = re.compile(r"<(script|style|pre|code|td|th|select|q|blockquote)\b.*?</\1>|<[^>]+>", re.S)
-    parts, at, known = [], 0, labels()
+    parts, at = [], 0
+    known = {key: html.escape(name) for key, name in labels().items()}
     for found in skipped.finditer(markup):
         cell = CELL.match(found[0])
         whole = f"{cell[1]}{known.get(cell[2], _spelt(cell[2]))}{cell[3]}" if cell else found[0]
-        parts += [_told(markup[at : found.start()]), whole]
+        parts += [_told(markup[at : found.start()], html.escape), whole]
         at = found.end()
-    return "".join([*parts, _told(markup[at:])])
+    return "".join([*parts, _told(markup[at:], html.escape)])
 
 
-def _told(text: str) -> str:
-    """Words as a reader knows them: names for ids, lengths in full."""
-    return _spelt(relabelled(text))
+def _told(text: str, written: Callable[[str], str] = str) -> str:
+    """Words as a reader knows them: names for ids, as ``written`` gives them, lengths in full."""
+    return _spelt(relabelled(text, written))
 
 
 def _spelt(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from rackecon.appraisal.parameters import notebook_path, notebooks_dir, read_parameters, validate
 from rackecon.catalog.kept import FOLDER as KEPT
-from rackecon.catalog.paths import given_folder, in_checkout
+from rackecon.catalog.paths import given_folder, in_checkout, listed
 from rackecon.catalog.written import check_folder, locked, write_file
 from rackecon.errors import InputError
 from rackecon.figures.display import BEFORE
@@ -56,7 +56,7 @@ def reports_dir() -> Path:
 
 def report_names() -> list[str]:
     """Names of the report notebooks, in order; the template is not one."""
-    return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
+    return [path.stem for path in listed(notebooks_dir(), "[0-9][0-9]_*.ipynb")]
 
 
 def normalise(notebook: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[s
 
 def _rendered(target: Path) -> list[str]:
     """Notebooks whose pages already stand in a folder."""
-    return [path.stem for path in target.glob("[0-9][0-9]_*.ipynb")]
+    return [path.stem for path in listed(target, "[0-9][0-9]_*.ipynb")]
 
 
 def run_reports(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from rackecon.catalog.paths import listed
 from rackecon.catalog.written import write_file
 from rackecon.figures.display import ANSWER, prose
 from rackecon.press.api_page import api_page
@@ -42,7 +43,7 @@ def write_lookup(target: Path, names: Sequence[str]) -> None:
 def write_index(target: Path) -> None:
     """Write index.html: the executive summary where there is one, with a list of all pages and their answers."""
     notebooks = {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(target.glob("[0-9][0-9]_*.ipynb"))
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in listed(target, "[0-9][0-9]_*.ipynb")
     }
     if not notebooks:
         return

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import rackecon
 from rackecon.appraisal.parameters import notebook_path
-from rackecon.catalog.paths import data_dir, user_dir
+from rackecon.catalog.paths import data_dir, listed, user_dir
 from rackecon.catalog.written import write_file
 from rackecon.press.results import FOLDER
 
@@ -113,6 +113,6 @@ class Stamps:
         """Digest of what index, shared files and reference are made of: every page that stands in the folder."""
         pages = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(self.target.glob("[0-9][0-9]_*.ipynb"))
+            for path in listed(self.target, "[0-9][0-9]_*.ipynb")
         }
         return hashlib.sha256(json.dumps([self.made, pages], sort_keys=True).encode()).hexdigest()

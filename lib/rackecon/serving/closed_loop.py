@@ -5,6 +5,8 @@ Aggregated: running requests share each step with prefill, so a request's decode
 :math:`C = n + X\\,T_{first}`, :math:`X = n/T`.
 Disaggregated: decode has no prefill term; prefill is a queue used to :math:`\\rho = X t_{prefill}/w` that holds about
 :math:`w \\kappa \\rho^2/(1-\\rho)` requests, and :math:`C = n + X\\,T_{first} + Q`: near saturation what is left of ``C`` waits.
+Source: Little's law (1961) and a queue of Pollaczek and Khinchine's form; how prefill and decode share a step is own
+derivation.
 """
 
 from __future__ import annotations
@@ -36,7 +38,10 @@ FALSE_POSITIONS = 12
 STEADY_USE = 0.95  # busy share of a prefill pool beyond which its queue is a backlog
 CHUNK_TOKENS = 8192.0
 PROMPT_BATCHING = 48.0  # running requests per rank at which one more prompt joins a prefill pass
-WAIT_POWER = 0.7
+LEAST_RUNNING = 1e-2  # sequences from which the root is sought
+WAIT_POWER = (
+    0.7  # of requests on a rank in the wait behind other prompts [-], 0.5 to 1; own, `ttft_wait` is fitted beside it
+)
 
 
 @dataclass(frozen=True)
@@ -349,7 +354,7 @@ def _root(flight: _Flight, most: FloatArray, outside: FloatArray) -> FloatArray:
     Bisection in logs, then false positions that halve an end kept twice (Illinois), so that the answer is smooth in
     every parameter; within 1e-4 of the root.
     """
-    low, inside = np.full_like(most, 1e-2), np.full_like(most, np.nan)
+    low, inside = np.full_like(most, LEAST_RUNNING), np.full_like(most, np.nan)
     ratio = most / low  # of the ends
     for _ in range(BISECTIONS):
         ratio = np.sqrt(ratio)

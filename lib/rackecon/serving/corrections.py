@@ -20,7 +20,12 @@ LATENCY_PREFIX = "first token|"
 # Software moves in steps: half quarters that have measurements, and one name for what lies outside
 ERA_ENDS = (-0.25, -0.125, 0.0, 0.125, 0.25, 0.375, 0.5)
 ERA_NAMES = ("before", "2025Q4a", "2025Q4b", "2026Q1a", "2026Q1b", "2026Q2a", "2026Q2b", "after")
-LOAD_ENDS = (-1.5, 2.0)  # of the term of load
+LOAD_ENDS, RATIO_ENDS = (
+    (-1.5, 2.0),
+    (-1.2, 1.2),
+)  # of the terms of load and of input over output: what measured rows span
+OCTAVES = 3.0  # that a term counts as one; 8 requests a GPU are the middle of load
+LEAST_LOAD = 1e-2  # requests a GPU
 SPREAD = {
     "": 0.03,
     "load": 0.02,
@@ -48,11 +53,11 @@ class Conditions:
 
 
 def _load(c: Conditions) -> FloatArray:
-    return np.asarray(np.clip((np.log2(np.maximum(c.load_per_gpu, 1e-2)) - 3.0) / 3.0, *LOAD_ENDS))
+    return np.asarray(np.clip((np.log2(np.maximum(c.load_per_gpu, LEAST_LOAD)) - OCTAVES) / OCTAVES, *LOAD_ENDS))
 
 
 def _ratio(c: Conditions) -> FloatArray:
-    return np.asarray(np.clip(np.log2(c.isl_tokens / c.osl_tokens) / 3.0, -1.2, 1.2))
+    return np.asarray(np.clip(np.log2(c.isl_tokens / c.osl_tokens) / OCTAVES, *RATIO_ENDS))
 
 
 def _era(name: str) -> Callable[[Conditions], FloatArray]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
+STEPS_PER_OCTAVE = 16.0  # of speed, by which a front is thinned before it is put in order
 COLUMNS = (
     "tp",
     "ep",
@@ -113,7 +114,7 @@ def pareto_rows(speed: FloatArray, rate: FloatArray, allowed: NDArray[np.bool_])
     """Rows on the front, by rising speed and falling rate."""
     rows = np.flatnonzero(allowed)
     # what loses to a row of a faster sixteenth of an octave is dropped first: few are left to be put in order
-    step = np.floor(16.0 * np.log2(speed[rows])).astype(np.intp)
+    step = np.floor(STEPS_PER_OCTAVE * np.log2(speed[rows])).astype(np.intp)
     step -= step.min()
     best = np.zeros(int(step.max()) + 2)
     np.maximum.at(best, step, rate[rows])

@@ -11,11 +11,14 @@ from rackecon.errors import unknown_name
 
 SERVERS = ("vllm", "sglang", "trtllm")
 CHUNK_TOKENS = 8192
+LENGTH_ROOM = (
+    1.05  # longest sequence over the mean [-], 1 and more: own, so that no request is refused for a few tokens
+)
 
 
 def _lengths(row: Mapping[str, Any]) -> tuple[int, int]:
     """Longest sequence, and running sequences of one engine."""
-    longest = math.ceil((float(row["isl_tokens"]) + float(row["osl_tokens"])) * 1.05)
+    longest = math.ceil((float(row["isl_tokens"]) + float(row["osl_tokens"])) * LENGTH_ROOM)
     pool = float(row.get("decode_gpus") or 0.0) or float(row["gpus"])
     engines = max(pool / (float(row["tp"]) * float(row["pp"])), 1.0)
     return longest, max(math.ceil(float(row["concurrency"]) / engines), 1)

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rackecon.catalog import Accelerator, Model
+from rackecon.performance.families import NODE_GPUS
+from rackecon.units import BITS_PER_BYTE
 
-NODE_WIDTHS = (1, 2, 4, 8)
+NODE_WIDTHS = (1, 2, 4, NODE_GPUS)
 WIDE_WIDTHS = (16, 32, 48)
 NODES_WIDE = {"hopper": (72, 144)}
 """Expert widths that are run over the network between nodes, in deployments of :data:`WIDE_FROM` GPUs and more."""
 WIDE_FROM = 96
 PREFILL_WIDE = (16, 32)
+MOST_WEIGHTS = 0.9  # of memory [-], 0.8 to 0.95: what is left holds cache and activations; own, as engines reserve
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,9 @@ def engine_layouts(accelerator: Accelerator, model: Model, weight_bits: float = 
     if model.is_moe:
         found += _expert_layouts(NODE_WIDTHS, model)
     if _exceeds(accelerator, model, weight_bits, NODE_WIDTHS[-1]):
-        found += [Layout(8, 1, 2), Layout(16)]
+        found += [Layout(NODE_GPUS, 1, 2), Layout(2 * NODE_GPUS)]
         if model.is_moe:
-            found += [Layout(8, 8, 2), *_expert_layouts((16,), model)]
+            found += [Layout(NODE_GPUS, NODE_GPUS, 2), *_expert_layouts((2 * NODE_GPUS,), model)]
     return found
 
 
@@ -96,7 +99,7 @@ def decode_layouts(
     found = [x for x in engine_layouts(accelerator, model, weight_bits) if x.pp == 1]
     if not model.is_moe:
         return found
-    wide: tuple[int, ...] = WIDE_WIDTHS if accelerator.scaleup_domain_gpus >= 64 else (16,)
+    wide: tuple[int, ...] = WIDE_WIDTHS if accelerator.rack_scale else WIDE_WIDTHS[:1]
     if most_gpus >= WIDE_FROM:
         wide += NODES_WIDE.get(accelerator.family, ())
     return found + [x for x in _expert_layouts(wide, model) if x.dp_attention and x not in found]
@@ -114,7 +117,7 @@ def prefill_layouts(
         widths = PREFILL_WIDE if most_gpus >= WIDE_FROM else PREFILL_WIDE[:1]
         found += [x for x in _expert_layouts(widths, model) if x.dp_attention]
         if _exceeds(accelerator, model, weight_bits, NODE_WIDTHS[-1]):
-            found.append(Layout(16))
+            found.append(Layout(2 * NODE_GPUS))
     return found
 
 
@@ -126,7 +129,7 @@ def _expert_layouts(widths: tuple[int, ...], model: Model) -> list[Layout]:
 
 def _exceeds(accelerator: Accelerator, model: Model, weight_bits: float, gpus: int) -> bool:
     """Whether weights leave less than a tenth of some GPUs' memory."""
-    return model.total_params * weight_bits / 8.0 > 0.9 * gpus * accelerator.hbm_bytes
+    return model.total_params * weight_bits / BITS_PER_BYTE > MOST_WEIGHTS * gpus * accelerator.hbm_bytes
 
 
 def matches(layout: Layout, hold: Mapping[str, object]) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rackecon.catalog import Accelerator, Model, accelerators, models
 from rackecon.errors import InputError, unknown_name
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
-from rackecon.performance.families import ENGINES, default_engine, engine_family, intercept_cell
+from rackecon.performance.families import ENGINES, NODE_GPUS, default_engine, engine_family, intercept_cell
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.query import TOKENLESS, context_fault, default_date, default_kv_precision, software_years
 
@@ -215,7 +215,7 @@ class Points:
                 n["dp_attention"],
             )
         tp = np.where(np.isfinite(tp), tp, 1.0)
-        wide = (dp > 0) & (tp > 8) & (ep <= 1)
+        wide = (dp > 0) & (tp > NODE_GPUS) & (ep <= 1)
         ep = np.where(wide, tp, ep)
         return build_engine(
             chips, archs, self.weight_precision, self.kv_precision, self.engine, self.mode, tp, ep, pp, dp > 0, index

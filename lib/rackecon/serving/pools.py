@@ -40,6 +40,11 @@ DECODE_ENGINES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
 PREFILL_ROOM = (1.0, 1.25, 1.6, 2.2)  # sizes of a prefill pool tried, over the least, where its load is given
 PASSES = 3  # of sizing a prefill pool and of what its prompts then cost
 SETTLING = 4
+CONVERGING = 0.95  # ratio of steps below which an iteration is taken to converge
+BULK_PROMPTS = 4.0  # of a rank in the pass that layouts are compared by
+WORTH_OF_SPEED = (
+    0.1  # power of GPUs: one that is soonest with one prompt must be 7 % sooner to be worth twice the GPUs; own
+)
 TARGET_MARGIN = 1e-3  # by which a pool is sized to keep a time to first token
 
 
@@ -142,15 +147,14 @@ def _picks(task: Task) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]
     isl, past = task.query.isl_tokens, task.query.isl_tokens * task.query.prefix_cache_hit
     fresh = isl - past
     # a full pass for what prompts cost in bulk, one prompt in flight for how soon it is done
-    prompts, one = np.array([[min(4.0, max(CHUNK_TOKENS / max(fresh, 1.0), 1.0))], [1.0]]), np.ones(1)
+    prompts, one = np.array([[min(BULK_PROMPTS, max(CHUNK_TOKENS / max(fresh, 1.0), 1.0))], [1.0]]), np.ones(1)
     latency, bulk = prefill_pass(pool, v, fresh * one, past * one, prompts, one, shared)
     busy, alone = bulk[0] + v[pool.keys["handoff"]] * MS / pool.dp, latency[1]
     fits = ledger(pool, isl * one).fits
     gpus = pool.tp * pool.pp
-    # a layout that is 2 % sooner is not worth twice the GPUs
     picks = []
     for among in task.prefill_choices:
-        cost, sooner = (np.where(fits & among, x, np.inf) for x in (busy * gpus, alone * gpus**0.1))
+        cost, sooner = (np.where(fits & among, x, np.inf) for x in (busy * gpus, alone * gpus**WORTH_OF_SPEED))
         picks += [np.argmin(np.where(gpus == size, cost, np.inf)) for size in NODE_WIDTHS] + [np.argmin(sooner)]
     return np.array(picks), busy, fits
 
@@ -280,7 +284,7 @@ def _ahead(first: FloatArray, second: FloatArray, third: FloatArray) -> FloatArr
     """Where three values of a converging iteration lead (Aitken); the third where they do not converge."""
     one, two = second - first, third - second
     ratio = two / np.where(one == 0.0, 1.0, one)
-    return np.asarray(np.where(np.abs(ratio) < 0.95, third + two * ratio / (1.0 - ratio), third))
+    return np.asarray(np.where(np.abs(ratio) < CONVERGING, third + two * ratio / (1.0 - ratio), third))
 
 
 def enumerated(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rackecon.errors import InputError
 from rackecon.performance.engine import Engine
+from rackecon.performance.families import NODE_GPUS
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.residual import NAMES, Sites, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks
@@ -173,7 +174,7 @@ def _sites(points: Points, gpus: FloatArray) -> Sites:
         np.log2(n["isl"] * n["length_draw"]),
         np.log2(n["osl"] * n["length_draw"]),
         np.log2(np.maximum(tp, 1.0)),
-        (ep > 1) | (ranked & (tp > 8)),
+        (ep > 1) | (ranked & (tp > NODE_GPUS)),
         ranked,
         n["speculative"] > 0,
         points.years,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rackecon.catalog import Accelerator, Model, accelerator
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import read_rows
-from rackecon.performance.families import engine_family
+from rackecon.performance.families import NODE_GPUS, engine_family
 from rackecon.serving.layouts import Layout
 
 FEWEST_ROWS = 10
@@ -40,7 +40,7 @@ def run_publicly(
     >>> sorted(x.name for x in few)
     ['DEP8', 'TEP8', 'TP8']
     """
-    key = (chip.family, chip.scaleup_domain_gpus >= 64, engine_family(engine, chip.vendor), precision, mode, arch.id)
+    key = (chip.family, chip.rack_scale, engine_family(engine, chip.vendor), precision, mode, arch.id)
     found = _by((*key, role), date)
     return _by((*key[:3], "", *key[4:], role), date) if found is None else found
 
@@ -62,7 +62,7 @@ def _seen() -> dict[Key, list[tuple[str, Layout]]]:
         if not row["concurrency"] or row["mode"] not in ("aggregated", "disaggregated"):
             continue
         chip = accelerator(row["accelerator"])
-        key = (chip.family, chip.scaleup_domain_gpus >= 64, engine_family(row["engine"], chip.vendor))
+        key = (chip.family, chip.rack_scale, engine_family(row["engine"], chip.vendor))
         for role, prefix in (("decode", ""), ("prefill", "prefill_")):
             if row[f"{prefix}tp"] and (role == "decode" or row["mode"] == "disaggregated"):
                 made = _layout(row, prefix)
@@ -74,7 +74,7 @@ def _seen() -> dict[Key, list[tuple[str, Layout]]]:
 def _layout(row: dict[str, str], prefix: str) -> Layout:
     tp, ep = (int(float(row[prefix + name] or 1)) for name in ("tp", "ep"))
     ranked = row[f"{prefix}dp_attention"].lower() == "true"
-    if ranked and tp > 8:  # recipes of wide data-parallel attention spread the experts too
+    if ranked and tp > NODE_GPUS:  # recipes of wide data-parallel attention spread the experts too
         ep = tp
     pp = int(float(row.get(f"{prefix}pp") or 1))
     return Layout(tp, ep, pp, ranked)

@@ -26,6 +26,7 @@ from rackecon.performance.engine import PRECISION_BITS
 from rackecon.performance.families import ENGINES, default_engine
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.tails import tail_factors
+from rackecon.units import BITS_PER_BYTE, DAYS_PER_YEAR
 
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
@@ -93,7 +94,7 @@ def default_weight_precision(chip: Accelerator, arch: Model) -> str:
     whole = arch.native_precision == "int4" and not math.isfinite(chip.peak_fp4_flops)
     if whole or (arch.source_id == OWN_SOURCE and arch.native_precision != "bf16"):
         return arch.native_precision
-    if arch.native_expert_bits < 8.0 or math.isfinite(chip.peak_fp4_flops):
+    if arch.native_expert_bits < BITS_PER_BYTE or math.isfinite(chip.peak_fp4_flops):
         return "fp4"
     return "fp8" if math.isfinite(chip.peak_fp8_flops) else "bf16"
 
@@ -130,7 +131,7 @@ def default_kv_precision(chip: Accelerator, arch: Model, weight_precision: str, 
     if weight_precision not in ("fp8", "fp4"):
         return "bf16"
     four_bit = math.isfinite(chip.peak_fp4_flops)
-    if weight_precision == "fp4" and not four_bit and arch.native_expert_bits < 8.0:
+    if weight_precision == "fp4" and not four_bit and arch.native_expert_bits < BITS_PER_BYTE:
         return "bf16"
     if arch.is_mla and chip.family == "hopper" and "sglang" in (engine or default_engine(chip)):
         return "bf16"
@@ -150,7 +151,7 @@ def largest_public(chip: Accelerator) -> int:
     >>> [largest_public(accelerator(x)) for x in ("mi355x", "h200-sxm", "gb200-nvl72", "tpu-v7")]
     [24, 64, 72, 128]
     """
-    return _largest().get((chip.family, chip.scaleup_domain_gpus >= 64), 0) or MOST_GPUS
+    return _largest().get((chip.family, chip.rack_scale), 0) or MOST_GPUS
 
 
 @by_data(1, "measured_serving", "accelerators")
@@ -159,7 +160,7 @@ def _largest() -> dict[tuple[str, bool], int]:
     for row in read_rows("measured_serving"):
         if row["mode"] == "disaggregated" and row["gpus"]:
             chip = accelerator(row["accelerator"])
-            key = chip.family, chip.scaleup_domain_gpus >= 64
+            key = chip.family, chip.rack_scale
             found[key] = max(found.get(key, 0), int(float(row["gpus"])))
     return found
 
@@ -204,7 +205,7 @@ def software_date(years: float) -> str:
     >>> software_date(software_years("2025-12-31"))
     '2025-12-31'
     """
-    return (Date(2026, 1, 1) + timedelta(days=round(years * 365.25))).isoformat()
+    return (Date(2026, 1, 1) + timedelta(days=round(years * DAYS_PER_YEAR))).isoformat()
 
 
 def years_beyond(chip: Accelerator, date: str) -> float:
@@ -258,7 +259,7 @@ def software_years(text: str) -> float:
             f"date '{text}' is out of range: the measurements that the software history comes from "
             f"allow {first.isoformat()} to {last.isoformat()}"
         )
-    return (day - Date(2026, 1, 1)).days / 365.25
+    return (day - Date(2026, 1, 1)).days / DAYS_PER_YEAR
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from rackecon.catalog.paths import table_digests
+from rackecon.catalog.paths import listed, table_digests
 from rackecon.catalog.text_file import read_text
 from rackecon.catalog.written import check_output, locked, whole_file, write_file
 from rackecon.errors import InputError
@@ -21,6 +21,7 @@ from rackecon.sweeps.chunk import chunk_bytes
 from rackecon.sweeps.grid import Grid, grid_digest, grid_from_text, points_a_search, read_grid, size_of
 from rackecon.sweeps.workers import workers_at
 
+PARTS: Final = "part-*.parquet"
 CHUNK_S: Final = 1.0
 """Processor time that a chunk is meant to take, given that of a search and of a point's money [s]."""
 SEARCH_S: Final = 5e-3
@@ -142,7 +143,7 @@ class _Chunks:
     def __init__(self, folder: Path, record: dict[str, Any]) -> None:
         self.folder = folder
         self.sweep = json.dumps(_made_of(record), sort_keys=True)
-        self.kept: dict[str, Path] = {path.name[: len(_stem(0))]: path for path in folder.glob("part-*.parquet")}
+        self.kept: dict[str, Path] = {path.name[: len(_stem(0))]: path for path in listed(folder, PARTS)}
 
     def _name(self, number: int, held: bytes) -> str:
         digest = hashlib.sha256(f"{self.sweep}\0{number}\0".encode() + held).hexdigest()
@@ -185,9 +186,11 @@ def _chunks_of(output: Path, record: dict[str, Any]) -> Iterator[_Chunks]:
             try:
                 _claim(folder, record)
                 yield _Chunks(folder, record)
+                for path in listed(folder, PARTS):  # before what says whose they are
+                    path.unlink()
                 shutil.rmtree(folder)
             finally:
-                if fresh and not any(folder.glob("part-*.parquet")):
+                if fresh and not any(listed(folder, PARTS)):
                     shutil.rmtree(folder, ignore_errors=True)
     except OSError as fault:
         raise InputError(f"{output}: cannot be written: {fault.strerror or fault}") from None
@@ -210,7 +213,7 @@ def _claim(parts: Path, record: dict[str, Any]) -> None:
                 "finish that one, remove the folder, or choose another --output"
             )
         return
-    if any(parts.glob("part-*.parquet")):
+    if any(listed(parts, PARTS)):
         raise InputError(f"{parts.name} holds chunks without a manifest; remove the folder")
     write_file(manifest, json.dumps(record, indent=1) + "\n")
 

@@ -1,0 +1,71 @@
+"""The command line keeps to the one table of ranges, and its help says so."""
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from rackecon.catalog.assumption_table import allowed_values
+from rackecon.cli import OR_NONE, SAME_AS, app
+from rackecon.errors import InputError
+
+
+def _commands() -> dict[tuple[str, ...], list[str]]:
+    """Names of the options of every command that are numbers of the table."""
+    found = {}
+    root = get_command(app)
+    for name in root.commands:  # type: ignore[attr-defined]
+        top = root.commands[name]  # type: ignore[attr-defined]
+        for path, command in {(name,): top, **{(name, k): v for k, v in getattr(top, "commands", {}).items()}}.items():
+            names = [x.name for x in command.params if x.param_type_name == "option"]
+            known = [x for x in names if (one := allowed_values().get(SAME_AS.get(x, x))) and one.numeric]
+            if known:
+                found[path] = known
+    return found
+
+
+COMMANDS = _commands()
+
+
+def test_commands_with_numbers_of_the_table_are_found() -> None:
+    assert {
+        ("frontier",),
+        ("size",),
+        ("plan",),
+        ("crosscheck",),
+        ("data", "add-measured"),
+        ("data", "add-workload"),
+    } <= set(COMMANDS)
+    assert sum(map(len, COMMANDS.values())) >= 20
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_the_help_of_a_command_shows_the_ranges_of_the_table(path: tuple[str, ...]) -> None:
+    for _ in range(2):  # asked twice, said once
+        text = " ".join(CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300"}).output.split())
+        for name in COMMANDS[path]:
+            ends = allowed_values()[SAME_AS.get(name, name)].range
+            assert f"{'0, or' if name in OR_NONE else 'From'} {ends}." in text, name
+        assert "[x>=" not in "".join(
+            line for line in text.split("--") if line.split(" ")[0].replace("-", "_") in COMMANDS[path]
+        )
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["--isl", "0", "--osl", "5"], "--isl: isl_tokens 0 is out of range: allowed 1 to 1,048,576 tokens"),
+        (
+            ["--isl", "9", "--osl", "5", "--max-gpus", "0"],
+            "--max-gpus: max_gpus 0 is out of range: allowed 1 to 100,000 GPUs",
+        ),
+        (
+            ["--isl", "9", "--osl", "5", "--tpot-limit-ms", "1e9"],
+            "--tpot-limit-ms: tpot_limit_ms 1e+09 is out of range",
+        ),
+    ],
+)
+def test_a_number_outside_the_table_is_refused_in_one_line(words: list[str], fault: str) -> None:
+    given = ["frontier", "--accelerator", "h200-sxm", "--model", "gpt-oss-120b", *words]
+    found = CliRunner().invoke(app, given)
+    assert isinstance(found.exception, InputError)
+    assert str(found.exception).startswith(fault)
