@@ -10,8 +10,6 @@ import typer
 from rackecon.catalog.cached import one_state
 from rackecon.threads import one_thread_each
 
-__all__ = ["register"]
-
 SHOWN = (
     "layout",
     "gpus",

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["register"]
-
 SHOWN = (
     *("platform", "layout", "deployments", "gpus", "gpus_low", "gpus_high", "units", "in_flight_per_deployment"),
     *(

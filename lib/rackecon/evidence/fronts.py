@@ -23,8 +23,6 @@ from rackecon.evidence.validation import HeldOut
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BANDS", "STEEP_SHARE", "front_excess", "front_factors", "front_points", "front_scores"]
-
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
 """Ends of the speed bands [tok/s/user]."""
 FEWEST_POINTS = 20

@@ -20,8 +20,6 @@ from rackecon.catalog.paths import read_rows, shipped_rows
 from rackecon.errors import InputError, unknown_name
 from rackecon.performance.residual import FEATURES, NAMES, Residual, Sites
 
-__all__ = ["Parameter", "ServingParameters", "load_kernel", "load_parameters", "load_residual"]
-
 FloatArray = NDArray[np.float64]
 
 
