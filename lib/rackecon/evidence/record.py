@@ -14,7 +14,7 @@ from rackecon.catalog.written import check_folder, write_file
 from rackecon.evidence import calibration
 from rackecon.evidence.fronts import front_excess, front_points, front_scores
 from rackecon.evidence.measured import load_evidence
-from rackecon.evidence.residual import AS_OF, fit_residual, residual_table
+from rackecon.evidence.residual import AS_OF, fit_first_token, fit_residual, residual_table
 from rackecon.evidence.validation import (
     SHUFFLES,
     HeldOut,
@@ -118,10 +118,10 @@ def run(
         yield f"{len(evidence)} rows, {len(used.free())} parameters, {done.evaluations} evaluations, cost {done.cost:.1f}"
         if folder:
             calibration.write_parameters(done, evidence, AS_OF, folder)
-    found = fit_residual(evidence, used)
+    found, first = fit_residual(evidence, used), fit_first_token(evidence, used)
     yield f"{len(found.point_ids)} points condition the residual, {len(found.choices)} of them choices of searches"
     if folder:
-        write_table("serving_residual", residual_table(found), folder)
+        write_table("serving_residual", residual_table(found, first), folder)
         yield f"written to {folder.name}/" + ("" if shipped else ", read from now on in place of data/")
     if not report:
         return

@@ -8,7 +8,7 @@ longest axis comes last, so that rows of it are computed at a time.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -264,11 +264,13 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         drafts,
         speed,
     )
+    setting = 2 * place + (load.draft_tokens > 0)
+    slower = _slower(task, mode, layouts, rows, setting)
     with np.errstate(all="ignore"):
         if mode == "aggregated":
             done, pools, possible = _alone(task, rows, shared, load)
         elif task.matched:
-            done, pools, possible = _matched(task, rows, shared, load, split)
+            done, pools, possible = _matched(task, rows, shared, load, split, slower)
         else:
             done, pools, possible = _enumerated(task, rows, shared, load, split)
         load = pools.load
@@ -277,14 +279,12 @@ def _evaluate(task: Task, mode: str, layouts: tuple[Layout, ...], wanted: NDArra
         gpus = pools.decode_gpus + pools.prefill_gpus
         if "gpus" in task.query.held:  # those that no pool can use are paid for too
             gpus = np.full_like(gpus, float(task.query.held["gpus"]))
-        factor, first_factor = _factors(task, mode, rows, load, load.concurrency / gpus)
+        first_factor = slower(load, load.concurrency / gpus)
         loop = _of_each(task, [one.values[used.index(f"closed_loop.{mode}")] for one in task.each], place)
-        user_factor = factor
-        if used.residual is not None:
-            each = [_surface(used.residual, one.query, mode, layouts) for one in task.each]
-            surface = np.concatenate(each, 1) if len(each) > 1 else each[0]
-            setting = 2 * place + (load.draft_tokens > 0)
-            shifts = read_surface(surface, setting, load.concurrency / gpus)
+        if used.residual is None:
+            factor, user_factor = (_factors(task, mode, rows, load, load.concurrency / gpus)[0],) * 2
+        else:
+            shifts = read_surface(_surface(task, used.residual, mode, layouts), setting, load.concurrency / gpus)
             factor, user_factor = np.exp(shifts[0]), np.exp(shifts[1])
         total = factor * done.requests_per_s * (loop * (isl + osl) / gpus)
         user = user_factor / done.tpot_s
@@ -309,10 +309,24 @@ def _taken(task: Task, mode: str, layouts: tuple[Layout, ...], which: NDArray[np
     return rows, pass_terms(rows, task.values)
 
 
-def _surface(residual: Residual, asked: Query, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
-    """The residual of a query's layouts, without and with drafts, over the loads; no other parameter moves it."""
+def _surface(task: Task, residual: Residual, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
+    """The residual of each query's layouts, without and with drafts, over the loads; no other parameter moves it."""
+    asked = task.query
     names = names_of(asked.chip, asked.arch, asked.engine_of(mode), asked.weight, mode)
-    return _surfaces(residual, names, layouts, (asked.isl_tokens, asked.osl_tokens, asked.years))
+    lengths = [(one.query.isl_tokens, one.query.osl_tokens, one.query.years) for one in task.each]
+    each = [_surfaces(residual, names, layouts, point) for point in lengths]
+    return np.concatenate(each, 1) if len(each) > 1 else each[0]
+
+
+def _slower(
+    task: Task, mode: str, layouts: tuple[Layout, ...], rows: Engine, setting: NDArray[np.intp]
+) -> Callable[[Load, FloatArray], FloatArray]:
+    """The factor on the time to first token of rows at a load, given in whole and per GPU."""
+    process = (task.query.parameters.first_token or {}).get(mode)
+    if process is None:
+        return lambda load, per_gpu: _factors(task, mode, rows, load, per_gpu)[1]
+    surface = _surface(task, process, mode, layouts)[:1]
+    return lambda _, per_gpu: np.exp(read_surface(surface, setting, per_gpu)[0])
 
 
 @of_arguments(maxsize=64)
@@ -433,7 +447,12 @@ def _picks(task: Task) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]
 
 
 def _matched(
-    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
+    task: Task,
+    decode: Engine,
+    decode_shared: PassTerms,
+    load: Load,
+    split: NDArray[np.intp] | None,
+    slower: Callable[[Load, FloatArray], FloatArray],
 ) -> Deployed:
     """Pools matched in rate: at each number of running sequences, the fewest prefill GPUs that keep up.
 
@@ -455,9 +474,8 @@ def _matched(
     for turn in range(PASSES):
         first, busy, queue = pool_terms(decode, prefill, v, load, flight / least, feeders.shared)
         need = rate * busy * load.speed
-        load_per_gpu = flight / (size_d + least * size_p)
-        _, slower = _factors(task, "disaggregated", decode, load, load_per_gpu)
-        spare = latest * (1.0 - TARGET_MARGIN) / 1e3 / slower - first
+        late = slower(load, flight / (size_d + least * size_p))
+        spare = latest * (1.0 - TARGET_MARGIN) / 1e3 / late - first
         sized = least
         least = np.where(spare > 0, need + queue * need * need / (rate * spare), np.inf)
         least = np.maximum(PREFILL_HEADROOM * need, least)
