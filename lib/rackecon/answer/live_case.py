@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
     from rackecon.economics.revenue import PriceCard
 
-__all__ = ["BASES", "HITS", "base_costs", "base_state", "costs_moved", "live_data", "live_values", "money_fronts"]
-
 HITS = (0.0, 0.9)
 CHECKED = ("rack", "mw", "usd", "mtok")
 """What a page compares with the library before it shows a control."""

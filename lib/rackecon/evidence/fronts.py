@@ -25,17 +25,6 @@ from rackecon.serving.front import pareto_rows
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "BANDS",
-    "STEEP_SHARE",
-    "both_ratio",
-    "front_excess",
-    "front_factors",
-    "front_points",
-    "front_repeats",
-    "front_scores",
-]
-
 FloatArray = NDArray[np.float64]
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
 """Ends of the speed bands [tok/s/user]."""

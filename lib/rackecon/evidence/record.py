@@ -30,8 +30,6 @@ from rackecon.performance.parameters import ServingParameters, load_parameters
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["held_out_points", "run", "write_table"]
-
 WORKERS = 2
 CUTS = ("2025-12-01", "2026-02-01", "2026-04-01", "2026-05-01")
 """Dates before which rows are fitted, to predict those after."""

@@ -19,19 +19,6 @@ from rackecon.performance.residual import FEATURES, NAMES, Residual, by_mode
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "AS_OF",
-    "Conditioned",
-    "aims_of",
-    "corrected_logs",
-    "fit_first_token",
-    "fit_residual",
-    "noise_of",
-    "pulled",
-    "residual_table",
-    "with_residual",
-]
-
 FloatArray = NDArray[np.float64]
 FURTHEST = 0.25
 """Distance from the mean beyond which a point pulls no harder [log]: about three times the drift between builds."""
@@ -96,10 +83,6 @@ def fit_residual(
         Fitted physics; its intercepts are not used.
     rows : array of bool, optional
         Rows to use; all by default. Broken rows are left out.
-
-    Returns
-    -------
-    Conditioned
 
     Notes
     -----

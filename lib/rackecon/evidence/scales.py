@@ -27,8 +27,6 @@ from rackecon.evidence.residual import aims_of, noise_of, pulled
 from rackecon.performance.parameters import ServingParameters, load_kernel, load_parameters
 from rackecon.performance.residual import TERMS, Residual
 
-__all__ = ["KINDS", "Fold", "choose", "criterion", "fold", "folds_of", "left_out", "record"]
-
 FloatArray = NDArray[np.float64]
 KINDS = {"curves": 3.0, "accelerator": 1.0, "model": 0.6, "pair": 1.0}
 """How rows are left out, and the vote of each: most questions are about known chips."""

@@ -14,8 +14,6 @@ from rackecon.words import layout_words, number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["framed", "interval_bar", "ranking_table", "table"]
-
 Format = Callable[[Any], str]
 PLAIN: Final = 4
 """Columns up to which long text stays in its cell."""
@@ -64,10 +62,6 @@ def table(
         Whether the page adds a filter box and sorting buttons.
     folded : bool, optional
         Whether the table is closed until asked for (open on paper); by default where it is long and not searchable.
-
-    Returns
-    -------
-    Html
     """
     names, how = dict(headers or {}), dict(formats or {})
     columns = list(frame.columns)

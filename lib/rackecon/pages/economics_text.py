@@ -13,30 +13,6 @@ from rackecon.words import count, percent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "age_text",
-    "build_up_quoted",
-    "cash_quoted",
-    "cost_quoted",
-    "energy_quoted",
-    "interval_note",
-    "limits_quoted",
-    "load_quoted",
-    "missing_note",
-    "power_quoted",
-    "price_quoted",
-    "rate_text",
-    "return_sentence",
-    "revenue_answer",
-    "site_quoted",
-    "speed_energy_ratio",
-    "tax_note",
-    "tax_words",
-    "units_quoted",
-    "wall_quoted",
-    "wins_text",
-]
-
 PAGE: Final = "10_revenue_and_roi"
 
 

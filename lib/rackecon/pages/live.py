@@ -17,8 +17,6 @@ from rackecon.figures.display import Html, embedded
 from rackecon.figures.theme import swatch
 from rackecon.pages.live_figures import shade_key
 
-__all__ = ["live_block", "slider_ends"]
-
 NOTEBOOK = "00_executive_summary"
 
 

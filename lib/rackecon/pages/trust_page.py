@@ -15,8 +15,6 @@ from rackecon.evidence.support import GRADES, support_matrix
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["forecast_table", "forward_table", "front_table", "grades_sentence", "novelty_table", "support_table"]
-
 SHOWN_MODELS = (
     "gpt-oss-120b", "deepseek-r1", "deepseek-v3.2", "deepseek-v4-pro", "kimi-k2.5", "qwen3.5-397b-a17b",
     "minimax-m2.5", "llama-3.3-70b",

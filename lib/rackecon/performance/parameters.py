@@ -20,8 +20,6 @@ from rackecon.catalog.paths import read_rows, shipped_rows
 from rackecon.errors import InputError, unknown_name
 from rackecon.performance.residual import FEATURES, NAMES, TERMS, Residual, Sites
 
-__all__ = ["FIRST_TOKEN", "Parameter", "ServingParameters", "load_kernel", "load_parameters"]
-
 FloatArray = NDArray[np.float64]
 FIRST_TOKEN = "first token"
 """Kind of the rows of data/serving_residual.csv that condition the processes of the time to first token."""

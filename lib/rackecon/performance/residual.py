@@ -29,18 +29,6 @@ from numpy.typing import NDArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.performance.families import engine_family
 
-__all__ = [
-    "FEATURES",
-    "NAMES",
-    "TERMS",
-    "Residual",
-    "Sites",
-    "by_mode",
-    "load_feature",
-    "names_of",
-    "read_surface",
-]
-
 FloatArray = NDArray[np.float64]
 NAMES = ("vendor", "family", "accelerator", "engine", "precision", "mode", "model", "architecture")
 FEATURES = ("log2_load", "log2_isl", "log2_osl", "log2_tp", "experts", "dp_attention", "drafting", "years")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -219,6 +219,62 @@ def evaluate_fitting(task: Task) -> Evaluated:
     return Evaluated(tuple(parts), count, text)
 
 
+def evaluate_fitting_together(tasks: Sequence[Task]) -> list[Evaluated]:
+    """:func:`evaluate_fitting` of queries that differ in lengths and cache hit alone, in one pass; pools are matched.
+
+    The grids stand one after the other on the axis of layouts, with all layouts and loads that any of them needs; each query
+    then takes its own.
+    """
+    whole, first = Tasks(tasks[0].query, tuple(tasks)), tasks[0]
+    parts: list[list[_Part]] = [[] for _ in tasks]
+    count, texts = 0, [""] * len(tasks)
+    for mode, layouts in whole.spaces():
+        count += math.prod(whole.sizes(mode, layouts))
+        engine, _ = first.placed(mode, layouts)
+        fits, levels = [], []
+        for i, task in enumerate(tasks):
+            isl, osl = np.array([task.query.isl_tokens]), np.array([task.query.osl_tokens])
+            room = ledger(engine, reserved_context(engine, isl, osl))
+            most = np.max(room.max_sequences / engine.dp) if mode == "disaggregated" else np.inf
+            fits.append(room.fits)
+            levels.append(min(1 + int(np.searchsorted(whole.loads, most)), len(whole.loads)))
+            texts[i] = texts[i] or _roomiest(engine, context_tokens(isl, osl))
+        used = np.flatnonzero(np.any(fits, axis=0))
+        if not len(used):
+            continue
+        part = _evaluate(whole, mode, tuple(layouts[i] for i in used), None, whole.loads[: max(levels)])
+        for i, task in enumerate(tasks):
+            own = np.flatnonzero(fits[i][used])
+            if len(own):
+                parts[i].append(_own_part(part, task, own + i * len(used), own, levels[i]))
+    return [Evaluated(tuple(own), count, text) for own, text in zip(parts, texts, strict=True)]
+
+
+def _own_part(part: _Part, task: Task, rows: NDArray[np.intp], own: NDArray[np.intp], levels: int) -> _Part:
+    """One query's part of a grid of several: its rows on the axis of layouts, and its loads."""
+    every, most = part.shape[0], part.shape[-1]
+    at: Any = slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] + 1 == len(rows) else rows
+
+    def mine(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            if value.ndim < len(part.shape):
+                return value
+            value = value[at] if len(value) == every else value
+            return value[..., :levels] if value.shape[-1] == most else value
+        if isinstance(value, tuple):
+            return tuple(map(mine, value))
+        if is_dataclass(value):
+            made: Any = type(value)
+            return made(**{name: mine(getattr(value, name)) for name in value.__dataclass_fields__})
+        return value
+
+    names = ("pools", "done", "gpus", "total", "user", "first_factor", "fits")
+    shape, place = (len(rows), *part.shape[1:-1], levels), np.arange(len(rows)).reshape(-1, 1, 1, 1)
+    layouts = tuple(part.layouts[i] for i in own)
+    known: Any = [mine(getattr(part, name)) for name in names]
+    return _Part(task, part.mode, layouts, shape, place, mine(part.widths), *known)
+
+
 def other_engines(found: Evaluated, speed: FloatArray, rate: FloatArray) -> Evaluated:
     """Candidates with other numbers of decode engines than the least wasteful, where they could reach beyond a front.
 
@@ -306,10 +362,10 @@ def _evaluate(
     loads, drafts = task.loads if loads is None else loads, task.drafts
     sizes = (*task.sizes(mode, layouts)[:-1], len(loads))
     if wanted is None:
-        rows, shared = task.placed(mode, layouts, GRID_AXES)
+        rows, shared = task.each[0].placed(mode, layouts * len(task.each), GRID_AXES)
         drafts = drafts.reshape(-1, 1, 1)
-        split, place = None, np.arange(len(layouts)).reshape(rows.tp.shape)
-        shape = sizes
+        split, place = None, np.arange(rows.tp.size).reshape(rows.tp.shape)
+        shape = (len(rows.tp), *sizes[1:])
     else:
         which, depth, split, level = np.unravel_index(np.tile(wanted, len(task.each)), sizes)
         rows, shared = taken(task, mode, layouts, which)

@@ -138,14 +138,6 @@ def load_range(effects: Mapping[str, float], cell: str) -> float:
 def without_history(parameters: ServingParameters) -> ServingParameters:
     """Parameters by which every date has the same software: no yearly trend, no correction of an era.
 
-    Parameters
-    ----------
-    parameters : ServingParameters
-
-    Returns
-    -------
-    ServingParameters
-
     Examples
     --------
     >>> from rackecon.performance.parameters import load_parameters
