@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.performance.cells import Cells
+from rackecon.performance.cells import ByCell, Cells
 from rackecon.performance.engine import Engine
 from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import ledger
@@ -185,7 +185,7 @@ def gpus_each(
 
 
 @dataclass(frozen=True)
-class Match:
+class Match(ByCell):
     """Pools matched in rate at each number of running sequences, before the number of decode engines is picked."""
 
     load: Load
@@ -201,16 +201,6 @@ class Match:
     least: FloatArray  # prefill workers that a decode engine needs
     flight: FloatArray  # requests of a decode engine
     first: FloatArray  # time to first token without a queue [s]
-
-    def at(self, cells: Cells) -> Match:
-        """Some cells alone."""
-        load = Load(*(cells.of(getattr(self.load, name)) for name in Load.__dataclass_fields__))
-        tp, ep, ranks = (cells.of(x) for x in self.feeder)
-        room, n, life, need, least, flight, first = (
-            cells.of(x) for x in (self.room, self.n, self.life, self.need, self.least, self.flight, self.first)
-        )
-        known = (load, self.prompts.at(cells), self.terms.at(cells), cells.pair(self.sizes), (tp, ep, ranks))
-        return Match(*known, room, cells.of(self.fits), n, life, need, least, flight, first)
 
     def deployed(self, task: Task, engines: FloatArray) -> Deployed:
         """Pools of a number of decode engines."""
