@@ -241,3 +241,14 @@ def test_questions_searched_together_have_the_answers_that_each_has_alone(chip, 
         for name, values in alone.rows.items():
             assert together.rows[name].dtype == values.dtype
             np.testing.assert_array_equal(together.rows[name], values, err_msg=name)
+
+
+def test_what_held_gpus_leave_beside_the_decode_pool_prefills() -> None:
+    """17 GPUs and two decode engines of 2: six prefill engines of 2, and one GPU that is paid for and does nothing."""
+    hold = {"mode": "disaggregated", "gpus": 17, "decode_workers": 2, "tp": 2, "prefill_tp": 2}
+    found = candidates("b200-hgx", "gpt-oss-120b", 1024, 1024, hold=hold)
+    fits = found["fits"]
+    assert fits.any()
+    assert set(found["prefill_workers"][fits]) == {6.0}
+    assert set(found["decode_gpus"][fits]) == {4.0}
+    assert set(found["gpus"][fits]) == {17.0}
