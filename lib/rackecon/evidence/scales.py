@@ -178,7 +178,7 @@ def record(write: bool, shipped: bool) -> Iterator[str]:
     yield from (f"{name}: {before[name]:g} -> {x:.3g}" for name, x in after.items() if x != before[name])
     if folder:
         rows = [
-            row | ({"value": f"{after[row['name']]:.3g}"} if after[row["name"]] != before[row["name"]] else {})
+            row | ({"value": f"{after[row['name']]:.3g}"} if after.get(row["name"]) != before.get(row["name"]) else {})
             for row in read_rows("residual_kernel")
         ]
         write_file(folder / "residual_kernel.csv", csv_text(list(rows[0]), rows))

@@ -182,7 +182,7 @@ def _options(data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         "software": days | {base["software"]: days.get(base["software"], f"of {base['software']}")},
         "basis": {key: BASIS_WORDS[key] for key in data["bases"]},
         "level": {key: LEVEL_WORDS[key] for key in data["models"][base["model"]]["levels"]},
-        "sold": {GIVEN: "as set below, alike for all", DERIVED: "derived from requests, for each platform"},
+        "sold": {GIVEN: "as set below", DERIVED: "derived from requests"},
     }
 
 
@@ -192,7 +192,7 @@ def _share_words() -> str:
 
     mean = float(str(allowed_values()["mean_rps"].default))
     return (
-        f"Derived: what a fleet {FLEET} of demand sells within the workload's own limits, at {mean:g} requests a second on "
+        f"Derived for each platform: what a fleet {FLEET} of demand sells within the workload's own limits, at {mean:g} requests a second on "
         "average that come and go as in a public trace; page 15 shows how."
     )
 

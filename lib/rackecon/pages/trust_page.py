@@ -29,7 +29,9 @@ def front_table() -> pd.DataFrame:
     words = found["slice"].str.replace(r"^(mode|band|accelerator) ", "", regex=True)
     found["slice"] = [chips[x].label if x in chips else x for x in words]
     found["bias_pct"] = 100.0 * np.expm1(-found["bias_log"])
-    return found[["slice", "sweeps", "points", "unreached", "median_pct", "bias_pct"]].reset_index(drop=True)
+    return found[["slice", "sweeps", "points", "unreached", "median_pct", "both_pct", "bias_pct"]].reset_index(
+        drop=True
+    )
 
 
 def forward_table() -> pd.DataFrame:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, is_dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -388,7 +389,9 @@ def _evaluate(
     with np.errstate(all="ignore"):
         if mode == "aggregated":
             return _rated(space, alone(task, rows, shared, load))
-        return _rated(space, (matched if task.matched else enumerated)(task, rows, shared, load, split))
+        if task.matched:
+            return _rated(space, matched(task, rows, shared, load, split, partial(_slower, space, load)))
+        return _rated(space, enumerated(task, rows, shared, load, split))
 
 
 def _rated(space: _Space, deployed: Deployed) -> _Part:
@@ -400,22 +403,37 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
     gpus = pools.decode_gpus + pools.prefill_gpus
     if "gpus" in held:  # those that no pool can use are paid for too
         gpus = np.full_like(gpus, float(held["gpus"]))
-    factor, first_factor = factors(task, mode, dp, load, load.concurrency / gpus)
     loop = of_each(task, [one.values[used.index(f"closed_loop.{mode}")] for one in task.each], place)
-    user_factor = factor
-    if used.residual is not None:
-        each = [_surface(used.residual, one.query, mode, space.layouts) for one in task.each]
-        surface = np.concatenate(each, 1) if len(each) > 1 else each[0]
-        shifts = read_surface(surface, 2 * place + (load.draft_tokens > 0), load.concurrency / gpus)
-        factor, user_factor = np.exp(shifts[0]), np.exp(shifts[1])
+    if used.residual is None:
+        factor, user_factor = (factors(task, mode, dp, load, load.concurrency / gpus)[0],) * 2
+    else:
+        factor, user_factor = (np.exp(x) for x in _shifts(space, used.residual, load, load.concurrency / gpus))
     total = factor * done.requests_per_s * (loop * (load.isl_tokens + load.osl_tokens) / gpus)
     user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
     if held.get("draft_tokens") is None:
         depth = _usual_depth(task.query.engine_of(mode), mode, load.concurrency / pools.decode_gpus, dp)
         fits = fits & ((load.draft_tokens == 0.0) | (load.draft_tokens == depth))
+    first_factor = _slower(space, load, load.concurrency / gpus)
     given = (task, mode, space.layouts, space.shape, place, space.widths)
     return _Part(*given, pools, done, gpus, total, user, first_factor, fits)
+
+
+def _slower(space: _Space, load: Load, load_per_gpu: FloatArray) -> FloatArray:
+    """Factor of measurements on the time to first token of physics."""
+    process = (space.task.query.parameters.first_token or {}).get(space.mode)
+    if process is None:
+        return factors(space.task, space.mode, space.widths[3], load, load_per_gpu)[1]
+    return np.asarray(np.exp(_shifts(space, process, load, load_per_gpu, 1)[0]))
+
+
+def _shifts(
+    space: _Space, process: Residual, load: Load, load_per_gpu: FloatArray, quantities: int = 2
+) -> tuple[FloatArray, ...]:
+    """The first quantities of a process at the layouts of each query [log]."""
+    each = [_surface(process, one.query, space.mode, space.layouts)[:quantities] for one in space.task.each]
+    surface = np.concatenate(each, 1) if len(each) > 1 else each[0]
+    return read_surface(surface, 2 * space.place + (load.draft_tokens > 0), load_per_gpu)
 
 
 def _surface(residual: Residual, asked: Query, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:

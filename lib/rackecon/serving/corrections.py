@@ -150,7 +150,8 @@ def without_history(parameters: ServingParameters) -> ServingParameters:
     )
     kept = {name: x for name, x in parameters.intercepts.items() if name.rsplit("|", 1)[-1] not in ERA_NAMES}
     steady = parameters.residual.without_history() if parameters.residual else None
-    return replace(parameters, parameters=items, intercepts=kept, residual=steady)
+    first = {mode: x.without_history() for mode, x in (parameters.first_token or {}).items()}
+    return replace(parameters, parameters=items, intercepts=kept, residual=steady, first_token=first)
 
 
 def design(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -240,7 +240,12 @@ class Match(ByCell):
 
 
 def matched(
-    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
+    task: Task,
+    decode: Engine,
+    decode_shared: PassTerms,
+    load: Load,
+    split: NDArray[np.intp] | None,
+    slower: Callable[[FloatArray], FloatArray],
 ) -> Deployed:
     """Pools matched in rate: at each number of running sequences, the fewest prefill GPUs that keep up.
 
@@ -248,7 +253,8 @@ def matched(
     worker's time; with ``s`` workers a decode engine, prompts queue for ``k b^2 / (s - b) / r`` (see
     :mod:`rackecon.serving.closed_loop`), so a time to first token of ``T`` needs ``s >= b + k b^2 / (r (T - T_first))``.
     Nothing but GPUs depends on ``s`` at a given ``n``, so the number of decode engines that wastes least is picked; what is
-    learnt of loads may thank another (:func:`rackecon.serving.candidates.other_engines`). Own derivation.
+    learnt of loads may thank another (:func:`rackecon.serving.candidates.other_engines`). Own derivation. ``slower`` gives
+    the factor on the time to first token at a load per GPU.
     """
     v, targets = task.values, task.targets
     feeders = _feeders(task, split, len(targets), len(decode.tp))
@@ -266,8 +272,8 @@ def matched(
         need = rate * busy * load.speed
         sized, least = least, need
         if np.isfinite(latest).all():
-            _, slower = factors(task, "disaggregated", decode.dp, load, flight / (size_d + sized * size_p))
-            spare = latest * (1.0 - TARGET_MARGIN) / 1e3 / slower - first
+            late = slower(flight / (size_d + sized * size_p))
+            spare = latest * (1.0 - TARGET_MARGIN) / 1e3 / late - first
             least = np.where(spare > 0, need + queue * need * need / (rate * spare), np.inf)
         least = np.maximum(PREFILL_HEADROOM * need, least)
         if turn == PASSES - 1:  # where turns swing about the size that keeps the time, the larger does
