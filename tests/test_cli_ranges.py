@@ -10,14 +10,16 @@ from rackecon.errors import InputError
 
 
 def _commands() -> dict[tuple[str, ...], list[str]]:
-    """Names of the options of every command that are numbers of the table."""
+    """Names of the options of every command that the table holds a range or choices of."""
     found = {}
     root = get_command(app)
     for name in root.commands:  # type: ignore[attr-defined]
         top = root.commands[name]  # type: ignore[attr-defined]
         for path, command in {(name,): top, **{(name, k): v for k, v in getattr(top, "commands", {}).items()}}.items():
             names = [x.name for x in command.params if x.param_type_name == "option"]
-            known = [x for x in names if (one := allowed_values().get(SAME_AS.get(x, x))) and one.numeric]
+            known = [
+                x for x in names if (one := allowed_values().get(SAME_AS.get(x, x))) and (one.numeric or one.choices)
+            ]
             if known:
                 found[path] = known
     return found
@@ -26,7 +28,7 @@ def _commands() -> dict[tuple[str, ...], list[str]]:
 COMMANDS = _commands()
 
 
-def test_commands_with_numbers_of_the_table_are_found() -> None:
+def test_commands_with_options_of_the_table_are_found() -> None:
     assert {
         ("frontier",),
         ("size",),
@@ -35,7 +37,7 @@ def test_commands_with_numbers_of_the_table_are_found() -> None:
         ("data", "add-measured"),
         ("data", "add-workload"),
     } <= set(COMMANDS)
-    assert sum(map(len, COMMANDS.values())) >= 20
+    assert sum(map(len, COMMANDS.values())) >= 33
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -43,8 +45,11 @@ def test_the_help_of_a_command_shows_the_ranges_of_the_table(path: tuple[str, ..
     for _ in range(2):  # asked twice, said once
         text = " ".join(CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300"}).output.split())
         for name in COMMANDS[path]:
-            ends = allowed_values()[SAME_AS.get(name, name)].range
-            assert f"{'0, or' if name in OR_NONE else 'From'} {ends}." in text, name
+            one = allowed_values()[SAME_AS.get(name, name)]
+            ends = f"One of {', '.join(x for x in one.choices if x)}." if one.choices else f"{one.range}."
+            start = "" if one.choices else "0, or " if name in OR_NONE else "From "
+            assert text.count(start + ends) >= 1, name
+            assert f"{ends} {start}{ends}" not in text, name
         assert "[x>=" not in "".join(
             line for line in text.split("--") if line.split(" ")[0].replace("-", "_") in COMMANDS[path]
         )

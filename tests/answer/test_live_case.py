@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rackecon import catalog
 from rackecon.answer import summary
-from rackecon.answer.live_case import BASES, base_costs, basis_of, live_data, packed_front
+from rackecon.answer.live_case import BASES, base_costs, base_state, basis_of, live_data, packed_front
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import allowed_values, choices_given
 from rackecon.errors import InputError
+from rackecon.uncertainty.ranking import RankingDraws, profit_draws
 
 FRONT = pd.DataFrame(
     {
@@ -107,3 +109,25 @@ def test_a_choice_that_is_none_is_refused_in_words(text, said):
 
 def test_choices_without_a_cost_name_none():
     assert choices_given(" weight_precision = fp8 ") == {"weight_precision": "fp8"}
+
+
+def test_a_speed_and_a_limit_are_one_anothers_inverse_in_every_workload():
+    """33.3 ms let pass what 30 tok/s/user refused: a point between was kept by the report and not by the page's control."""
+    for key, case in catalog.scenarios().items():
+        if case.tpot_limit_ms:
+            state = base_state("gpt-oss-120b", case, "rack")
+            assert 1e3 / state["speed"] == pytest.approx(case.tpot_limit_ms, rel=1e-9), key
+            assert state["speed"] == round(state["speed"]), key
+
+
+def test_quick_draws_centre_the_share_sold_of_each_platform_on_its_own():
+    """With a share of its own a platform is drawn as if all had that share: the other's does not move it."""
+    both = evaluate(["b200-hgx", "gb200-nvl72"], ["gpt-oss-120b"], ["chat"], sold_by_load=True)
+    settings = RankingDraws.from_base_case()
+    column = "profit_usd_per_rack_year"
+    drawn = profit_draws(both, column, settings)
+    assert both["utilisation"].nunique() == 2
+    for k in range(2):
+        share = float(both["utilisation"].iloc[k])
+        alike = evaluate([*both["accelerator"]], ["gpt-oss-120b"], ["chat"], utilisation=share)
+        np.testing.assert_allclose(profit_draws(alike, column, settings)[k], drawn[k], rtol=1e-9)

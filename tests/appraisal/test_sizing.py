@@ -66,7 +66,7 @@ def test_requests_that_come_by_themselves_need_no_less_than_the_closed_loop():
     spread = one(rps=60.0, tpot_limit_ms=20.0, ttft_limit_ms=500.0, lengths="azure2023_conv")
     assert spread["gpus"] >= row["gpus"]  # long prompts among short ones make others wait
     assert one(rps=60.0, ttft_limit_ms=25.0)["reason"].startswith("no layout gives the first token within 25 ms")
-    assert "99 % of requests" in one(rps=60.0, ttft_limit_ms=60.0, lengths="azure2023_conv")["reason"]
+    assert "99 % of requests" in one(rps=60.0, ttft_limit_ms=80.0, lengths="azure2023_conv")["reason"]
 
 
 def test_platforms_without_a_layout_or_a_cost_keep_their_row_and_reason():

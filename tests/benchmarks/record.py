@@ -4,25 +4,32 @@
     python tests/benchmarks/record.py --write            # and put them into tests/benchmarks/figures.csv and README.md
     python tests/benchmarks/record.py frontier evaluate  # some of them
     python tests/benchmarks/record.py --long             # the report too, cold and unchanged
+    python tests/benchmarks/record.py --against v0.1.0   # each beside the same of an earlier commit, in turn
 
-A whole process is the least of its runs in wall time; a call inside one the least of its processor times.
+A whole process is the least of its runs in processor time, of all its threads; a call inside one the least of its processor
+times: both hold on a shared machine. The report is its wall time.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = Path(__file__).with_name("figures.csv")
 MARKS = ("<!-- figures -->\n", "<!-- /figures -->\n")
 RUNS = 5
+LIBRARY: dict[str, str] = {}
 RACKECON = [sys.executable, "-c", "from rackecon.cli import main; main()"]
 SEVEN = (
     "from dataclasses import replace; from rackecon.appraisal.evaluate import PLATFORMS as P, evaluate as e; import pandas; "
@@ -33,14 +40,44 @@ GRID = (
 )
 
 
+def ran(words: Sequence[str]) -> str:
+    """What a process prints, of the library in use: ours, or that of an earlier commit."""
+    return subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT, env=os.environ | LIBRARY).stdout
+
+
 def process(*words: str, runs: int = RUNS) -> float:
+    """Processor time of a whole process [s]."""
+    taken = []
+    for _ in range(runs):
+        begun = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ran(words)
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(ended.ru_utime + ended.ru_stime - begun.ru_utime - begun.ru_stime)
+    return min(taken)
+
+
+def waited(*words: str, runs: int = 1) -> float:
     """Wall time of a whole process [s]."""
     taken = []
     for _ in range(runs):
         begun = time.perf_counter()
-        subprocess.run(words, check=True, capture_output=True, cwd=ROOT)
+        ran(words)
         taken.append(time.perf_counter() - begun)
     return min(taken)
+
+
+@contextmanager
+def earlier(commit: str) -> Iterator[None]:
+    """The library of an earlier commit, in a checkout of its own, in place of ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        git = ["git", "-C", str(ROOT), "worktree"]
+        subprocess.run([*git, "add", "--detach", f"{folder}/then", commit], check=True, capture_output=True)
+        LIBRARY["PYTHONPATH"] = f"{folder}/then/lib"
+        try:
+            yield
+        finally:
+            del LIBRARY["PYTHONPATH"]
+            subprocess.run([*git, "remove", "--force", f"{folder}/then"], check=True, capture_output=True)
 
 
 def inside(setup: str, call: str, runs: int = 15) -> float:
@@ -49,8 +86,7 @@ def inside(setup: str, call: str, runs: int = 15) -> float:
         f"import time\n{setup}\ntaken = []\nfor i in range({runs}):\n"
         f"    begun = time.process_time()\n    {call}\n    taken.append(time.process_time() - begun)\nprint(min(taken))"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
-    return float(done.stdout.splitlines()[-1])
+    return float(ran([sys.executable, "-c", code]).splitlines()[-1])
 
 
 def searched(accelerator: str, model: str) -> str:
@@ -60,7 +96,7 @@ def searched(accelerator: str, model: str) -> str:
     show = (
         f"from rackecon.serving.frontier import search; print(search('{accelerator}', '{model}', 1024, 1024).fitting)"
     )
-    fitting = int(subprocess.run([sys.executable, "-c", show], check=True, capture_output=True, text=True).stdout)
+    fitting = int(ran([sys.executable, "-c", show]))
     return f"{1e3 * taken:.1f} ms, {fitting:,} fit: {fitting / taken / 1e6:.2f} million a second"
 
 
@@ -76,8 +112,8 @@ def reported(*options: str) -> str:
     """The report into a folder of its own, cold; or over it again."""
     with tempfile.TemporaryDirectory() as folder:
         code = f"from pathlib import Path; from rackecon.press.run import *; run_reports(report_names(), {{}}, Path('{folder}'), 2"
-        cold = process(sys.executable, "-c", f"{code}, force=True)", runs=1)
-        return f"{cold:.0f} s" if "cold" in options else f"{process(sys.executable, '-c', f'{code})', runs=2):.1f} s"
+        cold = waited(sys.executable, "-c", f"{code}, force=True)")
+        return f"{cold:.0f} s" if "cold" in options else f"{waited(sys.executable, '-c', f'{code})', runs=2):.1f} s"
 
 
 def ms(seconds: float) -> str:
@@ -97,6 +133,17 @@ SENT = (
     "sent = steady(lengths, 20_000, 0.8 * saturated_rps(lengths.first(4000), t))"
 )
 BY_SIMPY = "Line(sent, (10, 0.1), (15, 0.3, 0.0002), 32).run()"
+STEPS = "from rackecon.evidence.crosscheck import load_steps, our_step_ms; steps = load_steps()"
+PEER = f"{STEPS}; from rackecon.evidence.crosscheck_peer import golden"
+
+
+def peer_steps() -> str:
+    """The same steps by aiconfigurator-core, its engines built anew and its tables read before."""
+    if find_spec("aiconfigurator_core") is None:
+        return "not installed: pip install 'rackecon[crosscheck]'"
+    return f"{inside(PEER, 'golden(steps)', runs=2):.1f} s"
+
+
 MEASURED: dict[str, Callable[[], str]] = {
     "import": lambda: f"{process(sys.executable, '-c', 'import rackecon') - process(sys.executable, '-c', ''):.2f} s",
     "help": lambda: f"{process(*RACKECON, '--help'):.2f} s",
@@ -107,6 +154,8 @@ MEASURED: dict[str, Callable[[], str]] = {
     "evaluate_cold": lambda: ms(inside(SEVEN, SEARCHES)),
     "sweep_moe": lambda: swept("h200-sxm", "deepseek-r1"),
     "sweep_dense": lambda: swept("h200-sxm", "llama-3.1-70b"),
+    "steps": lambda: ms(inside(STEPS, "our_step_ms(steps)")),
+    "steps_peer": peer_steps,
     "replay": lambda: f"{inside(SENT, 'replay(sent, Fleet(times=t))', runs=3):.2f} s",
     "replay_simpy": lambda: f"{inside(f'{SENT}; from by_simpy import Line', BY_SIMPY, runs=3):.2f} s",
     "draws": lambda: f"{inside(f'{SEVEN}; {DRAWN}', DRAWS, runs=1):.1f} s",
@@ -126,6 +175,7 @@ def main() -> None:
     asks.add_argument("names", nargs="*", help=f"of {', '.join((*MEASURED, *LONG))}")
     asks.add_argument("--long", action="store_true")
     asks.add_argument("--write", action="store_true")
+    asks.add_argument("--against", metavar="COMMIT", help="show each beside the same of an earlier commit")
     given = asks.parse_args()
     every = MEASURED | LONG
     with open(FIGURES, encoding="utf-8", newline="") as handle:
@@ -133,8 +183,12 @@ def main() -> None:
     names = given.names or [*MEASURED, *(LONG if given.long else ())]
     for row in rows:
         if row["key"] in names:
-            earlier, row["measured"] = row["measured"], every[row["key"]]()
-            print(f"{row['what']}: {row['measured']} (earlier {earlier})", flush=True)
+            before, row["measured"] = row["measured"], every[row["key"]]()
+            then = ""
+            if given.against:
+                with earlier(given.against):
+                    then = f"; {given.against[:12]} now {every[row['key']]()}"
+            print(f"{row['what']}: {row['measured']} (on record {before}{then})", flush=True)
     if given.write:
         with open(FIGURES, "w", encoding="utf-8", newline="") as handle:
             writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import shlex
@@ -93,6 +95,9 @@ def test_controls_appear_because_the_page_agrees_with_the_library(page):
         {"basis": "ownership", "gb200-nvl72": 3.0},
         {"level": "list"},
         {"level": "list", "model": "gpt-oss-120b", "precision": "fp8"},
+        {"sold": "derived"},
+        {"sold": "derived", "scenario": "chat", "speed": 50, "wacc": 0.2, "decline": 0.4},
+        {"sold": "derived", "scenario": "offline-batch", "speed": 1, "basis": "rental", "model": "gpt-oss-120b"},
     ],
     ids=str,
 )
@@ -448,6 +453,80 @@ def test_a_shared_address_carries_number_format_software_basis_and_platforms(bro
     assert "-p choices cost_basis=rental,cost_tier=3-year,price_level=list,weight_precision=fp8" in command
     assert """-p accelerators '["h200-sxm","b200-hgx",""" in command
     context.close()
+
+
+def test_a_share_derived_from_requests_is_the_librarys_on_each_platform(page):
+    page.select_option("#live-sold", "derived")
+    move(page, "wacc", 0.15)
+    settled(page)
+    table = evaluate(PLATFORMS, ["deepseek-r1"], ["rag-summarise"], sold_by_load=True, wacc=0.15)
+    quick = rank(table, MEASURES["rack"].column, RankingDraws.from_base_case())
+    shares = dict(zip(table["platform"], table["utilisation"], strict=True))
+    assert len(set(shares.values())) > 3
+    told = page.inner_text(".live-changed")
+    assert "share sold derived from requests (" in told
+    for name, share in shares.items():
+        assert f"{name} {percent(share)}" in told, name
+    drawn = page.evaluate("s => window.rackecon.simulate(s)", {"sold": "derived", "wacc": 0.15})
+    for row in quick.itertuples():
+        size = abs(row.value_high - row.value_low)
+        assert drawn[row.accelerator]["mid"] == pytest.approx(row.value, abs=2e-3 * size)
+        assert drawn[row.accelerator]["lo"] == pytest.approx(row.value_low, abs=3e-3 * size)
+        assert drawn[row.accelerator]["hi"] == pytest.approx(row.value_high, abs=3e-3 * size)
+        assert abs(drawn[row.accelerator]["win"] - row.win_share) <= 0.01
+    assert page.locator(".pair-table tr[data-row=sold] td").all_inner_texts()[:2] == [
+        percent(shares[name]) for name in page.locator(".pair-table thead .n").all_inner_texts()[:2]
+    ]
+    assert not page.locator("#price-share .ring").is_visible()
+    command = shlex.split(page.inner_text(".live-command"))
+    assert command[:2] == ["python", "-c"]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(command[2], {})
+    for name, share in shares.items():
+        line = re.search(rf"{name} +(\S+)", printed.getvalue())
+        assert line, name
+        assert float(line.group(1)) == pytest.approx(share, rel=1e-4)
+
+
+def test_a_share_is_derived_at_the_workloads_own_limits_alone_and_gives_way_in_words(page):
+    move(page, "speed", 44)
+    page.select_option("#live-sold", "derived")
+    assert page.input_value("#live-sold") == "set"
+    assert (
+        "Not possible here: the share sold is derived at the workload’s own speed (30 tok/s/user)"
+        in page.inner_text(".live-status")
+    )
+    page.click(".live-reset")
+    page.select_option("#live-sold", "derived")
+    settled(page)
+    assert page.inner_text(".live-status") == ""
+    move(page, "speed", 45)
+    settled(page)
+    assert page.input_value("#live-sold") == "set"
+    assert "Not worked out together in this page, so now share sold as set below" in page.inner_text(".live-status")
+    page.click(".live-reset")
+    page.select_option("#live-sold", "derived")
+    page.select_option("#live-scenario", "chat")
+    settled(page)
+    assert page.input_value("#live-sold") == "derived"
+    move(page, "util", 0.7)
+    settled(page)
+    assert page.input_value("#live-sold") == "set"
+    assert "as you set it again: share of capacity sold 0.7" in page.inner_text(".live-status")
+
+
+def test_a_shared_address_carries_a_derived_share_or_says_why_not(browser):
+    for address, chosen in (("#sold=derived", "derived"), ("#sold=derived&speed=60", "set")):
+        context = browser.new_context(offline=True, bypass_csp=True)
+        page = context.new_page()
+        page.goto((REPORTS / "index.html").as_uri() + address)
+        page.wait_for_selector("#live:not([hidden])")
+        assert page.input_value("#live-sold") == chosen
+        told = page.inner_text(".live-status")
+        assert ("sold=derived, but the share sold is derived at the workload" in told) == (chosen == "set")
+        assert "a reader's case" in page.inner_text("#main .shared")
+        context.close()
 
 
 def test_a_platform_left_out_takes_no_part_and_the_rest_keep_their_profit(page):

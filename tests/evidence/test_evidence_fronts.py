@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from rackecon import catalog
-from rackecon.evidence.fronts import front_scores
+from rackecon.evidence.fronts import both_ratio, front_repeats, front_scores
 from rackecon.evidence.intervals import evidence_class, interval_factors
 from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.novelty import fitted_pairs, novelty
-from rackecon.evidence.residual import corrected_logs, fit_residual
+from rackecon.evidence.residual import corrected_logs, fit_first_token, fit_residual
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.corrections import without_history
 from rackecon.serving.points import Points
-from rackecon.serving.predict import predict
+from rackecon.serving.predict import predict, prepare
 from rackecon.walks.findings import METRIC, leaders_at
 
 
@@ -26,14 +26,34 @@ def test_front_scores_of_two_points_by_hand():
         {
             "split_group": ["a", "a", "b"], "accelerator": ["x", "x", "y"], "mode": ["aggregated"] * 3,
             "tok_s_per_user": [10.0, 150.0, 30.0], "log_ratio": [np.log(0.5), np.nan, np.log(1.25)],
+            "log_ratio_both": np.log([0.8, 1.25, 0.8]),
         }
     )  # fmt: skip
     found = front_scores(points).set_index("slice")
     assert found.loc["all", ["points", "sweeps", "unreached"]].tolist() == [2, 2, 1]
     assert found.loc["accelerator x", "median_pct"] == pytest.approx(100.0)  # searched twice the measured
     assert found.loc["accelerator y", "median_pct"] == pytest.approx(20.0)
+    assert found.loc[["all", "accelerator y"], "both_pct"].tolist() == pytest.approx([25.0, 25.0])
     assert found.loc["all", "bias_log"] == pytest.approx(0.5 * (np.log(0.5) + np.log(1.25)))
     assert "band beyond 140 tok/s/user" not in found.index
+
+
+def test_a_front_moved_by_a_factor_on_both_axes_is_off_by_it():
+    speed, rate = np.array([10.0, 40.0, 80.0]), np.array([4000.0, 3000.0, 500.0])
+    for by in (0.7, 1.0, 1.3):
+        for at in ((10.0, 4000.0), (40.0, 3000.0), (80.0, 500.0), (80.0, 100.0), (5.0, 4000.0)):
+            assert both_ratio(speed, rate, by * at[0], by * at[1]) == pytest.approx(np.log(by), abs=1e-12)
+    assert np.isnan(both_ratio(speed[:0], rate[:0], 10.0, 10.0))
+
+
+def test_repeats_of_a_front_on_the_same_build_lie_together_and_later_ones_apart():
+    known = load_evidence()
+    found = front_repeats(known)
+    assert found["days"].tolist() == ["1 to 7", "8 to 30", "31 to 60", "61 to 120"]
+    assert found["median_pct"].is_monotonic_increasing
+    assert found["median_pct"].iloc[0] < 2.0 < 10.0 < found["median_pct"].iloc[2]
+    alike = replace(known, total_tok_s_per_gpu=2000.0 / known.tok_s_per_user)
+    assert front_repeats(alike)["both_pct"].max() <= front_repeats(alike)["median_pct"].max()
 
 
 def test_shipped_fronts_hold_every_band_and_are_those_of_the_table():
@@ -60,7 +80,7 @@ def test_only_fitted_rows_make_a_pair_known():
 def test_choices_of_searches_make_nothing_known():
     rows = catalog.read_rows("serving_residual")
     chosen = [row for row in rows if row["kind"] == "choice"]
-    assert {row["kind"] for row in rows} == {"measured", "choice"}
+    assert {row["kind"] for row in rows} == {"measured", "choice", "first token"}
     measured = {(row["accelerator"], row["model"]) for row in rows if row["kind"] == "measured"}
     assert fitted_pairs() == measured
     assert {row["point_id"].split(" ")[-1] for row in chosen} <= {row["point_id"] for row in rows}
@@ -92,6 +112,9 @@ def test_the_shipped_residual_is_that_of_the_shipped_physics():
     sites = evidence.prepared.sites
     for fresh, kept in zip(again.mean(sites), shipped.residual.mean(sites), strict=True):
         assert fresh == pytest.approx(kept, abs=2e-3)
+    for mode, fresh in fit_first_token(evidence, shipped).items():
+        at = sites.select((evidence.frame["mode"] == mode).to_numpy())
+        assert fresh.residual.mean(at)[0] == pytest.approx(shipped.first_token[mode].mean(at)[0], abs=5e-3)
     with_it, without = (corrected_logs(evidence, p)[0] for p in (shipped, shipped.with_intercepts({})))
     use = evidence.newest & ~evidence.broken
     error = [np.median(np.abs(x - np.log(evidence.total_tok_s_per_gpu))[use]) for x in (with_it, without)]
@@ -153,6 +176,19 @@ def test_a_residual_without_points_is_the_physics():
     ]
     assert found[0] == pytest.approx(found[1])
     assert found[2] != pytest.approx(found[1], rel=1e-3)
+
+
+def test_the_first_token_has_a_process_by_mode_and_one_far_from_all_is_the_physics():
+    used = load_parameters()
+    assert set(used.first_token) == {"aggregated", "disaggregated"}
+    row = {"accelerator": "b200-hgx", "model": "deepseek-r1", "weight_precision": "fp8", "engine": "trtllm",
+           "mode": "aggregated", "tp": 8, "ep": 1, "isl": 8192, "osl": 1024, "gpus": 8, "concurrency": 64}  # fmt: skip
+    rows = [row, row | {"accelerator": "tpu-v7", "engine": "vllm-tpu"}]
+    found, plain = (predict(Points.from_rows(rows), p).ttft_ms for p in (used, used.with_intercepts({})))
+    shift = used.first_token["aggregated"].mean(prepare(Points.from_rows(rows)).sites)[0]
+    assert found == pytest.approx(plain * np.exp(shift), rel=1e-9)
+    assert abs(shift[0]) > 0.01
+    assert shift[1] == 0.0
 
 
 def test_a_leader_that_was_never_measured_is_named_so():

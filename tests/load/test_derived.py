@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rackecon.catalog import scenario
+from rackecon.catalog import accelerator, racks, scenario
 from rackecon.errors import InputError
 from rackecon.load.demand import Demand
 from rackecon.load.derived import derived_utilisation, sold_table
-from rackecon.load.platforms import open_load, platform_replica, scaled_lengths
+from rackecon.load.platforms import open_load, platform_replica, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
 from rackecon.load.replay import Fleet, replay
 from rackecon.load.requests import steady
@@ -33,6 +33,15 @@ def test_flat_demand_of_a_large_fleet_sells_all_that_latency_allows():
     flat = Demand("flat", "requests", 10.0, np.full(1008, 1.0), 1.0)
     found = derived_utilisation("h200-sxm", "deepseek-r1", CHAT, flat, mean_rps=20_000.0)
     assert found.utilisation == pytest.approx(found.open_load, rel=0.01)
+
+
+def test_a_pod_of_many_racks_is_bought_by_the_rack():
+    """A TPU v7 comes by the cube of 64 chips; taken as a pod of 9,216 it sold 0.08 of its capacity to the default demand."""
+    for key, rack in racks().items():
+        assert unit_gpus(key) <= max(rack.gpus_per_rack, accelerator(key).gpus_per_server)
+    asked = ("deepseek-r1", "rag-summarise", "azure2024_conv", "fixed at the 99th percentile")
+    shares = [derived_utilisation(p, *asked, mean_rps=500.0).utilisation for p in ("h200-sxm", "gb300-nvl72", "tpu-v7")]
+    assert min(shares) > 0.8 * max(shares)
 
 
 def test_a_rack_is_a_coarser_unit_than_a_server_for_small_demand():

@@ -14,7 +14,7 @@ from rackecon.catalog import scenarios
 from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.explain import step_breakdown
-from rackecon.serving.frontier import candidates, search, search_case
+from rackecon.serving.frontier import candidates, find, find_together, search, search_case
 from rackecon.serving.layouts import Layout
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
@@ -26,6 +26,7 @@ MODELS = ("deepseek-r1", "gpt-oss-120b")
 GRID = tuple(itertools.product(PLATFORMS, MODELS, scenarios()))
 LAYOUT = ("tp", "ep", "pp", "dp_attention", "prefill_tp", "prefill_ep", "prefill_dp_attention")
 POOLS = ("decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
+SAID = ("reason", "candidates", "fitting", "ledger_text", "nearest")
 
 
 def _row(chip: str, model: str, case: Any, **values: Any) -> dict[str, Any]:
@@ -217,3 +218,37 @@ def test_what_a_row_holds_is_held() -> None:
     late = predict(Points.from_rows([{**NEEDED, "tpot_limit_ms": 0.1}]))
     assert late.status[0] == "ok"
     assert "comes nearest" in late.reason[0]
+
+
+@pytest.mark.parametrize(
+    ("chip", "model", "options"),
+    [
+        ("h200-sxm", "llama-3.1-70b", {}),
+        ("h100-sxm", "deepseek-r1", {"ttft_limit_ms": 2000.0, "tpot_limit_ms": 33.0}),
+        ("h200-sxm", "deepseek-r1", {"mode": "disaggregated", "max_gpus": 32}),
+        ("l40s", "llama-3.3-70b", {"tpot_limit_ms": 20.0}),
+        ("mi355x", "gpt-oss-120b", {"latency_statistic": "p99", "ttft_limit_ms": 4000.0}),
+        ("h200-sxm", "gpt-oss-20b", {"hold": {"concurrency": 64}}),
+    ],
+)
+def test_questions_searched_together_have_the_answers_that_each_has_alone(chip, model, options):
+    """To the last bit, with their reasons and counts: also where a long prompt leaves fewer layouts and loads than a short one."""
+    lengths = itertools.product((300, 8192, 120_000), (200, 1024), (0.0, 0.7))
+    queries = [Query.of(chip, model, isl, osl, prefix_cache_hit=hit, **options) for isl, osl, hit in lengths]
+    for alone, together in zip(map(find, queries), find_together(queries), strict=True):
+        assert [getattr(together, name) for name in SAID] == [getattr(alone, name) for name in SAID]
+        assert list(together.rows) == list(alone.rows)
+        for name, values in alone.rows.items():
+            assert together.rows[name].dtype == values.dtype
+            np.testing.assert_array_equal(together.rows[name], values, err_msg=name)
+
+
+def test_what_held_gpus_leave_beside_the_decode_pool_prefills() -> None:
+    """17 GPUs and two decode engines of 2: six prefill engines of 2, and one GPU that is paid for and does nothing."""
+    hold = {"mode": "disaggregated", "gpus": 17, "decode_workers": 2, "tp": 2, "prefill_tp": 2}
+    found = candidates("b200-hgx", "gpt-oss-120b", 1024, 1024, hold=hold)
+    fits = found["fits"]
+    assert fits.any()
+    assert set(found["prefill_workers"][fits]) == {6.0}
+    assert set(found["decode_gpus"][fits]) == {4.0}
+    assert set(found["gpus"][fits]) == {17.0}

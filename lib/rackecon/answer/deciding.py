@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["NOBODY", "Deciding", "deciding_assumptions"]
-
 NOBODY: Final = "nobody earns"
 SCAN: Final = 11
 """Values tried over a range."""

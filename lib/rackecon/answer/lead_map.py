@@ -20,19 +20,6 @@ from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, draw_facto
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "LEANING_SHARE",
-    "NOBODY",
-    "NO_ONE_SERVES",
-    "PRICES",
-    "SHARES",
-    "Cell",
-    "LeadMap",
-    "lead_map",
-    "reigns",
-    "speed_lines",
-]
-
 NOBODY: Final = "none"
 """Stands for a platform where the best of them loses money."""
 NO_ONE_SERVES: Final = ""

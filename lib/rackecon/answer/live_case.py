@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ from rackecon.economics.cost_table import residual_at
 from rackecon.economics.finance import TAX_LIFE_YEARS
 from rackecon.economics.power_table import drawn_it_kw
 from rackecon.economics.returns import present_value_factors
+from rackecon.errors import InputError
 from rackecon.evidence.intervals import interval_factors
 from rackecon.uncertainty.distributions import Z10, Z90
 from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, draw_scores
@@ -35,13 +37,13 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
     from rackecon.economics.revenue import PriceCard
 
-__all__ = ["BASES", "HITS", "base_costs", "base_state", "costs_moved", "live_data", "live_values", "money_fronts"]
-
 HITS = (0.0, 0.9)
 CHECKED = ("rack", "mw", "usd", "mtok")
 """What a page compares with the library before it shows a control."""
 USUAL, NEWEST, OWN = "usual", "newest", "own"
 """A platform's usual number format, its newest measured software, and a basis of cost that is none of those offered."""
+GIVEN, DERIVED = "set", "derived"
+"""A share of capacity sold that is stated, and each platform's own by the load on it."""
 BASES: Final[dict[str, dict[str, str]]] = {
     "build_up": {"cost_basis": "build_up"},
     "ownership": {"cost_basis": "ownership", "cost_tier": "hyperscaler"},
@@ -59,11 +61,8 @@ FREE_SPEED = 1.0  # tok/s/user asked for where a workload has no limit
 
 
 def _speed(tpot_limit_ms: float | None) -> float:
-    """Speed that a limit asks for, without the crumbs of its rounding to milliseconds [tok/s/user]."""
-    if not tpot_limit_ms:
-        return FREE_SPEED
-    exact = 1e3 / tpot_limit_ms
-    return float(round(exact)) if abs(round(exact) / exact - 1.0) < 2e-3 else float(tidy(exact, 6))
+    """Speed that a limit asks for [tok/s/user]; the one is the other's inverse, so that no point keeps but one of them."""
+    return float(tidy(1e3 / tpot_limit_ms, 10)) if tpot_limit_ms else FREE_SPEED
 
 
 def base_state(
@@ -97,6 +96,7 @@ def base_state(
         "level": assume.price_level,
         "precision": case.weight_precision or USUAL,
         "software": case.software_date or NEWEST,
+        "sold": GIVEN,
         "without": "",
     }
 
@@ -167,6 +167,8 @@ def live_values(accelerators: Sequence[str], state: Mapping[str, Any], **overrid
         tpot_limit_ms=1e3 / float(state["speed"]),
         **_served_with(str(state["precision"]), str(state["software"])),
     )
+    if state["sold"] == DERIVED:
+        case, overrides = catalog.scenario(case.id), overrides | {"sold_by_load": True}
     model = str(state["model"])
     overrides |= _on_basis(str(state["basis"])) | {"price_level": str(state["level"])}
     base_card = cards_for([model], assumptions(**overrides))[model]
@@ -250,6 +252,7 @@ def live_data(
         "free": assume.free_share,
         "resale": [float(x) for x in residual_at(np.arange(RESALE_YEARS + 1.0))],
         "base": base,
+        "sold": _sold(accelerators, models, scenarios),
         "map": {"shares": [*SHARES], "prices": [*PRICES], "sure": [DECIDED_SHARE, LEANING_SHARE]},
     }
     data["check"] = _checks(accelerators, base, data["models"], overrides)
@@ -277,6 +280,10 @@ def _checks(
         "precision": "fp8",
         "software": NEWEST,
     }
+    own = _scenario(catalog.scenario(str(base["scenario"])))
+    derived = (
+        base | {key: own[key] for key in ("speed", "hit")} | {"precision": USUAL, "software": NEWEST, "sold": DERIVED}
+    )
     return [
         {
             "moved": {key: value for key, value in state.items() if value != base[key]},
@@ -285,8 +292,20 @@ def _checks(
                 for key, values in live_values(accelerators, state, **overrides).items()
             },
         }
-        for state in (base, moved, other, served)
+        for state in (base, moved, other, served, derived)
     ]
+
+
+def _sold(accelerators: Sequence[str], models: Sequence[str], scenarios: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Share that the load on each platform leaves sold, by model and workload at its own limits; none where it cannot serve."""
+    from rackecon.appraisal.evaluate import sold_by_load
+
+    def shares(model: str, case: Scenario) -> Iterator[tuple[str, float]]:
+        for key in accelerators:
+            with suppress(InputError):
+                yield key, sold_by_load(key, model, case).utilisation
+
+    return {f"{name}|{key}": dict(shares(name, catalog.scenario(key))) for name in models for key in scenarios}
 
 
 def softwares() -> tuple[str, ...]:

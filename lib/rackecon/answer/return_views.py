@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from rackecon.economics.financing import Contract, Financing
 
-__all__ = ["cash_lines", "financed_returns", "profit_changes", "profit_sweep", "profits_by_load", "rack_cash_flows"]
-
 BY_LOAD: Final = ("utilisation_low", "utilisation_high", "profit", "profit_low", "profit_high", "profit_stated")
 SWEPT: Final = ("utilisation", "price_decline_per_year", "wacc", "horizon_years", "electricity_usd_per_kwh")
 

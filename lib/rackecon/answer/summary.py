@@ -22,16 +22,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = [
-    "Summary",
-    "own_case",
-    "own_money",
-    "own_prices",
-    "scenario_grid",
-    "sharing",
-    "summarise",
-]
-
 OF_SERVING = ("weight_precision", "software_date")
 
 

@@ -95,10 +95,6 @@ def assumptions(**overrides: Any) -> Assumptions:
     **overrides
         Fields of :class:`Assumptions`; None leaves the base case's value.
 
-    Returns
-    -------
-    Assumptions
-
     Raises
     ------
     InputError

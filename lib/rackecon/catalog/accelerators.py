@@ -11,8 +11,6 @@ from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.errors import unknown_name
 from rackecon.units import BITS_PER_BYTE, GB_BYTES, GIB_BYTES
 
-__all__ = ["Accelerator", "Rack", "accelerator", "accelerators", "rack", "racks"]
-
 RACK_SCALE_GPUS = 64
 """Scale-up domain from which a platform is laid out and fitted as a rack [GPU]: 72 of NVL72 and above; boxes have 8 to 16."""
 TERA = 1e12

@@ -11,20 +11,6 @@ from typing import Any
 
 from rackecon.units import BITS_PER_BYTE
 
-__all__ = [
-    "attention_params",
-    "delta_params",
-    "ffn_params",
-    "kv_bytes_per_token",
-    "lightning_params",
-    "linear_attention_params",
-    "mamba2_params",
-    "mamba_params",
-    "sizes",
-    "state_bytes",
-    "window_bytes",
-]
-
 BF16_BYTES = 2.0
 FP8_BYTES = 1.0
 CONV_WIDTH = 4

@@ -17,8 +17,6 @@ from rackecon.catalog.fields import Row
 from rackecon.catalog.paths import read_rows
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["Allowed", "allowed_values", "choices_given", "own_costs"]
-
 TABLE = "assumptions"
 NUMERIC = ("number", "whole", "power_of_two")
 CHOSEN = ("cost_basis", "cost_tier", "price_level", "weight_precision", "software_date")

@@ -15,8 +15,6 @@ from typing import Any, ParamSpec, TypeVar
 
 from rackecon.catalog.paths import Stamp, data_dir, note_read, table_stamp, user_dir
 
-__all__ = ["DataStamp", "by_data", "data_stamp", "of_arguments", "one_state"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 DataStamp = tuple[tuple[str, tuple[tuple[str, int, int, int], ...]], ...]

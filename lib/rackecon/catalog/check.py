@@ -16,8 +16,6 @@ from typing import Any
 from rackecon.catalog.paths import listed
 from rackecon.errors import InputError
 
-__all__ = ["GRADES", "Findings", "check_data"]
-
 GRADES = ("measured", "published", "derived", "estimate")
 STALE_DAYS = 180
 LARGEST_BYTES = 64 * 2**20

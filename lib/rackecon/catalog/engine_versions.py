@@ -8,8 +8,6 @@ from typing import Final
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import read_rows
 
-__all__ = ["version_date", "version_in"]
-
 VERSION: Final = re.compile(r"(?<![\w.])v?(\d+\.\d+(?:\.\d+)?)")
 
 

@@ -10,8 +10,6 @@ from typing import Any
 from rackecon.catalog.paths import Cells, read_rows
 from rackecon.errors import InputError
 
-__all__ = ["Row", "rows_of"]
-
 
 class Row:
     """One row of a table, read by column and type."""
@@ -72,7 +70,8 @@ class Row:
         out: dict[str, Any] = {}
         for field in fields(record):
             if field.name in empty:
-                out[field.name] = self.number(field.name, empty[field.name])
+                value = self.number(field.name, empty[field.name])
+                out[field.name] = self.whole(field.name, int(value)) if field.type == "int" else value
             elif field.name not in apart:
                 out[field.name] = read[str(field.type)](field.name)
         return out

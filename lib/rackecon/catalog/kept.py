@@ -21,8 +21,6 @@ from rackecon.catalog.paths import noted_tables
 from rackecon.catalog.written import write_file
 from rackecon.errors import InputError
 
-__all__ = ["FOLDER", "kept"]
-
 T = TypeVar("T")
 FOLDER: Final = "RACKECON_KEPT"
 """Variable that names the folder."""

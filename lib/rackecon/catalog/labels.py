@@ -11,8 +11,6 @@ from rackecon.catalog.models import model, models
 from rackecon.catalog.paths import read_rows
 from rackecon.catalog.scenarios import scenarios
 
-__all__ = ["ids_in", "label", "labels", "relabelled"]
-
 
 @by_data(1, "models", "accelerators", "scenarios", "demand_traces")
 def labels() -> dict[str, str]:

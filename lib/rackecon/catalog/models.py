@@ -11,8 +11,6 @@ from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row, rows_of
 from rackecon.errors import unknown_name
 
-__all__ = ["Model", "model", "models"]
-
 EIGHT_BITS: Final = 8.0
 ROOM_FOR_SCALES: Final = 1.0
 """Bits a weight that scales of blocks add at most to 8."""

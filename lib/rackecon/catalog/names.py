@@ -14,8 +14,6 @@ from rackecon.catalog.cached import by_data
 from rackecon.catalog.models import models
 from rackecon.units import GIB_BYTES
 
-__all__ = ["accelerator_named", "engine_named", "model_named", "precision_named"]
-
 VENDOR_WORDS: Final = frozenset({
     "nvidia", "amd", "instinct", "google", "cloud", "aws", "intel", "tesla", "accelerator", "gpu", "graphics", "sxm",
     "sxm4", "sxm5", "sxm6", "oam", "hgx", "dgx", "oem", "hbm2", "hbm2e", "hbm3", "hbm3e", "platform",

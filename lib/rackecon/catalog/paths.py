@@ -16,33 +16,6 @@ from typing import Final
 
 from rackecon.errors import InputError, unknown_name
 
-__all__ = [
-    "CAPEX",
-    "CAPEX_BASIS",
-    "KEYS",
-    "OWN_SOURCE",
-    "PACKAGE",
-    "Cells",
-    "Stamp",
-    "data_dir",
-    "fit_dir",
-    "given_folder",
-    "in_checkout",
-    "listed",
-    "note_read",
-    "noted_tables",
-    "read_rows",
-    "shipped_rows",
-    "table_digest",
-    "table_digests",
-    "table_names",
-    "table_path",
-    "table_stamp",
-    "tables_read",
-    "user_dir",
-    "user_path",
-]
-
 FITTED: Final = (
     "serving_parameters",
     "serving_intercepts",

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from rackecon.errors import InputError
 
-__all__ = ["PrefixShare", "block_size", "cached_tokens", "prefix_share"]
-
 
 @dataclass(frozen=True)
 class PrefixShare:

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from rackecon.catalog.prefix_cache import prefix_share
 
-__all__ = ["Arrived", "trace_row"]
-
 FloatArray = NDArray[np.float64]
 QUANTILES: Final = (10, 25, 50, 75, 90, 99)
 

@@ -9,8 +9,6 @@ from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import rows_of
 from rackecon.errors import InputError, unknown_name
 
-__all__ = ["BaseCase", "Scenario", "as_scenario", "base_case", "scenario", "scenarios"]
-
 
 @dataclass(frozen=True)
 class Scenario:

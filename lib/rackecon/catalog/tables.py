@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["described", "dictionary", "table"]
-
 
 def table(name: str) -> pd.DataFrame:
     """A table of data/ as a data frame, the user's own rows last; a copy, so that a caller may change it.

@@ -8,8 +8,6 @@ from typing import Any, Final
 
 from rackecon.errors import InputError
 
-__all__ = ["read_text", "yaml_of"]
-
 LARGEST_BYTES: Final = 16 * 2**20
 FIRST_BYTES: Final = 4096
 

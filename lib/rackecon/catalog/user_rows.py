@@ -30,18 +30,6 @@ from rackecon.catalog.text_file import read_text
 from rackecon.catalog.written import csv_text, locked, write_file
 from rackecon.errors import InputError, unknown_name
 
-__all__ = [
-    "ADDABLE",
-    "add_rows",
-    "add_tables",
-    "checked_cells",
-    "checked_id",
-    "checked_rows",
-    "own_faults",
-    "parsed",
-    "table_fields",
-]
-
 MOST_ROWS: Final = 100_000
 LARGEST_BYTES: Final = 2**28
 """Of an own table that is added to."""

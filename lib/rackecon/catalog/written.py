@@ -19,8 +19,6 @@ from typing import Any, Final
 
 from rackecon.errors import InputError
 
-__all__ = ["check_folder", "check_output", "csv_text", "locked", "whole_file", "whole_folder", "write_file"]
-
 SPARE_LETTERS: Final = 50
 """Of a file's name that its spare one keeps: a name of the longest kind has room for no more letters."""
 

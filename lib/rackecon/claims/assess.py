@@ -102,10 +102,6 @@ def _reading(cells: Cells) -> Reading:
 def assess(claim: Claim) -> Assessment:
     """Evaluate one claim.
 
-    Parameters
-    ----------
-    claim : Claim
-
     Returns
     -------
     Assessment

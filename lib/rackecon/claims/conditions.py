@@ -126,10 +126,6 @@ def _common(ends: list[tuple[float, float]]) -> tuple[float, float] | None:
 def true_boxes(result: Assessment) -> list[Box]:
     """The combinations under which a claim holds, as few products of conditions as a greedy search finds.
 
-    Parameters
-    ----------
-    result : Assessment
-
     Returns
     -------
     list of Box
@@ -310,10 +306,6 @@ def tried(result: Assessment) -> dict[str, list[str]]:
 
 def fewest(result: Assessment) -> Fewest | None:
     """The fewest conditions that together make a claim true.
-
-    Parameters
-    ----------
-    result : Assessment
 
     Returns
     -------

@@ -57,10 +57,6 @@ def _grid(sides: list[Side]) -> FloatArray:
 def required(claim: Claim) -> Required:
     """The combinations under which a claim holds.
 
-    Parameters
-    ----------
-    claim : Claim
-
     Returns
     -------
     Required

@@ -52,19 +52,20 @@ OR_NONE = ("draws", "worst")
 
 
 def _ranged(command: Any) -> Any:
-    """A command whose numbers keep to data/assumptions.csv, and whose help says how far they go."""
+    """A command whose numbers keep to data/assumptions.csv, and whose help says what the table allows."""
     for inner in getattr(command, "commands", {}).values():
         _ranged(inner)
     without, invoke = command.format_help, command.invoke
 
     def format_help(context: Any, formatter: Any) -> None:
         for option, found in _assumed(command):
-            ends = f"0, or {found.range}" if option.name in OR_NONE else f"From {found.range}"
-            option.help = f"{option.help.removesuffix(ends + '.').rstrip()} {ends}."
+            ends = f" {_ends(option.name, found)}."
+            option.help = option.help.removesuffix(ends) + ends
         without(context, formatter)
 
     def checked(context: Any) -> Any:
-        for option, found in _assumed(command) if any(map(_is_number, context.params.values())) else ():
+        given = any(map(_is_number, context.params.values()))
+        for option, found in _assumed(command) if given else ():
             value = context.params.get(option.name)
             if _is_number(value) and not (value == 0 and option.name in OR_NONE) and (fault := found.fault(value)):
                 raise InputError(f"{option.opts[0]}: {fault}")
@@ -74,17 +75,24 @@ def _ranged(command: Any) -> Any:
     return command
 
 
+def _ends(name: str, found: Any) -> str:
+    """What the table allows, as a sentence without its stop."""
+    if found.choices:
+        return f"One of {', '.join(filter(None, found.choices))}"
+    return f"0, or {found.range}" if name in OR_NONE else f"From {found.range}"
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, float | int) and not isinstance(value, bool)
 
 
 def _assumed(command: Any) -> Iterator[tuple[Any, Any]]:
-    """Options that are numbers of data/assumptions.csv, each with what the table allows."""
+    """Options that data/assumptions.csv holds a range or choices of, each with what it allows."""
     from rackecon.catalog.assumption_table import allowed_values
 
     for option in command.params:
         found = allowed_values().get(SAME_AS.get(option.name, option.name))
-        if found is not None and found.numeric and option.param_type_name == "option":
+        if found is not None and (found.numeric or found.choices) and option.param_type_name == "option":
             yield option, found
 
 

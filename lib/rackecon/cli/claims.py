@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["register"]
-
 
 def claims(
     json_output: Annotated[bool, typer.Option("--json", help="Every record as JSON instead of a table.")] = False,

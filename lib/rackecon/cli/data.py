@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["group", "register"]
-
 group = typer.Typer(no_args_is_help=True, help="The tables of data/: check them, add to them, export them.")
 
 

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["register"]
-
 
 def edition(
     old: Annotated[Path, typer.Argument(help="Folder of the earlier edition: a checkout, or its reports/.")],

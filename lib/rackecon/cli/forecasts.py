@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["register"]
-
 commands = typer.Typer(no_args_is_help=True, help="Dated predictions on record, and their score once measured.")
 
 

@@ -10,8 +10,6 @@ import typer
 from rackecon.catalog.cached import one_state
 from rackecon.threads import one_thread_each
 
-__all__ = ["register"]
-
 SHOWN = (
     "layout",
     "gpus",
@@ -33,15 +31,17 @@ def frontier(
     model: Annotated[str, typer.Option("--model", help="Id of data/models.csv.")],
     isl: Annotated[float, typer.Option("--isl", help="Mean input length [tokens].")],
     osl: Annotated[float, typer.Option("--osl", help="Mean output length [tokens].")],
-    weight_precision: Annotated[str | None, typer.Option("--weight-precision", help="bf16, fp8, fp4, int4.")] = None,
-    kv_precision: Annotated[str | None, typer.Option("--kv-precision", help="bf16, fp8.")] = None,
+    weight_precision: Annotated[str | None, typer.Option("--weight-precision", help="Format of the weights.")] = None,
+    kv_precision: Annotated[str | None, typer.Option("--kv-precision", help="Format of the cache.")] = None,
     ttft_limit_ms: Annotated[float | None, typer.Option("--ttft-limit-ms", help="Time to first token [ms].")] = None,
     tpot_limit_ms: Annotated[float | None, typer.Option("--tpot-limit-ms", help="Time per output token [ms].")] = None,
-    latency_statistic: Annotated[str, typer.Option("--latency-statistic", help="median or p99.")] = "median",
-    mode: Annotated[str | None, typer.Option("--mode", help="aggregated or disaggregated; both by default.")] = None,
+    latency_statistic: Annotated[str, typer.Option("--latency-statistic", help="What the limits bind.")] = "median",
+    mode: Annotated[
+        str | None, typer.Option("--mode", help="Prefill and decode together or apart; both by default.")
+    ] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="Serving engine; the platform's usual.")] = None,
     date: Annotated[str | None, typer.Option("--date", help="ISO date of the software.")] = None,
-    speculative: Annotated[str | None, typer.Option("--speculative", help="none, mtp or eagle3.")] = None,
+    speculative: Annotated[str | None, typer.Option("--speculative", help="Method of drafting.")] = None,
     prefix_cache_hit: Annotated[float, typer.Option("--prefix-cache-hit", help="Share of input cached [-].")] = 0.0,
     max_gpus: Annotated[int | None, typer.Option("--max-gpus", help="Largest deployment [GPUs].")] = None,
     usd_per_gpu_hour: Annotated[

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["register"]
-
 
 def new(name: Annotated[str, typer.Argument(help="NN_topic, such as 20_batch_size.")]) -> None:
     """Start notebooks/NN_topic.ipynb from the template; it runs and passes the checks as it is."""

@@ -6,8 +6,6 @@ import json
 
 import typer
 
-__all__ = ["register"]
-
 group = typer.Typer(no_args_is_help=True, help="Source notebooks: clean them, list their parameters.")
 
 

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from rackecon.planner.plan import PlanResult
     from rackecon.planner.records import Plan
 
-__all__ = ["register"]
-
 SHOWN = ("accelerator", "bought", "kept", "power_mw", "investment_usd", "busy_share", "next_rack_usd", "entry_factor")
 STEP_S = 0.2
 

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["register"]
-
 
 def predict(
     points: Annotated[Path, typer.Argument(help="CSV of points; columns as in data/measured_serving.csv.")],

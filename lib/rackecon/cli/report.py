@@ -9,8 +9,6 @@ import typer
 
 from rackecon.errors import InputError
 
-__all__ = ["register"]
-
 LARGEST_BYTES = 2**20
 
 

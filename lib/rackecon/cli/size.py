@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["register"]
-
 SHOWN = (
     *("platform", "layout", "deployments", "gpus", "gpus_low", "gpus_high", "units", "in_flight_per_deployment"),
     *(
@@ -35,13 +33,15 @@ def size(
     think_s: Annotated[float, typer.Option("--think-s", help="A user's pause before the next request [s].")] = 0.0,
     ttft_ms: Annotated[float | None, typer.Option("--ttft-ms", help="Limit on the first token [ms].")] = None,
     tpot_ms: Annotated[float | None, typer.Option("--tpot-ms", help="Limit per output token [ms].")] = None,
-    latency_statistic: Annotated[str, typer.Option("--latency-statistic", help="median or p99.")] = "median",
+    latency_statistic: Annotated[str, typer.Option("--latency-statistic", help="What the limits bind.")] = "median",
     accelerator: Annotated[
         list[str] | None, typer.Option("--accelerator", help="Repeat for several; the report's platforms by default.")
     ] = None,
-    weight_precision: Annotated[str | None, typer.Option("--weight-precision", help="bf16, fp8, fp4, int4.")] = None,
+    weight_precision: Annotated[str | None, typer.Option("--weight-precision", help="Format of the weights.")] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="Serving engine; the platform's usual.")] = None,
-    mode: Annotated[str | None, typer.Option("--mode", help="aggregated or disaggregated; both by default.")] = None,
+    mode: Annotated[
+        str | None, typer.Option("--mode", help="Prefill and decode together or apart; both by default.")
+    ] = None,
     prefix_cache_hit: Annotated[float, typer.Option("--prefix-cache-hit", help="Share of input cached [-].")] = 0.0,
     max_gpus: Annotated[int | None, typer.Option("--max-gpus", help="Largest deployment [GPUs].")] = None,
     usd_per_gpu_hour: Annotated[

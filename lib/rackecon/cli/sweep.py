@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["register"]
-
 
 def sweep(
     grid: Annotated[Path, typer.Argument(help="YAML with fixed:, grid:, list:, sobol:.")],

@@ -98,10 +98,6 @@ def build_up_inputs(
         Provisioned IT power in place of the published one [kW].
     **changes
         Any field of :class:`~rackecon.economics.build_up.BuildUpInputs`.
-
-    Returns
-    -------
-    BuildUpInputs or None
     """
     from rackecon import catalog
 

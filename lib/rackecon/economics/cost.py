@@ -60,10 +60,6 @@ def implied_investment(
     horizon_years : float or array, optional
         Exit [years]; the life by default. Before the end of life the unrecovered balance is the residual value.
 
-    Returns
-    -------
-    ImpliedInvestment
-
     Notes
     -----
     .. math:: I = (1 - s)\\, c \\cdot 8760\\, A(r, n), \\qquad S_h = (1 - s)\\, c \\cdot 8760\\, A(r, n - h)
@@ -137,10 +133,6 @@ def select_cost(
         Accelerator id.
     basis, tier, vintage : str
         As in the records; a basis, tier or vintage that exists for no accelerator at all is refused.
-
-    Returns
-    -------
-    CostRecord or None
 
     Raises
     ------

@@ -184,10 +184,6 @@ def financed_return(
     financing : Financing, optional
     contract : Contract, optional
 
-    Returns
-    -------
-    FinancedReturn
-
     Raises
     ------
     InputError

@@ -85,10 +85,6 @@ def market_model(model: str) -> MarketModel:
     model : str
         Model id.
 
-    Returns
-    -------
-    MarketModel
-
     Raises
     ------
     InputError

@@ -228,10 +228,6 @@ def money_step(
     speed_premium, price_factor : float or array
         Multipliers on the card: for interactivity, and for the level equivalent of the price path [-].
 
-    Returns
-    -------
-    MoneyStep
-
     Raises
     ------
     InputError

@@ -45,10 +45,6 @@ def rack_units(gpus_per_rack: Numeric, kw_per_gpu: Numeric, *, position_kw: Nume
     position_kw : float or array, optional
         Power of a position [kW]; that of a GB200 NVL72 rack by default.
 
-    Returns
-    -------
-    RackUnits
-
     Raises
     ------
     InputError

@@ -57,10 +57,6 @@ def present_value_factors(
     rate_per_year, price_decline_per_year, horizon_years : float or array
         [1/year], [share/year], [years].
 
-    Returns
-    -------
-    PresentValueFactors
-
     Notes
     -----
     .. math::
@@ -150,10 +146,6 @@ def returns(
         Resale at the horizon [USD], not above the investment.
     internal_rate : bool
         False leaves ``irr_per_year`` NaN: its root takes half the time over many draws.
-
-    Returns
-    -------
-    Returns
 
     Raises
     ------

@@ -99,10 +99,6 @@ def token_cost(
         ``price_ratio`` only: output token's cost in input tokens [-]; 4 is the weighting the InferenceX feed uses (an
         input token is 0.25 of an output).
 
-    Returns
-    -------
-    TokenCost
-
     Examples
     --------
     >>> cost = token_cost(2.0, 9000.0, 1000.0, prefill_gpu_share=0.4)

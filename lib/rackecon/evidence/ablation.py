@@ -16,8 +16,6 @@ from rackecon.serving.corrections import without_history
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PARTS", "ablate"]
-
 
 def _held(parameters: ServingParameters, chosen: Callable[[str], bool], value: float | None) -> ServingParameters:
     """Parameters whose name is chosen set to a value, or to their prior."""

@@ -19,8 +19,6 @@ from rackecon.serving.points import POINT_COLUMNS, Points
 from rackecon.serving.predict import predict
 from rackecon.serving.query import years_beyond
 
-__all__ = ["ADDED_COLUMNS", "answer", "answer_each", "write_answers"]
-
 RATE = "request_rate"
 OF_THE_WHOLE = ("total_tok_s_per_gpu", "output_tok_s_per_gpu")
 QUANTITIES = ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user")

@@ -18,8 +18,6 @@ from rackecon.serving.corrections import design as effect_design
 from rackecon.serving.corrections import effect_sd
 from rackecon.serving.predict import Prepared, solve
 
-__all__ = ["Fit", "fit", "fold_rows", "homes_of", "log_predictions"]
-
 FloatArray = NDArray[np.float64]
 TTFT_WEIGHT = 0.25
 USER_WEIGHT = 0.8

@@ -21,8 +21,6 @@ from rackecon.performance.parameters import ServingParameters
 from rackecon.performance.residual import FEATURES, Sites, load_feature
 from rackecon.serving.front import Frontier
 
-__all__ = ["Choices", "choices_of", "no_choices"]
-
 FloatArray = NDArray[np.float64]
 
 

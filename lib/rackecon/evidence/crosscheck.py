@@ -32,21 +32,6 @@ from rackecon.units import MS_PER_S
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "KINDS",
-    "PARTS",
-    "TABLE",
-    "Step",
-    "causes",
-    "compare",
-    "decode_parts",
-    "load_steps",
-    "our_step_ms",
-    "peer_falls",
-    "summary",
-    "worst",
-]
-
 FloatArray = NDArray[np.float64]
 TABLE = "crosscheck_steps"
 KINDS = ("decode", "mixed", "prefill")

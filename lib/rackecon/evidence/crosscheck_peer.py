@@ -17,8 +17,6 @@ from rackecon.catalog.written import csv_text, write_file
 from rackecon.errors import InputError
 from rackecon.evidence.crosscheck import PARTS, TABLE, Step, load_steps
 
-__all__ = ["golden", "refresh"]
-
 PACKAGE = "aiconfigurator-core"
 MODULE = "aiconfigurator_core.sdk.engine"
 SYSTEMS = {"h100-sxm": "h100_sxm", "h200-sxm": "h200_sxm", "b200-hgx": "b200_sxm", "gb200-nvl72": "gb200"}

@@ -20,8 +20,6 @@ from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
 from rackecon.serving.query import default_date, default_kv_precision, software_years, years_beyond
 
-__all__ = ["Diagnosis", "Explanation", "diagnose"]
-
 WIDTHS: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 LOADS: Final = (0.75, 0.5, 0.25)
 """Shares of the stated requests in flight: what a client that cannot keep up sends."""
@@ -67,10 +65,6 @@ def diagnose(row: Mapping[str, Any]) -> Diagnosis:
     ----------
     row : mapping
         Columns of data/measured_serving.csv; layout, load and ``total_tok_s_per_gpu`` are needed.
-
-    Returns
-    -------
-    Diagnosis
 
     Raises
     ------

@@ -9,8 +9,6 @@ from rackecon.evidence.intervals import interval_factors
 from rackecon.evidence.novelty import novelty
 from rackecon.performance.families import default_engine
 
-__all__ = ["explain"]
-
 
 def explain(row: Mapping[str, str]) -> str:
     """What is new about a row of points, and the 90 % interval that it makes, as a sentence.

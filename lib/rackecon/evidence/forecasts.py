@@ -22,8 +22,6 @@ from rackecon.evidence.intervals import evidence_class, interval_factors
 from rackecon.serving.frontier import search
 from rackecon.serving.query import default_date, years_beyond
 
-__all__ = ["SPEEDS", "code_digest", "data_digest", "forecasts", "ledger", "score", "write_forecasts"]
-
 SPEEDS = (30.0, 60.0, 100.0)
 """Speeds at which rates are forecast [tok/s/user]."""
 KEY = ("accelerator", "model", "weight_precision", "isl", "osl")

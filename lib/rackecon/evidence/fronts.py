@@ -7,24 +7,25 @@ date, by parameters fitted without that curve. Writes data/validation_fronts.csv
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.evidence.intervals import interval_factors
-from rackecon.evidence.measured import Evidence, load_evidence
+from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
 from rackecon.evidence.novelty import kind_of
 from rackecon.evidence.public_fronts import public_fronts, searched_points
 from rackecon.evidence.validation import HeldOut
+from rackecon.serving.front import pareto_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BANDS", "STEEP_SHARE", "front_excess", "front_factors", "front_points", "front_scores"]
-
+FloatArray = NDArray[np.float64]
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
 """Ends of the speed bands [tok/s/user]."""
 FEWEST_POINTS = 20
@@ -32,6 +33,8 @@ FEWEST_POINTS = 20
 STEEP_SHARE = 0.85
 """Share of a front's fastest speed beyond which it falls so steeply that a small error of speed is a large one of rate."""
 LEVELS = (0.05, 0.95)
+FEWEST_REPEATED = 3
+REPEAT_DAYS = (0, 7, 30, 60, 120)
 SWEEP = ("accelerator", "model", "mode", "engine", "weight_precision", "isl", "osl", "speculative")
 
 
@@ -49,7 +52,8 @@ def front_points(held: HeldOut, evidence: Evidence | None = None) -> pd.DataFram
     -------
     pandas.DataFrame
         ``measured`` and ``searched`` total tok/s per GPU at ``tok_s_per_user``; ``searched`` is NaN beyond the searched
-        front's fastest point (``fastest``, tok/s/user). ``log_ratio`` is measured over searched [log].
+        front's fastest point (``fastest``, tok/s/user). ``log_ratio`` is measured over searched [log]; ``log_ratio_both``
+        the factor on speed and rate alike that brings the searched front to the point (:func:`both_ratio`) [log].
     """
     import pandas as pd
 
@@ -71,9 +75,33 @@ def front_points(held: HeldOut, evidence: Evidence | None = None) -> pd.DataFram
                     "searched": searched,
                     "fastest": float(front.rows["tok_s_per_user"][-1]) if len(front) else np.nan,
                     "log_ratio": np.log(rate / searched) if np.isfinite(searched) else np.nan,
+                    "log_ratio_both": both_ratio(
+                        front.rows["tok_s_per_user"], front.rows["total_tok_s_per_gpu"], speed, rate
+                    ),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def both_ratio(front_speed: FloatArray, front_rate: FloatArray, tok_s_per_user: float, tok_s_per_gpu: float) -> float:
+    """Log of the factor on speed and rate alike that brings a front, by rising speed, to a point; NaN of an empty front.
+
+    Where a front is steep, a small error of speed is a large one of rate at equal speed; a system that is slower by a
+    factor lies below by it on both axes, and this is that factor. Own derivation: on logs of both axes such a move keeps the
+    difference of rate and speed. Left of its slowest point a front is level, beyond its fastest it falls at once.
+
+    Examples
+    --------
+    >>> float(both_ratio(np.array([20.0, 40.0]), np.array([900.0, 200.0]), 36.0, 180.0))
+    -0.105361
+    """
+    if not len(front_speed):
+        return float("nan")
+    speed, rate = np.log(front_speed), np.log(front_rate)
+    apart, wanted = rate - speed, np.log(tok_s_per_gpu / tok_s_per_user)
+    if wanted > apart[0]:
+        return float(np.log(tok_s_per_gpu) - rate[0])
+    return float(np.log(tok_s_per_user) - np.interp(wanted, apart[::-1], speed[::-1]))
 
 
 def front_excess(points: pd.DataFrame) -> float:
@@ -157,7 +185,8 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``slice``, ``points``, ``sweeps``, ``unreached`` (measured points faster than the searched front), ``median_pct``
-        (of searched over measured less one) and ``bias_log`` (median of measured over searched; negative is too high).
+        (of searched over measured less one), ``bias_log`` (median of measured over searched; negative is too high) and
+        ``both_pct`` (median of the factor on speed and rate alike less one, with those unreached).
     """
     import pandas as pd
 
@@ -177,10 +206,62 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
         found = part["log_ratio"].to_numpy(dtype=float)
         known = found[np.isfinite(found)]
         if len(known):
-            error = float(np.median(100.0 * np.abs(np.expm1(-known))))
+            error, both = (float(np.nanmedian(100.0 * np.abs(np.expm1(-x)))) for x in (known, part["log_ratio_both"]))
             rows.append((name, len(known), part["split_group"].nunique(), len(found) - len(known), error,
-                         float(np.median(known))))  # fmt: skip
-    return pd.DataFrame(rows, columns=["slice", "points", "sweeps", "unreached", "median_pct", "bias_log"])
+                         float(np.median(known)), both))  # fmt: skip
+    return pd.DataFrame(rows, columns=["slice", "points", "sweeps", "unreached", "median_pct", "bias_log", "both_pct"])
+
+
+def front_repeats(evidence: Evidence | None = None) -> pd.DataFrame:
+    """How far the fronts of the same configurations of one curve, measured on two days, lie apart: no model errs less.
+
+    Each curve has one vote: the median of its points. Broken builds are left out; what the later day measured is held
+    against the front of the earlier, of the configurations that both ran (``FEWEST_REPEATED`` or more).
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``days`` apart, ``curves``, ``points``, and medians of curves [%]: ``median_pct`` of the rate at equal speed,
+        ``both_pct`` of the factor on speed and rate alike.
+    """
+    import pandas as pd
+
+    known = evidence or load_evidence()
+    used = ~known.throughput_only & ~known.broken & np.isfinite(known.tok_s_per_user)
+    frame = known.frame.assign(speed=known.tok_s_per_user, rate=known.total_tok_s_per_gpu)[used]
+    frame = frame.assign(
+        run=frame.groupby(list(CONFIGURATION), dropna=False).ngroup(),
+        day=pd.to_datetime(frame["date"]).map(pd.Timestamp.toordinal),
+    )
+    found = []
+    for group, part in frame.drop_duplicates(["day", "run"]).groupby("split_group"):
+        days = {int(str(day)): one.set_index("run")[["speed", "rate"]] for day, one in part.groupby("day")}
+        for (first, one), (second, other) in combinations(days.items(), 2):
+            both = one.index.intersection(other.index)
+            if len(both) >= FEWEST_REPEATED:
+                ends = (_envelope(x.loc[both]) for x in (one, other))
+                found += [(group, second - first, *off) for off in _apart(*ends)]
+    table = pd.DataFrame(found, columns=["curve", "gap", "equal", "both"])
+    table["days"] = pd.cut(table["gap"], REPEAT_DAYS, labels=[f"{a + 1} to {b}" for a, b in pairwise(REPEAT_DAYS)])
+    table[["equal", "both"]] = 100.0 * np.abs(np.expm1(table[["equal", "both"]]))
+    each = table.groupby(["days", "curve"], observed=True)[["equal", "both"]].median().groupby("days", observed=True)
+    out = each.median().set_axis(["median_pct", "both_pct"], axis=1)
+    out.insert(0, "points", table["days"].value_counts())
+    out.insert(0, "curves", each.size())
+    return out.reset_index()
+
+
+def _envelope(part: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    speed, rate = part["speed"].to_numpy(), part["rate"].to_numpy()
+    kept = pareto_rows(speed, rate, np.ones(len(part), dtype=bool))
+    return speed[kept], rate[kept]
+
+
+def _apart(front: tuple[FloatArray, FloatArray], later: tuple[FloatArray, FloatArray]) -> list[tuple[float, float]]:
+    """Logs of each later point over a front: at equal speed (NaN beyond it), and of speed and rate alike."""
+    logs = np.interp(later[0], front[0], np.log(front[1]), right=np.nan)
+    equal = np.log(later[1]) - logs
+    return [(float(x), both_ratio(*front, speed, rate)) for x, speed, rate in zip(equal, *later, strict=True)]
 
 
 def band_names() -> list[str]:

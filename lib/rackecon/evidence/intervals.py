@@ -21,8 +21,6 @@ from rackecon.evidence.novelty import kind_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["add_intervals", "evidence_class", "interval_columns", "interval_factors", "ratio_ends"]
-
 QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 RATES = {
     "total_tok_s_per_gpu": "total_tok_s_per_gpu",

@@ -20,8 +20,6 @@ from rackecon.serving.predict import Prepared, prepare
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Evidence", "load_evidence"]
-
 FloatArray = NDArray[np.float64]
 LOW_WEIGHT = 0.25
 TABLE_WEIGHT = 0.7  # a throughput table says nothing of latency and little of its load

@@ -24,8 +24,6 @@ from rackecon.serving.frontier import search
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SOFTWARE", "best_point", "best_submissions", "mlperf_scores", "software_readings", "submissions"]
-
 SCORED_ROUND = "v6.0"
 OUTLIERS = (("Google", "GB200", "deepseek-r1", "Server"), ("NeuralMagic", "L40S", "llama2-70b", ""))
 

@@ -18,21 +18,6 @@ from rackecon.catalog.cached import by_data
 from rackecon.performance.families import engine_family
 from rackecon.words import RUNS
 
-__all__ = [
-    "ASKED",
-    "Novelty",
-    "Run",
-    "best_run",
-    "best_runs",
-    "fastest_measured",
-    "fitted_pairs",
-    "kind_of",
-    "named",
-    "novelty",
-    "platform_named",
-    "unmeasured",
-]
-
 if TYPE_CHECKING:
     import pandas as pd
 

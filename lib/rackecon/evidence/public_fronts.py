@@ -15,8 +15,6 @@ from rackecon.serving.frontier import find
 from rackecon.serving.points import LENGTH_FACTOR
 from rackecon.serving.query import METHODS, Query
 
-__all__ = ["PublicFront", "public_fronts", "searched_points"]
-
 FloatArray = NDArray[np.float64]
 LONE_SLOPE = -2.0  # of a front of one point: the median of all fronts, log rate by log speed
 SLOPES = (-4.0, -0.3)

@@ -14,7 +14,7 @@ from rackecon.catalog.written import check_folder, write_file
 from rackecon.evidence import calibration
 from rackecon.evidence.fronts import front_excess, front_points, front_scores
 from rackecon.evidence.measured import load_evidence
-from rackecon.evidence.residual import AS_OF, fit_residual, residual_table
+from rackecon.evidence.residual import AS_OF, fit_first_token, fit_residual, residual_table
 from rackecon.evidence.validation import (
     SHUFFLES,
     HeldOut,
@@ -29,8 +29,6 @@ from rackecon.performance.parameters import ServingParameters, load_parameters
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["held_out_points", "run", "write_table"]
 
 WORKERS = 2
 CUTS = ("2025-12-01", "2026-02-01", "2026-04-01", "2026-05-01")
@@ -118,10 +116,10 @@ def run(
         yield f"{len(evidence)} rows, {len(used.free())} parameters, {done.evaluations} evaluations, cost {done.cost:.1f}"
         if folder:
             calibration.write_parameters(done, evidence, AS_OF, folder)
-    found = fit_residual(evidence, used)
+    found, first = fit_residual(evidence, used), fit_first_token(evidence, used)
     yield f"{len(found.point_ids)} points condition the residual, {len(found.choices)} of them choices of searches"
     if folder:
-        write_table("serving_residual", residual_table(found), folder)
+        write_table("serving_residual", residual_table(found, first), folder)
         yield f"written to {folder.name}/" + ("" if shipped else ", read from now on in place of data/")
     if not report:
         return
@@ -141,7 +139,8 @@ def run(
         yield _line(dict(zip(scores.columns, line, strict=True)))
     yield f"searched over measured fronts, median of sweeps: {front_excess(tables['validation_fronts']):+.3f} in log"
     for row in front_scores(tables["validation_fronts"]).to_dict("records"):
-        yield f"searched front, {row['slice']}: {row['median_pct']:.1f} %, bias {row['bias_log']:+.3f} ({row['points']} points)"
+        error = f"{row['median_pct']:.1f} % at equal speed, {row['both_pct']:.1f} % of speed and rate alike"
+        yield f"searched front, {row['slice']}: {error}, bias {row['bias_log']:+.3f} ({row['points']} points)"
 
 
 NEW = ("new pair", "new model", "new accelerator")

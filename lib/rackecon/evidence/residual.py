@@ -13,27 +13,16 @@ from rackecon.evidence.calibration import log_predictions
 from rackecon.evidence.choices import Choices, choices_of, no_choices
 from rackecon.evidence.measured import Evidence
 from rackecon.evidence.public_fronts import public_fronts
-from rackecon.performance.parameters import ServingParameters, load_kernel
-from rackecon.performance.residual import FEATURES, NAMES, Residual
+from rackecon.performance.parameters import FIRST_TOKEN, ServingParameters, load_kernel
+from rackecon.performance.residual import FEATURES, NAMES, Residual, by_mode
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "AS_OF",
-    "Conditioned",
-    "aims_of",
-    "corrected_logs",
-    "fit_residual",
-    "noise_of",
-    "pulled",
-    "residual_table",
-    "with_residual",
-]
-
 FloatArray = NDArray[np.float64]
 FURTHEST = 0.25
 """Distance from the mean beyond which a point pulls no harder [log]: about three times the drift between builds."""
+FURTHEST_FIRST = 1.0  # the same of the time to first token
 ROUNDS = 2
 SEARCHES = 2
 CHOICE = "choice "
@@ -52,6 +41,35 @@ class Conditioned:
     choices: Choices
 
 
+def fit_first_token(
+    evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None = None
+) -> dict[str, Conditioned]:
+    """The process of each mode's time to first token, conditioned on measured rows around the physics of some parameters.
+
+    Arguments as of :func:`fit_residual`.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    physics = log_predictions(evidence.prepared, parameters, parameters.values())[2]
+    with np.errstate(all="ignore"):
+        aim = np.log(evidence.ttft_ms) - physics
+    usable = np.isfinite(aim) & (evidence.weight > 0)
+    usable &= np.ones(len(evidence), dtype=bool) if rows is None else rows
+    found = {}
+    for mode in sorted(set(evidence.frame["mode"])):
+        chosen, kernel = usable & (evidence.frame["mode"] == mode).to_numpy(), load_kernel(mode)
+        if not chosen.any():
+            continue
+        sites, noise = evidence.prepared.sites.select(chosen), noise_of(evidence, kernel)[chosen]
+        zero = np.zeros(len(sites))
+        own = Residual(sites, zero, zero, noise, kernel).covariance(sites)
+        solved = cho_factor(own + np.diag(noise**2), lower=True)
+        weights = cho_solve(solved, pulled(own, solved, aim[chosen], FURTHEST_FIRST))
+        ids = tuple(f"{FIRST_TOKEN} {point}" for point in evidence.frame.loc[chosen, "point_id"])
+        found[mode] = Conditioned(Residual(sites, weights, zero, noise, kernel), ids, no_choices(evidence))
+    return found
+
+
 def fit_residual(
     evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None = None
 ) -> Conditioned:
@@ -65,10 +83,6 @@ def fit_residual(
         Fitted physics; its intercepts are not used.
     rows : array of bool, optional
         Rows to use; all by default. Broken rows are left out.
-
-    Returns
-    -------
-    Conditioned
 
     Notes
     -----
@@ -121,8 +135,8 @@ def _weights(own: FloatArray, noise: FloatArray, total: FloatArray, user: FloatA
     return out
 
 
-def pulled(own: FloatArray, solved: tuple[FloatArray, bool], aim: FloatArray) -> FloatArray:
-    """Aims, each moved to at most ``FURTHEST`` from the mean of all, ``ROUNDS`` times.
+def pulled(own: FloatArray, solved: tuple[FloatArray, bool], aim: FloatArray, furthest: float = FURTHEST) -> FloatArray:
+    """Aims, each moved to at most ``furthest`` from the mean of all, ``ROUNDS`` times.
 
     ``own`` is the covariance of the points, ``solved`` the Cholesky factor of it and the noise.
     """
@@ -131,7 +145,7 @@ def pulled(own: FloatArray, solved: tuple[FloatArray, bool], aim: FloatArray) ->
     moved = aim
     for _ in range(ROUNDS):
         mean = own @ cho_solve(solved, moved)
-        moved = mean + np.clip(aim - mean, -FURTHEST, FURTHEST)
+        moved = mean + np.clip(aim - mean, -furthest, furthest)
     return np.asarray(moved)
 
 
@@ -151,8 +165,9 @@ def noise_of(evidence: Evidence, kernel: Mapping[str, float]) -> FloatArray:
 def with_residual(
     evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None = None
 ) -> ServingParameters:
-    """Fitted parameters with the residual process of the same rows on top."""
-    return replace(parameters, residual=fit_residual(evidence, parameters, rows).residual)
+    """Fitted parameters with the residual processes of the same rows on top."""
+    first = {mode: one.residual for mode, one in fit_first_token(evidence, parameters, rows).items()}
+    return replace(parameters, residual=fit_residual(evidence, parameters, rows).residual, first_token=first)
 
 
 def corrected_logs(evidence: Evidence, parameters: ServingParameters) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -164,19 +179,32 @@ def corrected_logs(evidence: Evidence, parameters: ServingParameters) -> tuple[F
     names, rate, first = design(ready.cells, ready.models, ready.conditions)
     effects = np.array([parameters.intercepts.get(name, 0.0) for name in names])
     shifts = (rate @ effects,) * 2 if parameters.residual is None else parameters.residual.mean(ready.sites)
-    return total + shifts[0], user + shifts[1], ttft + first @ effects
+    return (
+        total + shifts[0],
+        user + shifts[1],
+        ttft + by_mode(parameters.first_token or {}, ready.sites, first @ effects),
+    )
 
 
-def residual_table(found: Conditioned) -> pd.DataFrame:
-    """The process as data/serving_residual.csv holds it: a row for each point that conditions it."""
+def residual_table(found: Conditioned, first: Mapping[str, Conditioned]) -> pd.DataFrame:
+    """The processes as data/serving_residual.csv holds them: a row for each point that conditions one."""
     import pandas as pd
 
-    residual, count = found.residual, len(found.point_ids) - len(found.choices)
-    out = pd.DataFrame({"point_id": found.point_ids, "kind": np.repeat(KINDS, (count, len(found.choices)))})
+    count = len(found.point_ids) - len(found.choices)
+    parts = [_rows(found, np.repeat(KINDS, (count, len(found.choices))))]
+    parts += [_rows(one, np.repeat(FIRST_TOKEN, len(one.point_ids))) for one in first.values()]
+    return pd.concat(parts, ignore_index=True).assign(source_id="calibration", date=AS_OF, grade="derived")
+
+
+def _rows(found: Conditioned, kinds: NDArray[np.str_]) -> pd.DataFrame:
+    import pandas as pd
+
+    residual = found.residual
+    out = pd.DataFrame({"point_id": found.point_ids, "kind": kinds})
     for i, name in enumerate(NAMES):
         out[name] = residual.sites.names[:, i]
     for i, name in enumerate(FEATURES):
         out[name] = np.round(residual.sites.features[:, i], 6)
     for name, digits in (("noise", 5), ("total", 6), ("user", 6)):
         out[name] = [f"{x:.{digits}g}" for x in getattr(residual, name)]
-    return out.assign(source_id="calibration", date=AS_OF, grade="derived")
+    return out

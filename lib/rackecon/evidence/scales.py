@@ -27,8 +27,6 @@ from rackecon.evidence.residual import aims_of, noise_of, pulled
 from rackecon.performance.parameters import ServingParameters, load_kernel, load_parameters
 from rackecon.performance.residual import TERMS, Residual
 
-__all__ = ["KINDS", "Fold", "choose", "criterion", "fold", "folds_of", "left_out", "record"]
-
 FloatArray = NDArray[np.float64]
 KINDS = {"curves": 3.0, "accelerator": 1.0, "model": 0.6, "pair": 1.0}
 """How rows are left out, and the vote of each: most questions are about known chips."""
@@ -180,7 +178,7 @@ def record(write: bool, shipped: bool) -> Iterator[str]:
     yield from (f"{name}: {before[name]:g} -> {x:.3g}" for name, x in after.items() if x != before[name])
     if folder:
         rows = [
-            row | ({"value": f"{after[row['name']]:.3g}"} if after[row["name"]] != before[row["name"]] else {})
+            row | ({"value": f"{after[row['name']]:.3g}"} if after.get(row["name"]) != before.get(row["name"]) else {})
             for row in read_rows("residual_kernel")
         ]
         write_file(folder / "residual_kernel.csv", csv_text(list(rows[0]), rows))

@@ -13,8 +13,6 @@ from rackecon.evidence.novelty import kind_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["support_matrix"]
-
 GRADES = {
     "A": "20 or more held-out configurations",
     "B": "fewer",

@@ -21,17 +21,6 @@ from rackecon.serving.predict import prepare
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "SHUFFLES",
-    "HeldOut",
-    "coverage",
-    "forward",
-    "hold_out",
-    "interval_scales",
-    "interval_scores",
-    "score_table",
-]
-
 FloatArray = NDArray[np.float64]
 SHUFFLES = 3
 FEWEST_HOMES = 3  # held-out models, platforms or pairs from which a vendor has percentiles of its own

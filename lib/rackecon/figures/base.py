@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["HEIGHT", "altair_module", "axis_words", "finish", "nothing_drawn", "platform_scales", "rules", "top_title"]
-
 HEIGHT = 300
 
 

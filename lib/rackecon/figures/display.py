@@ -15,20 +15,6 @@ from typing import Any, Final
 from rackecon.figures.results import RESULTS_MIME, Figure, result_rows
 from rackecon.figures.theme import base_config
 
-__all__ = [
-    "ANSWER",
-    "BEFORE",
-    "NO_EQUATIONS",
-    "Html",
-    "answer",
-    "chart_bundle",
-    "embedded",
-    "enable",
-    "fluid",
-    "note",
-    "prose",
-]
-
 NO_EQUATIONS: Final = '<div class="mathjax_ignore">'
 """What output stands in, in a notebook: between two dollar signs JupyterLab would set an equation, and ours are money."""
 ANSWER: Final = "answer"

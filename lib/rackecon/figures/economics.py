@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["cost_curve", "marks_by_platform", "rank_lines"]
-
 ROW = 40
 KIND = 11  # px of height a mark has to itself
 UNIT_LABEL = "split(replace(datum.label, /physical |provisioned |equal-power |invested /, ''), ' ')"

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["assumption_lines", "frontier_chart", "run_shapes", "run_words", "spread"]
-
 CROSSES: Final = ("M-1,0L1,0M0,-1L0,1", "M-.8,-.8L.8,.8M.8,-.8L-.8,.8", "circle")
 """Marks of the kinds of measured runs: a plus, a cross, a ring."""
 GAP: Final = 14.0 / HEIGHT

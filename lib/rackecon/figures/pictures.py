@@ -17,8 +17,6 @@ import numpy as np
 
 from rackecon.figures.display import VEGALITE_MIME
 
-__all__ = ["keep_pictures", "pictures_of", "same_picture"]
-
 PNG_MIME = "image/png"
 # A palette of 64 colours carries one edge pixel's rounding to many pixels, up and down alike, so that blocks of 8 x 8
 # pixels keep their mean (13 grey levels at most on 36 charts); a mark that moved shifts its blocks by far more

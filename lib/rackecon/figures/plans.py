@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["allocation", "stacked_years", "worth_line"]
-
 SIBLING: Final = 0.55
 """Opacity of a platform that takes its family's colour."""
 

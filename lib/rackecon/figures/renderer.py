@@ -15,8 +15,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-__all__ = ["png_of", "renderer", "serve"]
-
 ADDRESS: Final = "RACKECON_RENDERER"
 """Variable that names the process's socket."""
 VL_VERSION: Final = "6.4"

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RESULTS_MIME", "Figure", "Results", "column_figures", "field_figures", "key_part", "publish", "result_rows"]
-
 RESULTS_MIME: Final = "application/vnd.rackecon.results+json"
 ODD: Final = re.compile(r"[^\w.:+/ -]+", re.ASCII)
 KEY: Final = re.compile(r"[A-Za-z0-9][\w.:+/-]*(?: [\w.:+/-]+)*", re.ASCII)

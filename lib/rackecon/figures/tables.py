@@ -14,8 +14,6 @@ from rackecon.words import layout_words, number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["framed", "interval_bar", "ranking_table", "table"]
-
 Format = Callable[[Any], str]
 PLAIN: Final = 4
 """Columns up to which long text stays in its cell."""
@@ -67,10 +65,6 @@ def table(
         Whether the table is closed until asked for (open on paper); by default where it is long and not searchable.
     ready : sequence of str
         Columns whose cells are markup already; every other cell is text, whatever stands in it.
-
-    Returns
-    -------
-    Html
     """
     names, how = dict(headers or {}), dict(formats or {})
     columns = list(frame.columns)

@@ -4,19 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = [
-    "ACCENT",
-    "BAD",
-    "GREY",
-    "OTHER",
-    "PLATFORM_DARK",
-    "PLATFORM_LIGHT",
-    "base_config",
-    "platform_colours",
-    "platform_dashes",
-    "swatch",
-]
-
 GREY: Final = "#8b94a1"
 ACCENT: Final = "#0b5fa5"
 BAD: Final = "#9e411b"

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.catalog import Scenario, accelerator, model
+from rackecon.catalog import Scenario, accelerator, model, racks
 from rackecon.errors import InputError
 from rackecon.load.queueing import Burstiness, LengthMoments, queueing
 from rackecon.load.replay import max_load
@@ -65,13 +65,21 @@ def _curve(rows: Mapping[str, Any], osl: float, total_tokens: float) -> tuple[Fl
 def unit_gpus(accelerator_id: str) -> int:
     """GPUs of the least that is bought of a platform: a server, or a rack where the links reach through it.
 
+    Links that reach through many racks do not make a pod the unit: a TPU v7 comes by the cube of 64 chips, not by 9,216. Where
+    data/racks.csv has no rack, what is linked is one if it is no larger than the largest rack known.
+
     Examples
     --------
-    >>> unit_gpus("h200-sxm"), unit_gpus("gb200-nvl72")
-    (8, 72)
+    >>> unit_gpus("h200-sxm"), unit_gpus("gb200-nvl72"), unit_gpus("tpu-v7"), unit_gpus("tpu-v6e")
+    (8, 72, 64, 4)
     """
-    chip = accelerator(accelerator_id)
-    return int(chip.scaleup_domain_gpus if chip.scaleup_domain_gpus > RACK_DOMAIN else chip.gpus_per_server)
+    chip, known = accelerator(accelerator_id), racks()
+    if chip.scaleup_domain_gpus <= RACK_DOMAIN:
+        return int(chip.gpus_per_server)
+    if accelerator_id in known:
+        return int(min(chip.scaleup_domain_gpus, known[accelerator_id].gpus_per_rack))
+    largest = max(rack.gpus_per_rack for rack in known.values())
+    return int(chip.scaleup_domain_gpus if chip.scaleup_domain_gpus <= largest else chip.gpus_per_server)
 
 
 def platform_replica(accelerator_id: str, model_id: str, case: Scenario, max_gpus: int | None = None) -> Replica:

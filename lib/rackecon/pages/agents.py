@@ -16,8 +16,6 @@ from rackecon.units import SECONDS_PER_HOUR
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UNITS", "agent_table", "agent_words", "told"]
-
 UNITS: Final = {
     "sessions_per_gpu": "sessions/GPU",
     "sessions_per_unit": "sessions",

@@ -34,22 +34,6 @@ if TYPE_CHECKING:
 
     from rackecon.claims import Assessment, Claim
 
-__all__ = [
-    "cards",
-    "changes_table",
-    "cited_table",
-    "claims_table",
-    "coverage_table",
-    "families",
-    "operating_chart",
-    "operating_tables",
-    "ratio_table",
-    "required_chart",
-    "sources_of",
-    "statements_table",
-    "verdict_key",
-]
-
 FAMILIES = {
     "What a rack earns": (
         *("rack_revenue_usd", "margin_over_cost", "profit_usd_per_gw_year"),

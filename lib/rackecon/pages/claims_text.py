@@ -40,22 +40,6 @@ if TYPE_CHECKING:
     from rackecon.claims import Assessment, Claim
     from rackecon.claims.records import Published
 
-__all__ = [
-    "claim_figures",
-    "coverage_sentence",
-    "evidence_text",
-    "fewest_text",
-    "line_text",
-    "model_text",
-    "moves_text",
-    "open_sentence",
-    "required_text",
-    "span_text",
-    "value_text",
-    "verdict_text",
-    "verdicts_sentence",
-]
-
 PAGE: Final = "11_claims"
 UNITS: Final = {
     "rack_revenue_usd": "USD",

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["ContextResult", "context_found", "context_result", "figures"]
-
 X: Final = "walked_tokens"
 SHORTEST: Final = 1024
 UNITS: Final = {

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["answer_text", "cause_table", "cause_text", "part_sentence", "step_chart", "summary_table"]
-
 PAGE: Final = "13_validation"
 # How close the peer's own accuracy lets two right models be: median |ours over theirs - 1| of decode steps
 EXPECTED = {"dense": 0.10, "MoE": 0.20}

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["RatioResult", "figures", "ratio_found", "ratio_result", "split_rows"]
-
 X: Final = "input_per_output"
 SHARES: Final = (0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 0.95, 0.98)
 RATIOS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)

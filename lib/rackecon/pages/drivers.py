@@ -14,8 +14,6 @@ from rackecon.figures.results import Figure, key_part
 from rackecon.figures.tables import framed, interval_bar
 from rackecon.pages.sentences import say
 
-__all__ = ["driver_figures", "drivers_chart", "drivers_title", "drivers_words"]
-
 PAGE: Final = "00_executive_summary"
 NAMED: Final = 3
 """Assumptions that the sentence names."""

@@ -14,16 +14,6 @@ from rackecon.words import number, percent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "changed_words",
-    "draw_example",
-    "draw_source",
-    "energy_errors",
-    "launch_words",
-    "price_span",
-    "rent_example",
-]
-
 LABELS: Final[Mapping[str, str]] = {
     **{name: item.label for name, item in ASSUMPTIONS.items()},
     "wacc": "cost of capital a year",

@@ -16,16 +16,6 @@ from rackecon.words import tidy
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "card_sources",
-    "card_table",
-    "cost_figures",
-    "csv_link",
-    "power_figures",
-    "return_figures",
-    "sources_table",
-]
-
 FEW_SOURCES = 6
 
 

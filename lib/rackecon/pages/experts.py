@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["ExpertsResult", "experts_found", "experts_result", "figures", "side_by_side"]
-
 FEWEST_EXPERTS: Final = 64
 FEWEST_PER_TOKEN: Final = 2
 UNITS: Final = {

@@ -16,21 +16,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Accelerator, Model
 
-__all__ = [
-    "COST_HEADERS",
-    "MODEL_HEADERS",
-    "PLATFORM_HEADERS",
-    "Facts",
-    "cost_sheet",
-    "facts",
-    "figures",
-    "held_weights_bytes",
-    "model_sheet",
-    "platform_sheet",
-    "source_ids",
-    "tokens_beside",
-]
-
 PLATFORM_HEADERS = {
     "platform": "platform",
     "bf16": "BF16, PFLOP/s",

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from rackecon.economics.financing import Contract, Financing
 
-__all__ = ["COLUMNS", "HEADERS", "financing_sentence", "owner_tax_rate"]
-
 PAGE: Final = "10_revenue_and_roi"
 COLUMNS: Final = (
     "platform",

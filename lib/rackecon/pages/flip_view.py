@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from rackecon.uncertainty.sensitivity import FlipMap
 
-__all__ = ["flip_chart", "flip_title"]
-
 PAGE: Final = "12_uncertainty"
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
-__all__ = ["LatencyResult", "figures", "latency_found", "latency_result"]
-
 X: Final = "tok_s_per_user_target"
 SPEEDS: Final = (15, 30, 50, 75, 100, 150)
 FIRST_LIMITS_MS: Final = (300, 600, 1000, 2000, 5000, 15000)

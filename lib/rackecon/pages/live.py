@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rackecon import catalog
-from rackecon.answer.live_case import BASES, NEWEST, OWN, USUAL, precisions, softwares
+from rackecon.answer.live_case import BASES, DERIVED, GIVEN, NEWEST, OWN, USUAL, precisions, softwares
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.measures import MEASURES
@@ -16,8 +16,6 @@ from rackecon.errors import InputError
 from rackecon.figures.display import Html, embedded
 from rackecon.figures.theme import swatch
 from rackecon.pages.live_figures import shade_key
-
-__all__ = ["live_block", "slider_ends"]
 
 NOTEBOOK = "00_executive_summary"
 
@@ -53,6 +51,7 @@ MENUS = {"model": "model", "scenario": "workload", "hit": "share of input cached
     "software": "software",
     "basis": "cost basis",
     "level": "price level",
+    "sold": "share sold",
     "without": "without",
 }
 BASIS_WORDS = {
@@ -74,6 +73,7 @@ PAIR_ROWS = (
     ("revenueRack", "revenue per rack-year"),
     ("rate", "tokens per second and GPU"),
     ("cost", "cost per GPU-hour"),
+    ("sold", "share of capacity sold"),
     ("mtok", "cost per million total tokens"),
     ("margin", "margin"),
     ("payback", "payback"),
@@ -104,7 +104,10 @@ def live_block(data: Mapping[str, Any]) -> Html:
         _menu("model", "Model", {k: str(v["name"]) for k, v in data["models"].items()}, base["model"])
         + _menu("scenario", "Workload, input : output tokens", lengths, base["scenario"])
         + _menu("hit", "Input served from cache", {f"{h:g}": f"{100 * h:.0f} %" for h in hits}, f"{base['hit']:g}")
-        + "".join(_menu(key, MENUS[key].capitalize(), options[key], base[key]) for key in options)
+        + "".join(
+            _menu(key, MENUS[key].capitalize(), options[key], base[key], _share_words() if key == "sold" else "")
+            for key in options
+        )
     )
     sliders = "".join(_slider(item, float(base[item.key])) for item in SLIDERS)
     radios = "".join(
@@ -179,7 +182,19 @@ def _options(data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         "software": days | {base["software"]: days.get(base["software"], f"of {base['software']}")},
         "basis": {key: BASIS_WORDS[key] for key in data["bases"]},
         "level": {key: LEVEL_WORDS[key] for key in data["models"][base["model"]]["levels"]},
+        "sold": {GIVEN: "as set below", DERIVED: "derived from requests"},
     }
+
+
+def _share_words() -> str:
+    """How a share sold is derived."""
+    from rackecon.appraisal.evaluate import FLEET
+
+    mean = float(str(allowed_values()["mean_rps"].default))
+    return (
+        f"Derived for each platform: what a fleet {FLEET} of demand sells within the workload's own limits, at {mean:g} requests a second on "
+        "average that come and go as in a public trace; page 15 shows how."
+    )
 
 
 def _platform_boxes(data: Mapping[str, Any]) -> str:
@@ -275,12 +290,12 @@ def _told(key: str) -> str:
     )
 
 
-def _menu(key: str, label: str, options: Mapping[str, str], chosen: str) -> str:
+def _menu(key: str, label: str, options: Mapping[str, str], chosen: str, told: str = "") -> str:
     items = "".join(
         f'<option value="{html.escape(value, quote=True)}"{" selected" if value == chosen else ""}>{html.escape(text)}</option>'
         for value, text in options.items()
     )
     return (
         f'<div class="live-row menu"><label for="live-{key}">{label}</label><select id="live-{key}" data-key="{key}">{items}'
-        f"</select>{_told(key)}</div></div>"
+        f"</select>{_told(key)}{f' <span class=live-source>{html.escape(told)}</span>' if told else ''}</div></div>"
     )

@@ -22,8 +22,6 @@ from rackecon.figures.lines import spread
 from rackecon.figures.theme import platform_dashes, swatch
 from rackecon.words import money, number, percent
 
-__all__ = ["map_figure", "shade_key", "speed_figure"]
-
 OWN: Final = "the report's own case"
 WIDE: Final = 5
 """Columns of the map that hold a name."""

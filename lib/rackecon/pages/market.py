@@ -25,20 +25,6 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
     from rackecon.market.linked import Gain
 
-__all__ = [
-    "MarketResult",
-    "disclosed_margins",
-    "every_workload",
-    "figures",
-    "market_result",
-    "named",
-    "quoted",
-    "quoted_paths",
-    "scored",
-    "standing",
-    "way_lines",
-]
-
 MARGINS: Final = ("gross margin", "compute margin")
 UNITS: Final = {
     "entrant_usd_per_mtok": "USD/Mtok",

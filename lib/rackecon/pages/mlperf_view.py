@@ -12,8 +12,6 @@ from rackecon.pages.sentences import say
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MlperfResult", "mlperf_figures", "mlperf_result", "mlperf_sentence", "mlperf_software", "mlperf_table"]
-
 PAGE: Final = "13_validation"
 DATED: Final = "public build of the date"
 

@@ -13,16 +13,6 @@ from rackecon.pages.sentences import say
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "accuracy_words",
-    "draft_words",
-    "measured_reach",
-    "recipe_words",
-    "routing_words",
-    "tail_words",
-    "traffic_words",
-]
-
 TRAFFIC = ("raw", "digitised", "published")
 NO_TRAFFIC = ("benchmark", "not re-verified")
 

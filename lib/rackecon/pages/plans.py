@@ -22,19 +22,6 @@ from rackecon.words import join_words, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Asked",
-    "PlansResult",
-    "allocation_table",
-    "demand_table",
-    "figures",
-    "plans_result",
-    "quoted",
-    "racks_text",
-    "site_plan",
-    "tried",
-]
-
 SITES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
 """Power of a site over the page's, for the line of what a megawatt is worth."""
 

@@ -16,8 +16,6 @@ from rackecon.catalog.cached import of_arguments
 from rackecon.errors import unknown_name
 from rackecon.evidence.novelty import platform_named
 
-__all__ = ["TEMPLATES", "environment", "say", "told"]
-
 TEMPLATES: Final = Path(__file__).resolve().parent / "words"
 SPACE: Final = re.compile(r"[ \t\r\n]+")
 BEFORE_STOP: Final = re.compile(r" (?=[,;:.)](?:\s|$))")

@@ -7,8 +7,6 @@ from typing import Any
 from rackecon.figures.results import Figure, key_part
 from rackecon.walks.software import SoftwareFound
 
-__all__ = ["figures", "quoted"]
-
 
 def quoted(found: SoftwareFound) -> dict[str, Any]:
     """What the page's sentences quote, by name."""

@@ -37,29 +37,6 @@ UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
 DRAWN: Final = {"rack": "USD/a", "mw": "USD/a", "usd": "1/a", "position": "USD/a"}
 """Unit of each measure's profit."""
 
-__all__ = [
-    "accuracy_table",
-    "assumptions_table",
-    "claims_table",
-    "claims_words",
-    "drawn_counts",
-    "drivers",
-    "grid_chart",
-    "grid_words",
-    "headline",
-    "lead_chart",
-    "leader",
-    "money_text",
-    "price_table",
-    "rack_words",
-    "ranking",
-    "speed_chart",
-    "summary_figures",
-    "sureness",
-    "three_measures",
-    "trust",
-]
-
 
 def headline(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
     """The answer as a heading, with how surely it holds; then what decides it, the other measures, and the case."""

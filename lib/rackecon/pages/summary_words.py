@@ -12,8 +12,6 @@ from rackecon.uncertainty.ranking import DECIDED_SHARE
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["case_words", "headline_words", "other_measures", "sure_words"]
-
 PAGE: Final = "00_executive_summary"
 
 

@@ -15,8 +15,6 @@ from rackecon.evidence.support import GRADES, support_matrix
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["forecast_table", "forward_table", "front_table", "grades_sentence", "novelty_table", "support_table"]
-
 SHOWN_MODELS = (
     "gpt-oss-120b", "deepseek-r1", "deepseek-v3.2", "deepseek-v4-pro", "kimi-k2.5", "qwen3.5-397b-a17b",
     "minimax-m2.5", "llama-3.3-70b",
@@ -31,7 +29,9 @@ def front_table() -> pd.DataFrame:
     words = found["slice"].str.replace(r"^(mode|band|accelerator) ", "", regex=True)
     found["slice"] = [chips[x].label if x in chips else x for x in words]
     found["bias_pct"] = 100.0 * np.expm1(-found["bias_log"])
-    return found[["slice", "sweeps", "points", "unreached", "median_pct", "bias_pct"]].reset_index(drop=True)
+    return found[["slice", "sweeps", "points", "unreached", "median_pct", "both_pct", "bias_pct"]].reset_index(
+        drop=True
+    )
 
 
 def forward_table() -> pd.DataFrame:

@@ -23,35 +23,6 @@ if TYPE_CHECKING:
 
     from rackecon.appraisal.break_even import BreakEven
 
-__all__ = [
-    "SHOWN",
-    "Leader",
-    "answer_text",
-    "basis_table",
-    "break_even_rows",
-    "checks_sentence",
-    "coverage_rows",
-    "coverage_sentence",
-    "distribution_table",
-    "driver_sentence",
-    "factor_label",
-    "flip_sentence",
-    "flip_table",
-    "interval_rows",
-    "leader_sentence",
-    "leading",
-    "limits_sentence",
-    "named",
-    "needed_rows",
-    "pair_table",
-    "physics_sentence",
-    "ranking_rows",
-    "speed_sentence",
-    "tornado_rows",
-    "tornado_title",
-    "uncertainty_figures",
-]
-
 PAGE: Final = "12_uncertainty"
 FORM_UNITS: Final = {"evidence": "-", "listings": "USD/Mtok"}
 """Units of inputs whose width is another table's: a share of the quantity, the price of output tokens."""

@@ -17,27 +17,6 @@ from rackecon.pages.sentences import say
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Validation",
-    "ablation_table",
-    "acceptance_table",
-    "cell_table",
-    "coverage_table",
-    "held_out",
-    "layout_ablation",
-    "method_sentence",
-    "misses",
-    "peer_table",
-    "slice_scores",
-    "slice_table",
-    "slices_sentence",
-    "software_sentence",
-    "software_steps",
-    "spread_title",
-    "validation_figures",
-    "validation_result",
-]
-
 PAGE: Final = "13_validation"
 HELD = "held-out curves"
 LOADED: Final = "all with load"

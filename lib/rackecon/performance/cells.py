@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-__all__ = ["Cells"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -60,3 +58,24 @@ class Cells:
                     steps *= shape[axis]
             self._numbers[shape] = np.zeros(1, dtype=np.intp) if flat is None else flat
         return self._numbers[shape]
+
+
+class ByCell:
+    """A frozen dataclass of arrays that broadcast to a grid, by themselves, in tuples or in records of the kind."""
+
+    def at(self, cells: Cells) -> Self:
+        """The same for some cells alone; a table that all rows look up stays whole."""
+        named = self.__dataclass_fields__  # type: ignore[attr-defined]
+        values = {name: getattr(self, name) for name in named}
+        return type(self)(**{name: x if name == SHARED else _at(x, cells) for name, x in values.items()})
+
+
+SHARED = "share_lines"
+
+
+def _at(value: Any, cells: Cells) -> Any:
+    if isinstance(value, np.ndarray):
+        return cells.of(value)
+    if isinstance(value, tuple):
+        return tuple(_at(x, cells) for x in value)
+    return value.at(cells) if isinstance(value, ByCell) else value

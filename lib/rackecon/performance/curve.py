@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.performance.cells import Cells
+from rackecon.performance.cells import ByCell
 from rackecon.performance.moe import GRID_LOG2_TOKENS
-
-__all__ = ["LEAST_BATCH", "StepCurve", "share_at"]
 
 FloatArray = NDArray[np.float64]
 LAST_CELL = len(GRID_LOG2_TOKENS) - 1.001
@@ -33,7 +31,7 @@ def share_at(lines: tuple[FloatArray, FloatArray], starts: NDArray[np.intp], tok
 
 
 @dataclass(frozen=True)
-class StepCurve:
+class StepCurve(ByCell):
     """Time of a decode step as a function of the running sequences alone, its coefficients summed and squared."""
 
     pp: FloatArray | None  # None with one stage everywhere
@@ -68,18 +66,3 @@ class StepCurve:
             share += self.experts[0] * square
             out += np.sqrt(share, out=share)
         return out
-
-    def at(self, cells: Cells) -> StepCurve:
-        """The curve of each of some cells."""
-        pick, pair, (once, sequence, ranked) = cells.of, cells.pair, self.linear
-        return StepCurve(
-            pp=None if self.pp is None else pick(self.pp),
-            per_rank=None if self.per_rank is None else pick(self.per_rank),
-            query=pick(self.query),
-            linear=(pick(once), pick(sequence), pick(ranked)),
-            rank_roof=pair(self.rank_roof),
-            roofs=tuple(pair(roof) for roof in self.roofs),
-            experts=None if self.experts is None else pair(self.experts),
-            share_lines=self.share_lines,
-            row_start=pick(self.row_start),
-        )

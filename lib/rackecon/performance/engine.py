@@ -19,8 +19,6 @@ from rackecon.performance.moe import GRID_LOG2_TOKENS
 from rackecon.performance.shares import ATTENTION_SHARE, BANDWIDTH_SHARE, KV_BANDWIDTH_SHARE, product_share
 from rackecon.units import BITS_PER_BYTE
 
-__all__ = ["PRECISION_BITS", "Engine", "build_engine"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
@@ -176,10 +174,6 @@ def build_engine(
         Whether attention runs data-parallel over the ``tp`` ranks.
     parameter_index : dict
         Position of each parameter in the vector.
-
-    Returns
-    -------
-    Engine
     """
     cache: dict[tuple[str, str, str, str, str, str], tuple[dict[str, float], dict[str, int]]] = {}
     rows, keyed = [], []

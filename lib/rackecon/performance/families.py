@@ -6,8 +6,6 @@ import math
 
 from rackecon.catalog import Accelerator, Model
 
-__all__ = ["ENGINES", "default_engine", "engine_family", "intercept_cell", "parameter_names"]
-
 ENGINES = (
     "trtllm",
     "dynamo-trtllm",

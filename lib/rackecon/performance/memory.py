@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from rackecon.performance.engine import Engine
 from rackecon.units import GB_BYTES
 
-__all__ = ["Ledger", "ledger", "reserved_context"]
-
 FloatArray = NDArray[np.float64]
 # Engines hand nine tenths of what the weights leave to the cache; runtime, activations and graphs take about 2 GB more
 CACHE_SHARE = 0.9
@@ -61,10 +59,6 @@ def ledger(engine: Engine, context_tokens: FloatArray) -> Ledger:
         Layouts, one row each.
     context_tokens : array
         Mean resident context of a sequence [tokens].
-
-    Returns
-    -------
-    Ledger
 
     Notes
     -----

@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from rackecon.catalog.cached import of_arguments
 
-__all__ = ["POPULARITY_SIGMA", "busiest_share", "distinct_curve", "distinct_experts", "rank_imbalance"]
-
 FloatArray = NDArray[np.float64]
 
 # Standard deviation of log expert popularity: the published skew (EP32 max/mean 2.56, expert CV 1.28) gives 1.0-1.1

@@ -18,11 +18,11 @@ from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.catalog.fields import rows_of
 from rackecon.catalog.paths import read_rows, shipped_rows
 from rackecon.errors import InputError, unknown_name
-from rackecon.performance.residual import FEATURES, NAMES, Residual, Sites
-
-__all__ = ["Parameter", "ServingParameters", "load_kernel", "load_parameters", "load_residual"]
+from rackecon.performance.residual import FEATURES, NAMES, TERMS, Residual, Sites
 
 FloatArray = NDArray[np.float64]
+FIRST_TOKEN = "first token"
+"""Kind of the rows of data/serving_residual.csv that condition the processes of the time to first token."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ServingParameters:
-    """All parameters, the shrunk intercepts and the residual process, as one immutable record."""
+    """All parameters, the shrunk intercepts and the residual processes, as one immutable record."""
 
     parameters: tuple[Parameter, ...]
     intercepts: Mapping[str, float] = field(default_factory=dict)
     residual: Residual | None = None
+    first_token: Mapping[str, Residual] | None = None  # by mode; where there is none, intercepts say what is known
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -111,8 +112,8 @@ class ServingParameters:
         return replace(self, parameters=tuple(items))
 
     def with_intercepts(self, intercepts: Mapping[str, float]) -> ServingParameters:
-        """The record with other intercepts, and without the residual that was fitted on top of the old ones."""
-        return replace(self, intercepts=dict(intercepts), residual=None)
+        """The record with other intercepts, and without the processes that were fitted on top of the old ones."""
+        return replace(self, intercepts=dict(intercepts), residual=None, first_token=None)
 
 
 @of_arguments(16)
@@ -143,20 +144,27 @@ def load_parameters() -> ServingParameters:
         )
     items = tuple(Parameter(**row.fields_of(Parameter)) for row in rows_of("serving_parameters"))
     intercepts = {row.text("cell"): row.number("log_factor") for row in rows_of("serving_intercepts")}
-    return ServingParameters(items, intercepts, load_residual())
+    rates: list[Mapping[str, str]] = []
+    first: dict[str, list[Mapping[str, str]]] = {}
+    for row in read_rows("serving_residual"):
+        (first.setdefault(row["mode"], []) if row["kind"] == FIRST_TOKEN else rates).append(row)
+    times = {mode: _process(rows, load_kernel(mode)) for mode, rows in first.items()}
+    return ServingParameters(items, intercepts, _process(rates, load_kernel()), times)
 
 
-def load_kernel() -> dict[str, float]:
-    """Scales and lengths of the residual process, of data/residual_kernel.csv."""
-    return {row.text("name"): row.number("value") for row in rows_of("residual_kernel")}
+def load_kernel(first_token: str = "") -> dict[str, float]:
+    """Scales and lengths of the residual process of data/residual_kernel.csv; with a mode, of its time to first token."""
+    every = {row.text("name"): row.number("value") for row in rows_of("residual_kernel")}
+    if not first_token:
+        return {name: value for name, value in every.items() if "." not in name}
+    own = {name.split(".")[1]: value for name, value in every.items() if name.startswith(f"{first_token}.")}
+    return {name: 0.0 for name, _, _ in TERMS} | own
 
 
-def load_residual() -> Residual:
-    """The residual process of data/serving_residual.csv, or of the user's own fit."""
-    rows = read_rows("serving_residual")
+def _process(rows: Sequence[Mapping[str, str]], kernel: Mapping[str, float]) -> Residual:
     columns = {name: np.array([float(row[name]) for row in rows]) for name in (*FEATURES, "noise", "total", "user")}
     sites = Sites(
         np.array([[row[name] for name in NAMES] for row in rows]).reshape(len(rows), len(NAMES)),
         np.stack([columns[name] for name in FEATURES], axis=1),
     )
-    return Residual(sites, columns["total"], columns["user"], columns["noise"], load_kernel())
+    return Residual(sites, columns["total"], columns["user"], columns["noise"], kernel)

@@ -12,15 +12,6 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator
 
-__all__ = [
-    "ATTENTION_SHARE",
-    "BANDWIDTH_SHARE",
-    "KV_BANDWIDTH_SHARE",
-    "MOST_BANDWIDTH",
-    "product_share",
-    "reached_bandwidth",
-]
-
 PRODUCT_SHARE: Final = {"bf16": 0.72, "fp8": 0.58, "fp4": 0.40, "int4": 0.60}
 """Of arithmetic in large products, by the format they run in (fits ``gemm``, measured at 4,096 rows and more)."""
 OWN_PRODUCT_SHARE: Final = {("gb300", "fp4"): 0.32}

@@ -13,24 +13,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.performance.cells import Cells
+from rackecon.performance.cells import ByCell
 from rackecon.performance.curve import LEAST_BATCH, StepCurve, share_at
 from rackecon.performance.engine import Engine
 from rackecon.performance.moe import rank_imbalance
 from rackecon.performance.shares import reached_bandwidth
 from rackecon.units import US
-
-__all__ = [
-    "DecodeTerms",
-    "PassTerms",
-    "PrefillCurve",
-    "StepTime",
-    "decode_step",
-    "decode_terms",
-    "pass_terms",
-    "prefill_curve",
-    "prefill_pass",
-]
 
 FloatArray = NDArray[np.float64]
 MS = 1e-3
@@ -162,7 +150,7 @@ def _moved_terms(engine: Engine, v: FloatArray) -> tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
-class PassTerms:
+class PassTerms(ByCell):
     """What decode and prefill share: coefficients of weights, network and activations, whatever the lengths."""
 
     attention: tuple[FloatArray, FloatArray]  # s per token of a rank; s per pass
@@ -170,17 +158,6 @@ class PassTerms:
     experts: tuple[FloatArray, FloatArray]  # s per token; s per pass with every expert touched
     network: tuple[FloatArray, FloatArray, FloatArray]  # s per pass, per token, per token of a rank
     moved: tuple[FloatArray, FloatArray]  # s per token, per token of a rank
-
-    def at(self, cells: Cells) -> PassTerms:
-        """The terms of each of some cells."""
-        pick, pair, (once, token, ranked) = cells.of, cells.pair, self.network
-        return PassTerms(
-            attention=pair(self.attention),
-            dense=pair(self.dense),
-            experts=pair(self.experts),
-            network=(pick(once), pick(token), pick(ranked)),
-            moved=pair(self.moved),
-        )
 
 
 def pass_terms(engine: Engine, v: FloatArray) -> PassTerms:
@@ -190,7 +167,7 @@ def pass_terms(engine: Engine, v: FloatArray) -> PassTerms:
 
 
 @dataclass(frozen=True)
-class DecodeTerms:
+class DecodeTerms(ByCell):
     """What a decode step costs per token and per rank, for fixed parameters, draft depth and context.
 
     A step is then a few sums and roots of the number of running sequences: :meth:`total` for loops, :meth:`step` for
@@ -234,25 +211,6 @@ class DecodeTerms:
     def total(self, sequences: FloatArray) -> FloatArray:
         """Time of a step with ``sequences`` running [s]."""
         return self.curve.total(sequences)
-
-    def at(self, cells: Cells) -> DecodeTerms:
-        """The terms of each of some cells."""
-        pick, pair, (once, token, ranked) = cells.of, cells.pair, self.network
-        return DecodeTerms(
-            pp=pick(self.pp),
-            dp=pick(self.dp),
-            query=pick(self.query),
-            attention=pair(self.attention),
-            dense=pair(self.dense),
-            experts=pair(self.experts),
-            head=pair(self.head),
-            kv=pick(self.kv),
-            network=(pick(once), pick(token), pick(ranked)),
-            moved=pair(self.moved),
-            fixed=pair(self.fixed),
-            share_lines=self.share_lines,
-            row_start=pick(self.row_start),
-        )
 
     def step(self, sequences: FloatArray) -> StepTime:
         """Time of a step with ``sequences`` running, by operator [s]."""
@@ -350,7 +308,7 @@ def decode_step(
 
 
 @dataclass(frozen=True)
-class PrefillCurve:
+class PrefillCurve(ByCell):
     """Time of prefilling as a function of prompts and load alone."""
 
     fresh: FloatArray  # tokens to compute, per prompt
@@ -366,25 +324,6 @@ class PrefillCurve:
     experts: tuple[FloatArray, FloatArray] | None  # likewise, with every expert touched; None without experts
     share_lines: tuple[FloatArray, FloatArray]
     row_start: NDArray[np.intp]
-
-    def at(self, cells: Cells) -> PrefillCurve:
-        """The curve of each of some cells."""
-        pick, pair = cells.of, cells.pair
-        return PrefillCurve(
-            fresh=pick(self.fresh),
-            dp=pick(self.dp),
-            pp=pick(self.pp),
-            scale=pick(self.scale),
-            once=pick(self.once),
-            per_token=pick(self.per_token),
-            core=pair(self.core),
-            attention=pair(self.attention),
-            ranked=pair(self.ranked),
-            dense=pair(self.dense),
-            experts=None if self.experts is None else pair(self.experts),
-            share_lines=self.share_lines,
-            row_start=pick(self.row_start),
-        )
 
     def time(self, prompts: FloatArray, load: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
         """See :func:`prefill_pass`."""

@@ -70,11 +70,6 @@ class PlanResult:
         """Worth of one more megawatt, racks divisible; 0 where power does not bind [USD/year]."""
         return self._worth("power_mw")
 
-    @property
-    def dollar_usd_per_year(self) -> float:
-        """Worth of one more dollar of capital, racks divisible; 0 where capital does not bind [USD/year]."""
-        return self._worth("capital_usd")
-
     def _worth(self, limit: str) -> float:
         found = self.limits.loc[self.limits["limit"] == limit, "usd_per_unit"]
         return float(found.iloc[0]) / self.form.years if len(found) else 0.0
@@ -100,10 +95,6 @@ def plan(asked: Plan | Mapping[str, Any], *, time_limit_s: float | None = None) 
         As in a plan file (:mod:`rackecon.planner.records`).
     time_limit_s : float, optional
         In place of the plan's own; the best plan found by then is returned with its gap.
-
-    Returns
-    -------
-    PlanResult
 
     Raises
     ------

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,6 @@ from rackecon.errors import InputError, unknown_name
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-ACTIONS: Final = ("serve", "let", "empty")
 
 
 @dataclass(frozen=True)
@@ -120,10 +118,6 @@ def replacement(
         Discount rate [1/year].
     idle : bool
         Whether the slot may stand empty for a year.
-
-    Returns
-    -------
-    Schedule
 
     Raises
     ------

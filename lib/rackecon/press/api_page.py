@@ -9,8 +9,6 @@ from typing import Any
 
 from rackecon.press.frame import framed_page
 
-__all__ = ["api_page"]
-
 TEMPLATES = Path(__file__).resolve().parent / "templates" / "api"
 STYLE = (
     "<style>pre{white-space:pre-wrap;overflow-wrap:anywhere}.part{font-weight:600;margin:12px 0 4px}"

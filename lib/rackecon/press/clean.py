@@ -6,8 +6,6 @@ from typing import Any
 
 from rackecon.press.run import normalise
 
-__all__ = ["leftovers", "stripped"]
-
 
 def stripped(notebook: dict[str, Any]) -> dict[str, Any]:
     """The notebook without what running it left."""

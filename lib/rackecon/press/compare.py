@@ -12,8 +12,6 @@ from rackecon.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ABSENT", "differences", "sweep_differences"]
-
 ABSENT = "absent"
 
 

@@ -19,8 +19,6 @@ from rackecon.press.run import report_names, reports_dir
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["export_data", "report_data", "results"]
-
 PACKAGE: Final = "datapackage.json"
 RESULT_FIELDS: Final = (
     {"name": "page", "description": "page that publishes it", "unit": "-", "type": "string"},

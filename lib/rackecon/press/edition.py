@@ -19,17 +19,6 @@ from rackecon.press.frame import framed_page
 from rackecon.press.results import FOLDER, read_results
 from rackecon.words import page_words
 
-__all__ = [
-    "AnswerChange",
-    "Edition",
-    "TableChange",
-    "answer_changes",
-    "edition_page",
-    "feed",
-    "read_edition",
-    "table_changes",
-]
-
 TOLD: Final = ("answer", "verdict")
 """Results that are words a reader may have quoted."""
 HEADLINE: Final = "00_executive_summary"

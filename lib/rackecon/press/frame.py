@@ -16,8 +16,6 @@ from rackecon.catalog.paths import listed
 from rackecon.press.shared_files import shared_files
 from rackecon.words import page_words
 
-__all__ = ["REFERENCE", "SUMMARY", "framed_page", "notebook_names", "site_pages", "standalone_page", "unbroken"]
-
 TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
 POLICY: Final = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline' 'self' file:; img-src data: blob:; "

@@ -21,8 +21,6 @@ from typing import Any, Final
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-__all__ = ["end_kernels", "kernels"]
-
 IMPORTED: Final = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",

@@ -17,8 +17,6 @@ from rackecon.figures.tables import framed
 from rackecon.press.frame import framed_page
 from rackecon.words import page_words
 
-__all__ = ["data_page", "find_page", "glossary_page", "passages"]
-
 PARTS: Final = re.compile(
     r'<h2 id="(?P<section>[^"]+)">(?P<heading>.*?)</h2>'
     r'|<figure class="chart" id="(?P<chart>[^"]+)"[^>]*><p class="finding">(?P<finding>.*?)</p>'

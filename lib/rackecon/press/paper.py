@@ -14,8 +14,6 @@ from rackecon import catalog
 from rackecon.catalog.written import write_file
 from rackecon.errors import InputError
 
-__all__ = ["BROWSERS", "SUMMARY_PDF", "summary_pdf", "summary_sheets"]
-
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 """Programs that print, in the order they are looked for; CHROMIUM names another."""
 SUMMARY_PDF: Final = "summary.pdf"

@@ -12,8 +12,6 @@ from rackecon.press.frame import framed_page
 from rackecon.press.html import question
 from rackecon.words import page_words
 
-__all__ = ["parameters_page"]
-
 COLUMNS = ("parameter", "type", "default", "unit", "allowed", "meaning")
 TITLE = "What can be changed in each notebook?"
 

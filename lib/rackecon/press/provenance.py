@@ -15,8 +15,6 @@ from rackecon.catalog.paths import read_rows, shipped_rows, tables_read, user_pa
 from rackecon.figures.display import Html
 from rackecon.figures.tables import framed
 
-__all__ = ["provenance"]
-
 COLUMNS = ("parameter", "value", "meaning", "allowed")
 PACKAGES = ("altair", "numpy", "pandas", "scipy")
 

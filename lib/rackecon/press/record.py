@@ -15,8 +15,6 @@ from rackecon.press.compare import differences
 from rackecon.press.results import FOLDER, read_results, results_digest
 from rackecon.press.run import report_names
 
-__all__ = ["changed_since", "read_record", "run_results", "write_record"]
-
 NAME = "run.json"
 
 

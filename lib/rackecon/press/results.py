@@ -13,8 +13,6 @@ from rackecon.catalog.written import csv_text, write_file
 from rackecon.errors import InputError
 from rackecon.figures.results import RESULTS_MIME
 
-__all__ = ["FOLDER", "published", "read_results", "results_digest", "results_path", "results_text", "write_results"]
-
 FOLDER = "results"
 COLUMNS = ["key", "value", "unit"]
 Rows = dict[str, tuple[str, str]]

@@ -26,8 +26,6 @@ from rackecon.press.results import published, write_results
 from rackecon.press.stamps import SITE, Stamps, common, made_of
 from rackecon.threads import one_thread_each
 
-__all__ = ["Outcome", "execute", "normalise", "report_names", "reports_dir", "run_reports"]
-
 FAILED = "failed-"
 """Before the name of a notebook that stopped, kept beside the pages until it runs through."""
 FIRST = ("00_executive_summary", "11_claims", "12_uncertainty", "13_validation", "15_load", "16_plan")

@@ -15,8 +15,6 @@ from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.written import write_file
 from rackecon.errors import InputError
 
-__all__ = ["shared_files", "write_shared_files"]
-
 HERE: Final = Path(__file__).resolve().parent / "assets"
 SCRIPTS: Final = ("figures.js", "find.js", "live.js")
 SHARED: Final = ("vega.js", "page.css", "page.js", *SCRIPTS)

@@ -19,8 +19,6 @@ from rackecon.catalog.paths import data_dir, listed, user_dir
 from rackecon.catalog.written import write_file
 from rackecon.press.results import FOLDER
 
-__all__ = ["NAME", "Stamps", "common", "made_of"]
-
 NAME: Final = ".made.json"
 LIBRARY: Final = Path(rackecon.__file__).resolve().parent
 SITE: Final = "site"

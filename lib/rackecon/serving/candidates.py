@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -218,6 +219,62 @@ def evaluate_fitting(task: Task) -> Evaluated:
     return Evaluated(tuple(parts), count, text)
 
 
+def evaluate_fitting_together(tasks: Sequence[Task]) -> list[Evaluated]:
+    """:func:`evaluate_fitting` of queries that differ in lengths and cache hit alone, in one pass; pools are matched.
+
+    The grids stand one after the other on the axis of layouts, with all layouts and loads that any of them needs; each query
+    then takes its own.
+    """
+    whole, first = Tasks(tasks[0].query, tuple(tasks)), tasks[0]
+    parts: list[list[_Part]] = [[] for _ in tasks]
+    count, texts = 0, [""] * len(tasks)
+    for mode, layouts in whole.spaces():
+        count += math.prod(whole.sizes(mode, layouts))
+        engine, _ = first.placed(mode, layouts)
+        fits, levels = [], []
+        for i, task in enumerate(tasks):
+            isl, osl = np.array([task.query.isl_tokens]), np.array([task.query.osl_tokens])
+            room = ledger(engine, reserved_context(engine, isl, osl))
+            most = np.max(room.max_sequences / engine.dp) if mode == "disaggregated" else np.inf
+            fits.append(room.fits)
+            levels.append(min(1 + int(np.searchsorted(whole.loads, most)), len(whole.loads)))
+            texts[i] = texts[i] or _roomiest(engine, context_tokens(isl, osl))
+        used = np.flatnonzero(np.any(fits, axis=0))
+        if not len(used):
+            continue
+        part = _evaluate(whole, mode, tuple(layouts[i] for i in used), None, whole.loads[: max(levels)])
+        for i, task in enumerate(tasks):
+            own = np.flatnonzero(fits[i][used])
+            if len(own):
+                parts[i].append(_own_part(part, task, own + i * len(used), own, levels[i]))
+    return [Evaluated(tuple(own), count, text) for own, text in zip(parts, texts, strict=True)]
+
+
+def _own_part(part: _Part, task: Task, rows: NDArray[np.intp], own: NDArray[np.intp], levels: int) -> _Part:
+    """One query's part of a grid of several: its rows on the axis of layouts, and its loads."""
+    every, most = part.shape[0], part.shape[-1]
+    at: Any = slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] + 1 == len(rows) else rows
+
+    def mine(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            if value.ndim < len(part.shape):
+                return value
+            value = value[at] if len(value) == every else value
+            return value[..., :levels] if value.shape[-1] == most else value
+        if isinstance(value, tuple):
+            return tuple(map(mine, value))
+        if is_dataclass(value):
+            made: Any = type(value)
+            return made(**{name: mine(getattr(value, name)) for name in value.__dataclass_fields__})
+        return value
+
+    names = ("pools", "done", "gpus", "total", "user", "first_factor", "fits")
+    shape, place = (len(rows), *part.shape[1:-1], levels), np.arange(len(rows)).reshape(-1, 1, 1, 1)
+    layouts = tuple(part.layouts[i] for i in own)
+    known: Any = [mine(getattr(part, name)) for name in names]
+    return _Part(task, part.mode, layouts, shape, place, mine(part.widths), *known)
+
+
 def other_engines(found: Evaluated, speed: FloatArray, rate: FloatArray) -> Evaluated:
     """Candidates with other numbers of decode engines than the least wasteful, where they could reach beyond a front.
 
@@ -305,10 +362,10 @@ def _evaluate(
     loads, drafts = task.loads if loads is None else loads, task.drafts
     sizes = (*task.sizes(mode, layouts)[:-1], len(loads))
     if wanted is None:
-        rows, shared = task.placed(mode, layouts, GRID_AXES)
+        rows, shared = task.each[0].placed(mode, layouts * len(task.each), GRID_AXES)
         drafts = drafts.reshape(-1, 1, 1)
-        split, place = None, np.arange(len(layouts)).reshape(rows.tp.shape)
-        shape = sizes
+        split, place = None, np.arange(rows.tp.size).reshape(rows.tp.shape)
+        shape = (len(rows.tp), *sizes[1:])
     else:
         which, depth, split, level = np.unravel_index(np.tile(wanted, len(task.each)), sizes)
         rows, shared = taken(task, mode, layouts, which)
@@ -332,7 +389,9 @@ def _evaluate(
     with np.errstate(all="ignore"):
         if mode == "aggregated":
             return _rated(space, alone(task, rows, shared, load))
-        return _rated(space, (matched if task.matched else enumerated)(task, rows, shared, load, split))
+        if task.matched:
+            return _rated(space, matched(task, rows, shared, load, split, partial(_slower, space, load)))
+        return _rated(space, enumerated(task, rows, shared, load, split))
 
 
 def _rated(space: _Space, deployed: Deployed) -> _Part:
@@ -344,22 +403,37 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
     gpus = pools.decode_gpus + pools.prefill_gpus
     if "gpus" in held:  # those that no pool can use are paid for too
         gpus = np.full_like(gpus, float(held["gpus"]))
-    factor, first_factor = factors(task, mode, dp, load, load.concurrency / gpus)
     loop = of_each(task, [one.values[used.index(f"closed_loop.{mode}")] for one in task.each], place)
-    user_factor = factor
-    if used.residual is not None:
-        each = [_surface(used.residual, one.query, mode, space.layouts) for one in task.each]
-        surface = np.concatenate(each, 1) if len(each) > 1 else each[0]
-        shifts = read_surface(surface, 2 * place + (load.draft_tokens > 0), load.concurrency / gpus)
-        factor, user_factor = np.exp(shifts[0]), np.exp(shifts[1])
+    if used.residual is None:
+        factor, user_factor = (factors(task, mode, dp, load, load.concurrency / gpus)[0],) * 2
+    else:
+        factor, user_factor = (np.exp(x) for x in _shifts(space, used.residual, load, load.concurrency / gpus))
     total = factor * done.requests_per_s * (loop * (load.isl_tokens + load.osl_tokens) / gpus)
     user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
     if held.get("draft_tokens") is None:
         depth = _usual_depth(task.query.engine_of(mode), mode, load.concurrency / pools.decode_gpus, dp)
         fits = fits & ((load.draft_tokens == 0.0) | (load.draft_tokens == depth))
+    first_factor = _slower(space, load, load.concurrency / gpus)
     given = (task, mode, space.layouts, space.shape, place, space.widths)
     return _Part(*given, pools, done, gpus, total, user, first_factor, fits)
+
+
+def _slower(space: _Space, load: Load, load_per_gpu: FloatArray) -> FloatArray:
+    """Factor of measurements on the time to first token of physics."""
+    process = (space.task.query.parameters.first_token or {}).get(space.mode)
+    if process is None:
+        return factors(space.task, space.mode, space.widths[3], load, load_per_gpu)[1]
+    return np.asarray(np.exp(_shifts(space, process, load, load_per_gpu, 1)[0]))
+
+
+def _shifts(
+    space: _Space, process: Residual, load: Load, load_per_gpu: FloatArray, quantities: int = 2
+) -> tuple[FloatArray, ...]:
+    """The first quantities of a process at the layouts of each query [log]."""
+    each = [_surface(process, one.query, space.mode, space.layouts)[:quantities] for one in space.task.each]
+    surface = np.concatenate(each, 1) if len(each) > 1 else each[0]
+    return read_surface(surface, 2 * space.place + (load.draft_tokens > 0), load_per_gpu)
 
 
 def _surface(residual: Residual, asked: Query, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:

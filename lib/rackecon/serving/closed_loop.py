@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.performance.cells import Cells
+from rackecon.performance.cells import ByCell, Cells
 from rackecon.performance.curve import StepCurve
 from rackecon.performance.engine import Engine
 from rackecon.performance.memory import Ledger, ledger, reserved_context
@@ -45,7 +45,7 @@ WAIT_POWER = (
 
 
 @dataclass(frozen=True)
-class Load:
+class Load(ByCell):
     """Real mean lengths and load of one engine (aggregated) or deployment (disaggregated)."""
 
     isl_tokens: FloatArray
@@ -122,7 +122,7 @@ def context_tokens(isl_tokens: FloatArray, osl_tokens: FloatArray) -> FloatArray
 
 
 @dataclass(frozen=True)
-class Prompts:
+class Prompts(ByCell):
     """Prefill of an engine before its load is known."""
 
     curve: PrefillCurve
@@ -130,6 +130,8 @@ class Prompts:
 
     def times(self, concurrency: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Latency of a pass, and engine time per prompt, with so many requests on one engine [s]."""
+        if (self.most == 1.0).all():  # a prompt fills a pass: no load changes what it costs
+            return self.curve.time(self.most, concurrency)
         prompts = np.clip(concurrency / self.curve.dp / PROMPT_BATCHING, 1.0, self.most)
         return self.curve.time(prompts, concurrency)
 
@@ -264,7 +266,7 @@ def disaggregated(
 
 
 @dataclass(frozen=True)
-class PoolPrompts:
+class PoolPrompts(ByCell):
     """What a prompt meets before a decode engine, whatever the load."""
 
     prompts: Prompts
@@ -281,12 +283,6 @@ class PoolPrompts:
         """
         latency, busy = self.prompts.times(per_worker)
         return self.base_s + latency * self.speed + self.transfer_s, busy + self.handoff_s
-
-    def at(self, cells: Cells) -> PoolPrompts:
-        """The same for some cells alone."""
-        prompts = Prompts(self.prompts.curve.at(cells), cells.of(self.prompts.most))
-        rest = (self.base_s, self.handoff_s, self.transfer_s, self.speed, self.queueing)
-        return PoolPrompts(prompts, *(cells.of(x) for x in rest))
 
 
 def pool_prompts(
@@ -305,7 +301,7 @@ def pool_prompts(
 
 
 @dataclass(frozen=True)
-class _Flight:
+class _Flight(ByCell):
     """Requests of a deployment of two pools, over those in flight, as a function of what one decode engine runs."""
 
     curve: StepCurve
@@ -325,13 +321,6 @@ class _Flight:
         queue += self.starting * used
         queue += self.decoding * n
         return np.log(queue, out=queue)
-
-    def at(self, cells: Cells) -> _Flight:
-        """The same for some cells alone."""
-        pick = cells.of
-        return _Flight(
-            self.curve.at(cells), pick(self.use), pick(self.decoding), pick(self.starting), pick(self.waiting)
-        )
 
     def root(self, most: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Largest ``n`` up to ``most`` with ``excess(n) <= 0``, and its step [s]; cells with room for more keep ``most``."""

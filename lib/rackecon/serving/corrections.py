@@ -138,14 +138,6 @@ def load_range(effects: Mapping[str, float], cell: str) -> float:
 def without_history(parameters: ServingParameters) -> ServingParameters:
     """Parameters by which every date has the same software: no yearly trend, no correction of an era.
 
-    Parameters
-    ----------
-    parameters : ServingParameters
-
-    Returns
-    -------
-    ServingParameters
-
     Examples
     --------
     >>> from rackecon.performance.parameters import load_parameters
@@ -158,7 +150,8 @@ def without_history(parameters: ServingParameters) -> ServingParameters:
     )
     kept = {name: x for name, x in parameters.intercepts.items() if name.rsplit("|", 1)[-1] not in ERA_NAMES}
     steady = parameters.residual.without_history() if parameters.residual else None
-    return replace(parameters, parameters=items, intercepts=kept, residual=steady)
+    first = {mode: x.without_history() for mode, x in (parameters.first_token or {}).items()}
+    return replace(parameters, parameters=items, intercepts=kept, residual=steady, first_token=first)
 
 
 def design(

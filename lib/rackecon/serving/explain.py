@@ -210,6 +210,3 @@ def memory_use(row: Mapping[str, Any], parameters: ServingParameters | None = No
     )
     reserve = max(hbm - weights - max(cache, 0.0), RESERVE_BYTES / GB_BYTES)
     return MemoryUse(hbm, weights, reserve, max(cache, 0.0), one, float(room.max_sequences[0]), bool(room.fits[0]))
-
-
-SINGULAR = ("attention over the cache", "output head", "network between GPUs")

@@ -6,6 +6,7 @@ misses a latency limit falls out with a reason; the rest is reduced to its Paret
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from rackecon.serving.candidates import (
     Outcome,
     evaluate_all,
     evaluate_fitting,
+    evaluate_fitting_together,
     evaluate_together,
     other_engines,
 )
@@ -31,7 +33,7 @@ from rackecon.words import number
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = ["Frontier", "candidates", "candidates_together", "find", "search", "search_case"]
+__all__ = ["Frontier", "candidates", "candidates_together", "find", "find_together", "search", "search_case"]
 
 ROWS_TOGETHER = 8192  # more at once no longer stay in the processor's cache
 
@@ -151,10 +153,31 @@ def search_case(accelerator_id: str, model_id: str | Model, case: Scenario, **op
 
 def find(asked: Query) -> Frontier:
     """The answer of a query: the Pareto front of what it leaves free."""
-    chip, arch, isl, osl = asked.chip, asked.arch, asked.isl_tokens, asked.osl_tokens
+    chip = asked.chip
     if not chip.servable:
-        return empty_front(chip, arch, isl, osl, f"not modelled: {chip.note}")
-    found = evaluate_fitting(Task(asked))
+        return empty_front(chip, asked.arch, asked.isl_tokens, asked.osl_tokens, f"not modelled: {chip.note}")
+    return _answer(asked, evaluate_fitting(Task(asked)))
+
+
+def find_together(queries: Sequence[Query]) -> list[Frontier]:
+    """:func:`find` of each of some queries that differ in lengths and cache hit alone, to the last bit.
+
+    Most of a search's time does not depend on its rows, and many queries pay for it once.
+    """
+    tasks = [Task(asked) for asked in queries]
+    if len(tasks) < 2 or not queries[0].chip.servable or not tasks[0].matched:
+        return [find(asked) for asked in queries]
+    rows = sum(math.prod(tasks[0].sizes(*space)) for space in tasks[0].spaces())
+    step, found = max(ROWS_TOGETHER // rows, 1), []
+    for start in range(0, len(tasks), step):
+        some = tasks[start : start + step]
+        found += evaluate_fitting_together(some) if len(some) > 1 else [evaluate_fitting(some[0])]
+    return [_answer(asked, one) for asked, one in zip(queries, found, strict=True)]
+
+
+def _answer(asked: Query, found: Evaluated) -> Frontier:
+    """The front among what was evaluated."""
+    chip, arch, isl, osl = asked.chip, asked.arch, asked.isl_tokens, asked.osl_tokens
     seen = found.outcome()
     keep, reason = _front(asked.limits, seen, found.room)
     more = other_engines(found, seen.tok_s_per_user[keep], seen.total_tok_s_per_gpu[keep])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.performance.cells import Cells
+from rackecon.performance.cells import ByCell, Cells
 from rackecon.performance.engine import Engine
 from rackecon.performance.families import engine_family, intercept_cell
 from rackecon.performance.memory import ledger
@@ -63,7 +63,9 @@ class Pools:
 
 def of_each(task: Task, values: Sequence[Any] | NDArray[Any], rows: NDArray[Any]) -> Any:
     """One value of each query at its rows, which stand one query's after another's; that of the only one as it is."""
-    return values[0] if len(task.each) == 1 else np.repeat(values, len(rows) // len(task.each))
+    if len(task.each) == 1:
+        return values[0]
+    return np.repeat(values, len(rows) // len(task.each)).reshape(-1, *(1,) * (rows.ndim - 1))
 
 
 def taken(task: Task, mode: str, layouts: tuple[Layout, ...], which: NDArray[np.intp]) -> tuple[Engine, PassTerms]:
@@ -121,15 +123,27 @@ class _Feeders:
         return self.engine.tp, self.engine.ep, (self.engine.dp > 1).astype(float)
 
 
-def _feeders(task: Task, split: NDArray[np.intp] | None, each: int) -> _Feeders:
+def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 0) -> _Feeders:
     """The most productive prefill layout of each size, and the one that is soonest done with one prompt.
 
-    Each stands ``each`` times on an axis before the loads, or at the places that ``split`` picks.
+    Each stands ``each`` times on an axis before the loads, or at the places that ``split`` picks; for each of ``rows`` decode
+    layouts where several queries are evaluated on their grids.
     """
     layouts = task.prefill_layouts
+    if split is None and len(task.each) > 1:
+        found = [(np.repeat(picks, each), busy, fits) for picks, busy, fits in map(_picks, task.each)]
+        shape = (rows, 1, len(found[0][0]), 1)
+
+        def of_rows(values: list[NDArray[Any]]) -> NDArray[Any]:
+            return np.repeat(np.stack(values), rows // len(found), axis=0).reshape(shape)
+
+        picked = of_rows([at for at, _, _ in found])
+        engine = task.each[0].placed("disaggregated", layouts)[0].take(picked)
+        busy, fits = (of_rows([one[i][one[0]] for one in found]) for i in (1, 2))
+        return _Feeders(engine, pass_terms(engine, task.values), busy, engine.tp * engine.pp, fits)
     if split is None:
         picks, busy, fits = _picks(task)
-        picked: NDArray[np.intp] = np.repeat(picks, each)
+        picked = np.repeat(picks, each)
         engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in picked), 1)
         picked = picked.reshape(-1, 1)
         return _Feeders(engine, terms, busy[picked], engine.tp * engine.pp, fits[picked])
@@ -171,7 +185,7 @@ def gpus_each(
 
 
 @dataclass(frozen=True)
-class Match:
+class Match(ByCell):
     """Pools matched in rate at each number of running sequences, before the number of decode engines is picked."""
 
     load: Load
@@ -187,16 +201,6 @@ class Match:
     least: FloatArray  # prefill workers that a decode engine needs
     flight: FloatArray  # requests of a decode engine
     first: FloatArray  # time to first token without a queue [s]
-
-    def at(self, cells: Cells) -> Match:
-        """Some cells alone."""
-        load = Load(*(cells.of(getattr(self.load, name)) for name in Load.__dataclass_fields__))
-        tp, ep, ranks = (cells.of(x) for x in self.feeder)
-        room, n, life, need, least, flight, first = (
-            cells.of(x) for x in (self.room, self.n, self.life, self.need, self.least, self.flight, self.first)
-        )
-        known = (load, self.prompts.at(cells), self.terms.at(cells), cells.pair(self.sizes), (tp, ep, ranks))
-        return Match(*known, room, cells.of(self.fits), n, life, need, least, flight, first)
 
     def deployed(self, task: Task, engines: FloatArray) -> Deployed:
         """Pools of a number of decode engines."""
@@ -236,7 +240,12 @@ class Match:
 
 
 def matched(
-    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
+    task: Task,
+    decode: Engine,
+    decode_shared: PassTerms,
+    load: Load,
+    split: NDArray[np.intp] | None,
+    slower: Callable[[FloatArray], FloatArray],
 ) -> Deployed:
     """Pools matched in rate: at each number of running sequences, the fewest prefill GPUs that keep up.
 
@@ -244,10 +253,11 @@ def matched(
     worker's time; with ``s`` workers a decode engine, prompts queue for ``k b^2 / (s - b) / r`` (see
     :mod:`rackecon.serving.closed_loop`), so a time to first token of ``T`` needs ``s >= b + k b^2 / (r (T - T_first))``.
     Nothing but GPUs depends on ``s`` at a given ``n``, so the number of decode engines that wastes least is picked; what is
-    learnt of loads may thank another (:func:`rackecon.serving.candidates.other_engines`). Own derivation.
+    learnt of loads may thank another (:func:`rackecon.serving.candidates.other_engines`). Own derivation. ``slower`` gives
+    the factor on the time to first token at a load per GPU.
     """
     v, targets = task.values, task.targets
-    feeders = _feeders(task, split, len(targets))
+    feeders = _feeders(task, split, len(targets), len(decode.tp))
     size_d, size_p = decode.tp * decode.pp, feeders.gpus
     latest = np.tile(targets, task.feeders).reshape(-1, 1) if split is None else np.tile(targets, task.feeders)[split]
     side = decode_side(decode, v, load, decode_shared)
@@ -262,8 +272,8 @@ def matched(
         need = rate * busy * load.speed
         sized, least = least, need
         if np.isfinite(latest).all():
-            _, slower = factors(task, "disaggregated", decode.dp, load, flight / (size_d + sized * size_p))
-            spare = latest * (1.0 - TARGET_MARGIN) / 1e3 / slower - first
+            late = slower(flight / (size_d + sized * size_p))
+            spare = latest * (1.0 - TARGET_MARGIN) / 1e3 / late - first
             least = np.where(spare > 0, need + queue * need * need / (rate * spare), np.inf)
         least = np.maximum(PREFILL_HEADROOM * need, least)
         if turn == PASSES - 1:  # where turns swing about the size that keeps the time, the larger does

@@ -14,7 +14,7 @@ from rackecon.errors import InputError
 from rackecon.performance.engine import Engine
 from rackecon.performance.families import NODE_GPUS
 from rackecon.performance.parameters import ServingParameters, load_parameters
-from rackecon.performance.residual import NAMES, Sites, load_feature, names_of
+from rackecon.performance.residual import NAMES, Sites, by_mode, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks
 from rackecon.serving.closed_loop import Load, Solution, aggregated, disaggregated
 from rackecon.serving.corrections import Conditions, design
@@ -333,7 +333,8 @@ def _given(points: Points, used: ServingParameters, prepared: Prepared | None) -
     coefficients, rates, firsts = design(ready.cells, ready.models, ready.conditions)
     effects = np.array([used.intercepts.get(name, 0.0) for name in coefficients])
     shifts = used.residual.mean(ready.sites) if used.residual is not None else (rates @ effects,) * 2
-    factor, user_factor, first_factor = (np.exp(x) for x in (*shifts, firsts @ effects))
+    first_shift = by_mode(used.first_token or {}, ready.sites, firsts @ effects)
+    factor, user_factor, first_factor = (np.exp(x) for x in (*shifts, first_shift))
     out = _nothing(ready.size)
     out.mode[:] = points.mode
     out.status[ready.supported] = "ok"

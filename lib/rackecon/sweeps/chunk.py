@@ -36,6 +36,9 @@ RESULTS: Final = (
     "profit_usd_per_mw_year",
 )
 """Columns of numbers; ``layout`` and ``reason`` are text."""
+Options = tuple[tuple[str, Any], ...]
+LENGTHS: Final = ("isl_tokens", "osl_tokens", "prefix_cache_hit")
+KEPT_FRONTS: Final = 512
 KEPT_POINTS: Final = 4096  # pairs of points and operating points evaluated at once: bounds memory
 
 
@@ -73,10 +76,11 @@ def _chunk(text: str, first: int, count: int, digests: dict[str, str] | None) ->
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, key in enumerate(zip(*(points[name].tolist() for name in names), strict=True)):
         groups.setdefault(tuple(None if k != k else k for k in key), []).append(index)
-    records = by_data()(_records)
-    for key, rows in groups.items():
-        fixed = dict(zip(names, key, strict=True))
-        front = _front(_search_options(fixed))
+    records, known = by_data()(_records), _fronts()
+    asked = [_search_options(dict(zip(names, key, strict=True))) for key in groups]
+    _search_together(known, asked)
+    for (key, rows), options in zip(groups.items(), asked, strict=True):
+        fixed, front = dict(zip(names, key, strict=True)), known[options]
         if not len(front):
             words["reason"][rows] = front.reason
             continue
@@ -104,16 +108,34 @@ def chunk_bytes(text: str, first: int, count: int, digests: dict[str, str] | Non
     return bytes(out.getvalue())
 
 
-@by_data(512)
-def _front(settings: tuple[tuple[str, Any], ...]) -> Any:
-    from rackecon.serving.frontier import search
-
-    options = dict(settings)
-    where = [options.pop(name) for name in ("accelerator", "model", "isl_tokens", "osl_tokens")]
-    return search(*where, **options)
+@by_data(1)
+def _fronts() -> dict[Options, Any]:
+    """Fronts of this state of the tables by what was asked: chunks that differ in money alone share them."""
+    return {}
 
 
-def _search_options(fixed: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+def _search_together(known: dict[Options, Any], asked: list[Options]) -> None:
+    """Put the fronts of a chunk among those known; questions alike but for lengths and cache hit are searched in one pass."""
+    from rackecon.serving.frontier import find_together
+    from rackecon.serving.query import Query
+
+    wanted = dict.fromkeys(asked)
+    for options in [options for options in known if options not in wanted][: len(known) + len(wanted) - KEPT_FRONTS]:
+        del known[options]
+    alike: dict[Options, list[Options]] = {}
+    for options in wanted:
+        if options not in known:
+            alike.setdefault(tuple(item for item in options if item[0] not in LENGTHS), []).append(options)
+    for group in alike.values():
+        queries = []
+        for options in group:
+            given = dict(options)
+            where = [given.pop(name) for name in ("accelerator", "model", *LENGTHS[:2])]
+            queries.append(Query.of(*where, **given))
+        known.update(zip(group, find_together(queries), strict=True))
+
+
+def _search_options(fixed: dict[str, Any]) -> Options:
     physics = {n: v for n, v in fixed.items() if n in PHYSICS and v is not None}
     if "max_gpus" in physics:
         physics["max_gpus"] = int(physics["max_gpus"])
@@ -153,7 +175,9 @@ def _fill(
             if assume.residual_share is None
             else assume.residual_share,
         )
-        cost = np.broadcast_to(platform_costs([platform] * len(drawn), ends, drawn)[0], (len(some), len(drawn)))
+        cost = np.broadcast_to(
+            platform_costs([platform], ends, drawn, np.zeros(len(drawn), dtype=np.intp))[0], (len(some), len(drawn))
+        )
         step = money_step(
             total_tok_s_per_gpu=op["total_tok_s_per_gpu"],
             output_tok_s_per_gpu=op["output_tok_s_per_gpu"],

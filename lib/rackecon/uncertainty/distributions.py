@@ -26,7 +26,6 @@ Z90: Final = 1.6448536269514722
 """Half-width of a central 90 % interval of a normal, in standard deviations."""
 FORMS: Final = ("two_piece_normal", "two_piece_lognormal", "logit_normal", "uniform", "fixed", "evidence", "listings")
 SCOPES: Final = ("shared", "platform", "model", "cell")
-FROM_TABLES: Final = ("evidence", "listings")
 
 
 @dataclass(frozen=True)
@@ -149,10 +148,6 @@ def check_distributions(rows: Iterable[Mapping[str, str]]) -> dict[str, Distribu
     ----------
     rows : iterable of mapping
         Cells by column, as in data/distributions.csv.
-
-    Returns
-    -------
-    dict of Distribution
 
     Raises
     ------

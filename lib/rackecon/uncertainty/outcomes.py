@@ -76,11 +76,6 @@ def _known(outcomes: Outcomes, output: str) -> FloatArray:
 def summary(outcomes: Outcomes, outputs: Sequence[str] = OUTPUTS) -> pd.DataFrame:
     """5th, 50th and 95th percentile of every output of every cell.
 
-    Parameters
-    ----------
-    outcomes : Outcomes
-    outputs : sequence of str
-
     Returns
     -------
     pandas.DataFrame

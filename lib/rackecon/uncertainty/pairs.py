@@ -35,12 +35,6 @@ def pair_drivers(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Sobol indices of the difference of every pair, and of each platform's own result, from one set of draws.
 
-    Parameters
-    ----------
-    made : Portfolio
-    model, scenario, metric : str
-    draws, physical_points, seed : int
-
     Returns
     -------
     tuple of pandas.DataFrame

@@ -174,10 +174,6 @@ def portfolio(
         Those of data/distributions.csv by default; their medians follow the assumptions.
     **overrides
         Fields of :class:`~rackecon.appraisal.assumptions.Assumptions`.
-
-    Returns
-    -------
-    Portfolio
     """
     from rackecon import catalog
 

@@ -102,10 +102,6 @@ def run(
         As :func:`rackecon.uncertainty.sampling.sample`.
     **options
         The other options of :func:`portfolio`.
-
-    Returns
-    -------
-    Outcomes
     """
     made = portfolio(accelerators, models, scenarios, **options)
     return propagate(made, sample(made.plan, draws, seed, physical_points=physical_points))
@@ -122,10 +118,6 @@ def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS)
         From :func:`rackecon.uncertainty.sampling.sample`, or set by hand (a tornado, a grid).
     outputs : sequence of str
         Those of :data:`OUTPUTS` that are wanted.
-
-    Returns
-    -------
-    Outcomes
     """
     n = len(scores)
     for name in outputs:

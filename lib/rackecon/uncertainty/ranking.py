@@ -137,10 +137,10 @@ def draw_factors(frame: pd.DataFrame, settings: RankingDraws) -> DrawFactors:
     ends = [np.log(_column(frame, f"price_level_{end}", np.ones(1)))[:, None] for end in ("low", "high")]
     factor = factor * np.exp(two_piece(scores.price, ends[0], 0.0, ends[1]))
     if "utilisation" in frame and frame["utilisation"].notna().any():
-        base = float(frame["utilisation"].dropna().iloc[0])
-        if 0.0 < base < 1.0:
-            sold = recentred(scores.inputs["utilisation"], base)
-            factor = factor * (sold.quantile_of_normal(scores.sold) / base)
+        own = frame["utilisation"].to_numpy(dtype=float)
+        for base in np.unique(own[(own > 0.0) & (own < 1.0)]):  # one for all, or each platform's by the load on it
+            sold = recentred(scores.inputs["utilisation"], float(base))
+            factor[own == base] *= sold.quantile_of_normal(scores.sold) / base
     cost = _column(frame, "cost_usd_per_gpu_hour", np.array(np.nan))
     running = np.minimum(_column(frame, "running_usd_per_gpu_hour", np.zeros(1)), cost)
     capital = scores.inputs["capex"].quantile_of_normal(scores.capital)

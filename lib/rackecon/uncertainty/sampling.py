@@ -175,10 +175,6 @@ def sample(plan: Design, draws: int, seed: int = SEED, *, physical_points: int =
     physical_points : int
         Distinct points of the physical inputs (:data:`rackecon.uncertainty.shortlist.PHYSICAL`), a power of two: the
         search is run at each. Consecutive draws, themselves a balanced set, share one.
-
-    Returns
-    -------
-    Scores
     """
     return plan.scores(blocked(plan, normal_points(draws, len(plan.factors), seed), physical_points, seed))
 

@@ -205,10 +205,6 @@ def flip_map(
         Grid points along each input.
     reach : float
         Range of scores, from -reach to +reach: 2 covers 95 % of the distribution.
-
-    Returns
-    -------
-    FlipMap
     """
     import pandas as pd
 

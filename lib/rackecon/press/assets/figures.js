@@ -89,7 +89,7 @@
     rule.style.left = x(st.speed) + "%"; set(rule.firstChild, m.fmt(st.speed) + " tok/s/user");
     rule.classList.toggle("late", x(st.speed) > 70);
     var told = lines.map(function (l) { return { name: m.label(l.id), v: at(l.steps, st.speed) }; }).filter(r => r.v !== null).sort((a, b) => b.v - a.v);
-    var measure = "profit " + m.unit(st.metric) + " by the speed each user gets (tok/s/user), middle values; " + (own ? "the report's own case" : "your case");
+    var measure = "profit " + m.unit(st.metric) + " by the speed each user gets (tok/s/user), middle values; " + (own ? "the report's own case" : "your case") + (st.sold === "derived" ? ", shares sold as derived for its own speed" : "");
     words(figure, speedFinding(lines, st, m), measure, "At " + m.fmt(st.speed) + " tok/s/user: " + (told.map(r => r.name + " " + m.amount(r.v, st.metric)).join(", ") || "nobody serves") + ".");
     button(figure, function () {
       return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nplatform,up_to_tok_s_per_user,profit\n" + figure.lines.map(l => l.steps.map(p => m.label(l.id) + "," + p[0] + "," + Number(p[1].toPrecision(5)) + "\n").join("")).join("");
@@ -139,8 +139,8 @@
       span.style.left = round(spot.left) + "%"; span.style.top = round(spot.top) + "%";
       return span;
     }));
-    ring.style.left = round(at) + "%";
-    var measure = "who leads on profit " + m.unit(st.metric) + ", by share of capacity sold and by price of all tokens, times the chosen prices (logarithmic); ring: " + (own ? "the report's own case" : "your case");
+    ring.style.left = round(at) + "%"; ring.hidden = st.sold === "derived"; /* each platform then sells a share of its own */
+    var measure = "who leads on profit " + m.unit(st.metric) + ", by share of capacity sold and by price of all tokens, times the chosen prices (logarithmic); " + (ring.hidden ? "your case sells a share of its own on each platform" : own ? "ring: the report's own case" : "ring: your case");
     words(figure, finding, measure, "Hatched or pale where the leader comes first in fewer than 80 of 100 quick cases.");
     button(figure, function () {
       return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nprice_times_chosen,share_sold,leader,first_of_100\n" + figure.grid.map((cells, r) => cells.map(c => rows[r].dataset.price + "," + c.share + "," + m.label(c.id) + "," + Math.round(100 * c.win) + "\n").join("")).join("");

@@ -54,7 +54,13 @@
     }
     return Infinity;
   }
-  var USUAL = "usual", NEWEST = "newest";
+  var USUAL = "usual", NEWEST = "newest", SET = "set", DERIVED = "derived";
+  /* Share of capacity sold: the reader's, or each platform's own by the load on it at the workload's own limits. */
+  function soldOn(p, st) { return st.sold === DERIVED ? data.sold[st.model + "|" + st.scenario][p.id] : st.util; }
+  function underived(st) {
+    var own = data.scenarios[st.scenario], odd = ["speed", "hit"].some(k => st[k] !== own[k]) || st.precision !== USUAL || st.software !== NEWEST;
+    return odd || !has(data.sold, st.model + "|" + st.scenario) ? "the share sold is derived at the workload’s own speed (" + fmt(own.speed) + " tok/s/user), cache share, usual number format and newest software alone" : "";
+  }
   function frontsKey(st, precision, software) { return [st.model, st.scenario, st.hit, precision || st.precision, software || st.software].join("|"); }
   /* Fronts of a state, unpacked once: "=" is the platform's usual front over again. */
   function frontsOf(st) {
@@ -83,18 +89,18 @@
     var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * pricesOf(st).cachedShare;
     var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
     return {
-      sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
+      sold: SECONDS / PER_M * price * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
       years: levelYears(st.wacc, st.years), months: Math.max(Math.round(st.years * MONTHS), 1), resale: resaleAt(st.years), wacc: st.wacc, taxed: taxed(st.tax, st.wacc),
       power: st.elec * st.pue - data.base.elec * data.base.pue
     };
   }
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
-    var rate = front.t[i], launch = rate * m.sold, change = p.metered ? front.d[i] * m.power : 0, paid = st.cost * owned(p, st), invested = p.capital * paid;
+    var rate = front.t[i], util = soldOn(p, st), launch = rate * m.sold * util, change = p.metered ? front.d[i] * m.power : 0, paid = st.cost * owned(p, st), invested = p.capital * paid;
     var sunk = (1 - p.resells * m.resale * Math.pow(1 + m.wacc, -m.months / MONTHS)) / m.years, charge = p.c * paid * (1 - p.kept) * p.worth * sunk;
     var cost = Math.max(p.c * paid * p.kept + charge * m.taxed + change, 0);
     return {
-      rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: invested,
+      rate: rate, util: util, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: invested,
       running: Math.max(cost - invested * sunk / HOURS, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * invested
     };
   }
@@ -108,6 +114,7 @@
       var i = pointAt(front, st.speed);
       if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
       if (p.c === null) return { why: "no cost per GPU-hour on this basis" };
+      if (soldOn(p, st) === undefined) return { why: "no share sold could be derived" };
       if (st.metric === "usd" && !p.capital) return { why: "nothing is invested in what is rented" };
       return earned(p, front, i, st, m);
     });
@@ -117,7 +124,7 @@
     var fronts = frontsOf(st), m = terms(st), out = left(st);
     return platformsOn(st.basis).map(function (p) {
       var front = fronts[p.id], steps = [];
-      if (front && !front.why && p.c !== null && out.indexOf(p.id) < 0 && (st.metric !== "usd" || p.capital)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
+      if (front && !front.why && p.c !== null && soldOn(p, st) !== undefined && out.indexOf(p.id) < 0 && (st.metric !== "usd" || p.capital)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
         var e = earned(p, front, i, st, m);
         steps.push([Math.min(front.s[i], hi), e.profit * scale(p, e, st.metric)]);
         if (front.s[i] >= hi) break;
@@ -135,7 +142,7 @@
     return {
       rate: m.rate, revenue: m.revenue, cost: m.cost, profit: m.profit, capital: m.capital,
       rack: m.profit * scale(p, m, "rack"), mw: m.profit * scale(p, m, "mw"), usd: m.profit * scale(p, m, "usd"),
-      revenueRack: m.revenue * p.gpus * HOURS, mtok: m.cost / (m.rate * st.util * SECONDS / PER_M), margin: m.profit / m.revenue,
+      revenueRack: m.revenue * p.gpus * HOURS, mtok: m.cost / (m.rate * m.util * SECONDS / PER_M), sold: m.util, margin: m.profit / m.revenue,
       payback: payback(m, st.decline)
     };
   }
@@ -173,11 +180,13 @@
     var prices = keep("p" + st.model + st.level + listed, function () { /* a price that the reader gives is taken as given */
       return draws(data.draws.price).map(z => listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1);
     });
-    var against = keep("s", () => draws(data.draws.sold).map(x => Math.exp(-x)));
-    var sure = st.util <= 0 || st.util >= 1, unsold = (1 - st.util) / st.util;
-    var out = prices.slice(0, count);
-    if (!sure) for (var d = 0; d < out.length; d++) out[d] /= (1 + unsold * against[d]) * st.util;
-    return out;
+    var against = keep("s", () => draws(data.draws.sold).map(x => Math.exp(-x))), by = fresh();
+    return function (util) { /* of a share sold */
+      if (by[util]) return by[util];
+      var sure = util <= 0 || util >= 1, unsold = (1 - util) / util, out = by[util] = prices.slice(0, count);
+      if (!sure) for (var d = 0; d < out.length; d++) out[d] /= (1 + unsold * against[d]) * util;
+      return out;
+    };
   }
   function capitalFactors(i) {
     return keep("c" + i, () => draws(data.draws.capital[i]));
@@ -185,12 +194,12 @@
 
   /* Every platform in the same draws: in how many it comes first and earns, and between which ends nine in ten lie. */
   function simulate(st, count, ends, keepDraws) {
-    var all = evaluateAll(st), market = marketFactors(st, count), n = market.length;
+    var all = evaluateAll(st), markets = marketFactors(st, count), n = markets(st.util).length;
     var best = new Float64Array(n).fill(-Infinity), who = new Int16Array(n).fill(-1);
     var rows = data.platforms.map(function (p, i) {
       var m = all[i];
       if (m.why) return { p: p, why: m.why };
-      var rate = rateFactors(i, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(i), by = scale(p, m, st.metric);
+      var market = markets(m.util), rate = rateFactors(i, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(i), by = scale(p, m, st.metric);
       var running = Math.min(m.running, m.cost), rest = m.cost - running, sample = ends ? samples[i + "|" + n] || (samples[i + "|" + n] = new Float64Array(n)) : null;
       for (var d = 0; d < n; d++) {
         var v = (m.revenue * rate[d] * market[d] - running - rest * capital[d]) * by;
@@ -257,7 +266,7 @@
     var lo = data.map.shares[0], hi = data.map.shares[1], n = data.map.shares[2], out = [];
     for (var i = 0; i < n; i++) {
       var share = lo + (hi - lo) * (i + 0.5) / n;
-      out.push(Object.assign({ share: share }, shade(Object.assign(fresh(), st, { util: share, pin: st.pin * price, pout: st.pout * price }), Infinity)));
+      out.push(Object.assign({ share: share }, shade(Object.assign(fresh(), st, { util: share, sold: SET, pin: st.pin * price, pout: st.pout * price }), Infinity)));
     }
     return out;
   }
@@ -349,12 +358,14 @@
       /* what was not worked out together gives way, the choice just made last */
       var ways = [["hit", brought("hit", s)], ["software", NEWEST], ["precision", USUAL]].filter(w => w[0] !== k);
       for (var i = 0; i < ways.length && !has(data.fronts, frontsKey(s)); i++) s[ways[i][0]] = ways[i][1];
+      if (s.sold === DERIVED && (k === "util" || underived(s))) s.sold = SET;
       return s;
     }
     /* The reader's choice, and in words what stays as set and what gave way to it. */
     function chosen(k, v) {
-      var before = copied(st); choose(st, k, v);
-      var stay = (FOLLOW[k] || []).filter(x => st[x] !== brought(x, st)), gone = ["hit", "software", "precision"].filter(x => x !== k && (FOLLOW[k] || []).indexOf(x) < 0 && st[x] !== before[x]);
+      var before = copied(st), why = k === "sold" && v === DERIVED ? underived(st) : ""; choose(st, k, v);
+      if (why) { inputs[k][0].value = st[k]; return "Not possible here: " + why + "; it stays as set."; }
+      var stay = (FOLLOW[k] || []).filter(x => st[x] !== brought(x, st)), gone = ["hit", "software", "precision", "sold"].filter(x => x !== k && (FOLLOW[k] || []).indexOf(x) < 0 && st[x] !== before[x]);
       return (stay.length ? "Kept as you set it: " + stay.map(worded).join(", ") + "." : "") + (gone.length ? (stay.length ? " " : "") + "Not worked out together in this page, so now " + gone.map(worded).join(", ") + "." : "");
     }
     function changed() { return Object.keys(data.base).filter(k => st[k] !== brought(k, st)); }
@@ -372,7 +383,7 @@
       ["model", "scenario", "metric"].concat(Object.keys(data.options)).forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k)) && (k !== "level" || has(data.models[st.model].levels, given.get(k)))) choose(st, k, given.get(k)); });
       given.forEach(function (v, k) {
         var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
-        if (number && !why) { if (k === "hit") choose(st, k, Number(v)); else st[k] = Number(v); }
+        if (number && !why) { if (k === "hit") choose(st, k, Number(v)); else st[k] = Number(v); if (st.sold === DERIVED && (k === "util" || underived(st))) { st.sold = SET; odd.push("sold=" + DERIVED + ", but " + (k === "util" ? "a share is given too" : underived(Object.assign(copied(st), { sold: DERIVED })))); } }
         var some = k === "without" ? v.split(",").filter(platform) : [];
         if (k === "without" && some.length && some.length < data.platforms.length) st.without = some.sort().join(",");
         var taken = number ? !why : k === "without" ? st.without === v : PAIR.indexOf(k) >= 0 ? Boolean(platform(v)) : has(allowed, k) && has(allowed[k], v);
@@ -419,7 +430,7 @@
           if (el.type === "checkbox") { el.checked = left(st).indexOf(el.value) < 0; return; }
           if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
           if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
-          if (el.type === "range" && !sheet && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
+          if (el.type === "range" && !sheet) spoken(el);
         });
       });
     }
@@ -431,7 +442,7 @@
       clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
     }
     function worded(k) {
-      var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : k === "without" ? left(st).map(label).join(" and ") : has(data.options, k) ? data.options[k][v] : typeof v === "number" ? fmt(v, 4) : v;
+      var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : k === "without" ? left(st).map(label).join(" and ") : k === "sold" && v === DERIVED ? data.options[k][v] + " (" + data.platforms.filter(p => soldOn(p, st) !== undefined).map(p => p.label + " " + share(soldOn(p, st))).join(", ") + ")" : has(data.options, k) ? data.options[k][v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
     }
     function sentence(rows, all) {
@@ -480,7 +491,7 @@
       var ghosts = st.metric === data.base.metric && moved.length;
       return order.map(function (r) {
         if (r.why) return { p: r.p, why: r.why };
-        var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M);
+        var more = r.m, mtok = more.cost / (more.rate * more.util * SECONDS / PER_M);
         return {
           p: r.p, why: "", zero: pct(0), lo: pct(r.lo), hi: pct(r.hi), mid: pct(r.mid), ghost: ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100,
           said: () => "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric),
@@ -546,7 +557,8 @@
         });
       });
     }
-    function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
+    function spoken(el) { var text = String(st[el.dataset.key]); if (el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); } }
+    function bars() { each("input[type=range]", spoken); Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
 
     /* What follows a movement: words read aloud, the command, two platforms; who leads at each value of one control, everything
        else held: a ribbon and where the lead changes; the charts. One piece at a time, so that a movement in between is not kept waiting. */
@@ -612,11 +624,12 @@
     function shownAs(k, v) {
       if (k === "payback") return lastingOf(v * MONTHS);
       if (!isFinite(v)) return "–";
-      return k === "rate" ? fmt(v) : k === "margin" ? share(v) : has(data.per, k) ? amount(v, k) : usd(v);
+      return k === "rate" ? fmt(v) : k === "margin" || k === "sold" ? share(v) : has(data.per, k) ? amount(v, k) : usd(v);
     }
 
     /* The command that reruns the page: what differs from the notebook's own parameters. */
     function command() {
+      put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).filter(k => k === "without" ? st.without : k !== (st.sold === DERIVED ? "util" : "sold")).map(worded).join("; ") + ".");
       var plain = [], lists = [];
       Object.keys(data.commands).forEach(function (k) {
         var d = data.defaults[k];
@@ -624,6 +637,7 @@
         if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
       });
       var own = data.platforms.filter(p => has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== standing(p.id, st.basis)));
+      if (st.sold === DERIVED) { ownCommand(own); return; }
       var choices = Object.keys(data.choices).map(k => data.choices[k][st[k]] || "").concat(own.map(p => p.id + "=" + st[p.id])).filter(Boolean);
       if (choices.length) plain.push("-p choices " + choices.join(","));
       var given = Object.assign({}, data.given), rest = data.platforms.map(p => p.id).filter(id => left(st).indexOf(id) < 0);
@@ -632,7 +646,15 @@
       var rack = lists.map(l => "-p " + l[0] + " '" + l[1] + "'"), mill = lists.map(l => "-y '" + l[0] + ": " + l[1] + "'");
       put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
       put(one(".live-papermill"), ["papermill notebooks/00_executive_summary.ipynb mine.ipynb"].concat(plain, mill).join(" "));
-      put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).filter(k => k !== "without" || st.without).map(worded).join("; ") + ".");
+    }
+    /* Pages hold one share for all platforms; the library holds one for each. */
+    function ownCommand(own) {
+      var text = JSON.stringify, given = ["utilisation", "tok_s_per_user", "prefix_cache_hit", "model", "scenario", "measure"], prices = ["pin", "pout"].map(k => st[k]);
+      var terms = Object.keys(data.commands).filter(k => k !== "pin" && k !== "pout" && given.indexOf(data.commands[k]) < 0).map(k => data.commands[k] + "=" + st[k]);
+      var choices = text(["basis", "level"].map(k => data.choices[k][st[k]] || "").concat(own.map(p => p.id + "=" + st[p.id])).filter(Boolean).join(","));
+      var asked = [data.platforms.map(p => p.id).filter(id => left(st).indexOf(id) < 0), [st.model], [st.scenario]].map(text).concat("sold_by_load=True", terms, "**summary.own_money(" + choices + ")", "**summary.own_prices(" + [text(st.model)].concat(prices, choices).join(", ") + ")");
+      put(one(".live-command"), "python -c 'from rackecon.answer import summary; from rackecon.appraisal.evaluate import evaluate; print(evaluate(" + asked.join(", ") + ")[[\"platform\", \"utilisation\", \"profit_usd_per_rack_year\"]])'");
+      put(one(".live-papermill"), "no notebook: the report’s pages hold one share for all platforms");
     }
     Object.keys(inputs).forEach(function (k) {
       inputs[k].forEach(function (el) {
@@ -648,7 +670,8 @@
             if (el.type === "number") el.setAttribute("aria-invalid", String(Boolean(why)));
             tell(why ? (data.names[k] || k) + ": " + (el.value || "an empty box") + " " + why + "; " + st[k] + " stays." : "");
             if (why || x === st[k]) return;
-            st[k] = x;
+            var was = st.sold; choose(st, k, x);
+            if (was !== st.sold) tell((k === "util" ? "The share sold is as you set it again" : "Not worked out together in this page, so now " + worded("sold")) + ": " + worded("util") + ".");
           }
           ask();
         });
