@@ -16,6 +16,18 @@ WIDE = (
     ".map(e => e.getAttribute('aria-label'))"
 )
 PHONE, DESK = 390, 1280
+WORDS = """() => [...document.querySelectorAll("figure.chart svg")].flatMap(svg => {
+  const box = svg.getBoundingClientRect(), id = svg.closest("figure").id;
+  const all = [...svg.querySelectorAll("text")].filter(t => t.textContent.trim() && getComputedStyle(t).opacity !== "0")
+    .map(t => [t.textContent, t.getBoundingClientRect()]).filter(([, r]) => r.width > 0);
+  const cut = all.filter(([, r]) => r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1
+    || r.bottom > box.bottom + 1).map(([text]) => `${id}: '${text}' is cut`);
+  const over = all.flatMap(([text, a], i) => all.slice(i + 1).filter(([, b]) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3)
+    .map(([other]) => `${id}: '${text}' lies on '${other}'`));
+  return cut.concat(over);
+})"""
+"""Words of charts that reach past their picture, or over one another."""
 
 
 def opened(browser: Browser, name: str, scheme: str, width: int) -> tuple[Page, list[str]]:
@@ -42,6 +54,16 @@ def test_page_opens_whole_and_fits(browser, name, scheme, width):
         for figure in page.query_selector_all("figure.chart"):
             assert figure.query_selector("svg"), figure.get_attribute("id")
             assert figure.query_selector_all("svg path, svg rect, svg text")
+    finally:
+        page.context.close()
+
+
+@pytest.mark.parametrize("name", page_names())
+@pytest.mark.parametrize("width", [PHONE, 900, 1400])
+def test_no_word_of_a_chart_is_cut_or_covered(browser, name, width):
+    page, _ = opened(browser, name, "light", width)
+    try:
+        assert page.evaluate(WORDS) == []
     finally:
         page.context.close()
 

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 
 from rackecon import catalog
+from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.figures import economics as economics_charts
 from rackecon.pages import economics_tables, economics_text
+from rackecon.walks.findings import rate_error
 from rackecon.words import RUNS
 
 
@@ -62,20 +64,36 @@ def site(first, second):
             "platform": ["A", "B", "A", "B"],
             "limit": ["10 MW", "10 MW", "$100M", "$100M"],
             "profit_usd_year": [*first, *second],
+            "revenue_usd_year": 1e6,
         }
     )
 
 
 def test_a_site_has_a_winner_by_each_limit_or_one_for_both():
     two = economics_text.site_quoted(site((9e6, 8e6), (3e6, 5e6)))
-    assert two["limits"] == [("10 MW", "A", 9e6), ("$100M", "B", 5e6)]
+    assert two["limits"] == [("10 MW", "A", 9e6, []), ("$100M", "B", 5e6, [])]
     assert (two["winners"], two["alike"], two["nobody"]) == (["A", "B"], False, False)
     one = economics_text.site_quoted(site((9e6, 8e6), (6e6, 5e6)))
     assert (one["winners"], one["alike"]) == (["A"], True)
     lost = economics_text.site_quoted(site((-9e6, -8e6), (-6e6, np.nan)))
     assert lost["nobody"]
-    assert lost["limits"] == [("10 MW", "B", -8e6), ("$100M", "A", -6e6)]
-    assert economics_text.site_quoted(site((np.nan, np.nan), (1.0, 0.0)))["limits"][0] == ("10 MW", "", 0.0)
+    assert lost["limits"] == [("10 MW", "B", -8e6, []), ("$100M", "A", -6e6, [])]
+    assert economics_text.site_quoted(site((np.nan, np.nan), (1.0, 0.0)))["limits"][0] == ("10 MW", "", 0.0, [])
+
+
+def test_a_site_that_two_platforms_fill_alike_has_no_winner():
+    """The first would not beat the second with its rate too high by the model's median error."""
+    near = 9e6 - 0.5 * rate_error() * 1e6
+    found = economics_text.site_quoted(site((9e6, near), (9e6, 1e6)))
+    assert found["limits"] == [("10 MW", "A", 9e6, ["B"]), ("$100M", "A", 9e6, [])]
+    assert not found["alike"]
+
+
+def test_limits_pick_different_platforms_only_where_no_tie_joins_them():
+    near = 9e6 - 0.5 * rate_error() * 1e6
+    rows = [site((9e6, 1e6), (1e6, 9e6)), site((9e6, near), (near, 9e6)), site((9e6, 1e6), (9e6, 1e6))]
+    every = pd.concat([part.assign(model="m", scenario=f"s{k}") for k, part in enumerate(rows)])
+    assert economics_text.limits_quoted(every) == {"pairs": 3, "apart": ["m s0"], "close": 1}
 
 
 def test_who_lies_within_the_leaders_interval_is_named_and_who_leads_by_the_older_power():
@@ -115,14 +133,23 @@ def test_costs_within_the_cheapest_ones_interval_are_named():
 
 def test_units_name_their_winners_and_the_sizes_of_racks():
     ranks = pd.DataFrame({"platform": ["A", "A"], "unit": ["per rack", "per MW"], "rank": [1, 1]})
-    table = pd.DataFrame({"gpus_per_rack": [8.0, 72.0, np.nan], "rack_it_kw": [12.0, 130.0, 9.0]})
+    table = pd.DataFrame(
+        {"gpus_per_rack": [8.0, 72.0, np.nan], "rack_it_kw": [12.0, 130.0, 9.0], "accelerator": ["a", "b", "c"]}
+    )
+    table["revenue_usd_per_gpu_hour"] = 10.0 / 8760.0
+    for measure in EVERY_MEASURE.values():
+        table[measure.column], table[measure.column.replace("profit", "revenue")] = [9.0, 1.0, np.nan], 10.0
     assert economics_text.units_quoted(ranks, table) == {
         "first": [("A", ["per rack", "per MW"])],
+        "close": [],
+        "unsure": False,
         "racks": [8.0, 72.0, 12.0, 130.0],
     }
     ranks.loc[1, "platform"] = "B"
     assert economics_text.units_quoted(ranks, table.iloc[2:]) == {
         "first": [("A", ["per rack"]), ("B", ["per MW"])],
+        "close": [],
+        "unsure": False,
         "racks": [],
     }
 

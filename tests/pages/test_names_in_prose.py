@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 from test_sentences import ALL, PAGES, said
@@ -15,11 +14,6 @@ from rackecon.figures.display import note
 from rackecon.pages.sentences import TEMPLATES, say
 from rackecon.press.html import named, render_page
 
-REPORTS = sorted((notebooks_dir().parent / "reports").glob("[0-9][0-9]_*.html"))
-JARGON = re.compile(r"\b(p\d\d|\d+k/\d+k|[TD]?E?P\d+)\b")
-"""Percentiles, lengths and layouts in short forms that only the field knows."""
-ASIDE = ("script", "style", "code", "pre", "svg", "math", "select", "nav", "q", "datalist", "a")
-"""What is no prose: code, controls, quotations, and titles of sources, which are links."""
 NOTEBOOKS = sorted(notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
 
 
@@ -74,34 +68,3 @@ def test_a_page_names_what_a_notebook_calls_by_id_but_leaves_code_and_values():
     kept = "<table><tr><td>[rag-summarise]</td></tr></table><code>-p scenario rag-summarise</code>"
     assert named(kept) == kept
     assert named("<td>rag-summarise</td>") == "<td>document summaries</td>"
-
-
-class Shown(HTMLParser):
-    """Lines of a page's content outside code, controls and quotations."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inside, self.aside, self.lines = False, [], [""]
-
-    def handle_starttag(self, tag, attrs):
-        self.inside |= tag == "main"
-        if tag in ASIDE or (self.aside and tag == self.aside[-1]):
-            self.aside.append(tag)
-        self.lines.append("")
-
-    def handle_endtag(self, tag):
-        if self.aside and tag == self.aside[-1]:
-            self.aside.pop()
-        self.lines.append("")
-
-    def handle_data(self, data):
-        if self.inside and not self.aside:
-            self.lines[-1] += data
-
-
-@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
-def test_no_page_shows_an_id_or_a_short_form(path):
-    page = Shown()
-    page.feed(path.read_text(encoding="utf-8").partition("Parameters of this page")[0])
-    told = [line for line in page.lines if not re.search(r"\.(csv|md|py|json|yaml)\b|^\W*\[|=", line)]
-    assert [line for line in told if ids_in(line) or JARGON.search(line)] == []

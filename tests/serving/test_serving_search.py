@@ -13,6 +13,7 @@ from thorough import tries
 from rackecon.catalog import scenarios
 from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
+from rackecon.serving.closed_loop import Load, decode_side
 from rackecon.serving.explain import step_breakdown
 from rackecon.serving.frontier import candidates, find, find_together, search, search_case
 from rackecon.serving.layouts import Layout
@@ -252,3 +253,24 @@ def test_what_held_gpus_leave_beside_the_decode_pool_prefills() -> None:
     assert set(found["prefill_workers"][fits]) == {6.0}
     assert set(found["decode_gpus"][fits]) == {4.0}
     assert set(found["gpus"][fits]) == {17.0}
+
+
+def test_an_unusual_layout_is_what_is_named_of_it_and_plain_in_the_rest() -> None:
+    found = candidates("b200-hgx", "gpt-oss-120b", 1024, 1024, hold={"mode": "aggregated", "tp": 3})
+    assert {name: set(found[name]) for name in ("tp", "ep", "pp")} == {"tp": {3.0}, "ep": {1.0}, "pp": {1.0}}
+    assert not found["dp_attention"].any()
+
+
+def test_a_candidate_drafts_where_it_has_draft_tokens() -> None:
+    found = candidates("gb200-nvl72", "deepseek-r1", 2048, 512)
+    assert ((found["speculative"] == "none") == (found["draft_tokens"] == 0.0)).all()
+    assert set(found["speculative"]) == {"none", "mtp"}
+
+
+def test_a_decode_engine_turns_over_what_it_runs_once_a_life() -> None:
+    """Little's law: two sequences over the steps of one, each as long as a step with two running."""
+    task = Task(Query.of("b200-hgx", "gpt-oss-120b", 1024, 1024))
+    engine, shared = task.placed("disaggregated", task.layouts("disaggregated"))
+    one = np.ones_like(engine.tp)
+    side = decode_side(engine, task.values, Load(1024.0 * one, 1024.0 * one, 0.0 * one, one, 0.0 * one, one), shared)
+    assert side.rate(2.0 * one) == pytest.approx(2.0 / (1024.0 * side.terms.total(2.0 * one)), rel=1e-12)

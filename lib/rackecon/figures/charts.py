@@ -6,7 +6,7 @@ Every builder takes tidy data with only the columns it draws, and a title that t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, rules, top_title
 from rackecon.figures.lines import assumption_lines, frontier_chart
@@ -27,6 +27,10 @@ __all__ = [
     "tornado",
     "waterfall",
 ]
+
+
+ROOM: Final = 0.2
+"""Share of a waterfall's width kept for the figures at the right of its bars."""
 
 
 def matrix(
@@ -100,8 +104,10 @@ def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, desc
     base = alt_.Chart(data).encode(
         y=alt_.Y("part:N", sort=None, title=None, axis=alt_.Axis(labelLimit=260, domain=False, ticks=False))
     )
+    low, high = min(0.0, *start, *end), max(0.0, *start, *end)
+    room = alt_.Scale(domain=tidy([low, high + ROOM * (high - low)]), nice=False)  # a figure stands right of its bar
     bars = base.mark_bar(size=16).encode(
-        x=alt_.X("start:Q", title=unit),
+        x=alt_.X("start:Q", title=unit, scale=room),
         x2="end:Q",
         color=alt_.Color(
             "kind:N",
@@ -112,7 +118,7 @@ def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, desc
     )
     text = base.mark_text(align="left", dx=5, fontSize=11, aria=False).encode(x="right:Q", text="label:N")
     chart = finish(alt_.layer(bars, text), title, subtitle, description, 27 * max(len(data), 1) + 20)
-    out: alt.Chart = chart.properties(padding={"right": 20, "left": 5, "top": 5, "bottom": 5})
+    out: alt.Chart = chart.properties(padding={"right": 45, "left": 5, "top": 5, "bottom": 5})
     return out
 
 
@@ -238,7 +244,7 @@ def ratio_chart(
         title=None,
         sort=None,
         scale=alt_.Scale(domain=names, range=palette[: len(names)]),
-        legend=alt_.Legend(symbolType="stroke", symbolOpacity=1, offset=30, labelLimit=260, columns=3),
+        legend=alt_.Legend(symbolType="stroke", symbolOpacity=1, offset=30, labelLimit=260, columns=2),
     )
     xs = alt_.X(f"{x}:Q", title=x_title, axis=alt_.Axis(grid=False))
     ys = alt_.Y(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from rackecon.economics.measures import MEASURES
+from rackecon.economics.measures import EVERY_MEASURE, MEASURES
 from rackecon.evidence.novelty import best_runs
 from rackecon.pages.sentences import say
+from rackecon.units import HOURS_PER_YEAR
+from rackecon.walks.findings import rate_error
 from rackecon.words import count, percent
 
 if TYPE_CHECKING:
@@ -89,26 +91,47 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     return quoted
 
 
+def _ahead(part: pd.DataFrame, by: str, revenue: str) -> list[dict[Any, Any]]:
+    """Rows with a figure that the first would not beat with its rate too high by the model's median error, the first first."""
+    known = part[part[by].notna()].sort_values([by, "accelerator"], ascending=[False, True], kind="stable")
+    if known.empty:
+        return []
+    least = float(known[by].iloc[0]) - rate_error() * max(float(known[revenue].iloc[0]), 0.0)
+    return known[known[by] >= least].to_dict("records")
+
+
 def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[str, Any]:
-    """Who fills each limit of a site best."""
-    best = {str(limit): _leaders(part, by) for limit, part in comparison.groupby("limit", sort=False)}
+    """Who fills each limit of a site best, its profit, and who is too close to tell from it."""
+    best = {str(limit): _ahead(part, by, "revenue_usd_year") for limit, part in comparison.groupby("limit", sort=False)}
     limits = [
-        (limit, "", 0.0) if ends is None else (limit, ends[0]["platform"], float(ends[0][by]))
-        for limit, ends in best.items()
+        (limit, str(rows[0]["platform"]), float(rows[0][by]), [str(row["platform"]) for row in rows[1:]])
+        if rows
+        else (limit, "", 0.0, [])
+        for limit, rows in best.items()
     ]
-    who = [platform for _, platform, _ in limits if platform]
+    who = [platform for _, platform, _, _ in limits if platform]
     return {
         "limits": limits,
         "winners": list(dict.fromkeys(who)),
-        "alike": len(who) == len(limits) == 2 and who[0] == who[1],
-        "nobody": bool(who) and all(profit <= 0 for _, platform, profit in limits if platform),
+        "alike": len(who) == len(limits) == 2 and who[0] == who[1] and not any(near for *_, near in limits),
+        "nobody": bool(who) and all(profit <= 0 for _, platform, profit, _ in limits if platform),
     }
 
 
-def limits_quoted(winners: pd.DataFrame) -> dict[str, Any]:
-    """In how many workloads the two limits pick different platforms, and which."""
-    wide = winners.pivot(index=["model", "scenario"], columns="limit", values="platform").dropna()
-    return {"pairs": len(wide), "apart": [f"{row[0]} {row[1]}" for row in wide[wide.nunique(axis=1) > 1].index]}
+def limits_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[str, Any]:
+    """In how many workloads the two limits pick different platforms, ties aside, and which; and how many are too close to tell."""
+    apart, close, pairs = [], 0, 0
+    for (model, scenario), part in comparison.groupby(["model", "scenario"], sort=False):
+        picks = [_ahead(one, by, "revenue_usd_year") for _, one in part.groupby("limit", sort=False)]
+        if not all(picks):
+            continue
+        pairs += 1
+        names = [{row["platform"] for row in rows} for rows in picks]
+        if not set.intersection(*names):
+            apart.append(f"{model} {scenario}")
+        elif len({rows[0]["platform"] for rows in picks}) > 1:
+            close += 1
+    return {"pairs": pairs, "apart": apart, "close": close}
 
 
 def energy_quoted(power: pd.DataFrame) -> dict[str, Any]:
@@ -272,12 +295,20 @@ def return_sentence(row: Any) -> str:
 
 
 def units_quoted(ranks: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
-    """Who comes first by which unit, and how far the racks compared differ in size: accelerators, then kW."""
+    """Who comes first by which unit, by which units the next is too close to tell, and how far the racks compared differ in size."""
     first = ranks[ranks["rank"] == 1]
     known = table[table["gpus_per_rack"].notna()]
     sizes = [known[name].agg(end) for name in ("gpus_per_rack", "rack_it_kw") for end in ("min", "max")]
+    table = table.assign(revenue_usd_per_gpu_year=table["revenue_usd_per_gpu_hour"] * HOURS_PER_YEAR)
+    close = [
+        measure.name
+        for measure in EVERY_MEASURE.values()
+        if len(_ahead(table, measure.column, measure.column.replace("profit", "revenue"))) > 1
+    ]
     return {
         "first": [(str(name), list(part["unit"])) for name, part in first.groupby("platform", sort=False)],
+        "close": [name for name in close if name in set(first["unit"])],
+        "unsure": set(close) >= set(first["unit"]),
         "racks": [float(size) for size in sizes] if len(known) else [],
     }
 

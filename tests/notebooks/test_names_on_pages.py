@@ -1,0 +1,46 @@
+"""No rendered page shows an id of the catalog or a short form that only the field knows, outside code and quotations."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from rackecon.catalog import ids_in
+
+REPORTS = sorted((Path(__file__).resolve().parents[2] / "reports").glob("[0-9][0-9]_*.html"))
+JARGON = re.compile(r"\b(p\d\d|\d+k/\d+k|[TD]?E?P\d+)\b")
+"""Percentiles, lengths and layouts in short forms that only the field knows."""
+ASIDE = ("script", "style", "code", "pre", "svg", "math", "select", "nav", "q", "datalist", "a")
+"""What is no prose: code, controls, quotations, and titles of sources, which are links."""
+class Shown(HTMLParser):
+    """Lines of a page's content outside code, controls and quotations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.aside, self.lines = False, [], [""]
+
+    def handle_starttag(self, tag, attrs):
+        self.inside |= tag == "main"
+        if tag in ASIDE or (self.aside and tag == self.aside[-1]):
+            self.aside.append(tag)
+        self.lines.append("")
+
+    def handle_endtag(self, tag):
+        if self.aside and tag == self.aside[-1]:
+            self.aside.pop()
+        self.lines.append("")
+
+    def handle_data(self, data):
+        if self.inside and not self.aside:
+            self.lines[-1] += data
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_no_page_shows_an_id_or_a_short_form(path):
+    page = Shown()
+    page.feed(path.read_text(encoding="utf-8").partition("Parameters of this page")[0])
+    told = [line for line in page.lines if not re.search(r"\.(csv|md|py|json|yaml)\b|^\W*\[|=", line)]
+    assert [line for line in told if ids_in(line) or JARGON.search(line)] == []
