@@ -23,6 +23,7 @@ from rackecon.errors import InputError
 from rackecon.evidence.intervals import evidence_class, interval_factors
 from rackecon.evidence.measured import load_evidence
 from rackecon.figures.display import embedded
+from rackecon.figures.tables import table
 from rackecon.press.frame import framed_page
 from rackecon.press.html import named
 from rackecon.serving.frontier import search
@@ -164,6 +165,13 @@ def test_nothing_in_a_page_takes_a_name_for_markup(name, tmp_path, monkeypatch):
     (tmp_path / "accelerators.csv").write_text(csv_text(list(row), [row]), encoding="utf-8")
     shown = named("<p>On h100-sxm it runs.</p><td>h100-sxm</td>")
     assert not re.search(r"<(?!/?(p|td)>)", shown), shown
+
+
+@pytest.mark.parametrize("name", hostile.NAMES)
+def test_a_cell_of_a_table_is_text_whatever_stands_in_it(name):
+    frame = pd.DataFrame({"platform": [name], "note": [name * 9], "a": [1], "b": [2], "c": [name]})
+    shown = table(frame, name).markup
+    assert not re.search(r"<(img|svg|script|!--|a )", shown), shown
 
 
 def test_every_page_has_a_policy_that_lets_no_foreign_script_run():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from hostile import NAMES, SCRIPT
 
 from conftest import REPORTS
 from rackecon.answer.live_case import live_data
@@ -15,22 +16,11 @@ from rackecon.press.frame import standalone_page
 from rackecon.press.html import render_page
 from rackecon.press.shared_files import write_shared_files
 
-SCRIPT = "<img src=q onerror=window.broken=1>"
-NAMES = [
-    SCRIPT,
-    "<!--<script>",
-    "</script><script>window.broken=1</script>",
-    '"><svg onload=window.broken=1>',
-    "javascript:window.broken=1",
-    "');background:url(//x",
-    "__proto__",
-    "constructor",
-    "\u202eevil",
-]
 ADDRESSES = [
     "#metric=toString", "#model=__proto__", "#scenario=constructor", "#metric=hasOwnProperty", "#__proto__=1", "#speed=1e999",
     "#speed=NaN", "#pout=", "#hit=valueOf", "#util=5", "#model=%3Cimg%20src%3Dq%20onerror%3Dwindow.broken%3D1%3E",
 ]  # fmt: skip
+"""A few of those that the torture opens."""
 
 
 @pytest.fixture(scope="module")

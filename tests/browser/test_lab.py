@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hostile
 import pytest
 
 from conftest import REPORTS, ROOT
@@ -109,6 +110,23 @@ def published(name: str) -> list[str]:
     return [html.unescape(text) for text in bare]
 
 
+def ran_whole(page, address: str, token: str, notebook: Path, cells: int) -> None:
+    """Open a notebook in Lab and run every cell of it."""
+    # a workspace of its own: the common one may open what an earlier test had open
+    page.goto(f"{address}lab/workspaces/{notebook.stem}/tree/{notebook.relative_to(ROOT).as_posix()}?token={token}")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", state="attached", timeout=60000)
+    page.wait_for_selector("#jp-main-statusbar :text('(ipykernel) | Idle')", timeout=60000)
+    prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
+    deadline = time.monotonic() + 150
+    while sum("[" in text and text.strip("[]: ").isdigit() for text in prompts.all_inner_texts()) != cells:
+        shown = prompts.all_inner_texts()
+        assert time.monotonic() < deadline, shown
+        if not any(re.search(r"[\d*]", prompt) for prompt in shown):  # Lab drops what is run before its channel is open
+            page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+            page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+        page.wait_for_timeout(2000)
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, lab, folder, name):
     address, token, log = lab
@@ -119,19 +137,7 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
     outside: list[str] = []
     page.on("request", lambda r: outside.append(r.url) if not r.url.startswith(LOOPBACK) else None)
     page.on("websocket", lambda w: outside.append(w.url) if not w.url.startswith(LOOPBACK) else None)
-    # a workspace of its own: the common one may open what an earlier test had open
-    page.goto(f"{address}lab/workspaces/{name}/tree/{notebook.relative_to(ROOT).as_posix()}?token={token}")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell", state="attached", timeout=60000)
-    page.wait_for_selector("#jp-main-statusbar :text('(ipykernel) | Idle')", timeout=60000)
-    prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
-    deadline = time.monotonic() + 150
-    while sum("[" in text and text.strip("[]: ").isdigit() for text in prompts.all_inner_texts()) != len(code):
-        shown = prompts.all_inner_texts()
-        assert time.monotonic() < deadline, shown
-        if not any(re.search(r"[\d*]", prompt) for prompt in shown):  # Lab drops what is run before its channel is open
-            page.click(".lm-MenuBar-itemLabel:text-is('Run')")
-            page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
-        page.wait_for_timeout(2000)
+    ran_whole(page, address, token, notebook, len(code))
     assert (
         page.locator(".jp-OutputArea-output[data-mime-type*=error], .jp-RenderedText[data-mime-type*=stderr]").count()
         == 0
@@ -158,3 +164,25 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
     assert outside == []
     assert not log.exists(), log.read_text(encoding="utf-8")
     context.close()
+
+
+def test_hostile_rows_are_text_in_a_running_lab(browser, lab, folder, tmp_path):
+    address, token, _ = lab
+    rows, name = hostile.base_rows(), hostile.SCRIPT
+    shown = {"accelerators": ("label",), "models": ("name",), "scenarios": ("name",), "prices": ("provider",)}
+    for table, columns in shown.items():
+        row = rows[table] | dict.fromkeys(columns, name)
+        (tmp_path / f"{table}.csv").write_bytes(hostile.csv_bytes(row))
+    cells = json.loads((folder / "03_context_length.ipynb").read_text(encoding="utf-8"))
+    set_up = {"cell_type": "code", "execution_count": None, "id": "own", "metadata": {}, "outputs": []}
+    source = f"import os\n\nos.environ['RACKECON_USER_DATA'] = {str(tmp_path)!r}"
+    cells["cells"].insert(0, set_up | {"source": source})
+    notebook = folder / "hostile.ipynb"
+    notebook.write_text(json.dumps(cells), encoding="utf-8")
+    page = browser.new_context(viewport={"width": 1400, "height": TALL}).new_page()
+    ran_whole(page, address, token, notebook, sum(cell["cell_type"] == "code" for cell in cells["cells"]))
+    assert name in " ".join(page.locator(".jp-OutputArea-output").all_text_contents())
+    became = "() => [...document.querySelectorAll('img[src=q]')].map(e => e.parentElement.outerHTML.slice(0, 300))"
+    assert page.evaluate(became) == []
+    assert page.evaluate("window.broken") is None
+    page.context.close()

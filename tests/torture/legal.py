@@ -114,6 +114,7 @@ def _page(name: str, change: Mapping[str, Any]) -> str:
 
 def executed(path: Path, change: Mapping[str, Any]) -> dict[str, Any]:
     """A notebook with its outputs; the first cell that stops is raised."""
+    from IPython.core.displayhook import CapturingDisplayHook
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
@@ -128,14 +129,21 @@ def executed(path: Path, change: Mapping[str, Any]) -> dict[str, Any]:
         source = "".join(cell["source"])
         if "parameters" in cell["metadata"].get("tags", []):
             source += "\n" + "\n".join(f"{key} = {value!r}" for key, value in change.items())
+        results: list[
+            dict[str, Any]
+        ] = []  # what a cell's last line shows; capture_output has what is displayed before it
+        shell.display_trap.hook = CapturingDisplayHook(shell=shell, outputs=results)
         with capture_output() as caught:
             done = shell.run_cell(source)
         if done.error_before_exec or done.error_in_exec:
             raise done.error_before_exec or done.error_in_exec
         if faults:
             raise faults[0] or RuntimeError("not shown")
+        shown = [(one.data, one.metadata) for one in caught.outputs] + [
+            (one["data"], one["metadata"]) for one in results
+        ]
         cell["outputs"] = [
-            {"output_type": "display_data", "data": one.data, "metadata": one.metadata or {}} for one in caught.outputs
+            {"output_type": "display_data", "data": data, "metadata": metadata or {}} for data, metadata in shown
         ]
         cell["execution_count"] = 1
     return notebook

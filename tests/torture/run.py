@@ -159,7 +159,7 @@ def table(found: Iterable[dict[str, Any]]) -> str:
 def main() -> None:
     """Try, keep, and print the table; status 1 where anything broke."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}; all by default")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"beginning of {', '.join(KINDS)}; all by default")
     parser.add_argument("--only", default="", help="attempts whose name holds this")
     parser.add_argument("--resume", action="store_true", help="leave out what is known to have survived")
     parser.add_argument("--most", type=int, default=6)
@@ -170,7 +170,7 @@ def main() -> None:
     if not given.table:
         faults.warm()
         for kind, attempts in KINDS.items():
-            if given.kinds and not any(word in kind for word in given.kinds):
+            if given.kinds and not any(kind.startswith(word) for word in given.kinds):
                 continue
             if not (given.only or given.resume):  # a whole kind: nothing of an earlier state stays
                 known = {key: one for key, one in known.items() if key[0] != kind}

@@ -42,6 +42,7 @@ def table(
     formats: Mapping[str, Format] | None = None,
     searchable: bool = False,
     folded: bool | None = None,
+    ready: Sequence[str] = (),
 ) -> Html:
     """A data frame as an accessible table that fits its column.
 
@@ -62,13 +63,19 @@ def table(
         Whether the page adds a filter box and sorting buttons.
     folded : bool, optional
         Whether the table is closed until asked for (open on paper); by default where it is long and not searchable.
+    ready : sequence of str
+        Columns whose cells are markup already; every other cell is text, whatever stands in it.
     """
     names, how = dict(headers or {}), dict(formats or {})
     columns = list(frame.columns)
     numeric = {c: frame[c].dtype.kind in "ifu" or c in how for c in columns}
     lines = frame.to_dict("records")
     texts = {c: [how.get(c, SHOWN.get(c, _cell))(line[c]) for line in lines] for c in columns}
-    long = [c for i, c in enumerate(columns) if i and not numeric[c] and _is_prose(texts[c]) and len(columns) > PLAIN]
+    long = [
+        c
+        for i, c in enumerate(columns)
+        if i and not numeric[c] and c not in ready and _is_prose(texts[c]) and len(columns) > PLAIN
+    ]
     short = [c for c in columns if c not in long]
     right = {c: numeric[c] or _all(FIGURE, texts[c]) for c in columns}
     title = {c: html.escape(names.get(c, c.replace("_", " "))) for c in columns}
@@ -77,7 +84,7 @@ def table(
     for at, line in enumerate(lines):
         cells = []
         for i, column in enumerate(short):
-            markup = _markup(texts[column][at])
+            markup = texts[column][at] if column in ready else _markup(texts[column][at])
             sort = _sort_key(line[column]) if searchable else ""
             if i == 0:
                 markup = markup.replace("_", " ") if NAME.match(markup) else markup
@@ -130,7 +137,7 @@ def _density(columns: int) -> str:
 
 
 def _is_prose(texts: Sequence[str]) -> bool:
-    return any(len(t) > PROSE and not t.startswith("<") for t in texts)
+    return any(len(t) > PROSE for t in texts)
 
 
 def _all(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
@@ -139,8 +146,6 @@ def _all(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
 
 
 def _markup(text: str) -> str:
-    if text.startswith("<"):
-        return text
     found = RANGE.match(text)
     if not found:
         return html.escape(text)

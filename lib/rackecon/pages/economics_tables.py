@@ -55,7 +55,7 @@ def sources_table(ids: Iterable[str], caption: str) -> Html:
     shown = shown.astype(object).fillna("").astype(str)
     links = [_link(str(t), str(a)) for t, a in zip(shown["title"], shown["address"], strict=True)]
     frame = shown.assign(source=links)[["source", "publisher", "date"]]
-    return table(frame, caption, folded=len(frame) > FEW_SOURCES)
+    return table(frame, caption, folded=len(frame) > FEW_SOURCES, ready=["source"])
 
 
 def _link(title: str, address: str) -> str:
