@@ -30,7 +30,7 @@ install: $(READY)  ## the environment, built again only when its inputs change
 report: $(READY)  ## execute and render every notebook into reports/
 	$(BIN)rackecon report --jobs $(JOBS)
 
-test: $(READY)  ## unit tests, rebuild and compare, strict nbval over a third of reports/ (all: make torture)
+test: $(READY)  ## unit tests, strict nbval over reports/, rebuild and compare
 	$(BIN)python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: $(READY) lint  ## lint, types and the fast tests

@@ -1,142 +1,18 @@
-(function () {
-"use strict";
-var WIDE = 5, GAP = 6.2, NEAR = [26, 10];
-function round(x) { return Math.round(x * 10) / 10; }
-function set(node, text) { if (node.textContent !== text) node.textContent = text; }
-function element(tag, inner, text) {
-var outer = document.createElement(tag);
-(inner ? outer.appendChild(document.createElement(inner)) : outer).textContent = text;
-return outer;
-}
-function capital(text) { return text.charAt(0).toUpperCase() + text.slice(1); }
-function words(figure, finding, measure, rest) {
-set(figure.querySelector(".finding"), finding); set(figure.querySelector(".measure"), measure);
-figure.querySelector("[role=img]").setAttribute("aria-label", finding + ". " + measure + ". " + rest);
-}
-function button(figure, make) {
-var holder = figure.querySelector(".links");
-if (!holder.children.length) window.rackeconButton(holder, "Data as CSV", function () { window.rackeconSave(make(), figure.id + ".csv"); });
-}
-function axis(text) { return text.replace(/(\.\d*?)0+(?=\D*$)/, "$1").replace(/\.(?=\D*$)/, ""); }
-function ticks(low, high) {
-var unit = Math.pow(10, Math.floor(Math.log10((high - low) / 5 || 1))), step = [1, 2, 5, 10].map(m => m * unit).filter(s => (high - low) / s <= 5)[0];
-var out = [];
-for (var i = Math.ceil(low / step - 1e-9); i <= Math.ceil(high / step - 1e-9); i++) out.push(i * step);
-return out;
-}
-function spread(tops) {
-var order = tops.map((_, i) => i).sort((a, b) => tops[a] - tops[b]), out = tops.slice(), limit = 100;
-order.forEach(function (i, k) { if (k) out[i] = Math.max(out[i], out[order[k - 1]] + GAP); });
-order.reverse().forEach(function (i) { out[i] = Math.min(out[i], limit); limit = out[i] - GAP; });
-return out;
-}
-function reigns(lines) {
-var speeds = [], out = [];
-lines.forEach(function (l) { l.steps.forEach(function (p) { speeds.push(p[0]); }); });
-speeds.sort((a, b) => a - b).forEach(function (s, i) {
-if (i && speeds[i - 1] === s) return;
-var best = -Infinity, id = "";
-lines.forEach(function (l) { var v = at(l.steps, s); if (v !== null && v > best) { best = v; id = l.id; } });
-if (best <= 0) id = "none";
-if (out.length && out[out.length - 1].id === id) out.pop();
-out.push({ upto: s, id: id });
-});
-return out;
-}
-function at(steps, speed) {
-for (var i = 0; i < steps.length; i++) if (steps[i][0] >= speed * (1 - 1e-9)) return steps[i][1];
-return null;
-}
-function speedFinding(lines, st, m) {
-var found = reigns(lines), n = found.length, name = id => id && id !== "none" ? m.label(id) : "nobody";
-if (!n) return "No platform serves this workload";
-if (n === 1 && found[0].id === "none") return "Nobody earns at any speed up to " + m.fmt(found[0].upto) + " tok/s/user";
-if (n === 1) return capital(name(found[0].id)) + " earns the most at every speed up to " + m.fmt(found[0].upto) + " tok/s/user";
-if (n === 2) return capital(name(found[0].id)) + " earns the most up to " + m.fmt(found[0].upto) + " tok/s/user, " + name(found[1].id) + " above";
-var now = found.filter(f => f.upto >= st.speed * (1 - 1e-9))[0];
-return capital(name(now ? now.id : "")) + " earns the most at " + m.fmt(st.speed) + " tok/s/user; the lead changes " + (n - 1) + " times up to " + m.fmt(found[n - 1].upto);
-}
-function speed(st, ends, own) {
-var m = window.rackecon, figure = document.getElementById("speed-profit"), lines = m.speedLines(st, ends[0], ends[1]);
-if (!figure) return;
-var values = [].concat.apply([0], lines.map(l => l.steps.map(p => p[1])));
-var low = Math.min.apply(null, values), marks = ticks(low, Math.max.apply(null, values)), high = marks[marks.length - 1] || 1;
-var x = s => round(100 * (s - ends[0]) / (ends[1] - ends[0])), y = v => round(100 * (high - v) / (high - low));
-var drawn = lines.filter(l => l.steps.length), names = spread(drawn.map(l => y(l.steps[0][1])));
-function part(which, nth) { return figure.querySelectorAll(which)[nth]; }
-lines.forEach(function (l, nth) {
-var path = part("path[data-line]", nth), hair = part("path[data-hair]", nth), name = part("[data-name]", nth), dot = part("[data-dot]", nth);
-var i = drawn.indexOf(l), v = at(l.steps, st.speed);
-name.hidden = i < 0; dot.hidden = v === null;
-path.setAttribute("d", i < 0 ? "" : "M0 " + y(l.steps[0][1]) + l.steps.map((p, k) => (k ? "V" + y(p[1]) : "") + "H" + x(p[0])).join(""));
-hair.setAttribute("d", i < 0 ? "" : "M-2 " + round(names[i]) + "L0 " + y(l.steps[0][1]));
-if (i >= 0) name.style.top = round(names[i]) + "%";
-if (v !== null) { dot.style.left = x(st.speed) + "%"; dot.style.top = y(v) + "%"; }
-});
-figure.querySelector(".grid").replaceChildren.apply(figure.querySelector(".grid"), marks.map(function (v) {
-var mark = element("span", "b", axis(m.amount(v, st.metric)));
-mark.className = v ? "" : "zero"; mark.style.top = y(v) + "%";
-return mark;
-}));
-var rule = figure.querySelector(".rule");
-rule.style.left = x(st.speed) + "%"; set(rule.firstChild, m.fmt(st.speed) + " tok/s/user");
-rule.classList.toggle("late", x(st.speed) > 70);
-var told = lines.map(function (l) { return { name: m.label(l.id), v: at(l.steps, st.speed) }; }).filter(r => r.v !== null).sort((a, b) => b.v - a.v);
-var measure = "profit " + m.unit(st.metric) + " by the speed each user gets (tok/s/user), middle values; " + (own ? "the report's own case" : "your case");
-words(figure, speedFinding(lines, st, m), measure, "At " + m.fmt(st.speed) + " tok/s/user: " + (told.map(r => r.name + " " + m.amount(r.v, st.metric)).join(", ") || "nobody serves") + ".");
-button(figure, function () {
-return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nplatform,up_to_tok_s_per_user,profit\n" + figure.lines.map(l => l.steps.map(p => m.label(l.id) + "," + p[0] + "," + Number(p[1].toPrecision(5)) + "\n").join("")).join("");
-});
-figure.lines = lines;
-}
-function mapTasks(st, own) {
-var m = window.rackecon, figure = document.getElementById("price-share"), grid = [];
-if (!figure) return [];
-var rows = figure.querySelectorAll(".ribbon[data-price]");
-return Array.prototype.map.call(rows, function (row) {
-return function () {
-var cells = m.mapRow(st, Number(row.dataset.price));
-grid.push(cells);
-row.replaceChildren.apply(row, runs(cells).map(function (r) { var i = m.cell(cells[r.from]); i.style.flexGrow = r.n; return i; }));
-};
-}).concat(function () { mapWords(figure, rows, grid, st, own, m); });
-}
-function runs(cells, same) {
-var out = [];
-cells.forEach(function (c, i) {
-var last = out[out.length - 1], before = last && cells[last.from];
-if (last && before.id === c.id && (same || before.kind === c.kind)) last.n++; else out.push({ from: i, n: 1 });
-});
-return out;
-}
-function mapWords(figure, rows, grid, st, own, m) {
-var seen = [], best = Object.create(null), n = grid[0].length, ring = figure.querySelector(".ring"), at = 100 * (st.util - m.mapEnds.shares[0]) / (m.mapEnds.shares[1] - m.mapEnds.shares[0]), height = parseFloat(ring.style.top);
-grid.forEach(function (cells, r) {
-cells.forEach(function (c) { seen.push({ id: c.id, revenue: Number(rows[r].dataset.price) * c.share }); });
-runs(cells, true).forEach(function (run) {
-var id = cells[run.from].id, b = best[id], spot = { n: run.n, left: 100 * (run.from + run.n / 2) / n, top: 100 * (r + 0.5) / rows.length };
-spot.score = Math.abs(spot.left - at) < NEAR[0] && Math.abs(spot.top - height) < NEAR[1] ? spot.n - n : spot.n;
-if (!b || spot.score > b[0].score) best[id] = b = [];
-if (!b.length || spot.score === b[0].score) b.push(spot);
-});
-});
-var order = seen.sort((a, b) => a.revenue - b.revenue).map(c => c.id).filter((id, i, all) => all.indexOf(id) === i);
-var names = order.map(m.label), where = "As price and share sold rise: ";
-var finding = order.length === 1 ? (order[0] === "none" ? "Nobody earns at any price and share sold shown" : order[0] ? names[0] + " leads at every price and share sold shown" : "No platform serves this workload within its limits")
-: order.length === 2 && order[0] === "none" ? names[1] + " leads wherever anybody earns" : where + names.join(", then ");
-var spots = figure.querySelector(".spots");
-spots.replaceChildren.apply(spots, order.filter(id => best[id][0].n >= WIDE).map(function (id) {
-var b = best[id], spot = b[Math.floor((b.length - 1) / 2)], span = element("span", "", m.label(id));
-span.style.left = round(spot.left) + "%"; span.style.top = round(spot.top) + "%";
-return span;
-}));
-ring.style.left = round(at) + "%";
-var measure = "who leads on profit " + m.unit(st.metric) + ", by share of capacity sold and by price of all tokens, times the chosen prices (logarithmic); ring: " + (own ? "the report's own case" : "your case");
-words(figure, finding, measure, "Hatched or pale where the leader comes first in fewer than 80 of 100 quick cases.");
-button(figure, function () {
-return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nprice_times_chosen,share_sold,leader,first_of_100\n" + figure.grid.map((cells, r) => cells.map(c => rows[r].dataset.price + "," + c.share + "," + m.label(c.id) + "," + Math.round(100 * c.win) + "\n").join("")).join("");
-});
-figure.grid = grid;
-}
-window.rackeconFigures = function (st, ends, own) { return [function () { speed(st, ends, own); }].concat(mapTasks(st, own)); };
-})();
+(function(){"use strict";var WIDE=5,GAP=6.2,NEAR=[26,10];function round(x){return Math.round(x*10)/10;}
+function set(node,text){if(node.textContent!==text)node.textContent=text;}
+function element(tag,inner,text){var outer=document.createElement(tag);(inner?outer.appendChild(document.createElement(inner)):outer).textContent=text;return outer;}
+function capital(text){return text.charAt(0).toUpperCase()+text.slice(1);}
+function words(figure,finding,measure,rest){set(figure.querySelector(".finding"),finding);set(figure.querySelector(".measure"),measure);figure.querySelector("[role=img]").setAttribute("aria-label",finding+". "+measure+". "+rest);}
+function button(figure,make){var holder=figure.querySelector(".links");if(!holder.children.length)window.rackeconButton(holder,"Data as CSV",function(){window.rackeconSave(make(),figure.id+".csv");});}
+function axis(text){return text.replace(/(\.\d*?)0+(?=\D*$)/,"$1").replace(/\.(?=\D*$)/,"");}
+function ticks(low,high){var unit=Math.pow(10,Math.floor(Math.log10((high-low)/5||1))),step=[1,2,5,10].map(m=>m*unit).filter(s=>(high-low)/s<=5)[0];var out=[];for(var i=Math.ceil(low/step-1e-9);i<=Math.ceil(high/step-1e-9);i++)out.push(i*step);return out;}
+function spread(tops){var order=tops.map((_,i)=>i).sort((a,b)=>tops[a]-tops[b]),out=tops.slice(),limit=100;order.forEach(function(i,k){if(k)out[i]=Math.max(out[i],out[order[k-1]]+GAP);});order.reverse().forEach(function(i){out[i]=Math.min(out[i],limit);limit=out[i]-GAP;});return out;}
+function reigns(lines){var speeds=[],out=[];lines.forEach(function(l){l.steps.forEach(function(p){speeds.push(p[0]);});});speeds.sort((a,b)=>a-b).forEach(function(s,i){if(i&&speeds[i-1]===s)return;var best=-Infinity,id="";lines.forEach(function(l){var v=at(l.steps,s);if(v!==null&&v>best){best=v;id=l.id;}});if(best<=0)id="none";if(out.length&&out[out.length-1].id===id)out.pop();out.push({upto:s,id:id});});return out;}
+function at(steps,speed){for(var i=0;i<steps.length;i++)if(steps[i][0]>=speed*(1-1e-9))return steps[i][1];return null;}
+function speedFinding(lines,st,m){var found=reigns(lines),n=found.length,name=id=>id&&id!=="none"?m.label(id):"nobody";if(!n)return"No platform serves this workload";if(n===1&&found[0].id==="none")return"Nobody earns at any speed up to "+m.fmt(found[0].upto)+" tok/s/user";if(n===1)return capital(name(found[0].id))+" earns the most at every speed up to "+m.fmt(found[0].upto)+" tok/s/user";if(n===2)return capital(name(found[0].id))+" earns the most up to "+m.fmt(found[0].upto)+" tok/s/user, "+name(found[1].id)+" above";var now=found.filter(f=>f.upto>=st.speed*(1-1e-9))[0];return capital(name(now?now.id:""))+" earns the most at "+m.fmt(st.speed)+" tok/s/user; the lead changes "+(n-1)+" times up to "+m.fmt(found[n-1].upto);}
+function speed(st,ends,own){var m=window.rackecon,figure=document.getElementById("speed-profit"),lines=m.speedLines(st,ends[0],ends[1]);if(!figure)return;var values=[].concat.apply([0],lines.map(l=>l.steps.map(p=>p[1])));var low=Math.min.apply(null,values),marks=ticks(low,Math.max.apply(null,values)),high=marks[marks.length-1]||1;var x=s=>round(100*(s-ends[0])/(ends[1]-ends[0])),y=v=>round(100*(high-v)/(high-low));var drawn=lines.filter(l=>l.steps.length),names=spread(drawn.map(l=>y(l.steps[0][1])));function part(which,nth){return figure.querySelectorAll(which)[nth];}
+lines.forEach(function(l,nth){var path=part("path[data-line]",nth),hair=part("path[data-hair]",nth),name=part("[data-name]",nth),dot=part("[data-dot]",nth);var i=drawn.indexOf(l),v=at(l.steps,st.speed);name.hidden=i<0;dot.hidden=v===null;path.setAttribute("d",i<0?"":"M0 "+y(l.steps[0][1])+l.steps.map((p,k)=>(k?"V"+y(p[1]):"")+"H"+x(p[0])).join(""));hair.setAttribute("d",i<0?"":"M-2 "+round(names[i])+"L0 "+y(l.steps[0][1]));if(i>=0)name.style.top=round(names[i])+"%";if(v!==null){dot.style.left=x(st.speed)+"%";dot.style.top=y(v)+"%";}});figure.querySelector(".grid").replaceChildren.apply(figure.querySelector(".grid"),marks.map(function(v){var mark=element("span","b",axis(m.amount(v,st.metric)));mark.className=v?"":"zero";mark.style.top=y(v)+"%";return mark;}));var rule=figure.querySelector(".rule");rule.style.left=x(st.speed)+"%";set(rule.firstChild,m.fmt(st.speed)+" tok/s/user");rule.classList.toggle("late",x(st.speed)>70);var told=lines.map(function(l){return{name:m.label(l.id),v:at(l.steps,st.speed)};}).filter(r=>r.v!==null).sort((a,b)=>b.v-a.v);var measure="profit "+m.unit(st.metric)+" by the speed each user gets (tok/s/user), middle values; "+(own?"the report's own case":"your case")+(st.sold==="derived"?", shares sold as derived for its own speed":"");words(figure,speedFinding(lines,st,m),measure,"At "+m.fmt(st.speed)+" tok/s/user: "+(told.map(r=>r.name+" "+m.amount(r.v,st.metric)).join(", ")||"nobody serves")+".");button(figure,function(){return"# "+figure.querySelector(".finding").textContent+" | "+figure.querySelector(".measure").textContent+"\nplatform,up_to_tok_s_per_user,profit\n"+figure.lines.map(l=>l.steps.map(p=>m.label(l.id)+","+p[0]+","+Number(p[1].toPrecision(5))+"\n").join("")).join("");});figure.lines=lines;}
+function mapTasks(st,own){var m=window.rackecon,figure=document.getElementById("price-share"),grid=[];if(!figure)return[];var rows=figure.querySelectorAll(".ribbon[data-price]");return Array.prototype.map.call(rows,function(row){return function(){var cells=m.mapRow(st,Number(row.dataset.price));grid.push(cells);row.replaceChildren.apply(row,runs(cells).map(function(r){var i=m.cell(cells[r.from]);i.style.flexGrow=r.n;return i;}));};}).concat(function(){mapWords(figure,rows,grid,st,own,m);});}
+function runs(cells,same){var out=[];cells.forEach(function(c,i){var last=out[out.length-1],before=last&&cells[last.from];if(last&&before.id===c.id&&(same||before.kind===c.kind))last.n++;else out.push({from:i,n:1});});return out;}
+function mapWords(figure,rows,grid,st,own,m){var seen=[],best=Object.create(null),n=grid[0].length,ring=figure.querySelector(".ring"),at=100*(st.util-m.mapEnds.shares[0])/(m.mapEnds.shares[1]-m.mapEnds.shares[0]),height=parseFloat(ring.style.top);grid.forEach(function(cells,r){cells.forEach(function(c){seen.push({id:c.id,revenue:Number(rows[r].dataset.price)*c.share});});runs(cells,true).forEach(function(run){var id=cells[run.from].id,b=best[id],spot={n:run.n,left:100*(run.from+run.n/2)/n,top:100*(r+0.5)/rows.length};spot.score=Math.abs(spot.left-at)<NEAR[0]&&Math.abs(spot.top-height)<NEAR[1]?spot.n-n:spot.n;if(!b||spot.score>b[0].score)best[id]=b=[];if(!b.length||spot.score===b[0].score)b.push(spot);});});var order=seen.sort((a,b)=>a.revenue-b.revenue).map(c=>c.id).filter((id,i,all)=>all.indexOf(id)===i);var names=order.map(m.label),where="As price and share sold rise: ";var finding=order.length===1?(order[0]==="none"?"Nobody earns at any price and share sold shown":order[0]?names[0]+" leads at every price and share sold shown":"No platform serves this workload within its limits"):order.length===2&&order[0]==="none"?names[1]+" leads wherever anybody earns":where+names.join(", then ");var spots=figure.querySelector(".spots");spots.replaceChildren.apply(spots,order.filter(id=>best[id][0].n>=WIDE).map(function(id){var b=best[id],spot=b[Math.floor((b.length-1)/2)],span=element("span","",m.label(id));span.style.left=round(spot.left)+"%";span.style.top=round(spot.top)+"%";return span;}));ring.style.left=round(at)+"%";ring.hidden=st.sold==="derived";var measure="who leads on profit "+m.unit(st.metric)+", by share of capacity sold and by price of all tokens, times the chosen prices (logarithmic); "+(ring.hidden?"your case sells a share of its own on each platform":own?"ring: the report's own case":"ring: your case");words(figure,finding,measure,"Hatched or pale where the leader comes first in fewer than 80 of 100 quick cases.");button(figure,function(){return"# "+figure.querySelector(".finding").textContent+" | "+figure.querySelector(".measure").textContent+"\nprice_times_chosen,share_sold,leader,first_of_100\n"+figure.grid.map((cells,r)=>cells.map(c=>rows[r].dataset.price+","+c.share+","+m.label(c.id)+","+Math.round(100*c.win)+"\n").join("")).join("");});figure.grid=grid;}
+window.rackeconFigures=function(st,ends,own){return[function(){speed(st,ends,own);}].concat(mapTasks(st,own));};})();

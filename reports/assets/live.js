@@ -1,613 +1,128 @@
-(function () {
-"use strict";
-var QUICK = "serving model, price, sold share and price of capital";
-var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
-function has(o, k) { return Object.prototype.hasOwnProperty.call(o, k); }
-function fresh() { return Object.create(null); }
-function copied(o) { return Object.assign(fresh(), o); }
-var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 }), WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-function levelPriceFactor(rate, decline, years) {
-if (decline <= 0) return 1;
-var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS), q = Math.pow(1 - decline, 1 / MONTHS);
-function sum(x) { return Math.abs(1 - x) < 1e-12 ? m : x * (1 - Math.pow(x, m)) / (1 - x); }
-return sum(v * q) / Math.sqrt(q) / sum(v);
-}
-function levelYears(rate, years) {
-var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS);
-return (Math.abs(1 - v) < 1e-12 ? m : v * (1 - Math.pow(v, m)) / (1 - v)) / MONTHS;
-}
-function resaleAt(years) {
-var i = Math.min(Math.floor(years), data.resale.length - 2);
-return data.resale[i] + (data.resale[i + 1] - data.resale[i]) * (years - i);
-}
-function pointAt(front, speed) {
-for (var i = 0; i < front.s.length; i++) if (front.s[i] >= speed * (1 - 1e-9)) return i;
-return -1;
-}
-function taxed(tax, rate) {
-var n = data.taxed, worth = rate === 0 ? 1 : (1 - Math.pow(1 + rate, -n)) / (rate * n);
-return (1 - tax * worth) / (1 - tax);
-}
-function owned(p, st) { return p.now === null || st[p.id] === undefined || st[p.id] === standing(p.id, st.basis) ? 1 : st[p.id] / p.now; }
-function standing(id, basis) { return has(data.base, id) && basis === data.base.basis ? data.base[id] : Number(Number(data.bases[basis][id].now).toPrecision(4)); }
-function platformsOn(basis) {
-return keep("b" + basis, function () { return data.platforms.map(function (p) { return Object.assign({}, p, data.bases[basis][p.id]); }); });
-}
-function payback(m, decline) {
-var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0;
-for (var k = 1; k <= 480; k++) {
-var cash = m.launch * HOURS / MONTHS * Math.pow(q, k - 0.5) - m.running * HOURS / MONTHS + (k === m.months ? m.resold : 0);
-if (sum + cash >= m.capital) return (k - 1 + (m.capital - sum) / cash) / MONTHS;
-if (cash <= 0) return Infinity;
-sum += cash;
-}
-return Infinity;
-}
-var USUAL = "usual", NEWEST = "newest";
-function frontsKey(st, precision, software) { return [st.model, st.scenario, st.hit, precision || st.precision, software || st.software].join("|"); }
-function frontsOf(st) {
-var key = frontsKey(st);
-return keep("f" + key, function () {
-var out = fresh(), packed = data.fronts[key] || {}, usual = data.fronts[frontsKey(st, USUAL, NEWEST)] || {};
-Object.keys(packed).forEach(function (id) { var f = packed[id] === "=" ? usual[id] : packed[id]; out[id] = f.why ? f : unpacked(f); });
-return out;
-});
-}
-function unpacked(f) {
-var bytes = Uint8Array.from(atob(f[6]), c => c.charCodeAt(0)), view = new DataView(bytes.buffer), n = bytes.length / 5, out = { s: [], t: [], d: [], m: "" };
-for (var i = 0; i < n; i++) {
-var last = bytes[4 * n + i];
-out.s.push(Math.exp(f[0] + (f[1] - f[0]) * view.getUint16(2 * i, true) / 65535)); out.t.push(Math.exp(f[2] + (f[3] - f[2]) * view.getUint16(2 * (n + i), true) / 65535));
-out.d.push(f[4] + (f[5] - f[4]) * (last & 127) / 127); out.m += last & 128 ? "d" : "a";
-}
-return out;
-}
-function left(st) { return st.without ? st.without.split(",") : []; }
-function pricesOf(st) { return data.models[st.model].levels[st.level]; }
-function terms(st) {
-var sc = data.scenarios[st.scenario], total = sc.isl + sc.osl, cached = st.pin * pricesOf(st).cachedShare;
-var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
-return {
-sold: SECONDS / PER_M * price * st.util * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
-years: levelYears(st.wacc, st.years), months: Math.max(Math.round(st.years * MONTHS), 1), resale: resaleAt(st.years), wacc: st.wacc, taxed: taxed(st.tax, st.wacc),
-power: st.elec * st.pue - data.base.elec * data.base.pue
-};
-}
-function earned(p, front, i, st, m) {
-var rate = front.t[i], launch = rate * m.sold, change = p.metered ? front.d[i] * m.power : 0, paid = st.cost * owned(p, st), invested = p.capital * paid;
-var sunk = (1 - p.resells * m.resale * Math.pow(1 + m.wacc, -m.months / MONTHS)) / m.years, charge = p.c * paid * (1 - p.kept) * p.worth * sunk;
-var cost = Math.max(p.c * paid * p.kept + charge * m.taxed + change, 0);
-return {
-rate: rate, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: invested,
-running: Math.max(cost - invested * sunk / HOURS, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * invested
-};
-}
-function evaluateAll(st) {
-var fronts = frontsOf(st), m = terms(st), out = left(st);
-return platformsOn(st.basis).map(function (p) {
-var front = fronts[p.id];
-if (out.indexOf(p.id) >= 0) return { why: "left out by you" };
-if (!front) return { why: "not computed" };
-if (front.why) return { why: front.why };
-var i = pointAt(front, st.speed);
-if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
-if (p.c === null) return { why: "no cost per GPU-hour on this basis" };
-if (st.metric === "usd" && !p.capital) return { why: "nothing is invested in what is rented" };
-return earned(p, front, i, st, m);
-});
-}
-function speedLines(st, lo, hi) {
-var fronts = frontsOf(st), m = terms(st), out = left(st);
-return platformsOn(st.basis).map(function (p) {
-var front = fronts[p.id], steps = [];
-if (front && !front.why && p.c !== null && out.indexOf(p.id) < 0 && (st.metric !== "usd" || p.capital)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
-var e = earned(p, front, i, st, m);
-steps.push([Math.min(front.s[i], hi), e.profit * scale(p, e, st.metric)]);
-if (front.s[i] >= hi) break;
-}
-return { id: p.id, steps: steps };
-});
-}
-function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"); }
-function share(margin) { return margin < -1 ? "< −100 %" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %"; }
-function lasting(size, word) { var shown = Number(size.toPrecision(2)); return shown + " " + word + (shown === 1 ? "" : "s"); }
-function scale(p, m, metric) { return metric === "rack" ? p.gpus * HOURS : metric === "mw" ? HOURS * 1000 / p.kw : HOURS / m.capital; }
-function full(p, m, st) {
-if (m.why) return m;
-return {
-rate: m.rate, revenue: m.revenue, cost: m.cost, profit: m.profit, capital: m.capital,
-rack: m.profit * scale(p, m, "rack"), mw: m.profit * scale(p, m, "mw"), usd: m.profit * scale(p, m, "usd"),
-revenueRack: m.revenue * p.gpus * HOURS, mtok: m.cost / (m.rate * st.util * SECONDS / PER_M), margin: m.profit / m.revenue,
-payback: payback(m, st.decline)
-};
-}
-function fmt(x, digits) {
-if (x === null || !isFinite(x)) return "–";
-return GROUPED.format(Number(x.toPrecision(digits || 3)));
-}
-function usd(x) {
-var a = Math.abs(x), sign = x < 0 ? "−" : "", units = [[1e9, "bn"], [1e6, "M"], [1e3, "k"]];
-for (var i = 0; i < 3; i++) if (a >= units[i][0] * 0.9995) {
-var v = a / units[i][0];
-return sign + "$" + v.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(v, 1))))) + units[i][1];
-}
-return sign + "$" + (a ? a.toFixed(Math.max(2, 2 - Math.floor(Math.log10(a)))).replace(/(\.\d\d\d*?)0+$/, "$1") : "0");
-}
-function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + WHOLE.format(Math.abs(x * 100)) + " %" : usd(x); }
-var kept = fresh();
-function keep(key, make) { return kept[key] || (kept[key] = make()); }
-function twoPiece(z, down, up) { return z < 0 ? z * down : z * up; }
-function draws(packed) {
-var bytes = Uint8Array.from(atob(packed), c => c.charCodeAt(0)), view = new DataView(bytes.buffer), out = new Float64Array(bytes.length / 2);
-for (var d = 0; d < out.length; d++) out[d] = view.getInt16(2 * d, true) / data.draws.steps;
-return out;
-}
-function rateFactors(i, width) {
-return keep("r" + i + "|" + width, function () {
-return draws(data.draws.rate[i]).map(z => Math.exp(twoPiece(z, width[0], width[1])));
-});
-}
-function marketFactors(st, count) {
-var model = pricesOf(st), listed = st.pin === model.pin && st.pout === model.pout;
-var prices = keep("p" + st.model + st.level + listed, function () {
-return draws(data.draws.price).map(z => listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1);
-});
-var against = keep("s", () => draws(data.draws.sold).map(x => Math.exp(-x)));
-var sure = st.util <= 0 || st.util >= 1, unsold = (1 - st.util) / st.util;
-var out = prices.slice(0, count);
-if (!sure) for (var d = 0; d < out.length; d++) out[d] /= (1 + unsold * against[d]) * st.util;
-return out;
-}
-function capitalFactors(i) {
-return keep("c" + i, () => draws(data.draws.capital[i]));
-}
-function simulate(st, count, ends, keepDraws) {
-var all = evaluateAll(st), market = marketFactors(st, count), n = market.length;
-var best = new Float64Array(n).fill(-Infinity), who = new Int16Array(n).fill(-1);
-var rows = data.platforms.map(function (p, i) {
-var m = all[i];
-if (m.why) return { p: p, why: m.why };
-var rate = rateFactors(i, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(i), by = scale(p, m, st.metric);
-var running = Math.min(m.running, m.cost), rest = m.cost - running, sample = ends ? new Float64Array(n) : null;
-for (var d = 0; d < n; d++) {
-var v = (m.revenue * rate[d] * market[d] - running - rest * capital[d]) * by;
-if (sample) sample[d] = v;
-if (v > best[d]) { best[d] = v; who[d] = i; }
-}
-var row = { p: p, m: m, mid: m.profit * by };
-if (sample && keepDraws) keepDraws(p, sample.slice());
-if (sample) { row.lo = quantile(sample, 0.05); row.hi = quantile(sample, 0.95); }
-return row;
-});
-var wins = new Float64Array(rows.length);
-for (var d = 0; d < n; d++) if (who[d] >= 0 && best[d] > 0) wins[who[d]]++;
-rows.forEach(function (r, i) { if (!r.why) r.win = wins[i] / n; });
-return rows;
-}
-function quantile(a, share) {
-var at = share * (a.length - 1), i = Math.floor(at), low = nth(a, i), high = low;
-if (at > i) { high = Infinity; for (var k = i + 1; k < a.length; k++) if (a[k] < high) high = a[k]; }
-return at > i ? low + (at - i) * (high - low) : low;
-}
-function nth(a, rank) {
-var from = 0, to = a.length - 1;
-while (from < to) {
-var pivot = a[(from + to) >> 1], i = from, j = to;
-while (i <= j) {
-while (a[i] < pivot) i++;
-while (a[j] > pivot) j--;
-if (i <= j) { var x = a[i]; a[i++] = a[j]; a[j--] = x; }
-}
-if (rank <= j) to = j; else if (rank >= i) from = i; else break;
-}
-return a[rank];
-}
-function asReported(rows, metric) {
-var known = data.report && data.report.rows && data.report.rows[metric];
-if (known) rows.forEach(function (r) { var k = !r.why && known[r.p.id]; if (k) { r.lo = k[0]; r.hi = k[1]; r.win = k[2]; } });
-return Boolean(known);
-}
-function ranked(rows) {
-return rows.filter(r => !r.why).sort((a, b) => b.mid - a.mid);
-}
-function leaderId(st) {
-var best = null, at = -Infinity;
-evaluateAll(st).forEach(function (m, i) {
-if (m.why) return;
-var v = m.profit * scale(data.platforms[i], m, st.metric);
-if (v > at) { at = v; best = data.platforms[i].id; }
-});
-return best === null ? "" : at <= 0 ? "none" : best;
-}
-function shade(st, count) {
-var top = ranked(simulate(st, count, false))[0];
-if (!top || top.mid <= 0) return { id: top ? "none" : "", kind: "none", win: 0 };
-return { id: top.p.id, kind: top.win >= data.map.sure[0] ? "sure" : top.win >= data.map.sure[1] ? "pale" : "close", win: top.win };
-}
-function mapRow(st, price) {
-var lo = data.map.shares[0], hi = data.map.shares[1], n = data.map.shares[2], out = [];
-for (var i = 0; i < n; i++) {
-var share = lo + (hi - lo) * (i + 0.5) / n;
-out.push(Object.assign({ share: share }, shade(Object.assign(fresh(), st, { util: share, pin: st.pin * price, pout: st.pout * price }), Infinity)));
-}
-return out;
-}
-function platform(id) { return data.platforms.filter(p => p.id === id)[0]; }
-function label(id) { var p = platform(id); return p ? p.label : id === "none" ? "nobody earns" : "nobody serves this"; }
-function cell(found) {
-var i = document.createElement("i"), p = platform(found.id);
-i.className = found.kind;
-if (p) i.style.setProperty("--swatch", p.swatch);
-return i;
-}
-function selfCheck() {
-return data.check.every(function (c) {
-var st = complete(c.moved), all = evaluateAll(st);
-return data.platforms.every(function (p, i) {
-var m = full(p, all[i], st), known = c.rows[p.id];
-if (!known || m.why) return !known === Boolean(m.why);
-return Object.keys(known).every(function (k) {
-var near = k === "mtok" ? 0 : m.revenue * scale(p, m, k);
-return Math.abs(m[k] - known[k]) <= 1e-3 * Math.max(Math.abs(known[k]), near);
-});
-});
-});
-}
-function complete(state) { return Object.assign(fresh(), data.base, state); }
-window.rackecon = {
-levelPriceFactor: levelPriceFactor,
-evaluate: function (state) {
-var st = complete(state), out = {};
-evaluateAll(st).forEach(function (m, i) { out[data.platforms[i].id] = full(data.platforms[i], m, st); });
-return out;
-},
-simulate: function (state) {
-var out = {};
-simulate(complete(state), Infinity, true).forEach(function (r) { out[r.p.id] = r.why ? { why: r.why } : { mid: r.mid, lo: r.lo, hi: r.hi, win: r.win }; });
-return out;
-},
-leader: state => leaderId(complete(state)),
-speedLines: (state, lo, hi) => speedLines(complete(state), lo, hi),
-mapRow: (state, price) => mapRow(complete(state), price),
-fmt: fmt, amount: amount, label: label, cell: cell, unit: metric => data.per[metric]
-};
-function start() {
-var holder = document.getElementById("live-data"), root = document.getElementById("live");
-if (!holder || !root) return;
-data = JSON.parse(holder.textContent);
-window.rackecon.mapEnds = data.map;
-root.hidden = false;
-var same = false;
-try { same = selfCheck(); } catch (e) { same = false; }
-if (same) { wire(root); return; }
-root.classList.add("differs");
-root.querySelector(".live-status").textContent = "The page's arithmetic differs from the library's, so its controls are hidden. The tables above and below stand.";
-}
-function wire(root) {
-var one = q => root.querySelector(q), each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
-var st = copied(data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, span = null, lines = fresh(), reported = fresh();
-simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
-var PAIR = ["a", "b"], first = data.platforms.map(p => p.id).sort((a, b) => (has(reported, b) ? reported[b] : -Infinity) - (has(reported, a) ? reported[a] : -Infinity)).slice(0, 2), pair;
-if (first.length < 2) first.push(first[0]);
-pair = first.slice();
-var inputs = fresh(), holders = fresh(), shown = fresh(), verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
-each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
-function text(q) { return one(q).firstChild || one(q).appendChild(document.createTextNode("")); }
-function range(k) { return inputs[k].filter(el => el.type === "range")[0]; }
-function brought(k, s) {
-if ((k === "pin" || k === "pout") && (s.model !== data.base.model || s.level !== data.base.level)) return data.models[s.model].levels[s.level][k];
-if (platform(k)) return standing(k, s.basis);
-if ((k === "speed" || k === "hit") && s.scenario !== data.base.scenario) return data.scenarios[s.scenario][k];
-return data.base[k];
-}
-var OWNED = Object.keys(data.base).filter(platform), FOLLOW = { scenario: ["speed", "hit"], model: ["pin", "pout"], level: ["pin", "pout"], basis: OWNED };
-function choose(s, k, v) {
-var follow = FOLLOW[k] || [], mine = follow.filter(x => s[x] !== brought(x, s));
-s[k] = v;
-follow.forEach(function (x) { if (mine.indexOf(x) < 0) s[x] = brought(x, s); });
-var ways = [["hit", brought("hit", s)], ["software", NEWEST], ["precision", USUAL]].filter(w => w[0] !== k);
-for (var i = 0; i < ways.length && !has(data.fronts, frontsKey(s)); i++) s[ways[i][0]] = ways[i][1];
-return s;
-}
-function chosen(k, v) {
-var before = copied(st); choose(st, k, v);
-var stay = (FOLLOW[k] || []).filter(x => st[x] !== brought(x, st)), gone = ["hit", "software", "precision"].filter(x => x !== k && (FOLLOW[k] || []).indexOf(x) < 0 && st[x] !== before[x]);
-return (stay.length ? "Kept as you set it: " + stay.map(worded).join(", ") + "." : "") + (gone.length ? (stay.length ? " " : "") + "Not worked out together in this page, so now " + gone.map(worded).join(", ") + "." : "");
-}
-function changed() { return Object.keys(data.base).filter(k => st[k] !== brought(k, st)); }
-function refused(k, x) {
-var el = inputs[k][0], all = Array.prototype.map.call(el.options || [], o => Number(o.value));
-if (el.tagName === "SELECT") return all.indexOf(x) >= 0 ? "" : "is none of " + all.join(", ");
-var lo = Number(el.min), hi = Number(el.max);
-return x >= lo && x <= hi ? "" : "is outside " + fmt(lo) + " to " + fmt(hi);
-}
-function readHash() {
-var given = new URLSearchParams(location.hash.slice(1));
-var allowed = Object.assign({ model: data.models, scenario: data.scenarios, metric: data.per }, data.options), odd = [];
-PAIR.forEach(function (side, i) { pair[i] = has(data.models[st.model].spread, given.get(side) || "") ? given.get(side) : first[i]; });
-["model", "scenario", "metric"].concat(Object.keys(data.options)).forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k)) && (k !== "level" || has(data.models[st.model].levels, given.get(k)))) choose(st, k, given.get(k)); });
-given.forEach(function (v, k) {
-var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
-if (number && !why) { if (k === "hit") choose(st, k, Number(v)); else st[k] = Number(v); }
-var some = k === "without" ? v.split(",").filter(platform) : [];
-if (k === "without" && some.length && some.length < data.platforms.length) st.without = some.sort().join(",");
-var taken = number ? !why : k === "without" ? st.without === v : PAIR.indexOf(k) >= 0 ? Boolean(platform(v)) : has(allowed, k) && has(allowed[k], v);
-if (!taken && location.hash.indexOf("=") > 0) odd.push((k + "=" + v).slice(0, 60) + (why ? " " + why + " (" + st[k] + " stays)" : ""));
-});
-tell(odd.length ? "The address asks for what this page cannot show: " + odd.slice(0, 5).join(", ") + "." : "");
-}
-function tell(words) { put(one(".live-status"), words); }
-function writeHash() {
-var q = new URLSearchParams();
-changed().forEach(function (k) { q.set(k, String(st[k])); });
-PAIR.forEach(function (side, i) { if (pair[i] !== first[i]) q.set(side, pair[i]); });
-history.replaceState(null, "", q.toString() ? "#" + q.toString() : location.pathname + location.search);
-}
-function ask() { turn++; if (root.dataset.ribbons !== "stale") root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
-function show() {
-var moved = changed();
-Object.keys(inputs).forEach(function (k) {
-if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0);
-if (shown[k] === st[k]) return;
-shown[k] = st[k];
-inputs[k].forEach(function (el) {
-var text = String(st[k]);
-if (el.type === "checkbox") { el.checked = left(st).indexOf(el.value) < 0; return; }
-if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
-if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
-if (el.type === "range" && el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); }
-});
-});
-var rows = simulate(st, Infinity, true), all = !moved.some(k => k !== "metric") && asReported(rows, st.metric), found = told(rows), now = performance.now(), dragged = now - sheetAt < 400;
-sheetAt = now;
-if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
-if (dragged && !sheet && Object.keys(lines).length) openSheet(found);
-if (!sheet) table(found);
-if (!sheet || now - worded.at > 200) { worded.at = now; speech(rows, all, moved); } else paintSheet(found);
-clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
-clearTimeout(later); later = setTimeout(function () { closeSheet(); table(found); speech(rows, all, moved); rest(); }, 200);
-}
-function speech(rows, all, moved) {
-var told = sentence(rows, all);
-write(drawn, all ? "all " + data.report.inputs + " uncertain inputs drawn, as above" : QUICK + " drawn; a price that you set is taken as certain");
-write(verdict, told); write(unit, data.per[st.metric]);
-write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
-clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
-}
-function rest() { bars(); command(); compare(); ribbons(); }
-worded.at = 0;
-function worded(k) {
-var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : k === "without" ? left(st).map(label).join(" and ") : has(data.options, k) ? data.options[k][v] : typeof v === "number" ? fmt(v, 4) : v;
-return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
-}
-function sentence(rows, all) {
-var order = ranked(rows), unit = data.per[st.metric], top = order[0];
-if (!top) return "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user with this first-token limit.";
-var ends = " Nine cases in ten lie between " + amount(top.lo, st.metric) + " and " + amount(top.hi, st.metric) + ".";
-if (top.mid <= 0) return "Your case: nobody earns; " + top.p.label + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
-var rival = order.slice(1).sort((a, b) => b.win - a.win)[0];
-var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
-if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
-return (text + "." + ends).replace(/\u2212\$/g, "\u2212\u2060$");
-}
-function emptyBar() {
-var bar = document.createElement("span"); bar.className = "ibar"; bar.setAttribute("role", "img");
-["zero", "ghost", "range", "mid"].forEach(function (kind) { bar.appendChild(document.createElement("i")).className = kind; });
-return bar;
-}
-function line(p) {
-var tr = document.createElement("tr"), th = document.createElement("th"), texts = [];
-tr.dataset.platform = p.id; th.scope = "row"; th.textContent = p.label; th.style.setProperty("--swatch", p.swatch); tr.appendChild(th);
-for (var i = 0; i < 6; i++) {
-var td = document.createElement("td");
-td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td);
-if (i === 1) td.appendChild(emptyBar());
-texts.push(i === 1 ? td.firstChild : td.appendChild(document.createTextNode("")));
-}
-var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
-var bar = texts[1], marks = bar.children;
-return { tr: tr, texts: texts, bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: "" };
-}
-function put(node, text) { if (node.textContent !== text) node.textContent = text; }
-function write(node, text) { if (node.data !== text) node.data = text; }
-function shift(node, transform) { if (node.at !== transform) { node.at = transform; node.style.transform = transform; } }
-function tick(node, share) { shift(node, "translateX(" + share + "%)"); }
-function told(rows) {
-var order = ranked(rows).concat(rows.filter(r => r.why)), lo = 0, hi = 0;
-order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
-if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
-var pct = v => Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100;
-var ghosts = st.metric === data.base.metric && changed().length;
-return order.map(function (r) {
-if (r.why) return { p: r.p, why: r.why };
-var more = r.m, mtok = more.cost / (more.rate * st.util * SECONDS / PER_M);
-return {
-p: r.p, why: "", zero: pct(0), lo: pct(r.lo), hi: pct(r.hi), mid: pct(r.mid), ghost: ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100,
-said: "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric),
-words: [amount(r.mid, st.metric), "", String(Math.round(r.win * 100)), usd(mtok), share(more.profit / more.revenue), lastingOf(payback(more, st.decline) * MONTHS)]
-};
-});
-}
-function table(found) {
-var body = one(".live-table tbody");
-found.forEach(function (f, at) {
-var l = lines[f.p.id] || (lines[f.p.id] = line(f.p));
-if (body.children[at] !== l.tr) body.insertBefore(l.tr, body.children[at] || null);
-l.tr.classList.toggle("none", Boolean(f.why)); write(l.why, f.why);
-if (f.why) return;
-l.said = f.said;
-tick(l.zero, f.zero); tick(l.mid, f.mid); tick(l.ghost, f.ghost);
-shift(l.range, "translateX(" + f.lo + "%) scaleX(" + (f.hi - f.lo) / 100 + ")");
-f.words.forEach(function (text, i) { if (i !== 1) write(l.texts[i], text); });
-});
-}
-var sheet = null, sheetAt = 0;
-function rowsAlike(found) { return found.map(f => f.p.id + f.why).join(); }
-function openSheet(found) {
-var holder = one(".live-table"), box = holder.getBoundingClientRect(), body = one(".live-table tbody"), like = getComputedStyle(one(".live-table td.n")), css = getComputedStyle(root), dpr = window.devicePixelRatio || 1;
-var canvas = document.createElement("canvas"), pen = canvas.getContext("2d"), rows = [], left = Infinity, right = 0, bottom = 0, top = body.getBoundingClientRect().top;
-found.forEach(function (f) {
-var l = lines[f.p.id], places = l.texts.map(function (node, i) {
-var r = (i === 1 ? node : node.parentNode).getBoundingClientRect();
-if (r.width && !f.why) { left = Math.min(left, r.left); right = Math.max(right, r.right); }
-return { left: r.left, right: r.right, middle: (r.top + r.bottom) / 2, width: r.width };
-});
-rows.push(places); bottom = Math.max(bottom, l.tr.getBoundingClientRect().bottom);
-});
-if (!(right > left)) return;
-canvas.className = "live-sheet"; canvas.setAttribute("aria-hidden", "true");
-canvas.width = Math.round((right - left) * dpr); canvas.height = Math.round((bottom - top) * dpr);
-canvas.style.cssText = "left:" + (left - box.left) + "px;top:" + (top - box.top) + "px;width:" + (right - left) + "px;height:" + (bottom - top) + "px";
-pen.scale(dpr, dpr); pen.translate(-left, -top); pen.font = like.font; pen.textAlign = "right"; pen.textBaseline = "middle";
-var colour = name => css.getPropertyValue(name).trim();
-sheet = { canvas: canvas, pen: pen, rows: rows, alike: rowsAlike(found), pad: parseFloat(like.paddingRight), box: [left, top, right - left, bottom - top], ink: colour("--ink"), soft: colour("--soft"), accent: colour("--accent"), panel: colour("--panel") };
-holder.appendChild(canvas); holder.classList.add("sheeted");
-}
-function closeSheet() {
-if (!sheet) return;
-one(".live-table").classList.remove("sheeted"); sheet.canvas.remove(); sheet = null;
-}
-function paintSheet(found) {
-var s = sheet, pen = s.pen;
-pen.clearRect.apply(pen, s.box);
-found.forEach(function (f, nth) {
-if (f.why) return;
-s.rows[nth].forEach(function (at, i) {
-if (!at.width) return;
-if (i !== 1) { pen.fillStyle = s.ink; pen.fillText(f.words[i], at.right - s.pad, at.middle); return; }
-var x = share => at.left + share / 100 * at.width, block = function (colour, from, width, tall) { pen.fillStyle = colour; pen.fillRect(from, at.middle - tall / 2, width, tall); };
-block(s.soft, x(f.zero), 1, 18); block(s.accent, x(f.lo), x(f.hi) - x(f.lo), 4);
-if (f.ghost >= 0) { block(s.soft, x(f.ghost), 3, 18); block(s.panel, x(f.ghost) + 1, 1, 16); }
-block(s.ink, x(f.mid), 3, 14);
-});
-});
-}
-function bars() { Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said); }); }
-function ribbons() {
-var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
-var todo = Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; });
-if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(copied(st), speeds, own));
-(function next() {
-if (mine !== turn) return;
-if (!todo.length) { root.dataset.ribbons = "filled"; return; }
-todo.shift()(); setTimeout(next, 0);
-})();
-}
-function ribbon(el) {
-var k = el.dataset.ribbon, input = range(k), steps, cells = [], text = [];
-if (input) {
-var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, found;
-for (var i = 0; i < n; i++) {
-var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(copied(st), k, v), 100);
-cells.push(cell(found));
-if (last && last.id !== found.id) {
-var at = flip(k, last.v, v, last.id);
-if (at < st[k]) below = { at: at, id: last.id }; else if (!above) above = { at: at, id: found.id };
-}
-last = { v: v, id: found.id };
-}
-if (below) text.push("below " + fmt(below.at) + ": " + label(below.id));
-if (above) text.push("above " + fmt(above.at) + ": " + label(above.id));
-el.style.setProperty("--at", 100 * (st[k] - lo) / (hi - lo) + "%");
-} else {
-steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
-steps.forEach(function (o) {
-var s = choose(copied(st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
-cells.push(cell(found));
-if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + label(found.id));
-});
-}
-el.replaceChildren.apply(el, cells);
-put(one('[data-flip="' + k + '"]'), text.length ? text.join("; ") : input ? "no value here changes who leads" : "no choice here changes who leads");
-}
-function flip(k, lo, hi, id) {
-for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(copied(st), k, mid)) === id) lo = mid; else hi = mid; }
-return (lo + hi) / 2;
-}
-function compare() {
-var sides = pair.map(id => platform(id)), kept = [null, null], all = simulate(st, Infinity, true, function (p, sample) { pair.forEach(function (id, i) { if (p.id === id) kept[i] = sample; }); });
-var found = sides.map(function (p) { var r = all.filter(x => x.p === p)[0]; return r.why ? r : full(p, r.m, st); });
-var names = sides.map(p => p.label), why = found.map((m, i) => m.why ? names[i] + ": " + m.why : "").filter(Boolean);
-each("[data-pair]", function (el) { el.value = pair[PAIR.indexOf(el.dataset.pair)]; });
-each(".pair-table thead .n", function (th, i) { if (i < 2) put(th, names[i]); });
-each(".pair-table tbody tr", function (tr) {
-var k = tr.dataset.row, v = found.map(m => m.why ? NaN : m[k]);
-[shownAs(k, v[0]), shownAs(k, v[1]), k === "margin" || !(v[0] / v[1] > 0) ? "–" : isFinite(v[0] / v[1]) ? fmt(v[0] / v[1]) + " x" : "–"].forEach(function (text, i) { put(tr.cells[i + 1], text); });
-});
-put(one(".pair-verdict"), pair[0] === pair[1] ? "Choose two different platforms." : why.length ? why.join("; ") + "." : lead(names, kept));
-}
-function lead(names, kept) {
-var n = kept[0].length, apart = kept[0].map((v, d) => v - kept[1][d]), wins = 0, ends;
-apart.forEach(function (v) { if (v > 0) wins++; });
-ends = apart;
-return names[0] + " earns more than " + names[1] + " in " + Math.round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + amount(quantile(ends, 0.05), st.metric) + " and " + amount(quantile(ends, 0.95), st.metric) + " " + data.per[st.metric] + ".";
-}
-function shownAs(k, v) {
-if (k === "payback") return lastingOf(v * MONTHS);
-if (!isFinite(v)) return "–";
-return k === "rate" ? fmt(v) : k === "margin" ? share(v) : has(data.per, k) ? amount(v, k) : usd(v);
-}
-function command() {
-var plain = [], lists = [];
-Object.keys(data.commands).forEach(function (k) {
-var d = data.defaults[k];
-if (d === null) d = has(pricesOf(st), k) ? pricesOf(st)[k] : data.scenarios[st.scenario][k];
-if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
-});
-var own = data.platforms.filter(p => has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== standing(p.id, st.basis)));
-var choices = Object.keys(data.choices).map(k => data.choices[k][st[k]] || "").concat(own.map(p => p.id + "=" + st[p.id])).filter(Boolean);
-if (choices.length) plain.push("-p choices " + choices.join(","));
-var given = Object.assign({}, data.given), rest = data.platforms.map(p => p.id).filter(id => left(st).indexOf(id) < 0);
-if (st.without) given.accelerators = rest;
-Object.keys(given).forEach(function (k) { lists.push([k, JSON.stringify(given[k])]); });
-var rack = lists.map(l => "-p " + l[0] + " '" + l[1] + "'"), mill = lists.map(l => "-y '" + l[0] + ": " + l[1] + "'");
-put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
-put(one(".live-papermill"), ["papermill notebooks/00_executive_summary.ipynb mine.ipynb"].concat(plain, mill).join(" "));
-put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).filter(k => k !== "without" || st.without).map(worded).join("; ") + ".");
-}
-Object.keys(inputs).forEach(function (k) {
-inputs[k].forEach(function (el) {
-el.addEventListener("input", function () {
-if (k === "without") {
-var out = inputs[k].filter(x => !x.checked).map(x => x.value).sort();
-if (out.length === inputs[k].length) { el.checked = true; tell("One platform at least stays: " + label(el.value) + "."); return; }
-tell(""); st.without = out.join(",");
-} else if (typeof data.base[k] !== "number") tell(chosen(k, el.value));
-else if (el.tagName === "SELECT") tell(chosen(k, Number(el.value)));
-else {
-var x = Number(el.value), why = el.value === "" || !isFinite(x) ? "is no number" : refused(k, x);
-if (el.type === "number") el.setAttribute("aria-invalid", String(Boolean(why)));
-tell(why ? (data.names[k] || k) + ": " + (el.value || "an empty box") + " " + why + "; " + st[k] + " stays." : "");
-if (why || x === st[k]) return;
-st[k] = x;
-}
-ask();
-});
-el.addEventListener("change", function () { if (el.type === "number" && el.value !== String(st[k])) { el.value = String(st[k]); el.removeAttribute("aria-invalid"); } });
-});
-});
-each("[data-pair]", function (el) { el.addEventListener("change", function () { pair[PAIR.indexOf(el.dataset.pair)] = el.value; compare(); writeHash(); }); });
-one(".live-reset").addEventListener("click", function () { st = copied(data.base); pair = first.slice(); span = null; shown = fresh(); tell(""); ask(); });
-one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
-one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
-one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
-function copy(text, button) { window.rackeconCopied(text, button); }
-window.addEventListener("hashchange", function () { st = copied(data.base); shown = fresh(); readHash(); ask(); opened(); });
-one(".live-json").addEventListener("click", function () {
-var e = document.getElementById("edition"), rows = {};
-simulate(st, Infinity, true).forEach(function (r) { rows[r.p.id] = r.why ? { why: r.why } : { profit: r.mid, low: r.lo, high: r.hi, first_share: r.win }; });
-window.rackeconSave(JSON.stringify({ edition: e ? e.dataset.edition : "", data_as_of: e ? e.dataset.vintage : "", unit: "USD or share " + data.per[st.metric], case: st, changed: changed(), command: one(".live-command").textContent, platforms: rows }, null, 1) + "\n", "rackecon-case.json", "application/json");
-});
-function opened() {
-var moved = changed(), old = document.querySelector(".shared"), words = moved.length ? "This address carries a reader's case: " + moved.map(worded).join(", ") + ". It stands under \u201cChange an assumption\u201d; all else on the page is the report's own case." : "";
-if (old) old.remove();
-if (!words) return;
-var p = document.createElement("p"); p.className = "caveat shared"; p.textContent = words; document.getElementById("main").prepend(p);
-root.scrollIntoView();
-}
-readHash(); show(); bars(); command(); compare(); opened();
-one(".live-costs").open = changed().some(k => platform(k));
-document.documentElement.dataset.usable = String(Math.round(performance.now()));
-}
-start();
-})();
+(function(){"use strict";var QUICK="serving model, price, sold share and price of capital";var HOURS=8760,SECONDS=3600,PER_M=1e6,MONTHS=12;function has(o,k){return Object.prototype.hasOwnProperty.call(o,k);}
+function fresh(){return Object.create(null);}
+function copied(o){return Object.assign(fresh(),o);}
+var data=null,GROUPED=new Intl.NumberFormat("en-US",{maximumFractionDigits:4}),WHOLE=new Intl.NumberFormat("en-US",{maximumFractionDigits:0});function levelPriceFactor(rate,decline,years){if(decline<=0)return 1;var m=Math.max(Math.round(years*MONTHS),1),v=Math.pow(1+rate,-1/MONTHS),q=Math.pow(1-decline,1/MONTHS);function sum(x){return Math.abs(1-x)<1e-12?m:x*(1-Math.pow(x,m))/(1-x);}
+return sum(v*q)/Math.sqrt(q)/sum(v);}
+function levelYears(rate,years){var m=Math.max(Math.round(years*MONTHS),1),v=Math.pow(1+rate,-1/MONTHS);return(Math.abs(1-v)<1e-12?m:v*(1-Math.pow(v,m))/(1-v))/MONTHS;}
+function resaleAt(years){var i=Math.min(Math.floor(years),data.resale.length-2);return data.resale[i]+(data.resale[i+1]-data.resale[i])*(years-i);}
+function pointAt(front,speed){for(var i=0;i<front.s.length;i++)if(front.s[i]>=speed*(1-1e-9))return i;return-1;}
+function taxed(tax,rate){var n=data.taxed,worth=rate===0?1:(1-Math.pow(1+rate,-n))/(rate*n);return(1-tax*worth)/(1-tax);}
+function owned(p,st){return p.now===null||st[p.id]===undefined||st[p.id]===standing(p.id,st.basis)?1:st[p.id]/p.now;}
+function standing(id,basis){return has(data.base,id)&&basis===data.base.basis?data.base[id]:Number(Number(data.bases[basis][id].now).toPrecision(4));}
+function platformsOn(basis){return keep("b"+basis,function(){return data.platforms.map(function(p){return Object.assign({},p,data.bases[basis][p.id]);});});}
+function payback(m,decline){var q=Math.pow(1-decline,1/MONTHS),sum=0,sales=m.launch*HOURS/MONTHS/Math.sqrt(q),running=m.running*HOURS/MONTHS;for(var k=1;k<=480;k++){sales*=q;var cash=sales-running+(k===m.months?m.resold:0);if(sum+cash>=m.capital)return(k-1+(m.capital-sum)/cash)/MONTHS;if(cash<=0)return Infinity;sum+=cash;}
+return Infinity;}
+var USUAL="usual",NEWEST="newest",SET="set",DERIVED="derived";function soldOn(p,st){return st.sold===DERIVED?data.sold[st.model+"|"+st.scenario][p.id]:st.util;}
+function underived(st){var own=data.scenarios[st.scenario],odd=["speed","hit"].some(k=>st[k]!==own[k])||st.precision!==USUAL||st.software!==NEWEST;return odd||!has(data.sold,st.model+"|"+st.scenario)?"the share sold is derived at the workload’s own speed ("+fmt(own.speed)+" tok/s/user), cache share, usual number format and newest software alone":"";}
+function frontsKey(st,precision,software){return[st.model,st.scenario,st.hit,precision||st.precision,software||st.software].join("|");}
+function frontsOf(st){var key=frontsKey(st);return keep("f"+key,function(){var out=fresh(),packed=data.fronts[key]||{},usual=data.fronts[frontsKey(st,USUAL,NEWEST)]||{};Object.keys(packed).forEach(function(id){var f=packed[id]==="="?usual[id]:packed[id];out[id]=f.why?f:unpacked(f);});return out;});}
+function unpacked(f){var bytes=Uint8Array.from(atob(f[6]),c=>c.charCodeAt(0)),view=new DataView(bytes.buffer),n=bytes.length/5,out={s:[],t:[],d:[],m:""};for(var i=0;i<n;i++){var last=bytes[4*n+i];out.s.push(Math.exp(f[0]+(f[1]-f[0])*view.getUint16(2*i,true)/65535));out.t.push(Math.exp(f[2]+(f[3]-f[2])*view.getUint16(2*(n+i),true)/65535));out.d.push(f[4]+(f[5]-f[4])*(last&127)/127);out.m+=last&128?"d":"a";}
+return out;}
+function left(st){return st.without?st.without.split(","):[];}
+function pricesOf(st){return data.models[st.model].levels[st.level];}
+function terms(st){var sc=data.scenarios[st.scenario],total=sc.isl+sc.osl,cached=st.pin*pricesOf(st).cachedShare;var price=(sc.isl*(1-st.hit)*st.pin+sc.isl*st.hit*cached+sc.osl*st.pout)/total;return{sold:SECONDS/PER_M*price*(1-st.licence)*(1-data.free),level:levelPriceFactor(data.levelled,st.decline,st.years),years:levelYears(st.wacc,st.years),months:Math.max(Math.round(st.years*MONTHS),1),resale:resaleAt(st.years),wacc:st.wacc,taxed:taxed(st.tax,st.wacc),power:st.elec*st.pue-data.base.elec*data.base.pue};}
+function earned(p,front,i,st,m){var rate=front.t[i],util=soldOn(p,st),launch=rate*m.sold*util,change=p.metered?front.d[i]*m.power:0,paid=st.cost*owned(p,st),invested=p.capital*paid;var sunk=(1-p.resells*m.resale*Math.pow(1+m.wacc,-m.months/MONTHS))/m.years,charge=p.c*paid*(1-p.kept)*p.worth*sunk;var cost=Math.max(p.c*paid*p.kept+charge*m.taxed+change,0);return{rate:rate,util:util,mode:front.m.charAt(i),launch:launch,revenue:launch*m.level,cost:cost,capital:invested,running:Math.max(cost-invested*sunk/HOURS,0),profit:launch*m.level-cost,months:m.months,resold:p.resells*m.resale*invested};}
+function evaluateAll(st){var fronts=frontsOf(st),m=terms(st),out=left(st);return platformsOn(st.basis).map(function(p){var front=fronts[p.id];if(out.indexOf(p.id)>=0)return{why:"left out by you"};if(!front)return{why:"not computed"};if(front.why)return{why:front.why};var i=pointAt(front,st.speed);if(i<0)return{why:"fastest layout gives "+fmt(front.s[front.s.length-1])+" tok/s/user"};if(p.c===null)return{why:"no cost per GPU-hour on this basis"};if(soldOn(p,st)===undefined)return{why:"no share sold could be derived"};if(st.metric==="usd"&&!p.capital)return{why:"nothing is invested in what is rented"};return earned(p,front,i,st,m);});}
+function speedLines(st,lo,hi){var fronts=frontsOf(st),m=terms(st),out=left(st);return platformsOn(st.basis).map(function(p){var front=fronts[p.id],steps=[];if(front&&!front.why&&p.c!==null&&soldOn(p,st)!==undefined&&out.indexOf(p.id)<0&&(st.metric!=="usd"||p.capital))for(var i=pointAt(front,lo);i>=0&&i<front.s.length;i++){var e=earned(p,front,i,st,m);steps.push([Math.min(front.s[i],hi),e.profit*scale(p,e,st.metric)]);if(front.s[i]>=hi)break;}
+return{id:p.id,steps:steps};});}
+function lastingOf(months){return months>120||!isFinite(months)?"> 10 years":months<12?lasting(months,"month"):lasting(months/12,"year");}
+function share(margin){return margin<-1?"< −100 %":(margin<0?"−":"")+WHOLE.format(Math.abs(margin*100))+" %";}
+function lasting(size,word){var shown=Number(size.toPrecision(2));return shown+" "+word+(shown===1?"":"s");}
+function scale(p,m,metric){return metric==="rack"?p.gpus*HOURS:metric==="mw"?HOURS*1000/p.kw:HOURS/m.capital;}
+function full(p,m,st){if(m.why)return m;return{rate:m.rate,revenue:m.revenue,cost:m.cost,profit:m.profit,capital:m.capital,rack:m.profit*scale(p,m,"rack"),mw:m.profit*scale(p,m,"mw"),usd:m.profit*scale(p,m,"usd"),revenueRack:m.revenue*p.gpus*HOURS,mtok:m.cost/(m.rate*m.util*SECONDS/PER_M),sold:m.util,margin:m.profit/m.revenue,payback:payback(m,st.decline)};}
+function fmt(x,digits){if(x===null||!isFinite(x))return"–";return GROUPED.format(Number(x.toPrecision(digits||3)));}
+function usd(x){var a=Math.abs(x),sign=x<0?"−":"",units=[[1e9,"bn"],[1e6,"M"],[1e3,"k"]];for(var i=0;i<3;i++)if(a>=units[i][0]*0.9995){var v=a/units[i][0];return sign+"$"+v.toFixed(Math.max(0,2-Math.floor(Math.log10(Math.max(v,1)))))+units[i][1];}
+return sign+"$"+(a?a.toFixed(Math.max(2,2-Math.floor(Math.log10(a)))).replace(/(\.\d\d\d*?)0+$/,"$1"):"0");}
+function amount(x,metric){return metric==="usd"?(x<0?"−":"")+WHOLE.format(Math.abs(x*100))+" %":usd(x);}
+var kept=fresh(),samples=fresh();function keep(key,make){return kept[key]||(kept[key]=make());}
+function twoPiece(z,down,up){return z<0?z*down:z*up;}
+function draws(packed){var bytes=Uint8Array.from(atob(packed),c=>c.charCodeAt(0)),view=new DataView(bytes.buffer),out=new Float64Array(bytes.length/2);for(var d=0;d<out.length;d++)out[d]=view.getInt16(2*d,true)/data.draws.steps;return out;}
+function rateFactors(i,width){return keep("r"+i+"|"+width,function(){return draws(data.draws.rate[i]).map(z=>Math.exp(twoPiece(z,width[0],width[1])));});}
+function marketFactors(st,count){var model=pricesOf(st),listed=st.pin===model.pin&&st.pout===model.pout;var prices=keep("p"+st.model+st.level+listed,function(){return draws(data.draws.price).map(z=>listed?Math.exp(twoPiece(z,model.level[0],model.level[1])/data.z10):1);});var against=keep("s",()=>draws(data.draws.sold).map(x=>Math.exp(-x))),by=fresh();return function(util){if(by[util])return by[util];var sure=util<=0||util>=1,unsold=(1-util)/util,out=by[util]=prices.slice(0,count);if(!sure)for(var d=0;d<out.length;d++)out[d]/=(1+unsold*against[d])*util;return out;};}
+function capitalFactors(i){return keep("c"+i,()=>draws(data.draws.capital[i]));}
+function simulate(st,count,ends,keepDraws){var all=evaluateAll(st),markets=marketFactors(st,count),n=markets(st.util).length;var best=new Float64Array(n).fill(-Infinity),who=new Int16Array(n).fill(-1);var rows=data.platforms.map(function(p,i){var m=all[i];if(m.why)return{p:p,why:m.why};var market=markets(m.util),rate=rateFactors(i,data.models[st.model].spread[p.id][m.mode]),capital=capitalFactors(i),by=scale(p,m,st.metric);var running=Math.min(m.running,m.cost),rest=m.cost-running,sample=ends?samples[i+"|"+n]||(samples[i+"|"+n]=new Float64Array(n)):null;for(var d=0;d<n;d++){var v=(m.revenue*rate[d]*market[d]-running-rest*capital[d])*by;if(sample)sample[d]=v;if(v>best[d]){best[d]=v;who[d]=i;}}
+var row={p:p,m:m,mid:m.profit*by};if(sample&&keepDraws)keepDraws(p,sample.slice());if(sample){row.lo=quantile(sample,0.05,0);row.hi=quantile(sample,0.95,Math.floor(0.05*(n-1)));}
+return row;});var wins=new Float64Array(rows.length);for(var d=0;d<n;d++)if(who[d]>=0&&best[d]>0)wins[who[d]]++;rows.forEach(function(r,i){if(!r.why)r.win=wins[i]/n;});return rows;}
+function quantile(a,share,from){var at=share*(a.length-1),i=Math.floor(at),low=nth(a,i,from),high=low;if(at>i){high=Infinity;for(var k=i+1;k<a.length;k++)if(a[k]<high)high=a[k];}
+return at>i?low+(at-i)*(high-low):low;}
+function nth(a,rank,from){var to=a.length-1;while(from<to){var pivot=a[(from+to)>>1],i=from,j=to;while(i<=j){while(a[i]<pivot)i++;while(a[j]>pivot)j--;if(i<=j){var x=a[i];a[i++]=a[j];a[j--]=x;}}
+if(rank<=j)to=j;else if(rank>=i)from=i;else break;}
+return a[rank];}
+function asReported(rows,metric){var known=data.report&&data.report.rows&&data.report.rows[metric];if(known)rows.forEach(function(r){var k=!r.why&&known[r.p.id];if(k){r.lo=k[0];r.hi=k[1];r.win=k[2];}});return Boolean(known);}
+function ranked(rows){return rows.filter(r=>!r.why).sort((a,b)=>b.mid-a.mid);}
+function leaderId(st){var best=null,at=-Infinity;evaluateAll(st).forEach(function(m,i){if(m.why)return;var v=m.profit*scale(data.platforms[i],m,st.metric);if(v>at){at=v;best=data.platforms[i].id;}});return best===null?"":at<=0?"none":best;}
+function shade(st,count){var top=ranked(simulate(st,count,false))[0];if(!top||top.mid<=0)return{id:top?"none":"",kind:"none",win:0};return{id:top.p.id,kind:top.win>=data.map.sure[0]?"sure":top.win>=data.map.sure[1]?"pale":"close",win:top.win};}
+function mapRow(st,price){var lo=data.map.shares[0],hi=data.map.shares[1],n=data.map.shares[2],out=[];for(var i=0;i<n;i++){var share=lo+(hi-lo)*(i+0.5)/n;out.push(Object.assign({share:share},shade(Object.assign(fresh(),st,{util:share,sold:SET,pin:st.pin*price,pout:st.pout*price}),Infinity)));}
+return out;}
+function platform(id){return data.platforms.filter(p=>p.id===id)[0];}
+function label(id){var p=platform(id);return p?p.label:id==="none"?"nobody earns":"nobody serves this";}
+function cell(found){var i=document.createElement("i"),p=platform(found.id);i.className=found.kind;if(p)i.style.setProperty("--swatch",p.swatch);return i;}
+function selfCheck(){return data.check.every(function(c){var st=complete(c.moved),all=evaluateAll(st);return data.platforms.every(function(p,i){var m=full(p,all[i],st),known=c.rows[p.id];if(!known||m.why)return!known===Boolean(m.why);return Object.keys(known).every(function(k){var near=k==="mtok"?0:m.revenue*scale(p,m,k);return Math.abs(m[k]-known[k])<=1e-3*Math.max(Math.abs(known[k]),near);});});});}
+function complete(state){return Object.assign(fresh(),data.base,state);}
+window.rackecon={levelPriceFactor:levelPriceFactor,evaluate:function(state){var st=complete(state),out={};evaluateAll(st).forEach(function(m,i){out[data.platforms[i].id]=full(data.platforms[i],m,st);});return out;},simulate:function(state){var out={};simulate(complete(state),Infinity,true).forEach(function(r){out[r.p.id]=r.why?{why:r.why}:{mid:r.mid,lo:r.lo,hi:r.hi,win:r.win};});return out;},leader:state=>leaderId(complete(state)),speedLines:(state,lo,hi)=>speedLines(complete(state),lo,hi),mapRow:(state,price)=>mapRow(complete(state),price),fmt:fmt,amount:amount,label:label,cell:cell,unit:metric=>data.per[metric]};function start(){var holder=document.getElementById("live-data"),root=document.getElementById("live");if(!holder||!root)return;data=JSON.parse(holder.textContent);window.rackecon.mapEnds=data.map;root.hidden=false;var same=false;try{same=selfCheck();}catch(e){same=false;}
+if(same){wire(root);return;}
+root.classList.add("differs");root.querySelector(".live-status").textContent="The page's arithmetic differs from the library's, so its controls are hidden. The tables above and below stand.";}
+function wire(root){var one=q=>root.querySelector(q),each=function(q,f){Array.prototype.forEach.call(root.querySelectorAll(q),f);};var st=copied(data.base),queued=0,later=0,speak=0,hashTimer=0,turn=0,movedAt=-Infinity,keyedAt=-Infinity,wroteAt=0,countedAt=0,marked=null,held=false,latest=null,head=one(".live-head"),span=null,lines=fresh(),reported=fresh();[[],[]].forEach(function(_,after){var box=document.createElement("div");box.className="apart";root[after?"after":"before"](box);while(after?box.nextSibling:box.previousSibling)if(after)box.append(box.nextSibling);else box.prepend(box.previousSibling);});simulate(data.base,1,false).forEach(function(r){if(!r.why)reported[r.p.id]=r.mid;});var PAIR=["a","b"],first=data.platforms.map(p=>p.id).sort((a,b)=>(has(reported,b)?reported[b]:-Infinity)-(has(reported,a)?reported[a]:-Infinity)).slice(0,2),pair;if(first.length<2)first.push(first[0]);pair=first.slice();var inputs=fresh(),holders=fresh(),shown=fresh(),verdict=text(".live-verdict"),altered=text(".live-changed"),unit=text(".live-unit"),drawn=text(".live-drawn");each("[data-key]",function(el){var k=el.dataset.key;(inputs[k]=inputs[k]||[]).push(el);holders[k]=el.closest(".live-row");});function text(q){return one(q).firstChild||one(q).appendChild(document.createTextNode(""));}
+function range(k){return inputs[k].filter(el=>el.type==="range")[0];}
+function brought(k,s){if((k==="pin"||k==="pout")&&(s.model!==data.base.model||s.level!==data.base.level))return data.models[s.model].levels[s.level][k];if(platform(k))return standing(k,s.basis);if((k==="speed"||k==="hit")&&s.scenario!==data.base.scenario)return data.scenarios[s.scenario][k];return data.base[k];}
+var OWNED=Object.keys(data.base).filter(platform),FOLLOW={scenario:["speed","hit"],model:["pin","pout"],level:["pin","pout"],basis:OWNED};function choose(s,k,v){var follow=FOLLOW[k]||[],mine=follow.filter(x=>s[x]!==brought(x,s));s[k]=v;follow.forEach(function(x){if(mine.indexOf(x)<0)s[x]=brought(x,s);});var ways=[["hit",brought("hit",s)],["software",NEWEST],["precision",USUAL]].filter(w=>w[0]!==k);for(var i=0;i<ways.length&&!has(data.fronts,frontsKey(s));i++)s[ways[i][0]]=ways[i][1];if(s.sold===DERIVED&&(k==="util"||underived(s)))s.sold=SET;return s;}
+function chosen(k,v){var before=copied(st),why=k==="sold"&&v===DERIVED?underived(st):"";choose(st,k,v);if(why){inputs[k][0].value=st[k];return"Not possible here: "+why+"; it stays as set.";}
+var stay=(FOLLOW[k]||[]).filter(x=>st[x]!==brought(x,st)),gone=["hit","software","precision","sold"].filter(x=>x!==k&&(FOLLOW[k]||[]).indexOf(x)<0&&st[x]!==before[x]);return(stay.length?"Kept as you set it: "+stay.map(worded).join(", ")+".":"")+(gone.length?(stay.length?" ":"")+"Not worked out together in this page, so now "+gone.map(worded).join(", ")+".":"");}
+function changed(){return Object.keys(data.base).filter(k=>st[k]!==brought(k,st));}
+function refused(k,x){var el=inputs[k][0],all=Array.prototype.map.call(el.options||[],o=>Number(o.value));if(el.tagName==="SELECT")return all.indexOf(x)>=0?"":"is none of "+all.join(", ");var lo=Number(el.min),hi=Number(el.max);return x>=lo&&x<=hi?"":"is outside "+fmt(lo)+" to "+fmt(hi);}
+function readHash(){var given=new URLSearchParams(location.hash.slice(1));var allowed=Object.assign({model:data.models,scenario:data.scenarios,metric:data.per},data.options),odd=[];PAIR.forEach(function(side,i){pair[i]=has(data.models[st.model].spread,given.get(side)||"")?given.get(side):first[i];});["model","scenario","metric"].concat(Object.keys(data.options)).forEach(function(k){if(given.has(k)&&has(allowed[k],given.get(k))&&(k!=="level"||has(data.models[st.model].levels,given.get(k))))choose(st,k,given.get(k));});given.forEach(function(v,k){var number=has(data.base,k)&&typeof data.base[k]==="number"&&v!==""&&isFinite(Number(v)),why=number?refused(k,Number(v)):"";if(number&&!why){if(k==="hit")choose(st,k,Number(v));else st[k]=Number(v);if(st.sold===DERIVED&&(k==="util"||underived(st))){st.sold=SET;odd.push("sold="+DERIVED+", but "+(k==="util"?"a share is given too":underived(Object.assign(copied(st),{sold:DERIVED}))));}}
+var some=k==="without"?v.split(",").filter(platform):[];if(k==="without"&&some.length&&some.length<data.platforms.length)st.without=some.sort().join(",");var taken=number?!why:k==="without"?st.without===v:PAIR.indexOf(k)>=0?Boolean(platform(v)):has(allowed,k)&&has(allowed[k],v);if(!taken&&location.hash.indexOf("=")>0)odd.push((k+"="+v).slice(0,60)+(why?" "+why+" ("+st[k]+" stays)":""));});tell(odd.length?"The address asks for what this page cannot show: "+odd.slice(0,5).join(", ")+".":"");}
+function tell(words){put(one(".live-status"),words);}
+function writeHash(){var q=new URLSearchParams();changed().forEach(function(k){q.set(k,String(st[k]));});PAIR.forEach(function(side,i){if(pair[i]!==first[i])q.set(side,pair[i]);});history.replaceState(null,"",q.toString()?"#"+q.toString():location.pathname+location.search);}
+function ask(){turn++;if(root.dataset.ribbons!=="stale")root.dataset.ribbons="stale";if(!queued)queued=requestAnimationFrame(function(){queued=0;show();});}
+function show(){var moved=changed(),now=performance.now(),dragged=held||(now-movedAt<400&&now-keyedAt>400);var rows=simulate(st,Infinity,true),all=!moved.some(k=>k!=="metric")&&asReported(rows,st.metric),found=told(rows,moved);movedAt=now;latest=found;if(sheet&&(!dragged||sheet.alike!==rowsAlike(found))){closeSheet();dragged=false;}
+if(dragged&&!sheet&&Object.keys(lines).length)openSheet(found);if(!sheet)table(found);if(!sheet||now-wroteAt>200){wroteAt=now;speech(rows,all,moved);if(!sheet)controls(moved);}
+else if(now-countedAt>60){countedAt=now;controls(moved);}
+else paintSheet(found);clearTimeout(hashTimer);hashTimer=setTimeout(writeHash,250);clearTimeout(later);later=setTimeout(function(){if(!held)release();else if(sheet)paintSheet(found);controls(moved);speech(rows,all,moved);rest();},200);}
+function press(event){if(event.target.type!=="range")return;held=true;if(!sheet&&latest){openSheet(latest);if(sheet)paintSheet(latest);}}
+function release(){held=false;closeSheet();table(latest);}
+function controls(moved){if(marked!==moved.join()){marked=moved.join();Object.keys(holders).forEach(function(k){if(holders[k])holders[k].classList.toggle("changed",moved.indexOf(k)>=0);});}
+Object.keys(inputs).forEach(function(k){if(shown[k]===st[k])return;shown[k]=st[k];inputs[k].forEach(function(el){var text=String(st[k]);if(el.type==="checkbox"){el.checked=left(st).indexOf(el.value)<0;return;}
+if(el.type==="radio"){if(el.checked!==(el.value===text))el.checked=el.value===text;return;}
+if(el.value!==text&&(document.activeElement!==el||el.type==="range"))el.value=text;if(el.type==="range"&&!sheet)spoken(el);});});}
+function speech(rows,all,moved){var told=sentence(rows,all);write(drawn,all?"all "+data.report.inputs+" uncertain inputs drawn, as above":QUICK+" drawn; a price that you set is taken as certain");write(verdict,told);write(unit,data.per[st.metric]);write(altered,moved.length?"Changed by the reader: "+moved.map(worded).join(", ")+".":"This is the report's own case.");clearTimeout(speak);speak=setTimeout(function(){put(one(".live-spoken"),told);},600);}
+function worded(k){var v=st[k],text=k==="model"?data.models[v].name:k==="scenario"?data.scenarios[v].name:k==="metric"?data.per[v]:k==="without"?left(st).map(label).join(" and "):k==="sold"&&v===DERIVED?data.options[k][v]+" ("+data.platforms.filter(p=>soldOn(p,st)!==undefined).map(p=>p.label+" "+share(soldOn(p,st))).join(", ")+")":has(data.options,k)?data.options[k][v]:typeof v==="number"?fmt(v,4):v;return(data.names[k]||k)+" "+text+(data.units[k]?" "+data.units[k]:"");}
+function sentence(rows,all){var order=ranked(rows),unit=data.per[st.metric],top=order[0];if(!top)return"Your case: no platform reaches "+fmt(st.speed)+" tok/s/user with this first-token limit.";var ends=" Nine cases in ten lie between "+amount(top.lo,st.metric)+" and "+amount(top.hi,st.metric)+".";if(top.mid<=0)return"Your case: nobody earns; "+top.p.label+" loses least, "+amount(-top.mid,st.metric)+" "+unit+"."+ends;var rival=order.slice(1).sort((a,b)=>b.win-a.win)[0];var text="Your case: "+top.p.label+" earns "+amount(top.mid,st.metric)+" "+unit+"; it comes first in "+Math.round(top.win*100)+" of 100 "+(all?"cases":"quick cases, in which only "+QUICK+" are drawn");if(top.win<data.map.sure[0]&&rival)text+=", too close to call against "+rival.p.label+" ("+Math.round(rival.win*100)+")";return(text+"."+ends).replace(/\u2212\$/g,"\u2212\u2060$");}
+function emptyBar(){var bar=document.createElement("span");bar.className="ibar";bar.setAttribute("role","img");["zero","ghost","range","mid"].forEach(function(kind){bar.appendChild(document.createElement("i")).className=kind;});return bar;}
+function line(p){var tr=document.createElement("tr"),th=document.createElement("th"),texts=[];tr.dataset.platform=p.id;th.scope="row";th.textContent=p.label;th.style.setProperty("--swatch",p.swatch);tr.appendChild(th);for(var i=0;i<6;i++){var td=document.createElement("td");td.className="c"+i+(i===1?" barcell":" n");tr.appendChild(td);if(i===1)td.appendChild(emptyBar());texts.push(i===1?td.firstChild:td.appendChild(document.createTextNode("")));}
+var why=document.createElement("td");why.className="why";why.colSpan=6;why.appendChild(document.createTextNode(""));tr.appendChild(why);var bar=texts[1],marks=bar.children;return{tr:tr,texts:texts,bar:bar,zero:marks[0],ghost:marks[1],range:marks[2],mid:marks[3],why:why.firstChild,said:()=>""};}
+function put(node,text){if(node.textContent!==text)node.textContent=text;}
+function write(node,text){if(node.data!==text)node.data=text;}
+function place(node,left,width){if(node.at!==left){node.at=left;node.hidden=left<0;node.style.left=left+"%";}
+if(node.wide!==width){node.wide=width;node.style.width=width+"%";}}
+function told(rows,moved){var order=ranked(rows).concat(rows.filter(r=>r.why)),lo=0,hi=0;order.forEach(function(r){if(!r.why){lo=Math.min(lo,r.lo);hi=Math.max(hi,r.hi);}});if(!span||span.metric!==st.metric||lo<span.lo||hi>span.hi||hi-lo<0.33*(span.hi-span.lo))span={metric:st.metric,lo:lo*1.1,hi:hi*1.1};var pct=v=>Math.round(1e4*Math.min(1,Math.max(0,(v-span.lo)/(span.hi-span.lo||1))))/100;var ghosts=st.metric===data.base.metric&&moved.length;return order.map(function(r){if(r.why)return{p:r.p,why:r.why};var more=r.m,mtok=more.cost/(more.rate*more.util*SECONDS/PER_M);return{p:r.p,why:"",zero:pct(0),lo:pct(r.lo),hi:pct(r.hi),mid:pct(r.mid),ghost:ghosts&&r.p.id in reported?pct(reported[r.p.id]):-100,said:()=>"90 % interval "+amount(r.lo,st.metric)+" to "+amount(r.hi,st.metric),words:[amount(r.mid,st.metric),"",String(Math.round(r.win*100)),usd(mtok),share(more.profit/more.revenue),lastingOf(payback(more,st.decline)*MONTHS)]};});}
+function table(found){var body=one(".live-table tbody");found.forEach(function(f,at){var l=lines[f.p.id]||(lines[f.p.id]=line(f.p));if(body.children[at]!==l.tr)body.insertBefore(l.tr,body.children[at]||null);l.tr.classList.toggle("none",Boolean(f.why));write(l.why,f.why);if(f.why)return;l.said=f.said;place(l.zero,f.zero);place(l.mid,f.mid);place(l.ghost,f.ghost);place(l.range,f.lo,f.hi-f.lo);f.words.forEach(function(text,i){if(i!==1)write(l.texts[i],text);});});}
+var sheet=null;function rowsAlike(found){return found.map(f=>f.p.id+f.why).join();}
+function openSheet(found){var holder=one(".live-table"),box=holder.getBoundingClientRect(),body=one(".live-table tbody"),like=getComputedStyle(one(".live-table td.n")),css=getComputedStyle(root),dpr=window.devicePixelRatio||1;var canvas=document.createElement("canvas"),pen=canvas.getContext("2d"),rows=[],left=Infinity,right=0,bottom=0,top=body.getBoundingClientRect().top;found.forEach(function(f){var l=lines[f.p.id],places=l.texts.map(function(node,i){var r=(i===1?node:node.parentNode).getBoundingClientRect();if(r.width&&!f.why){left=Math.min(left,r.left);right=Math.max(right,r.right);}
+return{left:r.left,right:r.right,middle:(r.top+r.bottom)/2,width:r.width};});rows.push(places);bottom=Math.max(bottom,l.tr.getBoundingClientRect().bottom);});if(!(right>left))return;canvas.className="live-sheet";canvas.setAttribute("aria-hidden","true");canvas.width=Math.round((right-left)*dpr);canvas.height=Math.round((bottom-top)*dpr);canvas.style.cssText="left:"+(left-box.left)+"px;top:"+(top-box.top)+"px;width:"+(right-left)+"px;height:"+(bottom-top)+"px";pen.scale(dpr,dpr);pen.translate(-left,-top);pen.font=like.font;pen.textAlign="right";pen.textBaseline="middle";var colour=name=>css.getPropertyValue(name).trim();sheet={canvas:canvas,pen:pen,rows:rows,alike:rowsAlike(found),pad:parseFloat(like.paddingRight),box:[left,top,right-left,bottom-top],ink:colour("--ink"),soft:colour("--soft"),accent:colour("--accent"),panel:colour("--panel")};holder.appendChild(canvas);holder.classList.add("sheeted");head.style.height=head.offsetHeight+"px";head.classList.add("held");}
+function closeSheet(){if(!sheet)return;one(".live-table").classList.remove("sheeted");sheet.canvas.remove();sheet=null;head.style.height="";head.classList.remove("held");}
+function paintSheet(found){var s=sheet,pen=s.pen;pen.clearRect.apply(pen,s.box);found.forEach(function(f,nth){if(f.why)return;s.rows[nth].forEach(function(at,i){if(!at.width)return;if(i!==1){pen.fillStyle=s.ink;pen.fillText(f.words[i],at.right-s.pad,at.middle);return;}
+var x=share=>at.left+share/100*at.width,block=function(colour,from,width,tall){pen.fillStyle=colour;pen.fillRect(from,at.middle-tall/2,width,tall);};block(s.soft,x(f.zero),1,18);block(s.accent,x(f.lo),x(f.hi)-x(f.lo),4);if(f.ghost>=0){block(s.soft,x(f.ghost),3,18);block(s.panel,x(f.ghost)+1,1,16);}
+block(s.ink,x(f.mid),3,14);});});}
+function spoken(el){var text=String(st[el.dataset.key]);if(el.dataset.said!==text){el.dataset.said=text;el.setAttribute("aria-valuetext",text+" "+(el.dataset.unit||""));}}
+function bars(){each("input[type=range]",spoken);Object.keys(lines).forEach(function(k){lines[k].bar.setAttribute("aria-label",lines[k].said());});}
+function rest(){var mine=++turn,speeds=[Number(range("speed").min),Number(range("speed").max)],own=!changed().length;var todo=[bars,command,compare].concat(Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"),function(el){return function(){ribbon(el);};}));if(window.rackeconFigures)todo=todo.concat(window.rackeconFigures(copied(st),speeds,own));(function next(){if(mine!==turn)return;if(!todo.length){root.dataset.ribbons="filled";return;}
+todo.shift()();setTimeout(next,0);})();}
+function ribbon(el){var k=el.dataset.ribbon,input=range(k),steps,cells=[],text=[];if(input){var lo=Number(input.min),hi=Number(input.max),n=33,last=null,below=null,above=null,found;for(var i=0;i<n;i++){var v=lo+(hi-lo)*i/(n-1);found=shade(choose(copied(st),k,v),100);cells.push(cell(found));if(last&&last.id!==found.id){var at=flip(k,last.v,v,last.id);if(at<st[k])below={at:at,id:last.id};else if(!above)above={at:at,id:found.id};}
+last={v:v,id:found.id};}
+if(below)text.push("below "+fmt(below.at)+": "+label(below.id));if(above)text.push("above "+fmt(above.at)+": "+label(above.id));}else{steps=Array.prototype.slice.call(inputs[k][0].options);var now=leaderId(st);steps.forEach(function(o){var s=choose(copied(st),k,typeof data.base[k]==="number"?Number(o.value):o.value),found=shade(s,100);cells.push(cell(found));if(found.id!==now)text.push(o.textContent.split(":")[0]+": "+label(found.id));});}
+el.replaceChildren.apply(el,cells);put(one('[data-flip="'+k+'"]'),text.length?text.join("; "):input?"no value here changes who leads":"no choice here changes who leads");}
+function flip(k,lo,hi,id){for(var i=0;i<12;i++){var mid=(lo+hi)/2;if(leaderId(choose(copied(st),k,mid))===id)lo=mid;else hi=mid;}
+return(lo+hi)/2;}
+function compare(){var sides=pair.map(id=>platform(id)),kept=[null,null],all=simulate(st,Infinity,true,function(p,sample){pair.forEach(function(id,i){if(p.id===id)kept[i]=sample;});});var found=sides.map(function(p){var r=all.filter(x=>x.p===p)[0];return r.why?r:full(p,r.m,st);});var names=sides.map(p=>p.label),why=found.map((m,i)=>m.why?names[i]+": "+m.why:"").filter(Boolean);each("[data-pair]",function(el){el.value=pair[PAIR.indexOf(el.dataset.pair)];});each(".pair-table thead .n",function(th,i){if(i<2)put(th,names[i]);});each(".pair-table tbody tr",function(tr){var k=tr.dataset.row,v=found.map(m=>m.why?NaN:m[k]);[shownAs(k,v[0]),shownAs(k,v[1]),k==="margin"||!(v[0]/v[1]>0)?"–":isFinite(v[0]/v[1])?fmt(v[0]/v[1])+" x":"–"].forEach(function(text,i){put(tr.cells[i+1],text);});});put(one(".pair-verdict"),pair[0]===pair[1]?"Choose two different platforms.":why.length?why.join("; ")+".":lead(names,kept));}
+function lead(names,kept){var n=kept[0].length,apart=kept[0].map((v,d)=>v-kept[1][d]),wins=0;apart.forEach(function(v){if(v>0)wins++;});return names[0]+" earns more than "+names[1]+" in "+Math.round(100*wins/n)+" of 100 quick cases; nine in ten put the difference between "+amount(quantile(apart,0.05,0),st.metric)+" and "+amount(quantile(apart,0.95,0),st.metric)+" "+data.per[st.metric]+".";}
+function shownAs(k,v){if(k==="payback")return lastingOf(v*MONTHS);if(!isFinite(v))return"–";return k==="rate"?fmt(v):k==="margin"||k==="sold"?share(v):has(data.per,k)?amount(v,k):usd(v);}
+function command(){put(one(".live-used"),"Assumptions used: "+Object.keys(data.base).filter(k=>k==="without"?st.without:k!==(st.sold===DERIVED?"util":"sold")).map(worded).join("; ")+".");var plain=[],lists=[];Object.keys(data.commands).forEach(function(k){var d=data.defaults[k];if(d===null)d=has(pricesOf(st),k)?pricesOf(st)[k]:data.scenarios[st.scenario][k];if(st[k]!==d)plain.push("-p "+data.commands[k]+" "+st[k]);});var own=data.platforms.filter(p=>has(data.base,p.id)&&(has(data.own,p.id)||st[p.id]!==standing(p.id,st.basis)));if(st.sold===DERIVED){ownCommand(own);return;}
+var choices=Object.keys(data.choices).map(k=>data.choices[k][st[k]]||"").concat(own.map(p=>p.id+"="+st[p.id])).filter(Boolean);if(choices.length)plain.push("-p choices "+choices.join(","));var given=Object.assign({},data.given),rest=data.platforms.map(p=>p.id).filter(id=>left(st).indexOf(id)<0);if(st.without)given.accelerators=rest;Object.keys(given).forEach(function(k){lists.push([k,JSON.stringify(given[k])]);});var rack=lists.map(l=>"-p "+l[0]+" '"+l[1]+"'"),mill=lists.map(l=>"-y '"+l[0]+": "+l[1]+"'");put(one(".live-command"),["rackecon report 00_executive_summary"].concat(plain,rack,["--name mine"]).join(" "));put(one(".live-papermill"),["papermill notebooks/00_executive_summary.ipynb mine.ipynb"].concat(plain,mill).join(" "));}
+function ownCommand(own){var text=JSON.stringify,given=["utilisation","tok_s_per_user","prefix_cache_hit","model","scenario","measure"],prices=["pin","pout"].map(k=>st[k]);var terms=Object.keys(data.commands).filter(k=>k!=="pin"&&k!=="pout"&&given.indexOf(data.commands[k])<0).map(k=>data.commands[k]+"="+st[k]);var choices=text(["basis","level"].map(k=>data.choices[k][st[k]]||"").concat(own.map(p=>p.id+"="+st[p.id])).filter(Boolean).join(","));var asked=[data.platforms.map(p=>p.id).filter(id=>left(st).indexOf(id)<0),[st.model],[st.scenario]].map(text).concat("sold_by_load=True",terms,"**summary.own_money("+choices+")","**summary.own_prices("+[text(st.model)].concat(prices,choices).join(", ")+")");put(one(".live-command"),"python -c 'from rackecon.answer import summary; from rackecon.appraisal.evaluate import evaluate; print(evaluate("+asked.join(", ")+")[[\"platform\", \"utilisation\", \"profit_usd_per_rack_year\"]])'");put(one(".live-papermill"),"no notebook: the report’s pages hold one share for all platforms");}
+Object.keys(inputs).forEach(function(k){inputs[k].forEach(function(el){el.addEventListener("input",function(){if(k==="without"){var out=inputs[k].filter(x=>!x.checked).map(x=>x.value).sort();if(out.length===inputs[k].length){el.checked=true;tell("One platform at least stays: "+label(el.value)+".");return;}
+tell("");st.without=out.join(",");}else if(typeof data.base[k]!=="number")tell(chosen(k,el.value));else if(el.tagName==="SELECT")tell(chosen(k,Number(el.value)));else{var x=Number(el.value),why=el.value===""||!isFinite(x)?"is no number":refused(k,x);if(el.type==="number")el.setAttribute("aria-invalid",String(Boolean(why)));tell(why?(data.names[k]||k)+": "+(el.value||"an empty box")+" "+why+"; "+st[k]+" stays.":"");if(why||x===st[k])return;var was=st.sold;choose(st,k,x);if(was!==st.sold)tell((k==="util"?"The share sold is as you set it again":"Not worked out together in this page, so now "+worded("sold"))+": "+worded("util")+".");}
+ask();});el.addEventListener("change",function(){if(el.type==="number"&&el.value!==String(st[k])){el.value=String(st[k]);el.removeAttribute("aria-invalid");}});});});each("[data-pair]",function(el){el.addEventListener("change",function(){pair[PAIR.indexOf(el.dataset.pair)]=el.value;compare();writeHash();});});one(".live-reset").addEventListener("click",function(){st=copied(data.base);pair=first.slice();span=null;shown=fresh();tell("");ask();});one(".live-link").addEventListener("click",function(){writeHash();copy(location.href,this);});one(".live-copy").addEventListener("click",function(){copy(one(".live-command").textContent,this);});one(".live-mill").addEventListener("click",function(){copy(one(".live-papermill").textContent,this);});function copy(text,button){window.rackeconCopied(text,button);}
+window.addEventListener("hashchange",function(){st=copied(data.base);shown=fresh();readHash();ask();opened();});one(".live-json").addEventListener("click",function(){var e=document.getElementById("edition"),rows={};simulate(st,Infinity,true).forEach(function(r){rows[r.p.id]=r.why?{why:r.why}:{profit:r.mid,low:r.lo,high:r.hi,first_share:r.win};});window.rackeconSave(JSON.stringify({edition:e?e.dataset.edition:"",data_as_of:e?e.dataset.vintage:"",unit:"USD or share "+data.per[st.metric],case:st,changed:changed(),command:one(".live-command").textContent,platforms:rows},null,1)+"\n","rackecon-case.json","application/json");});function opened(){var moved=changed(),old=document.querySelector(".shared"),words=moved.length?"This address carries a reader's case: "+moved.map(worded).join(", ")+". It stands under \u201cChange an assumption\u201d; all else on the page is the report's own case.":"";if(old)old.remove();if(!words)return;var p=document.createElement("p");p.className="caveat shared";p.textContent=words;document.getElementById("main").prepend(p);root.scrollIntoView();}
+root.addEventListener("pointerdown",press);["pointerup","pointercancel"].forEach(kind=>window.addEventListener(kind,function(){if(held)release();}));root.addEventListener("keydown",function(){keyedAt=performance.now();});readHash();show();movedAt=-Infinity;bars();command();compare();opened();one(".live-costs").open=changed().some(k=>platform(k));document.documentElement.dataset.usable=String(Math.round(performance.now()));}
+start();})();

@@ -1,169 +1,28 @@
 window.rackeconDark={"#063c69": "#15aff3", "#25a5a5": "#53f4fa", "#468360": "#bedabd", "#4e0823": "#cf295e", "#5c6470": "#8b94a1", "#8d71f9": "#885baa", "#9e411b": "#e97b56", "#a28c21": "#f6e84e"};
-(function () {
-"use strict";
-var dark = window.matchMedia("(prefers-color-scheme: dark)"), views = [];
-function themed(text) {
-if (!dark.matches) return text;
-var swap = Object.assign({ "#ffffff": "#12161c", "#1c2026": "#e8eaee", "#59616d": "#a9b1bd", "#e3e6ea": "#333a45", "#0b5fa5": "#6db3ee", "#f1f2f4": "#2a313c", "#7fb0d6": "#28567c", "#d98a64": "#8a4527" }, window.rackeconDark || {});
-return text.replace(/#[0-9a-f]{6}/g, c => swap[c] || c);
-}
-function draw(figure) {
-var spec = JSON.parse(themed(figure.querySelector("script").textContent)), canvas = figure.querySelector(".canvas");
-delete spec.title;
-if (window.innerWidth < 560) narrow(spec);
-return window.vegaEmbed(canvas, spec, { renderer: "svg", actions: false, ast: true }).then(function (result) {
-figure.dataset.drawn = "yes";
-var svg = canvas.querySelector("svg");
-if (svg) { svg.setAttribute("role", "img"); svg.setAttribute("aria-label", figure.getAttribute("aria-label")); }
-views.push(result.view);
-links(figure, JSON.parse(figure.querySelector("script").textContent));
-});
-}
-function narrow(node) {
-if (node.config) node.config.legend = Object.assign({}, node.config.legend, { columns: 1 });
-Object.keys(node).forEach(function (k) {
-if (k === "legend" && node[k]) node[k].columns = 1;
-else if (k !== "datasets" && k !== "config" && node[k] && typeof node[k] === "object") narrow(node[k]);
-});
-}
-function links(figure, spec) {
-var holder = figure.querySelector(".links");
-if (!holder || holder.children.length) return;
-button(holder, "Data as CSV", function () { save(new Blob([csv(spec)], { type: "text/csv" }), figure.id + ".csv"); });
-button(holder, "Image as PNG", function () { image(spec, figure.id + ".png"); });
-cite(holder, figure.id, text(figure.querySelector(".finding")));
-}
-function image(spec, name) {
-var copy = JSON.parse(JSON.stringify(spec)), box = document.createElement("div");
-copy.width = 720; copy.background = "#ffffff"; box.hidden = true; document.body.appendChild(box);
-if (copy.title && copy.title.subtitle) copy.title.subtitle = String(copy.title.subtitle).match(/.{1,110}(\s|$)/g);
-window.vegaEmbed(box, copy, { renderer: "svg", actions: false, ast: true }).then(r => r.view.toImageURL("png", 2)).then(function (url) { follow(url, name); box.remove(); });
-}
-function button(holder, text, act) {
-var b = document.createElement("button"); b.type = "button"; b.textContent = text; b.addEventListener("click", act); holder.appendChild(b);
-}
-function csv(spec) {
-var rows = [], sets = spec.datasets || {}, best = Object.keys(sets).sort((a, b) => sets[b].length - sets[a].length)[0];
-rows = best ? sets[best] : [];
-if (!rows.length) return "";
-var keys = Object.keys(rows[0]), quote = quoted;
-var note = "# " + (typeof spec.title === "object" ? spec.title.text + " | " + spec.title.subtitle : spec.title || "") + "\n";
-return note + keys.join(",") + "\n" + rows.map(r => keys.map(k => quote(r[k])).join(",")).join("\n") + "\n";
-}
-function text(node) { return node ? node.textContent.replace(/\s+/g, " ").trim() : ""; }
-function cite(holder, id, words) {
-var e = document.getElementById("edition"), edition = e ? ", edition " + e.dataset.edition + " (data as of " + e.dataset.vintage + ")" : "";
-button(holder, "Cite", function () {
-copied("rackecon" + edition + ": \u201c" + words + "\u201d. " + text(document.querySelector("h1")) + " " + location.href.split("#")[0] + "#" + id, this);
-});
-}
-function copied(words, b) {
-var done = function () { b.dataset.done = "copied"; setTimeout(function () { delete b.dataset.done; }, 1500); };
-if (navigator.clipboard) navigator.clipboard.writeText(words).then(done, function () { prompt("Copy:", words); }); else prompt("Copy:", words);
-}
-function tableLinks(table) {
-var scroll = table.closest(".scroll");
-if (!scroll || !scroll.id || !table.tHead) return;
-var holder = document.createElement("div"); holder.className = "links"; scroll.after(holder);
-button(holder, "Table as CSV", function () { save(new Blob([tableCsv(table)], { type: "text/csv" }), scroll.id + ".csv"); });
-cite(holder, scroll.id, text(table.caption));
-}
-function tableCsv(table) {
-function cell(c) { var bar = c.querySelector(".ibar"); return quoted(c.dataset.v || (bar ? bar.getAttribute("aria-label") : text(c))); }
-var heads = Array.prototype.map.call(table.tHead.rows[0].cells, th => quoted(th.dataset.label || text(th))), lines = [];
-Array.prototype.forEach.call(table.tBodies, function (body) {
-Array.prototype.forEach.call(body.rows, function (r) {
-var cells = Array.prototype.filter.call(r.cells, c => getComputedStyle(c).display !== "none" || !c.classList.contains("why")).map(cell);
-if (r.classList.contains("under")) lines[lines.length - 1] += "," + cells.join(","); else lines.push(cells.join(","));
-});
-});
-return "# " + text(table.caption) + "\n" + heads.join(",") + "\n" + lines.join("\n") + "\n";
-}
-function quoted(v) { v = v === null || v === undefined ? "" : String(v); return /[",\n]/.test(v) ? '"' + v.replace(/"/g, '""') + '"' : v; }
-function save(blob, name) { var url = URL.createObjectURL(blob); follow(url, name); setTimeout(function () { URL.revokeObjectURL(url); }, 1000); }
-window.rackeconButton = button; window.rackeconCopied = copied;
-window.rackeconSave = function (text, name, type) { save(new Blob([text], { type: type || "text/csv" }), name); };
-function follow(url, name) { var a = document.createElement("a"); a.href = url; a.download = name; a.click(); }
-function draws() {
-if (!window.vegaEmbed) return;
-var figures = Array.prototype.slice.call(document.querySelectorAll("figure.chart"));
-Promise.all(figures.map(draw)).then(function () { document.documentElement.dataset.charts = "drawn"; document.documentElement.dataset.chartsAt = String(Math.round(performance.now())); });
-}
-function redraw() {
-views.forEach(function (v) { v.finalize(); }); views = [];
-document.querySelectorAll("figure.chart .links").forEach(function (l) { l.textContent = ""; });
-draws();
-}
-if (dark.addEventListener) dark.addEventListener("change", redraw);
-document.addEventListener("DOMContentLoaded", function () {
-draws();
-var toggle = document.getElementById("code-toggle");
-if (toggle) toggle.addEventListener("click", function () {
-var on = toggle.getAttribute("aria-pressed") !== "true";
-toggle.setAttribute("aria-pressed", String(on)); toggle.textContent = on ? "Hide code" : "Show code";
-document.body.classList.toggle("show-code", on);
-document.querySelectorAll("details.code").forEach(function (d) { d.open = on; });
-});
-document.querySelectorAll("button.dfn").forEach(function (b) {
-b.addEventListener("click", function () {
-var next = b.nextElementSibling;
-if (next && next.classList.contains("meaning")) { next.remove(); b.setAttribute("aria-expanded", "false"); return; }
-var s = document.createElement("span"); s.className = "meaning"; s.textContent = b.dataset.meaning; b.after(s); b.setAttribute("aria-expanded", "true");
-});
-});
-document.querySelectorAll("table.searchable").forEach(searchable);
-document.querySelectorAll("main table").forEach(tableLinks);
-if (window.innerWidth < 560) document.querySelectorAll(".scroll>table:not(.ranking):not(.live-table)").forEach(function (t) { if (t.tHead.rows[0].cells.length > 3) stack(t); });
-});
-function units(table) { return Array.prototype.slice.call(table.tBodies.length > 1 ? table.tBodies : table.tBodies[0].rows); }
-function cellOf(unit, i) { return (unit.cells || unit.rows[0].cells)[i]; }
-function searchable(table) {
-var box = document.createElement("div"); box.className = "filter";
-var input = document.createElement("input"); input.type = "search"; input.setAttribute("aria-label", "Filter rows: " + table.caption.textContent); input.placeholder = "Filter rows";
-box.appendChild(input); table.closest(".scroll").before(box);
-input.addEventListener("input", function () {
-var words = input.value.toLowerCase();
-units(table).forEach(function (u) { u.hidden = u.textContent.toLowerCase().indexOf(words) < 0; });
-});
-Array.prototype.forEach.call(table.tHead.rows[0].cells, function (th, i) {
-var b = document.createElement("button"); b.type = "button"; b.className = "sort"; b.textContent = th.dataset.label = th.textContent; th.textContent = ""; th.appendChild(b);
-b.addEventListener("click", function () {
-var up = th.getAttribute("aria-sort") !== "ascending";
-Array.prototype.forEach.call(table.tHead.rows[0].cells, function (o) { o.removeAttribute("aria-sort"); });
-th.setAttribute("aria-sort", up ? "ascending" : "descending");
-units(table).sort(function (a, c) {
-var x = value(cellOf(a, i)), y = value(cellOf(c, i));
-return (typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y))) * (up ? 1 : -1);
-}).forEach(function (u) { u.parentNode.appendChild(u); });
-});
-});
-}
-function stack(table) {
-var heads = Array.prototype.map.call(table.tHead.rows[0].cells, c => c.textContent);
-table.classList.add("stacked"); table.setAttribute("role", "table");
-Array.prototype.forEach.call(table.tBodies, function (body) {
-body.setAttribute("role", "rowgroup");
-Array.prototype.forEach.call(body.rows, function (r) {
-r.setAttribute("role", "row");
-Array.prototype.forEach.call(r.cells, function (c, i) {
-c.setAttribute("role", c.tagName === "TH" ? "rowheader" : "cell");
-if (c.tagName === "TD" && c.colSpan === 1) c.dataset.label = heads[i];
-});
-});
-});
-}
-function unfold() {
-var target = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null, fold = target && target.closest("details");
-if (fold && !fold.open) { fold.open = true; target.scrollIntoView(); }
-}
-window.addEventListener("hashchange", unfold);
-document.addEventListener("DOMContentLoaded", unfold);
-document.addEventListener("toggle", function (e) { if (e.target.matches && e.target.matches("details.part[open]")) window.dispatchEvent(new Event("resize")); }, true);
-window.addEventListener("beforeprint", function () {
-document.querySelectorAll("details.fold:not([open])").forEach(function (d) { d.open = true; d.dataset.folded = ""; });
-});
-window.addEventListener("afterprint", function () {
-document.querySelectorAll("details[data-folded]").forEach(function (d) { d.open = false; delete d.dataset.folded; });
-});
-function value(cell) { var v = cell.dataset.v; if (v !== undefined) return Number(v); var n = parseFloat(cell.textContent.replace(/[^0-9.−-]/g, "").replace("−", "-")); return isNaN(n) ? cell.textContent : n; }
-})();
+(function(){"use strict";var dark=window.matchMedia("(prefers-color-scheme: dark)"),views=[];function themed(text){if(!dark.matches)return text;var swap=Object.assign({"#ffffff":"#12161c","#1c2026":"#e8eaee","#59616d":"#a9b1bd","#e3e6ea":"#333a45","#0b5fa5":"#6db3ee","#f1f2f4":"#2a313c","#7fb0d6":"#28567c","#d98a64":"#8a4527"},window.rackeconDark||{});return text.replace(/#[0-9a-f]{6}/g,c=>swap[c]||c);}
+function draw(figure){var spec=JSON.parse(themed(figure.querySelector("script").textContent)),canvas=figure.querySelector(".canvas");delete spec.title;if(window.innerWidth<560)narrow(spec);return window.vegaEmbed(canvas,spec,{renderer:"svg",actions:false,ast:true}).then(function(result){figure.dataset.drawn="yes";var svg=canvas.querySelector("svg");if(svg){svg.setAttribute("role","img");svg.setAttribute("aria-label",figure.getAttribute("aria-label"));}
+views.push(result.view);links(figure,JSON.parse(figure.querySelector("script").textContent));});}
+function narrow(node){if(node.config){node.config.legend.columns=1;node.config.axisX={labelFontSize:10};}
+Object.keys(node).forEach(function(k){if(k==="legend"&&node[k])node[k].columns=1;else if(k!=="datasets"&&k!=="config"&&node[k]&&typeof node[k]==="object")narrow(node[k]);});}
+function links(figure,spec){var holder=figure.querySelector(".links");if(!holder||holder.children.length)return;button(holder,"Data as CSV",function(){save(new Blob([csv(spec)],{type:"text/csv"}),figure.id+".csv");});button(holder,"Image as PNG",function(){image(spec,figure.id+".png");});cite(holder,figure.id,text(figure.querySelector(".finding")));}
+function image(spec,name){var copy=JSON.parse(JSON.stringify(spec)),box=document.createElement("div");copy.width=720;copy.background="#ffffff";box.hidden=true;document.body.appendChild(box);if(copy.title&&copy.title.subtitle)copy.title.subtitle=String(copy.title.subtitle).match(/.{1,110}(\s|$)/g);window.vegaEmbed(box,copy,{renderer:"svg",actions:false,ast:true}).then(r=>r.view.toImageURL("png",2)).then(function(url){follow(url,name);box.remove();});}
+function button(holder,text,act){var b=document.createElement("button");b.type="button";b.textContent=text;b.addEventListener("click",act);holder.appendChild(b);}
+function csv(spec){var rows=[],sets=spec.datasets||{},best=Object.keys(sets).sort((a,b)=>sets[b].length-sets[a].length)[0];rows=best?sets[best]:[];if(!rows.length)return"";var keys=Object.keys(rows[0]),quote=quoted;var note="# "+(typeof spec.title==="object"?spec.title.text+" | "+spec.title.subtitle:spec.title||"")+"\n";return note+keys.join(",")+"\n"+rows.map(r=>keys.map(k=>quote(r[k])).join(",")).join("\n")+"\n";}
+function text(node){return node?node.textContent.replace(/\s+/g," ").trim():"";}
+function cite(holder,id,words){var e=document.getElementById("edition"),edition=e?", edition "+e.dataset.edition+" (data as of "+e.dataset.vintage+")":"";button(holder,"Cite",function(){copied("rackecon"+edition+": \u201c"+words+"\u201d. "+text(document.querySelector("h1"))+" "+location.href.split("#")[0]+"#"+id,this);});}
+function copied(words,b){var done=function(){b.dataset.done="copied";setTimeout(function(){delete b.dataset.done;},1500);};if(navigator.clipboard)navigator.clipboard.writeText(words).then(done,function(){prompt("Copy:",words);});else prompt("Copy:",words);}
+function tableLinks(table){var scroll=table.closest(".scroll");if(!scroll||!scroll.id||!table.tHead)return;var holder=document.createElement("div");holder.className="links";scroll.after(holder);button(holder,"Table as CSV",function(){save(new Blob([tableCsv(table)],{type:"text/csv"}),scroll.id+".csv");});cite(holder,scroll.id,text(table.caption));}
+function tableCsv(table){function cell(c){var bar=c.querySelector(".ibar");return quoted(c.dataset.v||(bar?bar.getAttribute("aria-label"):text(c)));}
+var heads=Array.prototype.map.call(table.tHead.rows[0].cells,th=>quoted(th.dataset.label||text(th))),lines=[];Array.prototype.forEach.call(table.tBodies,function(body){Array.prototype.forEach.call(body.rows,function(r){var cells=Array.prototype.filter.call(r.cells,c=>getComputedStyle(c).display!=="none"||!c.classList.contains("why")).map(cell);if(r.classList.contains("under"))lines[lines.length-1]+=","+cells.join(",");else lines.push(cells.join(","));});});return"# "+text(table.caption)+"\n"+heads.join(",")+"\n"+lines.join("\n")+"\n";}
+function quoted(v){v=v===null||v===undefined?"":String(v);return/[",\n]/.test(v)?'"'+v.replace(/"/g,'""')+'"':v;}
+function save(blob,name){var url=URL.createObjectURL(blob);follow(url,name);setTimeout(function(){URL.revokeObjectURL(url);},1000);}
+window.rackeconButton=button;window.rackeconCopied=copied;window.rackeconSave=function(text,name,type){save(new Blob([text],{type:type||"text/csv"}),name);};function follow(url,name){var a=document.createElement("a");a.href=url;a.download=name;a.click();}
+function draws(){if(!window.vegaEmbed)return;var figures=Array.prototype.slice.call(document.querySelectorAll("figure.chart"));Promise.all(figures.map(draw)).then(function(){document.documentElement.dataset.charts="drawn";document.documentElement.dataset.chartsAt=String(Math.round(performance.now()));});}
+function redraw(){views.forEach(function(v){v.finalize();});views=[];document.querySelectorAll("figure.chart .links").forEach(function(l){l.textContent="";});draws();}
+if(dark.addEventListener)dark.addEventListener("change",redraw);document.addEventListener("DOMContentLoaded",function(){draws();var toggle=document.getElementById("code-toggle");if(toggle)toggle.addEventListener("click",function(){var on=toggle.getAttribute("aria-pressed")!=="true";toggle.setAttribute("aria-pressed",String(on));toggle.textContent=on?"Hide code":"Show code";document.body.classList.toggle("show-code",on);document.querySelectorAll("details.code").forEach(function(d){d.open=on;});});document.querySelectorAll("button.dfn").forEach(function(b){b.addEventListener("click",function(){var next=b.nextElementSibling;if(next&&next.classList.contains("meaning")){next.remove();b.setAttribute("aria-expanded","false");return;}
+var s=document.createElement("span");s.className="meaning";s.textContent=b.dataset.meaning;b.after(s);b.setAttribute("aria-expanded","true");});});document.querySelectorAll("table.searchable").forEach(searchable);document.querySelectorAll("main table").forEach(tableLinks);if(window.innerWidth<560)document.querySelectorAll(".scroll>table:not(.ranking):not(.live-table)").forEach(function(t){if(t.tHead.rows[0].cells.length>3)stack(t);});});function units(table){return Array.prototype.slice.call(table.tBodies.length>1?table.tBodies:table.tBodies[0].rows);}
+function cellOf(unit,i){return(unit.cells||unit.rows[0].cells)[i];}
+function searchable(table){var box=document.createElement("div");box.className="filter";var input=document.createElement("input");input.type="search";input.setAttribute("aria-label","Filter rows: "+table.caption.textContent);input.placeholder="Filter rows";box.appendChild(input);table.closest(".scroll").before(box);input.addEventListener("input",function(){var words=input.value.toLowerCase();units(table).forEach(function(u){u.hidden=u.textContent.toLowerCase().indexOf(words)<0;});});Array.prototype.forEach.call(table.tHead.rows[0].cells,function(th,i){var b=document.createElement("button");b.type="button";b.className="sort";b.textContent=th.dataset.label=th.textContent;th.textContent="";th.appendChild(b);b.addEventListener("click",function(){var up=th.getAttribute("aria-sort")!=="ascending";Array.prototype.forEach.call(table.tHead.rows[0].cells,function(o){o.removeAttribute("aria-sort");});th.setAttribute("aria-sort",up?"ascending":"descending");units(table).sort(function(a,c){var x=value(cellOf(a,i)),y=value(cellOf(c,i));return(typeof x==="number"&&typeof y==="number"?x-y:String(x).localeCompare(String(y)))*(up?1:-1);}).forEach(function(u){u.parentNode.appendChild(u);});});});}
+function stack(table){var heads=Array.prototype.map.call(table.tHead.rows[0].cells,c=>c.textContent);table.classList.add("stacked");table.setAttribute("role","table");Array.prototype.forEach.call(table.tBodies,function(body){body.setAttribute("role","rowgroup");Array.prototype.forEach.call(body.rows,function(r){r.setAttribute("role","row");Array.prototype.forEach.call(r.cells,function(c,i){c.setAttribute("role",c.tagName==="TH"?"rowheader":"cell");if(c.tagName==="TD"&&c.colSpan===1)c.dataset.label=heads[i];});});});}
+function unfold(){var target=location.hash.length>1?document.getElementById(location.hash.slice(1)):null,fold=target&&target.closest("details");if(fold&&!fold.open){fold.open=true;target.scrollIntoView();}}
+window.addEventListener("hashchange",unfold);document.addEventListener("DOMContentLoaded",unfold);document.addEventListener("toggle",function(e){if(e.target.matches&&e.target.matches("details.part[open]"))window.dispatchEvent(new Event("resize"));},true);window.addEventListener("beforeprint",function(){document.querySelectorAll("details.fold:not([open])").forEach(function(d){d.open=true;d.dataset.folded="";});});window.addEventListener("afterprint",function(){document.querySelectorAll("details[data-folded]").forEach(function(d){d.open=false;delete d.dataset.folded;});});function value(cell){var v=cell.dataset.v;if(v!==undefined)return Number(v);var n=parseFloat(cell.textContent.replace(/[^0-9.−-]/g,"").replace("−","-"));return isNaN(n)?cell.textContent:n;}})();

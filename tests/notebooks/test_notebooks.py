@@ -1,11 +1,10 @@
 """The committed notebooks and reports: clean sources, executed reports that equal a rebuild byte for byte.
 
-Each notebook is executed by the rebuild, with forked kernels and an older processor's instructions: every file is the
-committed one, byte for byte, so that what is committed does not hang on the machine that made it; it takes nothing from
-anything made before it. A third of them, another third with another state of the library, is executed by strict nbval over
-reports/ too, as a reader runs it, with fresh kernels and this processor's own instructions, so that it does not hang on how
-its kernels were started either (all of them in `make torture`); what the rebuild has drawn and judged is shared with it, as
-the pages of one report share it, and not drawn a second time.
+Each notebook is executed twice. By the rebuild, with forked kernels and an older processor's instructions: every file is
+the committed one, byte for byte, so that what is committed does not hang on the machine that made it; it takes nothing from
+anything made before it. And by strict nbval over reports/, as a reader runs it, with fresh kernels and this processor's own
+instructions, so that it does not hang on how its kernels were started either; what the rebuild has drawn and judged is
+shared with it, as the pages of one report share it, and not drawn a second time.
 """
 
 from __future__ import annotations
@@ -17,13 +16,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from thorough import THOROUGH
 
 from rackecon.press.clean import leftovers
 from rackecon.appraisal.parameters import read_parameters, validate
 from rackecon.catalog.kept import FOLDER
 from rackecon.press.run import FIRST, report_names
-from rackecon.press.stamps import common
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -132,9 +129,7 @@ def test_rebuilding_gives_identical_files(tmp_path, drawn):
 
 @pytest.mark.slow
 def test_strict_nbval_with_fresh_kernels(drawn):
-    """Of every kind of page some: the third follows the state of the library and the tables."""
     environment = dict(os.environ) | {FOLDER: str(drawn)}
-    chosen = REPORTS if THOROUGH else REPORTS[int(common()[:8], 16) % 3 :: 3]
     command = [
         sys.executable,
         "-W",
@@ -153,7 +148,7 @@ def test_strict_nbval_with_fresh_kernels(drawn):
         "--dist",
         "loadfile",
         "--no-loadscope-reorder",
-        *[str(path) for path in sorted(chosen, key=lambda path: (path.stem not in FIRST, path.stem))],
+        *[str(path) for path in sorted(REPORTS, key=lambda path: (path.stem not in FIRST, path.stem))],
     ]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
