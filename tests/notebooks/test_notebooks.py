@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from rackecon.press.clean import leftovers
 from rackecon.appraisal.parameters import read_parameters, validate
 from rackecon.catalog.kept import FOLDER
+from rackecon.press.clean import leftovers
 from rackecon.press.run import FIRST, report_names
 
 ROOT = Path(__file__).resolve().parents[2]
