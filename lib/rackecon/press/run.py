@@ -284,7 +284,7 @@ def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
     checkout = in_checkout("reports")
     home = checkout.parent / "build" / "kept" if checkout and not fresh else None
     before = {name: os.environ.get(name) for name in (KEPT, PICTURES)}
-    with tempfile.TemporaryDirectory(prefix="rackecon-kept-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=_scratch(target)) as scratch:
         folder = home / common()[:16] if home else Path(before[KEPT] or scratch)
         os.environ |= {KEPT: str(folder), PICTURES: "" if fresh else "1"}
         try:
