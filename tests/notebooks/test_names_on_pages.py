@@ -44,3 +44,10 @@ def test_no_page_shows_an_id_or_a_short_form(path):
     page.feed(path.read_text(encoding="utf-8").partition("Parameters of this page")[0])
     told = [line for line in page.lines if not re.search(r"\.(csv|md|py|json|yaml)\b|^\W*\[|=", line)]
     assert [line for line in told if ids_in(line) or JARGON.search(line)] == []
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_no_page_shows_markup_as_text(path):
+    page = Shown()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert [line for line in page.lines if re.search(r"</?[a-z]+[ >]", line)] == []

@@ -258,7 +258,12 @@ def cluster(tmp_path, workers, environment=None):
     finally:
         for process in reversed(started):
             process.terminate()
-            process.wait(timeout=30)
+        for process in reversed(started):
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:  # a worker that looks for a scheduler that was killed
+                process.kill()
+                process.wait()
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
         }
     )
     caption = "Claims and verdicts; total tokens, provisioned power and published cost of ownership of the time"
-    return table(frame, caption, searchable=True, folded=bool(page))
+    return table(frame, caption, searchable=True, folded=bool(page), ready=["claim"])
 
 
 def verdict_key() -> Html:
@@ -109,7 +109,7 @@ def statements_table(results: Sequence[Assessment]) -> Html:
         )
     first = source(statements()[0].source_id)
     caption = f"Claims of “{first.title}” ({first.publisher}, {first.date}), in its own words"
-    return table(pd.DataFrame(rows), caption, folded=False)
+    return table(pd.DataFrame(rows), caption, folded=False, ready=["statement", "its card"])
 
 
 def coverage_table(results: Sequence[Assessment]) -> Html:
@@ -128,6 +128,7 @@ def coverage_table(results: Sequence[Assessment]) -> Html:
         pd.DataFrame(rows, columns=names),
         "Claims with measured points: how many lie inside the model's 90 % interval, by claim",
         folded=True,
+        ready=["claim"],
     )
 
 
