@@ -61,8 +61,8 @@ def _nobody_serves(values: Values) -> str:
 def _not_served(values: Values) -> str:
     from rackecon.catalog import accelerator
 
-    names = [*values["accelerators"], values["owned"]]
-    bad = next((name for name in names if not accelerator(name).servable), "")
+    names = [*values["accelerators"], values.get("owned")]
+    bad = next((name for name in names if name and not accelerator(name).servable), "")
     return f"accelerators: {bad} is not served by the model" if bad else ""
 
 
@@ -132,6 +132,23 @@ def _no_rent(values: Values) -> str:
     )
 
 
+def _no_pair(values: Values) -> str:
+    """A page of pairs compares two platforms that serve the case and have a cost; one of returns tells of one as well."""
+    if "horizon_years" in values:
+        return ""
+    from rackecon.appraisal.evaluate import evaluate
+
+    names = [name for name in values["accelerators"] if isinstance(name, str)]
+    rows = evaluate(names, [values["model"]], [values["scenario"]], intervals=False, cost_basis=values["cost_basis"])
+    earns = rows["profit_usd_per_rack_year"].notna()
+    if earns.sum() >= 2:
+        return ""
+    lacking = "; ".join(f"{r.accelerator}: {r.reason or 'no cost'}" for r in rows[~earns].itertuples())
+    return f"accelerators: two platforms with a result are compared, here {earns.sum()}" + (
+        f" ({lacking})" if lacking else ""
+    )
+
+
 def _all_sold(values: Values) -> str:
     sure = values["utilisation"] == 1
     return "utilisation: 1 leaves nothing to draw around it; its distribution needs a share below 1" if sure else ""
@@ -151,9 +168,11 @@ RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
     ({"accelerators", "owned"}, _not_served),
     ({"accelerators", "owned"}, _no_cost),
     ({"owned", "owned_age_years"}, _no_renewal),
+    ({"accelerators", "mean_rps"}, _not_served),
     ({"accelerators", "mean_rps"}, _no_cost),
     ({"accelerators", "built"}, _no_cost),
     ({"built", "cost_tier", "cost_vintage"}, _not_reconciled),
+    ({"accelerators", "draws", "metric", "scenario", "seed"}, _no_pair),
     ({"utilisation", "draws"}, _all_sold),
     ({"utilisation", "measure"}, _all_sold),
     ({"wacc", "draws"}, _free_capital),

@@ -70,7 +70,7 @@ def table(
     columns = list(frame.columns)
     numeric = {c: frame[c].dtype.kind in "ifu" or c in how for c in columns}
     lines = frame.to_dict("records")
-    texts = {c: [how.get(c, SHOWN.get(c, _cell))(line[c]) for line in lines] for c in columns}
+    texts = {c: [_written(how.get(c, SHOWN.get(c, _cell)), line[c]) for line in lines] for c in columns}
     long = [
         c
         for i, c in enumerate(columns)
@@ -157,6 +157,11 @@ def _sort_key(value: Any) -> str:
     if isinstance(value, int | float) and value == value:
         return f' data-v="{float(value):.6g}"'
     return ""
+
+
+def _written(form: Format, value: Any) -> str:
+    text = form(value)
+    return "–" if value != value and "nan" in text else text  # a form may have its own word for what is missing
 
 
 def _cell(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.market import linked_price_factor
 from rackecon.errors import InputError
 
@@ -56,8 +57,9 @@ def mature_gain() -> Gain:
 
 
 def _bounded(gain: float, throughput_factor: float) -> float:
-    """An owner's gain, not above that of the market's best, which sets the price."""
-    return float(np.clip(gain, 0.0, max(throughput_factor - 1.0, 0.0)))
+    """An owner's gain, not above that of the market's best, which sets the price, nor above what is allowed."""
+    highest = allowed_values()["own_software_gain_per_year"].high
+    return float(np.clip(gain, 0.0, min(max(throughput_factor - 1.0, 0.0), highest)))
 
 
 def linked_paths(rent_factor: float, throughput_factor: float, horizon_years: float) -> pd.DataFrame:

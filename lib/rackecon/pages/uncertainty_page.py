@@ -296,7 +296,8 @@ def speed_sentence(found: BreakEven, platform: str, fast: float, limit_ms: float
         fast=fast,
         slow=1000.0 / limit_ms if limit_ms else None,
         price=float(found.needed[0]) if found.needed else None,
-        reason=found.statement,
+        always=found.feasible and not found.needed,
+        served=bool(np.isfinite(found.best_output)),
     )
 
 
