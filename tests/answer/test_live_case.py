@@ -131,3 +131,9 @@ def test_quick_draws_centre_the_share_sold_of_each_platform_on_its_own():
         share = float(both["utilisation"].iloc[k])
         alike = evaluate([*both["accelerator"]], ["gpt-oss-120b"], ["chat"], utilisation=share)
         np.testing.assert_allclose(profit_draws(alike, column, settings)[k], drawn[k], rtol=1e-9)
+
+
+def test_a_case_that_the_menus_lack_is_offered_first():
+    data = live_data(["b200-hgx"], ["gpt-oss-120b"], ["offline-batch"], "gpt-oss-20b", "chat", "rack")
+    assert [*data["models"]] == ["gpt-oss-20b", "gpt-oss-120b"]
+    assert [*data["scenarios"]] == ["chat", "offline-batch"]

@@ -18,7 +18,7 @@ from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import one_state
 from rackecon.economics.measures import MEASURES
-from rackecon.serving.query import software_date, software_years
+from rackecon.serving.query import context_fault, software_date, software_years
 from rackecon.walks import latency, software, walk
 from rackecon.words import join_words, money, number, percent
 
@@ -306,9 +306,10 @@ def _speeds(case: _Case, name: str, ends: tuple[float, float, float], accelerato
 
 
 def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
-    """The report's model beside those of the page on experts, each at its own price."""
+    """The report's model beside those of the page on experts that hold the case's context, each at its own price."""
     listed = [str(name) for name in read_parameters(notebook_path(MODELS))["models"].default]
-    models = list(dict.fromkeys([case.model, *listed]))
+    tokens = case.scenario.isl_tokens + case.scenario.osl_tokens
+    models = [key for key in dict.fromkeys([case.model, *listed]) if not context_fault(catalog.model(key), tokens)]
     rows = walk.model_sizes(case.accelerators, models, case.scenario, **case.overrides, intervals=False)
     groups = {str(key): group for key, group in rows.groupby("model", sort=False) if group[column].notna().any()}
     paid = [_ahead(group, str(lead["accelerator"]), column) for group in groups.values()]

@@ -226,7 +226,7 @@ def live_data(
     Parameters
     ----------
     accelerators, models, scenarios : sequence of str
-        Platforms, and what the menus offer.
+        Platforms, and what the menus offer; the report's own case is offered first where they lack it.
     model, case, measure : str, str or Scenario, str
         The report's own case; a changed copy of a scenario keeps the reader's speed and cache share.
     price_cards : mapping, optional
@@ -239,6 +239,8 @@ def live_data(
     assume = assumptions(**overrides)
     case = catalog.as_scenario(case)
     base = base_state(model, case, measure, price_cards, **overrides)
+    models = models if model in models else [model, *models]
+    scenarios = scenarios if base["scenario"] in scenarios else [str(base["scenario"]), *scenarios]
     bases = {key: _basis(accelerators, overrides | _on_basis(key)) for key in dict.fromkeys([base["basis"], *BASES])}
     base |= {key: tidy(row["now"], 4) for key, row in bases[base["basis"]].items() if row["now"] is not None}
     data: dict[str, Any] = {

@@ -159,6 +159,15 @@ def _free_capital(values: Values) -> str:
     return "wacc: 0 leaves nothing to draw around it; its distribution needs a rate above 0" if sure else ""
 
 
+def _free_power(values: Values) -> str:
+    sure = values["electricity_usd_per_kwh"] == 0
+    return (
+        "electricity_usd_per_kwh: 0 leaves nothing to draw around it; its distribution needs a price above 0"
+        if sure
+        else ""
+    )
+
+
 RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
     ({"isl_tokens", "model", "scenario"}, _long_input),
     ({"total_tokens", "model"}, _long_request),
@@ -176,6 +185,8 @@ RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
     ({"utilisation", "draws"}, _all_sold),
     ({"utilisation", "measure"}, _all_sold),
     ({"wacc", "draws"}, _free_capital),
+    ({"electricity_usd_per_kwh", "draws"}, _free_power),
+    ({"electricity_usd_per_kwh", "measure"}, _free_power),
     ({"model", "seller_share"}, _no_market),
     ({"accelerators", "rent_factor"}, _no_rent),
 )
