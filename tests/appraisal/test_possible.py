@@ -20,6 +20,7 @@ from rackecon.press.run import run_reports
         ("09_cost", {"accelerators": ["l40s"]}, "l40s: no published $/GPU-hour"),
         ("00_executive_summary", {"utilisation": 1.0}, "utilisation: 1 leaves nothing to draw"),
         ("00_executive_summary", {"electricity_usd_per_kwh": 0.0}, "electricity_usd_per_kwh: 0 leaves nothing to draw"),
+        ("00_executive_summary", {"pue": 1.0}, "pue: 1 leaves nothing to draw"),
         ("10_revenue_and_roi", {"utilisation": 1.0}, "utilisation: 1 leaves nothing to draw"),
         ("10_revenue_and_roi", {"wacc": 0.0}, "wacc: 0 leaves nothing to draw"),
         ("14_market", {"accelerators": ["l40s"]}, "no rent of term '3 years' for any of l40s"),

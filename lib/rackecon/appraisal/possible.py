@@ -143,28 +143,24 @@ def _no_pair(values: Values) -> str:
     earns = rows["profit_usd_per_rack_year"].notna()
     if earns.sum() >= 2:
         return ""
-    lacking = "; ".join(f"{r.accelerator}: {r.reason or 'no cost'}" for r in rows[~earns].itertuples())
-    return f"accelerators: two platforms with a result are compared, here {earns.sum()}" + (
-        f" ({lacking})" if lacking else ""
-    )
+    lacking = "; ".join(rows.loc[~earns, "accelerator"] + ": " + rows.loc[~earns, "reason"])
+    return f"accelerators: two platforms with a result are compared, here {earns.sum()}" + (lacking and f" ({lacking})")
 
 
-def _all_sold(values: Values) -> str:
-    sure = values["utilisation"] == 1
-    return "utilisation: 1 leaves nothing to draw around it; its distribution needs a share below 1" if sure else ""
+SURE: Final = {
+    "utilisation": (1.0, "a share below 1"),
+    "wacc": (0.0, "a rate above 0"),
+    "electricity_usd_per_kwh": (0.0, "a price above 0"),
+    "pue": (1.0, "a ratio above 1"),
+}
+"""Ends of ranges that are legal and leave nothing to draw, and what a distribution needs."""
 
 
-def _free_capital(values: Values) -> str:
-    sure = values["wacc"] == 0
-    return "wacc: 0 leaves nothing to draw around it; its distribution needs a rate above 0" if sure else ""
-
-
-def _free_power(values: Values) -> str:
-    sure = values["electricity_usd_per_kwh"] == 0
-    return (
-        "electricity_usd_per_kwh: 0 leaves nothing to draw around it; its distribution needs a price above 0"
-        if sure
-        else ""
+def _nothing_to_draw(values: Values) -> str:
+    names = (name for name, (end, _) in SURE.items() if values.get(name) == end)
+    return next(
+        (f"{n}: {SURE[n][0]:g} leaves nothing to draw around it; its distribution needs {SURE[n][1]}" for n in names),
+        "",
     )
 
 
@@ -182,11 +178,8 @@ RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
     ({"accelerators", "built"}, _no_cost),
     ({"built", "cost_tier", "cost_vintage"}, _not_reconciled),
     ({"accelerators", "draws", "metric", "scenario", "seed"}, _no_pair),
-    ({"utilisation", "draws"}, _all_sold),
-    ({"utilisation", "measure"}, _all_sold),
-    ({"wacc", "draws"}, _free_capital),
-    ({"electricity_usd_per_kwh", "draws"}, _free_power),
-    ({"electricity_usd_per_kwh", "measure"}, _free_power),
+    ({"utilisation", "draws"}, _nothing_to_draw),
+    ({"utilisation", "measure"}, _nothing_to_draw),
     ({"model", "seller_share"}, _no_market),
     ({"accelerators", "rent_factor"}, _no_rent),
 )
