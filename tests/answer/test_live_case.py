@@ -134,6 +134,7 @@ def test_quick_draws_centre_the_share_sold_of_each_platform_on_its_own():
 
 
 def test_a_case_that_the_menus_lack_is_offered_first():
-    data = live_data(["b200-hgx"], ["gpt-oss-120b"], ["offline-batch"], "gpt-oss-20b", "chat", "rack")
+    data = live_data(["b200-hgx"], ["gpt-oss-120b"], ["offline-batch"], "gpt-oss-20b", "chat", "rack", tax_rate=0.21)
     assert [*data["models"]] == ["gpt-oss-20b", "gpt-oss-120b"]
     assert [*data["scenarios"]] == ["chat", "offline-batch"]
+    assert data["bases"]["rental"]["b200-hgx"]["c"] > 0  # rented capacity stands beside a taxed owner's

@@ -395,6 +395,8 @@ def _platform(p: Any) -> dict[str, Any]:
 
 def _basis(accelerators: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What a GPU-hour of each platform rests on: its cost, what is invested, and how it moves with capital and resale."""
+    if overrides.get("cost_basis") == "rental":  # the page's tax control says that nothing is written off there
+        overrides = {**overrides, "tax_rate": 0.0}
     assume = assumptions(**overrides)
     standing = base_costs(accelerators, **overrides)
     out = {}
