@@ -10,7 +10,7 @@ function taxed(tax,rate){var n=data.taxed,worth=rate===0?1:(1-Math.pow(1+rate,-n
 function owned(p,st){return p.now===null||st[p.id]===undefined||st[p.id]===standing(p.id,st.basis)?1:st[p.id]/p.now;}
 function standing(id,basis){return has(data.base,id)&&basis===data.base.basis?data.base[id]:Number(Number(data.bases[basis][id].now).toPrecision(4));}
 function platformsOn(basis){return keep("b"+basis,function(){return data.platforms.map(function(p){return Object.assign({},p,data.bases[basis][p.id]);});});}
-function payback(m,decline){var q=Math.pow(1-decline,1/MONTHS),sum=0,sales=m.launch*HOURS/MONTHS/Math.sqrt(q),running=m.running*HOURS/MONTHS;for(var k=1;k<=480;k++){sales*=q;var cash=sales-running+(k===m.months?m.resold:0);if(sum+cash>=m.capital)return(k-1+(m.capital-sum)/cash)/MONTHS;if(cash<=0)return Infinity;sum+=cash;}
+function payback(m,decline){var q=Math.pow(1-decline,1/MONTHS),sum=0,sales=m.launch*HOURS/MONTHS/Math.sqrt(q),running=m.running*HOURS/MONTHS;for(var k=1;k<=480;k++){sales*=q;var cash=sales-running+(k===m.months?m.resold:0);if(sum+cash>=m.capital)return(k-1+(m.capital-sum)/cash)/MONTHS;if(cash<=0&&k>=m.months)return Infinity;sum+=cash;}
 return Infinity;}
 var USUAL="usual",NEWEST="newest",SET="set",DERIVED="derived";function soldOn(p,st){return st.sold===DERIVED?data.sold[st.model+"|"+st.scenario][p.id]:st.util;}
 function underived(st){var own=data.scenarios[st.scenario],odd=["speed","hit"].some(k=>st[k]!==own[k])||st.precision!==USUAL||st.software!==NEWEST;return odd||!has(data.sold,st.model+"|"+st.scenario)?"the share sold is derived at the workload’s own speed ("+fmt(own.speed)+" tok/s/user), cache share, usual number format and newest software alone":"";}

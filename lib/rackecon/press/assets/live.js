@@ -49,7 +49,7 @@
       sales *= q;
       var cash = sales - running + (k === m.months ? m.resold : 0);
       if (sum + cash >= m.capital) return (k - 1 + (m.capital - sum) / cash) / MONTHS;
-      if (cash <= 0) return Infinity;
+      if (cash <= 0 && k >= m.months) return Infinity; /* what is resold at the end may still pay it back */
       sum += cash;
     }
     return Infinity;
