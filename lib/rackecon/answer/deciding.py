@@ -205,7 +205,7 @@ def _range(name: str, scenario: Scenario, prices: tuple[float, float], model: st
     if name == "cost_factor":
         return 1.0, 0.6, 2.4
     if name == "tok_s_per_user":
-        value = 1e3 / scenario.tpot_limit_ms if scenario.tpot_limit_ms else 10.0
+        value = scenario.promised_tok_s_per_user or 10.0
         return value, min(10.0, value), max(150.0, value)
     if name == "software_years":
         dates = [software_years(day) for _, day in software.software_dates()]

@@ -233,7 +233,7 @@ def _ranges(grid: Any, values: Any, reached: Any, roots: list[float]) -> list[tu
 
 def _current(name: str, case: Scenario, row: pd.Series, overrides: Mapping[str, Any]) -> float:
     if name == "interactivity_tok_s_user":
-        return 1000.0 / case.tpot_limit_ms if case.tpot_limit_ms else float("nan")
+        return case.promised_tok_s_per_user or float("nan")
     if name in WORKLOAD:
         return float(getattr(case, name) or np.nan)
     if name == "output_price_usd_per_mtok":

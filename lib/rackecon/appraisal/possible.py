@@ -138,8 +138,8 @@ def _no_pair(values: Values) -> str:
         return ""
     from rackecon.appraisal.evaluate import evaluate
 
-    names = [name for name in values["accelerators"] if isinstance(name, str)]
-    rows = evaluate(names, [values["model"]], [values["scenario"]], intervals=False, cost_basis=values["cost_basis"])
+    asked = values["accelerators"], [values["model"]], [values["scenario"]]
+    rows = evaluate(*asked, intervals=False, cost_basis=values["cost_basis"])
     earns = rows["profit_usd_per_rack_year"].notna()
     if earns.sum() >= 2:
         return ""

@@ -28,6 +28,17 @@ class Scenario:
     software_date: str | None = None
     """Date of the serving software (ISO); None takes each platform's newest measurement."""
 
+    @property
+    def promised_tok_s_per_user(self) -> float:
+        """Speed that the limit per output token promises each user [tok/s]; 0 without one.
+
+        Examples
+        --------
+        >>> scenario("rag-summarise").promised_tok_s_per_user
+        30.0
+        """
+        return 1e3 / self.tpot_limit_ms if self.tpot_limit_ms else 0.0
+
 
 @dataclass(frozen=True)
 class BaseCase:

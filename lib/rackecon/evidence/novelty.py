@@ -276,11 +276,10 @@ def best_runs(rows: pd.DataFrame, asked: str | None = None) -> list[Run]:
         Column of the speed that a run must keep; without one that of a row's own workload where the catalogue has it, and
         the slowest of the rows elsewhere.
     """
-    limits = {key: case.tpot_limit_ms for key, case in catalog.scenarios().items()}
+    promised = {key: case.promised_tok_s_per_user for key, case in catalog.scenarios().items()}
     slowest, found = float(rows["tok_s_per_user"].min()), []
     for row in rows.to_dict("records"):
-        limit = limits.get(str(row.get("scenario")))
-        speed = row[asked] if asked else 1e3 / limit if limit else slowest
+        speed = row[asked] if asked else promised.get(str(row.get("scenario"))) or slowest
         case = (
             row["accelerator"],
             row.get("measured_model", row["model"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -48,14 +48,10 @@ def fit_first_token(
 
     Arguments as of :func:`fit_residual`.
     """
-    from scipy.linalg import cho_factor, cho_solve
-
     physics = log_predictions(evidence.prepared, parameters, parameters.values())[2]
     with np.errstate(all="ignore"):
         aim = np.log(evidence.ttft_ms) - physics
-    usable = np.isfinite(aim) & (evidence.weight > 0)
-    usable &= np.ones(len(evidence), dtype=bool) if rows is None else rows
-    found = {}
+    usable, found = _usable(evidence, aim, rows), {}
     for mode in sorted(set(evidence.frame["mode"])):
         chosen, kernel = usable & (evidence.frame["mode"] == mode).to_numpy(), load_kernel(mode)
         if not chosen.any():
@@ -63,8 +59,7 @@ def fit_first_token(
         sites, noise = evidence.prepared.sites.select(chosen), noise_of(evidence, kernel)[chosen]
         zero = np.zeros(len(sites))
         own = Residual(sites, zero, zero, noise, kernel).covariance(sites)
-        solved = cho_factor(own + np.diag(noise**2), lower=True)
-        weights = cho_solve(solved, pulled(own, solved, aim[chosen], FURTHEST_FIRST))
+        (weights,) = _weights(own, noise, [aim[chosen]], FURTHEST_FIRST)
         ids = tuple(f"{FIRST_TOKEN} {point}" for point in evidence.frame.loc[chosen, "point_id"])
         found[mode] = Conditioned(Residual(sites, weights, zero, noise, kernel), ids, no_choices(evidence))
     return found
@@ -107,30 +102,37 @@ def _conditioned(
     """
     kernel = load_kernel()
     wanted = aims_of(evidence, parameters)
-    usable = np.isfinite(wanted[0]) & (evidence.weight > 0)
-    usable &= np.ones(len(evidence), dtype=bool) if rows is None else rows
+    usable = _usable(evidence, wanted[0], rows)
     sites = evidence.prepared.sites.select(usable).joined(choices.sites)
     noise = np.concatenate([noise_of(evidence, kernel)[usable], np.full(len(choices), kernel["choice"])])
     empty = Residual(sites, np.zeros(len(sites)), np.zeros(len(sites)), noise, kernel)
-    aims = (np.concatenate([x[usable], y]) for x, y in zip(wanted, (choices.total, choices.user), strict=True))
-    found = _weights(empty.covariance(sites), noise, *aims)
+    aims = [np.concatenate([x[usable], y]) for x, y in zip(wanted, (choices.total, choices.user), strict=True)]
+    found = _weights(empty.covariance(sites), noise, aims)
     ids = (*evidence.frame.loc[usable, "point_id"], *(f"{CHOICE}{n} {x}" for n, x in enumerate(choices.ids, start=1)))
     return Conditioned(Residual(sites, found[0], found[1], noise, kernel), ids, choices)
 
 
-def _weights(own: FloatArray, noise: FloatArray, total: FloatArray, user: FloatArray) -> list[FloatArray]:
-    """Weights of both quantities; a throughput table says nothing of speed, so its points stand last and weigh nothing there."""
+def _usable(evidence: Evidence, aim: FloatArray, rows: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Rows asked for that are whole and have an aim."""
+    usable = np.isfinite(aim) & (evidence.weight > 0)
+    return usable if rows is None else usable & rows
+
+
+def _weights(
+    own: FloatArray, noise: FloatArray, aims: Sequence[FloatArray], furthest: float = FURTHEST
+) -> list[FloatArray]:
+    """Weights of each quantity; points of which the last is not known (a throughput table's speed) weigh nothing there."""
     from scipy.linalg import cho_factor, cho_solve
 
-    order = np.argsort(~np.isfinite(user), kind="stable")
+    order = np.argsort(~np.isfinite(aims[-1]), kind="stable")
     own = own[np.ix_(order, order)]
     factor, lower = cho_factor(own + np.diag(noise[order] ** 2), lower=True)
     out = []
-    for aim in (total[order], user[order]):
+    for aim in (each[order] for each in aims):
         known = int(np.isfinite(aim).sum())
         part, solved, aim = own[:known, :known], (factor[:known, :known], lower), aim[:known]
         whole = np.zeros(len(order))
-        whole[order[:known]] = cho_solve(solved, pulled(part, solved, aim))
+        whole[order[:known]] = cho_solve(solved, pulled(part, solved, aim, furthest))
         out.append(whole)
     return out
 

@@ -113,7 +113,7 @@ def latency_found(
     cheapest_fast, fast_low, fast_high = _cheapest(known, fast)
     quickest = front.sort_values("tok_s_per_user", ascending=False, kind="stable")
     reach = front.groupby("platform", sort=False)["tok_s_per_user"].max().sort_values(kind="stable")
-    target = 1e3 / case.tpot_limit_ms if case.tpot_limit_ms else slow
+    target = case.promised_tok_s_per_user or slow
     kept = front[front["tok_s_per_user"] >= target].sort_values("total_tok_s_per_gpu", kind="stable")
     ordered = firsts.dropna(subset=[METRIC]).sort_values("ttft_limit_s", kind="stable").groupby("platform", sort=False)
     spread = ordered[METRIC].last() - ordered[METRIC].first()

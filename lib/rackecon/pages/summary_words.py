@@ -108,7 +108,7 @@ def case_words(story: Summary) -> str:
         workload=case.meaning or case.name,
         isl=f"{case.isl_tokens:,}",
         osl=f"{case.osl_tokens:,}",
-        speed=1e3 / case.tpot_limit_ms if case.tpot_limit_ms else 0.0,
+        speed=case.promised_tok_s_per_user,
         first=case.ttft_limit_ms / 1e3 if case.ttft_limit_ms else 0.0,
         statistic=case.latency_statistic or "median",
         own_prices=story.own_prices,

@@ -111,7 +111,7 @@ def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFr
                 "model": model,
                 "isl_tokens": case.isl_tokens,
                 "osl_tokens": case.osl_tokens,
-                "asked_tok_s_per_user": 1e3 / case.tpot_limit_ms if case.tpot_limit_ms else 0.0,
+                "asked_tok_s_per_user": case.promised_tok_s_per_user,
                 "weight_precision": precision.upper(),
                 "speculative": NAMES[drafting],
             }
@@ -222,7 +222,7 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
                         "platform": catalog.accelerator(key).label,
                         "year": year,
                         "until": day,
-                        "asked_tok_s_per_user": 1e3 / case.tpot_limit_ms if case.tpot_limit_ms else 0.0,
+                        "asked_tok_s_per_user": case.promised_tok_s_per_user,
                         "isl_tokens": case.isl_tokens,
                         "osl_tokens": case.osl_tokens,
                         "model": model,

@@ -199,7 +199,7 @@ def _variants(
                         "isl_tokens": base.isl_tokens,
                         "osl_tokens": base.osl_tokens,
                         "tok_s_per_user": np.nan if best is None else best["tok_s_per_user"],
-                        "asked_tok_s_per_user": 1e3 / base.tpot_limit_ms if base.tpot_limit_ms else 0.0,
+                        "asked_tok_s_per_user": base.promised_tok_s_per_user,
                         "experts": arch.n_experts,
                         "top_k": arch.top_k,
                         "total_params_bn": arch.total_params / 1e9,
