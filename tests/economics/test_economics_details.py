@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from published_check import published_cost_check
 
+from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up_table import build_up_inputs
-from rackecon.economics.finance import monthly_rate, payback_years
-from rackecon.economics.financing import Contract, Financing, _debt, level_debt_payment
+from rackecon.economics.cost_table import records_from
+from rackecon.economics.finance import monthly_rate, payback_years, tax_adjusted_capital_cost
+from rackecon.economics.financing import Contract, Financing, _debt, _one_rate, level_debt_payment
+from rackecon.economics.market import entrant_price_usd_per_mtok
+from rackecon.economics.market_table import rent
+from rackecon.economics.money_step import money_step
 from rackecon.economics.power_table import IT_VINTAGE, all_in_kw
 from rackecon.economics.returns import retire_age_years
 
@@ -62,3 +67,57 @@ def test_a_build_up_is_before_tax_unless_a_rate_is_given() -> None:
 
 def test_the_vintage_of_a_power_figure_is_the_one_asked_for() -> None:
     assert all_in_kw("gb200-nvl72", IT_VINTAGE) < all_in_kw("gb200-nvl72", "2025-10")
+
+
+def test_a_flow_that_turns_more_than_once_has_no_one_rate() -> None:
+    """A month of nothing keeps the sign before it: the second flow turns twice, in its third month and in its fifth."""
+    flows = np.array([[-100.0, 0.0, 150.0, 0.0, 0.0], [-100.0, 50.0, 60.0, 0.0, -1.0], [-100.0, 60.0, 0.0, 0.0, 60.0]])
+    found = _one_rate(flows)
+    assert np.isnan(found).tolist() == [False, True, False]
+    assert found[0] == pytest.approx(1.5**6 - 1.0)
+
+
+def test_an_entrant_asks_more_for_what_is_given_away_and_for_rents_that_fall() -> None:
+    """$3.60 an hour, 10,000 tokens a second, half sold, four fifths kept; a rent that halves over a year, month by month."""
+    month = 0.5 ** (1.0 / 12.0)
+    level = sum(month ** (m - 0.5) for m in range(1, 13)) / 12.0
+    found = entrant_price_usd_per_mtok(
+        3.6, 10_000.0, utilisation=0.5, kept_share=0.8, rent_factor=0.5, wacc=0.0, term_years=1.0
+    )
+    assert float(found) == pytest.approx(0.2 / 0.8 / level, rel=1e-9)
+
+
+def test_revenue_before_licences_is_that_of_what_is_paid_for() -> None:
+    """$0.006 a second at list; half sold, a quarter of it free, at 1.2 times 0.9 of the card, a fifth to the owner."""
+    step = money_step(
+        total_tok_s_per_gpu=9000.0, output_tok_s_per_gpu=1000.0, price_fresh_input_usd_per_mtok=0.5,
+        price_cached_input_usd_per_mtok=0.1, price_output_usd_per_mtok=2.0, cost_usd_per_gpu_hour=2.0, utilisation=0.5,
+        licence_share=0.2, free_share=0.25, speed_premium=1.2, price_factor=0.9,
+    )  # fmt: skip
+    assert float(step.gross_revenue_usd_per_gpu_hour) == pytest.approx(3600 * 0.006 * 0.5 * 1.08 * 0.75)
+    assert float(step.revenue_usd_per_gpu_hour) == pytest.approx(3600 * 0.006 * 0.5 * 1.08 * 0.75 * 0.8)
+
+
+def test_capital_is_written_off_over_five_years_unless_a_tax_life_is_given() -> None:
+    assert tax_adjusted_capital_cost(100.0, 0.21, 0.1) == tax_adjusted_capital_cost(100.0, 0.21, 0.1, 5.0)
+    assert tax_adjusted_capital_cost(100.0, 0.21, 0.1) > tax_adjusted_capital_cost(100.0, 0.21, 0.1, 4.0)
+
+
+def test_a_rent_over_years_is_one_quotation() -> None:
+    found = rent("h100-sxm", "3 years")
+    assert found is not None
+    assert found.listings == 1
+
+
+def test_a_cost_says_whether_its_row_is_the_reader_s_own() -> None:
+    row = {
+        "category": "rental market price",
+        "item": "",
+        "accelerator": "h100-sxm",
+        "basis": "on-demand",
+        "value": "2.5",
+    }
+    rest = {"low": "2", "high": "3", "source_date": "2026-06-01", "confidence": "medium", "grade": "measured"}
+    own, shipped = (records_from([{**row, **rest, "source_id": x}]) for x in (OWN_SOURCE, "a landlord"))
+    assert [x.grade for x in own] == ["own row, measured"]
+    assert [x.grade for x in shipped] == ["measured, medium confidence"]

@@ -11,6 +11,7 @@ from rackecon.performance.engine import PRECISION_BITS
 from rackecon.serving.frontier import search, search_case
 from rackecon.serving.points import Points
 from rackecon.serving.query import MODES, Limits, Query, default_kv_precision, software_years
+from rackecon.serving.task import Task
 from rackecon.walks.software import levers, trend
 
 
@@ -98,3 +99,18 @@ def test_the_software_walk_keeps_percentiles():
 def test_an_unknown_option_is_named():
     with pytest.raises(InputError, match="tpot_limit_ms"):
         Query.of("h200-sxm", "deepseek-r1", 1024, 1024, tpot_limit=20.0)
+
+
+@pytest.mark.parametrize("limit", [0.0, -0.5, float("nan"), float("inf")])
+def test_a_limit_is_a_positive_number_of_milliseconds(limit):
+    for kind in ("ttft_limit_ms", "tpot_limit_ms"):
+        with pytest.raises(InputError, match=f"^{kind} .* is out of range: needs a positive number of milliseconds$"):
+            Query.of("h200-sxm", "gpt-oss-120b", 1024, 1024, **{kind: limit})
+    assert Limits.checked(None, 0.5, "median", None).least_tok_s_per_user == 2000.0
+
+
+def test_pools_that_may_cross_nodes_try_every_layout_and_one_engine_those_run_publicly():
+    """H200 with 128 GPUs: public sweeps, which are of a few nodes, narrow down its engines that do everything alone."""
+    task = Task(Query.of("h200-sxm", "deepseek-r1", 1024, 1024, max_gpus=128))
+    assert task.layouts("disaggregated") == tuple(x for x in task._bench.layouts["disaggregated"] if x.gpus <= 128)
+    assert set(task.layouts("aggregated")) < set(task._bench.layouts["aggregated"])

@@ -13,12 +13,13 @@ from thorough import tries
 from rackecon.catalog import scenarios
 from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
-from rackecon.serving.candidates import MOST_QUEUED
+from rackecon.serving.candidates import MOST_QUEUED, evaluate_all
 from rackecon.serving.closed_loop import Load, decode_side
 from rackecon.serving.explain import step_breakdown
 from rackecon.serving.frontier import candidates, find, find_together, search, search_case
 from rackecon.serving.layouts import Layout
 from rackecon.serving.points import Points
+from rackecon.serving.pools import PREFILL_HEADROOM
 from rackecon.serving.predict import predict
 from rackecon.serving.query import CONCURRENCY, Query
 from rackecon.serving.task import Task
@@ -231,6 +232,27 @@ def test_a_prefill_pool_is_sized_to_keep_its_time_to_first_token() -> None:
             ttft_limit_ms=first, max_gpus=128,
         )  # fmt: skip
         assert (found["ttft_ms"][found["fits"]] <= first).all()
+
+
+@pytest.mark.parametrize(
+    ("chip", "model", "isl", "first"),
+    [("b200-hgx", "gpt-oss-120b", 3000, 2000.0), ("gb200-nvl72", "deepseek-r1", 8192, 5000.0)],
+)
+def test_a_prefill_pool_has_no_worker_too_many(chip, model, isl, first) -> None:
+    """One fewer would run at over 91 % of its capacity, or give the first token late."""
+    asked = Query.of(chip, model, isl, 1024, ttft_limit_ms=first, hold={"mode": "disaggregated"})
+    (part,) = evaluate_all(Task(asked)).parts
+    match, pools = part.pools.match, part.pools
+    assert match is not None
+    targets = np.tile(Task(asked).targets, Task(asked).feeders).reshape(-1, 1)
+    with np.errstate(all="ignore"):
+        left, rate = (pools.prefill_workers - 1.0) / pools.decode_workers, match.n / match.life
+        wait = match.prompts.queueing * match.need**2 / (left - match.need) / rate
+        late = (match.first + wait) * 1e3 * part.first_factor > 0.99 * targets
+    full = left < PREFILL_HEADROOM * match.need
+    asked_for = part.fits & (pools.prefill_workers > 1.0)
+    assert asked_for.sum() > 1000
+    assert (full | late)[asked_for].all()
 
 
 def test_more_gpus_never_lower_the_published_case() -> None:
