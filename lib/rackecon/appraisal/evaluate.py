@@ -6,7 +6,7 @@ limits. Where no row is possible the reason stands in its place: an answer, not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,7 @@ from rackecon.appraisal.money import (
     return_columns,
     with_money,
 )
+from rackecon.catalog import base_case
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.measures import EVERY_MEASURE
@@ -407,3 +408,24 @@ def _labelled(
         "investment_rule": [p.investment_rule for p in plat],
         "price_rule": [card.rule if (card := cards.get(m)) else "none" for m in heads["model"]],
     }
+
+
+def moved(
+    accelerators: Iterable[str],
+    model: str,
+    scenario: str,
+    swept: Iterable[str],
+    others: Iterable[tuple[str, Any, dict[str, Any]]],
+    **overrides: Any,
+) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    """Rows of :func:`evaluate` as asked, with each of some assumptions at both ends of its range, and under other changes.
+
+    Yields
+    ------
+    dict, pandas.DataFrame
+        ``assumption`` and ``value`` as text, and the rows.
+    """
+    keys, ranged = list(accelerators), base_case().range
+    ends = [(name, end, {name: end}) for name in swept for end in ranged(name)]
+    for name, value, change in [("as the page ran", "", {}), *ends, *others]:
+        yield {"assumption": name, "value": str(value)}, evaluate(keys, [model], [scenario], **{**overrides, **change})
