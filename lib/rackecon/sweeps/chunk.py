@@ -166,7 +166,7 @@ def _fill(some: list[_Group], found: tuple[Any, Any, Any], points: Any, results:
     op |= {"there": place < sizes[:, None], "hit": np.array([[share] for share, _, _ in some])}
     rows = np.concatenate([each for _, _, each in some])
     which = np.repeat(np.arange(len(some)), [len(each) for _, _, each in some])
-    step = max(KEPT_POINTS // len(place), 1) * 16
+    step = max(KEPT_POINTS // len(place), 1) * 4
     for start in range(0, len(rows), step):
         own = which[start : start + step] if len(some) > 1 else slice(None)
         part = {name: values[own] for name, values in op.items()}
