@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 __all__ = ["InputError", "disk_fault", "plain", "unknown_name"]
@@ -88,3 +88,14 @@ def unknown_name(kind: str, name: object, allowed: Iterable[str], where: str = "
     prefix = f"{where}: " if where else ""
     hint = f"nearest is '{near[0]}'; " if near else ""
     return InputError(f"{prefix}unknown {kind} '{given}': {hint}allowed: {', '.join(names)}")
+
+
+def check_known(kind: str, name: object, allowed: Collection[str], where: str = "") -> None:
+    """Raise :func:`unknown_name` of a name that is not among ``allowed``.
+
+    Examples
+    --------
+    >>> check_known("accelerator", "mi355x", ["h100-sxm", "mi355x"])
+    """
+    if name not in allowed:
+        raise unknown_name(kind, name, allowed, where)

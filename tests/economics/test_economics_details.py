@@ -1,16 +1,18 @@
 """Small parts of the money by hand, where a wrong formula would go unnoticed."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from published_check import published_cost_check
 
 from rackecon.catalog.paths import OWN_SOURCE
+from rackecon.economics.build_up import build_up
 from rackecon.economics.build_up_table import build_up_inputs
 from rackecon.economics.cost_table import records_from
 from rackecon.economics.finance import monthly_rate, payback_years, tax_adjusted_capital_cost
-from rackecon.economics.financing import Contract, Financing, _debt, _one_rate, level_debt_payment
+from rackecon.economics.financing import Contract, Financing, _debt, _least_dscr, _one_rate, level_debt_payment
 from rackecon.economics.market import entrant_price_usd_per_mtok
 from rackecon.economics.market_table import rent
 from rackecon.economics.money_step import money_step
@@ -121,3 +123,17 @@ def test_a_cost_says_whether_its_row_is_the_reader_s_own() -> None:
     own, shipped = (records_from([{**row, **rest, "source_id": x}]) for x in (OWN_SOURCE, "a landlord"))
     assert [x.grade for x in own] == ["own row, measured"]
     assert [x.grade for x in shipped] == ["measured, medium confidence"]
+
+
+def test_the_least_cover_of_a_debt_is_that_of_its_own_worst_year() -> None:
+    """Two racks, two years: 1.5 and 1.2 times what is owed; 1.1 and 2; a year without a debt says nothing."""
+    cash = np.repeat([[0.0, 15.0, 12.0], [0.0, 11.0, 20.0]], [1, 12, 12], axis=1)
+    owed = np.repeat([[0.0, 10.0, 10.0], [0.0, 10.0, 0.0]], [1, 12, 12], axis=1)
+    assert _least_dscr(cash, owed, 24).tolist() == pytest.approx([1.2, 1.1])
+
+
+def test_what_a_machine_resells_for_is_told_by_the_gpu() -> None:
+    bare = build_up_inputs("gb200-nvl72", rate_per_year=0.1, electricity_usd_per_kwh=0.1, pue=1.2, it_life_years=5.0)
+    assert bare is not None
+    out = build_up(replace(bare, residual_share=0.25))
+    assert float(out.residual_usd_per_gpu) == pytest.approx(0.25 * float(out.hardware_usd_per_gpu))

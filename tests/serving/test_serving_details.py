@@ -5,18 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rackecon.catalog import model
+from rackecon.catalog import accelerator, model
 from rackecon.errors import InputError
 from rackecon.performance.step import StepTime
 from rackecon.serving.bottlenecks import bottlenecks
+from rackecon.serving.explain import step_breakdown
 from rackecon.serving.frontier import search
 from rackecon.serving.launch_flags import launch_flags
-from rackecon.serving.layouts import Layout
+from rackecon.serving.layouts import WIDE_FROM, Layout, decode_layouts
 from rackecon.serving.offered import in_flight, requests_per_second
 from rackecon.serving.points import Points
 from rackecon.serving.pools import _ahead
 from rackecon.serving.predict import predict
-from rackecon.serving.query import CONTEXT_ROOM, software_years
+from rackecon.serving.query import CONCURRENCY, CONTEXT_ROOM, Query, software_years
+from rackecon.serving.task import Task
 
 SMALL = {"accelerator": "h200-sxm", "model": "llama-3.1-8b", "weight_precision": "fp8", "isl": 1000, "osl": 200}
 ALONE = {**SMALL, "mode": "aggregated", "tp": 1, "gpus": 1}
@@ -87,6 +89,8 @@ def test_a_converging_iteration_is_carried_to_its_end() -> None:
     """1, 3/2, 7/4 lead to 2; steps that do not shrink lead nowhere."""
     one = np.ones(1)
     assert _ahead(one, 1.5 * one, 1.75 * one).tolist() == [2.0]
+    assert _ahead(3.0 * one, 2.0 * one, 1.5 * one).tolist() == [1.0]
+    assert _ahead(one, one, one).tolist() == [1.0]
     with np.errstate(divide="ignore"):
         assert _ahead(one, 2.0 * one, 3.0 * one).tolist() == [3.0]
     assert _ahead(one, 2.0 * one, 1.0 * one).tolist() == [1.0]
@@ -110,3 +114,37 @@ def test_a_model_takes_its_whole_context_and_the_room_that_engines_give_it() -> 
     assert search("h200-sxm", "gpt-oss-20b", most - 8, 8).reason == ""
     with pytest.raises(InputError, match="exceed"):
         search("h200-sxm", "gpt-oss-20b", most - 7, 8)
+
+
+def test_experts_cross_nodes_from_the_deployment_that_is_run_so_on() -> None:
+    """Public ones of 96 GPUs are the smallest with experts over the network between nodes."""
+    chip, arch = accelerator("h200-sxm"), model("deepseek-r1")
+    widest = [max(x.ep for x in decode_layouts(chip, arch, 8.0, most)) for most in (WIDE_FROM - 1, WIDE_FROM)]
+    assert WIDE_FROM == 96
+    assert widest == [16, 144]
+
+
+def test_engines_that_do_everything_have_one_split() -> None:
+    task = Task(Query.of("h200-sxm", "gpt-oss-120b", 1024, 1024, speculative="none", ttft_limit_ms=2000.0))
+    layouts = task.layouts("aggregated")
+    assert task.sizes("aggregated", layouts) == (len(layouts), 1, 1, len(CONCURRENCY))
+    assert task.sizes("disaggregated", layouts[:1])[2] == 2 * task.feeders
+
+
+def test_an_open_row_is_searched_at_the_lengths_that_it_drew() -> None:
+    """Lengths drawn up to the stated ones are nine tenths of them on average."""
+    row = {"accelerator": "h200-sxm", "model": "gpt-oss-120b", "weight_precision": "fp4", "tpot_limit_ms": 20.0}
+    rows = [{**row, "isl": 2000, "osl": 1000, "length_draw": "uniform"}, {**row, "isl": 1800, "osl": 900}]
+    found = predict(Points.from_rows(rows))
+    assert found.total_tok_s_per_gpu[0] == pytest.approx(found.total_tok_s_per_gpu[1])
+
+
+def test_a_breakdown_counts_the_tokens_of_a_step_that_drafts() -> None:
+    """Parts of a step are its time, and a step's time over its tokens is the time per token, prefill among them."""
+    point = search("h200-sxm", "deepseek-r1", 4096, 1024, mode="aggregated", hold={"draft_tokens": 3}).best()
+    assert point is not None
+    row = {"accelerator": "h200-sxm", "model": "deepseek-r1", "isl_tokens": 4096, "osl_tokens": 1024, **point}
+    done = step_breakdown(row)
+    assert done.tokens_per_step > 1.0
+    assert done.step_ms / done.tokens_per_step == pytest.approx(point["tpot_ms"], rel=1e-6)
+    assert sum(done.operators_ms.values()) == pytest.approx(done.step_ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from rackecon.appraisal.evaluate import evaluate
+from rackecon.appraisal.evaluate import evaluate, moved
 from rackecon.appraisal.site_limits import leaders
 from rackecon.evidence.novelty import ASKED, best_runs
 from rackecon.walks.findings import drawn
@@ -76,15 +76,9 @@ def profit_changes(
     """
     import pandas as pd
 
-    from rackecon import catalog
-
-    keys, base = list(accelerators), catalog.base_case()
     # nothing is written off where nothing is owned: a tax does not go with rent
     rented = {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07", "tax_rate": 0.0}
-    cases: list[tuple[str, Any, dict[str, Any]]] = [("as the page ran", "", {})]
-    for name in SWEPT:
-        cases += [(name, end, {name: end}) for end in base.range(name)]
-    cases += [
+    others: list[tuple[str, Any, dict[str, Any]]] = [
         ("price of every token", "half", {"price_factor": 0.5}),
         ("price of every token", "double", {"price_factor": 2.0}),
         ("licence share", 0.3, {"licence_share": 0.3}),
@@ -93,20 +87,11 @@ def profit_changes(
         ("published cost", "neocloud", {"cost_basis": "ownership", "cost_tier": "neocloud"}),
         ("rent, before tax", "3-year", rented),
     ]
+    names = {"leader": "leader", "value": "profit", "runner_up": "runner_up", "next_value": "next_profit"}
     rows = []
-    for name, value, change in cases:
-        table = evaluate(keys, [model], [scenario], **{**overrides, **change})
+    for case, table in moved(accelerators, model, scenario, SWEPT, others, **overrides):
         best = leaders(table, metric).iloc[0]
-        rows.append(
-            {
-                "assumption": name,
-                "value": str(value),
-                "leader": best["leader"],
-                "profit": best["value"],
-                "runner_up": best["runner_up"],
-                "next_profit": best["next_value"],
-            }
-        )
+        rows.append({**case, **{new: best[old] for old, new in names.items()}})
     return pd.DataFrame(rows)
 
 

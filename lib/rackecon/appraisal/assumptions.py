@@ -9,7 +9,7 @@ from rackecon.catalog.assumption_table import allowed_values, own_costs
 from rackecon.economics.checks import check_one_basis
 from rackecon.economics.cost_table import residual_at
 from rackecon.economics.money_step import revenue_fall
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 
 ASKED: Final = ("cost_tier", "cost_vintage", "as_of_date")
 """Words that the tables of costs and prices know themselves, more than a notebook offers."""
@@ -104,8 +104,7 @@ def assumptions(**overrides: Any) -> Assumptions:
 
     names = [field.name for field in fields(Assumptions)]
     for name in overrides:
-        if name not in names:
-            raise unknown_name("assumption", name, names)
+        check_known("assumption", name, names)
     base = catalog.base_case()
     values: dict[str, Any] = {name: getattr(base, name) for name in names if hasattr(base, name)}
     values["as_of_date"] = str(values["as_of_date"])

@@ -18,7 +18,7 @@ from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.market_table import card_at_level
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,8 +154,7 @@ def solve(
     """
     from rackecon import catalog
 
-    if name not in INPUTS:
-        raise unknown_name("input to solve for", name, INPUTS)
+    check_known("input to solve for", name, INPUTS)
     rule = allowed_values()[INPUTS[name]]
     unit, floor = rule.unit, max(rule.low, rule.high * LOG_REACH) if rule.logarithmic else rule.low
     start, stop = floor if low is None else low, rule.high if high is None else high

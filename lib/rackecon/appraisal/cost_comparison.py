@@ -348,25 +348,18 @@ def cost_changes(accelerators: Iterable[str], model: str, scenario: str, **overr
     """
     import pandas as pd
 
-    from rackecon import catalog
-    from rackecon.appraisal.evaluate import evaluate
+    from rackecon.appraisal.evaluate import moved
 
-    keys, base = list(accelerators), catalog.base_case()
-    cases: list[tuple[str, Any, dict[str, Any]]] = [("as the page ran", "", {})]
-    for name in ("utilisation", "electricity_usd_per_kwh", "pue"):
-        cases += [(name, end, {name: end}) for end in base.range(name)]
-    cases += [
+    swept = "utilisation", "electricity_usd_per_kwh", "pue"
+    others: list[tuple[str, Any, dict[str, Any]]] = [
         ("cost_tier", "neocloud", {"cost_tier": "neocloud"}),
         ("cost vintage", "2025-08", {"cost_vintage": "2025-08"}),
         ("rent", "3-year", {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07"}),
     ]
     rows = []
-    for name, value, change in cases:
-        table = evaluate(keys, [model], [scenario], intervals=False, **{**overrides, **change})
+    for case, table in moved(accelerators, model, scenario, swept, others, intervals=False, **overrides):
         known = table[table["cost_usd_per_mtok_total"].notna()]
-        if known.empty:
-            continue
-        best = known.sort_values(["cost_usd_per_mtok_total", "accelerator"], kind="stable").iloc[0]
-        cells = {key: best[key] for key in CHEAPEST}
-        rows.append({"assumption": name, "value": str(value), **cells})
+        if not known.empty:
+            best = known.sort_values(["cost_usd_per_mtok_total", "accelerator"], kind="stable").iloc[0]
+            rows.append({**case, **{key: best[key] for key in CHEAPEST}})
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["assumption", "value", *CHEAPEST])

@@ -6,7 +6,7 @@ limits. Where no row is possible the reason stands in its place: an answer, not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,11 +24,13 @@ from rackecon.appraisal.money import (
     return_columns,
     with_money,
 )
+from rackecon.catalog import base_case
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.revenue import PriceCard
 from rackecon.evidence.intervals import interval_columns
+from rackecon.serving.front import COLUMNS
 from rackecon.serving.query import Limits
 from rackecon.words import number
 
@@ -43,117 +45,32 @@ PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nv
 FLEET: Final = "fixed at the 99th percentile"
 """Policy of the fleet whose share sold is derived: bought once for the 99th percentile of demand."""
 PROFIT_COLUMNS: Final = tuple(measure.column for measure in EVERY_MEASURE.values())
+UNITS_OF_YEARS: Final = ("rack", "mw", "position", "invested_usd")
 EMPTY_COLUMNS: Final = (
-    "total_tok_s_per_gpu",
-    "output_tok_s_per_gpu",
-    "tok_s_per_user",
-    "revenue_usd_per_gpu_hour",
-    "cost_usd_per_gpu_hour",
-    "cost_usd_per_mtok_total",
-    "cost_usd_per_mtok_output",
-    "break_even_output_usd_per_mtok",
-    "gross_margin",
-    "payback_years",
-    "engine",
-    "mode",
-    "layout",
-    "weight_precision",
-    "kv_precision",
-    "speculative",
-    "tp",
-    "ep",
-    "pp",
-    "dp_attention",
-    "draft_tokens",
-    "gpus",
-    "prefill_gpus",
-    "prefill_tp",
-    "prefill_ep",
-    "prefill_dp_attention",
-    "running_per_engine",
-    "decode_gpus",
-    "prefill_workers",
-    "decode_workers",
-    "concurrency",
-    "tpot_ms",
-    "ttft_ms",
-    "prefill_gpu_share",
-    "decode_busy_share",
-    "prefill_busy_share",
-    "bottleneck",
-    "level_price_factor",
-    "licence_share",
-    "free_share",
-    "speed_premium",
-    "cost_usd_per_gpu_hour_low",
-    "cost_usd_per_gpu_hour_high",
-    "profit_usd_per_gpu_hour",
-    "price_fresh_input_usd_per_mtok",
-    "price_cached_input_usd_per_mtok",
-    "price_output_usd_per_mtok",
-    "price_level_low",
-    "price_level_high",
-    "break_even_price_factor",
-    "break_even_utilisation",
-    "cost_usd_per_mtok_output_by_phase",
-    "cost_usd_per_mtok_fresh_input_by_phase",
-    "allocation_rule",
-    "drawn_it_kw_per_gpu",
-    "drawn_utility_kw_per_gpu",
-    "provisioned_it_kw_per_gpu",
-    "provisioned_utility_kw_per_gpu",
-    "energy_usd_per_gpu_hour",
-    "energy_share_of_cost",
-    "drawn_joules_per_total_token",
-    "total_tok_s_per_mw",
-    "output_tok_s_per_mw",
-    "gpus_per_rack",
-    "revenue_usd_per_rack_year",
-    "cost_usd_per_rack_year",
-    "gpus_per_mw",
-    "revenue_usd_per_mw_year",
-    "cost_usd_per_mw_year",
-    "gpus_per_position",
-    "revenue_usd_per_position_year",
-    "cost_usd_per_position_year",
-    "gpus_per_invested_usd",
-    "revenue_usd_per_invested_usd_year",
-    "cost_usd_per_invested_usd_year",
-    "rack_it_kw",
-    "investment_usd_per_gpu",
-    "vendor_roi",
-    "profit_roi",
-    "npv_usd_per_gpu",
-    "npv_usd_per_rack",
-    "irr_per_year",
-    "break_even_launch_price_factor",
-    "retire_age_years",
-    "running_usd_per_gpu_hour",
-    "residual_usd_per_gpu",
-    "resells",
-    "evidence",
-    "total_tok_s_per_gpu_low",
-    "total_tok_s_per_gpu_high",
-    "output_tok_s_per_gpu_low",
-    "output_tok_s_per_gpu_high",
-    "tok_s_per_user_low",
-    "tok_s_per_user_high",
-    "ttft_ms_low",
-    "ttft_ms_high",
-    "profit_usd_per_rack_year_low",
-    "profit_usd_per_mw_year_low",
-    "profit_usd_per_position_year_low",
-    "profit_usd_per_invested_usd_year_low",
-    "profit_usd_per_gpu_year_low",
-    "cost_usd_per_mtok_total_high",
-    "cost_usd_per_mtok_output_high",
-    "profit_usd_per_rack_year_high",
-    "profit_usd_per_mw_year_high",
-    "profit_usd_per_position_year_high",
-    "profit_usd_per_invested_usd_year_high",
-    "profit_usd_per_gpu_year_high",
-    "cost_usd_per_mtok_total_low",
-    "cost_usd_per_mtok_output_low",
+    *COLUMNS,
+    *("engine", "mode", "layout", "weight_precision", "kv_precision", "speculative", "bottleneck", "evidence"),
+    *("allocation_rule", "resells", "revenue_usd_per_gpu_hour", "profit_usd_per_gpu_hour", "gross_margin"),
+    *("payback_years", "level_price_factor", "licence_share", "free_share", "speed_premium"),
+    *("price_fresh_input_usd_per_mtok", "price_cached_input_usd_per_mtok", "price_output_usd_per_mtok"),
+    *("price_level_low", "price_level_high", "break_even_price_factor", "break_even_utilisation"),
+    *("break_even_output_usd_per_mtok", "break_even_launch_price_factor", "cost_usd_per_mtok_output_by_phase"),
+    *("cost_usd_per_mtok_fresh_input_by_phase", "drawn_it_kw_per_gpu", "drawn_utility_kw_per_gpu"),
+    *("provisioned_it_kw_per_gpu", "provisioned_utility_kw_per_gpu", "energy_usd_per_gpu_hour"),
+    *("energy_share_of_cost", "drawn_joules_per_total_token", "total_tok_s_per_mw", "output_tok_s_per_mw"),
+    *("rack_it_kw", "investment_usd_per_gpu", "vendor_roi", "profit_roi", "npv_usd_per_gpu", "npv_usd_per_rack"),
+    *("irr_per_year", "retire_age_years", "running_usd_per_gpu_hour", "residual_usd_per_gpu"),
+    *(f"gpus_per_{unit}" for unit in UNITS_OF_YEARS),
+    *(f"{what}_usd_per_{unit}_year" for unit in UNITS_OF_YEARS for what in ("revenue", "cost")),
+    *(
+        f"{name}{end}"
+        for name in ("cost_usd_per_gpu_hour", "cost_usd_per_mtok_total", "cost_usd_per_mtok_output")
+        for end in ("", "_low", "_high")
+    ),
+    *(
+        f"{name}{end}"
+        for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user", "ttft_ms", *PROFIT_COLUMNS)
+        for end in ("_low", "_high")
+    ),
 )
 """Columns that stand, empty, where no platform serves any case."""
 ASKED: Final = ("accelerator", "model", "scenario", "isl_tokens", "osl_tokens", "prefix_cache_hit")
@@ -491,3 +408,24 @@ def _labelled(
         "investment_rule": [p.investment_rule for p in plat],
         "price_rule": [card.rule if (card := cards.get(m)) else "none" for m in heads["model"]],
     }
+
+
+def moved(
+    accelerators: Iterable[str],
+    model: str,
+    scenario: str,
+    swept: Iterable[str],
+    others: Iterable[tuple[str, Any, dict[str, Any]]],
+    **overrides: Any,
+) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    """Rows of :func:`evaluate` as asked, with each of some assumptions at both ends of its range, and under other changes.
+
+    Yields
+    ------
+    dict, pandas.DataFrame
+        ``assumption`` and ``value`` as text, and the rows.
+    """
+    keys, ranged = list(accelerators), base_case().range
+    ends = [(name, end, {name: end}) for name in swept for end in ranged(name)]
+    for name, value, change in [("as the page ran", "", {}), *ends, *others]:
+        yield {"assumption": name, "value": str(value)}, evaluate(keys, [model], [scenario], **{**overrides, **change})

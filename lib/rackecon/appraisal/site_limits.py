@@ -247,20 +247,11 @@ def sweep_winners(
     """
     import pandas as pd
 
-    from rackecon import catalog
-    from rackecon.appraisal.evaluate import evaluate
+    from rackecon.appraisal.evaluate import moved
 
-    keys = list(accelerators)
-    base = catalog.base_case()
-    cases: list[tuple[str, Any]] = [("as the page ran", "")]
-    for name in SWEPT:
-        cases += [(name, end) for end in base.range(name)]
-    cases += [("power_vintage", "2025-10"), ("cost_tier", "neocloud")]
+    others = [(name, value, {name: value}) for name, value in (("power_vintage", "2025-10"), ("cost_tier", "neocloud"))]
     parts = []
-    for name, value in cases:
-        change = {} if value == "" else {name: value}
-        table = evaluate(keys, [model], [scenario], intervals=False, **{**overrides, **change})
-        best = winners(site_comparison(table, site_mw=site_mw, budget_usd=budget_usd))
-        parts.append(best.assign(assumption=name, value=str(value)))
+    for case, table in moved(accelerators, model, scenario, SWEPT, others, intervals=False, **overrides):
+        parts.append(winners(site_comparison(table, site_mw=site_mw, budget_usd=budget_usd)).assign(**case))
     columns = ["assumption", "value", "limit", "accelerator", "platform", "profit_usd_year"]
     return pd.concat(parts, ignore_index=True)[columns]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import rows_of
 from rackecon.catalog.paths import OWN_SOURCE
-from rackecon.errors import unknown_name
+from rackecon.errors import check_known
 from rackecon.units import BITS_PER_BYTE, GB_BYTES, GIB_BYTES
 
 RACK_SCALE_GPUS = 64
@@ -55,8 +55,7 @@ class Accelerator:
         Formats that a chip lacks run in the next wider one it has: weights are widened to bf16 on the way in.
         """
         ladder = {"fp4": ("fp4", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}
-        if precision not in ladder:
-            raise unknown_name("precision", precision, ladder)
+        check_known("precision", precision, ladder)
         for step in ladder[precision]:
             value = float(getattr(self, f"peak_{step}_flops"))
             if math.isfinite(value):
@@ -111,8 +110,7 @@ def accelerator(name: str) -> Accelerator:
     72
     """
     known = _accelerators()
-    if name not in known:
-        raise unknown_name("accelerator", name, known)
+    check_known("accelerator", name, known)
     return known[name]
 
 
@@ -135,6 +133,5 @@ def _racks() -> dict[str, Rack]:
 def rack(accelerator_id: str) -> Rack:
     """The rack of an accelerator; one that has none is refused."""
     known = racks()
-    if accelerator_id not in known:
-        raise unknown_name("rack", accelerator_id, known, "data/racks.csv")
+    check_known("rack", accelerator_id, known, "data/racks.csv")
     return known[accelerator_id]

@@ -9,7 +9,7 @@ from typing import Final
 from rackecon.catalog import architecture
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row, rows_of
-from rackecon.errors import unknown_name
+from rackecon.errors import check_known
 
 EIGHT_BITS: Final = 8.0
 ROOM_FOR_SCALES: Final = 1.0
@@ -155,6 +155,5 @@ def model(name: str) -> Model:
     70272.0
     """
     known = models()
-    if name not in known:
-        raise unknown_name("model", name, known)
+    check_known("model", name, known)
     return known[name]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import rows_of
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known, unknown_name
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,7 @@ def scenario(name: str) -> Scenario:
     (1024, 1024, 20.0)
     """
     known = scenarios()
-    if name not in known:
-        raise unknown_name("scenario", name, known)
+    check_known("scenario", name, known)
     return known[name]
 
 

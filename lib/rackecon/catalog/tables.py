@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.paths import Stamp, data_dir, read_rows, table_stamp
-from rackecon.errors import unknown_name
+from rackecon.errors import check_known
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,8 +85,7 @@ def dictionary(name: str) -> pd.DataFrame:
 def described(name: str) -> dict[str, Any]:
     """The entry of a table in data/datapackage.json: title, path, schema."""
     known = {item["name"]: item for item in _package(data_dir() / "datapackage.json")["resources"]}
-    if name not in known:
-        raise unknown_name("table", name, known, "data/")
+    check_known("table", name, known, "data/")
     found: dict[str, Any] = known[name]
     return found
 

@@ -28,7 +28,7 @@ from rackecon.catalog.paths import (
 from rackecon.catalog.tables import described
 from rackecon.catalog.text_file import read_text
 from rackecon.catalog.written import csv_text, locked, write_file
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known, unknown_name
 
 MOST_ROWS: Final = 100_000
 LARGEST_BYTES: Final = 2**28
@@ -268,8 +268,7 @@ def checked_rows(table: str, path: Path) -> list[dict[str, str]]:
     InputError
         The first fault, in one line: file, row, column, what is wrong, what is allowed.
     """
-    if table not in ADDABLE:
-        raise unknown_name("table", table, ADDABLE)
+    check_known("table", table, ADDABLE)
     return checked_cells(table, path.name, parsed(path.name, read_text(path)))
 
 
@@ -286,8 +285,7 @@ def checked_cells(
         if column not in rows[0]:
             raise InputError(f"{name}: column '{column}' is missing")
     for column in rows[0]:
-        if column not in fields:
-            raise unknown_name("column", column[:60], fields, name)
+        check_known("column", column[:60], fields, name)
     out = []
     for number, row in enumerate(rows, start=2):
         full = complete(table, row)

@@ -13,7 +13,7 @@ from typing import Final
 
 from rackecon import catalog
 from rackecon.catalog.fields import rows_of
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known, unknown_name
 
 METRICS: Final = {
     "tok_s_per_gpu": "total tok/s/GPU",
@@ -224,14 +224,12 @@ def claims() -> dict[str, Claim]:
         key, metric, where = row.text("claim_id"), row.text("metric"), row.where
         if key in out:
             raise InputError(f"{where}: claim_id '{key}' is given twice")
-        if metric not in METRICS:
-            raise unknown_name("metric", metric, METRICS, where)
+        check_known("metric", metric, METRICS, where)
         value = row.number("value")
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{where} column 'value': needs a positive number")
         bound = row.text("bound")
-        if bound not in BOUNDS:
-            raise unknown_name("bound", bound, BOUNDS, where)
+        check_known("bound", bound, BOUNDS, where)
         conditions = {}
         for name in CONDITIONS:
             found = _condition(name, row.text(name))
@@ -256,8 +254,7 @@ def claims() -> dict[str, Claim]:
 def claim(claim_id: str) -> Claim:
     """One claim; an unknown id is refused with the nearest one."""
     every = claims()
-    if claim_id not in every:
-        raise unknown_name("claim", claim_id, every)
+    check_known("claim", claim_id, every)
     return every[claim_id]
 
 
@@ -300,8 +297,7 @@ def statements() -> list[Statement]:
     for row in rows_of("claim_statements"):
         ids = _ids(row.text("claim_ids"))
         for key in ids or ("",):
-            if key not in known:
-                raise unknown_name("claim", key, known, row.where)
+            check_known("claim", key, known, row.where)
         one = Statement(row.text("statement"), row.flag("exact"), ids, row.text("note"), row.text("source_id"))
         out.append((row.whole("order"), one))
     return [one for _, one in sorted(out, key=lambda item: item[0])]

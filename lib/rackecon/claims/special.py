@@ -18,7 +18,7 @@ from rackecon.economics.checks import FloatArray
 from rackecon.economics.market_table import effective_card
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.evidence.fronts import front_factors
 from rackecon.evidence.intervals import interval_factors
 from rackecon.units import HOURS_PER_DAY, TOKENS_PER_MTOK
@@ -57,8 +57,7 @@ def _price(claim: Claim, case: Mapping[str, str]) -> float:
     if wanted == "paid":
         return float(blended_usd_per_mtok(effective_card(case["model"]), isl, osl, 0.0))
     prices = blended_range(case["model"], case["workload"], claim.date)
-    if wanted not in prices:
-        raise unknown_name("token_price", wanted, prices, "data/claims.csv")
+    check_known("token_price", wanted, prices, "data/claims.csv")
     return prices[wanted]
 
 

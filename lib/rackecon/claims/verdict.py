@@ -13,7 +13,7 @@ from typing import Final
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.fields import Row
-from rackecon.errors import unknown_name
+from rackecon.errors import check_known
 
 TRUE: Final = "true"
 FALSE: Final = "false"
@@ -82,8 +82,7 @@ def rules() -> tuple[Rule, ...]:
     for line, cells in enumerate(catalog.read_rows("verdict_rule"), start=2):
         row = Row("verdict_rule", line, cells)
         needs = row.text("needs")
-        if needs not in NEEDS:
-            raise unknown_name("needs", needs, NEEDS, f"data/verdict_rule.csv row {line}")
+        check_known("needs", needs, NEEDS, f"data/verdict_rule.csv row {line}")
         found.append(
             (row.whole("order"), Rule(row.text("verdict"), needs, row.number("widest_ratio"), row.text("meaning")))
         )

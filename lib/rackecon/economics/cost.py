@@ -16,7 +16,7 @@ from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, c
 from rackecon.economics.cost_table import read_records
 from rackecon.economics.records import CostRecord
 from rackecon.economics.returns import present_value_factors
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.units import HOURS_PER_YEAR
 
 BASES = {
@@ -149,7 +149,6 @@ def _selected(accelerator: str, basis: str, tier: str, vintage: str) -> CostReco
     records = published_records()
     for kind, value in (("cost_basis", basis), ("cost_tier", tier), ("cost_vintage", vintage)):
         allowed = sorted({str(getattr(record, kind[5:])) for record in records})
-        if value not in allowed:
-            raise unknown_name(kind, value, allowed)
+        check_known(kind, value, allowed)
     found = [r for r in records if (r.accelerator, r.basis, r.tier, r.vintage) == (accelerator, basis, tier, vintage)]
     return found[-1] if found else None

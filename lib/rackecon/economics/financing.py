@@ -17,7 +17,7 @@ from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, c
 from rackecon.economics.cost_table import value_of
 from rackecon.economics.finance import irr, monthly_rate, months_of, npv, price_path
 from rackecon.economics.returns import present_value_factors
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.units import MONTHS_PER_YEAR
 
 DEPRECIATION: Final = ("macrs", "straight", "at_once")
@@ -97,8 +97,7 @@ def depreciation_by_month(kind: str, months: int) -> FloatArray:
     >>> float(depreciation_by_month("straight", 48).sum()), float(depreciation_by_month("macrs", 24).sum())
     (1.0, 0.52)
     """
-    if kind not in DEPRECIATION:
-        raise unknown_name("depreciation", kind, DEPRECIATION)
+    check_known("depreciation", kind, DEPRECIATION)
     out = np.zeros(months)
     if kind == "straight":
         out[:] = 1.0 / months

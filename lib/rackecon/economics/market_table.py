@@ -13,7 +13,7 @@ from rackecon.catalog.paths import read_rows
 from rackecon.economics.cost import published_records
 from rackecon.economics.price_table import OWN_RULE, price_card
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,8 +244,7 @@ def rent(accelerator: str, term: str = "3 years", as_of_date: str | None = None)
     """
     from rackecon import catalog
 
-    if term not in TERMS:
-        raise unknown_name("rent term", term, TERMS)
+    check_known("rent term", term, TERMS)
     date = as_of_date or str(catalog.base_case().as_of_date)
     if term in COMMITTED:
         return _committed_rent(accelerator, term, date)

@@ -12,7 +12,7 @@ from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE, read_rows
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.power import PhaseDraw, draw_share, drawn_kw_per_gpu
-from rackecon.errors import unknown_name
+from rackecon.errors import check_known
 
 VINTAGE_METRICS: Final = {
     "2026-07": "all_in_kw_per_accelerator_current",
@@ -45,8 +45,7 @@ def all_in_kw(accelerator: str, vintage: str = "2026-07") -> float:
     vintage : str
         ``2026-07`` (IT power: :func:`provisioned_it_kw`) or ``2025-10`` (utility power, facility overhead counted).
     """
-    if vintage not in VINTAGE_METRICS:
-        raise unknown_name("power_vintage", vintage, VINTAGE_METRICS)
+    check_known("power_vintage", vintage, VINTAGE_METRICS)
     if vintage == IT_VINTAGE:
         return provisioned_it_kw(accelerator)
     return _provisioned().get((accelerator, vintage), (float("nan"), False))[0]

@@ -14,7 +14,7 @@ import numpy as np
 
 from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.money_step import level_price_factor, split_rates
-from rackecon.errors import unknown_name
+from rackecon.errors import check_known
 from rackecon.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
 AllocationRule = Literal["gpu_seconds", "output_only", "price_ratio"]
@@ -105,8 +105,7 @@ def token_cost(
     >>> float(cost.total), float(cost.output), float(cost.fresh_input)
     (0.061728, 0.33333, 0.027778)
     """
-    if rule not in ALLOCATION_RULES:
-        raise unknown_name("allocation rule", rule, ALLOCATION_RULES)
+    check_known("allocation rule", rule, ALLOCATION_RULES)
     fresh, cached, output = split_rates(total_tok_s_per_gpu, output_tok_s_per_gpu, prefix_cache_hit)
     total = cost_usd_per_mtok(cost_usd_per_gpu_hour, total_tok_s_per_gpu, utilisation)
     money = np.asarray(cost_usd_per_gpu_hour, dtype=float)

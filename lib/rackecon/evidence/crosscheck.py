@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rackecon.catalog import accelerators, models
 from rackecon.catalog.fields import Row
 from rackecon.catalog.paths import read_rows
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.evidence import ablation
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, engine_family
@@ -157,8 +157,7 @@ def _check(step: Step, where: str) -> None:
         ("weight_precision", step.weight_precision, PRECISION_BITS),
         ("kv_precision", step.kv_precision, PRECISION_BITS),
     ):
-        if value not in allowed:
-            raise unknown_name(name, value, allowed, where)
+        check_known(name, value, allowed, where)
     if not (math.isfinite(step.step_ms) and step.step_ms > 0):
         raise InputError(f"{where} column 'golden_step_ms': {step.step_ms:g} is out of range; needs a positive number")
     decodes, chunk = step.kind != "prefill", step.kind != "decode"

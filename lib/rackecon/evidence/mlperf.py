@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.corrections import without_history
 from rackecon.serving.frontier import search
@@ -267,8 +267,7 @@ def mlperf_scores(scored_only: bool = True, software: str = "no history", *, fir
         One row per round, accelerator, benchmark and scenario: ``output_tok_s_per_gpu`` (submitted),
         ``predicted_tok_s_per_gpu``, ``factor`` of its effects, ``error_pct``.
     """
-    if software not in SOFTWARE:
-        raise unknown_name("software reading", software, SOFTWARE)
+    check_known("software reading", software, SOFTWARE)
     table = _with_factors(_scored(software, first_guess), *_chosen())
     return table[table["scored"]].reset_index(drop=True) if scored_only else table
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import table
 from rackecon.catalog.cached import by_data
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known, unknown_name
 
 FloatArray = NDArray[np.float64]
 MEASURES: Final = ("requests", "output_tokens", "work")
@@ -75,8 +75,7 @@ def demand(trace: str, measure: str = "requests") -> Demand:
     >>> demand("azure2024_conv").days
     7.0
     """
-    if measure not in MEASURES:
-        raise unknown_name("measure", measure, MEASURES)
+    check_known("measure", measure, MEASURES)
     known = table("demand_traces").set_index("trace")
     if trace not in known.index:
         raise unknown_name("demand trace", trace, list(known.index))

@@ -9,7 +9,7 @@ import numpy as np
 
 from rackecon.catalog import Scenario, as_scenario
 from rackecon.catalog.cached import by_data
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.load.demand import Demand, demand, demand_names
 from rackecon.load.platforms import Replica, open_load, platform_replica, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
@@ -111,8 +111,7 @@ def derived_utilisation(
     known = as_scenario(case)
     wanted = demand(shape) if isinstance(shape, str) else shape
     if isinstance(policy, str):
-        if policy not in POLICIES:
-            raise unknown_name("policy", policy, POLICIES)
+        check_known("policy", policy, POLICIES)
         policy = POLICIES[policy]
     if not mean_rps > 0:
         raise InputError(f"mean_rps {mean_rps:g} is out of range: needs a positive rate")

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.load.prefix_store import CacheTier, PrefixStore
 from rackecon.load.replica import Book, Replica
 from rackecon.load.requests import Requests
@@ -40,8 +40,7 @@ class Fleet:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.routing not in ROUTINGS:
-            raise unknown_name("routing", self.routing, ROUTINGS)
+        check_known("routing", self.routing, ROUTINGS)
         if self.replicas < 1:
             raise InputError(f"replicas {self.replicas} is out of range: needs 1 or more")
 

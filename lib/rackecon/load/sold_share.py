@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.load.demand import Demand
 from rackecon.units import MINUTES_PER_HOUR
 
@@ -44,10 +44,8 @@ class Policy:
     backfill: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise unknown_name("policy", self.kind, KINDS)
-        if self.basis not in BASES:
-            raise unknown_name("basis", self.basis, BASES)
+        check_known("policy", self.kind, KINDS)
+        check_known("basis", self.basis, BASES)
         for name, value, high in (("quantile", self.quantile, 1.0), ("margin", self.margin, np.inf)):
             if not 0.0 <= value <= high:
                 raise InputError(f"{name} {value:g} is out of range: needs 0 to {high:g}")

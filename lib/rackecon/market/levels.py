@@ -17,7 +17,7 @@ from rackecon.economics.market import entrant_price_usd_per_mtok
 from rackecon.economics.market_table import effective_card, market_model, rent
 from rackecon.economics.price_table import price_card
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -158,8 +158,7 @@ def level_card(model: str, level: str, scenario: str | Scenario, **options: Any)
     InputError
         Unknown level, or no figure behind it.
     """
-    if level not in LEVELS:
-        raise unknown_name("price level", level, LEVELS)
+    check_known("price level", level, LEVELS)
     if level == "effective":
         return effective_card(model)
     card = price_card(model)

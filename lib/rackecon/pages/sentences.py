@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from rackecon import catalog, words
 from rackecon.catalog.cached import of_arguments
-from rackecon.errors import unknown_name
+from rackecon.errors import check_known
 from rackecon.evidence.novelty import platform_named
 
 TEMPLATES: Final = Path(__file__).resolve().parent / "words"
@@ -86,8 +86,7 @@ def say(page: str, block: str, **values: Any) -> str:
     'the median on v6.0 runs from 15 % to 25 %.'
     """
     template = environment().get_template(f"{page}.md.j2")
-    if block not in template.blocks:
-        raise unknown_name("block", block, template.blocks, f"words of {page}")
+    check_known("block", block, template.blocks, f"words of {page}")
     text = "".join(template.blocks[block](template.new_context({key: _named(v) for key, v in values.items()})))
     return BEFORE_STOP.sub("", SPACE.sub(" ", text)).strip()
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from rackecon.catalog.text_file import read_text, yaml_of
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known, unknown_name
 from rackecon.load.demand import demand_names
 
 LARGEST_BYTES: Final = 2**20
@@ -215,8 +215,7 @@ def _check(plan: Plan) -> None:
 def _known(given: Iterable[str], allowed: Iterable[str], where: str, kind: str) -> None:
     names = list(allowed)
     for name in given:
-        if name not in names:
-            raise unknown_name(kind, name, names, where)
+        check_known(kind, name, names, where)
 
 
 def plan_of(raw: Mapping[str, Any]) -> Plan:

@@ -201,41 +201,26 @@ def evaluate_together(tasks: Sequence[Task], only: NDArray[np.intp]) -> list[Row
     return [{name: np.concatenate([table[name][i] for table in each]) for name in each[0]} for i in range(len(tasks))]
 
 
-def evaluate_fitting(task: Task) -> Evaluated:
-    """As :func:`evaluate_all`, without the layouts whose weights and one sequence exceed the memory."""
-    parts, count, text = [], 0, ""
-    isl, osl = np.array([task.query.isl_tokens]), np.array([task.query.osl_tokens])
-    for mode, layouts in task.spaces():
-        count += math.prod(task.sizes(mode, layouts))
-        engine, _ = task.placed(mode, layouts)
-        room = ledger(engine, reserved_context(engine, isl, osl))
-        fits, loads = room.fits, task.loads
-        if mode == "disaggregated" and task.matched:  # a decode engine runs what fits: all heavier loads are one
-            loads = loads[: 1 + np.searchsorted(loads, np.max(room.max_sequences / engine.dp))]
-        text = text or _roomiest(engine, context_tokens(isl, osl))
-        kept = layouts if fits.all() else tuple(x for x, ok in zip(layouts, fits, strict=True) if ok)
-        if kept:
-            parts.append(_evaluate(task, mode, kept, None, loads))
-    return Evaluated(tuple(parts), count, text)
+def evaluate_fitting(tasks: Sequence[Task]) -> list[Evaluated]:
+    """As :func:`evaluate_all`, of queries that differ in lengths and cache hit alone, without what exceeds the memory.
 
-
-def evaluate_fitting_together(tasks: Sequence[Task]) -> list[Evaluated]:
-    """:func:`evaluate_fitting` of queries that differ in lengths and cache hit alone, in one pass; pools are matched.
-
-    The grids stand one after the other on the axis of layouts, with all layouts and loads that any of them needs; each query
-    then takes its own.
+    Layouts whose weights and one sequence exceed it are left out; and of loads those beyond what a decode engine of matched
+    pools can run, which are all one. The grids stand one after the other on the axis of layouts, with all layouts and loads
+    that any query needs; each then takes its own.
     """
-    whole, first = Tasks(tasks[0].query, tuple(tasks)), tasks[0]
+    first = tasks[0]
+    whole = Tasks(first.query, tuple(tasks)) if len(tasks) > 1 else first
     parts: list[list[_Part]] = [[] for _ in tasks]
     count, texts = 0, [""] * len(tasks)
     for mode, layouts in whole.spaces():
         count += math.prod(whole.sizes(mode, layouts))
         engine, _ = first.placed(mode, layouts)
+        bounded = mode == "disaggregated" and first.matched
         fits, levels = [], []
         for i, task in enumerate(tasks):
             isl, osl = np.array([task.query.isl_tokens]), np.array([task.query.osl_tokens])
             room = ledger(engine, reserved_context(engine, isl, osl))
-            most = np.max(room.max_sequences / engine.dp) if mode == "disaggregated" else np.inf
+            most = np.max(room.max_sequences / engine.dp) if bounded else np.inf
             fits.append(room.fits)
             levels.append(min(1 + int(np.searchsorted(whole.loads, most)), len(whole.loads)))
             texts[i] = texts[i] or _roomiest(engine, context_tokens(isl, osl))
@@ -243,6 +228,9 @@ def evaluate_fitting_together(tasks: Sequence[Task]) -> list[Evaluated]:
         if not len(used):
             continue
         part = _evaluate(whole, mode, tuple(layouts[i] for i in used), None, whole.loads[: max(levels)])
+        if len(tasks) == 1:
+            parts[0].append(part)
+            continue
         for i, task in enumerate(tasks):
             own = np.flatnonzero(fits[i][used])
             if len(own):

@@ -21,7 +21,6 @@ from rackecon.serving.candidates import (
     Outcome,
     evaluate_all,
     evaluate_fitting,
-    evaluate_fitting_together,
     evaluate_together,
     other_engines,
 )
@@ -161,7 +160,7 @@ def find(asked: Query) -> Frontier:
     chip = asked.chip
     if not chip.servable:
         return empty_front(chip, asked.arch, asked.isl_tokens, asked.osl_tokens, f"not modelled: {chip.note}")
-    return _answer(asked, evaluate_fitting(Task(asked)))
+    return _answer(asked, evaluate_fitting([Task(asked)])[0])
 
 
 def find_together(queries: Sequence[Query]) -> list[Frontier]:
@@ -175,8 +174,7 @@ def find_together(queries: Sequence[Query]) -> list[Frontier]:
     rows = sum(math.prod(tasks[0].sizes(*space)) for space in tasks[0].spaces())
     step, found = max(ROWS_TOGETHER // rows, 1), []
     for start in range(0, len(tasks), step):
-        some = tasks[start : start + step]
-        found += evaluate_fitting_together(some) if len(some) > 1 else [evaluate_fitting(some[0])]
+        found += evaluate_fitting(tasks[start : start + step])
     return [_answer(asked, one) for asked, one in zip(queries, found, strict=True)]
 
 

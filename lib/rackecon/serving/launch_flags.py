@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rackecon.catalog import Model, model
-from rackecon.errors import unknown_name
+from rackecon.errors import check_known
 
 SERVERS = ("vllm", "sglang", "trtllm")
 CHUNK_TOKENS = 8192
@@ -52,8 +52,7 @@ def launch_flags(row: Mapping[str, Any], server: str) -> str:
     >>> launch_flags(row, "vllm").split()[3:7]
     ['--tensor-parallel-size', '4', '--kv-cache-dtype', 'fp8']
     """
-    if server not in SERVERS:
-        raise unknown_name("server", server, SERVERS)
+    check_known("server", server, SERVERS)
     arch = model(str(row["model"]))
     build = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm}[server]
     return " ".join(build(row, arch))

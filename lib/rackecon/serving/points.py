@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model, accelerators, models
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known, unknown_name
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, NODE_GPUS, default_engine, engine_family, intercept_cell
 from rackecon.performance.parameters import load_parameters
@@ -106,10 +106,8 @@ class Points:
                 if str(row.get(name, "")).strip() == "":
                     raise InputError(f"row {line}: column '{name}' is missing or empty")
             a, m = str(row["accelerator"]).strip(), str(row["model"]).strip()
-            if a not in known_a:
-                raise unknown_name("accelerator", a, known_a, f"row {line}")
-            if m not in known_m:
-                raise unknown_name("model", m, known_m, f"row {line}")
+            check_known("accelerator", a, known_a, f"row {line}")
+            check_known("model", m, known_m, f"row {line}")
             if a not in dates:
                 dates[a] = default_date(known_a[a])
             w = str(row["weight_precision"]).strip()
@@ -120,12 +118,10 @@ class Points:
             if mode not in ("aggregated", "disaggregated", "unstated"):
                 raise unknown_name("mode", mode, ("aggregated", "disaggregated", "unstated"), f"row {line}")
             e = e or default_engine(known_a[a], mode)
-            if e not in ENGINES:
-                raise unknown_name("engine", e, ENGINES, f"row {line}")
+            check_known("engine", e, ENGINES, f"row {line}")
             k = named[-1][1] or default_kv_precision(known_a[a], known_m[m], w, e)
             for kind, value in (("weight_precision", w), ("kv_precision", k)):
-                if value not in PRECISION_BITS:
-                    raise unknown_name(kind, value, PRECISION_BITS, f"row {line}")
+                check_known(kind, value, PRECISION_BITS, f"row {line}")
             for key, value in zip(text, (a, m, w, k, e, mode), strict=False):
                 text[key].append(value)
             text["date"].append(str(row.get("date", "") or "").strip() or dates[a])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rackecon.errors import unknown_name
+from rackecon.errors import check_known
 from rackecon.performance.parameters import ServingParameters, load_parameters
 
 STATISTICS = ("median", "p99")
@@ -29,8 +29,7 @@ def tail_factors(statistic: str, parameters: ServingParameters | None = None) ->
     >>> tail_factors("median"), tail_factors("p99")
     ((1.0, 1.0), (1.11, 3.1))
     """
-    if statistic not in STATISTICS:
-        raise unknown_name("latency_statistic", statistic, STATISTICS)
+    check_known("latency_statistic", statistic, STATISTICS)
     if statistic == "median":
         return 1.0, 1.0
     used = parameters or load_parameters()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.fields import Row
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 
 FloatArray = NDArray[np.float64]
 Z10: Final = 1.2815515655446004
@@ -184,10 +184,8 @@ def _loadings(text: str, where: str) -> dict[str, float]:
 
 
 def _check(item: Distribution, where: str) -> None:
-    if item.form not in FORMS:
-        raise unknown_name("form", item.form, FORMS, where)
-    if item.scope not in SCOPES:
-        raise unknown_name("scope", item.scope, SCOPES, where)
+    check_known("form", item.form, FORMS, where)
+    check_known("scope", item.scope, SCOPES, where)
     if item.scope in ("shared", "model") and any(name.endswith("/vendor") for name in item.loadings):
         raise InputError(f"{where}: a latent per vendor needs an input per platform or cell, not scope '{item.scope}'")
     if item.form == "fixed":

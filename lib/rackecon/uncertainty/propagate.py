@@ -23,7 +23,7 @@ from rackecon.economics.records import UNSOLD
 from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, terms_factor
 from rackecon.economics.returns import returns
 from rackecon.economics.tokens import cost_usd_per_mtok
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.evidence.intervals import interval_factors
 from rackecon.serving.query import LIMIT_SLACK, Limits
 from rackecon.uncertainty.distributions import Z90, two_piece
@@ -121,8 +121,7 @@ def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS)
     """
     n = len(scores)
     for name in outputs:
-        if name not in OUTPUTS:
-            raise unknown_name("output", name, OUTPUTS)
+        check_known("output", name, OUTPUTS)
     values = {name: np.full((len(made.cells), n), np.nan) for name in outputs}
     served = np.zeros((len(made.cells), n), dtype=bool)
     layouts = np.full((len(made.cells), n), "", dtype=object)

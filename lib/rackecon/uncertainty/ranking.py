@@ -17,7 +17,7 @@ import numpy as np
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import EVERY_MEASURE, measure_of
 from rackecon.economics.money_step import per_year
-from rackecon.errors import unknown_name
+from rackecon.errors import check_known
 from rackecon.uncertainty.distributions import Z90, Distribution, distributions, recentred, two_piece
 from rackecon.uncertainty.sampling import SEED, design, sample
 
@@ -79,8 +79,7 @@ def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> Fl
     not running cost (rent is a contract and stays).
     """
     names = [measure.column for measure in EVERY_MEASURE.values()]
-    if metric not in names:
-        raise unknown_name("metric", metric, names)
+    check_known("metric", metric, names)
     unit = measure_of(metric).gpus
     factors = draw_factors(frame, settings)
     revenue = _column(frame, "revenue_usd_per_gpu_hour", np.array(np.nan))[:, None] * factors.revenue

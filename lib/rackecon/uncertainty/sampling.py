@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.uncertainty.distributions import Distribution, distributions
 
 FloatArray = NDArray[np.float64]
@@ -82,8 +82,7 @@ class Scores:
 
     def of(self, name: str, platform: int, model: int) -> FloatArray:
         """Scores of one input for one platform and model, shape ``(draws,)``."""
-        if name not in self.values:
-            raise unknown_name("uncertain input", name, self.values)
+        check_known("uncertain input", name, self.values)
         scope = self.design.inputs[name].scope
         column = {"shared": 0, "platform": platform, "model": model}.get(
             scope, model * len(self.design.platforms) + platform
@@ -94,8 +93,7 @@ class Scores:
         """The same draws with some inputs' scores set, for all platforms and models alike."""
         values = dict(self.values)
         for name, score in scores.items():
-            if name not in values:
-                raise unknown_name("uncertain input", name, values)
+            check_known("uncertain input", name, values)
             values[name] = np.broadcast_to(np.asarray(score, dtype=float).reshape(-1, 1), values[name].shape)
         return Scores(self.design, values)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.errors import InputError, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.uncertainty.distributions import Z10
 from rackecon.uncertainty.portfolio import Portfolio
 from rackecon.uncertainty.propagate import Outcomes, propagate
@@ -158,8 +158,7 @@ def _resampled(parts: FloatArray, resamples: int = 200) -> tuple[FloatArray, Flo
 def _pair(made: Portfolio, model: str, scenario: str, pair: tuple[str, str]) -> list[int]:
     place = {c.accelerator: i for i, c in enumerate(made.cells) if (c.model, c.scenario) == (model, scenario)}
     for name in pair:
-        if name not in place:
-            raise unknown_name("platform of the comparison", name, place)
+        check_known("platform of the comparison", name, place)
         if made.cells[place[name]].reason:
             raise InputError(f"{name}, {model}, {scenario}: {made.cells[place[name]].reason}")
     return [place[name] for name in pair]
@@ -212,8 +211,7 @@ def flip_map(
 
     at = _pair(made, model, scenario, pair)
     for name in inputs:
-        if name not in made.plan.inputs:
-            raise unknown_name("uncertain input", name, made.plan.inputs)
+        check_known("uncertain input", name, made.plan.inputs)
     z = np.linspace(-reach, reach, points)
     grid = [g.ravel() for g in np.meshgrid(z, z, indexing="xy")]
     scores = median_scores(made.plan, points * points)
