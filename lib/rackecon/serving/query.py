@@ -210,11 +210,11 @@ def _newest() -> dict[str, str]:
     """Newest date of a measurement with its layout, by chip family; of all under the empty name."""
     found: dict[str, str] = {}
     for row in read_rows("measured_serving"):
-        if row["mode"] in ("aggregated", "disaggregated") and row["date"]:
-            family = accelerator(row["accelerator"]).family
-            for name in (family, ""):
-                found[name] = max(found.get(name, ""), row["date"])
-    return found
+        if row["mode"] in ("aggregated", "disaggregated"):
+            found[row["accelerator"]] = max(found.get(row["accelerator"], ""), row["date"])
+    each = [(accelerator(name).family, date) for name, date in found.items() if date]
+    every = {"": max((date for _, date in each), default="")} if each else {}
+    return every | {family: max(date for other, date in each if other == family) for family, _ in each}
 
 
 def software_date(years: float) -> str:
