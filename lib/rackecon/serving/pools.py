@@ -143,9 +143,9 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 
         )
     if split is None:
         (picks,), (busy,), (fits,) = _picks(task.each)
-        picked = np.repeat(picks, each)
-        engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in picked), 1)
-        picked = picked.reshape(-1, 1)
+        chosen = np.repeat(picks, each)
+        engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in chosen), 1)
+        picked = chosen.reshape(-1, 1)
         return _Feeders(engine, terms, busy[picked], engine.tp * engine.pp, fits[picked])
     parts = [(picks, busy[picks], fits[picks]) for ((picks,), (busy,), (fits,)) in (_picks([x]) for x in task.each)]
     at = split // each + of_each(task, np.arange(len(parts)) * len(parts[0][0]), split)
