@@ -11,10 +11,12 @@ from rackecon.evidence.forecasts import ledger
 from rackecon.evidence.fronts import front_scores
 from rackecon.evidence.record import FORWARD
 from rackecon.evidence.support import GRADES, support_matrix
+from rackecon.pages.sentences import say
 
 if TYPE_CHECKING:
     import pandas as pd
 
+PAGE = "13_validation"
 SHOWN_MODELS = (
     "gpt-oss-120b", "deepseek-r1", "deepseek-v3.2", "deepseek-v4-pro", "kimi-k2.5", "qwen3.5-397b-a17b",
     "minimax-m2.5", "llama-3.3-70b",
@@ -49,13 +51,95 @@ def forward_table() -> pd.DataFrame:
     return out.reset_index()
 
 
-def novelty_table() -> pd.DataFrame:
-    """Coverage, width and scores of 90 % intervals by what was held out whole."""
-    names = {"total_tok_s_per_gpu": "tok/s per GPU", "tok_s_per_user": "tok/s per user", "ttft_ms": "first token"}
-    found = catalog.table("validation_intervals")
-    found = found.assign(quantity=found["quantity"].map(names))
-    columns = ["evidence", "quantity", "points", "coverage_pct", "width_log", "interval_score", "weighted_score"]
-    return found[columns].reset_index(drop=True)
+TESTED = (
+    ("whole curves", "held-out curves", ("all with load", "aggregated", "disaggregated", "throughput tables")),
+    ("pairs of platform and model", "leave one pair out", ("all with load",)),
+    ("models", "leave one model out", ("all with load",)),
+    ("accelerators", "leave one accelerator out", ("all with load", "NVIDIA", "AMD")),
+)
+"""What is held out, its scheme in data/validation_physics.csv, and the rows scored."""
+QUANTITY_NAMES = {"total_tok_s_per_gpu": "tok/s per GPU", "tok_s_per_user": "tok/s per user", "ttft_ms": "first token"}
+RATE = "total_tok_s_per_gpu"
+MODE_ROWS = {"aggregated": "ttft_ms", "disaggregated": "ttft_ms"}
+ROW_NAMES = {"all with load": "", "throughput tables": "tables of peak rates"}
+LITTLE = 0.1  # share of an error within which two count as alike; own
+SCORED = ("p90_pct", "coverage_pct", "width_log", "interval_score", "physics_weighted_score", "weighted_score")
+
+
+def tested_table() -> pd.DataFrame:
+    """How the model is tested and what it gets: physics alone against physics with what is learnt on top, both held out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``held_out, of, points, physics_pct, median_pct`` (median errors [%]), ``p90_pct``, and of 90 % intervals
+        ``coverage_pct``, ``width_log`` (median), ``interval_score``, ``physics_weighted_score, weighted_score`` (of the natural log; NaN where
+        none is scored).
+    """
+    import pandas as pd
+
+    from rackecon.evidence.mlperf import FIRST_GUESS, mlperf_scores
+
+    found = catalog.table("validation_physics").set_index(["scheme", "slice", "quantity"])
+    chosen = [
+        (held, " ".join(filter(None, (QUANTITY_NAMES[name], ROW_NAMES.get(part, part)))), (scheme, part, name))
+        for held, scheme, parts in TESTED
+        for part in parts
+        for name in QUANTITY_NAMES
+        if (scheme, part, name) in found.index and (part == "all with load" or name == MODE_ROWS.get(part, RATE))
+    ]
+    cuts = sorted({scheme for scheme, _, _ in found.index if scheme.endswith(FORWARD[0])})
+    chosen += [
+        (f"all measured {cut.split(',')[0]} on", QUANTITY_NAMES[RATE], (cut, "all with load", RATE)) for cut in cuts
+    ]
+    ways = [part for scheme, part, _ in found.index if scheme == "searched fronts"]
+    chosen += [("whole curves", f"searched front {way}", ("searched fronts", way, RATE)) for way in ways]
+    rows = []
+    for held, of, key in chosen:
+        row = found.loc[key]
+        errors = {"physics_pct": row["physics_median_pct"], "median_pct": row["median_pct"]}
+        rows.append({"held_out": held, "of": of, "points": row["points"], **errors, **row[list(SCORED)]})
+    energy = catalog.table("validation_energy")
+    whole = energy[
+        (energy["platform"] == "all") & (energy["phase"] == "all") & (energy["scheme"] == "platform held out")
+    ]
+    rows += [
+        {
+            "held_out": "platforms",
+            "of": row["quantity"],
+            **{name: row[name] for name in ("points", "median_pct", "p90_pct")},
+        }
+        for row in whole.to_dict("records")
+    ]
+    scores = mlperf_scores()
+    apart = scores["benchmark"] == FIRST_GUESS[0]
+    for of, errors in (("without gpt-oss-120b", scores[~apart]), ("gpt-oss-120b", scores[apart])):
+        ends = {name: errors["error_pct"].quantile(q) for name, q in (("median_pct", 0.5), ("p90_pct", 0.9))}
+        rows.append({"held_out": "MLPerf v6.0", "of": f"output tok/s {of}", "points": len(errors), **ends})
+    return pd.DataFrame(rows).astype({"points": int})
+
+
+def tested_sentence(table: pd.DataFrame) -> str:
+    """What the residual buys, and where it buys nothing, of :func:`tested_table`."""
+    by = table.set_index(["held_out", "of"])
+    kinds = {
+        "whole curves": ("whole curves", "tok/s per GPU"),
+        "searched fronts": ("whole curves", "searched front at equal speed"),
+        "models never seen": ("models", "tok/s per GPU"),
+        "NVIDIA accelerators never seen": ("accelerators", "tok/s per GPU NVIDIA"),
+        "AMD accelerators never seen": ("accelerators", "tok/s per GPU AMD"),
+    }
+    found = [
+        (name, float(by.loc[key, "physics_pct"]) / 100, float(by.loc[key, "median_pct"]) / 100)
+        for name, key in kinds.items()
+    ]
+    return say(
+        PAGE,
+        "tested",
+        better=[one for one in found if one[2] < one[1] * (1 - LITTLE)],
+        alike=[one for one in found if abs(one[2] / one[1] - 1) <= LITTLE],
+        worse=[one for one in found if one[2] > one[1] * (1 + LITTLE)],
+    )
 
 
 def support_table() -> pd.DataFrame:
