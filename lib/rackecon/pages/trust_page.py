@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,65 +73,66 @@ def tested_table() -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``held_out, of, points, physics_pct, median_pct`` (median errors [%]), ``p90_pct``, and of 90 % intervals
-        ``coverage_pct``, ``width_log`` (median), ``interval_score``, ``physics_weighted_score, weighted_score`` (of the natural log; NaN where
-        none is scored).
+        ``coverage_pct``, ``width_log`` (median), ``interval_score``, ``physics_weighted_score, weighted_score`` (of the
+        natural log; NaN where none is scored).
     """
     import pandas as pd
 
     from rackecon.evidence.mlperf import FIRST_GUESS, mlperf_scores
 
-    found = catalog.table("validation_physics").set_index(["scheme", "slice", "quantity"])
-    chosen = [
-        (held, " ".join(filter(None, (QUANTITY_NAMES[name], ROW_NAMES.get(part, part)))), (scheme, part, name))
+    rows = [_tested_row(held, of, row) for held, of, row in _tested()]
+    energy = catalog.table("validation_energy")
+    whole = energy[(energy["platform"] == "all") & (energy["phase"] == "all")]
+    for row in whole[whole["scheme"] == "platform held out"].to_dict("records"):
+        rows.append(
+            {"held_out": "platforms", "of": row["quantity"], **{x: row[x] for x in ("points", "median_pct", "p90_pct")}}
+        )
+    scores = mlperf_scores()
+    apart = scores["benchmark"] == FIRST_GUESS[0]
+    for of, chosen in (("without gpt-oss-120b", ~apart), ("gpt-oss-120b", apart)):
+        errors = scores.loc[chosen, "error_pct"]
+        ends = {"points": len(errors), "median_pct": float(errors.median()), "p90_pct": float(errors.quantile(0.9))}
+        rows.append({"held_out": "MLPerf v6.0", "of": f"output tok/s, {of}", **ends})
+    return pd.DataFrame(rows).astype({"points": int})
+
+
+def _tested() -> list[tuple[str, str, dict[str, Any]]]:
+    """What is held out, what is scored of it, and its row of data/validation_physics.csv."""
+    found = {
+        (x["scheme"], x["slice"], x["quantity"]): x for x in catalog.table("validation_physics").to_dict("records")
+    }
+    out = [
+        (held, ", ".join(filter(None, (QUANTITY_NAMES[name], ROW_NAMES.get(part, part)))), found[scheme, part, name])
         for held, scheme, parts in TESTED
         for part in parts
         for name in QUANTITY_NAMES
-        if (scheme, part, name) in found.index and (part == "all with load" or name == MODE_ROWS.get(part, RATE))
+        if (scheme, part, name) in found and (part == "all with load" or name == MODE_ROWS.get(part, RATE))
     ]
-    cuts = sorted({scheme for scheme, _, _ in found.index if scheme.endswith(FORWARD[0])})
-    chosen += [
-        (f"all measured {cut.split(',')[0]} on", QUANTITY_NAMES[RATE], (cut, "all with load", RATE)) for cut in cuts
+    for scheme, part, name in sorted(found):
+        if scheme.endswith(FORWARD[0]) and (part, name) == ("all with load", RATE):
+            out.append((f"all measured {scheme.split(',')[0]} on", QUANTITY_NAMES[RATE], found[scheme, part, name]))
+    return out + [
+        ("whole curves", f"searched front {key[1]}", found[key]) for key in found if key[0] == "searched fronts"
     ]
-    ways = [part for scheme, part, _ in found.index if scheme == "searched fronts"]
-    chosen += [("whole curves", f"searched front {way}", ("searched fronts", way, RATE)) for way in ways]
-    rows = []
-    for held, of, key in chosen:
-        row = found.loc[key]
-        errors = {"physics_pct": row["physics_median_pct"], "median_pct": row["median_pct"]}
-        rows.append({"held_out": held, "of": of, "points": row["points"], **errors, **row[list(SCORED)]})
-    energy = catalog.table("validation_energy")
-    whole = energy[
-        (energy["platform"] == "all") & (energy["phase"] == "all") & (energy["scheme"] == "platform held out")
-    ]
-    rows += [
-        {
-            "held_out": "platforms",
-            "of": row["quantity"],
-            **{name: row[name] for name in ("points", "median_pct", "p90_pct")},
-        }
-        for row in whole.to_dict("records")
-    ]
-    scores = mlperf_scores()
-    apart = scores["benchmark"] == FIRST_GUESS[0]
-    for of, errors in (("without gpt-oss-120b", scores[~apart]), ("gpt-oss-120b", scores[apart])):
-        ends = {name: errors["error_pct"].quantile(q) for name, q in (("median_pct", 0.5), ("p90_pct", 0.9))}
-        rows.append({"held_out": "MLPerf v6.0", "of": f"output tok/s {of}", "points": len(errors), **ends})
-    return pd.DataFrame(rows).astype({"points": int})
+
+
+def _tested_row(held: str, of: str, row: dict[str, Any]) -> dict[str, Any]:
+    errors = {"points": row["points"], "physics_pct": row["physics_median_pct"], "median_pct": row["median_pct"]}
+    return {"held_out": held, "of": of, **errors, **{name: row[name] for name in SCORED}}
 
 
 def tested_sentence(table: pd.DataFrame) -> str:
     """What the residual buys, and where it buys nothing, of :func:`tested_table`."""
-    by = table.set_index(["held_out", "of"])
+    by = {(row["held_out"], row["of"]): row for row in table.to_dict("records")}
     kinds = {
         "whole curves": ("whole curves", "tok/s per GPU"),
         "searched fronts": ("whole curves", "searched front at equal speed"),
         "models never seen": ("models", "tok/s per GPU"),
-        "NVIDIA accelerators never seen": ("accelerators", "tok/s per GPU NVIDIA"),
-        "AMD accelerators never seen": ("accelerators", "tok/s per GPU AMD"),
+        "NVIDIA accelerators never seen": ("accelerators", "tok/s per GPU, NVIDIA"),
+        "AMD accelerators never seen": ("accelerators", "tok/s per GPU, AMD"),
     }
     found = [
-        (name, float(by.loc[key, "physics_pct"]) / 100, float(by.loc[key, "median_pct"]) / 100)
-        for name, key in kinds.items()
+        (name, float(by[key]["physics_pct"]) / 100, float(by[key]["median_pct"]) / 100) for name, key in kinds.items()
     ]
     return say(
         PAGE,
