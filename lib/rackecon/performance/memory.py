@@ -27,7 +27,7 @@ class Ledger:
     max_sequences: FloatArray
     fits: NDArray[np.bool_]
 
-    def text(self, row: int = 0) -> str:
+    def text(self, row: int | tuple[int, ...] = 0) -> str:
         """The ledger of one row as a sentence."""
         hbm, weights, cache, one = (
             float(np.broadcast_to(x, np.shape(self.fits))[row]) / GB_BYTES

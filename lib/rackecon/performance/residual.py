@@ -241,6 +241,17 @@ class Shape:
         # the last bits of a product depend on how many rows it has
         return np.asarray(np.round(self.plain + added, DIGITS), dtype=float)
 
+    def at_each(self, log2_lengths: FloatArray) -> FloatArray:
+        """:meth:`at` for all settings at several pairs of lengths (pairs, 2), one pair's settings after another's."""
+        features = np.zeros((len(log2_lengths), len(FEATURES)))
+        features[:, [FEATURES.index(name) for name in LENGTHS]] = log2_lengths
+        each = self.faded.reshape(len(self.faded), -1)
+        near = _lengths(features, self.seen, self.kernel)
+        # one by one: the last bits of a product depend on how many rows it has
+        added = np.stack([(one[None] @ each).reshape(self.plain.shape) for one in near], 1)
+        whole = np.round(self.plain[:, None] + added, DIGITS)
+        return np.asarray(whole.reshape(2, -1, len(LOAD_GRID)))
+
 
 def read_surface(
     surface: FloatArray, setting: NDArray[np.intp], requests_per_gpu: FloatArray
