@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def tested_table() -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"points": int})
 
 
-def _tested() -> list[tuple[str, str, dict[str, Any]]]:
+def _tested() -> list[tuple[str, str, dict[Hashable, Any]]]:
     """What is held out, what is scored of it, and its row of data/validation_physics.csv."""
     found = {
         (x["scheme"], x["slice"], x["quantity"]): x for x in catalog.table("validation_physics").to_dict("records")
@@ -116,7 +117,7 @@ def _tested() -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-def _tested_row(held: str, of: str, row: dict[str, Any]) -> dict[str, Any]:
+def _tested_row(held: str, of: str, row: dict[Hashable, Any]) -> dict[str, Any]:
     errors = {"points": row["points"], "physics_pct": row["physics_median_pct"], "median_pct": row["median_pct"]}
     return {"held_out": held, "of": of, **errors, **{name: row[name] for name in SCORED}}
 
