@@ -25,6 +25,7 @@ install: $(READY)  ## the environment, built again only when its inputs change
 	python3 -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode -r requirements.lock -e .
+	.venv/bin/python -m compileall -q lib
 	touch $@
 
 report: $(READY)  ## execute and render every notebook into reports/

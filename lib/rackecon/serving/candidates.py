@@ -323,8 +323,7 @@ def _near_drafts(part: _Part) -> NDArray[np.bool_]:
 
 def _roomiest(engine: Engine, context: FloatArray) -> tuple[str, ...]:
     room = ledger(engine, context)
-    most = int(np.argmax(room.cache_bytes))
-    return tuple(room.text((row, most)) for row in range(len(context)))
+    return room.texts(int(np.argmax(room.cache_bytes)))
 
 
 def _evaluate(

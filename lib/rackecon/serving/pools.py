@@ -131,46 +131,49 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 
     """
     layouts = task.prefill_layouts
     if split is None and len(task.each) > 1:
-        found = [(np.repeat(picks, each), busy, fits) for picks, busy, fits in map(_picks, task.each)]
-        shape = (rows, 1, len(found[0][0]), 1)
+        picks, busy, fits = _picks(task.each)
 
-        def of_rows(values: list[NDArray[Any]]) -> NDArray[Any]:
-            return np.repeat(np.stack(values), rows // len(found), axis=0).reshape(shape)
+        def of_rows(values: NDArray[Any]) -> NDArray[Any]:
+            return np.repeat(np.repeat(values, each, axis=1), rows // len(values), axis=0).reshape(rows, 1, -1, 1)
 
-        picked = of_rows([at for at, _, _ in found])
-        engine = task.each[0].placed("disaggregated", layouts)[0].take(picked)
-        busy, fits = (of_rows([one[i][one[0]] for one in found]) for i in (1, 2))
-        return _Feeders(engine, pass_terms(engine, task.values), busy, engine.tp * engine.pp, fits)
+        engine = task.each[0].placed("disaggregated", layouts)[0].take(of_rows(picks))
+        own = np.arange(len(picks))[:, None], picks
+        return _Feeders(
+            engine, pass_terms(engine, task.values), of_rows(busy[own]), engine.tp * engine.pp, of_rows(fits[own])
+        )
     if split is None:
-        picks, busy, fits = _picks(task)
-        picked = np.repeat(picks, each)
-        engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in picked), 1)
-        picked = picked.reshape(-1, 1)
+        (picks,), (busy,), (fits,) = _picks(task.each)
+        chosen = np.repeat(picks, each)
+        engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in chosen), 1)
+        picked = chosen.reshape(-1, 1)
         return _Feeders(engine, terms, busy[picked], engine.tp * engine.pp, fits[picked])
-    parts = [(picks, busy[picks], fits[picks]) for picks, busy, fits in map(_picks, task.each)]
+    parts = [(picks, busy[picks], fits[picks]) for ((picks,), (busy,), (fits,)) in (_picks([x]) for x in task.each)]
     at = split // each + of_each(task, np.arange(len(parts)) * len(parts[0][0]), split)
     picked, busy, fits = (np.concatenate(some)[at] for some in zip(*parts, strict=True))
     engine, terms = taken(task, "disaggregated", layouts, picked)
     return _Feeders(engine, terms, busy, engine.tp * engine.pp, fits)
 
 
-def _picks(task: Task) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
-    """Prefill layouts that one query tries; of every layout, time per prompt in bulk [s], and whether it fits."""
-    v, layouts = task.values, task.prefill_layouts
-    pool, shared = task.placed("disaggregated", layouts)
-    isl, past = task.query.isl_tokens, task.query.isl_tokens * task.query.prefix_cache_hit
-    fresh = isl - past
+def _picks(tasks: Sequence[Task]) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
+    """Prefill layouts that each query tries, all of the same parameters; of every layout, time per prompt in bulk [s], and
+    whether it fits: queries on the first axis."""
+    v, layouts = tasks[0].values, tasks[0].prefill_layouts
+    pool, shared = tasks[0].placed("disaggregated", layouts)
+    isl, hit = (np.array([[getattr(x.query, name)] for x in tasks]) for name in ("isl_tokens", "prefix_cache_hit"))
+    past = isl * hit
+    fresh, one = isl - past, np.ones(1)
     # a full pass for what prompts cost in bulk, one prompt in flight for how soon it is done
-    prompts, one = np.array([[min(BULK_PROMPTS, max(CHUNK_TOKENS / max(fresh, 1.0), 1.0))], [1.0]]), np.ones(1)
-    latency, bulk = prefill_pass(pool, v, fresh * one, past * one, prompts, one, shared)
-    busy, alone = bulk[0] + v[pool.keys["handoff"]] * MS / pool.dp, latency[1]
-    fits = ledger(pool, isl * one).fits
+    prompts = np.concatenate([np.clip(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0, BULK_PROMPTS), np.ones_like(isl)], 1)
+    latency, bulk = prefill_pass(pool, v, fresh[..., None], past[..., None], prompts[..., None], one, shared)
+    busy, alone = bulk[:, 0] + v[pool.keys["handoff"]] * MS / pool.dp, latency[:, 1]
+    fits = ledger(pool, isl).fits
     gpus = pool.tp * pool.pp
     picks = []
-    for among in task.prefill_choices:
+    for among in tasks[0].prefill_choices:
         cost, sooner = (np.where(fits & among, x, np.inf) for x in (busy * gpus, alone * gpus**WORTH_OF_SPEED))
-        picks += [np.argmin(np.where(gpus == size, cost, np.inf)) for size in NODE_WIDTHS] + [np.argmin(sooner)]
-    return np.array(picks), busy, fits
+        picks += [np.argmin(np.where(gpus == size, cost, np.inf), axis=1) for size in NODE_WIDTHS]
+        picks.append(np.argmin(sooner, axis=1))
+    return np.stack(picks, 1), busy, fits
 
 
 def gpus_each(

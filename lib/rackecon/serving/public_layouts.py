@@ -65,10 +65,11 @@ def _by(key: Key, date: str) -> frozenset[Layout] | None:
 def _seen() -> dict[Key, list[tuple[str, Layout]]]:
     """Layouts of the measured rows by date, earliest first."""
     found: dict[Key, list[tuple[str, Layout]]] = {}
-    for row in read_rows("measured_serving"):
-        if not row["concurrency"] or row["mode"] not in ("aggregated", "disaggregated"):
-            continue
-        chip = accelerator(row["accelerator"])
+    modes = ("aggregated", "disaggregated")
+    measured = [row for row in read_rows("measured_serving") if row["concurrency"] and row["mode"] in modes]
+    chips = {name: accelerator(name) for name in dict.fromkeys(row["accelerator"] for row in measured)}
+    for row in measured:
+        chip = chips[row["accelerator"]]
         key = (chip.family, chip.rack_scale, engine_family(row["engine"], chip.vendor))
         for role, prefix in (("decode", ""), ("prefill", "prefill_")):
             if row[f"{prefix}tp"] and (role == "decode" or row["mode"] == "disaggregated"):

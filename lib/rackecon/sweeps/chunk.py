@@ -135,12 +135,11 @@ def _search_together(known: dict[Options, Any], asked: list[Options]) -> None:
         if options not in known:
             alike.setdefault(tuple(item for item in options if item[0] not in LENGTHS), []).append(options)
     for group in alike.values():
-        queries = []
-        for options in group:
-            given = dict(options)
-            where = [given.pop(name) for name in ("accelerator", "model", *LENGTHS[:2])]
-            queries.append(Query.of(*where, **given))
-        known.update(zip(group, find_together(queries), strict=True))
+        given = dict(group[0])
+        where = [given.pop(name) for name in ("accelerator", "model", *LENGTHS[:2])]
+        first = Query.of(*where, **given)
+        lengths = [{name: value for name, value in options if name in LENGTHS} for options in group]
+        known.update(zip(group, find_together([first.at(**each) for each in lengths]), strict=True))
 
 
 def _search_options(fixed: dict[str, Any]) -> Options:
