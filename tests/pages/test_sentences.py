@@ -22,7 +22,7 @@ PAGES = sorted(path.name.removesuffix(".md.j2") for path in TEMPLATES.glob("*.md
 CASES = Path(__file__).parent / "cases"
 BROKEN = re.compile(r"\b(undefined|none of none|nan|None|NaN|inf|True|False)\b|[{}<>]|  | [,;:.)]|\( |\.\.|,,")
 LIBRARY = Path(rackecon.__file__).parent
-QUICK: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, in C where it was built: each worker reads every case
+QUICK: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where built: each worker reads every case
 
 
 @cache
