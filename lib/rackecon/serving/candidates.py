@@ -20,7 +20,7 @@ from rackecon.catalog.cached import of_arguments
 from rackecon.performance.cells import Cells
 from rackecon.performance.engine import Engine
 from rackecon.performance.memory import ledger, reserved_context
-from rackecon.performance.residual import Residual, Shape, names_of, read_surface
+from rackecon.performance.residual import Places, Residual, Shape, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks, busy_shares
 from rackecon.serving.closed_loop import Load, Solution, context_tokens
 from rackecon.serving.corrections import load_range
@@ -230,7 +230,8 @@ def evaluate_fitting(tasks: Sequence[Task]) -> Evaluated:
         rooms = rooms or _roomiest(engine, context_tokens(isl, osl))
         used = np.flatnonzero(room.fits.any(axis=0))
         if len(used):
-            part = _evaluate(whole, mode, tuple(layouts[i] for i in used), None, loads[: max(levels)])
+            kept = tuple(layouts[i] for i in used)
+            part = _evaluate(whole, mode, kept, None, (loads[: max(levels)], _possible_drafts(whole, mode, kept)))
             if len(tasks) > 1:
                 own = np.arange(max(levels)) < levels.repeat(len(used)).reshape(-1, 1, 1, 1)
                 part = replace(part, fits=part.fits & own, done=replace(part.done, fits=part.done.fits & own))
@@ -302,8 +303,8 @@ def _most_moved(part: _Part) -> FloatArray:
     if asked.parameters.residual is None:
         return np.full(2, load_range(asked.parameters.intercepts, cell_of(asked, part.mode)))
     ends = np.ptp(_surface(asked.parameters.residual, part), axis=2)
-    drafting = (part.task.drafts > 0).astype(int)
-    return np.asarray(np.exp(ends.reshape(2, -1, 2)[:, :, drafting]).reshape(2, *part.shape[:2], 1, 1))
+    drafting = np.broadcast_to(part.pools.load.draft_tokens > 0, (*part.shape[:2], 1, 1)).astype(int)
+    return np.asarray(np.exp(np.take_along_axis(ends.reshape(2, -1, 2, 1, 1), drafting[None], axis=2)))
 
 
 def _near_drafts(part: _Part) -> NDArray[np.bool_]:
@@ -331,13 +332,14 @@ def _evaluate(
     mode: str,
     layouts: tuple[Layout, ...],
     wanted: NDArray[np.intp] | None,
-    loads: FloatArray | None = None,
+    fitting: tuple[FloatArray, FloatArray] | None = None,
 ) -> _Part:
-    loads, drafts = task.loads if loads is None else loads, task.drafts
-    sizes = (*task.sizes(mode, layouts)[:-1], len(loads))
+    """``fitting`` are loads, and draft depths of each layout, that may fit; all of them by default."""
+    loads, drafts = fitting or (task.loads, task.drafts)
+    sizes = (len(layouts), drafts.shape[-1], task.sizes(mode, layouts)[2], len(loads))
     if wanted is None:
         rows, shared = task.each[0].placed(mode, layouts * len(task.each), GRID_AXES)
-        drafts = drafts.reshape(-1, 1, 1)
+        drafts = np.tile(drafts, (len(task.each), 1))[..., None, None] if drafts.ndim > 1 else drafts[:, None, None]
         split, place = None, np.arange(rows.tp.size).reshape(rows.tp.shape)
         shape = (len(rows.tp), *sizes[1:])
     else:
@@ -379,35 +381,35 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
         gpus = np.full_like(gpus, float(held["gpus"]))
     loops = np.array([one.values[used.index(f"closed_loop.{mode}")] for one in task.each])
     loop = loops[place // len(space.layouts)]
+    each = load.concurrency / gpus
+    places = _places(space, load, each)
     if used.residual is None:
-        factor, user_factor = (factors(task, mode, dp, load, load.concurrency / gpus)[0],) * 2
+        factor, user_factor = (factors(task, mode, dp, load, each)[0],) * 2
     else:
-        factor, user_factor = (np.exp(x) for x in _shifts(space, used.residual, load, load.concurrency / gpus))
+        factor, user_factor = (np.exp(x) for x in places.read(_surface(used.residual, space)))
     total = factor * done.requests_per_s * (loop * (load.isl_tokens + load.osl_tokens) / gpus)
     user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
     if held.get("draft_tokens") is None:
         depth = _usual_depth(task.query.engine_of(mode), mode, load.concurrency / pools.decode_gpus, dp)
         fits = fits & ((load.draft_tokens == 0.0) | (load.draft_tokens == depth))
-    first_factor = _slower(space, load, load.concurrency / gpus)
+    first_factor = _slower(space, load, each, places)
     given = (task, mode, space.layouts, space.shape, place, space.widths)
     return _Part(*given, pools, done, gpus, total, user, first_factor, fits)
 
 
-def _slower(space: _Space, load: Load, load_per_gpu: FloatArray) -> FloatArray:
+def _slower(space: _Space, load: Load, load_per_gpu: FloatArray, places: Places | None = None) -> FloatArray:
     """Factor of measurements on the time to first token of physics."""
     process = (space.task.query.parameters.first_token or {}).get(space.mode)
     if process is None:
         return factors(space.task, space.mode, space.widths[3], load, load_per_gpu)[1]
-    return np.asarray(np.exp(_shifts(space, process, load, load_per_gpu, 1)[0]))
+    (late,) = (places or _places(space, load, load_per_gpu)).read(_surface(process, space)[:1])
+    return np.asarray(np.exp(late))
 
 
-def _shifts(
-    space: _Space, process: Residual, load: Load, load_per_gpu: FloatArray, quantities: int = 2
-) -> tuple[FloatArray, ...]:
-    """The first quantities of a process at the layouts of each query [log]."""
-    surface = _surface(process, space)[:quantities]
-    return read_surface(surface, 2 * space.place + (load.draft_tokens > 0), load_per_gpu)
+def _places(space: _Space, load: Load, load_per_gpu: FloatArray) -> Places:
+    """Where candidates lie in the surfaces of their query's layouts."""
+    return Places.of(2 * space.place + (load.draft_tokens > 0), load_feature(load_per_gpu))
 
 
 def _surface(residual: Residual, space: _Space) -> FloatArray:
@@ -438,6 +440,18 @@ def _settings(layouts: tuple[Layout, ...], log2_isl: float, log2_osl: float, yea
         for drafting in (False, True)
     ]
     return np.array(features, dtype=float)
+
+
+def _possible_drafts(task: Task, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
+    """Draft depths of each layout that are usual at some load, which none is deeper at than at none; others fill the rows."""
+    if task.query.held.get("draft_tokens") is not None:
+        return task.drafts
+    dp = np.array([[x.tp if x.dp_attention else 1.0] for x in layouts])
+    most, least = (_usual_depth(task.query.engine_of(mode), mode, np.array([[x]]), dp) for x in (0.0, np.inf))
+    usual = (task.drafts == 0.0) | (task.drafts >= least) & (task.drafts <= most)
+    usual = np.broadcast_to(usual, (len(layouts), len(task.drafts)))
+    first = np.argsort(~usual, axis=1, kind="stable")[:, : max(usual.sum(axis=1))]
+    return np.sort(task.drafts[first], axis=1)
 
 
 def _usual_depth(engine: str, mode: str, load_per_decode_gpu: FloatArray, dp: FloatArray) -> FloatArray:
