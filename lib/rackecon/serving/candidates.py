@@ -60,6 +60,7 @@ class Outcome:
     total_tok_s_per_gpu: FloatArray
     ttft_ms: FloatArray
     query: NDArray[np.intp]  # of those evaluated together
+    times: NDArray[np.intp]  # candidates that it stands for: alike to the last
 
     def take(self, rows: NDArray[np.intp]) -> Outcome:
         """The same of some candidates."""
@@ -103,7 +104,8 @@ class _Part(_Space):
     def outcome(self) -> Outcome:
         """What limits and fronts look at, of every cell."""
         first = self.done.ttft_s * 1e3 * self.first_factor
-        known: Any = (self.fits, self.user, self.total, first, self.place // len(self.layouts))
+        times = self.pools.match.times if self.pools.match is not None else np.ones(1, dtype=np.intp)
+        known: Any = (self.fits, self.user, self.total, first, self.place // len(self.layouts), times)
         return Outcome(*(np.broadcast_to(x, self.shape).reshape(-1) for x in known))
 
     def table(self, cells: Cells) -> Rows:
@@ -164,7 +166,7 @@ class Evaluated:
     def outcome(self) -> Outcome:
         """What limits and fronts look at, of every candidate evaluated; they are none where no layout fits."""
         rates, none = np.zeros(0), np.zeros(0, dtype=np.intp)
-        each = [part.outcome() for part in self.parts] or [Outcome(none > 0, rates, rates, rates, none)]
+        each = [part.outcome() for part in self.parts] or [Outcome(none > 0, rates, rates, rates, none, none)]
         return reduce(Outcome.joined, each)
 
     def rows(self, chosen: NDArray[np.intp] | None = None) -> Rows:
@@ -334,7 +336,7 @@ def _evaluate(
     wanted: NDArray[np.intp] | None,
     fitting: tuple[FloatArray, FloatArray] | None = None,
 ) -> _Part:
-    """``fitting`` are loads, and draft depths of each layout, that may fit; all of them by default."""
+    """``fitting`` are loads, and draft depths of each layout, that may fit; by default all, and all prefill layouts."""
     loads, drafts = fitting or (task.loads, task.drafts)
     sizes = (len(layouts), drafts.shape[-1], task.sizes(mode, layouts)[2], len(loads))
     if wanted is None:
@@ -366,7 +368,11 @@ def _evaluate(
         if mode == "aggregated":
             return _rated(space, alone(task, rows, shared, load))
         if task.matched:
-            return _rated(space, matched(task, rows, shared, load, split, partial(_slower, space, load)))
+            whole = fitting is not None
+            deployed = matched(task, rows, shared, load, split, partial(_slower, space, load), whole)
+            if whole:
+                space = replace(space, shape=(*shape[:2], deployed[1].prefill_gpus.shape[2], shape[3]))
+            return _rated(space, deployed)
         return _rated(space, enumerated(task, rows, shared, load, split))
 
 
