@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -138,30 +137,23 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 
         times = np.ones(picks.shape[1], dtype=np.intp)
         if fitting:
             picks, times = _distinct(picks, fits)
-        own, times = (np.arange(len(picks))[:, None], picks), np.repeat(times, each)[:, None]
-        if len(task.each) == 1:
-            engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in np.repeat(picks, each)), 1)
-            rows = 1
-        of_rows = partial(_of_rows, each=each, rows=rows)
+        own, rows = (np.arange(len(picks))[:, None], picks), rows if len(task.each) > 1 else 1
+
+        def of_rows(values: NDArray[Any]) -> NDArray[Any]:
+            return np.repeat(np.repeat(values, each, axis=1), rows // len(values), axis=0).reshape(rows, 1, -1, 1)
+
         if len(task.each) > 1:
             engine = task.each[0].placed("disaggregated", layouts)[0].take(of_rows(picks))
             terms = pass_terms(engine, task.values)
-        return _Feeders(engine, terms, of_rows(busy[own]), engine.tp * engine.pp, of_rows(fits[own]), times)
+        else:
+            engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in np.repeat(picks, each)), 1)
+        size, times = engine.tp * engine.pp, np.repeat(times, each)[:, None]
+        return _Feeders(engine, terms, of_rows(busy[own]), size, of_rows(fits[own]), times)
     parts = [(picks, busy[picks], fits[picks]) for ((picks,), (busy,), (fits,)) in (_picks([x]) for x in task.each)]
     at = split // each + of_each(task, np.arange(len(parts)) * len(parts[0][0]), split)
     picked, busy, fits = (np.concatenate(some)[at] for some in zip(*parts, strict=True))
     engine, terms = taken(task, "disaggregated", layouts, picked)
     return _Feeders(engine, terms, busy, engine.tp * engine.pp, fits, np.ones(1, dtype=np.intp))
-
-
-def _of_rows(values: NDArray[Any], each: int, rows: int) -> NDArray[Any]:
-    """Values of each query's picks on the grid of ``rows`` decode layouts, each standing ``each`` times."""
-    many = np.repeat(values, each, axis=1)
-    return (
-        many.reshape(-1, 1)
-        if len(many) == rows == 1
-        else np.repeat(many, rows // len(many), axis=0).reshape(rows, 1, -1, 1)
-    )
 
 
 def _picks(tasks: Sequence[Task]) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
