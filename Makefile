@@ -16,6 +16,8 @@ else
 endif
 export PYTHONPATH :=
 export PYTHONUNBUFFERED := 1
+# kept, whatever the environment says: each of a hundred processes of the tests would compile the library for itself
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: install report test test-browser torture sbom check lint bench lab clean clean-notebooks format lock
 
