@@ -20,7 +20,7 @@ from rackecon.catalog.cached import of_arguments
 from rackecon.performance.cells import Cells
 from rackecon.performance.engine import Engine
 from rackecon.performance.memory import ledger, reserved_context
-from rackecon.performance.residual import Residual, Shape, names_of, read_surface
+from rackecon.performance.residual import Places, Residual, Shape, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks, busy_shares
 from rackecon.serving.closed_loop import Load, Solution, context_tokens
 from rackecon.serving.corrections import load_range
@@ -60,6 +60,7 @@ class Outcome:
     total_tok_s_per_gpu: FloatArray
     ttft_ms: FloatArray
     query: NDArray[np.intp]  # of those evaluated together
+    times: NDArray[np.intp]  # candidates that it stands for: alike to the last
 
     def take(self, rows: NDArray[np.intp]) -> Outcome:
         """The same of some candidates."""
@@ -103,7 +104,8 @@ class _Part(_Space):
     def outcome(self) -> Outcome:
         """What limits and fronts look at, of every cell."""
         first = self.done.ttft_s * 1e3 * self.first_factor
-        known: Any = (self.fits, self.user, self.total, first, self.place // len(self.layouts))
+        times = self.pools.match.times if self.pools.match is not None else np.ones(1, dtype=np.intp)
+        known: Any = (self.fits, self.user, self.total, first, self.place // len(self.layouts), times)
         return Outcome(*(np.broadcast_to(x, self.shape).reshape(-1) for x in known))
 
     def table(self, cells: Cells) -> Rows:
@@ -164,7 +166,7 @@ class Evaluated:
     def outcome(self) -> Outcome:
         """What limits and fronts look at, of every candidate evaluated; they are none where no layout fits."""
         rates, none = np.zeros(0), np.zeros(0, dtype=np.intp)
-        each = [part.outcome() for part in self.parts] or [Outcome(none > 0, rates, rates, rates, none)]
+        each = [part.outcome() for part in self.parts] or [Outcome(none > 0, rates, rates, rates, none, none)]
         return reduce(Outcome.joined, each)
 
     def rows(self, chosen: NDArray[np.intp] | None = None) -> Rows:
@@ -230,7 +232,8 @@ def evaluate_fitting(tasks: Sequence[Task]) -> Evaluated:
         rooms = rooms or _roomiest(engine, context_tokens(isl, osl))
         used = np.flatnonzero(room.fits.any(axis=0))
         if len(used):
-            part = _evaluate(whole, mode, tuple(layouts[i] for i in used), None, loads[: max(levels)])
+            kept = tuple(layouts[i] for i in used)
+            part = _evaluate(whole, mode, kept, None, (loads[: max(levels)], _possible_drafts(whole, mode, kept)))
             if len(tasks) > 1:
                 own = np.arange(max(levels)) < levels.repeat(len(used)).reshape(-1, 1, 1, 1)
                 part = replace(part, fits=part.fits & own, done=replace(part.done, fits=part.done.fits & own))
@@ -302,8 +305,8 @@ def _most_moved(part: _Part) -> FloatArray:
     if asked.parameters.residual is None:
         return np.full(2, load_range(asked.parameters.intercepts, cell_of(asked, part.mode)))
     ends = np.ptp(_surface(asked.parameters.residual, part), axis=2)
-    drafting = (part.task.drafts > 0).astype(int)
-    return np.asarray(np.exp(ends.reshape(2, -1, 2)[:, :, drafting]).reshape(2, *part.shape[:2], 1, 1))
+    drafting = np.broadcast_to(part.pools.load.draft_tokens > 0, (*part.shape[:2], 1, 1)).astype(int)
+    return np.asarray(np.exp(np.take_along_axis(ends.reshape(2, -1, 2, 1, 1), drafting[None], axis=2)))
 
 
 def _near_drafts(part: _Part) -> NDArray[np.bool_]:
@@ -331,13 +334,14 @@ def _evaluate(
     mode: str,
     layouts: tuple[Layout, ...],
     wanted: NDArray[np.intp] | None,
-    loads: FloatArray | None = None,
+    fitting: tuple[FloatArray, FloatArray] | None = None,
 ) -> _Part:
-    loads, drafts = task.loads if loads is None else loads, task.drafts
-    sizes = (*task.sizes(mode, layouts)[:-1], len(loads))
+    """``fitting`` are loads, and draft depths of each layout, that may fit; by default all, and all prefill layouts."""
+    loads, drafts = fitting or (task.loads, task.drafts)
+    sizes = (len(layouts), drafts.shape[-1], task.sizes(mode, layouts)[2], len(loads))
     if wanted is None:
         rows, shared = task.each[0].placed(mode, layouts * len(task.each), GRID_AXES)
-        drafts = drafts.reshape(-1, 1, 1)
+        drafts = np.tile(drafts, (len(task.each), 1))[..., None, None] if drafts.ndim > 1 else drafts[:, None, None]
         split, place = None, np.arange(rows.tp.size).reshape(rows.tp.shape)
         shape = (len(rows.tp), *sizes[1:])
     else:
@@ -364,7 +368,11 @@ def _evaluate(
         if mode == "aggregated":
             return _rated(space, alone(task, rows, shared, load))
         if task.matched:
-            return _rated(space, matched(task, rows, shared, load, split, partial(_slower, space, load)))
+            whole = fitting is not None
+            deployed = matched(task, rows, shared, load, split, partial(_slower, space, load), whole)
+            if whole:
+                space = replace(space, shape=(*shape[:2], deployed[1].prefill_gpus.shape[2], shape[3]))
+            return _rated(space, deployed)
         return _rated(space, enumerated(task, rows, shared, load, split))
 
 
@@ -379,35 +387,35 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
         gpus = np.full_like(gpus, float(held["gpus"]))
     loops = np.array([one.values[used.index(f"closed_loop.{mode}")] for one in task.each])
     loop = loops[place // len(space.layouts)]
+    each = load.concurrency / gpus
+    places = _places(space, load, each)
     if used.residual is None:
-        factor, user_factor = (factors(task, mode, dp, load, load.concurrency / gpus)[0],) * 2
+        factor, user_factor = (factors(task, mode, dp, load, each)[0],) * 2
     else:
-        factor, user_factor = (np.exp(x) for x in _shifts(space, used.residual, load, load.concurrency / gpus))
+        factor, user_factor = (np.exp(x) for x in places.read(_surface(used.residual, space)))
     total = factor * done.requests_per_s * (loop * (load.isl_tokens + load.osl_tokens) / gpus)
     user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
     if held.get("draft_tokens") is None:
         depth = _usual_depth(task.query.engine_of(mode), mode, load.concurrency / pools.decode_gpus, dp)
         fits = fits & ((load.draft_tokens == 0.0) | (load.draft_tokens == depth))
-    first_factor = _slower(space, load, load.concurrency / gpus)
+    first_factor = _slower(space, load, each, places)
     given = (task, mode, space.layouts, space.shape, place, space.widths)
     return _Part(*given, pools, done, gpus, total, user, first_factor, fits)
 
 
-def _slower(space: _Space, load: Load, load_per_gpu: FloatArray) -> FloatArray:
+def _slower(space: _Space, load: Load, load_per_gpu: FloatArray, places: Places | None = None) -> FloatArray:
     """Factor of measurements on the time to first token of physics."""
     process = (space.task.query.parameters.first_token or {}).get(space.mode)
     if process is None:
         return factors(space.task, space.mode, space.widths[3], load, load_per_gpu)[1]
-    return np.asarray(np.exp(_shifts(space, process, load, load_per_gpu, 1)[0]))
+    (late,) = (places or _places(space, load, load_per_gpu)).read(_surface(process, space)[:1])
+    return np.asarray(np.exp(late))
 
 
-def _shifts(
-    space: _Space, process: Residual, load: Load, load_per_gpu: FloatArray, quantities: int = 2
-) -> tuple[FloatArray, ...]:
-    """The first quantities of a process at the layouts of each query [log]."""
-    surface = _surface(process, space)[:quantities]
-    return read_surface(surface, 2 * space.place + (load.draft_tokens > 0), load_per_gpu)
+def _places(space: _Space, load: Load, load_per_gpu: FloatArray) -> Places:
+    """Where candidates lie in the surfaces of their query's layouts."""
+    return Places.of(2 * space.place + (load.draft_tokens > 0), load_feature(load_per_gpu))
 
 
 def _surface(residual: Residual, space: _Space) -> FloatArray:
@@ -438,6 +446,18 @@ def _settings(layouts: tuple[Layout, ...], log2_isl: float, log2_osl: float, yea
         for drafting in (False, True)
     ]
     return np.array(features, dtype=float)
+
+
+def _possible_drafts(task: Task, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
+    """Draft depths of each layout that are usual at some load, which none is deeper at than at none; others fill the rows."""
+    if task.query.held.get("draft_tokens") is not None:
+        return task.drafts
+    dp = np.array([[x.tp if x.dp_attention else 1.0] for x in layouts])
+    most, least = (_usual_depth(task.query.engine_of(mode), mode, np.array([[x]]), dp) for x in (0.0, np.inf))
+    usual = (task.drafts == 0.0) | (task.drafts >= least) & (task.drafts <= most)
+    usual = np.broadcast_to(usual, (len(layouts), len(task.drafts)))
+    first = np.argsort(~usual, axis=1, kind="stable")[:, : max(usual.sum(axis=1))]
+    return np.sort(task.drafts[first], axis=1)
 
 
 def _usual_depth(engine: str, mode: str, load_per_decode_gpu: FloatArray, dp: FloatArray) -> FloatArray:

@@ -185,9 +185,9 @@ def _answers(queries: Sequence[Query], found: Evaluated) -> list[Frontier]:
         beside = more.outcome()
         near = np.append(keep, len(seen.fits) + np.flatnonzero(beside.fits))
         seen, found = seen.joined(beside), replace(found, parts=found.parts + more.parts)
-        counts = counts + np.bincount(beside.query, minlength=len(queries))
+        counts = counts + np.bincount(beside.query, beside.times, len(queries))
         keep = _front(limits, seen, near)
-    fitting = np.bincount(seen.query[seen.fits], minlength=len(queries))
+    fitting = np.bincount(seen.query[seen.fits], seen.times[seen.fits], len(queries))
     table = found.rows(keep) if len(keep) else {}
     table.pop("fits", None)
     ends = np.searchsorted(seen.query[keep], np.arange(len(queries) + 1)).tolist()
