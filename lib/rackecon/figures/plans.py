@@ -57,7 +57,9 @@ def allocation(flows: pd.DataFrame, *, title: str, subtitle: str, standing_mw: f
         alt_.Chart(data)
         .mark_bar(stroke="white", strokeWidth=0.6)
         .encode(
-            x=alt_.X("hour:O", title="hour of the day", axis=alt_.Axis(labelAngle=0, labelOverlap=True)),
+            x=alt_.X(
+                "hour:O", title="hour of the day", axis=alt_.Axis(labelAngle=0, labelOverlap=True, labelSeparation=4)
+            ),
             y=_height(alt_, "power_mw:Q", "MW of busy racks", standing_mw),
             color=_colour(alt_, data),
             opacity=_shade(alt_, "work:O", shades, columns=1),
