@@ -18,10 +18,13 @@ DATED: Final = "public build of the date"
 
 @dataclass(frozen=True)
 class MlperfResult:
-    """How the predictions do on the scored round; errors are median shares."""
+    """How the predictions do on the scored round; errors are median shares, without ``raised`` but for its own."""
 
     submissions: int
     median_error: float
+    earlier_error: float
+    apart: int
+    apart_error: float
     best: str
     best_error: float
     worst: str
@@ -38,6 +41,9 @@ class MlperfResult:
 UNITS: Final = {
     "submissions": "count",
     "median_error": "-",
+    "earlier_error": "-",
+    "apart": "count",
+    "apart_error": "-",
     "interactive_error": "-",
     "first_ratio": "-",
     "first_median_error": "-",
@@ -60,16 +66,21 @@ def mlperf_table() -> pd.DataFrame:
 
 def mlperf_result() -> MlperfResult:
     """The errors on the scored round, and what they would be with the input length first taken."""
-    from rackecon.evidence.mlperf import FIRST_GUESS, mlperf_scores
+    from rackecon.evidence.mlperf import FIRST_GUESS, effects_tried, mlperf_scores
 
-    table, before = mlperf_table(), mlperf_scores(first_guess=True)
+    every, before = mlperf_table(), mlperf_scores(first_guess=True)
     raised, length = FIRST_GUESS
-    now, then = (t.loc[t["benchmark"] == raised, "predicted_tok_s_per_gpu"].sum() for t in (table, before))
+    table, now, then = (
+        t[(t["benchmark"] == raised) == own] for t, own in ((every, False), (every, True), (before, True))
+    )
     lengths = catalog.table("mlperf_workloads").set_index("benchmark")
     by = table.groupby("benchmark")["error_pct"].median().sort_values(kind="stable") / 100.0
     return MlperfResult(
         submissions=len(table),
         median_error=float(table["error_pct"].median()) / 100.0,
+        earlier_error=float(effects_tried()["earlier_pct"].iloc[0]) / 100.0,
+        apart=len(now),
+        apart_error=float(now["error_pct"].median()) / 100.0,
         best=str(by.index[0]),
         best_error=float(by.iloc[0]),
         worst=str(by.index[-1]),
@@ -79,9 +90,27 @@ def mlperf_result() -> MlperfResult:
         raised=raised,
         first_tokens=length,
         used_tokens=float(lengths["isl_mean_tokens"][raised]),
-        first_ratio=float(then / now),
-        first_median_error=float(before["error_pct"].median()) / 100.0,
+        first_ratio=float(then["predicted_tok_s_per_gpu"].sum() / now["predicted_tok_s_per_gpu"].sum()),
+        first_median_error=float(then["error_pct"].median()) / 100.0,
     )
+
+
+EFFECT_NAMES: Final = {
+    "scenario": "scenario",
+    "benchmark": "workload",
+    "family": "chip family",
+    "work": "workload on a family",
+    "age": "rounds since it came",
+}
+
+
+def mlperf_effects() -> pd.DataFrame:
+    """Effects that were tried as the factor of a submission, in words, with their errors [%]."""
+    from rackecon.evidence.mlperf import effects_tried
+
+    tried = effects_tried()
+    words = [", ".join(EFFECT_NAMES[name] for name in effects) or "none: one factor" for effects in tried["effects"]]
+    return tried.assign(effects=words)
 
 
 def mlperf_sentence() -> str:

@@ -11,7 +11,7 @@ from rackecon import catalog
 from rackecon.evidence.calibration import FOLDS
 from rackecon.evidence.validation import SHUFFLES
 from rackecon.figures.results import Figure, column_figures, field_figures
-from rackecon.pages.mlperf_view import mlperf_table
+from rackecon.pages.mlperf_view import mlperf_result, mlperf_table
 from rackecon.pages.sentences import say
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ TARGETS: tuple[tuple[str, str, str, str, float, float | None], ...] = (
     ("an accelerator never seen, AMD", "leave one accelerator out", "AMD", RATE, 45.0, None),
 )
 
-MLPERF_MOST = 20.0
-"""Most median error on the scored MLPerf round [%]."""
+MLPERF_MOST = 11.0
+"""Most median error on the scored MLPerf round [%]; none is asked of the benchmark whose input length has no source."""
 
 
 class Score(NamedTuple):
@@ -99,7 +99,7 @@ def validation_result() -> Validation:
         user_p90=user.p90 / 100,
         inside=scores["coverage of 90 % interval", "overall", RATE].median / 100,
         met=int((table["met"] == "yes").sum()),
-        asked=len(table),
+        asked=int((table["met"] != "").sum()),
         worst_model=str(worst["model"]),
         worst_model_error=float(worst["median"]) / 100,
         first_median=first.median / 100,
@@ -145,19 +145,23 @@ def acceptance_table() -> pd.DataFrame:
                 "met": "yes" if met else "no",
             }
         )
-    errors = mlperf_table()["error_pct"]
-    rows.append(
-        {
-            "what": "MLPerf v6.0, best submissions",
-            "quantity": "output tok/s per GPU",
-            "points": len(errors),
-            "median": float(errors.median()),
-            "asked": MLPERF_MOST,
-            "p90": float(errors.quantile(0.9)),
-            "p90_asked": np.nan,
-            "met": "yes" if errors.median() <= MLPERF_MOST else "no",
-        }
-    )
+    every = mlperf_table()
+    apart = every["benchmark"] == mlperf_result().raised
+    named = {"MLPerf v6.0, best submissions": (~apart, MLPERF_MOST), "MLPerf v6.0, gpt-oss-120b apart": (apart, np.nan)}
+    for what, (of, asked) in named.items():
+        errors = every.loc[of, "error_pct"]
+        rows.append(
+            {
+                "what": what,
+                "quantity": "output tok/s per GPU",
+                "points": len(errors),
+                "median": float(errors.median()),
+                "asked": asked,
+                "p90": float(errors.quantile(0.9)),
+                "p90_asked": np.nan,
+                "met": "" if np.isnan(asked) else "yes" if errors.median() <= asked else "no",
+            }
+        )
     return pd.DataFrame(rows)
 
 

@@ -49,6 +49,7 @@ __all__ = [
     "default_weight_precision",
     "largest_public",
     "newest_measurement",
+    "smallest_split",
     "software_date",
     "software_years",
     "years_beyond",
@@ -157,17 +158,30 @@ def largest_public(chip: Accelerator) -> int:
     >>> [largest_public(accelerator(x)) for x in ("mi355x", "h200-sxm", "gb200-nvl72", "tpu-v7")]
     [24, 64, 72, 128]
     """
-    return _largest().get((chip.family, chip.rack_scale), 0) or MOST_GPUS
+    return max(_split_sizes().get((chip.family, chip.rack_scale), [MOST_GPUS]))
+
+
+def smallest_split(chip: Accelerator) -> float:
+    """GPUs of the smallest measured deployment of prefill and decode pools on a platform's family and kind of domain.
+
+    Infinite where none was measured.
+
+    Examples
+    --------
+    >>> [smallest_split(accelerator(x)) for x in ("mi355x", "b200-hgx", "tpu-v7")]
+    [12, 12, inf]
+    """
+    return min(_split_sizes().get((chip.family, chip.rack_scale), [math.inf]))
 
 
 @by_data(1, "measured_serving", "accelerators")
-def _largest() -> dict[tuple[str, bool], int]:
-    found: dict[tuple[str, bool], int] = {}
+def _split_sizes() -> dict[tuple[str, bool], list[int]]:
+    found: dict[tuple[str, bool], list[int]] = {}
     for row in read_rows("measured_serving"):
         if row["mode"] == "disaggregated" and row["gpus"]:
             chip = accelerator(row["accelerator"])
             key = chip.family, chip.rack_scale
-            found[key] = max(found.get(key, 0), int(float(row["gpus"])))
+            found.setdefault(key, []).append(int(float(row["gpus"])))
     return found
 
 
