@@ -16,6 +16,8 @@ else
 endif
 export PYTHONPATH :=
 export PYTHONUNBUFFERED := 1
+# kept, whatever the environment says: each of a hundred processes of the tests would compile the library for itself
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: install report test test-browser torture sbom check lint bench lab clean clean-notebooks format lock
 
@@ -25,6 +27,7 @@ install: $(READY)  ## the environment, built again only when its inputs change
 	python3 -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode -r requirements.lock -e .
+	.venv/bin/python -m compileall -q lib
 	touch $@
 
 report: $(READY)  ## execute and render every notebook into reports/

@@ -93,11 +93,11 @@ def test_a_failed_notebook_names_cell_and_error_and_leaves_the_good_report():
     import shutil
 
     target = ROOT / "reports" / "runs" / "test-fail"
+    words = ["report", "03_context_length", "-p", "accelerators", '["h100-sxm", "gb200-nvl72"]', "--name", "test-fail"]
     try:
-        assert run("report", "03_context_length", "-p", "isl_tokens", "4096", "--name", "test-fail").returncode == 0
+        assert run(*words, "-p", "isl_tokens", "4096").returncode == 0
         good = (target / "03_context_length.html").read_text()
-        command = [sys.executable, "-c", UNCHECKED + RACKECON[-1], "report", "03_context_length"]
-        command += ["-p", "isl_tokens", "1000000", "--name", "test-fail"]
+        command = [sys.executable, "-c", UNCHECKED + RACKECON[-1], *words, "-p", "isl_tokens", "1000000"]
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 1
         assert "03_context_length: cell" in done.stderr

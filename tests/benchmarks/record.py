@@ -41,8 +41,9 @@ GRID = (
 
 
 def ran(words: Sequence[str]) -> str:
-    """What a process prints, of the library in use: ours, or that of an earlier commit."""
-    return subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT, env=os.environ | LIBRARY).stdout
+    """What a process prints, of the library in use: ours, or that of an earlier commit; bytecode is kept, as a user's is."""
+    env = os.environ | LIBRARY | {"PYTHONDONTWRITEBYTECODE": ""}
+    return subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT, env=env).stdout
 
 
 def process(*words: str, runs: int = RUNS) -> float:

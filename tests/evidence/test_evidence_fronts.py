@@ -13,7 +13,9 @@ from rackecon.evidence.fronts import both_ratio, front_repeats, front_scores
 from rackecon.evidence.intervals import evidence_class, interval_factors
 from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.novelty import fitted_pairs, novelty
+from rackecon.evidence.record import SCHEMES
 from rackecon.evidence.residual import corrected_logs, fit_first_token, fit_residual
+from rackecon.evidence.validation import QUANTITIES, HeldOut
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.corrections import without_history
 from rackecon.serving.points import Points
@@ -103,6 +105,38 @@ def test_every_class_covers_nine_cases_in_ten_of_what_was_held_out():
     scored = catalog.table("validation_intervals")
     assert set(scored["evidence"]) == {"known", "new pair", "new model", "new accelerator"}
     assert scored["coverage_pct"].between(86.0, 94.0).all()
+
+
+def test_both_ways_are_the_other_tables_beside_physics_alone():
+    """Same rows, same folds: what is learnt is as in the other tables, and nears what the fit had not seen."""
+    both = catalog.table("validation_physics").set_index(["scheme", "slice", "quantity"])
+    scores = catalog.table("validation_scores").set_index(["scheme", "slice", "quantity"])
+    fits = both[both.index.get_level_values("scheme") != "searched fronts"]
+    assert (fits["median_pct"] - scores.loc[fits.index, "median_pct"]).abs().max() == 0.0
+    assert (fits["points"] == scores.loc[fits.index, "points"]).all()
+    intervals = catalog.table("validation_intervals").set_index(["evidence", "quantity"])
+    for evidence, scheme in SCHEMES.items():
+        for quantity in ("total_tok_s_per_gpu", "tok_s_per_user"):
+            row = both.loc[(scheme, "all with load", quantity)]
+            assert row["weighted_score"] == intervals.loc[(evidence, quantity), "weighted_score"]
+            # of a model never seen nothing was learnt: its intervals are those of physics
+            assert row["weighted_score"] < row["physics_weighted_score"] * (1.01 if evidence == "new model" else 1.0)
+    seen = both[both.index.get_level_values("scheme") == "held-out curves"]
+    assert (seen["median_pct"] < seen["physics_median_pct"]).all()
+    whole = front_scores(catalog.table("validation_fronts")).iloc[0]
+    front = both.loc[("searched fronts", "at equal speed", "total_tok_s_per_gpu")]
+    assert front["median_pct"] == pytest.approx(whole["median_pct"], rel=1e-4)
+    assert front["points"] == whole["points"]
+
+
+def test_physics_alone_has_its_own_residuals_and_no_process():
+    zero, one = np.zeros(2), np.ones(2)
+    held = HeldOut(
+        zero, zero, zero, zero, np.array([0, 0]), {0: load_parameters()}, (one, 2.0 * one, 3.0 * one)
+    ).alone()
+    assert [held.by_name(name)[0] for name in QUANTITIES] == [1.0, 2.0, 3.0]
+    assert held.parameters[0].residual is None
+    assert held.parameters[0].first_token is None
 
 
 @pytest.mark.slow

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from rackecon import catalog
 from rackecon.catalog import label
 from rackecon.evidence.calibration import FOLDS
+from rackecon.evidence.record import CUTS
 from rackecon.evidence.validation import SHUFFLES
-from rackecon.pages import mlperf_view
+from rackecon.pages import mlperf_view, trust_page
 from rackecon.pages import validation_page as page
 from rackecon.pages.sentences import say
 
@@ -77,3 +79,18 @@ def test_method_and_mlperf_are_told_from_their_tables(monkeypatch):
     lengths.loc[lengths["benchmark"] == "mixtral-8x7b", "isl_grade"] = "published"
     monkeypatch.setattr(catalog, "table", lambda name: lengths if name == "mlperf_workloads" else real(name))
     assert "llama2-70b and gpt-oss-120b are estimates" in mlperf_view.mlperf_sentence()
+
+
+def test_what_is_tested_names_each_kind_once_with_both_ways():
+    table = trust_page.tested_table()
+    assert not table.duplicated(["held_out", "of"]).any()
+    kinds = {"whole curves", "pairs of platform and model", "models", "accelerators", "platforms", "MLPerf v6.0"}
+    assert kinds < set(table["held_out"])
+    assert table["held_out"].str.startswith("all measured from ").sum() == len(CUTS)
+    first = table.iloc[0]
+    assert first["of"] == "tok/s per GPU"
+    assert first["median_pct"] == pytest.approx(100 * page.validation_result().rate_median)
+    asked = page.acceptance_table().set_index("what")["median"]
+    mlperf = table[table["held_out"] == "MLPerf v6.0"]["median_pct"].tolist()
+    assert mlperf == asked[["MLPerf v6.0, best submissions", "MLPerf v6.0, gpt-oss-120b apart"]].tolist()
+    assert table["points"].gt(0).all()

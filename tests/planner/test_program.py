@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import linprog
 
 from rackecon.errors import InputError
-from rackecon.planner.program import Limit, Program, marginals, relaxed, shortfall, solve
+from rackecon.planner.program import Limit, Program, marginals, objectives, relaxed, shortfall, solve
 
 STEP = 1e-4
 
@@ -140,6 +140,18 @@ def test_worth_of_demand_and_of_a_rack_in_the_program_of_whole_racks(seed):
         if solution.bought[p]:
             down = (found.objective - marginals(program, solution.bought - one, solution.kept).objective) / STEP
             assert found.bought[p] <= down + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_fleets_judged_together_earn_what_each_earns_alone(seed):
+    program, draw = small(seed), np.random.default_rng(seed)
+    racks = 2 * len(program.platforms)
+    program = replace(program, must=np.zeros(len(program.wanted)), on_hand=np.full(racks // 2, 3.0))
+    fleets = draw.integers(0, 4, (5, racks)).astype(float)
+    alone = [marginals(program, *np.split(fleet, 2)).objective for fleet in fleets]
+    assert len(set(alone)) > 1
+    assert objectives(program, fleets) == pytest.approx(alone, rel=1e-12, abs=1e-12)
+    assert objectives(program, fleets[1:2]) == pytest.approx(alone[1:2], rel=1e-12, abs=1e-12)
 
 
 def test_worth_of_what_must_be_served_is_a_loss():

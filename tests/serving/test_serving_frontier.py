@@ -6,11 +6,12 @@ import pytest
 from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.explain import memory_use
-from rackecon.serving.front import pareto_rows
+from rackecon.serving.front import fronts, pareto_rows
 from rackecon.serving.frontier import candidates, search
 from rackecon.serving.launch_flags import SERVERS, launch_flags
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
+from rackecon.serving.query import Query
 
 
 def test_the_front_has_no_dominated_point_and_is_sorted():
@@ -97,6 +98,25 @@ def test_a_front_holds_what_no_other_row_beats(levels):
     assert len(rows) == len(best)
     assert {(speed[i], rate[i]) for i in rows} == best
     assert (np.diff(speed[rows]) > 0).all()
+
+
+def test_fronts_of_several_queries_are_those_that_each_has_alone():
+    """One of the five has no row that is allowed."""
+    rng = np.random.default_rng(5)
+    slow = rng.integers(1, 60, 900) / 12.0
+    speed, rate = np.exp(-slow), np.exp(slow + rng.random(900))
+    query = rng.integers(0, 5, 900)
+    allowed = (rng.random(900) < 0.7) & (query != 2)
+    alone = [pareto_rows(speed, rate, allowed & (query == each)) for each in range(5)]
+    assert min(len(alone[each]) for each in (0, 1, 3, 4)) > 3
+    assert fronts(speed, rate, allowed, query).tolist() == np.concatenate(alone).tolist()
+
+
+def test_a_query_of_other_lengths_is_the_one_that_is_asked_for_them():
+    asked = Query.of("h200-sxm", "deepseek-r1", 1000, 500, prefix_cache_hit=0.3, tpot_limit_ms=20.0)
+    assert asked.at(2000, 100) == Query.of("h200-sxm", "deepseek-r1", 2000, 100, tpot_limit_ms=20.0)
+    with pytest.raises(InputError, match="prefix_cache_hit 1 is out of range"):
+        asked.at(2000, 100, 1.0)
 
 
 @pytest.mark.parametrize("chip", ["gb200-nvl72", "l40s"])

@@ -20,7 +20,7 @@ T = TypeVar("T")
 DataStamp = tuple[tuple[str, tuple[tuple[str, int, int, int], ...]], ...]
 """Folder, then name, time of change, size and inode of each of its tables."""
 
-_HELD: list[tuple[DataStamp, dict[str, Stamp]]] = []
+_HELD: list[tuple[DataStamp, dict[str, Stamp], dict[tuple[str, ...], tuple[Stamp, ...]]]] = []
 
 
 def data_stamp() -> DataStamp:
@@ -42,7 +42,7 @@ def _files(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
 @contextmanager
 def one_state() -> Iterator[None]:
     """Look at the tables once for everything inside: a chunk of a sweep, thousands of evaluations of one page."""
-    _HELD.append(_HELD[-1] if _HELD else (data_stamp(), {}))
+    _HELD.append(_HELD[-1] if _HELD else (data_stamp(), {}, {}))
     try:
         yield
     finally:
@@ -56,11 +56,13 @@ def _state(tables: tuple[str, ...]) -> DataStamp | tuple[Stamp, ...]:
     if not _HELD:
         return tuple(table_stamp(name) for name in tables)
     note_read(tables)
-    seen = _HELD[-1][1]
-    for name in tables:
-        if name not in seen:
-            seen[name] = table_stamp(name)
-    return tuple(seen[name] for name in tables)
+    _, seen, states = _HELD[-1]
+    if tables not in states:
+        for name in tables:
+            if name not in seen:
+                seen[name] = table_stamp(name)
+        states[tables] = tuple(seen[name] for name in tables)
+    return states[tables]
 
 
 def by_data(maxsize: int = 128, *tables: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -26,6 +26,7 @@ FITTED: Final = (
     "validation_agentic",
     "validation_fronts",
     "validation_intervals",
+    "validation_physics",
     "validation_scores",
 )
 """Results of a calibration: the user's own stand in place of the shipped ones, where other own rows follow them."""

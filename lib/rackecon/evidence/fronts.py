@@ -235,12 +235,14 @@ def front_repeats(evidence: Evidence | None = None) -> pd.DataFrame:
     )
     found = []
     for group, part in frame.drop_duplicates(["day", "run"]).groupby("split_group"):
-        days = {int(str(day)): one.set_index("run")[["speed", "rate"]] for day, one in part.groupby("day")}
-        for (first, one), (second, other) in combinations(days.items(), 2):
-            both = one.index.intersection(other.index)
-            if len(both) >= FEWEST_REPEATED:
-                ends = (_envelope(x.loc[both]) for x in (one, other))
-                found += [(group, second - first, *off) for off in _apart(*ends)]
+        part = part.sort_values(["day", "run"])
+        run, speed, rate, day = (part[name].to_numpy() for name in ("run", "speed", "rate", "day"))
+        days = np.split(np.arange(len(part)), np.flatnonzero(np.diff(day)) + 1)
+        for one, other in combinations(days, 2):
+            _, *both = np.intersect1d(run[one], run[other], assume_unique=True, return_indices=True)
+            if len(both[0]) >= FEWEST_REPEATED:
+                ends = (_envelope(speed[x[at]], rate[x[at]]) for x, at in zip((one, other), both, strict=True))
+                found += [(group, day[other[0]] - day[one[0]], *off) for off in _apart(*ends)]
     table = pd.DataFrame(found, columns=["curve", "gap", "equal", "both"])
     table["days"] = pd.cut(table["gap"], REPEAT_DAYS, labels=[f"{a + 1} to {b}" for a, b in pairwise(REPEAT_DAYS)])
     table[["equal", "both"]] = 100.0 * np.abs(np.expm1(table[["equal", "both"]]))
@@ -251,9 +253,8 @@ def front_repeats(evidence: Evidence | None = None) -> pd.DataFrame:
     return out.reset_index()
 
 
-def _envelope(part: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    speed, rate = part["speed"].to_numpy(), part["rate"].to_numpy()
-    kept = pareto_rows(speed, rate, np.ones(len(part), dtype=bool))
+def _envelope(speed: FloatArray, rate: FloatArray) -> tuple[FloatArray, FloatArray]:
+    kept = pareto_rows(speed, rate, np.ones(len(speed), dtype=bool))
     return speed[kept], rate[kept]
 
 

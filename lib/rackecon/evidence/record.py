@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from rackecon.catalog.paths import fit_dir
 from rackecon.catalog.written import check_folder, write_file
 from rackecon.evidence import calibration
 from rackecon.evidence.fronts import front_excess, front_points, front_scores
-from rackecon.evidence.measured import load_evidence
+from rackecon.evidence.measured import Evidence, load_evidence
 from rackecon.evidence.residual import AS_OF, fit_first_token, fit_residual, residual_table
 from rackecon.evidence.validation import (
     SHUFFLES,
@@ -146,28 +146,86 @@ def run(
 NEW = ("new pair", "new model", "new accelerator")
 
 
+Tables: TypeAlias = "tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]"
+
+
 def report_tables(held: list[HeldOut], new: dict[str, HeldOut], ahead: dict[str, HeldOut]) -> dict[str, pd.DataFrame]:
     """Every validation table of the fits with whole curves (``held``), pairs, models, accelerators and later dates held out."""
     import pandas as pd
 
     evidence = load_evidence()
     mark = {"source_id": "calibration", "date": AS_OF, "grade": "derived"}
-    schemes = {"leave one model out": new["new model"], "leave one accelerator out": new["new accelerator"]}
-    schemes["leave one pair out"] = new["new pair"]
-    scores = [score_table(evidence, held, "held-out curves")]
-    scores += [score_table(evidence, [one], name) for name, one in schemes.items()]
+    scores, intervals, fronts = _scored(evidence, held, new, ahead)
+    bare_new, bare_ahead = ({name: one.alone() for name, one in some.items()} for some in (new, ahead))
+    alone = _scored(evidence, [one.alone() for one in held], bare_new, bare_ahead)
+    found = both_ways(alone, (scores, intervals, fronts))
+    return {
+        "validation_scores": pd.concat([scores, coverage(evidence, held)], ignore_index=True).assign(**mark),
+        "residual_scales": interval_scales(evidence, held, new),
+        "validation_intervals": intervals.assign(**mark),
+        "validation_points": held_out_points(held),
+        "validation_fronts": fronts.assign(source_id="calibration", grade="derived"),
+        "validation_physics": found.assign(**mark),
+    }
+
+
+def _scored(evidence: Evidence, held: list[HeldOut], new: dict[str, HeldOut], ahead: dict[str, HeldOut]) -> Tables:
+    """Scores, scores of intervals, and points of fronts."""
+    import pandas as pd
+
+    scores = [score_table(evidence, held, SCHEMES["known"])]
+    scores += [
+        score_table(evidence, [new[name]], SCHEMES[name]) for name in ("new model", "new accelerator", "new pair")
+    ]
     for name, one in ahead.items():
         later = score_table(evidence, [one], name)
         scores.append(later[later["slice"].isin(FORWARD_SLICES)])
     intervals = [interval_scores(evidence, one, name) for name, one in {"known": held[0], **new}.items()]
-    fronts = front_points(held[0], evidence)
-    return {
-        "validation_scores": pd.concat([*scores, coverage(evidence, held)], ignore_index=True).assign(**mark),
-        "residual_scales": interval_scales(evidence, held, new),
-        "validation_intervals": pd.concat(intervals, ignore_index=True).assign(**mark),
-        "validation_points": held_out_points(held),
-        "validation_fronts": fronts.assign(source_id="calibration", grade="derived"),
-    }
+    tables = (pd.concat(scores, ignore_index=True), pd.concat(intervals, ignore_index=True))
+    return *tables, front_points(held[0], evidence)
+
+
+SCHEMES = {
+    "known": "held-out curves",
+    "new pair": "leave one pair out",
+    "new model": "leave one model out",
+    "new accelerator": "leave one accelerator out",
+}
+
+
+def both_ways(alone: Tables, learnt: Tables) -> pd.DataFrame:
+    """Held-out errors and intervals by physics alone and with what is learnt on top, of the slices that a reader compares.
+
+    Parameters
+    ----------
+    alone, learnt : tuple of pandas.DataFrame
+        Scores, scores of intervals, and points of fronts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``scheme, slice, quantity, points``; and of each way (``physics_`` before the name for physics alone) ``median_pct,
+        p90_pct``, and where intervals are scored ``coverage_pct, width_log, interval_score, weighted_score``.
+    """
+    ways = []
+    for scores, intervals, fronts in (alone, learnt):
+        fit = scores[scores["slice"].isin(SUMMARY)].drop(columns="bias_log")
+        named = intervals.assign(scheme=intervals["evidence"].map(SCHEMES), slice="all with load")
+        fit = fit.merge(named.drop(columns=["evidence", "points"]), "left", ["scheme", "slice", "quantity"])
+        whole = front_scores(fronts).iloc[0]
+        for n, name in enumerate(("median_pct", "both_pct")):
+            at = {"scheme": "searched fronts", "slice": ("at equal speed", "of speed and rate alike")[n]}
+            fit.loc[len(fit)] = {
+                **at,
+                "quantity": "total_tok_s_per_gpu",
+                "points": whole["points"],
+                "median_pct": whole[name],
+            }
+        ways.append(fit)
+    first, second = ways
+    key = ["scheme", "slice", "quantity"]
+    out = second.merge(first.drop(columns="points").rename(columns=lambda x: x if x in key else f"physics_{x}"), on=key)
+    return out.astype({"points": int})
 
 
 SUMMARY = ("all with load", "aggregated", "disaggregated", "throughput tables", "NVIDIA", "AMD", "all rows", "overall")

@@ -40,6 +40,13 @@ class HeldOut:
     sd: FloatArray  # of the residual process at each row, by the fit that had not seen it [log]
     homes: NDArray[np.intp]
     parameters: dict[int, ServingParameters]  # of each home's fit to all the others
+    physics: tuple[FloatArray, ...] = ()  # residuals of each quantity by the physics of those fits alone
+
+    def alone(self) -> HeldOut:
+        """The same by physics alone, without what is learnt on top of it."""
+        bare = {home: one.with_intercepts({}) for home, one in self.parameters.items()}
+        total, user, ttft = self.physics
+        return replace(self, total=total, user=user, ttft=ttft, parameters=bare)
 
     def by_name(self, quantity: str) -> FloatArray:
         """Residuals of one quantity."""
@@ -66,20 +73,26 @@ def hold_out(
     evaluations : int
         Most evaluations of each fit.
     """
-    out = [np.full(len(evidence), np.nan) for _ in QUANTITIES]
-    measured = (evidence.total_tok_s_per_gpu, evidence.tok_s_per_user, evidence.ttft_ms)
+    out, physics = ([np.full(len(evidence), np.nan) for _ in QUANTITIES] for _ in range(2))
     fresh = start.from_vector(np.zeros(len(start.free()))).with_intercepts({})
     spread, records = np.full(len(evidence), np.nan), dict[int, ServingParameters]()
     for home in np.unique(homes):
         test = homes == home
         done = with_residual(evidence, fit(evidence, fresh, ~test, evaluations).parameters, ~test)
         records[int(home)] = done
-        for values, log, known in zip(out, corrected_logs(evidence, done), measured, strict=True):
-            with np.errstate(all="ignore"):
-                values[test] = (log - np.log(known))[test]
+        for into, used in ((out, done), (physics, done.with_intercepts({}))):
+            for values, found in zip(into, _residuals(evidence, used), strict=True):
+                values[test] = found[test]
         if done.residual is not None:
             spread[test] = done.residual.sd(evidence.prepared.sites.select(test))
-    return HeldOut(out[0], out[1], out[2], spread, homes, records)
+    return HeldOut(out[0], out[1], out[2], spread, homes, records, tuple(physics))
+
+
+def _residuals(evidence: Evidence, parameters: ServingParameters) -> list[FloatArray]:
+    """Log of predicted over measured, of each quantity."""
+    measured = (evidence.total_tok_s_per_gpu, evidence.tok_s_per_user, evidence.ttft_ms)
+    with np.errstate(all="ignore"):
+        return [log - np.log(known) for log, known in zip(corrected_logs(evidence, parameters), measured, strict=True)]
 
 
 def forward(evidence: Evidence, start: ServingParameters, cut: str, *, frozen: bool) -> HeldOut:
@@ -102,12 +115,12 @@ def forward(evidence: Evidence, start: ServingParameters, cut: str, *, frozen: b
     if frozen:
         dates = tuple(min(date, cut) for date in evidence.points.date)
         evidence = replace(evidence, prepared=prepare(replace(evidence.points, date=dates)))
-    measured = (evidence.total_tok_s_per_gpu, evidence.tok_s_per_user, evidence.ttft_ms)
-    with np.errstate(all="ignore"):
-        logs = zip(corrected_logs(evidence, done), measured, strict=True)
-        total, user, ttft = (np.where(after, log - np.log(known), np.nan) for log, known in logs)
+    (total, user, ttft), physics = (
+        [np.where(after, found, np.nan) for found in _residuals(evidence, used)]
+        for used in (done, done.with_intercepts({}))
+    )
     homes = after.astype(np.intp)
-    return HeldOut(total, user, ttft, np.full(len(evidence), np.nan), homes, {1: done})
+    return HeldOut(total, user, ttft, np.full(len(evidence), np.nan), homes, {1: done}, tuple(physics))
 
 
 def _percent(residual: FloatArray) -> FloatArray:

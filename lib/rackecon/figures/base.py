@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rackecon.figures.display import enable, note
@@ -72,6 +75,29 @@ def axis_words(form: str) -> str:
     )
 
 
+def in_lines(words: Iterable[str], width: int = 28) -> dict[str, Any]:
+    """Axis settings under which names longer than a width stand in lines of about one length: a chart keeps its own on a phone.
+
+    Examples
+    --------
+    >>> in_lines(["own building, not retail"], 16)["labelExpr"]
+    '{"own building, not retail": ["own building,", "not retail"]}[datum.label]'
+    """
+    lines = {}
+    for word in map(str, words):
+        most = len(textwrap.wrap(word, width))
+        even = next(
+            (
+                cut
+                for n in range(1, width)
+                if len(cut := textwrap.wrap(word, n)) <= most and max(map(len, cut)) <= width
+            ),
+            [word],
+        )
+        lines[word] = even
+    return {"labelExpr": f"{json.dumps(lines, ensure_ascii=False)}[datum.label]", "labelLineHeight": 11}
+
+
 def top_title(alt_: Any, **given: Any) -> Any:
     """A vertical axis with its unit written level, above its top."""
     return alt_.Axis(titleAngle=0, titleAlign="left", titleY=-10, titleX=0, **given)
@@ -85,11 +111,11 @@ def rules(alt_: Any, rule_x: float | None, rule_y: float | None, label: str, top
             continue
         point = alt_.Chart({"values": [{"at": tidy(float(value)), "label": label}]})
         mark = point.mark_rule(strokeDash=[3, 3], color=GREY, aria=False)
-        text = point.mark_text(
-            align="left", dx=4, dy=-6 if axis == "y" else 0, fontSize=11, color="#59616d", aria=False
-        )
+        word = {"fontSize": 11, "color": "#59616d", "aria": False}
         if axis == "x":
+            text = point.mark_text(align="left", dx=4, **word)
             out += [mark.encode(x="at:Q"), text.encode(x="at:Q", y=alt_.value(top), text="label:N")]
-        else:
-            out += [mark.encode(y="at:Q"), text.encode(y="at:Q", x=alt_.value(4), text="label:N")]
+        else:  # at the right, where lines and marks lie farther apart
+            text = point.mark_text(align="right", dx=-4, dy=-6, **word)
+            out += [mark.encode(y="at:Q"), text.encode(y="at:Q", x=alt_.value("width"), text="label:N")]
     return out

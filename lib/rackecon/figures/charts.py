@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, rules, top_title
+from rackecon.figures.base import altair_module, axis_words, finish, in_lines, nothing_drawn, rules, top_title
 from rackecon.figures.lines import assumption_lines, frontier_chart
 from rackecon.figures.theme import ACCENT, BAD, GREY
 from rackecon.words import number, tidy
@@ -102,7 +102,7 @@ def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, desc
     data["label"] = [number(float(v)) for v in data["value"]]
     data["right"] = data[["start", "end"]].max(axis=1)
     base = alt_.Chart(data).encode(
-        y=alt_.Y("part:N", sort=None, title=None, axis=alt_.Axis(labelLimit=260, domain=False, ticks=False))
+        y=alt_.Y("part:N", sort=None, title=None, axis=alt_.Axis(domain=False, ticks=False, **in_lines(data["part"])))
     )
     low, high = min(0.0, *start, *end), max(0.0, *start, *end)
     room = alt_.Scale(domain=tidy([low, high + ROOM * (high - low)]), nice=False)  # a figure stands right of its bar
@@ -296,7 +296,12 @@ def tornado(
         alt_.Chart(long)
         .mark_bar(size=15)
         .encode(
-            y=alt_.Y("assumption:N", sort=list(data["assumption"]), title=None, axis=alt_.Axis(labelLimit=230)),
+            y=alt_.Y(
+                "assumption:N",
+                sort=list(data["assumption"]),
+                title=None,
+                axis=alt_.Axis(**in_lines(data["assumption"])),
+            ),
             x=alt_.X("base:Q", title=unit, axis=alt_.Axis(labelExpr=axis_words("$~s" if "USD" in unit else "~s"))),
             x2="value:Q",
             color=alt_.Color(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CROSSES: Final = ("M-1,0L1,0M0,-1L0,1", "M-.8,-.8L.8,.8M.8,-.8L-.8,.8", "circle")
 """Marks of the kinds of measured runs: a plus, a cross, a ring."""
+FAR: Final = "far from its line: a run without drafts, of older software or one of few so fast"
+"""What a measured run five times off stands for."""
 GAP: Final = 14.0 / HEIGHT
 """Least distance between two line ends' names, as a share of the axis."""
 STEPS: Final = 8
@@ -124,16 +126,18 @@ def assumption_lines(
     ----------
     frame : pandas.DataFrame
         ``accelerator``, ``platform``, the two columns, ``y_low`` and ``y_high`` where ``band``; ``dash`` names a column whose
-        values draw solid and dashed lines, of which each platform has several, or which are ``stretches`` of one, the solid first.
+        values draw solid and dashed lines, of which each platform has several, or which are ``stretches`` of one, the solid first;
+        in a frame with stretches of its own they are told apart by strength.
     x, y : str
         Columns.
     x_format, y_format : str
         d3 formats of the axes; ``month`` for a year with a fraction.
     """
     alt_ = altair_module()
+    kept = dash if "stretch" in frame else None
     if "stretch" in frame:
-        band, dash, stretches, subtitle = True, "evidence", STRETCHES, f"{subtitle}{_key(frame, y)}"
-    keep = ["accelerator", "platform", x, y, dash, f"{y}_low", f"{y}_high", f"{y}_measured", "run", "stretch"]
+        band, dash, stretches, subtitle = True, "evidence", STRETCHES, f"{subtitle}{_key(frame, y, kept, log_y)}"
+    keep = ["accelerator", "platform", x, y, dash, kept, f"{y}_low", f"{y}_high", f"{y}_measured", "run", "stretch"]
     data = tidy(frame[[c for c in dict.fromkeys(keep) if c and c in frame]].dropna(subset=[x, y]))
     if data.empty:
         return nothing_drawn(title)
@@ -184,12 +188,19 @@ def assumption_lines(
         )
         detail = [alt_.Detail(f"{'stretch' if 'stretch' in data else dash}:N")]
         tips.append(alt_.Tooltip(f"{dash}:N"))
-    line = base.mark_line(point=alt_.OverlayMarkDef(size=22, filled=True)).encode(
+    dots = alt_.OverlayMarkDef(size=22, filled=True)
+    line = base.mark_line(point=not kept and dots).encode(
         x=x_axis, y=y_axis, color=named, strokeDash=style, tooltip=tips
     )
+    if kept:  # the strength of a line is its size, which its dots would share
+        strength = alt_.Scale(domain=list(dict.fromkeys(data[kept])), range=[2.6, 1.0])
+        line = line.encode(size=alt_.Size(f"{kept}:N", scale=strength, legend=None))
+        detail.append(alt_.Detail(f"{kept}:N"))
+        layers.append(base.mark_point(size=22, filled=True, opacity=1).encode(x=x_axis, y=y_axis, color=named))
     layers.append(line.encode(detail=detail) if detail else line)
     # stretches of one line end where the line does; of several lines of a platform the first is named
-    named_part = data if not dash or stretches else data[data[dash] == data[dash].iloc[0]]
+    several = kept or (dash if not stretches else None)
+    named_part = data[data[several] == data[several].iloc[0]] if several else data
     ends = tidy(_line_ends(named_part, x, y, domain, log_y)[["platform", x, y, "label_x", "label_y"]])
     tail = alt_.Chart(ends)
     layers.append(
@@ -222,11 +233,23 @@ def run_shapes(alt_: Any, runs: pd.DataFrame) -> Any:
     return alt_.Shape("run:N", title=None, scale=scale, legend=legend)
 
 
-def _key(frame: pd.DataFrame, y: str) -> str:
-    """What bands and crosses are, as far as there are any."""
+def _key(frame: pd.DataFrame, y: str, kept: str | None, log_y: bool) -> str:
+    """What strengths, bands and crosses are, as far as there are any."""
     bands, runs = (name in frame and bool(frame[name].notna().any()) for name in (f"{y}_low", f"{y}_measured"))
-    told = ["band: nine measurements in ten, platforms ahead at the ends"] if bands else []
-    return "".join(f"; {words}" for words in [*told, *([run_words(frame, f"{y}_measured")] if runs else [])])
+    told = (
+        ["; ".join(f"{how} {kind}" for how, kind in zip(("strong:", "thin:"), frame[kept].unique(), strict=False))]
+        if kept
+        else []
+    )
+    told += ["band: nine measurements in ten, platforms ahead at the ends"] if bands else []
+    told += [run_words(frame, f"{y}_measured")] if runs else []
+    told += [FAR] if runs and log_y and _far(frame[f"{y}_measured"], frame[y]) else []
+    return "".join(f"; {words}" for words in told)
+
+
+def _far(measured: pd.Series, drawn: pd.Series) -> bool:
+    """Whether a measured run lies five times off its line or more."""
+    return bool((abs(_log(measured / drawn)) > np.log(5.0)).any())
 
 
 def run_words(frame: pd.DataFrame, measured: str) -> str:

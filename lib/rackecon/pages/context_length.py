@@ -83,6 +83,11 @@ class ContextResult:
         """The walk with a cache as its chart draws it."""
         return findings.drawn(self.cached, X, METRIC)
 
+    @property
+    def kept_lines(self) -> pd.DataFrame:
+        """Two platforms without a cache, searched anew and with the first layout kept."""
+        return findings.drawn_with_kept(self.walk[self.walk["hit"] == 0.0], self.pair, X, "total_tok_s_per_gpu")
+
 
 def context_result(
     accelerators: Sequence[str], model: str, scenario: str, isl_tokens: int, prefix_cache_hit: float, **overrides: Any

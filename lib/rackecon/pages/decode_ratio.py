@@ -82,6 +82,11 @@ class RatioResult:
         """The walk at a fixed output as its chart draws it."""
         return findings.drawn(self.output, X, METRIC)
 
+    @property
+    def kept_lines(self) -> pd.DataFrame:
+        """Two platforms at a fixed total, searched anew and with the first layout kept."""
+        return findings.drawn_with_kept(self.total, self.pair, X, "total_tok_s_per_gpu")
+
 
 def ratio_result(
     accelerators: Sequence[str], model: str, scenario: str, total_tokens: int, **overrides: Any

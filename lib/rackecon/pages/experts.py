@@ -28,6 +28,8 @@ UNITS: Final = {
     "most_fall": "-",
     "least_fall": "-",
 }
+ASKED_RATE: Final = ("total_tok_s_per_gpu", "asked_tok_s_per_user")
+"""Columns of what the walks draw, and of the speed that a measured run must keep."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,14 @@ class ExpertsResult:
         """The walk over experts per token as its chart draws it."""
         return _lines(self.top_ks, "top_k")
 
+    @property
+    def kept_lines(self) -> pd.DataFrame:
+        """Two platforms over experts, searched anew and with the first layout kept."""
+        return findings.drawn_with_kept(self.counts, self.pair, "experts", *ASKED_RATE)
+
 
 def _lines(walk: pd.DataFrame, x: str) -> pd.DataFrame:
-    return findings.drawn(walk[walk["line"] == RETUNED], x, "total_tok_s_per_gpu", "asked_tok_s_per_user")
+    return findings.drawn(walk[walk["line"] == RETUNED], x, *ASKED_RATE)
 
 
 def experts_result(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,10 +12,12 @@ from rackecon.evidence.forecasts import ledger
 from rackecon.evidence.fronts import front_scores
 from rackecon.evidence.record import FORWARD
 from rackecon.evidence.support import GRADES, support_matrix
+from rackecon.pages.sentences import say
 
 if TYPE_CHECKING:
     import pandas as pd
 
+PAGE = "13_validation"
 SHOWN_MODELS = (
     "gpt-oss-120b", "deepseek-r1", "deepseek-v3.2", "deepseek-v4-pro", "kimi-k2.5", "qwen3.5-397b-a17b",
     "minimax-m2.5", "llama-3.3-70b",
@@ -49,13 +52,96 @@ def forward_table() -> pd.DataFrame:
     return out.reset_index()
 
 
-def novelty_table() -> pd.DataFrame:
-    """Coverage, width and scores of 90 % intervals by what was held out whole."""
-    names = {"total_tok_s_per_gpu": "tok/s per GPU", "tok_s_per_user": "tok/s per user", "ttft_ms": "first token"}
-    found = catalog.table("validation_intervals")
-    found = found.assign(quantity=found["quantity"].map(names))
-    columns = ["evidence", "quantity", "points", "coverage_pct", "width_log", "interval_score", "weighted_score"]
-    return found[columns].reset_index(drop=True)
+TESTED = (
+    ("whole curves", "held-out curves", ("all with load", "aggregated", "disaggregated", "throughput tables")),
+    ("pairs of platform and model", "leave one pair out", ("all with load",)),
+    ("models", "leave one model out", ("all with load",)),
+    ("accelerators", "leave one accelerator out", ("all with load", "NVIDIA", "AMD")),
+)
+"""What is held out, its scheme in data/validation_physics.csv, and the rows scored."""
+QUANTITY_NAMES = {"total_tok_s_per_gpu": "tok/s per GPU", "tok_s_per_user": "tok/s per user", "ttft_ms": "first token"}
+RATE = "total_tok_s_per_gpu"
+MODE_ROWS = {"aggregated": "ttft_ms", "disaggregated": "ttft_ms"}
+ROW_NAMES = {"all with load": "", "throughput tables": "tables of peak rates"}
+LITTLE = 0.1  # share of an error within which two count as alike; own
+SCORED = ("p90_pct", "coverage_pct", "width_log", "interval_score", "physics_weighted_score", "weighted_score")
+
+
+def tested_table() -> pd.DataFrame:
+    """How the model is tested and what it gets: physics alone against physics with what is learnt on top, both held out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``held_out, of, points, physics_pct, median_pct`` (median errors [%]), ``p90_pct``, and of 90 % intervals
+        ``coverage_pct``, ``width_log`` (median), ``interval_score``, ``physics_weighted_score, weighted_score`` (of the
+        natural log; NaN where none is scored).
+    """
+    import pandas as pd
+
+    from rackecon.evidence.mlperf import FIRST_GUESS, mlperf_scores
+
+    rows = [_tested_row(held, of, row) for held, of, row in _tested()]
+    energy = catalog.table("validation_energy")
+    whole = energy[(energy["platform"] == "all") & (energy["phase"] == "all")]
+    for row in whole[whole["scheme"] == "platform held out"].to_dict("records"):
+        rows.append(
+            {"held_out": "platforms", "of": row["quantity"], **{x: row[x] for x in ("points", "median_pct", "p90_pct")}}
+        )
+    scores = mlperf_scores()
+    apart = scores["benchmark"] == FIRST_GUESS[0]
+    for of, chosen in (("without gpt-oss-120b", ~apart), ("gpt-oss-120b", apart)):
+        errors = scores.loc[chosen, "error_pct"]
+        ends = {"points": len(errors), "median_pct": float(errors.median()), "p90_pct": float(errors.quantile(0.9))}
+        rows.append({"held_out": "MLPerf v6.0", "of": f"output tok/s, {of}", **ends})
+    return pd.DataFrame(rows).astype({"points": int})
+
+
+def _tested() -> list[tuple[str, str, dict[Hashable, Any]]]:
+    """What is held out, what is scored of it, and its row of data/validation_physics.csv."""
+    found = {
+        (x["scheme"], x["slice"], x["quantity"]): x for x in catalog.table("validation_physics").to_dict("records")
+    }
+    out = [
+        (held, ", ".join(filter(None, (QUANTITY_NAMES[name], ROW_NAMES.get(part, part)))), found[scheme, part, name])
+        for held, scheme, parts in TESTED
+        for part in parts
+        for name in QUANTITY_NAMES
+        if (scheme, part, name) in found and (part == "all with load" or name == MODE_ROWS.get(part, RATE))
+    ]
+    for scheme, part, name in sorted(found):
+        if scheme.endswith(FORWARD[0]) and (part, name) == ("all with load", RATE):
+            out.append((f"all measured {scheme.split(',')[0]} on", QUANTITY_NAMES[RATE], found[scheme, part, name]))
+    return out + [
+        ("whole curves", f"searched front {key[1]}", found[key]) for key in found if key[0] == "searched fronts"
+    ]
+
+
+def _tested_row(held: str, of: str, row: dict[Hashable, Any]) -> dict[str, Any]:
+    errors = {"points": row["points"], "physics_pct": row["physics_median_pct"], "median_pct": row["median_pct"]}
+    return {"held_out": held, "of": of, **errors, **{name: row[name] for name in SCORED}}
+
+
+def tested_sentence(table: pd.DataFrame) -> str:
+    """What the residual buys, and where it buys nothing, of :func:`tested_table`."""
+    by = {(row["held_out"], row["of"]): row for row in table.to_dict("records")}
+    kinds = {
+        "whole curves": ("whole curves", "tok/s per GPU"),
+        "searched fronts": ("whole curves", "searched front at equal speed"),
+        "models never seen": ("models", "tok/s per GPU"),
+        "NVIDIA accelerators never seen": ("accelerators", "tok/s per GPU, NVIDIA"),
+        "AMD accelerators never seen": ("accelerators", "tok/s per GPU, AMD"),
+    }
+    found = [
+        (name, float(by[key]["physics_pct"]) / 100, float(by[key]["median_pct"]) / 100) for name, key in kinds.items()
+    ]
+    return say(
+        PAGE,
+        "tested",
+        better=[one for one in found if one[2] < one[1] * (1 - LITTLE)],
+        alike=[one for one in found if abs(one[2] / one[1] - 1) <= LITTLE],
+        worse=[one for one in found if one[2] > one[1] * (1 + LITTLE)],
+    )
 
 
 def support_table() -> pd.DataFrame:

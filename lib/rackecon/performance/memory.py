@@ -29,13 +29,17 @@ class Ledger:
 
     def text(self, row: int = 0) -> str:
         """The ledger of one row as a sentence."""
-        hbm, weights, cache, one = (
-            float(np.broadcast_to(x, np.shape(self.fits))[row]) / GB_BYTES
-            for x in (self.hbm_bytes, self.weight_bytes, self.cache_bytes, self.sequence_bytes)
-        )
-        return (
+        return self.texts(row)[0]
+
+    def texts(self, column: int) -> tuple[str, ...]:
+        """The ledger of one layout as a sentence, for each of the sequences that are asked for on an axis before it."""
+        shape = np.shape(self.fits)
+        each = (self.hbm_bytes, self.weight_bytes, self.cache_bytes, self.sequence_bytes)
+        rows = np.stack([np.broadcast_to(x, shape).reshape(-1, shape[-1])[:, column] for x in each], 1) / GB_BYTES
+        return tuple(
             f"per GPU: HBM {hbm:.1f} GB, weights {weights:.1f} GB, left for the cache {max(cache, 0.0):.1f} GB, "
             f"one sequence {one:.3f} GB"
+            for hbm, weights, cache, one in rows.tolist()
         )
 
 

@@ -92,8 +92,8 @@ class Sites:
 
 def load_feature(requests_per_gpu: FloatArray) -> FloatArray:
     """Load as the kernel takes it: log2 of requests in flight per GPU (1 where unknown), within :data:`LOAD_GRID`."""
-    known = np.nan_to_num(requests_per_gpu, nan=1.0)
-    return np.clip(np.log2(np.maximum(known, 1e-9)), LOAD_GRID[0], LOAD_GRID[-1])
+    found = np.clip(np.log2(np.maximum(requests_per_gpu, 1e-9)), LOAD_GRID[0], LOAD_GRID[-1])
+    return np.where(np.isnan(found), 0.0, found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ class Residual:
         for rows in np.split(order, np.flatnonzero(fresh) + 1) if len(sites) else []:
             each, setting = np.unique(settings[rows], axis=0, return_inverse=True)
             surface = self.surface(tuple(sites.names[rows[0]]), each)
-            out[:, rows] = _read(surface, setting.reshape(-1), sites.features[rows, column])
+            out[:, rows] = Places.of(setting.reshape(-1), sites.features[rows, column]).read(surface)
         return out[0], out[1]
 
     def covariance(self, sites: Sites) -> FloatArray:
@@ -241,19 +241,42 @@ class Shape:
         # the last bits of a product depend on how many rows it has
         return np.asarray(np.round(self.plain + added, DIGITS), dtype=float)
 
+    def at_each(self, log2_lengths: FloatArray) -> FloatArray:
+        """:meth:`at` for all settings at several pairs of lengths (pairs, 2), one pair's settings after another's."""
+        features = np.zeros((len(log2_lengths), len(FEATURES)))
+        features[:, [FEATURES.index(name) for name in LENGTHS]] = log2_lengths
+        each = self.faded.reshape(len(self.faded), -1)
+        near = _lengths(features, self.seen, self.kernel)
+        # one by one: the last bits of a product depend on how many rows it has
+        added = np.stack([(one[None] @ each).reshape(self.plain.shape) for one in near], 1)
+        whole = np.round(self.plain[:, None] + added, DIGITS)
+        return np.asarray(whole.reshape(2, -1, len(LOAD_GRID)))
 
-def read_surface(
-    surface: FloatArray, setting: NDArray[np.intp], requests_per_gpu: FloatArray
-) -> tuple[FloatArray, ...]:
-    """Each quantity of a surface (total rate, speed per user) at settings and loads that broadcast [log]."""
-    return _read(surface, setting, load_feature(requests_per_gpu))
 
+@dataclass(frozen=True)
+class Places:
+    """Where points of some settings and loads lie in the surfaces of those settings, of whatever process."""
 
-def _read(surface: FloatArray, setting: NDArray[np.intp], log2_load: FloatArray) -> tuple[FloatArray, ...]:
-    low, part = _on_grid(log2_load)
-    place = setting * len(LOAD_GRID) + low
-    both = (values.ravel() for values in surface)
-    return tuple(flat.take(place) * (1.0 - part) + flat.take(place + 1) * part for flat in both)
+    below: NDArray[np.intp]  # flat number of the grid point below each
+    share: FloatArray  # of the way to the next
+
+    @classmethod
+    def of(cls, setting: NDArray[np.intp], log2_load: FloatArray) -> Places:
+        """Settings and loads (:func:`load_feature`) broadcast."""
+        low, share = _on_grid(log2_load)
+        return cls(setting * len(LOAD_GRID) + low, share)
+
+    def read(self, surface: FloatArray) -> tuple[FloatArray, ...]:
+        """Each quantity of a surface (total rate, speed per user) [log]."""
+        left, above, out = 1.0 - self.share, self.below + 1, []
+        for values in surface:
+            flat = values.ravel()
+            found, other = flat.take(self.below), flat.take(above)
+            found *= left
+            other *= self.share
+            found += other
+            out.append(found)
+        return tuple(out)
 
 
 def _covariance(first: Sites, second: Sites, kernel: Mapping[str, float], dated: bool) -> FloatArray:

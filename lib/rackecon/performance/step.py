@@ -327,17 +327,32 @@ class PrefillCurve(ByCell):
 
     def time(self, prompts: FloatArray, load: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
         """See :func:`prefill_pass`."""
+        return self.under(load, self.parts(prompts))
+
+    def parts(self, prompts: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """What no load changes: tokens of a rank, seconds that all ranks share, of a pass, of an engine per prompt."""
         rank_tokens = self.fresh * prompts
         core = rank_tokens * self.core[0] / self.core[1]
         local = _roof(self.attention[0] * rank_tokens, self.attention[1]) + core + self.ranked[0] * rank_tokens
         local = local * self.scale + self.once + self.ranked[1] * rank_tokens
         full = self._whole(rank_tokens * self.dp, local)
-        latency = full
-        if load is not None and bool(np.any(self.dp > 1.0)):
-            waiting = np.maximum(load, 1.0) * PREFILLING_SHARE
-            filled = 1.0 + (self.dp - 1.0) * waiting / (waiting + self.dp)
-            latency = self._whole(rank_tokens * filled, local)
-        return latency, np.asarray(full / (self.dp * prompts * self.pp))
+        return rank_tokens, local, full, np.asarray(full / (self.dp * prompts * self.pp))
+
+    def under(
+        self, load: FloatArray | None, known: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Latency under a load, and engine time per prompt, from :meth:`parts`."""
+        rank_tokens, local, full, busy = known
+        if load is None or not self.ranks:
+            return full, busy
+        waiting = np.maximum(load, 1.0) * PREFILLING_SHARE
+        filled = 1.0 + (self.dp - 1.0) * waiting / (waiting + self.dp)
+        return self._whole(rank_tokens * filled, local), busy
+
+    @cached_property
+    def ranks(self) -> bool:
+        """Whether any engine has more than one attention rank."""
+        return bool(np.any(self.dp > 1.0))
 
     def _whole(self, together: FloatArray, local: FloatArray) -> FloatArray:
         """Time of a pass with so many tokens in the engine [s]."""

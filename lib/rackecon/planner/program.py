@@ -298,18 +298,51 @@ def _busy_worth(program: Program, demand_price: FloatArray) -> FloatArray:
     return np.asarray((worth[program.pools] * program.standing).sum(axis=1))
 
 
+def objectives(program: Program, fleets: FloatArray) -> FloatArray:
+    """Objective with each of some fleets held, limits and what must be served set aside: one program of unlinked parts.
+
+    Parameters
+    ----------
+    program : Program
+    fleets : ndarray
+        (fleets, 2 P): racks bought, then kept, of each platform.
+
+    Returns
+    -------
+    ndarray
+        (fleets,): what :func:`marginals` gives for each, the building and starting of many small programs saved.
+    """
+    from scipy.sparse import eye_array, kron
+
+    matrix, _, high = replace(program, limits={}).rows
+    held, value = fleets.shape[1], program.objective
+    left = high - (matrix[:, :held] @ fleets.T).T
+    apart = kron(eye_array(len(fleets)), matrix[:, held:], format="csr")
+    none = np.full(left.size, -np.inf)
+    found = _highest(np.tile(value[held:], len(fleets)), apart, none, left.ravel(), (0.0, np.inf))
+    if found.status != 0:
+        raise InputError(UNBOUNDED)
+    busy = found.x.reshape(len(fleets), -1)
+    return np.asarray((fleets @ value[:held] + busy @ value[held:]) * program.value_scale)
+
+
 def _linear(program: Program, racks: FloatArray | None = None) -> Any:
     """The linear program, with racks (bought, then kept) held where given."""
-    from scipy.optimize import linprog
-    from scipy.sparse import vstack
-
     matrix, low, high = program.rows
-    above, below = np.isfinite(high), np.isfinite(low)
     bounds = np.stack([np.zeros(matrix.shape[1]), program.highest], axis=1)
     if racks is not None:
         bounds[: len(racks)] = racks[:, None]
+    return _highest(program.objective, matrix, low, high, bounds)
+
+
+def _highest(value: FloatArray, matrix: Any, low: FloatArray, high: FloatArray, bounds: Any) -> Any:
+    """Of all amounts within bounds and rows, those of the highest value."""
+    from scipy.optimize import linprog
+    from scipy.sparse import vstack
+
+    above, below = np.isfinite(high), np.isfinite(low)
     return linprog(
-        -program.objective,
+        -value,
         A_ub=vstack([matrix[above], -matrix[below]], format="csr"),
         b_ub=np.concatenate([high[above], -low[below]]),
         bounds=bounds,

@@ -19,7 +19,7 @@ from rackecon.errors import InputError
 from rackecon.planner.formulated import Formulated
 from rackecon.planner.plan import PlanResult
 from rackecon.planner.points import cards, tier_case
-from rackecon.planner.program import Limit, Program, marginals, solve
+from rackecon.planner.program import Limit, Program, objectives, solve
 from rackecon.uncertainty.portfolio import Portfolio, portfolio
 from rackecon.uncertainty.propagate import propagate
 from rackecon.uncertainty.sampling import SEED, Design, Scores, median_scores, sample
@@ -114,7 +114,7 @@ def regret(
         if progress is not None:
             progress(number + 1, draws)
     plans = _candidates((found.solution.bought, found.solution.kept), [(one.bought, one.kept) for one in own])
-    profit = np.array([[_earned(program, *plan) for program in programs] for plan in plans])
+    profit = np.array([_earned(program, plans) for program in programs]).T
     best = np.maximum(np.array([one.objective for one in own]), profit.max(axis=0))
     mw = np.array([form.menu.platforms[name].rack_it_kw for name in form.program.platforms])
     leads = [int(np.argmax((one.bought + one.kept) * mw)) for one in own]
@@ -213,14 +213,14 @@ def _candidates(base: Racks, own: Sequence[Racks]) -> list[Racks]:
     return [base, *some[: MOST_PLANS - 1]]
 
 
-def _earned(program: Program, bought: FloatArray, kept: FloatArray) -> float:
+def _earned(program: Program, plans: Sequence[Racks]) -> FloatArray:
     """Profit of given racks in a draw; where its limits no longer carry them all, whole racks are left out in proportion."""
-    share = min([1.0, *(_room(limit, bought, kept) for limit in program.limits.values())])
-    if share < 1.0:
-        bought, kept = np.floor(bought * share), np.floor(kept * share)
-    found = marginals(program, bought, kept)
-    assert found is not None
-    return found.objective
+    fleets = []
+    for bought, kept in plans:
+        share = min([1.0, *(_room(limit, bought, kept) for limit in program.limits.values())])
+        racks = np.concatenate([bought, kept])
+        fleets.append(np.floor(racks * share) if share < 1.0 else racks)
+    return objectives(program, np.array(fleets))
 
 
 def _room(limit: Limit, bought: FloatArray, kept: FloatArray) -> float:

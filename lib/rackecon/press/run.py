@@ -288,7 +288,7 @@ def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
         folder = home / common()[:16] if home else Path(before[KEPT] or scratch)
         os.environ |= {KEPT: str(folder), PICTURES: "" if fresh else "1"}
         try:
-            with renderer(Path(scratch)) if fresh else nullcontext():
+            with renderer(Path(scratch)):
                 yield
         finally:
             for name, value in before.items():

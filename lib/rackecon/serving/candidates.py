@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, is_dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from rackecon.catalog.cached import of_arguments
 from rackecon.performance.cells import Cells
 from rackecon.performance.engine import Engine
 from rackecon.performance.memory import ledger, reserved_context
-from rackecon.performance.residual import Residual, Shape, names_of, read_surface
+from rackecon.performance.residual import Places, Residual, Shape, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks, busy_shares
 from rackecon.serving.closed_loop import Load, Solution, context_tokens
 from rackecon.serving.corrections import load_range
@@ -39,7 +39,7 @@ from rackecon.serving.pools import (
     of_each,
     taken,
 )
-from rackecon.serving.query import LIMIT_SLACK, Query
+from rackecon.serving.query import LIMIT_SLACK, MODES
 from rackecon.serving.recipes import recipe_depth
 from rackecon.serving.task import Task, Tasks
 
@@ -53,12 +53,23 @@ GRID_AXES = 3  # behind the layouts: draft depths, prefill layouts, loads
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of each candidate: whether it fits and runs steadily, speed of a user, throughput of a GPU, first token."""
+    """Of each candidate: whether it fits and runs steadily, speed of a user, throughput of a GPU, first token, whose it is."""
 
     fits: NDArray[np.bool_]
     tok_s_per_user: FloatArray
     total_tok_s_per_gpu: FloatArray
     ttft_ms: FloatArray
+    query: NDArray[np.intp]  # of those evaluated together
+    times: NDArray[np.intp]  # candidates that it stands for: alike to the last
+
+    def take(self, rows: NDArray[np.intp]) -> Outcome:
+        """The same of some candidates."""
+        return Outcome(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    def joined(self, other: Outcome) -> Outcome:
+        """These candidates, then others."""
+        names = self.__dataclass_fields__
+        return Outcome(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
 
 
 @dataclass(frozen=True)
@@ -93,9 +104,9 @@ class _Part(_Space):
     def outcome(self) -> Outcome:
         """What limits and fronts look at, of every cell."""
         first = self.done.ttft_s * 1e3 * self.first_factor
-        fits = np.broadcast_to(self.fits, self.shape).reshape(-1)
-        user, total, ttft = (np.broadcast_to(x, self.shape).reshape(-1) for x in (self.user, self.total, first))
-        return Outcome(fits, user, total, ttft)
+        times = self.pools.match.times if self.pools.match is not None else np.ones(1, dtype=np.intp)
+        known: Any = (self.fits, self.user, self.total, first, self.place // len(self.layouts), times)
+        return Outcome(*(np.broadcast_to(x, self.shape).reshape(-1) for x in known))
 
     def table(self, cells: Cells) -> Rows:
         """All quantities of some cells."""
@@ -110,12 +121,13 @@ class _Part(_Space):
         step, prompts = done.step_at(cells), np.clip(of(done.prefill_gpu_share), 0.0, 1.0)
         busy = busy_shares(step, prompts, of(done.prefill_use))
         isl, osl = of(load.isl_tokens), of(load.osl_tokens)
+        mode = np.full(count, MODES.index(self.mode))  # names are as wide as that of either mode
         return {
-            "engine": np.full(count, task.query.engine_of(self.mode)),
-            "mode": np.full(count, self.mode),
+            "engine": np.array([task.query.engine_of(x) for x in MODES])[mode],
+            "mode": np.array(MODES)[mode],
             "layout": np.array([x.name for x in self.layouts])[of(self.place) % len(self.layouts)],
             "weight_precision": np.full(count, task.query.weight),
-            "kv_precision": np.full(count, task.query.kv_of(self.mode)),
+            "kv_precision": np.array([task.query.kv_of(x) for x in MODES])[mode],
             "speculative": np.where(drafts > 0, method, "none"),
             **{name: of(width) for name, width in zip(("tp", "ep", "pp"), self.widths, strict=False)},
             "dp_attention": of(self.widths[3]) > 1,
@@ -148,17 +160,14 @@ class Evaluated:
     """Candidates of each mode, one after the other; columns are laid out only for the rows that are asked for."""
 
     parts: tuple[_Part, ...]
-    count: int  # of all candidates, those left out unevaluated because their layout does not fit too
-    room: str = ""  # memory of the first mode's layout that leaves most to the cache
+    count: int  # of all candidates of a query, those left out unevaluated because their layout does not fit too
+    rooms: tuple[str, ...] = ()  # of each query: memory of the first mode's layout that leaves most to the cache
 
     def outcome(self) -> Outcome:
         """What limits and fronts look at, of every candidate evaluated; they are none where no layout fits."""
-        each = [part.outcome() for part in self.parts]
-        names = ("tok_s_per_user", "total_tok_s_per_gpu", "ttft_ms")
-        fits = [x.fits for x in each]
-        if not each:
-            return Outcome(np.zeros(0, dtype=bool), *(np.zeros(0) for _ in names))
-        return Outcome(np.concatenate(fits), *(np.concatenate([getattr(x, name) for x in each]) for name in names))
+        rates, none = np.zeros(0), np.zeros(0, dtype=np.intp)
+        each = [part.outcome() for part in self.parts] or [Outcome(none > 0, rates, rates, rates, none, none)]
+        return reduce(Outcome.joined, each)
 
     def rows(self, chosen: NDArray[np.intp] | None = None) -> Rows:
         """All quantities of every candidate, or of the rows chosen, in their order."""
@@ -201,69 +210,38 @@ def evaluate_together(tasks: Sequence[Task], only: NDArray[np.intp]) -> list[Row
     return [{name: np.concatenate([table[name][i] for table in each]) for name in each[0]} for i in range(len(tasks))]
 
 
-def evaluate_fitting(tasks: Sequence[Task]) -> list[Evaluated]:
-    """As :func:`evaluate_all`, of queries that differ in lengths and cache hit alone, without what exceeds the memory.
+def evaluate_fitting(tasks: Sequence[Task]) -> Evaluated:
+    """As :func:`evaluate_all`, without the layouts whose weights and one sequence exceed the memory.
 
-    Layouts whose weights and one sequence exceed it are left out; and of loads those beyond what a decode engine of matched
-    pools can run, which are all one. The grids stand one after the other on the axis of layouts, with all layouts and loads
-    that any query needs; each then takes its own.
+    Of one query, or of several that differ in lengths and cache hit alone and whose pools are matched: their grids stand one
+    after the other on the axis of layouts, with all layouts and loads that any of them needs.
     """
     first = tasks[0]
     whole = Tasks(first.query, tuple(tasks)) if len(tasks) > 1 else first
-    parts: list[list[_Part]] = [[] for _ in tasks]
-    count, texts = 0, [""] * len(tasks)
+    parts: list[_Part] = []
+    rooms: tuple[str, ...] = ()
+    count = 0
+    isl, osl = (np.array([[getattr(x.query, name)] for x in tasks]) for name in ("isl_tokens", "osl_tokens"))
     for mode, layouts in whole.spaces():
         count += math.prod(whole.sizes(mode, layouts))
         engine, _ = first.placed(mode, layouts)
-        bounded = mode == "disaggregated" and first.matched
-        fits, levels = [], []
-        for i, task in enumerate(tasks):
-            isl, osl = np.array([task.query.isl_tokens]), np.array([task.query.osl_tokens])
-            room = ledger(engine, reserved_context(engine, isl, osl))
-            most = np.max(room.max_sequences / engine.dp) if bounded else np.inf
-            fits.append(room.fits)
-            levels.append(min(1 + int(np.searchsorted(whole.loads, most)), len(whole.loads)))
-            texts[i] = texts[i] or _roomiest(engine, context_tokens(isl, osl))
-        used = np.flatnonzero(np.any(fits, axis=0))
-        if not len(used):
-            continue
-        part = _evaluate(whole, mode, tuple(layouts[i] for i in used), None, whole.loads[: max(levels)])
-        if len(tasks) == 1:
-            parts[0].append(part)
-            continue
-        for i, task in enumerate(tasks):
-            own = np.flatnonzero(fits[i][used])
-            if len(own):
-                parts[i].append(_own_part(part, task, own + i * len(used), own, levels[i]))
-    return [Evaluated(tuple(own), count, text) for own, text in zip(parts, texts, strict=True)]
+        room = ledger(engine, reserved_context(engine, isl, osl))
+        loads, levels = whole.loads, np.full(len(tasks), len(whole.loads))
+        if mode == "disaggregated" and whole.matched:  # a decode engine runs what fits: all heavier loads are one
+            levels = np.minimum(1 + np.searchsorted(loads, np.max(room.max_sequences / engine.dp, axis=1)), len(loads))
+        rooms = rooms or _roomiest(engine, context_tokens(isl, osl))
+        used = np.flatnonzero(room.fits.any(axis=0))
+        if len(used):
+            kept = tuple(layouts[i] for i in used)
+            part = _evaluate(whole, mode, kept, None, (loads[: max(levels)], _possible_drafts(whole, mode, kept)))
+            if len(tasks) > 1:
+                own = np.arange(max(levels)) < levels.repeat(len(used)).reshape(-1, 1, 1, 1)
+                part = replace(part, fits=part.fits & own, done=replace(part.done, fits=part.done.fits & own))
+            parts.append(part)
+    return Evaluated(tuple(parts), count, rooms)
 
 
-def _own_part(part: _Part, task: Task, rows: NDArray[np.intp], own: NDArray[np.intp], levels: int) -> _Part:
-    """One query's part of a grid of several: its rows on the axis of layouts, and its loads."""
-    every, most = part.shape[0], part.shape[-1]
-    at: Any = slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] + 1 == len(rows) else rows
-
-    def mine(value: Any) -> Any:
-        if isinstance(value, np.ndarray):
-            if value.ndim < len(part.shape):
-                return value
-            value = value[at] if len(value) == every else value
-            return value[..., :levels] if value.shape[-1] == most else value
-        if isinstance(value, tuple):
-            return tuple(map(mine, value))
-        if is_dataclass(value):
-            made: Any = type(value)
-            return made(**{name: mine(getattr(value, name)) for name in value.__dataclass_fields__})
-        return value
-
-    names = ("pools", "done", "gpus", "total", "user", "first_factor", "fits")
-    shape, place = (len(rows), *part.shape[1:-1], levels), np.arange(len(rows)).reshape(-1, 1, 1, 1)
-    layouts = tuple(part.layouts[i] for i in own)
-    known: Any = [mine(getattr(part, name)) for name in names]
-    return _Part(task, part.mode, layouts, shape, place, mine(part.widths), *known)
-
-
-def other_engines(found: Evaluated, speed: FloatArray, rate: FloatArray) -> Evaluated:
+def other_engines(found: Evaluated, front: Outcome) -> Evaluated:
     """Candidates with other numbers of decode engines than the least wasteful, where they could reach beyond a front.
 
     Nothing but the GPUs of a sequence, and the load of a GPU that the learnt rates depend on, differs between them. So one
@@ -274,8 +252,8 @@ def other_engines(found: Evaluated, speed: FloatArray, rate: FloatArray) -> Eval
     ----------
     found : Evaluated
         From :func:`evaluate_fitting`.
-    speed, rate : ndarray
-        The front [tok/s per user, tok/s per GPU], by rising speed.
+    front : Outcome
+        The fronts, one query's after another's, each by rising speed.
 
     Returns
     -------
@@ -289,7 +267,7 @@ def other_engines(found: Evaluated, speed: FloatArray, rate: FloatArray) -> Eval
     with np.errstate(all="ignore"):
         moved, least = _most_moved(part), (pools.decode_gpus + pools.prefill_gpus) / pools.decode_workers
         user, total = part.user * moved[1], part.total * moved[0] * (least * (1.0 + ROUNDING))
-        ahead = np.concatenate([rate, [0.0]])[np.searchsorted(speed, user)]
+        ahead = _ahead(part, front, user)
         able = part.done.fits & (user >= asked.limits.least_tok_s_per_user * (1.0 - LIMIT_SLACK)) & _near_drafts(part)
         near = Cells(part.shape, np.flatnonzero(np.broadcast_to(able & (total > ahead * least), part.shape)))
         total, ahead, least, workers = (near.of(x) for x in (total, ahead, least, match.least))
@@ -310,14 +288,25 @@ def other_engines(found: Evaluated, speed: FloatArray, rate: FloatArray) -> Eval
         return Evaluated((_rated(space, match.at(picked).deployed(part.task, np.concatenate(engines))),), len(wanted))
 
 
+def _ahead(part: _Part, front: Outcome, user: FloatArray) -> FloatArray:
+    """Rate of the front of a cell's query at its speed; 0 beyond the fastest."""
+    each = np.broadcast_to(user, part.shape).reshape(len(part.task.each), -1)
+    ends = np.searchsorted(front.query, np.arange(len(each) + 1))
+    out = [
+        np.append(front.total_tok_s_per_gpu[start:end], 0.0)[np.searchsorted(front.tok_s_per_user[start:end], own)]
+        for start, end, own in zip(ends[:-1], ends[1:], each, strict=True)
+    ]
+    return np.concatenate(out).reshape(part.shape)
+
+
 def _most_moved(part: _Part) -> FloatArray:
     """The most that the load moves what is learnt of rates and of speeds, as factors, by layout and draft depth."""
     asked = part.task.query
     if asked.parameters.residual is None:
         return np.full(2, load_range(asked.parameters.intercepts, cell_of(asked, part.mode)))
-    ends = np.ptp(_surface(asked.parameters.residual, asked, part.mode, part.layouts), axis=2)
-    drafting = (part.task.drafts > 0).astype(int)
-    return np.asarray(np.exp(ends.reshape(2, len(part.layouts), 2)[:, :, drafting]).reshape(2, *part.shape[:2], 1, 1))
+    ends = np.ptp(_surface(asked.parameters.residual, part), axis=2)
+    drafting = np.broadcast_to(part.pools.load.draft_tokens > 0, (*part.shape[:2], 1, 1)).astype(int)
+    return np.asarray(np.exp(np.take_along_axis(ends.reshape(2, -1, 2, 1, 1), drafting[None], axis=2)))
 
 
 def _near_drafts(part: _Part) -> NDArray[np.bool_]:
@@ -335,9 +324,9 @@ def _near_drafts(part: _Part) -> NDArray[np.bool_]:
     return np.asarray((draft == 0.0) | (draft <= ends[0]) & (draft >= ends[1]))
 
 
-def _roomiest(engine: Engine, context: FloatArray) -> str:
+def _roomiest(engine: Engine, context: FloatArray) -> tuple[str, ...]:
     room = ledger(engine, context)
-    return room.text(int(np.argmax(room.cache_bytes)))
+    return room.texts(int(np.argmax(room.cache_bytes)))
 
 
 def _evaluate(
@@ -345,13 +334,14 @@ def _evaluate(
     mode: str,
     layouts: tuple[Layout, ...],
     wanted: NDArray[np.intp] | None,
-    loads: FloatArray | None = None,
+    fitting: tuple[FloatArray, FloatArray] | None = None,
 ) -> _Part:
-    loads, drafts = task.loads if loads is None else loads, task.drafts
-    sizes = (*task.sizes(mode, layouts)[:-1], len(loads))
+    """``fitting`` are loads, and draft depths of each layout, that may fit; by default all, and all prefill layouts."""
+    loads, drafts = fitting or (task.loads, task.drafts)
+    sizes = (len(layouts), drafts.shape[-1], task.sizes(mode, layouts)[2], len(loads))
     if wanted is None:
         rows, shared = task.each[0].placed(mode, layouts * len(task.each), GRID_AXES)
-        drafts = drafts.reshape(-1, 1, 1)
+        drafts = np.tile(drafts, (len(task.each), 1))[..., None, None] if drafts.ndim > 1 else drafts[:, None, None]
         split, place = None, np.arange(rows.tp.size).reshape(rows.tp.shape)
         shape = (len(rows.tp), *sizes[1:])
     else:
@@ -378,7 +368,11 @@ def _evaluate(
         if mode == "aggregated":
             return _rated(space, alone(task, rows, shared, load))
         if task.matched:
-            return _rated(space, matched(task, rows, shared, load, split, partial(_slower, space, load)))
+            whole = fitting is not None
+            deployed = matched(task, rows, shared, load, split, partial(_slower, space, load), whole)
+            if whole:
+                space = replace(space, shape=(*shape[:2], deployed[1].prefill_gpus.shape[2], shape[3]))
+            return _rated(space, deployed)
         return _rated(space, enumerated(task, rows, shared, load, split))
 
 
@@ -391,51 +385,52 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
     gpus = pools.decode_gpus + pools.prefill_gpus
     if "gpus" in held:  # those that no pool can use are paid for too
         gpus = np.full_like(gpus, float(held["gpus"]))
-    loop = of_each(task, [one.values[used.index(f"closed_loop.{mode}")] for one in task.each], place)
+    loops = np.array([one.values[used.index(f"closed_loop.{mode}")] for one in task.each])
+    loop = loops[place // len(space.layouts)]
+    each = load.concurrency / gpus
+    places = _places(space, load, each)
     if used.residual is None:
-        factor, user_factor = (factors(task, mode, dp, load, load.concurrency / gpus)[0],) * 2
+        factor, user_factor = (factors(task, mode, dp, load, each)[0],) * 2
     else:
-        factor, user_factor = (np.exp(x) for x in _shifts(space, used.residual, load, load.concurrency / gpus))
+        factor, user_factor = (np.exp(x) for x in places.read(_surface(used.residual, space)))
     total = factor * done.requests_per_s * (loop * (load.isl_tokens + load.osl_tokens) / gpus)
     user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
     if held.get("draft_tokens") is None:
         depth = _usual_depth(task.query.engine_of(mode), mode, load.concurrency / pools.decode_gpus, dp)
         fits = fits & ((load.draft_tokens == 0.0) | (load.draft_tokens == depth))
-    first_factor = _slower(space, load, load.concurrency / gpus)
+    first_factor = _slower(space, load, each, places)
     given = (task, mode, space.layouts, space.shape, place, space.widths)
     return _Part(*given, pools, done, gpus, total, user, first_factor, fits)
 
 
-def _slower(space: _Space, load: Load, load_per_gpu: FloatArray) -> FloatArray:
+def _slower(space: _Space, load: Load, load_per_gpu: FloatArray, places: Places | None = None) -> FloatArray:
     """Factor of measurements on the time to first token of physics."""
     process = (space.task.query.parameters.first_token or {}).get(space.mode)
     if process is None:
         return factors(space.task, space.mode, space.widths[3], load, load_per_gpu)[1]
-    return np.asarray(np.exp(_shifts(space, process, load, load_per_gpu, 1)[0]))
+    (late,) = (places or _places(space, load, load_per_gpu)).read(_surface(process, space)[:1])
+    return np.asarray(np.exp(late))
 
 
-def _shifts(
-    space: _Space, process: Residual, load: Load, load_per_gpu: FloatArray, quantities: int = 2
-) -> tuple[FloatArray, ...]:
-    """The first quantities of a process at the layouts of each query [log]."""
-    each = [_surface(process, one.query, space.mode, space.layouts)[:quantities] for one in space.task.each]
-    surface = np.concatenate(each, 1) if len(each) > 1 else each[0]
-    return read_surface(surface, 2 * space.place + (load.draft_tokens > 0), load_per_gpu)
+def _places(space: _Space, load: Load, load_per_gpu: FloatArray) -> Places:
+    """Where candidates lie in the surfaces of their query's layouts."""
+    return Places.of(2 * space.place + (load.draft_tokens > 0), load_feature(load_per_gpu))
 
 
-def _surface(residual: Residual, asked: Query, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
-    """The residual of a query's layouts, without and with drafts, over the loads; no other parameter moves it."""
-    names = names_of(asked.chip, asked.arch, asked.engine_of(mode), asked.weight, mode)
-    return _surfaces(residual, names, layouts, (asked.isl_tokens, asked.osl_tokens, asked.years))
+def _surface(residual: Residual, space: _Space) -> FloatArray:
+    """The residual of each query's layouts, without and with drafts, over the loads; no other parameter moves it."""
+    asked, points = space.task.query, [one.query for one in space.task.each]
+    names = names_of(asked.chip, asked.arch, asked.engine_of(space.mode), asked.weight, space.mode)
+    return _surfaces(residual, names, space.layouts, tuple((x.isl_tokens, x.osl_tokens, x.years) for x in points))
 
 
 @of_arguments(maxsize=64)
 def _surfaces(
-    residual: Residual, names: tuple[str, ...], layouts: tuple[Layout, ...], point: tuple[float, float, float]
+    residual: Residual, names: tuple[str, ...], layouts: tuple[Layout, ...], points: tuple[tuple[float, ...], ...]
 ) -> FloatArray:
-    isl, osl, years = point
-    return _shape(residual, names, layouts, years).at(_settings(layouts, math.log2(isl), math.log2(osl), years))
+    shape = _shape(residual, names, layouts, points[0][2])
+    return shape.at_each(np.array([[math.log2(x) for x in point[:2]] for point in points]))
 
 
 @of_arguments(maxsize=256)
@@ -451,6 +446,18 @@ def _settings(layouts: tuple[Layout, ...], log2_isl: float, log2_osl: float, yea
         for drafting in (False, True)
     ]
     return np.array(features, dtype=float)
+
+
+def _possible_drafts(task: Task, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
+    """Draft depths of each layout that are usual at some load, which none is deeper at than at none; others fill the rows."""
+    if task.query.held.get("draft_tokens") is not None:
+        return task.drafts
+    dp = np.array([[x.tp if x.dp_attention else 1.0] for x in layouts])
+    most, least = (_usual_depth(task.query.engine_of(mode), mode, np.array([[x]]), dp) for x in (0.0, np.inf))
+    usual = (task.drafts == 0.0) | (task.drafts >= least) & (task.drafts <= most)
+    usual = np.broadcast_to(usual, (len(layouts), len(task.drafts)))
+    first = np.argsort(~usual, axis=1, kind="stable")[:, : max(usual.sum(axis=1))]
+    return np.sort(task.drafts[first], axis=1)
 
 
 def _usual_depth(engine: str, mode: str, load_per_decode_gpu: FloatArray, dp: FloatArray) -> FloatArray:

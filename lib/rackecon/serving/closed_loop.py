@@ -12,6 +12,7 @@ derivation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,10 +129,15 @@ class Prompts(ByCell):
     curve: PrefillCurve
     most: FloatArray  # prompts of a rank in one pass
 
+    @cached_property
+    def _alone(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None:
+        """What no load changes, where a prompt fills a pass."""
+        return self.curve.parts(self.most) if (self.most == 1.0).all() else None
+
     def times(self, concurrency: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Latency of a pass, and engine time per prompt, with so many requests on one engine [s]."""
-        if (self.most == 1.0).all():  # a prompt fills a pass: no load changes what it costs
-            return self.curve.time(self.most, concurrency)
+        if self._alone is not None:
+            return self.curve.under(concurrency, self._alone)
         prompts = np.clip(concurrency / self.curve.dp / PROMPT_BATCHING, 1.0, self.most)
         return self.curve.time(prompts, concurrency)
 

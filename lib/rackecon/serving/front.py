@@ -112,17 +112,32 @@ def layout_texts(rows: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:
 
 def pareto_rows(speed: FloatArray, rate: FloatArray, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Rows on the front, by rising speed and falling rate."""
+    return fronts(speed, rate, allowed, np.zeros(len(speed), dtype=np.intp))
+
+
+def fronts(
+    speed: FloatArray, rate: FloatArray, allowed: NDArray[np.bool_], query: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Rows on the front of each query, one front after another, by rising speed and falling rate."""
     rows = np.flatnonzero(allowed)
+    if not len(rows):
+        return rows
     # what loses to a row of a faster sixteenth of an octave is dropped first: few are left to be put in order
     step = np.floor(STEPS_PER_OCTAVE * np.log2(speed[rows])).astype(np.intp)
     step -= step.min()
-    best = np.zeros(int(step.max()) + 2)
-    np.maximum.at(best, step, rate[rows])
-    ahead = np.maximum.accumulate(best[::-1])[::-1]
+    best = np.zeros((int(query.max()) + 1, int(step.max()) + 2))
+    step += query[rows] * best.shape[1]
+    np.maximum.at(best.reshape(-1), step, rate[rows])
+    ahead = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1].reshape(-1)
     rows = rows[rate[rows] >= ahead[step + 1]]
-    order = rows[np.lexsort((-rate[rows], -speed[rows]))]
-    best = np.maximum.accumulate(np.concatenate([[-np.inf], rate[order][:-1]]))
-    return np.asarray(order[rate[order] > best * (1 + 1e-9)][::-1])
+    order = rows[np.lexsort((-rate[rows], -speed[rows], query[rows]))]
+    own = query[order]
+    place = np.arange(len(order)) - np.searchsorted(own, own)
+    faster = np.full((len(best), int(place.max()) + 2), -np.inf)
+    faster[own, place + 1] = rate[order]
+    beaten = np.maximum.accumulate(faster, axis=1)[own, place]
+    kept = order[rate[order] > beaten * (1 + 1e-9)][::-1]
+    return np.asarray(kept[np.argsort(query[kept], kind="stable")])
 
 
 def empty_front(

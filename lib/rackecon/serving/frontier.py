@@ -24,7 +24,7 @@ from rackecon.serving.candidates import (
     evaluate_together,
     other_engines,
 )
-from rackecon.serving.front import Frontier, empty_front, layout_texts, one_row, pareto_rows
+from rackecon.serving.front import Frontier, empty_front, fronts, layout_texts, one_row
 from rackecon.serving.query import Limits, Query
 from rackecon.serving.task import Task
 from rackecon.words import number
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Frontier", "candidates", "candidates_together", "find", "find_together", "search", "search_case"]
 
-ROWS_TOGETHER = 8192  # more at once no longer stay in the processor's cache
+ROWS_TOGETHER = 32768  # more at once no longer stay in the processor's cache
 
 
 def search(
@@ -157,10 +157,7 @@ def search_case(accelerator_id: str, model_id: str | Model, case: Scenario, **op
 
 def find(asked: Query) -> Frontier:
     """The answer of a query: the Pareto front of what it leaves free."""
-    chip = asked.chip
-    if not chip.servable:
-        return empty_front(chip, asked.arch, asked.isl_tokens, asked.osl_tokens, f"not modelled: {chip.note}")
-    return _answer(asked, evaluate_fitting([Task(asked)])[0])
+    return find_together([asked])[0]
 
 
 def find_together(queries: Sequence[Query]) -> list[Frontier]:
@@ -168,71 +165,74 @@ def find_together(queries: Sequence[Query]) -> list[Frontier]:
 
     Most of a search's time does not depend on its rows, and many queries pay for it once.
     """
-    tasks = [Task(asked) for asked in queries]
-    if len(tasks) < 2 or not queries[0].chip.servable or not tasks[0].matched:
-        return [find(asked) for asked in queries]
-    rows = sum(math.prod(tasks[0].sizes(*space)) for space in tasks[0].spaces())
-    step, found = max(ROWS_TOGETHER // rows, 1), []
-    for start in range(0, len(tasks), step):
-        found += evaluate_fitting(tasks[start : start + step])
-    return [_answer(asked, one) for asked, one in zip(queries, found, strict=True)]
+    tasks, chip = [Task(asked) for asked in queries], queries[0].chip
+    if not chip.servable:
+        return [empty_front(chip, x.arch, x.isl_tokens, x.osl_tokens, f"not modelled: {chip.note}") for x in queries]
+    step = 1
+    if len(tasks) > 1 and tasks[0].matched:
+        step = max(ROWS_TOGETHER // sum(math.prod(tasks[0].sizes(*space)) for space in tasks[0].spaces()), 1)
+    each = [tasks[start : start + step] for start in range(0, len(tasks), step)]
+    return [front for some in each for front in _answers([x.query for x in some], evaluate_fitting(some))]
 
 
-def _answer(asked: Query, found: Evaluated) -> Frontier:
-    """The front among what was evaluated."""
-    chip, arch, isl, osl = asked.chip, asked.arch, asked.isl_tokens, asked.osl_tokens
-    seen = found.outcome()
-    keep, reason = _front(asked.limits, seen, found.room)
-    more = other_engines(found, seen.tok_s_per_user[keep], seen.total_tok_s_per_gpu[keep])
+def _answers(queries: Sequence[Query], found: Evaluated) -> list[Frontier]:
+    """The front of each query among what was evaluated."""
+    limits, seen = queries[0].limits, found.outcome()
+    keep = _front(limits, seen, np.flatnonzero(seen.fits))
+    more = other_engines(found, seen.take(keep))
+    counts = np.full(len(queries), found.count)
     if more.count:
-        near = np.append(keep, np.arange(more.count) + len(seen.fits))
-        found = replace(found, parts=found.parts + more.parts, count=found.count + more.count)
-        seen = found.outcome()
-        keep, reason = _front(asked.limits, seen, found.room, near)
-    fitting = int(seen.fits.sum())
-    if reason:
-        empty = empty_front(chip, arch, isl, osl, reason, found.count, found.room)
-        return replace(empty, nearest=_nearest(asked.limits, found)) if fitting else empty
-    front = found.rows(keep)
-    del front["fits"]
-    front["layout"] = layout_texts(front)
-    return Frontier(chip.id, arch.id, isl, osl, front, "", found.count, fitting, found.room)
+        beside = more.outcome()
+        near = np.append(keep, len(seen.fits) + np.flatnonzero(beside.fits))
+        seen, found = seen.joined(beside), replace(found, parts=found.parts + more.parts)
+        counts = counts + np.bincount(beside.query, beside.times, len(queries))
+        keep = _front(limits, seen, near)
+    fitting = np.bincount(seen.query[seen.fits], seen.times[seen.fits], len(queries))
+    table = found.rows(keep) if len(keep) else {}
+    table.pop("fits", None)
+    ends = np.searchsorted(seen.query[keep], np.arange(len(queries) + 1)).tolist()
+    out = []
+    for i, asked in enumerate(queries):
+        case = (asked.chip.id, asked.arch.id, asked.isl_tokens, asked.osl_tokens)
+        count, fit, room = int(counts[i]), int(fitting[i]), found.rooms[i]
+        if ends[i] == ends[i + 1]:
+            out.append(_empty(asked, found, seen, np.flatnonzero(seen.fits & (seen.query == i)), count, room))
+            continue
+        front = {name: values[ends[i] : ends[i + 1]] for name, values in table.items()}
+        front["layout"] = layout_texts(front)
+        out.append(Frontier(*case, front, "", count, fit, room))
+    return out
 
 
-def _front(
-    limits: Limits, seen: Outcome, room: str, among: NDArray[np.intp] | None = None
-) -> tuple[NDArray[np.intp], str]:
-    """Rows of the Pareto front within limits, by rising speed; why there are none."""
-    none = np.zeros(0, dtype=np.intp)
-    if not seen.fits.any():
-        return none, f"does not fit: {room}"
-    within, reason = _within(limits, seen)
-    if reason:
-        return none, reason
-    if among is not None:
-        within = within & np.isin(np.arange(len(within)), among)
-    return pareto_rows(seen.tok_s_per_user, seen.total_tok_s_per_gpu, within), ""
+def _empty(asked: Query, found: Evaluated, seen: Outcome, fitting: NDArray[np.intp], count: int, room: str) -> Frontier:
+    """The answer of a query that nothing meets: why, and of what fits the candidate that comes nearest to its limits."""
+    able, limits = seen.take(fitting), asked.limits
+    reason = _reason(limits, able) if len(fitting) else f"does not fit: {room}"
+    empty = empty_front(asked.chip, asked.arch, asked.isl_tokens, asked.osl_tokens, reason, count, room)
+    if not len(fitting):
+        return empty
+    nearest = fitting[np.argmin(limits.excess(1e3 / able.tok_s_per_user, able.ttft_ms))]
+    return replace(empty, nearest=one_row(found.rows(np.array([nearest])), 0))
 
 
-def _nearest(limits: Limits, found: Evaluated) -> dict[str, Any]:
-    """The candidate that comes nearest to limits that none keeps."""
-    seen = found.outcome()
-    excess = np.where(seen.fits, limits.excess(1e3 / seen.tok_s_per_user, seen.ttft_ms), np.inf)
-    return one_row(found.rows(np.array([np.argmin(excess)])), 0)
+def _front(limits: Limits, seen: Outcome, among: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Rows of the Pareto front of each query within limits, by rising speed, of those that fit."""
+    some = seen.take(among)
+    kept = limits.keeps(1e3 / some.tok_s_per_user, some.ttft_ms)
+    return among[fronts(some.tok_s_per_user, some.total_tok_s_per_gpu, kept, some.query)]
 
 
-def _within(limits: Limits, seen: Outcome) -> tuple[NDArray[np.bool_], str]:
-    """Candidates that fit and keep the limits; why there are none."""
-    within = seen.fits
-    quick = within & limits.keeps(1e3 / seen.tok_s_per_user, np.zeros(1))
+def _reason(limits: Limits, able: Outcome) -> str:
+    """Why none of the candidates that fit keeps the limits."""
+    quick = limits.keeps(1e3 / able.tok_s_per_user, np.zeros(1))
     if limits.tpot_ms is not None and not quick.any():
-        fastest = number(float(seen.tok_s_per_user[within].max()) / limits.tpot_tail)
-        return quick, f"no layout reaches {number(1e3 / limits.tpot_ms)} tok/s/user: the fastest gives {fastest}"
-    kept = quick & limits.keeps(np.zeros(1), seen.ttft_ms)
-    if limits.ttft_ms is not None and not kept.any():
-        wanted, soonest = number(limits.ttft_ms, 4), number(float(seen.ttft_ms[quick].min()) * limits.ttft_tail, 4)
-        return kept, f"no layout gives the first token within {wanted} ms: the soonest takes {soonest} ms"
-    return kept, ""
+        fastest = number(float(able.tok_s_per_user.max()) / limits.tpot_tail)
+        return f"no layout reaches {number(1e3 / limits.tpot_ms)} tok/s/user: the fastest gives {fastest}"
+    wanted, soonest = (
+        number(limits.latest_ttft_ms * limits.ttft_tail, 4),
+        number(float(able.ttft_ms[quick].min()) * limits.ttft_tail, 4),
+    )
+    return f"no layout gives the first token within {wanted} ms: the soonest takes {soonest} ms"
 
 
 def candidates(

@@ -68,6 +68,12 @@ def engine_layouts(accelerator: Accelerator, model: Model, weight_bits: float = 
     No measured row and no recipe of the public benchmark (data/measured_serving.csv; its ``configs/``, 2026-08) runs an
     aggregated engine of more than 8 GPUs, or in pipeline stages, where a node holds the model.
 
+    Attention ranks come with experts spread over them (DEP). On AMD public sweeps of DeepSeek-R1 ran that in decode pools
+    from 2026-01-08 and never in shared engines, so it is tried there in the former alone; models without sweeps try it in
+    both. Ranks over experts that stay tensor parallel are in the recipes of DeepSeek-V4-Pro on MI355X alone, ATOM's image of
+    2026-06-16 and SGLang's of 2026-07-06, both after the newest measurement of an AMD part: they are tried where a caller
+    holds ``tp=8, ep=1, dp_attention=True``, and stay out of an open search until somebody measures them.
+
     Examples
     --------
     >>> from rackecon.catalog import accelerator, model

@@ -116,6 +116,7 @@ class _Feeders:
     busy_s: FloatArray
     gpus: FloatArray
     fits: NDArray[np.bool_]
+    times: NDArray[np.intp]  # that each is picked
 
     @property
     def layout(self) -> Widths:
@@ -123,54 +124,67 @@ class _Feeders:
         return self.engine.tp, self.engine.ep, (self.engine.dp > 1).astype(float)
 
 
-def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 0) -> _Feeders:
+def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 0, fitting: bool = False) -> _Feeders:
     """The most productive prefill layout of each size, and the one that is soonest done with one prompt.
 
     Each stands ``each`` times on an axis before the loads, or at the places that ``split`` picks; for each of ``rows`` decode
-    layouts where several queries are evaluated on their grids.
+    layouts where several queries are evaluated on their grids. With ``fitting``, a grid leaves out those that hold no prompt
+    of any query, but for one, and repetitions.
     """
     layouts = task.prefill_layouts
-    if split is None and len(task.each) > 1:
-        found = [(np.repeat(picks, each), busy, fits) for picks, busy, fits in map(_picks, task.each)]
-        shape = (rows, 1, len(found[0][0]), 1)
-
-        def of_rows(values: list[NDArray[Any]]) -> NDArray[Any]:
-            return np.repeat(np.stack(values), rows // len(found), axis=0).reshape(shape)
-
-        picked = of_rows([at for at, _, _ in found])
-        engine = task.each[0].placed("disaggregated", layouts)[0].take(picked)
-        busy, fits = (of_rows([one[i][one[0]] for one in found]) for i in (1, 2))
-        return _Feeders(engine, pass_terms(engine, task.values), busy, engine.tp * engine.pp, fits)
     if split is None:
-        picks, busy, fits = _picks(task)
-        picked = np.repeat(picks, each)
-        engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in picked), 1)
-        picked = picked.reshape(-1, 1)
-        return _Feeders(engine, terms, busy[picked], engine.tp * engine.pp, fits[picked])
-    parts = [(picks, busy[picks], fits[picks]) for picks, busy, fits in map(_picks, task.each)]
+        picks, busy, fits = _picks(task.each)
+        times = np.ones(picks.shape[1], dtype=np.intp)
+        if fitting:
+            picks, times = _distinct(picks, fits)
+        own, rows = (np.arange(len(picks))[:, None], picks), rows if len(task.each) > 1 else 1
+
+        def of_rows(values: NDArray[Any]) -> NDArray[Any]:
+            return np.repeat(np.repeat(values, each, axis=1), rows // len(values), axis=0).reshape(rows, 1, -1, 1)
+
+        if len(task.each) > 1:
+            engine = task.each[0].placed("disaggregated", layouts)[0].take(of_rows(picks))
+            terms = pass_terms(engine, task.values)
+        else:
+            engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in np.repeat(picks, each)), 1)
+        size, times = engine.tp * engine.pp, np.repeat(times, each)[:, None]
+        return _Feeders(engine, terms, of_rows(busy[own]), size, of_rows(fits[own]), times)
+    parts = [(picks, busy[picks], fits[picks]) for ((picks,), (busy,), (fits,)) in (_picks([x]) for x in task.each)]
     at = split // each + of_each(task, np.arange(len(parts)) * len(parts[0][0]), split)
     picked, busy, fits = (np.concatenate(some)[at] for some in zip(*parts, strict=True))
     engine, terms = taken(task, "disaggregated", layouts, picked)
-    return _Feeders(engine, terms, busy, engine.tp * engine.pp, fits)
+    return _Feeders(engine, terms, busy, engine.tp * engine.pp, fits, np.ones(1, dtype=np.intp))
 
 
-def _picks(task: Task) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
-    """Prefill layouts that one query tries; of every layout, time per prompt in bulk [s], and whether it fits."""
-    v, layouts = task.values, task.prefill_layouts
-    pool, shared = task.placed("disaggregated", layouts)
-    isl, past = task.query.isl_tokens, task.query.isl_tokens * task.query.prefix_cache_hit
-    fresh = isl - past
+def _picks(tasks: Sequence[Task]) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
+    """Prefill layouts that each query tries, all of the same parameters; of every layout, time per prompt in bulk [s], and
+    whether it fits: queries on the first axis."""
+    v, layouts = tasks[0].values, tasks[0].prefill_layouts
+    pool, shared = tasks[0].placed("disaggregated", layouts)
+    isl, hit = (np.array([[getattr(x.query, name)] for x in tasks]) for name in ("isl_tokens", "prefix_cache_hit"))
+    past = isl * hit
+    fresh, one = isl - past, np.ones(1)
     # a full pass for what prompts cost in bulk, one prompt in flight for how soon it is done
-    prompts, one = np.array([[min(BULK_PROMPTS, max(CHUNK_TOKENS / max(fresh, 1.0), 1.0))], [1.0]]), np.ones(1)
-    latency, bulk = prefill_pass(pool, v, fresh * one, past * one, prompts, one, shared)
-    busy, alone = bulk[0] + v[pool.keys["handoff"]] * MS / pool.dp, latency[1]
-    fits = ledger(pool, isl * one).fits
+    prompts = np.concatenate([np.clip(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0, BULK_PROMPTS), np.ones_like(isl)], 1)
+    latency, bulk = prefill_pass(pool, v, fresh[..., None], past[..., None], prompts[..., None], one, shared)
+    busy, alone = bulk[:, 0] + v[pool.keys["handoff"]] * MS / pool.dp, latency[:, 1]
+    fits = ledger(pool, isl).fits
     gpus = pool.tp * pool.pp
     picks = []
-    for among in task.prefill_choices:
+    for among in tasks[0].prefill_choices:
         cost, sooner = (np.where(fits & among, x, np.inf) for x in (busy * gpus, alone * gpus**WORTH_OF_SPEED))
-        picks += [np.argmin(np.where(gpus == size, cost, np.inf)) for size in NODE_WIDTHS] + [np.argmin(sooner)]
-    return np.array(picks), busy, fits
+        picks += [np.argmin(np.where(gpus == size, cost, np.inf), axis=1) for size in NODE_WIDTHS]
+        picks.append(np.argmin(sooner, axis=1))
+    return np.stack(picks, 1), busy, fits
+
+
+def _distinct(picks: NDArray[np.intp], fits: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Picks without those that hold no prompt of any query, but for one, and without repetitions; how often each stands."""
+    able = np.take_along_axis(fits, picks, axis=1).any(axis=0)
+    kept = picks[:, able] if able.any() else picks[:, :1]
+    _, first, times = np.unique(kept, axis=1, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return kept[:, first[order]], times[order]
 
 
 def gpus_each(
@@ -195,6 +209,7 @@ class Match(ByCell):
     feeder: Widths
     room: FloatArray  # sequences that fit in a decode engine
     fits: NDArray[np.bool_]
+    times: NDArray[np.intp]  # candidates that each stands for
     n: FloatArray  # running in a decode engine
     life: FloatArray  # of a sequence in decode [s]
     need: FloatArray  # prefill workers that a decode engine keeps busy
@@ -246,6 +261,7 @@ def matched(
     load: Load,
     split: NDArray[np.intp] | None,
     slower: Callable[[FloatArray], FloatArray],
+    fitting: bool = False,
 ) -> Deployed:
     """Pools matched in rate: at each number of running sequences, the fewest prefill GPUs that keep up.
 
@@ -254,12 +270,13 @@ def matched(
     :mod:`rackecon.serving.closed_loop`), so a time to first token of ``T`` needs ``s >= b + k b^2 / (r (T - T_first))``.
     Nothing but GPUs depends on ``s`` at a given ``n``, so the number of decode engines that wastes least is picked; what is
     learnt of loads may thank another (:func:`rackecon.serving.candidates.other_engines`). Own derivation. ``slower`` gives
-    the factor on the time to first token at a load per GPU.
+    the factor on the time to first token at a load per GPU; ``fitting`` is as for :func:`_feeders`.
     """
     v, targets = task.values, task.targets
-    feeders = _feeders(task, split, len(targets), len(decode.tp))
+    feeders = _feeders(task, split, len(targets), len(decode.tp), fitting)
     size_d, size_p = decode.tp * decode.pp, feeders.gpus
-    latest = np.tile(targets, task.feeders).reshape(-1, 1) if split is None else np.tile(targets, task.feeders)[split]
+    tiled = np.resize(targets, size_p.shape[-2] if split is None else len(targets) * task.feeders)
+    latest = tiled[:, None] if split is None else tiled[split]
     side = decode_side(decode, v, load, decode_shared)
     n = np.minimum(load.concurrency, np.maximum(side.room.max_sequences, 1.0))
     life = side.steps * side.terms.curve.total(n)
@@ -281,7 +298,7 @@ def matched(
         flight = n + rate * first + queue * need * need / (least - need)
     known = (load, prompts, side.terms, (size_d, size_p), feeders.layout)
     fits = side.room.fits & feeders.fits
-    match = Match(*known, side.room.max_sequences, fits, n, life, need, least, flight, first)
+    match = Match(*known, side.room.max_sequences, fits, feeders.times, n, life, need, least, flight, first)
     nd, waste = np.ones_like(least), np.full_like(least, np.inf)
     for count in DECODE_ENGINES:
         each = gpus_each(count, least, match.sizes, task.query.most_gpus)

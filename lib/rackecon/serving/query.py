@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date as Date
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -210,11 +210,11 @@ def _newest() -> dict[str, str]:
     """Newest date of a measurement with its layout, by chip family; of all under the empty name."""
     found: dict[str, str] = {}
     for row in read_rows("measured_serving"):
-        if row["mode"] in ("aggregated", "disaggregated") and row["date"]:
-            family = accelerator(row["accelerator"]).family
-            for name in (family, ""):
-                found[name] = max(found.get(name, ""), row["date"])
-    return found
+        if row["mode"] in ("aggregated", "disaggregated"):
+            found[row["accelerator"]] = max(found.get(row["accelerator"], ""), row["date"])
+    each = [(accelerator(name).family, date) for name, date in found.items() if date]
+    every = {"": max((date for _, date in each), default="")} if each else {}
+    return every | {family: max(date for other, date in each if other == family) for family, _ in each}
 
 
 def software_date(years: float) -> str:
@@ -428,6 +428,11 @@ class Query:
     def of_case(cls, accelerator_id: str, model_id: str | Model, case: Scenario, **options: Any) -> Query:
         """The question that a scenario puts: its lengths, cache hit, limits and their statistic, and further options."""
         return cls.of(accelerator_id, model_id, case.isl_tokens, case.osl_tokens, **{**case_options(case), **options})
+
+    def at(self, isl_tokens: float, osl_tokens: float, prefix_cache_hit: float = 0.0) -> Query:
+        """The same question of other lengths and cache hit; refused as by :meth:`of`."""
+        _check_work(self.arch, float(isl_tokens), float(osl_tokens), hit := float(prefix_cache_hit))
+        return replace(self, isl_tokens=float(isl_tokens), osl_tokens=float(osl_tokens), prefix_cache_hit=hit)
 
     @property
     def modes(self) -> tuple[str, ...]:

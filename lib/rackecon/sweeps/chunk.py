@@ -39,6 +39,10 @@ RESULTS: Final = (
 Options = tuple[tuple[str, Any], ...]
 LENGTHS: Final = ("isl_tokens", "osl_tokens", "prefix_cache_hit")
 KEPT_FRONTS: Final = 512
+FEW_POINTS: Final = 64  # of the same physics, below which several physics are paid for at once
+RATES: Final = RESULTS[:5]
+BUSY: Final = ("decode_busy_share", "prefill_busy_share")
+_Group = tuple[float, Any, Any]  # cache hit and front of some points, and their places
 KEPT_POINTS: Final = 4096  # pairs of points and operating points evaluated at once: bounds memory
 
 
@@ -79,14 +83,18 @@ def _chunk(text: str, first: int, count: int, digests: dict[str, str] | None) ->
     records, known = by_data()(_records), _fronts()
     asked = [_search_options(dict(zip(names, key, strict=True))) for key in groups]
     _search_together(known, asked)
+    alike: dict[tuple[Any, ...], list[_Group]] = {}
     for (key, rows), options in zip(groups.items(), asked, strict=True):
         fixed, front = dict(zip(names, key, strict=True)), known[options]
         if not len(front):
             words["reason"][rows] = front.reason
             continue
         settings = tuple((name, fixed[name]) for name in SETTINGS if name in fixed)
-        found = records(fixed["accelerator"], fixed["model"], settings)
-        _fill(fixed, front, found, np.array(rows), points, results, words)
+        alone = () if len(rows) < FEW_POINTS else (key,)
+        one = float(fixed.get("prefix_cache_hit") or 0.0), front.rows, np.array(rows)
+        alike.setdefault((fixed["accelerator"], fixed["model"], settings, *alone), []).append(one)
+    for case, some in alike.items():
+        _fill(some, records(*case[:3]), points, results, words)
     columns: dict[str, Any] = {"point": pa.array(np.arange(first, first + count, dtype=np.int64))}
     for name, values in points.items():
         if values.dtype == object:
@@ -127,12 +135,11 @@ def _search_together(known: dict[Options, Any], asked: list[Options]) -> None:
         if options not in known:
             alike.setdefault(tuple(item for item in options if item[0] not in LENGTHS), []).append(options)
     for group in alike.values():
-        queries = []
-        for options in group:
-            given = dict(options)
-            where = [given.pop(name) for name in ("accelerator", "model", *LENGTHS[:2])]
-            queries.append(Query.of(*where, **given))
-        known.update(zip(group, find_together(queries), strict=True))
+        given = dict(group[0])
+        where = [given.pop(name) for name in ("accelerator", "model", *LENGTHS[:2])]
+        first = Query.of(*where, **given)
+        lengths = [{name: value for name, value in options if name in LENGTHS} for options in group]
+        known.update(zip(group, find_together([first.at(**each) for each in lengths]), strict=True))
 
 
 def _search_options(fixed: dict[str, Any]) -> Options:
@@ -148,72 +155,82 @@ def _records(accelerator: str, model: str, settings: tuple[tuple[str, Any], ...]
     return assume, platforms_for([accelerator], assume)[accelerator], cards_for([model], assume)[model]
 
 
-def _fill(
-    fixed: dict[str, Any], front: Any, found: tuple[Any, Any, Any], rows: Any, points: Any, results: Any, words: Any
-) -> None:
-    """Results of all the points that share physics and records."""
+def _fill(some: list[_Group], found: tuple[Any, Any, Any], points: Any, results: Any, words: Any) -> None:
+    """Results of all the points that share records."""
+    sizes = np.array([len(front["total_tok_s_per_gpu"]) for _, front, _ in some])
+    # a front's highest throughput comes first, so that of equal profits the most productive point is taken
+    place = np.arange(max(sizes))
+    at = np.minimum(place, sizes[:, None] - 1) + (np.cumsum(sizes) - sizes)[:, None]
+    op = {name: np.concatenate([front[name] for _, front, _ in some])[at] for name in (*RATES, *BUSY, "layout")}
+    op |= {"there": place < sizes[:, None], "hit": np.array([[share] for share, _, _ in some])}
+    rows = np.concatenate([each for _, _, each in some])
+    which = np.repeat(np.arange(len(some)), [len(each) for _, _, each in some])
+    step = max(KEPT_POINTS // len(place), 1) * 4
+    for start in range(0, len(rows), step):
+        own = which[start : start + step] if len(some) > 1 else slice(None)
+        part = {name: values[own] for name, values in op.items()}
+        _fill_rows(rows[start : start + step], part, found, points, results, words)
+
+
+def _fill_rows(some: Any, op: Any, found: tuple[Any, Any, Any], points: Any, results: Any, words: Any) -> None:
+    """Results of some points; the operating points of each, or of all alike, on the second axis of ``op``."""
     assume, platform, card = found
-    # Highest throughput first, so that of equal profits the most productive point is taken
-    order = np.argsort(-np.asarray(front.rows["total_tok_s_per_gpu"], dtype=float), kind="stable")
-    op = {name: np.asarray(values)[order] for name, values in front.rows.items()}
     drawn = drawn_it_kw(platform.accelerator, platform.tdp_w, platform.it_kw_per_gpu, op)
-    reason = platform.reason if card is not None else NO_LISTING
     prices = dict.fromkeys(("fresh_input", "cached_input", "output"), 0.0)
     if card is not None:
         prices = {name: float(np.nan_to_num(getattr(card, name))) for name in prices}
-    step_rows = max(KEPT_POINTS // len(drawn), 1) * 16
-    for start in range(0, len(rows), step_rows):
-        some = rows[start : start + step_rows]
-        money = {n: points[n][some][:, None] if n in points else getattr(assume, n) for n in MONEY}
-        fall = revenue_fall(money["price_decline_per_year"], money["own_software_gain_per_year"])
-        level = level_factor(fall, money["horizon_years"])
-        ends: Any = SimpleNamespace(
-            **{n: money[n] for n in ("electricity_usd_per_kwh", "utilisation", "cost_factor", "wacc", "horizon_years")},
-            pue=assume.pue,
-            tax_rate=assume.tax_rate,
-            resale_share=residual_at(money["horizon_years"])
-            if assume.residual_share is None
-            else assume.residual_share,
-        )
-        cost = np.broadcast_to(
-            platform_costs([platform], ends, drawn, np.zeros(len(drawn), dtype=np.intp))[0], (len(some), len(drawn))
-        )
-        step = money_step(
-            total_tok_s_per_gpu=op["total_tok_s_per_gpu"],
-            output_tok_s_per_gpu=op["output_tok_s_per_gpu"],
-            price_fresh_input_usd_per_mtok=prices["fresh_input"],
-            price_cached_input_usd_per_mtok=prices["cached_input"],
-            price_output_usd_per_mtok=prices["output"],
-            cost_usd_per_gpu_hour=cost,
-            prefix_cache_hit=float(fixed.get("prefix_cache_hit") or 0.0),
-            utilisation=money["utilisation"],
-            licence_share=money["licence_share"],
-            free_share=money["free_share"],
-            price_factor=money["price_factor"] * level,
-        )
-        paid = card is not None and not platform.reason
-        score = step.profit_usd_per_gpu_hour if paid else np.zeros_like(cost)
+    money = {n: points[n][some][:, None] if n in points else getattr(assume, n) for n in MONEY}
+    cost = np.broadcast_to(_cost(platform, assume, money, drawn), (len(some), op["there"].shape[1]))
+    fall = revenue_fall(money["price_decline_per_year"], money["own_software_gain_per_year"])
+    step = money_step(
+        total_tok_s_per_gpu=op["total_tok_s_per_gpu"],
+        output_tok_s_per_gpu=op["output_tok_s_per_gpu"],
+        price_fresh_input_usd_per_mtok=prices["fresh_input"],
+        price_cached_input_usd_per_mtok=prices["cached_input"],
+        price_output_usd_per_mtok=prices["output"],
+        cost_usd_per_gpu_hour=cost,
+        prefix_cache_hit=op["hit"],
+        utilisation=money["utilisation"],
+        licence_share=money["licence_share"],
+        free_share=money["free_share"],
+        price_factor=money["price_factor"] * level_factor(fall, money["horizon_years"]),
+    )
+    paid = card is not None and not platform.reason
+    score = step.profit_usd_per_gpu_hour if paid else np.zeros_like(cost)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        digits = 10.0 ** (8 - np.floor(np.log10(np.abs(np.where(score == 0, 1.0, score)))))
+    best = np.argmax(np.where(op["there"] & np.isfinite(score), np.round(score * digits) / digits, -np.inf), axis=1)
+    row = np.arange(len(some))
+    each = {name: op[name][row if len(op[name]) > 1 else 0, best] for name in (*RATES, "layout")}
+    for name in RATES:
+        results[name][some] = each[name]
+    words["layout"][some] = each["layout"]
+    words["reason"][some] = platform.reason if card is not None else NO_LISTING
+    chosen = np.where(np.isfinite(cost[row, best]), cost[row, best], math.nan)
+    results["cost_usd_per_gpu_hour"][some] = chosen
+    sold = np.broadcast_to(money["utilisation"], cost.shape)[:, 0]
+    for name in ("total", "output"):
         with np.errstate(divide="ignore", invalid="ignore"):
-            digits = 10.0 ** (8 - np.floor(np.log10(np.abs(np.where(score == 0, 1.0, score)))))
-        best = np.argmax(np.where(np.isfinite(score), np.round(score * digits) / digits, -np.inf), axis=1)
-        row = np.arange(len(some))
-        for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user", "tpot_ms", "ttft_ms"):
-            results[name][some] = op[name][best]
-        words["layout"][some] = op["layout"][best]
-        words["reason"][some] = reason
-        chosen = np.where(np.isfinite(cost[row, best]), cost[row, best], math.nan)
-        results["cost_usd_per_gpu_hour"][some] = chosen
-        sold = np.broadcast_to(money["utilisation"], cost.shape)[:, 0]
-        for name in ("total", "output"):
-            with np.errstate(divide="ignore", invalid="ignore"):
-                per = chosen / (op[f"{name}_tok_s_per_gpu"][best] * sold * 3600.0) * 1e6
-            results[f"cost_usd_per_mtok_{name}"][some] = np.where(np.isfinite(per), per, math.nan)
-        if card is None:
-            continue
-        names = ("revenue_usd_per_gpu_hour", "profit_usd_per_gpu_hour", "gross_margin", "break_even_price_factor")
-        for name in names:
-            value = np.broadcast_to(getattr(step, name), cost.shape)[row, best]
-            results[name][some] = np.where(np.isfinite(value), value, math.nan)
-        yearly = results["profit_usd_per_gpu_hour"][some] * HOURS_PER_YEAR
-        results["profit_usd_per_rack_year"][some] = yearly * platform.gpus_per_rack
-        results["profit_usd_per_mw_year"][some] = yearly * platform.gpus_per_mw
+            per = chosen / (each[f"{name}_tok_s_per_gpu"] * sold * 3600.0) * 1e6
+        results[f"cost_usd_per_mtok_{name}"][some] = np.where(np.isfinite(per), per, math.nan)
+    if card is None:
+        return
+    names = ("revenue_usd_per_gpu_hour", "profit_usd_per_gpu_hour", "gross_margin", "break_even_price_factor")
+    for name in names:
+        value = np.broadcast_to(getattr(step, name), cost.shape)[row, best]
+        results[name][some] = np.where(np.isfinite(value), value, math.nan)
+    yearly = results["profit_usd_per_gpu_hour"][some] * HOURS_PER_YEAR
+    results["profit_usd_per_rack_year"][some] = yearly * platform.gpus_per_rack
+    results["profit_usd_per_mw_year"][some] = yearly * platform.gpus_per_mw
+
+
+def _cost(platform: Any, assume: Any, money: dict[str, Any], drawn: Any) -> Any:
+    """Cost of a platform's GPU-hour at each point's terms and each operating point's draw."""
+    years = money["horizon_years"]
+    ends: Any = SimpleNamespace(
+        **{n: money[n] for n in ("electricity_usd_per_kwh", "utilisation", "cost_factor", "wacc", "horizon_years")},
+        pue=assume.pue,
+        tax_rate=assume.tax_rate,
+        resale_share=residual_at(years) if assume.residual_share is None else assume.residual_share,
+    )
+    return platform_costs([platform], ends, drawn, np.zeros(1, dtype=np.intp))[0]

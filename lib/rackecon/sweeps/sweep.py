@@ -24,7 +24,7 @@ from rackecon.sweeps.workers import workers_at
 PARTS: Final = "part-*.parquet"
 CHUNK_S: Final = 1.0
 """Processor time that a chunk is meant to take, given that of a search and of a point's money [s]."""
-SEARCH_S: Final = 5e-3
+SEARCH_S: Final = 2e-3
 MONEY_S: Final = 5e-6
 MOST_POINTS: Final = 10_000
 FEWEST_CHUNKS: Final = 8
@@ -43,7 +43,7 @@ def chunk_points(grid: Grid) -> int:
     >>> chunk_points(grid_from_text(text % "{from: 1000, to: 8000, points: 100}"))
     13
     >>> chunk_points(grid_from_text(text % "{from: 1000, to: 8000, points: 100000}"))
-    199
+    498
     """
     run, total = points_a_search(grid), size_of(grid)
     usual = min(CHUNK_S / (SEARCH_S / run + MONEY_S), MOST_POINTS, -(-total // FEWEST_CHUNKS))

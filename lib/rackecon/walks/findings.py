@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -140,6 +140,16 @@ def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, fron
             after = line[number == int(at) + 1].head(1) if far else joint
             parts.append(pd.concat([joint, part, after]).assign(evidence=part["evidence"].iloc[0], stretch=int(at)))
     return pd.concat(parts, ignore_index=True)
+
+
+def drawn_with_kept(walk: pd.DataFrame, chips: Sequence[str], x: str, y: str, asked: str | None = None) -> pd.DataFrame:
+    """The lines of some platforms searched anew, as :func:`drawn` has them, and those of the first layout kept, without bands and runs."""
+    import pandas as pd
+
+    rows = walk[walk["accelerator"].isin(chips)]
+    free, held = (drawn(rows[rows["line"] == line], x, y, asked) for line in (RETUNED, HELD))
+    spans = [f"{y}_low", f"{y}_high", f"{y}_measured"]
+    return pd.concat([free, held.assign(**dict.fromkeys(spans, math.nan))], ignore_index=True)
 
 
 def _beyond(row: Mapping[Any, Any]) -> bool:

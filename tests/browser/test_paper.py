@@ -1,0 +1,39 @@
+"""Every page as its sheets: as wide as the paper, and nothing that belongs together parted or taller than a sheet."""
+
+from __future__ import annotations
+
+import pytest
+from test_pages import opened
+
+from conftest import page_names
+
+SHEET = (688, 1016)
+"""What margins of 14 mm leave of A4, in CSS pixels."""
+FAULTS = """([width, height]) => {
+  const name = e => `${e.tagName.toLowerCase()}#${e.id || (e.closest("[id]") || {}).id}: ${e.textContent.trim().slice(0, 40)}`;
+  const seen = selector => [...document.querySelectorAll(selector)].filter(e => e.getBoundingClientRect().height > 0 && !e.closest(".sr"));
+  const wide = seen("main *").filter(e => e.getBoundingClientRect().right > width + 1 && !e.closest("svg")).map(e => `wide ${name(e)}`);
+  const split = seen("figure, tr, .math, .card, #live, caption, summary, dt").flatMap(e =>
+    (getComputedStyle(e).breakInside === "avoid" ? [] : [`may split ${name(e)}`]).concat(
+      e.getBoundingClientRect().height <= height ? [] : [`taller than a sheet ${name(e)}`]));
+  const parted = seen("h1, h2, h3, .finding, .measure, caption, details.fold > summary").filter(e =>
+    getComputedStyle(e).breakAfter !== "avoid").map(e => `may part from what follows ${name(e)}`);
+  const few = seen("table").filter(t => t.rows.length <= 10 && t.tBodies.length < 6 && getComputedStyle(t).breakInside !== "avoid")
+    .map(t => `short table may split ${name(t)}`);
+  const mute = seen("tbody a[href^=http]").filter(a => !getComputedStyle(a, "::after").content.includes(a.getAttribute("href")))
+    .map(a => `address unsaid ${name(a)}`);
+  const useless = seen("button:not(.dfn):not(.sort), input, select").map(e => `control on paper ${name(e)}`);
+  return [...wide, ...split, ...parted, ...few, ...mute, ...useless].slice(0, 8);
+}"""
+
+
+@pytest.mark.parametrize("name", [name for name in page_names() if "/" not in name])
+def test_a_page_fits_its_sheets_and_keeps_together_what_belongs_together(browser, name):
+    page, _ = opened(browser, name, "light", SHEET[0])
+    try:
+        page.emulate_media(media="print")
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        page.wait_for_timeout(300)
+        assert page.evaluate(FAULTS, list(SHEET)) == []
+    finally:
+        page.context.close()
