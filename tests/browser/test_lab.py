@@ -37,7 +37,16 @@ def _watch(event, given):
 sys.addaudithook(_watch)
 """
 TALL = 8000  # Lab draws what is in view
-NOTEBOOKS = ("template", "03_context_length", "08_power", "09_cost")
+NOTEBOOKS = ("template", "00_executive_summary", "03_context_length", "08_power", "09_cost", "11_claims")
+SOON_S = 3.0
+"""Until the first chart stands, from Run All in a kernel that has run the notebook."""
+LATE = ("00_executive_summary",)
+"""Notebooks whose first chart stands below what every simulated case and every assumption's walk give."""
+MARKED = """() => {
+  document.querySelectorAll(".jp-OutputArea .vega-embed .marks").forEach(e => e.dataset.before = "");
+  window.began = performance.now();
+}"""
+REDRAWN = "() => document.querySelector('.jp-OutputArea .vega-embed .marks:not([data-before])') && performance.now() - window.began"
 READ_BACK = """() => [...document.querySelectorAll('.jp-OutputArea-output')].map(e => {
   const copy = e.cloneNode(true);
   copy.querySelectorAll('style, script').forEach(x => x.remove());
@@ -110,6 +119,19 @@ def published(name: str) -> list[str]:
     return [html.unescape(text) for text in bare]
 
 
+def charts_of(name: str, code: list[dict]) -> int:
+    """Charts of a notebook as the report ran it; as its cells name them where it is in no report."""
+    path = REPORTS / f"{name}.ipynb"
+    ran = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.is_file() else []
+    shown = [
+        out
+        for cell in ran
+        for out in cell.get("outputs", [])
+        if any("vegalite" in kind for kind in out.get("data", {}))
+    ]
+    return len(shown) or "".join("".join(cell["source"]) for cell in code).count("charts.")
+
+
 def ran_whole(page, address: str, token: str, notebook: Path, cells: int) -> None:
     """Open a notebook in Lab and run every cell of it."""
     # a workspace of its own: the common one may open what an earlier test had open
@@ -127,8 +149,17 @@ def ran_whole(page, address: str, token: str, notebook: Path, cells: int) -> Non
         page.wait_for_timeout(2000)
 
 
+def first_chart_s(page) -> float:
+    """Seconds from Run All to the first chart, of cells that have run before."""
+    page.wait_for_selector("#jp-main-statusbar :text('(ipykernel) | Idle')", timeout=150000)
+    page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+    page.evaluate(MARKED)
+    page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+    return page.wait_for_function(REDRAWN, timeout=60000).json_value() / 1e3
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, lab, folder, name):
+def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, lab, folder, name, record_property):
     address, token, log = lab
     notebook = folder / f"{name}.ipynb"
     code = [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
@@ -150,7 +181,7 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
     for words in [text for text in expected_words if text not in footer]:
         assert any(squeezed(words) in text for text in texts), words[:200]
     charts = page.locator(".jp-OutputArea .vega-embed .marks")
-    expected = "".join("".join(cell["source"]) for cell in code).count("charts.")
+    expected = charts_of(name, code)
     page.wait_for_function(
         "n => document.querySelectorAll('.jp-OutputArea .vega-embed .marks').length === n", arg=expected, timeout=30000
     )
@@ -159,6 +190,10 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
         assert drawn is not None
         assert drawn["width"] > 400
         assert drawn["height"] > 200
+    took = min(first_chart_s(page) for _ in range(3))  # the least: what else the machine does is not Lab's
+    record_property("first_chart_s", took)
+    print(f"{name}: first chart {took:.2f} s after Run All")
+    assert took <= SOON_S or name in LATE
     for question in ("update", "news"):  # what Lab's own page asks its server, which would ask the world
         assert context.request.get(f"{address}lab/api/{question}?token={token}").ok
     assert outside == []

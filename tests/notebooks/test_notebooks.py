@@ -20,7 +20,7 @@ import pytest
 from rackecon.appraisal.parameters import read_parameters, validate
 from rackecon.catalog.kept import FOLDER
 from rackecon.press.clean import leftovers
-from rackecon.press.run import FIRST, report_names
+from rackecon.press.run import FIRST, longest_first, report_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -30,6 +30,10 @@ MOST_LINES = 20
 
 def load(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_pages_that_are_begun_first_are_pages():
+    assert longest_first(report_names())[: len(FIRST)] == list(FIRST)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
@@ -148,7 +152,7 @@ def test_strict_nbval_with_fresh_kernels(drawn):
         "--dist",
         "loadfile",
         "--no-loadscope-reorder",
-        *[str(path) for path in sorted(REPORTS, key=lambda path: (path.stem not in FIRST, path.stem))],
+        *[str(ROOT / "reports" / f"{name}.ipynb") for name in longest_first(path.stem for path in REPORTS)],
     ]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]

@@ -63,6 +63,15 @@ def test_answers_say_the_count_and_the_interval_that_both_pages_publish():
         assert f"between {money(low)} and {money(high)}" in text
 
 
+def test_the_error_that_the_summary_quotes_is_that_of_the_validation_page():
+    theirs = read_results(REPORTS, "13_validation")
+    rows = "required/all rows with a load/tok/s per GPU"
+    text = " ".join(re.sub(r"<[^>]+>", "", (REPORTS / f"{SUMMARY}.html").read_text(encoding="utf-8")).split())
+    points, error = re.search(r"On (\d+) measured configurations that the fit had not seen, .*? is ([\d.]+) %", text).groups()
+    assert points == theirs[f"{rows}/points"][0]
+    assert float(error) == pytest.approx(float(theirs[f"{rows}/median"][0]), abs=0.051)
+
+
 def _amount(text: str) -> float:
     scale = {"": 1.0, "k": 1e3, "M": 1e6, "bn": 1e9}
     number, unit = re.fullmatch(r"([\d.,]+)(k|M|bn)?", text).groups()

@@ -379,3 +379,35 @@ def test_a_measured_gain_compares_runs_alike_in_number_format_and_drafting():
     assert line["gain_measured"] == pytest.approx(apart.total_tok_s_per_gpu / shared.total_tok_s_per_gpu)
     assert line["gain_low"] < 1.5 < line["gain_high"]
     assert apart.total_tok_s_per_gpu < best_run(*("b200-hgx", "deepseek-r1", 8192, 1024, 10.0)).total_tok_s_per_gpu
+
+
+def test_kept_layouts_are_drawn_beside_those_searched_anew_by_strength_and_without_bands():
+    lengths = [1024, 65536]
+    rows = pd.DataFrame(
+        {
+            "accelerator": "gb200-nvl72",
+            "platform": "GB200 NVL72",
+            "line": np.repeat([RETUNED, HELD], 2),
+            "model": "deepseek-r1",
+            "isl_tokens": lengths * 2,
+            "osl_tokens": 1024,
+            "tok_s_per_user": 30.0,
+            "total_tok_s_per_gpu": [1e4, 6e3, 1e4, 2e3],
+            "total_tok_s_per_gpu_low": 1e3,
+            "total_tok_s_per_gpu_high": 2e4,
+        }
+    )
+    y = "total_tok_s_per_gpu"
+    found = findings.drawn_with_kept(rows, ["gb200-nvl72"], "isl_tokens", y)
+    searched, held = (found[found["line"] == line] for line in (RETUNED, HELD))
+    assert searched[f"{y}_low"].notna().all()
+    assert held[[f"{y}_low", f"{y}_high", f"{y}_measured"]].isna().all(axis=None)
+    assert "beyond what was measured" in set(held["evidence"])
+    assert findings.drawn_with_kept(rows, ["tpu-v7"], "isl_tokens", y).empty
+    drawn = charts.assumption_lines(
+        found, "isl_tokens", y, dash="line", title="t", subtitle="s", x_title="x", y_title="y"
+    ).to_dict()
+    assert f"s; strong: {RETUNED}; thin: {HELD}; band" in json.dumps(drawn)
+    (widths,) = [part["encoding"]["size"]["scale"] for part in drawn["layer"] if "size" in part["encoding"]]
+    assert widths["domain"] == [RETUNED, HELD]
+    assert widths["range"][0] > widths["range"][1]

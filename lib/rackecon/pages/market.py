@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MARGINS: Final = ("gross margin", "compute margin")
 UNITS: Final = {
     "entrant_usd_per_mtok": "USD/Mtok",
+    "entrant_low": "USD/Mtok",
+    "entrant_high": "USD/Mtok",
     "entrant_over_list": "-",
     "effective_over_list": "-",
     "realised_over_list": "-",
@@ -55,6 +57,8 @@ class MarketResult:
     entrant_rent_usd_per_gpu_hour: float
     entrant_usd_per_mtok: float
     entrant_over_list: float
+    entrant_low: float
+    entrant_high: float
     effective_over_list: float
     realised_over_list: float
     leader: str
@@ -113,6 +117,8 @@ def market_result(
         entrant_rent_usd_per_gpu_hour=entry.rent_usd_per_gpu_hour,
         entrant_usd_per_mtok=entry.price_usd_per_mtok,
         entrant_over_list=float(over["entrant"]),
+        entrant_low=float(curve["price_usd_per_mtok_low"].iloc[0]),
+        entrant_high=float(curve["price_usd_per_mtok_high"].iloc[0]),
         effective_over_list=float(over["effective"]),
         realised_over_list=float(over["realised"]),
         leader=str(rows["platform"][lead]),

@@ -28,8 +28,20 @@ from rackecon.threads import one_thread_each
 
 FAILED = "failed-"
 """Before the name of a notebook that stopped, kept beside the pages until it runs through."""
-FIRST = ("00_executive_summary", "11_claims", "12_uncertainty", "13_validation", "15_load", "16_plan")
-"""Pages that take longest: one that is begun last keeps a single processor busy."""
+FIRST = (
+    "00_executive_summary",
+    "11_claims",
+    "16_plan",
+    "13_validation",
+    "12_uncertainty",
+    "15_load",
+    "10_revenue_and_roi",
+    "05_latency_targets",
+    "03_context_length",
+    "14_market",
+)
+"""Pages that take longest, in the order to begin them: the last one keeps a single processor busy, and the second shares
+no draws with the first, which it would wait for."""
 PICTURES = "RACKECON_KEEP_PICTURES"
 """Variable that is set where charts that are those of the committed page are not drawn again."""
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -55,6 +67,17 @@ def reports_dir() -> Path:
 def report_names() -> list[str]:
     """Names of the report notebooks, in order; the template is not one."""
     return [path.stem for path in listed(notebooks_dir(), "[0-9][0-9]_*.ipynb")]
+
+
+def longest_first(names: Iterable[str]) -> list[str]:
+    """Pages in the order to begin them.
+
+    Examples
+    --------
+    >>> longest_first(["01_platforms_and_models", "11_claims"])
+    ['11_claims', '01_platforms_and_models']
+    """
+    return sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
 
 
 def normalise(notebook: dict[str, Any]) -> dict[str, Any]:
@@ -248,7 +271,7 @@ def _made(
             ended(Outcome(name, 0.0, "", kept=True))
         else:
             stamps.forget(name)
-    stale = sorted((name for name in chosen if name not in outcomes), key=lambda name: (name not in FIRST, name))
+    stale = longest_first(name for name in chosen if name not in outcomes)
     with _shared_results(target, force) if stale else nullcontext():
         for outcome in _each(stale, jobs, lambda name: execute(name, parameters[name], str(target), walk)):
             ended(outcome)

@@ -312,7 +312,7 @@ def _most_moved(part: _Part) -> FloatArray:
 def _near_drafts(part: _Part) -> NDArray[np.bool_]:
     """Whether a draft depth is usual at any load between the running sequences alone and what is in flight."""
     asked, load, pools = part.task.query, part.pools.load, part.pools
-    if asked.held.get("draft_tokens") is not None:
+    if asked.held.get("draft_tokens") is not None or not load.draft_tokens.any():
         return np.ones(1, dtype=bool)
     running = part.done.sequences * pools.decode_workers
     flight = np.where(load.concurrency > running, FLIGHT_SLACK * load.concurrency, np.inf)
@@ -396,7 +396,7 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
     total = factor * done.requests_per_s * (loop * (load.isl_tokens + load.osl_tokens) / gpus)
     user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
-    if held.get("draft_tokens") is None:
+    if held.get("draft_tokens") is None and load.draft_tokens.any():
         depth = _usual_depth(task.query.engine_of(mode), mode, load.concurrency / pools.decode_gpus, dp)
         fits = fits & ((load.draft_tokens == 0.0) | (load.draft_tokens == depth))
     first_factor = _slower(space, load, each, places)

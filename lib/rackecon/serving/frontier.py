@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Frontier", "candidates", "candidates_together", "find", "find_together", "search", "search_case"]
 
 ROWS_TOGETHER = 32768  # more at once no longer stay in the processor's cache
+GRID_TOGETHER = 131_072  # cells of grids, of which those that cannot fit are not evaluated
 
 
 def search(
@@ -170,7 +171,7 @@ def find_together(queries: Sequence[Query]) -> list[Frontier]:
         return [empty_front(chip, x.arch, x.isl_tokens, x.osl_tokens, f"not modelled: {chip.note}") for x in queries]
     step = 1
     if len(tasks) > 1 and tasks[0].matched:
-        step = max(ROWS_TOGETHER // sum(math.prod(tasks[0].sizes(*space)) for space in tasks[0].spaces()), 1)
+        step = max(GRID_TOGETHER // sum(math.prod(tasks[0].sizes(*space)) for space in tasks[0].spaces()), 1)
     each = [tasks[start : start + step] for start in range(0, len(tasks), step)]
     return [front for some in each for front in _answers([x.query for x in some], evaluate_fitting(some))]
 
