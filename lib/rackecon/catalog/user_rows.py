@@ -78,119 +78,8 @@ DEFAULTS: Final[dict[str, dict[str, str]]] = {
 }  # fmt: skip
 CAPEX_DEFAULTS: Final = {"basis": CAPEX_BASIS, "unit": "$"}
 """Of a row of costs that prices a whole server or rack."""
-RANGES: Final[dict[str, dict[str, tuple[float, float, str]]]] = {
-    "accelerators": {
-        "peak_bf16_flops": (1e12, 1e18, "FLOP/s"),
-        "peak_fp8_flops": (1e12, 1e18, "FLOP/s"),
-        "peak_fp4_flops": (1e12, 1e18, "FLOP/s"),
-        "peak_fp4_flops_low": (1e12, 1e18, "FLOP/s"),
-        "peak_fp4_flops_high": (1e12, 1e18, "FLOP/s"),
-        "peak_int8_flops": (1e12, 1e18, "OP/s"),
-        "hbm_gib": (1, 10_000, "GB"),
-        "hbm_tb_per_s": (0.05, 1000, "TB/s"),
-        "scaleup_gb_per_s": (1, 100_000, "GB/s one way"),
-        "scaleout_gbit_per_s": (1, 100_000, "Gbit/s"),
-        "scaleup_domain_gpus": (1, 100_000, "GPUs"),
-        "gpus_per_server": (1, 1024, "GPUs"),
-        "tdp_w": (10, 20_000, "W"),
-    },
-    "costs": {
-        "value": (0.01, 1000, "USD per GPU-hour"),
-        "low": (0.01, 1000, "USD per GPU-hour"),
-        "high": (0.01, 1000, "USD per GPU-hour"),
-    },
-    "capex": dict.fromkeys(("value", "low", "high"), (100, 1000000000.0, "USD per server or rack")),
-    "power": {"value": (0.01, 1000, "kW"), "low": (0.01, 1000, "kW"), "high": (0.01, 1000, "kW")},
-    "racks": {
-        "gpus_per_rack": (1, 10_000, "GPUs"),
-        "servers_per_rack": (1, 10_000, "servers"),
-        "rack_it_kw": (0.1, 10_000, "kW"),
-    },
-    "models": {
-        "layers": (1, 1000, "layers"),
-        "hidden": (64, 200_000, "values"),
-        "vocab": (256, 5_000_000, "tokens"),
-        "n_heads": (1, 4096, "heads"),
-        "n_kv_heads": (1, 4096, "heads"),
-        "head_dim": (8, 4096, "values"),
-        "max_context_tokens": (128, 1e9, "tokens"),
-        "native_expert_bits": (2, 16, "bits"),
-        "native_other_bits": (2, 16, "bits"),
-        "stated_total_params": (1e6, 1e14, "parameters"),
-        "stated_active_params": (1e6, 1e14, "parameters"),
-        "stated_kv_bytes_per_token_bf16": (0, 1e9, "bytes"),
-    },
-    "scenarios": {
-        "isl_tokens": (1, 1e7, "tokens"),
-        "osl_tokens": (1, 1e7, "tokens"),
-        "prefix_cache_hit": (0, 0.99, ""),
-        "ttft_limit_ms": (0.01, 1e8, "ms"),
-        "tpot_limit_ms": (0.01, 1e8, "ms"),
-    },
-    "prices": {
-        "value_input": (0, 10_000, "USD/Mtok"),
-        "value_cached_input": (0, 10_000, "USD/Mtok"),
-        "value_output": (0, 10_000, "USD/Mtok"),
-    },
-    "measured_serving": {
-        "gpus": (1, 100_000, "GPUs"),
-        "tp": (1, 1024, "GPUs"),
-        "ep": (1, 1024, "GPUs"),
-        "isl": (1, 1e7, "tokens"),
-        "osl": (1, 1e7, "tokens"),
-        "concurrency": (1, 1e6, "requests"),
-        "total_tok_s_per_gpu": (1e-3, 1e7, "tok/s/GPU"),
-        "output_tok_s_per_gpu": (1e-3, 1e7, "tok/s/GPU"),
-        "tok_s_per_user": (1e-3, 1e5, "tok/s"),
-        "ttft_ms": (1e-3, 1e8, "ms"),
-        "tpot_ms": (1e-3, 1e7, "ms"),
-    },
-}
-WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
-    "measured_serving": {
-        "weight_precision": ("bf16", "fp8", "fp4", "int4"),
-        "kv_precision": ("bf16", "fp8"),
-        "speculative": ("none", "mtp", "eagle3"),
-        "mode": ("aggregated", "disaggregated"),
-    },
-    "prices": {
-        "unit": ("$/M tokens",),
-        "kind": ("open-weight API price", "closed-model list price"),
-        "tier": ("standard", "list", "flat", "off-peak"),
-        "flag": ("restated",),
-    },
-    "accelerators": {"status": ("available", "announced"), "servable": ("true", "false")},
-    "costs": {
-        "category": (
-            "TCO $/GPU-hr (SemiAnalysis Jul-2026 model)",
-            "TCO $/GPU-hr (SemiAnalysis Aug-2025 model)",
-            "TCO $/GPU-hr (Jul-2026)",
-            "rental market price",
-            *CAPEX,
-        ),
-        "unit": ("$/GPU-hr", "$/chip-hr", "$"),
-    },
-    "power": {
-        "metric": ("all_in_kw_per_accelerator_current", "all_in_kw_per_accelerator_2025_dashboard"),
-        "unit": ("kW",),
-    },
-    "scenarios": {"latency_statistic": ("median", "p99")},
-    "models": {"attention": ("gqa", "mla", "dsa", "hybrid"), "arithmetic": ("stated", "computed")},
-}
-"""What a cell may say where its table's description leaves it open: other rows would be taken and never read."""
-AS_SHIPPED: Final[dict[str, tuple[str, ...]]] = {
-    "accelerators": ("family", "kernel_hw"),
-    "costs": ("basis",),
-    "measured_serving": ("engine", "length_draw"),
-}
-"""Columns whose cell must be one that the shipped rows of the table hold."""
-WHOLE: Final[dict[str, tuple[str, ...]]] = {
-    "accelerators": ("scaleup_domain_gpus", "gpus_per_server"),
-    "racks": ("gpus_per_rack", "servers_per_rack"),
-    "scenarios": ("isl_tokens", "osl_tokens"),
-    "measured_serving": ("gpus", "tp", "ep", "pp", "isl", "osl", "concurrency"),
-    "models": ("layers", "hidden", "vocab", "n_heads", "n_kv_heads", "max_context_tokens"),
-}
+OWN, OWN_HARDWARE = "own_rows", "own_hardware_rows"
+"""Property of a field that says what an own row's cell may hold, and one's that prices hardware: see :func:`table_fields`."""
 IDENTIFIERS: Final = {
     "accelerators": "id",
     "models": "id",
@@ -249,7 +138,12 @@ def parsed(name: str, text: str, separator: str = ",") -> list[dict[str, str]]:
 
 
 def table_fields(table: str) -> dict[str, dict[str, Any]]:
-    """Fields of a table's schema in data/datapackage.json, by name."""
+    """Fields of a table's schema in data/datapackage.json, by name.
+
+    ``own_rows`` of a field says what a cell of an own row may hold where the table leaves it open (other rows would be taken
+    and never read): the least, the most and their unit, whole numbers, words, or what the shipped rows hold;
+    ``own_hardware_rows`` the same of a row that prices a whole server or rack.
+    """
     return {field["name"]: field for field in described(table)["schema"]["fields"]}
 
 
@@ -362,25 +256,24 @@ def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[s
     for column in ADDABLE[table]:
         if not row[column]:
             raise InputError(f"{where}: {column} is empty")
-    ranged = "capex" if _prices_hardware(table, row) else table
+    kind = OWN_HARDWARE if _prices_hardware(table, row) else OWN
     for column, field in fields.items():
         cell = row[column]
         if not cell.isprintable() or len(cell) > LONGEST_CELL:
             raise InputError(f"{where} {column}: a control character or more than {LONGEST_CELL:,} characters")
         if cell:
             _check_sayable(f"{where} {column}", cell)
-            _check_number(f"{where} {column}", ranged, column, cell, field)
+            _check_number(f"{where} {column}", cell, field, field.get(kind, {}))
             _check_word(where, table, column, cell, field)
             if column in DATES and (column in ADDABLE[table] or field["type"] == "date" or column != "date"):
                 _check_date(f"{where} {column}", cell, LAST_DAY)
     _check_together(where, table, row)
 
 
-def _check_number(where: str, table: str, column: str, cell: str, field: Mapping[str, Any]) -> None:
-    """A number is finite, whole where it counts things, and in range."""
-    ranges, limits = RANGES.get(table, {}), field.get("constraints") or {}
-    whole = field["type"] == "integer" or column in WHOLE.get(table, ())
-    if not (whole or field["type"] == "number" or column in ranges):
+def _check_number(where: str, cell: str, field: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """A number is finite, whole where it counts things, and in the range of own rows, else of all."""
+    ranged, whole = "minimum" in own, field["type"] == "integer" or own.get("whole", False)
+    if not (whole or field["type"] == "number" or ranged):
         return
     try:
         value = float(cell)
@@ -388,10 +281,11 @@ def _check_number(where: str, table: str, column: str, cell: str, field: Mapping
         value = math.nan
     if not math.isfinite(value) or (whole and value != int(value)):
         raise InputError(f"{where}: '{cell[:60]}' is not a {'whole ' * whole}number")
-    low, high, unit = ranges.get(column, (limits.get("minimum"), limits.get("maximum"), ""))
+    limits = own if ranged else field.get("constraints") or {}
+    low, high = limits.get("minimum"), limits.get("maximum")
     if (low is not None and value < float(low)) or (high is not None and value > float(high)):
         ends = " ".join(f"{word} {end:g}" for word, end in (("at least", low), ("at most", high)) if end is not None)
-        raise InputError(f"{where}: {cell[:60]} is out of range, allowed {ends} {unit}".rstrip())
+        raise InputError(f"{where}: {cell[:60]} is out of range, allowed {ends} {own.get('unit', '')}".rstrip())
 
 
 def _check_word(where: str, table: str, column: str, cell: str, field: Mapping[str, Any]) -> None:
@@ -400,8 +294,9 @@ def _check_word(where: str, table: str, column: str, cell: str, field: Mapping[s
         raise InputError(f"{where} {column}: '{cell[:60]}' is not true or false")
     if IDENTIFIERS.get(table) == column:
         checked_id(f"{where} {column}", cell)
-    allowed = WORDS.get(table, {}).get(column) or (field.get("constraints") or {}).get("enum")
-    if column in AS_SHIPPED.get(table, ()):
+    own = field.get(OWN, {})
+    allowed = own.get("words") or (field.get("constraints") or {}).get("enum")
+    if own.get("as_shipped"):
         allowed = _held(table, column)
     if column in LINKS and table in LINKED_IN and (table, column) != ("prices", "model"):  # a provider's own name
         allowed = tuple(found["id"] for found in read_rows(LINKS[column]))
@@ -520,10 +415,11 @@ def own_faults() -> list[str]:
                 checked_cells(table, where, rows)
             fields = table_fields(table)
             for number, row in enumerate(rows, start=2):
-                ranged = "capex" if _prices_hardware(table, row) else table
+                kind = OWN_HARDWARE if _prices_hardware(table, row) else OWN
                 for column, cell in row.items():
                     if cell and column in fields:
-                        _check_number(f"{where} row {number} {column}", ranged, column, cell, fields[column])
+                        own = fields[column].get(kind, {})
+                        _check_number(f"{where} row {number} {column}", cell, fields[column], own)
         except (InputError, OSError) as fault:
             faults.append(str(fault) if isinstance(fault, InputError) else f"{where}: {fault.strerror}")
     return faults
