@@ -40,8 +40,6 @@ TALL = 8000  # Lab draws what is in view
 NOTEBOOKS = ("template", "00_executive_summary", "03_context_length", "08_power", "09_cost", "11_claims")
 SOON_S = 3.0
 """Until the first chart stands, from Run All in a kernel that has run the notebook."""
-LATE = ("00_executive_summary",)
-"""Notebooks whose first chart stands below what every simulated case and every assumption's walk give."""
 MARKED = """() => {
   document.querySelectorAll(".jp-OutputArea .vega-embed .marks").forEach(e => e.dataset.before = "");
   window.began = performance.now();
@@ -193,7 +191,7 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
     took = min(first_chart_s(page) for _ in range(3))  # the least: what else the machine does is not Lab's
     record_property("first_chart_s", took)
     print(f"{name}: first chart {took:.2f} s after Run All")
-    assert took <= SOON_S or name in LATE
+    assert took <= SOON_S
     for question in ("update", "news"):  # what Lab's own page asks its server, which would ask the world
         assert context.request.get(f"{address}lab/api/{question}?token={token}").ok
     assert outside == []

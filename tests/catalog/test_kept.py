@@ -13,7 +13,7 @@ import pytest
 
 from rackecon.catalog import read_rows
 from rackecon.catalog.assumption_table import allowed_values
-from rackecon.catalog.kept import FOLDER, kept
+from rackecon.catalog.kept import FOLDER, REMEMBERED, kept
 from rackecon.catalog.paths import noted_tables
 
 
@@ -43,9 +43,31 @@ def test_made_once_for_each_key_and_state_of_the_tables(folder, tmp_path, monkey
     assert kept("sum", (1, 2), lambda: 6) == 6
 
 
-def test_nothing_is_kept_where_no_folder_is_named(monkeypatch):
+def test_a_process_without_a_folder_remembers_until_a_table_changes(tmp_path, monkeypatch):
     monkeypatch.delenv(FOLDER, raising=False)
-    assert [kept("sum", 1, lambda value=value: value) for value in (1, 2)] == [1, 2]
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setenv("RACKECON_USER_DATA", str(own))
+    assert kept("racks", tmp_path.name, lambda: len(read_rows("racks"))) > 0
+    with noted_tables() as tables:
+        assert kept("racks", tmp_path.name, never) > 0
+        assert tables == {"racks"}
+    (own / "racks.csv").write_text("racks_id\n", encoding="utf-8")
+    assert kept("racks", tmp_path.name, lambda: -1) == -1
+
+
+def test_a_process_remembers_no_more_than_so_many(tmp_path, monkeypatch):
+    monkeypatch.delenv(FOLDER, raising=False)
+    for one in range(REMEMBERED + 1):
+        kept("one", (tmp_path.name, one), lambda one=one: one)
+    assert kept("one", (tmp_path.name, REMEMBERED), never) == REMEMBERED
+    assert kept("one", (tmp_path.name, 0), lambda: -1) == -1
+
+
+def test_what_cannot_be_written_is_remembered_beside_a_folder(folder):
+    assert kept("call", folder.parent.name, lambda: never, disk=False) is never
+    assert kept("call", folder.parent.name, never, disk=False) is never
+    assert not folder.exists()
 
 
 def test_a_value_without_a_text_of_its_own_is_not_kept(folder):

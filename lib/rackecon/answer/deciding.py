@@ -17,6 +17,7 @@ from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import one_state
+from rackecon.catalog.kept import kept
 from rackecon.economics.measures import MEASURES
 from rackecon.serving.query import context_fault, software_date, software_years
 from rackecon.walks import latency, software, walk
@@ -239,8 +240,15 @@ def deciding_assumptions(
     The workload's are walked by :mod:`rackecon.walks`, as on the pages that explain them. Sorted by whether the lead
     changes, then by the swing of the leader's profit.
     """
-    column = MEASURES[measure].column
-    case = _Case(accelerators, model, scenario, dict(overrides))
+    key = (tuple(accelerators), model, scenario, measure, sorted(overrides.items()))
+    return list(
+        kept("deciding", key, lambda: _found(_Case(accelerators, model, scenario, dict(overrides)), measure), False)
+    )
+
+
+def _found(case: _Case, measure: str) -> list[Deciding]:
+    """What :func:`deciding_assumptions` gives."""
+    column, scenario = MEASURES[measure].column, case.scenario
     start = case.rows("", 0.0)
     if not start[column].notna().any():
         return []
@@ -249,12 +257,12 @@ def deciding_assumptions(
     shows = _shows(float(lead["price_output_usd_per_mtok"]), float(lead["cost_usd_per_gpu_hour"]))
     found = [_models(case, lead, column)]
     for name, words in ASSUMPTIONS.items():
-        ends = _range(name, scenario, card, model)
+        ends = _range(name, scenario, card, case.model)
         if ends is None:
             continue
         value, low, high = ends
-        if name in overrides:
-            value = float(overrides[name])
+        if name in case.overrides:
+            value = float(case.overrides[name])
             low, high = min(low, value), max(high, value)
         walked = _speeds if name == "tok_s_per_user" else _walked
         item = walked(case, name, (value, low, high), str(lead["accelerator"]), column)

@@ -1,6 +1,6 @@
-"""Results kept on disk for the pages of one report, which ask for the same draws and judgements.
+"""Results kept for whoever asks again: on disk for the pages of one report, in memory for a notebook that is run again.
 
-Nothing is kept unless ``RACKECON_KEPT`` names a folder: :func:`rackecon.press.run.run_reports` does, one folder for each
+They are on disk where ``RACKECON_KEPT`` names a folder: :func:`rackecon.press.run.run_reports` does, one folder for each
 state of the library and the tables.
 """
 
@@ -28,10 +28,13 @@ NUMPY: Final = ("_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar")
 """What a pickled array is made with."""
 ADDRESS: Final = " at 0x"
 """Of an object without a text of its own: another process's may stand at the same place."""
+REMEMBERED: Final = 32
+"""Results that a process without a folder remembers; a page asks for about ten."""
+_REMEMBERED: dict[str, tuple[Any, list[str]]] = {}
 
 
-def kept(name: str, key: object, make: Callable[[], T]) -> T:
-    """What ``make`` gives, from disk where a page of this report has already worked it out.
+def kept(name: str, key: object, make: Callable[[], T], disk: bool = True) -> T:
+    """What ``make`` gives, where neither a page of this report nor this process has already worked it out.
 
     Parameters
     ----------
@@ -40,7 +43,9 @@ def kept(name: str, key: object, make: Callable[[], T]) -> T:
     key : object
         All that it depends on besides library and tables; its ``repr`` must tell values apart.
     make : callable
-        Works it out; what it gives can be pickled.
+        Works it out; what it gives is read only.
+    disk : bool
+        Whether it can be pickled.
 
     Examples
     --------
@@ -48,22 +53,40 @@ def kept(name: str, key: object, make: Callable[[], T]) -> T:
     3
     """
     given, text = os.environ.get(FOLDER), repr(key)
-    if not given or ADDRESS in text:
+    if ADDRESS in text:
         return make()
     digest = hashlib.sha256(f"{name}\\0{text}\\0{data_stamp()}".encode()).hexdigest()
+    result: T
+    if not given or not disk:
+        found = _REMEMBERED.get(digest)
+        if found is None:
+            found = _REMEMBERED[digest] = _made(make)
+            while len(_REMEMBERED) > REMEMBERED:
+                del _REMEMBERED[next(iter(_REMEMBERED))]
+        result = _noted(found)
+        return result
     path = Path(given) / f"{name}-{digest[:32]}"
     with _alone(path):
         found = _read(path)
         if found is None:
-            with noted_tables() as tables:
-                result = make()
-            found = result, sorted(tables)
+            found = _made(make)
             _write(path, found)
-        else:
-            with noted_tables() as tables:
-                tables.update(found[1])
-    result = found[0]
+    result = _noted(found)
     return result
+
+
+def _made(make: Callable[[], T]) -> tuple[T, list[str]]:
+    """A result, and the tables that it read."""
+    with noted_tables() as tables:
+        result = make()
+    return result, sorted(tables)
+
+
+def _noted(found: tuple[Any, list[str]]) -> Any:
+    """A result, its tables noted as read."""
+    with noted_tables() as tables:
+        tables.update(found[1])
+    return found[0]
 
 
 class _Values(pickle.Unpickler):
