@@ -16,6 +16,10 @@ WIDE = (
     ".map(e => e.getAttribute('aria-label'))"
 )
 PHONE, DESK = 390, 1280
+PICTURE = "main figure.chart, main table"
+HELD = """() => [...document.querySelectorAll('*')].filter(e => ['sticky', 'fixed'].includes(getComputedStyle(e).position))
+  .map(e => e.getBoundingClientRect().height)"""
+"""Heights of what stays while a page is scrolled."""
 WORDS = """() => [...document.querySelectorAll("figure.chart svg")].flatMap(svg => {
   const box = svg.getBoundingClientRect(), id = svg.closest("figure").id;
   const all = [...svg.querySelectorAll("text")].filter(t => t.textContent.trim() && getComputedStyle(t).opacity !== "0")
@@ -54,6 +58,19 @@ def test_page_opens_whole_and_fits(browser, name, scheme, width):
         for figure in page.query_selector_all("figure.chart"):
             assert figure.query_selector("svg"), figure.get_attribute("id")
             assert figure.query_selector_all("svg path, svg rect, svg text")
+    finally:
+        page.context.close()
+
+
+@pytest.mark.parametrize("name", [name for name in page_names() if name[0].isdigit() or name == "index.html"])
+def test_a_phone_shows_the_answer_and_the_beginning_of_its_picture(browser, name):
+    page, _ = opened(browser, name, "light", PHONE)
+    try:
+        tall = page.viewport_size["height"]
+        tops = [one.bounding_box() for one in page.query_selector_all(PICTURE)]
+        assert page.query_selector("main .answer").bounding_box()["y"] < 0.5 * tall
+        assert next(box["y"] for box in tops if box and box["height"] > 60) < 0.95 * tall
+        assert all(height < 0.15 * tall for height in page.evaluate(HELD))
     finally:
         page.context.close()
 

@@ -194,7 +194,7 @@ def assumption_lines(
     )
     if kept:  # the strength of a line is its size, which its dots would share
         strength = alt_.Scale(domain=list(dict.fromkeys(data[kept])), range=[2.6, 1.0])
-        line = line.encode(size=alt_.Size(f"{kept}:N", scale=strength, legend=None))
+        line = line.encode(size=alt_.Size(f"{kept}:O", scale=strength, legend=None))
         detail.append(alt_.Detail(f"{kept}:N"))
         layers.append(base.mark_point(size=22, filled=True, opacity=1).encode(x=x_axis, y=y_axis, color=named))
     layers.append(line.encode(detail=detail) if detail else line)
