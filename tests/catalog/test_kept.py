@@ -51,7 +51,7 @@ def test_a_process_without_a_folder_remembers_until_a_table_changes(tmp_path, mo
     assert kept("racks", tmp_path.name, lambda: len(read_rows("racks"))) > 0
     with noted_tables() as tables:
         assert kept("racks", tmp_path.name, never) > 0
-        assert tables == {"racks"}
+        assert "racks" in tables
     (own / "racks.csv").write_text("racks_id\n", encoding="utf-8")
     assert kept("racks", tmp_path.name, lambda: -1) == -1
 

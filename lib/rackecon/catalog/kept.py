@@ -76,7 +76,7 @@ def kept(name: str, key: object, make: Callable[[], T], disk: bool = True) -> T:
 
 
 def _made(make: Callable[[], T]) -> tuple[T, list[str]]:
-    """A result, and the tables that it read."""
+    """A result, and the tables read by then: what it took from memory may rest on those read before."""
     with noted_tables() as tables:
         result = make()
     return result, sorted(tables)
