@@ -67,9 +67,31 @@ def test_the_error_that_the_summary_quotes_is_that_of_the_validation_page():
     theirs = read_results(REPORTS, "13_validation")
     rows = "required/all rows with a load/tok/s per GPU"
     text = " ".join(re.sub(r"<[^>]+>", "", (REPORTS / f"{SUMMARY}.html").read_text(encoding="utf-8")).split())
-    points, error = re.search(r"On (\d+) measured configurations that the fit had not seen, .*? is ([\d.]+) %", text).groups()
+    points, error = re.search(
+        r"On (\d+) measured configurations that the fit had not seen, .*? is ([\d.]+) %", text
+    ).groups()
     assert points == theirs[f"{rows}/points"][0]
     assert float(error) == pytest.approx(float(theirs[f"{rows}/median"][0]), abs=0.051)
+
+
+@pytest.mark.parametrize(
+    ("page", "group"), [(SUMMARY, f"profit/{unit}") for unit in ("rack", "mw", "usd")] + [(RETURN, "profit")]
+)
+def test_a_leader_that_comes_first_less_often_than_another_is_called_a_tie(page, group):
+    ours = read_results(REPORTS, page)
+    shares = {name: float(ours[name][0]) for name in ours if re.fullmatch(rf"{group}/[^/]+/win_share", name)}
+    profits = {name: float(ours[name.replace("win_share", "value")][0]) for name in shares}
+    assert len(shares) >= 5
+    leader = max(profits, key=profits.__getitem__)
+    tie = "too close to call" in ours.get(f"{group}/verdict", ours["answer"])[0]
+    assert tie or shares[leader] == max(shares.values())
+
+
+@pytest.mark.parametrize("number", ["00", "03", "05", "06", "07", "08", "09", "10", "12", "14", "16"])
+def test_an_answer_of_rates_or_money_gives_its_interval(number):
+    """What the first lines of the README promise."""
+    (page,) = (path.stem for path in (REPORTS / "results").glob(f"{number}_*.csv"))
+    assert re.search(r"nine (\w+ )?in ten", read_results(REPORTS, page)["answer"][0])
 
 
 def _amount(text: str) -> float:
@@ -81,9 +103,13 @@ def _amount(text: str) -> float:
 def test_worked_equations_give_the_numbers_of_the_answer():
     """Cells that evaluate an equation start from the page's own case: an assumption left out of them shows here."""
     text = " ".join((REPORTS / f"{SUMMARY}.html").read_text(encoding="utf-8").split())
-    hour, gpus, rack = re.search(r"so it earns \$([\d.]+); (\d+) GPUs and 8,760 hours make that \$([\d.]+M)", text).groups()
+    hour, gpus, rack = re.search(
+        r"so it earns \$([\d.]+); (\d+) GPUs and 8,760 hours make that \$([\d.]+M)", text
+    ).groups()
     assert _amount(hour) * float(gpus) * 8760 == pytest.approx(_amount(rack), rel=0.01)
     market = (REPORTS / "14_market.html").read_text(encoding="utf-8")
-    platform, asked = re.search(r"rents ([\w ]+) for .*? must charge \$([\d.]+) per million total tokens", market).groups()
+    platform, asked = re.search(
+        r"rents ([\w ]+) for .*? must charge \$([\d.]+) per million total tokens", market
+    ).groups()
     worked = re.search(rf"{platform}: \$([\d.]+) per million total tokens", market).group(1)
     assert float(worked) == pytest.approx(float(asked), rel=0.01)
