@@ -87,6 +87,21 @@ def test_a_leader_that_comes_first_less_often_than_another_is_called_a_tie(page,
     assert tie or shares[leader] == max(shares.values())
 
 
+def test_what_moves_profit_most_is_said_with_the_figures_that_the_summary_publishes():
+    """Page 12 draws fewer inputs than the summary walks; where both name one, its two ends are the same profits."""
+    ours, theirs = read_results(REPORTS, SUMMARY), read_results(REPORTS, UNCERTAINTY)
+    named = {"price_decline": "price_decline_per_year", "utilisation": "utilisation"}[theirs["driver/input"][0]]
+    for end in ("low", "high"):
+        assert theirs[f"driver/{end}"][0] == ours[f"deciding/{named}/profit_{end}"][0]
+
+
+@pytest.mark.parametrize("page", [UNCERTAINTY, RETURN])
+def test_an_answer_about_money_names_what_moves_it_most_and_how_far(page):
+    ours = read_results(REPORTS, page)
+    low, high = (money(float(ours[f"driver/{end}"][0])) for end in ("low", "high"))
+    assert f"moves its profit most: {low} to {high} a year" in ours["answer"][0]
+
+
 @pytest.mark.parametrize("number", ["00", "03", "05", "06", "07", "08", "09", "10", "12", "14", "16"])
 def test_an_answer_of_rates_or_money_gives_its_interval(number):
     """What the first lines of the README promise."""
