@@ -317,11 +317,11 @@ def method_sentence() -> str:
 
 
 def spread_title(points: pd.DataFrame) -> str:
-    """Over how many powers of ten the measurements run, and how far the middle prediction lies off."""
-    rate = points["measured_total_tok_s_per_gpu"].astype(float)
-    powers = int(np.floor(np.log10(rate.max() / rate.min())))
-    error = float(np.median(np.abs(points["error_pct"].astype(float)))) / 100.0
-    return say(PAGE, "spread", powers=powers, error=error)
+    """Over how many powers of ten the measurements run, and how far the middle prediction lies off, with a load and without."""
+    rate, off = points["measured_total_tok_s_per_gpu"].astype(float), points["error_pct"].astype(float).abs() / 100.0
+    peak = points["throughput_only"].astype(bool)
+    loaded, tables = (float(off[rows].median()) if rows.any() else None for rows in (~peak, peak))
+    return say(PAGE, "spread", powers=int(np.floor(np.log10(rate.max() / rate.min()))), loaded=loaded, tables=tables)
 
 
 def software_sentence(steps: pd.DataFrame) -> str:
