@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.candidates import (
     MOST_QUEUED,
@@ -179,6 +180,56 @@ def test_a_draft_depth_is_near_where_it_is_usual_between_what_runs_and_what_is_i
     ).all()
     held = Task(Query.of("gb200-nvl72", "deepseek-r1", 1024, 1024, hold={**SPLIT, "tp": 8, "draft_tokens": 2}))
     assert _near_drafts(evaluate_fitting([held]).parts[0]).tolist() == [True]
+
+
+def test_a_layout_that_one_mode_alone_ran_is_not_tried_in_the_other() -> None:
+    """MI355X ran DeepSeek-R1 with experts spread over 8 in decode pools alone; over 4 in neither, which is tried in both."""
+    asked = Query.of("mi355x", "deepseek-r1", 1024, 1024)
+    held = ({"ep": 8, "dp_attention": False}, {"ep": 4, "dp_attention": False})
+    tried = [[Task(replace(asked, held=x)).layouts(mode) for mode in asked.modes] for x in held]
+    assert tried == [[(), (Layout(8, 8),)], [(Layout(4, 4),)] * 2]
+    alone = Task(replace(asked, held={"tp": 8, "ep": 8, "dp_attention": False}, mode="aggregated"))
+    assert alone.layouts("aggregated") == (Layout(8, 8),)
+    odd = Task(replace(asked, held={"tp": 6, "pp": 2}))
+    assert odd.layouts("aggregated") == (Layout(6, 1, 2),)
+    with pytest.raises(InputError, match=r"no layout of mi355x has the held values \{'tp': 256\}"):
+        Task(replace(asked, held={"tp": 256})).spaces()
+
+
+def test_what_a_question_tries_beside_layouts() -> None:
+    """Draft depths with a head of the model's or where asked for; two first-token targets of a limit, one without."""
+    asked = Query.of("b200-hgx", "deepseek-r1", 1024, 1024, ttft_limit_ms=2000.0)
+    plain = Query.of("b200-hgx", "llama-3.3-70b", 1024, 1024)
+    drafts = [
+        Task(x).drafts.tolist()
+        for x in (asked, replace(asked, speculative="none"), plain, replace(plain, speculative="mtp"))
+    ]
+    assert drafts == [[0.0, 1.0, 2.0, 3.0], [0.0], [0.0], [0.0, 1.0, 2.0, 3.0]]
+    assert Task(replace(plain, held={"draft_tokens": 3})).drafts.tolist() == [3.0]
+    assert Task(asked).targets.tolist() == [2000.0, 500.0]
+    assert Task(plain).targets.tolist() == [math.inf]
+    assert Task(replace(plain, held={"concurrency": 7})).loads.tolist() == [7.0]
+    matched = [
+        Task(replace(plain, held={name: 8})).matched
+        for name in ("tp", "draft_tokens", "gpus", "concurrency", "prefill_gpus")
+    ]
+    assert matched == [True, True, False, False, False]
+    assert [mode for mode, _ in Task(plain).spaces()] == ["aggregated", "disaggregated"]
+
+
+@pytest.mark.parametrize("mode", ["aggregated", "disaggregated"])
+def test_where_no_process_has_been_learnt_corrections_move_rates_speeds_and_first_tokens(mode) -> None:
+    """exp(0.1) on rates and speeds, exp(0.5 - 0.1) on the time to first token."""
+    used = replace(load_parameters(), residual=None, first_token=None)
+    asked = Query.of("b200-hgx", "gpt-oss-120b", 1024, 1024, mode=mode, hold={"tp": 2})
+    cell = cell_of(asked, mode)
+    base, moved = (
+        evaluate_all(Task(replace(asked, parameters=used.with_intercepts(effects)))).rows()
+        for effects in ({}, {cell: 0.1, f"first token|{cell}": 0.5})
+    )
+    fits = base["fits"]
+    for name, factor in (("ttft_ms", 0.4), ("tok_s_per_user", 0.1), ("total_tok_s_per_gpu", 0.1)):
+        assert moved[name][fits] == pytest.approx(base[name][fits] * math.exp(factor), rel=1e-12), name
 
 
 def test_rows_of_candidates_come_in_the_order_they_are_asked_for() -> None:

@@ -41,6 +41,17 @@ def test_weights_may_take_nine_tenths_of_a_node() -> None:
     at, over = (replace(arch, total_params=most * x) for x in (1.0, 1.0 + 1e-12))
     assert [len(engine_layouts(chip, x, 8.0)) for x in (at, over)] == [4, 6]
     assert len(engine_layouts(chip, over, 4.0)) == 4
+    assert [len(of(chip, x)) for of in (engine_layouts, decode_layouts) for x in (at, over)] == [4, 6, 4, 5]
+
+
+def test_layouts_of_a_question_that_says_no_more_are_of_eight_bits_and_128_gpus() -> None:
+    chip, arch = (
+        accelerator("h200-sxm"),
+        replace(model("deepseek-r1"), total_params=0.9 * 8 * accelerator("h200-sxm").hbm_bytes),
+    )
+    for of in (decode_layouts, prefill_layouts):
+        assert of(chip, arch) == of(chip, arch, 8.0, 128) != of(chip, arch, 8.0, 95)
+        assert of(chip, arch) != of(chip, replace(arch, total_params=arch.total_params * 1.001))
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,27 @@ def test_a_prefill_pool_without_a_limit_runs_at_ten_elevenths() -> None:
     assert share.max() <= 10.0 / 11.0 * (1.0 + 1e-12)
 
 
+def test_a_prefill_pool_is_as_large_as_its_time_to_first_token_asks() -> None:
+    """Where that binds: T less a thousandth, less the pass itself, is the time k b^2 / (s - b) / r that prompts queue. To the
+    millionth where nothing learnt of the load moves first tokens; where turns swing, a little sooner."""
+    bare = replace(load_parameters().with_intercepts({}), residual=None, first_token=None)
+    task = Task(Query.of(*MATCHED[1], hold=SPLIT, ttft_limit_ms=1500.0, parameters=bare))
+    (part,) = evaluate_fitting([task]).parts
+    match = part.pools.match
+    assert match is not None
+    feeders = part.shape[2] // 2
+    latest = np.tile([1500.0, 375.0], feeders).reshape(-1, 1) * 0.999 / 1e3
+    with np.errstate(all="ignore"):
+        rate = match.n / match.life
+        late = match.first + match.prompts.queueing * match.need**2 / (match.least - match.need) / rate
+        binds = np.isfinite(match.least) & (match.least > 1.1 * match.need * (1.0 + 1e-9)) & match.fits
+        over = np.broadcast_to(late / latest, part.shape)[np.broadcast_to(binds, part.shape)]
+    assert len(over) > 50
+    assert np.median(np.abs(over - 1.0)) < 1e-9
+    assert (np.abs(over - 1.0) < 1e-6).mean() > 0.98
+    assert 0.999 < over.min() <= over.max() < 1.0 + 1e-6
+
+
 HELD = {**SPLIT, "concurrency": 96, "tp": 2, "ep": 1, "dp_attention": False, "prefill_tp": 1}
 
 
@@ -260,7 +281,7 @@ def test_corrections_of_pools_are_of_their_load_lengths_and_method() -> None:
     effects = {cell: 0.1, f"{cell}|load": 0.2, f"{cell}|draft": 0.3, f"{cell}|dp": 0.4, f"first token|{cell}": 0.5}
     task = Task(replace(asked, parameters=replace(used.with_intercepts(effects), residual=None)))
     one = np.ones(2)
-    load = Load(4000.0 * one, 500.0 * one, 0.0 * one, 9.0 * one, np.array([0.0, 2.0]), one)
+    load = Load(4000.0 * one, 500.0 * one, 0.0 * one, 9.0 * one, np.array([0.0, 1.0]), one)
     rate, first = factors(task, "disaggregated", np.array([1.0, 8.0]), load, np.array([8.0, 64.0]))
     assert rate == pytest.approx([math.exp(0.1), math.exp(0.1 + 0.2 + 0.3 + 0.4)])
     assert first == pytest.approx([math.exp(0.5 - 0.1), math.exp(0.5 - 1.0)])
