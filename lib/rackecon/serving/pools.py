@@ -83,14 +83,12 @@ def cell_of(asked: Query, mode: str) -> str:
 
 
 def factors(
-    task: Task, mode: str, dp: FloatArray, load: Load, load_per_gpu: FloatArray
+    task: Task, mode: str, dp: FloatArray, load: Load, load_per_gpu: FloatArray, years: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Shrunk corrections of rates and of the time to first token."""
     asked, cell = task.query, cell_of(task.query, mode)
     drafting, ranks = (load.draft_tokens > 0).astype(float), (dp > 1).astype(float)
-    where = Conditions(
-        load_per_gpu, load.isl_tokens, load.osl_tokens, drafting, ranks, np.full_like(load.isl_tokens, asked.years)
-    )
+    where = Conditions(load_per_gpu, load.isl_tokens, load.osl_tokens, drafting, ranks, years)
     return correction(asked.parameters.intercepts, cell, asked.arch.id, where)
 
 
@@ -269,11 +267,14 @@ def matched(
     learnt of loads may thank another (:func:`rackecon.serving.candidates.other_engines`). Own derivation. ``slower`` gives
     the factor on the time to first token at a load per GPU; ``fitting`` is as for :func:`_feeders`.
     """
-    v, targets = task.values, task.targets
-    feeders = _feeders(task, split, len(targets), len(decode.tp), fitting)
+    v, targets = task.values, np.array([one.targets for one in task.each])
+    feeders = _feeders(task, split, targets.shape[1], len(decode.tp), fitting)
     size_d, size_p = decode.tp * decode.pp, feeders.gpus
-    tiled = np.resize(targets, size_p.shape[-2] if split is None else len(targets) * task.feeders)
-    latest = tiled[:, None] if split is None else tiled[split]
+    if split is None:
+        tiled = np.tile(targets, size_p.shape[-2] // targets.shape[1])
+        latest = np.repeat(tiled, len(decode.tp) // len(tiled), axis=0)[:, None, :, None]
+    else:
+        latest = targets[of_each(task, np.arange(len(targets)), split), split % targets.shape[1]]
     side = decode_side(decode, v, load, decode_shared)
     n = np.minimum(load.concurrency, np.maximum(side.room.max_sequences, 1.0))
     life = side.steps * side.terms.curve.total(n)
