@@ -83,6 +83,18 @@ def test_the_scatter_of_held_out_points_is_as_far_off_as_the_answer_and_the_tabl
     assert f"median error is {drawn[0]} % of tokens" in ours["answer"][0]
 
 
+def test_a_headline_on_splitting_gives_the_measured_gain_beside_the_predicted():
+    """Of runs measured both ways too few lie inside the band: the page says so wherever it promises a gain."""
+    ours = read_results(REPORTS, SPLIT)
+    inside, below, of = (ours[name][0] for name in ("compared_inside", "compared_below", "compared"))
+    assert f"{inside} of {of} lie in their interval" in ours["answer"][0]
+    page = " ".join((REPORTS / f"{SPLIT}.html").read_text(encoding="utf-8").split())
+    assert f"{inside} of {of} measured gains lie inside the band" in page
+    assert int(inside) + int(below) <= int(of)
+    said = re.search(r"multiplies the throughput of [\w ]+ by ([\d.]+) in the model, by ([\d.]+) in runs", page).groups()
+    assert [float(value) for value in said] == pytest.approx([float(ours[at][0]) for at in ("at_gain", "at_run")], rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("page", "group"), [(SUMMARY, f"profit/{unit}") for unit in ("rack", "mw", "usd")] + [(RETURN, "profit")]
 )
