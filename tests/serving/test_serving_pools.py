@@ -300,7 +300,7 @@ def test_corrections_of_pools_are_of_their_load_lengths_and_method() -> None:
     task = Task(replace(asked, parameters=replace(used.with_intercepts(effects), residual=None)))
     one = np.ones(2)
     load = Load(4000.0 * one, 500.0 * one, 0.0 * one, 9.0 * one, np.array([0.0, 1.0]), one)
-    rate, first = factors(task, "disaggregated", np.array([1.0, 8.0]), load, np.array([8.0, 64.0]))
+    rate, first = factors(task, "disaggregated", np.array([1.0, 8.0]), load, np.array([8.0, 64.0]), np.zeros(2))
     assert rate == pytest.approx([math.exp(0.1), math.exp(0.1 + 0.2 + 0.3 + 0.4)])
     assert first == pytest.approx([math.exp(0.5 - 0.1), math.exp(0.5 - 1.0)])
 
