@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.catalog import label
 from rackecon.press.results import read_results
 from rackecon.words import count, money
 
@@ -81,6 +83,18 @@ def test_the_scatter_of_held_out_points_is_as_far_off_as_the_answer_and_the_tabl
     rows = ("all rows with a load", "throughput tables")
     assert drawn == tuple(f"{float(ours[f'required/{name}/tok/s per GPU/median'][0]):.0f}" for name in rows)
     assert f"median error is {drawn[0]} % of tokens" in ours["answer"][0]
+
+
+def test_a_headline_on_splitting_gives_the_measured_gain_beside_the_predicted():
+    """Of runs measured both ways too few lie inside the band: the page says so wherever it promises a gain."""
+    ours = read_results(REPORTS, SPLIT)
+    inside, below, of = (ours[name][0] for name in ("compared_inside", "compared_below", "compared"))
+    assert f"{inside} of {of} lie in their interval" in ours["answer"][0]
+    page = " ".join((REPORTS / f"{SPLIT}.html").read_text(encoding="utf-8").split())
+    assert f"{inside} of {of} measured gains lie inside the band" in page
+    assert int(inside) + int(below) <= int(of)
+    said = re.search(r"multiplies the throughput of [\w ]+ by ([\d.]+) in the model, by ([\d.]+) in runs", page).groups()
+    assert [float(value) for value in said] == pytest.approx([float(ours[at][0]) for at in ("at_gain", "at_run")], rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -165,3 +179,21 @@ def test_what_the_75_million_need_is_one_range_in_the_line_the_chart_and_the_tab
     assert title == line
     listed = re.findall(r"needed, with(?:out)? multi-token prediction (?:[\d.]+ )*?([\d.]+) (?=needed|cheapest)", text)
     assert sorted(f"${value}" for value in listed[:2]) == sorted(title)
+
+
+def of_a_model() -> list[str]:
+    """Pages whose answer holds for the model that their parameters name."""
+    every = [path.stem for path in sorted(REPORTS.glob("[01]*.html"))]
+    about_all = (SUMMARY, "01_platforms_and_models")  # the one says its case below its answer
+    return [page for page in every if page not in about_all and "model" in read_parameters(notebook_path(page))]
+
+
+@pytest.mark.parametrize("page", of_a_model())
+def test_a_page_names_its_model_and_workload_above_its_answer(page):
+    """Pages lead with different models: an amount quoted without its own would contradict the next page's."""
+    asked = {name: item.default for name, item in read_parameters(notebook_path(page)).items()}
+    before = (REPORTS / f"{page}.html").read_text(encoding="utf-8").split('<p class="answer">', 1)[0]
+    case = re.search(r'<p class="kicker">(Case: [^<]*)</p>$', before)
+    assert case
+    assert label(asked["model"]) in case[1]
+    assert page == SPLIT or label(asked["scenario"]) in case[1]

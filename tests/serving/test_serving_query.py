@@ -122,3 +122,5 @@ def test_pools_nobody_measured_on_a_chip_run_what_its_own_recipes_run_not_what_a
     held = [Task(Query.of(chip, "deepseek-r1", 8192, 1024, **asked)) for chip in ("h100-sxm", "h200-sxm")]
     assert [sorted(x.name for x in task.prefill_layouts) for task in held] == [["DEP16"], ["DEP8", "TEP8"]]
     assert [x.gpus for x in held[1].layouts("disaggregated")] == [8, 8]
+    without = Task(Query.of("gh200-144gb", "deepseek-r1", 8192, 1024, **asked))  # nor recipes: all that its nodes hold
+    assert without.prefill_layouts == without._bench.layouts["prefill"]

@@ -17,6 +17,22 @@ TRAFFIC = ("raw", "digitised", "published")
 NO_TRAFFIC = ("benchmark", "not re-verified")
 
 
+def case_line(model: str, scenario: str = "", varied: Sequence[str] = ()) -> str:
+    """What a page's answer holds for: model, workload, lengths and speed promised, but for what the page varies.
+
+    Examples
+    --------
+    >>> case_line("deepseek-r1", "rag-summarise")
+    'Case: DeepSeek-V3/R1, document summaries (8,192 tokens in, 1,024 out, 30 tok/s/user or more).'
+    >>> case_line("deepseek-r1", "rag-summarise", ["isl", "osl"])
+    'Case: DeepSeek-V3/R1, document summaries (30 tok/s/user or more).'
+    """
+    case = catalog.scenario(scenario) if scenario else None
+    given = {"isl": case.isl_tokens, "osl": case.osl_tokens, "speed": case.promised_tok_s_per_user} if case else {}
+    kept = {name: given.get(name, 0) if name not in varied else 0 for name in ("isl", "osl", "speed")}
+    return say("notes", "case", model=model, workload=case.name if case else "", **kept)
+
+
 def routing_words(model: str) -> str:
     """How skewed routing is, what even routing would cost, and what redundant experts do.
 
@@ -65,13 +81,11 @@ def traffic_words(frame: pd.DataFrame, x: str = "input_per_output") -> str:
     rows = catalog.table("workloads").dropna(subset=["ratio_agg_prefill_decode"])
     kind = rows["kind"].astype(str)
     rows = rows[kind.str.startswith(TRAFFIC) & ~kind.str.contains("|".join(NO_TRAFFIC))]
-    rows = rows.sort_values("ratio_agg_prefill_decode", kind="stable")
-    value, name = rows["ratio_agg_prefill_decode"].astype(float), rows["workload"].str.replace("_", " ")
+    value = rows["ratio_agg_prefill_decode"].astype(float)
     walked = frame[x]
     inside = int(value.between(walked.min(), walked.max()).sum())
-    ends = {"low": float(value.iloc[0]), "high": float(value.iloc[-1]), "middle": float(value.median())}
-    names = {"low_name": str(name.iloc[0]), "high_name": str(name.iloc[-1])}
-    return say("notes", "traffic", **ends, **names, rows=len(rows), inside=inside)
+    ends = {"low": float(value.min()), "high": float(value.max()), "middle": float(value.median())}
+    return say("notes", "traffic", **ends, rows=len(rows), inside=inside)
 
 
 def tail_words(statistic: str) -> str:

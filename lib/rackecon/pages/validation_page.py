@@ -13,6 +13,7 @@ from rackecon.evidence.validation import SHUFFLES
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.pages.mlperf_view import mlperf_result, mlperf_table
 from rackecon.pages.sentences import say
+from rackecon.words import engine_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,9 +167,9 @@ def acceptance_table() -> pd.DataFrame:
 
 
 def slice_table(kind: str) -> pd.DataFrame:
-    """:func:`slice_scores` with platforms by their names."""
-    out = slice_scores(kind)
-    return out.assign(**{kind: [catalog.label(str(key)) for key in out[kind]]})
+    """:func:`slice_scores` with platforms, models and engines by their names."""
+    out, name = slice_scores(kind), engine_words if kind == "engine" else catalog.label
+    return out.assign(**{kind: [name(str(key)) for key in out[kind]]})
 
 
 def slice_scores(kind: str) -> pd.DataFrame:
@@ -255,6 +256,7 @@ def misses(count: int = 12) -> pd.DataFrame:
     table["known"] = table["flag"].map(REASONS).fillna(table["mode"]).to_numpy()
     table["known"] = np.where(table["flag"].isna(), other, table["known"])
     table["model"] = [catalog.label(str(key)) for key in table["model"]]
+    table["engine"] = [engine_words(str(key)) for key in table["engine"]]
     names = ["point_id", "platform", "model", "engine", "mode", "isl", "osl", "concurrency"]
     return table[[*names, "measured_total_tok_s_per_gpu", "held_out_total_tok_s_per_gpu", "error_pct", "known"]]
 
@@ -294,6 +296,7 @@ def software_steps() -> pd.DataFrame:
     frame["off"] = frame["log"] - frame.groupby(list(CONFIGURATION), dropna=False)["log"].transform("mean")
     chips = catalog.accelerators()
     frame["platform"] = [chips[a].label for a in frame["accelerator"]]
+    frame["engine"] = [engine_words(str(key)) for key in frame["engine"]]
     keys = ["platform", "engine", "weight_precision", "quarter"]
     table = frame.groupby(keys)["off"].agg(["median", "size"]).reset_index()
     table["rate"] = np.exp(table["median"])

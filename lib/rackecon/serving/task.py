@@ -139,12 +139,14 @@ class Task:
         asked = self.query
         engine = asked.engine_of(mode)
         wide = mode == "disaggregated" and self._wide
-        too_small = mode == "aggregated" and any(x.gpus > NODE_WIDTHS[-1] for x in layouts)
-        if wide or too_small:  # a node that cannot hold the model says nothing of one that can
+        too_small = any(x.gpus > NODE_WIDTHS[-1] for x in self._bench.layouts["aggregated"])
+        if wide or (too_small and mode == "aggregated"):  # a node that holds the model says nothing of one that cannot
             return layouts
         timeless = asked.parameters.residual is not None and not asked.parameters.residual.dated
         date = LATEST if timeless else asked.date
         known = run_publicly(asked.chip, asked.arch, engine, asked.weight, mode, role, date)
+        if known and not too_small and all(x.gpus > NODE_WIDTHS[-1] for x in known):  # nor the other way round
+            return layouts
         return tuple(x for x in layouts if x in known) or layouts if known else layouts
 
     @cached_property
