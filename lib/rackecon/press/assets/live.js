@@ -119,17 +119,29 @@
       return earned(p, front, i, st, m);
     });
   }
-  /* Yearly profit over the speed promised: the ends of the steps between two speeds, for each platform. */
+  /* What was measured near a platform's answers in a state: up to which speed, and the runs between two speeds that no other
+     beats on speed and rate (evidence/novelty.py). */
+  function measuredOn(p, st, lo, hi) {
+    var sc = data.scenarios[st.scenario], all = data.measured, known = all.near[[st.model, sc.isl, sc.osl].join("|")][p.id], dated = st.software === NEWEST ? known[1] : known[1].filter(r => all.days[r[3]] <= st.software), best = 0;
+    var runs = st.hit ? [] : dated.filter(r => (st.precision === USUAL || all.formats[r[4]] === st.precision) && r[0] >= lo && r[0] <= hi);
+    return { upto: st.software === NEWEST || dated.length ? known[0] : 0, runs: runs.sort((a, b) => b[0] - a[0] || b[1] - a[1]).filter(r => r[1] > best && (best = r[1])).reverse() };
+  }
+  /* Yearly profit over the speed promised: the ends of the steps between two speeds, nine in ten of each, how far it is measured
+     and what measured runs would earn. */
   function speedLines(st, lo, hi) {
     var fronts = frontsOf(st), m = terms(st), out = left(st);
     return platformsOn(st.basis).map(function (p) {
-      var front = fronts[p.id], steps = [];
+      var front = fronts[p.id], steps = [], ends = [], runs = [], known = measuredOn(p, st, lo, hi), profit = (e, rate) => (e.profit + (rate - 1) * e.revenue) * scale(p, e, st.metric);
       if (front && !front.why && p.c !== null && soldOn(p, st) !== undefined && out.indexOf(p.id) < 0 && (st.metric !== "usd" || p.capital)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
-        var e = earned(p, front, i, st, m);
-        steps.push([Math.min(front.s[i], hi), e.profit * scale(p, e, st.metric)]);
+        var e = earned(p, front, i, st, m), width = data.models[st.model].spread[p.id][e.mode];
+        steps.push([Math.min(front.s[i], hi), profit(e, 1)]); ends.push([profit(e, Math.exp(-data.z90 * width[0])), profit(e, Math.exp(data.z90 * width[1]))]);
         if (front.s[i] >= hi) break;
       }
-      return { id: p.id, steps: steps };
+      if (steps.length) runs = known.runs.map(function (r) {
+        var i = pointAt(front, r[0]), e = earned(p, front, i < 0 ? front.s.length - 1 : i, st, m);
+        return { speed: r[0], profit: profit(e, r[1] / e.rate), kind: r[2], date: data.measured.days[r[3]] };
+      });
+      return { id: p.id, steps: steps, ends: ends, upto: known.upto, runs: runs };
     });
   }
   function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"); }
