@@ -97,6 +97,13 @@ def test_a_headline_on_splitting_gives_the_measured_gain_beside_the_predicted():
     assert [float(value) for value in said] == pytest.approx([float(ours[at][0]) for at in ("at_gain", "at_run")], rel=0.05)
 
 
+def test_a_plan_that_another_beats_over_the_futures_says_so_in_its_answer():
+    ours = read_results(REPORTS, "16_plan")
+    value = {name: float(ours[f"site/{name}"][0]) for name in ("mean_regret", "robust_mean_regret", "robust_usd_per_year")}
+    other = f"{ours['site/robust_plan'][0]} would earn {money(value['robust_usd_per_year'])}"
+    assert (other in ours["answer"][0]) == (value["robust_mean_regret"] < value["mean_regret"])
+
+
 @pytest.mark.parametrize(
     ("page", "group"), [(SUMMARY, f"profit/{unit}") for unit in ("rack", "mw", "usd")] + [(RETURN, "profit")]
 )
