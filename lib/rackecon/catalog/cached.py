@@ -20,13 +20,20 @@ T = TypeVar("T")
 DataStamp = tuple[tuple[str, tuple[tuple[str, int, int, int], ...]], ...]
 """Folder, then name, time of change, size and inode of each of its tables."""
 
-_HELD: list[tuple[DataStamp, dict[str, Stamp], dict[tuple[str, ...], tuple[Stamp, ...]]]] = []
+_HELD: list[tuple[list[DataStamp], dict[str, Stamp], dict[tuple[str, ...], tuple[Stamp, ...]]]] = []
 
 
 def data_stamp() -> DataStamp:
     """State of every table, shipped and own: what a result computed from data stands on."""
     if _HELD:
-        return _HELD[-1][0]
+        whole = _HELD[-1][0]
+        if not whole:
+            whole.append(_looked())
+        return whole[0]
+    return _looked()
+
+
+def _looked() -> DataStamp:
     return tuple((str(folder), _files(folder)) for folder in (data_dir(), user_dir()) if folder is not None)
 
 
@@ -41,8 +48,8 @@ def _files(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
 
 @contextmanager
 def one_state() -> Iterator[None]:
-    """Look at the tables once for everything inside: a chunk of a sweep, thousands of evaluations of one page."""
-    _HELD.append(_HELD[-1] if _HELD else (data_stamp(), {}, {}))
+    """Look at each table once for everything inside: a search, a chunk of a sweep, thousands of evaluations of one page."""
+    _HELD.append(_HELD[-1] if _HELD else ([], {}, {}))
     try:
         yield
     finally:

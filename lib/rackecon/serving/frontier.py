@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Model
-from rackecon.catalog.cached import by_data
+from rackecon.catalog.cached import by_data, one_state
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.candidates import (
     Evaluated,
@@ -51,6 +51,7 @@ LENGTHS = ("isl_tokens", "osl_tokens", "prefix_cache_hit")
 GRID_TOGETHER = 131_072  # cells of grids, of which those that cannot fit are not evaluated
 
 
+@one_state()
 def search(
     accelerator_id: str,
     model_id: str | Model,
@@ -150,6 +151,7 @@ def search(
     )[0]
 
 
+@one_state()
 def search_case(accelerator_id: str, model_id: str | Model, case: Scenario, **options: Any) -> Frontier:
     """:func:`search` for a scenario: its lengths, cache hit and limits, of the statistic that it names.
 
@@ -176,6 +178,7 @@ def find(asked: Query) -> Frontier:
     return find_together([asked])[0]
 
 
+@one_state()
 def searched(queries: Sequence[Query]) -> list[Frontier]:
     """:func:`find_together`, with what was searched before with the shipped parameters from memory.
 
@@ -199,6 +202,7 @@ def _known() -> dict[tuple[Any, ...], tuple[Query, Frontier]]:
     return {}
 
 
+@one_state()
 def find_together(queries: Sequence[Query]) -> list[Frontier]:
     """:func:`find` of each of some queries, to the last bit.
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError
+from rackecon.performance.cells import Cells
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.step import PassTerms, pass_terms
 from rackecon.serving.layouts import (
@@ -212,14 +213,21 @@ class _Bench:
         key, values = (mode, layouts, axes), v.tobytes()
         found = self.known.get(key)
         if found is None or found[1] != values:
-            engine = self._build(mode, layouts, axes) if found is None else found[0]
-            found = self.known[key] = engine, values, pass_terms(engine, v)
+            if axes:  # rows of those that each stand once
+                every = tuple(dict.fromkeys(layouts))
+                known, terms = self.placed(mode, every, 0, v)
+                rows = np.array([every.index(x) for x in layouts]).reshape(-1, *(1,) * axes)
+                found = known.take(rows), values, terms.at(Cells(known.tp.shape, rows))
+            else:
+                engine = self._build(mode, layouts) if found is None else found[0]
+                found = engine, values, pass_terms(engine, v)
+            self.known[key] = found
         return found[0], found[2]
 
-    def _build(self, mode: str, layouts: tuple[Layout, ...], axes: int) -> Engine:
+    def _build(self, mode: str, layouts: tuple[Layout, ...]) -> Engine:
         n = len(layouts)
         software, kv = self.settings[mode]
-        made = build_engine(
+        return build_engine(
             [self.chip] * n,
             [self.arch] * n,
             [self.weight] * n,
@@ -232,7 +240,6 @@ class _Bench:
             np.array([x.dp_attention for x in layouts]),
             {name: i for i, name in enumerate(self.names)},
         )
-        return made.take(np.arange(n).reshape(n, *(1,) * axes)) if axes else made
 
 
 @of_arguments(256)
