@@ -110,6 +110,7 @@ class Deciding:
         return "No value in this range changes who leads."
 
     def _where(self, flips: Sequence[Flip]) -> str:
+        flips = _lasting(flips) or flips
         at, before, after = min(flips, key=lambda flip: abs(flip[0] - self.value))
         side, winner = ("above", after) if at > self.value else ("below", before)
         further = [x for x, _, _ in flips if (x > at if at > self.value else x < at)]
@@ -117,6 +118,25 @@ class Deciding:
             return f"{side.capitalize()} {self.told(at)}: {winner}"
         low, high = map(self.told, sorted((at, min(further, key=lambda x: abs(x - at)))))
         return f"Near {low}: {winner}" if low == high else f"Between {_between(low, high)}: {winner}"
+
+
+def _lasting(flips: Sequence[Flip]) -> list[Flip]:
+    """Changes of lead without the leads that last for less than their place is known to (``NARROW``).
+
+    Examples
+    --------
+    >>> _lasting([(46.5, "A", "B"), (46.7, "B", "A"), (77.0, "A", "B"), (83.0, "B", "A")])
+    [(77.0, 'A', 'B'), (83.0, 'B', 'A')]
+    """
+    kept: list[Flip] = []
+    for at, before, after in flips:
+        if kept and at - kept[-1][0] < NARROW * abs(at):
+            since, first, _ = kept.pop()
+            if first != after:
+                kept.append((since, first, after))
+        else:
+            kept.append((at, before, after))
+    return kept
 
 
 def _between(low: str, high: str, word: str = "and") -> str:
