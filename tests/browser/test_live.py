@@ -926,6 +926,35 @@ def test_a_press_of_the_mouse_draws_the_table_as_a_picture_and_its_release_sets_
     assert cells == [money(row["mid"]) for row in sorted(values.values(), key=lambda row: -row["mid"])]
 
 
+def test_one_picture_stands_through_a_drag_in_which_rows_change_places(page):
+    """Closed and opened again it cost two layouts of the page; its letters are those of the cells."""
+    settled(page)
+    names = page.locator(".live-table tbody th").all_inner_texts()
+    slider = page.locator("#live-util")
+    slider.scroll_into_view_if_needed()
+    slider.dispatch_event("pointerdown")
+    page.evaluate("window.first = document.querySelector('.live-sheet')")
+    sizes = page.evaluate(
+        "() => ['td.n', 'tbody th'].map(q => getComputedStyle(document.querySelector('.live-table ' + q)).fontSize)"
+    )
+    assert page.evaluate("document.querySelector('.live-sheet').getContext('2d').font").split("px")[0] + "px" in sizes
+    page.evaluate(
+        """async () => { for (let i = 0; i < 8; i++) {
+          const e = document.getElementById('live-util'); e.value = 0.5 - 0.03 * i; e.dispatchEvent(new Event('input', {bubbles: true}));
+          await new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)));
+        } window.same = window.first === document.querySelector('.live-sheet'); }"""
+    )
+    assert page.evaluate("window.same")
+    page.wait_for_function("document.getElementById('live').dataset.ribbons === 'filled'")
+    assert page.locator(".live-sheet").count() == 1
+    assert "a price that you set" in page.inner_text(".live-table caption")
+    page.evaluate("window.dispatchEvent(new PointerEvent('pointerup'))")
+    settled(page)
+    after = page.locator(".live-table tbody th").all_inner_texts()
+    assert after != names
+    assert sorted(after) == sorted(names)
+
+
 def test_the_charts_are_kept_as_csv(page):
     settled(page)
     for key, rows in (("speed-profit", 100), ("price-share", 228)):

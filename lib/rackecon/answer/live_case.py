@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -382,26 +383,30 @@ def _all_fronts(
 
     A front that is the usual one over again is kept as ``=``.
     """
+    from rackecon.serving.frontier import searched
+    from rackecon.serving.query import Query
+
     own = (case.weight_precision or USUAL, case.software_date or NEWEST)
     fastest = _fastest(case)
     served = dict.fromkeys(
         [(USUAL, NEWEST), own, *((kind, NEWEST) for kind in precisions()), *((USUAL, day) for day in softwares())]
     )
+    asked: dict[tuple[str, str, float, str, str], Scenario] = {}
+    for name, key in product(models, scenarios):
+        its = catalog.scenario(key)
+        mine = its.prefix_cache_hit, *([case.prefix_cache_hit] if key == case.id else [])
+        for hit, (kind, day) in product(sorted({*HITS, *mine}), served):
+            if hit in mine or (kind, day) == (USUAL, NEWEST):
+                one = replace(its, prefix_cache_hit=hit, **_served_with(kind, day))
+                asked[name, key, hit, kind, day] = replace(one, tpot_limit_ms=None)
+    searched([Query.of_case(p, name, one) for (name, *_), one in asked.items() for p in accelerators])
     fronts: dict[str, Any] = {}
-    for name in models:
-        for key in scenarios:
-            its = catalog.scenario(key)
-            mine = its.prefix_cache_hit, *([case.prefix_cache_hit] if key == case.id else [])
-            for hit in sorted({*HITS, *mine}):
-                usual: dict[str, Any] = {}
-                for kind, day in served:
-                    if hit not in mine and (kind, day) != (USUAL, NEWEST):
-                        continue
-                    asked = replace(its, prefix_cache_hit=hit, **_served_with(kind, day))
-                    found = _fronts(accelerators, name, asked, fastest, **overrides)
-                    usual = usual or found
-                    again = {p: "=" for p in found if found is not usual and found[p] == usual[p]}
-                    fronts[f"{name}|{key}|{hit:g}|{kind}|{day}"] = found | again
+    usual: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for (name, key, hit, kind, day), one in asked.items():
+        found = _fronts(accelerators, name, one, fastest, **overrides)
+        first = usual.setdefault((name, key, hit), found)
+        again = {p: "=" for p in found if found is not first and found[p] == first[p]}
+        fronts[f"{name}|{key}|{hit:g}|{kind}|{day}"] = found | again
     return fronts
 
 
@@ -531,7 +536,8 @@ def money_fronts(
 def _fronts(
     accelerators: Sequence[str], model: str, case: Scenario, fastest: float, **overrides: Any
 ) -> dict[str, Any]:
-    """Speed, total rate, IT power drawn per GPU and mode along each front, packed; the reason where there is none.
+    """Speed, total rate, IT power drawn per GPU and mode along each front of a case without a promised speed, packed; the
+    reason where there is none.
 
     What lies past the first point that keeps the fastest promise of the control is never asked for.
     """
@@ -539,7 +545,7 @@ def _fronts(
 
     out: dict[str, Any] = {}
     for key, part in platforms_for(accelerators, assumptions(**overrides)).items():
-        front = search_case(key, model, case, tpot_limit_ms=None)
+        front = search_case(key, model, case)
         if not len(front):
             out[key] = {"why": str(front.reason)}
             continue
