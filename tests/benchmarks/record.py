@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIGURES = Path(__file__).with_name("figures.csv")
 MARKS = ("<!-- figures -->\n", "<!-- /figures -->\n")
 RUNS = 5
+LENGTHS = 140  # asked at once
 LIBRARY: dict[str, str] = {}
 RACKECON = [sys.executable, "-c", "from rackecon.cli import main; main()"]
 SEVEN = (
@@ -91,14 +92,21 @@ def inside(setup: str, call: str, runs: int = 15) -> float:
 
 
 def searched(accelerator: str, model: str) -> str:
-    """A search: its time, and candidates that fit a second; what is dropped unevaluated is none."""
-    setup = f"from rackecon.serving.frontier import search\nsearch('{accelerator}', '{model}', 1024, 1024)"
-    taken = inside(setup, f"found = search('{accelerator}', '{model}', 1024 + i, 1024)")
-    show = (
-        f"from rackecon.serving.frontier import search; print(search('{accelerator}', '{model}', 1024, 1024).fitting)"
+    """A search alone, and as one of many lengths: candidates that fit a second; what is dropped unevaluated is none."""
+    setup = (
+        "from rackecon.serving.frontier import find_together as find; from rackecon.serving.query import Query; "
+        f"asked = Query.of('{accelerator}', '{model}', 1024, 1024); find([asked])"
     )
-    fitting = int(ran([sys.executable, "-c", show]))
-    return f"{1e3 * taken:.1f} ms, {fitting:,} fit: {fitting / taken / 1e6:.2f} million a second"
+    alone, many = "find([asked.at(1024 + i, 1024)])", f"find([asked.at(1024 + x, 1024) for x in range({LENGTHS})])"
+    counts = ran(
+        [sys.executable, "-c", f"{setup}; print(*(sum(x.fitting for x in y) for y in (find([asked]), {many})))"]
+    )
+    one, all_of = (int(x) for x in counts.split())
+    taken, together = inside(setup, alone), inside(setup, many, runs=5)
+    rates = [f"{fitting / seconds / 1e6:.2f}" for fitting, seconds in ((one, taken), (all_of, together))]
+    return (
+        f"{1e3 * taken:.1f} ms, {one:,} fit: {rates[0]} million a second, {rates[1]} of {LENGTHS} lengths asked at once"
+    )
 
 
 def swept(accelerator: str, model: str) -> str:

@@ -217,16 +217,17 @@ def find_together(queries: Sequence[Query]) -> list[Frontier]:
 
 def _alike(queries: Sequence[Query]) -> list[list[int]]:
     """Numbers of the queries, those together that try the same candidates."""
-    dated: dict[tuple[Any, ...], list[int]] = {}
+    dated: dict[tuple[Any, ...], dict[str, list[int]]] = {}
     for i, asked in enumerate(queries):
-        dated.setdefault((asked.space, math.isfinite(asked.limits.latest_ttft_ms), asked.date), []).append(i)
-    if len(dated) == 1:
-        return list(dated.values())
+        key = (*asked.space, math.isfinite(asked.limits.latest_ttft_ms))
+        dated.setdefault(key, {}).setdefault(asked.date, []).append(i)
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for (*key, _), some in dated.items():
-        task = Task(queries[some[0]])
-        tried = (tuple(task.spaces()), task.prefill_layouts) if task.query.chip.servable else ()
-        groups.setdefault((*key, tried), []).extend(some)
+    for key, dates in dated.items():
+        for some in dates.values():
+            task = Task(queries[some[0]])
+            told_apart = len(dates) > 1 and task.query.chip.servable
+            tried = (tuple(task.spaces()), task.prefill_layouts) if told_apart else ()
+            groups.setdefault((key, tried), []).extend(some)
     return list(groups.values())
 
 
