@@ -94,10 +94,11 @@ def inside(setup: str, call: str, runs: int = 15) -> float:
 def searched(accelerator: str, model: str) -> str:
     """A search alone, and as one of many lengths: candidates that fit a second; what is dropped unevaluated is none."""
     setup = (
-        "from rackecon.serving.frontier import find_together as find; from rackecon.serving.query import Query; "
+        "from rackecon.serving.frontier import find_together as find, search; from rackecon.serving.query import Query; "
         f"asked = Query.of('{accelerator}', '{model}', 1024, 1024); find([asked])"
     )
-    alone, many = "find([asked.at(1024 + i, 1024)])", f"find([asked.at(1024 + x, 1024) for x in range({LENGTHS})])"
+    alone = f"search('{accelerator}', '{model}', 1025 + i, 1024)"
+    many = f"find([asked.at(1024 + x, 1024) for x in range({LENGTHS})])"
     counts = ran(
         [sys.executable, "-c", f"{setup}; print(*(sum(x.fitting for x in y) for y in (find([asked]), {many})))"]
     )
