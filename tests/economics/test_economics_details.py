@@ -99,6 +99,7 @@ def test_a_build_up_s_range_is_that_of_its_hardware() -> None:
     ]
     assert [record.usd_per_gpu_hour, record.low, record.high] == pytest.approx(ends, rel=1e-9)
     assert record.low < record.usd_per_gpu_hour < record.high
+    assert (record.source_id, record.grade) == (price.source_id, price.grade) == (price.source_id, "published")
 
 
 def test_the_vintage_of_a_power_figure_is_the_one_asked_for() -> None:
