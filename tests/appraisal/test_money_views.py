@@ -10,6 +10,7 @@ from rackecon.appraisal.cash_flows import rack_cash_flow
 from rackecon.appraisal.cost_comparison import (
     allocation_table,
     cost_bases,
+    cost_changes,
     launch_prices,
     own_against_rent,
     reconciliation,
@@ -175,6 +176,19 @@ def test_winners_are_found_at_both_ends_of_every_swept_assumption():
     assert set(out["limit"]) == {"10 MW", "$100M"}
     sold = out[(out["assumption"] == "utilisation") & (out["limit"] == "10 MW")]["profit_usd_year"].to_numpy()
     assert sold[1] > sold[0]
+
+
+@pytest.mark.parametrize("basis", ["build_up", "rental"])
+def test_what_is_said_to_move_the_cost_moves_it(basis):
+    tier = {"cost_tier": "3-year"} if basis == "rental" else {}
+    out = cost_changes(["gb200-nvl72"], "deepseek-r1", "chat", search=frontier, cost_basis=basis, **tier)
+    cost, named = out["cost_usd_per_mtok_total"], out["assumption"] + out["value"].astype(str)
+    still = set(named[cost == cost.iloc[0]]) - {named.iloc[0]}
+    assert still == (
+        {"electricity_usd_per_kwh0.05", "electricity_usd_per_kwh0.12", "pue1.09", "pue1.54", "rent3-year"}
+        if tier
+        else set()
+    )
 
 
 def test_power_marks_hold_three_kinds(table):

@@ -23,6 +23,8 @@ def label_faults(text: str) -> list[str]:
         if not re.search(r"(vendor|profit)\W{1,3}$", text[max(0, match.start() - 10) : match.start()], re.IGNORECASE):
             faults.append(f"ROI of unstated kind: ...{text[max(0, match.start() - 40) : match.end() + 20]}...")
             break
+    if re.search(r"\bcost (on |of )?[\w-]+ cost\b", text):
+        faults.append("cost of a cost")
     if re.search(r"\$\s?/\s?M(tok)?\b|\bper (1M|million)\b|/Mtok\b", text):
         if not re.search(r"\b(total|output|input)\b", text, re.IGNORECASE):
             faults.append("cost or price per million tokens without saying which tokens")
@@ -66,6 +68,7 @@ def test_economic_figures_carry_their_basis(path):
         ("<table>GB200 ROI 15x</table>", "ROI of unstated kind"),
         ("<table>$/M 0.12, ownership</table>", "without saying which tokens"),
         ("<table>$/M output tokens 0.12</table>", "without its basis"),
+        ("<table>profit of the site; cost build-up cost</table>", "cost of a cost"),
         ("<table>profit per MW, provisioned</table>", "without the vintage"),
         ("<table>tok/s per MW, vintage 2026-07</table>", "without provisioned or drawn"),
     ],

@@ -1,10 +1,10 @@
 """The committed notebooks and reports: clean sources, executed reports that equal a rebuild byte for byte.
 
-Each notebook is executed twice. By the rebuild, with forked kernels and an older processor's instructions: every file is
-the committed one, byte for byte, so that what is committed does not hang on the machine that made it; it takes nothing from
-anything made before it. And by strict nbval over reports/, as a reader runs it, with fresh kernels and this processor's own
-instructions, so that it does not hang on how its kernels were started either; what the rebuild has drawn and judged is
-shared with it, as the pages of one report share it, and not drawn a second time.
+Each notebook is executed once, by strict nbval over reports/, in a fresh kernel with an older processor's instructions, from
+nothing that was made before. What its cells gave is then rendered as `make report` renders it, and every file is the
+committed one, byte for byte. The committed pages were made by forked kernels and a newer processor: that they are the same
+says that no page hangs on the machine, on how its kernel was started or on what another left behind. Some pages are also
+executed again as `make report` executes them; all of them under `make torture`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,26 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from executed import FOLDER
+from thorough import THOROUGH
 
 from rackecon.appraisal.parameters import read_parameters, validate
-from rackecon.catalog.kept import FOLDER
+from rackecon.catalog.kept import FOLDER as KEPT
+from rackecon.figures.renderer import renderer
 from rackecon.press.clean import leftovers
-from rackecon.press.run import FIRST, longest_first, report_names
+from rackecon.press.run import FIRST, longest_first, report_names, run_reports
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 REPORTS = sorted((ROOT / "reports").glob("*.ipynb"))
 MOST_LINES = 20
+OLDER = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR", "OPENBLAS_CORETYPE": "Nehalem"}
+FORKED = ("06_precision_and_software", "09_cost", "14_market")
+"""Pages that are also executed as `make report` does; `make torture` takes all."""
 
 
 def load(path: Path) -> dict:
@@ -89,71 +96,72 @@ def test_report_cells_equal_the_source(path):
     assert cells(path) == cells(ROOT / "notebooks" / path.name)
 
 
+@dataclass(frozen=True)
+class Run:
+    """How strict nbval went over reports/, and the folders of what cells gave and of what pages share."""
+
+    done: subprocess.CompletedProcess[str]
+    gave: Path
+    shared: Path
+
+
+def python(*words: object, **environment: object) -> subprocess.CompletedProcess[str]:
+    here = {key: str(value) for key, value in environment.items()} | {"PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-W", "ignore", *map(str, words)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=dict(os.environ) | here)
+
+
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory) -> Path:
-    """Folder for what the rebuild works out and nbval shares."""
-    return tmp_path_factory.mktemp("drawn")
-
-
-@pytest.mark.slow
-def test_rebuilding_gives_identical_files(tmp_path, drawn):
-    code = (
-        "import sys; from pathlib import Path; from rackecon.press.run import report_names, run_reports\n"
-        "outcomes = run_reports(report_names(), {}, Path(sys.argv[1]), 2, force=True)\n"
-        "sys.exit('; '.join(o.fault for o in outcomes if o.fault) or 0)\n"
-    )
-    script = tmp_path / "rebuild.py"
-    script.write_text(code)
-    target = tmp_path / "reports"
-    older = {
-        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
-        "OPENBLAS_CORETYPE": "Nehalem",
-        FOLDER: str(drawn),
-    }
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(script), str(target)],
-        check=False, capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ) | older,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    different = [
-        path.name
-        for path in sorted(
-            (
-                *(ROOT / "reports").glob("*.ipynb"),
-                *(ROOT / "reports").glob("*.html"),
-                *(ROOT / "reports" / "assets").iterdir(),
-                *(ROOT / "reports" / "api").iterdir(),
-                *(ROOT / "reports" / "results").iterdir(),
-            )
-        )
-        if (target / path.relative_to(ROOT / "reports")).read_bytes() != path.read_bytes()
-    ]
-    assert different == [], "run: make report, and commit reports/"
-
-
-@pytest.mark.slow
-def test_strict_nbval_with_fresh_kernels(drawn):
-    environment = dict(os.environ) | {FOLDER: str(drawn)}
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "pytest",
+def executed(tmp_path_factory) -> Run:
+    """Every page, executed once."""
+    gave, shared = (tmp_path_factory.mktemp(name) for name in ("gave", "shared"))
+    environment = OLDER | {FOLDER: gave, KEPT: shared, "PYTHONWARNINGS": "ignore"}
+    options = [
         "--nbval",
         "--nbval-current-env",
         "--nbval-cell-timeout=600",
         f"--nbval-sanitize-with={ROOT / 'tests' / 'notebooks' / 'nbval_sanitize.cfg'}",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-n",
-        "2",
-        "--dist",
-        "loadfile",
-        "--no-loadscope-reorder",
-        *[str(ROOT / "reports" / f"{name}.ipynb") for name in longest_first(path.stem for path in REPORTS)],
+        *("-q", "-p", "executed", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
     ]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    assert " passed" in done.stdout
+    pages = [ROOT / "reports" / f"{name}.ipynb" for name in longest_first(path.stem for path in REPORTS)]
+    with renderer(tmp_path_factory.mktemp("renderer")):
+        return Run(python("-m", "pytest", *options, *pages, **environment), gave, shared)
+
+
+@pytest.fixture(scope="module")
+def rebuilt(executed, tmp_path_factory) -> Path:
+    """A whole report of what nbval saw, in a folder of its own."""
+    target = tmp_path_factory.mktemp("rebuilt") / "reports"
+    done = python(Path(__file__).with_name("executed.py"), executed.gave, target, **OLDER)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return target
+
+
+def different(target: Path, *patterns: str) -> list[str]:
+    """Committed files that a folder does not hold with the same bytes."""
+    files = sorted(path for pattern in patterns for path in (ROOT / "reports").glob(pattern))
+    return [path.name for path in files if (target / path.relative_to(ROOT / "reports")).read_bytes() != path.read_bytes()]
+
+
+@pytest.mark.slow
+def test_strict_nbval_with_fresh_kernels(executed):
+    assert executed.done.returncode == 0, executed.done.stdout[-3000:] + executed.done.stderr[-1000:]
+    assert " passed" in executed.done.stdout
+
+
+@pytest.mark.slow
+def test_rebuilding_gives_identical_files(rebuilt):
+    assert different(rebuilt, "*.ipynb", "*.html", "assets/*", "api/*", "results/*") == [], (
+        "run: make report, and commit reports/"
+    )
+
+
+@pytest.mark.slow
+def test_forked_kernels_with_the_instructions_of_this_processor_give_the_same(executed, rebuilt, monkeypatch):
+    names = report_names() if THOROUGH else list(FORKED)
+    monkeypatch.setenv(KEPT, str(executed.shared))
+    for name in names:
+        (rebuilt / f"{name}.html").unlink()
+    outcomes = run_reports(names, {}, rebuilt, 2, force=True)
+    assert [one.fault for one in outcomes] == [""] * len(names)
+    assert different(rebuilt, *(f"{name}.*" for name in names), *(f"results/{name}.csv" for name in names)) == []

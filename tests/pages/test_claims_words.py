@@ -32,8 +32,13 @@ def test_a_platform_is_named_and_a_model_keeps_its_id():
     [
         (
             "gb200-75m",
-            {"needed": (4.0, 2.0), "list price of 2025-10-09": (1.5, 1.5), "dearest price of 2025-10-09": (9.0, 9.0)},
-            "$75.0M on deepseek-r1 needs $2.00 per million tokens or more; the list price is $1.50",
+            {
+                "needed, a": (4.0, 2.0),
+                "needed, b": (6.0, 3.0),
+                "list price of 2025-10-09": (1.5, 1.5),
+                "dearest price of 2025-10-09": (9.0, 9.0),
+            },
+            "$75.0M on deepseek-r1 needs $2.00 to $3.00 per million tokens, fully sold; the list price is $1.50",
         ),
         (
             "b200-2cents",

@@ -14,7 +14,15 @@ from rackecon.pages import economics_examples as examples
 
 
 def test_changed_assumptions_are_named_with_their_units():
-    names = ["as the page ran", "utilisation", "electricity_usd_per_kwh", "pue", "wacc", "cost_tier", "power_vintage"]
+    names = [
+        "as the page ran",
+        "utilisation",
+        "electricity_usd_per_kwh",
+        "pue",
+        "wacc",
+        "published cost",
+        "power_vintage",
+    ]
     frame = pd.DataFrame({"assumption": names, "value": ["", "0.4", "0.05", "1.09", "0.07", "neocloud", "2025-10"]})
     out = examples.changed_words(frame.assign(profit=1.0))
     assert not out["assumption"].str.contains("_").any()

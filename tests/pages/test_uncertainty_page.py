@@ -45,6 +45,46 @@ def test_the_leader_is_read_off_the_win_table_with_or_without_a_rival() -> None:
     assert "No platform has a result" in page.answer_text(page.Leader(None), "rack")
 
 
+def swings(**columns: list[object]) -> pd.DataFrame:
+    """Two inputs of the tornado, the widest first: one of a known range, one of the evidence's width."""
+    shown = {
+        "input": ["price_decline", "rate_error"],
+        "unit": ["share/year", "log factor"],
+        "low_value": [0.0, math.nan],
+        "high_value": [0.45, math.nan],
+        "at_low": [9e6, 4e6],
+        "base": [5e6, 5e6],
+        "at_high": [2e6, 6e6],
+        "swing": [7e6, 2e6],
+    }
+    return pd.DataFrame({"accelerator": "a"} | shown | columns)
+
+
+def test_the_main_driver_is_said_with_its_ends_and_the_profit_between_them() -> None:
+    told = page.moves_sentence(swings(), "a", "rack")
+    assert "yearly fall of prices (0 % to 45 %) moves its profit most: $2.00M to $9.00M a year" in told
+    assert [(one.key, one.value) for one in page.driver_figures(swings(), "a", "rack")] == [
+        ("driver/input", "price_decline"), ("driver/low", 2e6), ("driver/high", 9e6),
+    ]  # fmt: skip
+    hump = page.moves_sentence(swings(at_low=[4e6, 4e6], base=[5e6, 5e6]), "a", "rack")
+    assert "$2.00M to $5.00M" in hump
+    width = page.moves_sentence(swings().iloc[1:], "a", "usd")
+    assert "the throughput error moves its profit most" in width
+
+
+def test_without_a_driver_none_is_named() -> None:
+    still = swings(swing=[0.0, 0.0])
+    assert page.moves_sentence(still, "a", "rack") == "No uncertain input moves its profit."
+    assert {one.value for one in page.driver_figures(still, "a", "rack")} == {None}
+
+
+def test_inputs_of_the_tornado_carry_their_units() -> None:
+    rows = page.tornado_rows(swings(), "a")
+    assert list(rows["assumption"]) == ["yearly fall of prices, 0 % to 45 %", "throughput error"]
+    assert page.ends_text({"low_value": 0.85, "high_value": 1.2, "unit": "factor"}) == "0.85 to 1.2 times"
+    assert page.ends_text({"low_value": 1.09, "high_value": 1.54, "unit": "-"}) == "1.09 to 1.54"
+
+
 def test_coverage_is_the_figure_of_the_validation_page() -> None:
     scores = catalog.table("validation_scores")
     part = scores[(scores["scheme"] == "coverage of 90 % interval") & (scores["slice"] == "overall")]

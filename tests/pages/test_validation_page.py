@@ -66,19 +66,26 @@ def test_software_moves_as_far_as_the_quarters_say():
 
 
 def test_the_scatter_names_its_span_and_error():
-    points = pd.DataFrame({"measured_total_tok_s_per_gpu": [2.0, 50.0, 3000.0], "error_pct": [-10.0, 20.0, 30.0]})
-    assert page.spread_title(points) == "Over 3 orders of magnitude the middle prediction is 20 % off"
+    points = pd.DataFrame(
+        {
+            "measured_total_tok_s_per_gpu": [2.0, 50.0, 3000.0, 40.0],
+            "error_pct": [-10.0, 20.0, 30.0, -5.0],
+            "throughput_only": [False, False, False, True],
+        }
+    )
+    told = "Over 3 orders of magnitude the middle prediction is 20 % off under load, 5 % in tables of peak rates"
+    assert page.spread_title(points) == told
 
 
 def test_method_and_mlperf_are_told_from_their_tables(monkeypatch):
     assert f"{FOLDS} folds" in page.method_sentence()
     assert f"{SHUFFLES} shuffles" in page.method_sentence()
     told, real = mlperf_view.mlperf_sentence(), catalog.table
-    assert f"llama2-70b, {label('mixtral-8x7b')} and gpt-oss-120b are estimates" in told
+    assert f"{label('llama-2-70b')}, {label('mixtral-8x7b')} and gpt-oss-120b are estimates" in told
     lengths = real("mlperf_workloads")
     lengths.loc[lengths["benchmark"] == "mixtral-8x7b", "isl_grade"] = "published"
     monkeypatch.setattr(catalog, "table", lambda name: lengths if name == "mlperf_workloads" else real(name))
-    assert "llama2-70b and gpt-oss-120b are estimates" in mlperf_view.mlperf_sentence()
+    assert f"{label('llama-2-70b')} and gpt-oss-120b are estimates" in mlperf_view.mlperf_sentence()
 
 
 def test_what_is_tested_names_each_kind_once_with_both_ways():

@@ -248,7 +248,7 @@ def test_a_time_limit_returns_the_best_found_with_its_gap():
     found = solve(hard, time_limit_s=1.0, gap=0.0)
     assert found.timed_out
     assert found.gap > 0
-    assert found.bound >= found.objective > 0
+    assert found.bound >= found.objective >= 0  # nothing bought, where a loaded machine finds no more in time
     assert found.seconds < 20
 
 

@@ -16,7 +16,7 @@ from rackecon.serving.launch_flags import launch_flags
 from rackecon.serving.layouts import WIDE_FROM, Layout, decode_layouts
 from rackecon.serving.offered import in_flight, requests_per_second
 from rackecon.serving.points import Points
-from rackecon.serving.pools import _ahead
+from rackecon.serving.pools import _settled
 from rackecon.serving.predict import predict, prepare, solve
 from rackecon.serving.query import CONCURRENCY, CONTEXT_ROOM, Query, software_years
 from rackecon.serving.task import Task
@@ -110,15 +110,12 @@ def test_a_rate_below_that_of_one_request_is_a_share_of_it() -> None:
     assert float(in_flight(points, np.array([alone / 2.0]))[0][0]) == pytest.approx(0.5)
 
 
-def test_a_converging_iteration_is_carried_to_its_end() -> None:
-    """1, 3/2, 7/4 lead to 2; steps that do not shrink lead nowhere."""
+def test_what_is_missing_vanishes_on_the_line_through_two_places() -> None:
+    """2 - x is missing: 1 from one place, and from 1 and 3 the line meets zero at 2; where nothing changes, it stays."""
     one = np.ones(1)
-    assert _ahead(one, 1.5 * one, 1.75 * one).tolist() == [2.0]
-    assert _ahead(3.0 * one, 2.0 * one, 1.5 * one).tolist() == [1.0]
-    assert _ahead(one, one, one).tolist() == [1.0]
-    with np.errstate(divide="ignore"):
-        assert _ahead(one, 2.0 * one, 3.0 * one).tolist() == [3.0]
-    assert _ahead(one, 2.0 * one, 1.0 * one).tolist() == [1.0]
+    assert _settled(one, 0.5 * one, None).tolist() == [1.5]
+    assert _settled(3.0 * one, -one, (one, one)).tolist() == [2.0]
+    assert _settled(one, 0.0 * one, (one, 0.0 * one)).tolist() == [1.0]
 
 
 def test_a_cache_precision_that_a_row_names_is_the_one_it_has() -> None:

@@ -114,3 +114,13 @@ def test_pools_that_may_cross_nodes_try_every_layout_and_one_engine_those_run_pu
     task = Task(Query.of("h200-sxm", "deepseek-r1", 1024, 1024, max_gpus=128))
     assert task.layouts("disaggregated") == tuple(x for x in task._bench.layouts["disaggregated"] if x.gpus <= 128)
     assert set(task.layouts("aggregated")) < set(task._bench.layouts["aggregated"])
+
+
+def test_pools_nobody_measured_on_a_chip_run_what_its_own_recipes_run_not_what_a_smaller_sibling_had_to():
+    """DeepSeek-R1 takes two nodes of H100 and one of H200, whose public recipes feed from single nodes."""
+    asked = {"mode": "disaggregated", "max_gpus": 64}
+    held = [Task(Query.of(chip, "deepseek-r1", 8192, 1024, **asked)) for chip in ("h100-sxm", "h200-sxm")]
+    assert [sorted(x.name for x in task.prefill_layouts) for task in held] == [["DEP16"], ["DEP8", "TEP8"]]
+    assert [x.gpus for x in held[1].layouts("disaggregated")] == [8, 8]
+    without = Task(Query.of("gh200-144gb", "deepseek-r1", 8192, 1024, **asked))  # nor recipes: all that its nodes hold
+    assert without.prefill_layouts == without._bench.layouts["prefill"]

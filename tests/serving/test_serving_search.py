@@ -16,12 +16,12 @@ from rackecon.performance.parameters import load_parameters
 from rackecon.serving.candidates import MOST_QUEUED, evaluate_all
 from rackecon.serving.closed_loop import Load, decode_side
 from rackecon.serving.explain import step_breakdown
-from rackecon.serving.frontier import candidates, find, find_together, search, search_case
+from rackecon.serving.frontier import candidates, find, find_together, search, search_case, searched
 from rackecon.serving.layouts import Layout
 from rackecon.serving.points import Points
 from rackecon.serving.pools import PREFILL_HEADROOM
 from rackecon.serving.predict import predict
-from rackecon.serving.query import CONCURRENCY, Query
+from rackecon.serving.query import CONCURRENCY, Limits, Query
 from rackecon.serving.task import Task
 
 PLATFORMS = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")
@@ -153,10 +153,11 @@ def test_numbers_of_engines_left_out_are_behind_the_front(monkeypatch, chip, mod
     """The front with every number of engines tried, however far behind it its sibling is."""
     shipped = load_parameters()
     used = shipped if residual else replace(shipped, residual=None)
-    found = search(chip, model, 3000, 1024, parameters=used, **limits)
+    asked = Query.of(chip, model, 3000, 1024, parameters=used, **limits)
+    found = find(asked)
     monkeypatch.setattr("rackecon.serving.candidates._most_moved", lambda part: np.full(2, 1e3))
     monkeypatch.setattr("rackecon.serving.candidates._near_drafts", lambda part: np.ones(1, dtype=bool))
-    every = search(chip, model, 3000, 1024, parameters=used, **limits)
+    every = find(asked)
     assert every.candidates > found.candidates
     assert every.table.equals(found.table)
 
@@ -167,11 +168,11 @@ STEP = 2.0**0.25
 
 def test_loads_between_those_tried_hold_a_step_more_at_most(monkeypatch) -> None:
     """Base case and chat, with four times as many loads; of all workloads the median is 1.1 % and the worst 12 %."""
-    asked = list(itertools.product(PLATFORMS, ("rag-summarise", "chat")))
-    coarse = [search_case(chip, "deepseek-r1", scenarios()[name]).best() for chip, name in asked]
+    asked = [Query.of_case(x, "deepseek-r1", scenarios()[y]) for x in PLATFORMS for y in ("rag-summarise", "chat")]
+    coarse = [front.best() for front in find_together(asked)]
     every = np.union1d(CONCURRENCY, 2.0 ** np.arange(0.0, 12.01, 0.0625))
     monkeypatch.setattr("rackecon.serving.task.CONCURRENCY", every)
-    fine = [search_case(chip, "deepseek-r1", scenarios()[name]).best() for chip, name in asked]
+    fine = [front.best() for front in find_together(asked)]
     more = [a["total_tok_s_per_gpu"] / b["total_tok_s_per_gpu"] for a, b in zip(fine, coarse, strict=True)]
     assert min(more) >= 1.0 - 1e-9
     assert max(more) <= STEP
@@ -321,7 +322,38 @@ def test_what_a_row_holds_is_held() -> None:
 def test_questions_searched_together_have_the_answers_that_each_has_alone(chip, model, options):
     """To the last bit, with their reasons and counts: also where a long prompt leaves fewer layouts and loads than a short one."""
     lengths = itertools.product((300, 8192, 120_000), (200, 1024), (0.0, 0.7))
-    queries = [Query.of(chip, model, isl, osl, prefix_cache_hit=hit, **options) for isl, osl, hit in lengths]
+    _agree([Query.of(chip, model, isl, osl, prefix_cache_hit=hit, **options) for isl, osl, hit in lengths])
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_questions_of_other_limits_dates_and_platforms_too(residual):
+    """Mixed in any order: what tries the same candidates is evaluated together, the rest beside it."""
+    shipped = load_parameters()
+    used = shipped if residual else replace(shipped, residual=None, first_token=None)
+    chips, dates = ("h200-sxm", "gb300-nvl72"), ("2025-10-01", "2026-02-01", "2026-05-01")
+    limits = (
+        {},
+        {"ttft_limit_ms": 500.0},
+        {"ttft_limit_ms": 3000.0, "tpot_limit_ms": 12.5, "latency_statistic": "p99"},
+    )
+    every = itertools.product(dates, chips, (2000, 30_000), limits)
+    _agree([Query.of(c, "deepseek-r1", isl, 500, date=day, parameters=used, **x) for day, c, isl, x in every])
+
+
+def test_what_was_searched_is_asked_for_once(monkeypatch) -> None:
+    """By everything that a front depends on, with the shipped parameters alone."""
+    asked = [Query.of("b200-hgx", "gpt-oss-20b", 1000 + i % 3, 100) for i in range(6)]
+    first = searched(asked)
+    assert len(set(map(id, first))) == 3
+    other = replace(asked[0], parameters=replace(load_parameters()))
+    monkeypatch.setattr("rackecon.serving.frontier._together", lambda queries: pytest.fail(f"{queries} searched again"))
+    assert list(map(id, searched(asked))) == list(map(id, first))
+    for changed in (other, asked[0].at(1001, 101), replace(asked[0], limits=Limits(tpot_ms=30.0))):
+        with pytest.raises(pytest.fail.Exception):
+            searched([changed])
+
+
+def _agree(queries: list[Query]) -> None:
     for alone, together in zip(map(find, queries), find_together(queries), strict=True):
         assert [getattr(together, name) for name in SAID] == [getattr(alone, name) for name in SAID]
         assert list(together.rows) == list(alone.rows)

@@ -239,8 +239,9 @@ def test_a_lead_is_the_product_of_its_factors_and_its_parts_add_up():
             for (w, s), rate in zip((("FP8", "none"), ("FP4", "none"), ("FP4", "MTP")), rates, strict=True)
         ]
     ).assign(model="deepseek-r1", mode="aggregated", isl_tokens=8192, osl_tokens=1024, asked_tok_s_per_user=30.0)
-    past = pd.DataFrame({"platform": ["A", "A", "B"], "months": [1, 3, 2], "gain": [1.5, 1.2, 0.9]})
+    past = pd.DataFrame({"platform": ["A x", "A x", "B x"], "months": [1, 3, 2], "gain": [1.5, 1.2, 0.9]})
     learnt = pd.DataFrame({"platform": ["A", "A"], "year": [2025.5, 2026.4], "total_tok_s_per_gpu": [10.0, 17.0]})
+    learnt["mode"] = ["aggregated", "disaggregated"]
     found = software_walk.found(levers, past, learnt, "h200-sxm")
     (lead,) = found.leads
     assert lead.factors == pytest.approx((2.5, 1.6, 1.5))
@@ -256,8 +257,11 @@ def test_a_lead_is_the_product_of_its_factors_and_its_parts_add_up():
     assert found.stacks == 2
     assert found.parts["share"].sum() == pytest.approx(1.0)
     assert found.parts["share"].iloc[0] == pytest.approx(0.5114, abs=1e-4)  # ln 2.5 over ln 6
-    assert found.measured == (("B", 0.9), ("A", 1.2))
+    assert found.measured == (("B x", 0.9), ("A x", 1.2))
     assert found.learnt == ("A", pytest.approx(1.7))
+    assert (found.kept, found.resplit) == ((1.2, 1.2), True)
+    alike = software_walk.found(levers, past.iloc[2:], learnt.assign(mode="aggregated"), "h200-sxm")
+    assert (alike.kept, alike.resplit) == (None, False)
     assert levers["ratio"].tolist() == pytest.approx([1.0, 1.2, 1.5, 2.5, 4.0, 6.0])
     nothing = software_walk.found(levers, past.head(0), learnt.head(0), "b200-hgx")
     assert (nothing.leads, nothing.measured, nothing.learnt) == ((), (), None)

@@ -352,8 +352,14 @@ def cost_changes(accelerators: Iterable[str], model: str, scenario: str, **overr
 
     swept = "utilisation", "electricity_usd_per_kwh", "pue"
     others: list[tuple[str, Any, dict[str, Any]]] = [
-        ("cost_tier", "neocloud", {"cost_tier": "neocloud"}),
-        ("cost vintage", "2025-08", {"cost_vintage": "2025-08"}),
+        *(
+            (
+                "published cost",
+                f"{tier}, {vintage}",
+                {"cost_basis": "ownership", "cost_tier": tier, "cost_vintage": vintage},
+            )
+            for tier, vintage in (("hyperscaler", "2026-07"), ("hyperscaler", "2025-08"), ("neocloud", "2026-07"))
+        ),
         ("rent", "3-year", {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07"}),
     ]
     rows = []

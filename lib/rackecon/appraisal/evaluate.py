@@ -88,29 +88,17 @@ Search = Callable[..., Any]
 """Signature of :func:`rackecon.serving.frontier.search`."""
 
 
-def _search(accelerator: str, model: str, scenario: Scenario, options: Mapping[str, Any], search: Search | None) -> Any:
-    from rackecon.serving.query import case_options
+def _searched(
+    cells: Sequence[tuple[str, str, Scenario]], options: Mapping[str, Any] | None, search: Search | None
+) -> Sequence[Any]:
+    """Front of each accelerator, model and scenario."""
+    from rackecon.serving.frontier import searched
+    from rackecon.serving.query import Query, case_options
 
-    settings = {**case_options(scenario), **options}
-    where = (accelerator, model, scenario.isl_tokens, scenario.osl_tokens)
-    if search is not None:
-        return search(*where, **settings)
-    try:
-        return cached_search(*where, tuple(sorted(settings.items())))
-    except TypeError:  # an option that cannot be hashed is searched afresh
-        from rackecon.serving.frontier import search as frontier_search
-
-        return frontier_search(*where, **settings)
-
-
-@by_data(2048)
-def cached_search(
-    accelerator: str, model: str, isl_tokens: int, osl_tokens: int, settings: tuple[tuple[str, Any], ...]
-) -> Any:
-    """Frontiers depend on no money, so every price and cost assumption of a report shares them."""
-    from rackecon.serving.frontier import search as frontier_search
-
-    return frontier_search(accelerator, model, isl_tokens, osl_tokens, **dict(settings))
+    given = options or {}
+    if search is None:
+        return searched([Query.of_case(*cell, **given) for cell in cells])
+    return [search(key, name, x.isl_tokens, x.osl_tokens, **{**case_options(x), **given}) for key, name, x in cells]
 
 
 def _columns(front: Any) -> Mapping[str, Any]:
@@ -199,20 +187,18 @@ def evaluate(
     kept: list[NDArray[np.intp]] = []
     grid: list[dict[str, Any]] = []
     shares: list[DerivedUtilisation | None] = []
-    for name in names:
-        for case in cases:
-            for key in keys:
-                frontier = _search(key, name, case, search_options or {}, search)
-                front = _columns(frontier)
-                fit = np.zeros(0, dtype=np.intp)
-                if front:
-                    latencies = (np.asarray(front[n], dtype=float) for n in ("tpot_ms", "ttft_ms"))
-                    fit = np.flatnonzero(limits[case.id].keeps(*latencies))
-                reason = frontier.reason if not front else ("" if len(fit) else _limit_reason(case))
-                grid.append(_heading(key, name, case, reason, cards[name], platforms[key].reason))
-                shares.append(sold_by_load(key, name, case) if assume.sold_by_load and len(fit) else None)
-                fronts.append(front)
-                kept.append(fit)
+    cells = [(key, name, case) for name in names for case in cases for key in keys]
+    for (key, name, case), frontier in zip(cells, _searched(cells, search_options, search), strict=True):
+        front = _columns(frontier)
+        fit = np.zeros(0, dtype=np.intp)
+        if front:
+            latencies = (np.asarray(front[n], dtype=float) for n in ("tpot_ms", "ttft_ms"))
+            fit = np.flatnonzero(limits[case.id].keeps(*latencies))
+        reason = frontier.reason if not front else ("" if len(fit) else _limit_reason(case))
+        grid.append(_heading(key, name, case, reason, cards[name], platforms[key].reason))
+        shares.append(sold_by_load(key, name, case) if assume.sold_by_load and len(fit) else None)
+        fronts.append(front)
+        kept.append(fit)
     served = [cell for cell, fit in enumerate(kept) if len(fit)]
     heads = {name: [row[name] for row in grid] for name in HEADING}
     if not served:
@@ -336,8 +322,8 @@ def frontier_points(
     keys = list(accelerators)
     platforms, cards = platforms_for(keys, assume), cards_for([model], assume, price_cards)
     blocks = []
-    for key in keys:
-        table = _search(key, model, free, search_options or {}, search).table
+    for key, front in zip(keys, _searched([(key, model, free) for key in keys], search_options, search), strict=True):
+        table = front.table
         if len(table):
             ours = table.sort_values("tok_s_per_user", kind="stable")
             blocks.append(ours.assign(accelerator=key, platform=platforms[key].label, model=model, scenario=case.id))

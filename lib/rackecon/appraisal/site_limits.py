@@ -249,7 +249,10 @@ def sweep_winners(
 
     from rackecon.appraisal.evaluate import moved
 
-    others = [(name, value, {name: value}) for name, value in (("power_vintage", "2025-10"), ("cost_tier", "neocloud"))]
+    others = [
+        ("power_vintage", "2025-10", {"power_vintage": "2025-10"}),
+        ("published cost", "neocloud", {"cost_basis": "ownership", "cost_tier": "neocloud"}),
+    ]
     parts = []
     for case, table in moved(accelerators, model, scenario, SWEPT, others, intervals=False, **overrides):
         parts.append(winners(site_comparison(table, site_mw=site_mw, budget_usd=budget_usd)).assign(**case))

@@ -328,7 +328,7 @@ def option_words(name: str, value: str) -> str:
         "engine": f"on {_engine_words(value)}",
         "baseline_engine": f"the older machine on {_engine_words(value)}",
         "software_date": f"with software of {value}",
-        "scenario": f"for {value.replace('-', ' ')}",
+        "scenario": f"for {catalog.label(value)}",
         "compared_with": f"against {value}",
     }.get(name, value)
 

@@ -139,6 +139,18 @@ def price_needed(claim: Claim, case: Mapping[str, str], tok_s_per_user: float, s
     return arithmetic.price_needed_usd_per_mtok(claim.value, rate, rack_gpus(case["subject"]), years, sold)
 
 
+def prices_needed(frame: pd.DataFrame) -> tuple[float, float]:
+    """Least and most that a million total tokens must bring over the readings drawn, all capacity sold [USD].
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Of :func:`required`, for a claim of a rack's revenue.
+    """
+    asked = frame[~frame["series"].str.contains(" price of ")].groupby("series")["y"].min()
+    return float(asked.min()), float(asked.max())
+
+
 def _revenue(claim: Claim) -> Required:
     import pandas as pd
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROW = 40
-KIND = 11  # px of height a mark has to itself
+KIND = 13  # px of height a mark has to itself
+CROWD = 3  # kinds up to which marks are large
 UNIT_LABEL = "split(replace(datum.label, /physical |provisioned |equal-power |invested /, ''), ' ')"
 """A unit without its qualifier, a word a line, so that five stand side by side on a phone."""
 
@@ -73,7 +74,9 @@ def marks_by_platform(
     base = alt_.Chart(data).encode(y=y, yOffset=alt_.YOffset(f"{kind}:N", sort=kinds), color=_colour(alt_, data))
     x = alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format)))
     layers = [
-        base.mark_point(filled=True, size=105 if measured not in data else 60, opacity=1).encode(
+        base.mark_point(
+            filled=True, size=105 if measured not in data and len(kinds) <= CROWD else 60, opacity=1
+        ).encode(
             x=x,
             shape=alt_.Shape(f"{kind}:N", sort=kinds, title=kind_title, legend=alt_.Legend(labelLimit=260, columns=2)),
             tooltip=["platform:N", f"{kind}:N", alt_.Tooltip(f"{value}:Q", title=x_title, format=",.4~g")],
@@ -167,7 +170,7 @@ def cost_curve(
             alt_.Tooltip(f"{high}:Q", title="high", format=".3g"),
         ],
     )
-    # a step down each: on a narrow screen neighbours would write over one another
+    # above the frame, clear of the marks, a step up each: on a narrow screen neighbours would write over one another
     named = enumerate(levels.items())
-    marks = [one for nth, (name, price) in named for one in rules(alt_, price, None, name, top=8.0 + 13.0 * nth)]
+    marks = [one for nth, (name, price) in named for one in rules(alt_, price, None, name, top=-8.0 - 13.0 * nth)]
     return finish(alt_.layer(interval, dots, *marks), title, subtitle, height=44 * len(order) + 40)

@@ -11,7 +11,7 @@ from rackecon.claims import claim, meanings, source, statements, verdicts
 from rackecon.claims.conditions import moves
 from rackecon.claims.model import VINTAGES
 from rackecon.claims.operating_point import citations, ratio_points, variants
-from rackecon.claims.required import required
+from rackecon.claims.required import prices_needed, required
 from rackecon.claims.verdict import FALSE, OPEN, TRUE
 from rackecon.figures import charts
 from rackecon.figures.display import Html
@@ -236,11 +236,12 @@ def _required_title(one: Claim, data: pd.DataFrame) -> str:
     claimed, ends = value_text(one.metric, one.value), data.groupby("series", sort=False)["y"]
     least = {str(name): float(value) for name, value in ends.min().items()}
     if one.metric == "rack_revenue_usd":
-        asked = min(value for name, value in least.items() if "price of" not in name)
+        low, high = prices_needed(data)
         listed = next((value for name, value in least.items() if name.startswith("list price")), None)
         on = f" on {one.named_subject}" if one.named_subject else ""
         beside = f"; the list price is {money(listed)}" if listed is not None else ""
-        return f"{claimed}{on} needs {money(asked)} per million tokens or more{beside}"
+        asked = money(low) if low == high else f"{money(low)} to {money(high)}"
+        return f"{claimed}{on} needs {asked} per million tokens, fully sold{beside}"
     needed = [value for name, value in least.items() if name.startswith("needed")]
     reached = [float(value) for name, value in ends.max().items() if str(name).startswith("modelled")]
     if needed and reached:

@@ -22,9 +22,9 @@ from rackecon.claims import (
     what_is_missing,
 )
 from rackecon.claims import claim as one_claim
-from rackecon.claims.conditions import Move, fewest, true_boxes
+from rackecon.claims.conditions import Move, fewest
 from rackecon.claims.model import VINTAGES, cases, cost_per_gpu_hour, option_words, rack_gpus, side
-from rackecon.claims.required import price_needed, rate_needed
+from rackecon.claims.required import price_needed, prices_needed, rate_needed, required
 from rackecon.claims.special import GPUS_PER_NODE, SPECIAL, blended_range, fleet_day, gain_days
 from rackecon.claims.verdict import TRUE, widest_ratio
 from rackecon.economics.cost import select_cost
@@ -119,6 +119,12 @@ def open_sentence(results: Sequence[Assessment]) -> str:
     return say(PAGE, "left_open", claims=sum(map(bool, left)), most=most)
 
 
+def sure_sentence(results: Sequence[Assessment]) -> str:
+    """How far a verdict by the model may be trusted, for the page's first lines."""
+    found = coverage(list(results))
+    return say(PAGE, "sure", cells=found.cells, share=found.share)
+
+
 def coverage_sentence(results: Sequence[Assessment]) -> str:
     """How often a measured number lies inside the model's interval at the same conditions."""
     found = coverage(list(results))
@@ -176,14 +182,12 @@ def _is_true(result: Assessment) -> bool:
 
 
 def _price_words(result: Assessment) -> str:
-    """What a rack's revenue at a stated speed needs per million tokens, sold whole and by half, under its first set."""
+    """What a rack's revenue at a stated speed needs per million tokens, over the readings that its chart draws."""
     claim = result.claim
     if claim.metric != "rack_revenue_usd" or not claim.conditions["tok_s_per_user"].stated:
         return ""
-    first = true_boxes(result)[0]
-    case = next(c for c in result.cases if all(c[name] in values for name, values in first.values.items()))
-    full, half = (float(price_needed(claim, case, float(claim.only("tok_s_per_user")), sold)) for sold in (1.0, 0.5))
-    return say(PAGE, "prices_needed", full=full, half=half)
+    least, most = prices_needed(required(claim).frame)
+    return say(PAGE, "prices_needed", least=least, most=most)
 
 
 def _open_words(result: Assessment) -> str:
@@ -445,6 +449,7 @@ def _revenue_text(claim: Claim) -> str:
         speed=speed,
         years=years,
         rate=rate,
+        software=option_words("software_date", case["software_date"]) if case.get("software_date") else "",
         full=full,
         partly=partly,
         sold=sold,

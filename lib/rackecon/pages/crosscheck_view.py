@@ -11,7 +11,7 @@ from rackecon.evidence import crosscheck
 from rackecon.figures.display import enable
 from rackecon.figures.theme import GREY, platform_colours
 from rackecon.pages.sentences import say
-from rackecon.words import percent, tidy
+from rackecon.words import engine_words, percent, tidy
 
 if TYPE_CHECKING:
     import altair as alt
@@ -135,6 +135,7 @@ def summary_table() -> pd.DataFrame:
         table[name] = 100.0 * np.expm1(table[name])
     names = {"median_abs_log": "median_pct", "p90_abs_log": "p90_pct", "bias_log": "bias_pct"}
     labels = {name: chip.label for name, chip in catalog.accelerators().items()}
+    labels |= {name: engine_words(name) for name in table.loc[table["by"] == "engine", "slice"]}
     table["slice"] = [labels.get(name, name) for name in table["slice"]]
     return table.rename(columns=names)
 

@@ -18,7 +18,6 @@ LABELS: Final[Mapping[str, str]] = {
     **{name: item.label for name, item in ASSUMPTIONS.items()},
     "wacc": "cost of capital a year",
     "power_vintage": "power vintage",
-    "cost_tier": "buyer tier",
 }
 SHARES: Final = ("utilisation", "wacc", "price_decline_per_year")
 

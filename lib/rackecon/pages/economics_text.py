@@ -247,7 +247,7 @@ def interval_note(table: pd.DataFrame) -> str:
 
 
 def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[str, str]:
-    """The page's two sentences: who earns most and how surely, and what that is as a return.
+    """Who earns most, by how much and how surely; and what that is as a return.
 
     Parameters
     ----------
@@ -259,11 +259,11 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
         ``rack``, ``mw``, ``position`` or ``usd``: what profit is counted per.
     """
     known = ranked[ranked["value"].notna()]
-    empty = dict.fromkeys(("platform", "per", "amount", "low", "high", "rival"), "") | {"loses": False, "wins": 0.0}
+    empty: dict[str, Any] = dict.fromkeys(("platform", "per", "amount", "low", "high", "rival", "lead"), "")
+    empty |= {"loses": False, "close": False, "wins": 0.0}
     if known.empty or row is None:
         return say(PAGE, "answer", **empty), return_sentence(None)
-    first, amount = known.iloc[0], MEASURES[unit].amount
-    close = str(first["verdict"]) == "too close to call" and len(known) > 1
+    first, amount, alone = known.iloc[0], MEASURES[unit].amount, len(known) == 1
     facts = {
         "platform": str(first["platform"]),
         "loses": bool(first["value"] <= 0),
@@ -272,13 +272,15 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
         "low": amount(first["value_low"]),
         "high": amount(first["value_high"]),
         "wins": float(first["win_share"]),
-        "rival": str(known["platform"].iloc[1]) if close else "",
+        "close": str(first["verdict"]) == "too close to call" and not alone,
+        "rival": "" if alone else str(known["platform"].iloc[1]),
+        "lead": "" if alone else amount(first["value"] - known["value"].iloc[1]),
     }
     return say(PAGE, "answer", **facts), return_sentence(row)
 
 
 def return_sentence(row: Any) -> str:
-    """Both kinds of ROI, present value, internal rate and payback of one evaluated row."""
+    """Both kinds of ROI, present value and payback of one evaluated row."""
     names = ("vendor_roi", "profit_roi", "npv_usd_per_rack", "payback_years", "horizon_years")
     vendor, profit, npv, payback, years = (0.0 if row is None else float(row[name]) for name in names)
     return say(
@@ -290,7 +292,6 @@ def return_sentence(row: Any) -> str:
         npv=npv,
         payback=payback,
         years=years,
-        rate="" if row is None else rate_text(row["irr_per_year"]),
     )
 
 

@@ -73,6 +73,8 @@ class Facts:
     fast: str
     slow: str
     span: float
+    span_low: float
+    span_high: float
     announced: tuple[str, ...]
     not_modelled: tuple[str, ...]
 
@@ -223,6 +225,12 @@ def tokens_beside(accelerator: str, model: str, kv_precision: str = "bf16") -> f
     return max(room, 0.0) / float(getattr(arch, f"kv_bytes_per_token_{kv_precision}"))
 
 
+def _bandwidth(chip: Accelerator, end: str) -> float:
+    """What the lowest or highest source gives as the bandwidth of a part's memory [TB/s]."""
+    row = next(cells for cells in catalog.read_rows("accelerators") if cells["id"] == chip.id)
+    return float(row[f"hbm_tb_per_s_{end}"] or row["hbm_tb_per_s"])
+
+
 def facts(accelerators: Sequence[str], model: str) -> Facts:
     """Memory of eight GPUs with the model loaded, and what spans how far."""
     import pandas as pd
@@ -251,6 +259,8 @@ def facts(accelerators: Sequence[str], model: str) -> Facts:
         fast=_marked(fast),
         slow=_marked(slow),
         span=fast.hbm_bytes_per_s / slow.hbm_bytes_per_s,
+        span_low=_bandwidth(fast, "low") / _bandwidth(slow, "high"),
+        span_high=_bandwidth(fast, "high") / _bandwidth(slow, "low"),
         announced=tuple(chip.label for chip in every if chip.status == "announced"),
         not_modelled=tuple(chip.label for chip in every if not chip.servable),
     )
@@ -258,6 +268,7 @@ def facts(accelerators: Sequence[str], model: str) -> Facts:
 
 def figures(found: Facts) -> list[Figure]:
     """The page's results by key."""
-    units = {"most_gb": "GB", "least": "text", "least_gb": "GB", "fast": "text", "slow": "text", "span": "-"}
+    units = {"most_gb": "GB", "least": "text", "least_gb": "GB", "fast": "text", "slow": "text"}
+    units |= dict.fromkeys(("span", "span_low", "span_high"), "-")
     left = found.memory[found.memory["part"] != "weights"]
     return [*field_figures(found, units), *column_figures(left, ["platform"], {"gigabytes": "GB"}, "left")]

@@ -15,6 +15,7 @@ from rackecon.load.agentic import agentic_parameters
 from rackecon.load.agentic_runs import scores
 from rackecon.load.derived import derived_utilisation, sold_table
 from rackecon.pages.agents import UNITS, agent_table, told
+from rackecon.words import engine_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,8 @@ def _measured() -> pd.DataFrame:
     points = catalog.table("validation_agentic").drop(columns=["source_id", "grade"])
     places = catalog.table("measured_agentic")[["point_id", "accelerator", "model", "concurrency_sessions", "gpus"]]
     points = points.merge(places, on="point_id")
-    named = [catalog.relabelled(str(name)) for name in points["curve"]]
+    curves = [str(name).split() for name in points["curve"]]
+    named = [" ".join([_label(chip), catalog.label(model), *map(engine_words, of)]) for chip, model, *of in curves]
     return points.assign(
         named=named,
         platform=[_label(name) for name in points["accelerator"]],

@@ -240,9 +240,10 @@ def quoted_paths(profits: pd.DataFrame, gain: Gain) -> dict[str, Any]:
 
 
 def way_lines(drawn: pd.DataFrame) -> pd.DataFrame:
-    """Curves of :func:`rackecon.market.choice.curves`, each way named with its platform."""
+    """Curves of :func:`rackecon.market.choice.curves`, each way named in short, as a phone has room for, with its platform."""
     who = drawn["platform"].fillna("")
-    names = [f"{way}: {name}" if name else way for way, name in zip(drawn["way"], who, strict=True)]
+    short = drawn["way"].str.removeprefix("rent, ").str.partition(",")[0]
+    names = [f"{way}: {name}" if name else way for way, name in zip(short, who, strict=True)]
     return drawn.assign(platform=names, accelerator=drawn["accelerator"].fillna(""))
 
 

@@ -64,6 +64,18 @@ def mlperf_table() -> pd.DataFrame:
     )
 
 
+def _workload(benchmark: str) -> str:
+    """A benchmark of MLPerf as the model that it serves."""
+    rows = catalog.table("mlperf_workloads").set_index("benchmark")
+    return catalog.label(str(rows["model"].get(benchmark, benchmark)))
+
+
+def mlperf_rows() -> pd.DataFrame:
+    """:func:`mlperf_table` with workloads by the names of their models."""
+    table = mlperf_table()
+    return table.assign(benchmark=[_workload(str(name)) for name in table["benchmark"]])
+
+
 def mlperf_result() -> MlperfResult:
     """The errors on the scored round, and what they would be with the input length first taken."""
     from rackecon.evidence.mlperf import FIRST_GUESS, effects_tried, mlperf_scores
@@ -81,13 +93,13 @@ def mlperf_result() -> MlperfResult:
         earlier_error=float(effects_tried()["earlier_pct"].iloc[0]) / 100.0,
         apart=len(now),
         apart_error=float(now["error_pct"].median()) / 100.0,
-        best=str(by.index[0]),
+        best=_workload(str(by.index[0])),
         best_error=float(by.iloc[0]),
-        worst=str(by.index[-1]),
+        worst=_workload(str(by.index[-1])),
         worst_error=float(by.iloc[-1]),
         interactive_error=float(table[table["scenario"] == "Interactive"]["error_pct"].median()) / 100.0,
-        guessed=tuple(str(name) for name in lengths.index[lengths["isl_grade"] == "estimate"]),
-        raised=raised,
+        guessed=tuple(_workload(str(name)) for name in lengths.index[lengths["isl_grade"] == "estimate"]),
+        raised=_workload(raised),
         first_tokens=length,
         used_tokens=float(lengths["isl_mean_tokens"][raised]),
         first_ratio=float(then["predicted_tok_s_per_gpu"].sum() / now["predicted_tok_s_per_gpu"].sum()),

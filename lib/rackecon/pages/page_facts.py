@@ -65,13 +65,11 @@ def traffic_words(frame: pd.DataFrame, x: str = "input_per_output") -> str:
     rows = catalog.table("workloads").dropna(subset=["ratio_agg_prefill_decode"])
     kind = rows["kind"].astype(str)
     rows = rows[kind.str.startswith(TRAFFIC) & ~kind.str.contains("|".join(NO_TRAFFIC))]
-    rows = rows.sort_values("ratio_agg_prefill_decode", kind="stable")
-    value, name = rows["ratio_agg_prefill_decode"].astype(float), rows["workload"].str.replace("_", " ")
+    value = rows["ratio_agg_prefill_decode"].astype(float)
     walked = frame[x]
     inside = int(value.between(walked.min(), walked.max()).sum())
-    ends = {"low": float(value.iloc[0]), "high": float(value.iloc[-1]), "middle": float(value.median())}
-    names = {"low_name": str(name.iloc[0]), "high_name": str(name.iloc[-1])}
-    return say("notes", "traffic", **ends, **names, rows=len(rows), inside=inside)
+    ends = {"low": float(value.min()), "high": float(value.max()), "middle": float(value.median())}
+    return say("notes", "traffic", **ends, rows=len(rows), inside=inside)
 
 
 def tail_words(statistic: str) -> str:

@@ -31,6 +31,8 @@ def quoted(found: SoftwareFound) -> dict[str, Any]:
         "fast_gain": high[1],
         "learnt": found.learnt[0] if found.learnt else "",
         "learnt_gain": found.learnt[1] if found.learnt else 0.0,
+        "resplit": found.resplit,
+        "kept": found.kept,
         "first_date": found.first_date,
         "last_date": found.last_date,
         "missing": list(found.missing),

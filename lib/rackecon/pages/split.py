@@ -27,8 +27,10 @@ UNITS: Final = {
     "most_high": "-",
     "least_gain": "-",
     "at_gain": "-",
+    "at_run": "-",
     "compared": "points",
     "compared_inside": "points",
+    "compared_below": "points",
 }
 
 
@@ -64,11 +66,15 @@ class SplitResult:
     at_platform: str
     at_speed: float
     at_gain: float
+    at_run: float
+    """The same gain in the best runs measured both ways there; NaN where there are none."""
     one_way: tuple[tuple[str, str, str], ...]
     lines: pd.DataFrame
     compared: int
     """Speeds and platforms of the last chart at which runs were measured both ways, and those inside 90 %."""
     compared_inside: int
+    compared_below: int
+    """Those below it: the chart promises more than was measured."""
     compared_on: tuple[str, ...]
 
 
@@ -97,6 +103,12 @@ def _most_at_speed(speeds: pd.DataFrame) -> tuple[str, float, float]:
     wide = wide.dropna().assign(gain=lambda t: t["disaggregated"] / t["aggregated"]).reset_index()
     top = wide.iloc[int(wide["gain"].to_numpy().argmax())]
     return str(top["platform"]), float(top[X]), float(top["gain"])
+
+
+def _run_at(both_ways: pd.DataFrame, platform: str, speed: float) -> float:
+    """Measured gain of a platform at a promise."""
+    there = both_ways[(both_ways["platform"] == platform) & (both_ways[X] == speed)]
+    return float(there["gain_measured"].iloc[0]) if len(there) else math.nan
 
 
 def _pair(known: pd.DataFrame, at: int) -> tuple[str, str, float]:
@@ -150,10 +162,12 @@ def split_found(found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case
         at_platform=at_platform,
         at_speed=at_speed,
         at_gain=at_gain,
+        at_run=_run_at(both_ways, at_platform, at_speed),
         one_way=tuple(zip(only["platform"], only["workload"], only["text"], strict=True)),
         lines=lines,
         compared=len(both_ways),
         compared_inside=sum(low <= ratio <= high for ratio, (low, high) in zip(ratios, factors, strict=True)),
+        compared_below=sum(ratio < low for ratio, (low, _) in zip(ratios, factors, strict=True)),
         compared_on=tuple(dict.fromkeys(both_ways["platform"])),
     )
 

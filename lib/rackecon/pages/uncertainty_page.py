@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 PAGE: Final = "12_uncertainty"
 FORM_UNITS: Final = {"evidence": "-", "listings": "USD/Mtok"}
 """Units of inputs whose width is another table's: a share of the quantity, the price of output tokens."""
+SHARES: Final = ("share", "share/year", "1/year")
+"""Units of inputs that are said in per cent."""
 LATENT: Final = {
     "market": "market (in prices, sales and price path)",
     "obsolescence": "obsolescence (in price path, life, resale)",
@@ -152,6 +156,50 @@ def tornado_title(rows: pd.DataFrame, platform: str) -> str:
     return say(PAGE, "tornado_title", platform=platform, input=name)[:70]
 
 
+def ends_text(row: Mapping[Hashable, Any]) -> str:
+    """The two values between which an input of the tornado moves, with their unit; empty where the evidence gives a width alone.
+
+    Examples
+    --------
+    >>> ends_text({"low_value": 0.0, "high_value": 0.45, "unit": "share/year"})
+    '0 % to 45 %'
+    >>> ends_text({"low_value": 4.0, "high_value": 6.0, "unit": "years"})
+    '4 to 6 years'
+    """
+    ends, unit = (float(row["low_value"]), float(row["high_value"])), str(row["unit"])
+    if math.isnan(ends[0]):
+        return ""
+    low, high = (percent(x) if unit in SHARES else number(x) for x in ends)
+    told = {"factor": " times", "-": ""} | dict.fromkeys(SHARES, "")
+    return f"{low} to {high}{told.get(unit, f' {unit}')}"
+
+
+def main_driver(tornado: pd.DataFrame, accelerator: str) -> dict[str, Any] | None:
+    """The input that moves a platform's profit most, its ends in words, and the least and most profit; None where none does."""
+    rows = tornado_rows(tornado, accelerator, 1)
+    if rows.empty:
+        return None
+    row = rows.iloc[0].to_dict()
+    profits = [float(row[at]) for at in ("at_low", "base", "at_high")]
+    return {"input": row["input"], "ends": ends_text(row), "low": min(profits), "high": max(profits)}
+
+
+def driver_figures(tornado: pd.DataFrame, accelerator: str, metric: str) -> list[Figure]:
+    """What moves a platform's profit most, published."""
+    driver = main_driver(tornado, accelerator) or dict.fromkeys(("input", "low", "high"))
+    units = {"input": "text"} | dict.fromkeys(("low", "high"), "1/a" if metric == "usd" else "USD/a")
+    return [Figure(f"driver/{name}", driver[name], unit) for name, unit in units.items()]
+
+
+def moves_sentence(tornado: pd.DataFrame, accelerator: str, metric: str) -> str:
+    """What the profit of a platform hangs on most: the input, its ends, and the profit between them."""
+    driver, amount = main_driver(tornado, accelerator), MEASURES[metric].amount
+    if driver is None:
+        return say("notes", "moves", input=None)
+    ends = {end: amount(driver[end]) for end in ("low", "high")}
+    return say("notes", "moves", input=factor_label(driver["input"]), ends=driver["ends"], **ends)
+
+
 def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, str]) -> str:
     """Which inputs, alone and between their ends, put another platform first."""
     part = tornado[tornado["accelerator"] == accelerator]
@@ -167,10 +215,7 @@ def tornado_rows(tornado: pd.DataFrame, accelerator: str, most: int = 10) -> pd.
     """Widest swings of one platform, with the input's name and range in the label."""
     part = tornado[(tornado["accelerator"] == accelerator) & (tornado["swing"] > 0)].head(most).copy()
     part["assumption"] = [
-        factor_label(r["input"])
-        + ("" if np.isnan(r["low_value"]) else f", {number(r['low_value'])} to {number(r['high_value'])}")
-        + (" times" if r["unit"] == "factor" else "")
-        for r in part.to_dict("records")
+        ", ".join(part for part in (factor_label(r["input"]), ends_text(r)) if part) for r in part.to_dict("records")
     ]
     return part
 

@@ -13,6 +13,7 @@ from rackecon.evidence.validation import SHUFFLES
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.pages.mlperf_view import mlperf_result, mlperf_table
 from rackecon.pages.sentences import say
+from rackecon.words import engine_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,9 +167,9 @@ def acceptance_table() -> pd.DataFrame:
 
 
 def slice_table(kind: str) -> pd.DataFrame:
-    """:func:`slice_scores` with platforms by their names."""
-    out = slice_scores(kind)
-    return out.assign(**{kind: [catalog.label(str(key)) for key in out[kind]]})
+    """:func:`slice_scores` with platforms, models and engines by their names."""
+    out, name = slice_scores(kind), engine_words if kind == "engine" else catalog.label
+    return out.assign(**{kind: [name(str(key)) for key in out[kind]]})
 
 
 def slice_scores(kind: str) -> pd.DataFrame:
@@ -255,6 +256,7 @@ def misses(count: int = 12) -> pd.DataFrame:
     table["known"] = table["flag"].map(REASONS).fillna(table["mode"]).to_numpy()
     table["known"] = np.where(table["flag"].isna(), other, table["known"])
     table["model"] = [catalog.label(str(key)) for key in table["model"]]
+    table["engine"] = [engine_words(str(key)) for key in table["engine"]]
     names = ["point_id", "platform", "model", "engine", "mode", "isl", "osl", "concurrency"]
     return table[[*names, "measured_total_tok_s_per_gpu", "held_out_total_tok_s_per_gpu", "error_pct", "known"]]
 
@@ -294,6 +296,7 @@ def software_steps() -> pd.DataFrame:
     frame["off"] = frame["log"] - frame.groupby(list(CONFIGURATION), dropna=False)["log"].transform("mean")
     chips = catalog.accelerators()
     frame["platform"] = [chips[a].label for a in frame["accelerator"]]
+    frame["engine"] = [engine_words(str(key)) for key in frame["engine"]]
     keys = ["platform", "engine", "weight_precision", "quarter"]
     table = frame.groupby(keys)["off"].agg(["median", "size"]).reset_index()
     table["rate"] = np.exp(table["median"])
@@ -317,11 +320,11 @@ def method_sentence() -> str:
 
 
 def spread_title(points: pd.DataFrame) -> str:
-    """Over how many powers of ten the measurements run, and how far the middle prediction lies off."""
-    rate = points["measured_total_tok_s_per_gpu"].astype(float)
-    powers = int(np.floor(np.log10(rate.max() / rate.min())))
-    error = float(np.median(np.abs(points["error_pct"].astype(float)))) / 100.0
-    return say(PAGE, "spread", powers=powers, error=error)
+    """Over how many powers of ten the measurements run, and how far the middle prediction lies off, with a load and without."""
+    rate, off = points["measured_total_tok_s_per_gpu"].astype(float), points["error_pct"].astype(float).abs() / 100.0
+    peak = points["throughput_only"].astype(bool)
+    loaded, tables = (float(off[rows].median()) if rows.any() else None for rows in (~peak, peak))
+    return say(PAGE, "spread", powers=int(np.floor(np.log10(rate.max() / rate.min()))), loaded=loaded, tables=tables)
 
 
 def software_sentence(steps: pd.DataFrame) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
-from rackecon.appraisal.evaluate import cached_search
 from rackecon.appraisal.money import Platform, cards_for, platforms_for, with_money, with_returns
 from rackecon.catalog import Scenario
 from rackecon.catalog.cached import by_data, one_state
@@ -23,6 +22,7 @@ from rackecon.load.platforms import open_load, platform_replica, scaled_lengths,
 from rackecon.load.queueing import Burstiness
 from rackecon.planner.day import blocks_of
 from rackecon.planner.records import Plan
+from rackecon.serving.frontier import search
 from rackecon.serving.query import Limits, case_options
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ def _fronts(
         # one search serves every tier of the same first token: the slowest of them
         alike = [other for other in cases.values() if other.ttft_limit_ms == case.ttft_limit_ms]
         slowest = max(alike, key=lambda other: other.tpot_limit_ms or math.inf)
-        options = tuple(sorted(case_options(slowest).items()))
-        front = cached_search(key, asked.model, case.isl_tokens, case.osl_tokens, options)
+        front = search(key, asked.model, case.isl_tokens, case.osl_tokens, **case_options(slowest))
         table = front.table
         if len(table):
             table = table[Limits.of_case(case).keeps(*(table[n].to_numpy(dtype=float) for n in ("tpot_ms", "ttft_ms")))]
@@ -149,7 +148,7 @@ def _fronts(
         else:
             table = table.assign(load_share=float(plan.load_share))
         if len(table):
-            facts = {"accelerator": key, "model": asked.model, "item": item, "tier": tier}
+            facts: dict[str, Any] = {"accelerator": key, "model": asked.model, "item": item, "tier": tier}
             found.append(table.assign(**facts, prefix_cache_hit=case.prefix_cache_hit))
         else:
             missing[key, item, tier] = "no open arrivals keep the limits"

@@ -108,40 +108,16 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
     """Execute and render one notebook into a folder, beside the pages of others; a good file is replaced only by a good one."""
     import time
 
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-
-    from rackecon.press.kernels import kernels
-
     begun = time.perf_counter()
     folder = Path(target)
-    # papermill cannot read "float | None" and calls such parameters unknown; they were checked above
-    logging.getLogger("papermill").setLevel(logging.ERROR)
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
-    os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
     with tempfile.TemporaryDirectory(prefix=_scratch(folder)) as scratch:
         out = Path(scratch) / f"{name}.ipynb"
         if os.environ.get(PICTURES):
             with suppress(OSError):  # no page before
                 shutil.copyfile(reports_dir() / f"{name}.ipynb", Path(scratch) / BEFORE)
-        try:
-            papermill.execute_notebook(
-                str(notebook_path(name)),
-                str(out),
-                parameters=dict(parameters),
-                progress_bar=False,
-                kernel_name="python3",
-                resources={"metadata": {"path": scratch}},  # its cwd option moves this whole process
-                log_output=False,
-                request_save_on_cell_execute=False,  # twice a cell it writes all of the page
-                extra_arguments=["--log-level=ERROR"],  # the kernel's warnings of its own set-up are not the report's
-                **kernels(),
-            )
-        except PapermillExecutionError as error:
-            cell = error.exec_count if error.exec_count is not None else "?"
-            message = " ".join(str(error.evalue).split())[:300]
-            kept = _keep_failed(out, folder)
-            return Outcome(name, time.perf_counter() - begun, f"{name}: cell {cell}: {error.ename}: {message}{kept}")
+        fault = _run_cells(name, parameters, out)
+        if fault:
+            return Outcome(name, time.perf_counter() - begun, f"{fault}{_keep_failed(out, folder)}")
         notebook = _with_known_pictures(normalise(json.loads(out.read_text(encoding="utf-8"))), name)
         text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         from rackecon.press.html import render_page
@@ -158,6 +134,37 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
             return Outcome(name, time.perf_counter() - begun, str(error))
         (folder / f"{FAILED}{name}.ipynb").unlink(missing_ok=True)
     return Outcome(name, time.perf_counter() - begun, "")
+
+
+def _run_cells(name: str, parameters: Mapping[str, Any], out: Path) -> str:
+    """Write a notebook, executed in the folder of ``out``; the fault in words where a cell failed."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    from rackecon.press.kernels import kernels
+
+    # papermill cannot read "float | None" and calls such parameters unknown; they were checked above
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
+    try:
+        papermill.execute_notebook(
+            str(notebook_path(name)),
+            str(out),
+            parameters=dict(parameters),
+            progress_bar=False,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(out.parent)}},  # its cwd option moves this whole process
+            log_output=False,
+            request_save_on_cell_execute=False,  # twice a cell it writes all of the page
+            extra_arguments=["--log-level=ERROR"],  # the kernel's warnings of its own set-up are not the report's
+            **kernels(),
+        )
+    except PapermillExecutionError as error:
+        cell = error.exec_count if error.exec_count is not None else "?"
+        message = " ".join(str(error.evalue).split())[:300]
+        return f"{name}: cell {cell}: {error.ename}: {message}"
+    return ""
 
 
 def _scratch(target: Path) -> str:

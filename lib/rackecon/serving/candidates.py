@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -213,8 +214,8 @@ def evaluate_together(tasks: Sequence[Task], only: NDArray[np.intp]) -> list[Row
 def evaluate_fitting(tasks: Sequence[Task]) -> Evaluated:
     """As :func:`evaluate_all`, without the layouts whose weights and one sequence exceed the memory.
 
-    Of one query, or of several that differ in lengths and cache hit alone and whose pools are matched: their grids stand one
-    after the other on the axis of layouts, with all layouts and loads that any of them needs.
+    Of one query, or of several that differ in lengths, cache hit, limits and date alone, try the same layouts and whose pools
+    are matched: their grids stand one after the other on the axis of layouts, with all layouts and loads that any of them needs.
     """
     first = tasks[0]
     whole = Tasks(first.query, tuple(tasks)) if len(tasks) > 1 else first
@@ -268,7 +269,10 @@ def other_engines(found: Evaluated, front: Outcome) -> Evaluated:
         moved, least = _most_moved(part), (pools.decode_gpus + pools.prefill_gpus) / pools.decode_workers
         user, total = part.user * moved[1], part.total * moved[0] * (least * (1.0 + ROUNDING))
         ahead = _ahead(part, front, user)
-        able = part.done.fits & (user >= asked.limits.least_tok_s_per_user * (1.0 - LIMIT_SLACK)) & _near_drafts(part)
+        slowest = np.array([one.query.limits.least_tok_s_per_user for one in part.task.each])[
+            part.place // len(part.layouts)
+        ]
+        able = part.done.fits & (user >= slowest * (1.0 - LIMIT_SLACK)) & _near_drafts(part)
         near = Cells(part.shape, np.flatnonzero(np.broadcast_to(able & (total > ahead * least), part.shape)))
         total, ahead, least, workers = (near.of(x) for x in (total, ahead, least, match.least))
         sizes, fewest = near.pair(match.sizes), np.full(1, np.inf)
@@ -354,7 +358,8 @@ def _evaluate(
         of_each(task, [getattr(one.query, name) for one in task.each], place)
         for name in ("isl_tokens", "osl_tokens", "prefix_cache_hit")
     )
-    speed = np.exp(-task.values[rows.keys["trend"]] * task.query.years)
+    years = of_each(task, [one.query.years for one in task.each], place)
+    speed = np.exp(-task.values[rows.keys["trend"]] * years)
     load = Load(
         np.full_like(speed, isl),
         np.full_like(speed, osl),
@@ -390,7 +395,7 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
     each = load.concurrency / gpus
     places = _places(space, load, each)
     if used.residual is None:
-        factor, user_factor = (factors(task, mode, dp, load, each)[0],) * 2
+        factor, user_factor = (factors(task, mode, dp, load, each, _years(space))[0],) * 2
     else:
         factor, user_factor = (np.exp(x) for x in places.read(_surface(used.residual, space)))
     total = factor * done.requests_per_s * (loop * (load.isl_tokens + load.osl_tokens) / gpus)
@@ -408,9 +413,14 @@ def _slower(space: _Space, load: Load, load_per_gpu: FloatArray, places: Places 
     """Factor of measurements on the time to first token of physics."""
     process = (space.task.query.parameters.first_token or {}).get(space.mode)
     if process is None:
-        return factors(space.task, space.mode, space.widths[3], load, load_per_gpu)[1]
+        return factors(space.task, space.mode, space.widths[3], load, load_per_gpu, _years(space))[1]
     (late,) = (places or _places(space, load, load_per_gpu)).read(_surface(process, space)[:1])
     return np.asarray(np.exp(late))
+
+
+def _years(space: _Space) -> FloatArray:
+    """Software of each candidate's query, in years since the start of 2026."""
+    return np.array([one.query.years for one in space.task.each])[space.place // len(space.layouts)]
 
 
 def _places(space: _Space, load: Load, load_per_gpu: FloatArray) -> Places:
@@ -429,8 +439,11 @@ def _surface(residual: Residual, space: _Space) -> FloatArray:
 def _surfaces(
     residual: Residual, names: tuple[str, ...], layouts: tuple[Layout, ...], points: tuple[tuple[float, ...], ...]
 ) -> FloatArray:
-    shape = _shape(residual, names, layouts, points[0][2])
-    return shape.at_each(np.array([[math.log2(x) for x in point[:2]] for point in points]))
+    parts = [
+        _shape(residual, names, layouts, years).at_each(np.array([[math.log2(x) for x in point[:2]] for point in some]))
+        for years, some in groupby(points, key=lambda point: point[2])
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 @of_arguments(maxsize=256)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Model
-from rackecon.performance.parameters import ServingParameters
+from rackecon.catalog.cached import by_data
+from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.candidates import (
     Evaluated,
     Outcome,
@@ -25,16 +26,27 @@ from rackecon.serving.candidates import (
     other_engines,
 )
 from rackecon.serving.front import Frontier, empty_front, fronts, layout_texts, one_row
-from rackecon.serving.query import Limits, Query
+from rackecon.serving.query import LIMIT_SLACK, Limits, Query, excess
 from rackecon.serving.task import Task
 from rackecon.words import number
 
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = ["Frontier", "candidates", "candidates_together", "find", "find_together", "search", "search_case"]
+__all__ = [
+    "Frontier",
+    "candidates",
+    "candidates_together",
+    "find",
+    "find_together",
+    "search",
+    "search_case",
+    "searched",
+]
 
 ROWS_TOGETHER = 32768  # more at once no longer stay in the processor's cache
+KEPT_FRONTS = 2048
+LENGTHS = ("isl_tokens", "osl_tokens", "prefix_cache_hit")
 GRID_TOGETHER = 131_072  # cells of grids, of which those that cannot fit are not evaluated
 
 
@@ -112,27 +124,29 @@ def search(
     >>> len(front) > 5
     True
     """
-    return find(
-        Query.of(
-            accelerator_id,
-            model_id,
-            isl_tokens,
-            osl_tokens,
-            prefix_cache_hit=prefix_cache_hit,
-            weight_precision=weight_precision,
-            kv_precision=kv_precision,
-            ttft_limit_ms=ttft_limit_ms,
-            tpot_limit_ms=tpot_limit_ms,
-            latency_statistic=latency_statistic,
-            mode=mode,
-            engine=engine,
-            date=date,
-            max_gpus=max_gpus,
-            speculative=speculative,
-            parameters=parameters,
-            hold=hold,
-        )
-    )
+    return searched(
+        [
+            Query.of(
+                accelerator_id,
+                model_id,
+                isl_tokens,
+                osl_tokens,
+                prefix_cache_hit=prefix_cache_hit,
+                weight_precision=weight_precision,
+                kv_precision=kv_precision,
+                ttft_limit_ms=ttft_limit_ms,
+                tpot_limit_ms=tpot_limit_ms,
+                latency_statistic=latency_statistic,
+                mode=mode,
+                engine=engine,
+                date=date,
+                max_gpus=max_gpus,
+                speculative=speculative,
+                parameters=parameters,
+                hold=hold,
+            )
+        ]
+    )[0]
 
 
 def search_case(accelerator_id: str, model_id: str | Model, case: Scenario, **options: Any) -> Frontier:
@@ -153,7 +167,7 @@ def search_case(accelerator_id: str, model_id: str | Model, case: Scenario, **op
     >>> search_case("b200-hgx", "gpt-oss-120b", scenario("chat")).best()["tok_s_per_user"] >= 50.0
     True
     """
-    return find(Query.of_case(accelerator_id, model_id, case, **options))
+    return searched([Query.of_case(accelerator_id, model_id, case, **options)])[0]
 
 
 def find(asked: Query) -> Frontier:
@@ -161,11 +175,58 @@ def find(asked: Query) -> Frontier:
     return find_together([asked])[0]
 
 
-def find_together(queries: Sequence[Query]) -> list[Frontier]:
-    """:func:`find` of each of some queries that differ in lengths and cache hit alone, to the last bit.
+def searched(queries: Sequence[Query]) -> list[Frontier]:
+    """:func:`find_together`, with what was searched before with the shipped parameters from memory.
 
-    Most of a search's time does not depend on its rows, and many queries pay for it once.
+    Fronts depend on no money, so every price and cost of a report shares them; a caller that will ask one by one asks for all
+    first.
     """
+    known, shipped = _known(), load_parameters()
+    keys = [(*asked.space, asked.date, asked.limits, *(getattr(asked, name) for name in LENGTHS)) for asked in queries]
+    new = {key: asked for key, asked in zip(keys, queries, strict=True) if key not in known}
+    found = dict(zip(new, find_together(list(new.values())), strict=True))
+    out = [found[key] if key in found else known[key][1] for key in keys]
+    known.update((key, (asked, found[key])) for key, asked in new.items() if asked.parameters is shipped)
+    for key in list(known)[: max(len(known) - KEPT_FRONTS, 0)]:
+        del known[key]
+    return out
+
+
+@by_data(1, "measured_serving", "accelerators")
+def _known() -> dict[tuple[Any, ...], tuple[Query, Frontier]]:
+    """Fronts of this state of the tables; a query is kept so that no other gets the address of its parameters."""
+    return {}
+
+
+def find_together(queries: Sequence[Query]) -> list[Frontier]:
+    """:func:`find` of each of some queries, to the last bit.
+
+    Most of a search's time does not depend on its rows: queries that differ in lengths, cache hit, limits and date alone pay
+    for it once.
+    """
+    found: dict[int, Frontier] = {}
+    for group in _alike(queries):
+        found.update(zip(group, _together([queries[i] for i in group]), strict=True))
+    return [found[i] for i in range(len(queries))]
+
+
+def _alike(queries: Sequence[Query]) -> list[list[int]]:
+    """Numbers of the queries, those together that try the same candidates."""
+    dated: dict[tuple[Any, ...], list[int]] = {}
+    for i, asked in enumerate(queries):
+        dated.setdefault((asked.space, math.isfinite(asked.limits.latest_ttft_ms), asked.date), []).append(i)
+    if len(dated) == 1:
+        return list(dated.values())
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for (*key, _), some in dated.items():
+        task = Task(queries[some[0]])
+        tried = (tuple(task.spaces()), task.prefill_layouts) if task.query.chip.servable else ()
+        groups.setdefault((*key, tried), []).extend(some)
+    return list(groups.values())
+
+
+def _together(queries: Sequence[Query]) -> list[Frontier]:
+    """Fronts of queries alike."""
     tasks, chip = [Task(asked) for asked in queries], queries[0].chip
     if not chip.servable:
         return [empty_front(chip, x.arch, x.isl_tokens, x.osl_tokens, f"not modelled: {chip.note}") for x in queries]
@@ -178,8 +239,8 @@ def find_together(queries: Sequence[Query]) -> list[Frontier]:
 
 def _answers(queries: Sequence[Query], found: Evaluated) -> list[Frontier]:
     """The front of each query among what was evaluated."""
-    limits, seen = queries[0].limits, found.outcome()
-    keep = _front(limits, seen, np.flatnonzero(seen.fits))
+    seen = found.outcome()
+    keep = _front(queries, seen, np.flatnonzero(seen.fits))
     more = other_engines(found, seen.take(keep))
     counts = np.full(len(queries), found.count)
     if more.count:
@@ -187,7 +248,7 @@ def _answers(queries: Sequence[Query], found: Evaluated) -> list[Frontier]:
         near = np.append(keep, len(seen.fits) + np.flatnonzero(beside.fits))
         seen, found = seen.joined(beside), replace(found, parts=found.parts + more.parts)
         counts = counts + np.bincount(beside.query, beside.times, len(queries))
-        keep = _front(limits, seen, near)
+        keep = _front(queries, seen, near)
     fitting = np.bincount(seen.query[seen.fits], seen.times[seen.fits], len(queries))
     table = found.rows(keep) if len(keep) else {}
     table.pop("fits", None)
@@ -216,10 +277,12 @@ def _empty(asked: Query, found: Evaluated, seen: Outcome, fitting: NDArray[np.in
     return replace(empty, nearest=one_row(found.rows(np.array([nearest])), 0))
 
 
-def _front(limits: Limits, seen: Outcome, among: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Rows of the Pareto front of each query within limits, by rising speed, of those that fit."""
+def _front(queries: Sequence[Query], seen: Outcome, among: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Rows of the Pareto front of each query within its limits, by rising speed, of those that fit."""
     some = seen.take(among)
-    kept = limits.keeps(1e3 / some.tok_s_per_user, some.ttft_ms)
+    each = np.array([(x.limits.least_tok_s_per_user, x.limits.latest_ttft_ms) for x in queries])
+    least, latest = each[some.query].T
+    kept = excess(least, latest, 1e3 / some.tok_s_per_user, some.ttft_ms) <= 1.0 + LIMIT_SLACK
     return among[fronts(some.tok_s_per_user, some.total_tok_s_per_gpu, kept, some.query)]
 
 

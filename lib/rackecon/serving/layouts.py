@@ -140,4 +140,5 @@ def _exceeds(accelerator: Accelerator, model: Model, weight_bits: float, gpus: i
 
 def matches(layout: Layout, hold: Mapping[str, object]) -> bool:
     """Whether a layout has the values held; those that are not of a layout do not matter."""
-    return all(getattr(layout, name) == value for name, value in hold.items() if hasattr(layout, name))
+    widths = layout.__dataclass_fields__
+    return all(getattr(layout, name) == value for name, value in hold.items() if name in widths)

@@ -39,8 +39,8 @@ NONE = np.zeros(1)
 DECODE_ENGINES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
 PREFILL_ROOM = (1.0, 1.25, 1.6, 2.2)  # sizes of a prefill pool tried, over the least, where its load is given
 PASSES = 3  # of sizing a prefill pool and of what its prompts then cost
-SETTLING = 4
-CONVERGING = 0.95  # ratio of steps below which an iteration is taken to converge
+SETTLING = 5  # turns of what is in flight before a pool and of what its prompts then cost
+LEAST_FREE = 1e-9  # share of a prefill worker
 BULK_PROMPTS = 4.0  # of a rank in the pass that layouts are compared by
 WORTH_OF_SPEED = (
     0.1  # power of GPUs: one that is soonest with one prompt must be 7 % sooner to be worth twice the GPUs; own
@@ -83,14 +83,12 @@ def cell_of(asked: Query, mode: str) -> str:
 
 
 def factors(
-    task: Task, mode: str, dp: FloatArray, load: Load, load_per_gpu: FloatArray
+    task: Task, mode: str, dp: FloatArray, load: Load, load_per_gpu: FloatArray, years: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Shrunk corrections of rates and of the time to first token."""
     asked, cell = task.query, cell_of(task.query, mode)
     drafting, ranks = (load.draft_tokens > 0).astype(float), (dp > 1).astype(float)
-    where = Conditions(
-        load_per_gpu, load.isl_tokens, load.osl_tokens, drafting, ranks, np.full_like(load.isl_tokens, asked.years)
-    )
+    where = Conditions(load_per_gpu, load.isl_tokens, load.osl_tokens, drafting, ranks, years)
     return correction(asked.parameters.intercepts, cell, asked.arch.id, where)
 
 
@@ -223,17 +221,14 @@ class Match(ByCell):
         rate = n / self.life
         npre = np.maximum(np.ceil(nd * self.least), 1.0)
         workers = npre / nd
-        before = [self.flight]
-        for turn in range(
+        flight, last = n + rate * first + queue * need * need / np.maximum(workers - need, LEAST_FREE), None
+        for _ in range(
             SETTLING
         ):  # the load of a worker is that of the whole pool, which the queue before it is part of
-            flight = n + rate * first + queue * need * need / np.maximum(workers - need, 1e-9)
-            if turn == 2:
-                flight = _ahead(before[-2], before[-1], flight)
-            before.append(flight)
             first, busy = self.prompts.times(flight / workers)
             need = rate * busy * load.speed
-        flight = n + rate * first + queue * need * need / (workers - need)
+            short = n + rate * first + queue * need * need / np.maximum(workers - need, LEAST_FREE) - flight
+            flight, last = np.maximum(_settled(flight, short, last), n), (flight, short)
         size_d, size_p = self.sizes
         done = Solution(
             rate * nd,
@@ -272,11 +267,14 @@ def matched(
     learnt of loads may thank another (:func:`rackecon.serving.candidates.other_engines`). Own derivation. ``slower`` gives
     the factor on the time to first token at a load per GPU; ``fitting`` is as for :func:`_feeders`.
     """
-    v, targets = task.values, task.targets
-    feeders = _feeders(task, split, len(targets), len(decode.tp), fitting)
+    v, targets = task.values, np.array([one.targets for one in task.each])
+    feeders = _feeders(task, split, targets.shape[1], len(decode.tp), fitting)
     size_d, size_p = decode.tp * decode.pp, feeders.gpus
-    tiled = np.resize(targets, size_p.shape[-2] if split is None else len(targets) * task.feeders)
-    latest = tiled[:, None] if split is None else tiled[split]
+    if split is None:
+        tiled = np.tile(targets, size_p.shape[-2] // targets.shape[1])
+        latest = np.repeat(tiled, len(decode.tp) // len(tiled), axis=0)[:, None, :, None]
+    else:
+        latest = targets[of_each(task, np.arange(len(targets)), split), split % targets.shape[1]]
     side = decode_side(decode, v, load, decode_shared)
     n = np.minimum(load.concurrency, np.maximum(side.room.max_sequences, 1.0))
     life = side.steps * side.terms.curve.total(n)
@@ -307,11 +305,12 @@ def matched(
     return match.deployed(task, nd)
 
 
-def _ahead(first: FloatArray, second: FloatArray, third: FloatArray) -> FloatArray:
-    """Where three values of a converging iteration lead (Aitken); the third where they do not converge."""
-    one, two = second - first, third - second
-    ratio = two / np.where(one == 0.0, 1.0, one)
-    return np.asarray(np.where(np.abs(ratio) < CONVERGING, third + two * ratio / (1.0 - ratio), third))
+def _settled(at: FloatArray, short: FloatArray, last: tuple[FloatArray, FloatArray] | None) -> FloatArray:
+    """Where what is missing vanishes, by the line through two places (secant); the sum where there is one place alone."""
+    if last is None:
+        return at + short
+    change = short - last[1]
+    return np.asarray(at - short * np.where(change == 0.0, 0.0, (at - last[0]) / np.where(change == 0.0, 1.0, change)))
 
 
 def enumerated(

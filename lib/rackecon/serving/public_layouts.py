@@ -1,4 +1,4 @@
-"""Which layouts public sweeps of a model run on a chip family and engine, and since when.
+"""Which layouts public sweeps of a model run on a chip family and engine, and since when; and public recipes, where no run is.
 
 How many GPUs prefill gets is left to the search. Measured deployments of DeepSeek-R1 give it 1/16 to 3 times decode's on
 Blackwell, 1/4 to 2 on CDNA4, 1/3 to 2 on Hopper; public recipes of all models 1/32 to 8 (``configs/`` of the public
@@ -25,6 +25,9 @@ def run_publicly(
 ) -> frozenset[Layout] | None:
     """Layouts that public sweeps of a model had run by a date; None where too few rows say.
 
+    A platform's own public recipes stand before what its siblings ran where none of its own runs was published:
+    DeepSeek-R1 takes two nodes of H100, and one of H200.
+
     Parameters
     ----------
     chip : Accelerator
@@ -46,8 +49,15 @@ def run_publicly(
     >>> few = run_publicly(chip, arch, "dynamo-sglang", "fp4", "disaggregated", "decode", "2026-06-01")  # as in any precision
     >>> sorted(x.name for x in few)
     ['DEP8', 'TEP8', 'TP8']
+    >>> pools = (arch, "dynamo-trtllm", "fp8", "disaggregated", "prefill", "2026-06-01")
+    >>> [sorted(x.name for x in run_publicly(accelerator(chip), *pools)) for chip in ("h100-sxm", "h200-sxm")]
+    [['DEP16'], ['DEP8', 'TEP8']]
     """
-    key = (chip.family, chip.rack_scale, engine_family(engine, chip.vendor), precision, mode, arch.id)
+    stack = engine_family(engine, chip.vendor)
+    recipes = _recipes().get((chip.id, stack, precision, mode, arch.id, role))
+    if recipes and (chip.id, stack, mode, arch.id) not in _measured():
+        return recipes
+    key = (chip.family, chip.rack_scale, stack, precision, mode, arch.id)
     found = _by((*key, role), date)
     return _by((*key[:3], "", *key[4:], role), date) if found is None else found
 
@@ -59,6 +69,26 @@ def _by(key: Key, date: str) -> frozenset[Layout] | None:
         return None
     latest = max(date, rows[0][0])
     return frozenset(layout for day, layout in rows if day <= latest)
+
+
+@by_data(1, "public_recipes", "accelerators")
+def _recipes() -> dict[tuple[str, ...], frozenset[Layout]]:
+    """Layouts of data/public_recipes.csv by chip, engine family, precision, mode, model and role."""
+    found: dict[tuple[str, ...], set[Layout]] = {}
+    for row in read_rows("public_recipes"):
+        stack = engine_family(row["engine"], accelerator(row["accelerator"]).vendor)
+        key = (row["accelerator"], stack, row["weight_precision"], row["mode"], row["model"], row["role"])
+        found.setdefault(key, set()).add(_layout(row, ""))
+    return {key: frozenset(layouts) for key, layouts in found.items()}
+
+
+@by_data(1, "measured_serving", "accelerators")
+def _measured() -> frozenset[tuple[str, str, str, str]]:
+    """Chips, engine families, modes and models with measured rows."""
+    rows = {(row["accelerator"], row["engine"], row["mode"], row["model"]) for row in read_rows("measured_serving")}
+    return frozenset(
+        (chip, engine_family(engine, accelerator(chip).vendor), mode, arch) for chip, engine, mode, arch in rows
+    )
 
 
 @by_data(1, "measured_serving", "accelerators")

@@ -325,12 +325,17 @@ class Limits:
         >>> Limits(ttft_ms=1000.0, tpot_ms=20.0, tpot_tail=1.1).excess(np.array([10.0, 20.0]), np.array([500.0, 2000.0])).tolist()
         [0.55, 2.0]
         """
-        slow = np.asarray(tpot_ms) * (self.least_tok_s_per_user / 1e3)
-        return np.asarray(np.maximum(slow, np.asarray(ttft_ms) / self.latest_ttft_ms))
+        return excess(self.least_tok_s_per_user, self.latest_ttft_ms, tpot_ms, ttft_ms)
 
     def keeps(self, tpot_ms: FloatArray, ttft_ms: FloatArray) -> NDArray[np.bool_]:
         """Whether medians keep the limits."""
         return np.asarray(self.excess(tpot_ms, ttft_ms) <= 1.0 + LIMIT_SLACK)
+
+
+def excess(least_tok_s_per_user: Any, latest_ttft_ms: Any, tpot_ms: FloatArray, ttft_ms: FloatArray) -> FloatArray:
+    """:meth:`Limits.excess` of one pair of medians that keep the limits, or of a pair for each row."""
+    slow = np.asarray(tpot_ms) * (least_tok_s_per_user / 1e3)
+    return np.asarray(np.maximum(slow, np.asarray(ttft_ms) / latest_ttft_ms))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -433,6 +438,12 @@ class Query:
         """The same question of other lengths and cache hit; refused as by :meth:`of`."""
         _check_work(self.arch, float(isl_tokens), float(osl_tokens), hit := float(prefix_cache_hit))
         return replace(self, isl_tokens=float(isl_tokens), osl_tokens=float(osl_tokens), prefix_cache_hit=hit)
+
+    @property
+    def space(self) -> tuple[Any, ...]:
+        """What decides, with the date, which candidates there are."""
+        given = (self.chip, self.arch, self.weight, self.kv, self.engine, self.mode, self.most_gpus, self.speculative)
+        return (*given, id(self.parameters), tuple(sorted(self.held.items())))
 
     @property
     def modes(self) -> tuple[str, ...]:

@@ -70,24 +70,26 @@ class Task:
 
     def layouts(self, mode: str) -> tuple[Layout, ...]:
         """Layouts of the aggregated or decode engine to try."""
-        asked = self.query
-        held, most = asked.held, min(asked.most_gpus, float(asked.held.get("gpus", math.inf)))
+        asked, held = self.query, self.query.held
         every = self._usual(mode)
         if not every and not any(self._usual(other) for other in asked.modes if other != mode):
-            every = tuple(x for x in self._bench.layouts[mode] if matches(x, held))
+            every = tuple(x for x in self._bench.layouts[mode] if self._holds(mode, x))
         if not every and "tp" in held:  # an unusual layout that is named in full
             names = ("tp", "ep", "pp")
             width = {name: int(held.get(name, 1)) for name in names}
             every = (Layout(**width, dp_attention=bool(held.get("dp_attention", False))),)
-        found = tuple(x for x in every if x.gpus <= most)
-        if mode == "aggregated":
-            found = tuple(x for x in found if float(held.get("gpus", x.gpus)) % x.gpus == 0.0)
-        return found
+        return tuple(x for x in every if x.gpus <= asked.most_gpus and self._holds(mode, x))
 
     def _usual(self, mode: str) -> tuple[Layout, ...]:
         """Layouts of a mode that an open search tries too and that have the values held."""
         found = self._run_publicly(mode, "decode", self._bench.layouts[mode])
-        return tuple(x for x in found if matches(x, self.query.held))
+        return tuple(x for x in found if self._holds(mode, x))
+
+    def _holds(self, mode: str, layout: Layout) -> bool:
+        """Whether engines of a layout have the values held, and equal ones or those of a pool the GPUs held."""
+        gpus = float(self.query.held.get("gpus", layout.gpus))
+        enough = gpus % layout.gpus == 0.0 if mode == "aggregated" else gpus >= layout.gpus
+        return enough and matches(layout, self.query.held)
 
     def spaces(self) -> list[tuple[str, tuple[Layout, ...]]]:
         """Modes to search, each with its layouts; a fault where the values held leave none."""
@@ -137,12 +139,14 @@ class Task:
         asked = self.query
         engine = asked.engine_of(mode)
         wide = mode == "disaggregated" and self._wide
-        too_small = mode == "aggregated" and any(x.gpus > NODE_WIDTHS[-1] for x in layouts)
-        if wide or too_small:  # a node that cannot hold the model says nothing of one that can
+        too_small = any(x.gpus > NODE_WIDTHS[-1] for x in self._bench.layouts["aggregated"])
+        if wide or (too_small and mode == "aggregated"):  # a node that holds the model says nothing of one that cannot
             return layouts
         timeless = asked.parameters.residual is not None and not asked.parameters.residual.dated
         date = LATEST if timeless else asked.date
         known = run_publicly(asked.chip, asked.arch, engine, asked.weight, mode, role, date)
+        if known and not too_small and all(x.gpus > NODE_WIDTHS[-1] for x in known):  # nor the other way round
+            return layouts
         return tuple(x for x in layouts if x in known) or layouts if known else layouts
 
     @cached_property

@@ -37,8 +37,6 @@ RESULTS: Final = (
 )
 """Columns of numbers; ``layout`` and ``reason`` are text."""
 Options = tuple[tuple[str, Any], ...]
-LENGTHS: Final = ("isl_tokens", "osl_tokens", "prefix_cache_hit")
-KEPT_FRONTS: Final = 512
 FEW_POINTS: Final = 64  # of the same physics, below which several physics are paid for at once
 RATES: Final = RESULTS[:5]
 BUSY: Final = ("decode_busy_share", "prefill_busy_share")
@@ -80,9 +78,9 @@ def _chunk(text: str, first: int, count: int, digests: dict[str, str] | None) ->
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, key in enumerate(zip(*(points[name].tolist() for name in names), strict=True)):
         groups.setdefault(tuple(None if k != k else k for k in key), []).append(index)
-    records, known = by_data()(_records), _fronts()
+    records = by_data()(_records)
     asked = [_search_options(dict(zip(names, key, strict=True))) for key in groups]
-    _search_together(known, asked)
+    known = _searched(asked)
     alike: dict[tuple[Any, ...], list[_Group]] = {}
     for (key, rows), options in zip(groups.items(), asked, strict=True):
         fixed, front = dict(zip(names, key, strict=True)), known[options]
@@ -116,30 +114,22 @@ def chunk_bytes(text: str, first: int, count: int, digests: dict[str, str] | Non
     return bytes(out.getvalue())
 
 
-@by_data(1)
-def _fronts() -> dict[Options, Any]:
-    """Fronts of this state of the tables by what was asked: chunks that differ in money alone share them."""
-    return {}
-
-
-def _search_together(known: dict[Options, Any], asked: list[Options]) -> None:
-    """Put the fronts of a chunk among those known; questions alike but for lengths and cache hit are searched in one pass."""
-    from rackecon.serving.frontier import find_together
+def _searched(asked: list[Options]) -> dict[Options, Any]:
+    """Fronts of a chunk by what was asked."""
+    from rackecon.serving.frontier import LENGTHS, searched
     from rackecon.serving.query import Query
 
-    wanted = dict.fromkeys(asked)
-    for options in [options for options in known if options not in wanted][: len(known) + len(wanted) - KEPT_FRONTS]:
-        del known[options]
-    alike: dict[Options, list[Options]] = {}
-    for options in wanted:
-        if options not in known:
-            alike.setdefault(tuple(item for item in options if item[0] not in LENGTHS), []).append(options)
-    for group in alike.values():
-        given = dict(group[0])
-        where = [given.pop(name) for name in ("accelerator", "model", *LENGTHS[:2])]
-        first = Query.of(*where, **given)
-        lengths = [{name: value for name, value in options if name in LENGTHS} for options in group]
-        known.update(zip(group, find_together([first.at(**each) for each in lengths]), strict=True))
+    first: dict[Options, Query] = {}
+    queries = {}
+    for options in dict.fromkeys(asked):
+        given = dict(options)
+        lengths = {name: given.pop(name) for name in LENGTHS if name in given}
+        alike = tuple(given.items())
+        if alike not in first:
+            where = (given.pop("accelerator"), given.pop("model"), lengths["isl_tokens"], lengths["osl_tokens"])
+            first[alike] = Query.of(*where, **given)
+        queries[options] = first[alike].at(**lengths)
+    return dict(zip(queries, searched(list(queries.values())), strict=True))
 
 
 def _search_options(fixed: dict[str, Any]) -> Options:

@@ -90,6 +90,10 @@ class SoftwareFound:
     stacks: int
     """Stacks measured on several dates."""
     learnt: tuple[str, float] | None
+    kept: tuple[float, float] | None
+    """Least and most measured gain of the stacks of that platform at settings held; None where none was repeated."""
+    resplit: bool
+    """Whether its best layout went from shared to split pools on the way, or back."""
     first_date: str
     last_date: str
     missing: tuple[str, ...]
@@ -274,6 +278,12 @@ def _measured(top: pd.Series, first: pd.Series) -> float:
     return two / one
 
 
+def _kept(ends: pd.Series, platform: str) -> tuple[float, float] | None:
+    """Least and most of the measured gains (by stack) of one platform."""
+    own = ends[[str(stack).startswith(f"{platform} ") for stack in ends.index]]
+    return (float(own.min()), float(own.max())) if len(own) else None
+
+
 def found(levers: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baseline: str) -> SoftwareFound:
     """Factors of every lead over the baseline, and ends of what was measured and learnt; adds ``ratio`` to ``levers``."""
     import pandas as pd
@@ -313,6 +323,8 @@ def found(levers: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baseli
         else (),
         stacks=len(ends),
         learnt=(str(year.idxmax()), float(year.max())) if len(year) else None,
+        kept=_kept(ends, str(year.idxmax())) if len(year) else None,
+        resplit=bool(len(year)) and learnt.loc[learnt["platform"] == year.idxmax(), "mode"].nunique() > 1,
         first_date=first_date[:7],
         last_date=last_date[:7],
         missing=tuple(f"{r.platform} ({r.weight_precision}, {r.speculative})" for r in missing.itertuples()),
