@@ -1,11 +1,16 @@
 """The command line keeps to the one table of ranges, and its help says so."""
 
+import subprocess
+import sys
+
 import pytest
+from typer import TyperException
+from typer._coercion import build_runtime_param
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from rackecon.catalog.assumption_table import allowed_values
-from rackecon.cli import OR_NONE, SAME_AS, app
+from rackecon.cli import OR_NONE, SAME_AS, _AsGiven, app
 from rackecon.errors import InputError
 
 
@@ -74,3 +79,30 @@ def test_a_number_outside_the_table_is_refused_in_one_line(words: list[str], fau
     found = CliRunner().invoke(app, given)
     assert isinstance(found.exception, InputError)
     assert str(found.exception).startswith(fault)
+
+
+@pytest.mark.parametrize("text", ["1024", " 1024 ", "1e3", "1_024", "+5", "abc", "", "1,5", "0x10", "٣", "nan", "-inf"])
+def test_a_number_is_read_as_by_the_library_of_types(text: str) -> None:
+    command = get_command(app).commands["frontier"]  # type: ignore[attr-defined]
+    with command.make_context("frontier", [], resilient_parsing=True) as context:
+        option = next(x for x in command.get_params(context) if x.name == "isl")
+        quick, usual = option._runtime_param, build_runtime_param(option.type_descriptor)
+        assert isinstance(quick, _AsGiven)
+        assert _read(quick, text, option, context) == _read(usual, text, option, context)
+
+
+def _read(found, text: str, option, context) -> str:
+    try:
+        return repr(found.coerce(text, param=option, ctx=context))
+    except TyperException as fault:
+        return fault.format_message()
+
+
+def test_a_short_command_leaves_the_heavy_libraries_out() -> None:
+    words = ["frontier", "--accelerator", "h200-sxm", "--model", "gpt-oss-20b", "--isl", "1000", "--osl", "500"]
+    code = (
+        f"import sys; sys.argv[1:] = {words}\nfrom rackecon.cli import main\n"
+        "try: main()\nexcept SystemExit as ended: assert not ended.code\n"
+        "assert not {'pydantic', 'pandas', 'scipy', 'altair'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -8,7 +8,7 @@ A notebook starts with its parameters cell, then::
     from rackecon import words as text
     check_parameters("03_context_length", globals())
 
-``answer(*sentences)`` shows the computed answer, ``note(text)`` a computed paragraph, ``table(frame, caption)`` a table,
+``answer(*sentences, case=case_line(model, scenario))`` shows the computed answer under its case, ``note(text)`` a computed paragraph, ``table(frame, caption)`` a table,
 ``ranking_table(...)`` platforms with interval bars, ``charts.<builder>`` a chart, ``provenance(name, globals())`` the last cell.
 ``publish(name, figures)`` writes the page's numbers beside it, in ``reports/results/<name>.csv``; ``say(name, block, **values)``
 fills a sentence of the page's template in ``lib/rackecon/pages/words/``.
@@ -18,6 +18,7 @@ from rackecon.appraisal.parameters import check_parameters
 from rackecon.figures.display import Html, answer, enable, note
 from rackecon.figures.results import Figure, column_figures, field_figures, publish
 from rackecon.figures.tables import ranking_table, table
+from rackecon.pages.page_facts import case_line
 from rackecon.pages.sentences import say, told
 from rackecon.press.provenance import provenance
 
@@ -25,6 +26,7 @@ __all__ = [
     "Figure",
     "Html",
     "answer",
+    "case_line",
     "check_parameters",
     "column_figures",
     "enable",

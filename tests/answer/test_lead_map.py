@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 
 from rackecon import catalog
-from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, Cell, lead_map, reigns, speed_lines
+from rackecon.answer.lead_map import (
+    NO_ONE_SERVES,
+    NOBODY,
+    Cell,
+    ahead_at_ends,
+    lead_map,
+    line_marks,
+    reigns,
+    speed_lines,
+)
 from rackecon.answer.live_case import money_fronts
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.evidence.novelty import best_run, fastest_measured
 from rackecon.uncertainty.ranking import RankingDraws, rank
 
 FEW = ("h200-sxm", "gb300-nvl72", "tpu-v7")
@@ -76,3 +86,42 @@ def test_a_reign_ends_where_another_earns_more_and_where_nobody_does():
     lines = {"a": [(10.0, 9.0), (30.0, 4.0)], "b": [(20.0, 5.0), (40.0, -1.0)]}
     assert reigns(lines) == [(10.0, "a"), (20.0, "b"), (30.0, "a"), (40.0, NOBODY)]
     assert reigns({"a": []}) == []
+
+
+def test_bands_evidence_and_runs_beside_the_lines_are_the_librarys():
+    case, ends = catalog.scenario("rag-summarise"), (1.0, 150.0)
+    fronts = money_fronts(FEW, MODEL, case)
+    lines, marks = speed_lines(fronts, METRIC, *ends), line_marks(fronts, MODEL, case, METRIC, *ends)
+    assert {key for key in FEW if marks[key].band} == ahead_at_ends(lines)
+    assert marks["tpu-v7"].measured_up_to == 0.0
+    assert marks["h200-sxm"].measured_up_to == fastest_measured("h200-sxm", MODEL)
+    for key in ahead_at_ends(lines):
+        row = evaluate([key], [MODEL], [replace(case, tpot_limit_ms=1e3 / 45.0)]).iloc[0]
+        band = next(pair for (upto, _), pair in zip(lines[key], marks[key].band, strict=True) if upto >= 45.0)
+        for end, profit in zip(("low", "high"), band, strict=True):
+            ratio = row[f"total_tok_s_per_gpu_{end}"] / row["total_tok_s_per_gpu"]
+            expected = row["revenue_usd_per_rack_year"] * ratio - row["cost_usd_per_rack_year"]
+            assert profit == pytest.approx(expected, rel=1e-9)
+    assert marks["gb300-nvl72"].runs
+    for speed, profit, run in marks["gb300-nvl72"].runs:
+        assert run == best_run("gb300-nvl72", MODEL, 8192, 1024, speed)
+        same = evaluate(["gb300-nvl72"], [MODEL], [replace(case, tpot_limit_ms=1e3 / speed)], intervals=False).iloc[0]
+        earned = same["revenue_usd_per_rack_year"] * run.total_tok_s_per_gpu / same["total_tok_s_per_gpu"]
+        assert profit == pytest.approx(earned - same["cost_usd_per_rack_year"], rel=1e-9)
+
+
+def test_runs_of_another_format_later_software_or_a_cache_do_not_count():
+    case = catalog.scenario("rag-summarise")
+    fronts = money_fronts(["b200-hgx"], MODEL, case)
+
+    def runs(**changed):
+        return [
+            run for *_, run in line_marks(fronts, MODEL, replace(case, **changed), METRIC, 1.0, 150.0)["b200-hgx"].runs
+        ]
+
+    assert "fp4" in {run.weight_precision for run in runs()}
+    assert {run.weight_precision for run in runs(weight_precision="fp8")} == {"fp8"}
+    assert max(run.date for run in runs()) > "2026-01-01" >= max(run.date for run in runs(software_date="2026-01-01"))
+    assert runs(prefix_cache_hit=0.5) == []
+    early = line_marks(fronts, MODEL, replace(case, software_date="2025-01-01"), METRIC, 1.0, 150.0)["b200-hgx"]
+    assert early.measured_up_to == 0.0

@@ -14,12 +14,13 @@ import pytest
 
 from conftest import REPORTS
 from rackecon.answer import summary
-from rackecon.answer.live_case import live_values
+from rackecon.answer.lead_map import line_marks, speed_lines
+from rackecon.answer.live_case import live_values, money_fronts
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.economics.measures import MEASURES
 from rackecon.uncertainty.ranking import RankingDraws, profit_draws, rank
-from rackecon.words import money, percent, tidy
+from rackecon.words import RUNS, STRETCHES, money, percent, tidy
 
 TOLERANCE = 1e-3
 NOTEBOOK = "00_executive_summary"
@@ -685,6 +686,7 @@ def drawn(page) -> dict[str, dict]:
           const f = document.getElementById(id), all = q => [...f.querySelectorAll(q)];
           return [id, {
             words: [...all('.finding, .measure, [data-name]:not([hidden]), .grid b, .rule, .spots span').map(e => e.textContent), f.querySelector('[role=img]').getAttribute('aria-label')],
+            key: f.querySelector('.live-key').textContent,
             cells: all('.ribbon[data-price]').map(r => [...r.children].flatMap(i => Array(Number(i.style.flexGrow)).fill(i.className + i.style.getPropertyValue('--swatch')))),
             places: all('path').map(p => p.getAttribute('d')).concat(all('[style*="%"]').map(e => e.style.left + ' ' + e.style.top)).join(' ').match(/-?[0-9.]+/g).map(Number),
           }];
@@ -709,6 +711,7 @@ def test_the_charts_drawn_by_the_page_are_those_that_the_library_drew(browser, p
     theirs = drawn(page)
     for key in FIGURES:
         assert ours[key]["words"] == theirs[key]["words"]
+        assert ours[key]["key"] == theirs[key]["key"]
         assert ours[key]["places"] == pytest.approx(theirs[key]["places"], abs=0.11)
         pairs = [
             p for a, b in zip(ours[key]["cells"], theirs[key]["cells"], strict=True) for p in zip(a, b, strict=True)
@@ -797,6 +800,72 @@ def test_the_charts_follow_the_controls_after_the_drag_and_not_inside_its_frame(
     assert drawn(page) == before
 
 
+MARKED = """() => [...document.querySelectorAll('#speed-profit [data-line]')].map((line, i) => {
+  const nth = q => document.querySelectorAll('#speed-profit ' + q)[i], far = nth('[data-far]');
+  return {
+    near: line.getAttribute('d'), far: far.getAttribute('d'), dash: getComputedStyle(far).strokeDasharray, band: nth('[data-band]').getAttribute('d'),
+    runs: [...nth('[data-runs]').children].map(e => ({kind: Number(e.className.at(-1)), left: parseFloat(e.style.left), top: parseFloat(e.style.top), wide: e.getBoundingClientRect().width})),
+    name: nth('[data-name]').textContent,
+  };
+})"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"util": 0.8}, {"metric": "mw", "precision": "fp8"}, {"model": "gpt-oss-120b", "scenario": "chat"}, {"hit": 0.9}],
+    ids=str,
+)
+def test_bands_dashes_and_measured_runs_follow_a_movement_as_the_library_has_them(page, change):
+    facts = data(page)
+    for key, value in change.items():
+        if key == "util":
+            move(page, key, value)
+        elif key == "metric":
+            page.check(f"input[value={value}]")
+        else:
+            page.select_option(f"#live-{key}", str(value))
+    settled(page)
+    state = brought(facts, change)
+    case = summary.own_case(
+        state["scenario"],
+        None,
+        change.get("hit"),
+        f"weight_precision={change['precision']}" if "precision" in change else "",
+    )
+    column, ends = MEASURES[state["metric"]].column, (1.0, 150.0)
+    fronts = money_fronts(PLATFORMS, state["model"], case, utilisation=state["util"])
+    lines, marks = speed_lines(fronts, column, *ends), line_marks(fronts, state["model"], case, column, *ends)
+    values = [v for line in lines.values() for _, v in line]
+    values += [v for mark in marks.values() for pair in (*mark.band, *(run[1:2] for run in mark.runs)) for v in pair]
+    low, high = min(0.0, *values), 1.02 * max(0.0, *values)
+    drawn = page.evaluate(MARKED)
+    assert [row["name"] for row in drawn] == [p["label"] for p in facts["platforms"]]
+    for row, key in zip(drawn, PLATFORMS, strict=True):
+        upto = marks[key].measured_up_to
+        assert bool(row["near"]) == any(speed <= upto for speed, _ in lines[key]), key
+        assert bool(row["far"]) == any(speed > upto for speed, _ in lines[key]), key
+        assert bool(row["band"]) == bool(marks[key].band), key
+        assert len(row["runs"]) == len(marks[key].runs), key
+        for cross, (speed, profit, run) in zip(row["runs"], marks[key].runs, strict=True):
+            assert RUNS[cross["kind"]] == run.kind
+            assert cross["left"] == pytest.approx(100 * (speed - 1) / 149, abs=0.11)
+            assert cross["top"] == pytest.approx(100 * (high - profit) / (high - low), abs=0.3)
+            assert cross["wide"] >= 8.9
+        if marks[key].band:
+            heights = [float(y) for y in re.findall(r"(?:M0 |V)([-0-9.]+)", row["band"])]
+            share = [100 * (high - v) / (high - low) for pair in marks[key].band for v in pair]
+            assert [min(heights), max(heights)] == pytest.approx([min(share), max(share)], abs=0.3)
+    assert all(row["dash"] == "5px, 4px" for row in drawn)
+    told = page.inner_text("#speed-profit .live-key")
+    assert told.startswith(
+        "Dashed: beyond what was measured; band: nine measurements in ten, platforms ahead at the ends"
+    )
+    kinds = page.locator("#speed-profit .live-key .run").evaluate_all("all => all.map(e => Number(e.className.at(-1)))")
+    assert kinds == sorted({RUNS.index(run.kind) for mark in marks.values() for *_, run in mark.runs})
+    assert all(RUNS[kind].removeprefix("measured, ") in told for kind in kinds)
+    assert bool(re.search(r"software of \d{4}-\d\d", told)) == any(mark.runs for mark in marks.values())
+
+
 DRAGGED = """async steps => {
   const slider = document.getElementById('live-util'), writes = [], seen = new MutationObserver(all => { writes[writes.length - 1] += all.length; });
   seen.observe(document.getElementById('live'), { subtree: true, childList: true, characterData: true, attributes: true });
@@ -857,6 +926,35 @@ def test_a_press_of_the_mouse_draws_the_table_as_a_picture_and_its_release_sets_
     assert cells == [money(row["mid"]) for row in sorted(values.values(), key=lambda row: -row["mid"])]
 
 
+def test_one_picture_stands_through_a_drag_in_which_rows_change_places(page):
+    """Closed and opened again it cost two layouts of the page; its letters are those of the cells."""
+    settled(page)
+    names = page.locator(".live-table tbody th").all_inner_texts()
+    slider = page.locator("#live-util")
+    slider.scroll_into_view_if_needed()
+    slider.dispatch_event("pointerdown")
+    page.evaluate("window.first = document.querySelector('.live-sheet')")
+    sizes = page.evaluate(
+        "() => ['td.n', 'tbody th'].map(q => getComputedStyle(document.querySelector('.live-table ' + q)).fontSize)"
+    )
+    assert page.evaluate("document.querySelector('.live-sheet').getContext('2d').font").split("px")[0] + "px" in sizes
+    page.evaluate(
+        """async () => { for (let i = 0; i < 8; i++) {
+          const e = document.getElementById('live-util'); e.value = 0.5 - 0.03 * i; e.dispatchEvent(new Event('input', {bubbles: true}));
+          await new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)));
+        } window.same = window.first === document.querySelector('.live-sheet'); }"""
+    )
+    assert page.evaluate("window.same")
+    page.wait_for_function("document.getElementById('live').dataset.ribbons === 'filled'")
+    assert page.locator(".live-sheet").count() == 1
+    assert "a price that you set" in page.inner_text(".live-table caption")
+    page.evaluate("window.dispatchEvent(new PointerEvent('pointerup'))")
+    settled(page)
+    after = page.locator(".live-table tbody th").all_inner_texts()
+    assert after != names
+    assert sorted(after) == sorted(names)
+
+
 def test_the_charts_are_kept_as_csv(page):
     settled(page)
     for key, rows in (("speed-profit", 100), ("price-share", 228)):
@@ -865,3 +963,9 @@ def test_the_charts_are_kept_as_csv(page):
         text = saved.value.path().read_text(encoding="utf-8")
         assert text.startswith("# ")
         assert len(text.splitlines()) >= rows + 2
+        if key == "speed-profit":
+            table = pd.read_csv(io.StringIO(text), comment="#")
+            assert list(table) == ["platform", "up_to_tok_s_per_user", "profit", "low", "high", "evidence"]
+            assert {*STRETCHES, *RUNS[:2]} <= set(table["evidence"])
+            known = table.dropna(subset=["low"])
+            assert ((known["low"] < known["profit"]) & (known["profit"] < known["high"])).all()

@@ -56,6 +56,22 @@ def test_ramp_up_and_hours_out_of_service_by_hand():
     assert float(slow.usd_per_gpu_hour) == pytest.approx((float(plain.usd_per_gpu_hour) + more) / 0.98, rel=1e-12)
 
 
+def test_what_a_gpu_costs_and_leaves_by_hand():
+    """3.96 MUSD over 72 GPUs of which the rack is 3.3, resold for 17.5 % of that; tax is of the capital that is not resold:
+    written off over five years, its deductions are worth 5 x 0.1 / (1 - 1.1^-5) of it less."""
+    out = build_up(replace(RACK, tax_rate=0.21))
+    per_gpu = (out.investment_usd_per_gpu, out.hardware_usd_per_gpu, out.residual_usd_per_gpu)
+    assert [float(x) for x in per_gpu] == pytest.approx([3.96e6 / 72, 3.3e6 / 72, 577_500 / 72], rel=1e-12)
+    month = 1.1 ** (1 / 12) - 1
+    capital = (3.96e6 - 577_500 * 1.1**-4) * 12 * month / (1 - 1.1**-4)
+    present = (1 - 1.1**-5) / 0.1 / 5
+    more = capital * ((1 - 0.21 * present) / (1 - 0.21) - 1)
+    assert float(out.parts["tax"]) == pytest.approx(more / (72 * 8760), rel=1e-12)
+    assert float(out.usd_per_gpu_hour - build_up(RACK).usd_per_gpu_hour) == pytest.approx(more / (72 * 8760), rel=1e-9)
+    resold = 577_500 * 1.1**-4 * 12 * month / (1 - 1.1**-4)
+    assert float(out.parts["resale credit"]) == pytest.approx(-resold / (72 * 8760), rel=1e-12)
+
+
 def test_own_building_outlives_the_computers():
     own = build_up(replace(RACK, colocation_usd_per_kw_month=None, building_usd_per_kw=11_300.0))
     yearly = float(own.parts["building"]) * 72 * 8760

@@ -9,8 +9,8 @@ from published_check import published_cost_check
 
 from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up import build_up
-from rackecon.economics.build_up_table import build_up_inputs
-from rackecon.economics.cost_table import records_from
+from rackecon.economics.build_up_table import build_up_inputs, build_up_record, hardware_price, reconciling_steps
+from rackecon.economics.cost_table import records_from, value_of
 from rackecon.economics.finance import monthly_rate, payback_years, tax_adjusted_capital_cost
 from rackecon.economics.financing import Contract, Financing, _debt, _least_dscr, _one_rate, level_debt_payment
 from rackecon.economics.market import entrant_price_usd_per_mtok
@@ -65,6 +65,41 @@ def test_a_build_up_is_before_tax_unless_a_rate_is_given() -> None:
     assert bare is not None
     assert bare.tax_rate == 0.0
     assert 0.0 < bare.network_share < 1.0
+
+
+def test_steps_to_a_published_figure_are_the_low_ends_of_what_was_published() -> None:
+    """In their order; of a rack without a graded price the price is none."""
+    price = hardware_price("gb300-nvl72")
+    assert price is not None
+    steps = reconciling_steps("gb300-nvl72", low_rate_per_year=0.06)
+    assert steps["low end of the rack or server price"] == {"hardware_usd": price.low}
+    assert steps["no insurance, ramp-up or hours out of service"] == {
+        "insurance_share_per_year": 0.0, "ramp_months": 0.0, "availability": 1.0,
+    }  # fmt: skip
+    assert steps["own building, not retail colocation"]["colocation_usd_per_kw_month"] is None
+    assert steps["own building, not retail colocation"]["building_usd_per_kw"] == 1000.0 * value_of("data centre construction", "global average shell+MEP")[0]  # fmt: skip
+    assert list(steps)[-1] == "low end of the cost of capital"
+    assert steps[list(steps)[-1]] == {"rate_per_year": 0.06}
+    terms = {"rate_per_year": 0.1, "electricity_usd_per_kwh": 0.1, "pue": 1.2, "it_life_years": 4.0}
+    usual = build_up_inputs("gb300-nvl72", **terms)
+    assert usual is not None
+    for name in ("network_share", "storage_share", "installation_share"):
+        assert 0.0 <= steps["low end of network, storage and installation"][name] <= float(getattr(usual, name))
+
+
+def test_a_build_up_s_range_is_that_of_its_hardware() -> None:
+    price = hardware_price("gb300-nvl72")
+    inputs = build_up_inputs("gb300-nvl72", rate_per_year=0.1, electricity_usd_per_kwh=0.1, pue=1.2, it_life_years=4.0)
+    assert price is not None
+    assert inputs is not None
+    record = build_up_record("gb300-nvl72", inputs)
+    ends = [
+        float(build_up(replace(inputs, hardware_usd=usd)).usd_per_gpu_hour)
+        for usd in (price.usd, price.low, price.high)
+    ]
+    assert [record.usd_per_gpu_hour, record.low, record.high] == pytest.approx(ends, rel=1e-9)
+    assert record.low < record.usd_per_gpu_hour < record.high
+    assert (record.source_id, record.grade) == (price.source_id, price.grade) == (price.source_id, "published")
 
 
 def test_the_vintage_of_a_power_figure_is_the_one_asked_for() -> None:

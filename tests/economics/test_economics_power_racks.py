@@ -132,6 +132,23 @@ def test_request_revenue_by_hand():
     assert float(blended_usd_per_mtok(card, 8192, 1024, 0.9)) == pytest.approx(by_hand / 9216 * 1e6)
 
 
+def test_listings_spread_around_a_card_s_price():
+    """Tenth and ninetieth percentile over the price of 2, which itself lies within; none without listings or for nothing."""
+    known, none = {"output_p10_p90": (1.5, 3.0)}, {"output_p10_p90": (float("nan"), 3.0)}
+    cards = [
+        PriceCard("m", 0.5, 0.1, 2.0, **known),
+        PriceCard("m", 0.5, 0.1, 4.0, **known),
+        PriceCard("m", 0.5, 0.1, 1.0, **known),
+    ]
+    assert [card.level_range() for card in cards] == [(0.75, 1.5), (0.375, 1.0), (1.0, 3.0)]
+    assert PriceCard("m", 0.5, 0.1, 2.0, **none).level_range() == (1.0, 1.0)
+    assert (
+        PriceCard("m", 0.5, 0.1, 0.0, **known).level_range()
+        == PriceCard("m", 0.5, 0.1, 2.0).level_range()
+        == (1.0, 1.0)
+    )
+
+
 def test_speed_premium_is_a_step_at_each_tier():
     tiers = (SpeedTier(200.0, 3.0, "b"), SpeedTier(100.0, 2.0, "a"))
     assert list(speed_premium(np.array([50.0, 100.0, 250.0]), tiers)) == [1.0, 2.0, 3.0]

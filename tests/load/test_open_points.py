@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rackecon import catalog
-from rackecon.evidence.mlperf import SCORED_ROUND, best_point, best_submissions, without_history
+from rackecon.evidence.mlperf import SCORED_ROUND, best_points, best_submissions, without_history
 from rackecon.load.platforms import open_load, replica_of, scaled_lengths
 from rackecon.load.queueing import Burstiness
 from rackecon.performance.parameters import load_parameters
@@ -27,7 +27,7 @@ def _pairs() -> list[tuple[float, float]]:
         if server.empty or offline.empty:
             continue
         sent, whole = server.iloc[0], offline.iloc[0]
-        kept, free = (best_point(row, None, used) for row in (sent, whole))
+        kept, free = (best_points(some.iloc[:1], used)[0] for some in (server, offline))
         if kept is None or free is None:
             continue
         case = replace(

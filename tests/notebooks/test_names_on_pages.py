@@ -16,6 +16,10 @@ ENGINE = re.compile(rf"(?<![\w/.])(?:{'|'.join(ENGINES)})(?:-\w+)?(?![\w/])|\b(?
 """Engines and benchmarks as files write them, in small letters."""
 JARGON = re.compile(r"\b(p\d\d|\d+k/\d+k|[TD]?E?P\d+)\b")
 """Percentiles, lengths and layouts in short forms that only the field knows."""
+BROKEN = re.compile(
+    r"(?<![\w.,/-])1 [a-z]+ (?:decide|are|have|lie|leave|were|hold)\b|of 1 [a-z]+ are\b|,,|;;| [,;] |\bnan\b|\bNone\b|\bundefined\b"
+)
+"""One thing with the verb of many, stops that follow one another, values that were not there."""
 ASIDE = ("script", "style", "code", "pre", "svg", "math", "select", "nav", "q", "datalist", "a")
 """What is no prose: code, controls, quotations, and titles of sources, which are links."""
 class Shown(HTMLParser):
@@ -47,6 +51,13 @@ def test_no_page_shows_an_id_or_a_short_form(path):
     page.feed(path.read_text(encoding="utf-8").partition("Parameters of this page")[0])
     told = [line for line in page.lines if not re.search(r"\.(csv|md|py|json|yaml)\b|^\W*\[|=", line)]
     assert [line for line in told if ids_in(line) or JARGON.search(line) or ENGINE.search(line)] == []
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_one_is_not_many_and_no_sentence_is_broken(path):
+    page = Shown()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert [line for line in page.lines if BROKEN.search(line)] == []
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)

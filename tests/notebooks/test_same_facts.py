@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.catalog import label
 from rackecon.press.results import read_results
 from rackecon.words import count, money
 
@@ -95,6 +97,13 @@ def test_a_headline_on_splitting_gives_the_measured_gain_beside_the_predicted():
     assert [float(value) for value in said] == pytest.approx([float(ours[at][0]) for at in ("at_gain", "at_run")], rel=0.05)
 
 
+def test_a_plan_that_another_beats_over_the_futures_says_so_in_its_answer():
+    ours = read_results(REPORTS, "16_plan")
+    value = {name: float(ours[f"site/{name}"][0]) for name in ("mean_regret", "robust_mean_regret", "robust_usd_per_year")}
+    other = f"{ours['site/robust_plan'][0]} would earn {money(value['robust_usd_per_year'])}"
+    assert (other in ours["answer"][0]) == (value["robust_mean_regret"] < value["mean_regret"])
+
+
 @pytest.mark.parametrize(
     ("page", "group"), [(SUMMARY, f"profit/{unit}") for unit in ("rack", "mw", "usd")] + [(RETURN, "profit")]
 )
@@ -177,3 +186,21 @@ def test_what_the_75_million_need_is_one_range_in_the_line_the_chart_and_the_tab
     assert title == line
     listed = re.findall(r"needed, with(?:out)? multi-token prediction (?:[\d.]+ )*?([\d.]+) (?=needed|cheapest)", text)
     assert sorted(f"${value}" for value in listed[:2]) == sorted(title)
+
+
+def of_a_model() -> list[str]:
+    """Pages whose answer holds for the model that their parameters name."""
+    every = [path.stem for path in sorted(REPORTS.glob("[01]*.html"))]
+    about_all = (SUMMARY, "01_platforms_and_models")  # the one says its case below its answer
+    return [page for page in every if page not in about_all and "model" in read_parameters(notebook_path(page))]
+
+
+@pytest.mark.parametrize("page", of_a_model())
+def test_a_page_names_its_model_and_workload_above_its_answer(page):
+    """Pages lead with different models: an amount quoted without its own would contradict the next page's."""
+    asked = {name: item.default for name, item in read_parameters(notebook_path(page)).items()}
+    before = (REPORTS / f"{page}.html").read_text(encoding="utf-8").split('<p class="answer">', 1)[0]
+    case = re.search(r'<p class="kicker">(Case: [^<]*)</p>$', before)
+    assert case
+    assert label(asked["model"]) in case[1]
+    assert page == SPLIT or label(asked["scenario"]) in case[1]

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, Cell, LeadMap
+from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, Cell, LeadMap, Marks
+from rackecon.evidence.novelty import Run
 from rackecon.pages.live_figures import map_figure, map_finding, speed_figure, speed_finding
 
 LABELS = {"h100-sxm": "H100", "b200-hgx": "B200"}
@@ -15,11 +16,33 @@ LINES = {"h100-sxm": [(40.0, 2e6), (60.0, -1e6)], "b200-hgx": [(50.0, 1e6), (101
 
 def test_lines_stand_where_their_values_are():
     figure = speed_figure(LINES, LABELS, 50.0, (1.0, 101.0), "rack")
-    assert 'data-line="" style="stroke:var(--p-h100-sxm)" stroke-dasharray="5 3" d="M0 0H39V100H59"' in figure.markup
-    assert 'data-line="" style="stroke:var(--p-b200-hgx)" d="M0 33.3H49V50H100"' in figure.markup
+    assert 'data-line="" style="stroke:var(--p-h100-sxm)" d="M0 1.3H39V100H59"' in figure.markup
+    assert 'data-far="" style="stroke:var(--p-h100-sxm)" d=""' in figure.markup
+    assert 'data-line="" style="stroke:var(--p-b200-hgx)" d="M0 34.2H49V50.7H100"' in figure.markup
     assert '<div class="rule" style="left:49%"><span>50 tok/s/user</span>' in figure.markup
     assert "At 50 tok/s/user: B200 $1.00M, H100 −$1.00M." in figure.text
     assert figure.text.startswith("H100 earns the most up to 40 tok/s/user, B200 above. profit per rack-year")
+
+
+def test_what_lies_beyond_measurements_is_dashed_and_the_leaders_have_bands_and_runs():
+    run = Run(9.0, "measured, not drafting", "2026-01-09", 41.0, "fp8")
+    marks = {
+        "h100-sxm": Marks([(1e6, 3e6), (-1.5e6, 0.0)], 40.0, ((41.0, 5e5, run),)),
+        "b200-hgx": Marks([], 0.0, ()),
+    }
+    figure = speed_figure(LINES, LABELS, 50.0, (1.0, 101.0), "rack", marks)
+    high, low = 3.06e6, -1.5e6
+    place = {v: f"{round(100 * (high - v) / (high - low), 1):g}" for v in (3e6, 2e6, 1e6, 5e5, 0.0, -1e6, -1.5e6)}
+    assert f'data-line="" style="stroke:var(--p-h100-sxm)" d="M0 {place[2e6]}H39"' in figure.markup
+    assert f'data-far="" style="stroke:var(--p-h100-sxm)" d="M39 {place[-1e6]}H59"' in figure.markup
+    assert 'data-line="" style="stroke:var(--p-b200-hgx)" d=""' in figure.markup
+    around = f"M0 {place[3e6]}H39V{place[0.0]}H59V100H39V{place[1e6]}H0Z"
+    assert f'data-band="" style="fill:var(--p-h100-sxm)" d="{around}"' in figure.markup
+    assert 'data-band="" style="fill:var(--p-b200-hgx)" d=""' in figure.markup
+    assert f'<i class="run k1" style="left:40%;top:{place[5e5]}%"></i>' in figure.markup
+    key = re.sub(r"<[^>]+>", "", figure.markup)
+    assert "Dashed: beyond what was measured; band: nine measurements in ten, platforms ahead at the ends;" in key
+    assert "profit at measured rates:  not drafting, software of 2026-01" in key
 
 
 def test_a_platform_that_serves_nothing_is_named_nowhere():

@@ -93,3 +93,15 @@ def test_one_pool_keeps_the_whole_context_of_window_layers():
     ]
     assert held[0] == pytest.approx(73_728 * 10_000)  # both kinds of layer, 36 in all
     assert held[1] == pytest.approx(36_864 * 10_000 + 4_718_592)
+
+
+def test_the_ledger_of_each_sequence_asked_for_is_told():
+    """Of one layout, for two lengths on an axis before it: only the sequence differs, and is as long as it is."""
+    engine = engine_of("h100-sxm", "llama-3.3-70b")
+    short, long = ledger(engine, np.array([[1000.0], [4000.0]])).texts(0)
+    start, _, one = short.rpartition("one sequence ")
+    assert long.startswith(start)
+    assert float(long.rpartition("one sequence ")[2].split()[0]) == pytest.approx(
+        4.0 * float(one.split()[0]), abs=2.6e-3
+    )  # three places are told
+    assert short == room_of(engine, 1000.0).text()

@@ -241,3 +241,43 @@ def test_experts_over_the_network_overlap_from_a_width_of_32(width: int, overlap
     start = V[made.keys["wide_start" if overlapped else "a2a_start"]] * 1e-6
     assert made.crosses_nic[0] == 1.0
     assert pass_terms(made, V).network[0] == pytest.approx(made.moe_layers * start, rel=1e-12)
+
+
+def test_what_starts_a_step_by_hand():
+    """Layers, latent attention, experts and an index start kernels in each of their layers; the host, and a drafting head once."""
+    for name in ("deepseek-v3.2", "deepseek-r1", "llama-3.3-70b"):
+        engine, arch = engine_of("b200-hgx", name), model(name)
+        at = {
+            word: float(V[engine.keys[word]][0])
+            for word in ("layer", "mla_layer", "moe_start", "index_layer", "host", "mtp_extra")
+        }
+        moe_layers = float(engine.moe_layers[0]) if arch.is_moe else 0.0
+        kernels = arch.layers * at["layer"] + arch.index_layers * at["index_layer"] + moe_layers * at["moe_start"]
+        kernels += arch.layers * at["mla_layer"] if arch.is_mla else 0.0
+        by_hand = kernels * 1e-6 + at["host"] * 1e-3
+        for query, more in ((1.0, 0.0), (3.0, at["mtp_extra"] * 1e-3)):
+            terms = decode_terms(engine, V, np.array([query]), np.array([4096.0]))
+            assert float(terms.fixed[0][0]) == pytest.approx(by_hand + more, rel=1e-12)
+        assert float(terms.fixed[1][0]) == pytest.approx(float(V[engine.keys["sequence"]][0]) * 1e-6, rel=1e-12)
+
+
+def test_what_is_sent_between_ranks_by_hand():
+    """Tensor parallel: two rings a layer. Ranks over experts: two of three bytes a value to the others that a token reaches, in
+    the open by a share. Ranks over experts that stay tensor parallel: a ring a layer, nothing per token of a rank."""
+    tensor, spread, ranked = (
+        engine_of("b200-hgx", "deepseek-r1", (8, ep, 1, dp)) for ep, dp in ((1, False), (8, True), (1, True))
+    )
+    chip = accelerator("b200-hgx")
+    factor = float(V[tensor.keys["allreduce"]][0])
+    start = float(tensor.link_start_s[0]) * factor
+    rate = float(tensor.link_bytes_per_s[0])
+    ring = 2.0 * 7.0 / 8.0 * float((tensor.hidden * tensor.value_bytes)[0]) / rate
+    moe = float(tensor.moe_layers[0])
+    found = [tuple(float(x[0]) for x in pass_terms(engine, V).network) for engine in (tensor, spread, ranked)]
+    layers = model("deepseek-r1").layers
+    assert chip.family == "blackwell"
+    assert found[0] == pytest.approx((2.0 * layers * start, 2.0 * layers * factor * ring, 0.0), rel=1e-12)
+    arrive, exposed = (float(V[spread.keys[word]][0]) for word in ("a2a_start", "exposed"))
+    sent = float(spread.hidden[0]) * 3.0 * 8.0 * 7.0 / 8.0 / rate
+    assert found[1] == pytest.approx((moe * arrive * 1e-6, 0.0, moe * sent * exposed), rel=1e-12)
+    assert found[2] == pytest.approx((moe * 2.0 * start, moe * ring, 0.0), rel=1e-12)

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from rackecon.catalog import accelerator, model
 from rackecon.serving.launch_flags import launch_flags
 from rackecon.serving.layouts import Layout, decode_layouts, engine_layouts, matches, prefill_layouts
-from rackecon.serving.public_layouts import _layout
+from rackecon.serving.public_layouts import _by, _layout
 
 NODE = ["TP1", "TP2", "TP4", "TP8"]
 EXPERTS = ["TEP2", "TEP4", "TEP8", "DEP2", "DEP4", "DEP8"]
@@ -118,9 +119,21 @@ def test_a_measured_row_is_the_layout_it_states() -> None:
     assert _layout({"tp": "4", "ep": "", "dp_attention": ""}, "") == Layout(4, 1, 1, False)
 
 
+def test_layouts_are_known_from_ten_rows_up_and_from_the_day_they_were_run(monkeypatch) -> None:
+    """Before the first of them, what it ran; after, what was run by then."""
+    days = ["2025-10-09", *(f"2026-01-{day:02d}" for day in range(1, 10))]
+    rows = [(day, Layout(2 ** (i % 4))) for i, day in enumerate(days)]
+    family = "of this test alone"
+    keys = [(family, False, "vllm", "fp8", "aggregated", model_id, "decode") for model_id in ("ten", "nine")]
+    monkeypatch.setattr("rackecon.serving.public_layouts._seen", lambda: {keys[0]: rows, keys[1]: rows[:-1]})
+    known = [_by(keys[0], date) for date in ("2024-01-01", "2025-10-09", "2026-01-01", "2026-01-02", "2027-01-01")]
+    assert [sorted(x.tp for x in found or ()) for found in known] == [[1], [1], [1, 2], [1, 2, 4], [1, 2, 4, 8]]
+    assert _by(keys[1], "2027-01-01") is None
+
+
 WIDE = {
     "model": "deepseek-r1", "isl_tokens": 8192, "osl_tokens": 1024, "kv_precision": "fp8", "tp": 8, "ep": 8, "pp": 1,
-    "dp_attention": True, "gpus": 28, "decode_gpus": 16, "concurrency": 400, "draft_tokens": 2, "mode": "disaggregated",
+    "dp_attention": True, "gpus": 28, "decode_gpus": 16, "concurrency": 400, "draft_tokens": 2, "mode": str(np.array(["disaggregated"])[0]),
 }  # fmt: skip
 PLAIN = {
     "model": "llama-3.3-70b", "isl_tokens": 1000, "osl_tokens": 100, "kv_precision": "bf16", "tp": 4, "ep": 1, "pp": 2,

@@ -110,6 +110,7 @@ class Deciding:
         return "No value in this range changes who leads."
 
     def _where(self, flips: Sequence[Flip]) -> str:
+        flips = _lasting(flips) or flips
         at, before, after = min(flips, key=lambda flip: abs(flip[0] - self.value))
         side, winner = ("above", after) if at > self.value else ("below", before)
         further = [x for x, _, _ in flips if (x > at if at > self.value else x < at)]
@@ -117,6 +118,25 @@ class Deciding:
             return f"{side.capitalize()} {self.told(at)}: {winner}"
         low, high = map(self.told, sorted((at, min(further, key=lambda x: abs(x - at)))))
         return f"Near {low}: {winner}" if low == high else f"Between {_between(low, high)}: {winner}"
+
+
+def _lasting(flips: Sequence[Flip]) -> list[Flip]:
+    """Changes of lead without the leads that last for less than their place is known to (``NARROW``).
+
+    Examples
+    --------
+    >>> _lasting([(46.5, "A", "B"), (46.7, "B", "A"), (77.0, "A", "B"), (83.0, "B", "A")])
+    [(77.0, 'A', 'B'), (83.0, 'B', 'A')]
+    """
+    kept: list[Flip] = []
+    for at, before, after in flips:
+        if kept and at - kept[-1][0] < NARROW * abs(at):
+            since, first, _ = kept.pop()
+            if first != after:
+                kept.append((since, first, after))
+        else:
+            kept.append((at, before, after))
+    return kept
 
 
 def _between(low: str, high: str, word: str = "and") -> str:
@@ -180,22 +200,28 @@ class _Case:
 
     def rows(self, name: str, value: float) -> pd.DataFrame:
         """Every platform with one assumption at a value; with none changed where the name is empty."""
+        return self.each(name, [value])[0]
+
+    def each(self, name: str, values: Sequence[float]) -> list[pd.DataFrame]:
+        """:meth:`rows` at each value, those of the workload searched together."""
         at, s = (self.accelerators, self.model, self.scenario), self.scenario
         given: dict[str, Any] = dict(self.overrides, intervals=False)
         if name == "isl_tokens":
-            return walk.context_length(*at, [round(value)], (s.prefix_cache_hit,), held=False, **given)
-        if name == "prefix_cache_hit":
-            return walk.context_length(*at, [s.isl_tokens], (value,), held=False, **given)
-        if name == "input_per_output":
+            found = walk.context_length(*at, [round(x) for x in values], (s.prefix_cache_hit,), held=False, **given)
+        elif name == "prefix_cache_hit":
+            found = walk.context_length(*at, [s.isl_tokens], values, held=False, **given)
+        elif name == "input_per_output":
             total = s.isl_tokens + s.osl_tokens
-            return walk.total_fixed(*at, total, [value / (1.0 + value)], held=False, **given)
-        if name == "ttft_limit_ms":
-            return latency.first_token(*at, [value], s.latency_statistic, **given)
-        if name == "software_years":
-            return software.dated(*at, value, **given)
-        if name:
-            given[name] = value
-        return evaluate(self.accelerators, [self.model], [s], **given)
+            found = walk.total_fixed(*at, total, [x / (1.0 + x) for x in values], held=False, **given)
+        elif name == "ttft_limit_ms":
+            found = latency.first_token(*at, values, s.latency_statistic, **given)
+        elif name == "software_years":
+            found = software.dated(*at, values, **given)
+        else:
+            changed = [given | {name: x} if name else given for x in values]
+            return [evaluate(self.accelerators, [self.model], [s], **each) for each in changed]
+        count = len(self.accelerators)
+        return [found.iloc[start : start + count] for start in range(0, len(found), count)]
 
 
 def _range(name: str, scenario: Scenario, prices: tuple[float, float], model: str) -> tuple[float, float, float] | None:
@@ -279,9 +305,9 @@ def _walked(case: _Case, name: str, ends: tuple[float, float, float], accelerato
     grid = np.geomspace(low, high, SCAN) if low > 0 else np.linspace(low, high, SCAN)
     reign: list[tuple[float, str]] = []
     paid: list[tuple[float, float]] = []
-    for step in np.unique(np.concatenate([grid, [value]])):
-        rows = case.rows(name, float(step))
-        reign.append((float(step), _leader(rows, column)))
+    steps = np.unique(np.concatenate([grid, [value]])).tolist()
+    for step, rows in zip(steps, case.each(name, steps), strict=True):
+        reign.append((step, _leader(rows, column)))
         paid.append(_ahead(rows, accelerator, column))
 
     def who(x: float) -> str:

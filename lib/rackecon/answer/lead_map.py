@@ -15,10 +15,15 @@ import numpy as np
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import measure_of
 from rackecon.economics.money_step import money_step, per_year
+from rackecon.evidence.intervals import add_intervals
+from rackecon.evidence.novelty import Run, front_of_runs, measured_up_to
 from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, draw_factors, win_counts
+from rackecon.walks.findings import at_rates
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from rackecon.catalog import Scenario
 
 NOBODY: Final = "none"
 """Stands for a platform where the best of them loses money."""
@@ -31,6 +36,18 @@ PRICES: Final = (1 / 32, 2.0, 12)
 """Every token price, times the chosen ones: ends of the map and number of rows, equal steps of the logarithm."""
 Line = list[tuple[float, float]]
 """Ends of steps: up to this speed [tok/s/user], this yearly profit."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a chart draws beside a line's middle values."""
+
+    band: Line
+    """Lowest and highest yearly profit of each step, nine measurements in ten; empty but for the platforms ahead at the ends."""
+    measured_up_to: float
+    """Speed beyond which nothing measured stands near [tok/s/user]."""
+    runs: tuple[tuple[float, float, Run], ...]
+    """Speed of each measured run, the profit at its rate, and the run."""
 
 
 @dataclass(frozen=True)
@@ -146,14 +163,67 @@ def speed_lines(fronts: Mapping[str, pd.DataFrame | str], metric: str, low: floa
     """
     out: dict[str, Line] = {}
     for key, front in fronts.items():
-        line: Line = []
-        if not isinstance(front, str):
-            for speed, profit in zip(front["tok_s_per_user"], front[metric], strict=True):
-                if speed < low or profit != profit or (line and line[-1][0] >= high):
-                    continue
-                line.append((min(float(speed), high), float(profit)))
-        out[key] = line
+        rows = _between(front, metric, low, high)
+        out[key] = list(zip(np.minimum(rows["tok_s_per_user"], high).tolist(), rows[metric].tolist(), strict=True))
     return out
+
+
+def _between(front: pd.DataFrame | str, metric: str, low: float, high: float) -> pd.DataFrame:
+    """Points of a front from a speed to the first that is at least as fast as another; none where nothing is known."""
+    import pandas as pd
+
+    if isinstance(front, str):
+        return pd.DataFrame({"tok_s_per_user": [], metric: []})
+    known = front[(front["tok_s_per_user"] >= low) & front[metric].notna()]
+    return known.head(int((known["tok_s_per_user"] < high).sum()) + 1)
+
+
+def line_marks(
+    fronts: Mapping[str, pd.DataFrame | str], model: str, case: Scenario, metric: str, low: float, high: float
+) -> dict[str, Marks]:
+    """What is drawn beside the lines of :func:`speed_lines`: bands of the platforms ahead at the ends, evidence, measured runs.
+
+    Parameters
+    ----------
+    model, case : str, Scenario
+        What the fronts serve; runs of another number format than one asked for, of software after a date asked for, or
+        beside a prefix cache do not count.
+    """
+    ahead = ahead_at_ends(speed_lines(fronts, metric, low, high))
+    until, lengths = case.software_date or "9999", (case.isl_tokens, case.osl_tokens)
+    out = {}
+    for key, front in fronts.items():
+        rows = _between(front, metric, low, high)
+        band: Line = []
+        if key in ahead:
+            ends = (
+                at_rates(rows, metric, add_intervals(rows)[f"total_tok_s_per_gpu_{end}"]) for end in ("low", "high")
+            )
+            band = list(zip(*(end.tolist() for end in ends), strict=True))
+        found = []
+        if len(rows) and not case.prefix_cache_hit:
+            for run in front_of_runs(key, model, *lengths, until, case.weight_precision, (low, high)):
+                at = min(int((rows["tok_s_per_user"] < run.tok_s_per_user).sum()), len(rows) - 1)
+                profit = float(at_rates(rows.iloc[[at]], metric, run.total_tok_s_per_gpu).iloc[0])
+                found.append((run.tok_s_per_user, profit, run))
+        out[key] = Marks(band, measured_up_to(key, model, *lengths, until), tuple(found))
+    return out
+
+
+def ahead_at_ends(lines: Mapping[str, Line]) -> set[str]:
+    """Platforms with the highest profit at the slowest speed and at the fastest that any reaches.
+
+    Examples
+    --------
+    >>> sorted(ahead_at_ends({"a": [(10.0, 5.0), (20.0, 1.0)], "b": [(30.0, 2.0)], "c": [(30.0, 1.0)]}))
+    ['a', 'b']
+    """
+    known = {key: line for key, line in lines.items() if line}
+    if not known:
+        return set()
+    last = max(line[-1][0] for line in known.values())
+    far = {key: line[-1][1] for key, line in known.items() if line[-1][0] == last}
+    return {max(known, key=lambda key: known[key][0][1]), max(far, key=lambda key: far[key])}
 
 
 def reigns(lines: Mapping[str, Sequence[tuple[float, float]]]) -> list[tuple[float, str]]:

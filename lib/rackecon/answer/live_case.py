@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -255,6 +256,7 @@ def live_data(
         "resale": [float(x) for x in residual_at(np.arange(RESALE_YEARS + 1.0))],
         "base": base,
         "sold": _sold(accelerators, models, scenarios),
+        "measured": _measured(accelerators, models, scenarios, _fastest(case)),
         "map": {"shares": [*SHARES], "prices": [*PRICES], "sure": [DECIDED_SHARE, LEANING_SHARE]},
     }
     data["check"] = _checks(accelerators, base, data["models"], overrides)
@@ -264,6 +266,7 @@ def live_data(
         "draws": _draws(accelerators, settings),
         "report": tidy(dict(report or {}), 6),
         "z10": Z10,
+        "z90": Z90,
     }
 
 
@@ -310,6 +313,39 @@ def _sold(accelerators: Sequence[str], models: Sequence[str], scenarios: Sequenc
     return {f"{name}|{key}": dict(shares(name, catalog.scenario(key))) for name in models for key in scenarios}
 
 
+def _measured(
+    accelerators: Sequence[str], models: Sequence[str], scenarios: Sequence[str], fastest: float
+) -> dict[str, Any]:
+    """Speed up to which something measured stands near, and the measured runs that any choice of the page may draw.
+
+    A run is speed, rate and its places in :data:`rackecon.words.RUNS`, ``days`` and ``formats``.
+    """
+    from rackecon.evidence.novelty import Run, front_of_runs, measured_up_to
+    from rackecon.words import RUNS
+
+    chosen: list[tuple[str, str | None]] = [(day if day != NEWEST else "9999", None) for day in softwares()]
+    chosen += [("9999", kind) for kind in precisions() if kind != USUAL]
+    near: dict[str, dict[str, tuple[float, list[Run]]]] = {}
+    for name in models:
+        for case in map(catalog.scenario, scenarios):
+            isl, osl = case.isl_tokens, case.osl_tokens
+            rows = near.setdefault(f"{name}|{isl:.0f}|{osl:.0f}", {})
+            for key in accelerators if not rows else ():
+                found = {run for kind in chosen for run in front_of_runs(key, name, isl, osl, *kind, (0.0, fastest))}
+                rows[key] = measured_up_to(key, name, isl, osl), sorted(found, key=lambda run: run.tok_s_per_user)
+    every = [run for rows in near.values() for _, runs in rows.values() for run in runs]
+    days, formats = sorted({run.date for run in every}), sorted({run.weight_precision for run in every})
+
+    def packed(run: Run) -> list[float]:
+        places = RUNS.index(run.kind), days.index(run.date), formats.index(run.weight_precision)
+        return [tidy(run.tok_s_per_user, 5), tidy(run.total_tok_s_per_gpu, 5), *places]
+
+    packs = {
+        where: {key: [upto, [*map(packed, runs)]] for key, (upto, runs) in rows.items()} for where, rows in near.items()
+    }
+    return {"days": days, "formats": formats, "near": packs}
+
+
 def softwares() -> tuple[str, ...]:
     """Dates of the software that a page offers: the newest of each platform, and half years on record before it."""
     from rackecon.walks.software import software_dates
@@ -330,6 +366,12 @@ def _served_with(precision: str, software: str) -> dict[str, str | None]:
     }
 
 
+def _fastest(case: Scenario) -> float:
+    """Fastest speed that the page's control offers [tok/s/user]."""
+    control = allowed_values()["tok_s_per_user"].slider
+    return max(control[1] if control else math.inf, _speed(case.tpot_limit_ms))
+
+
 def _all_fronts(
     accelerators: Sequence[str],
     models: Sequence[str],
@@ -341,27 +383,30 @@ def _all_fronts(
 
     A front that is the usual one over again is kept as ``=``.
     """
+    from rackecon.serving.frontier import searched
+    from rackecon.serving.query import Query
+
     own = (case.weight_precision or USUAL, case.software_date or NEWEST)
-    control = allowed_values()["tok_s_per_user"].slider
-    fastest = max(control[1] if control else math.inf, _speed(case.tpot_limit_ms))
+    fastest = _fastest(case)
     served = dict.fromkeys(
         [(USUAL, NEWEST), own, *((kind, NEWEST) for kind in precisions()), *((USUAL, day) for day in softwares())]
     )
+    asked: dict[tuple[str, str, float, str, str], Scenario] = {}
+    for name, key in product(models, scenarios):
+        its = catalog.scenario(key)
+        mine = its.prefix_cache_hit, *([case.prefix_cache_hit] if key == case.id else [])
+        for hit, (kind, day) in product(sorted({*HITS, *mine}), served):
+            if hit in mine or (kind, day) == (USUAL, NEWEST):
+                one = replace(its, prefix_cache_hit=hit, **_served_with(kind, day))
+                asked[name, key, hit, kind, day] = replace(one, tpot_limit_ms=None)
+    searched([Query.of_case(p, name, one) for (name, *_), one in asked.items() for p in accelerators])
     fronts: dict[str, Any] = {}
-    for name in models:
-        for key in scenarios:
-            its = catalog.scenario(key)
-            mine = its.prefix_cache_hit, *([case.prefix_cache_hit] if key == case.id else [])
-            for hit in sorted({*HITS, *mine}):
-                usual: dict[str, Any] = {}
-                for kind, day in served:
-                    if hit not in mine and (kind, day) != (USUAL, NEWEST):
-                        continue
-                    asked = replace(its, prefix_cache_hit=hit, **_served_with(kind, day))
-                    found = _fronts(accelerators, name, asked, fastest, **overrides)
-                    usual = usual or found
-                    again = {p: "=" for p in found if found is not usual and found[p] == usual[p]}
-                    fronts[f"{name}|{key}|{hit:g}|{kind}|{day}"] = found | again
+    usual: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for (name, key, hit, kind, day), one in asked.items():
+        found = _fronts(accelerators, name, one, fastest, **overrides)
+        first = usual.setdefault((name, key, hit), found)
+        again = {p: "=" for p in found if found is not first and found[p] == first[p]}
+        fronts[f"{name}|{key}|{hit:g}|{kind}|{day}"] = found | again
     return fronts
 
 
@@ -491,7 +536,8 @@ def money_fronts(
 def _fronts(
     accelerators: Sequence[str], model: str, case: Scenario, fastest: float, **overrides: Any
 ) -> dict[str, Any]:
-    """Speed, total rate, IT power drawn per GPU and mode along each front, packed; the reason where there is none.
+    """Speed, total rate, IT power drawn per GPU and mode along each front of a case without a promised speed, packed; the
+    reason where there is none.
 
     What lies past the first point that keeps the fastest promise of the control is never asked for.
     """
@@ -499,7 +545,7 @@ def _fronts(
 
     out: dict[str, Any] = {}
     for key, part in platforms_for(accelerators, assumptions(**overrides)).items():
-        front = search_case(key, model, case, tpot_limit_ms=None)
+        front = search_case(key, model, case)
         if not len(front):
             out[key] = {"why": str(front.reason)}
             continue

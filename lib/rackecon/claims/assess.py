@@ -11,7 +11,7 @@ import numpy as np
 
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.kept import kept
-from rackecon.claims.cells import Cells, cells_of
+from rackecon.claims.cells import Cells, cells_of, questions
 from rackecon.claims.conditions import fewest, tried, true_when, undecided, what_is_missing
 from rackecon.claims.evidence import NOTHING, peak_rows
 from rackecon.claims.model import cases, side
@@ -19,6 +19,7 @@ from rackecon.claims.records import Claim, claims, source
 from rackecon.claims.special import SPECIAL
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, Findings, Reading, decide
 from rackecon.economics.checks import FloatArray
+from rackecon.serving.frontier import searched
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,13 @@ def assess_all() -> list[Assessment]:
 @by_data(1)
 @one_state()
 def _assessed() -> tuple[Assessment, ...]:
-    return kept("claims", (), lambda: tuple(assess(one) for one in claims().values()))
+    return kept("claims", (), _assess_together)
+
+
+def _assess_together() -> tuple[Assessment, ...]:
+    every = claims().values()
+    searched([asked for one in every for case in cases(one) for asked in questions(one, case)])
+    return tuple(assess(one) for one in every)
 
 
 def coverage(results: list[Assessment]) -> Coverage:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from rackecon.claims.evidence import peak_rows, repeat_spread
-from rackecon.claims.model import COMPARED, Rates, Side, last_public_day, operating_speeds, ratio_factor, side
+from rackecon.claims.model import COMPARED, Rates, Side, last_public_day, operating_speeds, question, ratio_factor, side
 from rackecon.claims.records import Claim, Published, published
 from rackecon.claims.special import SPECIAL, accounts
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
 from rackecon.economics.checks import FloatArray
+from rackecon.errors import InputError
+from rackecon.serving.query import Query
 
 NUMBERS: Final = (
     *("tok_s_per_user", "measured", "measured_low", "measured_high"),
@@ -51,6 +54,15 @@ class Cells:
 def sides_of(claim: Claim, case: Mapping[str, str]) -> list[Side]:
     """The subject of a case, and the baseline where the claim compares."""
     return [side(case)] + ([side(case, "baseline")] if claim.metric in COMPARED else [])
+
+
+def questions(claim: Claim, case: Mapping[str, str]) -> list[Query]:
+    """What :func:`cells_of` will search for its sides; nothing where other sources answer, or a side cannot be asked."""
+    if claim.metric in SPECIAL or not case.get("subject") or published(claim.id):
+        return []
+    with suppress(InputError):
+        return [question(case)] + ([question(case, "baseline")] if claim.metric in COMPARED else [])
+    return []
 
 
 def _joined(claim: Claim, case: Mapping[str, str], found: list[Rates]) -> Rates:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from rackecon import catalog
-from rackecon.claims.cells import cells_of
+from rackecon.claims.cells import cells_of, questions
 from rackecon.claims.evidence import engine_measured
 from rackecon.claims.model import AGGREGATED_ONLY, option_words
 from rackecon.claims.records import published
 from rackecon.claims.special import SPECIAL
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
+from rackecon.serving.frontier import searched
 from rackecon.serving.query import newest_measurement
 from rackecon.words import join_words, plural
 
@@ -291,7 +292,7 @@ def moves(result: Assessment) -> list[Move]:
     if not _movable(result):
         return []
     base = _base(result)
-    return [_move(result, base, {name: value}) for name, value in _changes(base)]
+    return _moves(result, base, [{name: value} for name, value in _changes(base)])
 
 
 def tried(result: Assessment) -> dict[str, list[str]]:
@@ -369,7 +370,7 @@ def _fewest_moves(result: Assessment) -> Fewest:
         if one != other and (result.claim.says(one) or result.claim.says(other))
     ]
     for several in ([{name: value} for name, value in changes], pairs):
-        true = [move for change in several if (move := _move(result, base, change)).state == TRUE]
+        true = [move for move in _moves(result, base, several) if move.state == TRUE]
         if true:
             best = min(
                 true, key=lambda move: float(f"{move.width:.3g}")
@@ -432,6 +433,12 @@ def _changed_words(name: str, value: str, base: Mapping[str, str]) -> str:
     if (name, value) == ("speculative", "none") and base[name] != "mtp":
         return "without speculation"
     return option_words(name, value)
+
+
+def _moves(result: Assessment, base: Mapping[str, str], changes: Sequence[Mapping[str, str]]) -> list[Move]:
+    """Each of some changes, their fronts searched together."""
+    searched([asked for change in changes for asked in questions(result.claim, {**base, **change})])
+    return [_move(result, base, change) for change in changes]
 
 
 def _move(result: Assessment, base: Mapping[str, str], change: Mapping[str, str]) -> Move:

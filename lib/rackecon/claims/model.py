@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 
 from rackecon import catalog
-from rackecon.catalog.cached import by_data
 from rackecon.claims import arithmetic
 from rackecon.claims.evidence import MeasuredFront, engine_measured, measured_front, repeat_spread
 from rackecon.claims.records import CONDITIONS, Claim
@@ -30,7 +29,8 @@ from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError
 from rackecon.evidence.fronts import STEEP_SHARE, front_factors
 from rackecon.evidence.novelty import kind_of
-from rackecon.serving.frontier import Frontier, search
+from rackecon.serving.frontier import Frontier, searched
+from rackecon.serving.query import Query
 from rackecon.words import engine_words, lengths, percent, plural
 
 VINTAGES: Final = {"2025": ("2025-08", "2025-10"), "2026": ("2026-07", "2026-07")}
@@ -138,49 +138,43 @@ def cases(claim: Claim) -> list[dict[str, str]]:
     return out
 
 
-@by_data(512)
-def _front(
-    accelerator: str,
-    model: str,
-    workload: str,
-    precision: str,
-    speculative: str,
-    date: str,
-    hit: float,
-    mode: str,
-    engine: str,
-) -> Frontier:
-    isl, osl = (float(x) for x in workload.split("/"))
-    weight = None if precision in ("", "usual") else precision
-    try:
-        return search(
-            accelerator,
-            model,
-            isl,
-            osl,
-            prefix_cache_hit=hit,
-            weight_precision=weight,
-            speculative=speculative or "none",
-            date=date or None,
-            mode=mode or ("aggregated" if engine in AGGREGATED_ONLY else None),
-            engine=engine or None,
-        )
-    except InputError as error:
-        raise InputError(f"{accelerator}, {model}, {workload}: {error}") from error
-
-
-def side(case: Mapping[str, str], which: str = "subject") -> Side:
-    """The subject or the baseline of a case."""
+def _conditions(case: Mapping[str, str], which: str) -> tuple[str, str, str, str, str]:
+    """Precision, speculative method, software date, mode and engine of a side; empty for the usual."""
     base = which == "baseline"
-    accelerator, model = case[which], case["model"]
     precision = case.get("baseline_precision" if base else "weight_precision", "")
     speculative = case.get("baseline_speculative" if base else "speculative", "none") or "none"
     when = (case.get("baseline_software_date") if base else "") or case.get("software_date", "")
     mode = case.get("baseline_mode" if base else "mode", "")
     engine = case.get("baseline_engine" if base else "engine", "")
-    engine = "" if engine == USUAL_ENGINE else engine
-    hit = float(case.get("prefix_cache_hit") or 0.0)
-    front = _front(accelerator, model, case["workload"], precision, speculative, when, hit, mode, engine)
+    return precision, speculative, when, mode, "" if engine == USUAL_ENGINE else engine
+
+
+def question(case: Mapping[str, str], which: str = "subject") -> Query:
+    """What is searched for a side of a case."""
+    precision, speculative, when, mode, engine = _conditions(case, which)
+    isl, osl = (float(x) for x in case["workload"].split("/"))
+    try:
+        return Query.of(
+            case[which],
+            case["model"],
+            isl,
+            osl,
+            prefix_cache_hit=float(case.get("prefix_cache_hit") or 0.0),
+            weight_precision=None if precision in ("", "usual") else precision,
+            speculative=speculative,
+            date=when or None,
+            mode=mode or ("aggregated" if engine in AGGREGATED_ONLY else None),
+            engine=engine or None,
+        )
+    except InputError as error:
+        raise InputError(f"{case[which]}, {case['model']}, {case['workload']}: {error}") from error
+
+
+def side(case: Mapping[str, str], which: str = "subject") -> Side:
+    """The subject or the baseline of a case."""
+    accelerator, model = case[which], case["model"]
+    precision, speculative, when, mode, engine = _conditions(case, which)
+    (front,) = searched([question(case, which)])
     if precision in ("", "usual") and len(front):
         precision = str(front.rows["weight_precision"][0])
     until = last_public_day(when)

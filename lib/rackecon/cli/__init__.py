@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -55,10 +56,39 @@ OR_NONE = ("draws", "worst")
 """Options that may also be 0: none."""
 
 
+class _AsGiven:
+    """Turns an option's text into its value: words stand as given and numbers are Python's.
+
+    The usual way imports pydantic for them, an eighth of a short command; it remains for whatever else is given.
+    """
+
+    def __init__(self, option: Any) -> None:
+        self.option, self.kind = option, option.type_descriptor.annotation
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value is None or (self.kind in (str, float) and isinstance(value, self.kind)):
+            return value
+        if self.kind is float and value.isascii() and "_" not in value:
+            with suppress(ValueError):
+                return float(value)
+        self.option._runtime_param = None
+        return self.option.get_runtime_param().coerce(value, param=param, ctx=ctx)
+
+
+def _as_given(parameters: list[Any]) -> list[Any]:
+    """Parameters of a command, help's too, each option of one value turned into it by :class:`_AsGiven`."""
+    for one in parameters:
+        if one.param_type_name == "option" and one.nargs == 1 and not one.multiple and one._runtime_param is None:
+            one._runtime_param = _AsGiven(one)
+    return parameters
+
+
 def _ranged(command: Any) -> Any:
     """A command whose numbers keep to data/assumptions.csv, and whose help says what the table allows."""
     for inner in getattr(command, "commands", {}).values():
         _ranged(inner)
+    parameters = command.get_params
+    command.get_params = lambda context: _as_given(parameters(context))
     without, invoke = command.format_help, command.invoke
 
     def format_help(context: Any, formatter: Any) -> None:
@@ -126,6 +156,9 @@ class _Group(TyperGroup):
         super().__init__(**options)
         self.commands = _Commands()  # type: ignore[assignment]  # only ever read
 
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        return _as_given(super().get_params(ctx))
+
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Names alone: the usual way builds every command for them."""
         return list(self.commands)
@@ -190,4 +223,5 @@ def main() -> None:
         sys.stdout.flush()
     except OSError:  # what is left of the output has no place; it is not tried again at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    gc.freeze()  # the interpreter's last look for cycles, a seventh of a short command, has nothing to go through
     sys.exit(code)

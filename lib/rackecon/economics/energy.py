@@ -167,27 +167,27 @@ def wall_rows() -> pd.DataFrame:
     import pandas as pd
 
     from rackecon.economics.power_table import drawn_it_kw, provisioned_it_kw
-    from rackecon.evidence.mlperf import best_point, submissions
+    from rackecon.evidence.mlperf import best_points, submissions
     from rackecon.performance.parameters import load_parameters
     from rackecon.serving.corrections import without_history
 
     every, parameters = catalog.table("measured_mlperf"), without_history(load_parameters())
     every = every[every["power_w_per_accel"].notna()]
     known, out = submissions(), []
+    tried = [i for i in every.index.tolist() if i in known.index and "MaxQ" not in str(every.loc[i, "platform"])]
+    points = dict(zip(tried, best_points(known.loc[tried], parameters), strict=True))
     for index in every.index.tolist():
         row = every.loc[index]
         made = {"platform": row["platform"], "benchmark": row["benchmark"], "scenario": row["scenario"]}
         made |= {"measured_w": float(row["power_w_per_accel"]), "drawn_w": np.nan, "reason": ""}
         if index not in known.index:
             made["reason"] = f"{row['accelerator']} is not in the catalogue"
-        elif "MaxQ" in str(row["platform"]):
+        elif index not in points:
             made["reason"] = "boards at a lower limit, not stated"
-        else:
+        elif (point := points[index]) is not None:
             chip = catalog.accelerator(str(known.loc[index, "accelerator"]))
-            point = best_point(known.loc[index], None, parameters)
-            if point is not None:
-                drawn = drawn_it_kw(chip.id, chip.tdp_w, provisioned_it_kw(chip.id), point)
-                made["drawn_w"] = 1000.0 * float(drawn)
+            drawn = drawn_it_kw(chip.id, chip.tdp_w, provisioned_it_kw(chip.id), point)
+            made["drawn_w"] = 1000.0 * float(drawn)
         out.append(made)
     return pd.DataFrame(out)
 

@@ -14,6 +14,7 @@ predicted from the others, bear out (:func:`software_readings`).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,14 +25,12 @@ from rackecon.catalog.cached import by_data
 from rackecon.errors import InputError, check_known
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.corrections import without_history
-from rackecon.serving.frontier import search
-from rackecon.serving.query import smallest_split
+from rackecon.serving.frontier import searched
+from rackecon.serving.query import Query, smallest_split
 from rackecon.serving.tails import tail_factors
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from rackecon.serving.front import Frontier
 
 FloatArray = NDArray[np.float64]
 SCORED_ROUND = "v6.0"
@@ -108,29 +107,31 @@ def best_submissions() -> pd.DataFrame:
     return best.assign(family=family, work=best["benchmark"] + " " + family, age=age)
 
 
-def best_point(row: pd.Series, date: str | None, parameters: ServingParameters) -> dict[str, Any] | None:
-    """Point of the best rate that a search finds under a submission's limits; none where nothing fits.
+def best_points(rows: pd.DataFrame, parameters: ServingParameters, dated: bool = False) -> list[dict[str, Any] | None]:
+    """Points of the best rate that searches find under the limits of submissions; none where nothing fits.
 
-    ``row`` is one of :func:`best_submissions`; ``date`` is of the software.
+    ``rows`` are of :func:`best_submissions`; with ``dated`` each has the software of its date.
     """
-    limits = {}
-    if row["scenario"] != "Offline":
-        tail = tail_factors("p99", parameters)[1] / first_token_tail()
-        factors = {"ttft_limit_ms": tail, "tpot_limit_ms": 1.0}
-        limits = {name: float(row[name]) * by for name, by in factors.items() if row[name] == row[name]}
-    chip, gpus = catalog.accelerator(str(row["accelerator"])), int(row["accelerators_total"])
-    try:
-        front = _front(row, parameters, None if gpus >= smallest_split(chip) else "aggregated", date=date, **limits)
-    except InputError:
-        return None
-    return front.best()
+    asked: dict[int, Query] = {}
+    for i, (_, row) in enumerate(rows.iterrows()):
+        limits = {}
+        if row["scenario"] != "Offline":
+            tail = tail_factors("p99", parameters)[1] / first_token_tail()
+            factors = {"ttft_limit_ms": tail, "tpot_limit_ms": 1.0}
+            limits = {name: float(row[name]) * by for name, by in factors.items() if row[name] == row[name]}
+        chip, gpus = catalog.accelerator(str(row["accelerator"])), int(row["accelerators_total"])
+        mode, date = None if gpus >= smallest_split(chip) else "aggregated", str(row["date"])[:10] if dated else None
+        with suppress(InputError):
+            asked[i] = _question(row, parameters, mode, date=date, **limits)
+    found = dict(zip(asked, searched(list(asked.values())), strict=True))
+    return [found[i].best() if i in found else None for i in range(len(rows))]
 
 
-def _front(row: pd.Series, parameters: ServingParameters, mode: str | None, **options: Any) -> Frontier:
+def _question(row: pd.Series, parameters: ServingParameters, mode: str | None, **options: Any) -> Query:
     model = catalog.model(str(row["model"]))
     drafted = (row["benchmark"], row["scenario"], row["round"]) == ("deepseek-r1", "Interactive", "v6.0")
     weight = PRECISIONS.get(str(row["precision_effective"])) if model.native_expert_bits >= 8.0 else "fp4"
-    return search(
+    return Query.of(
         str(row["accelerator"]),
         model.id,
         float(row["isl_tokens"]),
@@ -159,9 +160,9 @@ def first_token_tail() -> float:
     """
     table, used = best_submissions(), without_history(load_parameters())
     table = table[(table["round"] != SCORED_ROUND) & (table["scenario"] != "Offline") & table["tpot_p50_ms"].notna()]
-    ratios = []
-    for _, row in table.iterrows():
-        front = _front(row, used, "aggregated").columns
+    rows, ratios = [row for _, row in table.iterrows()], []
+    for row, found in zip(rows, searched([_question(row, used, "aggregated") for row in rows]), strict=True):
+        front = found.columns
         order = np.argsort(front["tpot_ms"])
         step, first = (np.log(front[name][order].astype(float)) for name in ("tpot_ms", "ttft_ms"))
         ratios.append(float(row["ttft_p99_ms"]) / np.exp(np.interp(np.log(float(row["tpot_p50_ms"])), step, first)))
@@ -175,10 +176,7 @@ def _scored(software: str, first_guess: bool = False) -> pd.DataFrame:
     moved = (table["benchmark"] == FIRST_GUESS[0]) | (not first_guess)
     if first_guess:
         table.loc[moved, "isl_tokens"] = FIRST_GUESS[1]
-    points = [
-        best_point(row, str(row["date"])[:10] if software == "public build of the date" else None, used)
-        for _, row in table[moved].iterrows()
-    ]
+    points = best_points(table[moved], used, dated=software == "public build of the date")
     table.loc[moved, "raw_tok_s_per_gpu"] = [x["output_tok_s_per_gpu"] if x else np.nan for x in points]
     table["ratio"] = table["output_tok_s_per_gpu"] / table["raw_tok_s_per_gpu"]
     table["scored"] = table["round"] == SCORED_ROUND

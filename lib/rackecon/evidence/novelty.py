@@ -208,11 +208,13 @@ FACTS: Final = ("date", "kind", "mode", "weight_precision")
 
 @dataclass(frozen=True)
 class Run:
-    """A measured run: its rate [tok/s/GPU], which of :data:`rackecon.words.RUNS` it is, and its date."""
+    """A measured run: its rate [tok/s/GPU], which of :data:`rackecon.words.RUNS` it is, its date, its speed [tok/s/user] and format."""
 
     total_tok_s_per_gpu: float
     kind: str = ""
     date: str = ""
+    tok_s_per_user: float = math.nan
+    weight_precision: str = ""
 
 
 @by_data(1, "measured_serving")
@@ -254,15 +256,75 @@ def best_run(
     >>> 1000 < best_run("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0).total_tok_s_per_gpu < 20000
     True
     """
-    rows, facts = _runs().get((accelerator, model), (np.zeros((0, 4)), np.zeros((0, len(FACTS)), dtype=str)))
-    near = (np.abs(np.log2(rows[:, :2]) - np.log2([isl_tokens, osl_tokens])) <= SLACK).all(axis=1)
-    fits = near & (rows[:, 2] >= tok_s_per_user) & (facts[:, 0] <= until)
+    rows, facts = _near(accelerator, model, isl_tokens, osl_tokens)
+    fits = (rows[:, 2] >= tok_s_per_user) & (facts[:, 0] <= until)
     for name, value in held.items():
         fits &= facts[:, FACTS.index(name)] == value
     if not fits.any():
         return Run(math.nan)
     best = int(np.where(fits, rows[:, 3], -1.0).argmax())
-    return Run(float(rows[best, 3]), str(facts[best, 1]), str(facts[best, 0]))
+    return _run(rows[best], facts[best])
+
+
+def _near(accelerator: str, model: str, isl: float, osl: float) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """Figures and facts of the measured runs at about these lengths."""
+    rows, facts = _runs().get((accelerator, model), (np.zeros((0, 4)), np.zeros((0, len(FACTS)), dtype=str)))
+    near = (np.abs(np.log2(rows[:, :2]) - np.log2([isl, osl])) <= SLACK).all(axis=1)
+    return rows[near], facts[near]
+
+
+def _run(row: NDArray[np.float64], facts: NDArray[np.str_]) -> Run:
+    return Run(float(row[3]), str(facts[1]), str(facts[0]), float(row[2]), str(facts[3]))
+
+
+def front_of_runs(
+    accelerator: str,
+    model: str,
+    isl_tokens: float,
+    osl_tokens: float,
+    until: str = "9999",
+    precision: str | None = None,
+    ends: tuple[float, float] = (0.0, math.inf),
+) -> list[Run]:
+    """Measured runs at about these lengths that no other beats on speed and rate alike, the slowest first.
+
+    Parameters
+    ----------
+    until : str
+        Only runs of this date or before.
+    precision : str, optional
+        Only runs of this number format.
+    ends : tuple of float
+        Only runs between these speeds [tok/s/user].
+
+    Examples
+    --------
+    >>> found = front_of_runs("gb200-nvl72", "deepseek-r1", 8192, 1024)
+    >>> found[0] == best_run("gb200-nvl72", "deepseek-r1", 8192, 1024)
+    True
+    """
+    found: list[Run] = []
+    runs = [_run(*both) for both in zip(*_near(accelerator, model, isl_tokens, osl_tokens), strict=True)]
+    for run in sorted(runs, key=lambda run: (-run.tok_s_per_user, -run.total_tok_s_per_gpu)):
+        fits = (
+            run.date <= until and precision in (None, run.weight_precision) and ends[0] <= run.tok_s_per_user <= ends[1]
+        )
+        if fits and (not found or run.total_tok_s_per_gpu > found[-1].total_tok_s_per_gpu):
+            found.append(run)
+    return found[::-1]
+
+
+def measured_up_to(accelerator: str, model: str, isl_tokens: float, osl_tokens: float, until: str = "9999") -> float:
+    """Speed up to which something measured stands near a platform's answers to these lengths [tok/s/user]; 0 where nothing does.
+
+    Examples
+    --------
+    >>> measured_up_to("tpu-v7", "deepseek-r1", 8192, 1024), measured_up_to("gb200-nvl72", "deepseek-r1", 131072, 1024)
+    (0.0, 0.0)
+    """
+    dated = until == "9999" or best_run(accelerator, model, isl_tokens, osl_tokens, until=until).kind
+    near = not unmeasured(accelerator, model, isl_tokens, osl_tokens)
+    return fastest_measured(accelerator, model) if dated and near else 0.0
 
 
 def best_runs(rows: pd.DataFrame, asked: str | None = None) -> list[Run]:

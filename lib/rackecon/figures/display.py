@@ -44,10 +44,16 @@ class Html:
         return self.text
 
 
-def answer(*sentences: str) -> Html:
-    """The page's answer: computed sentences, shown large under the question and published as its result ``answer``."""
+def answer(*sentences: str, case: str = "") -> Html:
+    """The page's answer: computed sentences, shown large under the question and published as its result ``answer``.
+
+    ``case`` says before them what they hold for, where they do not.
+    """
     text = " ".join(sentences)
-    return Html(f'<p class="answer">{prose(text)}</p>', text, [Figure(ANSWER, text, "text")])
+    before = f'<p class="kicker">{prose(case)}</p>' if case else ""
+    return Html(
+        f'{before}<p class="answer">{prose(text)}</p>', f"{case} {text}".lstrip(), [Figure(ANSWER, text, "text")]
+    )
 
 
 def note(text: str, kind: str = "note") -> Html:

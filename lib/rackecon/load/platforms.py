@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Scenario, accelerator, model, racks
+from rackecon.catalog.cached import by_data
 from rackecon.errors import InputError
 from rackecon.load.queueing import Burstiness, LengthMoments, queueing
 from rackecon.load.replay import max_load
 from rackecon.load.requests import Requests, load_trace
 from rackecon.load.step_times import StepTimes
-from rackecon.serving.frontier import candidates, search
-from rackecon.serving.query import CONTEXT_ROOM
+from rackecon.serving.frontier import candidates_together, search
+from rackecon.serving.query import CONTEXT_ROOM, Query
 
 FloatArray = NDArray[np.float64]
 LAYOUT: Final = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode")
@@ -82,6 +83,7 @@ def unit_gpus(accelerator_id: str) -> int:
     return int(chip.scaleup_domain_gpus if chip.scaleup_domain_gpus <= largest else chip.gpus_per_server)
 
 
+@by_data(512)
 def platform_replica(accelerator_id: str, model_id: str, case: Scenario, max_gpus: int | None = None) -> Replica:
     """The most productive deployment within a scenario's limits, as step times for a replay.
 
@@ -132,14 +134,14 @@ def replica_of(accelerator_id: str, model_id: str, case: Scenario, row: Mapping[
     given: dict[str, Any] = {"prefix_cache_hit": case.prefix_cache_hit, **options}
     held = {name: row[name] for name in LAYOUT}
     tokens = float(case.isl_tokens + case.osl_tokens)
-    curves = []
     # A context that the model was not made for is probed from below
     room = CONTEXT_ROOM * (model(model_id).max_context_tokens or float("inf"))
     probe = LONGER if case.isl_tokens * LONGER + case.osl_tokens <= room else 1.0 / LONGER
-    for factor in (1.0, probe):
-        isl = case.isl_tokens * factor
-        rows = candidates(accelerator_id, model_id, isl, case.osl_tokens, hold=held, **given)
-        curves.append(_curve(rows, case.osl_tokens, isl + case.osl_tokens))
+    inputs = (case.isl_tokens, case.isl_tokens * probe)
+    asked = [Query.of(accelerator_id, model_id, isl, case.osl_tokens, hold=held, **given) for isl in inputs]
+    found = candidates_together(asked)
+    curves = [_curve(rows, case.osl_tokens, isl + case.osl_tokens) for isl, rows in zip(inputs, found, strict=True)]
+    rows = found[-1]
     engines = max(float(row["decode_workers"]), 1.0)
     most = max(int(curves[0][0].max() * engines), 1)
     n = np.arange(most + 1) / engines

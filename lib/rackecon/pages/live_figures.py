@@ -10,17 +10,17 @@ import html
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
-from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, PRICES, SHARES, Cell, LeadMap, Line, reigns
+from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, PRICES, SHARES, Cell, LeadMap, Line, Marks, reigns
 from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.lines import spread
-from rackecon.figures.theme import platform_dashes, swatch
-from rackecon.words import money, number, percent
+from rackecon.figures.theme import swatch
+from rackecon.words import RUNS, money, number, percent
 
 OWN: Final = "the report's own case"
 WIDE: Final = 5
@@ -95,8 +95,29 @@ def _figure(key: str, finding: str, measure: str, told: str, kind: str, drawing:
     return Html(markup, text)
 
 
+def marks_key(marks: Mapping[str, Marks]) -> str:
+    """What dashes, bands and the marks of measured runs stand for, and from when the runs are."""
+    runs = [run for mark in marks.values() for _, _, run in mark.runs]
+    words = ["dashed: beyond what was measured", "band: nine measurements in ten, platforms ahead at the ends"]
+    if runs:
+        kinds = ", ".join(
+            f'<i class="run k{i}"></i> {kind.removeprefix("measured, ")}'
+            for i, kind in enumerate(RUNS)
+            if kind in {run.kind for run in runs}
+        )
+        months = sorted(run.date[:7] for run in runs)
+        when = months[0] + (f" to {months[-1]}" if months[-1] != months[0] else "")
+        words.append(f"profit at measured rates: {kinds}, software of {when}")
+    return f'<p class="live-key">{"; ".join(words).capitalize()}</p>'
+
+
 def speed_figure(
-    lines: Mapping[str, Line], labels: Mapping[str, str], speed: float, ends: tuple[float, float], measure: str
+    lines: Mapping[str, Line],
+    labels: Mapping[str, str],
+    speed: float,
+    ends: tuple[float, float],
+    measure: str,
+    marks: Mapping[str, Marks] | None = None,
 ) -> Html:
     """Yearly profit of each platform by the speed promised, a rule at the chosen speed.
 
@@ -112,10 +133,14 @@ def speed_figure(
         Ends of the axis [tok/s/user].
     measure : str
         Key of :data:`rackecon.economics.measures.MEASURES`.
+    marks : mapping, optional
+        Of :func:`rackecon.answer.lead_map.line_marks`.
     """
+    marks = marks or dict.fromkeys(lines, Marks([], math.inf, ()))
     values = [0.0, *(profit for line in lines.values() for _, profit in line)]
-    marks = ticks(min(values), max(values))
-    low, high = min(values), marks[-1] or 1.0
+    values += [v for mark in marks.values() for pair in (*mark.band, *(run[1:2] for run in mark.runs)) for v in pair]
+    low, high = min(values), 1.02 * max(values) or 1.0
+    rungs = [rung for rung in ticks(low, high) if rung <= high]
 
     def x(value: float) -> float:
         return _tenth(100.0 * (value - ends[0]) / (ends[1] - ends[0]))
@@ -123,45 +148,89 @@ def speed_figure(
     def y(value: float) -> float:
         return _tenth(100.0 * (high - value) / (high - low))
 
-    drawn = [key for key in lines if lines[key]]
-    tops = dict(zip(drawn, spread([y(lines[key][0][1]) for key in drawn], GAP, 100.0), strict=True))
-    paths, names = [], []
-    for key, dash in zip(lines, platform_dashes(list(lines)), strict=True):
-        line, start, way = lines[key], "", ""
-        if line:
-            way = f"M0 {y(line[0][1]):g}" + "".join(
-                (f"V{y(profit):g}" if i else "") + f"H{x(upto):g}" for i, (upto, profit) in enumerate(line)
-            )
-            start = f"M-2 {_tenth(tops[key]):g}L0 {y(line[0][1]):g}"
-        colour = f"stroke:{swatch(key)}"
-        broken = f' stroke-dasharray="{dash[0]} {dash[1]}"' if dash[1] else ""
-        paths.append(
-            f'<path data-line="" style="{colour}"{broken} d="{way}"/><path class="hair" data-hair="" style="{colour}" d="{start}"/>'
-        )
-        name = html.escape(labels[key])
-        names.append(f'<span data-name=""{_place(top=tops.get(key))}>{name}</span>')
-        value = _at(line, speed)
-        spot = _place(colour=key, left=None if value is None else x(speed), top=None if value is None else y(value))
-        names.append(f'<i class="dot" data-dot=""{spot}></i>')
+    paths, runs, names = _platform_lines(lines, marks, labels, speed, x, y)
     grid = "".join(
         f'<span class="{"" if mark else "zero"}" style="top:{y(mark):g}%"><b>{_axis(_amount(mark, measure))}</b></span>'
-        for mark in marks
+        for mark in rungs
     )
     late = " late" if x(speed) > 70 else ""
     axis = "".join(
         f'<span style="left:{x(mark):g}%">{number(mark)}</span>' for mark in np.linspace(0.0, ends[1], SPEEDS + 1)[1:]
     )
     drawing = (
-        f'<div class="grid">{grid}</div><svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{"".join(paths)}</svg>'
-        f'<div class="rule{late}" style="left:{x(speed):g}%"><span>{number(speed)} tok/s/user</span></div>{"".join(names)}<div class="across">{axis}</div>'
+        f'<div class="grid">{grid}</div><svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{paths}</svg>'
+        f"{runs}"
+        f'<div class="rule{late}" style="left:{x(speed):g}%"><span>{number(speed)} tok/s/user</span></div>{names}<div class="across">{axis}</div>'
     )
     found = sorted(((v, labels[k]) for k in lines if (v := _at(lines[k], speed)) is not None), reverse=True)
     told = ", ".join(f"{name} {_amount(value, measure)}" for value, name in found) or "nobody serves"
     subtitle = f"profit {MEASURES[measure].yearly} by the speed each user gets (tok/s/user), middle values; {OWN}"
     finding = speed_finding(reigns(lines), labels, speed)
-    return _figure(
-        "speed-profit", finding, subtitle, f"At {number(speed)} tok/s/user: {told}.", "lines plotted", drawing
+    told = f"At {number(speed)} tok/s/user: {told}."
+    return _figure("speed-profit", finding, subtitle, told, "lines plotted", drawing, marks_key(marks))
+
+
+Scale = Callable[[float], float]
+"""Place of a value along one side of a chart, of 100."""
+
+
+def _platform_lines(
+    lines: Mapping[str, Line],
+    marks: Mapping[str, Marks],
+    labels: Mapping[str, str],
+    speed: float,
+    x: Scale,
+    y: Scale,
+) -> tuple[str, str, str]:
+    """Bands and lines, measured runs, and names with the dots of the chosen speed."""
+    drawn = [key for key in lines if lines[key]]
+    tops = dict(zip(drawn, spread([y(lines[key][0][1]) for key in drawn], GAP, 100.0), strict=True))
+    bands, paths, names, runs = [], [], [], []
+    for key, line in lines.items():
+        mark, start = marks[key], ""
+        near = sum(upto <= mark.measured_up_to for upto, _ in line)
+        if line:
+            start = f"M-2 {_tenth(tops[key]):g}L0 {y(line[0][1]):g}"
+        colour = f"stroke:{swatch(key)}"
+        bands.append(f'<path data-band="" style="fill:{swatch(key)}" d="{_band(line, mark.band, x, y)}"/>')
+        paths.append(
+            f'<path data-line="" style="{colour}" d="{_steps(line[:near], 0.0, x, y)}"/>'
+            f'<path data-far="" style="{colour}" d="{_steps(line[near:], x(line[near - 1][0]) if near else 0.0, x, y)}"/>'
+            f'<path class="hair" data-hair="" style="{colour}" d="{start}"/>'
+        )
+        name = html.escape(labels[key])
+        names.append(f'<span data-name=""{_place(top=tops.get(key))}>{name}</span>')
+        value = _at(line, speed)
+        spot = _place(colour=key, left=None if value is None else x(speed), top=None if value is None else y(value))
+        names.append(f'<i class="dot" data-dot=""{spot}></i>')
+        runs.append(f'<div data-runs="" style="--swatch:{swatch(key)}">{_crosses(mark, x, y)}</div>')
+    return "".join(bands + paths), "".join(runs), "".join(names)
+
+
+def _crosses(mark: Marks, x: Scale, y: Scale) -> str:
+    return "".join(
+        f'<i class="run k{RUNS.index(run.kind)}"{_place(left=x(at), top=y(profit))}></i>'
+        for at, profit, run in mark.runs
     )
+
+
+def _steps(line: Line, left: float, x: Scale, y: Scale) -> str:
+    """Path of a line's steps from a place on."""
+    if not line:
+        return ""
+    steps = "".join((f"V{y(profit):g}" if i else "") + f"H{x(upto):g}" for i, (upto, profit) in enumerate(line))
+    return f"M{left:g} {y(line[0][1]):g}{steps}"
+
+
+def _band(line: Line, band: Line, x: Scale, y: Scale) -> str:
+    """Path around the steps of a band; empty where there is none."""
+    if not band:
+        return ""
+    below, left = "", [0.0, *(x(upto) for upto, _ in line)]
+    for at, (lowest, _) in list(zip(left, band, strict=False))[::-1]:
+        below += f"V{y(lowest):g}H{at:g}"
+    top = [(upto, high) for (upto, _), (_, high) in zip(line, band, strict=True)]
+    return f"{_steps(top, 0.0, x, y)}{below}Z"
 
 
 def _place(colour: str = "", **shares: float | None) -> str:

@@ -17,6 +17,22 @@ TRAFFIC = ("raw", "digitised", "published")
 NO_TRAFFIC = ("benchmark", "not re-verified")
 
 
+def case_line(model: str, scenario: str = "", varied: Sequence[str] = ()) -> str:
+    """What a page's answer holds for: model, workload, lengths and speed promised, but for what the page varies.
+
+    Examples
+    --------
+    >>> case_line("deepseek-r1", "rag-summarise")
+    'Case: DeepSeek-V3/R1, document summaries (8,192 tokens in, 1,024 out, 30 tok/s/user or more).'
+    >>> case_line("deepseek-r1", "rag-summarise", ["isl", "osl"])
+    'Case: DeepSeek-V3/R1, document summaries (30 tok/s/user or more).'
+    """
+    case = catalog.scenario(scenario) if scenario else None
+    given = {"isl": case.isl_tokens, "osl": case.osl_tokens, "speed": case.promised_tok_s_per_user} if case else {}
+    kept = {name: given.get(name, 0) if name not in varied else 0 for name in ("isl", "osl", "speed")}
+    return say("notes", "case", model=model, workload=case.name if case else "", **kept)
+
+
 def routing_words(model: str) -> str:
     """How skewed routing is, what even routing would cost, and what redundant experts do.
 

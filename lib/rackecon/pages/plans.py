@@ -204,6 +204,7 @@ def figures(result: PlansResult) -> list[Figure]:
         Figure("site/futures_usd_per_year/p95", base["p95_usd_per_year"], "USD/year"),
         Figure("site/leader_share", result.futures.leader_share, "-"),
         Figure("site/robust_plan", robust["plan"], "text"),
+        Figure("site/robust_usd_per_year", robust["mean_usd_per_year"], "USD/year"),
         Figure("site/robust_mean_regret", robust["mean_regret"], "-"),
     ]
     out += column_figures(result.worth, ["site_mw"], {"usd_per_mw_year": "USD/MW-year"}, "worth")
@@ -249,6 +250,7 @@ def quoted(result: PlansResult) -> dict[str, Any]:
         "high_profit": float(result.futures.base["p95_usd_per_year"]),
         "robust_is_base": bool(result.futures.base["robust"]),
         "robust_plan": str(result.futures.robust["plan"]),
+        "robust_profit": float(result.futures.robust["mean_usd_per_year"]),
         "robust_regret": float(result.futures.robust["mean_regret"]),
         "leader": catalog.accelerator(result.futures.leader).label,
         "leader_share": result.futures.leader_share,

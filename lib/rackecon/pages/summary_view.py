@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.answer.deciding import Deciding
-from rackecon.answer.lead_map import lead_map, speed_lines
+from rackecon.answer.lead_map import lead_map, line_marks, speed_lines
 from rackecon.answer.live_case import base_state, money_fronts
 from rackecon.answer.summary import Summary
 from rackecon.economics.measures import MEASURES
@@ -306,7 +306,9 @@ def speed_chart(
     ends = slider_ends("speed", state["speed"])[:2]
     fronts = money_fronts(accelerators, model, case, price_cards, **overrides)
     labels = {key: catalog.accelerator(key).label for key in accelerators}
-    return speed_figure(speed_lines(fronts, MEASURES[measure].column, *ends), labels, state["speed"], ends, measure)
+    column = MEASURES[measure].column
+    marks = line_marks(fronts, model, case, column, *ends)
+    return speed_figure(speed_lines(fronts, column, *ends), labels, state["speed"], ends, measure, marks)
 
 
 def lead_chart(story: Summary, measure: str, *, utilisation: float, **_: float) -> Html:

@@ -26,6 +26,7 @@ from rackecon.serving.candidates import (
     other_engines,
 )
 from rackecon.serving.front import Frontier, empty_front, fronts, layout_texts, one_row
+from rackecon.serving.public_layouts import TABLES
 from rackecon.serving.query import LIMIT_SLACK, Limits, Query, excess
 from rackecon.serving.task import Task
 from rackecon.words import number
@@ -192,7 +193,7 @@ def searched(queries: Sequence[Query]) -> list[Frontier]:
     return out
 
 
-@by_data(1, "measured_serving", "accelerators")
+@by_data(1, *TABLES)
 def _known() -> dict[tuple[Any, ...], tuple[Query, Frontier]]:
     """Fronts of this state of the tables; a query is kept so that no other gets the address of its parameters."""
     return {}
@@ -331,14 +332,16 @@ def candidates(
     return evaluate_all(task, only).rows() if task.query.chip.servable else {}
 
 
-def candidates_together(queries: Sequence[Query], only: NDArray[np.intp]) -> list[dict[str, NDArray[Any]]]:
+def candidates_together(
+    queries: Sequence[Query], only: NDArray[np.intp] | None = None
+) -> list[dict[str, NDArray[Any]]]:
     """:func:`candidates` of queries that differ in lengths, cache hit and values of parameters alone.
 
     Parameters
     ----------
     queries : sequence of Query
-    only : ndarray of int
-        Row numbers, rising.
+    only : ndarray of int, optional
+        Row numbers, rising; all by default.
 
     Returns
     -------
@@ -348,6 +351,8 @@ def candidates_together(queries: Sequence[Query], only: NDArray[np.intp]) -> lis
     """
     if not queries or not queries[0].chip.servable:
         return [{} for _ in queries]
-    tasks, step = [Task(asked) for asked in queries], max(ROWS_TOGETHER // max(len(only), 1), 1)
-    parts = [evaluate_together(tasks[start : start + step], only) for start in range(0, len(tasks), step)]
+    tasks = [Task(asked) for asked in queries]
+    rows = np.arange(sum(math.prod(tasks[0].sizes(*space)) for space in tasks[0].spaces())) if only is None else only
+    step = max(ROWS_TOGETHER // max(len(rows), 1), 1)
+    parts = [evaluate_together(tasks[start : start + step], rows) for start in range(0, len(tasks), step)]
     return [rows for part in parts for rows in part]

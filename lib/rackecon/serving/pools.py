@@ -228,7 +228,7 @@ class Match(ByCell):
             first, busy = self.prompts.times(flight / workers)
             need = rate * busy * load.speed
             short = n + rate * first + queue * need * need / np.maximum(workers - need, LEAST_FREE) - flight
-            flight, last = np.maximum(_settled(flight, short, last), n), (flight, short)
+            flight, last = np.fmax(_settled(flight, short, last), n), (flight, short)
         size_d, size_p = self.sizes
         done = Solution(
             rate * nd,

@@ -17,6 +17,7 @@ from rackecon.serving.layouts import Layout
 
 FEWEST_ROWS = 10
 """Measured rows from which a model's layouts on a family and engine are taken as known: in its precision, else in any."""
+TABLES = ("measured_serving", "public_recipes", "accelerators")  # that layouts follow from
 Key = tuple[str, bool, str, str, str, str, str]
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rackecon import catalog
-from rackecon.appraisal.evaluate import evaluate
 from rackecon.walks.findings import METRIC, drawn
+from rackecon.walks.walk import walked
 from rackecon.words import join_words
 
 if TYPE_CHECKING:
@@ -47,19 +47,15 @@ def tiers(
     **overrides: Any,
 ) -> pd.DataFrame:
     """Evaluation at each promised speed; ``tok_s_per_user_target`` says which."""
-    import pandas as pd
-
-    blocks = []
-    for speed in speeds:
-        asked = replace(
-            case,
-            id=f"{speed:g} tok/s/user",
-            tpot_limit_ms=1e3 / speed,
-            ttft_limit_ms=ttft_limit_ms,
-            latency_statistic=statistic,
+    limited = replace(case, ttft_limit_ms=ttft_limit_ms, latency_statistic=statistic)
+    asked = [
+        (
+            replace(limited, id=f"{speed:g} tok/s/user", tpot_limit_ms=1e3 / speed),
+            {"tok_s_per_user_target": float(speed)},
         )
-        blocks.append(evaluate(accelerators, [model], [asked], **overrides).assign(tok_s_per_user_target=float(speed)))
-    return pd.concat(blocks, ignore_index=True)
+        for speed in speeds
+    ]
+    return walked(accelerators, model, asked, **overrides)
 
 
 def first_token(
@@ -71,13 +67,14 @@ def first_token(
     **overrides: Any,
 ) -> pd.DataFrame:
     """Evaluation at each first-token limit, the workload's speed held; ``ttft_limit_s`` says which."""
-    import pandas as pd
-
-    blocks = []
-    for limit in limits_ms:
-        asked = replace(case, id=f"TTFT {limit:g} ms", ttft_limit_ms=float(limit), latency_statistic=statistic)
-        blocks.append(evaluate(accelerators, [model], [asked], **overrides).assign(ttft_limit_s=limit / 1e3))
-    return pd.concat(blocks, ignore_index=True)
+    asked = [
+        (
+            replace(case, id=f"TTFT {limit:g} ms", ttft_limit_ms=float(limit), latency_statistic=statistic),
+            {"ttft_limit_s": limit / 1e3},
+        )
+        for limit in limits_ms
+    ]
+    return walked(accelerators, model, asked, **overrides)
 
 
 def tier_table(found: pd.DataFrame) -> pd.DataFrame:

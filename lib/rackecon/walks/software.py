@@ -14,7 +14,7 @@ from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.evidence.intervals import interval_factors, ratio_ends
 from rackecon.evidence.novelty import best_run
-from rackecon.serving.query import default_date, newest_measurement, software_date
+from rackecon.serving.query import Query, default_date, newest_measurement, software_date
 from rackecon.walks.findings import drawn
 from rackecon.words import RUNS, engine_words
 
@@ -212,13 +212,14 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
     """Predicted throughput at the limits by date of the software, as its chart draws it: measured runs up to each date."""
     import pandas as pd
 
-    from rackecon.serving.frontier import search_case
+    from rackecon.serving.frontier import searched
 
-    rows = []
+    rows, dates = [], software_dates()
     for key in accelerators:
         last = default_date(catalog.accelerator(key))
-        for year, day in software_dates():
-            best = search_case(key, model, case, date=min(day, last)).best()
+        found = searched([Query.of_case(key, model, case, date=min(day, last)) for _, day in dates])
+        for (year, day), front in zip(dates, found, strict=True):
+            best = front.best()
             if best is not None:
                 rows.append(
                     {
@@ -238,24 +239,30 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
     return drawn(pd.DataFrame(rows), "year", "total_tok_s_per_gpu", "asked_tok_s_per_user")
 
 
-def dated(accelerators: Sequence[str], model: str, case: Scenario, years: float, **overrides: Any) -> pd.DataFrame:
-    """Evaluation with the software of a date; on no platform beyond its newest measurement.
+def dated(
+    accelerators: Sequence[str], model: str, case: Scenario, years: Sequence[float], **overrides: Any
+) -> pd.DataFrame:
+    """Evaluation with the software of some dates, one after the other; on no platform beyond its newest measurement.
 
     Parameters
     ----------
     accelerators, model, case, **overrides
         As :func:`rackecon.appraisal.evaluate.evaluate`.
-    years : float
-        Date of the software, years from 1 January 2026 (:func:`rackecon.serving.query.software_years`).
+    years : sequence of float
+        Dates of the software, years from 1 January 2026 (:func:`rackecon.serving.query.software_years`).
     """
     import pandas as pd
 
-    day = software_date(years)
-    blocks = []
-    for key in accelerators:
-        options = {"date": min(day, default_date(catalog.accelerator(key)))}
-        blocks.append(evaluate([key], [model], [case], search_options=options, **overrides))
-    return pd.concat(blocks, ignore_index=True).assign(years=years)
+    from rackecon.serving.frontier import searched
+
+    newest = {key: default_date(catalog.accelerator(key)) for key in accelerators}
+    each = [(key, year, min(software_date(year), newest[key])) for year in years for key in accelerators]
+    searched([Query.of_case(key, model, case, date=day) for key, _, day in each])
+    blocks = [
+        evaluate([key], [model], [case], search_options={"date": day}, **overrides).assign(years=year)
+        for key, year, day in each
+    ]
+    return pd.concat(blocks, ignore_index=True)
 
 
 def _whole_ends(top: pd.Series, first: pd.Series) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +60,15 @@ def _held_layout(row: Any) -> dict[str, object]:
     }
 
 
+def walked(
+    accelerators: Sequence[str], model: str, cases: Sequence[tuple[Scenario, dict[str, Any]]], **options: Any
+) -> pd.DataFrame:
+    """Every platform at each step of a walk, one step after the other, with what marks the step."""
+    found = evaluate(accelerators, [model], [case for case, _ in cases], **options)
+    each = {name: [marks[name] for _, marks in cases] for name in cases[0][1]}
+    return found.assign(**{name: np.repeat(values, len(accelerators)) for name, values in each.items()})
+
+
 def _walk(
     accelerators: Sequence[str],
     model: str,
@@ -68,8 +78,7 @@ def _walk(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    facts = pd.DataFrame([{"scenario": case.id, **marks} for case, marks in cases])
-    free = evaluate(accelerators, [model], [case for case, _ in cases], **overrides).assign(line=RETUNED)
+    free = walked(accelerators, model, cases, **overrides).assign(line=RETUNED)
     blocks = [free]
     if held:
         first = free[free["scenario"] == cases[0][0].id].set_index("accelerator")
@@ -77,12 +86,8 @@ def _walk(
             row = first.loc[key]
             if not str(row["reason"]) and np.isfinite(row["total_tok_s_per_gpu"]):
                 options = {"hold": _held_layout(row)}
-                blocks.append(
-                    evaluate([key], [model], [case for case, _ in cases], search_options=options, **overrides).assign(
-                        line=HELD
-                    )
-                )
-    return pd.concat(blocks, ignore_index=True).merge(facts, on="scenario", how="left", suffixes=("", "_walked"))
+                blocks.append(walked([key], model, cases, search_options=options, **overrides).assign(line=HELD))
+    return pd.concat(blocks, ignore_index=True)
 
 
 def context_length(
@@ -103,14 +108,17 @@ def context_length(
     """
     import pandas as pd
 
-    blocks = []
-    for hit in hits:
-        cases = [
+    lengths = list(isl_tokens)
+    walks = [
+        [
             (_case(base, f"{isl}|{hit:g}", isl, base.osl_tokens, hit), {"walked_tokens": isl, "hit": hit})
-            for isl in isl_tokens
+            for isl in lengths
         ]
-        blocks.append(_walk(accelerators, model, cases, held, **overrides))
-    return pd.concat(blocks, ignore_index=True)
+        for hit in hits
+    ]
+    if not held:
+        walks = [list(chain(*walks))]
+    return pd.concat([_walk(accelerators, model, cases, held, **overrides) for cases in walks], ignore_index=True)
 
 
 def total_fixed(

@@ -54,6 +54,26 @@
     for (var i = 0; i < steps.length; i++) if (steps[i][0] >= speed * (1 - 1e-9)) return steps[i][1];
     return null;
   }
+  /* Platforms with the highest profit at the slowest speed and at the fastest that any reaches. */
+  function aheadAtEnds(drawn) {
+    var last = Math.max.apply(null, drawn.map(l => l.steps[l.steps.length - 1][0])), top = (all, at) => all.reduce((a, b) => b.steps[at(b)][1] > a.steps[at(a)][1] ? b : a, all[0]);
+    return [top(drawn, () => 0), top(drawn.filter(l => l.steps[l.steps.length - 1][0] === last), l => l.steps.length - 1)];
+  }
+  /* Path of steps from a place on: ends of each, and its height. */
+  function stepped(steps, left, x, y) { return steps.length ? "M" + left + " " + y(steps[0][1]) + steps.map((p, k) => (k ? "V" + y(p[1]) : "") + "H" + x(p[0])).join("") : ""; }
+  function banded(l, x, y) {
+    var below = l.ends.map((e, k) => "V" + y(e[0]) + "H" + (k ? x(l.steps[k - 1][0]) : 0)).reverse().join("");
+    return stepped(l.steps.map((p, k) => [p[0], l.ends[k][1]]), 0, x, y) + below + "Z";
+  }
+  var RUNS = ["measured, drafting", "measured, not drafting", "measured, drafting unstated"];
+  function mark(kind) { var i = document.createElement("i"); i.className = "run k" + kind; return i; }
+  /* What dashes, bands and the marks of measured runs stand for, and from when the runs are. */
+  function marksKey(holder, runs) {
+    var months = runs.map(r => r.date.slice(0, 7)).sort(), last = months[months.length - 1], parts = ["Dashed: beyond what was measured; band: nine measurements in ten, platforms ahead at the ends"];
+    RUNS.forEach(function (words, kind) { if (runs.some(r => r.kind === kind)) parts.push(parts.length > 1 ? ", " : "; profit at measured rates: ", mark(kind), " " + words.slice("measured, ".length)); });
+    if (runs.length) parts.push(", software of " + months[0] + (last === months[0] ? "" : " to " + last));
+    holder.replaceChildren.apply(holder, parts);
+  }
   function speedFinding(lines, st, m) {
     var found = reigns(lines), n = found.length, name = id => id && id !== "none" ? m.label(id) : "nobody";
     if (!n) return "No platform serves this workload";
@@ -66,20 +86,26 @@
   function speed(st, ends, own) {
     var m = window.rackecon, figure = document.getElementById("speed-profit"), lines = m.speedLines(st, ends[0], ends[1]);
     if (!figure) return;
-    var values = [].concat.apply([0], lines.map(l => l.steps.map(p => p[1])));
-    var low = Math.min.apply(null, values), marks = ticks(low, Math.max.apply(null, values)), high = marks[marks.length - 1] || 1;
+    var drawn = lines.filter(l => l.steps.length), ahead = drawn.length ? aheadAtEnds(drawn) : [], runs = [].concat.apply([], lines.map(l => l.runs));
+    var values = [].concat.apply([0], lines.map(l => l.steps.map(p => p[1])).concat(ahead.map(l => [].concat.apply([], l.ends)), [runs.map(r => r.profit)]));
+    var low = Math.min.apply(null, values), high = 1.02 * Math.max.apply(null, values) || 1, marks = ticks(low, high).filter(v => v <= high);
     var x = s => round(100 * (s - ends[0]) / (ends[1] - ends[0])), y = v => round(100 * (high - v) / (high - low));
-    var drawn = lines.filter(l => l.steps.length), names = spread(drawn.map(l => y(l.steps[0][1])));
+    var names = spread(drawn.map(l => y(l.steps[0][1])));
     function part(which, nth) { return figure.querySelectorAll(which)[nth]; }
     lines.forEach(function (l, nth) {
-      var path = part("path[data-line]", nth), hair = part("path[data-hair]", nth), name = part("[data-name]", nth), dot = part("[data-dot]", nth);
+      var path = part("path[data-line]", nth), far = part("path[data-far]", nth), hair = part("path[data-hair]", nth), name = part("[data-name]", nth), dot = part("[data-dot]", nth);
       var i = drawn.indexOf(l), v = at(l.steps, st.speed);
       name.hidden = i < 0; dot.hidden = v === null;
-      path.setAttribute("d", i < 0 ? "" : "M0 " + y(l.steps[0][1]) + l.steps.map((p, k) => (k ? "V" + y(p[1]) : "") + "H" + x(p[0])).join(""));
+      var crosses = part("[data-runs]", nth), near = l.steps.filter(p => p[0] <= l.upto).length;
+      part("path[data-band]", nth).setAttribute("d", ahead.indexOf(l) < 0 ? "" : banded(l, x, y));
+      path.setAttribute("d", stepped(l.steps.slice(0, near), 0, x, y));
+      far.setAttribute("d", stepped(l.steps.slice(near), near ? x(l.steps[near - 1][0]) : 0, x, y));
+      crosses.replaceChildren.apply(crosses, l.runs.map(function (r) { var i = mark(r.kind); i.style.left = x(r.speed) + "%"; i.style.top = y(r.profit) + "%"; return i; }));
       hair.setAttribute("d", i < 0 ? "" : "M-2 " + round(names[i]) + "L0 " + y(l.steps[0][1]));
       if (i >= 0) name.style.top = round(names[i]) + "%";
       if (v !== null) { dot.style.left = x(st.speed) + "%"; dot.style.top = y(v) + "%"; }
     });
+    marksKey(figure.querySelector(".live-key"), runs);
     figure.querySelector(".grid").replaceChildren.apply(figure.querySelector(".grid"), marks.map(function (v) {
       var mark = element("span", "b", axis(m.amount(v, st.metric)));
       mark.className = v ? "" : "zero"; mark.style.top = y(v) + "%";
@@ -92,7 +118,9 @@
     var measure = "profit " + m.unit(st.metric) + " by the speed each user gets (tok/s/user), middle values; " + (own ? "the report's own case" : "your case") + (st.sold === "derived" ? ", shares sold as derived for its own speed" : "");
     words(figure, speedFinding(lines, st, m), measure, "At " + m.fmt(st.speed) + " tok/s/user: " + (told.map(r => r.name + " " + m.amount(r.v, st.metric)).join(", ") || "nobody serves") + ".");
     button(figure, function () {
-      return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nplatform,up_to_tok_s_per_user,profit\n" + figure.lines.map(l => l.steps.map(p => m.label(l.id) + "," + p[0] + "," + Number(p[1].toPrecision(5)) + "\n").join("")).join("");
+      return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nplatform,up_to_tok_s_per_user,profit,low,high,evidence\n" + figure.lines.map(function (l) {
+        return l.steps.map((p, k) => [p[0], p[1], l.ends[k][0], l.ends[k][1], p[0] <= l.upto ? "within what was measured" : "beyond what was measured"]).concat(l.runs.map(r => [r.speed, r.profit, "", "", '"' + RUNS[r.kind] + '"'])).map(row => m.label(l.id) + "," + row.map(v => typeof v === "number" ? Number(v.toPrecision(5)) : v).join() + "\n").join("");
+      }).join("");
     });
     figure.lines = lines;
   }

@@ -119,17 +119,29 @@
       return earned(p, front, i, st, m);
     });
   }
-  /* Yearly profit over the speed promised: the ends of the steps between two speeds, for each platform. */
+  /* What was measured near a platform's answers in a state: up to which speed, and the runs between two speeds that no other
+     beats on speed and rate (evidence/novelty.py). */
+  function measuredOn(p, st, lo, hi) {
+    var sc = data.scenarios[st.scenario], all = data.measured, known = all.near[[st.model, sc.isl, sc.osl].join("|")][p.id], dated = st.software === NEWEST ? known[1] : known[1].filter(r => all.days[r[3]] <= st.software), best = 0;
+    var runs = st.hit ? [] : dated.filter(r => (st.precision === USUAL || all.formats[r[4]] === st.precision) && r[0] >= lo && r[0] <= hi);
+    return { upto: st.software === NEWEST || dated.length ? known[0] : 0, runs: runs.sort((a, b) => b[0] - a[0] || b[1] - a[1]).filter(r => r[1] > best && (best = r[1])).reverse() };
+  }
+  /* Yearly profit over the speed promised: the ends of the steps between two speeds, nine in ten of each, how far it is measured
+     and what measured runs would earn. */
   function speedLines(st, lo, hi) {
     var fronts = frontsOf(st), m = terms(st), out = left(st);
     return platformsOn(st.basis).map(function (p) {
-      var front = fronts[p.id], steps = [];
+      var front = fronts[p.id], steps = [], ends = [], runs = [], known = measuredOn(p, st, lo, hi), profit = (e, rate) => (e.profit + (rate - 1) * e.revenue) * scale(p, e, st.metric);
       if (front && !front.why && p.c !== null && soldOn(p, st) !== undefined && out.indexOf(p.id) < 0 && (st.metric !== "usd" || p.capital)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
-        var e = earned(p, front, i, st, m);
-        steps.push([Math.min(front.s[i], hi), e.profit * scale(p, e, st.metric)]);
+        var e = earned(p, front, i, st, m), width = data.models[st.model].spread[p.id][e.mode];
+        steps.push([Math.min(front.s[i], hi), profit(e, 1)]); ends.push([profit(e, Math.exp(-data.z90 * width[0])), profit(e, Math.exp(data.z90 * width[1]))]);
         if (front.s[i] >= hi) break;
       }
-      return { id: p.id, steps: steps };
+      if (steps.length) runs = known.runs.map(function (r) {
+        var i = pointAt(front, r[0]), e = earned(p, front, i < 0 ? front.s.length - 1 : i, st, m);
+        return { speed: r[0], profit: profit(e, r[1] / e.rate), kind: r[2], date: data.measured.days[r[3]] };
+      });
+      return { id: p.id, steps: steps, ends: ends, upto: known.upto, runs: runs };
     });
   }
   function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"); }
@@ -412,10 +424,10 @@
       else if (now - countedAt > 60) { countedAt = now; controls(moved); }
       else paintSheet(found);
       clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
-      clearTimeout(later); later = setTimeout(function () { if (!held) release(); else if (sheet) paintSheet(found); controls(moved); speech(rows, all, moved); rest(); }, 200);
+      clearTimeout(later); later = setTimeout(function () { if (!held) release(); else if (sheet) { if (drawn.data !== basis(all)) { closeSheet(); write(drawn, basis(all)); table(found); openSheet(found); } paintSheet(found); } controls(moved); speech(rows, all, moved); rest(); }, 200);
     }
     /* The picture stands from the press of a slider's thumb to its release, or as long as movements follow one another. */
-    function press(event) { if (event.target.type !== "range") return; held = true; if (!sheet && latest) { openSheet(latest); if (sheet) paintSheet(latest); } }
+    function press(event) { if (event.target.type !== "range") return; held = true; if (!sheet && latest) openSheet(latest); paintSheet(latest); }
     function release() { held = false; closeSheet(); table(latest); }
     function controls(moved) {
       if (marked !== moved.join()) {
@@ -434,9 +446,10 @@
         });
       });
     }
+    function basis(all) { return all ? "all " + data.report.inputs + " uncertain inputs drawn, as above" : QUICK + " drawn; a price that you set is taken as certain"; }
     function speech(rows, all, moved) {
       var told = sentence(rows, all);
-      write(drawn, all ? "all " + data.report.inputs + " uncertain inputs drawn, as above" : QUICK + " drawn; a price that you set is taken as certain");
+      if (!sheet) write(drawn, basis(all)); /* a caption of another height would move what the picture covers */
       write(verdict, told); write(unit, data.per[st.metric]);
       write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
       clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
@@ -513,27 +526,32 @@
     }
 
     /* While one drags, the table's figures are one picture over its cells: thirty texts set anew cost a layout each frame.
-       Cells and what is read aloud are set when the movement rests, or where rows change places. The words above keep their height. */
+       Cells and what is read aloud are set when the movement rests, or where other rows have no result. The words above keep their height. */
     var sheet = null;
-    function rowsAlike(found) { return found.map(f => f.p.id + f.why).join(); }
+    function rowsAlike(found) { return found.map(f => f.why && f.p.id + f.why).join(); }
+    function fontOf(css) { return [css.fontWeight, css.fontSize, css.fontFamily].join(" "); } /* css.font is empty beside figures of equal width */
     function openSheet(found) {
-      var holder = one(".live-table"), box = holder.getBoundingClientRect(), body = one(".live-table tbody"), like = getComputedStyle(one(".live-table td.n")), css = getComputedStyle(root), dpr = window.devicePixelRatio || 1;
-      var canvas = document.createElement("canvas"), pen = canvas.getContext("2d"), rows = [], left = Infinity, right = 0, bottom = 0, top = body.getBoundingClientRect().top;
+      var holder = one(".live-table"), box = holder.getBoundingClientRect(), body = one(".live-table tbody"), like = getComputedStyle(one(".live-table td.n")), title = getComputedStyle(one(".live-table tbody th")), css = getComputedStyle(root), dpr = window.devicePixelRatio || 1;
+      var canvas = document.createElement("canvas"), pen = canvas.getContext("2d"), rows = [], names = fresh(), left = Infinity, right = 0, bottom = 0, top = body.getBoundingClientRect().top;
       found.forEach(function (f) {
         var l = lines[f.p.id], places = l.texts.map(function (node, i) {
           var r = (i === 1 ? node : node.parentNode).getBoundingClientRect();
           if (r.width && !f.why) { left = Math.min(left, r.left); right = Math.max(right, r.right); }
           return { left: r.left, right: r.right, middle: (r.top + r.bottom) / 2, width: r.width };
         });
+        var th = l.tr.cells[0].getBoundingClientRect();
+        if (!f.why) left = Math.min(left, th.left);
+        places.name = { left: th.left, middle: (th.top + th.bottom) / 2, width: th.width };
+        names[f.p.id] = getComputedStyle(l.tr.cells[0], "::before").backgroundColor;
         rows.push(places); bottom = Math.max(bottom, l.tr.getBoundingClientRect().bottom);
       });
       if (!(right > left)) return;
       canvas.className = "live-sheet"; canvas.setAttribute("aria-hidden", "true");
       canvas.width = Math.round((right - left) * dpr); canvas.height = Math.round((bottom - top) * dpr);
       canvas.style.cssText = "left:" + (left - box.left) + "px;top:" + (top - box.top) + "px;width:" + (right - left) + "px;height:" + (bottom - top) + "px";
-      pen.scale(dpr, dpr); pen.translate(-left, -top); pen.font = like.font; pen.textAlign = "right"; pen.textBaseline = "middle";
+      pen.scale(dpr, dpr); pen.translate(-left, -top); pen.textBaseline = "middle";
       var colour = name => css.getPropertyValue(name).trim();
-      sheet = { canvas: canvas, pen: pen, rows: rows, alike: rowsAlike(found), pad: parseFloat(like.paddingRight), box: [left, top, right - left, bottom - top], ink: colour("--ink"), soft: colour("--soft"), accent: colour("--accent"), panel: colour("--panel") };
+      sheet = { canvas: canvas, pen: pen, rows: rows, colours: names, font: fontOf(like), title: fontOf(title), tall: parseFloat(title.lineHeight), indent: parseFloat(title.paddingLeft), alike: rowsAlike(found), pad: parseFloat(like.paddingRight), box: [left, top, right - left, bottom - top], ink: colour("--ink"), soft: colour("--soft"), accent: colour("--accent"), panel: colour("--panel") };
       holder.appendChild(canvas); holder.classList.add("sheeted");
       head.style.height = head.offsetHeight + "px"; head.classList.add("held");
     }
@@ -543,10 +561,13 @@
       head.style.height = ""; head.classList.remove("held");
     }
     function paintSheet(found) {
+      if (!sheet) return;
       var s = sheet, pen = s.pen;
       pen.clearRect.apply(pen, s.box);
       found.forEach(function (f, nth) {
         if (f.why) return;
+        paintName(f.p, s.rows[nth].name);
+        pen.font = s.font; pen.textAlign = "right";
         s.rows[nth].forEach(function (at, i) {
           if (!at.width) return;
           if (i !== 1) { pen.fillStyle = s.ink; pen.fillText(f.words[i], at.right - s.pad, at.middle); return; }
@@ -556,6 +577,17 @@
           block(s.ink, x(f.mid), 3, 14);
         });
       });
+    }
+    /* A platform's colour and name, in as many lines as its cell needs: rows may change places while one drags. */
+    function paintName(p, at) {
+      var s = sheet, pen = s.pen, room = at.width - s.indent - s.pad, said = [];
+      pen.font = s.title; pen.textAlign = "left";
+      p.label.split(" ").forEach(function (word) {
+        var longer = said.length && said[said.length - 1] + " " + word;
+        if (longer && pen.measureText(longer).width <= room + 1) said[said.length - 1] = longer; else said.push(word);
+      });
+      pen.fillStyle = s.colours[p.id]; pen.fillRect(at.left + s.indent - 18 + (s.indent < 24 ? 3 : 0), at.middle - 5, 10, 10); pen.fillStyle = s.ink;
+      said.forEach(function (text, i) { pen.fillText(text, at.left + s.indent, at.middle + (i - (said.length - 1) / 2) * s.tall); });
     }
     function spoken(el) { var text = String(st[el.dataset.key]); if (el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); } }
     function bars() { each("input[type=range]", spoken); Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
