@@ -231,7 +231,11 @@ _TEXTS = ("accelerator", "model", "weight_precision", "kv_precision", "engine", 
 _GPUS = ("gpus", "tp", "ep", "pp", "decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
 MOST_COUNTED = 1e6  # GPUs or workers of a deployment: none is near
 MOST_IN_FLIGHT = 1e8
-_WHOLE = {**dict.fromkeys((*_GPUS, "prefill_tp", "prefill_ep"), MOST_COUNTED), "draft_tokens": 7.0, "max_sequences": MOST_IN_FLIGHT}
+_WHOLE = {
+    **dict.fromkeys((*_GPUS, "prefill_tp", "prefill_ep"), MOST_COUNTED),
+    "draft_tokens": 7.0,
+    "max_sequences": MOST_IN_FLIGHT,
+}
 _NUMBERS = (
     "isl",
     "osl",
