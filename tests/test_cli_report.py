@@ -114,6 +114,8 @@ def test_plain_papermill_works_from_another_folder_and_refuses_a_misspelt_name(t
         [*command, "-p", "horizon_years", "5"], check=False, capture_output=True, text=True, cwd=tmp_path
     )
     assert good.returncode == 0, good.stderr[-800:]
-    bad = subprocess.run([*command, "-p", "horizon_year", "5"], check=False, capture_output=True, text=True, cwd=tmp_path)
+    bad = subprocess.run(
+        [*command, "-p", "horizon_year", "5"], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
     assert bad.returncode != 0
     assert "unknown parameter 'horizon_year'; nearest is 'horizon_years'" in bad.stderr
