@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import gc
 from pathlib import Path
 
 from hypothesis import settings
@@ -13,6 +14,8 @@ settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("random", deadline=None)
 settings.load_profile("same")
 
+gc.set_threshold(50_000)  # as for a command: what is imported and collected lasts as long as the process
+
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 
 
@@ -22,3 +25,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         slow[item.path] = slow.get(item.path, 0) + (item.get_closest_marker("slow") is not None)
     items.sort(key=lambda item: (item.path.parent != NOTEBOOKS, -slow[item.path]))
+
+
+def pytest_collection_finish(session):
+    """Thousands of tests and modules are garbage of none of them."""
+    gc.freeze()

@@ -108,12 +108,14 @@ def test_a_failed_notebook_names_cell_and_error_and_leaves_the_good_report():
 
 @pytest.mark.slow
 def test_plain_papermill_works_from_another_folder_and_refuses_a_misspelt_name(tmp_path):
-    source = ROOT / "notebooks" / "03_context_length.ipynb"
+    source = ROOT / "notebooks" / "09_cost.ipynb"
     command = [sys.executable, "-W", "ignore", "-m", "papermill", str(source), "out.ipynb", "--no-progress-bar"]
     good = subprocess.run(
-        [*command, "-p", "isl_tokens", "32768"], check=False, capture_output=True, text=True, cwd=tmp_path
+        [*command, "-p", "horizon_years", "5"], check=False, capture_output=True, text=True, cwd=tmp_path
     )
     assert good.returncode == 0, good.stderr[-800:]
-    bad = subprocess.run([*command, "-p", "isl_tokn", "5"], check=False, capture_output=True, text=True, cwd=tmp_path)
+    bad = subprocess.run(
+        [*command, "-p", "horizon_year", "5"], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
     assert bad.returncode != 0
-    assert "unknown parameter 'isl_tokn'; nearest is 'isl_tokens'" in bad.stderr
+    assert "unknown parameter 'horizon_year'; nearest is 'horizon_years'" in bad.stderr

@@ -31,7 +31,7 @@ SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 REPORTS = sorted((ROOT / "reports").glob("*.ipynb"))
 MOST_LINES = 20
 OLDER = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR", "OPENBLAS_CORETYPE": "Nehalem"}
-FORKED = ("06_precision_and_software", "09_cost", "14_market")
+FORKED = ("06_precision_and_software", "09_cost")
 """Pages that are also executed as `make report` does; `make torture` takes all."""
 
 
@@ -121,8 +121,10 @@ def executed(tmp_path_factory) -> Run:
         "--nbval-current-env",
         "--nbval-cell-timeout=600",
         f"--nbval-sanitize-with={ROOT / 'tests' / 'notebooks' / 'nbval_sanitize.cfg'}",
-        *("-q", "-p", "executed", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
+        *("-q", "-p", "executed", "-p", "no:cacheprovider"),
     ]
+    if beside := (os.cpu_count() or 2) - 2:  # other tests keep one core busy, and a kernel another
+        options += ["-n", str(beside + 1), "--dist", "loadfile", "--no-loadscope-reorder"]
     pages = [ROOT / "reports" / f"{name}.ipynb" for name in longest_first(path.stem for path in REPORTS)]
     with renderer(tmp_path_factory.mktemp("renderer")):
         return Run(python("-m", "pytest", *options, *pages, **environment), gave, shared)
