@@ -11,6 +11,7 @@ import shlex
 import numpy as np
 import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from conftest import REPORTS
 from rackecon.answer import summary
@@ -19,6 +20,7 @@ from rackecon.answer.live_case import live_values, money_fronts
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.economics.measures import MEASURES
+from rackecon.pages.live import PAIR_ROWS, SLIDERS
 from rackecon.uncertainty.ranking import RankingDraws, profit_draws, rank
 from rackecon.words import RUNS, STRETCHES, money, percent, tidy
 
@@ -953,6 +955,89 @@ def test_one_picture_stands_through_a_drag_in_which_rows_change_places(page):
     after = page.locator(".live-table tbody th").all_inner_texts()
     assert after != names
     assert sorted(after) == sorted(names)
+
+
+def test_every_numeric_box_refuses_what_lies_outside_its_range_and_keeps_its_value(page):
+    page.click(".live-costs summary")
+    base, boxes = data(page)["base"], page.locator("#live input[type=number]")
+    assert boxes.count() == len(SLIDERS) + len(PLATFORMS)
+    verdict = page.inner_text(".live-verdict")
+    for box in boxes.all():
+        key, high = box.get_attribute("data-key"), float(box.get_attribute("max"))
+        for typed, said in ((f"{2 * high + 1:g}", "is outside"), ("-1", "is outside"), ("", "is no number")):
+            box.fill(typed)
+            told = page.inner_text(".live-status")
+            assert said in told, key
+            assert told.endswith(f"; {base[key]:g} stays."), key
+            assert box.get_attribute("aria-invalid") == "true", key
+        box.blur()
+        assert float(box.input_value()) == base[key], key
+    settled(page)
+    assert page.inner_text(".live-verdict") == verdict
+    assert "This is the report's own case" in page.inner_text(".live-changed")
+
+
+def test_menus_boxes_radios_and_pickers_are_worked_by_keys_alone(page):
+    page.focus("#live-scenario")
+    before = page.input_value("#live-scenario")
+    page.keyboard.press("ArrowUp")
+    settled(page)
+    assert page.input_value("#live-scenario") != before
+    assert "workload" in page.inner_text(".live-changed")
+    page.focus("input[name=live-metric][value=rack]")
+    page.keyboard.press("ArrowRight")
+    settled(page)
+    assert page.is_checked("input[name=live-metric][value=mw]")
+    page.focus("input[type=checkbox][value=h100-sxm]")
+    page.keyboard.press("Space")
+    settled(page)
+    assert "without H100" in page.inner_text(".live-changed")
+    page.focus("[data-pair=a]")
+    first = page.locator(".pair-table thead .n").first.inner_text()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("t => document.querySelector('.pair-table thead .n').textContent !== t", arg=first)
+    page.focus(".live-costs summary")
+    page.keyboard.press("Enter")
+    assert page.is_visible("#live-mi355x")
+    page.focus(".live-others summary")
+    page.keyboard.press("Enter")
+    assert page.is_visible(".live-others code")
+    seen = page.evaluate(
+        "() => [...document.querySelectorAll('#live :is(input, select, button, summary)')].filter(e => e.tabIndex < 0).length"
+    )
+    assert seen == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_after_a_movement_a_refusal_and_unfolded_costs(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    settled(page)
+    page.click(".live-costs summary")
+    page.click(".live-others summary")
+    for act in (lambda: move(page, "util", 0.8), lambda: page.fill("input[type=number][data-key=util]", "400")):
+        act()
+        settled(page)
+        found = Axe().run(page, context="#live, #speed-profit, #price-share").response["violations"]
+        assert [
+            f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")
+        ] == []
+    assert "is outside" in page.inner_text(".live-status")
+
+
+def test_the_comparison_is_saved_as_csv(page):
+    page.select_option("[data-pair=b]", "mi355x")
+    move(page, "util", 0.8)
+    settled(page)
+    with page.expect_download() as saved:
+        page.locator(".live-pair .links button", has_text="Table as CSV").click()
+    text = saved.value.path().read_text(encoding="utf-8")
+    assert text.startswith("# Two platforms in your case: share of capacity sold 0.8 of capacity\n")
+    table = pd.read_csv(io.StringIO(text), comment="#")
+    heads = page.locator(".pair-table thead .n").all_inner_texts()
+    assert list(table) == ["measure", *heads]
+    assert len(table) == len(PAIR_ROWS)
+    assert table["measure"].tolist() == [words for _, words in PAIR_ROWS]
+    assert table["MI355X"][0] == money(shown(page, data(page)["base"] | {"util": 0.8})["mi355x"]["rack"])
 
 
 def test_the_charts_are_kept_as_csv(page):

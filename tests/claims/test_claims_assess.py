@@ -153,7 +153,7 @@ def test_the_75_million_is_true_fully_sold_at_list_and_not_at_the_price_paid(res
     rate = float(side(case).modelled(np.array([50.0])).value[0])
     assert full == pytest.approx(75e6 / (rate * 72 * 3 * 31_536_000) * 1e6)
     assert "on TensorRT-LLM, fully sold, at the median list price or above" in true_when(r)
-    assert f"half sold ${half:.2f}" in line_text(r)
+    assert f"to ${full:.2f} per million total tokens" in line_text(r)
     assert {m.words for m in moves(r) if m.state == FALSE} >= {"at the price that buyers paid in 2026-08"}
 
 
@@ -274,8 +274,8 @@ def test_agents_are_not_checkable_while_measured_replays_lie_so_far_about_the_mo
             assert cells.high[0] / cells.value[0] >= high * (1 - 1e-9)
             assert cells.low[0] / cells.value[0] <= low * (1 + 1e-9)
             assert reading.state == OPEN
-    assert undecided(r)[0] == "for agentic coding"
-    assert "not checkable for agentic coding" in line_text(r)
+    assert undecided(r)[0] == "for coding agents"
+    assert "not checkable for coding agents" in line_text(r)
     assert undecided(results["dynamo-disaggregated"])[0] == ""
 
 

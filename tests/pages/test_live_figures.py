@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
+import shlex
 
 import pytest
 
+from rackecon import catalog
 from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, Cell, LeadMap, Marks
 from rackecon.evidence.novelty import Run
+from rackecon.pages.live import others_words
 from rackecon.pages.live_figures import map_figure, map_finding, speed_figure, speed_finding
 
 LABELS = {"h100-sxm": "H100", "b200-hgx": "B200"}
@@ -99,3 +104,15 @@ def test_cells_of_one_kind_are_joined_and_names_stand_clear_of_the_ring():
     assert ring
     assert abs(float(name.group(2)) - float(ring.group(2))) >= 10.0
     assert figure.text.startswith("B200 leads wherever anybody earns")
+
+
+def test_platforms_that_a_page_was_not_made_with_are_named_with_the_command_that_adds_one():
+    servable = {key: chip.label for key, chip in catalog.accelerators().items() if chip.servable}
+    given = [key for key in servable if key not in ("mi300x", "a10g")]
+    told = others_words({"platforms": [{"id": key} for key in given], "base": {"model": "deepseek-r1"}})
+    assert "2 more platforms" in told
+    assert "MI300X (mi300x), A10G (a10g)" in told
+    command = shlex.split(html.unescape(re.search("<code>(.*)</code>", told).group(1)))
+    assert command[:4] == ["rackecon", "report", "00_executive_summary", "-p"]
+    assert json.loads(command[5]) == [*given, "mi300x"]  # measured with the model, A10G is not
+    assert not others_words({"platforms": [{"id": key} for key in servable], "base": {"model": "deepseek-r1"}})

@@ -7,6 +7,7 @@ import pytest
 
 from rackecon.catalog import accelerator, model
 from rackecon.errors import InputError
+from rackecon.performance.parameters import load_parameters
 from rackecon.performance.step import StepTime
 from rackecon.serving.bottlenecks import bottlenecks
 from rackecon.serving.explain import step_breakdown
@@ -16,7 +17,7 @@ from rackecon.serving.layouts import WIDE_FROM, Layout, decode_layouts
 from rackecon.serving.offered import in_flight, requests_per_second
 from rackecon.serving.points import Points
 from rackecon.serving.pools import _settled
-from rackecon.serving.predict import predict
+from rackecon.serving.predict import predict, prepare, solve
 from rackecon.serving.query import CONCURRENCY, CONTEXT_ROOM, Query, software_years
 from rackecon.serving.task import Task
 
@@ -47,6 +48,30 @@ def test_pools_held_by_workers_and_by_gpus_are_the_same() -> None:
     assert by_gpus is not None
     assert by_workers["gpus"] == by_gpus["gpus"] == 12.0
     assert by_workers["total_tok_s_per_gpu"] == by_gpus["total_tok_s_per_gpu"]
+
+
+@pytest.mark.parametrize(("row", "engines"), [({**ALONE, "gpus": 2, "concurrency": 256}, 2), (POOLS, 2)])
+def test_requests_beyond_a_launch_limit_wait_for_their_first_token(row, engines) -> None:
+    """Little's law: those that run and those that wait are all; a limit above the load changes nothing."""
+    used = load_parameters()
+    index = {name: i for i, name in enumerate(used.names)}
+    rows = [row, {**row, "max_sequences": 1024}, {**row, "max_sequences": 16}]
+    *_, ((_, done),) = solve(prepare(Points.from_rows(rows)), used.values(), index)
+    assert done.running[2] == 16 * engines < done.running[0] == done.running[1]
+    assert done.ttft_s[1] == done.ttft_s[0]
+    assert done.running + done.requests_per_s * done.ttft_s == pytest.approx([256] * 3)
+    found = predict(Points.from_rows(rows))
+    assert found.tok_s_per_user[2] > found.tok_s_per_user[1] == found.tok_s_per_user[0]
+    assert found.total_tok_s_per_gpu[2] < found.total_tok_s_per_gpu[0]
+    assert found.queued_share[2] > found.queued_share[0]
+
+
+def test_a_launch_limit_needs_a_deployment() -> None:
+    found = predict(Points.from_rows([{**SMALL, "max_sequences": 16}]))
+    assert found.status[0] == "unsupported"
+    assert found.reason[0].startswith("max_sequences is of a deployment")
+    with pytest.raises(InputError, match="'max_sequences': 0 is out of range"):
+        Points.from_rows([{**ALONE, "max_sequences": 0}])
 
 
 def test_an_open_row_waits_for_nothing() -> None:

@@ -40,13 +40,13 @@ def energy_rows() -> pd.DataFrame:
 
     from rackecon.performance.parameters import load_parameters
     from rackecon.serving.bottlenecks import busy_shares
-    from rackecon.serving.points import Points
+    from rackecon.serving.points import Points, launched
     from rackecon.serving.predict import predict, prepare, solve
 
     tables = [catalog.table(name) for name in ("measured_serving", "measured_outside")]
     frame = pd.concat([t[t["avg_power_w_per_gpu"].notna() & t["concurrency"].notna()] for t in tables])
     frame = frame.dropna(axis="columns", how="all").reset_index(drop=True)
-    points, used = Points.from_frame(frame), load_parameters()
+    points, used = Points.from_frame(launched(frame)), load_parameters()
     chips = points.records[0]
     out = frame[
         ["point_id", "split_group", "accelerator", "model", "mode", "concurrency", "total_tok_s_per_gpu"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.serving.points import LAYOUT_COLUMNS, LENGTH_FACTOR, Points
+from rackecon.serving.points import LAYOUT_COLUMNS, LENGTH_FACTOR, Points, launched
 from rackecon.serving.predict import Prepared, prepare
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def load_evidence() -> Evidence:
     ranks = (action == "attention_dp").to_numpy()
     given.loc[ranks, "dp_attention"] = "true"
     given["concurrency"] = given["concurrency"].fillna(_saturating(given))
-    points = Points.from_frame(given)
+    points = Points.from_frame(launched(given))
     prepared = prepare(points)
     repeats = frame.groupby(list(CONFIGURATION), dropna=False)["date"]
     newest = (repeats.rank(method="first", ascending=False) == 1).to_numpy()

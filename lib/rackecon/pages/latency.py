@@ -61,7 +61,7 @@ class LatencyResult:
     least_speed: float
     target: float
     has_target: bool
-    most: str
+    most: tuple[str, ...]
     gains_most: str
     gain: float
     slow_first: tuple[tuple[str, float], ...]
@@ -141,7 +141,7 @@ def latency_found(
         least_speed=float(reach.iloc[0]) if len(reach) else math.nan,
         target=target,
         has_target=bool(case.tpot_limit_ms),
-        most=str(kept["platform"].iloc[-1]) if len(kept) else "",
+        most=_most(kept, error),
         gains_most=str(spread.idxmax()) if gains else "",
         gain=float(spread.max()) if gains else 0.0,
         slow_first=late,
@@ -149,6 +149,12 @@ def latency_found(
         losing=findings.losing_from(found, X),
         money_basis=findings.basis(found),
     )
+
+
+def _most(kept: pd.DataFrame, error: float) -> tuple[str, ...]:
+    """Platforms that make the most tokens, those within the model's median error of the first included."""
+    best = kept.groupby("platform", sort=False)["total_tok_s_per_gpu"].max().sort_values(ascending=False, kind="stable")
+    return tuple(str(name) for name in best.index[best >= (1.0 - error) * best.max()]) if len(best) else ()
 
 
 def _cheapest(known: pd.DataFrame, speed: float) -> tuple[str, float, float]:

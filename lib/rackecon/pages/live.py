@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.measures import MEASURES
 from rackecon.errors import InputError
+from rackecon.evidence.novelty import fitted_pairs
 from rackecon.figures.display import Html, embedded
 from rackecon.figures.theme import swatch
 from rackecon.pages.live_figures import shade_key
@@ -203,7 +205,26 @@ def _platform_boxes(data: Mapping[str, Any]) -> str:
         f'<label><input type="checkbox" data-key="without" value="{_quoted(p["id"])}" checked> {html.escape(str(p["label"]))}</label>'
         for p in data["platforms"]
     )
-    return f'<fieldset class="metric"><legend class="sr">Platforms compared</legend>{boxes}</fieldset>'
+    return (
+        f'<fieldset class="metric"><legend class="sr">Platforms compared</legend>{boxes}</fieldset>{others_words(data)}'
+    )
+
+
+def others_words(data: Mapping[str, Any]) -> str:
+    """Servable platforms, own rows among them, that the page was not made with, and the command that adds one."""
+    given = [str(p["id"]) for p in data["platforms"]]
+    others = {key: chip.label for key, chip in catalog.accelerators().items() if chip.servable and key not in given}
+    if not others:
+        return ""
+    known, model = fitted_pairs(), str(data["base"]["model"])
+    one = next((key for key in others if (key, model) in known), next(iter(others)))
+    added = html.escape(json.dumps([*given, one], separators=(",", ":")))
+    named = ", ".join(f"{chip} ({key})" for key, chip in others.items())
+    return (
+        f'<details class="live-others"><summary>{len(others)} more platforms that this page was not made with</summary>'
+        f'<p class="live-source">{html.escape(named)}. One joins when the page is made again with its id, a row of your own too: '
+        f"<code>rackecon report {NOTEBOOK} -p accelerators '{added}' --name mine</code></p></details>"
+    )
 
 
 def _quoted(text: object) -> str:

@@ -5,13 +5,14 @@ Aggregated: running requests share each step with prefill, so a request's decode
 :math:`C = n + X\\,T_{first}`, :math:`X = n/T`.
 Disaggregated: decode has no prefill term; prefill is a queue used to :math:`\\rho = X t_{prefill}/w` that holds about
 :math:`w \\kappa \\rho^2/(1-\\rho)` requests, and :math:`C = n + X\\,T_{first} + Q`: near saturation what is left of ``C`` waits.
+An engine runs at most what fits in memory and what it was launched to take; beyond that requests wait too.
 Source: Little's law (1961) and a queue of Pollaczek and Khinchine's form; how prefill and decode share a step is own
 derivation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +56,12 @@ class Load(ByCell):
     concurrency: FloatArray
     draft_tokens: FloatArray
     speed: FloatArray  # software factor on time, 1 at the start of 2026
+    # requests that a decode (or only) engine was launched to run at once
+    limit: FloatArray = field(default_factory=lambda: np.full(1, np.inf))
+
+    def running(self, room: Ledger) -> FloatArray:
+        """Sequences that an engine runs at most: those that fit, up to the limit it was launched with."""
+        return np.minimum(np.maximum(room.max_sequences, 1.0), self.limit)
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,7 @@ def aggregated(
     first = _first_token(engine, v, latency, busy, concurrency / engine.dp, load.speed)
     a = _speculation(engine, v, load)
     query = 1.0 + load.draft_tokens
-    cap = np.maximum(room.max_sequences, 1.0)
+    cap = load.running(room)
     mix = v[engine.keys["mix"]]
     n = np.minimum(concurrency, cap)
     terms = decode_terms(engine, v, query, context, known)
@@ -238,7 +245,7 @@ def disaggregated(
     pool = pool_prompts(decode, prefill, v, load, shared)
     (first, busy), queueing = pool.times(load.concurrency / prefill_workers), pool.queueing
     bound = prefill_workers / (busy * load.speed)
-    most = np.minimum(load.concurrency / decode_workers, np.maximum(room.max_sequences, 1.0))
+    most = np.minimum(load.concurrency / decode_workers, load.running(room))
     waiting = queueing * prefill_workers
     flight = _Flight(
         terms.curve,

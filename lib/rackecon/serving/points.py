@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.catalog import Accelerator, Model, accelerators, models
+from rackecon.catalog import Accelerator, Model, accelerators, models, table
 from rackecon.errors import InputError, check_known, unknown_name
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, NODE_GPUS, default_engine, engine_family, intercept_cell
@@ -49,6 +49,7 @@ POINT_COLUMNS = (
     "mode",
     *LAYOUT_COLUMNS,
     "concurrency",
+    "max_sequences",
     "draft_tokens",
     "speculative",
     "length_draw",
@@ -94,7 +95,7 @@ class Points:
         """Points of rows of text or numbers; a fault names its row and column.
 
         Needed: ``accelerator``, ``model``, ``weight_precision``, ``isl`` and ``osl`` [tokens]; further names are the
-        columns of data/measured_serving.csv.
+        columns of data/measured_serving.csv, and ``max_sequences``: requests that one decode (or only) engine takes at once.
         """
         known_a, known_m = accelerators(), models()
         dates: dict[str, str] = {}  # one look at the tables for all rows of a platform
@@ -163,6 +164,8 @@ class Points:
                 return f"{name} {n[name]:g}: needs a whole number up to {most:,.0f}"
         if n["concurrency"] > MOST_IN_FLIGHT:
             return f"concurrency {n['concurrency']:g}: needs at most {MOST_IN_FLIGHT:,.0f}"
+        if math.isfinite(n["max_sequences"]) and self.open[i]:
+            return "max_sequences is of a deployment: needs its mode, tp, concurrency and, of pools, their sizes"
         if n["prefix_cache_hit"] >= 1.0:
             return f"prefix_cache_hit {n['prefix_cache_hit']:g}: needs a share below 1"
         if fault := context_fault(self.records[1][i], n["isl"] + n["osl"]):
@@ -218,17 +221,28 @@ class Points:
         )
 
 
+def launched(frame: pd.DataFrame) -> pd.DataFrame:
+    """Measured rows with ``max_sequences``, where data/launch_limits.csv knows what the run was launched with."""
+    limits = table("launch_limits").set_index("point_id")["max_sequences"]
+    return frame.assign(max_sequences=frame["point_id"].map(limits))
+
+
 _TEXTS = ("accelerator", "model", "weight_precision", "kv_precision", "engine", "mode", "date", "statistic")
 _GPUS = ("gpus", "tp", "ep", "pp", "decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
 MOST_COUNTED = 1e6  # GPUs or workers of a deployment: none is near
 MOST_IN_FLIGHT = 1e8
-_WHOLE = {**dict.fromkeys((*_GPUS, "prefill_tp", "prefill_ep"), MOST_COUNTED), "draft_tokens": 7.0}
+_WHOLE = {
+    **dict.fromkeys((*_GPUS, "prefill_tp", "prefill_ep"), MOST_COUNTED),
+    "draft_tokens": 7.0,
+    "max_sequences": MOST_IN_FLIGHT,
+}
 _NUMBERS = (
     "isl",
     "osl",
     "gpus",
     *LAYOUT_COLUMNS,
     "concurrency",
+    "max_sequences",
     "draft_tokens",
     "speculative",
     "length_draw",
@@ -236,7 +250,7 @@ _NUMBERS = (
     "tpot_limit_ms",
     "prefix_cache_hit",
 )
-_POSITIVE = ("isl", "osl", "gpus", "tp", "ep", "pp", "concurrency", "ttft_limit_ms", "tpot_limit_ms")
+_POSITIVE = ("isl", "osl", "gpus", "tp", "ep", "pp", "concurrency", "max_sequences", "ttft_limit_ms", "tpot_limit_ms")
 
 
 def _number(row: Mapping[Any, Any], name: str, line: int) -> float:

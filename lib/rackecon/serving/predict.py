@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,9 +100,9 @@ def _load(points: Points, rows: NDArray[np.intp]) -> Load:
     unknown = usual_draft_tokens(points, rows)
     draft = np.where(method, np.where(np.isfinite(draft) & (draft > 0), draft, unknown), 0.0)
     hit = np.nan_to_num(n["prefix_cache_hit"][rows])
-    return Load(
-        n["isl"][rows] * factor, n["osl"][rows] * factor, hit, n["concurrency"][rows], draft, np.ones(len(rows))
-    )
+    lengths, limit = (n["isl"][rows] * factor, n["osl"][rows] * factor), n["max_sequences"][rows]
+    limit = np.where(np.isfinite(limit), limit, np.inf)
+    return Load(*lengths, hit, n["concurrency"][rows], draft, np.ones(len(rows)), limit)
 
 
 def prepare(points: Points) -> Prepared:
@@ -185,7 +185,7 @@ def _sites(points: Points, gpus: FloatArray) -> Sites:
 
 
 def _with_speed(load: Load, speed: FloatArray) -> Load:
-    return Load(load.isl_tokens, load.osl_tokens, load.prefix_cache_hit, load.concurrency, load.draft_tokens, speed)
+    return replace(load, speed=speed)
 
 
 def solve(prepared: Prepared, v: FloatArray, index: dict[str, int]) -> tuple[FloatArray, ...]:

@@ -640,6 +640,8 @@
       var sides = pair.map(id => platform(id)), kept = [null, null], all = simulate(st, Infinity, true, function (p, sample) { pair.forEach(function (id, i) { if (p.id === id) kept[i] = sample; }); });
       var found = sides.map(function (p) { var r = all.filter(x => x.p === p)[0]; return r.why ? r : full(p, r.m, st); });
       var names = sides.map(p => p.label), why = found.map((m, i) => m.why ? names[i] + ": " + m.why : "").filter(Boolean);
+      var moved = changed();
+      put(one(".pair-table caption"), "Two platforms in " + (moved.length ? "your case: " + moved.map(worded).join(", ") : "the report's own case"));
       each("[data-pair]", function (el) { el.value = pair[PAIR.indexOf(el.dataset.pair)]; });
       each(".pair-table thead .n", function (th, i) { if (i < 2) put(th, names[i]); });
       each(".pair-table tbody tr", function (tr) {
