@@ -269,9 +269,7 @@ def other_engines(found: Evaluated, front: Outcome) -> Evaluated:
         moved, least = _most_moved(part), (pools.decode_gpus + pools.prefill_gpus) / pools.decode_workers
         user, total = part.user * moved[1], part.total * moved[0] * (least * (1.0 + ROUNDING))
         ahead = _ahead(part, front, user)
-        slowest = np.array([one.query.limits.least_tok_s_per_user for one in part.task.each])[
-            part.place // len(part.layouts)
-        ]
+        slowest = _of_query(part, [one.query.limits.least_tok_s_per_user for one in part.task.each])
         able = part.done.fits & (user >= slowest * (1.0 - LIMIT_SLACK)) & _near_drafts(part)
         near = Cells(part.shape, np.flatnonzero(np.broadcast_to(able & (total > ahead * least), part.shape)))
         total, ahead, least, workers = (near.of(x) for x in (total, ahead, least, match.least))
@@ -420,7 +418,12 @@ def _slower(space: _Space, load: Load, load_per_gpu: FloatArray, places: Places 
 
 def _years(space: _Space) -> FloatArray:
     """Software of each candidate's query, in years since the start of 2026."""
-    return np.array([one.query.years for one in space.task.each])[space.place // len(space.layouts)]
+    return _of_query(space, [one.query.years for one in space.task.each])
+
+
+def _of_query(space: _Space, values: Sequence[float]) -> FloatArray:
+    """One value of each query at its candidates."""
+    return np.full(1, values[0]) if len(values) == 1 else np.array(values)[space.place // len(space.layouts)]
 
 
 def _places(space: _Space, load: Load, load_per_gpu: FloatArray) -> Places:

@@ -287,7 +287,7 @@ def _front(queries: Sequence[Query], seen: Outcome, among: NDArray[np.intp]) -> 
     """Rows of the Pareto front of each query within its limits, by rising speed, of those that fit."""
     some = seen.take(among)
     each = np.array([(x.limits.least_tok_s_per_user, x.limits.latest_ttft_ms) for x in queries])
-    least, latest = each[some.query].T
+    least, latest = each[0] if len(each) == 1 else each.T[:, some.query]
     kept = excess(least, latest, 1e3 / some.tok_s_per_user, some.ttft_ms) <= 1.0 + LIMIT_SLACK
     return among[fronts(some.tok_s_per_user, some.total_tok_s_per_gpu, kept, some.query)]
 

@@ -272,7 +272,7 @@ def matched(
     size_d, size_p = decode.tp * decode.pp, feeders.gpus
     if split is None:
         tiled = np.tile(targets, size_p.shape[-2] // targets.shape[1])
-        latest = np.repeat(tiled, len(decode.tp) // len(tiled), axis=0)[:, None, :, None]
+        latest = np.repeat(tiled, len(decode.tp) // len(tiled) if len(tiled) > 1 else 1, axis=0)[:, None, :, None]
     else:
         latest = targets[of_each(task, np.arange(len(targets)), split), split % targets.shape[1]]
     side = decode_side(decode, v, load, decode_shared)
