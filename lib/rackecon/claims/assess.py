@@ -129,7 +129,7 @@ def assess_all() -> list[Assessment]:
 @by_data(1)
 @one_state()
 def _assessed() -> tuple[Assessment, ...]:
-    return kept("claims", (), _assess_together)
+    return kept("claims", (), _assess_together, disk=False)  # its tables are those its page read: no other page's
 
 
 def _assess_together() -> tuple[Assessment, ...]:
