@@ -144,12 +144,17 @@ POOLS = (
 
 
 def _wide_prefill(family: str, chip: str, kind: str, reach: str) -> str:
-    """Kernels of a data-parallel prefill: SGLang's 8-bit experts on small Blackwell nodes run another grouped product.
+    """Kernels of a data-parallel prefill: SGLang's experts there run another grouped product than with tensor parallelism.
 
-    The kernel tables show it at a fraction of the speed of the one that large domains use (kernel fits, moe).
+    Of 8-bit experts on small Blackwell nodes the kernel tables show it at a fraction of the speed of the one that large domains
+    use (kernel fits, moe). Of 4-bit experts public recipes name it: CUTLASS's with data-parallel attention, TensorRT-LLM's
+    generated one without (``moe-runner-backend`` in recipes/gb300-fp4 of srt-slurm).
     """
-    if family == "sglang" and chip == "blackwell" and kind == "fp8" and reach == "node":
-        return "sglang.node"
+    if family == "sglang" and chip == "blackwell":
+        if kind == "fp4":
+            return "sglang.fp4"
+        if kind == "fp8" and reach == "node":
+            return "sglang.node"
     return family if family in ("trt", "sglang") else "other"
 
 

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from rackecon.catalog.cached import of_arguments
 from rackecon.performance.cells import Cells
 from rackecon.performance.engine import Engine
+from rackecon.performance.families import engine_family
 from rackecon.performance.memory import ledger, reserved_context
 from rackecon.performance.residual import Places, Residual, Shape, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks, busy_shares
 from rackecon.serving.closed_loop import Load, Solution, context_tokens
 from rackecon.serving.corrections import load_range
 from rackecon.serving.layouts import Layout
-from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS
 from rackecon.serving.pools import (
     DECODE_ENGINES,
     Deployed,
@@ -319,7 +319,7 @@ def _near_drafts(part: _Part) -> NDArray[np.bool_]:
     running = part.done.sequences * pools.decode_workers
     flight = np.where(load.concurrency > running, FLIGHT_SLACK * load.concurrency, np.inf)
     ends = [
-        _usual_depth(asked.engine_of(part.mode), part.mode, x / pools.decode_gpus, part.widths[3])
+        _usual_depth(asked, part.mode, x / pools.decode_gpus, part.widths[3])
         for x in (running, flight)
     ]
     draft = load.draft_tokens
@@ -400,7 +400,7 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
     user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
     if held.get("draft_tokens") is None and load.draft_tokens.any():
-        depth = _usual_depth(task.query.engine_of(mode), mode, load.concurrency / pools.decode_gpus, dp)
+        depth = _usual_depth(task.query, mode, load.concurrency / pools.decode_gpus, dp)
         fits = fits & ((load.draft_tokens == 0.0) | (load.draft_tokens == depth))
     first_factor = _slower(space, load, each, places)
     given = (task, mode, space.layouts, space.shape, place, space.widths)
@@ -469,19 +469,14 @@ def _possible_drafts(task: Task, mode: str, layouts: tuple[Layout, ...]) -> Floa
     if task.query.held.get("draft_tokens") is not None:
         return task.drafts
     dp = np.array([[x.tp if x.dp_attention else 1.0] for x in layouts])
-    most, least = (_usual_depth(task.query.engine_of(mode), mode, np.array([[x]]), dp) for x in (0.0, np.inf))
+    most, least = (_usual_depth(task.query, mode, np.array([[x]]), dp) for x in (0.0, np.inf))
     usual = (task.drafts == 0.0) | (task.drafts >= least) & (task.drafts <= most)
     usual = np.broadcast_to(usual, (len(layouts), len(task.drafts)))
     first = np.argsort(~usual, axis=1, kind="stable")[:, : max(usual.sum(axis=1))]
     return np.sort(task.drafts[first], axis=1)
 
 
-def _usual_depth(engine: str, mode: str, load_per_decode_gpu: FloatArray, dp: FloatArray) -> FloatArray:
-    """Draft depth that public recipes of the engine run where they draft [tokens].
-
-    TensorRT-LLM states it by layout and load (:func:`~rackecon.serving.recipes.recipe_depth`); of the others it is
-    unknown, and the mean that the fit takes is searched.
-    """
-    if "trtllm" not in engine:
-        return np.array([UNKNOWN_DRAFT_TOKENS])
-    return np.round(recipe_depth(load_per_decode_gpu, dp > 1.0, mode == "aggregated"))
+def _usual_depth(asked: Query, mode: str, load_per_decode_gpu: FloatArray, dp: FloatArray) -> FloatArray:
+    """Draft depth that public recipes of a query's engine run where they draft [tokens], whole."""
+    family = engine_family(asked.engine_of(mode), asked.chip.vendor)
+    return np.round(recipe_depth(family, load_per_decode_gpu, dp > 1.0, mode == "aggregated", asked.weight))

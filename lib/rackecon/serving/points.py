@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 # A uniform draw of 80-100 % of the nominal length has a mean of 0.9
 LENGTH_FACTOR = 0.9
-UNKNOWN_DRAFT_TOKENS = 2.0  # the mean of depths 1 to 3, where a row names a method but no depth
 NEEDED = ("accelerator", "model", "weight_precision", "isl", "osl")
 LAYOUT_COLUMNS = (
     "tp",
@@ -222,9 +221,14 @@ class Points:
 
 
 def launched(frame: pd.DataFrame) -> pd.DataFrame:
-    """Measured rows with ``max_sequences``, where data/launch_limits.csv knows what the run was launched with."""
-    limits = table("launch_limits").set_index("point_id")["max_sequences"]
-    return frame.assign(max_sequences=frame["point_id"].map(limits))
+    """Measured rows with ``max_sequences`` and ``draft_tokens`` where data/launch_settings.csv knows what a run was launched with.
+
+    A depth that a row states itself stays.
+    """
+    known = table("launch_settings").pivot(index="point_id", columns="setting", values="value")
+    each = {name: frame["point_id"].map(known[name]) for name in ("max_sequences", "draft_tokens")}
+    stated = frame["draft_tokens"].replace("", np.nan).astype(float)
+    return frame.assign(max_sequences=each["max_sequences"], draft_tokens=stated.fillna(each["draft_tokens"]))
 
 
 _TEXTS = ("accelerator", "model", "weight_precision", "kv_precision", "engine", "mode", "date", "statistic")

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from rackecon.errors import InputError
 from rackecon.performance.engine import Engine
-from rackecon.performance.families import NODE_GPUS
+from rackecon.performance.families import NODE_GPUS, engine_family
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.residual import NAMES, Sites, by_mode, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks
 from rackecon.serving.closed_loop import Load, Solution, aggregated, disaggregated
 from rackecon.serving.corrections import Conditions, design
-from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS, Points
+from rackecon.serving.points import Points
 from rackecon.serving.query import HELD, Query
 from rackecon.serving.recipes import recipe_depth
 
@@ -82,14 +82,16 @@ class Prepared:
 
 
 def usual_draft_tokens(points: Points, rows: NDArray[np.intp]) -> FloatArray:
-    """Expected draft depth where a row names a method but no depth [tokens]: :func:`recipe_depth`, else the mean of 1 to 3."""
+    """Expected draft depth where a row names a method but no depth [tokens]: :func:`recipe_depth`."""
     n = points.numbers
     ranks = np.where(np.isfinite(n["decode_gpus"]), n["decode_gpus"], n["tp"])[rows]
     load = n["concurrency"][rows] / np.maximum(np.nan_to_num(ranks, nan=1.0), 1.0)
-    one_engine = np.array([points.mode[i] == "aggregated" for i in rows], dtype=bool)
-    stated = np.array(["trtllm" in points.engine[i] for i in rows], dtype=bool)
-    depth = recipe_depth(load, n["dp_attention"][rows] > 0, one_engine)
-    return np.where(stated, depth, UNKNOWN_DRAFT_TOKENS)
+    out = np.zeros(len(rows))
+    for k, i in enumerate(rows):
+        family = engine_family(points.engine[i], points.records[0][i].vendor)
+        asked = (load[k], n["dp_attention"][i] > 0, points.mode[i] == "aggregated", points.weight_precision[i])
+        out[k] = recipe_depth(family, *asked)
+    return out
 
 
 def _load(points: Points, rows: NDArray[np.intp]) -> Load:

@@ -6,22 +6,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-LIGHT_LOAD = 80.0  # requests per data-parallel rank up to which recipes draft 3 tokens
+LIGHT_LOAD = {"trt": 80.0, "amd": 2.0}  # requests per decode GPU up to which recipes of pools draft 3 tokens
+UNKNOWN_DRAFT_TOKENS = 2.0  # the mean of depths 1 to 3: of engines without public recipes, and what SGLang's run on NVIDIA
 
 
 def recipe_depth(
-    load_per_gpu: FloatArray, dp_attention: NDArray[np.bool_], aggregated: NDArray[np.bool_] | bool
+    family: str,
+    load_per_gpu: FloatArray,
+    dp_attention: NDArray[np.bool_],
+    aggregated: NDArray[np.bool_] | bool,
+    weight_precision: str,
 ) -> FloatArray:
-    """Draft depth of published TensorRT-LLM recipes [tokens]; ``load_per_gpu`` counts decode GPUs.
+    """Draft depth that public recipes of an engine run where they draft [tokens].
 
-    They draft 3 tokens with tensor-parallel attention. With data-parallel attention they draft 1 in one engine (the
-    benchmark's launch scripts), and 3 at light load falling to 1 at heavy load in pools (data/measured_serving.csv, rows
-    that state it).
+    TensorRT-LLM's draft 3 tokens with tensor-parallel attention. With data-parallel attention they draft 1 in one engine, and
+    3 at light load falling to 1 at heavy load in pools. SGLang's draft 2 on NVIDIA and 3 in one engine on AMD, whose pools draft
+    1 with data-parallel attention and 3 falling to 1 by load elsewhere; ATOM's draft 3 of 8-bit weights, and of 4-bit ones
+    its own default of 1. Source: runs that state it (data/measured_serving.csv) and launch scripts (data/launch_settings.csv),
+    the newest of each.
+
+    Parameters
+    ----------
+    family : str
+        Of :func:`~rackecon.performance.families.engine_family`.
+    load_per_gpu : array
+        Requests per decode GPU.
+    dp_attention, aggregated : array of bool
+    weight_precision : str
 
     Examples
     --------
-    >>> recipe_depth(np.array([4.0, 160.0, 640.0]), np.array([True]), False).tolist()
+    >>> recipe_depth("trt", np.array([4.0, 160.0, 640.0]), np.array([True]), False, "fp4").tolist()
     [3.0, 2.0, 1.0]
     """
-    spread = np.clip(3.0 - np.log2(np.maximum(load_per_gpu, 1.0) / LIGHT_LOAD), 1.0, 3.0)
-    return np.where(dp_attention, np.where(aggregated, 1.0, spread), 3.0)
+    spread = np.clip(3.0 - np.log2(np.maximum(load_per_gpu / LIGHT_LOAD.get(family, 1.0), 1e-9)), 1.0, 3.0)
+    if family == "trt":
+        return np.where(dp_attention, np.where(aggregated, 1.0, spread), 3.0)
+    if family == "amd":
+        return np.where(aggregated, 3.0, np.where(dp_attention, 1.0, spread))
+    alone = {"atom": 1.0 if weight_precision == "fp4" else 3.0}.get(family, UNKNOWN_DRAFT_TOKENS)
+    return np.full(np.broadcast_shapes(np.shape(load_per_gpu), np.shape(dp_attention)), alone)
