@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rackecon import catalog
 from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.candidates import (
@@ -24,10 +25,10 @@ from rackecon.serving.corrections import load_range
 from rackecon.serving.front import Frontier, layout_texts, one_row, pareto_rows
 from rackecon.serving.frontier import find
 from rackecon.serving.layouts import Layout
-from rackecon.serving.points import UNKNOWN_DRAFT_TOKENS
+from rackecon.serving.points import launched
 from rackecon.serving.pools import DECODE_ENGINES, cell_of
 from rackecon.serving.query import CONCURRENCY, Query
-from rackecon.serving.recipes import recipe_depth
+from rackecon.serving.recipes import UNKNOWN_DRAFT_TOKENS, recipe_depth
 from rackecon.serving.task import Task
 
 SPLIT = {"mode": "disaggregated"}
@@ -41,19 +42,43 @@ def test_loads_are_whole_numbers_a_quarter_octave_apart_from_eight_up() -> None:
 
 
 def test_recipes_draft_less_the_fuller_an_engine_is() -> None:
-    """With attention ranks in pools 3 up to 80 requests a GPU, one less each octave, 1 at least; 1 in one engine."""
-    ranks, none = np.array([True]), np.array([False])
-    assert recipe_depth(np.array([0.5, 80.0, 160.0, 320.0, 1e4]), ranks, False).tolist() == [3.0, 3.0, 2.0, 1.0, 1.0]
-    assert recipe_depth(np.array([0.5, 1e4]), ranks, True).tolist() == [1.0, 1.0]
-    assert recipe_depth(np.array([0.5, 1e4]), none, False).tolist() == [3.0, 3.0]
+    """TensorRT-LLM with attention ranks in pools: 3 up to 80 requests a GPU, one less each octave, 1 at least; 1 in one engine."""
+    ranks, none, loads = np.array([True]), np.array([False]), np.array([0.5, 1e4])
+    many = np.array([0.5, 80.0, 160.0, 320.0, 1e4])
+    assert recipe_depth("trt", many, ranks, False, "fp4").tolist() == [3.0, 3.0, 2.0, 1.0, 1.0]
+    assert recipe_depth("trt", loads, ranks, True, "fp4").tolist() == [1.0, 1.0]
+    assert recipe_depth("trt", loads, none, False, "fp8").tolist() == [3.0, 3.0]
+
+
+def test_recipes_of_other_engines_draft_what_their_launch_scripts_say() -> None:
+    """SGLang 2 on NVIDIA; on AMD 3 in one engine, in pools 3 up to 2 requests a GPU, 1 with attention ranks; ATOM 3 or 1."""
+    ranks, none, loads = np.array([True]), np.array([False]), np.array([0.5, 2.0, 4.0, 8.0, 1e4])
+    assert recipe_depth("sglang", loads, none, False, "fp8").tolist() == [2.0] * 5
+    assert recipe_depth("amd", loads, ranks, True, "fp8").tolist() == [3.0] * 5
+    assert recipe_depth("amd", loads, none, False, "fp4").tolist() == [3.0, 3.0, 2.0, 1.0, 1.0]
+    assert recipe_depth("amd", loads, ranks, False, "fp4").tolist() == [1.0] * 5
+    assert recipe_depth("atom", loads, none, True, "fp8").tolist() == [3.0] * 5
+    assert recipe_depth("atom", loads, none, True, "fp4").tolist() == [1.0] * 5
 
 
 def test_the_usual_depth_is_whole_and_where_no_recipe_states_it_the_mean() -> None:
-    dp = np.array([8.0])
-    assert _usual_depth("trtllm", "disaggregated", np.array([100.0, 130.0, 250.0]), dp).tolist() == [3.0, 2.0, 1.0]
-    assert _usual_depth("dynamo-trtllm", "aggregated", np.array([1.0]), dp).tolist() == [1.0]
-    assert _usual_depth("trtllm", "disaggregated", np.array([640.0]), np.array([1.0])).tolist() == [3.0]
-    assert _usual_depth("vllm", "disaggregated", np.array([1.0]), dp).tolist() == [UNKNOWN_DRAFT_TOKENS] == [2.0]
+    dp, split = np.array([8.0]), "disaggregated"
+    asked = Query.of("gb200-nvl72", "deepseek-r1", 1024, 1024, engine="dynamo-trtllm")
+    assert _usual_depth(asked, split, np.array([100.0, 130.0, 250.0]), dp).tolist() == [3.0, 2.0, 1.0]
+    assert _usual_depth(asked, "aggregated", np.array([1.0]), dp).tolist() == [1.0]
+    assert _usual_depth(asked, split, np.array([640.0]), np.array([1.0])).tolist() == [3.0]
+    other = Query.of("tpu-v7", "deepseek-r1", 1024, 1024)
+    assert _usual_depth(other, "aggregated", np.array([1.0]), dp).tolist() == [UNKNOWN_DRAFT_TOKENS] == [2.0]
+
+
+def test_a_run_is_predicted_with_the_depth_that_it_was_launched_with() -> None:
+    """ATOM's default of 1 until its script asked for 3 (data/launch_settings.csv); a depth that a row states stays."""
+    rows = catalog.table("measured_serving").set_index("point_id")
+    asked = ["IX_API_HIST-0364", "IX_API_HIST-0367", "IX_API-0186"]
+    found = launched(rows.loc[asked].reset_index())
+    assert found["draft_tokens"].tolist() == [1.0, 3.0, 2.0]
+    stated = rows[rows["draft_tokens"].notna()].head(1).reset_index().assign(point_id=asked[0], draft_tokens=2.0)
+    assert launched(stated)["draft_tokens"].tolist() == [2.0]
 
 
 def test_depths_that_no_load_has_are_left_out() -> None:
@@ -170,7 +195,7 @@ def test_a_draft_depth_is_near_where_it_is_usual_between_what_runs_and_what_is_i
     assert len(cells) > 20
     for cell in cells:
         first, last = (
-            float(recipe_depth(np.array(x), np.array(True), False))
+            float(recipe_depth("trt", np.array(x), np.array(True), False, "fp4"))
             for x in (running.flat[cell], 1.05 * flight.flat[cell])
         )
         assert near.flat[cell] == (round(last) <= drafts.flat[cell] <= round(first))
