@@ -67,6 +67,15 @@ def test_a_platform_that_serves_nothing_is_named_nowhere():
             [(20.0, "b200-hgx"), (40.0, "h100-sxm"), (90.0, NOBODY)],
             "H100 earns the most at 30 tok/s/user; the lead changes 2 times up to 90",
         ),
+        # a lead of a third of a token a second is none; where no other change is left, it is told
+        (
+            [(25.0, "h100-sxm"), (40.0, "b200-hgx"), (40.2, "h100-sxm"), (40.3, "b200-hgx"), (90.0, NOBODY)],
+            "B200 earns the most at 30 tok/s/user; the lead changes 2 times up to 90",
+        ),
+        (
+            [(40.0, "b200-hgx"), (40.2, "h100-sxm"), (90.0, "b200-hgx")],
+            "B200 earns the most at 30 tok/s/user; the lead changes 2 times up to 90",
+        ),
     ],
 )
 def test_the_finding_of_the_lines_names_who_leads_where(found, words):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon import catalog
-from rackecon.answer.lead_map import reigns, speed_lines
+from rackecon.answer.lead_map import NARROW, Flip, flips_of, lasting, reigns, speed_lines
 from rackecon.answer.live_case import money_fronts
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
@@ -34,11 +34,8 @@ SCAN: Final = 11
 BEYOND: Final = 3
 """Values tried on either side of it, up to the end of what makes sense."""
 HALVINGS: Final = 12
-NARROW: Final = 0.01
-"""Width, as a share of its value, at which the place of a change of lead is known well enough."""
 MODELS: Final = "02_moe_experts"
 """Page whose models stand side by side."""
-Flip = tuple[float, str, str]
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ class Deciding:
         return "No value in this range changes who leads."
 
     def _where(self, flips: Sequence[Flip]) -> str:
-        flips = _lasting(flips) or flips
+        flips = lasting(flips) or flips
         at, before, after = min(flips, key=lambda flip: abs(flip[0] - self.value))
         side, winner = ("above", after) if at > self.value else ("below", before)
         further = [x for x, _, _ in flips if (x > at if at > self.value else x < at)]
@@ -118,25 +115,6 @@ class Deciding:
             return f"{side.capitalize()} {self.told(at)}: {winner}"
         low, high = map(self.told, sorted((at, min(further, key=lambda x: abs(x - at)))))
         return f"Near {low}: {winner}" if low == high else f"Between {_between(low, high)}: {winner}"
-
-
-def _lasting(flips: Sequence[Flip]) -> list[Flip]:
-    """Changes of lead without the leads that last for less than their place is known to (``NARROW``).
-
-    Examples
-    --------
-    >>> _lasting([(46.5, "A", "B"), (46.7, "B", "A"), (77.0, "A", "B"), (83.0, "B", "A")])
-    [(77.0, 'A', 'B'), (83.0, 'B', 'A')]
-    """
-    kept: list[Flip] = []
-    for at, before, after in flips:
-        if kept and at - kept[-1][0] < NARROW * abs(at):
-            since, first, _ = kept.pop()
-            if first != after:
-                kept.append((since, first, after))
-        else:
-            kept.append((at, before, after))
-    return kept
 
 
 def _between(low: str, high: str, word: str = "and") -> str:
@@ -328,7 +306,7 @@ def _speeds(case: _Case, name: str, ends: tuple[float, float, float], accelerato
     lines = speed_lines(fronts, column, low, high)
     labels = {key: catalog.accelerator(key).label for key in case.accelerators}
     reign = [(upto, labels.get(key, NOBODY)) for upto, key in reigns(lines)]
-    flips = tuple((upto, before, after) for (upto, before), (_, after) in itertools.pairwise(reign) if before != after)
+    flips = tuple(flips_of(reign))
     paid = []
     for speed in sorted({value, *(upto for line in lines.values() for upto, _ in line)}):
         at = {key: next((profit for upto, profit in line if upto >= speed), math.nan) for key, line in lines.items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,6 +35,10 @@ SHARES: Final = (0.05, 1.0, 19)
 """Share of capacity sold: ends of the map and number of columns."""
 PRICES: Final = (1 / 32, 2.0, 12)
 """Every token price, times the chosen ones: ends of the map and number of rows, equal steps of the logarithm."""
+NARROW: Final = 0.01
+"""Width, as a share of its value, at which the place of a change of lead is known well enough."""
+Flip = tuple[float, str, str]
+"""Value at which the lead changes, who leads below it, who above it."""
 Line = list[tuple[float, float]]
 """Ends of steps: up to this speed [tok/s/user], this yearly profit."""
 
@@ -246,3 +251,33 @@ def reigns(lines: Mapping[str, Sequence[tuple[float, float]]]) -> list[tuple[flo
             out.pop()
         out.append((speed, who))
     return out
+
+
+def flips_of(found: Sequence[tuple[float, str]]) -> list[Flip]:
+    """Where the lead changes between the leaders up to each value.
+
+    Examples
+    --------
+    >>> flips_of([(10.0, "a"), (30.0, "b"), (40.0, "b")])
+    [(10.0, 'a', 'b')]
+    """
+    return [(upto, before, after) for (upto, before), (_, after) in pairwise(found) if before != after]
+
+
+def lasting(flips: Sequence[Flip]) -> list[Flip]:
+    """Changes of lead without the leads that last for less than their place is known to (``NARROW``).
+
+    Examples
+    --------
+    >>> lasting([(46.5, "A", "B"), (46.7, "B", "A"), (77.0, "A", "B"), (83.0, "B", "A")])
+    [(77.0, 'A', 'B'), (83.0, 'B', 'A')]
+    """
+    kept: list[Flip] = []
+    for at, before, after in flips:
+        if kept and at - kept[-1][0] < NARROW * abs(at):
+            since, first, _ = kept.pop()
+            if first != after:
+                kept.append((since, first, after))
+        else:
+            kept.append((at, before, after))
+    return kept

@@ -15,7 +15,19 @@ from typing import Final
 
 import numpy as np
 
-from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, PRICES, SHARES, Cell, LeadMap, Line, Marks, reigns
+from rackecon.answer.lead_map import (
+    NO_ONE_SERVES,
+    NOBODY,
+    PRICES,
+    SHARES,
+    Cell,
+    LeadMap,
+    Line,
+    Marks,
+    flips_of,
+    lasting,
+    reigns,
+)
 from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.lines import spread
@@ -242,12 +254,12 @@ def _place(colour: str = "", **shares: float | None) -> str:
 
 
 def speed_finding(found: Sequence[tuple[float, str]], labels: Mapping[str, str], speed: float) -> str:
-    """Who earns the most at which speed.
+    """Who earns the most at which speed; leads that last for a step or so apart.
 
     Examples
     --------
-    >>> speed_finding([(40.0, "a"), (90.0, "none")], {"a": "A100"}, 30.0)
-    'A100 earns the most up to 40 tok/s/user, nobody above'
+    >>> speed_finding([(40.0, "a"), (40.2, "b"), (40.3, "a"), (90.0, "none")], {"a": "A100"}, 30.0)
+    'A100 earns the most up to 40.3 tok/s/user, nobody above'
     """
 
     def name(key: str) -> str:
@@ -258,6 +270,8 @@ def speed_finding(found: Sequence[tuple[float, str]], labels: Mapping[str, str],
 
     if not found:
         return "No platform serves this workload"
+    flips = flips_of(found)
+    found = [*((upto, before) for upto, before, _ in lasting(flips) or flips), found[-1]]
     if len(found) == 1 and found[0][1] == NOBODY:
         return f"Nobody earns at any speed up to {number(found[0][0])} tok/s/user"
     if len(found) == 1:

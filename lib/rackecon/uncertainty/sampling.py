@@ -3,6 +3,9 @@
 An input's score is :math:`z = \\sum_g \\lambda_g z_g + \\sqrt{1 - \\sum_g \\lambda_g^2}\\; z_{own}`, with latents ``g``
 shared by inputs (a strong market lifts prices and sold share) or by platforms (serving error of one vendor). The
 ``z_g`` and ``z_own`` are independent standard normals: the *factors* that variance is attributed to.
+
+Platforms of the reports' base case are drawn together. One beside them brings factors of its own, each from a seed that its
+name makes, so that adding it leaves the draws of all others as they are.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.errors import InputError, check_known
 from rackecon.uncertainty.distributions import Distribution, distributions
 
@@ -34,8 +39,13 @@ class Design:
     vendors: tuple[str, ...]
     models: tuple[str, ...]
     inputs: Mapping[str, Distribution]
-    factors: tuple[str, ...]
-    """Factor of each column: a latent's name, or an input's id for its own part."""
+    owners: tuple[tuple[str, ...], ...]
+    """Whose each column is: its factor (a latent's name, or an input's id for its own part), then vendor, platform, model or none."""
+
+    @cached_property
+    def factors(self) -> tuple[str, ...]:
+        """Factor of each column."""
+        return tuple(name for name, *_ in self.owners)
 
     @cached_property
     def columns(self) -> dict[str, list[int]]:
@@ -119,14 +129,19 @@ def design(platforms: Sequence[str], models: Sequence[str], inputs: Mapping[str,
     used = {name: item for name, item in known.items() if item.form != "fixed"}
     chips = catalog.accelerators()
     vendors = tuple(chips[key].vendor if key in chips else key for key in platforms)
-    latents = list(dict.fromkeys(latent for item in used.values() for latent in item.loadings))
-    width = {"shared": 1, "platform": len(platforms), "model": len(models), "cell": len(platforms) * len(models)}
-    factors: list[str] = []
-    for latent in latents:
-        factors += [latent] * (len(set(vendors)) if latent.endswith("/vendor") else 1)
-    for name, item in used.items():
-        factors += [name] * width[item.scope]
-    return Design(tuple(platforms), vendors, tuple(models), used, tuple(factors))
+    latents = dict.fromkeys(latent for item in used.values() for latent in item.loadings)
+    every = dict.fromkeys(vendors)
+    whose: dict[str, list[tuple[str, ...]]] = {
+        "shared": [()],
+        "platform": [(key,) for key in platforms],
+        "model": [(key,) for key in models],
+        "cell": [(key, model) for model, key in product(models, platforms)],
+    }
+    owners = [
+        (latent, *who) for latent in latents for who in ([(v,) for v in every] if latent.endswith("/vendor") else [()])
+    ]
+    owners += [(name, *who) for name, item in used.items() for who in whose[item.scope]]
+    return Design(tuple(platforms), vendors, tuple(models), used, tuple(owners))
 
 
 def normal_points(draws: int, columns: int, seed: int = SEED) -> FloatArray:
@@ -174,7 +189,25 @@ def sample(plan: Design, draws: int, seed: int = SEED, *, physical_points: int =
         Distinct points of the physical inputs (:data:`rackecon.uncertainty.shortlist.PHYSICAL`), a power of two: the
         search is run at each. Consecutive draws, themselves a balanced set, share one.
     """
-    return plan.scores(blocked(plan, normal_points(draws, len(plan.factors), seed), physical_points, seed))
+    home = [key for key in plan.platforms if key in PLATFORMS]
+    together = plan if len(home) in (0, len(plan.platforms)) else design(home, plan.models, plan.inputs)
+    normals = blocked(together, normal_points(draws, len(together.factors), seed), physical_points, seed)
+    if together is plan:
+        return plan.scores(normals)
+    known = dict(zip(together.owners, normals.T, strict=True))
+    columns = [known[who] if who in known else _apart(who, draws, seed, physical_points) for who in plan.owners]
+    return plan.scores(np.stack(columns, axis=1))
+
+
+def _apart(owner: tuple[str, ...], draws: int, seed: int, physical_points: int) -> FloatArray:
+    """Normals of one factor that depend on no other: middles of equal steps of its distribution, in an order that its name makes."""
+    from scipy.special import ndtri
+
+    from rackecon.uncertainty.shortlist import PHYSICAL
+
+    points = min(physical_points, draws) if owner[0] in PHYSICAL else draws
+    order = np.random.default_rng([seed, *"|".join(owner).encode()]).permutation(points)
+    return np.asarray(np.repeat(ndtri((order + 0.5) / points), draws // points))
 
 
 def blocked(plan: Design, normals: FloatArray, physical_points: int, seed: int = SEED) -> FloatArray:

@@ -2,7 +2,7 @@
    are set again for the reader's, from the money step of live.js, when a movement rests. */
 (function () {
   "use strict";
-  var WIDE = 5, GAP = 6.2, NEAR = [26, 10]; /* columns that hold a name; least distances of two names, and of a name and the ring, of 100 */
+  var WIDE = 5, GAP = 6.2, NARROW = 0.01, NEAR = [26, 10]; /* columns that hold a name; least distances of two names, and of a name and the ring, of 100 */
   function round(x) { return Math.round(x * 10) / 10; }
   function set(node, text) { if (node.textContent !== text) node.textContent = text; }
   /* An element with a text, inside a further element where one is named. */
@@ -50,6 +50,17 @@
     });
     return out;
   }
+  /* The same without leads that last for less than their place is known to (lasting, answer/lead_map.py), unless none is left. */
+  function lasting(found) {
+    var kept = [];
+    found.slice(1).forEach(function (f, i) {
+      var flip = { upto: found[i].upto, id: found[i].id, after: f.id }, last = kept[kept.length - 1];
+      if (!last || flip.upto - last.upto >= NARROW * flip.upto) { kept.push(flip); return; }
+      kept.pop();
+      if (last.id !== flip.after) kept.push({ upto: last.upto, id: last.id, after: flip.after });
+    });
+    return kept.length ? kept.concat(found.slice(-1)) : found;
+  }
   function at(steps, speed) {
     for (var i = 0; i < steps.length; i++) if (steps[i][0] >= speed * (1 - 1e-9)) return steps[i][1];
     return null;
@@ -75,7 +86,7 @@
     holder.replaceChildren.apply(holder, parts);
   }
   function speedFinding(lines, st, m) {
-    var found = reigns(lines), n = found.length, name = id => id && id !== "none" ? m.label(id) : "nobody";
+    var found = lasting(reigns(lines)), n = found.length, name = id => id && id !== "none" ? m.label(id) : "nobody";
     if (!n) return "No platform serves this workload";
     if (n === 1 && found[0].id === "none") return "Nobody earns at any speed up to " + m.fmt(found[0].upto) + " tok/s/user";
     if (n === 1) return capital(name(found[0].id)) + " earns the most at every speed up to " + m.fmt(found[0].upto) + " tok/s/user";
