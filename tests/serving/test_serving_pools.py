@@ -163,7 +163,7 @@ def test_pools_settle_where_more_requests_make_prompts_cheaper(model) -> None:
         flight = match.n + rate * first + match.prompts.queueing * need**2 / (workers - need)
         off = np.abs(flight * pools.decode_workers / pools.load.concurrency - 1.0)
     some = np.broadcast_to(off, part.shape)[np.broadcast_to(part.fits, part.shape)]
-    assert len(some) > 1000
+    assert len(some) > 900
     assert (some < 1e-4).mean() > 0.99
     assert some.max() < 0.02
 

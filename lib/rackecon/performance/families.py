@@ -144,7 +144,8 @@ POOLS = (
 
 
 def _wide_prefill(family: str, chip: str, kind: str, reach: str) -> str:
-    """Kernels of a data-parallel prefill: SGLang's experts there run another grouped product than with tensor parallelism.
+    """Kernels of a data-parallel prefill: SGLang's experts there run another grouped product than with tensor parallelism,
+    of each generation of chips its own.
 
     Of 8-bit experts on small Blackwell nodes the kernel tables show it at a fraction of the speed of the one that large domains
     use (kernel fits, moe). Of 4-bit experts public recipes name it: CUTLASS's with data-parallel attention, TensorRT-LLM's
@@ -155,6 +156,8 @@ def _wide_prefill(family: str, chip: str, kind: str, reach: str) -> str:
             return "sglang.fp4"
         if kind == "fp8" and reach == "node":
             return "sglang.node"
+    if family == "sglang" and chip == "hopper":
+        return "sglang.hopper"
     return family if family in ("trt", "sglang") else "other"
 
 
