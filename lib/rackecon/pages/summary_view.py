@@ -211,7 +211,7 @@ def three_measures(story: Summary) -> Html:
                 "verdict": verdict if verdict in ("too close to call", "nobody earns", "no result") else "clear",
             }
         )
-    return table(pd.DataFrame(rows), "Who leads on each measure, with win counts of 100 simulated cases")
+    return table(pd.DataFrame(rows), "Who leads on each measure at the case's values, with win counts of 100 simulated cases")
 
 
 def _named(grid: pd.DataFrame) -> pd.DataFrame:
