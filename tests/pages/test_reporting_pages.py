@@ -87,7 +87,9 @@ def test_page_has_title_answer_contents_and_chart_data():
 def test_what_bands_and_marks_are_stands_under_the_chart():
     """Above it they would push the picture off a phone's first screen."""
     banded = LINES.assign(y_low=1.0, y_high=9.0, evidence=STRETCHES[0], stretch=0)
-    chart = charts.assumption_lines(banded, "x", "y", title="A finding", subtitle="unit, basis", x_title="x", y_title="y")
+    chart = charts.assumption_lines(
+        banded, "x", "y", title="A finding", subtitle="unit, basis", x_title="x", y_title="y"
+    )
     book = notebook()
     book["cells"][3]["outputs"][0]["data"][VEGALITE_MIME] = chart.to_dict()
     page = render_page(book, "03_x", ["03_x"])

@@ -71,7 +71,9 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     quoted: dict[str, Any] = dict.fromkeys(("first", "last"), "") | {"made": 0.0, "ratio": 1.0, "inside": []}
     quoted |= dict.fromkeys(("low", "high")) | {"counted_before": True, "before": []}
     ends = _leaders(power, new)
-    before = power[power[old] >= (1.0 - rate_error()) * power[old].max()].sort_values(old, ascending=False, kind="stable")
+    before = power[power[old] >= (1.0 - rate_error()) * power[old].max()].sort_values(
+        old, ascending=False, kind="stable"
+    )
     if ends is None:
         return quoted
     first, last = ends

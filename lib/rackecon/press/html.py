@@ -73,7 +73,9 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         title = title if isinstance(title, dict) else {"text": title}
         under = title.get("subtitle") or ""
         measure, *key = [under] if isinstance(under, str) else under
-        finding, measure, told = (html.escape(_told(words)) for words in (_words(title.get("text")), measure, " ".join(key)))
+        finding, measure, told = (
+            html.escape(_told(words)) for words in (_words(title.get("text")), measure, " ".join(key))
+        )
         heading = f'<p class="finding">{finding}</p><p class="measure">{measure}</p>'
         below = f'<p class="measure key">{told}</p>' if told else ""
         return (
