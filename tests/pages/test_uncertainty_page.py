@@ -142,10 +142,14 @@ def test_what_cannot_be_is_said() -> None:
 
 def test_what_brings_the_second_level_is_said_of_what_can_be_alone() -> None:
     needed = pd.DataFrame(
-        {"input": ["price_factor", "utilisation", "cost_factor"], "change": [0.25, math.nan, -0.05], "feasible": [True, False, True]}
+        {
+            "input": ["price_factor", "utilisation", "cost_factor"],
+            "change": [0.25, math.nan, -0.05],
+            "feasible": [True, False, True],
+        }
     )
     assert page.level_sentence(needed, "Beta") == (
-        "At the case's values Beta draws level with 25 % higher prices or 5 % lower cost per GPU-hour."
+        "Beta would draw level if it alone had 25 % higher prices or 5 % lower cost per GPU-hour."
     )
     assert "alone brings Beta level" in page.level_sentence(needed.iloc[1:2], "Beta")
     assert page.level_sentence(None, None) == ""

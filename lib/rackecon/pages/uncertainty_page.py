@@ -343,7 +343,11 @@ LEVEL: Final = {
 def level_sentence(needed: pd.DataFrame | None, rival: str | None) -> str:
     """By which changes, each alone, the second platform earns what the first does at the assumptions as they stand."""
     rows = [] if needed is None else needed.to_dict("records")
-    changes = [(float(row["change"]), *LEVEL[row["input"]]) for row in rows if row["feasible"] and row["change"] == row["change"]]
+    changes = [
+        (float(row["change"]), *LEVEL[row["input"]])
+        for row in rows
+        if row["feasible"] and row["change"] == row["change"]
+    ]
     return say(PAGE, "level", rival=rival or "", changes=changes)
 
 
