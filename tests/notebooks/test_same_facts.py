@@ -159,7 +159,7 @@ def test_worked_equations_give_the_numbers_of_the_answer():
     platform, asked = re.search(
         r"rents ([\w ]+) for .*? must charge \$([\d.]+) per million total tokens", market
     ).groups()
-    worked = re.search(rf"{platform}: \$([\d.]+) per million total tokens", market).group(1)
+    worked = re.search(rf"On {platform} that is \$([\d.]+) per million total tokens", market).group(1)
     assert float(worked) == pytest.approx(float(asked), rel=0.01)
 
 

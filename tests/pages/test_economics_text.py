@@ -43,7 +43,11 @@ def test_answer_says_interval_wins_and_both_kinds_of_roi():
     one, two = economics_text.revenue_answer(ranked([8e6, 7.9e6], "too close to call"), ROW)
     assert "between $7.00M and $9.00M" in one
     assert "60 of 100" in one
-    assert "$100k more than B. That is too close to call" in one
+    assert one.startswith(
+        "A and B cannot be told apart per rack: $8.00M and $7.90M a year. A leads in 60 of 100 cases, too close"
+    )
+    clear, _ = economics_text.revenue_answer(ranked([8e6, 7.9e6], "a"), ROW)
+    assert clear.startswith("A earns the most per rack: $8.00M a year, $100k more than B. It leads in")
     assert "vendor ROI (revenue over investment) is 15" in two
     assert "profit ROI 12" in two
     assert "net present value $30.0M a rack" in two
@@ -115,18 +119,29 @@ def test_costs_within_the_cheapest_ones_interval_are_named():
             "accelerator": ["a", "b", "c"],
             "platform": ["A", "B", "C"],
             "cost_label": "published",
+            "cost_usd_per_gpu_hour": 3.0,
             "cost_usd_per_mtok_output": [0.2, 0.1, 0.11],
             "cost_usd_per_mtok_output_low": [0.18, 0.08, 0.1],
             "cost_usd_per_mtok_output_high": [0.22, 0.12, 0.13],
         }
     )
     rents = pd.DataFrame(
-        {"rent_over_own": [1.5, np.nan, 2.0], "crossing_utilisation": [np.nan] * 3, "tier": "neocloud"}
+        {
+            "accelerator": ["a", "b", "c"],
+            "own_usd_per_gpu_hour": 2.5,
+            "rent_3_year_usd_per_gpu_hour": [np.nan, 4.0, 5.0],
+            "rent_over_own": [1.5, np.nan, 2.0],
+            "crossing_utilisation": [np.nan] * 3,
+            "tier": "neocloud",
+        }
     )
     found = economics_text.cost_quoted(table, rents)
     assert (found["platform"], found["inside"], found["worst"]) == ("B", ["C"], "A")
-    assert (found["low"], found["high"], found["ratio"]) == (0.08, 0.12, 2.0)
+    assert (found["low"], found["high"], found["ratio"], found["most"]) == (0.08, 0.12, 2.0, 0.11)
+    assert found["hours"] == [(2.5, "to own (neocloud, published)"), (4.0, "on a three-year rent")]
     assert (found["rent_low"], found["rent_high"], found["cross_low"]) == (1.5, 2.0, None)
+    built = economics_text.cost_quoted(table.assign(cost_label="build-up cost"), rents)
+    assert built["hours"][1] == (3.0, "built up from the price of the hardware")
     none = economics_text.cost_quoted(table.assign(cost_usd_per_mtok_output=np.nan), rents.iloc[:0])
     assert (none["platform"], none["rent_low"]) == ("", None)
 
@@ -164,7 +179,7 @@ def test_paid_back_are_those_with_an_end():
     frame = pd.DataFrame(
         {"accelerator": ["a", "b", "c"], "platform": ["A", "B", "C"], "payback_years": [np.inf, 0.5, np.nan]}
     )
-    assert economics_text.cash_quoted(frame) == {"invested": 2, "back": 1, "platform": "B", "payback": 0.5}
+    assert economics_text.cash_quoted(frame) == {"invested": 2, "back": 1, "ends": [("B", 0.5)]}
     assert economics_text.cash_quoted(frame.iloc[2:])["invested"] == 0
 
 

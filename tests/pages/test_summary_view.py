@@ -50,11 +50,11 @@ def test_grid_words_name_each_kind_and_shorten_where_all_agree():
         }
     )
     text = view.grid_words(mixed).text
-    assert "at least 80 of 100 quick cases in DeepSeek-V3/R1 chat." in text
-    assert "under 80 of 100 quick cases, in DeepSeek-V3/R1 reasoning." in text
-    assert "Nobody earns in gpt-oss-120b chat." in text
+    assert "On DeepSeek-V3/R1 chat the leader comes first in at least 80 of 100 quick cases." in text
+    assert "On DeepSeek-V3/R1 reasoning the lead is too close to call: the leader comes first in under 80" in text
+    assert "On gpt-oss-120b chat nobody earns." in text
     tied = rows({("deepseek-r1", s): "too close to call" for s in ("chat", "reasoning")})
-    assert view.grid_words(tied).text.count("in all 2 pairs of model and workload.") == 1
+    assert view.grid_words(tied).text.count("On all 2 pairs of model and workload the lead is too close") == 1
     assert "at least 80" not in view.grid_words(tied).text
 
 
@@ -69,11 +69,12 @@ def test_a_rerun_says_what_its_own_tables_hold(case):
     known = grid[grid[column].notna()]
     for _, part in known.groupby("scenario"):
         assert str(part.loc[part[column].idxmax(), "platform"]) in title
-    losing = set(known.loc[known[column] < 0, "platform"])
-    assert ("money somewhere" in title) == bool(losing)
-    assert all(name in title.split(";")[-1] for name in losing)
+    losing = known.loc[known[column] < 0, "platform"].value_counts()
+    assert title.count(" loses on ") == len(losing)
+    for name, count in losing.items():
+        assert f"{name} loses on {'all 2' if count == 2 else '1 of 2'} workloads" in title
     words = view.grid_words(grid).text
-    assert ("Nobody earns" in words) == bool((grid["verdict"] == "nobody earns").any())
+    assert ("nobody earns" in words) == bool((grid["verdict"] == "nobody earns").any())
     prices = view.price_table(grid, model)._repr_html_()
     for row in known.itertuples():
         earns = row.break_even_output_usd_per_mtok < row.price_output_usd_per_mtok

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
+import pytest
 
 from rackecon import catalog
 from rackecon.economics.measures import MEASURES
@@ -146,16 +148,35 @@ def test_inputs_that_change_the_leader_are_named() -> None:
 
 
 def flip_map(leaders: list[str]) -> FlipMap:
-    cells = [(x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)]
+    side = [float(k) for k in range(math.isqrt(len(leaders)))]
+    cells = [(x, y) for y in side for x in side]
     table = pd.DataFrame(cells, columns=["x", "y"]).assign(leader=leaders, difference=1.0)
-    return FlipMap(table, table.iloc[:0], "throughput_error", "wacc", "")
+    return FlipMap(table, table.iloc[:0], "utilisation", "wacc", "")
 
 
 def test_the_map_is_titled_by_who_leads_on_how_much_of_it() -> None:
-    assert flip_view.flip_title(flip_map(["a", "a", "a", "b"]), NAMES) == (
-        "Who leads on this map: Alpha on 75 % and Beta on 25 %"
+    assert flip_view.flip_title(flip_map(["a", "a", "a", "b"]), NAMES, "b") == (
+        "With these two inputs alone drawn Alpha leads in 75 of 100 and Beta in 25"
     )
-    assert flip_view.flip_title(flip_map(["b"] * 4), NAMES) == "Beta leads on the whole map"
+    middle = flip_map(["a", "a", "a", "a", "b", "a", "a", "a", "a"])  # one cell of nine, in which most draws fall
+    middle = replace(middle, x_input="rate_error")
+    assert (
+        flip_view.flip_title(middle, NAMES, "b")
+        == "With the two of Beta alone drawn Beta leads in 62 of 100 and Alpha in 38"
+    )
+    assert flip_view.flip_title(flip_map(["b"] * 4), NAMES, "a") == "Beta leads on the whole map"
+
+
+def test_a_map_has_round_ticks_at_their_places() -> None:
+    off = [100.0 * math.expm1(0.2 * k) for k in range(-12, 13)]  # −91 % to +1,000 %, evenly spaced in logarithms
+    ticks = flip_view.round_ticks(off, True)
+    assert {0.0, -50.0, 100.0} <= set(ticks)
+    assert ticks[0.0] == pytest.approx(12.0)
+    assert ticks[100.0] == pytest.approx(12.0 + math.log(2.0) / 0.2, abs=0.1)
+    assert all(later - earlier >= 2.4 for earlier, later in zip(ticks.values(), list(ticks.values())[1:], strict=False))
+    assert flip_view.round_ticks([0.05 * k for k in range(25)], False) == {
+        value: pytest.approx(20.0 * value) for value in (0.0, 0.5, 1.0)
+    }
 
 
 def test_where_a_lead_changes_is_said_in_units() -> None:

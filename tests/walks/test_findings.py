@@ -150,6 +150,22 @@ def test_models_with_the_same_platforms_ahead_are_named_together():
     assert result.winners == ((("B200",), ("A", "C")), (("H200",), ("B",)), (("B200", "H200"), ("D",)))
     assert result.tied
     assert result.loss.ratio == pytest.approx(6 / 5)
+    assert set(result.keeps_most) == {"H200", "B200"}
+    assert result.most_kept == result.tied_kept == pytest.approx(6 / 9)
+    near = counts.assign(
+        total_tok_s_per_gpu=counts["total_tok_s_per_gpu"].where(
+            counts["platform"] != "B200", [9.0, 5.8] * (len(counts) // 2)
+        )
+    )
+    apart = counts.assign(
+        total_tok_s_per_gpu=counts["total_tok_s_per_gpu"].where(
+            counts["platform"] != "B200", [9.0, 3.0] * (len(counts) // 2)
+        )
+    )
+    for walked, names in ((near, ("H200", "B200")), (apart, ("H200",))):
+        found = experts.experts_found(walked, walked.rename(columns={"experts": "top_k"}), sizes, "M")
+        assert found.keeps_most == names
+    assert (found.tied_kept, found.keeps_least) == (found.most_kept, "B200")
 
 
 FRONT = pd.DataFrame(

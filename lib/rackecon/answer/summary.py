@@ -13,7 +13,7 @@ from rackecon.catalog.assumption_table import choices_given
 from rackecon.economics.measures import MEASURES
 from rackecon.uncertainty.outcomes import ranked
 from rackecon.uncertainty.propagate import DRAWS, run
-from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, rank, verdicts
+from rackecon.uncertainty.ranking import RankingDraws, rank, verdicts
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS
 from rackecon.words import money
 
@@ -86,14 +86,6 @@ def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     names = ["cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "gross_margin", "payback_years", "evidence"]
     extra = table.set_index("accelerator").reindex(columns=names)  # absent where nothing could be served
     return ranked.drop(columns=[c for c in extra.columns if c in ranked]).join(extra, on="accelerator")
-
-
-def sharing(known: pd.DataFrame) -> list[str]:
-    """Platforms that share a lead: by how often they come first, until together they hold what a clear lead needs."""
-    often = known.sort_values("win_share", ascending=False, kind="stable")
-    before = often["win_share"].cumsum() - often["win_share"]
-    kept = [str(name) for name in often["platform"][before < DECIDED_SHARE]]
-    return kept if len(kept) > 1 else [str(name) for name in often["platform"].head(2)]
 
 
 def own_case(

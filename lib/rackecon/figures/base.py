@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,26 @@ def axis_words(form: str) -> str:
         f"datum.label === '' ? '' : replace(abs(datum.value) < 1 ? format(datum.value, '{small}')"
         f" : format(datum.value, '{form}'), 'G', 'bn')"
     )
+
+
+def log_ticks(low: float, high: float) -> dict[str, Any]:
+    """Axis settings of a log axis between two ends: ticks at 1, 2 and 5 of each decade, at 3 too on a short one; over three decades at each alone.
+
+    What Vega would label of such an axis is uneven: 20k, 10k, 2k, 1k.
+
+    Examples
+    --------
+    >>> log_ticks(80.0, 3e3)["values"]
+    [100.0, 200.0, 500.0, 1000.0, 2000.0]
+    >>> log_ticks(0.5, 2e4)["values"]
+    [1.0, 10.0, 100.0, 1000.0, 10000.0]
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    decades = math.log10(high / low)
+    steps = (1.0,) if decades > 3.0 else (1.0, 2.0, 5.0) if decades > 1.3 else (1.0, 2.0, 3.0, 5.0)
+    known = [tidy(step * 10.0**k) for k in range(first, last + 1) for step in steps]
+    # a count beyond theirs: Vega leaves out labels of a log axis that has fewer
+    return {"values": [value for value in known if low <= value <= high], "tickCount": 100}
 
 
 def in_lines(words: Iterable[str], width: int = 28) -> dict[str, Any]:

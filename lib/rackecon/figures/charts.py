@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from rackecon.figures.base import altair_module, axis_words, finish, in_lines, nothing_drawn, rules, top_title
+from rackecon.figures.base import (
+    altair_module,
+    axis_words,
+    finish,
+    in_lines,
+    log_ticks,
+    nothing_drawn,
+    rules,
+    top_title,
+)
 from rackecon.figures.lines import assumption_lines, frontier_chart
 from rackecon.figures.theme import ACCENT, BAD, GREY
 from rackecon.words import number, tidy
@@ -179,6 +188,7 @@ def scatter_measured(
     data = tidy(frame[list(dict.fromkeys([measured, predicted, colour, told, "point_id"]))].dropna(), 3)
     low, high = float(data[[measured, predicted]].min().min()), float(data[[measured, predicted]].max().max())
     scale = alt_.Scale(type="log", domain=[low * 0.8, high * 1.25], nice=False)
+    axis = alt_.Axis(labelExpr=axis_words("~s"), **log_ticks(low * 0.8, high * 1.25))
     line = (
         alt_.Chart({"values": [{"m": low, "p": low}, {"m": high, "p": high}]})
         .mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1, aria=False)
@@ -195,12 +205,8 @@ def scatter_measured(
         alt_.Chart(data)
         .mark_point(filled=True, size=26, opacity=0.65)
         .encode(
-            x=alt_.X(
-                f"{measured}:Q", scale=scale, title=f"measured, {unit}", axis=alt_.Axis(labelExpr=axis_words("~s"))
-            ),
-            y=alt_.Y(
-                f"{predicted}:Q", scale=scale, title=f"predicted, {unit}", axis=alt_.Axis(labelExpr=axis_words("~s"))
-            ),
+            x=alt_.X(f"{measured}:Q", scale=scale, title=f"measured, {unit}", axis=axis),
+            y=alt_.Y(f"{predicted}:Q", scale=scale, title=f"predicted, {unit}", axis=axis),
             color=alt_.Color(f"{colour}:N", title=None, scale=alt_.Scale(domain=groups, range=palette[: len(groups)])),
             shape=alt_.Shape(f"{told}:N", title=None, scale=alt_.Scale(domain=kinds)),
             tooltip=[
@@ -247,11 +253,12 @@ def ratio_chart(
         legend=alt_.Legend(symbolType="stroke", symbolOpacity=1, offset=30, labelLimit=260, columns=2),
     )
     xs = alt_.X(f"{x}:Q", title=x_title, axis=alt_.Axis(grid=False))
+    drawn = data[[c for c in (y, f"{y}_low", f"{y}_high") if c in data]].stack()
     ys = alt_.Y(
         f"{y}:Q",
         title=y_title,
         scale=alt_.Scale(type="log", nice=False, padding=8),
-        axis=top_title(alt_, labelExpr=axis_words("~s")),
+        axis=top_title(alt_, labelExpr=axis_words("~s"), **log_ticks(float(drawn.min()), float(drawn.max()))),
     )
     tips = [
         alt_.Tooltip(f"{series}:N"),

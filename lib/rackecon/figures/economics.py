@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, rules
+from rackecon.figures.base import altair_module, axis_words, finish, log_ticks, nothing_drawn, rules
 from rackecon.figures.lines import run_shapes, run_words
 from rackecon.figures.theme import platform_colours, platform_dashes
 from rackecon.words import tidy
@@ -72,7 +72,8 @@ def marks_by_platform(
     scale = alt_.Scale(type="log", nice=False, padding=12) if log_x else alt_.Scale(zero=True)
     y = alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True))
     base = alt_.Chart(data).encode(y=y, yOffset=alt_.YOffset(f"{kind}:N", sort=kinds), color=_colour(alt_, data))
-    x = alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format)))
+    ticks = log_ticks(float(data[value].min()), float(data[value].max())) if log_x else {}
+    x = alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format), **ticks))
     layers = [
         base.mark_point(
             filled=True, size=105 if measured not in data and len(kinds) <= CROWD else 60, opacity=1
@@ -154,7 +155,12 @@ def cost_curve(
     base = alt_.Chart(data)
     interval = base.mark_rule(strokeWidth=2).encode(
         y=y,
-        x=alt_.X(f"{low}:Q", scale=scale, title=x_title, axis=alt_.Axis(labelExpr=axis_words("$~g"))),
+        x=alt_.X(
+            f"{low}:Q",
+            scale=scale,
+            title=x_title,
+            axis=alt_.Axis(labelExpr=axis_words("$~g"), **log_ticks(*scale.domain)),
+        ),
         x2=f"{high}:Q",
         color=_colour(alt_, data),
     )

@@ -12,6 +12,7 @@ from rackecon.figures.base import (
     altair_module,
     axis_words,
     finish,
+    log_ticks,
     nothing_drawn,
     platform_scales,
     rules,
@@ -87,9 +88,11 @@ def _line_ends(frame: pd.DataFrame, x: str, y: str, domain: tuple[float, float],
 
 
 def _ticks(values: pd.Series, x_format: str, log: bool) -> dict[str, Any]:
-    """Ticks of a time axis at the starts of quarters, so that no month is rounded, and of a log axis at a short walk's steps."""
+    """Ticks of a time axis at the starts of quarters, so that no month is rounded, and of a log axis at a short walk's steps or at round figures."""
     if log and 1 < values.nunique() <= STEPS:
         return {"values": sorted(set(values.tolist())), "tickCount": STEPS}
+    if log:
+        return log_ticks(float(values.min()), float(values.max()))
     if x_format != "month" or values.empty:
         return {}
     first, last = np.ceil(4.0 * float(values.min())), np.floor(4.0 * float(values.max()))
@@ -157,7 +160,12 @@ def assumption_lines(
     )
     domain = _domain(data, [y, f"{y}_measured", *([f"{y}_low", f"{y}_high"] if band else [])], log_y, rule_y)
     y_scale = alt_.Scale(type="log" if log_y else "linear", domain=tidy(list(domain)), nice=False)
-    y_axis = alt_.Y(f"{y}:Q", title=y_title, scale=y_scale, axis=top_title(alt_, labelExpr=axis_words(y_format)))
+    y_axis = alt_.Y(
+        f"{y}:Q",
+        title=y_title,
+        scale=y_scale,
+        axis=top_title(alt_, labelExpr=axis_words(y_format), **(log_ticks(*domain) if log_y else {})),
+    )
     base = alt_.Chart(data)
     layers = []
     held = _kept(data, x, f"{y}_low", f"{y}_high") if band else data.iloc[:0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.display import Html
 from rackecon.figures.theme import swatch
-from rackecon.words import layout_words, number
+from rackecon.words import MINUS, layout_words, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ CROWDED: Final = 8
 """Columns beyond which type and padding shrink, a little and more."""
 SHOWN: Final[Mapping[str, Format]] = {"layout": layout_words}
 """Columns that every table writes alike."""
+HOURLY: Final = re.compile(r"usd_per_gpu_hour(_high|_low)?$")
+"""Columns of dollars for a GPU-hour, which are written to the cent."""
 RIGHT: Final = ' class="n"'
 DATED: Final = ' class="d"'
 FIGURE: Final = re.compile(r"^[−$]*\d[\d.,]*( ?%|k|M|bn)?( \([−$\d.,kMbn %]+ to [−$\d.,kMbn %]+\))?$")
@@ -46,7 +48,7 @@ def table(
 ) -> Html:
     """A data frame as an accessible table that fits its column.
 
-    Text too long for a cell goes under its row, over the whole width. A value with its range (``5 (3 to 8)``) takes two
+    Text too long for a cell goes under its row, over the whole width; a column without a word in any row is left out. A value with its range (``5 (3 to 8)``) takes two
     lines that do not break.
 
     Parameters
@@ -67,10 +69,10 @@ def table(
         Columns whose cells are markup already; every other cell is text, whatever stands in it.
     """
     names, how = dict(headers or {}), dict(formats or {})
-    columns = list(frame.columns)
+    columns = [c for c in frame.columns if len(frame) == 0 or c in how or (frame[c].astype(str) != "").any()]
     numeric = {c: frame[c].dtype.kind in "ifu" or c in how for c in columns}
     lines = frame.to_dict("records")
-    texts = {c: [_written(how.get(c, SHOWN.get(c, _cell)), line[c]) for line in lines] for c in columns}
+    texts = {c: [_written(how.get(c, _form(c)), line[c]) for line in lines] for c in columns}
     long = [
         c
         for i, c in enumerate(columns)
@@ -162,6 +164,15 @@ def _sort_key(value: Any) -> str:
 def _written(form: Format, value: Any) -> str:
     text = form(value)
     return "–" if value != value and "nan" in text else text  # a form may have its own word for what is missing
+
+
+def _form(column: str) -> Format:
+    """How a column is written that no page writes in a way of its own."""
+    return _to_the_cent if HOURLY.search(column) else SHOWN.get(column, _cell)
+
+
+def _to_the_cent(value: Any) -> str:
+    return _cell(value) if value is None or value != value else f"{MINUS if value < 0 else ''}{abs(float(value)):,.2f}"
 
 
 def _cell(value: Any) -> str:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 PAGE: Final = "11_claims"
 UNITS: Final = {
     "rack_revenue_usd": "USD",
-    "profit_usd_per_gw_year": "USD/a",
+    "profit_usd_per_gw_year": "USD/year",
     "cost_usd_per_mtok": "USD/Mtok",
     **dict.fromkeys(("tok_s_per_gpu", "tok_s_per_user", "rack_tok_s", "tok_s_per_mw"), "tok/s"),
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.evidence import crosscheck
+from rackecon.figures.base import axis_words, log_ticks
 from rackecon.figures.display import enable
 from rackecon.figures.theme import GREY, platform_colours
 from rackecon.pages.sentences import say
@@ -94,6 +95,7 @@ def step_chart() -> alt.Chart:
     data = tidy(compared[["golden_ms", "our_ms", "platform", "kind", "model", "label"]], 3)
     low, high = float(data[["golden_ms", "our_ms"]].min().min()), float(data[["golden_ms", "our_ms"]].max().max())
     scale = alt_.Scale(type="log", domain=[low * 0.8, high * 1.25], nice=False)
+    axis = alt_.Axis(labelExpr=axis_words("~s"), **log_ticks(low * 0.8, high * 1.25))
     line = (
         alt_.Chart({"values": [{"m": low, "p": low}, {"m": high, "p": high}]})
         .mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1, aria=False)
@@ -105,8 +107,8 @@ def step_chart() -> alt.Chart:
         alt_.Chart(data)
         .mark_point(filled=True, size=26, opacity=0.65)
         .encode(
-            x=alt_.X("golden_ms:Q", scale=scale, title="their step, ms", axis=alt_.Axis(format="~s")),
-            y=alt_.Y("our_ms:Q", scale=scale, title="our step, ms", axis=alt_.Axis(format="~s")),
+            x=alt_.X("golden_ms:Q", scale=scale, title="their step, ms", axis=axis),
+            y=alt_.Y("our_ms:Q", scale=scale, title="our step, ms", axis=axis),
             color=alt_.Color("platform:N", title=None, scale=colour),
             shape=alt_.Shape("kind:N", title=None, scale=shape),
             tooltip=[

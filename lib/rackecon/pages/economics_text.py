@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rackecon.economics.measures import EVERY_MEASURE, MEASURES
 from rackecon.evidence.novelty import best_runs
 from rackecon.pages.sentences import say
+from rackecon.uncertainty.ranking import tied
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.walks.findings import rate_error
 from rackecon.words import count, percent
@@ -173,8 +174,10 @@ def cost_quoted(table: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
     crossing = against["crossing_utilisation"].dropna()
     quoted: dict[str, Any] = dict.fromkeys(("platform", "worst", "basis"), "") | {
         "cost": 0.0,
+        "most": 0.0,
         "ratio": 1.0,
         "inside": [],
+        "hours": [],
     }
     quoted |= dict.fromkeys(("low", "high", "rent_low", "rent_high", "cross_low", "cross_high"))
     quoted["tier"] = "" if rents.empty else str(against["tier"].iloc[0])
@@ -189,8 +192,21 @@ def cost_quoted(table: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
         quoted |= {"worst": worst["platform"], "ratio": float(worst[column] / best[column])}
     if f"{column}_high" in known:
         low, high = float(best[f"{column}_low"]), float(best[f"{column}_high"])
-        quoted |= {"low": low, "high": high, "inside": list(rest.loc[rest[column] <= high, "platform"])}
-    return quoted
+        near = rest[rest[column] <= high]
+        quoted |= {"low": low, "high": high, "inside": list(near["platform"]), "most": float(near[column].max())}
+    return quoted | {"hours": _hours(best, against)}
+
+
+def _hours(best: pd.Series, against: pd.DataFrame) -> list[tuple[float, str]]:
+    """What an hour of a platform's GPU costs by each basis that has a figure of it, the page's own among them [USD/GPU-hour]."""
+    row = against[against["accelerator"] == best["accelerator"]]
+    known = {} if row.empty else row.iloc[0].to_dict()
+    own, hour = known.get("own_usd_per_gpu_hour", math.nan), float(best["cost_usd_per_gpu_hour"])
+    told = [(own, f"to own ({known.get('tier')}, published)")]
+    if str(best["cost_label"]).startswith("build-up"):
+        told.append((hour, "built up from the price of the hardware"))
+    told.append((known.get("rent_3_year_usd_per_gpu_hour", math.nan), "on a three-year rent"))
+    return [(float(value), words) for value, words in told if value == value]
 
 
 def build_up_quoted(platform: str, walk: pd.DataFrame) -> dict[str, Any]:
@@ -260,7 +276,7 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
     """
     known = ranked[ranked["value"].notna()]
     empty: dict[str, Any] = dict.fromkeys(("platform", "per", "amount", "low", "high", "rival", "lead"), "")
-    empty |= {"loses": False, "close": False, "wins": 0.0}
+    empty |= {"loses": False, "close": False, "wins": 0.0, "tied": [], "amounts": []}
     if known.empty or row is None:
         return say(PAGE, "answer", **empty), return_sentence(None)
     first, amount, alone = known.iloc[0], MEASURES[unit].amount, len(known) == 1
@@ -273,6 +289,8 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
         "high": amount(first["value_high"]),
         "wins": float(first["win_share"]),
         "close": str(first["verdict"]) == "too close to call" and not alone,
+        "tied": list(tied(known)["platform"]),
+        "amounts": [amount(value) for value in tied(known)["value"]],
         "rival": "" if alone else str(known["platform"].iloc[1]),
         "lead": "" if alone else amount(first["value"] - known["value"].iloc[1]),
     }
@@ -315,13 +333,14 @@ def units_quoted(ranks: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def cash_quoted(results: pd.DataFrame) -> dict[str, Any]:
-    """Who is paid back, and how fast at best."""
+    """How many are paid back, who first and who last, and when."""
     known = results[results["payback_years"].notna()].sort_values(["payback_years", "accelerator"], kind="stable")
+    paid = known[known["payback_years"] < math.inf]
+    back = [paid.iloc[at] for at in (0, -1) if len(paid)]
     return {
         "invested": len(known),
-        "back": int((known["payback_years"] < math.inf).sum()),
-        "platform": "" if known.empty else str(known["platform"].iloc[0]),
-        "payback": 0.0 if known.empty else float(known["payback_years"].iloc[0]),
+        "back": len(paid),
+        "ends": list(dict.fromkeys((str(row["platform"]), float(row["payback_years"])) for row in back)),
     }
 
 

@@ -45,16 +45,19 @@ class ExpertsResult:
     high: int
     k_low: int
     k_high: int
-    keeps_most: str
+    keeps_most: tuple[str, ...]
+    """Platforms that the model's error does not tell apart, the first first; likewise below."""
     most_kept: float
+    tied_kept: float
     most_tb: float
     most_gpus: int
     keeps_least: str
     least_kept: float
     least_tb: float
     least_gpus: int
-    falls_most: str
+    falls_most: tuple[str, ...]
     most_fall: float
+    tied_fall: float
     falls_least: str
     least_fall: float
     lost: tuple[str, ...]
@@ -102,10 +105,21 @@ def _ratios(walk: pd.DataFrame, x: str) -> tuple[pd.DataFrame, pd.Series]:
     return free, (ends.last() / ends.first()).sort_values(kind="stable")
 
 
+def _near(shares: pd.Series[float], error: float) -> list[str]:
+    """Platforms whose share lies within the model's error of the highest, the highest first.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> _near(pd.Series({"A": 0.6, "B": 0.75, "C": 0.8}), 0.08)
+    ['C', 'B']
+    """
+    near = shares[shares >= (1.0 - error) * shares.max()]
+    return [str(name) for name in near.sort_values(ascending=False, kind="stable").index]
+
+
 def _room(frame: pd.DataFrame, platform: str) -> tuple[float, int]:
-    """Memory [TB] and GPUs of a platform's scale-up domain."""
-    if not platform:
-        return math.nan, 0
+    """Memory [TB] and accelerators of a platform's scale-up domain."""
     chip = catalog.accelerator(str(frame.loc[frame["platform"] == platform, "accelerator"].iloc[0]))
     return chip.scaleup_domain_gpus * chip.hbm_bytes / 1e12, chip.scaleup_domain_gpus
 
@@ -126,11 +140,13 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
     free, kept = _ratios(counts, "experts")
     _, falls = _ratios(top_ks, "top_k")
     high = int(counts["experts"].max())
-    most, least = (str(kept.index[-1]), str(kept.index[0])) if len(kept) else ("", "")
+    most, dear = _near(kept, error), _near(1.0 / falls, error)
+    least = str(kept.index[0]) if len(kept) else ""
     loss = findings.held_loss(counts, "experts")
     chips = dict(zip(counts["platform"], counts["accelerator"], strict=True))
     winners = _winners(sizes, error)
-    (most_tb, most_gpus), (least_tb, least_gpus) = _room(counts, most), _room(counts, least)
+    rooms = [_room(counts, name) for name in (*most, least) if name] or [(math.nan, 0)]
+    (most_tb, most_gpus), (least_tb, least_gpus) = min(rooms[:-1] or rooms), rooms[-1]
     return ExpertsResult(
         counts=counts,
         top_ks=top_ks,
@@ -141,16 +157,18 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
         high=high,
         k_low=int(top_ks["top_k"].min()),
         k_high=int(top_ks["top_k"].max()),
-        keeps_most=platform_named(chips[most]) if most else "",
+        keeps_most=tuple(platform_named(chips[name]) for name in most),
         most_kept=min(float(kept.iloc[-1]), 1.0) if most else math.nan,
+        tied_kept=min(float(kept[most].min()), 1.0) if most else math.nan,
         most_tb=most_tb,
         most_gpus=most_gpus,
         keeps_least=platform_named(chips[least]) if least else "",
         least_kept=min(float(kept.iloc[0]), 1.0) if least else math.nan,
         least_tb=least_tb,
         least_gpus=least_gpus,
-        falls_most=platform_named(chips[str(falls.index[0])]) if len(falls) else "",
-        most_fall=float(1.0 / falls.iloc[0]) if len(falls) else math.nan,
+        falls_most=tuple(platform_named(chips[name]) for name in dear),
+        most_fall=float(1.0 / falls.iloc[0]) if dear else math.nan,
+        tied_fall=float(1.0 / falls[dear].max()) if dear else math.nan,
         falls_least=platform_named(chips[str(falls.index[-1])]) if len(falls) else "",
         least_fall=float(1.0 / falls.iloc[-1]) if len(falls) else math.nan,
         lost=tuple(sorted(set(counts["platform"]) - set(free.loc[free["experts"] == high, "platform"]))),
@@ -159,7 +177,7 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
         loss=loss,
         error=error,
         money_basis=findings.basis(sizes),
-        pair=tuple(dict.fromkeys(chips[name] for name in (most, loss.platform) if name in chips)),
+        pair=tuple(dict.fromkeys(chips[name] for name in (*most[:1], loss.platform) if name in chips)),
     )
 
 

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 SIZES: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Mean demand over the page's, for the line of sold share against size."""
+TOLD: Final = {
+    "fixed at the peak": "held for its peak",
+    "fixed at the 99th percentile": "fixed at the 99th percentile of demand",
+    "fixed at the 99th percentile, batch backfill": "fixed at the 99th percentile of demand and filled up with batch work",
+    "resized daily, day known": "resized daily to a demand known before",
+    "resized daily to yesterday": "resized daily to yesterday's demand",
+    "autoscaled, 15 min start": "autoscaled, with a start of 15 minutes",
+    "autoscaled, 5 min start": "autoscaled, with a start of 5 minutes",
+}
+"""Policies as a sentence says them."""
 SIZED: Final = "fixed at the 99th percentile"
 
 
@@ -150,7 +160,7 @@ def quoted(result: LoadResult) -> dict[str, Any]:
     fit, part, at_speed = agentic_parameters(), "scored curves", "rate at the speed"
     return {
         "best_platform": str(best["platform"]),
-        "best_policy": str(best["policy"]),
+        "best_policy": TOLD.get(str(best["policy"]), str(best["policy"])),
         "best_utilisation": float(best["utilisation"]),
         "best_low": float(best["low"]),
         "best_high": float(best["high"]),

@@ -15,6 +15,7 @@ from rackecon.errors import InputError
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.market.checks import market_checks
 from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
+from rackecon.walks.findings import rate_error
 from rackecon.words import years_text
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class MarketResult:
     levels: pd.DataFrame
     checks: pd.DataFrame
     entrant_platform: str
+    entrants: tuple[str, ...]
+    """Platforms on which an entrant's price is as low, within the model's median error; the lowest first."""
+    entrants_usd_per_mtok: float
+    """The highest of their prices."""
     entrant_rent_usd_per_gpu_hour: float
     entrant_usd_per_mtok: float
     entrant_over_list: float
@@ -106,6 +111,7 @@ def market_result(
     over = levels.set_index("level")["over_list"]
     paid = {**overrides, "price_level": "effective"}
     effective = evaluate(accelerators, [model], [scenario], **paid)
+    near = curve[curve["price_usd_per_mtok"] * (1.0 - rate_error()) <= curve["price_usd_per_mtok"].iloc[0]]
     paid_row = effective[effective["platform"] == rows["platform"][lead]].iloc[0]
     return MarketResult(
         rows=rows,
@@ -114,6 +120,8 @@ def market_result(
         levels=levels,
         checks=checks,
         entrant_platform=str(curve["platform"].iloc[0]),
+        entrants=tuple(str(name) for name in near["platform"]),
+        entrants_usd_per_mtok=float(near["price_usd_per_mtok"].max()),
         entrant_rent_usd_per_gpu_hour=entry.rent_usd_per_gpu_hour,
         entrant_usd_per_mtok=entry.price_usd_per_mtok,
         entrant_over_list=float(over["entrant"]),

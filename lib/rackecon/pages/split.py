@@ -81,10 +81,9 @@ class SplitResult:
 def split_result(accelerators: Sequence[str], model: str, scenarios: Sequence[str], scenario: str) -> SplitResult:
     """Both modes compared by workload, and by speed for one of them."""
     found = gains(accelerators, model, scenarios)
-    found["workload"] = [catalog.scenario(name).meaning for name in found["scenario"]]
-    found["name"] = [catalog.label(name) for name in found["scenario"]]
+    found["workload"] = [catalog.label(name) for name in found["scenario"]]
     case = catalog.scenario(scenario)
-    return split_found(found, by_speed(accelerators, model, case, SPEEDS), catalog.model(model).name, case.meaning)
+    return split_found(found, by_speed(accelerators, model, case, SPEEDS), catalog.model(model).name, case.name)
 
 
 def _split_by_speed(speeds: pd.DataFrame) -> tuple[pd.DataFrame, str]:

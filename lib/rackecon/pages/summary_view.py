@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = "00_executive_summary"
 UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
-DRAWN: Final = {"rack": "USD/a", "mw": "USD/a", "usd": "1/a", "position": "USD/a"}
+DRAWN: Final = {"rack": "USD/year", "mw": "USD/year", "usd": "1/year", "position": "USD/year"}
 """Unit of each measure's profit."""
 
 
@@ -87,12 +87,12 @@ def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding
         "cost_usd_per_gpu_hour": "USD/h",
         "cost_usd_per_mtok_total": "USD/Mtok",
         "gross_margin": "-",
-        "payback_years": "a",
+        "payback_years": "years",
         "layout": "text",
     }
     there = {name: unit for name, unit in point.items() if name in story.table}
     made += column_figures(story.table, ["accelerator"], there, "point")
-    cells = {"profit_usd_per_mw_year": "USD/a", "break_even_output_usd_per_mtok": "USD/Mtok", "verdict": "text"}
+    cells = {"profit_usd_per_mw_year": "USD/year", "break_even_output_usd_per_mtok": "USD/Mtok", "verdict": "text"}
     made += column_figures(grid, ["model", "scenario", "accelerator"], cells, "grid")
     return made + driver_figures(found, DRAWN[measure])
 
@@ -234,7 +234,8 @@ def grid_chart(grid: pd.DataFrame, model: str) -> Any:
         "grid_title",
         model=catalog.model(model).name,
         leaders=leaders,
-        losers=list(dict.fromkeys(losers["platform"])),
+        losers=list(losers["platform"].value_counts(sort=False).items()),
+        total=frame["scenario"].nunique(),
     )
     return charts.matrix(
         frame,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from rackecon.answer.summary import Summary, sharing
+from rackecon.answer.summary import Summary
 from rackecon.economics.measures import MEASURES
 from rackecon.pages.sentences import say
-from rackecon.uncertainty.ranking import DECIDED_SHARE
+from rackecon.uncertainty.ranking import sharing, tied
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,11 @@ def _known(story: Summary, measure: str) -> pd.DataFrame:
     return ranked[ranked["value"].notna()]
 
 
+def close(known: pd.DataFrame) -> bool:
+    """Whether the first of a comparison earns and its lead over others is too close to call."""
+    return str(known["verdict"].iloc[0]) == "too close to call" and len(known) > 1
+
+
 def headline_words(story: Summary) -> str:
     """Who earns most, and by how much over the next."""
     known, measure = _known(story, story.measure), MEASURES[story.measure]
@@ -28,9 +33,12 @@ def headline_words(story: Summary) -> str:
     values = [float(value) for value in known["value"]]
     ahead = measure.amount(values[0] - values[1]) if len(values) > 1 else ""
     names = [str(name) for name in known["platform"]]
+    rows = tied(known) if close(known) else known.iloc[:0]
     return say(
         PAGE,
         "headline",
+        tied=[str(name) for name in rows["platform"]],
+        amounts=[measure.amount(float(value)) for value in rows["value"]],
         platform=names[0],
         rival=names[1] if len(names) > 1 else "",
         per=measure.name,
@@ -52,7 +60,8 @@ def sure_words(story: Summary) -> str:
         PAGE,
         "sure",
         wins=float(first["win_share"]),
-        close=float(first["win_share"]) < DECIDED_SHARE and len(rivals) > 0,
+        platform=str(first["platform"]),
+        close=close(known),
         earns=str(first["verdict"]) != "nobody earns",
         inputs=story.inputs,
         low=measure.amount(float(first["value_low"])),
@@ -105,7 +114,8 @@ def case_words(story: Summary) -> str:
         model=story.model,
         most_measured=set(measured) == {story.model},
         sold=most_sold(),
-        workload=case.meaning or case.name,
+        workload=case.name,
+        meaning=case.meaning,
         isl=f"{case.isl_tokens:,}",
         osl=f"{case.osl_tokens:,}",
         speed=case.promised_tok_s_per_user,

@@ -263,6 +263,20 @@ def _verdict(ranked: pd.DataFrame) -> str:
     return str(leader["accelerator"])
 
 
+def sharing(known: pd.DataFrame) -> list[str]:
+    """Platforms that share a lead: by how often they come first, until together they hold what a clear lead needs."""
+    often = known.sort_values("win_share", ascending=False, kind="stable")
+    before = often["win_share"].cumsum() - often["win_share"]
+    kept = [str(name) for name in often["platform"][before < DECIDED_SHARE]]
+    return kept if len(kept) > 1 else [str(name) for name in often["platform"].head(2)]
+
+
+def tied(known: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a comparison whose lead is too close to call that a headline names together: the first, and those that share its lead."""
+    rows: pd.DataFrame = known[known["platform"].isin(sharing(known)) | (np.arange(len(known)) == 0)]
+    return rows
+
+
 def verdicts(ranked: pd.DataFrame) -> pd.DataFrame:
     """One row per model and scenario: leader, its win share, runner-up, verdict.
 

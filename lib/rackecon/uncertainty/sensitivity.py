@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,6 +164,10 @@ def _pair(made: Portfolio, model: str, scenario: str, pair: tuple[str, str]) -> 
     return [place[name] for name in pair]
 
 
+REACH: Final = 2.0
+"""Score to which a map goes either way: 95 % of a distribution."""
+
+
 @dataclass(frozen=True)
 class FlipMap:
     """Who leads of two platforms over a grid of two inputs, and the line where the lead changes."""
@@ -186,7 +190,7 @@ def flip_map(
     *,
     metric: str = "profit_usd_per_rack_year",
     points: int = 25,
-    reach: float = 2.0,
+    reach: float = REACH,
 ) -> FlipMap:
     """The verdict between two platforms over two inputs, the others at their medians.
 
