@@ -961,7 +961,7 @@ def test_one_picture_stands_through_a_drag_in_which_rows_change_places(page):
 
 def test_every_numeric_box_refuses_what_lies_outside_its_range_and_keeps_its_value(page):
     page.click(".live-costs summary")
-    base, boxes = data(page)["base"], page.locator("#live input[type=number]")
+    base, boxes = data(page)["base"], page.locator("#live .live-row:not([hidden]) input[type=number]")
     assert boxes.count() == len(SLIDERS) + len(PLATFORMS)
     verdict = page.inner_text(".live-verdict")
     for box in boxes.all():
@@ -1123,7 +1123,7 @@ def test_platforms_that_cannot_be_compared_say_why(page):
     page.check("input[name=live-metric][value=mw]")
     settled(page)
     assert not why.is_visible()
-    state = data(page)["base"] | {"with": "rtx-pro-6000-blackwell"}
+    state = data(page)["base"] | {"with": "rtx-pro-6000-blackwell", "metric": "mw"}
     row = evaluate(["rtx-pro-6000-blackwell"], [state["model"]], [state["scenario"]], intervals=False).iloc[0]
     profit = shown(page, state)["rtx-pro-6000-blackwell"]["mw"]
     assert profit == pytest.approx(row["profit_usd_per_mw_year"], rel=5 * TOLERANCE)

@@ -301,7 +301,7 @@
 
   function selfCheck(checks, added) {
     return checks.every(function (c) {
-      var st = complete(Object.assign({ with: added }, c.moved)), all = evaluateAll(st);
+      var st = complete(Object.assign(fresh(), { with: added }, c.moved)), all = evaluateAll(st);
       return cast(st).every(function (p, i) {
         if (added && data.platforms.indexOf(p) >= 0) return true;
         var m = full(p, all[i], st), known = c.rows[p.id];
