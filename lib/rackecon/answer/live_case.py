@@ -300,7 +300,7 @@ def beside_data(data: Mapping[str, Any], case: str | Scenario, **overrides: Any)
     left = {key: _unpaid(key, bases) for key in others}
     fronts = _all_fronts([key for key in others if not left[key]], *menus, case, overrides)
     for key, front in fronts[_front_key(base)].items():
-        if all("why" in row[key] for row in fronts.values()):
+        if all(row[key] == "=" or "why" in row[key] for row in fronts.values()):
             left[key] = front["why"]
     able = [key for key in others if not left[key]]
     costs = {key: tidy(row["now"], 4) for key in able if (row := bases[base["basis"]][key])["now"] is not None}
@@ -311,7 +311,7 @@ def beside_data(data: Mapping[str, Any], case: str | Scenario, **overrides: Any)
         "spread": {name: _spread(name, able) for name in data["models"]},
         "sold": _sold(able, *menus),
         "measured": _measured(able, *menus, _fastest(case)),
-        "check": _checks(able, {**base, **costs}, data["models"], overrides),
+        "check": _checks(able, {**base, **costs}, data["models"], overrides) if able else [],
         "left": {key: [chips[key].label, why] for key, why in left.items() if why},
     }
     draws = _draws([*given, *able], RankingDraws.from_base_case())
