@@ -10,7 +10,7 @@ import pytest
 
 from rackecon import catalog
 from rackecon.answer import summary
-from rackecon.answer.live_case import BASES, base_costs, base_state, basis_of, live_data, packed_front
+from rackecon.answer.live_case import BASES, base_costs, base_state, basis_of, beside_data, live_data, packed_front
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import allowed_values, choices_given
@@ -138,3 +138,30 @@ def test_a_case_that_the_menus_lack_is_offered_first():
     assert [*data["models"]] == ["gpt-oss-20b", "gpt-oss-120b"]
     assert [*data["scenarios"]] == ["chat", "offline-batch"]
     assert data["bases"]["rental"]["b200-hgx"]["c"] > 0  # rented capacity stands beside a taxed owner's
+
+
+def test_platforms_beside_a_page_have_what_it_has_of_its_own_or_a_reason():
+    data = live_data(["b200-hgx", "mi355x"], ["gpt-oss-120b"], ["chat"], "gpt-oss-120b", "chat", "rack")
+    beside = beside_data(data, "chat")
+    able = [p["id"] for p in beside["platforms"]]
+    assert {"vr-nvl72", "mi300x", "rtx-pro-6000-blackwell"} <= set(able)
+    assert sorted([*able, *beside["left"], "b200-hgx", "mi355x"]) == sorted(catalog.accelerators())
+    assert beside["left"]["h20"] == ["H20", "no cost per GPU-hour on record"]
+    assert beside["left"]["groq-lpu1"][1].startswith("not modelled: ")
+    assert [*beside["fronts"]] == [*data["fronts"]]
+    for rows in (*beside["fronts"].values(), *beside["bases"].values(), *beside["draws"].values()):
+        assert [*rows] == able
+    near = beside["measured"]["near"]["gpt-oss-120b|1024|1024"]
+    assert near["vr-nvl72"][2] == "unmeasured platform"
+    assert near["vr-nvl72"][:2] == [0.0, []]
+    row = evaluate(["mi300x"], ["gpt-oss-120b"], ["chat"], intervals=False).iloc[0]
+    assert beside["check"][0]["rows"]["mi300x"]["rack"] == pytest.approx(row["profit_usd_per_rack_year"], rel=1e-5)
+    assert "rtx-pro-6000-blackwell" not in beside["check"][0]["rows"]  # no rack of it is on record
+
+
+def test_a_platform_that_fits_nothing_a_page_offers_is_left_with_the_reason(monkeypatch):
+    monkeypatch.setattr("rackecon.answer.live_case._unpaid", lambda key, _: "" if key == "a10g" else "not asked")
+    data = live_data(["b200-hgx"], ["deepseek-r1"], ["chat"], "deepseek-r1", "chat", "rack")
+    beside = beside_data(data, "chat")
+    assert beside["platforms"] == []
+    assert "does not fit" in beside["left"]["a10g"][1]

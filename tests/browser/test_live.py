@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.economics.measures import MEASURES
 from rackecon.pages.live import PAIR_ROWS, SLIDERS
+from rackecon.press.frame import standalone_page
 from rackecon.uncertainty.ranking import RankingDraws, profit_draws, rank
 from rackecon.words import RUNS, STRETCHES, money, percent, tidy
 
@@ -959,7 +961,7 @@ def test_one_picture_stands_through_a_drag_in_which_rows_change_places(page):
 
 def test_every_numeric_box_refuses_what_lies_outside_its_range_and_keeps_its_value(page):
     page.click(".live-costs summary")
-    base, boxes = data(page)["base"], page.locator("#live input[type=number]")
+    base, boxes = data(page)["base"], page.locator("#live .live-row:not([hidden]) input[type=number]")
     assert boxes.count() == len(SLIDERS) + len(PLATFORMS)
     verdict = page.inner_text(".live-verdict")
     for box in boxes.all():
@@ -1038,6 +1040,168 @@ def test_the_comparison_is_saved_as_csv(page):
     assert len(table) == len(PAIR_ROWS)
     assert table["measure"].tolist() == [words for _, words in PAIR_ROWS]
     assert table["MI355X"][0] == money(shown(page, data(page)["base"] | {"util": 0.8})["mi355x"]["rack"])
+
+
+ADDED = "vr-nvl72"
+
+
+def add(page, *keys: str) -> None:
+    if not page.locator(".live-others[open]").count():
+        page.click(".live-others summary")
+    for key in keys:
+        page.check(f"input[data-key=with][value={key}]")
+        page.wait_for_selector(f".live-table tr[data-platform={key}]")
+    settled(page)
+
+
+def test_a_platform_added_takes_part_and_the_others_stay(page):
+    settled(page)
+    before = page.evaluate("window.rackecon.simulate({})")
+    add(page, ADDED, "mi300x")
+    state = {"with": f"mi300x,{ADDED}"}
+    after = page.evaluate("s => window.rackecon.simulate(s)", state)
+    for key, row in before.items():
+        assert {k: after[key][k] for k in ("mid", "lo", "hi")} == {k: row[k] for k in ("mid", "lo", "hi")}, key
+    cells = page.locator(f".live-table tr[data-platform={ADDED}]").inner_text().split("\t")
+    assert cells[0] == "VR NVL72 (unmeasured platform)"
+    theirs = live_values([*PLATFORMS, ADDED, "mi300x"], data(page)["base"])
+    assert cells[1].strip() == money(theirs[ADDED]["rack"])
+    assert after["mi300x"]["mid"] == pytest.approx(theirs["mi300x"]["rack"], rel=1e-3)
+    assert "with MI300X and VR NVL72" in page.inner_text(".live-changed")
+    ranked, _ = rerun(page.inner_text(".live-command"))
+    assert set(ranked["accelerator"]) == {*PLATFORMS, ADDED, "mi300x"}
+    for row in ranked.itertuples():  # the draws of the page and of a report made with them are the same
+        assert after[row.accelerator]["win"] == pytest.approx(row.win_share, abs=0.004), row.accelerator
+        assert after[row.accelerator]["lo"] == pytest.approx(row.value_low, rel=5e-3, abs=2e3), row.accelerator
+    assert page.locator("#speed-profit [data-name]").all_inner_texts()[-2:] == ["VR NVL72", "MI300X"]
+    page.uncheck(f"input[data-key=with][value={ADDED}]")
+    page.uncheck("input[data-key=with][value=mi300x]")
+    settled(page)
+    assert page.locator(".live-table tbody tr").count() == len(PLATFORMS)
+    assert page.locator("#speed-profit [data-name]").count() == len(PLATFORMS)
+    assert "This is the report's own case" in page.inner_text(".live-changed")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"metric": "mw", "util": 0.8, "wacc": 0.2, "tax": 0.2}, {"model": "gpt-oss-120b"}, {"precision": "fp8"}, {"basis": "rental"},
+     {"sold": "derived"}, {"software": "2026-01-01", "cost": 1.4, "mi300x": 0.7}, {"scenario": "chat", "speed": 50}],
+    ids=str,
+)  # fmt: skip
+def test_the_money_of_platforms_added_agrees_with_the_library(page, change):
+    page.click(".live-others summary")
+    page.wait_for_function("() => Boolean(window.rackeconBeside)")
+    beside = page.evaluate("window.rackeconBeside")
+    keys = [p["id"] for p in beside["platforms"]]
+    state = brought(data(page), change) | {"with": ",".join(sorted(keys))}
+    state["hit"] = data(page)["scenarios"][state["scenario"]]["hit"]
+    standing = {key: row["now"] for key, row in beside["bases"][state["basis"]].items() if row["now"] is not None}
+    state = {key: tidy(cost, 4) for key, cost in standing.items()} | state
+    ours, theirs = live_values(keys, state), shown(page, state)
+    assert ours
+    for key in keys:
+        if key in ours and "why" not in theirs[key]:
+            near = abs(theirs[key]["revenue"] / theirs[key]["profit"]) if theirs[key]["profit"] else 1.0
+            assert theirs[key][state["metric"]] == pytest.approx(
+                ours[key][state["metric"]], rel=TOLERANCE * max(near, 1.0)
+            ), key
+        elif key in ours:
+            assert theirs[key]["why"] == "no rack of it is on record", key
+        else:
+            assert "why" in theirs[key] or {p["id"]: p["gpus"] for p in beside["platforms"]}[key] is None, key
+
+
+def test_platforms_that_cannot_be_compared_say_why(page):
+    page.click(".live-others summary")
+    barred = page.locator(".live-others fieldset:has(input:disabled)")
+    told = " ".join(barred.all_inner_texts())
+    assert "No cost per GPU-hour on record" in told
+    assert "Not modelled: wafer-scale machine" in told
+    add(page, "rtx-pro-6000-blackwell")
+    why = page.locator(".live-table tr[data-platform=rtx-pro-6000-blackwell] .why")
+    assert why.inner_text() == "no rack of it is on record"
+    page.check("input[name=live-metric][value=mw]")
+    settled(page)
+    assert not why.is_visible()
+    state = data(page)["base"] | {"with": "rtx-pro-6000-blackwell", "metric": "mw"}
+    row = evaluate(["rtx-pro-6000-blackwell"], [state["model"]], [state["scenario"]], intervals=False).iloc[0]
+    profit = shown(page, state)["rtx-pro-6000-blackwell"]["mw"]
+    assert profit == pytest.approx(row["profit_usd_per_mw_year"], rel=5 * TOLERANCE)
+
+
+def test_a_shared_address_opens_on_a_platform_added_and_compares_it(browser):
+    context = browser.new_context(offline=True, bypass_csp=True)
+    page = context.new_page()
+    page.goto((REPORTS / "index.html").as_uri() + f"#util=0.8&with={ADDED}&a={ADDED}&b=mi355x")
+    page.wait_for_selector(f".live-table tr[data-platform={ADDED}]")
+    settled(page)
+    assert page.inner_text(".live-status") == ""
+    assert "with VR NVL72" in page.inner_text("#main > .shared")
+    assert page.is_checked(f"input[data-key=with][value={ADDED}]")
+    assert page.locator(".pair-table thead .n").all_inner_texts()[:2] == ["VR NVL72", "MI355X"]
+    assert page.inner_text(".pair-verdict").startswith("VR NVL72 earns more than MI355X in ")
+    assert f"with={ADDED}" in page.url
+    with page.expect_download() as saved:
+        page.click(".live-json")
+    case = json.loads(saved.value.path().read_text(encoding="utf-8"))
+    assert case["platforms"][ADDED]["profit"] > 0
+    with page.expect_download() as saved:
+        page.locator("#live > .scroll + .links button", has_text="Table as CSV").click()
+    assert "VR NVL72 (unmeasured platform)" in saved.value.path().read_text(encoding="utf-8")
+    page.click(".live-reset")
+    settled(page)
+    assert page.locator(f".live-table tr[data-platform={ADDED}]").count() == 0
+    context.close()
+
+
+def test_a_platform_added_by_keyboard_has_a_cost_of_its_own_and_a_picture_while_one_drags(page):
+    page.focus(".live-others summary")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.wait_for_selector(f".live-table tr[data-platform={ADDED}]")
+    page.click(".live-costs summary")
+    assert page.is_visible(f"#live-{ADDED}")
+    assert not page.is_visible("#live-mi300x")
+    page.fill(f"#live-{ADDED}", "2.5")
+    settled(page)
+    assert "cost of VR NVL72 2.5 $/GPU-hour" in page.inner_text(".live-changed")
+    assert "vr-nvl72=2.5" in page.inner_text(".live-command")
+    page.uncheck(f"input[data-key=with][value={ADDED}]")
+    settled(page)
+    assert "This is the report's own case" in page.inner_text(".live-changed")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_with_a_platform_added(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    add(page, ADDED, "mi325x")
+    found = Axe().run(page, context="#live, #speed-profit, #price-share").response["violations"]
+    assert [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")] == []
+
+
+def test_a_page_without_the_file_beside_it_says_so(browser, tmp_path):
+    shutil.copy(REPORTS / "index.html", tmp_path)
+    (tmp_path / "assets").mkdir()
+    for path in (REPORTS / "assets").glob("[!p]*"):
+        shutil.copy(path, tmp_path / "assets")
+    for name in ("page.js", "page.css"):
+        shutil.copy(REPORTS / "assets" / name, tmp_path / "assets")
+    context = browser.new_context(offline=True, bypass_csp=True)
+    page = context.new_page()
+    page.goto((tmp_path / "index.html").as_uri() + f"#with={ADDED}")
+    page.wait_for_function("document.querySelector('.live-status').textContent")
+    assert "assets/platforms.js, which is not beside this page" in page.inner_text(".live-status")
+    assert page.locator("input[data-key=with]:not([disabled])").count() == 0
+    assert page.locator(".live-table tbody tr").count() == len(PLATFORMS)
+    (tmp_path / "assets" / "platforms.js").write_bytes((REPORTS / "assets" / "platforms.js").read_bytes())
+    (tmp_path / "alone.html").write_text(standalone_page(tmp_path / "index.html"), encoding="utf-8")
+    shutil.rmtree(tmp_path / "assets")
+    page.goto((tmp_path / "alone.html").as_uri() + f"#with={ADDED}")
+    page.wait_for_selector(f".live-table tr[data-platform={ADDED}]")
+    assert page.inner_text(".live-status") == ""
+    context.close()
 
 
 def test_the_charts_are_kept_as_csv(page):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import html
-import json
 import re
-import shlex
 
 import pytest
 
-from rackecon import catalog
 from rackecon.answer.lead_map import NO_ONE_SERVES, NOBODY, Cell, LeadMap, Marks
 from rackecon.evidence.novelty import Run
-from rackecon.pages.live import others_words
+from rackecon.pages.live import other_boxes
 from rackecon.pages.live_figures import map_figure, map_finding, speed_figure, speed_finding
 
 LABELS = {"h100-sxm": "H100", "b200-hgx": "B200"}
@@ -115,13 +111,22 @@ def test_cells_of_one_kind_are_joined_and_names_stand_clear_of_the_ring():
     assert figure.text.startswith("B200 leads wherever anybody earns")
 
 
-def test_platforms_that_a_page_was_not_made_with_are_named_with_the_command_that_adds_one():
-    servable = {key: chip.label for key, chip in catalog.accelerators().items() if chip.servable}
-    given = [key for key in servable if key not in ("mi300x", "a10g")]
-    told = others_words({"platforms": [{"id": key} for key in given], "base": {"model": "deepseek-r1"}})
-    assert "2 more platforms" in told
-    assert "MI300X (mi300x), A10G (a10g)" in told
-    command = shlex.split(html.unescape(re.search("<code>(.*)</code>", told).group(1)))
-    assert command[:4] == ["rackecon", "report", "00_executive_summary", "-p"]
-    assert json.loads(command[5]) == [*given, "mi300x"]  # measured with the model, A10G is not
-    assert not others_words({"platforms": [{"id": key} for key in servable], "base": {"model": "deepseek-r1"}})
+def test_platforms_that_a_page_was_not_made_with_have_a_box_or_a_reason():
+    data = {
+        "base": {"model": "deepseek-r1", "scenario": "rag-summarise"},
+        "scenarios": {"rag-summarise": {"isl": 8192.0, "osl": 1024.0}},
+    }
+    near = {"mi300x": [0.0, [], "lengths beyond the measured"], "b300-hgx": [90.0, [], ""]}
+    beside = {
+        "platforms": [{"id": "mi300x", "label": "MI300X"}, {"id": "b300-hgx", "label": "<B300>"}],
+        "left": {"a10g": ["A10G", "no cost"], "l4": ["L4", "no cost"], "wse": ["WSE", "not modelled: a wafer"]},
+        "measured": {"near": {"deepseek-r1|8192|1024": near}},
+    }
+    told = other_boxes(data, beside)
+    assert "<summary>5 more platforms</summary>" in told
+    assert 'value="mi300x"> MI300X (lengths beyond the measured)</label>' in told
+    assert 'value="b300-hgx"> &lt;B300&gt;</label>' in told
+    assert told.count("disabled") == 3
+    assert re.search(r"<legend>No cost</legend>.*A10G.*L4.*<legend>Not modelled: a wafer</legend>.*WSE", told)
+    assert not other_boxes(data, None)
+    assert not other_boxes(data, beside | {"platforms": [], "left": {}})

@@ -21,6 +21,7 @@ from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.money import cards_for, platform_costs, platforms_for, with_money
 from rackecon.catalog.assumption_table import allowed_values, own_costs
+from rackecon.catalog.cached import one_state
 from rackecon.economics.cost_table import residual_at
 from rackecon.economics.finance import TAX_LIFE_YEARS
 from rackecon.economics.power_table import drawn_it_kw
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rackecon.appraisal.assumptions import Assumptions
+    from rackecon.appraisal.money import Platform
     from rackecon.catalog import Scenario
     from rackecon.economics.revenue import PriceCard
 
@@ -99,6 +101,7 @@ def base_state(
         "software": case.software_date or NEWEST,
         "sold": GIVEN,
         "without": "",
+        "with": "",
     }
 
 
@@ -211,6 +214,7 @@ def costs_moved(state: Mapping[str, Any], standing: Mapping[str, float], given: 
     return ",".join(f"{key}={cost:g}" for key, cost in (kept | moved).items())
 
 
+@one_state()
 def live_data(
     accelerators: Sequence[str],
     models: Sequence[str],
@@ -270,6 +274,67 @@ def live_data(
     }
 
 
+@one_state()
+def beside_data(data: Mapping[str, Any], case: str | Scenario, **overrides: Any) -> dict[str, Any]:
+    """The same of every platform of the catalog that a page was not made with, own rows among them, for a file beside the page.
+
+    Parameters
+    ----------
+    data : mapping
+        Of :func:`live_data`.
+    case : str or Scenario
+        The report's own case.
+    **overrides
+        Assumptions that the report ran with.
+
+    Returns
+    -------
+    dict
+        As :func:`live_data` has it of its platforms; under ``left`` name and reason of those that cannot be compared.
+    """
+    given, base = [p["id"] for p in data["platforms"]], data["base"]
+    menus = [*data["models"]], [*data["scenarios"]]
+    case, chips = catalog.as_scenario(case), catalog.accelerators()
+    others = [key for key in chips if key not in given]
+    bases = {key: _basis(others, overrides | _on_basis(key)) for key in data["bases"]}
+    left = {key: _unpaid(key, bases) for key in others}
+    fronts = _all_fronts([key for key in others if not left[key]], *menus, case, overrides)
+    for key, front in fronts[_front_key(base)].items():
+        if all(row[key] == "=" or "why" in row[key] for row in fronts.values()):
+            left[key] = front["why"]
+    able = [key for key in others if not left[key]]
+    costs = {key: tidy(row["now"], 4) for key in able if (row := bases[base["basis"]][key])["now"] is not None}
+    found = {
+        "platforms": [_platform(p) for p in platforms_for(able, assumptions(**overrides)).values()],
+        "base": costs,
+        "bases": {basis: {key: rows[key] for key in able} for basis, rows in bases.items()},
+        "spread": {name: _spread(name, able) for name in data["models"]},
+        "sold": _sold(able, *menus),
+        "measured": _measured(able, *menus, _fastest(case)),
+        "check": _checks(able, {**base, **costs}, data["models"], overrides) if able else [],
+        "left": {key: [chips[key].label, why] for key, why in left.items() if why},
+    }
+    draws = _draws([*given, *able], RankingDraws.from_base_case())
+    return {key: tidy(value, 6) for key, value in found.items()} | {
+        "fronts": {where: {key: front for key, front in row.items() if key in able} for where, row in fronts.items()},
+        "draws": {name: {key: draws[name][key] for key in able} for name in ("rate", "capital")},
+    }
+
+
+def _unpaid(accelerator: str, bases: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Why nothing can be earned on a platform whatever it serves; empty where something can."""
+    chip = catalog.accelerator(accelerator)
+    if not chip.servable:
+        return f"not modelled: {chip.note}"
+    return "" if any(row[accelerator]["c"] is not None for row in bases.values()) else "no cost per GPU-hour on record"
+
+
+def _front_key(state: Mapping[str, Any]) -> str:
+    return "|".join(
+        [*(str(state[k]) for k in ("model", "scenario")), f"{state['hit']:g}", state["precision"], state["software"]]
+    )
+
+
 def _checks(
     accelerators: Sequence[str], base: Mapping[str, Any], models: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
@@ -304,6 +369,12 @@ def _checks(
 def _sold(accelerators: Sequence[str], models: Sequence[str], scenarios: Sequence[str]) -> dict[str, dict[str, float]]:
     """Share that the load on each platform leaves sold, by model and workload at its own limits; none where it cannot serve."""
     from rackecon.appraisal.evaluate import sold_by_load
+    from rackecon.serving.frontier import searched
+    from rackecon.serving.query import Query
+
+    searched(
+        [Query.of_case(p, name, catalog.scenario(key)) for name, key, p in product(models, scenarios, accelerators)]
+    )
 
     def shares(model: str, case: Scenario) -> Iterator[tuple[str, float]]:
         for key in accelerators:
@@ -316,11 +387,12 @@ def _sold(accelerators: Sequence[str], models: Sequence[str], scenarios: Sequenc
 def _measured(
     accelerators: Sequence[str], models: Sequence[str], scenarios: Sequence[str], fastest: float
 ) -> dict[str, Any]:
-    """Speed up to which something measured stands near, and the measured runs that any choice of the page may draw.
+    """Speed up to which something measured stands near, the measured runs that any choice of the page may draw, and what about
+    the platform was never measured.
 
     A run is speed, rate and its places in :data:`rackecon.words.RUNS`, ``days`` and ``formats``.
     """
-    from rackecon.evidence.novelty import Run, front_of_runs, measured_up_to
+    from rackecon.evidence.novelty import Run, front_of_runs, measured_up_to, unmeasured
     from rackecon.words import RUNS
 
     chosen: list[tuple[str, str | None]] = [(day if day != NEWEST else "9999", None) for day in softwares()]
@@ -341,7 +413,12 @@ def _measured(
         return [tidy(run.tok_s_per_user, 5), tidy(run.total_tok_s_per_gpu, 5), *places]
 
     packs = {
-        where: {key: [upto, [*map(packed, runs)]] for key, (upto, runs) in rows.items()} for where, rows in near.items()
+        where: {
+            key: [upto, [*map(packed, runs)], unmeasured(key, name, float(isl), float(osl))]
+            for key, (upto, runs) in rows.items()
+        }
+        for where, rows in near.items()
+        for name, isl, osl in [where.split("|")]
     }
     return {"days": days, "formats": formats, "near": packs}
 
@@ -400,10 +477,11 @@ def _all_fronts(
                 one = replace(its, prefix_cache_hit=hit, **_served_with(kind, day))
                 asked[name, key, hit, kind, day] = replace(one, tpot_limit_ms=None)
     searched([Query.of_case(p, name, one) for (name, *_), one in asked.items() for p in accelerators])
+    platforms = platforms_for(accelerators, assumptions(**overrides))
     fronts: dict[str, Any] = {}
     usual: dict[tuple[Any, ...], dict[str, Any]] = {}
     for (name, key, hit, kind, day), one in asked.items():
-        found = _fronts(accelerators, name, one, fastest, **overrides)
+        found = _fronts(platforms, name, one, fastest)
         first = usual.setdefault((name, key, hit), found)
         again = {p: "=" for p in found if found is not first and found[p] == first[p]}
         fronts[f"{name}|{key}|{hit:g}|{kind}|{day}"] = found | again
@@ -414,7 +492,7 @@ def _draws(accelerators: Sequence[str], settings: RankingDraws) -> dict[str, Any
     """The report's own paired draws, packed small enough for a page.
 
     ``rate`` and ``price`` are scores, whose width depends on platform, model and mode; ``sold`` is added to the log odds of
-    the share sold; ``capital`` multiplies the part of the cost that is capital.
+    the share sold; ``capital`` multiplies the part of the cost that is capital. Those of a platform are its own.
     """
     scores = draw_scores(accelerators, settings)
     share, capital = scores.inputs["utilisation"], scores.inputs["capex"].quantile_of_normal(scores.capital)
@@ -427,10 +505,10 @@ def _draws(accelerators: Sequence[str], settings: RankingDraws) -> dict[str, Any
 
     return {
         "steps": DRAW_STEPS,
-        "rate": [packed(row) for row in scores.rate],
+        "rate": dict(zip(accelerators, map(packed, scores.rate), strict=True)),
         "price": packed(scores.price[0]),
         "sold": packed(odds[0]),
-        "capital": [packed(row) for row in capital],
+        "capital": dict(zip(accelerators, map(packed, capital), strict=True)),
     }
 
 
@@ -533,9 +611,7 @@ def money_fronts(
     return out
 
 
-def _fronts(
-    accelerators: Sequence[str], model: str, case: Scenario, fastest: float, **overrides: Any
-) -> dict[str, Any]:
+def _fronts(platforms: Mapping[str, Platform], model: str, case: Scenario, fastest: float) -> dict[str, Any]:
     """Speed, total rate, IT power drawn per GPU and mode along each front of a case without a promised speed, packed; the
     reason where there is none.
 
@@ -544,7 +620,7 @@ def _fronts(
     from rackecon.serving.frontier import search_case
 
     out: dict[str, Any] = {}
-    for key, part in platforms_for(accelerators, assumptions(**overrides)).items():
+    for key, part in platforms.items():
         front = search_case(key, model, case)
         if not len(front):
             out[key] = {"why": str(front.reason)}

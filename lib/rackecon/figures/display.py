@@ -21,6 +21,8 @@ ANSWER: Final = "answer"
 """Key under which a page's answer is published."""
 BEFORE: Final = ".page-before.ipynb"
 """Name, in the folder that a notebook runs in, of the page as it was made before: its pictures need not be drawn again."""
+BESIDE_MIME: Final = "application/vnd.rackecon.beside+json"
+"""Data that a page asks for when a reader wants them: a file of their own beside it, by name."""
 BELOW_ZERO: Final = re.compile(r"−\$[0-9.,]+[kMbn]*")
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
 CONTAINER = "container"
@@ -28,17 +30,22 @@ FIXED_WIDTH = 560  # JupyterLab's output area has no width of its own while it d
 
 
 class Html:
-    """A piece of HTML with a text twin, shown by Jupyter; with results to publish where it states some."""
+    """A piece of HTML with a text twin, shown by Jupyter; with results to publish where it states some, and data beside the page."""
 
-    def __init__(self, markup: str, text: str, figures: Iterable[Figure] = ()) -> None:
-        self.markup, self.text, self.rows = markup, text, result_rows(figures)
+    def __init__(
+        self, markup: str, text: str, figures: Iterable[Figure] = (), beside: Mapping[str, Any] | None = None
+    ) -> None:
+        self.markup, self.text, self.rows, self.beside = markup, text, result_rows(figures), beside
 
     def _repr_html_(self) -> str:
         return self.markup
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         shown: dict[str, Any] = {"text/html": f"{NO_EQUATIONS}{self.markup}</div>", "text/plain": self.text}
-        return shown | ({RESULTS_MIME: {"results": self.rows}} if self.rows else {})
+        shown |= {RESULTS_MIME: {"results": self.rows}} if self.rows else {}
+        return shown | (
+            {BESIDE_MIME: {name: embedded(data) for name, data in self.beside.items()}} if self.beside else {}
+        )
 
     def __repr__(self) -> str:
         return self.text

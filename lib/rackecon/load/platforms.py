@@ -168,6 +168,7 @@ def replica_of(accelerator_id: str, model_id: str, case: Scenario, row: Mapping[
     return Replica(accelerator_id, row, times, rate, unit * -(-times.gpus // unit))
 
 
+@by_data(16)
 def scaled_lengths(trace: str, case: Scenario) -> Requests:
     """Requests of a trace with their lengths scaled to a scenario's means."""
     seen = load_trace(trace)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,6 @@ from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.measures import MEASURES
 from rackecon.errors import InputError
-from rackecon.evidence.novelty import fitted_pairs
 from rackecon.figures.display import Html, embedded
 from rackecon.figures.theme import swatch
 from rackecon.pages.live_figures import shade_key
@@ -55,7 +53,10 @@ MENUS = {"model": "model", "scenario": "workload", "hit": "share of input cached
     "level": "price level",
     "sold": "share sold",
     "without": "without",
+    "with": "with",
 }
+BESIDE = "platforms.js"
+"""File beside the page with the figures of platforms that it was not made with."""
 BASIS_WORDS = {
     "build_up": "built up from the hardware's price",
     "ownership": "published cost of owning, large cloud",
@@ -91,8 +92,9 @@ HEADS = (
 )
 
 
-def live_block(data: Mapping[str, Any]) -> Html:
-    """Controls, verdict and table for the data of :func:`rackecon.answer.live_case.live_data`.
+def live_block(data: Mapping[str, Any], beside: Mapping[str, Any] | None = None) -> Html:
+    """Controls, verdict and table for the data of :func:`rackecon.answer.live_case.live_data`; further platforms, of
+    :func:`rackecon.answer.live_case.beside_data`, in a file beside the page.
 
     Without a script the block stays hidden and the page's own table stands; where the page's arithmetic differs from the
     library's, it says so and shows no control.
@@ -121,14 +123,14 @@ def live_block(data: Mapping[str, Any]) -> Html:
     markup = (
         '<section id="live" hidden aria-label="Change an assumption"><div class="live-head">'
         '<p class="live-verdict"></p><p class="live-changed"></p></div><p class="sr live-spoken" role="status"></p>'
-        f'<fieldset class="metric"><legend class="sr">Measure</legend>{radios}</fieldset>{_platform_boxes(data)}'
+        f'<fieldset class="metric"><legend class="sr">Measure</legend>{radios}</fieldset>{_platform_boxes(data)}{other_boxes(data, beside)}'
         '<div class="scroll" tabindex="0" role="region" aria-label="Your case"><table class="live-table wide"><caption>'
         f'Your case, profit <span class="live-unit">{MEASURES[base["metric"]].yearly}</span>; bars hold nine cases in ten '
         '(<span class="live-drawn">every uncertain input drawn</span>); '
         "a hollow tick is the report's value</caption>"
         f'<thead><tr><th scope="col">platform</th>{heads}</tr></thead><tbody></tbody></table></div>'
         f'<p class="live-key">{shade_key()}</p>'
-        f'<div class="live-controls">{menus}{sliders}</div>{_costs(data)}<p class="live-status" role="alert"></p>{_pair(data)}'
+        f'<div class="live-controls">{menus}{sliders}</div>{_costs(data, beside)}<p class="live-status" role="alert"></p>{_pair(data)}'
         '<div class="live-buttons"><button type="button" class="live-reset">Back to the report\'s case</button>'
         '<button type="button" class="live-link">Copy a link to this case</button>'
         '<button type="button" class="live-json">Case as JSON</button>'
@@ -138,7 +140,20 @@ def live_block(data: Mapping[str, Any]) -> Html:
         '<code class="live-papermill"></code></p><p class="live-used"></p></section>'
         f'<script type="application/json" id="live-data">{embedded(body)}</script>'
     )
-    return Html(markup, "<live controls>")
+    if not beside:
+        return Html(markup, "<live controls>")
+    labels = {str(p["id"]): str(p["label"]) for p in beside["platforms"]}
+    further = {name: value for name, value in beside.items() if name != "left"} | {
+        "platforms": [p | {"swatch": _further(str(p["id"]))} for p in beside["platforms"]],
+        "names": {key: f"cost of {label}" for key, label in labels.items()},
+        "units": dict.fromkeys(labels, COST_UNIT),
+    }
+    return Html(markup, "<live controls>", beside={BESIDE: further})
+
+
+def _further(accelerator: str) -> str:
+    """Colour of a platform beside the page's own: its family's, told apart from it in either theme."""
+    return f"color-mix(in oklab,{swatch(accelerator)} 55%,var(--ink))"
 
 
 def _words(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,25 +220,35 @@ def _platform_boxes(data: Mapping[str, Any]) -> str:
         f'<label><input type="checkbox" data-key="without" value="{_quoted(p["id"])}" checked> {html.escape(str(p["label"]))}</label>'
         for p in data["platforms"]
     )
-    return (
-        f'<fieldset class="metric"><legend class="sr">Platforms compared</legend>{boxes}</fieldset>{others_words(data)}'
-    )
+    return f'<fieldset class="metric"><legend class="sr">Platforms compared</legend>{boxes}</fieldset>'
 
 
-def others_words(data: Mapping[str, Any]) -> str:
-    """Servable platforms, own rows among them, that the page was not made with, and the command that adds one."""
-    given = [str(p["id"]) for p in data["platforms"]]
-    others = {key: chip.label for key, chip in catalog.accelerators().items() if chip.servable and key not in given}
-    if not others:
+def other_boxes(data: Mapping[str, Any], beside: Mapping[str, Any] | None) -> str:
+    """Platforms of the catalog, own rows among them, that the page was not made with: a box each, or the reason for none."""
+    if not beside or not (beside["platforms"] or beside["left"]):
         return ""
-    known, model = fitted_pairs(), str(data["base"]["model"])
-    one = next((key for key in others if (key, model) in known), next(iter(others)))
-    added = html.escape(json.dumps([*given, one], separators=(",", ":")))
-    named = ", ".join(f"{chip} ({key})" for key, chip in others.items())
+    state, reasons = data["base"], dict[str, list[str]]()
+    lengths = data["scenarios"][state["scenario"]]
+    near = beside["measured"]["near"][f"{state['model']}|{lengths['isl']:.0f}|{lengths['osl']:.0f}"]
+    for label, why in beside["left"].values():
+        reasons.setdefault(str(why), []).append(
+            f'<label><input type="checkbox" disabled> {html.escape(str(label))}</label>'
+        )
+    boxes = "".join(
+        f'<label><input type="checkbox" data-key="with" value="{_quoted(p["id"])}"> '
+        f"{html.escape(str(p['label']) + (f' ({why})' if (why := near[p['id']][2]) else ''))}</label>"
+        for p in beside["platforms"]
+    )
+    barred = "".join(
+        f'<fieldset class="metric"><legend>{html.escape(why[:1].upper() + why[1:])}</legend>{"".join(labels)}</fieldset>'
+        for why, labels in reasons.items()
+    )
+    count = len(beside["platforms"]) + len(beside["left"])
     return (
-        f'<details class="live-others"><summary>{len(others)} more platforms that this page was not made with</summary>'
-        f'<p class="live-source">{html.escape(named)}. One joins when the page is made again with its id, a row of your own too: '
-        f"<code>rackecon report {NOTEBOOK} -p accelerators '{added}' --name mine</code></p></details>"
+        f'<details class="live-others" data-file="assets/{BESIDE}"><summary>{count} more platforms</summary>'
+        f'<fieldset class="metric"><legend class="sr">Platforms to add</legend>{boxes}</fieldset>{barred}'
+        '<p class="live-source">A row of your own supplies a cost that is not on record: <code>rackecon data add costs FILE</code>, '
+        f"then <code>rackecon report {NOTEBOOK} --name mine</code>.</p></details>"
     )
 
 
@@ -231,20 +256,26 @@ def _quoted(text: object) -> str:
     return html.escape(str(text), quote=True)
 
 
-def _costs(data: Mapping[str, Any]) -> str:
-    """A box for the cost of each platform, folded."""
-    rule, base = allowed_values()["cost_usd_per_gpu_hour"], data["base"]
-    boxes = "".join(
-        f'<div class="live-row"><label for="live-{_quoted(p["id"])}">{html.escape(str(p["label"]))}</label><span class="live-value">'
-        f'<input type="number" id="live-{_quoted(p["id"])}" data-key="{_quoted(p["id"])}" min="{rule.low:g}" max="{rule.high:g}" step="any" '
-        f'value="{base[p["id"]]:g}"> {COST_UNIT}</span></div>'
-        for p in data["platforms"]
-        if p["id"] in base
-    )
+def _costs(data: Mapping[str, Any], beside: Mapping[str, Any] | None) -> str:
+    """A box for the cost of each platform, folded; those of platforms beside the page's own are shown once they take part."""
+    further = beside or {"platforms": (), "base": {}}
+    boxes = [_cost_box(p, data["base"], "") for p in data["platforms"]]
+    boxes += [_cost_box(p, further["base"], f' data-beside="{_quoted(p["id"])}" hidden') for p in further["platforms"]]
     return (
         '<details class="live-costs"><summary>Cost per GPU-hour of each platform</summary><p class="live-source">All in, owned, '
         "at the base case's cost of capital, life and resale; the controls above move it from there.</p>"
-        f'<div class="live-controls">{boxes}</div></details>'
+        f'<div class="live-controls">{"".join(boxes)}</div></details>'
+    )
+
+
+def _cost_box(platform: Mapping[str, Any], base: Mapping[str, Any], shown: str) -> str:
+    if platform["id"] not in base:
+        return ""
+    rule, key = allowed_values()["cost_usd_per_gpu_hour"], _quoted(platform["id"])
+    return (
+        f'<div class="live-row"{shown}><label for="live-{key}">{html.escape(str(platform["label"]))}</label>'
+        f'<span class="live-value"><input type="number" id="live-{key}" data-key="{key}" min="{rule.low:g}" max="{rule.high:g}" '
+        f'step="any" value="{base[platform["id"]]:g}"> {COST_UNIT}</span></div>'
     )
 
 

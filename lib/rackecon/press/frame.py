@@ -154,9 +154,16 @@ def unbroken(markup: str) -> str:
 
 
 def standalone_page(page: Path) -> str:
-    """A rendered page with the shared files inside: one file to mail. Its scripts run by their digests."""
-    text = page.read_text(encoding="utf-8")
-    files = shared_files()
+    """A rendered page with the shared files inside: one file to mail. Its scripts run by their digests.
+
+    What a page asks for when a reader wants it comes along too.
+    """
+    text, files = page.read_text(encoding="utf-8"), dict(shared_files())
+    for name in re.findall(r'data-file="assets/([a-z.]+)"', text):
+        if (page.parent / "assets" / name).is_file():
+            files[name] = (page.parent / "assets" / name).read_text(encoding="utf-8")
+            first = '<script src="assets/page.js"></script>'
+            text = text.replace(first, f'{first}<script src="assets/{name}"></script>', 1)
     named: list[str] = re.findall(r'<script src="assets/([a-z.]+)"></script>', text)
     digests = (base64.b64encode(hashlib.sha256(files[name].encode()).digest()).decode("ascii") for name in named)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)

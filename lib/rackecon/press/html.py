@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from rackecon.catalog import labels, relabelled
 from rackecon.catalog.cached import by_data, of_arguments
-from rackecon.figures.display import ANSWER, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
+from rackecon.figures.display import ANSWER, BESIDE_MIME, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
 from rackecon.press.results import published
@@ -180,6 +180,14 @@ def question(notebook: Mapping[str, Any]) -> str:
         if cell["cell_type"] == "markdown" and source.startswith("# "):
             return source.splitlines()[0][2:].strip()
     return ""
+
+
+def files_beside(notebook: Mapping[str, Any]) -> dict[str, str]:
+    """Scripts that hold what a page asks for when a reader wants it, by their name beside the page."""
+    bundles = (
+        output.get("data", {}).get(BESIDE_MIME, {}) for cell in notebook["cells"] for output in cell.get("outputs", [])
+    )
+    return {f"assets/{name}": f"window.rackeconBeside={text};\n" for bundle in bundles for name, text in bundle.items()}
 
 
 def render_page(notebook: dict[str, Any], name: str, names: list[str], index: str = "") -> str:

@@ -57,6 +57,8 @@ class Outcome:
     fault: str
     kept: bool = False
     """Whether the page stands as it was made before, of the same inputs."""
+    beside: tuple[str, ...] = ()
+    """Files that the page asks for when a reader wants them."""
 
 
 def reports_dir() -> Path:
@@ -120,7 +122,7 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
             return Outcome(name, time.perf_counter() - begun, f"{fault}{_keep_failed(out, folder)}")
         notebook = _with_known_pictures(normalise(json.loads(out.read_text(encoding="utf-8"))), name)
         text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-        from rackecon.press.html import render_page
+        from rackecon.press.html import files_beside, render_page
 
         try:
             rows, page = published(notebook, name), render_page(notebook, name, list(walk))
@@ -128,12 +130,13 @@ def execute(name: str, parameters: Mapping[str, Any], target: str, walk: Sequenc
             return Outcome(name, time.perf_counter() - begun, str(error))
         try:
             write_results(folder, name, rows)
-            for ending, content in (("ipynb", text), ("html", page)):
-                write_file(folder / f"{name}.{ending}", content)
+            beside = files_beside(notebook)
+            for file, content in ({f"{name}.ipynb": text, f"{name}.html": page} | beside).items():
+                write_file(folder / file, content)
         except InputError as error:
             return Outcome(name, time.perf_counter() - begun, str(error))
         (folder / f"{FAILED}{name}.ipynb").unlink(missing_ok=True)
-    return Outcome(name, time.perf_counter() - begun, "")
+    return Outcome(name, time.perf_counter() - begun, "", beside=tuple(beside))
 
 
 def _run_cells(name: str, parameters: Mapping[str, Any], out: Path) -> str:
@@ -269,7 +272,7 @@ def _made(
     def ended(outcome: Outcome) -> None:
         outcomes[outcome.name] = outcome
         if not outcome.fault and not outcome.kept:
-            stamps.done(outcome.name)
+            stamps.done(outcome.name, [*stamps.own(outcome.name), *outcome.beside])
         if tell:
             tell(len(outcomes), len(chosen), outcome)
 

@@ -93,9 +93,13 @@ class Stamps:
         except OSError:
             return False
 
+    def own(self, page: str) -> tuple[str, str, str]:
+        """Files that every notebook's page is."""
+        return f"{page}.ipynb", f"{page}.html", f"{FOLDER}/{page}.csv"
+
     def done(self, page: str, files: Iterable[str] | None = None) -> None:
         """Keep what a page gave."""
-        gave = self._gave(files or (f"{page}.ipynb", f"{page}.html", f"{FOLDER}/{page}.csv"))
+        gave = self._gave(files or self.own(page))
         self.known[page] = {"of": self.made[page], "gave": gave}
         self._write()
 

@@ -94,9 +94,22 @@
     var now = found.filter(f => f.upto >= st.speed * (1 - 1e-9))[0];
     return capital(name(now ? now.id : "")) + " earns the most at " + m.fmt(st.speed) + " tok/s/user; the lead changes " + (n - 1) + " times up to " + m.fmt(found[n - 1].upto);
   }
+  var INKS = { band: "fill", line: "stroke", far: "stroke", hair: "stroke", name: "", dot: "--swatch", runs: "--swatch" };
+  /* As many elements of each kind as there are platforms: one that the reader added takes those of another over again. */
+  function seats(figure, lines, m) {
+    Object.keys(INKS).forEach(function (kind) {
+      var all = Array.from(figure.querySelectorAll("[data-" + kind + "]"));
+      if (all.length === lines.length && figure.with === lines.map(l => l.id).join()) return;
+      all.splice(lines.length).forEach(el => el.remove());
+      while (all.length < lines.length) { var made = all[0].cloneNode(false); all[all.length - 1].after(made); all.push(made); }
+      all.forEach(function (el, i) { if (INKS[kind]) el.style.setProperty(INKS[kind], m.swatch(lines[i].id)); else set(el, m.label(lines[i].id)); });
+    });
+    figure.with = lines.map(l => l.id).join();
+  }
   function speed(st, ends, own) {
     var m = window.rackecon, figure = document.getElementById("speed-profit"), lines = m.speedLines(st, ends[0], ends[1]);
     if (!figure) return;
+    seats(figure, lines, m);
     var drawn = lines.filter(l => l.steps.length), ahead = drawn.length ? aheadAtEnds(drawn) : [], runs = [].concat.apply([], lines.map(l => l.runs));
     var values = [].concat.apply([0], lines.map(l => l.steps.map(p => p[1])).concat(ahead.map(l => [].concat.apply([], l.ends)), [runs.map(r => r.profit)]));
     var low = Math.min.apply(null, values), high = 1.02 * Math.max.apply(null, values) || 1, marks = ticks(low, high).filter(v => v <= high);

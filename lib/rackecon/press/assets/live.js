@@ -39,9 +39,16 @@
   /* The reader's own cost of a platform over the one of the basis; both at the base case's terms. */
   function owned(p, st) { return p.now === null || st[p.id] === undefined || st[p.id] === standing(p.id, st.basis) ? 1 : st[p.id] / p.now; }
   function standing(id, basis) { return has(data.base, id) && basis === data.base.basis ? data.base[id] : Number(Number(data.bases[basis][id].now).toPrecision(4)); }
-  /* Platforms with what their GPU-hour rests on. */
-  function platformsOn(basis) {
-    return keep("b" + basis, function () { return data.platforms.map(function (p) { return Object.assign({}, p, data.bases[basis][p.id]); }); });
+  /* Platforms that take part in a state: the page's own, and those beside it that the reader added. */
+  function cast(st) { return st.with ? keep("w" + st.with, () => data.platforms.concat(data.more.filter(p => st.with.split(",").indexOf(p.id) >= 0))) : data.platforms; }
+  /* The same with what their GPU-hour rests on. */
+  function platformsOn(st) {
+    return keep("b" + st.basis + "|" + st.with, function () { return cast(st).map(function (p) { return Object.assign({}, p, data.bases[st.basis][p.id]); }); });
+  }
+  /* Why no profit can be counted by a measure on a platform. */
+  function uncounted(p, metric) {
+    if (metric === "usd") return p.capital ? "" : p.metered ? "no invested amount of it is on record" : "nothing is invested in what is rented";
+    return metric === "rack" && p.gpus === null ? "no rack of it is on record" : metric === "mw" && p.kw === null ? "no power of it is on record" : "";
   }
   function payback(m, decline) {
     var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0, sales = m.launch * HOURS / MONTHS / Math.sqrt(q), running = m.running * HOURS / MONTHS;
@@ -106,7 +113,7 @@
   }
   function evaluateAll(st) {
     var fronts = frontsOf(st), m = terms(st), out = left(st);
-    return platformsOn(st.basis).map(function (p) {
+    return platformsOn(st).map(function (p) {
       var front = fronts[p.id];
       if (out.indexOf(p.id) >= 0) return { why: "left out by you" };
       if (!front) return { why: "not computed" };
@@ -115,7 +122,7 @@
       if (i < 0) return { why: "fastest layout gives " + fmt(front.s[front.s.length - 1]) + " tok/s/user" };
       if (p.c === null) return { why: "no cost per GPU-hour on this basis" };
       if (soldOn(p, st) === undefined) return { why: "no share sold could be derived" };
-      if (st.metric === "usd" && !p.capital) return { why: "nothing is invested in what is rented" };
+      if (uncounted(p, st.metric)) return { why: uncounted(p, st.metric) };
       return earned(p, front, i, st, m);
     });
   }
@@ -130,9 +137,9 @@
      and what measured runs would earn. */
   function speedLines(st, lo, hi) {
     var fronts = frontsOf(st), m = terms(st), out = left(st);
-    return platformsOn(st.basis).map(function (p) {
+    return platformsOn(st).map(function (p) {
       var front = fronts[p.id], steps = [], ends = [], runs = [], known = measuredOn(p, st, lo, hi), profit = (e, rate) => (e.profit + (rate - 1) * e.revenue) * scale(p, e, st.metric);
-      if (front && !front.why && p.c !== null && soldOn(p, st) !== undefined && out.indexOf(p.id) < 0 && (st.metric !== "usd" || p.capital)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
+      if (front && !front.why && p.c !== null && soldOn(p, st) !== undefined && out.indexOf(p.id) < 0 && !uncounted(p, st.metric)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
         var e = earned(p, front, i, st, m), width = data.models[st.model].spread[p.id][e.mode];
         steps.push([Math.min(front.s[i], hi), profit(e, 1)]); ends.push([profit(e, Math.exp(-data.z90 * width[0])), profit(e, Math.exp(data.z90 * width[1]))]);
         if (front.s[i] >= hi) break;
@@ -148,7 +155,7 @@
   function share(margin) { return margin < -1 ? "< −100 %" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %"; }
   function lasting(size, word) { var shown = Number(size.toPrecision(2)); return shown + " " + word + (shown === 1 ? "" : "s"); }
   /* Yearly profit on a measure per dollar of profit per GPU-hour. */
-  function scale(p, m, metric) { return metric === "rack" ? p.gpus * HOURS : metric === "mw" ? HOURS * 1000 / p.kw : HOURS / m.capital; }
+  function scale(p, m, metric) { return metric === "rack" ? (p.gpus === null ? NaN : p.gpus * HOURS) : metric === "mw" ? (p.kw === null ? NaN : HOURS * 1000 / p.kw) : HOURS / m.capital; }
   function full(p, m, st) {
     if (m.why) return m;
     return {
@@ -182,9 +189,9 @@
     for (var d = 0; d < out.length; d++) out[d] = view.getInt16(2 * d, true) / data.draws.steps;
     return out;
   }
-  function rateFactors(i, width) {
-    return keep("r" + i + "|" + width, function () {
-      return draws(data.draws.rate[i]).map(z => Math.exp(twoPiece(z, width[0], width[1])));
+  function rateFactors(id, width) {
+    return keep("r" + id + "|" + width, function () {
+      return draws(data.draws.rate[id]).map(z => Math.exp(twoPiece(z, width[0], width[1])));
     });
   }
   function marketFactors(st, count) {
@@ -200,18 +207,18 @@
       return out;
     };
   }
-  function capitalFactors(i) {
-    return keep("c" + i, () => draws(data.draws.capital[i]));
+  function capitalFactors(id) {
+    return keep("c" + id, () => draws(data.draws.capital[id]));
   }
 
   /* Every platform in the same draws: in how many it comes first and earns, and between which ends nine in ten lie. */
   function simulate(st, count, ends, keepDraws) {
     var all = evaluateAll(st), markets = marketFactors(st, count), n = markets(st.util).length;
     var best = new Float64Array(n).fill(-Infinity), who = new Int16Array(n).fill(-1);
-    var rows = data.platforms.map(function (p, i) {
+    var rows = cast(st).map(function (p, i) {
       var m = all[i];
       if (m.why) return { p: p, why: m.why };
-      var market = markets(m.util), rate = rateFactors(i, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(i), by = scale(p, m, st.metric);
+      var market = markets(m.util), rate = rateFactors(p.id, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(p.id), by = scale(p, m, st.metric);
       var running = Math.min(m.running, m.cost), rest = m.cost - running, sample = ends ? samples[i + "|" + n] || (samples[i + "|" + n] = new Float64Array(n)) : null;
       for (var d = 0; d < n; d++) {
         var v = (m.revenue * rate[d] * market[d] - running - rest * capital[d]) * by;
@@ -259,11 +266,11 @@
   }
   /* Who leads: the platform's id, or "none" where nobody earns, or "" where nobody serves. */
   function leaderId(st) {
-    var best = null, at = -Infinity;
+    var best = null, at = -Infinity, all = cast(st);
     evaluateAll(st).forEach(function (m, i) {
       if (m.why) return;
-      var v = m.profit * scale(data.platforms[i], m, st.metric);
-      if (v > at) { at = v; best = data.platforms[i].id; }
+      var v = m.profit * scale(all[i], m, st.metric);
+      if (v > at) { at = v; best = all[i].id; }
     });
     return best === null ? "" : at <= 0 ? "none" : best;
   }
@@ -282,7 +289,7 @@
     }
     return out;
   }
-  function platform(id) { return data.platforms.filter(p => p.id === id)[0]; }
+  function platform(id) { return data.platforms.filter(p => p.id === id)[0] || data.more.filter(p => p.id === id)[0]; }
   function label(id) { var p = platform(id); return p ? p.label : id === "none" ? "nobody earns" : "nobody serves this"; }
   /* A cell of a ribbon or of the map, in its leader's colour. */
   function cell(found) {
@@ -292,10 +299,11 @@
     return i;
   }
 
-  function selfCheck() {
-    return data.check.every(function (c) {
-      var st = complete(c.moved), all = evaluateAll(st);
-      return data.platforms.every(function (p, i) {
+  function selfCheck(checks, added) {
+    return checks.every(function (c) {
+      var st = complete(Object.assign(fresh(), { with: added }, c.moved)), all = evaluateAll(st);
+      return cast(st).every(function (p, i) {
+        if (added && data.platforms.indexOf(p) >= 0) return true;
         var m = full(p, all[i], st), known = c.rows[p.id];
         if (!known || m.why) return !known === Boolean(m.why);
         /* within 0.1 % of the library, or of the revenue where profit is near zero */
@@ -306,12 +314,23 @@
       });
     });
   }
+  /* What the file beside the page holds of further platforms, put beside the page's own; whether it agrees with the library. */
+  function join(m) {
+    var near = m.measured.near, days = data.measured.days.length, formats = data.measured.formats.length, into = function (own, added) { Object.keys(added).forEach(function (k) { Object.assign(own[k], added[k]); }); };
+    Object.keys(near).forEach(where => Object.keys(near[where]).forEach(id => near[where][id][1].forEach(function (r) { r[3] += days; r[4] += formats; })));
+    data.measured.days = data.measured.days.concat(m.measured.days); data.measured.formats = data.measured.formats.concat(m.measured.formats);
+    [["bases", m.bases], ["fronts", m.fronts], ["sold", m.sold], ["draws", m.draws]].forEach(pair => into(data[pair[0]], pair[1])); into(data.measured.near, near);
+    Object.keys(m.spread).forEach(function (k) { Object.assign(data.models[k].spread, m.spread[k]); });
+    Object.assign(data.base, m.base); Object.assign(data.names, m.names); Object.assign(data.units, m.units);
+    data.more = m.platforms; kept = fresh();
+    return selfCheck(m.check, m.platforms.map(p => p.id).join());
+  }
   function complete(state) { return Object.assign(fresh(), data.base, state); }
   window.rackecon = {
     levelPriceFactor: levelPriceFactor,
     evaluate: function (state) {
       var st = complete(state), out = {};
-      evaluateAll(st).forEach(function (m, i) { out[data.platforms[i].id] = full(data.platforms[i], m, st); });
+      evaluateAll(st).forEach(function (m, i) { var p = cast(st)[i]; out[p.id] = full(p, m, st); });
       return out;
     },
     simulate: function (state) {
@@ -322,17 +341,17 @@
     leader: state => leaderId(complete(state)),
     speedLines: (state, lo, hi) => speedLines(complete(state), lo, hi),
     mapRow: (state, price) => mapRow(complete(state), price),
-    fmt: fmt, amount: amount, label: label, cell: cell, unit: metric => data.per[metric]
+    fmt: fmt, amount: amount, label: label, swatch: id => platform(id).swatch, cell: cell, unit: metric => data.per[metric]
   };
 
   function start() {
     var holder = document.getElementById("live-data"), root = document.getElementById("live");
     if (!holder || !root) return;
-    data = JSON.parse(holder.textContent);
+    data = JSON.parse(holder.textContent); data.more = [];
     window.rackecon.mapEnds = data.map;
     root.hidden = false;
     var same = false;
-    try { same = selfCheck(); } catch (e) { same = false; }
+    try { same = selfCheck(data.check, ""); } catch (e) { same = false; }
     if (same) { wire(root); return; }
     root.classList.add("differs");
     root.querySelector(".live-status").textContent = "The page's arithmetic differs from the library's, so its controls are hidden. The tables above and below stand.";
@@ -349,6 +368,8 @@
     var PAIR = ["a", "b"], first = data.platforms.map(p => p.id).sort((a, b) => (has(reported, b) ? reported[b] : -Infinity) - (has(reported, a) ? reported[a] : -Infinity)).slice(0, 2), pair;
     if (first.length < 2) first.push(first[0]);
     pair = first.slice();
+    var others = one(".live-others"), waiting = [], seated = "";
+    if (others) others.addEventListener("toggle", function () { if (others.open) beside(function () {}); });
     var inputs = fresh(), holders = fresh(), shown = fresh(), verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
     each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
     function text(q) { return one(q).firstChild || one(q).appendChild(document.createTextNode("")); }
@@ -391,14 +412,17 @@
     function readHash() {
       var given = new URLSearchParams(location.hash.slice(1));
       var allowed = Object.assign({ model: data.models, scenario: data.scenarios, metric: data.per }, data.options), odd = [];
-      PAIR.forEach(function (side, i) { pair[i] = has(data.models[st.model].spread, given.get(side) || "") ? given.get(side) : first[i]; });
+      var added = given.get("with") || "", waits = added && !data.more.length && others && !others.dataset.gone;
+      if (waits) beside(function () { readHash(); ask(); opened(); });
+      st.with = data.more.map(p => p.id).filter(id => added.split(",").indexOf(id) >= 0).sort().join();
+      PAIR.forEach(function (side, i) { pair[i] = cast(st).some(p => p.id === given.get(side)) ? given.get(side) : first[i]; });
       ["model", "scenario", "metric"].concat(Object.keys(data.options)).forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k)) && (k !== "level" || has(data.models[st.model].levels, given.get(k)))) choose(st, k, given.get(k)); });
       given.forEach(function (v, k) {
         var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
         if (number && !why) { if (k === "hit") choose(st, k, Number(v)); else st[k] = Number(v); if (st.sold === DERIVED && (k === "util" || underived(st))) { st.sold = SET; odd.push("sold=" + DERIVED + ", but " + (k === "util" ? "a share is given too" : underived(Object.assign(copied(st), { sold: DERIVED })))); } }
         var some = k === "without" ? v.split(",").filter(platform) : [];
         if (k === "without" && some.length && some.length < data.platforms.length) st.without = some.sort().join(",");
-        var taken = number ? !why : k === "without" ? st.without === v : PAIR.indexOf(k) >= 0 ? Boolean(platform(v)) : has(allowed, k) && has(allowed[k], v);
+        var taken = number ? !why : k === "without" || k === "with" ? st[k] === v.split(",").sort().join() || waits : PAIR.indexOf(k) >= 0 ? cast(st).some(p => p.id === v) || waits : has(allowed, k) && has(allowed[k], v);
         if (!taken && location.hash.indexOf("=") > 0) odd.push((k + "=" + v).slice(0, 60) + (why ? " " + why + " (" + st[k] + " stays)" : ""));
       });
       tell(odd.length ? "The address asks for what this page cannot show: " + odd.slice(0, 5).join(", ") + "." : "");
@@ -414,7 +438,7 @@
     function ask() { turn++; if (root.dataset.ribbons !== "stale") root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
     /* While one drags, a frame writes one of three: the table's picture, the numbers beside the controls, or the words. */
     function show() {
-      var moved = changed(), now = performance.now(), dragged = held || (now - movedAt < 400 && now - keyedAt > 400);
+      var moved = changed(), now = performance.now(), dragged = !seat() && (held || (now - movedAt < 400 && now - keyedAt > 400));
       var rows = simulate(st, Infinity, true), all = !moved.some(k => k !== "metric") && asReported(rows, st.metric), found = told(rows, moved);
       movedAt = now; latest = found;
       if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
@@ -439,7 +463,7 @@
         shown[k] = st[k];
         inputs[k].forEach(function (el) {
           var text = String(st[k]);
-          if (el.type === "checkbox") { el.checked = left(st).indexOf(el.value) < 0; return; }
+          if (el.type === "checkbox") { el.checked = (text.split(",").indexOf(el.value) >= 0) === (k === "with"); return; }
           if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
           if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
           if (el.type === "range" && !sheet) spoken(el);
@@ -455,22 +479,24 @@
       clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
     }
     function worded(k) {
-      var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : k === "without" ? left(st).map(label).join(" and ") : k === "sold" && v === DERIVED ? data.options[k][v] + " (" + data.platforms.filter(p => soldOn(p, st) !== undefined).map(p => p.label + " " + share(soldOn(p, st))).join(", ") + ")" : has(data.options, k) ? data.options[k][v] : typeof v === "number" ? fmt(v, 4) : v;
+      var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : k === "without" || k === "with" ? v.split(",").filter(Boolean).map(label).join(" and ") : k === "sold" && v === DERIVED ? data.options[k][v] + " (" + cast(st).filter(p => soldOn(p, st) !== undefined).map(p => p.label + " " + share(soldOn(p, st))).join(", ") + ")" : has(data.options, k) ? data.options[k][v] : typeof v === "number" ? fmt(v, 4) : v;
       return (data.names[k] || k) + " " + text + (data.units[k] ? " " + data.units[k] : "");
     }
     function sentence(rows, all) {
       var order = ranked(rows), unit = data.per[st.metric], top = order[0];
       if (!top) return "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user with this first-token limit.";
       var ends = " Nine cases in ten lie between " + amount(top.lo, st.metric) + " and " + amount(top.hi, st.metric) + ".";
-      if (top.mid <= 0) return "Your case: nobody earns; " + top.p.label + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
+      if (top.mid <= 0) return "Your case: nobody earns; " + titled(top.p) + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
       var rival = order.slice(1).sort((a, b) => b.win - a.win)[0];
-      var text = "Your case: " + top.p.label + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
-      if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + rival.p.label + " (" + Math.round(rival.win * 100) + ")";
+      var text = "Your case: " + titled(top.p) + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
+      if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + titled(rival.p) + " (" + Math.round(rival.win * 100) + ")";
       return (text + "." + ends).replace(/\u2212\$/g, "\u2212\u2060$"); /* a minus sign stays with its amount */
     }
 
     /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third.
        A movement writes only what it changes: text in its node, a mark by its transform. What is only read aloud follows when the movement rests. */
+    /* A platform's name, and what about it was never measured. */
+    function titled(p) { var sc = data.scenarios[st.scenario], why = data.measured.near[[st.model, sc.isl, sc.osl].join("|")][p.id][2]; return p.label + (why ? " (" + why + ")" : ""); }
     function emptyBar() {
       var bar = document.createElement("span"); bar.className = "ibar"; bar.setAttribute("role", "img");
       ["zero", "ghost", "range", "mid"].forEach(function (kind) { bar.appendChild(document.createElement("i")).className = kind; });
@@ -478,7 +504,7 @@
     }
     function line(p) {
       var tr = document.createElement("tr"), th = document.createElement("th"), texts = [];
-      tr.dataset.platform = p.id; th.scope = "row"; th.textContent = p.label; th.style.setProperty("--swatch", p.swatch); tr.appendChild(th);
+      tr.dataset.platform = p.id; th.scope = "row"; th.appendChild(document.createTextNode("")); th.style.setProperty("--swatch", p.swatch); tr.appendChild(th);
       for (var i = 0; i < 6; i++) {
         var td = document.createElement("td");
         td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td);
@@ -487,7 +513,7 @@
       }
       var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
       var bar = texts[1], marks = bar.children;
-      return { tr: tr, texts: texts, bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: () => "" };
+      return { tr: tr, name: th.firstChild, texts: texts, bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: () => "" };
     }
     function put(node, text) { if (node.textContent !== text) node.textContent = text; }
     function write(node, text) { if (node.data !== text) node.data = text; }
@@ -503,10 +529,10 @@
       var pct = v => Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100;
       var ghosts = st.metric === data.base.metric && moved.length;
       return order.map(function (r) {
-        if (r.why) return { p: r.p, why: r.why };
+        if (r.why) return { p: r.p, name: titled(r.p), why: r.why };
         var more = r.m, mtok = more.cost / (more.rate * more.util * SECONDS / PER_M);
         return {
-          p: r.p, why: "", zero: pct(0), lo: pct(r.lo), hi: pct(r.hi), mid: pct(r.mid), ghost: ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100,
+          p: r.p, name: titled(r.p), why: "", zero: pct(0), lo: pct(r.lo), hi: pct(r.hi), mid: pct(r.mid), ghost: ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100,
           said: () => "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric),
           words: [amount(r.mid, st.metric), "", String(Math.round(r.win * 100)), usd(mtok), share(more.profit / more.revenue), lastingOf(payback(more, st.decline) * MONTHS)]
         };
@@ -517,7 +543,7 @@
       found.forEach(function (f, at) {
         var l = lines[f.p.id] || (lines[f.p.id] = line(f.p));
         if (body.children[at] !== l.tr) body.insertBefore(l.tr, body.children[at] || null);
-        l.tr.classList.toggle("none", Boolean(f.why)); write(l.why, f.why);
+        l.tr.classList.toggle("none", Boolean(f.why)); write(l.name, f.name); write(l.why, f.why);
         if (f.why) return;
         l.said = f.said;
         place(l.zero, f.zero); place(l.mid, f.mid); place(l.ghost, f.ghost); place(l.range, f.lo, f.hi - f.lo);
@@ -566,7 +592,7 @@
       pen.clearRect.apply(pen, s.box);
       found.forEach(function (f, nth) {
         if (f.why) return;
-        paintName(f.p, s.rows[nth].name);
+        paintName(f, s.rows[nth].name);
         pen.font = s.font; pen.textAlign = "right";
         s.rows[nth].forEach(function (at, i) {
           if (!at.width) return;
@@ -579,18 +605,63 @@
       });
     }
     /* A platform's colour and name, in as many lines as its cell needs: rows may change places while one drags. */
-    function paintName(p, at) {
+    function paintName(f, at) {
       var s = sheet, pen = s.pen, room = at.width - s.indent - s.pad, said = [];
       pen.font = s.title; pen.textAlign = "left";
-      p.label.split(" ").forEach(function (word) {
+      f.name.split(" ").forEach(function (word) {
         var longer = said.length && said[said.length - 1] + " " + word;
         if (longer && pen.measureText(longer).width <= room + 1) said[said.length - 1] = longer; else said.push(word);
       });
-      pen.fillStyle = s.colours[p.id]; pen.fillRect(at.left + s.indent - 18 + (s.indent < 24 ? 3 : 0), at.middle - 5, 10, 10); pen.fillStyle = s.ink;
+      pen.fillStyle = s.colours[f.p.id]; pen.fillRect(at.left + s.indent - 18 + (s.indent < 24 ? 3 : 0), at.middle - 5, 10, 10); pen.fillStyle = s.ink;
       said.forEach(function (text, i) { pen.fillText(text, at.left + s.indent, at.middle + (i - (said.length - 1) / 2) * s.tall); });
     }
     function spoken(el) { var text = String(st[el.dataset.key]); if (el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); } }
     function bars() { each("input[type=range]", spoken); Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
+
+    /* Platforms beside the page's own: their figures lie in a file beside the page, asked for when a reader opens their list or
+       an address names one. Without it the page says so and compares its own. */
+    function beside(then) {
+      if (data.more.length) { then(); return; }
+      if (others.dataset.gone) return;
+      waiting.push(then);
+      if (window.rackeconBeside) { came(); return; }
+      if (waiting.length > 1) return;
+      var script = document.createElement("script");
+      script.src = others.dataset.file; script.onload = came;
+      script.onerror = function () { refuse("The figures of these platforms lie in the file " + others.dataset.file + ", which is not beside this page; it compares its own."); };
+      document.head.appendChild(script);
+    }
+    function came() {
+      var same = false, then = waiting;
+      try { same = join(window.rackeconBeside); } catch (e) { same = false; }
+      if (!same) { data.more = []; kept = fresh(); refuse("The page's arithmetic differs from the library's for these platforms, so it does not compare them."); return; }
+      OWNED.push.apply(OWNED, data.more.map(p => p.id).filter(id => has(data.base, id)));
+      data.more.forEach(function (p) { if (has(data.base, p.id)) st[p.id] = brought(p.id, st); });
+      waiting = []; then.forEach(f => f());
+    }
+    function refuse(why) {
+      waiting = []; others.dataset.gone = "yes"; others.open = true; tell(why);
+      inputs.with.forEach(function (el) { el.checked = false; el.disabled = true; });
+    }
+    function add(ids) {
+      beside(function () {
+        data.more.forEach(function (p) { if (ids.indexOf(p.id) < 0 && has(data.base, p.id)) st[p.id] = brought(p.id, st); });
+        st.with = ids.sort().join(); ask();
+      });
+    }
+    /* Rows, menus and boxes of the platforms that take part; whether those changed. */
+    function seat() {
+      if (seated === st.with) return false;
+      var mine = cast(st), there = id => mine.some(p => p.id === id);
+      seated = st.with;
+      if (st.with) others.open = true;
+      each("[data-pair]", function (menu) { menu.replaceChildren.apply(menu, mine.map(p => new Option(p.label, p.id))); });
+      PAIR.forEach(function (_, i) { if (!there(pair[i])) pair[i] = first[i]; });
+      each("[data-beside]", function (row) { row.hidden = !there(row.dataset.beside); });
+      Object.keys(lines).forEach(function (id) { if (!there(id)) { lines[id].tr.remove(); delete lines[id]; } });
+      closeSheet();
+      return true;
+    }
 
     /* What follows a movement: words read aloud, the command, two platforms; who leads at each value of one control, everything
        else held: a ribbon and where the lead changes; the charts. One piece at a time, so that a movement in between is not kept waiting. */
@@ -663,19 +734,19 @@
 
     /* The command that reruns the page: what differs from the notebook's own parameters. */
     function command() {
-      put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).filter(k => k === "without" ? st.without : k !== (st.sold === DERIVED ? "util" : "sold")).map(worded).join("; ") + ".");
+      put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).filter(k => k === "without" || k === "with" ? st[k] : (!platform(k) || cast(st).indexOf(platform(k)) >= 0) && k !== (st.sold === DERIVED ? "util" : "sold")).map(worded).join("; ") + ".");
       var plain = [], lists = [];
       Object.keys(data.commands).forEach(function (k) {
         var d = data.defaults[k];
         if (d === null) d = has(pricesOf(st), k) ? pricesOf(st)[k] : data.scenarios[st.scenario][k];
         if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
       });
-      var own = data.platforms.filter(p => has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== standing(p.id, st.basis)));
+      var own = cast(st).filter(p => has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== standing(p.id, st.basis)));
       if (st.sold === DERIVED) { ownCommand(own); return; }
       var choices = Object.keys(data.choices).map(k => data.choices[k][st[k]] || "").concat(own.map(p => p.id + "=" + st[p.id])).filter(Boolean);
       if (choices.length) plain.push("-p choices " + choices.join(","));
-      var given = Object.assign({}, data.given), rest = data.platforms.map(p => p.id).filter(id => left(st).indexOf(id) < 0);
-      if (st.without) given.accelerators = rest;
+      var given = Object.assign({}, data.given), rest = cast(st).map(p => p.id).filter(id => left(st).indexOf(id) < 0);
+      if (st.without || st.with) given.accelerators = rest;
       Object.keys(given).forEach(function (k) { lists.push([k, JSON.stringify(given[k])]); });
       var rack = lists.map(l => "-p " + l[0] + " '" + l[1] + "'"), mill = lists.map(l => "-y '" + l[0] + ": " + l[1] + "'");
       put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
@@ -686,13 +757,14 @@
       var text = JSON.stringify, given = ["utilisation", "tok_s_per_user", "prefix_cache_hit", "model", "scenario", "measure"], prices = ["pin", "pout"].map(k => st[k]);
       var terms = Object.keys(data.commands).filter(k => k !== "pin" && k !== "pout" && given.indexOf(data.commands[k]) < 0).map(k => data.commands[k] + "=" + st[k]);
       var choices = text(["basis", "level"].map(k => data.choices[k][st[k]] || "").concat(own.map(p => p.id + "=" + st[p.id])).filter(Boolean).join(","));
-      var asked = [data.platforms.map(p => p.id).filter(id => left(st).indexOf(id) < 0), [st.model], [st.scenario]].map(text).concat("sold_by_load=True", terms, "**summary.own_money(" + choices + ")", "**summary.own_prices(" + [text(st.model)].concat(prices, choices).join(", ") + ")");
+      var asked = [cast(st).map(p => p.id).filter(id => left(st).indexOf(id) < 0), [st.model], [st.scenario]].map(text).concat("sold_by_load=True", terms, "**summary.own_money(" + choices + ")", "**summary.own_prices(" + [text(st.model)].concat(prices, choices).join(", ") + ")");
       put(one(".live-command"), "python -c 'from rackecon.answer import summary; from rackecon.appraisal.evaluate import evaluate; print(evaluate(" + asked.join(", ") + ")[[\"platform\", \"utilisation\", \"profit_usd_per_rack_year\"]])'");
       put(one(".live-papermill"), "no notebook: the report’s pages hold one share for all platforms");
     }
     Object.keys(inputs).forEach(function (k) {
       inputs[k].forEach(function (el) {
         el.addEventListener("input", function () {
+          if (k === "with") { tell(""); add(inputs[k].filter(x => x.checked).map(x => x.value)); return; }
           if (k === "without") {
             var out = inputs[k].filter(x => !x.checked).map(x => x.value).sort();
             if (out.length === inputs[k].length) { el.checked = true; tell("One platform at least stays: " + label(el.value) + "."); return; }
