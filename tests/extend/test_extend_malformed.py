@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from test_extend_data import ACCELERATOR, DEEPSEEK, GPT_OSS, LLAMA, MEASURED, PR
 from typer.testing import CliRunner
 
 from rackecon.catalog import data_dir
-from rackecon.cli import app
+from rackecon.cli import _Commands, app
 from rackecon.errors import InputError
 
 EXAMPLES = 50  # bad files of each kind
@@ -149,6 +150,15 @@ def refused(kind: str, path: Path, folder: Path) -> str:
     assert "\n" not in str(done.exception)
     assert (state(folder), state(data_dir())) == before
     return str(done.exception)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def built_once():
+    """Each command is built once, as in a process of its own, and not again for each of hundreds of files."""
+    built = cache(_Commands().__getitem__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Commands, "__getitem__", lambda self, name: built(name))
+        yield
 
 
 @pytest.fixture
