@@ -22,8 +22,9 @@ FAULTS = """([width, height]) => {
     .map(t => `short table may split ${name(t)}`);
   const mute = seen("tbody a[href^=http]").filter(a => !getComputedStyle(a, "::after").content.includes(a.getAttribute("href")))
     .map(a => `address unsaid ${name(a)}`);
+  const cut = seen("td > code").filter(e => getComputedStyle(e).overflowWrap !== "normal").map(e => `a name may break in itself ${name(e)}`);
   const useless = seen("button:not(.dfn):not(.sort), input, select").map(e => `control on paper ${name(e)}`);
-  return [...wide, ...split, ...parted, ...few, ...mute, ...useless].slice(0, 8);
+  return [...wide, ...split, ...parted, ...few, ...mute, ...cut, ...useless].slice(0, 8);
 }"""
 
 

@@ -20,6 +20,7 @@ from rackecon.press.frame import standalone_page
 from rackecon.press.html import question, render_page, to_html
 from rackecon.press.run import normalise
 from rackecon.press.shared_files import shared_files
+from rackecon.words import STRETCHES
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = pd.DataFrame(
@@ -81,6 +82,22 @@ def test_page_has_title_answer_contents_and_chart_data():
     assert '<p class="finding">A finding</p>' in page
     spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page).group(1))
     assert spec["description"].startswith("A finding")
+
+
+def test_what_bands_and_marks_are_stands_under_the_chart():
+    """Above it they would push the picture off a phone's first screen."""
+    banded = LINES.assign(y_low=1.0, y_high=9.0, evidence=STRETCHES[0], stretch=0)
+    chart = charts.assumption_lines(
+        banded, "x", "y", title="A finding", subtitle="unit, basis", x_title="x", y_title="y"
+    )
+    book = notebook()
+    book["cells"][3]["outputs"][0]["data"][VEGALITE_MIME] = chart.to_dict()
+    page = render_page(book, "03_x", ["03_x"])
+    above, _, below = page.partition('<div class="canvas">')
+    assert '<p class="measure">unit, basis</p>' in above
+    assert "nine measurements" not in re.sub(r'aria-label="[^"]*"', "", above)
+    assert '</script><p class="measure key">Band: nine measurements in ten, platforms ahead at the ends</p>' in below
+    assert 'class="measure key"' not in render_page(notebook(), "03_x", ["03_x"])
 
 
 def test_page_and_standalone_page_fetch_nothing(tmp_path):

@@ -140,6 +140,21 @@ def test_what_cannot_be_is_said() -> None:
     assert page.break_even_rows(even)["sold"].tolist() == ["30 %", "not feasible"]
 
 
+def test_what_brings_the_second_level_is_said_of_what_can_be_alone() -> None:
+    needed = pd.DataFrame(
+        {
+            "input": ["price_factor", "utilisation", "cost_factor"],
+            "change": [0.25, math.nan, -0.05],
+            "feasible": [True, False, True],
+        }
+    )
+    assert page.level_sentence(needed, "Beta") == (
+        "Beta would draw level if it alone had 25 % higher prices or 5 % lower cost per GPU-hour."
+    )
+    assert "alone brings Beta level" in page.level_sentence(needed.iloc[1:2], "Beta")
+    assert page.level_sentence(None, None) == ""
+
+
 def test_inputs_that_change_the_leader_are_named() -> None:
     row = {"accelerator": "a", "input": "pue", "base": 5e6, "leader_at_low": "a", "leader_at_high": "a"}
     assert "No input alone" in page.leader_sentence(pd.DataFrame([row]), "a", NAMES)

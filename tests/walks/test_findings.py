@@ -319,7 +319,7 @@ def test_a_walk_is_drawn_by_stretches_with_bands_of_the_leaders_and_measured_run
     drawn = charts.assumption_lines(found, "isl_tokens", METRIC, title="t", subtitle="s", x_title="x", y_title="y")
     told = json.dumps(drawn.to_dict())
     assert (
-        "band: nine measurements in ten, platforms ahead at the ends; measured: the figure at the best measured" in told
+        "Band: nine measurements in ten, platforms ahead at the ends; measured: the figure at the best measured" in told
     )
     assert set(found.loc[found[f"{METRIC}_measured"].notna(), "run"]) <= set(RUNS)
     cached = findings.drawn(rows.assign(prefix_cache_hit=0.9), "isl_tokens", METRIC)
@@ -429,7 +429,7 @@ def test_kept_layouts_are_drawn_beside_those_searched_anew_by_strength_and_witho
     drawn = charts.assumption_lines(
         found, "isl_tokens", y, dash="line", title="t", subtitle="s", x_title="x", y_title="y"
     ).to_dict()
-    assert f"s; strong: {RETUNED}; thin: {HELD}; band" in json.dumps(drawn)
+    assert f"Strong: {RETUNED}; thin: {HELD}; band" in json.dumps(drawn)
     (widths,) = [part["encoding"]["size"]["scale"] for part in drawn["layer"] if "size" in part["encoding"]]
     assert widths["domain"] == [RETUNED, HELD]
     assert widths["range"][0] > widths["range"][1]

@@ -27,13 +27,20 @@ def altair_module() -> Any:
     return altair
 
 
-def finish(chart: Any, title: str, subtitle: str, description: str = "", height: int = HEIGHT) -> alt.Chart:
-    """The chart with finding, measure and text alternative, as wide as its column."""
+def finish(
+    chart: Any, title: str, subtitle: str, description: str = "", height: int = HEIGHT, key: Iterable[str] = ()
+) -> alt.Chart:
+    """The chart with finding, measure and text alternative, as wide as its column.
+
+    ``key`` says what bands and marks are: the subtitle's second line, which a page sets under the chart.
+    """
+    told = "; ".join(key)
+    lines = [subtitle, f"{told[0].upper()}{told[1:]}"] if told else [subtitle]
     out: Any = chart.properties(
         width="container",
         height=height,
-        title={"text": title, "subtitle": subtitle},
-        description=description or f"{title}. {subtitle}",
+        title={"text": title, "subtitle": lines if told else subtitle},
+        description=description or ". ".join([title, *lines]),
     ).configure_view(stroke=None)
     return out
 

@@ -47,7 +47,7 @@ def marks_by_platform(
     ----------
     frame : pandas.DataFrame
         Long: ``accelerator, platform``, the value and the kind; rows without a value are left out. ``value_low`` and
-        ``value_high`` draw a line, ``value_measured`` with ``run`` a plus or cross, and the subtitle says so.
+        ``value_high`` draw a line, ``value_measured`` with ``run`` a plus or cross, and the key says so.
     value, kind : str
         Columns.
     title, subtitle, x_title, kind_title : str
@@ -83,6 +83,7 @@ def marks_by_platform(
             tooltip=["platform:N", f"{kind}:N", alt_.Tooltip(f"{value}:Q", title=x_title, format=",.4~g")],
         )
     ]
+    key: list[str] = []
     if set(ends) <= set(data):
         layers.insert(
             0,
@@ -90,14 +91,14 @@ def marks_by_platform(
                 x=alt_.X(f"{ends[0]}:Q", title=x_title), x2=f"{ends[1]}:Q"
             ),
         )
-        subtitle += "; line: nine measurements in ten"
+        key.append("line: nine measurements in ten")
     runs = data.dropna(subset=[measured]) if measured in data else data.iloc[:0]
     if len(runs):
         marks = base.mark_point(size=44, filled=False, strokeWidth=1.8).properties(data=runs)
         layers.append(marks.encode(x=alt_.X(f"{measured}:Q", title=x_title), shape=run_shapes(alt_, runs)))
-        subtitle += f"; {run_words(runs, measured)}"
+        key.append(run_words(runs, measured))
     chart = alt_.layer(*layers).resolve_scale(shape="independent")
-    return finish(chart, title, subtitle, height=max(ROW, KIND * len(kinds)) * max(len(order), 2))
+    return finish(chart, title, subtitle, height=max(ROW, KIND * len(kinds)) * max(len(order), 2), key=key)
 
 
 def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:

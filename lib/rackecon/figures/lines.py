@@ -123,7 +123,7 @@ def assumption_lines(
     """One line per platform over an assumption, named at its end; a hair line joins the end to its name.
 
     A frame of :func:`rackecon.walks.findings.drawn` draws what lies beyond measurements dashed, a band for the platforms
-    ahead at the ends and a cross for each measured run, and its subtitle says so.
+    ahead at the ends and a cross for each measured run, and its key says so.
 
     Parameters
     ----------
@@ -137,9 +137,9 @@ def assumption_lines(
         d3 formats of the axes; ``month`` for a year with a fraction.
     """
     alt_ = altair_module()
-    kept = dash if "stretch" in frame else None
+    kept, key = (dash if "stretch" in frame else None), []
     if "stretch" in frame:
-        band, dash, stretches, subtitle = True, "evidence", STRETCHES, f"{subtitle}{_key(frame, y, kept, log_y)}"
+        band, dash, stretches, key = True, "evidence", STRETCHES, _key(frame, y, kept, log_y)
     keep = ["accelerator", "platform", x, y, dash, kept, f"{y}_low", f"{y}_high", f"{y}_measured", "run", "stretch"]
     data = tidy(frame[[c for c in dict.fromkeys(keep) if c and c in frame]].dropna(subset=[x, y]))
     if data.empty:
@@ -222,7 +222,7 @@ def assumption_lines(
         )
     )
     layers += rules(alt_, rule_x, rule_y, rule_label)
-    return finish(alt_.layer(*layers), title, subtitle, description)
+    return finish(alt_.layer(*layers), title, subtitle, description, key=key)
 
 
 def _kept(data: pd.DataFrame, x: str, *columns: str) -> pd.DataFrame:
@@ -241,7 +241,7 @@ def run_shapes(alt_: Any, runs: pd.DataFrame) -> Any:
     return alt_.Shape("run:N", title=None, scale=scale, legend=legend)
 
 
-def _key(frame: pd.DataFrame, y: str, kept: str | None, log_y: bool) -> str:
+def _key(frame: pd.DataFrame, y: str, kept: str | None, log_y: bool) -> list[str]:
     """What strengths, bands and crosses are, as far as there are any."""
     bands, runs = (name in frame and bool(frame[name].notna().any()) for name in (f"{y}_low", f"{y}_measured"))
     told = (
@@ -251,8 +251,7 @@ def _key(frame: pd.DataFrame, y: str, kept: str | None, log_y: bool) -> str:
     )
     told += ["band: nine measurements in ten, platforms ahead at the ends"] if bands else []
     told += [run_words(frame, f"{y}_measured")] if runs else []
-    told += [FAR] if runs and log_y and _far(frame[f"{y}_measured"], frame[y]) else []
-    return "".join(f"; {words}" for words in told)
+    return told + ([FAR] if runs and log_y and _far(frame[f"{y}_measured"], frame[y]) else [])
 
 
 def _far(measured: pd.Series, drawn: pd.Series) -> bool:

@@ -68,17 +68,19 @@ def _leaders(frame: pd.DataFrame, column: str) -> tuple[Any, Any] | None:
 def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     """Output tokens per provisioned megawatt: who makes the most, how sure that is, and who would by the older vintage."""
     new, old = "output_tok_s_per_mw_2026_07", "output_tok_s_per_mw_2025_10"
-    quoted: dict[str, Any] = dict.fromkeys(("first", "last", "before"), "") | {"made": 0.0, "ratio": 1.0, "inside": []}
-    quoted |= dict.fromkeys(("low", "high")) | {"counted_before": True}
-    ends, before = _leaders(power, new), _leaders(power, old)
+    quoted: dict[str, Any] = dict.fromkeys(("first", "last"), "") | {"made": 0.0, "ratio": 1.0, "inside": []}
+    quoted |= dict.fromkeys(("low", "high")) | {"counted_before": True, "before": []}
+    ends = _leaders(power, new)
+    before = power[power[old] >= (1.0 - rate_error()) * power[old].max()].sort_values(
+        old, ascending=False, kind="stable"
+    )
     if ends is None:
         return quoted
     first, last = ends
     quoted |= {"first": first["platform"], "made": float(first[new])}
     if first["accelerator"] != last["accelerator"]:
         quoted |= {"last": last["platform"], "ratio": float(first[new] / last[new])}
-    if before is not None:
-        quoted |= {"before": before[0]["platform"], "counted_before": math.isfinite(first[old])}
+    quoted |= {"before": list(before["platform"]), "counted_before": math.isfinite(first[old])}
     if "total_tok_s_per_gpu_low" in table:
         row = table[table["accelerator"] == first["accelerator"]].iloc[0]
         low, high = (

@@ -62,8 +62,10 @@ class LatencyResult:
     target: float
     has_target: bool
     most: tuple[str, ...]
-    gains_most: str
+    gains_most: tuple[str, ...]
+    """Platforms whose gain lies within the model's error of the most, the most first."""
     gain: float
+    tied_gain: float
     slow_first: tuple[tuple[str, float], ...]
     never: tuple[str, ...]
     losing: tuple[tuple[str, float], ...]
@@ -118,6 +120,7 @@ def latency_found(
     ordered = firsts.dropna(subset=[METRIC]).sort_values("ttft_limit_s", kind="stable").groupby("platform", sort=False)
     spread = ordered[METRIC].last() - ordered[METRIC].first()
     gains = bool(len(spread)) and float(spread.max()) > 0
+    spread = spread[spread >= (1.0 - error) * spread.max()].sort_values(ascending=False, kind="stable")
     late, never = _needs(firsts)
     return LatencyResult(
         front=front,
@@ -142,8 +145,9 @@ def latency_found(
         target=target,
         has_target=bool(case.tpot_limit_ms),
         most=_most(kept, error),
-        gains_most=str(spread.idxmax()) if gains else "",
+        gains_most=tuple(str(name) for name in spread.index) if gains else (),
         gain=float(spread.max()) if gains else 0.0,
+        tied_gain=float(spread.min()) if gains else 0.0,
         slow_first=late,
         never=never,
         losing=findings.losing_from(found, X),

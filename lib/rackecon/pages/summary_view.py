@@ -110,8 +110,7 @@ def ranking(story: Summary, measure: str) -> Html:
     draws = int(frame["draws"].iloc[0])
     return ranking_table(
         frame,
-        f"Profit {unit} at the values of the case; bars hold nine of ten simulated cases (all {story.inputs} uncertain inputs, "
-        f"{draws:,} paired draws); {story.table['cost_label'].iloc[0]}; power {story.table['power_vintage'].iloc[0]}",
+        f"{catalog.label(story.model)}, {story.case.name}: profit {unit} at the case's values; bars: nine in ten of {draws:,} paired draws of all {story.inputs} uncertain inputs; {story.table['cost_label'].iloc[0]}; power {story.table['power_vintage'].iloc[0]}",
         column,
         _shown(measure),
         {
@@ -212,7 +211,9 @@ def three_measures(story: Summary) -> Html:
                 "verdict": verdict if verdict in ("too close to call", "nobody earns", "no result") else "clear",
             }
         )
-    return table(pd.DataFrame(rows), "Who leads on each measure, with win counts of 100 simulated cases")
+    return table(
+        pd.DataFrame(rows), "Who leads on each measure at the case's values, with win counts of 100 simulated cases"
+    )
 
 
 def _named(grid: pd.DataFrame) -> pd.DataFrame:

@@ -332,6 +332,25 @@ def needed_rows(needed: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+LEVEL: Final = {
+    "price_factor": ("prices", "higher", "lower"),
+    "utilisation": ("capacity sold", "more", "less"),
+    "cost_factor": ("cost per GPU-hour", "higher", "lower"),
+}
+"""What a rival needs in words, and how more and less of it are called."""
+
+
+def level_sentence(needed: pd.DataFrame | None, rival: str | None) -> str:
+    """By which changes, each alone, the second platform earns what the first does at the assumptions as they stand."""
+    rows = [] if needed is None else needed.to_dict("records")
+    changes = [
+        (float(row["change"]), *LEVEL[row["input"]])
+        for row in rows
+        if row["feasible"] and row["change"] == row["change"]
+    ]
+    return say(PAGE, "level", rival=rival or "", changes=changes)
+
+
 def speed_sentence(found: BreakEven, platform: str, fast: float, limit_ms: float | None) -> str:
     """Price at which serving faster earns as much."""
     return say(

@@ -71,11 +71,16 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         text = html.escape(_told(str(spec.get("description", "chart"))), quote=True)
         title = spec.get("title") or {}
         title = title if isinstance(title, dict) else {"text": title}
-        finding, measure = (html.escape(_told(_words(title.get(part)))) for part in ("text", "subtitle"))
+        under = title.get("subtitle") or ""
+        measure, *key = [under] if isinstance(under, str) else under
+        finding, measure, told = (
+            html.escape(_told(words)) for words in (_words(title.get("text")), measure, " ".join(key))
+        )
         heading = f'<p class="finding">{finding}</p><p class="measure">{measure}</p>'
+        below = f'<p class="measure key">{told}</p>' if told else ""
         return (
             f'<figure class="chart" id="chart-{number}" aria-label="{text}">{heading}<div class="canvas"></div>'
-            f'<script type="application/json">{embedded(spec)}</script>'
+            f'<script type="application/json">{embedded(spec)}</script>{below}'
             f'<figcaption><span class="sr">{text}</span><span class="links"></span></figcaption></figure>'
         )
     if "text/html" in data:

@@ -38,9 +38,11 @@
   function image(spec, name) {
     var copy = JSON.parse(JSON.stringify(spec)), box = document.createElement("div");
     copy.width = 720; copy.background = "#ffffff"; box.hidden = true; document.body.appendChild(box);
-    if (copy.title && copy.title.subtitle) copy.title.subtitle = String(copy.title.subtitle).match(/.{1,110}(\s|$)/g);
+    if (copy.title && copy.title.subtitle) copy.title.subtitle = told(copy.title).match(/.{1,110}(\s|$)/g);
     window.vegaEmbed(box, copy, { renderer: "svg", actions: false, ast: true }).then(r => r.view.toImageURL("png", 2)).then(function (url) { follow(url, name); box.remove(); });
   }
+  /* Measure and key of a chart in one line. */
+  function told(title) { return [].concat(title.subtitle || "").join(". "); }
   function button(holder, text, act) {
     var b = document.createElement("button"); b.type = "button"; b.textContent = text; b.addEventListener("click", act); holder.appendChild(b);
   }
@@ -49,7 +51,7 @@
     rows = best ? sets[best] : [];
     if (!rows.length) return "";
     var keys = Object.keys(rows[0]), quote = quoted;
-    var note = "# " + (typeof spec.title === "object" ? spec.title.text + " | " + spec.title.subtitle : spec.title || "") + "\n";
+    var note = "# " + (typeof spec.title === "object" ? spec.title.text + " | " + told(spec.title) : spec.title || "") + "\n";
     return note + keys.join(",") + "\n" + rows.map(r => keys.map(k => quote(r[k])).join(",")).join("\n") + "\n";
   }
   function text(node) { return node ? node.textContent.replace(/\s+/g, " ").trim() : ""; }
