@@ -152,3 +152,12 @@ def test_a_taken_result_counts_as_reading_its_tables(folder):
     with noted_tables() as second:
         kept("racks", 1, never)
         assert second == {"racks"}
+
+
+def test_what_is_kept_apart_is_shared_by_pages_that_read_the_same_tables_before(folder):
+    assert kept("sum", 7, lambda: 1, apart=True) == 1
+    assert kept("sum", 7, never, apart=True) == 1
+    with noted_tables():
+        assert kept("sum", 7, lambda: 2, apart=True) == 2
+        read_rows("racks")
+        assert kept("sum", 7, lambda: 3, apart=True) == 3

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rackecon import catalog
+from rackecon.catalog.kept import FOLDER, kept
 from rackecon.claims import (
     assess,
     assess_all,
@@ -470,3 +471,10 @@ def test_the_command_prints_a_claim():
     keys = {"id", "subject", "claimed", "computed", "computed_low", "computed_high", "verdict", "sources"}
     assert keys | {"true_when", "missing", "measured_points"} <= set(found)
     assert found["verdict"] == "measured"
+
+
+def test_a_page_is_given_what_another_page_of_the_report_worked_out(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    every = tuple(assess_all())
+    kept("claims", "test", lambda: every)
+    assert repr(kept("claims", "test", lambda: ())) == repr(every)

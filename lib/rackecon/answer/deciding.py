@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from rackecon.catalog.cached import one_state
 from rackecon.catalog.kept import kept
 from rackecon.economics.measures import MEASURES
 from rackecon.serving.query import context_fault, software_date, software_years
-from rackecon.walks import latency, software, walk
+from rackecon.walks import software, walk
 from rackecon.words import join_words, money, number, percent
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ BEYOND: Final = 3
 HALVINGS: Final = 12
 MODELS: Final = "02_moe_experts"
 """Page whose models stand side by side."""
+SPEED: Final = "tok_s_per_user"
+T = TypeVar("T")
+Walk = Generator[Sequence[float], "list[pd.DataFrame]", T]
+"""Asks for values of an assumption, is given the platforms at each, and ends with what it found."""
 
 
 @dataclass(frozen=True)
@@ -176,30 +180,45 @@ class _Case:
     scenario: Scenario
     overrides: dict[str, Any]
 
-    def rows(self, name: str, value: float) -> pd.DataFrame:
-        """Every platform with one assumption at a value; with none changed where the name is empty."""
-        return self.each(name, [value])[0]
+    def now(self) -> pd.DataFrame:
+        """Every platform with nothing changed."""
+        return self._paid({})
 
-    def each(self, name: str, values: Sequence[float]) -> list[pd.DataFrame]:
-        """:meth:`rows` at each value, those of the workload searched together."""
-        at, s = (self.accelerators, self.model, self.scenario), self.scenario
-        given: dict[str, Any] = dict(self.overrides, intervals=False)
-        if name == "isl_tokens":
-            found = walk.context_length(*at, [round(x) for x in values], (s.prefix_cache_hit,), held=False, **given)
-        elif name == "prefix_cache_hit":
-            found = walk.context_length(*at, [s.isl_tokens], values, held=False, **given)
-        elif name == "input_per_output":
-            total = s.isl_tokens + s.osl_tokens
-            found = walk.total_fixed(*at, total, [x / (1.0 + x) for x in values], held=False, **given)
-        elif name == "ttft_limit_ms":
-            found = latency.first_token(*at, values, s.latency_statistic, **given)
-        elif name == "software_years":
-            found = software.dated(*at, values, **given)
-        else:
-            changed = [given | {name: x} if name else given for x in values]
-            return [evaluate(self.accelerators, [self.model], [s], **each) for each in changed]
+    def at(self, asked: Mapping[str, Sequence[float]]) -> dict[str, list[pd.DataFrame]]:
+        """Every platform at some values of each of some assumptions; what needs searches is searched together."""
+        cases = [self._changed(name, x) for name, values in asked.items() if name in OF_WORKLOADS for x in values]
+        found, given = {}, {"intervals": False, **self.overrides}
+        walked = self._steps(evaluate(self.accelerators, [self.model], cases, **given)) if cases else iter(())
+        for name, values in asked.items():
+            if name in OF_WORKLOADS:
+                found[name] = list(itertools.islice(walked, len(values)))
+            elif name == "software_years":
+                dated = software.dated(self.accelerators, self.model, self.scenario, values, **given)
+                found[name] = list(self._steps(dated))
+            else:
+                found[name] = [self._paid({name: x}) for x in values]
+        return found
+
+    def _paid(self, changed: Mapping[str, float]) -> pd.DataFrame:
+        given = {**self.overrides, "intervals": False, **changed}
+        return evaluate(self.accelerators, [self.model], [self.scenario], **given)
+
+    def _steps(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        """The rows of each step of a walk."""
         count = len(self.accelerators)
-        return [found.iloc[start : start + count] for start in range(0, len(found), count)]
+        return (rows.iloc[start : start + count] for start in range(0, len(rows), count))
+
+    def _changed(self, name: str, x: float) -> Scenario:
+        """The workload with one assumption at a value."""
+        s, mark = self.scenario, f"{name} {x!r}"
+        if name == "ttft_limit_ms":
+            return replace(s, id=mark, ttft_limit_ms=x)
+        if name == "prefix_cache_hit":
+            return walk.resized(s, mark, s.isl_tokens, s.osl_tokens, x)
+        if name == "isl_tokens":
+            return walk.resized(s, mark, x, s.osl_tokens)
+        total, share = s.isl_tokens + s.osl_tokens, x / (1.0 + x)
+        return walk.resized(s, mark, total * share, total * (1.0 - share))
 
 
 def _range(name: str, scenario: Scenario, prices: tuple[float, float], model: str) -> tuple[float, float, float] | None:
@@ -253,46 +272,62 @@ def deciding_assumptions(
 def _found(case: _Case, measure: str) -> list[Deciding]:
     """What :func:`deciding_assumptions` gives."""
     column, scenario = MEASURES[measure].column, case.scenario
-    start = case.rows("", 0.0)
+    start = case.now()
     if not start[column].notna().any():
         return []
     lead = start.sort_values(column, ascending=False, kind="stable", na_position="last").iloc[0]
     card = (float(lead["price_level_low"]), float(lead["price_level_high"]))
     shows = _shows(float(lead["price_output_usd_per_mtok"]), float(lead["cost_usd_per_gpu_hour"]))
-    found = [_models(case, lead, column)]
-    for name, words in ASSUMPTIONS.items():
-        ends = _range(name, scenario, card, case.model)
-        if ends is None:
-            continue
-        value, low, high = ends
-        if name in case.overrides:
+    top = str(lead["accelerator"])
+    ends: dict[str, tuple[float, float, float]] = {}
+    for name in ASSUMPTIONS:
+        if spread := _range(name, scenario, card, case.model):
+            ends[name] = spread
+        if spread and name in case.overrides:
             value = float(case.overrides[name])
-            low, high = min(low, value), max(high, value)
-        walked = _speeds if name == "tok_s_per_user" else _walked
-        item = walked(case, name, (value, low, high), str(lead["accelerator"]), column)
+            ends[name] = value, min(spread[1], value), max(spread[2], value)
+    walks = {name: _walked(name, each, top, column) for name, each in ends.items() if name != SPEED}
+    items = _together(case, walks)
+    if SPEED in ends:
+        items[SPEED] = _speeds(case, SPEED, ends[SPEED], top, column)
+    found = [_models(case, lead, column)]
+    for name in ends:
+        words, show = ASSUMPTIONS[name], shows.get(name)
         page = words.page or allowed_values()[name].page
         found.append(
-            replace(item, label=words.label, unit=words.unit, source=words.source, page=page, show=shows.get(name))
+            replace(items[name], label=words.label, unit=words.unit, source=words.source, page=page, show=show)
         )
     return sorted(found, key=lambda item: (not item.flips_inside, -item.swing_usd))
 
 
-def _walked(case: _Case, name: str, ends: tuple[float, float, float], accelerator: str, column: str) -> Deciding:
+def _together(case: _Case, walks: Mapping[str, Walk[Deciding]]) -> dict[str, Deciding]:
+    """What walks of some assumptions find: each asks for values, and what all of them ask for is worked out at once."""
+    found: dict[str, Deciding] = {}
+    answers: dict[str, Any] = dict.fromkeys(walks)
+    while answers:
+        asked = {}
+        for name, answer in answers.items():
+            try:
+                asked[name] = walks[name].send(answer)
+            except StopIteration as end:
+                found[name] = end.value
+        answers = case.at(asked) if asked else {}
+    return found
+
+
+def _walked(name: str, ends: tuple[float, float, float], accelerator: str, column: str) -> Walk[Deciding]:
     """One assumption over its range."""
     value, low, high = ends
     grid = np.geomspace(low, high, SCAN) if low > 0 else np.linspace(low, high, SCAN)
-    reign: list[tuple[float, str]] = []
-    paid: list[tuple[float, float]] = []
     steps = np.unique(np.concatenate([grid, [value]])).tolist()
-    for step, rows in zip(steps, case.each(name, steps), strict=True):
-        reign.append((step, _leader(rows, column)))
-        paid.append(_ahead(rows, accelerator, column))
-
-    def who(x: float) -> str:
-        return _leader(case.rows(name, x), column)
-
-    flips = _flips(reign, who)
-    beyond = () if flips else _flips(_outside(reign, name, who), who)
+    found = yield steps
+    reign = [(step, _leader(rows, column)) for step, rows in zip(steps, found, strict=True)]
+    paid = [_ahead(rows, accelerator, column) for rows in found]
+    flips = yield from _flips(reign, column)
+    beyond: tuple[Flip, ...] = ()
+    if not flips:
+        further = yield from _outside(reign, name, column)
+        beyond = yield from _flips(further, column)
     profit, lead = _span([p for p, _ in paid]), _span([gap for _, gap in paid])
     workload = ASSUMPTIONS[name].workload
     swing = profit[1] - profit[0] if profit[0] == profit[0] else 0.0
@@ -369,36 +404,54 @@ def _leader(rows: pd.DataFrame, column: str) -> str:
     return NOBODY
 
 
-def _outside(reign: Sequence[tuple[float, str]], name: str, who: Callable[[float], str]) -> list[tuple[float, str]]:
+def _outside(reign: Sequence[tuple[float, str]], name: str, column: str) -> Walk[list[tuple[float, str]]]:
     """Leaders from the ends of the range outwards, each side no further than the first change."""
     below, above = [reign[0]], [reign[-1]]
     reach = (allowed_values()[name].low, allowed_values()[name].high) if ASSUMPTIONS[name].beyond else ()
+    sides = []
     for seen, end in zip((below, above), reach, strict=False):
         start = seen[0][0]
-        if start == end or (end < start) != (seen is below):
-            continue
-        steps = np.geomspace(start, end, BEYOND + 1) if min(start, end) > 0 else np.linspace(start, end, BEYOND + 1)
-        for step in steps[1:]:
-            seen.append((float(step), who(float(step))))
-            if seen[-1][1] != seen[0][1]:
-                break
+        if start != end and (end < start) == (seen is below):
+            space = np.geomspace if min(start, end) > 0 else np.linspace
+            sides.append((seen, space(start, end, BEYOND + 1).tolist()))
+    for turn in range(1, BEYOND + 1):
+        going = [(seen, steps[turn]) for seen, steps in sides if seen[-1][1] == seen[0][1]]
+        if not going:
+            break
+        found = yield [step for _, step in going]
+        for (seen, step), rows in zip(going, found, strict=True):
+            seen.append((step, _leader(rows, column)))
     return [*reversed(below), *above]
 
 
-def _flips(reign: Sequence[tuple[float, str]], who: Callable[[float], str]) -> tuple[Flip, ...]:
-    """Where the lead changes, each place found by halving the step that holds it."""
-    found = []
-    for (low, before), (high, after) in itertools.pairwise(reign):
-        if before == after:
-            continue
-        for _ in range(HALVINGS):
-            if high - low <= NARROW * abs(high):
-                break
-            middle = math.sqrt(low * high) if low > 0 else (low + high) / 2.0
-            there = who(middle)
-            if there == before:
-                low = middle
+@dataclass
+class _Change:
+    """A step within which the lead changes."""
+
+    low: float
+    high: float
+    before: str
+    after: str
+
+    @property
+    def middle(self) -> float:
+        """Where it is halved."""
+        return math.sqrt(self.low * self.high) if self.low > 0 else (self.low + self.high) / 2.0
+
+
+def _flips(reign: Sequence[tuple[float, str]], column: str) -> Walk[tuple[Flip, ...]]:
+    """Where the lead changes, each place found by halving the step that holds it, all of them at a time."""
+    pairs = itertools.pairwise(reign)
+    changes = [_Change(low, high, before, after) for (low, before), (high, after) in pairs if before != after]
+    for _ in range(HALVINGS):
+        wide = [each for each in changes if each.high - each.low > NARROW * abs(each.high)]
+        if not wide:
+            break
+        found = yield [each.middle for each in wide]
+        for each, rows in zip(wide, found, strict=True):
+            there = _leader(rows, column)
+            if there == each.before:
+                each.low = each.middle
             else:
-                high, after = middle, there  # whoever leads right there, not at the end of the step
-        found.append(((low + high) / 2.0, before, after))
-    return tuple(found)
+                each.high, each.after = each.middle, there  # whoever leads right there, not at the end of the step
+    return tuple(((each.low + each.high) / 2.0, each.before, each.after) for each in changes)

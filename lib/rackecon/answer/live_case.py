@@ -22,6 +22,7 @@ from rackecon.appraisal.evaluate import evaluate
 from rackecon.appraisal.money import cards_for, platform_costs, platforms_for, with_money
 from rackecon.catalog.assumption_table import allowed_values, own_costs
 from rackecon.catalog.cached import one_state
+from rackecon.catalog.kept import kept
 from rackecon.economics.cost_table import residual_at
 from rackecon.economics.finance import TAX_LIFE_YEARS
 from rackecon.economics.power_table import drawn_it_kw
@@ -248,8 +249,11 @@ def live_data(
     scenarios = scenarios if base["scenario"] in scenarios else [str(base["scenario"]), *scenarios]
     bases = {key: _basis(accelerators, overrides | _on_basis(key)) for key in dict.fromkeys([base["basis"], *BASES])}
     base |= {key: tidy(row["now"], 4) for key, row in bases[base["basis"]].items() if row["now"] is not None}
+    platforms = platforms_for(accelerators, assume)
+    power = _power(platforms)
+    asked = (tuple(accelerators), tuple(models), tuple(scenarios))
     data: dict[str, Any] = {
-        "platforms": [_platform(p) for p in platforms_for(accelerators, assume).values()],
+        "platforms": [_platform(p) for p in platforms.values()],
         "bases": bases,
         "models": _models(models, accelerators, base["level"], overrides),
         "scenarios": {key: _scenario(catalog.scenario(key)) for key in scenarios},
@@ -259,14 +263,14 @@ def live_data(
         "free": assume.free_share,
         "resale": [float(x) for x in residual_at(np.arange(RESALE_YEARS + 1.0))],
         "base": base,
-        "sold": _sold(accelerators, models, scenarios),
+        "sold": kept("sold", asked, lambda: _sold(*asked)),
         "measured": _measured(accelerators, models, scenarios, _fastest(case)),
         "map": {"shares": [*SHARES], "prices": [*PRICES], "sure": [DECIDED_SHARE, LEANING_SHARE]},
     }
     data["check"] = _checks(accelerators, base, data["models"], overrides)
     settings = RankingDraws.from_base_case()
     return {key: tidy(value, 6) for key, value in data.items()} | {
-        "fronts": _all_fronts(accelerators, models, scenarios, case, overrides),
+        "fronts": kept("live-fronts", (power, *asked, case), lambda: _all_fronts(power, models, scenarios, case)),
         "draws": _draws(accelerators, settings),
         "report": tidy(dict(report or {}), 6),
         "z10": Z10,
@@ -298,7 +302,8 @@ def beside_data(data: Mapping[str, Any], case: str | Scenario, **overrides: Any)
     others = [key for key in chips if key not in given]
     bases = {key: _basis(others, overrides | _on_basis(key)) for key in data["bases"]}
     left = {key: _unpaid(key, bases) for key in others}
-    fronts = _all_fronts([key for key in others if not left[key]], *menus, case, overrides)
+    paid = platforms_for([key for key in others if not left[key]], assumptions(**overrides))
+    fronts = _all_fronts(_power(paid), *menus, case)
     for key, front in fronts[_front_key(base)].items():
         if all(row[key] == "=" or "why" in row[key] for row in fronts.values()):
             left[key] = front["why"]
@@ -449,15 +454,17 @@ def _fastest(case: Scenario) -> float:
     return max(control[1] if control else math.inf, _speed(case.tpot_limit_ms))
 
 
+def _power(platforms: Mapping[str, Platform]) -> dict[str, tuple[float, float]]:
+    """What a GPU of each platform draws at most and is provisioned for [W, kW]."""
+    return {key: (part.tdp_w, part.it_kw_per_gpu) for key, part in platforms.items()}
+
+
 def _all_fronts(
-    accelerators: Sequence[str],
-    models: Sequence[str],
-    scenarios: Sequence[str],
-    case: Scenario,
-    overrides: Mapping[str, Any],
+    power: Mapping[str, tuple[float, float]], models: Sequence[str], scenarios: Sequence[str], case: Scenario
 ) -> dict[str, Any]:
     """Fronts by model, workload, cache share, number format and software date; formats and dates at the workload's own cache share.
 
+    ``power`` is what a GPU of each platform draws at most and is provisioned for [W, kW], all that money moves here.
     A front that is the usual one over again is kept as ``=``.
     """
     from rackecon.serving.frontier import searched
@@ -476,12 +483,11 @@ def _all_fronts(
             if hit in mine or (kind, day) == (USUAL, NEWEST):
                 one = replace(its, prefix_cache_hit=hit, **_served_with(kind, day))
                 asked[name, key, hit, kind, day] = replace(one, tpot_limit_ms=None)
-    searched([Query.of_case(p, name, one) for (name, *_), one in asked.items() for p in accelerators])
-    platforms = platforms_for(accelerators, assumptions(**overrides))
+    searched([Query.of_case(p, name, one) for (name, *_), one in asked.items() for p in power])
     fronts: dict[str, Any] = {}
     usual: dict[tuple[Any, ...], dict[str, Any]] = {}
     for (name, key, hit, kind, day), one in asked.items():
-        found = _fronts(platforms, name, one, fastest)
+        found = _fronts(power, name, one, fastest)
         first = usual.setdefault((name, key, hit), found)
         again = {p: "=" for p in found if found is not first and found[p] == first[p]}
         fronts[f"{name}|{key}|{hit:g}|{kind}|{day}"] = found | again
@@ -611,7 +617,7 @@ def money_fronts(
     return out
 
 
-def _fronts(platforms: Mapping[str, Platform], model: str, case: Scenario, fastest: float) -> dict[str, Any]:
+def _fronts(power: Mapping[str, tuple[float, float]], model: str, case: Scenario, fastest: float) -> dict[str, Any]:
     """Speed, total rate, IT power drawn per GPU and mode along each front of a case without a promised speed, packed; the
     reason where there is none.
 
@@ -620,12 +626,12 @@ def _fronts(platforms: Mapping[str, Platform], model: str, case: Scenario, faste
     from rackecon.serving.frontier import search_case
 
     out: dict[str, Any] = {}
-    for key, part in platforms.items():
+    for key, (tdp_w, it_kw) in power.items():
         front = search_case(key, model, case)
         if not len(front):
             out[key] = {"why": str(front.reason)}
             continue
-        drawn = drawn_it_kw(key, part.tdp_w, part.it_kw_per_gpu, front.rows)
+        drawn = drawn_it_kw(key, tdp_w, it_kw, front.rows)
         out[key] = packed_front(up_to({**front.rows, "drawn_it_kw_per_gpu": drawn}, fastest))
     return out
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from rackecon.catalog.cached import data_stamp
-from rackecon.catalog.paths import noted_tables
+from rackecon.catalog.paths import noted_tables, tables_read
 from rackecon.catalog.written import write_file
 from rackecon.errors import InputError
 
@@ -33,7 +33,7 @@ REMEMBERED: Final = 32
 _REMEMBERED: dict[str, tuple[Any, list[str]]] = {}
 
 
-def kept(name: str, key: object, make: Callable[[], T], disk: bool = True) -> T:
+def kept(name: str, key: object, make: Callable[[], T], disk: bool = True, apart: bool = False) -> T:
     """What ``make`` gives, where neither a page of this report nor this process has already worked it out.
 
     Parameters
@@ -46,6 +46,9 @@ def kept(name: str, key: object, make: Callable[[], T], disk: bool = True) -> T:
         Works it out; what it gives is read only.
     disk : bool
         Whether it can be pickled.
+    apart : bool
+        Whether pages share it only where they have read the same tables before: a page that reads few does not count
+        those of another that made it first.
 
     Examples
     --------
@@ -55,7 +58,8 @@ def kept(name: str, key: object, make: Callable[[], T], disk: bool = True) -> T:
     given, text = os.environ.get(FOLDER), repr(key)
     if ADDRESS in text:
         return make()
-    digest = hashlib.sha256(f"{name}\\0{text}\\0{data_stamp()}".encode()).hexdigest()
+    before = sorted(tables_read()) if apart else []
+    digest = hashlib.sha256(f"{name}\\0{text}\\0{data_stamp()}{before or ''}".encode()).hexdigest()
     result: T
     if not given or not disk:
         found = _REMEMBERED.get(digest)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rackecon.catalog.cached import by_data, one_state
+from rackecon.catalog.kept import kept
 from rackecon.claims.cells import Cells, cells_of, questions
 from rackecon.claims.conditions import fewest, tried, true_when, undecided, what_is_missing
 from rackecon.claims.evidence import NOTHING, peak_rows
@@ -126,8 +127,12 @@ def assess_all() -> list[Assessment]:
 
 
 @by_data(1)
-@one_state()
 def _assessed() -> tuple[Assessment, ...]:
+    return kept("claims", "all", _worked_out, apart=True)
+
+
+@one_state()
+def _worked_out() -> tuple[Assessment, ...]:
     every = claims().values()
     searched([asked for one in every for case in cases(one) for asked in questions(one, case)])
     return tuple(assess(one) for one in every)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model, accelerator, model, table
 from rackecon.catalog.cached import by_data
+from rackecon.catalog.kept import kept
 from rackecon.load.sessions import Sessions, coding_sessions, session_hit
 from rackecon.performance.engine import build_engine
 from rackecon.performance.memory import ledger
@@ -347,6 +348,14 @@ def agentic_front(
     AgenticFront
         By rising speed.
     """
+    asked = (accelerator_id, model_id, host_memory, date, mode)
+    return kept("agents", asked, lambda: _agentic_front(*asked), apart=True)
+
+
+def _agentic_front(
+    accelerator_id: str, model_id: str, host_memory: bool, date: str | None, mode: str | None
+) -> AgenticFront:
+    """See :func:`agentic_front`."""
     last: dict[str, NDArray[Any]] = {}
 
     def rows_at(isl: float, osl: float, hit: float) -> Rows:

@@ -256,13 +256,19 @@ def dated(
     from rackecon.serving.frontier import searched
 
     newest = {key: default_date(catalog.accelerator(key)) for key in accelerators}
-    each = [(key, year, min(software_date(year), newest[key])) for year in years for key in accelerators]
-    searched([Query.of_case(key, model, case, date=day) for key, _, day in each])
+    each = [(key, min(software_date(year), newest[key])) for year in years for key in accelerators]
+    days: dict[str, list[str]] = {}
+    for key, day in dict.fromkeys(each):
+        days.setdefault(day, []).append(key)
+    searched([Query.of_case(key, model, case, date=day) for day, keys in days.items() for key in keys])
     blocks = [
-        evaluate([key], [model], [case], search_options={"date": day}, **overrides).assign(years=year)
-        for key, year, day in each
+        evaluate(keys, [model], [case], search_options={"date": day}, **overrides).assign(day=day)
+        for day, keys in days.items()
     ]
-    return pd.concat(blocks, ignore_index=True)
+    rows = pd.concat(blocks, ignore_index=True)
+    places = {where: i for i, where in enumerate(zip(rows["accelerator"], rows["day"], strict=True))}
+    ordered = rows.iloc[[places[where] for where in each]].drop(columns="day").reset_index(drop=True)
+    return ordered.assign(years=np.repeat(years, len(accelerators)))
 
 
 def _whole_ends(top: pd.Series, first: pd.Series) -> tuple[float, float]:

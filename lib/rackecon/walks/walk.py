@@ -39,7 +39,14 @@ def doubling_steps(low: float, high: float) -> list[int]:
     return steps
 
 
-def _case(base: Scenario, name: str, isl: float, osl: float, hit: float | None = None) -> Scenario:
+def resized(base: Scenario, name: str, isl: float, osl: float, hit: float | None = None) -> Scenario:
+    """A scenario with other lengths, in whole tokens, and perhaps another cache hit, under a name of its own.
+
+    Examples
+    --------
+    >>> resized(catalog.scenario("chat"), "short", 100.4, 0.0).osl_tokens
+    1
+    """
     return replace(
         base,
         id=name,
@@ -111,7 +118,7 @@ def context_length(
     lengths = list(isl_tokens)
     walks = [
         [
-            (_case(base, f"{isl}|{hit:g}", isl, base.osl_tokens, hit), {"walked_tokens": isl, "hit": hit})
+            (resized(base, f"{isl}|{hit:g}", isl, base.osl_tokens, hit), {"walked_tokens": isl, "hit": hit})
             for isl in lengths
         ]
         for hit in hits
@@ -134,7 +141,9 @@ def total_fixed(
     cases = []
     for share in input_shares:
         isl, osl = total_tokens * share, total_tokens * (1.0 - share)
-        cases.append((_case(base, f"share {share:g}", isl, osl), {"input_share": share, "input_per_output": isl / osl}))
+        cases.append(
+            (resized(base, f"share {share:g}", isl, osl), {"input_share": share, "input_per_output": isl / osl})
+        )
     return _walk(accelerators, model, cases, held, **overrides)
 
 
@@ -148,7 +157,7 @@ def output_fixed(
 ) -> pd.DataFrame:
     """Input per output walked while the output stays: ``input_per_output``."""
     cases = [
-        (_case(base, f"ratio {ratio:g}", base.osl_tokens * ratio, base.osl_tokens), {"input_per_output": ratio})
+        (resized(base, f"ratio {ratio:g}", base.osl_tokens * ratio, base.osl_tokens), {"input_per_output": ratio})
         for ratio in ratios
     ]
     return _walk(accelerators, model, cases, held, **overrides)

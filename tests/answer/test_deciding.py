@@ -1,0 +1,80 @@
+"""Walks that are advanced together find what each finds alone."""
+
+from __future__ import annotations
+
+import itertools
+
+import pandas as pd
+import pytest
+
+from rackecon import catalog
+from rackecon.answer.deciding import HALVINGS, _Case, _flips
+from rackecon.answer.lead_map import NARROW
+from rackecon.walks import latency, software, walk
+
+FEW = ("h100-sxm", "b200-hgx", "gb300-nvl72")
+MODEL = "gpt-oss-120b"
+PROFIT = "profit_usd_per_rack_year"
+LEADS = ((0.4, "B"), (7.0, "C"), (7.02, "D"), (300.0, "A"))
+"""Where a lead ends that is A's at first."""
+
+
+def rows_at(x: float) -> pd.DataFrame:
+    leader = [name for start, name in ((0.0, "A"), *LEADS) if start <= x][-1]
+    return pd.DataFrame({"platform": [leader, "other"], "profit": [1.0, 0.5]})
+
+
+def found(reign: list[tuple[float, str]]) -> tuple[tuple[tuple[float, str, str], ...], int]:
+    """Changes of lead, and how often values were asked for."""
+    walked, answers, rounds = _flips(reign, "profit"), None, 0
+    while True:
+        try:
+            asked = walked.send(answers)  # type: ignore[arg-type]
+        except StopIteration as end:
+            return end.value, rounds
+        answers, rounds = [rows_at(x) for x in asked], rounds + 1
+
+
+def test_changes_of_lead_halved_together_are_those_halved_one_by_one():
+    reign = [(x, rows_at(x)["platform"][0]) for x in (0.0, 1.0, 8.0, 9.0, 400.0)]
+    together, rounds = found(reign)
+    alone = [found([one, two])[0] for one, two in itertools.pairwise(reign)]
+    assert together == tuple(flip for flips in alone for flip in flips)
+    assert [after for _, _, after in together] == ["B", "D", "A"]
+    assert together[2][0] == pytest.approx(300.0, rel=NARROW)
+    assert rounds <= HALVINGS
+
+
+def test_values_of_many_assumptions_at_once_are_those_of_each_walk():
+    case = catalog.scenario("chat")
+    of = _Case(FEW, MODEL, case, {"utilisation": 0.4})
+    given = {"intervals": False, "utilisation": 0.4}
+    total = case.isl_tokens + case.osl_tokens
+    years = [-0.4, 0.1, 9.0]
+    each = {
+        "isl_tokens": walk.context_length(FEW, MODEL, case, [700, 9000], (case.prefix_cache_hit,), False, **given),
+        "prefix_cache_hit": walk.context_length(FEW, MODEL, case, [case.isl_tokens], (0.1, 0.7), False, **given),
+        "input_per_output": walk.total_fixed(FEW, MODEL, case, total, [3.0 / 4.0], False, **given),
+        "ttft_limit_ms": latency.first_token(FEW, MODEL, case, [150.0, 4000.0], case.latency_statistic, **given),
+        "software_years": software.dated(FEW, MODEL, case, years, **given),
+    }
+    asked = {
+        "isl_tokens": [700.0, 9000.0],
+        "prefix_cache_hit": [0.1, 0.7],
+        "input_per_output": [3.0],
+        "ttft_limit_ms": [150.0, 4000.0],
+        "software_years": years,
+    }
+    for name, frames in of.at(asked).items():
+        assert pd.concat(frames)[PROFIT].tolist() == pytest.approx(
+            each[name][PROFIT].tolist(), rel=0, abs=0, nan_ok=True
+        )
+        assert [len(rows) for rows in frames] == [len(FEW)] * len(asked[name])
+
+
+def test_software_of_a_date_is_no_newer_than_the_platform_was_measured_with():
+    case, asked = catalog.scenario("chat"), [-0.4, 9.0, 0.1]
+    rows = software.dated(FEW, MODEL, case, asked, intervals=False)
+    one_by_one = [software.dated([key], MODEL, case, [x], intervals=False) for x in asked for key in FEW]
+    pd.testing.assert_frame_equal(rows, pd.concat(one_by_one, ignore_index=True), check_exact=True)
+    assert rows["years"].tolist() == [x for x in asked for _ in FEW]
