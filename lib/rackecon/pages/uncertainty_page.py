@@ -114,6 +114,18 @@ class Leader:
     beats: float | None = None
 
 
+def as_at_middles(wins: pd.DataFrame, swings: pd.DataFrame) -> pd.DataFrame:
+    """The win table with the first two the other way round where they are too close to call and the second earns more at middle
+    assumptions (``base`` of ``swings``): the summary, which ranks by these, then leads with the same platform."""
+    middles, first = swings.groupby("accelerator")["base"].first(), wins["accelerator"].head(2).tolist()
+    called = len(wins[wins["rank"] > 0]) < 2 or wins["win_share"].iloc[0] >= DECIDED_SHARE
+    if called or not middles.get(first[1], -np.inf) > middles.get(first[0], np.inf):
+        return wins
+    out = wins.iloc[[1, 0, *range(2, len(wins))]].reset_index(drop=True)
+    out.loc[0, "beats_next_share"] = 1.0 - wins["beats_next_share"].iloc[0]
+    return out
+
+
 def leading(wins: pd.DataFrame) -> Leader:
     """Who leads, and by how much."""
     known = wins[wins["rank"] > 0]

@@ -40,7 +40,7 @@ from rackecon.serving.pools import (
     of_each,
     taken,
 )
-from rackecon.serving.query import LIMIT_SLACK, MODES
+from rackecon.serving.query import LIMIT_SLACK, MODES, Query
 from rackecon.serving.recipes import recipe_depth
 from rackecon.serving.task import Task, Tasks
 
@@ -318,10 +318,7 @@ def _near_drafts(part: _Part) -> NDArray[np.bool_]:
         return np.ones(1, dtype=bool)
     running = part.done.sequences * pools.decode_workers
     flight = np.where(load.concurrency > running, FLIGHT_SLACK * load.concurrency, np.inf)
-    ends = [
-        _usual_depth(asked, part.mode, x / pools.decode_gpus, part.widths[3])
-        for x in (running, flight)
-    ]
+    ends = [_usual_depth(asked, part.mode, x / pools.decode_gpus, part.widths[3]) for x in (running, flight)]
     draft = load.draft_tokens
     return np.asarray((draft == 0.0) | (draft <= ends[0]) & (draft >= ends[1]))
 

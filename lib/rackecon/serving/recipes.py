@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 LIGHT_LOAD = {"trt": 80.0, "amd": 2.0}  # requests per decode GPU up to which recipes of pools draft 3 tokens
-UNKNOWN_DRAFT_TOKENS = 2.0  # the mean of depths 1 to 3: of engines without public recipes, and what SGLang's run on NVIDIA
+UNKNOWN_DRAFT_TOKENS = (
+    2.0  # the mean of depths 1 to 3: of engines without public recipes, and what SGLang's run on NVIDIA
+)
 
 
 def recipe_depth(
