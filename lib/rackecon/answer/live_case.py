@@ -310,7 +310,7 @@ def beside_data(data: Mapping[str, Any], case: str | Scenario, **overrides: Any)
     able = [key for key in others if not left[key]]
     costs = {key: tidy(row["now"], 4) for key in able if (row := bases[base["basis"]][key])["now"] is not None}
     found = {
-        "platforms": [_platform(p) for p in platforms_for(able, assumptions(**overrides)).values()],
+        "platforms": [_platform(paid[key]) for key in able],
         "base": costs,
         "bases": {basis: {key: rows[key] for key in able} for basis, rows in bases.items()},
         "spread": {name: _spread(name, able) for name in data["models"]},

@@ -83,24 +83,25 @@ class Prepared:
 
 def usual_draft_tokens(points: Points, rows: NDArray[np.intp]) -> FloatArray:
     """Expected draft depth where a row names a method but no depth [tokens]: :func:`recipe_depth`."""
-    n = points.numbers
+    n, chips, formats = points.numbers, points.records[0], points.weight_precision
     ranks = np.where(np.isfinite(n["decode_gpus"]), n["decode_gpus"], n["tp"])[rows]
     load = n["concurrency"][rows] / np.maximum(np.nan_to_num(ranks, nan=1.0), 1.0)
+    ranked, alone = n["dp_attention"][rows] > 0, np.array([points.mode[i] == "aggregated" for i in rows], dtype=bool)
+    kinds = [(engine_family(points.engine[i], chips[i].vendor), formats[i]) for i in rows]
     out = np.zeros(len(rows))
-    for k, i in enumerate(rows):
-        family = engine_family(points.engine[i], points.records[0][i].vendor)
-        asked = (load[k], n["dp_attention"][i] > 0, points.mode[i] == "aggregated", points.weight_precision[i])
-        out[k] = recipe_depth(family, *asked)
+    for kind in dict.fromkeys(kinds):
+        at = np.array([one == kind for one in kinds])
+        out[at] = recipe_depth(kind[0], load[at], ranked[at], alone[at], kind[1])
     return out
 
 
 def _load(points: Points, rows: NDArray[np.intp]) -> Load:
     n = points.numbers
     factor = n["length_draw"][rows]
-    draft = n["draft_tokens"][rows]
     method = n["speculative"][rows] > 0
-    unknown = usual_draft_tokens(points, rows)
-    draft = np.where(method, np.where(np.isfinite(draft) & (draft > 0), draft, unknown), 0.0)
+    draft = np.where(method, n["draft_tokens"][rows], 0.0)
+    left = method & ~(draft > 0)
+    draft[left] = usual_draft_tokens(points, rows[left])
     hit = np.nan_to_num(n["prefix_cache_hit"][rows])
     lengths, limit = (n["isl"][rows] * factor, n["osl"][rows] * factor), n["max_sequences"][rows]
     limit = np.where(np.isfinite(limit), limit, np.inf)
