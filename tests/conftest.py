@@ -5,9 +5,8 @@ from pathlib import Path
 
 from hypothesis import settings
 
-from rackecon.threads import one_thread_each
+import rackecon  # noqa: F401  before NumPy, so that workers of tests, and what they start, do linear algebra in one thread
 
-one_thread_each()  # for workers of tests, and for what they start
 # a shared machine is slow at times, which is no fault of an example; the same commit has the same examples, so that what is
 # green stays green: `--hypothesis-profile=random` looks for others
 settings.register_profile("same", deadline=None, derandomize=True)

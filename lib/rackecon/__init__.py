@@ -14,6 +14,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from rackecon.threads import one_thread_each
+
+one_thread_each()  # before anything loads linear algebra, in a command, a kernel and a program alike
 __version__ = "0.1.0"
 
 # The small public interface, imported when first asked for: `import rackecon` stays light

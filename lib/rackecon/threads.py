@@ -1,4 +1,4 @@
-"""Processes that run side by side leave each other the cores."""
+"""Linear algebra in one thread: importing the library sees to it, for a process that has not loaded NumPy before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BLAS: Final = "OPENBLAS_NUM_THREADS"
 
 
 def one_thread_each() -> None:
-    """Let processes started from here do linear algebra in one thread, unless the environment says how many.
+    """Let this process and those started from it do linear algebra in one thread, unless the environment says how many.
 
     Threads of the many small products of a search wait for each other by spinning: on cores that another process uses too
     they take several times the processor time of one.

@@ -6,14 +6,16 @@ import hashlib
 import importlib
 import os
 import pickle
+import sqlite3
 import threading
+import zlib
 
 import numpy as np
 import pytest
 
 from rackecon.catalog import read_rows
 from rackecon.catalog.assumption_table import allowed_values
-from rackecon.catalog.kept import FOLDER, REMEMBERED, kept
+from rackecon.catalog.kept import FOLDER, REMEMBERED, SHELF, digest_of, kept, shelved
 from rackecon.catalog.paths import noted_tables
 
 
@@ -103,7 +105,7 @@ def test_a_file_that_somebody_put_there_runs_nothing(folder, tmp_path, monkeypat
     words = (
         ("__import__('os').mkdir('gone')",) if call is eval else ("gone", "x") if call is not os.mkdir else ("gone",)
     )
-    data = pickle.dumps((Hostile(call, *words), []))
+    data = zlib.compress(pickle.dumps((Hostile(call, *words), [])))
     path.write_bytes(hashlib.sha256(data).digest() + data)
     assert kept("sum", 1, lambda: "made again") == "made again"
     assert not list(tmp_path.glob("gone*"))
@@ -161,3 +163,57 @@ def test_what_is_kept_apart_is_shared_by_pages_that_read_the_same_tables_before(
         assert kept("sum", 7, lambda: 2, apart=True) == 2
         read_rows("racks")
         assert kept("sum", 7, lambda: 3, apart=True) == 3
+
+
+def squares(made):
+    def make(numbers):
+        made.extend(numbers)
+        return [float(i * i) for i in numbers]
+
+    return make
+
+
+def test_of_many_small_results_those_that_lie_there_are_taken(folder):
+    made = []
+    assert shelved("squares", ["0", "1"], squares(made)) == [0.0, 1.0]
+    assert shelved("squares", ["1", "0", "2"], lambda some: [("new", i) for i in some]) == [1.0, 0.0, ("new", 2)]
+    assert shelved("others", ["0"], squares(made)) == [0.0]
+    assert made == [0, 1, 0]
+
+
+def test_small_results_are_made_again_when_a_table_changes_and_without_a_folder(folder, tmp_path, monkeypatch):
+    made = []
+    shelved("squares", ["0"], squares(made))
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "prices.csv").write_text("provider\n", encoding="utf-8")
+    monkeypatch.setenv("RACKECON_USER_DATA", str(own))
+    shelved("squares", ["0"], squares(made))
+    monkeypatch.delenv(FOLDER)
+    shelved("squares", ["0"], squares(made))
+    shelved("squares", ["0"], squares(made))
+    assert made == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("damage", ["a value", "a hostile value", "the file"])
+def test_a_damaged_shelf_is_no_fault_and_runs_nothing(folder, tmp_path, monkeypatch, damage):
+    monkeypatch.chdir(tmp_path)
+    shelved("squares", ["0"], lambda some: [1.0])
+    hostile = pickle.dumps((Hostile(os.mkdir, "gone"),))
+    packed = zlib.compress(hostile)
+    with sqlite3.connect(folder / SHELF) as other:
+        if damage == "a value":
+            other.execute("UPDATE shelf SET value = substr(value, 1, length(value) - 1)")
+        elif damage == "a hostile value":
+            other.execute("UPDATE shelf SET value = ?", (hashlib.sha256(packed).digest() + packed,))
+        else:
+            other.execute("DROP TABLE shelf")
+    other.close()
+    assert shelved("squares", ["0"], lambda some: [2.0]) == [2.0]
+    assert not (tmp_path / "gone").exists()
+
+
+def test_values_of_arrays_and_records_are_told_apart():
+    record = allowed_values()["pue"]
+    assert digest_of((record, np.arange(4.0)[::2])) == digest_of((record, np.array([0.0, 2.0])))
+    assert len({digest_of(x) for x in (0.0, np.float64(0.0), np.zeros(1), np.arange(2000.0), np.zeros(2000))}) == 5

@@ -69,6 +69,13 @@ def test_no_table_counts_as_read_before_a_page_reads_it(tmp_path):
     assert "".join(seen[0][0]["data"]["text/plain"]) == "[]"
 
 
+def test_a_kernel_that_has_run_its_cells_ends_without_an_interrupt(tmp_path, monkeypatch):
+    sent, send = [], kernels._Process.send_signal
+    monkeypatch.setattr(kernels._Process, "send_signal", lambda self, number: (sent.append(number), send(self, number)))
+    outputs(notebook(tmp_path, "1"), **kernels.kernels())
+    assert sent == [signal.SIGKILL]
+
+
 def test_a_failing_cell_is_the_same_fault(tmp_path):
     with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
         outputs(notebook(tmp_path, "1 / 0"), **kernels.kernels())

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from thorough import tries
 
 from rackecon.catalog import scenarios
+from rackecon.catalog.kept import FOLDER
 from rackecon.errors import InputError
 from rackecon.performance.parameters import load_parameters
+from rackecon.serving import frontier
 from rackecon.serving.candidates import MOST_QUEUED, evaluate_all
 from rackecon.serving.closed_loop import Load, decode_side
 from rackecon.serving.explain import step_breakdown
@@ -392,3 +394,26 @@ def test_a_decode_engine_turns_over_what_it_runs_once_a_life() -> None:
     one = np.ones_like(engine.tp)
     side = decode_side(engine, task.values, Load(1024.0 * one, 1024.0 * one, 0.0 * one, one, 0.0 * one, one), shared)
     assert side.rate(2.0 * one) == pytest.approx(2.0 / (1024.0 * side.terms.total(2.0 * one)), rel=1e-12)
+
+
+def test_a_page_takes_the_fronts_that_another_has_searched(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    cases = [replace(scenarios()["chat"], id=f"own {x}", isl_tokens=x) for x in (1111, 2222)]
+    asked = [Query.of_case("h200-sxm", "gpt-oss-120b", case) for case in cases]
+    none = replace(asked[0], limits=Limits(tpot_ms=1e-3))
+    first = searched([*asked, none])
+    frontier._known().clear()
+    with monkeypatch.context() as without:
+        without.setattr(frontier, "find_together", lambda queries: [pytest.fail("searched again") for _ in queries])
+        again = searched([none, *asked])
+    for one, other in zip([first[2], *first[:2]], again, strict=True):
+        assert [getattr(one, name) for name in SAID] == [getattr(other, name) for name in SAID]
+        assert [x.tobytes() for x in one.rows.values()] == [x.tobytes() for x in other.rows.values()]
+    assert len(first[0])
+    assert first[2].reason
+    frontier._known().clear()
+    moved = replace(load_parameters())
+    own = replace(asked[0], parameters=moved)
+    with monkeypatch.context() as without:
+        without.setattr(frontier, "find_together", lambda queries: first[2:])
+        assert searched([own]) == first[2:]  # parameters that are not the shipped ones are no page's

@@ -303,7 +303,8 @@ def beside_data(data: Mapping[str, Any], case: str | Scenario, **overrides: Any)
     bases = {key: _basis(others, overrides | _on_basis(key)) for key in data["bases"]}
     left = {key: _unpaid(key, bases) for key in others}
     paid = platforms_for([key for key in others if not left[key]], assumptions(**overrides))
-    fronts = _all_fronts(_power(paid), *menus, case)
+    asked = _power(paid), *map(tuple, menus), case
+    fronts = kept("live-fronts", asked, lambda: _all_fronts(*asked))
     for key, front in fronts[_front_key(base)].items():
         if all(row[key] == "=" or "why" in row[key] for row in fronts.values()):
             left[key] = front["why"]
@@ -314,7 +315,7 @@ def beside_data(data: Mapping[str, Any], case: str | Scenario, **overrides: Any)
         "base": costs,
         "bases": {basis: {key: rows[key] for key in able} for basis, rows in bases.items()},
         "spread": {name: _spread(name, able) for name in data["models"]},
-        "sold": _sold(able, *menus),
+        "sold": kept("sold", (able, menus), lambda: _sold(able, *menus)),
         "measured": _measured(able, *menus, _fastest(case)),
         "check": _checks(able, {**base, **costs}, data["models"], overrides) if able else [],
         "left": {key: [chips[key].label, why] for key, why in left.items() if why},

@@ -10,16 +10,20 @@ import hashlib
 import io
 import os
 import pickle
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rackecon.catalog.cached import data_stamp
 from rackecon.catalog.paths import noted_tables, tables_read
 from rackecon.catalog.written import write_file
 from rackecon.errors import InputError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 T = TypeVar("T")
 FOLDER: Final = "RACKECON_KEPT"
@@ -31,6 +35,9 @@ ADDRESS: Final = " at 0x"
 REMEMBERED: Final = 32
 """Results that a process without a folder remembers; a page asks for about ten."""
 _REMEMBERED: dict[str, tuple[Any, list[str]]] = {}
+SHELF: Final = "shelf.sqlite"
+"""File of the folder that many small results lie in."""
+_SHELVES: dict[tuple[int, str], sqlite3.Connection | None] = {}
 
 
 def kept(name: str, key: object, make: Callable[[], T], disk: bool = True, apart: bool = False) -> T:
@@ -79,6 +86,96 @@ def kept(name: str, key: object, make: Callable[[], T], disk: bool = True, apart
     return result
 
 
+def shelved(name: str, keys: Sequence[str], make: Callable[[list[int]], Sequence[T]]) -> list[T]:
+    """:func:`kept` of many small results at once, where a folder is named.
+
+    Parameters
+    ----------
+    name : str
+        What they are.
+    keys : sequence of str
+        All that each depends on besides library and tables.
+    make : callable
+        Works out those of some numbers; they rest on tables alone that whoever asks has read.
+
+    Examples
+    --------
+    >>> shelved("squares", ["2", "3"], lambda numbers: [(2, 3)[i] ** 2 for i in numbers])
+    [4, 9]
+    """
+    given = os.environ.get(FOLDER)
+    shelf = _shelf(given) if given else None
+    if shelf is None:
+        return list(make(list(range(len(keys)))))
+    begun = hashlib.sha256(f"{name}\0{data_stamp()}\0".encode())
+    digests = []
+    for key in keys:
+        digest = begun.copy()
+        digest.update(key.encode())
+        digests.append(digest.digest())
+    found = {i: value[0] for i, digest in enumerate(digests) if (value := _taken(shelf, digest)) is not None}
+    missing = [i for i in range(len(keys)) if i not in found]
+    if missing:
+        made = dict(zip(missing, make(missing), strict=True))
+        _put(shelf, [(digests[i], value) for i, value in made.items()])
+        found |= made
+    return [found[i] for i in range(len(keys))]
+
+
+def _shelf(folder: str) -> sqlite3.Connection | None:
+    """The open shelf of a folder; None where there is no place for one."""
+    place = os.getpid(), folder
+    if place not in _SHELVES:
+        import sqlite3
+
+        shelf = None
+        with suppress(OSError, sqlite3.Error):
+            os.makedirs(folder, exist_ok=True)
+            # whoever is killed leaves it whole; what the machine loses when it stops is made again
+            shelf = sqlite3.connect(os.path.join(folder, SHELF), isolation_level=None, check_same_thread=False)
+            shelf.execute("PRAGMA journal_mode=WAL")
+            shelf.execute("PRAGMA synchronous=OFF")
+            shelf.execute("CREATE TABLE IF NOT EXISTS shelf (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
+            _SHELVES[place] = shelf
+        _SHELVES.setdefault(place, None)
+    return _SHELVES[place]
+
+
+def _taken(shelf: sqlite3.Connection, digest: bytes) -> tuple[Any] | None:
+    """What lies on a shelf; None where nothing does, or not as it was put there."""
+    import sqlite3
+
+    with suppress(sqlite3.Error):
+        row = shelf.execute("SELECT value FROM shelf WHERE key = ?", (digest,)).fetchone()
+        return row and _unpacked(row[0])
+    return None
+
+
+def _put(shelf: sqlite3.Connection, found: Sequence[tuple[bytes, Any]]) -> None:
+    import sqlite3
+
+    rows = [(key, _packed((value,))) for key, value in found]
+    with suppress(sqlite3.Error), shelf:  # a full disk: whoever asks next works it out for itself
+        shelf.execute("BEGIN IMMEDIATE")
+        shelf.executemany("INSERT OR REPLACE INTO shelf VALUES (?, ?)", rows)
+
+
+def digest_of(value: object) -> str:
+    """What tells a value of arrays and records from another: for a key.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> digest_of(np.zeros(2)) == digest_of(np.zeros(4)[::2]) != digest_of(np.zeros(3))
+    True
+    """
+    out = io.BytesIO()
+    pickler = pickle.Pickler(out, 4)  # the same bytes for whatever an array is a view of
+    pickler.fast = True  # and whether or not two parts are one object
+    pickler.dump(value)
+    return hashlib.sha256(out.getvalue()).hexdigest()
+
+
 def _made(make: Callable[[], T]) -> tuple[T, list[str]]:
     """A result, and the tables read by then: what it took from memory may rest on those read before."""
     with noted_tables() as tables:
@@ -108,19 +205,32 @@ class _Values(pickle.Unpickler):
 def _read(path: Path) -> tuple[Any, list[str]] | None:
     """What a file holds; None where there is none or it is not as it was written."""
     try:
-        data = path.read_bytes()
-        if hashlib.sha256(data[32:]).digest() != data[:32]:
-            return None
-        found: tuple[Any, list[str]] = _Values(io.BytesIO(data[32:])).load()
-        return found
-    except Exception:  # a damaged file may fail in any way; it is made again
+        found: tuple[Any, list[str]] | None = _unpacked(path.read_bytes())
+    except OSError:
+        return None
+    return found
+
+
+def _unpacked(data: bytes) -> Any:
+    """What was packed; None where the bytes are not as they were."""
+    try:
+        return _Values(io.BytesIO(zlib.decompress(data[32:]))).load() if _digest(data[32:]) == data[:32] else None
+    except Exception:  # damaged bytes may fail in any way; the value is made again
         return None
 
 
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _packed(found: Any) -> bytes:
+    data = zlib.compress(pickle.dumps(found, pickle.HIGHEST_PROTOCOL), 1)
+    return _digest(data) + data
+
+
 def _write(path: Path, found: tuple[Any, list[str]]) -> None:
-    data = pickle.dumps(found, pickle.HIGHEST_PROTOCOL)
     with suppress(InputError):  # a full disk or a folder that went: the next page works it out for itself
-        write_file(path, hashlib.sha256(data).digest() + data)
+        write_file(path, _packed(found))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from rackecon.catalog.cached import one_state
-from rackecon.threads import one_thread_each
 
 SHOWN = (
     "layout",
@@ -59,7 +58,6 @@ def frontier(
 
     Exit status 1 where nothing fits or no layout meets the limits.
     """
-    one_thread_each()
     from rackecon.appraisal.assumptions import assumptions
     from rackecon.catalog.names import accelerator_named, model_named
     from rackecon.catalog.written import check_output, write_file

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rackecon.catalog.kept import kept
 from rackecon.evidence.measured import Evidence, load_evidence
 from rackecon.evidence.residual import corrected_logs
 from rackecon.performance.parameters import ServingParameters, load_parameters
@@ -61,7 +62,15 @@ def ablate(evidence: Evidence | None = None, parameters: ServingParameters | Non
     """
     import pandas as pd
 
-    held, used = evidence or load_evidence(), parameters or load_parameters()
+    def found() -> list[tuple[str, str, int, float, float]]:
+        return _ablated(evidence or load_evidence(), parameters or load_parameters())
+
+    rows = found() if evidence or parameters else kept("ablation", "all", found, apart=True)
+    return pd.DataFrame(rows, columns=["part", "cell", "points", "median_pct", "bias_log"])
+
+
+def _ablated(held: Evidence, used: ServingParameters) -> list[tuple[str, str, int, float, float]]:
+    """Rows of :func:`ablate`."""
     use = held.newest & ~held.broken
     rows = []
     for part, change in PARTS.items():
@@ -74,4 +83,4 @@ def ablate(evidence: Evidence | None = None, parameters: ServingParameters | Non
                 error = 100.0 * np.abs(np.expm1(residual[chosen]))
                 bias = float(np.median(residual[chosen]))
                 rows.append((part, str(cell), int(chosen.sum()), float(np.median(error)), bias))
-    return pd.DataFrame(rows, columns=["part", "cell", "points", "median_pct", "bias_log"])
+    return rows

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
+from rackecon.catalog.kept import kept
 from rackecon.errors import InputError, check_known
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.corrections import without_history
@@ -158,6 +159,10 @@ def first_token_tail() -> float:
     >>> 1.0 < first_token_tail() < 1.5
     True
     """
+    return kept("mlperf-tail", "median", _first_token_tail, apart=True)
+
+
+def _first_token_tail() -> float:
     table, used = best_submissions(), without_history(load_parameters())
     table = table[(table["round"] != SCORED_ROUND) & (table["scenario"] != "Offline") & table["tpot_p50_ms"].notna()]
     rows, ratios = [row for _, row in table.iterrows()], []
@@ -176,8 +181,12 @@ def _scored(software: str, first_guess: bool = False) -> pd.DataFrame:
     moved = (table["benchmark"] == FIRST_GUESS[0]) | (not first_guess)
     if first_guess:
         table.loc[moved, "isl_tokens"] = FIRST_GUESS[1]
-    points = best_points(table[moved], used, dated=software == "public build of the date")
-    table.loc[moved, "raw_tok_s_per_gpu"] = [x["output_tok_s_per_gpu"] if x else np.nan for x in points]
+
+    def rates() -> list[float]:
+        points = best_points(table[moved], used, dated=software == "public build of the date")
+        return [x["output_tok_s_per_gpu"] if x else np.nan for x in points]
+
+    table.loc[moved, "raw_tok_s_per_gpu"] = kept("mlperf", (software, first_guess), rates, apart=True)
     table["ratio"] = table["output_tok_s_per_gpu"] / table["raw_tok_s_per_gpu"]
     table["scored"] = table["round"] == SCORED_ROUND
     return table
@@ -226,14 +235,20 @@ def effects_tried() -> pd.DataFrame:
     """
     import pandas as pd
 
+    names = ["effects", "strength", "earlier_pct", "scored_pct"]
+    tried = pd.DataFrame(kept("mlperf-effects", "no history", _tried, apart=True), columns=names)
+    return tried.sort_values("earlier_pct", kind="stable").reset_index(drop=True)
+
+
+def _tried() -> list[tuple[tuple[str, ...], float, float, float]]:
+    """Rows of :func:`effects_tried`, in the order of the effects."""
     table, rows = _scored("no history"), []
     for effects in EFFECTS:
         earlier, strength = min((_earlier_pct(table, effects, x), x) for x in (STRENGTHS if effects else STRENGTHS[:1]))
         scored = _with_factors(table, effects, strength)
         errors = scored.loc[scored["scored"] & (scored["benchmark"] != FIRST_GUESS[0]), "error_pct"]
         rows.append((effects, strength, earlier, float(errors.median())))
-    names = ["effects", "strength", "earlier_pct", "scored_pct"]
-    return pd.DataFrame(rows, columns=names).sort_values("earlier_pct", kind="stable").reset_index(drop=True)
+    return rows
 
 
 def _with_factors(table: pd.DataFrame, effects: tuple[str, ...], strength: float) -> pd.DataFrame:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rackecon.catalog import accelerator
+from rackecon.catalog.cached import one_state
+from rackecon.catalog.kept import digest_of, kept
 from rackecon.claims import claim, meanings, source, statements, verdicts
 from rackecon.claims.conditions import moves
 from rackecon.claims.model import VINTAGES
@@ -176,6 +178,12 @@ def _combinations(one: Claim) -> str:
 
 def card(result: Assessment) -> Html:
     """One claim, folded: when it is true, the quote, conditions, what was measured and modelled, an honest version."""
+    return Html(*kept("cards", digest_of(result), lambda: _card(result), apart=True))
+
+
+@one_state()
+def _card(result: Assessment) -> tuple[str, str]:
+    """Markup and text of a card."""
     one = result.claim
     moved = moves(result)
     facts = "".join(
@@ -203,7 +211,7 @@ def card(result: Assessment) -> Html:
         f"<p>{_said(one.statement)} ({html.escape(one.claimant)}, {one.date})</p>"
         f"<dl>{facts}</dl>{_combinations(one)}<ul>{sources}</ul></details>"
     )
-    return Html(markup, f"{one.title}: {result.verdict}. {verdict_text(result)}")
+    return markup, f"{one.title}: {result.verdict}. {verdict_text(result)}"
 
 
 def cards(results: Iterable[Assessment]) -> Html:

@@ -165,6 +165,16 @@ class WarmKernels(AsyncKernelManager):
             self.provisioner = _Provisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
         return await super()._async_pre_start_kernel(**kwargs)
 
+    async def _async_interrupt_kernel(self) -> None:
+        if not self.shutting_down:  # a kernel that ends has no cell to stop, and would say that it was stopped
+            await super()._async_interrupt_kernel()
+
+    async def _end(self, now: bool = False, restart: bool = False) -> None:
+        await super()._async_shutdown_kernel(now=True, restart=restart)
+
+    shutdown_kernel = _end
+    """A page's kernel has nothing to put away, so that it ends at once, whatever it does."""
+
 
 def end_kernels() -> None:
     """End every kernel that this process runs."""

@@ -24,7 +24,6 @@ from rackecon.figures.display import BEFORE
 from rackecon.figures.renderer import renderer
 from rackecon.press.results import published, write_results
 from rackecon.press.stamps import SITE, Stamps, common, made_of
-from rackecon.threads import one_thread_each
 
 FAILED = "failed-"
 """Before the name of a notebook that stopped, kept beside the pages until it runs through."""
@@ -264,7 +263,6 @@ def _made(
     """See :func:`run_reports`; the parameters are checked, and nobody else writes there."""
     for left in Path(tempfile.gettempdir()).glob(f"{_scratch(target)}*"):
         shutil.rmtree(left, ignore_errors=True)
-    one_thread_each()
     walk = report_names() if target == reports_dir() else sorted({*chosen, *_rendered(target)})
     stamps = Stamps(target, made_of(parameters, walk))
     outcomes: dict[str, Outcome] = {}

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.catalog import Model
-from rackecon.catalog.cached import by_data, one_state
+from rackecon.catalog import Accelerator, Model
+from rackecon.catalog.cached import by_data, of_arguments, one_state
+from rackecon.catalog.kept import shelved
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.candidates import (
     Evaluated,
@@ -188,12 +189,30 @@ def searched(queries: Sequence[Query]) -> list[Frontier]:
     known, shipped = _known(), load_parameters()
     keys = [(*asked.space, asked.date, asked.limits, *(getattr(asked, name) for name in LENGTHS)) for asked in queries]
     new = {key: asked for key, asked in zip(keys, queries, strict=True) if key not in known}
-    found = dict(zip(new, find_together(list(new.values())), strict=True))
+    found = dict(zip(new, _shelved(list(new.values()), shipped), strict=True))
     out = [found[key] if key in found else known[key][1] for key in keys]
     known.update((key, (asked, found[key])) for key, asked in new.items() if asked.parameters is shipped)
     for key in list(known)[: max(len(known) - KEPT_FRONTS, 0)]:
         del known[key]
     return out
+
+
+def _shelved(queries: list[Query], shipped: ServingParameters) -> list[Frontier]:
+    """:func:`find_together`, with what any page of the report searched with the shipped parameters."""
+    if not all(asked.parameters is shipped for asked in queries):
+        return find_together(queries)
+    keys = [repr([_text(value) for name, value in vars(asked).items() if name != "parameters"]) for asked in queries]
+    return shelved("fronts", keys, lambda some: find_together([queries[i] for i in some]))
+
+
+def _text(value: Any) -> str:
+    """A field of a query; of the long records once."""
+    return _record_text(value) if isinstance(value, Accelerator | Model) else repr(value)
+
+
+@of_arguments(1024)
+def _record_text(record: Accelerator | Model) -> str:
+    return repr(record)
 
 
 @by_data(1, *TABLES)

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rackecon.errors import InputError
-from rackecon.threads import one_thread_each
 
 
 class Workers(Protocol):
@@ -44,7 +43,6 @@ class _Processes:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        one_thread_each()
         self.pools = [self._pool() for _ in range(count)]
 
     @staticmethod
