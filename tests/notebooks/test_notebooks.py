@@ -162,6 +162,9 @@ def test_rebuilding_gives_identical_files(rebuilt):
 def test_forked_kernels_with_the_instructions_of_this_processor_give_the_same(executed, rebuilt, monkeypatch):
     names = report_names() if THOROUGH else list(FORKED)
     monkeypatch.setenv(KEPT, str(executed.shared))
+    for path in executed.shared.iterdir():
+        if not path.name.startswith("short-lists"):  # draws are many; all else is worked out by this processor
+            path.unlink()
     for name in names:
         (rebuilt / f"{name}.html").unlink()
     outcomes = run_reports(names, {}, rebuilt, 2, force=True)

@@ -84,6 +84,7 @@ PAID_BY: Final = (
     "prefill_busy_share",
 )
 """What money depends on."""
+SAME: Final = 2e-8  # of the best profit, further below which none rounds to it in nine digits
 Search = Callable[..., Any]
 """Signature of :func:`rackecon.serving.frontier.search`."""
 
@@ -267,11 +268,15 @@ def _best(
     }
     paid = money_columns(points, *terms)
     profit = paid["profit_usd_per_gpu_hour"]
+    own, starts = np.repeat(np.arange(len(sizes)), sizes), np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    known = np.where(np.isfinite(profit), profit, -np.inf)
+    top = np.maximum.reduceat(known, starts)[own]
+    near = known >= top - SAME * np.abs(top)
     # Rounded, so that two machines with different last bits choose the same layout.
-    by_profit = np.array([float(f"{x:.9g}") if np.isfinite(x) else -np.inf for x in profit])
-    by_rate = np.array([float(f"{x:.9g}") for x in points["total_tok_s_per_gpu"]])
-    order = np.lexsort((-by_rate, -by_profit, np.repeat(np.arange(len(sizes)), sizes)))
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    by_profit, by_rate = np.full((2, len(own)), -np.inf)
+    for rounded, values in ((by_profit, known), (by_rate, points["total_tok_s_per_gpu"])):
+        rounded[near] = [float(f"{x:.9g}") for x in values[near]]
+    order = np.lexsort((-by_rate, -by_profit, own))
     chosen = order[starts]
     best: dict[str, Any] = {name: [head[name] for head in heads] for name in HEADING if name != "reason"}
     places = [fit[at] for fit, at in zip(kept, chosen - starts, strict=True)]

@@ -147,7 +147,8 @@ def _taken(shelf: sqlite3.Connection, digest: bytes) -> tuple[Any] | None:
 
     with suppress(sqlite3.Error):
         row = shelf.execute("SELECT value FROM shelf WHERE key = ?", (digest,)).fetchone()
-        return row and _unpacked(row[0])
+        found: tuple[Any] | None = row and _unpacked(row[0])
+        return found
     return None
 
 
