@@ -242,7 +242,7 @@ def decode_terms(
     memory, compute = v[engine.keys["memory"]], v[engine.keys["compute"]]
     none = np.zeros_like(memory)
     known = shared or pass_terms(engine, v)
-    passes = v[engine.keys["elementwise_decode"]]
+    usual = v[engine.keys["elementwise"]]
     seen = np.minimum(context_tokens, engine.sparse_tokens)
     window = np.minimum(context_tokens, engine.window_tokens)
     read = engine.kv_full_bytes * seen + engine.kv_index_bytes * context_tokens + engine.kv_window_bytes * window
@@ -275,7 +275,10 @@ def decode_terms(
         head=head,
         kv=kv,
         network=known.network,
-        moved=(known.moved[0] * passes, known.moved[1] * passes),
+        moved=(
+            known.moved[0] * usual,
+            known.moved[1] * np.where(engine.dp > 1, usual, v[engine.keys["elementwise_shared"]]),
+        ),
         fixed=(fixed + none, v[engine.keys["sequence"]] * US),
         share_lines=engine.share_lines,
         row_start=_row_starts(engine),
@@ -390,7 +393,7 @@ def prefill_curve(
     scale = v[engine.keys["prefill"]] * wide
     fixed = v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
     known = shared or pass_terms(engine, v)
-    passes = v[engine.keys["elementwise_prefill"]]
+    passes = v[engine.keys["elementwise"]]
     (dense, dense_once), (expert, expert_once) = ([x * x for x in pair] for pair in (known.dense, known.experts))
     return PrefillCurve(
         fresh,
