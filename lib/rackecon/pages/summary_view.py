@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from rackecon.economics.revenue import PriceCard
 
 PAGE: Final = "00_executive_summary"
+MOST_NAMED: Final = 4
+"""Pairs of model and workload that a sentence names one by one; more are "the others"."""
 UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
 DRAWN: Final = {"rack": "USD/year", "mw": "USD/year", "usd": "1/year", "position": "USD/year"}
 """Unit of each measure's profit."""
@@ -260,8 +262,8 @@ def grid_words(grid: pd.DataFrame) -> Html:
         verdict = str(group["verdict"].iloc[0])
         kind = verdict if verdict in UNDECIDED else "decided"
         groups.setdefault(kind, []).append(f"{catalog.label(str(model))} {catalog.label(str(scenario))}")
-    told = [(kind, groups[kind]) for kind in ("decided", *UNDECIDED) if kind in groups]
-    return note(say(PAGE, "grid", groups=told, total=sum(map(len, groups.values()))))
+    told = sorted(((kind, groups[kind]) for kind in ("decided", *UNDECIDED) if kind in groups), key=lambda x: len(x[1]))
+    return note(say(PAGE, "grid", groups=told, total=sum(map(len, groups.values())), named=MOST_NAMED))
 
 
 def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
