@@ -12,7 +12,6 @@ from rackecon.answer.lead_map import (
     NO_ONE_SERVES,
     NOBODY,
     Cell,
-    ahead_at_ends,
     lead_map,
     line_marks,
     reigns,
@@ -22,6 +21,7 @@ from rackecon.answer.live_case import money_fronts
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.evidence.novelty import best_run, fastest_measured
 from rackecon.uncertainty.ranking import RankingDraws, rank
+from rackecon.walks.findings import ahead_at_ends
 
 FEW = ("h200-sxm", "gb300-nvl72", "tpu-v7")
 MODEL, CASE = "deepseek-r1", "offline-batch"
@@ -92,10 +92,11 @@ def test_bands_evidence_and_runs_beside_the_lines_are_the_librarys():
     case, ends = catalog.scenario("rag-summarise"), (1.0, 150.0)
     fronts = money_fronts(FEW, MODEL, case)
     lines, marks = speed_lines(fronts, METRIC, *ends), line_marks(fronts, MODEL, case, METRIC, *ends)
-    assert {key for key in FEW if marks[key].band} == ahead_at_ends(lines)
+    flat = {key: [(ends[0], line[0][1]), *line] for key, line in lines.items()}
+    assert {key for key in FEW if marks[key].band} == ahead_at_ends(flat, ends[0])
     assert marks["tpu-v7"].measured_up_to == 0.0
     assert marks["h200-sxm"].measured_up_to == fastest_measured("h200-sxm", MODEL)
-    for key in ahead_at_ends(lines):
+    for key in ahead_at_ends(flat, ends[0]):
         row = evaluate([key], [MODEL], [replace(case, tpot_limit_ms=1e3 / 45.0)]).iloc[0]
         band = next(pair for (upto, _), pair in zip(lines[key], marks[key].band, strict=True) if upto >= 45.0)
         for end, profit in zip(("low", "high"), band, strict=True):

@@ -28,7 +28,7 @@ from rackecon.serving.layouts import Layout
 from rackecon.serving.points import launched
 from rackecon.serving.pools import DECODE_ENGINES, cell_of
 from rackecon.serving.query import CONCURRENCY, Query
-from rackecon.serving.recipes import UNKNOWN_DRAFT_TOKENS, recipe_depth
+from rackecon.serving.recipes import SGLANG_DRAFT_TOKENS, UNKNOWN_DRAFT_TOKENS, recipe_depth
 from rackecon.serving.task import Task
 
 SPLIT = {"mode": "disaggregated"}
@@ -53,7 +53,7 @@ def test_recipes_draft_less_the_fuller_an_engine_is() -> None:
 def test_recipes_of_other_engines_draft_what_their_launch_scripts_say() -> None:
     """SGLang 2 on NVIDIA; on AMD 3 in one engine, in pools 3 up to 2 requests a GPU, 1 with attention ranks; ATOM 3 or 1."""
     ranks, none, loads = np.array([True]), np.array([False]), np.array([0.5, 2.0, 4.0, 8.0, 1e4])
-    assert recipe_depth("sglang", loads, none, False, "fp8").tolist() == [2.0] * 5
+    assert recipe_depth("sglang", loads, none, False, "fp8").tolist() == [SGLANG_DRAFT_TOKENS] * 5 == [2.0] * 5
     assert recipe_depth("amd", loads, ranks, True, "fp8").tolist() == [3.0] * 5
     assert recipe_depth("amd", loads, none, False, "fp4").tolist() == [3.0, 3.0, 2.0, 1.0, 1.0]
     assert recipe_depth("amd", loads, ranks, False, "fp4").tolist() == [1.0] * 5

@@ -19,7 +19,7 @@ from rackecon.economics.money_step import money_step, per_year
 from rackecon.evidence.intervals import add_intervals
 from rackecon.evidence.novelty import Run, front_of_runs, measured_up_to
 from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, draw_factors, win_counts
-from rackecon.walks.findings import at_rates
+from rackecon.walks.findings import Line, ahead_at_ends, at_rates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +39,6 @@ NARROW: Final = 0.01
 """Width, as a share of its value, at which the place of a change of lead is known well enough."""
 Flip = tuple[float, str, str]
 """Value at which the lead changes, who leads below it, who above it."""
-Line = list[tuple[float, float]]
-"""Ends of steps: up to this speed [tok/s/user], this yearly profit."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +161,8 @@ def speed_lines(fronts: Mapping[str, pd.DataFrame | str], metric: str, low: floa
     Returns
     -------
     dict
-        Accelerator id to the ends of its steps; empty where it serves nothing or its profit is unknown. Up to a step's speed
-        the most productive layout that is at least as fast earns its profit.
+        Accelerator id to the ends of its steps [tok/s/user] and their profits; empty where it serves nothing or its profit is
+        unknown. Up to a step's speed the most productive layout that is at least as fast earns its profit.
     """
     out: dict[str, Line] = {}
     for key, front in fronts.items():
@@ -194,7 +192,8 @@ def line_marks(
         What the fronts serve; runs of another number format than one asked for, of software after a date asked for, or
         beside a prefix cache do not count.
     """
-    ahead = ahead_at_ends(speed_lines(fronts, metric, low, high))
+    lines = speed_lines(fronts, metric, low, high)
+    ahead = ahead_at_ends({key: [(low, line[0][1]), *line] for key, line in lines.items() if line}, low)
     until, lengths = case.software_date or "9999", (case.isl_tokens, case.osl_tokens)
     out = {}
     for key, front in fronts.items():
@@ -213,22 +212,6 @@ def line_marks(
                 found.append((run.tok_s_per_user, profit, run))
         out[key] = Marks(band, measured_up_to(key, model, *lengths, until), tuple(found))
     return out
-
-
-def ahead_at_ends(lines: Mapping[str, Line]) -> set[str]:
-    """Platforms with the highest profit at the slowest speed and at the fastest that any reaches.
-
-    Examples
-    --------
-    >>> sorted(ahead_at_ends({"a": [(10.0, 5.0), (20.0, 1.0)], "b": [(30.0, 2.0)], "c": [(30.0, 1.0)]}))
-    ['a', 'b']
-    """
-    known = {key: line for key, line in lines.items() if line}
-    if not known:
-        return set()
-    last = max(line[-1][0] for line in known.values())
-    far = {key: line[-1][1] for key, line in known.items() if line[-1][0] == last}
-    return {max(known, key=lambda key: known[key][0][1]), max(far, key=lambda key: far[key])}
 
 
 def reigns(lines: Mapping[str, Sequence[tuple[float, float]]]) -> list[tuple[float, str]]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rackecon.appraisal.money import Platform
     from rackecon.catalog import Scenario
     from rackecon.economics.revenue import PriceCard
+    from rackecon.serving.front import Frontier
 
 HITS = (0.0, 0.9)
 CHECKED = ("rack", "mw", "usd", "mtok")
@@ -467,9 +468,6 @@ def _all_fronts(
     ``power`` is what a GPU of each platform draws at most and is provisioned for [W, kW], all that money moves here.
     A front that is the usual one over again is kept as ``=``.
     """
-    from rackecon.serving.frontier import searched
-    from rackecon.serving.query import Query
-
     own = (case.weight_precision or USUAL, case.software_date or NEWEST)
     fastest = _fastest(case)
     served = dict.fromkeys(
@@ -481,13 +479,12 @@ def _all_fronts(
         mine = its.prefix_cache_hit, *([case.prefix_cache_hit] if key == case.id else [])
         for hit, (kind, day) in product(sorted({*HITS, *mine}), served):
             if hit in mine or (kind, day) == (USUAL, NEWEST):
-                one = replace(its, prefix_cache_hit=hit, **_served_with(kind, day))
-                asked[name, key, hit, kind, day] = replace(one, tpot_limit_ms=None)
-    searched([Query.of_case(p, name, one) for (name, *_), one in asked.items() for p in power])
+                asked[name, key, hit, kind, day] = replace(its, prefix_cache_hit=hit, **_served_with(kind, day))
+    searches = _open_fronts([*power], [(name, one) for (name, *_), one in asked.items()])
     fronts: dict[str, Any] = {}
     usual: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for (name, key, hit, kind, day), one in asked.items():
-        found = _fronts(power, name, one, fastest)
+    for (name, key, hit, kind, day), each in zip(asked, searches, strict=True):
+        found = {p: _packed(p, each[p], *watts, fastest) for p, watts in power.items()}
         first = usual.setdefault((name, key, hit), found)
         again = {p: "=" for p in found if found is not first and found[p] == first[p]}
         fronts[f"{name}|{key}|{hit:g}|{kind}|{day}"] = found | again
@@ -605,35 +602,33 @@ def money_fronts(
     **overrides: Any,
 ) -> dict[str, pd.DataFrame | str]:
     """Front of each platform under the first-token limit alone, with its money; the reason where there is none."""
-    from rackecon.serving.frontier import search_case
-
     assume = assumptions(**overrides)
     platforms, cards = platforms_for(accelerators, assume), cards_for([model], assume, price_cards)
     out: dict[str, pd.DataFrame | str] = {}
-    for key in accelerators:
-        found = search_case(key, model, case, tpot_limit_ms=None)
+    for key, found in _open_fronts(accelerators, [(model, case)])[0].items():
         paid = found.table.assign(prefix_cache_hit=case.prefix_cache_hit)
         out[key] = with_money(paid, assume, platforms, cards) if len(found) else str(found.reason)
     return out
 
 
-def _fronts(power: Mapping[str, tuple[float, float]], model: str, case: Scenario, fastest: float) -> dict[str, Any]:
-    """Speed, total rate, IT power drawn per GPU and mode along each front of a case without a promised speed, packed; the
-    reason where there is none.
+def _open_fronts(accelerators: Sequence[str], cases: Sequence[tuple[str, Scenario]]) -> list[dict[str, Frontier]]:
+    """Front of each platform for each model and workload, no speed promised."""
+    from rackecon.serving.frontier import searched
+    from rackecon.serving.query import Query
+
+    found = iter(searched([Query.of_case(p, *one, tpot_limit_ms=None) for one in cases for p in accelerators]))
+    return [{p: next(found) for p in accelerators} for _ in cases]
+
+
+def _packed(accelerator: str, front: Frontier, tdp_w: float, it_kw: float, fastest: float) -> Any:
+    """Speed, total rate, IT power drawn per GPU and mode along a front, packed; the reason where there is none.
 
     What lies past the first point that keeps the fastest promise of the control is never asked for.
     """
-    from rackecon.serving.frontier import search_case
-
-    out: dict[str, Any] = {}
-    for key, (tdp_w, it_kw) in power.items():
-        front = search_case(key, model, case)
-        if not len(front):
-            out[key] = {"why": str(front.reason)}
-            continue
-        drawn = drawn_it_kw(key, tdp_w, it_kw, front.rows)
-        out[key] = packed_front(up_to({**front.rows, "drawn_it_kw_per_gpu": drawn}, fastest))
-    return out
+    if not len(front):
+        return {"why": str(front.reason)}
+    drawn = drawn_it_kw(accelerator, tdp_w, it_kw, front.rows)
+    return packed_front(up_to({**front.rows, "drawn_it_kw_per_gpu": drawn}, fastest))
 
 
 def up_to(front: Mapping[str, Any], fastest: float) -> dict[str, Any]:

@@ -7,40 +7,29 @@ InferenceX's at 00e51cc; inference-perf at 7de5ef2 and results published at 305e
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from rackecon.catalog.names import accelerator_named, engine_named, precision_named
 from rackecon.catalog.text_file import yaml_of
 from rackecon.errors import InputError
+from rackecon.intake.benchmark_fields import (
+    Fields,
+    date_of,
+    in_flight,
+    joined,
+    load_of,
+    method_of,
+    request_ms,
+    speed_of,
+)
+from rackecon.intake.benchmark_text import objects_in, tables_in
 from rackecon.intake.benchmarks import Run
 
-LARGEST_BYTES: Final = 256 * 2**20
 MS: Final = {"ms": 1.0, "s": 1e3, "sec": 1e3, "seconds": 1e3, "us": 1e-3, "ns": 1e-6}
 """Milliseconds in one of each unit that a tool states."""
-NOT_GIVEN: Final = ("", "n/a", "na", "-", "none", "null", "nan")
-LATEST_NS: Final = 4e18  # of 2096, in nanoseconds since 1970
-LEAST, MOST = 1e-12, 1e15
-"""What a count, a rate or a time can be, in any unit."""
 AGREE: Final = 0.05  # a rate that a file states against the one that its own counts and seconds give
 DRAWN: Final = "uniform 80-100% of nominal"
-GUIDELLM_METRICS: Final = {
-    ("Server Throughput", "Successful Requests/Sec"): "requests_per_second",
-    ("Server Throughput", "Successful Concurrency"): "request_concurrency",
-    ("Token Metrics", "Successful Input Tokens"): "prompt_token_count",
-    ("Token Metrics", "Successful Output Tokens"): "output_token_count",
-    ("Request Latency", "Successful Sec"): "request_latency",
-    ("Time to First Token", "Successful ms"): "time_to_first_token_ms",
-    ("Inter Token Latency", "Successful ms"): "inter_token_latency_ms",
-}
-"""guidellm's metrics by group and field of its CSV's header of three lines."""
-GUIDELLM_FIRST: Final = "Requests per second"
 IX_MODELS: Final = {
     "dsr1": "deepseek-r1",
     "dsv4": "deepseek-v4-pro",
@@ -53,122 +42,6 @@ IX_MODELS: Final = {
     "qwen3.5": "qwen3.5-397b-a17b",
 }
 """InferenceX's own short names of models."""
-
-
-@dataclass(frozen=True)
-class Fields:
-    """Fields of one run and where they stand, for the line that refuses a bad one."""
-
-    where: str
-    held: Mapping[str, Any]
-
-    def find(self, *path: str) -> Any:
-        """The value under nested keys; None where one of them is absent."""
-        found: Any = self.held
-        for key in path:
-            if not isinstance(found, Mapping) or key not in found:
-                return None
-            found = found[key]
-        return found
-
-    def text(self, *path: str) -> str | None:
-        """Text of a field; None where it is empty."""
-        found = self.find(*path)
-        return None if found is None or str(found).strip().lower() in NOT_GIVEN else str(found).strip()
-
-    def number(self, *path: str, scale: float = 1.0) -> float | None:
-        """A number of 0 or more, times ``scale``; None where it is not given or not finite."""
-        found = self.find(*path)
-        if found is None or (isinstance(found, str) and found.strip().lower() in NOT_GIVEN):
-            return None
-        try:
-            value = float("" if isinstance(found, bool | Mapping | list) else str(found).replace(",", ""))
-        except ValueError:
-            raise self.fault(path, f"'{str(found)[:60]}' is not a number") from None
-        if value < 0:
-            raise self.fault(path, f"{value:g} is below 0")
-        if not math.isfinite(value):
-            return None
-        if value and not LEAST <= value <= MOST:
-            raise self.fault(path, f"{value:g} is out of range, allowed {LEAST:g} to {MOST:g}")
-        return value * scale
-
-    def flag(self, *path: str) -> bool | None:
-        """True or false, as JSON or as a word."""
-        found = self.text(*path)
-        return None if found is None else found.lower() in ("true", "1", "yes")
-
-    def needed(self, *path: str, scale: float = 1.0) -> float:
-        """A number above 0 that the run cannot do without."""
-        found = self.number(*path, scale=scale)
-        if not found:
-            raise self.fault(path, "is missing or 0")
-        return found
-
-    def fault(self, path: tuple[str, ...], what: str) -> InputError:
-        """The one line for a field."""
-        return InputError(f"{self.where} {'.'.join(path)}: {what}")
-
-
-def in_flight(requests_per_s: float | None, latency_ms: float | None) -> float | None:
-    """Mean requests in flight by Little's law [requests].
-
-    Examples
-    --------
-    >>> in_flight(2.5, 12_000.0)
-    30.0
-    """
-    return requests_per_s * latency_ms / 1e3 if requests_per_s and latency_ms else None
-
-
-def _request_ms(ttft_ms: float | None, tpot_ms: float | None, osl: float | None) -> float | None:
-    return ttft_ms + tpot_ms * max(osl - 1.0, 0.0) if ttft_ms and tpot_ms and osl else None
-
-
-def _speed(tpot_ms: float | None) -> float | None:
-    return 1e3 / tpot_ms if tpot_ms else None
-
-
-def _load(stated: float | None, worked: float | None, how: str) -> dict[str, Any]:
-    """Requests in flight: as stated, or worked out and said so."""
-    if stated:
-        return {"concurrency": stated}
-    if worked:
-        return {
-            "concurrency": worked,
-            "worked_out": ("concurrency",),
-            "notes": (f"concurrency {max(round(worked), 1)} by Little's law from {how}",),
-        }
-    return {}
-
-
-def _joined(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of several parts; notes of all."""
-    out: dict[str, Any] = {}
-    notes: tuple[str, ...] = ()
-    for part in parts:
-        notes += tuple(part.get("notes", ()))
-        out |= part
-    return out | {"notes": notes}
-
-
-def _date_of(text: str | None) -> str | None:
-    """ISO day of a stamp: ISO, 20260115-101500, or seconds to nanoseconds since 1970."""
-    if text is None:
-        return None
-    if found := re.match(r"(\d{4})-?(\d{2})-?(\d{2})(?!\d)", text):
-        return "-".join(found.groups())
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    from datetime import UTC, datetime
-
-    if not 1e9 < value < LATEST_NS:
-        return None
-    while value > 1e11:
-        value /= 1e3
-    return datetime.fromtimestamp(value, UTC).date().isoformat()
 
 
 def client_run(at: Fields) -> Run:
@@ -184,7 +57,7 @@ def client_run(at: Fields) -> Run:
     output = at.number("output_throughput") or written / seconds
     ttft, tpot = at.number("median_ttft_ms"), at.number("median_tpot_ms")
     mean = at.number("mean_e2el_ms") or at.number("mean_e2e_latency_ms")
-    mean = mean or _request_ms(at.number("mean_ttft_ms"), at.number("mean_tpot_ms"), written / done)
+    mean = mean or request_ms(at.number("mean_ttft_ms"), at.number("mean_tpot_ms"), written / done)
     worked = at.number("concurrency") or in_flight(done / seconds, mean)
     # Where requests come at a rate, what is stated is a cap that may not be reached
     stated = None if at.number("request_rate") and worked else at.number("max_concurrency")
@@ -194,7 +67,7 @@ def client_run(at: Fields) -> Run:
     served = at.text("model_id") or server.text("model_path") or at.text("model")
     backend = at.text("backend") or ""
     return Run(
-        **_joined(
+        **joined(
             {
                 "tool": "SGLang bench_serving" if sglang else "vllm bench serve",
                 "where": at.where,
@@ -206,31 +79,21 @@ def client_run(at: Fields) -> Run:
                 "tp": server.number("tp_size"),
                 "ep": server.number("ep_size"),
                 "dp_attention": server.flag("enable_dp_attention"),
-                "speculative": _method(server.text("speculative_algorithm")),
+                "speculative": method_of(server.text("speculative_algorithm")),
                 "draft_tokens": server.number("speculative_num_steps"),
                 "isl": read / done,
                 "osl": written / done,
                 "total_tok_s": total,
                 "output_tok_s": output,
-                "tok_s_per_user": _speed(tpot),
+                "tok_s_per_user": speed_of(tpot),
                 "ttft_ms": ttft,
                 "tpot_ms": tpot,
-                "date": _date_of(at.text("date")),
+                "date": date_of(at.text("date")),
                 "notes": (f"{failed:g} failed requests not counted",) if failed else (),
             },
-            _load(stated, worked, "requests and their latency"),
+            load_of(stated, worked, "requests and their latency"),
         )
     )
-
-
-def _method(name: str | None) -> str | None:
-    """Draft method of the tables; another is told by its name when the row is checked."""
-    if name is None:
-        return None
-    word = name.strip().lower()
-    if word in ("none", "false"):
-        return "none"
-    return "mtp" if word in ("mtp", "nextn", "deepseek_mtp") else "eagle3" if word.startswith("eagle") else word
 
 
 def offline_run(at: Fields) -> Run:
@@ -253,10 +116,10 @@ def inferencex_run(at: Fields) -> Run:
             ("median_tpot",), f"{tpot / 1e3:g} s is not 1 / median_intvty ({speed:g} tok/s/user); is it in ms?"
         )
     image, total = flat.text("image"), flat.needed("tput_per_gpu")
-    method = _method(flat.text("spec_decoding") or flat.text("spec_method") or flat.text("mtp"))
+    method = method_of(flat.text("spec_decoding") or flat.text("spec_method") or flat.text("mtp"))
     name = flat.text("model")
     return Run(
-        **_joined(
+        **joined(
             {
                 "tool": "InferenceX",
                 "where": at.where,
@@ -275,11 +138,11 @@ def inferencex_run(at: Fields) -> Run:
                 "total_tok_s_per_gpu": total,
                 # Of pools it is over the decode GPUs alone; the lengths give it over all
                 "output_tok_s_per_gpu": None if flat.flag("disagg") else flat.number("output_tput_per_gpu"),
-                "tok_s_per_user": speed or _speed(tpot),
+                "tok_s_per_user": speed or speed_of(tpot),
                 "ttft_ms": flat.number("median_ttft", scale=1e3),
                 "tpot_ms": tpot,
                 "avg_power_w_per_gpu": flat.number("avg_power_w"),
-                "date": _date_of(flat.text("date")),
+                "date": date_of(flat.text("date")),
             },
             _ix_layout(flat),
         )
@@ -343,7 +206,7 @@ def profile_run(at: Fields) -> Run:
         raise at.fault(("output_token_throughput",), "is missing, and so is request_throughput")
     output = output or (rate * osl if rate and osl else None)
     rate = rate or (output / osl if output and osl else None)
-    mean = ms("request_latency", "avg") or _request_ms(
+    mean = ms("request_latency", "avg") or request_ms(
         ms("time_to_first_token", "avg"), ms("inter_token_latency", "avg"), osl
     )
     tpot = middle("inter_token_latency")
@@ -352,7 +215,7 @@ def profile_run(at: Fields) -> Run:
     name = _profiled_model(at)
     failed = at.number("error_request_count", "avg") or 0.0
     return Run(
-        **_joined(
+        **joined(
             {
                 "tool": "AIPerf or genai-perf",
                 "where": at.where,
@@ -364,14 +227,14 @@ def profile_run(at: Fields) -> Run:
                 "total_tok_s": rate * (isl + osl)
                 if rate and isl and osl
                 else at.number("total_token_throughput", "avg"),
-                "tok_s_per_user": user or _speed(tpot),
+                "tok_s_per_user": user or speed_of(tpot),
                 "ttft_ms": middle("time_to_first_token"),
                 "tpot_ms": tpot,
-                "date": _date_of(at.text("start_time")),
+                "date": date_of(at.text("start_time")),
                 "notes": (f"{failed:g} failed requests not counted",) if failed else (),
                 **boards,
             },
-            _load(_profiled_load(at), in_flight(rate, mean), "the request rate and latency"),
+            load_of(_profiled_load(at), in_flight(rate, mean), "the request rate and latency"),
         )
     )
 
@@ -446,7 +309,7 @@ def guidellm_runs(at: Fields) -> Iterator[Run]:
         model = one.text("config", "backend", "model") or one.text("worker", "backend_model")
         model = model or at.text("args", "model") or at.text("config", "backend", "model")
         yield Run(
-            **_joined(
+            **joined(
                 {
                     "tool": "guidellm",
                     "where": where,
@@ -456,12 +319,12 @@ def guidellm_runs(at: Fields) -> Iterator[Run]:
                     "osl": osl,
                     "total_tok_s": rate * (isl + osl),
                     "output_tok_s": rate * osl,
-                    "tok_s_per_user": _speed(tpot),
+                    "tok_s_per_user": speed_of(tpot),
                     "ttft_ms": one.number("metrics", "time_to_first_token_ms", "successful", "median"),
                     "tpot_ms": tpot,
-                    "date": _date_of(one.text("start_time") or one.text("scheduler_metrics", "start_time")),
+                    "date": date_of(one.text("start_time") or one.text("scheduler_metrics", "start_time")),
                 },
-                _load(
+                load_of(
                     stated if stated and stated == round(stated) else None,
                     one.number("metrics", "request_concurrency", "successful", "mean") or in_flight(rate, mean),
                     "requests and their latency",
@@ -479,7 +342,7 @@ def inference_perf_run(at: Fields) -> Run:
     mean = at.number(*latency, "request_latency", "mean", scale=1e3)
     failed = at.number("failures", "count") or 0.0
     return Run(
-        **_joined(
+        **joined(
             {
                 "tool": "inference-perf",
                 "where": at.where,
@@ -487,12 +350,12 @@ def inference_perf_run(at: Fields) -> Run:
                 "osl": at.number("successes", "output_len", "mean") or written / rate,
                 "total_tok_s": read + written,
                 "output_tok_s": written,
-                "tok_s_per_user": _speed(tpot),
+                "tok_s_per_user": speed_of(tpot),
                 "ttft_ms": at.number(*latency, "time_to_first_token", "median", scale=1e3),
                 "tpot_ms": tpot,
                 "notes": (f"{failed:g} failed requests not counted",) if failed else (),
             },
-            _load(at.number("load_summary", "concurrency"), in_flight(rate, mean), "the request rate and latency"),
+            load_of(at.number("load_summary", "concurrency"), in_flight(rate, mean), "the request rate and latency"),
         )
     )
 
@@ -526,7 +389,7 @@ def trtllm_run(at: Fields) -> Run:
         concurrency=at.number("request_info", "avg_num_concurrent_requests"),
         total_tok_s=total,
         output_tok_s=output,
-        tok_s_per_user=_speed(tpot),
+        tok_s_per_user=speed_of(tpot),
         ttft_ms=ttft,
         tpot_ms=tpot,
         # Whether it adds several boards up is not documented
@@ -588,11 +451,11 @@ def _inner(held: Mapping[str, Any], first: str, second: str) -> bool:
 def runs_of(name: str, text: str) -> list[Run]:
     """Runs of a file's text, of any layout; see :func:`rackecon.intake.benchmarks.read_runs`."""
     if text.lstrip().startswith(("{", "[")):
-        found = [run for where, held in _objects(name, text) for run in _recognised(where, held)]
+        found = [run for where, held in objects_in(name, text) for run in _recognised(where, held)]
     elif name.lower().endswith((".yaml", ".yml")):
         found = list(_recognised(name, yaml_of(name, text)))
     else:
-        found = [run for where, held in _tables(name, text) for run in _recognised(where, held)]
+        found = [run for where, held in tables_in(name, text) for run in _recognised(where, held)]
     if not found:
         raise InputError(f"{name}: no runs")
     return found
@@ -610,126 +473,3 @@ def _recognised(where: str, held: Any) -> Iterator[Run]:
     raise InputError(
         f"{where}: no known benchmark result; read are {known}, and CSV of data/measured_serving.csv's columns"
     )
-
-
-def _objects(name: str, text: str) -> Iterator[tuple[str, Any]]:
-    """Objects of a JSON file, of a list or of JSON lines, each with where it stands; ``Infinity`` is taken as written."""
-    try:
-        whole = json.loads(text)
-    except RecursionError:
-        raise InputError(f"{name}: JSON nested too deep") from None
-    except ValueError as error:
-        if not (isinstance(error, json.JSONDecodeError) and error.msg == "Extra data"):
-            line = getattr(error, "lineno", 1)
-            raise InputError(f"{name} line {line}: not JSON ({str(error)[:60]})") from None
-    else:
-        if isinstance(whole, list):
-            yield from ((f"{name} item {number}", held) for number, held in enumerate(whole, start=1))
-        else:
-            yield name, whole
-        return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield f"{name} line {number}", json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{name} line {number}: not JSON ({str(error)[:60]})") from None
-
-
-def _tables(name: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Runs of CSV text: a row each, with the fields of a tool's JSON; or one run in tables one below another."""
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise InputError(f"{name}: not CSV: {error}") from None
-    header = [cell.strip() for cell in next(filter(any, rows), [])]
-    if "Server Throughput" in header or f"Successful {GUIDELLM_FIRST} mean" in header:
-        yield name, _guidellm_rows(name, rows)
-        return
-    if "Metric" in header:
-        yield name, _stacked(name, rows)
-        return
-    for number, row in enumerate(rows, start=1):
-        if any(map(str.strip, row)) and [cell.strip() for cell in row] != header:
-            if len(row) != len(header):
-                raise InputError(f"{name} row {number}: {len(row)} cells, the header has {len(header)}")
-            yield f"{name} row {number}", dict(zip(header, row, strict=True))
-
-
-def _guidellm_rows(name: str, rows: list[list[str]]) -> dict[str, Any]:
-    """guidellm's CSV, one benchmark a row under a header of one line (to v0.3) or of three, as the JSON of the same tool."""
-    rows = [row for row in rows if any(map(str.strip, row))]
-    if "Server Throughput" in rows[0]:
-        columns, body = list(zip(*rows[:3], strict=False)), rows[3:]
-    else:
-        columns, body = [_guidellm_column(cell.strip()) for cell in rows[0]], rows[1:]
-    found: list[dict[str, Any]] = []
-    for number, row in enumerate(body, start=len(rows) - len(body) + 1):
-        if len(row) != len(columns):
-            raise InputError(f"{name} row {number}: {len(row)} cells, the header has {len(columns)}")
-        metrics: dict[str, Any] = {}
-        one: dict[str, Any] = {"metrics": metrics}
-        for (group, field, statistic), cell in zip(columns, row, strict=True):
-            key = GUIDELLM_METRICS.get((group, field))
-            if key and statistic.lower() in ("mean", "median"):
-                metrics.setdefault(key, {}).setdefault("successful", {})[statistic.lower()] = cell
-            elif (group, field) == ("Run Info", "Backend"):
-                one["config"] = {"backend": next((held for _, held in _objects(name, cell or "{}")), {})}
-            elif (group, field) == ("Timings", "Start Time"):
-                one["start_time"] = cell
-        found.append(one)
-    return {"benchmarks": found}
-
-
-def _guidellm_column(title: str) -> tuple[str, str, str]:
-    """Group, field and statistic of a title of one line."""
-    for (group, field), key in GUIDELLM_METRICS.items():
-        for statistic in ("mean", "median"):
-            if title == f"Successful {key.replace('_', ' ').capitalize()} {statistic}":
-                return group, field, statistic
-    return {"Backend": ("Run Info", "Backend", ""), "Start Time": ("Timings", "Start Time", "")}.get(
-        title, ("", title, "")
-    )
-
-
-def _stacked(name: str, rows: list[list[str]]) -> dict[str, Any]:
-    """AIPerf's and genai-perf's CSV, tables one below another, as the JSON of the same tools."""
-    out: dict[str, Any] = {}
-    boards: dict[str, dict[str, Any]] = {}
-    header: list[str] = []
-    for number, row in enumerate(rows, start=1):
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        if "Metric" in cells and ("avg" in cells or "Value" in cells):
-            header = cells
-            continue
-        if len(cells) != len(header):
-            raise InputError(f"{name} row {number}: {len(cells)} cells, needs {len(header)} cells")
-        held = dict(zip(header, cells, strict=True))
-        key, unit = _metric(held["Metric"])
-        values = {"unit": unit, **{k: v for k, v in held.items() if k != "Metric"}}
-        if "Value" in values:
-            values["avg"] = values.pop("Value")
-        if "GPU_Name" in held:
-            board = boards.setdefault(
-                held.get("GPU_UUID") or held["GPU_Index"], {"gpu_name": held["GPU_Name"], "metrics": {}}
-            )
-            board["metrics"][key] = values
-        else:
-            out[key] = values
-    return out | ({"telemetry_data": boards} if boards else {})
-
-
-def _metric(text: str) -> tuple[str, str]:
-    """Key and unit of a metric's heading.
-
-    Examples
-    --------
-    >>> _metric("Time to First Token (ms)"), _metric("Request Count")
-    (('time_to_first_token', 'ms'), ('request_count', ''))
-    """
-    found = re.fullmatch(r"(.*?)\s*(?:\(([^()]*)\))?", text)
-    name, unit = found.groups() if found else (text, "")
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"), unit or ""

@@ -146,7 +146,8 @@ def read_runs(path: Path) -> list[Stated]:
     InputError
         No known layout, or the first malformed field: file, line, field, what is wrong.
     """
-    from rackecon.intake.benchmark_layouts import LARGEST_BYTES, runs_of
+    from rackecon.intake.benchmark_layouts import runs_of
+    from rackecon.intake.benchmark_text import LARGEST_BYTES
 
     text = read_text(path, largest=LARGEST_BYTES)
     day = date.fromtimestamp(path.stat().st_mtime).isoformat()

@@ -22,7 +22,6 @@ from rackecon.answer.lead_map import (
     SHARES,
     Cell,
     LeadMap,
-    Line,
     Marks,
     flips_of,
     lasting,
@@ -32,6 +31,7 @@ from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.lines import spread
 from rackecon.figures.theme import swatch
+from rackecon.walks.findings import Line
 from rackecon.words import RUNS, money, number, percent
 
 OWN: Final = "the report's own case"

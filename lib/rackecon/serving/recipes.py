@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 LIGHT_LOAD = {"trt": 80.0, "amd": 2.0}  # requests per decode GPU up to which recipes of pools draft 3 tokens
-UNKNOWN_DRAFT_TOKENS = (
-    2.0  # the mean of depths 1 to 3: of engines without public recipes, and what SGLang's run on NVIDIA
-)
+SGLANG_DRAFT_TOKENS = 2.0  # that SGLang's recipes on NVIDIA run
+UNKNOWN_DRAFT_TOKENS = 2.0  # of engines without public recipes: the mean of depths 1 to 3
 
 
 def recipe_depth(
@@ -46,5 +45,6 @@ def recipe_depth(
         return np.where(dp_attention, np.where(aggregated, 1.0, spread), 3.0)
     if family == "amd":
         return np.where(aggregated, 3.0, np.where(dp_attention, 1.0, spread))
-    alone = {"atom": 1.0 if weight_precision == "fp4" else 3.0}.get(family, UNKNOWN_DRAFT_TOKENS)
+    stated = {"sglang": SGLANG_DRAFT_TOKENS, "atom": 1.0 if weight_precision == "fp4" else 3.0}
+    alone = stated.get(family, UNKNOWN_DRAFT_TOKENS)
     return np.full(np.broadcast_shapes(np.shape(load_per_gpu), np.shape(dp_attention)), alone)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METRIC: Final = "profit_usd_per_mw_year"
+Line = list[tuple[float, float]]
+"""Places, rising, and what is drawn over them."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +165,40 @@ def _beyond(row: Mapping[Any, Any]) -> bool:
 
 def _ahead(known: pd.DataFrame, x: str, y: str, front: bool) -> set[str]:
     """Platforms with the best figure at either end of what is drawn."""
-    low = known.groupby("accelerator")[x].min().max() if front else known[x].min()
-    ends = (known[known[x] >= low].groupby("accelerator").head(1) if front else known[known[x] == low],
-            known[known[x] == known[x].max()])  # fmt: skip
-    return {str(end.sort_values(y, ascending=_less_is_better(y), kind="stable")["accelerator"].iloc[0]) for end in ends}
+    each = known.groupby("accelerator", sort=False)
+    lines = {str(key): list(zip(one[x].tolist(), one[y].tolist(), strict=True)) for key, one in each}
+    starts = [line[0][0] for line in lines.values()]
+    return ahead_at_ends(lines, max(starts) if front else min(starts), min if _less_is_better(y) else max)
+
+
+def ahead_at_ends(lines: Mapping[str, Line], start: float, best: Callable[..., str] = max) -> set[str]:
+    """Who has the best figure at the start, of lines that begin by then, and who at the furthest place that any reaches.
+
+    Parameters
+    ----------
+    lines : mapping
+        Name to its places, rising, and figures.
+    start : float
+        Where the first end is; a line that has no point there stands at its next.
+    best : callable
+        ``max``, or ``min`` where less is better.
+
+    Examples
+    --------
+    >>> lines = {"a": [(10.0, 5.0), (20.0, 1.0)], "b": [(15.0, 9.0), (30.0, 2.0)], "c": [(10.0, 4.0), (30.0, 1.0)]}
+    >>> sorted(ahead_at_ends(lines, 10.0)), sorted(ahead_at_ends(lines, 15.0))
+    (['a', 'b'], ['b'])
+    """
+    known = {key: line for key, line in lines.items() if line}
+    if not known:
+        return set()
+    begun = {key: [y for x, y in line if x >= start] for key, line in known.items() if line[0][0] <= start}
+    last = max(line[-1][0] for line in known.values())
+    ends = (
+        {key: rest[0] for key, rest in begun.items() if rest},
+        {k: v[-1][1] for k, v in known.items() if v[-1][0] == last},
+    )
+    return {best(end, key=end.__getitem__) for end in ends if end}
 
 
 def _less_is_better(y: str) -> bool:
