@@ -248,8 +248,8 @@ def grid_chart(grid: pd.DataFrame, model: str) -> Any:
         text="text",
         title=title,
         subtitle="profit per provisioned MW-year (USD), power vintage "
-        f"{grid['power_vintage'].iloc[0] if 'power_vintage' in grid else catalog.base_case().power_vintage}, at the most "
-        "profitable operating point within each workload's limits",
+        f"{grid['power_vintage'].iloc[0] if 'power_vintage' in grid else catalog.base_case().power_vintage}, where "
+        "each workload's limits let it earn most",
         rows=list(dict.fromkeys(frame["platform"])),
         columns=list(dict.fromkeys(frame["scenario"])),
     )
