@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from test_pages import opened
 
-from conftest import page_names
+from conftest import REPORTS, page_names
 
 SHEET = (688, 1016)
 """What margins of 14 mm leave of A4, in CSS pixels."""
@@ -26,6 +26,31 @@ FAULTS = """([width, height]) => {
   const useless = seen("button:not(.dfn):not(.sort), input, select").map(e => `control on paper ${name(e)}`);
   return [...wide, ...split, ...parted, ...few, ...mute, ...cut, ...useless].slice(0, 8);
 }"""
+
+
+LONG = """<!DOCTYPE html><meta charset="utf-8"><link rel="stylesheet" href="page.css"><div style="height:{above}px"></div>
+<details class="fold" open><summary>Rows</summary><div class="scroll"><table class="table"><caption>Rows</caption>
+<thead><tr><th>row</th></tr></thead><tbody>{rows}</tbody></table></div></details>"""
+
+
+def sheets(browser, tmp_path, above: int) -> int:
+    """Sheets that a table of eleven rows, each a tenth of a sheet, takes below so many pixels of something else."""
+    (tmp_path / "page.css").write_text((REPORTS / "assets/page.css").read_text(encoding="utf-8"), encoding="utf-8")
+    page, rows = tmp_path / "long.html", '<tr style="height:100px"><th>a</th></tr>' * 11
+    page.write_text(LONG.format(above=above, rows=rows), encoding="utf-8")
+    shown = browser.new_page()
+    try:
+        shown.goto(page.as_uri())
+        margins = dict.fromkeys(("top", "bottom", "left", "right"), "14mm")
+        return shown.pdf(format="A4", margin=margins).count(b"/Type /Page\n")
+    finally:
+        shown.close()
+
+
+def test_a_long_table_begins_on_the_sheet_that_has_room_for_its_head_and_two_rows(browser, tmp_path):
+    """Begun there it ends on the second sheet; moved whole it would on the third."""
+    assert sheets(browser, tmp_path, SHEET[1] - 320) == 2
+    assert sheets(browser, tmp_path, SHEET[1] - 150) == 3
 
 
 @pytest.mark.parametrize("name", [name for name in page_names() if "/" not in name])

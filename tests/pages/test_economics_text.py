@@ -8,9 +8,9 @@ import pandas as pd
 
 from rackecon import catalog
 from rackecon.economics.measures import EVERY_MEASURE
+from rackecon.evidence.leads import rate_error
 from rackecon.figures import economics as economics_charts
 from rackecon.pages import economics_tables, economics_text
-from rackecon.walks.findings import rate_error
 from rackecon.words import RUNS
 
 

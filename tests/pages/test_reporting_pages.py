@@ -15,6 +15,7 @@ from rackecon.appraisal.parameters import notebook_path, read_parameters, valida
 from rackecon.figures import charts
 from rackecon.figures.display import NO_EQUATIONS, VEGALITE_MIME, answer, chart_bundle
 from rackecon.figures.tables import interval_bar, ranking_table, table
+from rackecon.pages import rankings
 from rackecon.press.clean import leftovers, stripped
 from rackecon.press.frame import standalone_page
 from rackecon.press.html import question, render_page, to_html
@@ -98,6 +99,15 @@ def test_what_bands_and_marks_are_stands_under_the_chart():
     assert "nine measurements" not in re.sub(r'aria-label="[^"]*"', "", above)
     assert '</script><p class="measure key">Band: nine measurements in ten, platforms ahead at the ends</p>' in below
     assert 'class="measure key"' not in render_page(notebook(), "03_x", ["03_x"])
+
+
+@pytest.mark.parametrize("drawn", [STRETCHES[:1], STRETCHES[1:], STRETCHES])
+def test_a_legend_names_the_stretches_that_are_drawn(drawn):
+    lines = pd.concat([LINES.assign(evidence=kind, stretch=at) for at, kind in enumerate(drawn)])
+    spec = charts.assumption_lines(lines, "x", "y", title="t", subtitle="s", x_title="x", y_title="y").to_dict()
+    dashes = [layer["encoding"]["strokeDash"] for layer in spec["layer"] if "strokeDash" in layer.get("encoding", {})]
+    assert [dash["legend"]["values"] for dash in dashes] == [list(drawn)]
+    assert dashes[0]["scale"]["domain"] == list(STRETCHES)  # so that dashed stays dashed where nothing is solid
 
 
 def test_page_and_standalone_page_fetch_nothing(tmp_path):
@@ -252,6 +262,14 @@ def test_ranking_table_keeps_platforms_without_a_value_and_says_why():
     markup = ranking_table(frame, "c", "m", lambda v: f"{v:g}")._repr_html_()
     assert "does not fit" in markup
     assert markup.count("<tr>") == 3
+
+
+def test_a_platform_that_was_never_measured_is_marked_where_it_is_ranked():
+    """On a line of its own, so that the names keep their column."""
+    frame = pd.DataFrame({"accelerator": ["tpu-v7", "b200-hgx"], "platform": ["TPU v7", "B200"], "m": [2.0, 1.0]})
+    markup = rankings.ranking_table(frame.assign(m_low=0.0, m_high=3.0), "c", "m", str)._repr_html_()
+    assert '>TPU v7 <span class="ends">(unmeasured platform)</span></th>' in markup
+    assert ">B200</th>" in markup
 
 
 @pytest.mark.parametrize(

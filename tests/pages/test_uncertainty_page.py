@@ -47,17 +47,6 @@ def test_the_leader_is_read_off_the_win_table_with_or_without_a_rival() -> None:
     assert "No platform has a result" in page.answer_text(page.Leader(None), "rack")
 
 
-def test_of_two_too_close_to_call_the_one_that_earns_more_at_middle_assumptions_stands_first() -> None:
-    """As on the summary; a clear lead stays, and so does a second that is ahead nowhere."""
-    at = pd.DataFrame({"accelerator": ["a", "b"], "base": [4e6, 5e6]})
-    turned = page.as_at_middles(wins(rank=[1, 2]), at)
-    assert turned["accelerator"].tolist() == ["b", "a"]
-    assert page.leading(turned).beats == pytest.approx(0.45)
-    for same in (wins(rank=[1, 2], win_share=[0.9, 0.1]), wins(rank=[1, 0])):
-        assert page.as_at_middles(same, at)["accelerator"].tolist() == ["a", "b"]
-    assert page.as_at_middles(wins(rank=[1, 2]), at.assign(base=[5e6, 4e6]))["accelerator"].tolist() == ["a", "b"]
-
-
 def swings(**columns: list[object]) -> pd.DataFrame:
     """Two inputs of the tornado, the widest first: one of a known range, one of the evidence's width."""
     shown = {

@@ -12,6 +12,7 @@ import pytest
 
 from rackecon import catalog
 from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import best_run
 from rackecon.figures import charts
 from rackecon.pages import context_length, decode_ratio, experts, latency
@@ -77,7 +78,7 @@ def test_more_input_earns_more_or_less_as_the_rows_say():
 
 
 def test_a_lead_smaller_than_the_error_of_the_model_is_a_tie():
-    error = findings.rate_error()
+    error = rate_error()
     close, clear = ratio(2.0, 2.01e6), ratio(2.0, 6e6)
     assert close.far is not None
     assert clear.far is not None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power import gpus_for_site
 from rackecon.errors import InputError
+from rackecon.evidence.leads import ahead, in_order, lead_words
 from rackecon.evidence.novelty import best_runs
 from rackecon.words import money
 
@@ -22,7 +23,7 @@ SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_
 
 
 def leaders(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """First and second of each model and workload at the assumptions as they stand; how surely is told by draws alone.
+    """Who leads each model and workload at the assumptions as they stand, within the model's error, and who comes next.
 
     Parameters
     ----------
@@ -34,17 +35,21 @@ def leaders(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``model, scenario, leader, value, runner_up, next_value``; platforms by name, blank where there is none.
+        ``model, scenario, leader, value, runner_up, next_value``; platforms by name, blank where there is none. A tie is
+        said as one (:func:`rackecon.evidence.leads.lead_words`): ``value`` is then its first's.
     """
     import pandas as pd
 
     rows = []
     for (model, scenario), group in table.groupby(["model", "scenario"], sort=False):
-        known = group[group[metric].notna()].sort_values(
-            [metric, "accelerator"], ascending=[False, True], kind="stable"
-        )
-        names, values = [*known["platform"].head(2), "", ""], [*known[metric].head(2), math.nan, math.nan]
-        row = {"leader": names[0], "value": values[0], "runner_up": names[1], "next_value": values[1]}
+        first, known = ahead(group, metric), in_order(group[group[metric].notna()], metric)
+        after = known.iloc[len(first) :]
+        row = {
+            "leader": lead_words(first["platform"]),
+            "value": first[metric].iloc[0] if len(first) else math.nan,
+            "runner_up": lead_words(after["platform"].head(1)),
+            "next_value": after[metric].iloc[0] if len(after) else math.nan,
+        }
         rows.append({"model": model, "scenario": scenario, **row})
     return pd.DataFrame(rows)
 
@@ -122,15 +127,16 @@ def winners(comparison: pd.DataFrame, by: str = "profit_usd_year") -> pd.DataFra
     Returns
     -------
     pandas.DataFrame
-        The winning rows, ties broken by accelerator id.
+        The winning rows, equal ones by accelerator id, and in ``lead`` who leads in words, a tie as one.
     """
+    import pandas as pd
+
     if by not in comparison:
         raise InputError(f"no column '{by}' to choose a winner by")
-    known = comparison[comparison[by].notna()]
-    order = known.sort_values([by, "accelerator"], ascending=[False, True], kind="stable")
-    return order.drop_duplicates(["model", "scenario", "limit"]).sort_values(
-        ["model", "scenario", "limit"], kind="stable"
-    )
+    groups = comparison[comparison[by].notna()].groupby(["model", "scenario", "limit"])
+    best = [ahead(part, by) for _, part in groups]
+    rows = [first.head(1).assign(lead=lead_words(first["platform"])) for first in best]
+    return pd.concat(rows) if rows else comparison.head(0).assign(lead="")
 
 
 def unit_ranks(table: pd.DataFrame) -> pd.DataFrame:
@@ -243,7 +249,7 @@ def sweep_winners(
     Returns
     -------
     pandas.DataFrame
-        Long: ``assumption, value, limit, accelerator, platform, profit_usd_year``, the best of each case and limit.
+        Long: ``assumption, value, limit, accelerator, platform, lead, profit_usd_year``, the best of each case and limit.
     """
     import pandas as pd
 
@@ -256,5 +262,5 @@ def sweep_winners(
     parts = []
     for case, table in moved(accelerators, model, scenario, SWEPT, others, intervals=False, **overrides):
         parts.append(winners(site_comparison(table, site_mw=site_mw, budget_usd=budget_usd)).assign(**case))
-    columns = ["assumption", "value", "limit", "accelerator", "platform", "profit_usd_year"]
+    columns = ["assumption", "value", "limit", "accelerator", "platform", "lead", "profit_usd_year"]
     return pd.concat(parts, ignore_index=True)[columns]

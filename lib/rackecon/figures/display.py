@@ -23,7 +23,8 @@ BEFORE: Final = ".page-before.ipynb"
 """Name, in the folder that a notebook runs in, of the page as it was made before: its pictures need not be drawn again."""
 BESIDE_MIME: Final = "application/vnd.rackecon.beside+json"
 """Data that a page asks for when a reader wants them: a file of their own beside it, by name."""
-BELOW_ZERO: Final = re.compile(r"−\$[0-9.,]+[kMbn]*")
+WHOLE: Final = re.compile(r"−\$[0-9.,]+[kMbn]*|\b20\d\d-\d\d(?:-\d\d)?\b")
+"""An amount below zero, or a date: what a line may not break in."""
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
 CONTAINER = "container"
 FIXED_WIDTH = 560  # JupyterLab's output area has no width of its own while it draws: "container" would be 0 px
@@ -69,14 +70,16 @@ def note(text: str, kind: str = "note") -> Html:
 
 
 def prose(text: str) -> str:
-    """A sentence as HTML, a minus sign kept in one line with its amount.
+    """A sentence as HTML, a minus sign kept in one line with its amount, and a date in one.
 
     Examples
     --------
     >>> prose("between −$2 and $3")
     'between <span class="nb">−$2</span> and $3'
+    >>> prose("of 2026-01")
+    'of <span class="nb">2026-01</span>'
     """
-    return BELOW_ZERO.sub(r'<span class="nb">\g<0></span>', html.escape(text, quote=False))
+    return WHOLE.sub(r'<span class="nb">\g<0></span>', html.escape(text, quote=False))
 
 
 def chart_bundle(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -187,12 +187,18 @@ def assumption_lines(
     ]
     style, detail = alt_.StrokeDash("platform:N", scale=dashes, legend=None), []
     if dash:
-        kinds = list(stretches or dict.fromkeys(data[dash]))
+        kinds, drawn = list(stretches or dict.fromkeys(data[dash])), set(data[dash])
         style = alt_.StrokeDash(
             f"{dash}:N",
             title=None,
             scale=alt_.Scale(domain=kinds, range=[[1, 0], [5, 4], [2, 2]][: len(kinds)]),
-            legend=alt_.Legend(labelLimit=260, symbolType="stroke", symbolStrokeColor="#59616d", offset=30),
+            legend=alt_.Legend(
+                labelLimit=260,
+                symbolType="stroke",
+                symbolStrokeColor="#59616d",
+                offset=30,
+                values=[kind for kind in kinds if kind in drawn],
+            ),
         )
         detail = [alt_.Detail(f"{'stretch' if 'stretch' in data else dash}:N")]
         tips.append(alt_.Tooltip(f"{dash}:N"))

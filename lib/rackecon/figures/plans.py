@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, platform_scales, rules, top_title
-from rackecon.figures.theme import ACCENT, FAMILY
+from rackecon.figures.theme import ACCENT
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-SIBLING: Final = 0.55
-"""Opacity of a platform that takes its family's colour."""
-
 
 def _colour(alt_: Any, data: pd.DataFrame) -> Any:
     return alt_.Color("platform:N", scale=platform_scales(alt_, data)[0], title=None)
 
 
-def _shade(alt_: Any, field: str, shades: dict[str, float], columns: int = 0) -> Any:
+def _shade(alt_: Any, field: str, shades: dict[str, float]) -> Any:
     """Opacity by a field."""
     scale = alt_.Scale(domain=list(shades), range=list(shades.values()))
-    return alt_.Opacity(field, scale=scale, title=None, legend=alt_.Legend(columns=columns, labelLimit=300, offset=24))
+    return alt_.Opacity(field, scale=scale, title=None, legend=alt_.Legend(columns=1, labelLimit=300, offset=24))
 
 
 def _height(alt_: Any, field: str, title: str, most: float) -> Any:
@@ -62,7 +59,7 @@ def allocation(flows: pd.DataFrame, *, title: str, subtitle: str, standing_mw: f
             ),
             y=_height(alt_, "power_mw:Q", "MW of busy racks", standing_mw),
             color=_colour(alt_, data),
-            opacity=_shade(alt_, "work:O", shades, columns=1),
+            opacity=_shade(alt_, "work:O", shades),
             order=alt_.Order("layer:Q"),
             tooltip=["platform:N", "work:N", "hour:O", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
         )
@@ -85,11 +82,6 @@ def stacked_years(racks: pd.DataFrame, *, title: str, subtitle: str, limit_mw: f
     data = tidy(racks.loc[racks["racks"] > 0, ["accelerator", "platform", "year", "racks", "power_mw"]])
     if data.empty:
         return nothing_drawn(title)
-    pairs = data[["platform", "accelerator"]].drop_duplicates()
-    faint = {
-        name: SIBLING if key in FAMILY else 1.0
-        for name, key in zip(pairs["platform"], pairs["accelerator"], strict=True)
-    }
     most = max(limit_mw, float(data.groupby("year")["power_mw"].sum().max()))
     bars = (
         alt_.Chart(data)
@@ -98,7 +90,6 @@ def stacked_years(racks: pd.DataFrame, *, title: str, subtitle: str, limit_mw: f
             x=alt_.X("year:O", title="year from now", axis=alt_.Axis(labelAngle=0)),
             y=_height(alt_, "power_mw:Q", "MW of racks", most),
             color=_colour(alt_, data),
-            opacity=_shade(alt_, "platform:O", faint),
             tooltip=["platform:N", "year:O", "racks:Q", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
         )
     )

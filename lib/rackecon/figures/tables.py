@@ -155,6 +155,12 @@ def _markup(text: str) -> str:
     return f'{middle} <span class="ends">({ends})</span>'
 
 
+def _name(platform: str) -> str:
+    """A platform's name, and on a line of its own what stands in brackets behind it."""
+    name, there, rest = html.escape(platform).partition(" (")
+    return f'{name} <span class="ends">({rest}</span>' if there else name
+
+
 def _sort_key(value: Any) -> str:
     if isinstance(value, int | float) and value == value:
         return f' data-v="{float(value):.6g}"'
@@ -231,7 +237,7 @@ def ranking_table(
     head += "".join(f'<th scope="col" class="n">{html.escape(title)}</th>' for title, _ in more.values())
     rows = []
     for record in frame.to_dict("records"):
-        name = f'<th scope="row" style="--swatch:{swatch(str(record["accelerator"]))}">{html.escape(str(record["platform"]))}</th>'
+        name = f'<th scope="row" style="--swatch:{swatch(str(record["accelerator"]))}">{_name(str(record["platform"]))}</th>'
         value = record[metric]
         if value != value or value is None:
             rows.append(

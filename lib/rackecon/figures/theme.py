@@ -7,6 +7,8 @@ from typing import Any, Final
 GREY: Final = "#8b94a1"
 ACCENT: Final = "#0b5fa5"
 BAD: Final = "#9e411b"
+# The pages' own eight first, then the catalogue's others, each near the hue of its family where it has one, the farthest from all
+# before it as eyes with full and with either kind of reduced colour vision see them
 PLATFORM_LIGHT: Final = {
     "h100-sxm": "#5c6470",
     "h200-sxm": "#468360",
@@ -16,6 +18,31 @@ PLATFORM_LIGHT: Final = {
     "mi355x": "#9e411b",
     "tpu-v7": "#a28c21",
     "trainium3": "#4e0823",
+    "a100-80gb-sxm": "#623131",
+    "h20": "#0a6c3b",
+    "h800-sxm": "#806c9d",
+    "b300-hgx": "#6200b1",
+    "vr-nvl72": "#9d1dd8",
+    "mi300x": "#ce936c",
+    "mi325x": "#937614",
+    "mi455x": "#890000",
+    "tpu-v5e": "#9da700",
+    "tpu-v5p": "#589358",
+    "tpu-v6e": "#314500",
+    "trainium2": "#f56cd8",
+    "gaudi3": "#764593",
+    "groq-lpu1": "#274eff",
+    "groq3-lpx": "#00a7ff",
+    "cerebras-wse3": "#450093",
+    "l40s": "#454e6c",
+    "rtx-pro-6000-blackwell": "#272745",
+    "openai-jalapeno": "#0a62b1",
+    "l4": "#809dce",
+    "gh200-144gb": "#00584e",
+    "mi300a": "#e26c89",
+    "inferentia2": "#ba58ce",
+    "gaudi2": "#b11db1",
+    "a10g": "#45314e",
 }
 PLATFORM_DARK: Final = {
     "h100-sxm": "#8b94a1",
@@ -26,23 +53,35 @@ PLATFORM_DARK: Final = {
     "mi355x": "#e97b56",
     "tpu-v7": "#f6e84e",
     "trainium3": "#cf295e",
-}
-# Siblings take the family's hue and a dash
-FAMILY: Final = {
-    "a100-80gb-sxm": "h100-sxm",
-    "h20": "h200-sxm",
-    "h800-sxm": "h100-sxm",
-    "b300-hgx": "b200-hgx",
-    "vr-nvl72": "gb300-nvl72",
-    "mi300x": "mi355x",
-    "mi325x": "mi355x",
-    "mi455x": "mi355x",
-    "tpu-v5e": "tpu-v7",
-    "tpu-v5p": "tpu-v7",
-    "tpu-v6e": "tpu-v7",
-    "trainium2": "trainium3",
+    "a100-80gb-sxm": "#bab1ba",
+    "h20": "#276c00",
+    "h800-sxm": "#d8f5c4",
+    "b300-hgx": "#4558ff",
+    "vr-nvl72": "#9314ba",
+    "mi300x": "#ebb100",
+    "mi325x": "#a77614",
+    "mi455x": "#b11476",
+    "tpu-v5e": "#89ce80",
+    "tpu-v5p": "#80b189",
+    "tpu-v6e": "#ebce4e",
+    "trainium2": "#e20ace",
+    "gaudi3": "#9d4e3b",
+    "groq-lpu1": "#9dff89",
+    "groq3-lpx": "#800ae2",
+    "cerebras-wse3": "#a79300",
+    "l40s": "#6c8093",
+    "rtx-pro-6000-blackwell": "#4589f5",
+    "openai-jalapeno": "#4ed8ff",
+    "l4": "#585889",
+    "gh200-144gb": "#89eb89",
+    "mi300a": "#ce6c62",
+    "inferentia2": "#d880ce",
+    "gaudi2": "#e29d14",
+    "a10g": "#d8bae2",
 }
 OTHER: Final = "other"
+SHOWN: Final = tuple(PLATFORM_LIGHT)[:8]
+"""Platforms that pages draw by themselves."""
 DASHED: Final = ("h100-sxm", "h200-sxm")
 FONT: Final = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -52,10 +91,10 @@ def platform_colours(accelerators: list[str]) -> list[str]:
 
     Examples
     --------
-    >>> platform_colours(["gb200-nvl72", "mi300x"])
-    ['#25a5a5', '#9e411b']
+    >>> platform_colours(["gb200-nvl72", "mine"])
+    ['#25a5a5', '#8b94a1']
     """
-    return [PLATFORM_LIGHT.get(FAMILY.get(name, name), GREY) for name in accelerators]
+    return [PLATFORM_LIGHT.get(name, GREY) for name in accelerators]
 
 
 def swatch(accelerator: str) -> str:
@@ -66,12 +105,12 @@ def swatch(accelerator: str) -> str:
     >>> swatch("mi300x"), swatch('mine" onload="')
     ('var(--p-mi300x)', 'var(--p-other)')
     """
-    return f"var(--p-{accelerator if accelerator in PLATFORM_LIGHT or accelerator in FAMILY else OTHER})"
+    return f"var(--p-{accelerator if accelerator in PLATFORM_LIGHT else OTHER})"
 
 
 def platform_dashes(accelerators: list[str]) -> list[list[int]]:
-    """Dash pattern of each platform: Hopper and siblings dashed, the rest solid."""
-    return [[5, 3] if name in DASHED else [2, 2] if name in FAMILY else [1, 0] for name in accelerators]
+    """Dash pattern of each platform: Hopper dashed, those that no page draws by itself dotted, the rest solid."""
+    return [[5, 3] if name in DASHED else [1, 0] if name in SHOWN else [2, 2] for name in accelerators]
 
 
 def base_config() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.leads import rate_error
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
@@ -101,7 +102,7 @@ def context_result(
 
 def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextResult:
     """What a walk finds."""
-    free, error = walk[walk["line"] == RETUNED], findings.rate_error()
+    free, error = walk[walk["line"] == RETUNED], rate_error()
     fresh, cached = free[free["hit"] == 0.0], free[free["hit"] == hit]
     low, high = int(fresh[X].min()), int(fresh[X].max())
     known = fresh.dropna(subset=[METRIC])

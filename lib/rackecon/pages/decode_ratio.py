@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.leads import rate_error
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
@@ -109,7 +110,7 @@ def _changes(known: pd.DataFrame) -> tuple[str, float, float]:
 
 def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, model_name: str) -> RatioResult:
     """What both walks find."""
-    free, fixed, error = total[total["line"] == RETUNED], output[output["line"] == RETUNED], findings.rate_error()
+    free, fixed, error = total[total["line"] == RETUNED], output[output["line"] == RETUNED], rate_error()
     known, priced = free.dropna(subset=[METRIC]), fixed.dropna(subset=[METRIC])
     served = len(known) > 0
     loss = findings.held_loss(total, X)

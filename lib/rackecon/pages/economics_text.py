@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.economics.measures import EVERY_MEASURE, MEASURES
+from rackecon.evidence.leads import ahead, in_order
 from rackecon.evidence.novelty import best_runs
 from rackecon.pages.sentences import say
 from rackecon.uncertainty.ranking import tied
 from rackecon.units import HOURS_PER_YEAR
-from rackecon.walks.findings import rate_error
 from rackecon.words import count, percent
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def age_text(years: float) -> str:
 
 
 def _leaders(frame: pd.DataFrame, column: str) -> tuple[Any, Any] | None:
-    known = frame[frame[column].notna()].sort_values([column, "accelerator"], ascending=[False, True], kind="stable")
+    known = in_order(frame[frame[column].notna()], column)
     if known.empty:
         return None
     return known.iloc[0], known.iloc[-1]
@@ -71,9 +71,7 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     quoted: dict[str, Any] = dict.fromkeys(("first", "last"), "") | {"made": 0.0, "ratio": 1.0, "inside": []}
     quoted |= dict.fromkeys(("low", "high")) | {"counted_before": True, "before": []}
     ends = _leaders(power, new)
-    before = power[power[old] >= (1.0 - rate_error()) * power[old].max()].sort_values(
-        old, ascending=False, kind="stable"
-    )
+    before = ahead(power, old)
     if ends is None:
         return quoted
     first, last = ends
@@ -94,18 +92,9 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     return quoted
 
 
-def _ahead(part: pd.DataFrame, by: str, revenue: str) -> list[dict[Any, Any]]:
-    """Rows with a figure that the first would not beat with its rate too high by the model's median error, the first first."""
-    known = part[part[by].notna()].sort_values([by, "accelerator"], ascending=[False, True], kind="stable")
-    if known.empty:
-        return []
-    least = float(known[by].iloc[0]) - rate_error() * max(float(known[revenue].iloc[0]), 0.0)
-    return known[known[by] >= least].to_dict("records")
-
-
 def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[str, Any]:
     """Who fills each limit of a site best, its profit, and who is too close to tell from it."""
-    best = {str(limit): _ahead(part, by, "revenue_usd_year") for limit, part in comparison.groupby("limit", sort=False)}
+    best = {str(limit): ahead(part, by).to_dict("records") for limit, part in comparison.groupby("limit", sort=False)}
     limits = [
         (limit, str(rows[0]["platform"]), float(rows[0][by]), [str(row["platform"]) for row in rows[1:]])
         if rows
@@ -125,7 +114,7 @@ def limits_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict
     """In how many workloads the two limits pick different platforms, ties aside, and which; and how many are too close to tell."""
     apart, close, pairs = [], 0, 0
     for (model, scenario), part in comparison.groupby(["model", "scenario"], sort=False):
-        picks = [_ahead(one, by, "revenue_usd_year") for _, one in part.groupby("limit", sort=False)]
+        picks = [ahead(one, by).to_dict("records") for _, one in part.groupby("limit", sort=False)]
         if not all(picks):
             continue
         pairs += 1
@@ -321,11 +310,7 @@ def units_quoted(ranks: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     known = table[table["gpus_per_rack"].notna()]
     sizes = [known[name].agg(end) for name in ("gpus_per_rack", "rack_it_kw") for end in ("min", "max")]
     table = table.assign(revenue_usd_per_gpu_year=table["revenue_usd_per_gpu_hour"] * HOURS_PER_YEAR)
-    close = [
-        measure.name
-        for measure in EVERY_MEASURE.values()
-        if len(_ahead(table, measure.column, measure.column.replace("profit", "revenue"))) > 1
-    ]
+    close = [measure.name for measure in EVERY_MEASURE.values() if len(ahead(table, measure.column)) > 1]
     return {
         "first": [(str(name), list(part["unit"])) for name, part in first.groupby("platform", sort=False)],
         "close": [name for name in close if name in set(first["unit"])],
@@ -361,9 +346,8 @@ def load_quoted(loaded: pd.DataFrame) -> dict[str, Any]:
     """Who leads where each platform sells what its load allows, beside who leads at one share."""
     if loaded.empty:
         return {"leader": ""}
-    order = loaded.sort_values(["profit", "accelerator"], ascending=[False, True], kind="stable")
+    order, before = in_order(loaded, "profit"), in_order(loaded, "profit_stated").iloc[0]
     first = order.iloc[0]
-    before = loaded.sort_values(["profit_stated", "accelerator"], ascending=[False, True], kind="stable").iloc[0]
     near = order[(order["profit_high"] >= first["profit_low"]) & (order["accelerator"] != first["accelerator"])]
     return {
         "leader": str(first["platform"]),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
@@ -136,7 +137,7 @@ def _winners(sizes: pd.DataFrame, error: float) -> tuple[tuple[tuple[str, ...], 
 
 def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame, model_name: str) -> ExpertsResult:
     """What the walks and the real models find."""
-    error = findings.rate_error()
+    error = rate_error()
     free, kept = _ratios(counts, "experts")
     _, falls = _ratios(top_ks, "top_k")
     high = int(counts["experts"].max())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
@@ -106,7 +107,7 @@ def latency_found(
     front: pd.DataFrame, found: pd.DataFrame, firsts: pd.DataFrame, case: Scenario, model_name: str
 ) -> LatencyResult:
     """What the walks find."""
-    error = findings.rate_error()
+    error = rate_error()
     known = found.dropna(subset=[METRIC])
     served = len(known) > 0
     asked = {"isl_tokens": case.isl_tokens, "osl_tokens": case.osl_tokens, **found.reindex(columns=["model"]).iloc[0]}

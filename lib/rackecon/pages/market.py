@@ -12,10 +12,10 @@ from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.economics.market_table import market_model, rent
 from rackecon.errors import InputError
+from rackecon.evidence.leads import rate_error
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.market.checks import market_checks
 from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
-from rackecon.walks.findings import rate_error
 from rackecon.words import years_text
 
 if TYPE_CHECKING:

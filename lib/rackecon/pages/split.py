@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rackecon import catalog
+from rackecon.evidence.leads import rate_error
 from rackecon.figures.results import Figure, column_figures, field_figures
-from rackecon.walks.findings import rate_error
 from rackecon.walks.split import MODES, by_speed, gain_ends, gain_lines, gains
 
 if TYPE_CHECKING:

@@ -12,18 +12,21 @@ from rackecon.answer.lead_map import lead_map, line_marks, speed_lines
 from rackecon.answer.live_case import base_state, money_fronts
 from rackecon.answer.summary import Summary
 from rackecon.economics.measures import MEASURES
-from rackecon.evidence.novelty import fitted_pairs
+from rackecon.evidence.leads import ahead, lead_words
+from rackecon.evidence.novelty import fitted_pairs, platform_named
 from rackecon.figures import charts
-from rackecon.figures.display import ANSWER, Html, note
+from rackecon.figures.display import ANSWER, Html, note, prose
 from rackecon.figures.results import Figure, column_figures
-from rackecon.figures.tables import ranking_table, table
+from rackecon.figures.tables import table
 from rackecon.pages.drivers import driver_figures, drivers_chart, drivers_words
 from rackecon.pages.live import slider_ends
 from rackecon.pages.live_figures import map_figure, speed_figure
 from rackecon.pages.market import standing
+from rackecon.pages.rankings import ranking_table
 from rackecon.pages.sentences import say
-from rackecon.pages.summary_words import case_words, headline_words, other_measures, sure_words
-from rackecon.words import money, number, percent, years_text
+from rackecon.pages.summary_words import case_words, close, headline_words, other_measures, sure_words
+from rackecon.uncertainty.ranking import tied
+from rackecon.words import join_words, money, number, percent, years_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +51,9 @@ def headline(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
     if first is not None and found:
         more.insert(0, drivers_words(found, str(first["platform"]), measure))
     text = " ".join(filter(None, (lead, sure, *more)))
-    markup = f'<p class="answer"><strong>{html.escape(lead)}</strong> {html.escape(sure)}</p>'
-    markup += "".join(f'<p class="note">{html.escape(words)}</p>' for words in more if words)
-    return Html(f'{markup}<p class="kicker">{html.escape(case_words(story))}</p>', text, [Figure(ANSWER, text, "text")])
+    markup = f'<p class="answer"><strong>{prose(lead)}</strong> {prose(sure)}</p>'
+    markup += "".join(f'<p class="note">{prose(words)}</p>' for words in more if words)
+    return Html(f'{markup}<p class="kicker">{prose(case_words(story))}</p>', text, [Figure(ANSWER, text, "text")])
 
 
 def drivers(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
@@ -188,7 +191,7 @@ def drawn_counts(story: Summary) -> dict[str, Any]:
 
 
 def three_measures(story: Summary) -> Html:
-    """Leader, its lead and its runner-up on each measure."""
+    """Who leads on each measure, a tie as one, and the best of the others."""
     import pandas as pd
 
     rows = []
@@ -197,19 +200,19 @@ def three_measures(story: Summary) -> Html:
         known = ranked[ranked["value"].notna()]
         if known.empty:
             continue
-        top, show = known.iloc[0], _shown(key)
-        rivals = known.iloc[1:].sort_values("win_share", ascending=False, kind="stable")
+        top, show = tied(known) if close(known) else known.head(1), _shown(key)
+        rivals = known.drop(top.index).sort_values("win_share", ascending=False, kind="stable")
         verdict = str(ranked["verdict"].iloc[0])
         rows.append(
             {
                 "measure": f"profit {unit}",
-                "leader": str(top["platform"]),
-                "profit": show(top["value"]),
-                "nine in ten": f"{show(top['value_low'])} to {show(top['value_high'])}",
-                "first, of 100": f"{100 * float(top['win_share']):.0f}",
+                "leader": lead_words(top["platform"]),
+                "profit": join_words([show(value) for value in top["value"]]),
+                "nine in ten of the first": f"{show(top['value_low'].iloc[0])} to {show(top['value_high'].iloc[0])}",
+                "first, of 100": join_words([f"{100 * share:.0f}" for share in top["win_share"]]),
                 "next": ""
                 if rivals.empty
-                else f"{rivals['platform'].iloc[0]} ({100 * float(rivals['win_share'].iloc[0]):.0f})",
+                else f"{lead_words(rivals['platform'].head(1))} ({100 * float(rivals['win_share'].iloc[0]):.0f})",
                 "verdict": verdict if verdict in ("too close to call", "nobody earns", "no result") else "clear",
             }
         )
@@ -230,8 +233,8 @@ def grid_chart(grid: pd.DataFrame, model: str) -> Any:
     frame["value"] = frame[column].fillna(0.0)
     served = frame[frame[column].notna()]
     losers = served[served[column] < 0]
-    best = served.loc[served.groupby("scenario")[column].idxmax()] if len(served) else served
-    leaders = list(dict.fromkeys(best["platform"]))
+    best = [ahead(group, column)["platform"] for _, group in served.groupby("scenario", sort=False)]
+    leaders = list(dict.fromkeys(platform_named(name) for names in best for name in names))
     title = say(
         PAGE,
         "grid_title",

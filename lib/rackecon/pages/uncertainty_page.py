@@ -39,7 +39,7 @@ LATENT: Final = {
 }
 LEADER_UNITS: Final = {
     **dict.fromkeys(("platform", "rival"), "text"),
-    **dict.fromkeys(("wins", "beats"), "-"),
+    **dict.fromkeys(("wins", "beats", "rival_wins"), "-"),
 }
 OUTPUT_UNITS: Final = {
     "cost_usd_per_mtok_total": "USD/Mtok",
@@ -112,18 +112,7 @@ class Leader:
     regret: float | None = None
     rival: str | None = None
     beats: float | None = None
-
-
-def as_at_middles(wins: pd.DataFrame, swings: pd.DataFrame) -> pd.DataFrame:
-    """The win table with the first two the other way round where they are too close to call and the second earns more at middle
-    assumptions (``base`` of ``swings``): the summary, which ranks by these, then leads with the same platform."""
-    middles, first = swings.groupby("accelerator")["base"].first(), wins["accelerator"].head(2).tolist()
-    called = len(wins[wins["rank"] > 0]) < 2 or wins["win_share"].iloc[0] >= DECIDED_SHARE
-    if called or not middles.get(first[1], -np.inf) > middles.get(first[0], np.inf):
-        return wins
-    out = wins.iloc[[1, 0, *range(2, len(wins))]].reset_index(drop=True)
-    out.loc[0, "beats_next_share"] = 1.0 - wins["beats_next_share"].iloc[0]
-    return out
+    rival_wins: float | None = None
 
 
 def leading(wins: pd.DataFrame) -> Leader:
@@ -136,7 +125,9 @@ def leading(wins: pd.DataFrame) -> Leader:
     lead = Leader(str(first["platform"]), low, middle, high, won, regret)
     if len(known) < 2:
         return lead
-    return replace(lead, rival=str(known["platform"].iloc[1]), beats=float(first["beats_next_share"]))
+    second = known.iloc[1]
+    beats, won = float(first["beats_next_share"]), float(second["win_share"])
+    return replace(lead, rival=str(second["platform"]), beats=beats, rival_wins=won)
 
 
 def answer_text(lead: Leader, metric: str) -> str:

@@ -13,7 +13,7 @@ from rackecon import catalog
 from rackecon.appraisal.parameters import notebooks_dir
 from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.paths import listed
-from rackecon.figures.display import BELOW_ZERO
+from rackecon.figures.display import WHOLE
 from rackecon.press.shared_files import shared_files
 from rackecon.words import page_words
 
@@ -133,8 +133,8 @@ def site_pages(walk: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def unbroken(markup: str) -> str:
-    """No line break between a number and its per cent sign or MW, nor between a minus sign and its amount, outside tags,
-    scripts and code.
+    """No line break between a number and its per cent sign or MW, between a minus sign and its amount or in a date, outside
+    tags, scripts and code.
 
     Examples
     --------
@@ -142,15 +142,17 @@ def unbroken(markup: str) -> str:
     b'<p title="5 %">5&#160;%</p>'
     >>> unbroken("<td>to −$2</td>")
     '<td>to <span class="nb">−$2</span></td>'
+    >>> unbroken('<a href="/2026-01-02">of 2026-01</a>')
+    '<a href="/2026-01-02">of <span class="nb">2026-01</span></a>'
     """
     skipped = r"<(script|style|pre|code|title|option)\b.*?</\1>|<span class=\"nb\">[^<]*|<[^>]+>"
     whole = {" %": "\u00a0%", " MW": "\u00a0MW"}
 
     def joined(found: re.Match[str]) -> str:
         part = found[0]
-        return f'<span class="nb">{part}</span>' if part.startswith("−$") else whole.get(part, part)
+        return part if part.startswith("<") else whole.get(part) or f'<span class="nb">{part}</span>'
 
-    return re.sub(rf"{skipped}|(?<=\d) (?:%|MW\b)|{BELOW_ZERO.pattern}", joined, markup, flags=re.S)
+    return re.sub(rf"{skipped}|(?<=\d) (?:%|MW\b)|{WHOLE.pattern}", joined, markup, flags=re.S)
 
 
 def standalone_page(page: Path) -> str:

@@ -38,10 +38,9 @@ def shared_files() -> dict[str, str]:
     """Text of each shared file by name."""
     import rjsmin
 
-    from rackecon.figures.theme import FAMILY, GREY, OTHER, PLATFORM_DARK, PLATFORM_LIGHT
+    from rackecon.figures.theme import GREY, OTHER, PLATFORM_DARK, PLATFORM_LIGHT
 
-    light = dict(PLATFORM_LIGHT) | {name: PLATFORM_LIGHT[base] for name, base in FAMILY.items()} | {OTHER: GREY}
-    dark = dict(PLATFORM_DARK) | {name: PLATFORM_DARK[base] for name, base in FAMILY.items()} | {OTHER: GREY}
+    light, dark = (dict(colours) | {OTHER: GREY} for colours in (PLATFORM_LIGHT, PLATFORM_DARK))
 
     def variables(colours: dict[str, str]) -> str:
         return "".join(f"--p-{name}:{value};" for name, value in sorted(colours.items()))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.errors import InputError, unknown_name
+from rackecon.evidence.leads import in_order
 from rackecon.uncertainty.propagate import OUTPUTS, Outcomes
 from rackecon.uncertainty.ranking import DECIDED_SHARE, ordered
 
@@ -145,7 +146,9 @@ def compare(drawn: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     return wins, np.where(np.isneginf(filled).any(axis=1), np.nan, regret), pair
 
 
-def win_table(outcomes: Outcomes, metric: str = "profit_usd_per_rack_year") -> pd.DataFrame:
+def win_table(
+    outcomes: Outcomes, metric: str = "profit_usd_per_rack_year", table: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Who wins how often, with percentiles and expected regret, one row per platform of every comparison.
 
     Parameters
@@ -153,12 +156,15 @@ def win_table(outcomes: Outcomes, metric: str = "profit_usd_per_rack_year") -> p
     outcomes : Outcomes
     metric : str
         An output that more is better of.
+    table : pandas.DataFrame, optional
+        Rows of :func:`rackecon.appraisal.evaluate.evaluate` of one model and scenario: what is earned at the assumptions as
+        they stand, by which :func:`ranked` and so the summary sort.
 
     Returns
     -------
     pandas.DataFrame
-        ``model, scenario, accelerator, platform, metric, p5, p50, p95, win_share, expected_regret, beats_next_share,
-        rank, verdict, draws``. Sorted by median; ``verdict`` is the winner's id, ``too close to call`` where it
+        ``model, scenario, accelerator, platform, metric, value, p5, p50, p95, win_share, expected_regret, beats_next_share,
+        rank, verdict, draws``. Sorted by ``value``: that of ``table``, without one the median; ``verdict`` is the winner's id, ``too close to call`` where it
         wins under 80 % of draws, ``nobody earns`` or ``no result``.
     """
     import pandas as pd
@@ -185,13 +191,19 @@ def win_table(outcomes: Outcomes, metric: str = "profit_usd_per_rack_year") -> p
                     "expected_regret": regret,
                     "place": range(len(cells)),
                 }
-            ).sort_values(["p50", "accelerator"], ascending=[False, True], na_position="last", kind="stable")
+            )
+            frame["value"] = frame["p50"]
+            if table is not None:
+                frame["value"] = (
+                    frame["accelerator"].map(table.set_index("accelerator")[metric]).where(frame["p50"].notna())
+                )
+            frame = in_order(frame, "value")
             order = frame.pop("place").to_numpy()
             frame["beats_next_share"] = [
                 float(pair[a, b]) if np.isfinite(middle[a]) and np.isfinite(middle[b]) else np.nan
                 for a, b in itertools.pairwise(order)
             ] + [np.nan]
-            known = int(np.isfinite(frame["p50"]).sum())
+            known = int(np.isfinite(frame["value"]).sum())
             frame["rank"] = [k + 1 if k < known else 0 for k in range(len(frame))]
             frame["verdict"] = _verdict(frame, known)
             parts.append(frame.assign(draws=outcomes.draws))

@@ -18,6 +18,7 @@ from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import EVERY_MEASURE, measure_of
 from rackecon.economics.money_step import per_year
 from rackecon.errors import check_known
+from rackecon.evidence.leads import in_order
 from rackecon.uncertainty.distributions import Z90, Distribution, distributions, recentred, two_piece
 from rackecon.uncertainty.sampling import SEED, design, sample
 
@@ -245,7 +246,7 @@ def ordered(
             "reason": frame.get("reason", ""),
         }
     )
-    out = out.sort_values(["value", "accelerator"], ascending=[False, True], na_position="last", kind="stable")
+    out = in_order(out, "value")
     out["rank"] = np.where(out["value"].notna(), np.arange(1, len(out) + 1), 0)
     out["verdict"] = _verdict(out)
     return out.reset_index(drop=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from rackecon import catalog
 from rackecon.evidence.intervals import add_intervals
+from rackecon.evidence.leads import ahead, in_order
 from rackecon.evidence.novelty import ASKED, best_run, best_runs, named, unmeasured
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.walks.walk import HELD, RETUNED
@@ -52,18 +52,6 @@ class HeldLoss:
     platform: str
 
 
-def rate_error() -> float:
-    """Median error of predicted tokens per second and GPU on curves that calibration did not see, a share.
-
-    Examples
-    --------
-    >>> 0.0 < rate_error() < 1.0
-    True
-    """
-    scores = catalog.table("validation_scores").set_index(["scheme", "slice", "quantity"])["median_pct"].astype(float)
-    return float(scores["held-out curves", "all with load", "total_tok_s_per_gpu"]) / 100.0
-
-
 def basis(frame: pd.DataFrame) -> Basis:
     """Cost basis, utilisation and power vintage of evaluated rows; of a served one where there is one."""
     row = frame.iloc[int(frame[METRIC].notna().to_numpy().argmax())]
@@ -71,7 +59,7 @@ def basis(frame: pd.DataFrame) -> Basis:
 
 
 def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.dropna(subset=[METRIC]).sort_values([METRIC, "platform"], ascending=[False, True], kind="stable")
+    return in_order(frame.dropna(subset=[METRIC]), METRIC)
 
 
 def leaders_at(frame: pd.DataFrame, x: str, at: float, error: float) -> tuple[str, ...]:
@@ -82,7 +70,7 @@ def leaders_at(frame: pd.DataFrame, x: str, at: float, error: float) -> tuple[st
     Examples
     --------
     >>> import pandas as pd
-    >>> rows = pd.DataFrame({"x": 1, "platform": ["A", "B", "C"], METRIC: [9.0, 8.5, 5.0], "revenue_usd_per_mw_year": 10.0})
+    >>> rows = pd.DataFrame({"x": 1, "accelerator": ["a", "b", "c"], "platform": ["A", "B", "C"], METRIC: [9.0, 8.5, 5.0], "revenue_usd_per_mw_year": 10.0})
     >>> leaders_at(rows, "x", 1, 0.1)
     ('A', 'B')
     """
@@ -91,11 +79,7 @@ def leaders_at(frame: pd.DataFrame, x: str, at: float, error: float) -> tuple[st
 
 def leading_rows(frame: pd.DataFrame, x: str, at: float, error: float) -> pd.DataFrame:
     """Rows of :func:`leaders_at`, the first first."""
-    known = _ordered(frame[frame[x] == at])
-    if known.empty:
-        return known
-    least = float(known[METRIC].iloc[0]) - error * max(float(known["revenue_usd_per_mw_year"].iloc[0]), 0.0)
-    return known[known[METRIC] >= least]
+    return ahead(frame[frame[x] == at], METRIC, error)
 
 
 def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, front: bool = False) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rackecon import catalog
+from rackecon.evidence.leads import ahead, in_order, lead_words
 from rackecon.walks.findings import METRIC, drawn
 from rackecon.walks.walk import walked
 from rackecon.words import join_words
@@ -78,12 +79,12 @@ def first_token(
 
 
 def tier_table(found: pd.DataFrame) -> pd.DataFrame:
-    """Winner and runner-up at each promised speed."""
+    """Who leads at each promised speed, a tie as one with the figures of its first, and who comes next."""
     import pandas as pd
 
     rows = []
     for speed, group in found.groupby("tok_s_per_user_target", sort=True):
-        known = group[group[METRIC].notna()].sort_values(METRIC, ascending=False, kind="stable")
+        first, known = ahead(group, METRIC), in_order(group[group[METRIC].notna()], METRIC)
         if known.empty:
             rows.append(
                 {
@@ -101,11 +102,11 @@ def tier_table(found: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "tok_s_per_user_target": speed,
-                "leader": top["platform"],
+                "leader": lead_words(first["platform"]),
                 "profit": float(top[METRIC]),
                 "cost": float(top["cost_usd_per_mtok_output"]),
                 "layout": top["layout"],
-                "runner_up": known["platform"].iloc[1] if len(known) > 1 else "",
+                "runner_up": lead_words(known["platform"].iloc[len(first) : len(first) + 1]),
                 "cannot": join_words(group[group["total_tok_s_per_gpu"].isna()]["platform"]) or "none",
             }
         )
