@@ -47,9 +47,9 @@ CONCURRENCY = np.array(sorted({round(2.0**step) for step in np.arange(0.0, 12.01
 
 What a layout yields grows no faster than its load (by Little's law: a sequence of a fuller batch lives longer), so a load
 between two of them holds at most 19 % more than the lower one (twice as much between 1 and 2). Measured with four times as
-many loads on the best points of seven platforms, two models and five workloads: median 0.5 %, nine in ten below 4.2 %, at
-most 10 %. Most is left between two loads of pools whose prefill is nearly full and that no first-token limit holds back: what
-waits grows by half while one request more runs. Why they are not finer: CONTRIBUTING.md, How fine a search is.
+many loads on the best points of seven platforms, two models and five workloads: median 0.5 %, nine in ten below 3.5 %, at
+most 14 %. Some of it lies in pools whose prefill is nearly full and that no first-token limit holds back: what waits doubles
+while a few requests more run. Why loads are not finer: CONTRIBUTING.md, How fine a search is.
 """
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
 """Draft depths that a search tries [tokens]."""
