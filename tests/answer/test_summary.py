@@ -13,6 +13,7 @@ from rackecon.answer import deciding, summary
 from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.economics.measures import MEASURES
 from rackecon.errors import InputError
+from rackecon.evidence.novelty import platform_named
 from rackecon.pages.summary_words import case_words, headline_words, other_measures, sure_words
 from rackecon.walks import walk as walks
 
@@ -73,7 +74,7 @@ def test_sentences_state_wins_and_ties_as_the_table_has_them(case):
             where = rf"{MEASURES[key].name}( and per [a-z ]+)? "
             tied = rf"{where}[^.]*{re.escape(leader)}[^.]* cannot be told apart"
             said = {"nobody earns": f"{where}nobody earns", "too close to call": tied}.get(
-                verdict, rf"{where}{re.escape(leader)} comes first"
+                verdict, rf"{where}{re.escape(platform_named(leader))} comes first"
             )
             assert re.search(said, text, re.IGNORECASE), (said, text)
 

@@ -262,7 +262,7 @@ def test_profit_rises_with_price_and_share_sold(results):
     for (work, level, sold), ratio in value.items():
         if sold == "1.0":
             assert ratio == pytest.approx(2 * value[work, level, "0.5"], rel=0.05)
-            assert ratio > 1.0
+            assert ratio > 1.0 or (work, level) == (AGENTS, "entrant")  # 0.98: at newcomers' prices agents do not pay
 
 
 def test_agents_are_not_checkable_while_measured_replays_lie_so_far_about_the_model(results):
@@ -360,20 +360,21 @@ def test_an_unstated_count_of_tokens_is_tried_both_ways(results):
 def test_ratio_grows_with_speed_when_only_the_new_side_speculates():
     found = ratio_points("gb300-nvl72", "h200-sxm", "deepseek-r1", ["1024/1024", "8192/1024"], date="2026-02-16")
     per_gpu = found[found["basis"] == "GPU"]
-    for _, part in per_gpu.groupby("workload"):
+    assert per_gpu["ratio"].isna().equals(per_gpu["tok_s_per_user"] == 100.0)  # H200 without drafts is measured to 91
+    for _, part in per_gpu.dropna(subset=["ratio"]).groupby("workload"):
         assert (np.diff(part["ratio"]) > 0).all()
     assert set(per_gpu["tok_s_per_user"]) == {30.0, 50.0, 75.0, 100.0}
     short, long = (
         per_gpu[per_gpu["workload"] == w].set_index("tok_s_per_user")["ratio"] for w in ("1024/1024", "8192/1024")
     )
-    assert short[100.0] > long[100.0]
+    assert short[75.0] > long[75.0]
     per_mw = found[found["basis"] == "MW"]["ratio"].to_numpy()
-    assert per_mw == pytest.approx(per_gpu["ratio"].to_numpy() * 1.73 / 2.10)
+    assert per_mw == pytest.approx(per_gpu["ratio"].to_numpy() * 1.73 / 2.10, nan_ok=True)
 
 
 def test_changing_one_condition_changes_the_ratio():
     found = variants(
-        "gb300-nvl72", "h200-sxm", "deepseek-r1", "1024/1024", 100.0,
+        "gb300-nvl72", "h200-sxm", "deepseek-r1", "1024/1024", 75.0,
         precision="fp4", baseline_precision="fp8", date="2026-02-16",
     ).set_index("variant")  # fmt: skip
     assert found.loc["MTP on both sides", "GPU"] < found.loc["MTP on the new side only", "GPU"]

@@ -52,9 +52,7 @@ def test_a_front_rises_in_speed_and_falls_in_rate():
 
 def test_points_of_curves_that_no_parameter_has_seen_are_met(told):
     """Asked: 25 % in the median, 80 % at the 90th percentile, 85 % of pairs in order."""
-    assert (
-        told.loc[("scored curves", "rate at the speed"), "median_pct"] <= 26.0
-    )  # 25.3 since everything was fitted anew, where 25 were asked
+    assert told.loc[("scored curves", "rate at the speed"), "median_pct"] <= 25.0
     assert told.loc[("scored curves", "rate at the speed"), "p90_pct"] <= 80.0
     assert told.loc[("scored curves", "order of platforms"), "in_order_pct"] >= 85.0
     assert told.loc[("all published points", "rate at the speed"), "points"] == 26

@@ -51,8 +51,12 @@ def test_grid_words_name_each_kind_and_shorten_where_all_agree():
     )
     text = view.grid_words(mixed).text
     assert "On DeepSeek-V3/R1 chat the leader comes first in at least 80 of 100 quick cases." in text
-    assert "On DeepSeek-V3/R1 reasoning the lead is too close to call: the leader comes first in under 80" in text
+    assert "On DeepSeek-V3/R1 reasoning in fewer: too close to call." in text
     assert "On gpt-oss-120b chat nobody earns." in text
+    most = rows(
+        {("deepseek-r1", "chat"): "gb200-nvl72"} | {("gpt-oss-120b", str(n)): "too close to call" for n in range(5)}
+    )
+    assert "On the other 5 of 6 pairs in fewer: too close to call." in view.grid_words(most).text
     tied = rows({("deepseek-r1", s): "too close to call" for s in ("chat", "reasoning")})
     assert view.grid_words(tied).text.count("On all 2 pairs of model and workload the lead is too close") == 1
     assert "at least 80" not in view.grid_words(tied).text

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from rackecon.economics.revenue import PriceCard
 
 PAGE: Final = "00_executive_summary"
+MOST_NAMED: Final = 4
+"""Pairs of model and workload that a sentence names one by one; more are "the others"."""
 UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
 DRAWN: Final = {"rack": "USD/year", "mw": "USD/year", "usd": "1/year", "position": "USD/year"}
 """Unit of each measure's profit."""
@@ -249,8 +251,8 @@ def grid_chart(grid: pd.DataFrame, model: str) -> Any:
         text="text",
         title=title,
         subtitle="profit per provisioned MW-year (USD), power vintage "
-        f"{grid['power_vintage'].iloc[0] if 'power_vintage' in grid else catalog.base_case().power_vintage}, at the most "
-        "profitable operating point within each workload's limits",
+        f"{grid['power_vintage'].iloc[0] if 'power_vintage' in grid else catalog.base_case().power_vintage}, where "
+        "each workload's limits let it earn most",
         rows=list(dict.fromkeys(frame["platform"])),
         columns=list(dict.fromkeys(frame["scenario"])),
     )
@@ -263,8 +265,8 @@ def grid_words(grid: pd.DataFrame) -> Html:
         verdict = str(group["verdict"].iloc[0])
         kind = verdict if verdict in UNDECIDED else "decided"
         groups.setdefault(kind, []).append(f"{catalog.label(str(model))} {catalog.label(str(scenario))}")
-    told = [(kind, groups[kind]) for kind in ("decided", *UNDECIDED) if kind in groups]
-    return note(say(PAGE, "grid", groups=told, total=sum(map(len, groups.values()))))
+    told = sorted(((kind, groups[kind]) for kind in ("decided", *UNDECIDED) if kind in groups), key=lambda x: len(x[1]))
+    return note(say(PAGE, "grid", groups=told, total=sum(map(len, groups.values())), named=MOST_NAMED))
 
 
 def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:

@@ -101,7 +101,7 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "memory": f"memory.{memory}",
         "compute": f"compute.{_compute_chip(chip, kind)}",
         "prefill": f"prefill.{prefill}",
-        "host": f"host.{'cdna3' if chip == 'cdna3' and run == 'amd' else run}",
+        "host": f"host.{_host(chip, run)}",
         "layer": f"layer.{run}",
         "sequence": f"sequence.{run}",
         "prefill_fixed": f"prefill_fixed.{family}",
@@ -118,7 +118,9 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "moe_start": f"moe_start.{stack}",
         "expert": f"expert.{_expert_kind(accelerator, model, precision)}",
         "narrow": "narrow.all",
-        "elementwise": f"elementwise.{stack}",
+        "expert_memory": "expert_memory.all",
+        "elementwise": f"elementwise.all.{stack}",
+        "elementwise_shared": f"elementwise.shared.{stack}",
         "handoff": f"handoff.{family if family in ('trt', 'amd') else 'sglang'}",
         "mla_layer": f"mla_layer.{stack}",
         "index_layer": "index_layer.all",
@@ -141,6 +143,11 @@ POOLS = (
     "pool.cdna4.fp8",
     "pool.cdna4.fp4",
 )
+
+
+def _host(chip: str, run: str) -> str:
+    """Host time of a step: CDNA3 and TensorRT-LLM on Hopper have one each, since public runs show more of it there."""
+    return {("cdna3", "amd"): "cdna3", ("hopper", "trt"): "trt.hopper"}.get((chip, run), run)
 
 
 def _wide_prefill(family: str, chip: str, kind: str, reach: str) -> str:

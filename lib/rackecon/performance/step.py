@@ -113,7 +113,7 @@ def _weight_terms(
     tp = engine.tp
     peak, other_peak = engine.hbm_bytes_per_s, engine.other_flops * compute
     other_bw = reached_bandwidth(peak, engine.other_bandwidth * memory)
-    expert_bw = reached_bandwidth(peak, engine.expert_bandwidth * memory)
+    expert_bw = reached_bandwidth(peak, engine.expert_bandwidth * memory * v[engine.keys["expert_memory"]])
     attention = (
         2.0 * engine.attention_params / (engine.attention_tp * other_peak),
         engine.attention_bytes / (engine.attention_tp * other_bw),
@@ -135,15 +135,15 @@ def _weight_terms(
     return attention, dense, experts
 
 
-def _moved_terms(engine: Engine, v: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Activations through memory: norms, rotations, quantisation (every rank holds all), routing (sharded).
+def _moved_terms(engine: Engine) -> tuple[FloatArray, FloatArray]:
+    """One pass of activations through memory: norms, rotations, quantisation (every rank holds all), routing (sharded).
 
     Returns
     -------
     tuple of ndarray
         Seconds per token of the engine, per token of an attention rank.
     """
-    once = v[engine.keys["elementwise"]] * engine.hidden * engine.value_bytes / engine.hbm_bytes_per_s
+    once = engine.hidden * engine.value_bytes / engine.hbm_bytes_per_s
     return np.asarray(once * ROUTING_SHARE * engine.moe_layers * engine.top_k / engine.tp), np.asarray(
         once * engine.layers
     )
@@ -157,13 +157,13 @@ class PassTerms(ByCell):
     dense: tuple[FloatArray, FloatArray]  # s per token; s per pass
     experts: tuple[FloatArray, FloatArray]  # s per token; s per pass with every expert touched
     network: tuple[FloatArray, FloatArray, FloatArray]  # s per pass, per token, per token of a rank
-    moved: tuple[FloatArray, FloatArray]  # s per token, per token of a rank
+    moved: tuple[FloatArray, FloatArray]  # of one pass through memory: s per token, per token of a rank
 
 
 def pass_terms(engine: Engine, v: FloatArray) -> PassTerms:
     """Coefficients that :func:`decode_terms` and :func:`prefill_pass` work out alike, for a caller that needs both."""
     attention, dense, experts = _weight_terms(engine, v)
-    return PassTerms(attention, dense, experts, _network_terms(engine, v), _moved_terms(engine, v))
+    return PassTerms(attention, dense, experts, _network_terms(engine, v), _moved_terms(engine))
 
 
 @dataclass(frozen=True)
@@ -242,6 +242,7 @@ def decode_terms(
     memory, compute = v[engine.keys["memory"]], v[engine.keys["compute"]]
     none = np.zeros_like(memory)
     known = shared or pass_terms(engine, v)
+    usual = v[engine.keys["elementwise"]]
     seen = np.minimum(context_tokens, engine.sparse_tokens)
     window = np.minimum(context_tokens, engine.window_tokens)
     read = engine.kv_full_bytes * seen + engine.kv_index_bytes * context_tokens + engine.kv_window_bytes * window
@@ -274,7 +275,10 @@ def decode_terms(
         head=head,
         kv=kv,
         network=known.network,
-        moved=known.moved,
+        moved=(
+            known.moved[0] * usual,
+            known.moved[1] * np.where(engine.dp > 1, usual, v[engine.keys["elementwise_shared"]]),
+        ),
         fixed=(fixed + none, v[engine.keys["sequence"]] * US),
         share_lines=engine.share_lines,
         row_start=_row_starts(engine),
@@ -389,6 +393,7 @@ def prefill_curve(
     scale = v[engine.keys["prefill"]] * wide
     fixed = v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
     known = shared or pass_terms(engine, v)
+    passes = v[engine.keys["elementwise"]]
     (dense, dense_once), (expert, expert_once) = ([x * x for x in pair] for pair in (known.dense, known.experts))
     return PrefillCurve(
         fresh,
@@ -396,10 +401,10 @@ def prefill_curve(
         engine.pp,
         scale,
         known.network[0] + fixed,
-        known.moved[0] * scale + known.network[1],
+        known.moved[0] * passes * scale + known.network[1],
         (pairs, engine.attention_tp * engine.attention_flops * compute),
         known.attention,
-        (known.moved[1], known.network[2]),
+        (known.moved[1] * passes, known.network[2]),
         (dense, dense_once),
         (expert, expert_once) if known.experts[1].any() else None,
         engine.share_lines,
