@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rackecon.errors import InputError
 from rackecon.load.demand import Demand, demand
-from rackecon.load.sold_share import Policy, pooled, sold_share
+from rackecon.load.sold_share import Policy, sold_share
 
 REFERENCES = Path(__file__).parent / "references"
 ROWS = list(csv.DictReader((REFERENCES / "sold_share_reference.csv").read_text().splitlines()))
@@ -101,12 +101,6 @@ def test_a_coarse_unit_costs_a_small_fleet():
     shape = demand("azure2024_conv")
     shares = [sold_share(shape, Policy(kind="autoscaled", start_delay_min=5, unit=u)).sold for u in (0.01, 0.1, 0.34)]
     assert shares == sorted(shares, reverse=True)
-
-
-def test_pooling_unlike_tenants_sells_more():
-    both = pooled([demand("azure2024_conv"), demand("azure2024_code")])
-    alone = [sold_share(demand(name), Policy()).sold for name in ("azure2024_conv", "azure2024_code")]
-    assert sold_share(both, Policy()).sold > np.mean(alone)
 
 
 @pytest.mark.parametrize(

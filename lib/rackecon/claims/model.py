@@ -29,7 +29,8 @@ from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError
 from rackecon.evidence.fronts import STEEP_SHARE, front_factors
 from rackecon.evidence.novelty import kind_of
-from rackecon.serving.frontier import Frontier, searched
+from rackecon.serving.front import Frontier
+from rackecon.serving.frontier import searched
 from rackecon.serving.query import Query
 from rackecon.words import engine_words, lengths, percent, plural
 

@@ -19,7 +19,7 @@ from rackecon.errors import InputError, disk_fault, plain
 
 __all__ = ["app", "main"]
 
-# Order of the help; a command's module registers itself and imports what it needs only when it runs
+# Order of the help; a command is the function of its module's name, or `group`, and imports what it needs only when it runs
 ORDER = (
     "report",
     "predict",
@@ -37,8 +37,7 @@ ORDER = (
     "edition",
 )
 JOINS_DATA = "extend"
-"""Module whose commands are of the group ``rackecon data``."""
-
+"""Module that adds commands of its own to the group ``rackecon data``."""
 
 FEW_COLLECTIONS = 50_000
 """Objects made before those that are no longer used are looked for: at Python's 700, what a command imports is gone through
@@ -141,7 +140,11 @@ class _Commands(Mapping[str, Any]):
         if name not in self.names:
             raise KeyError(name)
         part = typer.Typer(rich_markup_mode=None)
-        import_module(f"rackecon.cli.{name}").register(part)
+        module = import_module(f"rackecon.cli.{JOINS_DATA if name == 'data' else name}")
+        if group := getattr(module, "group", None):
+            part.add_typer(group, name=name)
+        else:
+            part.command(name)(getattr(module, name))
         return _ranged(get_group(part).commands[name])
 
     def __iter__(self) -> Iterator[str]:

@@ -47,8 +47,3 @@ def calibrate(
         )
     for line in lines:
         typer.echo(line)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(calibrate)

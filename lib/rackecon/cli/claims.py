@@ -37,8 +37,3 @@ def claims(
             f"{'':{width}}  {r['subject']}{'; true ' if r['true_when'] else '; missing: ' if told else ''}{told}"
         )
         typer.echo(f"{'':{width}}  {'; '.join(s['title'] + ', ' + s['date'] for s in r['sources'])}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(claims)

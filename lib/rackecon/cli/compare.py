@@ -113,8 +113,3 @@ def _sweeps(first: Path, second: Path) -> None:
     typer.echo(f"points: A {tables[0].num_rows:,}, B {tables[1].num_rows:,}; columns that differ: {len(found)}")
     if len(found):
         typer.echo(found.to_string(index=False, float_format=lambda value: f"{value:+.3%}"))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(compare)

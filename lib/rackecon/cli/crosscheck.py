@@ -36,8 +36,3 @@ def crosscheck(
         names = ["accelerator", "model", "label", "golden_ms", "our_ms", "log_ratio"]
         typer.echo("\nLargest differences")
         typer.echo(check.worst(compared, worst)[names].to_string(index=False, float_format=lambda x: f"{x:.4g}"))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(crosscheck)

@@ -40,11 +40,3 @@ def export(
         f"{len(tables)} tables of {sum(counted[name] for name in tables):,} rows and {counted.get('results', 0):,} results "
         f"written to {folder}: CSV and Parquet, described in datapackage.json"
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group, with the commands of :mod:`rackecon.cli.extend`."""
-    from rackecon.cli import extend
-
-    assert extend.group is group
-    app.add_typer(group, name="data")

@@ -64,8 +64,3 @@ def _column(option: str) -> str:
     word, _, why = option.partition(" ")
     name = {text: column for column, text in ASKED.items()}.get(word, word.lstrip("-").replace("-", "_"))
     return f"{name} {why}".strip()
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(diagnose)

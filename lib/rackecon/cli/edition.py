@@ -35,8 +35,3 @@ def edition(
     for answer in answers:
         typer.echo(f"{answer.page} {answer.key}: {answer.before} -> {answer.after} {answer.unit}".rstrip())
     typer.echo(f"{len(answers)} answers, {len(tables)} tables: {folder / 'changes.html'}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(edition)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-commands = typer.Typer(no_args_is_help=True, help="Dated predictions on record, and their score once measured.")
+group = typer.Typer(no_args_is_help=True, help="Dated predictions on record, and their score once measured.")
 
 
-@commands.command("list")
+@group.command("list")
 def show() -> None:
     """List the forecasts on record."""
     from rackecon.evidence.forecasts import ledger
@@ -23,7 +23,7 @@ def show() -> None:
         )
 
 
-@commands.command("score")
+@group.command("score")
 def score_file(
     measured: Annotated[Path, typer.Argument(help="CSV of measured points; columns as in data/measured_serving.csv.")],
 ) -> None:
@@ -51,8 +51,3 @@ def score_file(
     mean = sum(row["weighted_score"] for row in found) / len(found) if found else float("nan")
     tail = f", mean weighted interval score {mean:.3f}" if found else ""
     typer.echo(f"{len(found)} forecasts measured since, {inside} inside their 90 % interval{tail}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(commands, name="forecasts")

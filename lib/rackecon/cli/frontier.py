@@ -134,8 +134,3 @@ def _explain(best: dict[str, object], date: str | None) -> None:
     )
     for server in SERVERS:
         typer.echo(f"{server}: {launch_flags(best, server)}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(frontier)

@@ -26,8 +26,3 @@ def new(name: Annotated[str, typer.Argument(help="NN_topic, such as 20_batch_siz
     source = (folder / "template.ipynb").read_text(encoding="utf-8")
     write_file(target, source.replace('\\"template\\"', f'\\"{name}\\"'))
     typer.echo(f"notebooks/{target.name}: edit it, then `rackecon report {name} --name draft`")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(new)

@@ -34,8 +34,3 @@ def parameters() -> None:
     for name in report_names():
         for item in read_parameters(notebook_path(name)).values():
             typer.echo(f"{name}\t{item.name}: {item.type} = {item.default!r}\t{item.allowed}\t{item.meaning}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group."""
-    app.add_typer(group, name="notebooks")

@@ -85,8 +85,3 @@ def _futures(found: PlanResult, draws: int, quiet: bool) -> list[str]:
         task = bar.add_task("", total=draws)
         judged = regret(found, draws=draws, progress=lambda done, total: bar.update(task, completed=done, total=total))
     return told(judged)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(plan)

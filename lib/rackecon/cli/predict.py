@@ -45,8 +45,3 @@ def predict(
 
         for line, row, of in zip(sheet.lines, sheet.points, found, strict=True):
             typer.echo(f"row {line}: {of['reason'] if of['status'] == 'refused' else explain(row)}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(predict)

@@ -110,8 +110,3 @@ def report(
     typer.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} pages: {target / 'index.html'}")
     if failed:
         raise typer.Exit(1)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command; ``-p NAME VALUE`` takes two words, as papermill's does."""
-    app.command()(report)

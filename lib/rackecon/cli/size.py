@@ -96,8 +96,3 @@ def size(
         write_file(csv, table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     if not len(served):
         raise typer.Exit(1)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(size)

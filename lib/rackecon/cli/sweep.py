@@ -37,8 +37,3 @@ def sweep(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     typer.echo(f"{output}: {record['points']:,} points")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(sweep)

@@ -6,7 +6,7 @@ Every builder takes tidy data with only the columns it draws, and a title that t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.base import (
     altair_module,
@@ -169,6 +169,20 @@ def stacked_bars(
     return finish(chart, title, subtitle, description, 34 * max(int(data[y].nunique()), 1) + 20)
 
 
+def equal_line(pair: pd.DataFrame) -> tuple[Any, Any, Any]:
+    """Scale and axis of both directions of a chart of one quantity against another, logarithmic, and the line where both are equal."""
+    alt_ = altair_module()
+    low, high = float(pair.min().min()), float(pair.max().max())
+    ends = [low * 0.8, high * 1.25]
+    scale = alt_.Scale(type="log", domain=ends, nice=False)
+    line = (
+        alt_.Chart({"values": [{"m": low, "p": low}, {"m": high, "p": high}]})
+        .mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1, aria=False)
+        .encode(x=alt_.X("m:Q", scale=scale), y=alt_.Y("p:Q", scale=scale))
+    )
+    return scale, alt_.Axis(labelExpr=axis_words("~s"), **log_ticks(*ends)), line
+
+
 def scatter_measured(
     frame: pd.DataFrame,
     *,
@@ -186,17 +200,10 @@ def scatter_measured(
     alt_ = altair_module()
     told = shape or colour
     data = tidy(frame[list(dict.fromkeys([measured, predicted, colour, told, "point_id"]))].dropna(), 3)
-    low, high = float(data[[measured, predicted]].min().min()), float(data[[measured, predicted]].max().max())
-    scale = alt_.Scale(type="log", domain=[low * 0.8, high * 1.25], nice=False)
-    axis = alt_.Axis(labelExpr=axis_words("~s"), **log_ticks(low * 0.8, high * 1.25))
-    line = (
-        alt_.Chart({"values": [{"m": low, "p": low}, {"m": high, "p": high}]})
-        .mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1, aria=False)
-        .encode(x=alt_.X("m:Q", scale=scale), y=alt_.Y("p:Q", scale=scale))
-    )
+    scale, axis, line = equal_line(data[[measured, predicted]])
     under = [line]
     if band is not None:
-        ends = [{"m": m, "low": m / band[1], "high": m / band[0]} for m in (low * 0.8, high * 1.25)]
+        ends = [{"m": m, "low": m / band[1], "high": m / band[0]} for m in scale.domain]
         shade = alt_.Chart({"values": ends}).mark_area(color=GREY, opacity=0.12, clip=True, aria=False)
         under = [shade.encode(x=alt_.X("m:Q", scale=scale), y=alt_.Y("low:Q", scale=scale), y2="high:Q"), line]
     groups, kinds = (sorted(data[name].unique()) for name in (colour, told))

@@ -100,7 +100,6 @@ class Burstiness:
 class LengthMoments:
     """What of the lengths the formulas need, found once for a workload."""
 
-    input_mean: float
     output_mean: float
     held_mean: float  # mean tokens held while decoding, weighted by output tokens
     prefill_mean_s: float
@@ -119,7 +118,6 @@ class LengthMoments:
         shares = (np.arange(TAIL_POINTS) + 0.5) / TAIL_POINTS
         mean = float(prompts.mean())
         return cls(
-            float(inputs.mean()),
             float(outputs.mean()),
             float((decoded * (inputs + 0.5 * outputs)).sum() / weight),
             mean,
@@ -135,14 +133,12 @@ class Queueing:
     """Steady state of a fleet; latencies [s], infinite where load is not carried."""
 
     load: float  # of the saturated rate
-    prompt_share: float  # of a replica's time
     running: float  # requests in decode, a replica
     tpot_s: float
     ttft_mean_s: float
     ttft_p50_s: float
     ttft_p90_s: float
     ttft_p99_s: float
-    saturated_rps: float  # a replica
 
 
 def _running(times: StepTimes, lengths: LengthMoments, rate: float) -> tuple[float, float]:
@@ -262,7 +258,7 @@ def queueing(
     if load >= STEADY:
         n, endless = float(times.most), float("inf")
         step = float(times.step(n, lengths.held_mean)) / max(1.0 - share, 1e-3)
-        return Queueing(load, share, n, step, endless, endless, endless, endless, most)
+        return Queueing(load, n, step, endless, endless, endless, endless)
     n, step = _running(times, lengths, per)
     boundary = 0.0
     if not times.prefill_workers:
@@ -275,7 +271,7 @@ def queueing(
     behind = share / (1.0 - share) / replicas**0.5 * (prompts[0] * prompts[1] + lengths.prefill_mean_s)
     behind = 0.0 if times.prefill_workers else min(behind, times.most * lengths.prefill_mean_s)
     p50, p90, p99 = _tails([prompts, slots], base, lengths, (0.5, 0.9, 0.99))
-    return Queueing(load, share, n, step + behind * lengths.per_decoded, mean, p50, p90, p99, most)
+    return Queueing(load, n, step + behind * lengths.per_decoded, mean, p50, p90, p99)
 
 
 def _slot_wait(

@@ -67,25 +67,14 @@ POLICIES: Final[dict[str, Policy]] = {
 
 @dataclass(frozen=True)
 class SoldShare:
-    """What a policy sells; shares are of capacity (sold) or of demand (served, shed)."""
+    """What a policy sells; shares are of capacity (sold) or of demand (served)."""
 
     sold: float  # interactive and batch work together
     interactive: float
     served: float
     batch_served: float  # NaN without backfill
-    capacity_over_mean: float
     capacity: FloatArray
     demand: FloatArray
-
-    @property
-    def shed(self) -> float:
-        """Demand turned away or late."""
-        return 1.0 - self.served
-
-    @property
-    def stranded(self) -> float:
-        """Capacity that stands ready unsold."""
-        return 1.0 - self.sold
 
 
 def _quantile(values: FloatArray, quantile: float) -> FloatArray:
@@ -182,35 +171,6 @@ def sold_share(demand: Demand, policy: Policy) -> SoldShare:
         interactive=interactive / capacity,
         served=interactive / float(wanted.sum()),
         batch_served=batch_served,
-        capacity_over_mean=float(ready.mean() / wanted.mean()),
         capacity=ready,
         demand=wanted,
     )
-
-
-def pooled(demands: list[Demand], weights: list[float] | None = None) -> Demand:
-    """Several tenants on one fleet: their demands, each over its mean, summed with weights.
-
-    Shapes of unlike bins are brought to the widest bin; the shortest length counts.
-
-    Own definition.
-
-    Examples
-    --------
-    >>> from rackecon.load.demand import demand as shape
-    >>> both = pooled([shape("azure2024_conv"), shape("azure2024_code")])
-    >>> sold_share(both, Policy()).sold > sold_share(shape("azure2024_code"), Policy()).sold
-    True
-    """
-    if not demands:
-        raise InputError("pooling needs at least one demand")
-    width = max(d.bin_minutes for d in demands)
-    series = []
-    for each in demands:
-        step = round(width / each.bin_minutes)
-        whole = len(each.values) // step * step
-        series.append(each.values[:whole].reshape(-1, step).sum(axis=1))
-    length = min(len(s) for s in series)
-    shares = weights or [1.0] * len(demands)
-    total = np.sum([w * s[:length] / s[:length].mean() for w, s in zip(shares, series, strict=True)], axis=0)
-    return Demand("pooled", demands[0].measure, width, total, float("nan"))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.evidence import crosscheck
-from rackecon.figures.base import axis_words, log_ticks
+from rackecon.figures.charts import equal_line
 from rackecon.figures.display import enable
-from rackecon.figures.theme import GREY, platform_colours
+from rackecon.figures.theme import platform_colours
 from rackecon.pages.sentences import say
 from rackecon.words import engine_words, percent, tidy
 
@@ -93,14 +93,7 @@ def step_chart() -> alt.Chart:
     compared["platform"] = [chips[name].label for name in compared["accelerator"]]
     pairs = compared[["platform", "accelerator"]].drop_duplicates().sort_values("accelerator")
     data = tidy(compared[["golden_ms", "our_ms", "platform", "kind", "model", "label"]], 3)
-    low, high = float(data[["golden_ms", "our_ms"]].min().min()), float(data[["golden_ms", "our_ms"]].max().max())
-    scale = alt_.Scale(type="log", domain=[low * 0.8, high * 1.25], nice=False)
-    axis = alt_.Axis(labelExpr=axis_words("~s"), **log_ticks(low * 0.8, high * 1.25))
-    line = (
-        alt_.Chart({"values": [{"m": low, "p": low}, {"m": high, "p": high}]})
-        .mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1, aria=False)
-        .encode(x=alt_.X("m:Q", scale=scale), y=alt_.Y("p:Q", scale=scale))
-    )
+    scale, axis, line = equal_line(data[["golden_ms", "our_ms"]])
     colour = alt_.Scale(domain=pairs["platform"].tolist(), range=platform_colours(pairs["accelerator"].tolist()))
     shape = alt_.Scale(domain=list(SHAPES), range=list(SHAPES.values()))
     points = (

@@ -34,17 +34,6 @@ from rackecon.words import number
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = [
-    "Frontier",
-    "candidates",
-    "candidates_together",
-    "find",
-    "find_together",
-    "search",
-    "search_case",
-    "searched",
-]
-
 ROWS_TOGETHER = 32768  # more at once no longer stay in the processor's cache
 KEPT_FRONTS = 2048
 LENGTHS = ("isl_tokens", "osl_tokens", "prefix_cache_hit")

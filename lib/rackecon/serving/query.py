@@ -31,30 +31,6 @@ from rackecon.units import BITS_PER_BYTE, DAYS_PER_YEAR
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-__all__ = [
-    "CONCURRENCY",
-    "DRAFTS",
-    "HELD",
-    "LIMIT_SLACK",
-    "METHODS",
-    "MODES",
-    "MOST_GPUS",
-    "Limits",
-    "Query",
-    "case_options",
-    "context_fault",
-    "default_date",
-    "default_engine",
-    "default_kv_precision",
-    "default_weight_precision",
-    "largest_public",
-    "newest_measurement",
-    "smallest_split",
-    "software_date",
-    "software_years",
-    "years_beyond",
-]
-
 FloatArray = NDArray[np.float64]
 MODES = ("aggregated", "disaggregated")
 METHODS = ("none", "mtp", "eagle3")
@@ -70,9 +46,10 @@ CONCURRENCY = np.array(sorted({round(2.0**step) for step in np.arange(0.0, 12.01
 """Requests in flight per attention rank that a search tries: whole numbers, from 8 up a quarter octave apart.
 
 What a layout yields grows no faster than its load (by Little's law: a sequence of a fuller batch lives longer), so a load
-between two of them holds at most 19 % more than the lower one (twice as much between 1 and 2). Measured with eight times as
-many loads on the best points of seven platforms, two models and five workloads: median 1.1 %, nine in ten below 5.2 %, at
-most 12 %.
+between two of them holds at most 19 % more than the lower one (twice as much between 1 and 2). Measured with four times as
+many loads on the best points of seven platforms, two models and five workloads: median 0.5 %, nine in ten below 3.5 %, at
+most 14 %. Some of it lies in pools whose prefill is nearly full and that no first-token limit holds back: what waits doubles
+while a few requests more run. Why loads are not finer: CONTRIBUTING.md, How fine a search is.
 """
 DRAFTS = (0.0, 1.0, 2.0, 3.0)
 """Draft depths that a search tries [tokens]."""

@@ -296,19 +296,11 @@ def verdicts(ranked: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (model, scenario), group in ranked.groupby(["model", "scenario"], sort=False):
         known = group[group["value"].notna()]
-        first = known.iloc[0] if len(known) else None
+        leader, runner_up = [*known["accelerator"].head(2), "", ""][:2]
+        figures = ("value", "value_low", "value_high", "win_share")
         rows.append(
-            {
-                "model": model,
-                "scenario": scenario,
-                "metric": group["metric"].iloc[0],
-                "leader": first["accelerator"] if first is not None else "",
-                "value": first["value"] if first is not None else np.nan,
-                "value_low": first["value_low"] if first is not None else np.nan,
-                "value_high": first["value_high"] if first is not None else np.nan,
-                "win_share": first["win_share"] if first is not None else np.nan,
-                "runner_up": known["accelerator"].iloc[1] if len(known) > 1 else "",
-                "verdict": group["verdict"].iloc[0],
-            }
+            {"model": model, "scenario": scenario, "metric": group["metric"].iloc[0], "leader": leader}
+            | {name: known[name].iloc[0] if len(known) else np.nan for name in figures}
+            | {"runner_up": runner_up, "verdict": group["verdict"].iloc[0]}
         )
     return pd.DataFrame(rows)
