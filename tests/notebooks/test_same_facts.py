@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rackecon.appraisal.parameters import notebook_path, read_parameters
-from rackecon.catalog import label
+from rackecon.catalog import accelerators, label
+from rackecon.evidence.novelty import fitted_pairs
 from rackecon.press.results import read_results
 from rackecon.words import count, money
 
@@ -196,6 +197,16 @@ def test_what_the_75_million_need_is_one_range_in_the_line_the_chart_and_the_tab
     assert title == line
     listed = re.findall(r"needed, with(?:out)? multi-token prediction (?:[\d.]+ )*?([\d.]+) (?=needed|cheapest)", text)
     assert sorted(float(value) for value in listed[:2]) == sorted(float(value.lstrip("$")) for value in title)
+
+
+@pytest.mark.parametrize("page", [path.stem for path in sorted((REPORTS / "results").glob("*.csv"))])
+def test_an_answer_that_names_a_platform_never_measured_says_so(page):
+    seen = {chip for chip, _ in fitted_pairs()}
+    unseen = [chip.label for chip in accelerators().values() if chip.id not in seen]
+    answer, _ = read_results(REPORTS, page).get("answer", ("", ""))
+    if answer:
+        named = [name for name in unseen if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", str(answer))]
+        assert not named or re.search("unmeasured|never measured|announced|not measured", str(answer)), (named, answer)
 
 
 def of_a_model() -> list[str]:

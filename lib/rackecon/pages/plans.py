@@ -10,6 +10,7 @@ from rackecon import catalog
 from rackecon.appraisal.possible import renewal_fault
 from rackecon.catalog.plans import shipped_plan
 from rackecon.errors import InputError
+from rackecon.evidence.novelty import fitted_pairs
 from rackecon.figures.results import Figure, column_figures
 from rackecon.planner.formulated import formulated
 from rackecon.planner.plan import PlanResult, plan
@@ -183,6 +184,13 @@ def racks_text(found: PlanResult, column: str = "bought") -> str:
     return join_words(f"{plural(row[column], 'rack')} of {row['platform']}" for row in rows.to_dict("records"))
 
 
+def _never_measured(found: PlanResult) -> list[str]:
+    """Platforms that a plan buys and that no run of the fit was measured on."""
+    seen = {chip for chip, _ in fitted_pairs()}
+    rows = found.racks[(found.racks["bought"] > 0) & ~found.racks["accelerator"].isin(seen)]
+    return [str(name) for name in rows["platform"]]
+
+
 def figures(result: PlansResult) -> list[Figure]:
     """The page's results by key."""
     rack = {"bought": "racks", "kept": "racks", "power_mw": "MW", "entry_factor": "-"}
@@ -237,6 +245,7 @@ def quoted(result: PlansResult) -> dict[str, Any]:
     return {
         "site_mw": limit,
         "site_racks": racks_text(site) or "nothing",
+        "unmeasured": _never_measured(site),
         "site_profit": site.profit_usd_per_year,
         "site_invested": site.investment_usd,
         "site_used_mw": site.power_mw,
@@ -259,6 +268,7 @@ def quoted(result: PlansResult) -> dict[str, Any]:
         "near_factor": 0.0 if near is None else float(near["entry_factor"]),
         "budget": capital.asked.limits.capital_usd or 0.0,
         "capital_racks": racks_text(capital) or "nothing",
+        "capital_unmeasured": _never_measured(capital),
         "capital_npv": capital.npv_usd,
         "capital_mw": capital.power_mw,
         "dollar_worth": float(capital.limits["usd_per_unit"].iloc[0]),
