@@ -1154,6 +1154,23 @@ def test_a_shared_address_opens_on_a_platform_added_and_compares_it(browser):
     context.close()
 
 
+def test_a_shared_address_waits_for_the_file_of_its_platforms_however_slow(browser):
+    """The page keeps its address up to date a quarter of a second after a movement: not over one that it has not read yet."""
+    context = browser.new_context(bypass_csp=True)
+    page = context.new_page()
+
+    def late(route):
+        page.wait_for_timeout(700)
+        route.continue_()
+
+    context.route("**/platforms.js", late)
+    page.goto((REPORTS / "index.html").as_uri() + f"#util=0.8&with={ADDED}&a={ADDED}&b=mi355x")
+    page.wait_for_selector(f".live-table tr[data-platform={ADDED}]", timeout=5000)
+    settled(page)
+    assert f"with={ADDED}" in page.url
+    context.close()
+
+
 def test_a_platform_added_by_keyboard_has_a_cost_of_its_own_and_a_picture_while_one_drags(page):
     page.focus(".live-others summary")
     page.keyboard.press("Enter")

@@ -59,7 +59,7 @@ def test_points_of_curves_that_no_parameter_has_seen_are_met(told):
 
 
 def test_a_measured_run_is_met_at_its_own_sessions(told):
-    assert told.loc[("scored curves", "speed of the run"), "median_pct"] <= 17.0  # 16.1, before the refit 14
+    assert told.loc[("scored curves", "speed of the run"), "median_pct"] <= 14.0
     assert told.loc[("scored curves", "rate of the run"), "median_pct"] <= 35.0
 
 

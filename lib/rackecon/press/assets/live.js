@@ -429,6 +429,7 @@
     }
     function tell(words) { put(one(".live-status"), words); }
     function writeHash() {
+      if (waiting.length) { hashTimer = setTimeout(writeHash, 250); return; } /* the address is read again when its platforms come */
       var q = new URLSearchParams();
       changed().forEach(function (k) { q.set(k, String(st[k])); });
       PAIR.forEach(function (side, i) { if (pair[i] !== first[i]) q.set(side, pair[i]); });
