@@ -86,13 +86,24 @@ def fitted_pairs() -> frozenset[tuple[str, str]]:
     return frozenset(_rows())
 
 
+def measured_platforms() -> frozenset[str]:
+    """Accelerators that the fit has seen a run of, with whatever model.
+
+    Examples
+    --------
+    >>> "mi355x" in measured_platforms(), "tpu-v7" in measured_platforms()
+    (True, False)
+    """
+    return frozenset(chip for chip, _ in fitted_pairs())
+
+
 def kind_of(accelerator: str, model: str) -> str:
     """Which of :data:`KINDS` a platform and a model are."""
     pairs = fitted_pairs()
     if (accelerator, model) in pairs:
         return "known"
-    chips, models = {a for a, _ in pairs}, {m for _, m in pairs}
-    if accelerator in chips:
+    models = {m for _, m in pairs}
+    if accelerator in measured_platforms():
         return "new pair" if model in models else "new model"
     return "new accelerator" if model in models else "new both"
 
@@ -197,7 +208,7 @@ def platform_named(platform: str) -> str:
     ('TPU v7 (unmeasured platform)', 'TPU v7 (unmeasured platform)', 'B200', 'nobody')
     """
     found = next((chip for chip in catalog.accelerators().values() if platform in (chip.id, chip.label)), None)
-    if found is None or any(chip == found.id for chip, _ in _rows()):
+    if found is None or found.id in measured_platforms():
         return platform if found is None else found.label
     return f"{found.label} (unmeasured platform)"
 

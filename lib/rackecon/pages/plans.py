@@ -10,7 +10,7 @@ from rackecon import catalog
 from rackecon.appraisal.possible import renewal_fault
 from rackecon.catalog.plans import shipped_plan
 from rackecon.errors import InputError
-from rackecon.evidence.novelty import fitted_pairs
+from rackecon.evidence.novelty import measured_platforms
 from rackecon.figures.results import Figure, column_figures
 from rackecon.planner.formulated import formulated
 from rackecon.planner.plan import PlanResult, plan
@@ -186,8 +186,7 @@ def racks_text(found: PlanResult, column: str = "bought") -> str:
 
 def _never_measured(found: PlanResult) -> list[str]:
     """Platforms that a plan buys and that no run of the fit was measured on."""
-    seen = {chip for chip, _ in fitted_pairs()}
-    rows = found.racks[(found.racks["bought"] > 0) & ~found.racks["accelerator"].isin(seen)]
+    rows = found.racks[(found.racks["bought"] > 0) & ~found.racks["accelerator"].isin(measured_platforms())]
     return [str(name) for name in rows["platform"]]
 
 
