@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from rackecon import catalog
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.economics.market_table import market_model, rent
 from rackecon.errors import InputError
-from rackecon.evidence.leads import rate_error
+from rackecon.evidence.leads import ahead, rate_error
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.market.checks import market_checks
 from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
@@ -68,6 +66,8 @@ class MarketResult:
     realised_over_list: float
     leader: str
     leader_id: str
+    level: tuple[str, ...]
+    """Platforms that cannot be told from the leader."""
     rent_multiple: float
     margin_at_list: float
     margin_at_effective: float
@@ -107,7 +107,8 @@ def market_result(
     entry = cheapest(curve, model, scenario)
     levels = price_levels(model, scenario, entry)
     checks = market_checks(rows, demand_multiple=demand_multiple, seller_share=seller_share, **overrides)
-    lead = int(np.nanargmax(rows["profit_usd_per_rack_year"].to_numpy(dtype=float)))
+    ties = ahead(rows, "profit_usd_per_rack_year")
+    lead = int(ties.index[0])
     over = levels.set_index("level")["over_list"]
     paid = {**overrides, "price_level": "effective"}
     effective = evaluate(accelerators, [model], [scenario], **paid)
@@ -131,6 +132,7 @@ def market_result(
         realised_over_list=float(over["realised"]),
         leader=str(rows["platform"][lead]),
         leader_id=str(rows["accelerator"][lead]),
+        level=tuple(ties["platform"].iloc[1:]),
         rent_multiple=float(checks["rent_multiple"][lead]),
         margin_at_list=float(rows["gross_margin"][lead]),
         margin_at_effective=float(paid_row["gross_margin"]),
