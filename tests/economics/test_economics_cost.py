@@ -7,6 +7,7 @@ import pytest
 
 from rackecon.economics.build_up import BuildUpInputs, build_up, reconcile
 from rackecon.economics.cost import implied_investment, own_rent_crossing
+from rackecon.economics.cost_table import ownership_split, published_terms
 from rackecon.economics.finance import crf
 from rackecon.economics.money_step import level_price_factor
 from rackecon.economics.returns import present_value_factors, returns
@@ -187,3 +188,9 @@ def test_contradictory_build_ups_are_refused(change, message):
     with pytest.raises(InputError, match=message) as caught:
         build_up(replace(RACK, **change))
     assert "\n" not in str(caught.value)
+
+
+def test_a_published_cost_of_owning_stands_on_its_source_s_terms():
+    # data/costs.csv: 10 % of capital (estimate), an economic life of 4 years, running costs under 20 % of the whole
+    assert published_terms() == (0.10, 4.0)
+    assert ownership_split() == (0.20, 4.0)

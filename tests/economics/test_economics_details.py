@@ -18,6 +18,7 @@ from rackecon.economics.market_table import rent
 from rackecon.economics.money_step import money_step
 from rackecon.economics.power_table import IT_VINTAGE, all_in_kw
 from rackecon.economics.returns import retire_age_years
+from rackecon.economics.utilisation_table import utilisation_cases
 
 
 def test_interest_is_paid_on_what_is_still_owed() -> None:
@@ -172,3 +173,11 @@ def test_what_a_machine_resells_for_is_told_by_the_gpu() -> None:
     assert bare is not None
     out = build_up(replace(bare, residual_share=0.25))
     assert float(out.residual_usd_per_gpu) == pytest.approx(0.25 * float(out.hardware_usd_per_gpu))
+
+
+def test_head_room_is_taken_off_derived_shares_alone() -> None:
+    # 226.75 of 278 nodes on average, at 70 % of their load; a quarter of the fleet kept spare
+    assumed, derived, kept = utilisation_cases(headroom=0.25)["utilisation"]
+    assert assumed == 0.6
+    assert derived == pytest.approx(226.75 / 278 * 0.75)
+    assert kept == pytest.approx(226.75 / 278 * 0.75 * 0.7)

@@ -52,6 +52,12 @@ def test_irr_is_vectorised_and_nan_without_an_outlay_or_return():
     assert np.isnan(out[1:]).all()
 
 
+def test_a_rate_of_return_does_not_depend_on_the_unit_of_money():
+    # 0.50 now, 0.55 in a year: 10 %; so for a part of a dollar, which is less than one, as for a site
+    for scale in (1e-6, 1.0, 1e9):
+        assert float(irr([-0.5 * scale, 0.55 * scale])) == pytest.approx(0.10, abs=1e-9)
+
+
 def test_irr_of_monthly_flows_is_effective_yearly():
     yearly = irr([-1000.0] + [0.0] * 11 + [1100.0], periods_per_year=12)
     assert float(yearly) == pytest.approx(0.10, abs=1e-9)

@@ -64,3 +64,20 @@ def test_cdna3_has_a_host_time_of_its_own():
         for chip, engine in (("mi300x", "sglang"), ("mi355x", "sglang"), ("mi355x", "atom"), ("h200-sxm", "sglang"))
     ]
     assert names == ["host.cdna3", "host.amd", "host.atom", "host.sglang"]
+
+
+def test_a_wide_prefill_has_the_grouped_product_that_public_recipes_name_for_its_chip_and_format():
+    """Of 8-bit experts small Blackwell nodes run another than large domains; 4-bit experts and Hopper have one each."""
+    asked = [
+        ("b200-hgx", "fp8"),
+        ("gb200-nvl72", "fp8"),
+        ("b200-hgx", "fp4"),
+        ("h200-sxm", "fp8"),
+        ("b200-hgx", "bf16"),
+    ]
+    names = [
+        parameter_names(accelerator(chip), model("deepseek-r1"), kind, "sglang", "disaggregated")["wide_prefill"]
+        for chip, kind in asked
+    ]
+    of = "wide_prefill.sglang"
+    assert names == [f"{of}.node", of, f"{of}.fp4", f"{of}.hopper", of]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rackecon.catalog import accelerator, model
 from rackecon.performance.cells import Cells
 from rackecon.performance.curve import share_at
-from rackecon.performance.engine import build_engine
+from rackecon.performance.engine import PRECISION_BITS, build_engine
 from rackecon.performance.moe import distinct_experts, rank_imbalance
 from rackecon.performance.parameters import load_parameters
 from rackecon.performance.shares import reached_bandwidth
@@ -281,3 +281,19 @@ def test_what_is_sent_between_ranks_by_hand():
     sent = float(spread.hidden[0]) * 3.0 * 8.0 * 7.0 / 8.0 / rate
     assert found[1] == pytest.approx((moe * arrive * 1e-6, 0.0, moe * sent * exposed), rel=1e-12)
     assert found[2] == pytest.approx((moe * 2.0 * start, moe * ring, 0.0), rel=1e-12)
+
+
+def test_bits_of_a_weight_count_the_scales_of_its_format():
+    # one scale of 16 bits for 32 weights of INT4; one of 8 for 16 of NVFP4
+    assert PRECISION_BITS == {"bf16": 16.0, "fp8": 8.0, "fp4": 4 + 8 / 16, "int4": 4 + 16 / 32}
+    routed = 60 * 384 * 3 * 7168 * 2048  # Kimi-K2.5: expert layers, experts, matrices, their sides
+    assert engine_of("h200-sxm", "kimi-k2.5", precision="int4").routed_bytes == pytest.approx(routed * 4.5 / 8)
+
+
+def test_compressed_attention_reads_an_entry_for_sixteen_tokens():
+    # DeepSeek-V4-Flash: 43 layers, 64 heads of 512; two products of two operations a pair, one head of keys as values
+    found = engine_of("b200-hgx", "deepseek-v4-flash", kv="fp8")
+    assert found.decode_flop_per_context == pytest.approx(4 * 43 * 64 * 512 / 16)
+    assert found.prefill_flop_per_pair == pytest.approx(4 * 43 * 64 * 512 / 16)
+    assert (found.kv_window_bytes, found.window_layers) == (pytest.approx(43 * 512 * 2), 43.0)
+    assert found.kv_full_bytes == 6880 / 2  # a token at 8 bits, as published: no product of heads and widths

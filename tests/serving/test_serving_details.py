@@ -95,6 +95,9 @@ def test_bounds_by_the_largest_of_summed_weights() -> None:
     weights = StepTime(0.6 * one, 2.0 * one, 0.6 * one, 0.6 * one, 0.6 * one, none, none, none)
     assert bottlenecks(weights).tolist() == ["weights"]  # 2.4 against 2.0
     assert bottlenecks(replace(weights, kv=2.5 * one)).tolist() == ["kv"]
+    # the same in milliseconds, as steps are; what is not a number is none
+    short = StepTime(6e-4 * one, np.nan * one, 6e-4 * one, 6e-4 * one, 6e-4 * one, 3e-3 * one, none, none)
+    assert bottlenecks(short).tolist() == ["network"]
 
 
 def test_the_longest_sequence_of_a_server_has_five_in_a_hundred_to_spare() -> None:
