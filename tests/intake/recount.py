@@ -16,7 +16,7 @@ from typing import Any
 
 from rackecon.errors import InputError
 from rackecon.intake.model_config import model_row
-from rackecon.intake.model_families import FAMILIES
+from rackecon.intake.model_families import families
 
 SAME = 0.005
 FEW_LAYERS = 8
@@ -69,11 +69,11 @@ def variants(family: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"without {key}", {k: v for k, v in base.items() if k != key}
 
 
-def main(families: list[str]) -> None:
+def main(named: list[str]) -> None:
     """Print what differs, and how many agree."""
     logging.disable(logging.CRITICAL)
     same = refused = 0
-    for family in families or sorted(set(FAMILIES) & set(classes()) - NOT_COUNTED):
+    for family in named or sorted(set(families()) & set(classes()) - NOT_COUNTED):
         for words, config in variants(family):
             total = counted(config)
             if total is None:

@@ -75,11 +75,10 @@ def base_rows() -> dict[str, dict[str, str]]:
     """A good row of every table that takes some, in place of a shipped one where there is one of its key."""
     from rackecon.catalog.paths import KEYS as COLUMNS
     from rackecon.catalog.paths import shipped_rows
-    from rackecon.catalog.user_rows import ADDABLE
 
     given = {"measured_serving": commands.MEASURED, "costs": commands.COST, "power": commands.COST}
     rows = {name: next(csv.DictReader(io.StringIO(text))) for name, text in given.items()}
-    for table in ADDABLE:
+    for table in COLUMNS:
         key = COLUMNS[table][0] if table != "prices" else "model_id"
         if table not in rows:
             rows[table] = dict(next(row for row in shipped_rows(table) if row[key] == BASE[table]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from rackecon.catalog import CaseTerms, base_case
 from rackecon.catalog.assumption_table import allowed_values, own_costs
 from rackecon.economics.checks import check_one_basis
 from rackecon.economics.cost_table import residual_at
@@ -17,26 +18,10 @@ PUBLISHED: Final = ("cost_tier", "cost_vintage", "cost_usd_per_gpu_hour")
 """What is said of a cost that is not summed here: naming one asks for the published basis where none is named."""
 
 
-@dataclass(frozen=True)
-class Assumptions:
+@dataclass(frozen=True, kw_only=True)
+class Assumptions(CaseTerms):
     """Money and power assumptions of one evaluation; every field can be overridden by name."""
 
-    as_of_date: str
-    horizon_years: float
-    utilisation: float
-    wacc: float
-    """Cost of capital [1/year], nominal."""
-    electricity_usd_per_kwh: float
-    pue: float
-    price_decline_per_year: float
-    cost_basis: str
-    """``ownership`` (published), ``rental`` or ``build_up``."""
-    cost_tier: str
-    cost_vintage: str
-    power_vintage: str
-    price_level: str
-    """``effective`` (list prices weighted by the requests that sellers serve) or ``list`` (median standard listing)."""
-    free_share: float
     licence_share: float = 0.0
     own_software_gain_per_year: float = 0.0
     """Gain in tokens of a machine of one's own by software alone, while prices follow the market [1/year]."""
@@ -54,8 +39,6 @@ class Assumptions:
     """Multiplies every cost per GPU-hour."""
     own_costs: str = ""
     """Costs at the base case's terms [USD/GPU-hour] in place of the report's: ``gb200-nvl72=1.8,mi355x=1.2``."""
-    tax_rate: float = 0.0
-    """On what a machine of one's own earns; 0 is pre-tax."""
     allocation_rule: str = "gpu_seconds"
     residual_share: float | None = None
     """Resale at the end of the horizon as a share of the investment; None takes that of its age."""
@@ -100,14 +83,11 @@ def assumptions(**overrides: Any) -> Assumptions:
     InputError
         Unknown field, a value outside its range in data/assumptions.csv, a build-up together with a given $/GPU-hour.
     """
-    from rackecon import catalog
-
     names = [field.name for field in fields(Assumptions)]
     for name in overrides:
         check_known("assumption", name, names)
-    base = catalog.base_case()
-    values: dict[str, Any] = {name: getattr(base, name) for name in names if hasattr(base, name)}
-    values["as_of_date"] = str(values["as_of_date"])
+    base = base_case()
+    values: dict[str, Any] = {field.name: getattr(base, field.name) for field in fields(CaseTerms)}
     given = {name: value for name, value in overrides.items() if value is not None}
     if any(name in given for name in PUBLISHED):
         values["cost_basis"] = "ownership"

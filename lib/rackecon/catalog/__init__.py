@@ -4,12 +4,13 @@ from rackecon.catalog.accelerators import Accelerator, Rack, accelerator, accele
 from rackecon.catalog.labels import ids_in, label, labels, relabelled
 from rackecon.catalog.models import Model, model, models
 from rackecon.catalog.paths import data_dir, read_rows, table_digest, table_names
-from rackecon.catalog.scenarios import BaseCase, Scenario, as_scenario, base_case, scenario, scenarios
+from rackecon.catalog.scenarios import BaseCase, CaseTerms, Scenario, as_scenario, base_case, scenario, scenarios
 from rackecon.catalog.tables import dictionary, table
 
 __all__ = [
     "Accelerator",
     "BaseCase",
+    "CaseTerms",
     "Model",
     "Rack",
     "Scenario",

@@ -30,7 +30,6 @@ class Accelerator:
     peak_bf16_flops: float
     peak_fp8_flops: float
     peak_fp4_flops: float
-    peak_int8_flops: float
     hbm_bytes: float
     hbm_bytes_per_s: float
     scaleup_bytes_per_s: float
@@ -69,7 +68,6 @@ class Rack:
 
     accelerator: str
     gpus_per_rack: int
-    servers_per_rack: int
     rack_it_kw: float
     layout: str
     source_id: str

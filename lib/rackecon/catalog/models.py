@@ -68,7 +68,6 @@ class Model:
     kv_fixed_bytes_bf16: float
     recurrent_state_bytes: float
     published_total_params: float
-    published_active_params: float
     arithmetic: str
     exception_reason: str
     source_id: str
@@ -110,14 +109,9 @@ class Model:
 
 
 _SIZES = (
-    "total_params",
-    "active_params",
-    "routed_expert_params",
-    "embed_params",
-    "native_weight_bytes",
-    "kv_bytes_per_token_bf16",
+    "total_params", "active_params", "routed_expert_params", "embed_params", "native_weight_bytes", "kv_bytes_per_token_bf16",
     "kv_bytes_per_token_fp8",
-)
+)  # fmt: skip
 
 
 def model_from_row(row: Row) -> Model:

@@ -40,25 +40,34 @@ class Scenario:
         return 1e3 / self.tpot_limit_ms if self.tpot_limit_ms else 0.0
 
 
-@dataclass(frozen=True)
-class BaseCase:
-    """The default assumptions; :meth:`range` gives the stated low and high of a number."""
+@dataclass(frozen=True, kw_only=True)
+class CaseTerms:
+    """Money and power of a case: what every evaluation assumes, whether or not it was said."""
 
     as_of_date: str
     horizon_years: float
     utilisation: float
     wacc: float
+    """Cost of capital [1/year], nominal."""
     electricity_usd_per_kwh: float
     pue: float
+    price_decline_per_year: float
     cost_basis: str
+    """``ownership`` (published), ``rental`` or ``build_up``."""
     cost_tier: str
     cost_vintage: str
-    price_card: str
-    price_level: str
-    free_share: float
-    price_decline_per_year: float
     power_vintage: str
+    price_level: str
+    """``effective`` (list prices weighted by the requests that sellers serve) or ``list`` (median standard listing)."""
+    free_share: float
     tax_rate: float
+    """On what a machine of one's own earns; 0 is pre-tax."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseCase(CaseTerms):
+    """The default assumptions; :meth:`range` gives the stated low and high of a number."""
+
     rack_position_kw: float
 
     def range(self, name: str) -> tuple[float, float]:

@@ -34,50 +34,6 @@ MOST_ROWS: Final = 100_000
 LARGEST_BYTES: Final = 2**28
 """Of an own table that is added to."""
 MOST_COLUMNS: Final = 500
-ADDABLE: Final = {
-    "accelerators": (
-        "id", "family", "peak_bf16_flops", "hbm_gib", "hbm_tb_per_s", "scaleup_gb_per_s", "scaleup_domain_gpus", "tdp_w",
-    ),
-    "racks": ("accelerator", "gpus_per_rack", "rack_it_kw"),
-    "costs": ("accelerator", "value"),
-    "power": ("accelerator", "value"),
-    "models": (
-        "id", "layers", "hidden", "vocab", "n_heads", "n_kv_heads", "head_dim", "max_context_tokens",
-        "stated_total_params", "stated_active_params", "stated_kv_bytes_per_token_bf16",
-    ),
-    "prices": ("provider", "model_id", "value_input", "value_output", "valid_from"),
-    "measured_serving": (
-        "date", "accelerator", "gpus", "model", "weight_precision", "engine", "mode", "tp", "ep", "isl", "osl",
-        "concurrency", "total_tok_s_per_gpu",
-    ),
-    "workloads": ("workload", "isl_mean", "osl_mean"),
-    "scenarios": ("id", "isl_tokens", "osl_tokens"),
-}  # fmt: skip
-"""Tables that take rows, with the columns a row cannot do without."""
-DEFAULTS: Final[dict[str, dict[str, str]]] = {
-    "accelerators": {
-        "status": "available", "servable": "true", "gpus_per_server": "8", "scaleout_gbit_per_s": "400",
-        "kernel_inherited": "true", "grade": "estimate",
-    },
-    "racks": {"servers_per_rack": "1", "layout": "own rack", "grade": "estimate"},
-    "costs": {
-        "category": "TCO $/GPU-hr (SemiAnalysis Jul-2026 model)", "basis": "own - hyperscaler", "unit": "$/GPU-hr", "confidence": "own",
-        "grade": "estimate",
-    },
-    "power": {"metric": "all_in_kw_per_accelerator_current", "unit": "kW", "grade": "estimate"},
-    "scenarios": {"latency_statistic": "median", "prefix_cache_hit": "0", "grade": "measured"},
-    "prices": {"kind": "open-weight API price", "tier": "standard", "unit": "$/M tokens", "grade": "published"},
-    "measured_serving": {"pp": "1", "dp_attention": "false", "length_draw": "as stated", "grade": "measured"},
-    "models": {
-        "attention": "gqa", "gated": "true", "tied": "false", "attention_bias": "false", "gated_attention": "false",
-        "native_expert_bits": "16", "n_experts": "0", "linear_layers": "0", "window_layers": "0",
-        "stated_routed_expert_params": "0", "kv_fixed_bytes_bf16": "0", "recurrent_state_bytes": "0",
-        "arithmetic": "stated", "exception_reason": "own row of stated sizes", "grade": "derived",
-    },
-    "workloads": {"kind": "raw", "licence": "own", "grade": "measured"},
-}  # fmt: skip
-CAPEX_DEFAULTS: Final = {"basis": CAPEX_BASIS, "unit": "$"}
-"""Of a row of costs that prices a whole server or rack."""
 OWN, OWN_HARDWARE = "own_rows", "own_hardware_rows"
 """Property of a field that says what an own row's cell may hold, and one's that prices hardware: see :func:`table_fields`."""
 IDENTIFIERS: Final = {
@@ -88,23 +44,10 @@ IDENTIFIERS: Final = {
     "measured_serving": "point_id",
 }
 IDENTIFIER: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
-OBJECT_WORDS: Final = frozenset(
-    [
-        "__proto__",
-        "__defineGetter__",
-        "__defineSetter__",
-        "__lookupGetter__",
-        "__lookupSetter__",
-        "constructor",
-        "hasOwnProperty",
-        "isPrototypeOf",
-        "propertyIsEnumerable",
-        "prototype",
-        "toLocaleString",
-        "toString",
-        "valueOf",
-    ]
-)
+OBJECT_WORDS: Final = frozenset((
+    "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "constructor",
+    "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "prototype", "toLocaleString", "toString", "valueOf",
+))  # fmt: skip
 """What every JavaScript object has already: a chart with a platform of that name draws nothing."""
 FIRST_DAY, LAST_DAY = "2015-01-01", "2040-12-31"
 """Dates outside are slips of the pen: no served model is older, no price is announced for later."""
@@ -141,10 +84,22 @@ def table_fields(table: str) -> dict[str, dict[str, Any]]:
     """Fields of a table's schema in data/datapackage.json, by name.
 
     ``own_rows`` of a field says what a cell of an own row may hold where the table leaves it open (other rows would be taken
-    and never read): the least, the most and their unit, whole numbers, words, or what the shipped rows hold;
-    ``own_hardware_rows`` the same of a row that prices a whole server or rack.
+    and never read): the least, the most and their unit, whole numbers, words, or what the shipped rows hold; whether a row
+    cannot do without it; what stands where a row has nothing. ``own_hardware_rows`` the same of a row that prices a whole
+    server or rack.
     """
     return {field["name"]: field for field in described(table)["schema"]["fields"]}
+
+
+def needed_columns(table: str) -> tuple[str, ...]:
+    """Columns that a table's own row cannot do without.
+
+    Examples
+    --------
+    >>> needed_columns("racks")
+    ('accelerator', 'gpus_per_rack', 'rack_it_kw')
+    """
+    return tuple(name for name, field in table_fields(table).items() if field.get(OWN, {}).get("needed"))
 
 
 def checked_rows(table: str, path: Path) -> list[dict[str, str]]:
@@ -153,16 +108,16 @@ def checked_rows(table: str, path: Path) -> list[dict[str, str]]:
     Parameters
     ----------
     table : str
-        One of :data:`ADDABLE`.
+        One of :data:`rackecon.catalog.paths.KEYS`.
     path : Path
-        CSV with columns of data/TABLE.csv, in any order; those in :data:`ADDABLE` are needed.
+        CSV with columns of data/TABLE.csv, in any order; those of :func:`needed_columns` are needed.
 
     Raises
     ------
     InputError
         The first fault, in one line: file, row, column, what is wrong, what is allowed.
     """
-    check_known("table", table, ADDABLE)
+    check_known("table", table, KEYS)
     return checked_cells(table, path.name, parsed(path.name, read_text(path)))
 
 
@@ -175,7 +130,7 @@ def checked_cells(
         raise InputError(f"{name}: no rows")
     if len(rows) > MOST_ROWS:
         raise InputError(f"{name}: {len(rows):,} rows are more than are taken at once ({MOST_ROWS:,})")
-    for column in ADDABLE[table]:
+    for column in needed_columns(table):
         if column not in rows[0]:
             raise InputError(f"{name}: column '{column}' is missing")
     for column in rows[0]:
@@ -192,8 +147,11 @@ def checked_cells(
 def complete(table: str, row: Mapping[str, str]) -> dict[str, str]:
     """A row with every column of its table, defaults where it has none."""
     fields = table_fields(table)
-    usual = DEFAULTS[table] | (CAPEX_DEFAULTS if _prices_hardware(table, row) else {})
-    full = {name: row.get(name, "") or usual.get(name, "") for name in fields}
+    kinds = (OWN_HARDWARE, OWN) if _prices_hardware(table, row) else (OWN,)
+    full = {
+        name: row.get(name) or next((field[kind]["default"] for kind in kinds if "default" in field.get(kind, {})), "")
+        for name, field in fields.items()
+    }
     if "source_id" in fields:
         full["source_id"] = full["source_id"] or OWN_SOURCE
     if table == "accelerators":
@@ -253,7 +211,8 @@ def _size_rest(full: dict[str, str]) -> None:
 
 
 def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[str, Mapping[str, Any]]) -> None:
-    for column in ADDABLE[table]:
+    needed = needed_columns(table)
+    for column in needed:
         if not row[column]:
             raise InputError(f"{where}: {column} is empty")
     kind = OWN_HARDWARE if _prices_hardware(table, row) else OWN
@@ -265,7 +224,7 @@ def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[s
             _check_sayable(f"{where} {column}", cell)
             _check_number(f"{where} {column}", cell, field, field.get(kind, {}))
             _check_word(where, table, column, cell, field)
-            if column in DATES and (column in ADDABLE[table] or field["type"] == "date" or column != "date"):
+            if column in DATES and (column in needed or field["type"] == "date" or column != "date"):
                 _check_date(f"{where} {column}", cell, LAST_DAY)
     _check_together(where, table, row)
 
@@ -411,7 +370,7 @@ def own_faults() -> list[str]:
             if table not in table_names():
                 raise unknown_name("table", table, table_names(), where)
             rows = parsed(where, read_text(path))
-            if table in ADDABLE and rows:
+            if table in KEYS and rows:
                 checked_cells(table, where, rows)
             fields = table_fields(table)
             for number, row in enumerate(rows, start=2):
@@ -481,7 +440,7 @@ def _finish(folder: Path) -> None:
         return
     try:
         texts = json.loads(read_text(journal, largest=LARGEST_BYTES))
-        whole = all(Path(name).stem in ADDABLE and isinstance(text, str) for name, text in texts.items())
+        whole = all(Path(name).stem in KEYS and isinstance(text, str) for name, text in texts.items())
     except (ValueError, AttributeError, RecursionError):
         whole = False
     if not whole:

@@ -36,8 +36,6 @@ class MarketModel:
     fresh_input_usd_per_mtok: float
     cached_input_usd_per_mtok: float
     output_usd_per_mtok: float
-    effective_input_usd_per_mtok: float
-    """Price paid per input token, cached reads included."""
     effective_all_usd_per_mtok: float
     """Price paid per token of the marketplace's own mix: most of it input, most of that cached. Never to be multiplied
     by a rate of fresh tokens."""
@@ -113,7 +111,6 @@ def market_model(model: str) -> MarketModel:
         fresh_input_usd_per_mtok=value["weighted_fresh_input"],
         cached_input_usd_per_mtok=min(value["weighted_cached_input"], value["weighted_fresh_input"]),
         output_usd_per_mtok=value["weighted_output"],
-        effective_input_usd_per_mtok=value["effective_input"],
         effective_all_usd_per_mtok=value["effective_all"],
         input_share=value["input_share"],
         cached_share=value.get("cached_share", float("nan")),

@@ -17,7 +17,7 @@ from typing import Final
 from rackecon.catalog.engine_versions import version_date, version_in
 from rackecon.catalog.names import accelerator_named, engine_named, model_named, precision_named
 from rackecon.catalog.text_file import read_text
-from rackecon.catalog.user_rows import ADDABLE, parsed, table_fields
+from rackecon.catalog.user_rows import needed_columns, parsed, table_fields
 from rackecon.errors import InputError
 from rackecon.intake.point_sheets import measured_rows
 
@@ -173,7 +173,7 @@ def _own_table(name: str, text: str, day: str) -> list[Stated] | None:
     notes = tuple(
         _left_out(column, columns) for column in rows[0] if column not in columns and column not in WHOLE_RATES
     )
-    asked = {column: _option(column) for column in ADDABLE["measured_serving"]} if own else ASKED
+    asked = {column: _option(column) for column in needed_columns("measured_serving")} if own else ASKED
     usual = {} if own else USUAL | {"date": day}
     out = []
     for number, row in enumerate(rows, start=2):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rackecon.catalog import architecture
 from rackecon.errors import InputError, plain
 from rackecon.intake.config_reader import Reader, inner_config
-from rackecon.intake.model_families import SPELLINGS, WAY_OUT, Family, family_of, spelt_out, unread
+from rackecon.intake.model_families import WAY_OUT, Family, family_of, spellings, spelt_out, unread
 from rackecon.intake.model_layers import blocks
 from rackecon.intake.quantised import stored
 from rackecon.intake.recurrent_layers import Recurrent, recurrent_layer
@@ -251,7 +251,7 @@ def model_row(config: Mapping[str, Any], model_id: str, side: Mapping[str, Any] 
         raise InputError(f"model id '{model_id[:80]}': lower-case letters, digits, '.' and '-' only")
     inner = inner_config(config)
     name, family = family_of(inner)
-    c = Reader(spelt_out(inner), SPELLINGS)
+    c = Reader(spelt_out(inner), spellings())
     m, cached = _shapes(c, name, family)
     mixing = cached.params
     left = unread(c.values, c.read)

@@ -20,17 +20,10 @@ if TYPE_CHECKING:
 X: Final = "walked_tokens"
 SHORTEST: Final = 1024
 UNITS: Final = {
-    "low": "tokens",
-    "high": "tokens",
-    "end": "tokens",
+    **dict.fromkeys(("low", "high", "end"), "tokens"),
     "hit": "-",
     "fall": "-",
-    "end_profit": "USD/MW-year",
-    "end_low": "USD/MW-year",
-    "end_high": "USD/MW-year",
-    "cached_profit": "USD/MW-year",
-    "cached_low": "USD/MW-year",
-    "cached_high": "USD/MW-year",
+    **dict.fromkeys(("end_profit", "end_low", "end_high", "cached_profit", "cached_low", "cached_high"), "USD/MW-year"),
 }
 COLUMNS: Final = {"total_tok_s_per_gpu": "tok/s/GPU", METRIC: "USD/MW-year", "cost_usd_per_mtok_output": "USD/Mtok"}
 
@@ -54,7 +47,6 @@ class ContextResult:
     hit: float
     first: tuple[str, ...]
     last: tuple[str, ...]
-    cached_first: tuple[str, ...]
     cached_last: tuple[str, ...]
     fall: float
     end_profit: float
@@ -131,7 +123,6 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         hit=hit,
         first=findings.leaders_at(fresh, X, start, error),
         last=findings.leaders_at(fresh, X, end, error),
-        cached_first=findings.leaders_at(cached, X, low, error),
         cached_last=findings.leaders_at(cached, X, high, error),
         fall=float(falls.get(ahead["platform"].iloc[0], 1.0)) if len(ahead) else float("nan"),
         end_profit=float(ahead[METRIC].iloc[0]) if len(ahead) else float("nan"),

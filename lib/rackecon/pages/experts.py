@@ -24,10 +24,7 @@ FEWEST_PER_TOKEN: Final = 2
 UNITS: Final = {
     "low": "experts",
     "high": "experts",
-    "most_kept": "-",
-    "least_kept": "-",
-    "most_fall": "-",
-    "least_fall": "-",
+    **dict.fromkeys(("most_kept", "least_kept", "most_fall", "least_fall"), "-"),
 }
 ASKED_RATE: Final = ("total_tok_s_per_gpu", "asked_tok_s_per_user")
 """Columns of what the walks draw, and of the speed that a measured run must keep."""

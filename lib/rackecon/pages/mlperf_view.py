@@ -43,10 +43,7 @@ UNITS: Final = {
     "median_error": "-",
     "earlier_error": "-",
     "apart": "count",
-    "apart_error": "-",
-    "interactive_error": "-",
-    "first_ratio": "-",
-    "first_median_error": "-",
+    **dict.fromkeys(("apart_error", "interactive_error", "first_ratio", "first_median_error"), "-"),
 }
 
 

@@ -19,18 +19,9 @@ if TYPE_CHECKING:
 SPEEDS: Final = (10, 20, 30, 50, 75, 100, 150)
 X: Final = "tok_s_per_user_target"
 UNITS: Final = {
-    "both": "pairs",
-    "wins": "pairs",
-    "sure": "pairs",
-    "most_gain": "-",
-    "most_low": "-",
-    "most_high": "-",
-    "least_gain": "-",
-    "at_gain": "-",
-    "at_run": "-",
-    "compared": "points",
-    "compared_inside": "points",
-    "compared_below": "points",
+    **dict.fromkeys(("both", "wins", "sure"), "pairs"),
+    **dict.fromkeys(("most_gain", "most_low", "most_high", "least_gain", "at_gain", "at_run"), "-"),
+    **dict.fromkeys(("compared", "compared_inside", "compared_below"), "points"),
 }
 
 
