@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import signal
 import subprocess
@@ -9,7 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+import executed
 import nbformat
+import nbval.kernel
 import papermill
 import psutil
 import pytest
@@ -67,6 +70,25 @@ def test_no_table_counts_as_read_before_a_page_reads_it(tmp_path):
         notebook(tmp_path, "from rackecon.catalog.paths import tables_read; sorted(tables_read())"), **kernels.kernels()
     )
     assert "".join(seen[0][0]["data"]["text/plain"]) == "[]"
+
+
+@pytest.mark.slow
+def test_kernels_of_nbval_have_imported_what_others_wrote_and_of_the_library_the_forking_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "_HOST", kernels._Host())
+    monkeypatch.setattr(kernels, "HOST", executed.HOST)
+    monkeypatch.setattr(nbval.kernel, "KernelManager", executed.ForkedKernel)
+    kernel = nbval.kernel.RunningKernel(nbval.kernel.CURRENT_ENV_KERNEL_NAME, str(tmp_path))
+    asked = {"seen": "[one for one in __import__('sys').modules if one.startswith(('rackecon', 'pandas.api.types'))]"}
+    reply = kernel.kc.execute("", user_expressions=asked, reply=True, timeout=60)
+    kernel.stop()
+    seen = ast.literal_eval(reply["content"]["user_expressions"]["seen"]["data"]["text/plain"])
+    assert "pandas.api.types" in seen
+    assert {one for one in seen if one.startswith("rackecon")} == {
+        "rackecon",
+        "rackecon.threads",
+        "rackecon.press",
+        "rackecon.press.kernels",
+    }
 
 
 def test_a_kernel_that_has_run_its_cells_ends_without_an_interrupt(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
@@ -44,9 +45,9 @@ IMPORTED: Final = (
 HOST: Final = "from rackecon.press.kernels import host; host()"
 
 
-def host() -> None:
+def host(imported: Sequence[str] = IMPORTED) -> None:
     """Import once, then fork a kernel for each line asked on standard input, until that ends; print each one's number."""
-    for name in IMPORTED:
+    for name in imported:
         with suppress(ImportError):  # the cell that needs it says so
             import_module(name)
     gc.freeze()  # what is imported is no garbage of any kernel
