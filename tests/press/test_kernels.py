@@ -91,6 +91,15 @@ def test_kernels_of_nbval_have_imported_what_others_wrote_and_of_the_library_the
     }
 
 
+@pytest.mark.slow
+def test_a_page_alone_imports_what_it_needs_and_a_second_one_finds_all_imported(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "_HOST", kernels._Host())
+    kernels.expect(1)
+    path = notebook(tmp_path, "import sys; [name in sys.modules for name in ('pandas', 'scipy.stats', 'altair')]")
+    seen = ["".join(outputs(path, **kernels.kernels())[0][0]["data"]["text/plain"]) for _ in range(2)]
+    assert seen == ["[False, False, False]", "[True, True, True]"]
+
+
 def test_a_kernel_that_has_run_its_cells_ends_without_an_interrupt(tmp_path, monkeypatch):
     sent, send = [], kernels._Process.send_signal
     monkeypatch.setattr(kernels._Process, "send_signal", lambda self, number: (sent.append(number), send(self, number)))
