@@ -17,7 +17,6 @@ from pathlib import Path
 import nbformat
 import nbval.kernel
 from jupyter_client.manager import KernelManager
-from thorough import THOROUGH
 
 from rackecon.press import kernels
 
@@ -38,6 +37,8 @@ class ForkedKernel(KernelManager):
 
 def pytest_configure() -> None:
     """Kernels for nbval, where processes can be forked and not everything is tried."""
+    from thorough import THOROUGH  # which a run as a command does not find
+
     if kernels.kernels() and not THOROUGH:
         kernels.HOST = HOST
         nbval.kernel.KernelManager = ForkedKernel
