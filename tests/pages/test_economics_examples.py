@@ -73,7 +73,7 @@ def test_launch_factors_are_told_by_the_fall_of_prices():
 
 
 def test_the_source_of_drawn_power_counts_its_measurements_and_states_their_error(monkeypatch):
-    assert "rests on 65 measurements of B200, B300, H100 and MI355X, missed by 7 % (median)" in examples.draw_source()
+    assert "rests on 65 measurements of B200, B300, H100 and MI355X, missed by 8 % (median)" in examples.draw_source()
     real = catalog.table("validation_energy")
     gone = real[real["platform"] != "mi355x"]
     monkeypatch.setattr(catalog, "table", lambda name: gone)

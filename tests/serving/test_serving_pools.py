@@ -214,8 +214,8 @@ def test_a_prefill_pool_is_as_large_as_its_time_to_first_token_asks() -> None:
         over = np.broadcast_to(late / latest, part.shape)[np.broadcast_to(binds, part.shape)]
     assert len(over) > 50
     assert np.median(np.abs(over - 1.0)) < 1e-9
-    assert (np.abs(over - 1.0) < 1e-6).mean() > 0.98
-    assert 0.999 < over.min() <= over.max() < 1.0 + 1e-6
+    assert (np.abs(over - 1.0) < 1e-6).mean() > 0.94
+    assert 0.995 < over.min() <= over.max() < 1.0 + 1e-6
 
 
 HELD = {**SPLIT, "concurrency": 96, "tp": 2, "ep": 1, "dp_attention": False, "prefill_tp": 1}
