@@ -2,6 +2,9 @@
 
     python -m pytest -p executed --nbval reports/    # EXECUTED names a folder
     python tests/notebooks/executed.py EXECUTED TARGET
+
+The plugin forks nbval's kernels from a process that has imported what others wrote, and of this library the forking alone: a
+page that forgets to import a part of it fails as in a kernel started afresh, and pandas and its kind are imported once.
 """
 
 from __future__ import annotations
@@ -12,9 +15,33 @@ import sys
 from pathlib import Path
 
 import nbformat
+import nbval.kernel
+from jupyter_client.manager import KernelManager
+
+from rackecon.press import kernels
 
 FOLDER = "RACKECON_EXECUTED"
 """Variable that names the folder: one file of outputs for each notebook."""
+OTHERS = [name for name in kernels.IMPORTED if not name.startswith("rackecon")]
+HOST = f"from rackecon.press.kernels import host; host({OTHERS})"
+
+
+class ForkedKernel(KernelManager):
+    """nbval's manager of a kernel that is forked."""
+
+    def __init__(self, **options) -> None:
+        super().__init__(**options)
+        self.kernel_id = "nbval"
+        self.provisioner = kernels._Provisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
+
+
+def pytest_configure() -> None:
+    """Kernels for nbval, where processes can be forked and not everything is tried."""
+    from thorough import THOROUGH  # which a run as a command does not find
+
+    if kernels.kernels() and not THOROUGH:
+        kernels.HOST = HOST
+        nbval.kernel.KernelManager = ForkedKernel
 
 
 def pytest_runtest_teardown(item, nextitem):

@@ -1,10 +1,11 @@
 """The committed notebooks and reports: clean sources, executed reports that equal a rebuild byte for byte.
 
-Each notebook is executed once, by strict nbval over reports/, in a fresh kernel with an older processor's instructions, from
-nothing that was made before. What its cells gave is then rendered as `make report` renders it, and every file is the
-committed one, byte for byte. The committed pages were made by forked kernels and a newer processor: that they are the same
-says that no page hangs on the machine, on how its kernel was started or on what another left behind. Some pages are also
-executed again as `make report` executes them; all of them under `make torture`.
+Each notebook is executed once, by strict nbval over reports/, with an older processor's instructions, from nothing that was
+made before and in a kernel that has imported nothing of the library (started afresh under `make torture`). What its cells gave
+is then rendered as `make report` renders it, and every file is the committed one, byte for byte. The committed pages were made
+by kernels that know the library and by a newer processor: that they are the same says that no page hangs on the machine, on how
+its kernel was started or on what another left behind. Some pages are also executed again as `make report` executes them; all of
+them under `make torture`.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ def different(target: Path, *patterns: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_strict_nbval_with_fresh_kernels(executed):
+def test_strict_nbval_with_kernels_that_know_nothing_of_the_library(executed):
     assert executed.done.returncode == 0, executed.done.stdout[-3000:] + executed.done.stderr[-1000:]
     assert " passed" in executed.done.stdout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import signal
 import subprocess
@@ -9,7 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+import executed
 import nbformat
+import nbval.kernel
 import papermill
 import psutil
 import pytest
@@ -67,6 +70,34 @@ def test_no_table_counts_as_read_before_a_page_reads_it(tmp_path):
         notebook(tmp_path, "from rackecon.catalog.paths import tables_read; sorted(tables_read())"), **kernels.kernels()
     )
     assert "".join(seen[0][0]["data"]["text/plain"]) == "[]"
+
+
+@pytest.mark.slow
+def test_kernels_of_nbval_have_imported_what_others_wrote_and_of_the_library_the_forking_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "_HOST", kernels._Host())
+    monkeypatch.setattr(kernels, "HOST", executed.HOST)
+    monkeypatch.setattr(nbval.kernel, "KernelManager", executed.ForkedKernel)
+    kernel = nbval.kernel.RunningKernel(nbval.kernel.CURRENT_ENV_KERNEL_NAME, str(tmp_path))
+    asked = {"seen": "[one for one in __import__('sys').modules if one.startswith(('rackecon', 'pandas.api.types'))]"}
+    reply = kernel.kc.execute("", user_expressions=asked, reply=True, timeout=60)
+    kernel.stop()
+    seen = ast.literal_eval(reply["content"]["user_expressions"]["seen"]["data"]["text/plain"])
+    assert "pandas.api.types" in seen
+    assert {one for one in seen if one.startswith("rackecon")} == {
+        "rackecon",
+        "rackecon.threads",
+        "rackecon.press",
+        "rackecon.press.kernels",
+    }
+
+
+@pytest.mark.slow
+def test_a_page_alone_imports_what_it_needs_and_a_second_one_finds_all_imported(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "_HOST", kernels._Host())
+    kernels.expect(1)
+    path = notebook(tmp_path, "import sys; [name in sys.modules for name in ('pandas', 'scipy.stats', 'altair')]")
+    seen = ["".join(outputs(path, **kernels.kernels())[0][0]["data"]["text/plain"]) for _ in range(2)]
+    assert seen == ["[False, False, False]", "[True, True, True]"]
 
 
 def test_a_kernel_that_has_run_its_cells_ends_without_an_interrupt(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
@@ -41,17 +42,23 @@ IMPORTED: Final = (
     "vl_convert",
 )
 """Modules that most notebooks use."""
-HOST: Final = "from rackecon.press.kernels import host; host()"
+HOST: Final = "from rackecon.press.kernels import host; host(alone={alone})"
 
 
-def host() -> None:
-    """Import once, then fork a kernel for each line asked on standard input, until that ends; print each one's number."""
-    for name in IMPORTED:
-        with suppress(ImportError):  # the cell that needs it says so
-            import_module(name)
-    gc.freeze()  # what is imported is no garbage of any kernel
+def host(imported: Sequence[str] = IMPORTED, alone: bool = False) -> None:
+    """Import once, then fork a kernel for each line asked on standard input, until that ends; print each one's number.
+
+    A kernel that is expected ``alone`` imports for itself, which is less; the import waits for a second one.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are not waited for
     for line in sys.stdin:
+        for name in () if alone else imported:
+            with suppress(ImportError):  # the cell that needs it says so
+                import_module(name)
+        if not alone:
+            imported = ()
+            gc.freeze()  # what is imported is no garbage of any kernel
+        alone = False
         number = os.fork()
         if number == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -84,13 +91,14 @@ class _Host:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self.running: set[int] = set()
+        self.alone = False
 
     def fork(self, **asked: Any) -> int:
         """Number of a new kernel's process."""
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", HOST],
+                    [sys.executable, "-P", "-c", HOST.format(alone=self.alone)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     start_new_session=True,  # an interrupt of the terminal is the report's to handle
@@ -174,6 +182,11 @@ class WarmKernels(AsyncKernelManager):
 
     shutdown_kernel = _end
     """A page's kernel has nothing to put away, so that it ends at once, whatever it does."""
+
+
+def expect(pages: int) -> None:
+    """How many pages are about to ask for a kernel: what the first one's process imports before it is forked hangs on it."""
+    _HOST.alone = pages == 1
 
 
 def end_kernels() -> None:

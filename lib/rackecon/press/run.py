@@ -280,6 +280,10 @@ def _made(
         else:
             stamps.forget(name)
     stale = longest_first(name for name in chosen if name not in outcomes)
+    if stale:
+        from rackecon.press.kernels import expect
+
+        expect(len(stale))
     with _shared_results(target, force) if stale else nullcontext():
         for outcome in _each(stale, jobs, lambda name: execute(name, parameters[name], str(target), walk)):
             ended(outcome)
