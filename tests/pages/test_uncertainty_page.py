@@ -201,7 +201,9 @@ def test_where_a_lead_changes_is_said_in_units() -> None:
     assert out.iloc[0][["flips_at", "at_low", "at_high"]].tolist() == ["21 % lower", "9 % higher", "never"]
     price = flips.assign(x_input="price_level", x_flip=1.74, y_input="wacc", x_flip_at_low_y=0.5, x_flip_at_high_y=2.0)
     assert page.flip_table(price, NAMES)["flips_at"].tolist() == ["$1.74 per million output"]
-    fall = flips.assign(x_input="price_decline", x_flip=0.518, y_input="wacc", x_flip_at_low_y=0.5, x_flip_at_high_y=2.0)
+    fall = flips.assign(
+        x_input="price_decline", x_flip=0.518, y_input="wacc", x_flip_at_low_y=0.5, x_flip_at_high_y=2.0
+    )
     assert page.flip_table(fall, NAMES)["flips_at"].tolist() == ["52 % a year"]
 
 
