@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from rackecon import catalog
-from rackecon.answer.deciding import HALVINGS, _Case, _flips
+from rackecon.answer.deciding import HALVINGS, NOBODY, _Case, _flips, _Platforms
 from rackecon.answer.lead_map import NARROW
 from rackecon.walks import latency, software, walk
 
@@ -19,24 +20,27 @@ LEADS = ((0.4, "B"), (7.0, "C"), (7.02, "D"), (300.0, "A"))
 """Where a lead ends that is A's at first."""
 
 
-def rows_at(x: float) -> pd.DataFrame:
+WHO = _Platforms(("A", "B", "C", "D"), np.array([True, False, False, False]))
+
+
+def profit_at(x: float) -> np.ndarray:
     leader = [name for start, name in ((0.0, "A"), *LEADS) if start <= x][-1]
-    return pd.DataFrame({"platform": [leader, "other"], "profit": [1.0, 0.5]})
+    return np.where(np.array(WHO.names) == leader, 1.0, 0.5)
 
 
 def found(reign: list[tuple[float, str]]) -> tuple[tuple[tuple[float, str, str], ...], int]:
     """Changes of lead, and how often values were asked for."""
-    walked, answers, rounds = _flips(reign, "profit"), None, 0
+    walked, answers, rounds = _flips(reign, WHO), None, 0
     while True:
         try:
             asked = walked.send(answers)  # type: ignore[arg-type]
         except StopIteration as end:
             return end.value, rounds
-        answers, rounds = [rows_at(x) for x in asked], rounds + 1
+        answers, rounds = [profit_at(x) for x in asked], rounds + 1
 
 
 def test_changes_of_lead_halved_together_are_those_halved_one_by_one():
-    reign = [(x, rows_at(x)["platform"][0]) for x in (0.0, 1.0, 8.0, 9.0, 400.0)]
+    reign = [(x, WHO.leader(profit_at(x))) for x in (0.0, 1.0, 8.0, 9.0, 400.0)]
     together, rounds = found(reign)
     alone = [found([one, two])[0] for one, two in itertools.pairwise(reign)]
     assert together == tuple(flip for flips in alone for flip in flips)
@@ -65,11 +69,16 @@ def test_values_of_many_assumptions_at_once_are_those_of_each_walk():
         "ttft_limit_ms": [150.0, 4000.0],
         "software_years": years,
     }
-    for name, frames in of.at(asked).items():
-        assert pd.concat(frames)[PROFIT].tolist() == pytest.approx(
-            each[name][PROFIT].tolist(), rel=0, abs=0, nan_ok=True
-        )
-        assert [len(rows) for rows in frames] == [len(FEW)] * len(asked[name])
+    for name, steps in of.at(asked).items():
+        np.testing.assert_array_equal(np.concatenate(steps), each[name][PROFIT])
+        assert [len(profit) for profit in steps] == [len(FEW)] * len(asked[name])
+
+
+def test_whoever_earns_most_leads_unless_nobody_earns():
+    assert WHO.leader(np.array([np.nan, 1.0, 3.0, 2.0])) == "C"
+    assert WHO.leader(np.array([np.nan, -1.0, -3.0, 0.0])) == WHO.leader(np.full(4, np.nan)) == NOBODY
+    assert WHO.ahead(np.array([5.0, np.nan, 3.0, 7.0])) == (5.0, -2.0)
+    assert np.isnan(WHO.ahead(np.array([5.0, np.nan, np.nan, np.nan]))[1])
 
 
 def test_software_of_a_date_is_no_newer_than_the_platform_was_measured_with():

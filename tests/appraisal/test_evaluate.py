@@ -10,10 +10,11 @@ import pytest
 from rackecon import catalog
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.cost_comparison import waterfall
-from rackecon.appraisal.evaluate import PLATFORMS, evaluate, frontier_points
+from rackecon.appraisal.evaluate import PLATFORMS, evaluate, frontier_points, profits
 from rackecon.appraisal.money import platforms_for
 from rackecon.economics.cost import select_cost
 from rackecon.economics.market_table import effective_card
+from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power_table import all_in_kw
 from rackecon.economics.price_table import price_card
 from rackecon.economics.revenue import PriceCard
@@ -272,3 +273,35 @@ def test_a_case_that_nobody_serves_has_the_columns_of_one_that_is_served():
     assert nobody["reason"].iloc[0] != ""
     assert nobody["utilisation"].iloc[0] == 0.5
     assert np.isnan(nobody["profit_usd_per_rack_year"].iloc[0])
+
+
+CHANGES = (
+    {"utilisation": 0.3},
+    {"utilisation": 0.9, "price_factor": 0.2},
+    {"cost_factor": 2.4},
+    {"price_decline_per_year": 0.6},
+    {"horizon_years": 2.5},
+    {"electricity_usd_per_kwh": 0.3},
+    {"pue": 1.6},
+    {"cost_basis": "ownership"},
+    {"kw_per_gpu": 2.0},
+)
+
+
+@pytest.mark.parametrize("measure", EVERY_MEASURE)
+@pytest.mark.parametrize("scenario", ["rag-summarise", "chat"])
+def test_many_changes_of_money_at_once_give_what_each_gives_alone(measure, scenario):
+    asked = {"search": frontier, "free_share": 0.1}
+    together = profits(PLATFORMS, "deepseek-r1", scenario, measure, CHANGES, price_cards=CARD, **asked)
+    for row, change in zip(together, CHANGES, strict=True):
+        alone = evaluate(PLATFORMS, ["deepseek-r1"], [scenario], price_cards=CARD, **asked, **change, intervals=False)
+        np.testing.assert_array_equal(row, alone[EVERY_MEASURE[measure].column])
+
+
+def test_many_changes_where_nothing_is_served_or_listed_or_asked():
+    far = replace(catalog.scenario("chat"), isl_tokens=200_000)
+    row = profits(["tpu-v7", "b200-hgx"], "deepseek-r1", far, "rack", [{}], search=frontier, price_cards=CARD)[0]
+    assert np.isnan(row[0])
+    assert row[1] != 0
+    assert np.isnan(profits(["tpu-v7"], "deepseek-r1", far, "gpu", [{}, {}], search=frontier)).all()
+    assert profits(["b200-hgx"], "deepseek-r1", "chat", "gpu", [], search=frontier).shape == (0, 1)

@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.answer.lead_map import NARROW, Flip, flips_of, lasting, reigns, speed_lines
 from rackecon.answer.live_case import money_fronts
-from rackecon.appraisal.evaluate import evaluate
+from rackecon.appraisal.evaluate import evaluate, profits
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import one_state
 from rackecon.catalog.kept import kept
+from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import MEASURES
 from rackecon.serving.query import context_fault, software_date, software_years
 from rackecon.walks import software, walk
@@ -38,8 +40,8 @@ MODELS: Final = "02_moe_experts"
 """Page whose models stand side by side."""
 SPEED: Final = "tok_s_per_user"
 T = TypeVar("T")
-Walk = Generator[Sequence[float], "list[pd.DataFrame]", T]
-"""Asks for values of an assumption, is given the platforms at each, and ends with what it found."""
+Walk = Generator[Sequence[float], Sequence[FloatArray], T]
+"""Asks for values of an assumption, is given the profit of every platform at each, and ends with what it found."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,30 @@ ASSUMPTIONS: Final = {
 
 
 @dataclass(frozen=True)
+class _Platforms:
+    """Names of the platforms that profits are of, and which of them is the one that leads at the report's values."""
+
+    names: tuple[str, ...]
+    mine: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, accelerator: str) -> _Platforms:
+        """Those of some rows."""
+        return cls(tuple(rows["platform"]), (rows["accelerator"] == accelerator).to_numpy(dtype=bool))
+
+    def leader(self, profit: FloatArray) -> str:
+        """Whoever earns most, if anybody earns."""
+        best = int(np.argmax(np.nan_to_num(profit, nan=-np.inf)))
+        return self.names[best] if profit[best] > 0 else NOBODY
+
+    def ahead(self, profit: FloatArray) -> tuple[float, float]:
+        """Profit of the platform, and by how much it is ahead of the best other; NaN where it does not serve."""
+        mine, others = float(profit[self.mine][0]), profit[~self.mine]
+        known = others[~np.isnan(others)]
+        return mine, mine - float(known.max()) if len(known) else math.nan
+
+
+@dataclass(frozen=True)
 class _Case:
     """What one assumption at a time is changed of."""
 
@@ -179,34 +205,32 @@ class _Case:
     model: str
     scenario: Scenario
     overrides: dict[str, Any]
+    measure: str = "rack"
 
     def now(self) -> pd.DataFrame:
         """Every platform with nothing changed."""
-        return self._paid({})
+        return evaluate(self.accelerators, [self.model], [self.scenario], **self.overrides, intervals=False)
 
-    def at(self, asked: Mapping[str, Sequence[float]]) -> dict[str, list[pd.DataFrame]]:
-        """Every platform at some values of each of some assumptions; what needs searches is searched together."""
+    def at(self, asked: Mapping[str, Sequence[float]]) -> dict[str, Sequence[FloatArray]]:
+        """Profit of every platform at some values of each of some assumptions; what is of a kind is worked out together."""
         cases = [self._changed(name, x) for name, values in asked.items() if name in OF_WORKLOADS for x in values]
-        found, given = {}, {"intervals": False, **self.overrides}
+        changes = [{name: x} for name, values in asked.items() if name not in WALKED for x in values]
+        given = {"intervals": False, **self.overrides}
         walked = self._steps(evaluate(self.accelerators, [self.model], cases, **given)) if cases else iter(())
+        paid = iter(profits(self.accelerators, self.model, self.scenario, self.measure, changes, **self.overrides))
+        found: dict[str, Sequence[FloatArray]] = {}
         for name, values in asked.items():
-            if name in OF_WORKLOADS:
-                found[name] = list(itertools.islice(walked, len(values)))
-            elif name == "software_years":
+            if name == "software_years":
                 dated = software.dated(self.accelerators, self.model, self.scenario, values, **given)
                 found[name] = list(self._steps(dated))
             else:
-                found[name] = [self._paid({name: x}) for x in values]
+                found[name] = list(itertools.islice(walked if name in OF_WORKLOADS else paid, len(values)))
         return found
 
-    def _paid(self, changed: Mapping[str, float]) -> pd.DataFrame:
-        given = {**self.overrides, "intervals": False, **changed}
-        return evaluate(self.accelerators, [self.model], [self.scenario], **given)
-
-    def _steps(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-        """The rows of each step of a walk."""
-        count = len(self.accelerators)
-        return (rows.iloc[start : start + count] for start in range(0, len(rows), count))
+    def _steps(self, rows: pd.DataFrame) -> Iterator[FloatArray]:
+        """Profits of each step of a walk."""
+        column = MEASURES[self.measure].column
+        return iter(rows[column].to_numpy(dtype=float).reshape(-1, len(self.accelerators)))
 
     def _changed(self, name: str, x: float) -> Scenario:
         """The workload with one assumption at a value."""
@@ -252,6 +276,8 @@ OF_WORKLOADS: Final[dict[str, Callable[[Scenario], float | None]]] = {
     "prefix_cache_hit": lambda case: case.prefix_cache_hit,
     "ttft_limit_ms": lambda case: case.ttft_limit_ms,
 }
+WALKED: Final = (*OF_WORKLOADS, "software_years")
+"""Assumptions that change what is searched; the others change money alone."""
 
 
 @one_state()
@@ -265,13 +291,13 @@ def deciding_assumptions(
     """
     key = (tuple(accelerators), model, scenario, measure, sorted(overrides.items()))
     return list(
-        kept("deciding", key, lambda: _found(_Case(accelerators, model, scenario, dict(overrides)), measure), False)
+        kept("deciding", key, lambda: _found(_Case(accelerators, model, scenario, dict(overrides), measure)), False)
     )
 
 
-def _found(case: _Case, measure: str) -> list[Deciding]:
+def _found(case: _Case) -> list[Deciding]:
     """What :func:`deciding_assumptions` gives."""
-    column, scenario = MEASURES[measure].column, case.scenario
+    column, scenario = MEASURES[case.measure].column, case.scenario
     start = case.now()
     if not start[column].notna().any():
         return []
@@ -286,7 +312,8 @@ def _found(case: _Case, measure: str) -> list[Deciding]:
         if spread and name in case.overrides:
             value = float(case.overrides[name])
             ends[name] = value, min(spread[1], value), max(spread[2], value)
-    walks = {name: _walked(name, each, top, column) for name, each in ends.items() if name != SPEED}
+    who = _Platforms.of(start, top)
+    walks = {name: _walked(name, each, who) for name, each in ends.items() if name != SPEED}
     items = _together(case, walks)
     if SPEED in ends:
         items[SPEED] = _speeds(case, SPEED, ends[SPEED], top, column)
@@ -315,19 +342,19 @@ def _together(case: _Case, walks: Mapping[str, Walk[Deciding]]) -> dict[str, Dec
     return found
 
 
-def _walked(name: str, ends: tuple[float, float, float], accelerator: str, column: str) -> Walk[Deciding]:
+def _walked(name: str, ends: tuple[float, float, float], who: _Platforms) -> Walk[Deciding]:
     """One assumption over its range."""
     value, low, high = ends
     grid = np.geomspace(low, high, SCAN) if low > 0 else np.linspace(low, high, SCAN)
     steps = np.unique(np.concatenate([grid, [value]])).tolist()
     found = yield steps
-    reign = [(step, _leader(rows, column)) for step, rows in zip(steps, found, strict=True)]
-    paid = [_ahead(rows, accelerator, column) for rows in found]
-    flips = yield from _flips(reign, column)
+    reign = [(step, who.leader(profit)) for step, profit in zip(steps, found, strict=True)]
+    paid = [who.ahead(profit) for profit in found]
+    flips = yield from _flips(reign, who)
     beyond: tuple[Flip, ...] = ()
     if not flips:
-        further = yield from _outside(reign, name, column)
-        beyond = yield from _flips(further, column)
+        further = yield from _outside(reign, name, who)
+        beyond = yield from _flips(further, who)
     profit, lead = _span([p for p, _ in paid]), _span([gap for _, gap in paid])
     workload = ASSUMPTIONS[name].workload
     swing = profit[1] - profit[0] if profit[0] == profit[0] else 0.0
@@ -359,8 +386,10 @@ def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
     models = [key for key in dict.fromkeys([case.model, *listed]) if not context_fault(catalog.model(key), tokens)]
     rows = walk.model_sizes(case.accelerators, models, case.scenario, **case.overrides, intervals=False)
     groups = {str(key): group for key, group in rows.groupby("model", sort=False) if group[column].notna().any()}
-    paid = [_ahead(group, str(lead["accelerator"]), column) for group in groups.values()]
-    choices = tuple((str(group["model_name"].iloc[0]), _leader(group, column)) for group in groups.values())
+    top = str(lead["accelerator"])
+    found = [(group, _Platforms.of(group, top), group[column].to_numpy(dtype=float)) for group in groups.values()]
+    paid = [who.ahead(profit) for _, who, profit in found]
+    choices = tuple((str(group["model_name"].iloc[0]), who.leader(profit)) for group, who, profit in found)
     profit, ahead = _span([p for p, _ in paid]), _span([gap for _, gap in paid])
     return Deciding(
         "model", "model", math.nan, math.nan, math.nan, "", profit[1] - profit[0], (),
@@ -385,26 +414,12 @@ def _shows(price: float, cost: float) -> dict[str, Callable[[float], str]]:
     }
 
 
-def _ahead(rows: pd.DataFrame, accelerator: str, column: str) -> tuple[float, float]:
-    """Profit of a platform, and by how much it is ahead of the best other; NaN where it does not serve."""
-    mine = rows["accelerator"] == accelerator
-    profit, others = float(rows.loc[mine, column].iloc[0]), rows.loc[~mine, column].dropna()
-    return profit, profit - float(others.max()) if len(others) else math.nan
-
-
 def _span(values: Sequence[float]) -> tuple[float, float]:
     known = [value for value in values if value == value]
     return (min(known), max(known)) if known else (math.nan, math.nan)
 
 
-def _leader(rows: pd.DataFrame, column: str) -> str:
-    values = rows[column]
-    if values.notna().any() and float(values.max()) > 0:
-        return str(rows["platform"].iloc[int(np.nanargmax(values.to_numpy(dtype=float)))])
-    return NOBODY
-
-
-def _outside(reign: Sequence[tuple[float, str]], name: str, column: str) -> Walk[list[tuple[float, str]]]:
+def _outside(reign: Sequence[tuple[float, str]], name: str, who: _Platforms) -> Walk[list[tuple[float, str]]]:
     """Leaders from the ends of the range outwards, each side no further than the first change."""
     below, above = [reign[0]], [reign[-1]]
     reach = (allowed_values()[name].low, allowed_values()[name].high) if ASSUMPTIONS[name].beyond else ()
@@ -419,8 +434,8 @@ def _outside(reign: Sequence[tuple[float, str]], name: str, column: str) -> Walk
         if not going:
             break
         found = yield [step for _, step in going]
-        for (seen, step), rows in zip(going, found, strict=True):
-            seen.append((step, _leader(rows, column)))
+        for (seen, step), profit in zip(going, found, strict=True):
+            seen.append((step, who.leader(profit)))
     return [*reversed(below), *above]
 
 
@@ -439,7 +454,7 @@ class _Change:
         return math.sqrt(self.low * self.high) if self.low > 0 else (self.low + self.high) / 2.0
 
 
-def _flips(reign: Sequence[tuple[float, str]], column: str) -> Walk[tuple[Flip, ...]]:
+def _flips(reign: Sequence[tuple[float, str]], who: _Platforms) -> Walk[tuple[Flip, ...]]:
     """Where the lead changes, each place found by halving the step that holds it, all of them at a time."""
     pairs = itertools.pairwise(reign)
     changes = [_Change(low, high, before, after) for (low, before), (high, after) in pairs if before != after]
@@ -448,8 +463,8 @@ def _flips(reign: Sequence[tuple[float, str]], column: str) -> Walk[tuple[Flip, 
         if not wide:
             break
         found = yield [each.middle for each in wide]
-        for each, rows in zip(wide, found, strict=True):
-            there = _leader(rows, column)
+        for each, profit in zip(wide, found, strict=True):
+            there = who.leader(profit)
             if there == each.before:
                 each.low = each.middle
             else:

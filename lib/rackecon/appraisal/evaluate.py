@@ -19,15 +19,19 @@ from rackecon.appraisal.money import (
     ROI_KIND,
     TOKEN_COUNTING,
     cards_for,
+    gpus_of,
     money_columns,
     platforms_for,
+    profits_usd_per_gpu_hour,
     return_columns,
     with_money,
 )
 from rackecon.catalog import base_case
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data, one_state
+from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import EVERY_MEASURE
+from rackecon.economics.money_step import per_year
 from rackecon.economics.revenue import PriceCard
 from rackecon.evidence.intervals import interval_columns
 from rackecon.serving.front import COLUMNS
@@ -100,6 +104,19 @@ def _searched(
     if search is None:
         return searched([Query.of_case(*cell, **given) for cell in cells])
     return [search(key, name, x.isl_tokens, x.osl_tokens, **{**case_options(x), **given}) for key, name, x in cells]
+
+
+def _fitting(
+    cells: Sequence[tuple[str, str, Scenario]], options: Mapping[str, Any] | None, search: Search | None
+) -> Iterator[tuple[Mapping[str, Any], NDArray[np.intp], str]]:
+    """Columns of each cell's front, its points inside the latency limits, and why there are none."""
+    for (_, _, case), frontier in zip(cells, _searched(cells, options, search), strict=True):
+        front = _columns(frontier)
+        fit = np.zeros(0, dtype=np.intp)
+        if front:
+            latencies = (np.asarray(front[n], dtype=float) for n in ("tpot_ms", "ttft_ms"))
+            fit = np.flatnonzero(Limits.of_case(case).keeps(*latencies))
+        yield front, fit, frontier.reason if not front else ("" if len(fit) else _limit_reason(case))
 
 
 def _columns(front: Any) -> Mapping[str, Any]:
@@ -183,19 +200,12 @@ def evaluate(
         catalog.model(name)
     platforms = platforms_for(keys, assume)
     cards = cards_for(names, assume, price_cards)
-    limits = {case.id: Limits.of_case(case) for case in cases}
     fronts: list[Mapping[str, Any]] = []
     kept: list[NDArray[np.intp]] = []
     grid: list[dict[str, Any]] = []
     shares: list[DerivedUtilisation | None] = []
     cells = [(key, name, case) for name in names for case in cases for key in keys]
-    for (key, name, case), frontier in zip(cells, _searched(cells, search_options, search), strict=True):
-        front = _columns(frontier)
-        fit = np.zeros(0, dtype=np.intp)
-        if front:
-            latencies = (np.asarray(front[n], dtype=float) for n in ("tpot_ms", "ttft_ms"))
-            fit = np.flatnonzero(limits[case.id].keeps(*latencies))
-        reason = frontier.reason if not front else ("" if len(fit) else _limit_reason(case))
+    for (key, name, case), (front, fit, reason) in zip(cells, _fitting(cells, search_options, search), strict=True):
         grid.append(_heading(key, name, case, reason, cards[name], platforms[key].reason))
         shares.append(sold_by_load(key, name, case) if assume.sold_by_load and len(fit) else None)
         fronts.append(front)
@@ -252,32 +262,12 @@ def _best(
     heads: Sequence[Mapping[str, Any]],
     terms: tuple[Assumptions, Mapping[str, Any], Mapping[str, PriceCard | None]],
 ) -> dict[str, Any]:
-    """Columns of the most profitable point kept of each front, with money and returns.
-
-    Without a price or a cost nothing can be compared by profit: the cell then keeps its highest throughput. Ties go to
-    the higher throughput, then to the first on the front.
-    """
-    sizes = [len(fit) for fit in kept]
-    asked = (*ASKED, "sold_share") if terms[0].sold_by_load else ASKED
-    points: dict[str, Any] = {name: np.repeat([head[name] for head in heads], sizes) for name in asked}
-    points |= {
-        name: np.concatenate(
-            [np.asarray(front[name], dtype=float)[fit] for front, fit in zip(fronts, kept, strict=True)]
-        )
-        for name in PAID_BY
-    }
+    """Columns of the most profitable point kept of each front, with money and returns."""
+    points = _points(fronts, kept, heads, terms[0].sold_by_load)
     paid = money_columns(points, *terms)
-    profit = paid["profit_usd_per_gpu_hour"]
-    own, starts = np.repeat(np.arange(len(sizes)), sizes), np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    known = np.where(np.isfinite(profit), profit, -np.inf)
-    top = np.maximum.reduceat(known, starts)[own]
-    near = known >= top - SAME * np.abs(top)
-    # Rounded, so that two machines with different last bits choose the same layout.
-    by_profit, by_rate = np.full((2, len(own)), -np.inf)
-    for rounded, values in ((by_profit, known), (by_rate, points["total_tok_s_per_gpu"])):
-        rounded[near] = [float(f"{x:.9g}") for x in values[near]]
-    order = np.lexsort((-by_rate, -by_profit, own))
-    chosen = order[starts]
+    sizes = [len(fit) for fit in kept]
+    chosen = _chosen(paid["profit_usd_per_gpu_hour"], points["total_tok_s_per_gpu"], sizes)
+    starts = _starts(sizes)
     best: dict[str, Any] = {name: [head[name] for head in heads] for name in HEADING if name != "reason"}
     places = [fit[at] for fit, at in zip(kept, chosen - starts, strict=True)]
     for name in fronts[0]:
@@ -286,6 +276,111 @@ def _best(
     added = {name: values[chosen] if np.ndim(values) else values for name, values in paid.items()}
     best = {name: values for name, values in best.items() if name not in added} | added
     return best | return_columns(best, *terms[:2])
+
+
+def _points(
+    fronts: Sequence[Mapping[str, Any]],
+    kept: Sequence[NDArray[np.intp]],
+    heads: Sequence[Mapping[str, Any]],
+    by_load: bool,
+) -> dict[str, Any]:
+    """The points kept of each front, with what money asks of them."""
+    sizes = [len(fit) for fit in kept]
+    asked = (*ASKED, "sold_share") if by_load else ASKED
+    points: dict[str, Any] = {name: np.repeat([head[name] for head in heads], sizes) for name in asked}
+    for name in PAID_BY:
+        each = [np.asarray(front[name], dtype=float)[fit] for front, fit in zip(fronts, kept, strict=True)]
+        points[name] = np.concatenate(each)
+    return points
+
+
+def _starts(sizes: Sequence[int]) -> NDArray[np.intp]:
+    """Where each of some runs of points begins."""
+    return np.concatenate([[0], np.cumsum(sizes)[:-1]])
+
+
+def _chosen(profit: FloatArray, rate: FloatArray, sizes: Sequence[int]) -> NDArray[np.intp]:
+    """The most profitable of each run of points.
+
+    Without a price or a cost nothing can be compared by profit: the run's highest throughput is then taken. Ties go to
+    the higher throughput, then to the first.
+    """
+    own, starts = np.repeat(np.arange(len(sizes)), sizes), _starts(sizes)
+    known = np.where(np.isfinite(profit), profit, -np.inf)
+    top = np.maximum.reduceat(known, starts)[own]
+    near = known >= top - SAME * np.abs(top)
+    # Rounded, so that two machines with different last bits choose the same layout.
+    by_profit, by_rate = np.full((2, len(own)), -np.inf)
+    for rounded, values in ((by_profit, known), (by_rate, rate)):
+        rounded[near] = [float(f"{x:.9g}") for x in values[near]]
+    order: NDArray[np.intp] = np.lexsort((-by_rate, -by_profit, own))
+    return order[starts]
+
+
+@one_state()
+def profits(
+    accelerators: Iterable[str],
+    model: str,
+    scenario: str | Scenario,
+    measure: str,
+    changes: Sequence[Mapping[str, Any]],
+    *,
+    price_cards: Mapping[str, PriceCard] | None = None,
+    search_options: Mapping[str, Any] | None = None,
+    search: Search | None = None,
+    **overrides: Any,
+) -> FloatArray:
+    """Yearly profit of every platform under each of many changes of money, as :func:`evaluate` finds it, on arrays.
+
+    Parameters
+    ----------
+    accelerators, model, scenario
+        As in :func:`evaluate`, one model and scenario.
+    measure : str
+        Of :data:`~rackecon.economics.measures.EVERY_MEASURE`.
+    changes : sequence of mapping
+        Fields of :class:`~rackecon.appraisal.assumptions.Assumptions`, beside or in place of the overrides.
+    price_cards, search_options, search, **overrides
+        As in :func:`evaluate`.
+
+    Returns
+    -------
+    ndarray
+        A row for each change, a value for each platform [USD/year per unit]; NaN where there is none.
+
+    Examples
+    --------
+    >>> changes = [{"utilisation": share} for share in (0.3, 0.6)]
+    >>> little, much = profits(["b200-hgx"], "gpt-oss-120b", "chat", "gpu", changes)[:, 0]
+    >>> bool(little < much)
+    True
+    """
+    from rackecon import catalog
+
+    keys, case = list(accelerators), catalog.as_scenario(scenario)
+    terms = []
+    for change in changes:
+        assume = assumptions(**{**overrides, **change})
+        terms.append((assume, platforms_for(keys, assume), cards_for([model], assume, price_cards)))
+    found = np.full((len(terms), len(keys)), np.nan)
+    fits = list(_fitting([(key, model, case) for key in keys], search_options, search))
+    served = [cell for cell, (_, fit, _) in enumerate(fits) if len(fit)]
+    if not served or not terms:
+        return found
+    told = {name: getattr(case, name) for name in ASKED[3:]} | {"model": model, "scenario": case.id}
+    heads: list[dict[str, Any]] = [{"accelerator": keys[i], **told} for i in served]
+    by_load = any(assume.sold_by_load for assume, _, _ in terms)
+    if by_load:
+        heads = [head | {"sold_share": sold_by_load(head["accelerator"], model, case).utilisation} for head in heads]
+    kept = [fits[i][1] for i in served]
+    points, sizes = _points([fits[i][0] for i in served], kept, heads, by_load), [len(fit) for fit in kept]
+    profit = profits_usd_per_gpu_hour(points, terms)
+    chosen = _chosen(profit.ravel(), np.tile(points["total_tok_s_per_gpu"], len(terms)), sizes * len(terms))
+    unit = EVERY_MEASURE[measure].gpus
+    for row, best, (_, platforms, _) in zip(found, profit.ravel()[chosen].reshape(len(terms), -1), terms, strict=True):
+        gpus = gpus_of([platforms[keys[i]] for i in served])[unit] if unit else 1.0
+        row[served] = per_year(best, gpus)
+    return found
 
 
 def frontier_points(

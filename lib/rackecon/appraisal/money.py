@@ -6,7 +6,7 @@ Vectorised over rows; the formulas live in :mod:`rackecon.economics`, this modul
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.catalog.assumption_table import own_costs
+from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up_table import UNPRICED, cost_by_build_up
 from rackecon.economics.checks import FloatArray, Numeric
 from rackecon.economics.cost import implied_investment, select_cost
 from rackecon.economics.cost_table import ownership_split, published_terms, residual_at
 from rackecon.economics.market_table import card_at_level
-from rackecon.economics.money_step import level_price_factor, money_step, per_year
+from rackecon.economics.money_step import MoneyStep, level_price_factor, money_step, per_year
 from rackecon.economics.power import drawn_kw_per_gpu, energy_cost_usd_per_gpu_hour, joules_per_token
 from rackecon.economics.power_table import all_in_kw, drawn_it_kw, typical_draw_share
 from rackecon.economics.price_table import speed_tiers
@@ -35,8 +36,6 @@ from rackecon.words import percent
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from rackecon.economics.build_up import BuildUp
 
 TOKEN_COUNTING: Final = "total = input (cached counted) + output tokens, over all GPUs, prefill and decode"
 NO_LISTING: Final = "no standard listing of the model at the as-of date"
@@ -119,9 +118,9 @@ def _basis_of(accelerator: str, assume: Assumptions) -> Basis:
     found = select_cost(accelerator, basis=basis, tier=assume.cost_tier, vintage=assume.cost_vintage)
     own = found is not None and found.source_id == OWN_SOURCE
     if assume.cost_basis == "build_up" and not own:
-        built = cost_by_build_up(accelerator, assume.kw_per_gpu)
+        built = _built_up(accelerator, assume.kw_per_gpu)
         if built is not None:
-            return _own_cost(_built_up(*built), assume)
+            return _own_cost(built, assume)
     if found is None:
         nothing = f"no published $/GPU-hour ({basis}, {assume.cost_tier}, vintage {assume.cost_vintage})"
         return Basis(None, f"{nothing}; {UNPRICED}" if assume.cost_basis == "build_up" else nothing)
@@ -157,8 +156,13 @@ def _backed_out(record: CostRecord, built: tuple[float, float], resells: float) 
     return Basis(record, "", *money, kept, built, resells, BACKED_OUT)
 
 
-def _built_up(record: CostRecord, parts: BuildUp) -> Basis:
-    """A build-up: its investment is the price of the hardware and of what goes with it."""
+@by_data(256)
+def _built_up(accelerator: str, kw_per_gpu: float | None) -> Basis | None:
+    """A build-up, where there is one: its investment is the price of the hardware and of what goes with it."""
+    built = cost_by_build_up(accelerator, kw_per_gpu)
+    if built is None:
+        return None
+    record, parts = built
     invested, hour = float(parts.investment_usd_per_gpu), float(parts.usd_per_gpu_hour)
     charge = float(capital_charge_usd_per_gpu_hour(invested, 0.0, *_base_terms()))
     hardware = float(parts.hardware_usd_per_gpu)
@@ -291,19 +295,109 @@ def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
     return pd.concat([kept, pd.DataFrame(new, index=points.index)], axis=1)
 
 
-def _distinct(keys: Iterable[str], known: Mapping[str, Any]) -> tuple[list[Any], NDArray[np.intp]]:
-    """Records of each key that occurs, None where there is none, and which of them each row has."""
+def _distinct(keys: Iterable[str]) -> tuple[list[str], NDArray[np.intp]]:
+    """Each key that occurs, and which of them each row has."""
     order: dict[str, int] = {}
     which = np.array([order.setdefault(key, len(order)) for key in keys], dtype=np.intp)
-    return [known.get(key) for key in order], which
+    return list(order), which
 
 
-def _drawn(plat: Sequence[Platform], which: NDArray[np.intp], points: Mapping[str, Any] | pd.DataFrame) -> Any:
+@dataclass(frozen=True)
+class _Rows:
+    """Operating points lined up with money: which platform and which model each is of."""
+
+    points: Mapping[str, Any] | pd.DataFrame
+    accelerators: list[str]
+    own: NDArray[np.intp]
+    models: list[str]
+    listed: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, points: Mapping[str, Any] | pd.DataFrame) -> _Rows:
+        """Those of some points."""
+        return cls(points, *_distinct(points["accelerator"]), *_distinct(points["model"]))
+
+    def __getitem__(self, name: str) -> FloatArray:
+        return np.asarray(self.points[name], dtype=float)
+
+
+@dataclass(frozen=True)
+class _Paid:
+    """What :func:`~rackecon.economics.money_step.money_step` takes of rows under one set of assumptions, and what goes with it.
+
+    Prices are NaN where the model is not listed.
+    """
+
+    step: dict[str, Any]
+    plat: list[Platform]
+    card: list[PriceCard | None]
+    drawn_it_kw_per_gpu: FloatArray
+    cost_low: FloatArray
+    cost_high: FloatArray
+
+
+PRICES: Final = tuple(f"price_{name}_usd_per_mtok" for name in ("fresh_input", "cached_input", "output"))
+Terms = tuple[Assumptions, Mapping[str, Platform], Mapping[str, "PriceCard | None"]]
+"""Assumptions, with the platforms and price cards under them."""
+
+
+def _paid(rows: _Rows, assume: Assumptions, platforms: Mapping[str, Platform], cards: Mapping[str, Any]) -> _Paid:
+    plat, card = [platforms[key] for key in rows.accelerators], [cards.get(key) for key in rows.models]
+    drawn_it = _drawn(plat, rows)
+    cost, low, high = platform_costs(plat, assume, drawn_it, rows.own)
+    step: dict[str, Any] = {name: rows[name] for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
+    for name in PRICES:
+        field = name.removeprefix("price_").removesuffix("_usd_per_mtok")
+        step[name] = np.array([getattr(c, field) if c is not None else np.nan for c in card], dtype=float)[rows.listed]
+    step |= {
+        "cost_usd_per_gpu_hour": cost,
+        "prefix_cache_hit": rows["prefix_cache_hit"],
+        "utilisation": _sold(rows.points, assume),
+        "licence_share": assume.licence_share,
+        "free_share": assume.free_share,
+        "speed_premium": speed_premium(rows["tok_s_per_user"], speed_tiers()) if assume.speed_premium else 1.0,
+        "price_factor": assume.price_factor * _level(assume),
+    }
+    return _Paid(step, plat, card, drawn_it, low, high)
+
+
+def _stepped(step: Mapping[str, Any]) -> MoneyStep:
+    """The money step, NaN but for its cost where the model is not listed."""
+    unlisted = np.isnan(step[PRICES[-1]])
+    found = money_step(**{**step, **{name: np.nan_to_num(step[name]) for name in PRICES}})
+    blank = {
+        each.name: np.where(unlisted, np.nan, getattr(found, each.name))
+        for each in fields(found)
+        if each.name != "cost_usd_per_gpu_hour"
+    }
+    return replace(found, **blank)
+
+
+def profits_usd_per_gpu_hour(points: Mapping[str, Any], terms: Sequence[Terms]) -> FloatArray:
+    """Profit of each point under each set of assumptions: rows are the sets, and what :func:`money_columns` finds for them."""
+    rows = _Rows.of(points)
+    each = [_paid(rows, *one).step for one in terms]
+    whole = {name: np.stack([np.broadcast_to(one[name], rows.own.shape) for one in each]) for name in each[0]}
+    return _stepped(whole).profit_usd_per_gpu_hour
+
+
+def gpus_of(plat: Sequence[Platform]) -> dict[str, FloatArray]:
+    """GPUs of each platform in a unit that profit is counted for, by the column that holds them [-]."""
+    units = {
+        name: np.array([getattr(p, name) for p in plat], dtype=float)
+        for name in ("gpus_per_rack", "gpus_per_mw", "gpus_per_position", "investment_usd_per_gpu")
+    }
+    invested = units.pop("investment_usd_per_gpu")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return units | {"gpus_per_invested_usd": np.where(invested > 0, 1.0 / invested, np.nan)}
+
+
+def _drawn(plat: Sequence[Platform], rows: _Rows) -> FloatArray:
     """IT power drawn by each point [kW/GPU]."""
-    busy = {name: np.asarray(points[name], dtype=float) for name in ("decode_busy_share", "prefill_busy_share")}
-    out = np.full(len(which), np.nan)
+    busy = {name: rows[name] for name in ("decode_busy_share", "prefill_busy_share")}
+    out = np.full(len(rows.own), np.nan)
     for i, one in enumerate(plat):
-        at = which == i
+        at = rows.own == i
         out[at] = drawn_it_kw(one.accelerator, one.tdp_w, one.it_kw_per_gpu, {name: x[at] for name, x in busy.items()})
     return out
 
@@ -350,64 +444,44 @@ def money_columns(
     cards: Mapping[str, PriceCard | None],
 ) -> dict[str, Any]:
     """The columns that :func:`with_money` adds, as arrays, or as single values where every row has the same."""
-    new: dict[str, Any] = {}
-    plat, which = _distinct(points["accelerator"], platforms)
-    card, listed = _distinct(points["model"], cards)
+    rows = _Rows.of(points)
+    paid = _paid(rows, assume, platforms, cards)
+    terms, step, drawn_it = paid.step, _stepped(paid.step), paid.drawn_it_kw_per_gpu
 
     def fact(name: str) -> Any:
-        return np.array([getattr(p, name) for p in plat], dtype=float)[which]
+        return np.array([getattr(p, name) for p in paid.plat], dtype=float)[rows.own]
 
-    def price(name: str) -> Any:
-        return np.array([getattr(c, name) if c is not None else np.nan for c in card], dtype=float)[listed]
-
-    rates = {name: np.asarray(points[name], dtype=float) for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
-    hit = np.asarray(points["prefix_cache_hit"], dtype=float)
-    it_kw = fact("it_kw_per_gpu")
-    drawn_it = _drawn(plat, which, points)
-    cost, low, high = platform_costs(plat, assume, drawn_it, which)
-    premium = (
-        speed_premium(np.asarray(points["tok_s_per_user"], dtype=float), speed_tiers()) if assume.speed_premium else 1.0
+    rates = {name: terms[name] for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
+    it_kw, cost, sold, price = fact("it_kw_per_gpu"), terms["cost_usd_per_gpu_hour"], terms["utilisation"], PRICES[-1]
+    revenue, profit, factor = (
+        step.revenue_usd_per_gpu_hour,
+        step.profit_usd_per_gpu_hour,
+        step.break_even_price_factor,
     )
-    sold = _sold(points, assume)
-    step = money_step(
-        **rates,
-        price_fresh_input_usd_per_mtok=np.nan_to_num(price("fresh_input")),
-        price_cached_input_usd_per_mtok=np.nan_to_num(price("cached_input")),
-        price_output_usd_per_mtok=np.nan_to_num(price("output")),
-        cost_usd_per_gpu_hour=cost,
-        prefix_cache_hit=hit,
-        utilisation=sold,
-        licence_share=assume.licence_share,
-        free_share=assume.free_share,
-        speed_premium=premium,
-        price_factor=assume.price_factor * _level(assume),
-    )
-    unlisted = np.isnan(price("output"))
-    revenue = np.where(unlisted, np.nan, step.revenue_usd_per_gpu_hour)
-    profit = np.where(unlisted, np.nan, step.profit_usd_per_gpu_hour)
-    factor = np.where(unlisted, np.nan, step.break_even_price_factor)
-    new["utilisation"] = sold
-    new["level_price_factor"] = _level(assume)
-    new["licence_share"], new["free_share"] = assume.licence_share, assume.free_share
-    new["speed_premium"] = premium
-    new["revenue_usd_per_gpu_hour"] = revenue
-    new["cost_usd_per_gpu_hour"], new["cost_usd_per_gpu_hour_low"], new["cost_usd_per_gpu_hour_high"] = cost, low, high
-    new["profit_usd_per_gpu_hour"] = profit
-    new["gross_margin"] = np.where(unlisted, np.nan, step.gross_margin)
-    for name in ("fresh_input", "cached_input", "output"):
-        new[f"price_{name}_usd_per_mtok"] = price(name)
-    levels = np.array([c.level_range() if c is not None else (1.0, 1.0) for c in card])[listed]
+    new: dict[str, Any] = {
+        "utilisation": sold,
+        "level_price_factor": _level(assume),
+        **{name: terms[name] for name in ("licence_share", "free_share", "speed_premium")},
+        "revenue_usd_per_gpu_hour": revenue,
+        "cost_usd_per_gpu_hour": cost,
+        "cost_usd_per_gpu_hour_low": paid.cost_low,
+        "cost_usd_per_gpu_hour_high": paid.cost_high,
+        "profit_usd_per_gpu_hour": profit,
+        "gross_margin": step.gross_margin,
+        **{name: terms[name] for name in PRICES},
+    }
+    levels = np.array([c.level_range() if c is not None else (1.0, 1.0) for c in paid.card])[rows.listed]
     new["price_level_low"], new["price_level_high"] = levels[:, 0], levels[:, 1]
     new["break_even_price_factor"] = factor
-    new["break_even_output_usd_per_mtok"] = price("output") * factor
-    new["break_even_utilisation"] = np.where(unlisted, np.nan, step.break_even_utilisation)
+    new["break_even_output_usd_per_mtok"] = terms[price] * factor
+    new["break_even_utilisation"] = step.break_even_utilisation
     new["cost_usd_per_mtok_total"] = cost_usd_per_mtok(cost, rates["total_tok_s_per_gpu"], sold)
     new["cost_usd_per_mtok_output"] = cost_usd_per_mtok(cost, rates["output_tok_s_per_gpu"], sold)
     phase = token_cost(
         cost,
         **rates,
-        prefill_gpu_share=np.clip(np.asarray(points["prefill_gpu_share"], dtype=float), 0.0, 1.0),
-        prefix_cache_hit=hit,
+        prefill_gpu_share=np.clip(rows["prefill_gpu_share"], 0.0, 1.0),
+        prefix_cache_hit=terms["prefix_cache_hit"],
         utilisation=sold,
         rule=assume.allocation_rule,
     )
@@ -424,11 +498,9 @@ def money_columns(
     new["drawn_joules_per_total_token"] = joules_per_token(rates["total_tok_s_per_gpu"], drawn)
     new["total_tok_s_per_mw"] = rates["total_tok_s_per_gpu"] * fact("gpus_per_mw")
     new["output_tok_s_per_mw"] = rates["output_tok_s_per_gpu"] * fact("gpus_per_mw")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        invested = np.where(fact("investment_usd_per_gpu") > 0, 1.0 / fact("investment_usd_per_gpu"), np.nan)
-    units = {name: fact(f"gpus_per_{name}") for name in ("rack", "mw", "position")} | {"invested_usd": invested}
-    for name, gpus in units.items():
-        new[f"gpus_per_{name}"] = gpus
+    for unit, each in gpus_of(paid.plat).items():
+        gpus, name = each[rows.own], unit.removeprefix("gpus_per_")
+        new[unit] = gpus
         new[f"revenue_usd_per_{name}_year"] = per_year(revenue, gpus)
         new[f"cost_usd_per_{name}_year"] = per_year(cost, gpus)
         new[f"profit_usd_per_{name}_year"] = per_year(profit, gpus)
