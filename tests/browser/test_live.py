@@ -218,6 +218,20 @@ def test_arrow_keys_move_a_slider(page):
     assert page.get_attribute("#live-util", "aria-valuetext") == "0.51 of capacity"
 
 
+CUT_CHOICES = """() => [...document.querySelectorAll("#live select")].filter(e => e.clientWidth).flatMap(e => {
+  const css = getComputedStyle(e), pen = document.createElement("canvas").getContext("2d");
+  pen.font = `${css.fontWeight} ${css.fontSize} ${css.fontFamily}`;
+  const room = e.clientWidth - parseFloat(css.paddingLeft) - parseFloat(css.paddingRight) - 18; /* of the arrow */
+  return [...e.options].filter(o => pen.measureText(o.textContent).width > room).map(o => o.textContent);
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 1160, 390])
+def test_no_choice_of_a_menu_is_cut(page, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    assert page.evaluate(CUT_CHOICES) == []
+
+
 def test_a_model_chosen_by_menu_brings_its_prices(page):
     page.select_option("#live-model", "gpt-oss-120b")
     price = data(page)["models"]["gpt-oss-120b"]["levels"]["effective"]["pout"]

@@ -53,6 +53,24 @@ def test_a_long_table_begins_on_the_sheet_that_has_room_for_its_head_and_two_row
     assert sheets(browser, tmp_path, SHEET[1] - 150) == 3
 
 
+FIRST = """[...document.querySelectorAll("main :is(figure.chart, figure.plot, .scroll:not(:has(.searchable)))")].filter(e => !e.closest("h2 ~ *"))
+  .filter(e => e.getBoundingClientRect().height > 0).map(e => e.getBoundingClientRect().bottom + scrollY)[0] || 0"""
+
+
+@pytest.mark.parametrize("name", [name for name in page_names() if name[:2].isdigit()])
+def test_the_first_picture_stands_on_the_first_sheet_below_the_answer(browser, name):
+    page, _ = opened(browser, name, "light", 1280)
+    try:
+        page.emulate_media(media="print")
+        page.add_style_tag(content=f"main {{ width: {SHEET[0]}px }}")  # a picture drawn on a screen shrinks onto paper
+        page.wait_for_timeout(300)
+        bottom = page.evaluate(FIRST)
+        assert bottom <= SHEET[1]
+        assert bottom or name == "11_claims.html"  # whose answer is a list of claims, longer than a sheet
+    finally:
+        page.context.close()
+
+
 @pytest.mark.parametrize("name", [name for name in page_names() if "/" not in name])
 def test_a_page_fits_its_sheets_and_keeps_together_what_belongs_together(browser, name):
     page, _ = opened(browser, name, "light", SHEET[0])

@@ -107,7 +107,7 @@ def test_closest_pair_first_each_with_its_own_figures() -> None:
     flips = pd.DataFrame(rows, columns=names).assign(y_input="wacc", x_flip_at_low_y=0.45, x_flip_at_high_y=math.nan)
     out = page.flip_table(flips, NAMES)
     assert out["pair"].tolist() == ["Beta over Alpha", "Alpha over Beta"]
-    assert out["flips_at"].tolist() == ["0.5 share", "never"]
+    assert out["flips_at"].tolist() == ["50 %", "never"]
     assert out["beats_share"].tolist() == [0.6, 0.9]
 
 
@@ -201,6 +201,10 @@ def test_where_a_lead_changes_is_said_in_units() -> None:
     assert out.iloc[0][["flips_at", "at_low", "at_high"]].tolist() == ["21 % lower", "9 % higher", "never"]
     price = flips.assign(x_input="price_level", x_flip=1.74, y_input="wacc", x_flip_at_low_y=0.5, x_flip_at_high_y=2.0)
     assert page.flip_table(price, NAMES)["flips_at"].tolist() == ["$1.74 per million output"]
+    fall = flips.assign(
+        x_input="price_decline", x_flip=0.518, y_input="wacc", x_flip_at_low_y=0.5, x_flip_at_high_y=2.0
+    )
+    assert page.flip_table(fall, NAMES)["flips_at"].tolist() == ["52 % a year"]
 
 
 def test_limits_tell_the_resale_of_the_distributions(monkeypatch) -> None:

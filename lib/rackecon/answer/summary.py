@@ -1,4 +1,4 @@
-"""The report's answer: who earns most, on three measures, how surely, and which assumptions decide it."""
+"""The report's answer: who earns most, on each measure, how surely, and which assumptions decide it."""
 
 from __future__ import annotations
 

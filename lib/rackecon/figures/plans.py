@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def _colour(alt_: Any, data: pd.DataFrame) -> Any:
-    return alt_.Color("platform:N", scale=platform_scales(alt_, data)[0], title=None)
+def _colour(alt_: Any, data: pd.DataFrame, **legend: Any) -> Any:
+    return alt_.Color("platform:N", scale=platform_scales(alt_, data)[0], title=None, **legend)
 
 
 def _shade(alt_: Any, field: str, shades: dict[str, float]) -> Any:
@@ -89,7 +89,7 @@ def stacked_years(racks: pd.DataFrame, *, title: str, subtitle: str, limit_mw: f
         .encode(
             x=alt_.X("year:O", title="year from now", axis=alt_.Axis(labelAngle=0)),
             y=_height(alt_, "power_mw:Q", "MW of racks", most),
-            color=_colour(alt_, data),
+            color=_colour(alt_, data, legend=alt_.Legend(offset=24)),  # clear of the axis's title
             tooltip=["platform:N", "year:O", "racks:Q", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
         )
     )

@@ -49,7 +49,7 @@ PLATFORM_DARK: Final = {
     "h200-sxm": "#bedabd",
     "b200-hgx": "#15aff3",
     "gb200-nvl72": "#53f4fa",
-    "gb300-nvl72": "#885baa",
+    "gb300-nvl72": "#ae62e3",
     "mi355x": "#e97b56",
     "tpu-v7": "#f6e84e",
     "trainium3": "#cf295e",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from rackecon.appraisal.money import PRICED
 from rackecon.economics.measures import EVERY_MEASURE, MEASURES
 from rackecon.evidence.leads import ahead, in_order
 from rackecon.evidence.novelty import best_runs
@@ -30,6 +31,17 @@ def rate_text(value: float) -> str:
     if value is None or not math.isfinite(value):
         return "none"
     return "over 1,000 %" if value > 10 else percent(value)
+
+
+def price_kind(rule: str) -> str:
+    """What an investment rests on, below a heading that names the price of the hardware: the price's grade, or why there is none.
+
+    Examples
+    --------
+    >>> price_kind("price of the hardware: estimate"), price_kind("backed out")
+    ('estimate', 'backed out')
+    """
+    return rule.removeprefix(PRICED.format(""))
 
 
 def wins_text(share: float) -> str:

@@ -54,6 +54,7 @@ class LatencyResult:
     fastest: str
     fastest_named: str
     """The same, and what about it was never measured."""
+    cheapest_slow: str
     cheapest_fast: str
     fast_low: float
     fast_high: float
@@ -113,6 +114,7 @@ def latency_found(
     asked = {"isl_tokens": case.isl_tokens, "osl_tokens": case.osl_tokens, **found.reindex(columns=["model"]).iloc[0]}
     slow, fast = (float(known[X].min()), float(known[X].max())) if served else (math.nan, math.nan)
     cheapest = known.groupby(X)[COST].min()
+    cheapest_slow, _, _ = _cheapest(known, slow)
     cheapest_fast, fast_low, fast_high = _cheapest(known, fast)
     quickest = front.sort_values("tok_s_per_user", ascending=False, kind="stable")
     reach = front.groupby("platform", sort=False)["tok_s_per_user"].max().sort_values(kind="stable")
@@ -137,6 +139,7 @@ def latency_found(
         last=findings.leaders_at(found, X, fast, error),
         fastest=str(reach.index[-1]) if len(reach) else "",
         fastest_named=named(asked | quickest.iloc[0].to_dict()) if len(reach) else "",
+        cheapest_slow=cheapest_slow,
         cheapest_fast=cheapest_fast,
         fast_low=fast_low,
         fast_high=fast_high,

@@ -250,7 +250,9 @@ def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
             return f"{percent(abs(value))} {'lower' if value < 0 else 'higher'}"
         if item.form == "listings":
             return f"{money(value)} per million output"
-        return f"{number(value)} {item.unit}".replace(" -", "")
+        if item.unit in SHARES:
+            return percent(value) + (" a year" if item.unit.endswith("year") else "")
+        return f"{number(value)} {item.unit}".replace(" -", "").replace(" factor", " times")
 
     out: pd.DataFrame = tidy(
         flips.assign(

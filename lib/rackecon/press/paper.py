@@ -19,7 +19,7 @@ BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chro
 SUMMARY_PDF: Final = "summary.pdf"
 LONGEST_S: Final = 120
 """Seconds after which a browser that does not print is given up."""
-HEADINGS: Final = ('<h2 id="what-decides-it"', '<h2 id="the-same-question-on-three-measures"')
+HEADINGS: Final = ('<h2 id="what-decides-it"', '<h2 id="the-same-question-by-other-measures"')
 """Where the two parts below the answer begin."""
 SHEETS: Final = (
     "@page{size:A4;margin:13mm 14mm}body{font-size:9.5pt!important;line-height:1.3}.contents,.pager,.links,.filter,.top,nav{display:none!important}"
@@ -31,7 +31,7 @@ SHEETS: Final = (
 
 
 def summary_sheets(index: str) -> str:
-    """The index as text and tables without a script: the answer and the three measures, then what decides it."""
+    """The index as text and tables without a script: the answer and its measures, then what decides it."""
     # paper follows no link: one that ends a paragraph goes with its words, others leave theirs
     dropped = r'<script\b.*?</script>|<details class="code".*?</details>|<a class="skip".*?</a>|\s*<a\b[^>]*>[^<]*</a>[.]?(?=</(?:p|div)>)|</?a\b[^>]*>'
     whole = re.sub(dropped, "", index, flags=re.S)

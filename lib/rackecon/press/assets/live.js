@@ -809,9 +809,10 @@
     root.addEventListener("pointerdown", press);
     ["pointerup", "pointercancel"].forEach(kind => window.addEventListener(kind, function () { if (held) release(); }));
     root.addEventListener("keydown", function () { keyedAt = performance.now(); }); /* what a key moves is read aloud at once: no picture */
-    readHash(); show(); movedAt = -Infinity; bars(); command(); compare(); opened();
+    readHash(); show(); movedAt = -Infinity; opened();
     one(".live-costs").open = changed().some(k => platform(k));
     document.documentElement.dataset.usable = String(Math.round(performance.now()));
+    setTimeout(function () { bars(); command(); compare(); }, 0); /* no control waits for what these fill */
   }
   start(); /* the script stands after what it works on: no wait for the chart library */
 })();
