@@ -146,7 +146,7 @@ def line_text(result: Assessment) -> str:
         return say(
             PAGE, "line_misattributed", source=_subject(claim.source_subject), named=_subject(claim.named_subject)
         )
-    if result.verdict == "identity":
+    if result.verdict == "arithmetic":
         return claim.identity
     missing = what_is_missing(result)
     if missing:
@@ -173,7 +173,7 @@ def verdict_text(result: Assessment) -> str:
         else line_text(result),
         readings=len(result.readings),
         holding=sum(one.state == TRUE for one in result.readings),
-        apart=result.verdict in ("misattributed", "identity"),
+        apart=result.verdict in ("misattributed", "arithmetic"),
     )
 
 

@@ -99,16 +99,14 @@ def _key(text: str) -> str:
 
 
 def glossary_page(names: Sequence[str]) -> str:
-    """Every term of data/glossary.csv with symbol, unit and meaning, each with an address of its own; beside the pages of some notebooks."""
+    """Every term of data/glossary.csv with unit and meaning, each with an address of its own; beside the pages of some notebooks."""
     rows = sorted(read_rows("glossary"), key=lambda row: row["term"].lower())
     title = "What do the words mean?"
-    lines = [
-        (_key(row["term"]), [html.escape(row[name]) for name in ("term", "symbol", "unit", "meaning")]) for row in rows
-    ]
+    lines = [(_key(row["term"]), [html.escape(row[name]) for name in ("term", "unit", "meaning")]) for row in rows]
     return framed_page(
         title=title,
         description="Terms of the report with unit and meaning",
-        body=f"<h1>{title}</h1>" + _table("Terms", ("term", "symbol", "unit", "meaning"), lines),
+        body=f"<h1>{title}</h1>" + _table("Terms", ("term", "unit", "meaning"), lines),
         contents=[(_key(row["term"]), row["term"]) for row in rows],
         here="glossary.html",
         walk=names,
