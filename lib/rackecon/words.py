@@ -245,18 +245,23 @@ def _cell(value: Any, digits: int) -> str:
 
 
 def join_named(names: Iterable[str]) -> str:
-    """Names as words; what stands in brackets behind every one of them is said once.
+    """Names as words; what stands in brackets behind several of them is said once, at the first.
 
     Examples
     --------
     >>> join_named(["B200 (unmeasured model)", "TPU v7 (unmeasured model)"]), join_named(["B200", "TPU v7 (unmeasured platform)"])
     ('B200 and TPU v7 (each: unmeasured model)', 'B200 and TPU v7 (unmeasured platform)')
+    >>> join_named(["GB200 (long)", "TPU v7 (new)", "B200 (long)"])
+    'GB200 and B200 (each: long) and TPU v7 (new)'
     """
-    items = list(names)
-    parts = [item.removesuffix(")").partition(" (") for item in items]
-    if len(items) > 1 and parts[0][2] and len({part[2] for part in parts}) == 1:
-        return f"{join_words(part[0] for part in parts)} (each: {parts[0][2]})"
-    return join_words(items)
+    groups: dict[str, list[str]] = {}
+    for item in names:
+        name, _, note = item.removesuffix(")").partition(" (")
+        groups.setdefault(note or item, []).append(name if note else item)
+    return join_words(
+        words[0] if words == [note] else f"{join_words(words)} ({'each: ' if len(words) > 1 else ''}{note})"
+        for note, words in groups.items()
+    )
 
 
 def join_words(words: Iterable[str] | Sequence[str]) -> str:

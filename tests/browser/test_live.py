@@ -958,7 +958,7 @@ def test_one_picture_stands_through_a_drag_in_which_rows_change_places(page):
     assert page.evaluate("document.querySelector('.live-sheet').getContext('2d').font").split("px")[0] + "px" in sizes
     page.evaluate(
         """async () => { for (let i = 0; i < 8; i++) {
-          const e = document.getElementById('live-util'); e.value = 0.5 - 0.03 * i; e.dispatchEvent(new Event('input', {bubbles: true}));
+          const e = document.getElementById('live-util'); e.value = 0.5 - 0.05 * i; e.dispatchEvent(new Event('input', {bubbles: true}));
           await new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)));
         } window.same = window.first === document.querySelector('.live-sheet'); }"""
     )
