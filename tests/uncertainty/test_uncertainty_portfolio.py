@@ -168,6 +168,7 @@ def test_kept_checks_are_those_of_the_reports_and_within_their_bounds() -> None:
         assert (twice["draws"], twice["physical_points"]) == (DRAWS, PHYSICAL_POINTS)
         assert 0 <= short["share"] < 0.05
         assert 0 < twice["share"] < 0.01
+    assert table.loc["short list misses", "share"].max() > 0
 
 
 def test_some_rows_of_the_search_are_those_of_the_whole() -> None:

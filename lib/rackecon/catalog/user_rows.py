@@ -99,7 +99,11 @@ def needed_columns(table: str) -> tuple[str, ...]:
     >>> needed_columns("racks")
     ('accelerator', 'gpus_per_rack', 'rack_it_kw')
     """
-    return tuple(name for name, field in table_fields(table).items() if field.get(OWN, {}).get("needed"))
+    return _needed(table_fields(table))
+
+
+def _needed(fields: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(name for name, field in fields.items() if field.get(OWN, {}).get("needed"))
 
 
 def checked_rows(table: str, path: Path) -> list[dict[str, str]]:
@@ -211,7 +215,7 @@ def _size_rest(full: dict[str, str]) -> None:
 
 
 def _check_row(where: str, table: str, row: Mapping[str, str], fields: Mapping[str, Mapping[str, Any]]) -> None:
-    needed = needed_columns(table)
+    needed = _needed(fields)
     for column in needed:
         if not row[column]:
             raise InputError(f"{where}: {column} is empty")

@@ -66,7 +66,7 @@ class MarketResult:
     realised_over_list: float
     leader: str
     leader_id: str
-    level: tuple[str, ...]
+    tied: tuple[str, ...]
     """Platforms that cannot be told from the leader."""
     rent_multiple: float
     margin_at_list: float
@@ -132,7 +132,7 @@ def market_result(
         realised_over_list=float(over["realised"]),
         leader=str(rows["platform"][lead]),
         leader_id=str(rows["accelerator"][lead]),
-        level=tuple(ties["platform"].iloc[1:]),
+        tied=tuple(ties["platform"].iloc[1:]),
         rent_multiple=float(checks["rent_multiple"][lead]),
         margin_at_list=float(rows["gross_margin"][lead]),
         margin_at_effective=float(paid_row["gross_margin"]),

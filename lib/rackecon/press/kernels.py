@@ -52,12 +52,12 @@ def host(imported: Sequence[str] = IMPORTED, alone: bool = False) -> None:
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are not waited for
     for line in sys.stdin:
-        for name in () if alone else imported:
-            with suppress(ImportError):  # the cell that needs it says so
-                import_module(name)
-        if not alone:
-            imported = ()
+        if imported and not alone:
+            for name in imported:
+                with suppress(ImportError):  # the cell that needs it says so
+                    import_module(name)
             gc.freeze()  # what is imported is no garbage of any kernel
+            imported = ()
         alone = False
         number = os.fork()
         if number == 0:
