@@ -147,27 +147,34 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 
             engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in np.repeat(picks, each)), 1)
         size, times = engine.tp * engine.pp, np.repeat(times, each)[:, None]
         return _Feeders(engine, terms, of_rows(busy[own]), size, of_rows(fits[own]), times)
-    parts = [(picks, busy[picks], fits[picks]) for ((picks,), (busy,), (fits,)) in (_picks([x]) for x in task.each)]
-    at = split // each + of_each(task, np.arange(len(parts)) * len(parts[0][0]), split)
-    picked, busy, fits = (np.concatenate(some)[at] for some in zip(*parts, strict=True))
+    rows = np.broadcast_to(np.arange(len(layouts)), (len(task.each), 1, len(layouts)))
+    picks, *bulk = _picks(task.each, (*taken(task, "disaggregated", layouts, rows), task.values))
+    at = split // each + of_each(task, np.arange(len(picks)) * picks.shape[1], split)
+    picked, busy, fits = (x.ravel()[at] for x in (picks, *(np.take_along_axis(x, picks, axis=1) for x in bulk)))
     engine, terms = taken(task, "disaggregated", layouts, picked)
     return _Feeders(engine, terms, busy, engine.tp * engine.pp, fits, np.ones(1, dtype=np.intp))
 
 
-def _picks(tasks: Sequence[Task]) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
-    """Prefill layouts that each query tries, all of the same parameters; of every layout, time per prompt in bulk [s], and
-    whether it fits: queries on the first axis."""
-    v, layouts = tasks[0].values, tasks[0].prefill_layouts
-    pool, shared = tasks[0].placed("disaggregated", layouts)
+def _picks(
+    tasks: Sequence[Task], rows: tuple[Engine, PassTerms, FloatArray] | None = None
+) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
+    """Prefill layouts that each query tries; of every layout, time per prompt in bulk [s], and whether it fits: queries on
+    the first axis.
+
+    ``rows`` are engines of the layouts with what their passes cost, ``(queries, 1, layouts)``, and the values of parameters
+    that they point into; by default all queries are of the first one's parameters.
+    """
+    layouts = tasks[0].prefill_layouts
+    pool, shared, v = rows or (*tasks[0].placed("disaggregated", layouts), tasks[0].values)
     isl, hit = (np.array([[getattr(x.query, name)] for x in tasks]) for name in ("isl_tokens", "prefix_cache_hit"))
     past = isl * hit
     fresh, one = isl - past, np.ones(1)
     # a full pass for what prompts cost in bulk, one prompt in flight for how soon it is done
     prompts = np.concatenate([np.clip(CHUNK_TOKENS / np.maximum(fresh, 1.0), 1.0, BULK_PROMPTS), np.ones_like(isl)], 1)
     latency, bulk = prefill_pass(pool, v, fresh[..., None], past[..., None], prompts[..., None], one, shared)
-    busy, alone = bulk[:, 0] + v[pool.keys["handoff"]] * MS / pool.dp, latency[:, 1]
-    fits = ledger(pool, isl).fits
-    gpus = pool.tp * pool.pp
+    busy, alone = (bulk[:, :1] + v[pool.keys["handoff"]] * MS / pool.dp)[:, 0], latency[:, 1]
+    fits = ledger(pool, isl[..., None]).fits[:, 0]
+    gpus = np.broadcast_to(pool.tp * pool.pp, (len(tasks), 1, len(layouts)))[0, 0]
     picks = []
     for among in tasks[0].prefill_choices:
         cost, sooner = (np.where(fits & among, x, np.inf) for x in (busy * gpus, alone * gpus**WORTH_OF_SPEED))

@@ -9,6 +9,7 @@ differ in everything else.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -185,14 +186,19 @@ def shortlist(rows: Mapping[str, NDArray[Any]], case: Scenario, reach: tuple[flo
     return np.sort(np.concatenate(kept))
 
 
-def _undominated(speed: FloatArray, first: FloatArray, block: int = 96) -> NDArray[np.intp]:
+def _undominated(speed: FloatArray, first: FloatArray) -> NDArray[np.intp]:
     """Rows, in falling order of throughput, that no earlier row beats or equals in both speed and first token."""
-    kept = np.array([], dtype=np.intp)
-    for start in range(0, len(speed), block):
-        rows = np.arange(start, min(start + block, len(speed)))
-        beaten = ((speed[kept] >= speed[rows, None]) & (first[kept] <= first[rows, None])).any(axis=1)
-        rows = rows[~beaten]
-        within = (speed[rows] >= speed[rows, None]) & (first[rows] <= first[rows, None])
-        rows = rows[~np.tril(within, -1).any(axis=1)]
-        kept = np.concatenate([kept, rows])
-    return kept
+    kept: list[int] = []
+    speeds: list[
+        float
+    ] = []  # of the kept rows that no other beats in these two, rising; their first tokens rise with them
+    firsts: list[float] = []
+    for row, (fast, soon) in enumerate(zip(speed.tolist(), first.tolist(), strict=True)):
+        at = bisect_left(speeds, fast)
+        if at < len(firsts) and firsts[at] <= soon:
+            continue
+        kept.append(row)
+        above = at + (at < len(speeds) and speeds[at] == fast)
+        below = bisect_left(firsts, soon, 0, above)
+        speeds[below:above], firsts[below:above] = [fast], [soon]
+    return np.array(kept, dtype=np.intp)
