@@ -151,7 +151,7 @@ def test_a_measured_part_of_another_maker_has_the_interval_of_a_pair_never_seen(
     before = evidence_class("h100-sxm", "deepseek-r1", "aggregated")
     row = hostile.base_rows()["accelerators"] | {"vendor": "acme"}
     (tmp_path / "accelerators.csv").write_text(csv_text(list(row), [row]), encoding="utf-8")
-    assert (before, evidence_class("h100-sxm", "deepseek-r1", "aggregated")) == ("aggregated nvidia", "new pair other")
+    assert (before, evidence_class("h100-sxm", "deepseek-r1", "aggregated")) == ("aggregated", "new pair aggregated")
     low, high = interval_factors("h100-sxm", "deepseek-r1", "aggregated", "total_tok_s_per_gpu")
     assert 0 < low < 1 < high
 

@@ -89,7 +89,7 @@ def test_interval_classes_widen_with_distance_from_evidence() -> None:
     assert known[0] < 1 < known[1]
     assert foreign[0] < 1 < foreign[1]
     assert foreign[1] / foreign[0] > known[1] / known[0]
-    assert evidence_class("tpu-v7", "deepseek-r1", "aggregated") == "new accelerator other"
+    assert evidence_class("tpu-v7", "deepseek-r1", "aggregated") == "new accelerator aggregated"
     import pandas as pd
 
     row = {

@@ -331,7 +331,8 @@ def test_round_live_controls_what_no_first_screen_shows_is_laid_out_later():
     before, live, after = re.split(r'(?=<section id="live")|(?=<div class="apart later">)', main)
     assert re.findall(r"<section class=\"later\">|<h2[^>]*>|first", before) == ["first", '<section class="later">', '<h2 id="second">', '<h2 id="third">']  # fmt: skip
     assert live.strip() == '<section id="live"><section></section></section>'
-    assert "application/json" in after and '<h2 id="fourth">' in after
+    assert "application/json" in after
+    assert '<h2 id="fourth">' in after
     for markup in (before, after):
         assert markup.count("<div") == markup.count("</div>")
     assert "later" not in render_page({"cells": cells[:3]}, "20_x", []).split('<main id="main">')[1].split("<footer")[0]

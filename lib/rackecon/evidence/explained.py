@@ -16,7 +16,7 @@ def explain(row: Mapping[str, str]) -> str:
     Examples
     --------
     >>> explain(dict(accelerator="mi355x", model="minimax-m2.5", weight_precision="fp8", isl="1024", osl="1024"))
-    'model and platform measured, but not together; 90 % interval of a rate 0.74 to 1.4 times the prediction'
+    'model and platform measured, but not together; 90 % interval of a rate 0.71 to 1.4 times the prediction'
     """
     chip = catalog.accelerator(row["accelerator"].strip())
     mode = row.get("mode", "").strip() or "aggregated"

@@ -1,8 +1,8 @@
 """90 % predictive intervals: how far a measurement under the same conditions lies from the prediction, nine times in ten.
 
-The scale comes from held-out residuals (data/residual_scales.csv) of the matching kind of novelty: whole curves held out
-where this model was measured on this platform, whole pairs, models or platforms where it was not. Each class is widened
-until folds held against the others cover 90 %.
+The scale comes from held-out residuals (data/residual_scales.csv) of the matching kind of novelty and mode: whole curves
+held out where this model was measured on this platform, whole pairs, models or platforms where it was not. Each class is
+widened until folds held against the others cover 90 % (:mod:`rackecon.evidence.widths`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
+HELD_OUT_VENDORS = ("nvidia", "amd")
 RATES = {
     "total_tok_s_per_gpu": "total_tok_s_per_gpu",
     "output_tok_s_per_gpu": "total_tok_s_per_gpu",
@@ -45,18 +46,15 @@ def evidence_class(accelerator: str, model: str, mode: str) -> str:
     Examples
     --------
     >>> evidence_class("gb200-nvl72", "deepseek-r1", "disaggregated"), evidence_class("tpu-v7", "deepseek-r1", "aggregated")
-    ('disaggregated nvidia', 'new accelerator other')
+    ('disaggregated', 'new accelerator aggregated')
     >>> evidence_class("mi355x", "minimax-m2.5", "aggregated")
-    'new pair amd'
+    'new pair aggregated'
     """
-    vendor = catalog.accelerator(accelerator).vendor
-    maker = vendor if vendor in ("nvidia", "amd") else "other"
+    split = "disaggregated" if mode == "disaggregated" else "aggregated"
     kind = kind_of(accelerator, model)
-    if kind == "known" and maker == "other":
+    if kind == "known" and catalog.accelerator(accelerator).vendor not in HELD_OUT_VENDORS:
         kind = "new pair"  # an own part of another maker, measured and fitted: no curve of such was ever held out
-    elif kind == "known":
-        kind = "disaggregated" if mode == "disaggregated" else "aggregated"
-    return f"{kind} {maker}"
+    return split if kind == "known" else f"{kind} {split}"
 
 
 def interval_factors(

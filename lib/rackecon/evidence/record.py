@@ -18,13 +18,11 @@ from rackecon.evidence.residual import AS_OF, fit_first_token, fit_residual, res
 from rackecon.evidence.validation import (
     SHUFFLES,
     HeldOut,
-    coverage,
     forward,
     hold_out,
-    interval_scales,
-    interval_scores,
     score_table,
 )
+from rackecon.evidence.widths import coverage, interval_scales, interval_scores
 from rackecon.performance.parameters import ServingParameters, load_parameters
 
 if TYPE_CHECKING:
@@ -180,7 +178,10 @@ def _scored(evidence: Evidence, held: list[HeldOut], new: dict[str, HeldOut], ah
     for name, one in ahead.items():
         later = score_table(evidence, [one], name)
         scores.append(later[later["slice"].isin(FORWARD_SLICES)])
-    intervals = [interval_scores(evidence, one, name) for name, one in {"known": held[0], **new}.items()]
+    intervals = [
+        interval_scores(evidence, held, "known"),
+        *(interval_scores(evidence, [one], name) for name, one in new.items()),
+    ]
     tables = (pd.concat(scores, ignore_index=True), pd.concat(intervals, ignore_index=True))
     return *tables, front_points(held[0], evidence)
 

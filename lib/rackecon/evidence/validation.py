@@ -1,7 +1,7 @@
 """Hold the model against what it has not seen: whole curves, whole models, whole accelerators.
 
-Writes data/validation_scores.csv (what the report says of the model's accuracy), data/residual_scales.csv (what its
-intervals are made of) and data/validation_points.csv (each held-out prediction beside its measurement).
+Writes data/validation_scores.csv (what the report says of the model's accuracy) and data/validation_points.csv (each
+held-out prediction beside its measurement); :mod:`rackecon.evidence.widths` makes intervals of the residuals.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.evidence.calibration import EVALUATIONS, fit, fold_rows
-from rackecon.evidence.measured import CONFIGURATION, Evidence
-from rackecon.evidence.residual import AS_OF, corrected_logs, with_residual
+from rackecon.evidence.calibration import EVALUATIONS, fit
+from rackecon.evidence.measured import Evidence
+from rackecon.evidence.residual import corrected_logs, with_residual
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.predict import prepare
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 SHUFFLES = 3
-FEWEST_HOMES = 3  # held-out models, platforms or pairs from which a vendor has percentiles of its own
-FEWEST = 8  # residuals from which a class has percentiles
-WIDENINGS = np.round(np.arange(1.0, 3.01, 0.05), 2)
-WIDENING = 1.1  # quantiles of few curves are too narrow for the next curve: widened until folds cover 85-95 %
 QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 
 
@@ -191,168 +187,5 @@ def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataF
         if cells:
             middle, tail, bias = (float(np.median([row[k] for row in cells])) for k in (4, 5, 6))
             rows.append((label, "median over cells", quantity, len(cells), middle, tail, bias))
-    names = ["scheme", "slice", "quantity", "points", "median_pct", "p90_pct", "bias_log"]
-    return pd.DataFrame(rows, columns=names)
-
-
-def interval_scales(evidence: Evidence, known: list[HeldOut], new: dict[str, HeldOut]) -> pd.DataFrame:
-    """Log offsets of measurement over prediction that hold nine cases in ten, by class of evidence and quantity.
-
-    Parameters
-    ----------
-    evidence : Evidence
-    known : list of HeldOut
-        Whole curves held out: ``aggregated`` and ``disaggregated`` by vendor.
-    new : dict
-        ``new pair``, ``new model`` and ``new accelerator``: those held out whole. Where neither platform nor model is
-        known the ends of the two last add in squares.
-    """
-    import pandas as pd
-
-    mode = evidence.frame["mode"].to_numpy(dtype=str)
-    vendor = np.array([chip.vendor for chip in evidence.points.records[0]])
-    near = evidence.newest & ~evidence.broken
-    rows: list[tuple[str, str, int, float, float]] = []
-    for quantity in QUANTITIES:
-        for m in ("aggregated", "disaggregated"):
-            for v in ("nvidia", "amd"):
-                rows += _ends(f"{m} {v}", quantity, known, near & (mode == m) & (vendor == v))
-        for kind, held in new.items():
-            for v in ("nvidia", "amd", "other"):
-                own = near & (vendor == v) & np.isfinite(held.by_name(quantity))
-                few = len(np.unique(held.homes[own])) < FEWEST_HOMES
-                rows += _ends(f"{kind} {v}", quantity, [held], near if few else own)
-        found = {name: (count, low, high) for name, what, count, low, high in rows if what == quantity}
-        for v in ("nvidia", "amd", "other"):
-            one, two = found[f"new model {v}"], found[f"new accelerator {v}"]
-            both = min(one[0], two[0]), -float(np.hypot(one[1], two[1])), float(np.hypot(one[2], two[2]))
-            rows.append((f"new both {v}", quantity, *both))
-        rows.append(_drift(evidence, quantity))
-    out = pd.DataFrame(rows, columns=["evidence", "quantity", "points", "log_low", "log_high"]).round(4)
-    return out.assign(source_id="calibration", date=AS_OF, grade="derived")
-
-
-def _ends(
-    name: str, quantity: str, held: list[HeldOut], chosen: NDArray[np.bool_]
-) -> list[tuple[str, str, int, float, float]]:
-    """One class: 5th and 95th percentile, widened alike until each home is covered by the others at 90 %."""
-    residuals = [(-one.by_name(quantity)[chosen], one.homes[chosen]) for one in held]
-    residuals = [(off[np.isfinite(off)], homes[np.isfinite(off)]) for off, homes in residuals]
-    sample = np.concatenate([off for off, _ in residuals])
-    if len(sample) < FEWEST:
-        return []
-    wider = next((w for w in WIDENINGS if _covered(residuals, float(w)) >= 0.9), WIDENINGS[-1])
-    low, high = float(wider) * np.quantile(sample, [0.05, 0.95])
-    return [(name, quantity, len(sample), float(min(low, -0.05)), float(max(high, 0.05)))]
-
-
-def _covered(residuals: list[tuple[FloatArray, NDArray[np.intp]]], wider: float) -> float:
-    """Share of points inside the widened percentiles of the other homes' residuals."""
-    inside: list[FloatArray] = []
-    for off, homes in residuals:
-        for home in np.unique(homes):
-            test = homes == home
-            if (~test).sum() >= FEWEST:
-                low, high = wider * np.quantile(off[~test], [0.05, 0.95])
-                inside.append(np.asarray((off[test] >= low) & (off[test] <= high), dtype=float))
-    return float(np.mean(np.concatenate(inside))) if inside else 1.0
-
-
-def _drift(evidence: Evidence, quantity: str) -> tuple[str, str, int, float, float]:
-    """How far equal configurations measured 60 to 120 days apart lie from one another, nine in ten."""
-    import pandas as pd
-
-    value = {
-        "total_tok_s_per_gpu": evidence.total_tok_s_per_gpu,
-        "tok_s_per_user": evidence.tok_s_per_user,
-        "ttft_ms": evidence.ttft_ms,
-    }[quantity]
-    frame = evidence.frame.assign(log=np.log(value), day=pd.to_datetime(evidence.frame["date"]))
-    frame = frame[(frame["flag"] == "") & np.isfinite(frame["log"])]
-    apart: list[float] = []
-    for _, part in frame.groupby(list(CONFIGURATION), dropna=False):
-        days, logs = part["day"].to_numpy(), part["log"].to_numpy()
-        gap = (days[None, :] - days[:, None]) / np.timedelta64(1, "D")
-        first, second = np.nonzero((gap >= 60) & (gap <= 120))
-        apart += list(np.abs(logs[second] - logs[first]))
-    end = float(np.quantile(apart, 0.9))
-    return ("drift of a quarter", quantity, len(apart), -end, end)
-
-
-def interval_scores(evidence: Evidence, held: HeldOut, label: str) -> pd.DataFrame:
-    """Coverage, width, interval score and weighted interval score of one scheme, each home against the others.
-
-    Notes
-    -----
-    Interval score of Gneiting and Raftery (2007), equation 43, at :math:`\\alpha = 0.1`, of log rates:
-    :math:`IS = (u - l) + 20 (l - y)_+ + 20 (y - u)_+`; weighted, :math:`WIS = (0.5 |y - m| + 0.05 IS) / 1.5`.
-    """
-    import pandas as pd
-
-    mode = evidence.frame["mode"].to_numpy(dtype=str)
-    vendor = np.array([chip.vendor for chip in evidence.points.records[0]])
-    kinds = np.char.add(mode, vendor) if label == "known" else np.full(len(mode), "all")
-    rows = []
-    for quantity in QUANTITIES:
-        off = -held.by_name(quantity)
-        usable = np.isfinite(off) & evidence.newest
-        parts = []
-        for kind in np.unique(kinds):
-            chosen = usable & (kinds == kind)
-            pair = [(off[chosen & ~evidence.broken], held.homes[chosen & ~evidence.broken])]
-            wider = next((w for w in WIDENINGS if _covered(pair, float(w)) >= 0.9), WIDENINGS[-1])
-            for home in np.unique(held.homes[chosen]):
-                test = chosen & (held.homes == home)
-                rest = chosen & (held.homes != home) & ~evidence.broken
-                if rest.sum() >= FEWEST:
-                    low, high = float(wider) * np.quantile(off[rest], [0.05, 0.95])
-                    parts.append(np.stack([off[test], np.full(test.sum(), low), np.full(test.sum(), high)]))
-        if not parts:
-            continue
-        y, low, high = np.concatenate(parts, axis=1)
-        score = (high - low) + 20.0 * np.maximum(low - y, 0.0) + 20.0 * np.maximum(y - high, 0.0)
-        weighted = (0.5 * np.abs(y) + 0.05 * score) / 1.5
-        inside = 100.0 * float(np.mean((y >= low) & (y <= high)))
-        rows.append((label, quantity, len(y), inside, float(np.median(high - low)), score.mean(), weighted.mean()))
-    names = ["evidence", "quantity", "points", "coverage_pct", "width_log", "interval_score", "weighted_score"]
-    return pd.DataFrame(rows, columns=names)
-
-
-def coverage(evidence: Evidence, held: list[HeldOut]) -> pd.DataFrame:
-    """Share of held-out points inside their 90 % interval, overall, by mode and by vendor [%].
-
-    Each fold is held against quantiles of the other folds' residuals, so that no point widens its own interval.
-    """
-    import pandas as pd
-
-    mode = evidence.frame["mode"].to_numpy(dtype=str)
-    vendor = np.array([chip.vendor for chip in evidence.points.records[0]])
-    kinds = np.char.add(mode, vendor)
-    slices = {
-        "overall": np.ones(len(mode), dtype=bool),
-        "aggregated": mode == "aggregated",
-        "disaggregated": mode == "disaggregated",
-        "NVIDIA": vendor == "nvidia",
-        "AMD": vendor == "amd",
-    }
-    rows = []
-    for quantity in QUANTITIES:
-        inside = []
-        for shuffle, one in enumerate(held):
-            off, homes = -one.by_name(quantity), fold_rows(evidence, shuffle)
-            hit = np.full(len(off), np.nan)
-            usable = np.isfinite(off) & evidence.newest
-            for home in np.unique(homes):
-                for kind in np.unique(kinds):
-                    test = usable & (homes == home) & (kinds == kind)
-                    known = usable & (homes != home) & (kinds == kind) & ~evidence.broken
-                    if test.any() and known.any():
-                        low, high = WIDENING * np.quantile(off[known], [0.05, 0.95])
-                        hit[test] = (off[test] >= low) & (off[test] <= high)
-            inside.append(hit)
-        for name, chosen in slices.items():
-            shares = [100.0 * float(np.nanmean(hit[chosen])) for hit in inside]
-            count = int(np.isfinite(inside[0][chosen]).sum())
-            rows.append(("coverage of 90 % interval", name, quantity, count, float(np.mean(shares)), np.nan, np.nan))
     names = ["scheme", "slice", "quantity", "points", "median_pct", "p90_pct", "bias_log"]
     return pd.DataFrame(rows, columns=names)
