@@ -147,8 +147,8 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 
             engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in np.repeat(picks, each)), 1)
         size, times = engine.tp * engine.pp, np.repeat(times, each)[:, None]
         return _Feeders(engine, terms, of_rows(busy[own]), size, of_rows(fits[own]), times)
-    rows = np.broadcast_to(np.arange(len(layouts)), (len(task.each), 1, len(layouts)))
-    picks, *bulk = _picks(task.each, (*taken(task, "disaggregated", layouts, rows), task.values))
+    every = np.broadcast_to(np.arange(len(layouts)), (len(task.each), 1, len(layouts)))
+    picks, *bulk = _picks(task.each, (*taken(task, "disaggregated", layouts, every), task.values))
     at = split // each + of_each(task, np.arange(len(picks)) * picks.shape[1], split)
     picked, busy, fits = (x.ravel()[at] for x in (picks, *(np.take_along_axis(x, picks, axis=1) for x in bulk)))
     engine, terms = taken(task, "disaggregated", layouts, picked)
