@@ -66,6 +66,16 @@ def test_controls_appear_because_the_page_agrees_with_the_library(page):
     assert "This is the report's own case" in page.inner_text(".live-changed")
 
 
+def test_numbers_are_grouped_as_the_language_groups_them(page):
+    """The page's own grouping against the browser's, which is slow to set up."""
+    unlike = page.evaluate("""() => {
+      const told = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
+      const some = [0, 1, 0.5, 0.00012, 12.5, 999, 1000, 1234567, -1, -12345.678, 93.7, 22500, 1e9];
+      return some.filter(x => window.rackecon.fmt(x, 9) !== told.format(Number(x.toPrecision(9))));
+    }""")
+    assert unlike == []
+
+
 @pytest.mark.parametrize(
     "change",
     [

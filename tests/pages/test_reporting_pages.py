@@ -319,3 +319,20 @@ def test_what_a_notebook_keeps_from_equations_its_page_shows_plainly():
     cell = {"cell_type": "code", "source": "", "metadata": {}, "outputs": [{"data": shown}]}
     assert shown["text/html"].startswith(NO_EQUATIONS)
     assert '<main id="main">\n<p class="answer">$1M, and $2M.</p>\n' in render_page({"cells": [cell]}, "20_x", [])
+
+
+def test_round_live_controls_what_no_first_screen_shows_is_laid_out_later():
+    def cell(kind, source, shown=""):
+        return {"cell_type": kind, "source": source, "metadata": {}, "outputs": [{"data": {"text/html": [shown]}}]}
+
+    controls = '<section id="live"><section></section></section><script type="application/json">{}</script>'
+    cells = [cell("markdown", "# Q\n\nfirst"), cell("markdown", "## Second"), cell("markdown", "## Third"), cell("code", "", controls), cell("markdown", "## Fourth")]  # fmt: skip
+    main = render_page({"cells": cells}, "20_x", []).split('<main id="main">')[1].split('<nav class="pager"')[0]
+    before, live, after = re.split(r'(?=<section id="live")|(?=<div class="apart later">)', main)
+    assert re.findall(r"<section class=\"later\">|<h2[^>]*>|first", before) == ["first", '<section class="later">', '<h2 id="second">', '<h2 id="third">']  # fmt: skip
+    assert live.strip() == '<section id="live"><section></section></section>'
+    assert "application/json" in after
+    assert '<h2 id="fourth">' in after
+    for markup in (before, after):
+        assert markup.count("<div") == markup.count("</div>")
+    assert "later" not in render_page({"cells": cells[:3]}, "20_x", []).split('<main id="main">')[1].split("<footer")[0]

@@ -37,6 +37,8 @@ REFERENCE: Final = {
 }
 """Pages that only a whole site has, with what they hold."""
 SUMMARY: Final = "00_executive_summary"
+LATER: Final = '<script type="text/plain" data-'
+"""How a script is named that a page asks for itself, once its text is painted."""
 OWN_FILES: Final = "'self' file:"
 
 
@@ -160,7 +162,7 @@ def standalone_page(page: Path) -> str:
 
     What a page asks for when a reader wants it comes along too.
     """
-    text, files = page.read_text(encoding="utf-8"), dict(shared_files())
+    text, files = page.read_text(encoding="utf-8").replace(LATER, "<script "), dict(shared_files())
     for name in re.findall(r'data-file="assets/([a-z.]+)"', text):
         if (page.parent / "assets" / name).is_file():
             files[name] = (page.parent / "assets" / name).read_text(encoding="utf-8")

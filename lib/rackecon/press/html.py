@@ -17,6 +17,7 @@ from rackecon.press.results import published
 
 FOLD: Final = "fold"
 """Tag of a heading's cell whose section a page keeps folded until it is asked for."""
+LIVE: Final = '<section id="live"'
 CELL: Final = re.compile(r"^(<t[dh]\b[^>]*>)([^<>]+)(</t[dh]>)$")
 
 
@@ -207,18 +208,20 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
     charts: list[dict[str, Any]] = []
     contents: list[tuple[str, str]] = []
     used: set[str] = set()
-    parts = []
+    parts: list[str] = []
+    sections = [parts]
     folded = False
     for cell in notebook["cells"]:
         source, tags = "".join(cell["source"]), cell.get("metadata", {}).get("tags", [])
         if cell["cell_type"] == "markdown" and source.lstrip().startswith("## "):
             parts += ["</details>"] if folded else []
             folded = FOLD in tags
-            parts += (
+            parts = (
                 [f'<details class="fold part"><summary>{html.escape(_first_heading(source))}</summary>']
                 if folded
                 else []
             )
+            sections.append(parts)
         if cell["cell_type"] == "markdown":
             parts.append(_glossary(_with_ids(to_html("".join(cell["source"])), contents), used))
         elif cell["cell_type"] == "code":
@@ -226,9 +229,9 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
             outputs = [_output(output, charts) for output in cell.get("outputs", []) if output.get("name") != "stderr"]
             parts += [_with_ids(markup, contents) for markup in outputs if markup]
     parts += ["</details>"] if folded else []
-    body = _numbered("\n".join(part for part in parts if part))
+    body = _numbered(_arranged(["\n".join(part for part in section if part) for section in sections]))
     position = names.index(name) if name in names else -1
-    live = ["figures.js", "live.js"] if 'id="live"' in body else []
+    live = ["figures.js", "live.js"] if LIVE in body else []
     return framed_page(
         title=question(notebook) or name,
         description=published(notebook, name).get(ANSWER, ("", ""))[0][:200],
@@ -243,6 +246,24 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
         here="index.html" if index else f"{name}.html",
         walk=names or [name],
     )
+
+
+def _arranged(sections: list[str]) -> str:
+    """A page's sections in order. Round live controls, what stands before and after is kept as one picture each, and what
+    no first screen shows is laid out once that screen stands."""
+    at = next((i for i, section in enumerate(sections) if LIVE in section), None)
+    if at is None:
+        return "\n".join(section for section in sections if section)
+    lead, live, after = re.split(rf"(?={LIVE})|(?<=</section>)(?=<script)", sections[at], maxsplit=2)
+    if at:
+        lead = "\n".join([sections[0], *map(_later, sections[1:at]), lead])
+    return (
+        f'<div class="apart">{lead}</div>\n{live}\n<div class="apart later">{after}{"".join(sections[at + 1 :])}</div>'
+    )
+
+
+def _later(section: str) -> str:
+    return f'<section class="later">{section}</section>'
 
 
 def _first_heading(source: str) -> str:

@@ -33,7 +33,7 @@ SHEETS: Final = (
 def summary_sheets(index: str) -> str:
     """The index as text and tables without a script: the answer and its measures, then what decides it."""
     # paper follows no link: one that ends a paragraph goes with its words, others leave theirs
-    dropped = r'<script\b.*?</script>|<details class="code".*?</details>|<a class="skip".*?</a>|\s*<a\b[^>]*>[^<]*</a>[.]?(?=</(?:p|div)>)|</?a\b[^>]*>'
+    dropped = r'<script\b.*?</script>|<details class="code".*?</details>|<a class="skip".*?</a>|\s*<a\b[^>]*>[^<]*</a>[.]?(?=</(?:p|div)>)|</?a\b[^>]*>|</?section\b[^>]*>|<div class="apart">'
     whole = re.sub(dropped, "", index, flags=re.S)
     main = re.search(r"(<main\b[^>]*>)(.*)</main>", whole, re.S)
     ends = [-1] if main is None else [main[2].find(mark) for mark in (*HEADINGS, '<details class="fold part"')]

@@ -7,7 +7,7 @@
   function has(o, k) { return Object.prototype.hasOwnProperty.call(o, k); } /* a name from an address is no inherited one */
   function fresh() { return Object.create(null); }
   function copied(o) { return Object.assign(fresh(), o); }
-  var data = null, GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 }), WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+  var data = null;
 
   /* Level equivalent of a falling price at the cost of capital (level_price_factor); at rate 0 the plain mean. */
   function levelPriceFactor(rate, decline, years) {
@@ -152,7 +152,7 @@
     });
   }
   function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"); }
-  function share(margin) { return margin < -1 ? "< −100 %" : (margin < 0 ? "−" : "") + WHOLE.format(Math.abs(margin * 100)) + " %"; }
+  function share(margin) { return margin < -1 ? "< −100 %" : (margin < 0 ? "−" : "") + grouped(Math.abs(margin * 100)) + " %"; }
   function lasting(size, word) { var shown = Number(size.toPrecision(2)); return shown + " " + word + (shown === 1 ? "" : "s"); }
   /* Yearly profit on a measure per dollar of profit per GPU-hour. */
   function scale(p, m, metric) { return metric === "rack" ? (p.gpus === null ? NaN : p.gpus * HOURS) : metric === "mw" ? (p.kw === null ? NaN : HOURS * 1000 / p.kw) : HOURS / m.capital; }
@@ -166,9 +166,14 @@
     };
   }
 
+  /* A number with its thousands apart, to at most so many decimals. The browser's own formats cost more to set up than all else before the controls stand. */
+  function grouped(x, decimals) {
+    var parts = x.toFixed(decimals || 0).split("."), rest = (parts[1] || "").replace(/0+$/, "");
+    return parts[0].replace(/\B(?=(\d{3})+$)/g, ",") + (rest && "." + rest);
+  }
   function fmt(x, digits) {
     if (x === null || !isFinite(x)) return "–";
-    return GROUPED.format(Number(x.toPrecision(digits || 3)));
+    return grouped(Number(x.toPrecision(digits || 3)), 4);
   }
   function usd(x) {
     var a = Math.abs(x), sign = x < 0 ? "−" : "", units = [[1e9, "bn"], [1e6, "M"], [1e3, "k"]];
@@ -178,7 +183,7 @@
     }
     return sign + "$" + (a ? a.toFixed(Math.max(2, 2 - Math.floor(Math.log10(a)))).replace(/(\.\d\d\d*?)0+$/, "$1") : "0");
   }
-  function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + WHOLE.format(Math.abs(x * 100)) + " %" : usd(x); }
+  function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + grouped(Math.abs(x * 100)) + " %" : usd(x); }
 
   /* Factors on revenue and capital in every draw, by the same scores as the report's own draws. */
   var kept = fresh(), samples = fresh();
@@ -255,11 +260,14 @@
     }
     return a[rank];
   }
-  /* The report's own case with every input drawn: its interval and count stand until something is changed. */
-  function asReported(rows, metric) {
-    var known = data.report && data.report.rows && data.report.rows[metric];
-    if (known) rows.forEach(function (r) { var k = !r.why && known[r.p.id]; if (k) { r.lo = k[0]; r.hi = k[1]; r.win = k[2]; } });
-    return Boolean(known);
+  /* Rows as the report has them, every uncertain input drawn; none where it has not every platform's. */
+  function reportedRows(st) {
+    var known = data.report && data.report.rows && data.report.rows[st.metric], all = known && evaluateAll(st);
+    var rows = known && cast(st).map(function (p, i) {
+      var m = all[i], k = known[p.id];
+      return m.why ? { p: p, why: m.why } : k && { p: p, m: m, mid: m.profit * scale(p, m, st.metric), lo: k[0], hi: k[1], win: k[2] };
+    });
+    return rows && rows.every(Boolean) ? rows : null;
   }
   function ranked(rows) {
     return rows.filter(r => !r.why).sort((a, b) => b.mid - a.mid);
@@ -360,11 +368,7 @@
   function wire(root) {
     var one = q => root.querySelector(q), each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
     var st = copied(data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, movedAt = -Infinity, keyedAt = -Infinity, wroteAt = 0, countedAt = 0, marked = null, held = false, latest = null, head = one(".live-head"), span = null, lines = fresh(), reported = fresh();
-    [[], []].forEach(function (_, after) { /* what stands before and after is kept as one picture each */
-      var box = document.createElement("div"); box.className = "apart"; root[after ? "after" : "before"](box);
-      while (after ? box.nextSibling : box.previousSibling) if (after) box.append(box.nextSibling); else box.prepend(box.previousSibling);
-    });
-    simulate(data.base, 1, false).forEach(function (r) { if (!r.why) reported[r.p.id] = r.mid; });
+    evaluateAll(data.base).forEach(function (m, i) { var p = data.platforms[i]; if (!m.why) reported[p.id] = m.profit * scale(p, m, data.base.metric); });
     var PAIR = ["a", "b"], first = data.platforms.map(p => p.id).sort((a, b) => (has(reported, b) ? reported[b] : -Infinity) - (has(reported, a) ? reported[a] : -Infinity)).slice(0, 2), pair;
     if (first.length < 2) first.push(first[0]);
     pair = first.slice();
@@ -440,7 +444,7 @@
     /* While one drags, a frame writes one of three: the table's picture, the numbers beside the controls, or the words. */
     function show() {
       var moved = changed(), now = performance.now(), dragged = !seat() && (held || (now - movedAt < 400 && now - keyedAt > 400));
-      var rows = simulate(st, Infinity, true), all = !moved.some(k => k !== "metric") && asReported(rows, st.metric), found = told(rows, moved);
+      var known = moved.some(k => k !== "metric") ? null : reportedRows(st), all = Boolean(known), rows = known || simulate(st, Infinity, true), found = told(rows, moved);
       movedAt = now; latest = found;
       if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
       if (dragged && !sheet && Object.keys(lines).length) openSheet(found);

@@ -90,6 +90,13 @@
   window.rackeconButton = button; window.rackeconCopied = copied;
   window.rackeconSave = function (text, name, type) { save(new Blob([text], { type: type || "text/csv" }), name); };
   function follow(url, name) { var a = document.createElement("a"); a.href = url; a.download = name; a.click(); }
+  /* Text and controls come first: the chart library is asked for when they are painted. */
+  function library() {
+    var later = document.querySelector("script[data-src]"), script = document.createElement("script");
+    if (!later) { draws(); return; }
+    script.src = later.dataset.src; script.onload = draws;
+    requestAnimationFrame(function () { setTimeout(function () { document.head.appendChild(script); }, 0); });
+  }
   function draws() {
     if (!window.vegaEmbed) return;
     var figures = Array.prototype.slice.call(document.querySelectorAll("figure.chart"));
@@ -102,7 +109,7 @@
   }
   if (dark.addEventListener) dark.addEventListener("change", redraw);
   document.addEventListener("DOMContentLoaded", function () {
-    draws();
+    library();
     var toggle = document.getElementById("code-toggle");
     if (toggle) toggle.addEventListener("click", function () {
       var on = toggle.getAttribute("aria-pressed") !== "true";
