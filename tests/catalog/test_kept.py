@@ -13,10 +13,15 @@ import zlib
 import numpy as np
 import pytest
 
+from rackecon import catalog
 from rackecon.catalog import read_rows
 from rackecon.catalog.assumption_table import allowed_values
+from rackecon.catalog.cached import by_data
 from rackecon.catalog.kept import FOLDER, REMEMBERED, SHELF, digest_of, kept, shelved
-from rackecon.catalog.paths import noted_tables
+from rackecon.catalog.paths import noted_tables, table_names
+from rackecon.claims import assess, claim
+from rackecon.load.agentic import _agentic_front
+from rackecon.pages import claims_page
 
 
 @pytest.fixture
@@ -156,13 +161,42 @@ def test_a_taken_result_counts_as_reading_its_tables(folder):
         assert second == {"racks"}
 
 
-def test_what_is_kept_apart_is_shared_by_pages_that_read_the_same_tables_before(folder):
-    assert kept("sum", 7, lambda: 1, apart=True) == 1
-    assert kept("sum", 7, never, apart=True) == 1
-    with noted_tables():
-        assert kept("sum", 7, lambda: 2, apart=True) == 2
-        read_rows("racks")
-        assert kept("sum", 7, lambda: 3, apart=True) == 3
+@by_data()
+def racks_known():
+    return len(read_rows("racks"))
+
+
+def test_a_result_counts_as_reading_what_it_took_from_memory_too_and_nothing_read_before(folder):
+    racks_known()
+    with noted_tables() as tables:
+        read_rows("power")
+        kept("racks", 2, racks_known)
+        assert tables == {"power", "racks"}
+    with noted_tables() as tables:
+        assert kept("racks", 2, never) == racks_known()
+        assert tables == {"racks"}
+
+
+@pytest.mark.slow
+def test_what_pages_share_rests_on_the_same_tables_whatever_was_read_before():
+    one = claim("gb200-75m")
+    makes = {
+        "claims": lambda: assess(one),
+        "cards": lambda: claims_page._card(assess(one)),
+        "agents": lambda: _agentic_front("h200-sxm", "gpt-oss-120b", True, None, None),
+    }
+    first = {name: noted(make) for name, make in makes.items()}
+    for name in table_names():
+        catalog.table(name)
+    again = {name: noted(make) for name, make in reversed(makes.items())}
+    assert first == again
+    assert min(map(len, first.values())) > 5
+
+
+def noted(make):
+    with noted_tables() as tables:
+        make()
+        return set(tables)
 
 
 def squares(made):

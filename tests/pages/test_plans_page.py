@@ -87,6 +87,9 @@ def test_charts_name_platforms_and_draw_their_rule(result):
     for chart, marks in ((day, 3), (years, 3), (worth, 3)):
         spec = json.loads(chart.to_json())
         assert len(spec["layer"]) == marks
+    shades = json.loads(day.to_json())["layer"][0]["encoding"]["opacity"]["scale"]
+    assert shades["type"] == "ordinal"  # a point scale would spread all works between the first two shades
+    assert (shades["range"][0], shades["range"][-1]) == (1.0, 0.25)
     names = set(result.renewal.staged.racks.query("racks > 0")["platform"])
     assert set(json.loads(years.to_json())["layer"][0]["encoding"]["color"]["scale"]["domain"]) == names
 

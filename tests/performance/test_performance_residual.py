@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rackecon.catalog import accelerator, model
 from rackecon.performance.parameters import load_kernel, load_parameters
-from rackecon.performance.residual import FEATURES, Residual, Sites, names_of
+from rackecon.performance.residual import FEATURES, TERMS, Residual, Sites, names_of
 from rackecon.performance.shares import MOST_BANDWIDTH, reached_bandwidth
 
 KERNEL = load_kernel()
@@ -86,6 +86,14 @@ def test_without_history_a_date_says_nothing():
 @given(st.floats(0.01, 20.0))
 def test_no_kernel_reads_faster_than_the_memory(share):
     assert float(reached_bandwidth(np.array(1.0), np.array(share))) <= MOST_BANDWIDTH
+
+
+def test_what_fades_with_lengths_fades_with_no_date():
+    """So that dates share it; the rest they do not."""
+    assert not [name for name, _, fading in TERMS if {"I", "T"} <= set(fading)]
+    one, other = (ONE.shape(sites().names[0], sites(years=years).features) for years in (0.0, 0.5))
+    assert one.faded is other.faded
+    assert not np.array_equal(one.plain, other.plain)
 
 
 def test_software_never_slows_down():

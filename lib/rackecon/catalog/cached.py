@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
-from rackecon.catalog.paths import Stamp, data_dir, note_read, table_stamp, user_dir
+from rackecon.catalog.paths import Stamp, data_dir, note_read, noted_tables, table_stamp, user_dir
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -94,7 +94,7 @@ def by_data(maxsize: int = 128, *tables: str) -> Callable[[Callable[P, T]], Call
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        held: Any = lru_cache(maxsize=maxsize)(function)
+        held: Any = lru_cache(maxsize=maxsize)(function if tables else _with_tables(function))
         seen: list[DataStamp | tuple[Stamp, ...]] = []
 
         @wraps(function)
@@ -103,12 +103,26 @@ def by_data(maxsize: int = 128, *tables: str) -> Callable[[Callable[P, T]], Call
             if seen != [now]:
                 held.cache_clear()
                 seen[:] = [now]
-            result: T = held(*args, **kwargs)
-            return result
+            found = held(*args, **kwargs)
+            if tables:
+                return cast("T", found)
+            note_read(found[1])
+            return cast("T", found[0])
 
         return remembered
 
     return decorate
+
+
+def _with_tables(function: Callable[P, T]) -> Callable[P, tuple[T, frozenset[str]]]:
+    """A function that also gives the tables that it read, so that they count as read when it is remembered."""
+
+    def noting(*args: P.args, **kwargs: P.kwargs) -> tuple[T, frozenset[str]]:
+        with noted_tables() as read:
+            result = function(*args, **kwargs)
+            return result, frozenset(read)
+
+    return noting
 
 
 def of_arguments(maxsize: int | None = None) -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rackecon.catalog.cached import data_stamp
-from rackecon.catalog.paths import noted_tables, tables_read
+from rackecon.catalog.paths import note_read, noted_tables
 from rackecon.catalog.written import write_file
 from rackecon.errors import InputError
 
@@ -40,7 +40,7 @@ SHELF: Final = "shelf.sqlite"
 _SHELVES: dict[tuple[int, str], sqlite3.Connection | None] = {}
 
 
-def kept(name: str, key: object, make: Callable[[], T], disk: bool = True, apart: bool = False) -> T:
+def kept(name: str, key: object, make: Callable[[], T], disk: bool = True) -> T:
     """What ``make`` gives, where neither a page of this report nor this process has already worked it out.
 
     Parameters
@@ -53,9 +53,6 @@ def kept(name: str, key: object, make: Callable[[], T], disk: bool = True, apart
         Works it out; what it gives is read only.
     disk : bool
         Whether it can be pickled.
-    apart : bool
-        Whether pages share it only where they have read the same tables before: a page that reads few does not count
-        those of another that made it first.
 
     Examples
     --------
@@ -65,8 +62,7 @@ def kept(name: str, key: object, make: Callable[[], T], disk: bool = True, apart
     given, text = os.environ.get(FOLDER), repr(key)
     if ADDRESS in text:
         return make()
-    before = sorted(tables_read()) if apart else []
-    digest = hashlib.sha256(f"{name}\\0{text}\\0{data_stamp()}{before or ''}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{name}\\0{text}\\0{data_stamp()}".encode()).hexdigest()
     result: T
     if not given or not disk:
         found = _REMEMBERED.get(digest)
@@ -178,16 +174,15 @@ def digest_of(value: object) -> str:
 
 
 def _made(make: Callable[[], T]) -> tuple[T, list[str]]:
-    """A result, and the tables read by then: what it took from memory may rest on those read before."""
+    """A result, and the tables it rests on, those of what it took from memory among them."""
     with noted_tables() as tables:
         result = make()
-    return result, sorted(tables)
+        return result, sorted(tables)
 
 
 def _noted(found: tuple[Any, list[str]]) -> Any:
     """A result, its tables noted as read."""
-    with noted_tables() as tables:
-        tables.update(found[1])
+    note_read(found[1])
     return found[0]
 
 

@@ -128,7 +128,7 @@ def assess_all() -> list[Assessment]:
 
 @by_data(1)
 def _assessed() -> tuple[Assessment, ...]:
-    return kept("claims", "all", _worked_out, apart=True)
+    return kept("claims", "all", _worked_out)
 
 
 @one_state()

@@ -7,19 +7,17 @@ that of the two points, so that a gap of a sweep is not taken for knowledge.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.claims.records import quotes
+from rackecon.claims.records import Quote, quotes
 from rackecon.economics.checks import FloatArray
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UNNAMED: Final = "not stated"
 """Engine of a run that names none."""
@@ -29,6 +27,7 @@ REPEAT_DAYS: Final = 10.0
 """Runs of one configuration so close in time differ by chance, not by software."""
 REPEAT_SHARE: Final = 0.9
 LOAD: Final = ("accelerator", "model", "weight_precision", "isl", "osl", "gpus", "concurrency")
+RATES: Final = ("tok_s_per_user", "total_tok_s_per_gpu")
 LAYOUT: Final = (
     *("mode", "tp", "ep", "dp_attention", "prefill_gpus", "decode_gpus"),
     *("speculative", "draft_tokens"),
@@ -95,22 +94,62 @@ class MeasuredFront:
 EMPTY: Final = MeasuredFront(np.array([]), np.array([]), (), math.nan, math.nan, 0)
 
 
+@dataclass(frozen=True)
+class _Runs:
+    """Public runs of one configuration, as columns."""
+
+    point_id: NDArray[np.str_]
+    date: NDArray[np.str_]
+    source_id: NDArray[np.str_]
+    tok_s_per_user: FloatArray
+    total_tok_s_per_gpu: FloatArray
+    speculative: NDArray[np.str_]
+    mode: NDArray[np.str_]
+    engine: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Sequence[Any]]) -> _Runs:
+        """Of columns by name; what is no number is none."""
+        return cls(
+            **{one.name: np.asarray(columns[one.name], float if one.name in RATES else str) for one in fields(cls)}
+        )
+
+    def of_rows(self, rows: NDArray[np.intp]) -> _Runs:
+        """Some of the runs."""
+        return _Runs(*(getattr(self, one.name)[rows] for one in fields(self)))
+
+    def joined(self, other: _Runs) -> _Runs:
+        """These runs, then others."""
+        both = ((getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
+        return _Runs(*(np.concatenate(pair) for pair in both))
+
+    def of_speculation(self, speculative: str) -> NDArray[np.bool_]:
+        """Which runs speculate by a method; those of ``none`` name it or nothing."""
+        return np.isin(self.speculative, ("none", "") if speculative in ("none", "") else (speculative,))
+
+    def of_engine(self, engine: str) -> NDArray[np.bool_]:
+        """Which runs are of an engine, as far as they say."""
+        return np.asarray((np.char.find(self.engine, engine) >= 0) | (self.engine == UNNAMED))
+
+
 @by_data(1, "measured_serving", "measured_flags")
-def _frames() -> dict[Hashable, pd.DataFrame]:
+def _runs() -> dict[Hashable, _Runs]:
     import pandas as pd
 
     frame = catalog.table("measured_serving")
-    for name in ("tok_s_per_user", "total_tok_s_per_gpu"):
+    for name in RATES:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
     flags = catalog.table("measured_flags").set_index("point_id")["flag"]
-    frame["broken"] = frame["point_id"].map(flags).eq("broken_build")
     frame["speculative"] = frame["speculative"].fillna("")
-    return dict(list(frame[~frame["broken"]].groupby(["accelerator", "model", "weight_precision", "isl", "osl"])))
+    sound = frame[~frame["point_id"].map(flags).eq("broken_build")]
+    every = _Runs.of({one.name: sound[one.name].tolist() for one in fields(_Runs)})
+    groups = sound.groupby(["accelerator", "model", "weight_precision", "isl", "osl"]).indices
+    return {key: every.of_rows(np.asarray(rows)) for key, rows in groups.items()}
 
 
-def _frame(accelerator: str, model: str, workload: str, weight_precision: str) -> pd.DataFrame | None:
+def _of_case(accelerator: str, model: str, workload: str, weight_precision: str) -> _Runs | None:
     isl, osl = (int(x) for x in workload.split("/"))
-    return _frames().get((accelerator, model, weight_precision, isl, osl))
+    return _runs().get((accelerator, model, weight_precision, isl, osl))
 
 
 @by_data(1024, "measured_serving", "measured_flags", "claim_evidence")
@@ -148,37 +187,22 @@ def measured_front(
         Empty where nothing was published. Rows marked as broken builds are left out; rates that a publication gives and
         that were copied by hand (data/claim_evidence.csv) count, under the name of their source.
     """
-    import pandas as pd
-
-    frame = _frame(accelerator, model, workload, weight_precision)
+    found = _of_case(accelerator, model, workload, weight_precision)
     cited = _cited(accelerator, model, workload, weight_precision) if not mode else None
-    parts = [part for part in (frame, cited) if part is not None]
-    if not parts:
+    runs = found.joined(cited) if found and cited else found or cited
+    if runs is None:
         return EMPTY
-    rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    wanted = ("none", "") if speculative in ("none", "") else (speculative,)
-    keep = rows["tok_s_per_user"].notna() & (rows["date"].astype(str) <= until) & rows["speculative"].isin(wanted)
-    rows = rows[keep & (rows["mode"].eq(mode) if mode else True) & _ran(rows["engine"], engine)]
-    if rows.empty:
+    keep = np.isfinite(runs.tok_s_per_user) & (runs.date <= until) & runs.of_speculation(speculative)
+    keep = keep & runs.of_engine(engine) & ((runs.mode == mode) if mode else True)
+    runs = runs.of_rows(np.flatnonzero(keep))
+    if not len(runs.point_id):
         return EMPTY
-    rows = rows.sort_values(["tok_s_per_user", "total_tok_s_per_gpu"], ascending=False, kind="stable")
-    rate = rows["total_tok_s_per_gpu"].to_numpy(dtype=float)
+    runs = runs.of_rows(np.lexsort((-runs.total_tok_s_per_gpu, -runs.tok_s_per_user)))
+    speed, rate = runs.tok_s_per_user, runs.total_tok_s_per_gpu
     before = np.maximum.accumulate(np.concatenate([[-np.inf], rate[:-1]]))
-    front = rows[rate > before * (1.0 + 1e-9)].iloc[::-1]
-    speed = rows["tok_s_per_user"]
-    return MeasuredFront(
-        front["tok_s_per_user"].to_numpy(dtype=float),
-        front["total_tok_s_per_gpu"].to_numpy(dtype=float),
-        tuple(front["point_id"]),
-        float(speed.min()),
-        float(speed.max()),
-        len(rows),
-    )
-
-
-def _ran(engines: pd.Series[str], engine: str) -> pd.Series[bool]:
-    """Which runs are of an engine, as far as they say."""
-    return engines.str.contains(engine, regex=False) | engines.eq(UNNAMED)
+    front = np.flatnonzero(rate > before * (1.0 + 1e-9))[::-1]
+    ends = float(speed.min()), float(speed.max())
+    return MeasuredFront(speed[front], rate[front], tuple(runs.point_id[front].tolist()), *ends, len(speed))
 
 
 @by_data(256, "measured_serving", "measured_flags")
@@ -195,19 +219,20 @@ def engine_measured(accelerator: str, model: str, engine: str) -> bool:
     return bool(of_pair["engine"].str.contains(engine, regex=False).any())
 
 
-def _cited(accelerator: str, model: str, workload: str, weight_precision: str) -> pd.DataFrame | None:
-    """Measured rates that were copied by hand, as rows of the table of measurements."""
-    import pandas as pd
-
-    rows = [
-        (f"{q.source_id} {q.date}", q.date, q.tok_s_per_user, q.total_tok_s_per_gpu, q.speculative, "unstated", UNNAMED)
-        for q in quotes()
-        if (q.accelerator, q.model, q.workload, q.weight_precision) == (accelerator, model, workload, weight_precision)
-        and q.kind == "second-hand"
-        and math.isfinite(q.tok_s_per_user)
+def _cited(accelerator: str, model: str, workload: str, weight_precision: str) -> _Runs | None:
+    """Measured rates that were copied by hand, as runs beside those of the table of measurements."""
+    asked = (accelerator, model, workload, weight_precision)
+    found = [
+        {**vars(one), "point_id": f"{one.source_id} {one.date}", "mode": "unstated", "engine": UNNAMED}
+        for one in _second_hand()
+        if (one.accelerator, one.model, one.workload, one.weight_precision) == asked
     ]
-    names = ["point_id", "date", "tok_s_per_user", "total_tok_s_per_gpu", "speculative", "mode", "engine"]
-    return pd.DataFrame(rows, columns=names) if rows else None
+    return _Runs.of({name: [one[name] for one in found] for name in found[0]}) if found else None
+
+
+@by_data(1, "claim_evidence")
+def _second_hand() -> tuple[Quote, ...]:
+    return tuple(one for one in quotes() if one.kind == "second-hand" and math.isfinite(one.tok_s_per_user))
 
 
 @by_data(1, "measured_serving", "measured_flags")
@@ -245,17 +270,18 @@ def peak_rows(
     list of dict
         ``point_id, date, source_id, total_tok_s_per_gpu, tok_s_per_user`` (NaN where not published).
     """
-    frame = _frame(accelerator, model, workload, weight_precision)
-    if frame is None:
+    runs = _of_case(accelerator, model, workload, weight_precision)
+    if runs is None:
         return []
-    names = ["point_id", "date", "source_id", "total_tok_s_per_gpu", "tok_s_per_user"]
-    wanted = ("none", "") if speculative == "none" else (speculative,)
-    frame = frame[(frame["date"].astype(str) <= until) & (frame["speculative"].isin(wanted) | (speculative == ""))]
-    frame = frame[_ran(frame["engine"], engine)]
-    rows = frame.dropna(subset=["total_tok_s_per_gpu"]).sort_values(
-        "total_tok_s_per_gpu", ascending=False, kind="stable"
-    )
-    return [{str(k): v for k, v in row.items()} for row in rows[names].to_dict("records")]
+    rate = runs.total_tok_s_per_gpu
+    keep = np.isfinite(rate) & (runs.date <= until) & runs.of_engine(engine)
+    if speculative:
+        keep = keep & runs.of_speculation(speculative)
+    rows = np.flatnonzero(keep)
+    rows = rows[np.argsort(-rate[rows], kind="stable")]
+    names = ("point_id", "date", "source_id", "total_tok_s_per_gpu", "tok_s_per_user")
+    columns = [getattr(runs, name)[rows].tolist() for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def software_gains(days: float, *, same_layout: bool = True) -> FloatArray:
@@ -279,6 +305,13 @@ def software_gains(days: float, *, same_layout: bool = True) -> FloatArray:
 
 def _gains(least: float, most: float, more: tuple[str, ...]) -> FloatArray:
     """Later over earlier rate of runs of one platform, load and ``more``, so many days apart; sorted."""
+    apart, gain = _pairs(more)
+    return np.sort(gain[(apart >= least) & (apart <= most)])
+
+
+@by_data(2, "measured_serving", "measured_flags")
+def _pairs(more: tuple[str, ...]) -> tuple[FloatArray, FloatArray]:
+    """Days between, and later over earlier rate, of every two runs of one platform, load and ``more``."""
     import pandas as pd
 
     frame = catalog.table("measured_serving")
@@ -287,15 +320,13 @@ def _gains(least: float, most: float, more: tuple[str, ...]) -> FloatArray:
     known = frame[
         frame["concurrency"].notna() & frame["when"].notna() & frame["point_id"].map(flags).ne("broken_build")
     ]
-    out: list[float] = []
-    for _, group in known.groupby([*LOAD, *more], dropna=False):
-        if len(group) < 2:
-            continue
-        ordered = group.sort_values("when", kind="stable")
-        when = ordered["when"].to_numpy().astype("datetime64[D]").astype(float)
-        rate = ordered["total_tok_s_per_gpu"].to_numpy(dtype=float)
-        later, earlier = np.tril_indices(len(rate), -1)
-        apart = when[later] - when[earlier]
-        near = (apart >= least) & (apart <= most)
-        out.extend((rate[later] / rate[earlier])[near].tolist())
-    return np.sort(np.array(out, dtype=float))
+    group = known.groupby([*LOAD, *more], dropna=False).ngroup().to_numpy()
+    when = known["when"].to_numpy().astype("datetime64[D]").astype(float)
+    rate = known["total_tok_s_per_gpu"].to_numpy(dtype=float)
+    order = np.lexsort((when, group))
+    apart, gain = [np.array([])], [np.array([])]
+    for runs in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        later, earlier = (runs[some] for some in np.tril_indices(len(runs), -1))
+        apart.append(when[later] - when[earlier])
+        gain.append(rate[later] / rate[earlier])
+    return np.concatenate(apart), np.concatenate(gain)

@@ -65,7 +65,7 @@ def ablate(evidence: Evidence | None = None, parameters: ServingParameters | Non
     def found() -> list[tuple[str, str, int, float, float]]:
         return _ablated(evidence or load_evidence(), parameters or load_parameters())
 
-    rows = found() if evidence or parameters else kept("ablation", "all", found, apart=True)
+    rows = found() if evidence or parameters else kept("ablation", "all", found)
     return pd.DataFrame(rows, columns=["part", "cell", "points", "median_pct", "bias_log"])
 
 

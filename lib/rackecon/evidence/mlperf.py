@@ -159,7 +159,7 @@ def first_token_tail() -> float:
     >>> 1.0 < first_token_tail() < 1.5
     True
     """
-    return kept("mlperf-tail", "median", _first_token_tail, apart=True)
+    return kept("mlperf-tail", "median", _first_token_tail)
 
 
 def _first_token_tail() -> float:
@@ -186,7 +186,7 @@ def _scored(software: str, first_guess: bool = False) -> pd.DataFrame:
         points = best_points(table[moved], used, dated=software == "public build of the date")
         return [x["output_tok_s_per_gpu"] if x else np.nan for x in points]
 
-    table.loc[moved, "raw_tok_s_per_gpu"] = kept("mlperf", (software, first_guess), rates, apart=True)
+    table.loc[moved, "raw_tok_s_per_gpu"] = kept("mlperf", (software, first_guess), rates)
     table["ratio"] = table["output_tok_s_per_gpu"] / table["raw_tok_s_per_gpu"]
     table["scored"] = table["round"] == SCORED_ROUND
     return table
@@ -236,7 +236,7 @@ def effects_tried() -> pd.DataFrame:
     import pandas as pd
 
     names = ["effects", "strength", "earlier_pct", "scored_pct"]
-    tried = pd.DataFrame(kept("mlperf-effects", "no history", _tried, apart=True), columns=names)
+    tried = pd.DataFrame(kept("mlperf-effects", "no history", _tried), columns=names)
     return tried.sort_values("earlier_pct", kind="stable").reset_index(drop=True)
 
 

@@ -20,8 +20,8 @@ def _colour(alt_: Any, data: pd.DataFrame, **legend: Any) -> Any:
 
 
 def _shade(alt_: Any, field: str, shades: dict[str, float]) -> Any:
-    """Opacity by a field."""
-    scale = alt_.Scale(domain=list(shades), range=list(shades.values()))
+    """Opacity by a field, value by value: the scale that is taken by itself would spread all between the first two."""
+    scale = alt_.Scale(type="ordinal", domain=list(shades), range=list(shades.values()))
     return alt_.Opacity(field, scale=scale, title=None, legend=alt_.Legend(columns=1, labelLimit=300, offset=24))
 
 

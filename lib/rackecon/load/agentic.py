@@ -349,7 +349,7 @@ def agentic_front(
         By rising speed.
     """
     asked = (accelerator_id, model_id, host_memory, date, mode)
-    return kept("agents", asked, lambda: _agentic_front(*asked), apart=True)
+    return kept("agents", asked, lambda: _agentic_front(*asked))
 
 
 def _agentic_front(

@@ -178,7 +178,7 @@ def _combinations(one: Claim) -> str:
 
 def card(result: Assessment) -> Html:
     """One claim, folded: when it is true, the quote, conditions, what was measured and modelled, an honest version."""
-    return Html(*kept("cards", digest_of(result), lambda: _card(result), apart=True))
+    return Html(*kept("cards", digest_of(result), lambda: _card(result)))
 
 
 @one_state()

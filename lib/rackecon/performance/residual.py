@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model
+from rackecon.catalog.cached import of_arguments
 from rackecon.performance.families import engine_family
 
 FloatArray = NDArray[np.float64]
@@ -171,29 +172,38 @@ class Residual:
 
     def shape(self, names: Sequence[str], features: FloatArray) -> Shape:
         """What of :meth:`surface` no length changes, so that many lengths share it; lengths and load are not read."""
-        seen, weights, runs = self._cells
+        seen, _, runs = self._cells
+        settings = np.array(features, dtype=float)
+        settings[:, [FEATURES.index(name) for name in ("log2_load", *LENGTHS)]] = 0.0
+        plain = self._weighed(tuple(map(str, names)), settings, ("", "L"), [0, len(seen)])[0]
+        settings[:, FEATURES.index("years")] = 0.0
+        faded = _faded(self, tuple(map(str, names)), settings.tobytes())
+        return Shape(seen.select(runs), self.kernel, plain, faded)
+
+    def _weighed(
+        self, names: tuple[str, ...], features: FloatArray, fades: tuple[str, str], bounds: Sequence[int]
+    ) -> FloatArray:
+        """Sum over the points seen of each part of the terms that fade with lengths and load as stated, (parts, 2, settings, grid)."""
+        seen, weights, _ = self._cells
+        terms = [(name, agree, fading) for name, agree, fading in TERMS if self.dated or "T" not in fading]
+        terms = [term for term in terms if "".join(key for key in "LI" if key in term[2]) in fades]
+        keys = {key for _, _, fading in terms for key in fading} - {"L", "I"}
+        known = {key: of(features, seen, self.kernel) for key, of in FADING.items() if key in keys}
         same = seen.names == np.array(names)
-        agreed = [same[:, [NAMES.index(name) for name in agree]].all(axis=1).astype(float) for _, agree, _ in TERMS]
-        known = {key: of(features, seen, self.kernel) for key, of in FADING.items() if key != "I"}
-        sums = {of: np.zeros((len(features), len(seen))) for of in ("", "L", "I", "LI")}
-        for (name, _, fading), alike in zip(TERMS, agreed, strict=True):
-            if "T" in fading and not self.dated:
-                continue
+        sums = {of: np.zeros((len(features), len(seen))) for of in fades}
+        for name, agree, fading in terms:
+            alike = same[:, [NAMES.index(one) for one in agree]].all(axis=1).astype(float)
             part = self.kernel[name] ** 2 * alike
             for key in fading.replace("L", "").replace("I", ""):
                 part = part * known[key]
             sums["".join(key for key in "LI" if key in fading)] += part
         flat, loaded = weights[:, :, :1], weights[:, :, 1:]
-
-        def added(columns: slice, fades: str) -> FloatArray:
-            each = zip(flat[:, columns], loaded[:, columns], strict=True)
-            return np.stack(
-                [sums[fades][:, columns] @ one + sums["L" + fades][:, columns] @ many for one, many in each]
-            )
-
-        faded = [added(slice(start, end), "I") for start, end in pairwise([*runs, len(seen)])]
-        none = np.zeros((0, 2, len(features), len(LOAD_GRID)))
-        return Shape(seen.select(runs), self.kernel, added(slice(None), ""), np.stack(faded) if faded else none)
+        out = np.zeros((len(bounds) - 1, 2, len(features), len(LOAD_GRID)))
+        for part, (start, end) in zip(out, pairwise(bounds), strict=True):
+            without, many = (sums[of][:, start:end] for of in fades)
+            for one, even, more in zip(part, flat[:, start:end], loaded[:, start:end], strict=True):
+                one[:] = without @ even + many @ more
+        return out
 
     @cached_property
     def _cells(self) -> tuple[Sites, FloatArray, NDArray[np.intp]]:
@@ -211,6 +221,14 @@ class Residual:
         pairs = self.sites.features[first][:, lengths]
         runs = np.flatnonzero((pairs[1:] != pairs[:-1]).any(axis=1)) + 1
         return self.sites.select(first), weights, np.concatenate([[0], runs])[: len(pairs)]
+
+
+@of_arguments(256)
+def _faded(residual: Residual, names: tuple[str, ...], settings: bytes) -> FloatArray:
+    """The part of a shape that fades with lengths, of each pair of lengths seen: no date moves it, so that dates share it."""
+    features = np.frombuffer(settings).reshape(-1, len(FEATURES))
+    seen, _, runs = residual._cells
+    return residual._weighed(names, features, ("I", "LI"), [*runs, len(seen)])
 
 
 def by_mode(processes: Mapping[str, Residual], sites: Sites, otherwise: FloatArray) -> FloatArray:
