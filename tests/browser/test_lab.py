@@ -103,9 +103,9 @@ def squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-def published(name: str) -> list[str]:
-    """Words of every sentence and table that the report's own run of a notebook shows."""
-    path = REPORTS / f"{name}.ipynb"
+def published(name: str, reports: Path = REPORTS) -> list[str]:
+    """Words of every sentence and table that a report's run of a notebook shows."""
+    path = reports / f"{name}.ipynb"
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.is_file() else []
     shown = [
         "".join(out["data"]["text/html"])
@@ -197,6 +197,46 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
     assert outside == []
     assert not log.exists(), log.read_text(encoding="utf-8")
     context.close()
+
+
+def test_a_parameter_changed_in_lab_gives_what_the_command_gives(browser, lab, folder):
+    """The first cell edited, everything run: sentences, tables and charts are those of `rackecon report -p`."""
+    address, token, _ = lab
+    name, before, after = "00_executive_summary", "utilisation: float = 0.5 ", "utilisation: float = 0.35 "
+    text = (ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    notebook = folder / "changed.ipynb"
+    notebook.write_text(text.replace(before, after), encoding="utf-8")
+    run = folder.parent / f"{folder.name}-run"
+    try:
+        command = [
+            Path(sys.executable).parent / "rackecon",
+            "report",
+            name,
+            "--name",
+            run.name,
+            "-p",
+            "utilisation=0.35",
+        ]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        wanted = published(name, run)[:-1]  # the last says where and of what it was made
+    finally:
+        shutil.rmtree(run, ignore_errors=True)
+    page = browser.new_context(viewport={"width": 1400, "height": TALL}).new_page()
+    code = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    ran_whole(page, address, token, notebook, len(code))
+    texts = [squeezed(shown) for shown in page.evaluate(READ_BACK)]
+    usual = published(name)[:-1]
+    assert len(wanted) == len(usual)
+    assert sum(one != other for one, other in zip(wanted, usual, strict=True)) >= 3  # answer, tables, drivers
+    for words in wanted:
+        assert any(squeezed(words) in shown for shown in texts), words[:200]
+    cells = page.locator(".jp-OutputArea table.ranking tbody td").all_inner_texts()
+    assert cells
+    assert all(cells), cells  # an interval is drawn by the report's own styles alone: here it is words
+    drawn = "n => document.querySelectorAll('.jp-OutputArea .vega-embed .marks').length === n"
+    page.wait_for_function(drawn, arg=charts_of(name, code), timeout=30000)
+    page.context.close()
 
 
 def test_hostile_rows_are_text_in_a_running_lab(browser, lab, folder, tmp_path):

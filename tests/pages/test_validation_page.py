@@ -73,7 +73,7 @@ def test_the_scatter_names_its_span_and_error():
             "throughput_only": [False, False, False, True],
         }
     )
-    told = "Over 3 orders of magnitude the middle prediction is 20 % off under load, 5 % in tables of peak rates"
+    told = "Over 3 orders of magnitude the mean of 3 held-out predictions is, in the middle, 20 % off under load, 5 % in tables of peak rates"
     assert page.spread_title(points) == told
 
 

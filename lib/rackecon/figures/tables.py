@@ -191,6 +191,17 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
+def bare(text: str) -> str:
+    """Words that the page's own styles hide: what is drawn or set apart there, as JupyterLab and a copied table show it.
+
+    Examples
+    --------
+    >>> bare("1 to 2")
+    '<span class="bare">1 to 2</span>'
+    """
+    return f'<span class="bare">{html.escape(text)}</span>'
+
+
 def interval_bar(low: float, middle: float, high: float, ends: tuple[float, float], label: str) -> str:
     """A 90 % interval as a thin bar with a tick at its middle and a line at zero, drawn in HTML."""
     span = (ends[1] - ends[0]) or 1.0
@@ -245,7 +256,8 @@ def ranking_table(
             )
             continue
         ends = record[f"{metric}_low"], record[f"{metric}_high"]
-        bar = interval_bar(ends[0], value, ends[1], (low, high), f"90 % interval {show(ends[0])} to {show(ends[1])}")
+        told = f"{show(ends[0])} to {show(ends[1])}"
+        bar = interval_bar(ends[0], value, ends[1], (low, high), f"90 % interval {told}") + bare(told)
         cells = f'<td class="n">{html.escape(show(value))}</td><td class="barcell">{bar}</td>'
         cells += "".join(f'<td class="n">{html.escape(form(record[key]))}</td>' for key, (_, form) in more.items())
         rows.append(f"<tr>{name}{cells}</tr>")

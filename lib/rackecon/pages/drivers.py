@@ -11,7 +11,7 @@ from rackecon.answer.deciding import Deciding
 from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, key_part
-from rackecon.figures.tables import framed, interval_bar
+from rackecon.figures.tables import bare, framed, interval_bar
 from rackecon.pages.sentences import say
 
 PAGE: Final = "00_executive_summary"
@@ -70,8 +70,8 @@ def drivers_chart(found: Sequence[Deciding], platform: str, now: tuple[float, fl
         label = html.escape(_first_large(item.label))
         named = f'<a href="{html.escape(item.page, quote=True)}.html">{label}</a>' if item.page else label
         cells = [
-            f'<th scope="row">{named}<span class="ends">{kind}</span></th>',
-            f'<td>{html.escape(item.ends())}<span class="ends">report: {html.escape(item.stated())}</span></td>',
+            f'<th scope="row">{named}{bare("; ")}<span class="ends">{kind}</span></th>',
+            f'<td>{html.escape(item.ends())}{bare("; ")}<span class="ends">report: {html.escape(item.stated())}</span></td>',
             _bar(item.profit, profits, now[0], measure),
             _bar(item.lead, leads, now[1], measure),
             f"<td>{html.escape(_flip(item))}</td>",

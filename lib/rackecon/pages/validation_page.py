@@ -324,7 +324,8 @@ def spread_title(points: pd.DataFrame) -> str:
     rate, off = points["measured_total_tok_s_per_gpu"].astype(float), points["error_pct"].astype(float).abs() / 100.0
     peak = points["throughput_only"].astype(bool)
     loaded, tables = (float(off[rows].median()) if rows.any() else None for rows in (~peak, peak))
-    return say(PAGE, "spread", powers=int(np.floor(np.log10(rate.max() / rate.min()))), loaded=loaded, tables=tables)
+    powers = int(np.floor(np.log10(rate.max() / rate.min())))
+    return say(PAGE, "spread", powers=powers, shuffles=SHUFFLES, loaded=loaded, tables=tables)
 
 
 def software_sentence(steps: pd.DataFrame) -> str:
