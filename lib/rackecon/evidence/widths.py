@@ -76,8 +76,8 @@ def percentiles(found: Misses) -> Ends:
     -----
     .. math:: q_k(p) = s_k \\, Q_p(\\{r_i / s_{k(i)}\\}), \\qquad s_k = \\overline{|r|}_k
 
-    Own: a mode's few curves say how large its residuals are, all modes together how they are spread; percentiles of one
-    mode alone, or of one vendor's rows in it, cover the next curve less well and are wider (page 13).
+    Own: a mode's few curves say how large its residuals are, all modes together how they are spread. Percentiles of one
+    mode alone, or of one vendor's rows in it, have a worse weighted score on curves held out.
 
     Examples
     --------

@@ -189,9 +189,8 @@ def shortlist(rows: Mapping[str, NDArray[Any]], case: Scenario, reach: tuple[flo
 def _undominated(speed: FloatArray, first: FloatArray) -> NDArray[np.intp]:
     """Rows, in falling order of throughput, that no earlier row beats or equals in both speed and first token."""
     kept: list[int] = []
-    speeds: list[
-        float
-    ] = []  # of the kept rows that no other beats in these two, rising; their first tokens rise with them
+    # of the kept rows that no other beats in these two: by rising speed, which their first tokens rise with
+    speeds: list[float] = []
     firsts: list[float] = []
     for row, (fast, soon) in enumerate(zip(speed.tolist(), first.tolist(), strict=True)):
         at = bisect_left(speeds, fast)
