@@ -307,7 +307,7 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
 
 def return_sentence(row: Any, ranked: pd.DataFrame) -> str:
     """Whether what leads a ranking pays more than capital costs; both kinds of ROI, present value and payback of its row."""
-    ends = ranked[["value", "value_low"]].iloc[0] > 0 if len(ranked) else []
+    ends = [float(ranked[name].iloc[0]) > 0 for name in ("value", "value_low") if len(ranked)]
     names = ("vendor_roi", "profit_roi", "npv_usd_per_rack", "payback_years", "horizon_years")
     vendor, profit, npv, payback, years = (0.0 if row is None else float(row[name]) for name in names)
     return say(
