@@ -80,6 +80,42 @@ def test_a_phone_shows_the_answer_and_the_beginning_of_its_picture(browser, name
         page.context.close()
 
 
+SHOWN = "t => [...(t.tBodies.length > 1 ? t.tBodies : t.tBodies[0].rows)].filter(e => e.getBoundingClientRect().height > 0).length"
+LONGEST = 20000
+"""Pixels that a page may measure on a phone."""
+
+
+@pytest.mark.parametrize("name", [name for name in page_names() if name[0].isdigit() or name == "index.html"])
+def test_a_phone_shows_the_first_rows_of_a_long_table_and_the_rest_when_asked(browser, name):
+    page, _ = opened(browser, name, "light", PHONE)
+    try:
+        assert page.evaluate("document.documentElement.scrollHeight") <= LONGEST
+        for table in page.query_selector_all("table.cut"):
+            if not table.is_visible():
+                continue  # inside a part that is folded
+            assert table.evaluate(SHOWN) == 6
+            rest = table.evaluate_handle("t => t.nextElementSibling")
+            rows = int(rest.inner_text().split()[1])
+            rest.click()
+            assert table.evaluate(SHOWN) == rows
+            assert not rest.is_visible()
+    finally:
+        page.context.close()
+
+
+def test_what_a_phone_leaves_out_of_a_long_table_is_found_by_its_filter_and_shown_on_a_desk(browser):
+    page, _ = opened(browser, "01_platforms_and_models.html", "light", PHONE)
+    table = page.locator("table.searchable").first
+    last = table.locator("tbody th").last
+    assert not last.is_visible()
+    page.get_by_label("Filter rows: " + table.locator("caption").inner_text()).fill(last.text_content())
+    assert last.is_visible()
+    page.context.close()
+    page, _ = opened(browser, "01_platforms_and_models.html", "light", DESK)
+    assert page.locator("table.cut").count() == 0
+    page.context.close()
+
+
 @pytest.mark.parametrize("name", page_names())
 @pytest.mark.parametrize("width", [PHONE, 900, 1400])
 def test_no_word_of_a_chart_is_cut_or_covered(browser, name, width):

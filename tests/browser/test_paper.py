@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 from test_pages import opened
 
@@ -18,7 +22,7 @@ FAULTS = """([width, height]) => {
       e.getBoundingClientRect().height <= height ? [] : [`taller than a sheet ${name(e)}`]));
   const parted = seen("h1, h2, h3, .finding, .measure, caption, details.fold > summary").filter(e =>
     getComputedStyle(e).breakAfter !== "avoid").map(e => `may part from what follows ${name(e)}`);
-  const few = seen("table").filter(t => t.rows.length <= 10 && t.tBodies.length < 6 && getComputedStyle(t).breakInside !== "avoid")
+  const few = seen("table").filter(t => t.rows.length <= 10 && t.tBodies.length < 6 && !t.closest("[aria-label^=Parameters]") && getComputedStyle(t).breakInside !== "avoid")
     .map(t => `short table may split ${name(t)}`);
   const mute = seen("tbody a[href^=http]").filter(a => !getComputedStyle(a, "::after").content.includes(a.getAttribute("href")))
     .map(a => `address unsaid ${name(a)}`);
@@ -51,6 +55,35 @@ def test_a_long_table_begins_on_the_sheet_that_has_room_for_its_head_and_two_row
     """Begun there it ends on the second sheet; moved whole it would on the third."""
     assert sheets(browser, tmp_path, SHEET[1] - 320) == 2
     assert sheets(browser, tmp_path, SHEET[1] - 150) == 3
+
+
+LEAST = 0.55
+"""Share of a sheet's height that its content reaches down to, but for the last."""
+
+
+def reached(pdf: Path, folder: Path) -> list[float]:
+    """How far down the content of each sheet reaches, as shares of what margins of 14 mm leave."""
+    subprocess.run(["pdftoppm", "-r", "20", "-gray", str(pdf), str(folder / "sheet")], check=True)
+    shares = []
+    for path in sorted(folder.glob("sheet-*.pgm")):
+        _, size, _, rows = path.read_bytes().split(b"\n", 3)
+        width, height = map(int, size.split())
+        inked = [row for row in range(height) if min(rows[row * width : (row + 1) * width]) < 235]
+        shares.append((max(inked) / height - 14 / 297) / (1 - 28 / 297))
+    return shares
+
+
+@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="poppler-utils draws the sheets")
+@pytest.mark.parametrize("name", [name for name in page_names() if name[:2].isdigit()])
+def test_no_inner_sheet_is_half_empty(browser, tmp_path, name):
+    page, _ = opened(browser, name, "light", 1280)
+    try:
+        margins = dict.fromkeys(("top", "bottom", "left", "right"), "14mm")
+        page.pdf(path=tmp_path / "page.pdf", format="A4", margin=margins)
+    finally:
+        page.context.close()
+    *inner, _ = reached(tmp_path / "page.pdf", tmp_path)
+    assert [round(share, 2) for share in inner if share < LEAST] == []
 
 
 FIRST = """[...document.querySelectorAll("main :is(figure.chart, figure.plot, .scroll:not(:has(.searchable)))")].filter(e => !e.closest("h2 ~ *"))

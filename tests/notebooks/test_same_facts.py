@@ -143,6 +143,38 @@ def test_an_answer_of_rates_or_money_gives_its_interval(number):
     assert re.search(r"nine (\w+ )?in ten", read_results(REPORTS, page)["answer"][0])
 
 
+def test_a_cost_has_its_interval_at_both_ends_of_a_walk():
+    assert len(re.findall("nine measurements in ten", read_results(REPORTS, LATENCY)["answer"][0])) == 2
+
+
+def test_whether_a_rack_is_a_good_investment_is_said_and_follows_its_interval():
+    ours = read_results(REPORTS, RETURN)
+    first = max((name for name in ours if re.fullmatch(r"profit/[^/]+/value", name)), key=lambda name: float(ours[name][0]))
+    ends = [float(ours[name][0]) > 0 for name in (first, f"{first}_low")]
+    said = "yes while" if all(ends) else "cannot be told" if any(ends) else "no,"
+    assert f"A good investment: {said}" in ours["answer"][0]
+
+
+def test_the_market_s_floor_names_every_platform_inside_the_interval_of_the_lowest():
+    ours = read_results(REPORTS, "14_market")
+    prices = {name.split("/")[1]: float(ours[name][0]) for name in ours if re.fullmatch(r"entrant/[^/]+/price_usd_per_mtok", name)}
+    near = [accelerators()[chip].label for chip, price in prices.items() if price <= float(ours["entrant_high"][0])]
+    assert len(prices) > len(near) >= 1
+    (title,) = set(re.findall(r"([^<>\"]*) sets? the market's floor", (REPORTS / "14_market.html").read_text(encoding="utf-8")))
+    for words in (title, ours["answer"][0]):
+        assert [name for name in near if name not in words] == []
+
+
+@pytest.mark.parametrize("page", [path.stem for path in sorted((REPORTS / "results").glob("*.csv"))])
+def test_both_ends_of_a_range_of_times_have_as_many_digits(page):
+    """3.9 to 7.3 times, not 3.88 to 7.3."""
+    text = str(read_results(REPORTS, page).get("answer", ("", ""))[0])
+    for ends in re.findall(r"(\d[\d.]*) to (\d[\d.]*) times", text):
+        digits = {len(end.replace(".", "").lstrip("0")) for end in ends}
+        decimals = {len(end.partition(".")[2]) for end in ends}
+        assert 1 in (len(digits), len(decimals)), ends
+
+
 def _amount(text: str) -> float:
     scale = {"": 1.0, "k": 1e3, "M": 1e6, "bn": 1e9}
     number, unit = re.fullmatch(r"([\d.,]+)(k|M|bn)?", text).groups()

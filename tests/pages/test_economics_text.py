@@ -51,14 +51,19 @@ def test_answer_says_interval_wins_and_both_kinds_of_roi():
     assert "vendor ROI (revenue over investment) is 15" in two
     assert "profit ROI 12" in two
     assert "net present value $30.0M a rack" in two
-    lost, _ = economics_text.revenue_answer(ranked([-1e5, -3e5], "nobody earns"), ROW)
+    lost, no = economics_text.revenue_answer(ranked([-1e5, -3e5], "nobody earns"), ROW)
     assert lost.startswith("A loses least")
+    _, open_ = economics_text.revenue_answer(ranked([5e5, 4e5], "too close to call"), ROW)
+    said = [text.partition(",")[0].removeprefix("A good investment: ") for text in (two, open_, no)]
+    assert said == ["yes while these assumptions hold", "cannot be told", "no"]
     none, _ = economics_text.revenue_answer(ranked([np.nan, np.nan], "no result"), None)
     assert none == "No platform serves this workload within its limits."
 
 
 def test_rented_capacity_claims_no_roi():
-    assert "nothing is invested" in economics_text.return_sentence({**ROW, "vendor_roi": np.nan})
+    assert "nothing is invested" in economics_text.return_sentence(
+        {**ROW, "vendor_roi": np.nan}, ranked([8e6, 7e6], "a")
+    )
 
 
 def site(first, second):
@@ -77,6 +82,7 @@ def test_a_site_has_a_winner_by_each_limit_or_one_for_both():
     two = economics_text.site_quoted(site((9e6, 8e6), (3e6, 5e6)))
     assert two["limits"] == [("10 MW", "A", 9e6, []), ("$100M", "B", 5e6, [])]
     assert (two["winners"], two["alike"], two["nobody"]) == (["A", "B"], False, False)
+    assert (two["apart"], two["unsure"]) == (True, False)
     one = economics_text.site_quoted(site((9e6, 8e6), (6e6, 5e6)))
     assert (one["winners"], one["alike"]) == (["A"], True)
     lost = economics_text.site_quoted(site((-9e6, -8e6), (-6e6, np.nan)))
@@ -91,6 +97,7 @@ def test_a_site_that_two_platforms_fill_alike_has_no_winner():
     found = economics_text.site_quoted(site((9e6, near), (9e6, 1e6)))
     assert found["limits"] == [("10 MW", "A", 9e6, ["B"]), ("$100M", "A", 9e6, [])]
     assert not found["alike"]
+    assert (found["apart"], found["unsure"]) == (False, True)
 
 
 def test_limits_pick_different_platforms_only_where_no_tie_joins_them():

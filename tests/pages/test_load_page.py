@@ -22,6 +22,7 @@ def test_profit_is_revenue_of_the_share_sold_less_the_whole_cost():
     assert row["profit_usd_per_gpu_hour"] == pytest.approx(sold["profit_usd_per_gpu_hour"], rel=1e-6)
     said = quoted(result)
     assert said["best_profit"] == result.sold["profit_usd_per_gpu_hour"].max()
+    assert said["profit_low"] < said["best_profit"] < said["profit_high"]
     assert said["peak_low"] <= said["own_peak"] <= said["peak_high"]
     assert len({one.key for one in figures(result)}) == len(figures(result))
     small, large = (result.sizes.groupby("accelerator")["utilisation"].nth(at).min() for at in (0, -1))

@@ -114,10 +114,15 @@ def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[s
         for limit, rows in best.items()
     ]
     who = [platform for _, platform, _, _ in limits if platform]
+    both = len(who) == len(limits) == 2
+    shared = {who[0], *limits[0][3]} & {who[1], *limits[1][3]} if both else set()
+    alike = both and who[0] == who[1] and not any(near for *_, near in limits)
     return {
         "limits": limits,
         "winners": list(dict.fromkeys(who)),
-        "alike": len(who) == len(limits) == 2 and who[0] == who[1] and not any(near for *_, near in limits),
+        "alike": alike,
+        "apart": both and not shared,
+        "unsure": bool(shared) and not alike,
         "nobody": bool(who) and all(profit <= 0 for _, platform, profit, _ in limits if platform),
     }
 
@@ -281,7 +286,7 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
     empty: dict[str, Any] = dict.fromkeys(("platform", "per", "amount", "low", "high", "rival", "lead"), "")
     empty |= {"loses": False, "close": False, "wins": 0.0, "tied": [], "amounts": []}
     if known.empty or row is None:
-        return say(PAGE, "answer", **empty), return_sentence(None)
+        return say(PAGE, "answer", **empty), return_sentence(None, known)
     first, amount, alone = known.iloc[0], MEASURES[unit].amount, len(known) == 1
     facts = {
         "platform": str(first["platform"]),
@@ -297,17 +302,19 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
         "rival": "" if alone else str(known["platform"].iloc[1]),
         "lead": "" if alone else amount(first["value"] - known["value"].iloc[1]),
     }
-    return say(PAGE, "answer", **facts), return_sentence(row)
+    return say(PAGE, "answer", **facts), return_sentence(row, known)
 
 
-def return_sentence(row: Any) -> str:
-    """Both kinds of ROI, present value and payback of one evaluated row."""
+def return_sentence(row: Any, ranked: pd.DataFrame) -> str:
+    """Whether what leads a ranking pays more than capital costs; both kinds of ROI, present value and payback of its row."""
+    ends = [float(ranked[name].iloc[0]) > 0 for name in ("value", "value_low") if len(ranked)]
     names = ("vendor_roi", "profit_roi", "npv_usd_per_rack", "payback_years", "horizon_years")
     vendor, profit, npv, payback, years = (0.0 if row is None else float(row[name]) for name in names)
     return say(
         PAGE,
         "return",
         platform="" if row is None else str(row["platform"]),
+        sure="yes" if all(ends) else "" if any(ends) else "no",
         vendor=vendor if math.isfinite(vendor) else None,
         profit=profit,
         npv=npv,

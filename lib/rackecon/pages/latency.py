@@ -56,6 +56,8 @@ class LatencyResult:
     """The same, and what about it was never measured."""
     cheapest_slow: str
     cheapest_fast: str
+    slow_low: float
+    slow_high: float
     fast_low: float
     fast_high: float
     top_speed: float
@@ -114,7 +116,7 @@ def latency_found(
     asked = {"isl_tokens": case.isl_tokens, "osl_tokens": case.osl_tokens, **found.reindex(columns=["model"]).iloc[0]}
     slow, fast = (float(known[X].min()), float(known[X].max())) if served else (math.nan, math.nan)
     cheapest = known.groupby(X)[COST].min()
-    cheapest_slow, _, _ = _cheapest(known, slow)
+    cheapest_slow, slow_low, slow_high = _cheapest(known, slow)
     cheapest_fast, fast_low, fast_high = _cheapest(known, fast)
     quickest = front.sort_values("tok_s_per_user", ascending=False, kind="stable")
     reach = front.groupby("platform", sort=False)["tok_s_per_user"].max().sort_values(kind="stable")
@@ -141,6 +143,8 @@ def latency_found(
         fastest_named=named(asked | quickest.iloc[0].to_dict()) if len(reach) else "",
         cheapest_slow=cheapest_slow,
         cheapest_fast=cheapest_fast,
+        slow_low=slow_low,
+        slow_high=slow_high,
         fast_low=fast_low,
         fast_high=fast_high,
         top_speed=float(reach.iloc[-1]) if len(reach) else math.nan,

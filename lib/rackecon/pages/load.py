@@ -90,17 +90,23 @@ def load_result(
     sold = sold[sold["reason"] == ""].rename(columns={"platform": "accelerator"})
     if sold.empty:
         raise InputError(f"no platform serves {model} within the limits of {scenario}")
-    money = evaluate(sorted(set(sold["accelerator"])), [model], [scenario], utilisation=1.0, intervals=False)
+    money = evaluate(sorted(set(sold["accelerator"])), [model], [scenario], utilisation=1.0)
     per_hour = money.set_index("accelerator")[["revenue_usd_per_gpu_hour", "cost_usd_per_gpu_hour"]]
     if per_hour["cost_usd_per_gpu_hour"].isna().all():
         raise InputError(
             f"no cost is published for {', '.join(per_hour.index)}: what their unsold hours cost cannot be said"
         )
     full, cost = (per_hour.loc[sold["accelerator"], name].to_numpy(dtype=float) for name in per_hour)
+    rate = money.set_index("accelerator").loc[sold["accelerator"]]
+    moved = {
+        end: (rate[f"total_tok_s_per_gpu_{end}"] / rate["total_tok_s_per_gpu"]).to_numpy() for end in ("low", "high")
+    }
     paid = sold["utilisation"] - (1.0 - batch_price_factor) * sold["batch_sold"] * sold["open_load"]
     sold = sold.assign(
         platform=[_label(name) for name in sold["accelerator"]],
         profit_usd_per_gpu_hour=paid * full - cost,
+        profit_low=paid * full * moved["low"] - cost,
+        profit_high=paid * full * moved["high"] - cost,
         stranded_usd_per_gpu_hour=sold["stranded_share"] * cost,
     )
     measured = _measured()
@@ -165,6 +171,8 @@ def quoted(result: LoadResult) -> dict[str, Any]:
         "best_low": float(best["low"]),
         "best_high": float(best["high"]),
         "best_profit": float(best["profit_usd_per_gpu_hour"]),
+        "profit_low": float(best["profit_low"]),
+        "profit_high": float(best["profit_high"]),
         "peak_low": float(peak.min()),
         "peak_high": float(peak.max()),
         "own_peak": float(own.loc["fixed at the peak", "utilisation"]),

@@ -10,7 +10,7 @@ from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.economics.market_table import market_model, rent
 from rackecon.errors import InputError
-from rackecon.evidence.leads import ahead, rate_error
+from rackecon.evidence.leads import ahead
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.market.checks import market_checks
 from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
@@ -54,7 +54,7 @@ class MarketResult:
     checks: pd.DataFrame
     entrant_platform: str
     entrants: tuple[str, ...]
-    """Platforms on which an entrant's price is as low, within the model's median error; the lowest first."""
+    """The platform with the lowest price for an entrant, and those whose price lies inside its interval."""
     entrants_usd_per_mtok: float
     """The highest of their prices."""
     entrant_rent_usd_per_gpu_hour: float
@@ -112,7 +112,7 @@ def market_result(
     over = levels.set_index("level")["over_list"]
     paid = {**overrides, "price_level": "effective"}
     effective = evaluate(accelerators, [model], [scenario], **paid)
-    near = curve[curve["price_usd_per_mtok"] * (1.0 - rate_error()) <= curve["price_usd_per_mtok"].iloc[0]]
+    near = curve[curve["price_usd_per_mtok"] <= curve["price_usd_per_mtok_high"].iloc[0]]
     paid_row = effective[effective["platform"] == rows["platform"][lead]].iloc[0]
     return MarketResult(
         rows=rows,

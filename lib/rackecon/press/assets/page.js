@@ -137,6 +137,7 @@
     box.appendChild(input); table.closest(".scroll").before(box);
     input.addEventListener("input", function () {
       var words = input.value.toLowerCase();
+      whole(table);
       units(table).forEach(function (u) { u.hidden = u.textContent.toLowerCase().indexOf(words) < 0; });
     });
     Array.prototype.forEach.call(table.tHead.rows[0].cells, function (th, i) {
@@ -155,6 +156,7 @@
   /* On a phone a wide table becomes one block per row, each figure beside its heading; roles keep it a table for readers. */
   function stack(table) {
     var heads = Array.prototype.map.call(table.tHead.rows[0].cells, c => c.textContent);
+    var dashed = /dash/.test(text(table.caption)), short = heads.length > 5 && !table.querySelector("td[colspan]");
     table.classList.add("stacked"); table.setAttribute("role", "table");
     Array.prototype.forEach.call(table.tBodies, function (body) {
       body.setAttribute("role", "rowgroup");
@@ -163,13 +165,29 @@
         Array.prototype.forEach.call(r.cells, function (c, i) {
           c.setAttribute("role", c.tagName === "TH" ? "rowheader" : "cell");
           if (c.tagName === "TD" && c.colSpan === 1) c.dataset.label = heads[i];
+          if (c.tagName === "TD" && text(c).length > 14) short = false;
+          if (c.tagName === "TD" && text(c) === "–" && !dashed) c.classList.add("none");
         });
       });
     });
+    if (short) table.classList.add("narrow");
+    if (!table.closest("details.fold:not(.part)")) cut(table);
   }
+  /* Of a long table a phone shows the first rows, the rest when asked; a fold that was opened is asked for already. */
+  function cut(table) {
+    var all = units(table), rest = document.createElement("button");
+    if (all.length <= 8) return;
+    all.slice(6).forEach(function (u) { u.classList.add("rest"); });
+    table.classList.add("cut");
+    rest.type = "button"; rest.className = "rest"; rest.textContent = "All " + all.length + " rows";
+    rest.addEventListener("click", function () { whole(table); });
+    table.after(rest);
+  }
+  function whole(table) { table.classList.remove("cut"); }
   /* A link to something folded opens it. */
   function unfold() {
     var target = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null, fold = target && target.closest("details");
+    if (target && target.closest("table.cut")) { whole(target.closest("table")); target.scrollIntoView(); }
     if (fold && !fold.open) { fold.open = true; target.scrollIntoView(); }
   }
   window.addEventListener("hashchange", unfold);
