@@ -263,17 +263,27 @@ def _worth_keeping(rows, case) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("key", "model", "name"),
-    [("gb200-nvl72", MODEL, CASE), ("h200-sxm", "gpt-oss-120b", "chat"), ("mi355x", MODEL, CASE)],
+    ("key", "model", "name", "options"),
+    [
+        ("gb200-nvl72", MODEL, CASE, {}),
+        ("h200-sxm", "gpt-oss-120b", "chat", {}),
+        ("mi355x", MODEL, CASE, {"max_gpus": 16}),
+        ("h100-sxm", MODEL, "chat", {"max_gpus": 128}),
+        ("gb200-nvl72", MODEL, CASE, {"hold": {"decode_workers": 2, "concurrency": 64}}),
+        ("b200-hgx", MODEL, "chat", {"hold": {"draft_tokens": 1}}),
+    ],
+    ids=str,
 )
-def test_short_lists_are_what_no_other_configuration_beats_of_every_one_to_the_last_bit(key, model, name) -> None:
+def test_short_lists_are_what_no_other_configuration_beats_of_every_one_to_the_last_bit(
+    key, model, name, options
+) -> None:
     """At scouts and elsewhere, among all and among some, in one pass as in one each."""
-    made = portfolio([key], [model], [name])
+    made = portfolio([key], [model], [name], search_options=options)
     (cell,) = made.cells
     case, asked, pool = made.cases[name], made.searched_with(cell), made.pool(cell)
-    points = np.concatenate([scouts(model, case)[[0, 1, -1]], np.random.default_rng(5).normal(size=(3, 5))])
+    points = np.concatenate([scouts(model, case)[[0, -1]], np.random.default_rng(5).normal(size=(1, 5))])
     work = work_at(case, model, made.inputs, points)
-    for only in (None, pool, pool[::7]):
+    for only in (None, pool[::3]):
         for at, (numbers, found) in enumerate(shortlists(key, model, case, work, asked, only)):
             every = exact_rows(key, model, work, at, asked, only)
             best = _worth_keeping(every, case)
