@@ -153,6 +153,8 @@ def test_the_workload_is_walked_beside_money_and_every_bar_has_its_page(decided)
         assert notebook_path(item.page).is_file()
         assert item.ends()
     assert markup.count('class="ibar"') == 2 * len(decided)
+    kinds = [markup.count(f'<span class="ends">{kind}</span></th>') for kind in ("workload", "software", "money")]
+    assert kinds == [len(workload), 1, len(decided) - len(workload) - 1]
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ PAGE: Final = "00_executive_summary"
 NAMED: Final = 3
 """Assumptions that the sentence names."""
 KINDS: Final = {True: "workload", False: "money"}
+OTHER_KINDS: Final = {"software_years": "software"}
+"""Assumptions of neither."""
 
 
 def drivers_words(found: Sequence[Deciding], platform: str, measure: str) -> str:
@@ -70,7 +72,7 @@ def drivers_chart(found: Sequence[Deciding], platform: str, now: tuple[float, fl
         label = html.escape(_first_large(item.label))
         named = f'<a href="{html.escape(item.page, quote=True)}.html">{label}</a>' if item.page else label
         cells = [
-            f'<th scope="row">{named}{bare("; ")}<span class="ends">{kind}</span></th>',
+            f'<th scope="row">{named}{bare("; ")}<span class="ends">{OTHER_KINDS.get(item.name, kind)}</span></th>',
             f'<td>{html.escape(item.ends())}{bare("; ")}<span class="ends">report: {html.escape(item.stated())}</span></td>',
             _bar(item.profit, profits, now[0], measure),
             _bar(item.lead, leads, now[1], measure),
