@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RACKECON = [sys.executable, "-c", "from rackecon.cli import main; main()"]
 
 
+TWO = ["-p", "accelerators", '["h100-sxm", "gb200-nvl72"]']
+"""Platforms of a page that is made to see what happens to files: two are made sooner than seven."""
 UNCHECKED = "from rackecon.appraisal import parameters; parameters.impossible = lambda values: ''; "
 """Lets through what is refused before any kernel, so that a cell fails."""
 
@@ -75,7 +77,7 @@ def test_a_run_of_ones_own_leaves_every_committed_report_alone():
     before = digests()
     target = ROOT / "reports" / "runs" / "test-long"
     try:
-        done = run("report", "03_context_length", "-p", "isl_tokens", "131072", "--name", "test-long")
+        done = run("report", "03_context_length", *TWO, "-p", "isl_tokens", "131072", "--name", "test-long")
         assert done.returncode == 0, done.stderr
         page = (target / "03_context_length.html").read_text()
         assert "131,072" in page
@@ -93,7 +95,7 @@ def test_a_failed_notebook_names_cell_and_error_and_leaves_the_good_report():
     import shutil
 
     target = ROOT / "reports" / "runs" / "test-fail"
-    words = ["report", "03_context_length", "-p", "accelerators", '["h100-sxm", "gb200-nvl72"]', "--name", "test-fail"]
+    words = ["report", "03_context_length", *TWO, "--name", "test-fail"]
     try:
         assert run(*words, "-p", "isl_tokens", "4096").returncode == 0
         good = (target / "03_context_length.html").read_text()
