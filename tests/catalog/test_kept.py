@@ -16,7 +16,7 @@ import pytest
 from rackecon import catalog
 from rackecon.catalog import read_rows
 from rackecon.catalog.assumption_table import allowed_values
-from rackecon.catalog.cached import by_data
+from rackecon.catalog.cached import by_data, data_stamp, one_state
 from rackecon.catalog.kept import FOLDER, REMEMBERED, SHELF, digest_of, kept, shelved
 from rackecon.catalog.paths import noted_tables, table_names
 from rackecon.claims import assess, claim
@@ -251,3 +251,20 @@ def test_values_of_arrays_and_records_are_told_apart():
     record = allowed_values()["pue"]
     assert digest_of((record, np.arange(4.0)[::2])) == digest_of((record, np.array([0.0, 2.0])))
     assert len({digest_of(x) for x in (0.0, np.float64(0.0), np.zeros(1), np.arange(2000.0), np.zeros(2000))}) == 5
+
+
+def test_one_state_is_held_by_its_own_thread_alone(tmp_path, monkeypatch):
+    """A page of one thread that has looked at the tables hides no edit from a page of another."""
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setenv("RACKECON_USER_DATA", str(own))
+    seen = []
+    with one_state():
+        before = data_stamp()
+        (own / "prices.csv").write_text("provider\n", encoding="utf-8")
+        other = threading.Thread(target=lambda: seen.append(data_stamp()))
+        other.start()
+        other.join()
+        assert data_stamp() == before
+    assert seen == [data_stamp()]
+    assert seen != [before]

@@ -72,7 +72,7 @@ def main(executed: str, target: str) -> None:
         out.write_text(filled(notebook_path(name), outputs), encoding="utf-8")
         return ""
 
-    run._run_cells = run_cells
+    run._run_cells, kernels.expect = run_cells, lambda pages: None  # no kernel is asked for
     outcomes = run.run_reports(run.report_names(), {}, Path(target), 2, force=True)
     sys.exit("; ".join(one.fault for one in outcomes if one.fault) or 0)
 

@@ -100,6 +100,17 @@ def test_a_page_alone_imports_what_it_needs_and_a_second_one_finds_all_imported(
     assert seen == ["[False, False, False]", "[True, True, True]"]
 
 
+def test_what_kernels_use_is_imported_before_the_first_of_several_pages_asks(monkeypatch):
+    for pages, imports in ((1, False), (2, True)):
+        host = kernels._Host()
+        monkeypatch.setattr(kernels, "_HOST", host)
+        kernels.expect(pages)
+        assert (host._process is not None) == imports
+        if host._process is not None:
+            host._process.kill()
+            host._process.wait()
+
+
 def test_a_kernel_that_has_run_its_cells_ends_without_an_interrupt(tmp_path, monkeypatch):
     sent, send = [], kernels._Process.send_signal
     monkeypatch.setattr(kernels._Process, "send_signal", lambda self, number: (sent.append(number), send(self, number)))

@@ -55,10 +55,11 @@ def test_picks_that_hold_no_prompt_of_any_query_are_left_out() -> None:
     fits = np.array([[True, False, False, True], [True, False, True, True]])
     picks = np.array([[1, 0, 2, 0, 3], [1, 0, 2, 0, 3]])
     kept, times = _distinct(picks, fits)
-    assert kept.tolist() == [[0, 2, 3]] * 2
+    assert kept.tolist() == [1, 2, 4]
+    assert picks[:, kept].tolist() == [[0, 2, 3]] * 2
     assert times.tolist() == [2, 1, 1]
     none, once = _distinct(picks, np.zeros_like(fits))
-    assert (none.tolist(), once.tolist()) == ([[1], [1]], [1])
+    assert (none.tolist(), once.tolist()) == ([0], [1])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.errors import InputError
 from rackecon.serving.frontier import candidates
+from rackecon.serving.query import Limits
 from rackecon.uncertainty.numerical_checks import CHECKED, MODELS, doubled_move
 from rackecon.uncertainty.outcomes import pairwise, summary, win_table
 from rackecon.uncertainty.pairs import natural, pair_drivers, pair_flips
@@ -19,7 +20,7 @@ from rackecon.uncertainty.portfolio import portfolio
 from rackecon.uncertainty.propagate import DRAWS, Terms, propagate, run
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, median_scores, sample
 from rackecon.uncertainty.sensitivity import flip_map, tornado
-from rackecon.uncertainty.shortlist import exact_rows, exact_rows_together, work_at
+from rackecon.uncertainty.shortlist import KEPT, RATES, exact_rows, scouts, shortlists, work_at
 from rackecon.uncertainty.shortlist_check import check_shortlist
 
 MODEL, CASE = "deepseek-r1", "rag-summarise"
@@ -85,7 +86,7 @@ def test_physics_interval_is_the_calibrated_one(two) -> None:
     for cell in two.cells:
         terms = Terms(two, cell, scores)
         for mode in ("aggregated", "disaggregated"):
-            drawn = np.exp(terms.errors(mode, np.arange(16384))[0])
+            drawn = terms.errors(mode)[0]
             ends = interval_factors(cell.accelerator, cell.model, mode, "total_tok_s_per_gpu")
             assert np.quantile(drawn, [0.05, 0.95]) == pytest.approx(ends, rel=0.01)
 
@@ -242,15 +243,49 @@ def test_distribution_rows_have_sources() -> None:
         assert len(item.basis) > 10 or item.form == "fixed"
 
 
-@pytest.mark.parametrize(("key", "model", "case"), [("gb200-nvl72", MODEL, CASE), ("h200-sxm", "gpt-oss-120b", "chat")])
-def test_many_points_in_one_pass_are_those_of_one_each_to_the_last_bit(key, model, case):
-    made = portfolio([key], [model], [case])
+def _worth_keeping(rows, case) -> np.ndarray:
+    """Rows that no other of their mode beats in rate, speed and first token at once, one by one."""
+    limits = Limits.of_case(case)
+    wanted, latest = limits.least_tok_s_per_user, limits.latest_ttft_ms
+    rate, speed, first = (rows[name] for name in RATES)
+    able = rows["fits"] & np.isfinite(rate) & (rate > 0) & (speed >= 0.4 * wanted) & (first <= 20.0 * latest)
+    speed = np.minimum(speed, 2.5 * wanted)
+    first = np.maximum(first, 0.02 * latest) if np.isfinite(latest) else np.zeros(len(first))
+    kept = []
+    for row in np.flatnonzero(able):
+        others = able & (rows["mode"] == rows["mode"][row])
+        no_worse = others & (rate >= rate[row]) & (speed >= speed[row]) & (first <= first[row])
+        better = no_worse & ((rate > rate[row]) | (speed > speed[row]) | (first < first[row]))
+        alike = no_worse & ~better
+        if not better.any() and row == np.flatnonzero(alike)[0]:
+            kept.append(row)
+    return np.array(kept, dtype=int)
+
+
+@pytest.mark.parametrize(
+    ("key", "model", "name"),
+    [("gb200-nvl72", MODEL, CASE), ("h200-sxm", "gpt-oss-120b", "chat"), ("mi355x", MODEL, CASE)],
+)
+def test_short_lists_are_what_no_other_configuration_beats_of_every_one_to_the_last_bit(key, model, name) -> None:
+    """At scouts and elsewhere, among all and among some, in one pass as in one each."""
+    made = portfolio([key], [model], [name])
     (cell,) = made.cells
-    asked, pool = made.searched_with(cell), made.pool(cell)
-    points = np.random.default_rng(5).normal(size=(20, 5))
-    work = work_at(made.cases[case], model, made.inputs, points)
-    for at, rows in enumerate(exact_rows_together(key, model, work, asked, pool)):
-        alone = exact_rows(key, model, work, at, asked, pool)
-        assert alone.keys() == rows.keys()
-        for name, values in alone.items():
-            np.testing.assert_array_equal(rows[name], values, err_msg=name)
+    case, asked, pool = made.cases[name], made.searched_with(cell), made.pool(cell)
+    points = np.concatenate([scouts(model, case)[[0, 1, -1]], np.random.default_rng(5).normal(size=(3, 5))])
+    work = work_at(case, model, made.inputs, points)
+    for only in (None, pool, pool[::7]):
+        for at, (numbers, found) in enumerate(shortlists(key, model, case, work, asked, only)):
+            every = exact_rows(key, model, work, at, asked, only)
+            best = _worth_keeping(every, case)
+            assert numbers.tolist() == (best if only is None else only[best]).tolist()
+            for column in KEPT:
+                np.testing.assert_array_equal(found[column], every[column][best], err_msg=column)
+    assert shortlists(key, model, case, work, asked, pool[:0])[0][0].size == 0
+
+
+def test_short_lists_of_what_never_fits_or_is_not_modelled_are_empty() -> None:
+    for key, model in (("h100-sxm", "kimi-k2"), ("cerebras-wse3", MODEL)):
+        made = portfolio([key], [model], [CASE])
+        work = work_at(made.cases[CASE], model, made.inputs, np.zeros((2, 5)))
+        for numbers, rows in shortlists(key, model, made.cases[CASE], work, {"max_gpus": 8}):
+            assert len(numbers) == len(rows["mode"]) == 0

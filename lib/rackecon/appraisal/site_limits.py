@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.catalog.cached import one_state
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power import gpus_for_site
 from rackecon.errors import InputError
@@ -165,6 +166,7 @@ def unit_ranks(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@one_state()
 def operating_power(points: pd.DataFrame) -> pd.DataFrame:
     """Provisioned and drawn power figures of operating points, both vintages of kW side by side.
 

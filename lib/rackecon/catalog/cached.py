@@ -7,6 +7,7 @@ has since edited in JupyterLab.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
@@ -20,13 +21,22 @@ T = TypeVar("T")
 DataStamp = tuple[tuple[str, tuple[tuple[str, int, int, int], ...]], ...]
 """Folder, then name, time of change, size and inode of each of its tables."""
 
-_HELD: list[tuple[list[DataStamp], dict[str, Stamp], dict[tuple[str, ...], tuple[Stamp, ...]]]] = []
+
+class _Held(threading.local):
+    """What was looked at by whom :func:`one_state` holds, of each thread."""
+
+    def __init__(self) -> None:
+        self.states: list[tuple[list[DataStamp], dict[str, Stamp], dict[tuple[str, ...], tuple[Stamp, ...]]]] = []
+
+
+_HELD = _Held()
 
 
 def data_stamp() -> DataStamp:
     """State of every table, shipped and own: what a result computed from data stands on."""
-    if _HELD:
-        whole = _HELD[-1][0]
+    held = _HELD.states
+    if held:
+        whole = held[-1][0]
         if not whole:
             whole.append(_looked())
         return whole[0]
@@ -49,21 +59,23 @@ def _files(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
 @contextmanager
 def one_state() -> Iterator[None]:
     """Look at each table once for everything inside: a search, a chunk of a sweep, thousands of evaluations of one page."""
-    _HELD.append(_HELD[-1] if _HELD else ([], {}, {}))
+    held = _HELD.states
+    held.append(held[-1] if held else ([], {}, {}))
     try:
         yield
     finally:
-        _HELD.pop()
+        held.pop()
 
 
 def _state(tables: tuple[str, ...]) -> DataStamp | tuple[Stamp, ...]:
     """What a result of these tables stands on, the same inside :func:`one_state` and out; of all where none is named."""
     if not tables:
         return data_stamp()
-    if not _HELD:
+    held = _HELD.states
+    if not held:
         return tuple(table_stamp(name) for name in tables)
     note_read(tables)
-    _, seen, states = _HELD[-1]
+    _, seen, states = held[-1]
     if tables not in states:
         for name in tables:
             if name not in seen:

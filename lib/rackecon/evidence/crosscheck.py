@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import accelerators, models
+from rackecon.catalog.cached import one_state
 from rackecon.catalog.fields import Row
 from rackecon.catalog.paths import read_rows
 from rackecon.errors import InputError, check_known
@@ -91,6 +92,7 @@ class Step:
         return f"{self.kind}, {self.weight_precision}, {self.engine}, {layout}, {load}"
 
 
+@one_state()
 def load_steps() -> list[Step]:
     """The golden steps of data/crosscheck_steps.csv, checked.
 
@@ -222,6 +224,7 @@ def our_step_ms(steps: Sequence[Step], parameters: ServingParameters | None = No
     return np.asarray(out * scale)
 
 
+@one_state()
 def compare(steps: Sequence[Step] | None = None, parameters: ServingParameters | None = None) -> pd.DataFrame:
     """Each golden step with our time and the log of ours over theirs.
 
@@ -301,6 +304,7 @@ def worst(compared: pd.DataFrame, count: int = 8) -> pd.DataFrame:
     return order.sort_values(["off", "step_id"], ascending=[False, True], kind="stable").head(count).drop(columns="off")
 
 
+@one_state()
 def decode_parts(steps: Sequence[Step] | None = None, parameters: ServingParameters | None = None) -> pd.DataFrame:
     """Decode steps taken apart: our time and theirs of attention, of the feed-forward with its network, and of the rest.
 
@@ -347,6 +351,7 @@ CHANGES = {
 }
 
 
+@one_state()
 def causes(steps: Sequence[Step] | None = None, parameters: ServingParameters | None = None) -> pd.DataFrame:
     """What of our model makes it differ: the bias of each group of steps, and with one part of ours changed.
 
@@ -366,6 +371,7 @@ def causes(steps: Sequence[Step] | None = None, parameters: ServingParameters | 
     return out.loc[order].reset_index()
 
 
+@one_state()
 def peer_falls(steps: Sequence[Step] | None = None) -> list[tuple[Step, Step]]:
     """Neighbouring decode loads of one configuration where the peer's step gets shorter with more sequences.
 

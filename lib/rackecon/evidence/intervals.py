@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
-from rackecon.catalog.cached import by_data
+from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.fields import Row
 from rackecon.evidence.novelty import kind_of
 
@@ -90,6 +90,7 @@ def interval_factors(
     return float(np.exp(low)), float(np.exp(high))
 
 
+@one_state()
 def add_intervals(table: pd.DataFrame, years_beyond: float = 0.0) -> pd.DataFrame:
     """The table with ``_low`` and ``_high`` columns for each rate and latency it has, and the class of evidence.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon import catalog
+from rackecon.catalog.cached import one_state
 from rackecon.evidence.intervals import evidence_class, interval_factors
 from rackecon.evidence.novelty import kind_of
 
@@ -24,6 +25,7 @@ MANY_ROWS = 20
 KIND_GRADES = {"known": "C", "new pair": "C", "new model": "D", "new accelerator": "D", "new both": "E"}
 
 
+@one_state()
 def support_matrix(accelerators: tuple[str, ...] | None = None, models: tuple[str, ...] | None = None) -> pd.DataFrame:
     """One row a platform, model and mode.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rackecon.catalog import Scenario, as_scenario
-from rackecon.catalog.cached import by_data
+from rackecon.catalog.cached import by_data, one_state
 from rackecon.errors import InputError, check_known
 from rackecon.load.demand import Demand, demand, demand_names
 from rackecon.load.platforms import Replica, open_load, platform_replica, scaled_lengths, unit_gpus
@@ -66,6 +66,7 @@ def _day_draws(shape: Demand, policy: Policy, seed: int) -> np.ndarray[tuple[int
     return np.array(shares)
 
 
+@one_state()
 def derived_utilisation(
     platform: str,
     model: str,

@@ -54,7 +54,8 @@ def erlang_c(servers: int, offered: float) -> float:
     """
     blocked = 1.0
     for k in range(1, servers + 1):
-        blocked = offered * blocked / (k + offered * blocked)
+        busy = offered * blocked
+        blocked = busy / (k + busy)
     load = offered / servers
     return blocked / (1.0 - load * (1.0 - blocked))
 
@@ -145,11 +146,11 @@ def _running(times: StepTimes, lengths: LengthMoments, rate: float) -> tuple[flo
     """Requests in decode and time of a step, prompts between steps counted: Little's law as a fixed point."""
     decoded = lengths.output_mean - 1.0
     share = 0.0 if times.prefill_workers else rate * lengths.prefill_mean_s
-    n, step = 0.0, float(times.step(1.0, lengths.held_mean))
+    n, step = 0.0, times.step_s(1.0, lengths.held_mean)
     for _ in range(ITERATIONS):
         # A request always sees itself: one where nobody else runs, half a request above the mean from one on
         seen = n + max(1.0 - 0.5 * n, 0.5)
-        step = float(times.step(seen, lengths.held_mean)) / max(1.0 - share, 1e-3)
+        step = times.step_s(seen, lengths.held_mean) / max(1.0 - share, 1e-3)
         wanted = min(rate * decoded * step, float(times.most))
         if abs(wanted - n) < 1e-6:
             break
@@ -162,7 +163,7 @@ def saturated(times: StepTimes, lengths: LengthMoments) -> float:
 
     Own: a full batch, nothing waiting.
     """
-    full = float(times.step(float(times.most), lengths.held_mean))
+    full = times.step_s(float(times.most), lengths.held_mean)
     decode = (lengths.output_mean - 1.0) * full / times.most
     if times.prefill_workers:
         return min(1.0 / max(decode, 1e-12), times.prefill_workers / lengths.prefill_mean_s)
@@ -257,12 +258,12 @@ def queueing(
     prompts, share = _waits(times, lengths, rate_per_s, replicas, arriving)
     if load >= STEADY:
         n, endless = float(times.most), float("inf")
-        step = float(times.step(n, lengths.held_mean)) / max(1.0 - share, 1e-3)
+        step = times.step_s(n, lengths.held_mean) / max(1.0 - share, 1e-3)
         return Queueing(load, n, step, endless, endless, endless, endless)
     n, step = _running(times, lengths, per)
     boundary = 0.0
     if not times.prefill_workers:
-        boundary = 0.5 * (1.0 - np.exp(-n)) * float(times.step(max(n, 1.0), lengths.held_mean)) * (1.0 - share)
+        boundary = 0.5 * (1.0 - np.exp(-n)) * times.step_s(max(n, 1.0), lengths.held_mean) * (1.0 - share)
     slots = _slot_wait(times, lengths, rate_per_s, replicas, arriving, n)
     base = boundary + times.first_token_s
     ahead = prompts[0] * prompts[1] + slots[0] * slots[1]
@@ -281,7 +282,7 @@ def _slot_wait(
     slots, most = times.most * replicas, saturated(times, lengths) * replicas
     if lengths.output_mean <= 1.0 or times.most < 2:
         return 0.0, 0.0
-    at, above = (float(times.step(x, lengths.held_mean)) for x in (max(n, 1.0), max(n, 1.0) * NEARBY))
+    at, above = (times.step_s(x, lengths.held_mean) for x in (max(n, 1.0), max(n, 1.0) * NEARBY))
     elasticity = min(np.log(above / at) / np.log(NEARBY), MOST_ELASTIC)
     burst = bursts.at(n * replicas)
     peaked = max((burst + 1.0) / 2.0, 1e-3) / (1.0 - elasticity)

@@ -67,6 +67,25 @@ class StepTimes:
         once, token = (slope[low] * part + at[low] for slope, at in self._lines)
         return np.asarray(once + token * n * np.asarray(context_tokens))
 
+    def step_s(self, running: float, context_tokens: float) -> float:
+        """:meth:`step` of one number each: the same to the last bit, in a tenth of the time.
+
+        Examples
+        --------
+        >>> times = StepTimes.linear((10, 0.1), (15, 0.3, 0.0002), 32)
+        >>> times.step_s(7.3, 900.0) == float(times.step(7.3, 900.0))
+        True
+        """
+        n = min(max(running, 0.0), float(self.most))
+        low = int(n)
+        once, token = (slope[low] * (n - low) + at[low] for slope, at in self._numbers)
+        return once + token * n * context_tokens
+
+    @cached_property
+    def _numbers(self) -> tuple[tuple[list[float], list[float]], ...]:
+        """:attr:`_lines` as lists."""
+        return tuple((slope.tolist(), at.tolist()) for slope, at in self._lines)
+
     @cached_property
     def _lines(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
         """Slope behind each whole batch, and value at it, of both tables."""

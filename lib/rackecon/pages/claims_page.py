@@ -61,6 +61,7 @@ def _linked(one: Claim, page: str = "") -> str:
     return f'<a href="{page}#{html.escape(one.id, quote=True)}">{html.escape(one.title)}</a>'
 
 
+@one_state()
 def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
     """A line a claim: who, the number, the verdict, and when it is true, or why nothing decides.
 

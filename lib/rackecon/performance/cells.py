@@ -26,12 +26,14 @@ class Cells:
     >>> cells = Cells((2, 3), np.array([0, 5]))
     >>> (cells.of(row) + cells.of(column)).tolist()
     [11.0, 23.0]
+    >>> [places.tolist() for places in cells.along]
+    [[0, 1], [0, 2]]
     """
 
     def __init__(self, shape: tuple[int, ...], chosen: NDArray[np.intp]) -> None:
         self.shape = shape
         self.chosen = chosen
-        self._along = np.unravel_index(chosen, shape) if len(shape) > 1 else (chosen,)
+        self.along = np.unravel_index(chosen, shape) if len(shape) > 1 else (chosen,)
         self._numbers: dict[tuple[int, ...], NDArray[np.intp]] = {shape: chosen}
 
     def __len__(self) -> int:
@@ -53,7 +55,7 @@ class Cells:
             flat: NDArray[np.intp] | None = None
             for axis in reversed(range(len(shape))):
                 if shape[axis] > 1:
-                    part = self._along[offset + axis]
+                    part = self.along[offset + axis]
                     flat = part if flat is None else flat + part * steps
                     steps *= shape[axis]
             self._numbers[shape] = np.zeros(1, dtype=np.intp) if flat is None else flat

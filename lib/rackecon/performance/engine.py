@@ -124,9 +124,9 @@ class Engine:
             values[name] = {k: v[rows] for k, v in value.items()} if isinstance(value, dict) else value[rows]
         return Engine(**values)
 
-    def shifted(self, by: NDArray[np.intp]) -> Engine:
-        """The same with each row's parameters so much further on in a vector."""
-        return replace(self, keys={group: place + by for group, place in self.keys.items()})
+    def shifted(self, by: NDArray[np.intp], moved: NDArray[np.bool_]) -> Engine:
+        """The same with those parameters of each row that ``moved`` names so much further on in a vector."""
+        return replace(self, keys={name: at + by if moved[at].any() else at for name, at in self.keys.items()})
 
 
 def _expert_precision(model: Model, precision: str) -> tuple[float, str]:

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,16 +188,17 @@ class Residual:
         seen, weights, _ = self._cells
         terms = [(name, agree, fading) for name, agree, fading in TERMS if self.dated or "T" not in fading]
         terms = [term for term in terms if "".join(key for key in "LI" if key in term[2]) in fades]
-        keys = {key for _, _, fading in terms for key in fading} - {"L", "I"}
-        known = {key: of(features, seen, self.kernel) for key, of in FADING.items() if key in keys}
-        same = seen.names == np.array(names)
+        same = self._names == [known.get(name, -1) for known, name in zip(self._numbers, names, strict=True)]
+        known = dict(zip("WD", _near(self, features.tobytes()), strict=True))
         sums = {of: np.zeros((len(features), len(seen))) for of in fades}
         for name, agree, fading in terms:
-            alike = same[:, [NAMES.index(one) for one in agree]].all(axis=1).astype(float)
-            part = self.kernel[name] ** 2 * alike
+            alike = np.flatnonzero(same[:, [NAMES.index(one) for one in agree]].all(axis=1))
+            part: Any = self.kernel[name] ** 2
             for key in fading.replace("L", "").replace("I", ""):
-                part = part * known[key]
-            sums["".join(key for key in "LI" if key in fading)] += part
+                part = part * (
+                    known[key][:, alike] if key in known else _time(features, seen.select(alike), self.kernel)
+                )
+            sums["".join(key for key in "LI" if key in fading)][:, alike] += part
         flat, loaded = weights[:, :, :1], weights[:, :, 1:]
         out = np.zeros((len(bounds) - 1, 2, len(features), len(LOAD_GRID)))
         for part, (start, end) in zip(out, pairwise(bounds), strict=True):
@@ -204,6 +206,17 @@ class Residual:
             for one, even, more in zip(part, flat[:, start:end], loaded[:, start:end], strict=True):
                 one[:] = without @ even + many @ more
         return out
+
+    @cached_property
+    def _numbers(self) -> list[dict[str, int]]:
+        """Number of each name that the points seen have, by kind of name: texts take many times as long to compare."""
+        return [{str(name): number for number, name in enumerate(np.unique(kind))} for kind in self._cells[0].names.T]
+
+    @cached_property
+    def _names(self) -> NDArray[np.intp]:
+        """The same for each cell of :attr:`_cells`, (cells, names)."""
+        kinds = zip(self._numbers, self._cells[0].names.T, strict=True)
+        return np.array([[known[str(name)] for name in kind] for known, kind in kinds], dtype=np.intp).T
 
     @cached_property
     def _cells(self) -> tuple[Sites, FloatArray, NDArray[np.intp]]:
@@ -221,6 +234,19 @@ class Residual:
         pairs = self.sites.features[first][:, lengths]
         runs = np.flatnonzero((pairs[1:] != pairs[:-1]).any(axis=1)) + 1
         return self.sites.select(first), weights, np.concatenate([[0], runs])[: len(pairs)]
+
+
+def _near(residual: Residual, settings: bytes) -> tuple[FloatArray, FloatArray]:
+    """Factors of width and of attention between some settings and the cells seen; neither lengths nor dates move them."""
+    features = np.frombuffer(settings).reshape(-1, len(FEATURES)).copy()
+    features[:, FEATURES.index("years")] = 0.0
+    return _near_settings(residual, features.tobytes())
+
+
+@of_arguments(64)
+def _near_settings(residual: Residual, settings: bytes) -> tuple[FloatArray, FloatArray]:
+    features, seen = np.frombuffer(settings).reshape(-1, len(FEATURES)), residual._cells[0]
+    return _width(features, seen, residual.kernel), _attention(features, seen, residual.kernel)
 
 
 @of_arguments(256)

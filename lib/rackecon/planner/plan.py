@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rackecon import catalog
+from rackecon.catalog.cached import one_state
 from rackecon.errors import InputError
 from rackecon.planner.formulated import LIMIT_UNITS, Formulated, formulated
 from rackecon.planner.owned import OwnedRacks, owned_racks
@@ -86,6 +87,7 @@ class PlanResult:
         return float((self.racks["busy_share"].fillna(0.0) * racks).sum() / racks.sum()) if racks.sum() else 0.0
 
 
+@one_state()
 def plan(asked: Plan | Mapping[str, Any], *, time_limit_s: float | None = None) -> PlanResult:
     """Which racks to buy, and what runs on them.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from rackecon.catalog import labels, relabelled
-from rackecon.catalog.cached import by_data, of_arguments
+from rackecon.catalog.cached import by_data, of_arguments, one_state
 from rackecon.figures.display import ANSWER, BESIDE_MIME, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
@@ -191,6 +191,7 @@ def files_beside(notebook: Mapping[str, Any]) -> dict[str, str]:
     return {f"assets/{name}": f"window.rackeconBeside={text};\n" for bundle in bundles for name, text in bundle.items()}
 
 
+@one_state()
 def render_page(notebook: dict[str, Any], name: str, names: list[str], index: str = "") -> str:
     """The page of an executed notebook.
 

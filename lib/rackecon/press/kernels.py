@@ -51,19 +51,25 @@ def host(imported: Sequence[str] = IMPORTED, alone: bool = False) -> None:
     A kernel that is expected ``alone`` imports for itself, which is less; the import waits for a second one.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are not waited for
+    waiting = imported if alone else _import(imported)
     for line in sys.stdin:
-        if imported and not alone:
-            for name in imported:
-                with suppress(ImportError):  # the cell that needs it says so
-                    import_module(name)
-            gc.freeze()  # what is imported is no garbage of any kernel
-            imported = ()
+        if waiting and not alone:
+            waiting = _import(waiting)
         alone = False
         number = os.fork()
         if number == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _become(**json.loads(line))
         print(number, flush=True)
+
+
+def _import(names: Sequence[str]) -> tuple[str, ...]:
+    """Import what kernels will use; what is left to import: none."""
+    for name in names:
+        with suppress(ImportError):  # the cell that needs it says so
+            import_module(name)
+    gc.freeze()  # what is imported is no garbage of any kernel
+    return ()
 
 
 def _become(arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
@@ -93,18 +99,23 @@ class _Host:
         self.running: set[int] = set()
         self.alone = False
 
+    def start(self) -> subprocess.Popen[str]:
+        """The process, which begins to import."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", HOST.format(alone=self.alone)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # an interrupt of the terminal is the report's to handle
+                text=True,
+            )
+        return self._process
+
     def fork(self, **asked: Any) -> int:
         """Number of a new kernel's process."""
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", HOST.format(alone=self.alone)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    start_new_session=True,  # an interrupt of the terminal is the report's to handle
-                    text=True,
-                )
-            asks, tells = self._process.stdin, self._process.stdout
+            process = self.start()
+            asks, tells = process.stdin, process.stdout
             assert asks is not None
             assert tells is not None
             asks.write(json.dumps(asked) + "\n")
@@ -187,6 +198,8 @@ class WarmKernels(AsyncKernelManager):
 def expect(pages: int) -> None:
     """How many pages are about to ask for a kernel: what the first one's process imports before it is forked hangs on it."""
     _HOST.alone = pages == 1
+    if pages > 1 and kernels():  # it imports while this process does
+        _HOST.start()
 
 
 def end_kernels() -> None:

@@ -8,7 +8,7 @@ longest axis comes last, so that rows of it are computed at a time.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import groupby
@@ -211,6 +211,52 @@ def evaluate_together(tasks: Sequence[Task], only: NDArray[np.intp]) -> list[Row
     return [{name: np.concatenate([table[name][i] for table in each]) for name in each[0]} for i in range(len(tasks))]
 
 
+def evaluate_picked(
+    tasks: Sequence[Task], pick: Callable[[Outcome], NDArray[np.intp]], only: NDArray[np.intp] | None = None
+) -> list[tuple[NDArray[np.intp], Rows]]:
+    """Candidates that ``pick`` keeps of each mode's outcome: their row numbers in :func:`evaluate_all`, and all quantities.
+
+    For each of some queries, which are as for :func:`evaluate_fitting`, or as for :func:`evaluate_together` where row numbers
+    are given. ``pick`` gives places in the outcome, rising; one query's candidates stand after another's.
+    """
+    together = Tasks(tasks[0].query, tuple(tasks))
+    parts = evaluate_fitting(tasks).parts if only is None else evaluate_all(together, only).parts
+    found: list[list[tuple[NDArray[np.intp], Rows]]] = [[] for _ in tasks]
+    for part in parts:
+        cells = Cells(part.shape, pick(part.outcome()))
+        if not len(cells):
+            continue
+        numbers, table = _numbers(part, cells, only), part.table(cells)
+        ends = np.searchsorted(cells.of(part.place) // len(part.layouts), np.arange(len(tasks) + 1))
+        for mine, start, end in zip(found, ends[:-1], ends[1:], strict=True):
+            mine.append((numbers[start:end], {name: values[start:end] for name, values in table.items()}))
+    return [_joined(each) for each in found]
+
+
+def _joined(parts: Sequence[tuple[NDArray[np.intp], Rows]]) -> tuple[NDArray[np.intp], Rows]:
+    """Row numbers and quantities of one mode's candidates, then the other's."""
+    names = parts[0][1] if parts else ()
+    numbers = np.concatenate([np.zeros(0, dtype=np.intp), *(number for number, _ in parts)])
+    return numbers, {name: np.concatenate([table[name] for _, table in parts]) for name in names}
+
+
+def _numbers(part: _Part, cells: Cells, only: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    """Row number in :func:`evaluate_all` of some cells of a part."""
+    task, start = part.task, 0
+    for mode, layouts in task.spaces():
+        sizes = task.sizes(mode, layouts)
+        if mode == part.mode:
+            break
+        start += math.prod(sizes)
+    if only is not None:
+        mine = only[(only >= start) & (only < start + math.prod(sizes))]
+        return np.asarray(mine[cells.chosen % len(mine)])
+    layout = np.array([layouts.index(x) for x in part.layouts])[cells.of(part.place) % len(part.layouts)]
+    draft = np.searchsorted(task.drafts, cells.of(part.pools.load.draft_tokens))
+    split = cells.along[2] if part.pools.match is None else cells.of(part.pools.match.split)
+    return start + np.ravel_multi_index((layout, draft, split, cells.along[3]), sizes)
+
+
 def evaluate_fitting(tasks: Sequence[Task]) -> Evaluated:
     """As :func:`evaluate_all`, without the layouts whose weights and one sequence exceed the memory.
 
@@ -337,18 +383,18 @@ def _evaluate(
 ) -> _Part:
     """``fitting`` are loads, and draft depths of each layout, that may fit; by default all, and all prefill layouts."""
     loads, drafts = fitting or (task.loads, task.drafts)
-    sizes = (len(layouts), drafts.shape[-1], task.sizes(mode, layouts)[2], len(loads))
+    sizes: tuple[int, ...] = (len(layouts), drafts.shape[-1], task.sizes(mode, layouts)[2], len(loads))
     if wanted is None:
         rows, shared = task.each[0].placed(mode, layouts * len(task.each), GRID_AXES)
         drafts = np.tile(drafts, (len(task.each), 1))[..., None, None] if drafts.ndim > 1 else drafts[:, None, None]
         split, place = None, np.arange(rows.tp.size).reshape(rows.tp.shape)
-        shape = (len(rows.tp), *sizes[1:])
+        shape: tuple[int, ...] = (len(rows.tp), *sizes[1:])
     else:
-        which, depth, split, level = np.unravel_index(np.tile(wanted, len(task.each)), sizes)
+        which, depth, split, level = (x[None] for x in np.unravel_index(wanted, sizes))
         rows, shared = taken(task, mode, layouts, which)
         drafts, loads = drafts[depth], loads[level]
-        place = which + of_each(task, np.arange(len(task.each)) * len(layouts), which)
-        shape = which.shape
+        place = which + np.arange(len(task.each))[:, None] * len(layouts)
+        shape = place.shape
     isl, osl, hit = (
         of_each(task, [getattr(one.query, name) for one in task.each], place)
         for name in ("isl_tokens", "osl_tokens", "prefix_cache_hit")

@@ -7,7 +7,7 @@ misses a latency limit falls out with a reason; the rest is reduced to its Paret
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from rackecon.serving.candidates import (
     Outcome,
     evaluate_all,
     evaluate_fitting,
+    evaluate_picked,
     evaluate_together,
     other_engines,
 )
@@ -244,11 +245,21 @@ def _together(queries: Sequence[Query]) -> list[Frontier]:
     tasks, chip = [Task(asked) for asked in queries], queries[0].chip
     if not chip.servable:
         return [empty_front(chip, x.arch, x.isl_tokens, x.osl_tokens, f"not modelled: {chip.note}") for x in queries]
+    each = _portions(tasks)
+    return [front for some in each for front in _answers([x.query for x in some], evaluate_fitting(some))]
+
+
+def _portions(tasks: Sequence[Task]) -> list[Sequence[Task]]:
+    """Queries alike, as many at once as their grids stay small."""
     step = 1
     if len(tasks) > 1 and tasks[0].matched:
-        step = max(GRID_TOGETHER // sum(math.prod(tasks[0].sizes(*space)) for space in tasks[0].spaces()), 1)
-    each = [tasks[start : start + step] for start in range(0, len(tasks), step)]
-    return [front for some in each for front in _answers([x.query for x in some], evaluate_fitting(some))]
+        step = max(GRID_TOGETHER // _candidates(tasks[0]), 1)
+    return [tasks[start : start + step] for start in range(0, len(tasks), step)]
+
+
+def _candidates(task: Task) -> int:
+    """Candidates of a query."""
+    return sum(math.prod(task.sizes(*space)) for space in task.spaces())
 
 
 def _answers(queries: Sequence[Query], found: Evaluated) -> list[Frontier]:
@@ -365,7 +376,44 @@ def candidates_together(
     if not queries or not queries[0].chip.servable:
         return [{} for _ in queries]
     tasks = [Task(asked) for asked in queries]
-    rows = np.arange(sum(math.prod(tasks[0].sizes(*space)) for space in tasks[0].spaces())) if only is None else only
+    rows = np.arange(_candidates(tasks[0])) if only is None else only
     step = max(ROWS_TOGETHER // max(len(rows), 1), 1)
     parts = [evaluate_together(tasks[start : start + step], rows) for start in range(0, len(tasks), step)]
     return [rows for part in parts for rows in part]
+
+
+@one_state()
+def candidates_picked(
+    queries: Sequence[Query], pick: Callable[[Outcome], NDArray[np.intp]], only: NDArray[np.intp] | None = None
+) -> list[tuple[NDArray[np.intp], dict[str, NDArray[Any]]]]:
+    """Of :func:`candidates` of each query those that ``pick`` keeps, and which rows they are: to the last bit, without the rest.
+
+    Parameters
+    ----------
+    queries : sequence of Query
+        Where rows are given they differ in lengths, cache hit and values of parameters alone.
+    pick : callable
+        Places that it keeps, rising, of the outcomes of one mode, one query's after another's. Candidates that do not fit
+        may be missing there; no answer may depend on them.
+    only : ndarray of int, optional
+        Row numbers, rising; all by default.
+
+    Returns
+    -------
+    list of tuple
+        Row numbers, and columns as of :func:`candidates`; none of either for an accelerator that is not modelled.
+    """
+    none: tuple[NDArray[np.intp], dict[str, NDArray[Any]]] = (np.zeros(0, dtype=np.intp), {})
+    found = [none for _ in queries]
+    if only is not None:
+        step = max(ROWS_TOGETHER // max(len(only), 1), 1)
+        portions = [range(start, min(start + step, len(queries))) for start in range(0, len(queries), step)]
+    for group in _alike(queries) if only is None else portions:
+        if not len(group) or not queries[group[0]].chip.servable:
+            continue
+        tasks = [Task(queries[i]) for i in group]
+        each = _portions(tasks) if only is None else [tasks]
+        some = [answer for portion in each for answer in evaluate_picked(portion, pick, only)]
+        for i, answer in zip(group, some, strict=True):
+            found[i] = answer
+    return found

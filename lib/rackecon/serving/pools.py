@@ -69,12 +69,13 @@ def of_each(task: Task, values: Sequence[Any] | NDArray[Any], rows: NDArray[Any]
 
 
 def taken(task: Task, mode: str, layouts: tuple[Layout, ...], which: NDArray[np.intp]) -> tuple[Engine, PassTerms]:
-    """Engines at rows of each query, with the parameters of theirs, and what their passes cost."""
+    """Engines at rows of each query, on the first axis, with the parameters of theirs, and what their passes cost."""
     engine, known = task.each[0].placed(mode, layouts)
     if len(task.each) == 1:
         return engine.take(which), known.at(Cells(engine.tp.shape, which))
-    size = len(task.each[0].values)
-    rows = engine.take(which).shifted(of_each(task, np.arange(len(task.each)) * size, which))
+    values = task.values.reshape(len(task.each), -1)
+    by = np.arange(len(values)).reshape(-1, *(1,) * (which.ndim - 1)) * values.shape[1]
+    rows = engine.take(which).shifted(by, (values != values[0]).any(axis=0))
     return rows, pass_terms(rows, task.values)
 
 
@@ -115,6 +116,7 @@ class _Feeders:
     gpus: FloatArray
     fits: NDArray[np.bool_]
     times: NDArray[np.intp]  # that each is picked
+    split: NDArray[np.intp]  # number of each among all
 
     @property
     def layout(self) -> Widths:
@@ -132,9 +134,10 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 
     layouts = task.prefill_layouts
     if split is None:
         picks, busy, fits = _picks(task.each)
-        times = np.ones(picks.shape[1], dtype=np.intp)
+        times, numbers = np.ones(picks.shape[1], dtype=np.intp), np.arange(picks.shape[1])
         if fitting:
-            picks, times = _distinct(picks, fits)
+            numbers, times = _distinct(picks, fits)
+            picks = picks[:, numbers]
         own, rows = (np.arange(len(picks))[:, None], picks), rows if len(task.each) > 1 else 1
 
         def of_rows(values: NDArray[Any]) -> NDArray[Any]:
@@ -146,13 +149,14 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 
         else:
             engine, terms = task.placed("disaggregated", tuple(layouts[i] for i in np.repeat(picks, each)), 1)
         size, times = engine.tp * engine.pp, np.repeat(times, each)[:, None]
-        return _Feeders(engine, terms, of_rows(busy[own]), size, of_rows(fits[own]), times)
-    every = np.broadcast_to(np.arange(len(layouts)), (len(task.each), 1, len(layouts)))
+        split = np.add.outer(numbers * each, np.arange(each)).reshape(-1, 1)
+        return _Feeders(engine, terms, of_rows(busy[own]), size, of_rows(fits[own]), times, split)
+    every = np.arange(len(layouts))[None, None]
     picks, *bulk = _picks(task.each, (*taken(task, "disaggregated", layouts, every), task.values))
-    at = split // each + of_each(task, np.arange(len(picks)) * picks.shape[1], split)
+    at = split // each + np.arange(len(picks))[:, None] * picks.shape[1]
     picked, busy, fits = (x.ravel()[at] for x in (picks, *(np.take_along_axis(x, picks, axis=1) for x in bulk)))
     engine, terms = taken(task, "disaggregated", layouts, picked)
-    return _Feeders(engine, terms, busy, engine.tp * engine.pp, fits, np.ones(1, dtype=np.intp))
+    return _Feeders(engine, terms, busy, engine.tp * engine.pp, fits, np.ones(1, dtype=np.intp), split)
 
 
 def _picks(
@@ -184,12 +188,12 @@ def _picks(
 
 
 def _distinct(picks: NDArray[np.intp], fits: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Picks without those that hold no prompt of any query, but for one, and without repetitions; how often each stands."""
-    able = np.take_along_axis(fits, picks, axis=1).any(axis=0)
-    kept = picks[:, able] if able.any() else picks[:, :1]
-    _, first, times = np.unique(kept, axis=1, return_index=True, return_counts=True)
+    """Numbers of the picks less those that hold no prompt of any query, but for one, and repetitions; how often each stands."""
+    able = np.flatnonzero(np.take_along_axis(fits, picks, axis=1).any(axis=0))
+    kept = able if len(able) else np.zeros(1, dtype=np.intp)
+    _, first, times = np.unique(picks[:, kept], axis=1, return_index=True, return_counts=True)
     order = np.argsort(first)
-    return kept[:, first[order]], times[order]
+    return kept[first[order]], times[order]
 
 
 def gpus_each(
@@ -215,6 +219,7 @@ class Match(ByCell):
     room: FloatArray  # sequences that fit in a decode engine
     fits: NDArray[np.bool_]
     times: NDArray[np.intp]  # candidates that each stands for
+    split: NDArray[np.intp]  # number of each prefill layout and size among all
     n: FloatArray  # running in a decode engine
     life: FloatArray  # of a sequence in decode [s]
     need: FloatArray  # prefill workers that a decode engine keeps busy
@@ -281,7 +286,7 @@ def matched(
         tiled = np.tile(targets, size_p.shape[-2] // targets.shape[1])
         latest = np.repeat(tiled, len(decode.tp) // len(tiled) if len(tiled) > 1 else 1, axis=0)[:, None, :, None]
     else:
-        latest = targets[of_each(task, np.arange(len(targets)), split), split % targets.shape[1]]
+        latest = targets[:, (split % targets.shape[1])[0]]
     side = decode_side(decode, v, load, decode_shared)
     n = np.minimum(load.concurrency, np.maximum(side.room.max_sequences, 1.0))
     life = side.steps * side.terms.curve.total(n)
@@ -303,7 +308,9 @@ def matched(
         flight = n + rate * first + queue * need * need / (least - need)
     known = (load, prompts, side.terms, (size_d, size_p), feeders.layout)
     fits = side.room.fits & feeders.fits
-    match = Match(*known, side.room.max_sequences, fits, feeders.times, n, life, need, least, flight, first)
+    match = Match(
+        *known, side.room.max_sequences, fits, feeders.times, feeders.split, n, life, need, least, flight, first
+    )
     nd, waste = np.ones_like(least), np.full_like(least, np.inf)
     for count in DECODE_ENGINES:
         each = gpus_each(count, least, match.sizes, task.query.most_gpus)

@@ -23,7 +23,7 @@ from rackecon.economics.revenue import PriceCard
 from rackecon.serving.query import case_options
 from rackecon.uncertainty.distributions import Distribution, distributions, recentred
 from rackecon.uncertainty.sampling import Design, design
-from rackecon.uncertainty.shortlist import KEPT, PHYSICAL, exact_rows, exact_rows_together, scouts, shortlist, work_at
+from rackecon.uncertainty.shortlist import PHYSICAL, scouts, shortlists, work_at
 
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
@@ -86,15 +86,17 @@ class Portfolio:
         key = self._key(cell, scores)
         if key not in self.lists:
             known = scouts(cell.model, self.cases[cell.scenario])
-            only = None if (known == scores).all(axis=1).any() else self.pool(cell)
-            self._keep(cell, scores, self._searched(cell, scores, only), only)
+            self._list(cell, [scores], None if (known == scores).all(axis=1).any() else self.pool(cell))
         return self.lists[key]
 
-    def _keep(self, cell: Cell, scores: FloatArray, rows: Rows, only: NDArray[np.intp] | None) -> None:
-        """Put down the short list among the rows of a cell at one physical point."""
-        key, at = self._key(cell, scores), shortlist(rows, self.cases[cell.scenario])
-        self.lists[key] = {name: rows[name][at] if rows else np.array([]) for name in KEPT}
-        self.places[key] = at if only is None else only[at]
+    def _list(self, cell: Cell, points: Sequence[FloatArray], only: NDArray[np.intp] | None) -> None:
+        """Put down the short lists of a cell at some physical points, all of them in few passes."""
+        case = self.cases[cell.scenario]
+        work = work_at(case, cell.model, self.inputs, np.stack(points))
+        found = shortlists(cell.accelerator, cell.model, case, work, self.searched_with(cell), only)
+        for scores, (places, rows) in zip(points, found, strict=True):
+            key = self._key(cell, scores)
+            self.places[key], self.lists[key] = places, rows
 
     def prepare(self, cell: Cell, points: FloatArray) -> None:
         """Make the short lists of a cell at many physical points, or take those that another page made."""
@@ -107,31 +109,24 @@ class Portfolio:
         pool = (cell.accelerator, cell.model, cell.scenario)
 
         def make() -> tuple[list[Rows], NDArray[np.intp]]:
-            self._list_together(cell, missing)
-            return [self.listed(cell, at) for at in missing], self.pool(cell)
+            only = self.pool(cell)
+            some = [at for at in missing if self._key(cell, at) not in self.lists]
+            if some:
+                self._list(cell, some, only)
+            return [self.listed(cell, at) for at in missing], only
 
         key = (cell.accelerator, cell.model, case, asked, physical, [at.tolist() for at in missing])
         rows, self.places[pool] = kept("short-lists", key, make)
         self.lists.update(zip((self._key(cell, at) for at in missing), rows, strict=True))
-
-    def _list_together(self, cell: Cell, points: Sequence[FloatArray]) -> None:
-        """Short lists of a cell at many physical points, its pool evaluated at all of them in one pass."""
-        only, case = self.pool(cell), self.cases[cell.scenario]
-        some = [at for at in points if self._key(cell, at) not in self.lists]
-        if not len(only) or not some:
-            return
-        work = work_at(case, cell.model, self.inputs, np.stack(some))
-        found = exact_rows_together(cell.accelerator, cell.model, work, self.searched_with(cell), only)
-        for scores, rows in zip(some, found, strict=True):
-            self._keep(cell, scores, rows, only)
 
     def pool(self, cell: Cell) -> NDArray[np.intp]:
         """Rows of the full search that could be best at any scout point."""
         key = (cell.accelerator, cell.model, cell.scenario)
         if key not in self.places:
             known = scouts(cell.model, self.cases[cell.scenario])
-            for scores in known:
-                self.listed(cell, scores)
+            some = [at for at in known if self._key(cell, at) not in self.lists]
+            if some:
+                self._list(cell, some, None)
             self.places[key] = np.unique(np.concatenate([self.places[self._key(cell, at)] for at in known]))
         return self.places[key]
 
@@ -142,12 +137,6 @@ class Portfolio:
         """Options of a cell's searches: pools are sized for its limits."""
         asked = case_options(self.cases[cell.scenario])
         return {name: value for name, value in asked.items() if name != "prefix_cache_hit"} | dict(self.options)
-
-    def _searched(self, cell: Cell, scores: FloatArray, only: NDArray[np.intp] | None) -> Rows:
-        if only is not None and not len(only):
-            return {}
-        work = work_at(self.cases[cell.scenario], cell.model, self.inputs, scores[None, :])
-        return exact_rows(cell.accelerator, cell.model, work, 0, self.searched_with(cell), only)
 
 
 def portfolio(

@@ -138,7 +138,7 @@ def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS)
                 continue
             drawn_kw = drawn_it_kw(cell, rows)
             for some in np.split(part, range(BLOCK, len(part), BLOCK)):
-                best, ok, chosen = terms.choose(rows, some)
+                best, ok, chosen = terms.choose(rows, some, drawn_kw)
                 served[i, some] = ok
                 rates[:, some] = np.where(ok, chosen, 1.0)
                 load[some] = np.where(ok, drawn_kw[best], 0.0)
@@ -226,24 +226,23 @@ class Terms:
         elif p.cost.unsold_hours == UNSOLD["on_demand"]:
             self.cost = self.cost * x["utilisation"]
         self.bill = (x["electricity_usd_per_kwh"] * x["pue"] - _base_bill()) * (p.kept_share < 1.0)
-        self.ends: dict[tuple[str, str], FloatArray] = {}
+        self.factors: dict[str, FloatArray] = {}
 
-    def errors(self, mode: str, part: NDArray[np.intp]) -> FloatArray:
-        """Log errors of :data:`RATES` in a mode, ``(3, draws)``: one error for all of a cell's configurations."""
-        link = self.made.inputs[f"speed_follows_rate_{mode}"].central
-        rate = self.z["rate_error"][part]
-        speed = link * rate + math.sqrt(1.0 - link * link) * self.z["speed_error"][part]
-        out = []
-        for quantity, z in zip(RATES, (rate, speed, self.z["ttft_error"][part]), strict=True):
-            if (mode, quantity) not in self.ends:
-                ends = interval_factors(self.cell.accelerator, self.cell.model, mode, quantity)
-                self.ends[mode, quantity] = np.log(ends)
-            low, high = self.ends[mode, quantity]
-            out.append(z * np.where(z < 0, -low, high) / Z90)
-        return np.stack(out)
+    def errors(self, mode: str) -> FloatArray:
+        """Errors of :data:`RATES` in a mode, as factors, ``(3, draws)``: one for all of a cell's configurations."""
+        if mode not in self.factors:
+            link = self.made.inputs[f"speed_follows_rate_{mode}"].central
+            rate = self.z["rate_error"]
+            speed = link * rate + math.sqrt(1.0 - link * link) * self.z["speed_error"]
+            out = []
+            for quantity, z in zip(RATES, (rate, speed, self.z["ttft_error"]), strict=True):
+                low, high = np.log(interval_factors(self.cell.accelerator, self.cell.model, mode, quantity))
+                out.append(z * np.where(z < 0, -low, high) / Z90)
+            self.factors[mode] = np.exp(np.stack(out))
+        return self.factors[mode]
 
     def choose(
-        self, rows: Mapping[str, NDArray[Any]], part: NDArray[np.intp]
+        self, rows: Mapping[str, NDArray[Any]], part: NDArray[np.intp], drawn_kw: FloatArray
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_], FloatArray]:
         """Most profitable configuration inside the limits, whether there is one, and its rates ``(3, draws)``.
 
@@ -253,12 +252,14 @@ class Terms:
             Configurations at the draws' common physical point.
         part : ndarray of int
             The draws.
+        drawn_kw : ndarray
+            From :func:`drawn_it_kw`.
         """
         limits = Limits.of_case(self.case)
         wanted, latest = limits.least_tok_s_per_user * (1 - LIMIT_SLACK), limits.latest_ttft_ms * (1 + LIMIT_SLACK)
         split = np.asarray(rows["mode"]) == "disaggregated"
         columns = [np.asarray(rows[name], dtype=float) for name in RATES]
-        drawn_kw, unit, bill = drawn_it_kw(self.cell, rows), self.unit_revenue[part, None], self.bill[part, None]
+        unit, bill = self.unit_revenue[part, None], self.bill[part, None]
         most = np.full(len(part), -np.inf)
         best, chosen = np.zeros(len(part), dtype=np.intp), np.ones((3, len(part)))
         # one mode at a time: its configurations share their error, so that no array of errors by configuration is made
@@ -266,7 +267,7 @@ class Terms:
             at = np.flatnonzero(split == flag)
             if not len(at):
                 continue
-            factor = np.exp(self.errors(mode, part))
+            factor = self.errors(mode)[:, part]
             rate, speed, first = (column[at] for column in columns)
             gain = factor[0][:, None] * rate
             gain *= unit

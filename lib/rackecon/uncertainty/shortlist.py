@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.performance.parameters import ServingParameters, load_parameters
-from rackecon.serving.frontier import candidates, candidates_together
+from rackecon.serving.candidates import Outcome
+from rackecon.serving.frontier import candidates, candidates_picked
 from rackecon.serving.query import Limits, Query
 from rackecon.uncertainty.distributions import Distribution
 
@@ -39,6 +40,8 @@ SCOUT: Final = 2.2
 """Standard deviations from the median at which a physical input is scouted: 97 % of its range lie inside."""
 TTFT_REACH: Final = (0.02, 20.0)
 """Times to first token told apart, as shares of the limit's: their error is far wider than that of speeds."""
+STEPS: Final = 17
+"""Times to first token by which rows are first sorted out together."""
 
 
 @dataclass(frozen=True)
@@ -120,12 +123,45 @@ def exact_rows(
     return candidates(accelerator, model, isl, osl, only=only, **given)
 
 
-def exact_rows_together(
-    accelerator: str, model: str, work: Work, options: Mapping[str, Any], only: NDArray[np.intp]
-) -> list[Rows]:
-    """:func:`exact_rows` of every draw, for the rows ``only``."""
+def shortlists(
+    accelerator: str,
+    model: str,
+    case: Scenario,
+    work: Work,
+    options: Mapping[str, Any],
+    only: NDArray[np.intp] | None = None,
+) -> list[tuple[NDArray[np.intp], Rows]]:
+    """Candidates that could be the most profitable inside the limits whatever the prices and the serving error, of each draw.
+
+    Parameters
+    ----------
+    accelerator, model : str
+        Ids.
+    case : Scenario
+        Its limits count.
+    work : Work
+        Conditions of the draws.
+    options : mapping
+        Of the search.
+    only : ndarray of int, optional
+        Rows of :func:`exact_rows` to look at, rising; all by default.
+
+    Returns
+    -------
+    list of tuple
+        Row numbers, rising, and :data:`KEPT` of the rows that, in either mode, no other beats in throughput, speed and first
+        token at once; none where nothing fits.
+    """
     every = (_conditions(work, at, options) for at in range(len(work.isl_tokens)))
-    return candidates_together([Query.of(accelerator, model, isl, osl, **given) for isl, osl, given in every], only)
+    queries = [Query.of(accelerator, model, isl, osl, **given) for isl, osl, given in every]
+    if only is not None and not len(only):
+        return [(only, _kept({})) for _ in queries]
+    found = candidates_picked(queries, lambda seen: undominated(seen, case), only)
+    return [(numbers, _kept(rows)) for numbers, rows in found]
+
+
+def _kept(rows: Rows) -> Rows:
+    return {name: rows[name] if rows else np.array([]) for name in KEPT}
 
 
 def _conditions(work: Work, at: int, options: Mapping[str, Any] | None) -> tuple[float, float, dict[str, Any]]:
@@ -149,13 +185,13 @@ def _moved(factors: tuple[float, float]) -> ServingParameters:
     return replace(shipped, parameters=tuple(items))
 
 
-def shortlist(rows: Mapping[str, NDArray[Any]], case: Scenario, reach: tuple[float, float] = REACH) -> NDArray[np.intp]:
-    """Candidates that could be the most profitable inside the limits whatever the prices and the serving error.
+def undominated(seen: Outcome, case: Scenario, reach: tuple[float, float] = REACH) -> NDArray[np.intp]:
+    """Candidates of one mode that could be the most profitable of their query: see :func:`shortlists`.
 
     Parameters
     ----------
-    rows : dict of ndarray
-        From :func:`exact_rows`.
+    seen : Outcome
+        One query's candidates after another's.
     case : Scenario
         Its limits count.
     reach : tuple of float
@@ -164,35 +200,32 @@ def shortlist(rows: Mapping[str, NDArray[Any]], case: Scenario, reach: tuple[flo
     Returns
     -------
     ndarray of int
-        Rows that, in either mode, no other beats in throughput, speed and first token at once, rising; none where
-        nothing fits.
+        Their places, rising. Of candidates alike the first is kept.
     """
-    if not rows:
-        return np.array([], dtype=np.intp)
     limits = Limits.of_case(case)
     wanted, allowed = limits.least_tok_s_per_user, limits.latest_ttft_ms
-    rate, speed, first = (np.asarray(rows[name], dtype=float) for name in RATES)
-    fits = rows["fits"].astype(bool) & np.isfinite(rate) & (rate > 0) & (speed >= wanted * reach[0])
-    fits &= np.isfinite(first) & (first <= allowed * TTFT_REACH[1])
+    rate, speed, first = seen.total_tok_s_per_gpu, seen.tok_s_per_user, seen.ttft_ms
+    fits = seen.fits & np.isfinite(rate) & (rate > 0) & (speed >= wanted * reach[0])
+    at = np.flatnonzero(fits & np.isfinite(first) & (first <= allowed * TTFT_REACH[1]))
     # beyond the reach of any plausible error a faster point is as good as another
-    speed = np.minimum(speed, wanted * reach[1])
-    first = np.maximum(first, allowed * TTFT_REACH[0]) if math.isfinite(allowed) else np.zeros_like(first)
-    kept = []
-    split = rows["mode"] == "disaggregated"
-    for flag in (False, True):
-        at = np.flatnonzero(fits & (split == flag))
-        at = at[np.lexsort((first[at], -speed[at], -rate[at]))]
-        kept.append(at[_undominated(speed[at], first[at])])
-    return np.sort(np.concatenate(kept))
+    speed = np.minimum(speed[at], wanted * reach[1])
+    first = np.maximum(first[at], allowed * TTFT_REACH[0]) if math.isfinite(allowed) else np.zeros(len(at))
+    order = np.lexsort((first, -speed, -rate[at], seen.query[at]))
+    kept = _staircases(seen.query[at[order]], speed[order], first[order])
+    return np.sort(at[order[kept]])
 
 
-def _undominated(speed: FloatArray, first: FloatArray) -> NDArray[np.intp]:
-    """Rows, in falling order of throughput, that no earlier row beats or equals in both speed and first token."""
+def _staircases(query: NDArray[np.intp], speed: FloatArray, first: FloatArray) -> NDArray[np.intp]:
+    """Rows, in falling order of throughput in each query, that no earlier row of it beats or equals in both speed and first token."""
+    some = np.flatnonzero(_not_plainly_beaten(query, speed, first))
     kept: list[int] = []
-    # of the kept rows that no other beats in these two: by rising speed, which their first tokens rise with
+    # of the kept rows of a query that no other beats in these two: by rising speed, which their first tokens rise with
     speeds: list[float] = []
     firsts: list[float] = []
-    for row, (fast, soon) in enumerate(zip(speed.tolist(), first.tolist(), strict=True)):
+    last = -1
+    for row, mine, fast, soon in zip(*(x.tolist() for x in (some, query[some], speed[some], first[some])), strict=True):
+        if mine != last:
+            speeds, firsts, last = [], [], mine
         at = bisect_left(speeds, fast)
         if at < len(firsts) and firsts[at] <= soon:
             continue
@@ -201,3 +234,19 @@ def _undominated(speed: FloatArray, first: FloatArray) -> NDArray[np.intp]:
         below = bisect_left(firsts, soon, 0, above)
         speeds[below:above], firsts[below:above] = [fast], [soon]
     return np.array(kept, dtype=np.intp)
+
+
+def _not_plainly_beaten(query: NDArray[np.intp], speed: FloatArray, first: FloatArray) -> NDArray[np.bool_]:
+    """Rows but those that an earlier row of the query beats or equals in speed, of rows with first tokens under some of
+    :data:`STEPS` values between: most of them, in few passes over all."""
+    left = np.ones(len(speed), dtype=bool)
+    if len(speed) < 2:
+        return left
+    order = np.argsort(speed, kind="stable")
+    rank = np.empty(len(speed), dtype=np.int64)
+    rank[order] = np.cumsum(np.concatenate([[0], np.diff(speed[order]) > 0]))
+    rank += query * len(speed)  # of a later query above all of an earlier one
+    for soon in np.unique(np.quantile(first, np.linspace(0.0, 1.0, STEPS), method="lower")):
+        best = np.maximum.accumulate(np.where(first <= soon, rank, -1))
+        left[1:] &= (best[:-1] < rank[1:]) | (first[1:] < soon)
+    return left

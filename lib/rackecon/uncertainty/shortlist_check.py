@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.uncertainty.portfolio import Portfolio
-from rackecon.uncertainty.propagate import Terms, propagate
+from rackecon.uncertainty.propagate import Terms, drawn_it_kw, propagate
 from rackecon.uncertainty.sampling import SEED, sample
 from rackecon.uncertainty.shortlist import KEPT, RATES, exact_rows
 
@@ -64,7 +64,8 @@ def check_shortlist(made: Portfolio, draws: int = 256, seed: int = SEED, toleran
             for name in RATES:
                 fits &= np.isfinite(rows[name])
             if fits.any():
-                _, ok, rates = terms.choose({name: rows[name][fits] for name in KEPT}, np.array([d]))
+                able = {name: rows[name][fits] for name in KEPT}
+                _, ok, rates = terms.choose(able, np.array([d]), drawn_it_kw(cell, able))
                 found = rates[0, 0] if ok[0] else 0.0
             else:
                 found = 0.0

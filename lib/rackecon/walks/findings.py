@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from rackecon.catalog.cached import one_state
 from rackecon.evidence.intervals import add_intervals
 from rackecon.evidence.leads import ahead, in_order
 from rackecon.evidence.novelty import ASKED, best_run, best_runs, named, unmeasured
@@ -82,6 +83,7 @@ def leading_rows(frame: pd.DataFrame, x: str, at: float, error: float) -> pd.Dat
     return ahead(frame[frame[x] == at], METRIC, error)
 
 
+@one_state()
 def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, front: bool = False) -> pd.DataFrame:
     """A walk or fronts as their chart draws them: stretches of evidence, bands of the leaders at the ends, measured runs.
 

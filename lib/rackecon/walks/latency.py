@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rackecon import catalog
+from rackecon.catalog.cached import one_state
 from rackecon.evidence.leads import ahead, in_order, lead_words
 from rackecon.walks.findings import METRIC, drawn
 from rackecon.walks.walk import walked
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
 
+@one_state()
 def fronts(
     accelerators: Sequence[str], model: str, case: Scenario, ttft_limit_ms: float, statistic: str
 ) -> pd.DataFrame:
