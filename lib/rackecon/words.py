@@ -18,6 +18,7 @@ __all__ = [
     "layout_words",
     "lengths",
     "money",
+    "money_span",
     "number",
     "page_words",
     "per_mtok",
@@ -109,6 +110,19 @@ def money(value: float, digits: int = 3) -> str:
     decimals = max(2, digits - 1 - math.floor(math.log10(size)))
     text = f"{size:.{decimals}f}"
     return sign + "$" + text[:4] + text[4:].rstrip("0")
+
+
+def money_span(ends: Iterable[float]) -> str:
+    """Amounts from one to another, to as many decimals where all are below a dollar.
+
+    Examples
+    --------
+    >>> money_span([0.0482, 0.078]), money_span([0.62, 1.9]), money_span([0.052])
+    ('$0.0482 to $0.0780', '$0.62 to $1.90', '$0.052')
+    """
+    said = [money(end) for end in ends]
+    longest = max(map(len, said), default=0) if all(text.startswith("$0.") for text in said) else 0
+    return " to ".join(text.ljust(longest, "0") for text in said)
 
 
 def per_mtok(value: float, which: str) -> str:

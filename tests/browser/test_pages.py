@@ -85,7 +85,9 @@ LONGEST = 20000
 """Pixels that a page may measure on a phone."""
 
 
-@pytest.mark.parametrize("name", [name for name in page_names() if name[0].isdigit() or name == "index.html"])
+@pytest.mark.parametrize(
+    "name", [name for name in page_names() if name[0].isdigit() or name in ("index.html", "find.html")]
+)
 def test_a_phone_shows_the_first_rows_of_a_long_table_and_the_rest_when_asked(browser, name):
     page, _ = opened(browser, name, "light", PHONE)
     try:

@@ -52,6 +52,12 @@ def test_every_leader_column_says_a_tie_as_one_and_what_was_never_measured() -> 
     assert (promised["leader"], promised["runner_up"]) == (tie, "H200")
 
 
+def test_a_column_of_who_cannot_serve_stands_only_where_somebody_cannot() -> None:
+    some = rows(9.0, 2.0).assign(total_tok_s_per_gpu=[1.0, math.nan])
+    assert tier_table(some)["cannot"].tolist() == [some["platform"].iloc[1]]
+    assert "cannot" not in tier_table(some.assign(total_tok_s_per_gpu=1.0))
+
+
 @pytest.mark.parametrize(
     ("profits", "told"),
     [((9.0, 2.0), ("B200", "H200")), ((9.0,), ("B200", "")), ((9.0, 8.9), ("tie: B200 and H200", ""))],

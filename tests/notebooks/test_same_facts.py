@@ -173,6 +173,8 @@ def test_both_ends_of_a_range_of_times_have_as_many_digits(page):
         digits = {len(end.replace(".", "").lstrip("0")) for end in ends}
         decimals = {len(end.partition(".")[2]) for end in ends}
         assert 1 in (len(digits), len(decimals)), ends
+    for ends in re.findall(r"\$(0\.\d+) (?:to|and) \$(0\.\d+)", text):
+        assert len({len(end) for end in ends}) == 1, ends
 
 
 def _amount(text: str) -> float:

@@ -171,13 +171,13 @@ def flip_map(leaders: list[str]) -> FlipMap:
 
 def test_the_map_is_titled_by_who_leads_on_how_much_of_it() -> None:
     assert flip_view.flip_title(flip_map(["a", "a", "a", "b"]), NAMES, "b") == (
-        "With these two inputs alone drawn Alpha leads in 75 of 100 and Beta in 25"
+        "With only these two inputs drawn, Alpha leads in 75 of 100 and Beta in 25"
     )
     middle = flip_map(["a", "a", "a", "a", "b", "a", "a", "a", "a"])  # one cell of nine, in which most draws fall
     middle = replace(middle, x_input="rate_error")
     assert (
         flip_view.flip_title(middle, NAMES, "b")
-        == "With the two of Beta alone drawn Beta leads in 62 of 100 and Alpha in 38"
+        == "With only these two inputs of Beta drawn, Beta leads in 62 of 100 and Alpha in 38"
     )
     assert flip_view.flip_title(flip_map(["b"] * 4), NAMES, "a") == "Beta leads on the whole map"
 

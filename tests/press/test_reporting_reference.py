@@ -55,7 +55,7 @@ def test_parameters_page_has_a_row_for_every_parameter_of_every_notebook():
         rows = re.findall(r'<th scope="row"><code>(\w+)</code>', table)
         assert rows == list(read_parameters(notebook_path(name)))
     row = page.split('<th scope="row"><code>utilisation</code>')[1].split("</tr>")[0]
-    assert "<td>share of capacity sold</td><td>0.01 to 1</td>" in row
+    assert "<td>0.01 to 1 share of capacity sold</td>" in row
 
 
 def test_every_page_leads_to_every_other_and_marks_itself():

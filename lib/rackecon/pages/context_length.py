@@ -62,6 +62,8 @@ class ContextResult:
     end_low: float = float("nan")
     end_high: float = float("nan")
     start_profit: float = float("nan")
+    start_low: float = float("nan")
+    start_high: float = float("nan")
     cached_profit: float = float("nan")
     cached_low: float = float("nan")
     cached_high: float = float("nan")
@@ -109,6 +111,7 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
     )
     gain.index = gain.index.get_level_values(0)
     loss = findings.held_loss(walk[walk["hit"] == 0.0], X)
+    start_profit, start_low, start_high = findings.first_with_ends(fresh, X, start)
     _, end_low, end_high = findings.first_with_ends(fresh, X, end)
     cached_profit, cached_low, cached_high = findings.first_with_ends(cached, X, high)
     return ContextResult(
@@ -137,7 +140,9 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         pair=findings.pair_drawn(fresh, X, loss.platform),
         end_low=end_low,
         end_high=end_high,
-        start_profit=findings.first_with_ends(fresh, X, start)[0],
+        start_profit=start_profit,
+        start_low=start_low,
+        start_high=start_high,
         cached_profit=cached_profit,
         cached_low=cached_low,
         cached_high=cached_high,

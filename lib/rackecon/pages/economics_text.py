@@ -81,7 +81,7 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     """Output tokens per provisioned megawatt: who makes the most, how sure that is, and who would by the older vintage."""
     new, old = "output_tok_s_per_mw_2026_07", "output_tok_s_per_mw_2025_10"
     quoted: dict[str, Any] = dict.fromkeys(("first", "last"), "") | {"made": 0.0, "ratio": 1.0, "inside": []}
-    quoted |= dict.fromkeys(("low", "high")) | {"counted_before": True, "before": []}
+    quoted |= dict.fromkeys(("low", "high", "drawn", "utility")) | {"counted_before": True, "before": []}
     ends = _leaders(power, new)
     before = ahead(power, old)
     if ends is None:
@@ -91,6 +91,9 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     if first["accelerator"] != last["accelerator"]:
         quoted |= {"last": last["platform"], "ratio": float(first[new] / last[new])}
     quoted |= {"before": list(before["platform"]), "counted_before": math.isfinite(first[old])}
+    for name, column in (("drawn", "output_tok_s_per_drawn_it_mw"), ("utility", old)):
+        value = float(first.get(column, math.nan))
+        quoted[name] = value if math.isfinite(value) else None
     if "total_tok_s_per_gpu_low" in table:
         row = table[table["accelerator"] == first["accelerator"]].iloc[0]
         low, high = (

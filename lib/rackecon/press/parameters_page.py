@@ -12,14 +12,13 @@ from rackecon.press.frame import framed_page
 from rackecon.press.html import question
 from rackecon.words import page_words
 
-COLUMNS = ("parameter", "type", "default", "unit", "allowed", "meaning")
+COLUMNS = ("parameter", "type", "default", "allowed", "meaning")
 TITLE = "What can be changed in each notebook?"
 
 
 def _cells(item: Parameter) -> str:
-    unit = "" if item.unit == "-" else item.unit
     default = json.dumps(item.default, ensure_ascii=False)
-    words = "".join(f"<td>{html.escape(word)}</td>" for word in (unit, item.range, item.meaning))
+    words = "".join(f"<td>{html.escape(word)}</td>" for word in (item.allowed, item.meaning))
     return (
         f'<tr><th scope="row"><code>{html.escape(item.name)}</code></th><td>{item.kind}</td>'
         f"<td><code>{html.escape(default)}</code></td>{words}</tr>"

@@ -81,7 +81,7 @@ def first_token(
 
 
 def tier_table(found: pd.DataFrame) -> pd.DataFrame:
-    """Who leads at each promised speed, a tie as one with the figures of its first, and who comes next."""
+    """Who leads at each promised speed, a tie as one with the figures of its first, who comes next, and who cannot serve it."""
     import pandas as pd
 
     rows = []
@@ -112,4 +112,5 @@ def tier_table(found: pd.DataFrame) -> pd.DataFrame:
                 "cannot": join_words(group[group["total_tok_s_per_gpu"].isna()]["platform"]) or "none",
             }
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.drop(columns="cannot") if len(table) and (table["cannot"] == "none").all() else table

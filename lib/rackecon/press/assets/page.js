@@ -126,7 +126,7 @@
     });
     document.querySelectorAll("table.searchable").forEach(searchable);
     document.querySelectorAll("main table").forEach(tableLinks);
-    if (window.innerWidth < 560) document.querySelectorAll(".scroll>table:not(.ranking):not(.live-table)").forEach(function (t) { if (t.tHead.rows[0].cells.length > 3) stack(t); });
+    if (window.innerWidth < 560) document.querySelectorAll(".scroll>table:not(.ranking):not(.live-table)").forEach(function (t) { if (t.tHead.rows[0].cells.length > 3) stack(t); else if (units(t).length > 20) cut(t); });
   });
   /* A row with text under it is a body of its own: filter and sort move both together. */
   function units(table) { return Array.prototype.slice.call(table.tBodies.length > 1 ? table.tBodies : table.tBodies[0].rows); }
