@@ -212,9 +212,12 @@ def evaluate_together(tasks: Sequence[Task], only: NDArray[np.intp]) -> list[Row
 
 
 def evaluate_picked(
-    tasks: Sequence[Task], pick: Callable[[Outcome], NDArray[np.intp]], only: NDArray[np.intp] | None = None
+    tasks: Sequence[Task],
+    pick: Callable[[Outcome], NDArray[np.intp]],
+    names: Sequence[str],
+    only: NDArray[np.intp] | None = None,
 ) -> list[tuple[NDArray[np.intp], Rows]]:
-    """Candidates that ``pick`` keeps of each mode's outcome: their row numbers in :func:`evaluate_all`, and all quantities.
+    """Candidates that ``pick`` keeps of each mode's outcome: their row numbers in :func:`evaluate_all`, and some quantities.
 
     For each of some queries, which are as for :func:`evaluate_fitting`, or as for :func:`evaluate_together` where row numbers
     are given. ``pick`` gives places in the outcome, rising; one query's candidates stand after another's.
@@ -229,7 +232,7 @@ def evaluate_picked(
         numbers, table = _numbers(part, cells, only), part.table(cells)
         ends = np.searchsorted(cells.of(part.place) // len(part.layouts), np.arange(len(tasks) + 1))
         for mine, start, end in zip(found, ends[:-1], ends[1:], strict=True):
-            mine.append((numbers[start:end], {name: values[start:end] for name, values in table.items()}))
+            mine.append((numbers[start:end], {name: table[name][start:end] for name in names}))
     return [_joined(each) for each in found]
 
 

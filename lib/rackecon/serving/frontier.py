@@ -384,7 +384,10 @@ def candidates_together(
 
 @one_state()
 def candidates_picked(
-    queries: Sequence[Query], pick: Callable[[Outcome], NDArray[np.intp]], only: NDArray[np.intp] | None = None
+    queries: Sequence[Query],
+    pick: Callable[[Outcome], NDArray[np.intp]],
+    names: Sequence[str],
+    only: NDArray[np.intp] | None = None,
 ) -> list[tuple[NDArray[np.intp], dict[str, NDArray[Any]]]]:
     """Of :func:`candidates` of each query those that ``pick`` keeps, and which rows they are: to the last bit, without the rest.
 
@@ -395,13 +398,15 @@ def candidates_picked(
     pick : callable
         Places that it keeps, rising, of the outcomes of one mode, one query's after another's. Candidates that do not fit
         may be missing there; no answer may depend on them.
+    names : sequence of str
+        Columns wanted.
     only : ndarray of int, optional
         Row numbers, rising; all by default.
 
     Returns
     -------
     list of tuple
-        Row numbers, and columns as of :func:`candidates`; none of either for an accelerator that is not modelled.
+        Row numbers, and those columns as of :func:`candidates`; none of either for an accelerator that is not modelled.
     """
     none: tuple[NDArray[np.intp], dict[str, NDArray[Any]]] = (np.zeros(0, dtype=np.intp), {})
     found = [none for _ in queries]
@@ -413,7 +418,7 @@ def candidates_picked(
             continue
         tasks = [Task(queries[i]) for i in group]
         each = _portions(tasks) if only is None else [tasks]
-        some = [answer for portion in each for answer in evaluate_picked(portion, pick, only)]
+        some = [answer for portion in each for answer in evaluate_picked(portion, pick, names, only)]
         for i, answer in zip(group, some, strict=True):
             found[i] = answer
     return found

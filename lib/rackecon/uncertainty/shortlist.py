@@ -154,14 +154,11 @@ def shortlists(
     """
     every = (_conditions(work, at, options) for at in range(len(work.isl_tokens)))
     queries = [Query.of(accelerator, model, isl, osl, **given) for isl, osl, given in every]
+    nothing: Rows = {name: np.array([]) for name in KEPT}
     if only is not None and not len(only):
-        return [(only, _kept({})) for _ in queries]
-    found = candidates_picked(queries, lambda seen: undominated(seen, case), only)
-    return [(numbers, _kept(rows)) for numbers, rows in found]
-
-
-def _kept(rows: Rows) -> Rows:
-    return {name: rows[name] if rows else np.array([]) for name in KEPT}
+        return [(only, nothing) for _ in queries]
+    found = candidates_picked(queries, lambda seen: undominated(seen, case), KEPT, only)
+    return [(numbers, rows or nothing) for numbers, rows in found]
 
 
 def _conditions(work: Work, at: int, options: Mapping[str, Any] | None) -> tuple[float, float, dict[str, Any]]:
