@@ -74,7 +74,10 @@ def summarise(
         Assumptions in place of the base case's.
     """
     table = evaluate(accelerators, [model], [scenario], **overrides)
-    drawn = run(accelerators, [model], [scenario], draws=draws, physical_points=physical_points, **overrides)
+    columns = [m.column for m in MEASURES.values()]
+    drawn = run(
+        accelerators, [model], [scenario], draws=draws, physical_points=physical_points, outputs=columns, **overrides
+    )
     inputs = len(drawn.portfolio.plan.inputs)
     rankings = {key: _with_reasons(ranked(table, drawn, m.column), table) for key, m in MEASURES.items()}
     assume = assumptions(**{name: value for name, value in overrides.items() if name != "price_cards"})

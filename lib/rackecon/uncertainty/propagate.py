@@ -90,6 +90,7 @@ def run(
     draws: int = DRAWS,
     seed: int = SEED,
     physical_points: int = PHYSICAL_POINTS,
+    outputs: Sequence[str] = OUTPUTS,
     **options: Any,
 ) -> Outcomes:
     """Portfolio, draws from the recorded seed and propagation in one call.
@@ -100,11 +101,13 @@ def run(
         As :func:`portfolio`.
     draws, seed, physical_points : int
         As :func:`rackecon.uncertainty.sampling.sample`.
+    outputs : sequence of str
+        As :func:`propagate`.
     **options
         The other options of :func:`portfolio`.
     """
     made = portfolio(accelerators, models, scenarios, **options)
-    return propagate(made, sample(made.plan, draws, seed, physical_points=physical_points))
+    return propagate(made, sample(made.plan, draws, seed, physical_points=physical_points), outputs)
 
 
 @one_state()
