@@ -108,6 +108,19 @@ def linked_paths(rent_factor: float, throughput_factor: float, horizon_years: fl
     return pd.concat(rows, ignore_index=True)
 
 
+def yearly_fall(rent_factor: float, throughput_factor: float) -> float:
+    """Fall of a token's price in a year where competition passes rent and software on [1/year]; 0 where it would rise.
+
+    By :func:`rackecon.economics.market.linked_price_factor`.
+
+    Examples
+    --------
+    >>> round(yearly_fall(0.92, 1.45), 3), yearly_fall(1.5, 1.45)
+    (0.366, 0.0)
+    """
+    return max(1.0 - float(linked_price_factor(rent_factor, throughput_factor)), 0.0)
+
+
 def linked_profits(
     accelerator: str, model: str, scenario: str, rent_factor: float, throughput_factor: float, **overrides: Any
 ) -> pd.DataFrame:
@@ -124,7 +137,7 @@ def linked_profits(
     from rackecon.appraisal.assumptions import assumptions
     from rackecon.appraisal.evaluate import evaluate
 
-    falls = max(1.0 - float(linked_price_factor(rent_factor, throughput_factor)), 0.0)
+    falls = yearly_fall(rent_factor, throughput_factor)
     gain = mature_gain()
     cases: dict[str, dict[str, float]] = {"as assumed": {}}
     for name, own in (

@@ -91,13 +91,14 @@ def load_result(
     if sold.empty:
         raise InputError(f"no platform serves {model} within the limits of {scenario}")
     money = evaluate(sorted(set(sold["accelerator"])), [model], [scenario], utilisation=1.0)
-    per_hour = money.set_index("accelerator")[["revenue_usd_per_gpu_hour", "cost_usd_per_gpu_hour"]]
+    money = money.set_index("accelerator")
+    per_hour = money[["revenue_usd_per_gpu_hour", "cost_usd_per_gpu_hour"]]
     if per_hour["cost_usd_per_gpu_hour"].isna().all():
         raise InputError(
             f"no cost is published for {', '.join(per_hour.index)}: what their unsold hours cost cannot be said"
         )
     full, cost = (per_hour.loc[sold["accelerator"], name].to_numpy(dtype=float) for name in per_hour)
-    rate = money.set_index("accelerator").loc[sold["accelerator"]]
+    rate = money.loc[sold["accelerator"]]
     moved = {
         end: (rate[f"total_tok_s_per_gpu_{end}"] / rate["total_tok_s_per_gpu"]).to_numpy() for end in ("low", "high")
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ from rackecon.words import number
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
+T = TypeVar("T")
 ROWS_TOGETHER = 32768  # more at once no longer stay in the processor's cache
 KEPT_FRONTS = 2048
 LENGTHS = ("isl_tokens", "osl_tokens", "prefix_cache_hit")
@@ -254,7 +255,12 @@ def _portions(tasks: Sequence[Task]) -> list[Sequence[Task]]:
     step = 1
     if len(tasks) > 1 and tasks[0].matched:
         step = max(GRID_TOGETHER // _candidates(tasks[0]), 1)
-    return [tasks[start : start + step] for start in range(0, len(tasks), step)]
+    return _split(tasks, step)
+
+
+def _split(items: Sequence[T], step: int) -> list[Sequence[T]]:
+    """So many at once, in order."""
+    return [items[start : start + step] for start in range(0, len(items), step)]
 
 
 def _candidates(task: Task) -> int:
@@ -356,16 +362,12 @@ def candidates(
     return evaluate_all(task, only).rows() if task.query.chip.servable else {}
 
 
-def candidates_together(
-    queries: Sequence[Query], only: NDArray[np.intp] | None = None
-) -> list[dict[str, NDArray[Any]]]:
+def candidates_together(queries: Sequence[Query]) -> list[dict[str, NDArray[Any]]]:
     """:func:`candidates` of queries that differ in lengths, cache hit and values of parameters alone.
 
     Parameters
     ----------
     queries : sequence of Query
-    only : ndarray of int, optional
-        Row numbers, rising; all by default.
 
     Returns
     -------
@@ -376,9 +378,8 @@ def candidates_together(
     if not queries or not queries[0].chip.servable:
         return [{} for _ in queries]
     tasks = [Task(asked) for asked in queries]
-    rows = np.arange(_candidates(tasks[0])) if only is None else only
-    step = max(ROWS_TOGETHER // max(len(rows), 1), 1)
-    parts = [evaluate_together(tasks[start : start + step], rows) for start in range(0, len(tasks), step)]
+    every = np.arange(_candidates(tasks[0]))
+    parts = [evaluate_together(some, every) for some in _split(tasks, max(ROWS_TOGETHER // len(every), 1))]
     return [rows for part in parts for rows in part]
 
 
@@ -410,11 +411,11 @@ def candidates_picked(
     """
     none: tuple[NDArray[np.intp], dict[str, NDArray[Any]]] = (np.zeros(0, dtype=np.intp), {})
     found = [none for _ in queries]
-    if only is not None:
-        step = max(ROWS_TOGETHER // max(len(only), 1), 1)
-        portions = [range(start, min(start + step, len(queries))) for start in range(0, len(queries), step)]
-    for group in _alike(queries) if only is None else portions:
-        if not len(group) or not queries[group[0]].chip.servable:
+    groups: Sequence[Sequence[int]] = (
+        _alike(queries) if only is None else _split(range(len(queries)), max(ROWS_TOGETHER // max(len(only), 1), 1))
+    )
+    for group in groups:
+        if not queries[group[0]].chip.servable:
             continue
         tasks = [Task(queries[i]) for i in group]
         each = _portions(tasks) if only is None else [tasks]

@@ -90,11 +90,14 @@ class Portfolio:
         return self.lists[key]
 
     def _list(self, cell: Cell, points: Sequence[FloatArray], only: NDArray[np.intp] | None) -> None:
-        """Put down the short lists of a cell at some physical points, all of them in few passes."""
+        """Put down the short lists of a cell at those of some physical points that have none, all of them in few passes."""
+        some = [at for at in points if self._key(cell, at) not in self.lists]
+        if not some:
+            return
         case = self.cases[cell.scenario]
-        work = work_at(case, cell.model, self.inputs, np.stack(points))
+        work = work_at(case, cell.model, self.inputs, np.stack(some))
         found = shortlists(cell.accelerator, cell.model, case, work, self.searched_with(cell), only)
-        for scores, (places, rows) in zip(points, found, strict=True):
+        for scores, (places, rows) in zip(some, found, strict=True):
             key = self._key(cell, scores)
             self.places[key], self.lists[key] = places, rows
 
@@ -110,9 +113,7 @@ class Portfolio:
 
         def make() -> tuple[list[Rows], NDArray[np.intp]]:
             only = self.pool(cell)
-            some = [at for at in missing if self._key(cell, at) not in self.lists]
-            if some:
-                self._list(cell, some, only)
+            self._list(cell, missing, only)
             return [self.listed(cell, at) for at in missing], only
 
         key = (cell.accelerator, cell.model, case, asked, physical, [at.tolist() for at in missing])
@@ -124,9 +125,7 @@ class Portfolio:
         key = (cell.accelerator, cell.model, cell.scenario)
         if key not in self.places:
             known = scouts(cell.model, self.cases[cell.scenario])
-            some = [at for at in known if self._key(cell, at) not in self.lists]
-            if some:
-                self._list(cell, some, None)
+            self._list(cell, list(known), None)
             self.places[key] = np.unique(np.concatenate([self.places[self._key(cell, at)] for at in known]))
         return self.places[key]
 
