@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rackecon import catalog
+from rackecon.catalog.cached import by_data
 from rackecon.evidence.novelty import platform_named
 from rackecon.words import join_named
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@by_data(1, "validation_scores")
 def rate_error() -> float:
     """Median error of predicted tokens per second and GPU on curves that calibration did not see, a share.
 

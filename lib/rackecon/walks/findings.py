@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from rackecon.catalog.cached import one_state
 from rackecon.evidence.intervals import add_intervals
 from rackecon.evidence.leads import ahead, in_order
@@ -118,16 +120,16 @@ def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, fron
         known[f"{y}_measured"] = known[f"{y}_measured"].mask(again)
     known = known.assign(evidence=[STRETCHES[_beyond(row)] for row in known.to_dict("records")], stretch=0)
     known.loc[~known["accelerator"].isin(_ahead(known, x, y, front)), [f"{y}_low", f"{y}_high"]] = math.nan
-    parts = []
-    for _, line in known.groupby("accelerator", sort=False):
-        kinds = line["evidence"]
-        number = (kinds != kinds.shift()).cumsum()
-        for at, part in line.groupby(number, sort=True):
-            far = part["evidence"].iloc[0] == STRETCHES[1]
-            joint = line[number == int(at) - 1].tail(1) if far else line[number == int(at) - 1].iloc[:0]
-            after = line[number == int(at) + 1].head(1) if far else joint
-            parts.append(pd.concat([joint, part, after]).assign(evidence=part["evidence"].iloc[0], stretch=int(at)))
-    return pd.concat(parts, ignore_index=True)
+    kinds, places = known["evidence"].to_numpy(dtype=object), []
+    code, names = pd.factorize(known["accelerator"])
+    for line in (np.flatnonzero(code == number) for number in range(len(names))):
+        bounds = np.flatnonzero(kinds[line][1:] != kinds[line][:-1]) + 1
+        for stretch, part in enumerate(np.split(line, bounds), start=1):
+            far = kinds[part[0]] == STRETCHES[1]
+            before, after = (line[line < part[0]][-1:], line[line > part[-1]][:1]) if far else (line[:0], line[:0])
+            places += [(at, kinds[part[0]], stretch) for at in (*before, *part, *after)]
+    rows, evidence, numbers = zip(*places, strict=True)
+    return known.iloc[list(rows)].assign(evidence=evidence, stretch=numbers).reset_index(drop=True)
 
 
 def drawn_with_kept(walk: pd.DataFrame, chips: Sequence[str], x: str, y: str, asked: str | None = None) -> pd.DataFrame:
