@@ -24,12 +24,11 @@ OTHER_KINDS: Final = {"software_years": "software"}
 
 def drivers_words(found: Sequence[Deciding], platform: str, measure: str) -> str:
     """Which assumptions change who leads, and which move the leader's profit most."""
-    flips = [(item.label, _inside(item.sentence()).removesuffix(".")) for item in found if item.flips_inside]
-    named = flips[:NAMED]
-    winners = {where.rpartition(": ")[2] for _, where in flips}
-    other = winners.pop() if len(winners) == 1 and all("; " not in where for _, where in flips) else ""
-    if other and other != "nobody earns":  # said once
-        named = [(label, where.rpartition(": ")[0]) for label, where in named]
+    flips = [(item.label, *item.nearest()) for item in found if item.flips_inside]
+    winners = {who for _, _, who in flips}
+    other = winners.pop() if len(winners) == 1 else ""
+    once = other and other != "nobody earns"
+    named = [(label, where if once or not who else f"{where}: {who}") for label, where, who in flips[:NAMED]]
     moved = sorted(found, key=lambda item: -item.swing_usd)[:NAMED]
     return say(
         PAGE,
