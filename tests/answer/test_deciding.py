@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,9 @@ def profit_at(x: float) -> np.ndarray:
     return np.where(np.array(WHO.names) == leader, 1.0, 0.5)
 
 
-def found(reign: list[tuple[float, str]]) -> tuple[tuple[tuple[float, str, str], ...], int]:
+def found(
+    reign: list[tuple[float, str]], earned: Callable[[float], np.ndarray] = profit_at
+) -> tuple[tuple[tuple[float, str, str], ...], int]:
     """Changes of lead, and how often values were asked for."""
     walked, answers, rounds = _flips(reign, WHO), None, 0
     while True:
@@ -36,7 +39,7 @@ def found(reign: list[tuple[float, str]]) -> tuple[tuple[tuple[float, str, str],
             asked = walked.send(answers)  # type: ignore[arg-type]
         except StopIteration as end:
             return end.value, rounds
-        answers, rounds = [profit_at(x) for x in asked], rounds + 1
+        answers, rounds = [earned(x) for x in asked], rounds + 1
 
 
 def test_changes_of_lead_halved_together_are_those_halved_one_by_one():
@@ -96,11 +99,7 @@ def hidden_at(x: float) -> np.ndarray:
 
 
 def test_a_step_that_holds_several_changes_of_lead_gives_each():
-    walked, answers = _flips([(1.0, "A"), (8.0, "D"), (9.0, "D")], WHO), None
-    with pytest.raises(StopIteration) as end:
-        while True:
-            answers = [hidden_at(x) for x in walked.send(answers)]  # type: ignore[arg-type]
-    places = end.value.value
+    places, _ = found([(1.0, "A"), (8.0, "D"), (9.0, "D")], hidden_at)
     assert [(before, after) for _, before, after in places] == [("A", "B"), ("B", "C"), ("C", "D")]
     assert [at for at, _, _ in places] == pytest.approx([2.0, 3.0, 5.0], rel=NARROW)
 
@@ -112,7 +111,7 @@ def decided(*flips: tuple[float, str, str]) -> Deciding:
 def test_every_stretch_where_another_leads_is_told_the_nearest_first():
     item = decided((20.0, "A", "B"), (40.0, "B", "TPU v7"), (90.0, "TPU v7", NOBODY))
     assert item.sentence() == (
-        "Between 20 and 40 tokens: B; between 40 and 90 tokens: TPU v7 (unmeasured platform); above 90 tokens: nobody earns."
+        "Between 20 and 40 tokens: B; between 40 and 90: TPU v7 (unmeasured platform); above 90: nobody earns."
     )
     assert item.nearest() == ("above 20 tokens", "B, then others")
 

@@ -86,7 +86,10 @@ def test_the_finding_of_the_lines_names_who_leads_where(found, words):
         (["b200-hgx"], "B200 leads at every price and share sold shown"),
         ([NOBODY, "b200-hgx"], "B200 leads wherever anybody earns"),
         (["h100-sxm", "b200-hgx"], "As price and share sold rise: H100, then B200"),
-        ([NOBODY, "tpu-v7", "b200-hgx"], "As price and share sold rise: nobody earns, then TPU v7 (unmeasured platform), then B200"),
+        (
+            [NOBODY, "tpu-v7", "b200-hgx"],
+            "As price and share sold rise: nobody earns, then TPU v7 (unmeasured platform), then B200",
+        ),
     ],
 )
 def test_the_finding_of_the_map_names_leaders_as_revenue_rises(order, words):

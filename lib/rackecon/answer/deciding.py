@@ -131,7 +131,14 @@ class Deciding:
 
     def _where(self, flips: Sequence[Flip]) -> str:
         """Who else leads, and where: the nearest to the report's value first."""
-        return "; ".join(f"{where}: {platform_named(who)}" for who, where in self._others(flips))
+        (first, begun), *rest = self._others(flips)
+        later = [f"{where.removesuffix(self._unit).rstrip()}: {platform_named(who)}" for who, where in rest]
+        return "; ".join([f"{begun}: {platform_named(first)}", *later])
+
+    @property
+    def _unit(self) -> str:
+        """What follows the number in words."""
+        return self.told(self.high).partition(" ")[2]
 
     def _others(self, flips: Sequence[Flip]) -> list[tuple[str, str]]:
         """Who else leads, and the stretches where they do, in words."""
@@ -164,8 +171,8 @@ class Deciding:
             else:
                 ends = self.told(low), self.told(high)
                 each.append(f"near {ends[0]}" if ends[0] == ends[1] else f"between {_between(*ends)}")
-        unit = self.told(max(end for end in pairs[-1] if math.isfinite(end))).partition(" ")[2]
-        return join_words([*(one.removesuffix(unit).strip() for one in each[:-1]), each[-1]])
+        return join_words([*(one.removesuffix(self._unit).rstrip() for one in each[:-1]), each[-1]])
+
 
 def _between(low: str, high: str, word: str = "and") -> str:
     """Two values with one unit, which is said once.
@@ -504,7 +511,11 @@ class _Change:
     @property
     def rest(self) -> _Change | None:
         """The rest of the step, where the lead changes again."""
-        return _Change(self.high, self.end, self.after, self.last, self.end, self.last) if self.after != self.last else None
+        return (
+            _Change(self.high, self.end, self.after, self.last, self.end, self.last)
+            if self.after != self.last
+            else None
+        )
 
     @property
     def middle(self) -> float:
@@ -518,7 +529,9 @@ def _flips(reign: Sequence[tuple[float, str]], who: _Platforms) -> Walk[tuple[Fl
     A step may hold several: what is left of it is halved in its turn until it ends with who leads there.
     """
     pairs = itertools.pairwise(reign)
-    changes = [_Change(low, high, before, after, high, after) for (low, before), (high, after) in pairs if before != after]
+    changes = [
+        _Change(low, high, before, after, high, after) for (low, before), (high, after) in pairs if before != after
+    ]
     found: list[_Change] = []
     for _ in range(MOST_HALVINGS):
         wide = []

@@ -18,6 +18,8 @@ PAGE: Final = "00_executive_summary"
 NAMED: Final = 3
 """Assumptions that the sentence names."""
 KINDS: Final = {True: "workload", False: "money"}
+LEADING: Final = ("Above", "Below", "Between", "In", "Near", "No")
+"""Words that a sentence about an assumption begins with, where no name does."""
 OTHER_KINDS: Final = {"software_years": "software"}
 """Assumptions of neither."""
 
@@ -129,7 +131,7 @@ def _axis(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def _inside(text: str) -> str:
     """A sentence inside another: its first letter small unless a name begins with it."""
-    return text[0].lower() + text[1:] if text[:5] in ("Above", "Below", "Betwe", "Near ", "No va", "No ch") else text
+    return text[0].lower() + text[1:] if text.partition(" ")[0] in LEADING else text
 
 
 def _first_large(label: str) -> str:

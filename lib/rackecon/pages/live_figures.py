@@ -278,7 +278,9 @@ def speed_finding(found: Sequence[tuple[float, str]], labels: Mapping[str, str],
         return f"{first} at every speed up to {number(found[0][0])} tok/s/user"
     if len(found) == 2:
         return f"{first} up to {number(found[0][0])} tok/s/user, {name(found[1][1])} above"
-    return f"{first} at {number(speed)} tok/s/user; the lead changes {len(found) - 1} times up to {number(found[-1][0])}"
+    return (
+        f"{first} at {number(speed)} tok/s/user; the lead changes {len(found) - 1} times up to {number(found[-1][0])}"
+    )
 
 
 def map_figure(found: LeadMap, labels: Mapping[str, str], share: float, measure: str) -> Html:
