@@ -18,7 +18,7 @@ from rackecon.figures.base import (
     rules,
     top_title,
 )
-from rackecon.words import RUNS, STRETCHES, tidy
+from rackecon.words import RUNS, STRETCHES, join_words, tidy
 
 if TYPE_CHECKING:
     import altair as alt
@@ -175,11 +175,6 @@ def assumption_lines(
             .mark_area(opacity=0.13)
             .encode(x=x_axis, y=alt_.Y(f"{y}_low:Q", title=y_title, scale=y_scale), y2=f"{y}_high:Q", color=named)
         )
-    runs = _kept(data, x, f"{y}_measured")
-    if len(runs):
-        crosses = alt_.Chart(runs).mark_point(size=44, filled=False, strokeWidth=1.8)
-        at = alt_.Y(f"{y}_measured:Q", title=y_title, scale=y_scale)
-        layers.append(crosses.encode(x=x_axis, y=at, color=named, shape=run_shapes(alt_, runs)))
     tips = [
         alt_.Tooltip("platform:N"),
         alt_.Tooltip(f"{x}:Q", title=x_title, format=",.4~g"),
@@ -212,6 +207,11 @@ def assumption_lines(
         detail.append(alt_.Detail(f"{kept}:N"))
         layers.append(base.mark_point(size=22, filled=True, opacity=1).encode(x=x_axis, y=y_axis, color=named))
     layers.append(line.encode(detail=detail) if detail else line)
+    runs = _kept(data, x, f"{y}_measured")
+    if len(runs):
+        crosses = alt_.Chart(runs).mark_point(size=44, filled=False, strokeWidth=1.8)
+        at = alt_.Y(f"{y}_measured:Q", title=y_title, scale=y_scale)
+        layers.append(crosses.encode(x=x_axis, y=at, color=named, shape=run_shapes(alt_, runs)))
     # stretches of one line end where the line does; of several lines of a platform the first is named
     several = kept or (dash if not stretches else None)
     named_part = data[data[several] == data[several].iloc[0]] if several else data
@@ -255,9 +255,22 @@ def _key(frame: pd.DataFrame, y: str, kept: str | None, log_y: bool) -> list[str
         if kept
         else []
     )
-    told += ["band: nine measurements in ten, platforms ahead at the ends"] if bands else []
+    told += [band_words(frame, f"{y}_low")] if bands else []
     told += [run_words(frame, f"{y}_measured")] if runs else []
     return told + ([FAR] if runs and log_y and _far(frame[f"{y}_measured"], frame[y]) else [])
+
+
+def band_words(frame: pd.DataFrame, low: str) -> str:
+    """Whose bands are drawn, and what they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> band_words(pd.DataFrame({"platform": ["A", "B", "C"], "low": [1.0, float("nan"), 2.0]}), "low")
+    'bands, nine measurements in ten: A and C'
+    """
+    names = list(dict.fromkeys(frame.loc[frame[low].notna(), "platform"]))
+    return f"{'bands' if len(names) > 1 else 'band'}, nine measurements in ten: {join_words(names)}"
 
 
 def _far(measured: pd.Series, drawn: pd.Series) -> bool:
@@ -272,11 +285,11 @@ def run_words(frame: pd.DataFrame, measured: str) -> str:
     --------
     >>> import pandas as pd
     >>> run_words(pd.DataFrame({"y": [1.0, 2.0], "run_date": ["2026-01-09", "2025-10-02"]}), "y")
-    'measured: the figure at the best measured rate, software of 2025-10 to 2026-01'
+    'measured: the same figure at the best rate that anyone measured, software of 2025-10 to 2026-01'
     """
     dates = sorted(date[:7] for date in frame.loc[frame[measured].notna(), "run_date"]) if "run_date" in frame else []
     when = "" if not dates else f", software of {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "")
-    return f"measured: the figure at the best measured rate{when}"
+    return f"measured: the same figure at the best rate that anyone measured{when}"
 
 
 def frontier_chart(
