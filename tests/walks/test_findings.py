@@ -212,9 +212,11 @@ def test_splits_that_do_not_fall_are_counted_and_the_best_gain_is_found():
     result = split_page.split_found(found, speeds, "M", "W")
     assert (result.falling, result.split_platforms, result.moving) == (1, 2, "H200")
     assert (result.at_platform, result.at_speed, result.at_gain) == ("H200", 50.0, 3.0)
+    assert (result.slow_split, result.slow_speed, result.fast_split, result.fast_speed) == (2.0, 10.0, 1.0, 50.0)
     assert (result.both, result.wins) == (1, 1)
     low, high = split_walk.gain_ends(h200[0], "deepseek-r1")
     assert (result.most_low, result.most_high) == pytest.approx((1.5 * low, 1.5 * high))
+    assert (result.at_low, result.at_high) == pytest.approx((3.0 * low, 3.0 * high))
     assert result.sure == int(1.5 * low > 1.0)
     assert 0 <= result.compared_inside <= result.compared
     assert result.one_way == (("MI355X", "W", "only split"),)
@@ -439,6 +441,32 @@ def test_a_measured_gain_compares_runs_alike_in_number_format_and_drafting():
     assert line["gain_measured"] == pytest.approx(apart.total_tok_s_per_gpu / shared.total_tok_s_per_gpu)
     assert line["gain_low"] < 1.5 < line["gain_high"]
     assert apart.total_tok_s_per_gpu < best_run(*("b200-hgx", "deepseek-r1", 8192, 1024, 10.0)).total_tok_s_per_gpu
+
+
+def test_a_pair_of_runs_counts_once_at_the_fastest_promise_that_it_keeps_and_bands_are_those_of_its_platform():
+    chips = {"b200-hgx": "B200", "gb300-nvl72": "GB300 NVL72"}
+    rows = [
+        {
+            "accelerator": chip,
+            "platform": name,
+            "model": "deepseek-r1",
+            "isl_tokens": 8192,
+            "osl_tokens": 1024,
+            "tok_s_per_user_target": speed,
+            "mode": mode,
+            "total_tok_s_per_gpu": rate,
+            "tok_s_per_user": speed,
+            "prefill_per_decode": 1.0,
+        }
+        for chip, name in chips.items()
+        for speed in (20.0, 30.0, 50.0)
+        for mode, rate in zip(split_walk.MODES, (1e4, 1.5e4), strict=True)
+    ]
+    lines = split_walk.gain_lines(pd.DataFrame(rows))
+    runs = lines.dropna(subset=["gain_measured"]).drop_duplicates(["platform", split_walk.CASE[-1]])
+    assert len(runs)
+    assert not runs.duplicated(["platform", "gain_measured"]).any()
+    assert set(lines.loc[lines["gain_low"].notna(), "platform"]) == set(runs["platform"]) == {"B200"}
 
 
 def test_kept_layouts_are_drawn_beside_those_searched_anew_by_strength_and_without_bands():

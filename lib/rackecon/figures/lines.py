@@ -14,7 +14,7 @@ from rackecon.figures.base import (
     finish,
     log_ticks,
     nothing_drawn,
-    platform_scales,
+    platform_scale,
     rules,
     top_title,
 )
@@ -119,6 +119,7 @@ def assumption_lines(
     description: str = "",
     y_format: str = "~s",
     x_format: str = "~s",
+    far: str = FAR,
 ) -> alt.Chart:
     """One line per platform over an assumption, named at its end; a hair line joins the end to its name.
 
@@ -135,16 +136,18 @@ def assumption_lines(
         Columns.
     x_format, y_format : str
         d3 formats of the axes; ``month`` for a year with a fraction.
+    far : str
+        What a measured run five times off its line stands for.
     """
     alt_ = altair_module()
     kept, key = (dash if "stretch" in frame else None), []
     if "stretch" in frame:
-        band, dash, stretches, key = True, "evidence", STRETCHES, _key(frame, y, kept, log_y)
+        band, dash, stretches, key = True, "evidence", STRETCHES, _key(frame, y, kept, far if log_y else "")
     keep = ["accelerator", "platform", x, y, dash, kept, f"{y}_low", f"{y}_high", f"{y}_measured", "run", "stretch"]
     data = tidy(frame[[c for c in dict.fromkeys(keep) if c and c in frame]].dropna(subset=[x, y]))
     if data.empty:
         return nothing_drawn(title)
-    colour, dashes = platform_scales(alt_, data)
+    colour = platform_scale(alt_, data)
     named = alt_.Color("platform:N", scale=colour, legend=None)
     x_axis = alt_.X(
         f"{x}:Q",
@@ -180,7 +183,7 @@ def assumption_lines(
         alt_.Tooltip(f"{x}:Q", title=x_title, format=",.4~g"),
         alt_.Tooltip(f"{y}:Q", title=y_title, format=",.4~g"),
     ]
-    style, detail = alt_.StrokeDash("platform:N", scale=dashes, legend=None), []
+    style, detail = alt_.value([1, 0]), []
     if dash:
         kinds, drawn = list(stretches or dict.fromkeys(data[dash])), set(data[dash])
         style = alt_.StrokeDash(
@@ -247,7 +250,7 @@ def run_shapes(alt_: Any, runs: pd.DataFrame) -> Any:
     return alt_.Shape("run:N", title=None, scale=scale, legend=legend)
 
 
-def _key(frame: pd.DataFrame, y: str, kept: str | None, log_y: bool) -> list[str]:
+def _key(frame: pd.DataFrame, y: str, kept: str | None, far: str) -> list[str]:
     """What strengths, bands and crosses are, as far as there are any."""
     bands, runs = (name in frame and bool(frame[name].notna().any()) for name in (f"{y}_low", f"{y}_measured"))
     told = (
@@ -257,7 +260,7 @@ def _key(frame: pd.DataFrame, y: str, kept: str | None, log_y: bool) -> list[str
     )
     told += [band_words(frame, f"{y}_low")] if bands else []
     told += [run_words(frame, f"{y}_measured")] if runs else []
-    return told + ([FAR] if runs and log_y and _far(frame[f"{y}_measured"], frame[y]) else [])
+    return told + ([far] if runs and far and _far(frame[f"{y}_measured"], frame[y]) else [])
 
 
 def band_words(frame: pd.DataFrame, low: str) -> str:
