@@ -96,6 +96,11 @@ def _split_by_speed(speeds: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return ends, str(ratio.idxmax()) if len(ends) else ""
 
 
+def _moved(splits: pd.DataFrame, moving: str) -> dict[str, Any]:
+    """Where and how a platform's split moves most; NaN where none does."""
+    return {name: float(splits[end][moving]) if moving else math.nan for name, end in SPLIT_ENDS.items()}
+
+
 def _most_at_speed(speeds: pd.DataFrame) -> dict[str, Any]:
     """Platform and promise where splitting gains most, and the gain with its ends."""
     wide = speeds.pivot_table(
@@ -172,7 +177,7 @@ def split_found(found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case
         best_median=float(medians.iloc[0]) if len(medians) else math.nan,
         worst_scenario=str(medians.index[-1]) if len(medians) else "",
         moving=moving,
-        **{name: float(splits[end][moving]) if moving else math.nan for name, end in SPLIT_ENDS.items()},
+        **_moved(splits, moving),
         split_platforms=len(splits),
         falling=int((splits["last"] < splits["first"]).sum()),
         **at,
