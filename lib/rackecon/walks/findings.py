@@ -90,7 +90,9 @@ def leading_rows(frame: pd.DataFrame, x: str, at: Any) -> pd.DataFrame:
 
 
 @one_state()
-def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, front: bool = False) -> pd.DataFrame:
+def drawn(
+    frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, front: bool = False, also: Sequence[str] = ()
+) -> pd.DataFrame:
     """A walk or fronts as their chart draws them: stretches of evidence, bands of the leaders at the ends, measured runs.
 
     Parameters
@@ -105,6 +107,8 @@ def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, fron
     front : bool
         Each platform has its own places: the ends are the slowest speed that all reach and the fastest of all, and a run
         is drawn once, at the fastest place that it keeps.
+    also : sequence of str
+        Accelerators whose bands are kept beside those of the platforms ahead at the ends.
 
     Returns
     -------
@@ -123,7 +127,8 @@ def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, fron
         again = known.duplicated(["accelerator", f"{y}_run"], keep="last")
         known[f"{y}_measured"] = known[f"{y}_measured"].mask(again)
     known = known.assign(evidence=[STRETCHES[_beyond(row)] for row in known.to_dict("records")], stretch=0)
-    known.loc[~known["accelerator"].isin(_ahead(known, x, y, front)), [f"{y}_low", f"{y}_high"]] = math.nan
+    banded = _ahead(known, x, y, front) | set(also)
+    known.loc[~known["accelerator"].isin(banded), [f"{y}_low", f"{y}_high"]] = math.nan
     kinds, places = known["evidence"].to_numpy(dtype=object), []
     code, names = pd.factorize(known["accelerator"])
     for line in (np.flatnonzero(code == number) for number in range(len(names))):
