@@ -97,7 +97,7 @@ def test_what_bands_and_marks_are_stands_under_the_chart():
     above, _, below = page.partition('<div class="canvas">')
     assert '<p class="measure">unit, basis</p>' in above
     assert "nine measurements" not in re.sub(r'aria-label="[^"]*"', "", above)
-    assert '</script><p class="measure key">Band: nine measurements in ten, platforms ahead at the ends</p>' in below
+    assert '</script><p class="measure key">Bands, nine measurements in ten: H100 and GB200 NVL72</p>' in below
     assert 'class="measure key"' not in render_page(notebook(), "03_x", ["03_x"])
 
 
@@ -260,7 +260,7 @@ def test_ranking_table_keeps_platforms_without_a_value_and_says_why():
         }
     )
     markup = ranking_table(frame, "c", "m", lambda v: f"{v:g}")._repr_html_()
-    assert '<span class="bare">1 to 3</span></td>' in markup  # where no style draws the bar
+    assert '<span class="ends">1 to 3</span></td>' in markup
     assert "does not fit" in markup
     assert markup.count("<tr>") == 3
 
