@@ -224,6 +224,8 @@ def ranking_table(
     show: Format,
     extra: Mapping[str, tuple[str, Format]] | None = None,
     heading: str = "middle",
+    *,
+    told: bool = False,
 ) -> Html:
     """Platforms ranked by a metric, each with its interval drawn in the row; platforms without a value say why.
 
@@ -239,6 +241,8 @@ def ranking_table(
         Further columns: name to header and format.
     heading : str
         Header of the metric's column.
+    told : bool
+        Whether the ends of each interval stand under its bar.
     """
     more = dict(extra or {})
     known = frame[frame[metric].notna()]
@@ -256,8 +260,9 @@ def ranking_table(
             )
             continue
         ends = record[f"{metric}_low"], record[f"{metric}_high"]
-        told = f"{show(ends[0])} to {show(ends[1])}"
-        bar = interval_bar(ends[0], value, ends[1], (low, high), f"90 % interval {told}") + bare(told)
+        span = f"{show(ends[0])} to {show(ends[1])}"
+        bar = interval_bar(ends[0], value, ends[1], (low, high), f"90 % interval {span}")
+        bar += f'<span class="ends">{html.escape(span)}</span>' if told else bare(span)
         cells = f'<td class="n">{html.escape(show(value))}</td><td class="barcell">{bar}</td>'
         cells += "".join(f'<td class="n">{html.escape(form(record[key]))}</td>' for key, (_, form) in more.items())
         rows.append(f"<tr>{name}{cells}</tr>")
