@@ -19,6 +19,8 @@ NO_EQUATIONS: Final = '<div class="mathjax_ignore">'
 """What output stands in, in a notebook: between two dollar signs JupyterLab would set an equation, and ours are money."""
 ANSWER: Final = "answer"
 """Key under which a page's answer is published."""
+CASE: Final = "case"
+"""Key under which what an answer holds for is published."""
 BEFORE: Final = ".page-before.ipynb"
 """Name, in the folder that a notebook runs in, of the page as it was made before: its pictures need not be drawn again."""
 BESIDE_MIME: Final = "application/vnd.rackecon.beside+json"
@@ -60,7 +62,9 @@ def answer(*sentences: str, case: str = "") -> Html:
     text = " ".join(sentences)
     before = f'<p class="kicker">{prose(case)}</p>' if case else ""
     return Html(
-        f'{before}<p class="answer">{prose(text)}</p>', f"{case} {text}".lstrip(), [Figure(ANSWER, text, "text")]
+        f'{before}<p class="answer">{prose(text)}</p>',
+        f"{case} {text}".lstrip(),
+        [Figure(ANSWER, text, "text"), *([Figure(CASE, case, "text")] if case else [])],
     )
 
 

@@ -217,6 +217,11 @@ def interval_bar(low: float, middle: float, high: float, ends: tuple[float, floa
     )
 
 
+def _ends(told: str) -> str:
+    """The ends of an interval under its bar."""
+    return f'<span class="ends">{html.escape(told)}</span>'
+
+
 def ranking_table(
     frame: pd.DataFrame,
     caption: str,
@@ -224,8 +229,6 @@ def ranking_table(
     show: Format,
     extra: Mapping[str, tuple[str, Format]] | None = None,
     heading: str = "middle",
-    *,
-    told: bool = False,
 ) -> Html:
     """Platforms ranked by a metric, each with its interval drawn in the row; platforms without a value say why.
 
@@ -241,8 +244,6 @@ def ranking_table(
         Further columns: name to header and format.
     heading : str
         Header of the metric's column.
-    told : bool
-        Whether the ends of each interval stand under its bar.
     """
     more = dict(extra or {})
     known = frame[frame[metric].notna()]
@@ -260,9 +261,8 @@ def ranking_table(
             )
             continue
         ends = record[f"{metric}_low"], record[f"{metric}_high"]
-        span = f"{show(ends[0])} to {show(ends[1])}"
-        bar = interval_bar(ends[0], value, ends[1], (low, high), f"90 % interval {span}")
-        bar += f'<span class="ends">{html.escape(span)}</span>' if told else bare(span)
+        told = f"{show(ends[0])} to {show(ends[1])}"
+        bar = interval_bar(ends[0], value, ends[1], (low, high), f"90 % interval {told}") + _ends(told)
         cells = f'<td class="n">{html.escape(show(value))}</td><td class="barcell">{bar}</td>'
         cells += "".join(f'<td class="n">{html.escape(form(record[key]))}</td>' for key, (_, form) in more.items())
         rows.append(f"<tr>{name}{cells}</tr>")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.appraisal.cost_comparison import waterfall
 from rackecon.appraisal.money import PRICED
 from rackecon.economics.measures import EVERY_MEASURE, MEASURES
-from rackecon.evidence.leads import ahead, in_order
+from rackecon.evidence.leads import ahead, in_order, level
 from rackecon.evidence.novelty import best_runs, platform_named
 from rackecon.pages.sentences import say
 from rackecon.uncertainty.outcomes import summary
@@ -89,7 +89,8 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     quoted |= dict.fromkeys(("low", "high", "drawn", "utility", "drawn_low", "drawn_high"))
     quoted |= {"counted_before": True, "before": []}
     ends = _leaders(power, new)
-    before = ahead(power, old)
+    power = _with_rates(power, table, (new, old))
+    before = level(power, old)
     if ends is None:
         return quoted
     first, last = ends
@@ -100,19 +101,25 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     for name, column in (("drawn", "output_tok_s_per_drawn_it_mw"), ("utility", old)):
         value = float(first.get(column, math.nan))
         quoted[name] = value if math.isfinite(value) else None
-    if "total_tok_s_per_gpu_low" in table:
-        row = table[table["accelerator"] == first["accelerator"]].iloc[0]
-        low, high = (
-            float(first[new] * row[f"total_tok_s_per_gpu_{end}"] / row["total_tok_s_per_gpu"])
-            for end in ("low", "high")
-        )
-        near = power[(power[new] >= low) & (power["accelerator"] != first["accelerator"])].sort_values(
-            new, ascending=False
-        )
-        quoted |= {"low": low, "high": high, "inside": list(near["platform"])}
-        if quoted["drawn"] is not None:
-            quoted |= {f"drawn_{end}": quoted["drawn"] * quoted[end] / quoted["made"] for end in ("low", "high")}
+    tied = level(power, new)
+    low, high = (float(tied[f"{new}_{end}"].iloc[0]) for end in ("low", "high"))
+    quoted |= {"low": low, "high": high, "inside": list(tied["platform"].iloc[1:])}
+    if quoted["drawn"] is not None:
+        quoted |= {f"drawn_{end}": quoted["drawn"] * quoted[end] / quoted["made"] for end in ("low", "high")}
     return quoted
+
+
+def _with_rates(power: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Rates per megawatt with the ends of 90 % that those per GPU have."""
+    known = table.set_index("accelerator")
+    factors = {end: known[f"total_tok_s_per_gpu_{end}"] / known["total_tok_s_per_gpu"] for end in ("low", "high")}
+    return power.assign(
+        **{
+            f"{name}_{end}": power[name] * power["accelerator"].map(by)
+            for name in columns
+            for end, by in factors.items()
+        }
+    )
 
 
 def site_moves(swept: pd.DataFrame, limit: str) -> dict[str, Any]:
@@ -246,7 +253,7 @@ def cost_quoted(table: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
         quoted |= {"worst": worst["platform"], "ratio": float(worst[column] / best[column])}
     if f"{column}_high" in known:
         low, high = float(best[f"{column}_low"]), float(best[f"{column}_high"])
-        near = rest[rest[column] <= high]
+        near = level(known, column, most=False).iloc[1:]
         quoted |= {"low": low, "high": high, "inside": list(near["platform"]), "most": float(near[column].max())}
     return quoted | {"hours": _hours(best, against)}
 
