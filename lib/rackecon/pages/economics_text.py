@@ -112,14 +112,14 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
 def _with_rates(power: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Rates per megawatt with the ends of 90 % that those per GPU have."""
     known = table.set_index("accelerator")
-    factors = {end: known[f"total_tok_s_per_gpu_{end}"] / known["total_tok_s_per_gpu"] for end in ("low", "high")}
-    return power.assign(
-        **{
-            f"{name}_{end}": power[name] * power["accelerator"].map(by)
-            for name in columns
-            for end, by in factors.items()
-        }
-    )
+    own = known.reindex(power["accelerator"])
+    rates = {end: own[f"total_tok_s_per_gpu{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")}
+    ends = {
+        f"{name}{end}": power[name].to_numpy(dtype=float) * rates[end] / rates[""]
+        for name in columns
+        for end in ("_low", "_high")
+    }
+    return power.assign(**ends)
 
 
 def site_moves(swept: pd.DataFrame, limit: str) -> dict[str, Any]:
