@@ -73,6 +73,9 @@ class LatencyResult:
     slow_first: tuple[tuple[str, float], ...]
     never: tuple[str, ...]
     losing: tuple[tuple[str, float], ...]
+    """Platforms that earn at some promises, and the slowest at which each does not."""
+    unprofitable: tuple[str, ...]
+    """Those that earn at none."""
     money_basis: Basis
 
     @property
@@ -127,6 +130,7 @@ def latency_found(
     gains = bool(len(spread)) and float(spread.max()) > 0
     spread = spread[spread >= (1.0 - error) * spread.max()].sort_values(ascending=False, kind="stable")
     late, never = _needs(firsts)
+    unprofitable = findings.earning_nowhere(found)
     return LatencyResult(
         front=front,
         tiers=found,
@@ -158,7 +162,8 @@ def latency_found(
         tied_gain=float(spread.min()) if gains else 0.0,
         slow_first=late,
         never=never,
-        losing=findings.losing_from(found, X),
+        losing=tuple(one for one in findings.losing_from(found, X) if one[0] not in unprofitable),
+        unprofitable=unprofitable,
         money_basis=findings.basis(found),
     )
 

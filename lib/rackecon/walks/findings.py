@@ -239,6 +239,19 @@ def losing_from(frame: pd.DataFrame, x: str) -> tuple[tuple[str, float], ...]:
     return tuple((str(name), float(at)) for name, at in zip(bad["platform"], bad[x], strict=True))
 
 
+def earning_nowhere(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Platforms that serve some point of a walk and earn at none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> earning_nowhere(pd.DataFrame({"platform": ["A", "A", "B", "B", "C"], METRIC: [-1.0, -2.0, -1.0, 1.0, math.nan]}))
+    ('A',)
+    """
+    best = frame.groupby("platform", sort=False)[METRIC].max()
+    return tuple(str(name) for name in best.index[best <= 0.0])
+
+
 def unserved_from(frame: pd.DataFrame, x: str) -> tuple[tuple[str, float, str], ...]:
     """Each platform that cannot serve some point within its limits: the first one, and why."""
     out = frame[frame["total_tok_s_per_gpu"].isna()].sort_values(x, kind="stable").drop_duplicates("platform")
