@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 CROSSES: Final = ("M-1,0L1,0M0,-1L0,1", "M-.8,-.8L.8,.8M.8,-.8L-.8,.8", "circle")
 """Marks of the kinds of measured runs: a plus, a cross, a ring."""
-FAR: Final = "far from its line: a run without drafts, of older software or one of few so fast"
-"""What a measured run five times off stands for."""
+APART: Final = "of older software, fewer layouts or no drafts"
+"""Why measured runs lie outside the model's interval."""
 GAP: Final = 14.0 / HEIGHT
 """Least distance between two line ends' names, as a share of the axis."""
 STEPS: Final = 8
@@ -139,7 +139,7 @@ def assumption_lines(
     alt_ = altair_module()
     kept, key = (dash if "stretch" in frame else None), []
     if "stretch" in frame:
-        band, dash, stretches, key = True, "evidence", STRETCHES, _key(frame, y, kept, log_y)
+        band, dash, stretches, key = True, "evidence", STRETCHES, _key(frame, x, y, kept)
     keep = ["accelerator", "platform", x, y, dash, kept, f"{y}_low", f"{y}_high", f"{y}_measured", "run", "stretch"]
     data = tidy(frame[[c for c in dict.fromkeys(keep) if c and c in frame]].dropna(subset=[x, y]))
     if data.empty:
@@ -247,7 +247,7 @@ def run_shapes(alt_: Any, runs: pd.DataFrame) -> Any:
     return alt_.Shape("run:N", title=None, scale=scale, legend=legend)
 
 
-def _key(frame: pd.DataFrame, y: str, kept: str | None, log_y: bool) -> list[str]:
+def _key(frame: pd.DataFrame, x: str, y: str, kept: str | None) -> list[str]:
     """What strengths, bands and crosses are, as far as there are any."""
     bands, runs = (name in frame and bool(frame[name].notna().any()) for name in (f"{y}_low", f"{y}_measured"))
     told = (
@@ -257,12 +257,25 @@ def _key(frame: pd.DataFrame, y: str, kept: str | None, log_y: bool) -> list[str
     )
     told += ["band: nine measurements in ten, platforms ahead at the ends"] if bands else []
     told += [run_words(frame, f"{y}_measured")] if runs else []
-    return told + ([FAR] if runs and log_y and _far(frame[f"{y}_measured"], frame[y]) else [])
+    return told + (outside_words(frame.dropna(subset=[f"{y}_measured"]), x) if runs else [])
 
 
-def _far(measured: pd.Series, drawn: pd.Series) -> bool:
-    """Whether a measured run lies five times off its line or more."""
-    return bool((abs(_log(measured / drawn)) > np.log(5.0)).any())
+def outside_words(runs: pd.DataFrame, x: str) -> list[str]:
+    """That a mark and its line are not the same thing, and how many marks lie outside the model's interval, where some do.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"platform": ["A", "B", "B"], "x": [1.0, 1.0, 1.0], "outside": [False, True, True]})
+    >>> outside_words(rows, "x")
+    ['lines: the best of all layouts', '1 of 2 marks lie outside nine in ten: public runs of older software, fewer layouts or no drafts']
+    >>> outside_words(rows.assign(outside=False), "x")
+    []
+    """
+    marks = runs.drop_duplicates(["platform", x])
+    out = int(marks["outside"].sum()) if "outside" in marks else 0
+    told = f"{out} of {len(marks)} marks lie outside nine in ten: public runs {APART}"
+    return ["lines: the best of all layouts", told] if out else []
 
 
 def run_words(frame: pd.DataFrame, measured: str) -> str:

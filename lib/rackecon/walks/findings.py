@@ -105,7 +105,8 @@ def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, fron
     pandas.DataFrame
         ``evidence``, one of :data:`rackecon.words.STRETCHES`, and ``stretch``, each unbroken part of it; the point where one
         becomes the other stands in both. ``y_low`` and ``y_high`` are kept of the platforms ahead at the ends alone;
-        ``y_measured`` is what the best measured run at these lengths would make of it, ``run`` its kind and ``run_date`` its date.
+        ``y_measured`` is what the best measured run at these lengths would make of it, ``run`` its kind, ``run_date`` its date and
+        ``outside`` whether it lies outside its own platform's 90 %.
     """
     import pandas as pd
 
@@ -117,6 +118,8 @@ def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, fron
         again = known.duplicated(["accelerator", f"{y}_run"], keep="last")
         known[f"{y}_measured"] = known[f"{y}_measured"].mask(again)
     known = known.assign(evidence=[STRETCHES[_beyond(row)] for row in known.to_dict("records")], stretch=0)
+    measured = known[f"{y}_measured"]
+    known["outside"] = (measured < known[f"{y}_low"]) | (measured > known[f"{y}_high"])
     known.loc[~known["accelerator"].isin(_ahead(known, x, y, front)), [f"{y}_low", f"{y}_high"]] = math.nan
     parts = []
     for _, line in known.groupby("accelerator", sort=False):
@@ -137,7 +140,7 @@ def drawn_with_kept(walk: pd.DataFrame, chips: Sequence[str], x: str, y: str, as
     rows = walk[walk["accelerator"].isin(chips)]
     free, held = (drawn(rows[rows["line"] == line], x, y, asked) for line in (RETUNED, HELD))
     spans = [f"{y}_low", f"{y}_high", f"{y}_measured"]
-    return pd.concat([free, held.assign(**dict.fromkeys(spans, math.nan))], ignore_index=True)
+    return pd.concat([free, held.assign(outside=False, **dict.fromkeys(spans, math.nan))], ignore_index=True)
 
 
 def _beyond(row: Mapping[Any, Any]) -> bool:
