@@ -97,6 +97,32 @@ def measured_platforms() -> frozenset[str]:
     return frozenset(chip for chip, _ in fitted_pairs())
 
 
+UNSEEN: Final = "unmeasured"
+"""What stands behind the name of a platform that the fit has seen no run of, where there is room for one word."""
+
+
+def unseen_labels() -> frozenset[str]:
+    """Names of the platforms that the fit has seen no run of.
+
+    Examples
+    --------
+    >>> "TPU v7" in unseen_labels(), "B200" in unseen_labels()
+    (True, False)
+    """
+    return frozenset(chip.label for chip in catalog.accelerators().values() if chip.id not in measured_platforms())
+
+
+def platform_marked(label: str) -> str:
+    """A platform's name as a label of a chart has it: with a word behind it where the fit has seen none of its runs.
+
+    Examples
+    --------
+    >>> platform_marked("TPU v7"), platform_marked("B200")
+    ('TPU v7, unmeasured', 'B200')
+    """
+    return f"{label}, {UNSEEN}" if label in unseen_labels() else label
+
+
 def kind_of(accelerator: str, model: str) -> str:
     """Which of :data:`KINDS` a platform and a model are."""
     pairs = fitted_pairs()

@@ -14,6 +14,7 @@ from rackecon.figures.display import ANSWER, BESIDE_MIME, NO_EQUATIONS, VEGALITE
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
 from rackecon.press.results import published
+from rackecon.press.unmeasured import in_chart, in_table
 
 FOLD: Final = "fold"
 """Tag of a heading's cell whose section a page keeps folded until it is asked for."""
@@ -66,7 +67,7 @@ def _words(text: Any) -> str:
 def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
     data = output.get("data", {})
     if VEGALITE_MIME in data:
-        spec = fluid(data[VEGALITE_MIME])
+        spec = in_chart(fluid(data[VEGALITE_MIME]))
         number = len(charts) + 1
         charts.append(spec)
         text = html.escape(_told(str(spec.get("description", "chart"))), quote=True)
@@ -86,7 +87,8 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         )
     if "text/html" in data:
         markup = "".join(data["text/html"])
-        return named(markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup)
+        bare = markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup
+        return in_table(named(bare))
     if RESULTS_MIME in data:
         return ""
     if "text/markdown" in data:

@@ -102,7 +102,7 @@
       if (all.length === lines.length && figure.with === lines.map(l => l.id).join()) return;
       all.splice(lines.length).forEach(el => el.remove());
       while (all.length < lines.length) { var made = all[0].cloneNode(false); all[all.length - 1].after(made); all.push(made); }
-      all.forEach(function (el, i) { if (INKS[kind]) el.style.setProperty(INKS[kind], m.swatch(lines[i].id)); else set(el, m.label(lines[i].id)); });
+      all.forEach(function (el, i) { if (INKS[kind]) el.style.setProperty(INKS[kind], m.swatch(lines[i].id)); else set(el, m.marked(lines[i].id)); });
     });
     figure.with = lines.map(l => l.id).join();
   }
@@ -187,7 +187,7 @@
       : order.length === 2 && order[0] === "none" ? names[1] + " leads wherever anybody earns" : where + names.join(", then ");
     var spots = figure.querySelector(".spots");
     spots.replaceChildren.apply(spots, order.filter(id => best[id][0].n >= WIDE).map(function (id) {
-      var b = best[id], spot = b[Math.floor((b.length - 1) / 2)], span = element("span", "", m.label(id));
+      var b = best[id], spot = b[Math.floor((b.length - 1) / 2)], span = element("span", "", m.marked(id));
       span.style.left = round(spot.left) + "%"; span.style.top = round(spot.top) + "%";
       return span;
     }));
