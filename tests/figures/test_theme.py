@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rackecon import catalog
-from rackecon.figures.theme import GREY, PLATFORM_DARK, PLATFORM_LIGHT, platform_colours, platform_dashes, swatch
+from rackecon.figures.theme import GREY, PLATFORM_DARK, PLATFORM_LIGHT, platform_colours, swatch
 
 # Linear RGB as seen without red, green or blue cones: Machado, Oliveira and Fernandes (2009), severity 1
 EYES = [
@@ -62,7 +62,6 @@ def test_light_colours_turn_dark_one_by_one():
     assert not set(PLATFORM_LIGHT.values()) & set(PLATFORM_DARK.values())
 
 
-def test_a_platform_of_the_readers_own_is_grey_and_dotted():
+def test_a_platform_of_the_readers_own_is_grey():
     assert platform_colours(["mi300x", "mi325x", "mine"])[2] == GREY
     assert swatch("mine") == "var(--p-other)"
-    assert platform_dashes(["h100-sxm", "b200-hgx", "mi300x", "mine"]) == [[5, 3], [1, 0], [2, 2], [2, 2]]

@@ -216,9 +216,11 @@ def test_splits_that_do_not_fall_are_counted_and_the_best_gain_is_found():
     result = split_page.split_found(found, speeds, "M", "W")
     assert (result.falling, result.split_platforms, result.moving) == (1, 2, "H200")
     assert (result.at_platform, result.at_speed, result.at_gain) == ("H200", 50.0, 3.0)
+    assert (result.slow_split, result.slow_speed, result.fast_split, result.fast_speed) == (2.0, 10.0, 1.0, 50.0)
     assert (result.both, result.wins) == (1, 1)
     low, high = split_walk.gain_ends(h200[0], "deepseek-r1")
     assert (result.most_low, result.most_high) == pytest.approx((1.5 * low, 1.5 * high))
+    assert (result.at_low, result.at_high) == pytest.approx((3.0 * low, 3.0 * high))
     assert result.sure == int(1.5 * low > 1.0)
     assert 0 <= result.compared_inside <= result.compared
     assert result.one_way == (("MI355X", "W", "only split"),)
@@ -252,26 +254,57 @@ def test_marks_of_a_stack_lie_apart():
     assert out[out["platform"] == "H200 b"]["run"].tolist() == ["last"]
 
 
-def test_a_lead_is_the_product_of_its_factors_and_its_parts_add_up():
-    """Rates by hand: 100 for the baseline; 250, 400 and 600 for the other."""
-    rows = [("h200-sxm", "H200", 100.0, 120.0, 150.0), ("b200-hgx", "B200", 250.0, 400.0, 600.0)]
-    levers = pd.DataFrame(
+def lever_rows(rows: list[tuple[str, str, list[float]]], bits: str = "FP4") -> pd.DataFrame:
+    """Rates in FP8, FP8 with drafting, 4 bit, 4 bit with drafting; the first platform's 4 bit is named ``bits``."""
+    return pd.DataFrame(
         [
-            {"accelerator": a, "platform": p, "weight_precision": w, "speculative": s, "total_tok_s_per_gpu": rate}
-            for a, p, *rates in rows
-            for (w, s), rate in zip((("FP8", "none"), ("FP4", "none"), ("FP4", "MTP")), rates, strict=True)
+            {
+                "accelerator": chip,
+                "platform": name,
+                "weight_precision": "FP8" if step[0] == "fp8" else bits if nth == 0 else "FP4",
+                "speculative": software_walk.NAMES[step[1]],
+                "total_tok_s_per_gpu": rate,
+            }
+            for nth, (chip, name, rates) in enumerate(rows)
+            for step, rate in zip(software_walk.STEPS, rates, strict=True)
         ]
     ).assign(model="deepseek-r1", mode="aggregated", isl_tokens=8192, osl_tokens=1024, asked_tok_s_per_user=30.0)
+
+
+def test_the_order_in_which_factors_are_counted_is_said_and_4_bit_follows_a_chip_that_has_it():
+    """By hand: the baseline gains 2 by drafting, the other 1.25 in 4 bit and 1.6 in FP8."""
+    levers = lever_rows(
+        [("h200-sxm", "H200", [100.0, 200.0, 100.0, 200.0]), ("b200-hgx", "B200", [250.0, 400.0, 480.0, 600.0])],
+        "FP8 (no 4-bit)",
+    )
+    nobody = pd.DataFrame(columns=["platform", "months", "gain"])
+    none = pd.DataFrame(columns=["platform", "year", "total_tok_s_per_gpu", "mode"])
+    (lead,) = software_walk.found(levers, nobody, none, "h200-sxm").leads
+    # chip, format, drafting; chip, drafting, format; drafting, chip, format
+    by_hand = [(2.5, 1.92, 1.25), (2.5, 1.5, 1.6), (2.0, 1.5, 2.0)]
+    assert np.allclose(sorted(lead.orders), sorted(by_hand))
+    assert all(math.prod(one) == pytest.approx(lead.whole.value) for one in [*lead.orders, lead.factors])
+    assert lead.share_ends(2) == pytest.approx((math.log(1.25) / math.log(6.0), math.log(2.0) / math.log(6.0)))
+    assert (lead.alone.value, lead.even.value) == (2.5, 3.0)
+    assert lead.even.low < 3.0 < lead.even.high
+
+
+def test_a_lead_is_the_product_of_its_factors_and_its_parts_add_up():
+    """Rates by hand: 100 for the baseline; 250, 400 and 600 for the other; no lever depends on another."""
+    levers = lever_rows(
+        [("h200-sxm", "H200", [100.0, 150.0, 160.0, 240.0]), ("b200-hgx", "B200", [250.0, 375.0, 400.0, 600.0])]
+    )
     past = pd.DataFrame({"platform": ["A x", "A x", "B x"], "months": [1, 3, 2], "gain": [1.5, 1.2, 0.9]})
     learnt = pd.DataFrame({"platform": ["A", "A"], "year": [2025.5, 2026.4], "total_tok_s_per_gpu": [10.0, 17.0]})
     learnt["mode"] = ["aggregated", "disaggregated"]
     found = software_walk.found(levers, past, learnt, "h200-sxm")
     (lead,) = found.leads
     assert lead.factors == pytest.approx((2.5, 1.6, 1.5))
-    assert lead.whole == pytest.approx(6.0)
+    assert lead.whole.value == pytest.approx(6.0)
+    assert len(lead.orders) == math.factorial(3)
     low, high = interval_factors("b200-hgx", "deepseek-r1", "aggregated", "total_tok_s_per_gpu")
-    assert lead.low == pytest.approx(6.0 * math.exp(-math.hypot(math.log(low), math.log(high))))
-    assert lead.high == pytest.approx(6.0 * math.exp(math.hypot(math.log(low), math.log(high))))
+    assert lead.whole.low == pytest.approx(6.0 * math.exp(-math.hypot(math.log(low), math.log(high))))
+    assert lead.whole.high == pytest.approx(6.0 * math.exp(math.hypot(math.log(low), math.log(high))))
     runs = [
         best_run(chip, "deepseek-r1", 8192, 1024, 30.0, kind=kind, weight_precision=bits).total_tok_s_per_gpu
         for chip, kind, bits in (("b200-hgx", RUNS[0], "fp4"), ("h200-sxm", RUNS[1], "fp8"))
@@ -282,10 +315,18 @@ def test_a_lead_is_the_product_of_its_factors_and_its_parts_add_up():
     assert found.parts["share"].iloc[0] == pytest.approx(0.5114, abs=1e-4)  # ln 2.5 over ln 6
     assert found.measured == (("B x", 0.9), ("A x", 1.2))
     assert found.learnt == ("A", pytest.approx(1.7))
+    assert found.runs is None
+    run = learnt.assign(until=["2025-07-01", "2026-06-01"], total_tok_s_per_gpu_measured=[8.0, 10.0])
+    assert software_walk.found(levers, past, run, "h200-sxm").runs == (
+        "2025-07",
+        "2026-06",
+        pytest.approx(1.25),
+        pytest.approx(1.7),
+    )
     assert (found.kept, found.resplit) == ((1.2, 1.2), True)
     alike = software_walk.found(levers, past.iloc[2:], learnt.assign(mode="aggregated"), "h200-sxm")
     assert (alike.kept, alike.resplit) == (None, False)
-    assert levers["ratio"].tolist() == pytest.approx([1.0, 1.2, 1.5, 2.5, 4.0, 6.0])
+    assert levers["ratio"].tolist() == pytest.approx([1.0, 1.5, 1.6, 2.4, 2.5, 3.75, 4.0, 6.0])
     nothing = software_walk.found(levers, past.head(0), learnt.head(0), "b200-hgx")
     assert (nothing.leads, nothing.measured, nothing.learnt) == ((), (), None)
     assert nothing.missing == ()
@@ -323,9 +364,7 @@ def test_a_walk_is_drawn_by_stretches_with_bands_of_the_leaders_and_measured_run
     assert math.isnan(mine[f"{METRIC}_measured"].iloc[-1])
     drawn = charts.assumption_lines(found, "isl_tokens", METRIC, title="t", subtitle="s", x_title="x", y_title="y")
     told = json.dumps(drawn.to_dict())
-    assert (
-        "Band: nine measurements in ten, platforms ahead at the ends; measured: the figure at the best measured" in told
-    )
+    assert "Band, nine measurements in ten: GB200 NVL72; measured: the same figure at the best rate that anyone" in told
     assert set(found.loc[found[f"{METRIC}_measured"].notna(), "run"]) <= set(RUNS)
     cached = findings.drawn(rows.assign(prefix_cache_hit=0.9), "isl_tokens", METRIC)
     assert cached[f"{METRIC}_measured"].isna().all()
@@ -435,6 +474,32 @@ def test_a_measured_gain_compares_runs_alike_in_number_format_and_drafting():
     assert apart.total_tok_s_per_gpu < best_run(*("b200-hgx", "deepseek-r1", 8192, 1024, 10.0)).total_tok_s_per_gpu
 
 
+def test_a_pair_of_runs_counts_once_at_the_fastest_promise_that_it_keeps_and_bands_are_those_of_its_platform():
+    chips = {"b200-hgx": "B200", "gb300-nvl72": "GB300 NVL72"}
+    rows = [
+        {
+            "accelerator": chip,
+            "platform": name,
+            "model": "deepseek-r1",
+            "isl_tokens": 8192,
+            "osl_tokens": 1024,
+            "tok_s_per_user_target": speed,
+            "mode": mode,
+            "total_tok_s_per_gpu": rate,
+            "tok_s_per_user": speed,
+            "prefill_per_decode": 1.0,
+        }
+        for chip, name in chips.items()
+        for speed in (20.0, 30.0, 50.0)
+        for mode, rate in zip(split_walk.MODES, (1e4, 1.5e4), strict=True)
+    ]
+    lines = split_walk.gain_lines(pd.DataFrame(rows))
+    runs = lines.dropna(subset=["gain_measured"]).drop_duplicates(["platform", split_walk.CASE[-1]])
+    assert len(runs)
+    assert not runs.duplicated(["platform", "gain_measured"]).any()
+    assert set(lines.loc[lines["gain_low"].notna(), "platform"]) == set(runs["platform"]) == {"B200"}
+
+
 def test_kept_layouts_are_drawn_beside_those_searched_anew_by_strength_and_without_bands():
     lengths = [1024, 65536]
     rows = pd.DataFrame(
@@ -461,7 +526,7 @@ def test_kept_layouts_are_drawn_beside_those_searched_anew_by_strength_and_witho
     drawn = charts.assumption_lines(
         found, "isl_tokens", y, dash="line", title="t", subtitle="s", x_title="x", y_title="y"
     ).to_dict()
-    assert f"Strong: {RETUNED}; thin: {HELD}; band" in json.dumps(drawn)
+    assert f"Strong: {RETUNED}; thin: {HELD}; band, nine" in json.dumps(drawn)
     (widths,) = [part["encoding"]["size"]["scale"] for part in drawn["layer"] if "size" in part["encoding"]]
     assert widths["domain"] == [RETUNED, HELD]
     assert widths["range"][0] > widths["range"][1]

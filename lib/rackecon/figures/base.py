@@ -1,4 +1,4 @@
-"""What every chart builder shares: finish, platform scales, rules, axes whose figures are read as the prose writes them."""
+"""What every chart builder shares: finish, platform colours, rules, axes whose figures are read as the prose writes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rackecon.figures.display import enable, note
-from rackecon.figures.theme import GREY, platform_colours, platform_dashes
+from rackecon.figures.theme import GREY, platform_colours
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
@@ -56,13 +56,11 @@ def nothing_drawn(title: str) -> Any:
     return note(f"{title}: there is nothing to draw.")
 
 
-def platform_scales(alt_: Any, frame: pd.DataFrame) -> tuple[Any, Any]:
-    """Colour and dash of each platform, the same on every page whoever else is drawn."""
+def platform_scale(alt_: Any, frame: pd.DataFrame) -> Any:
+    """Colour of each platform, the same on every page whoever else is drawn; dashes say what was not measured."""
     pairs = frame[["platform", "accelerator"]].drop_duplicates()
     names, ids = pairs["platform"].tolist(), pairs["accelerator"].tolist()
-    colour = alt_.Scale(domain=names, range=platform_colours(ids))
-    dash = alt_.Scale(domain=names, range=platform_dashes(ids))
-    return colour, dash
+    return alt_.Scale(domain=names, range=platform_colours(ids))
 
 
 def axis_words(form: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rackecon.figures.base import altair_module, axis_words, finish, log_ticks, nothing_drawn, rules
 from rackecon.figures.lines import run_shapes, run_words
-from rackecon.figures.theme import platform_colours, platform_dashes
+from rackecon.figures.theme import platform_colours
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
@@ -120,10 +120,8 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
     places = list(range(1, int(data["rank"].max() if len(data) else 1) + 1))
     scale = alt_.Scale(domain=[places[-1] + 0.4, 0.6], nice=False)
     y = alt_.Y("rank:Q", scale=scale, title="rank", axis=alt_.Axis(values=places, format="d"))
-    pairs = data[["accelerator", "platform"]].drop_duplicates("accelerator")
-    dashes = alt_.Scale(domain=list(pairs["platform"]), range=platform_dashes(list(pairs["accelerator"])))
     base = alt_.Chart(data).encode(x=x, y=y, color=_colour(alt_, data))
-    lines = base.mark_line().encode(strokeDash=alt_.StrokeDash("platform:N", scale=dashes, legend=None))
+    lines = base.mark_line()
     tips = ["platform:N", "unit:N", "rank:Q", alt_.Tooltip("value:Q", title="profit, USD a year", format=",.4~g")]
     marks = base.mark_point(filled=True, size=90).encode(tooltip=tips)
     ends = data[data["unit"] == units[-1]] if units else data

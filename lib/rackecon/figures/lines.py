@@ -14,11 +14,11 @@ from rackecon.figures.base import (
     finish,
     log_ticks,
     nothing_drawn,
-    platform_scales,
+    platform_scale,
     rules,
     top_title,
 )
-from rackecon.words import RUNS, STRETCHES, tidy
+from rackecon.words import RUNS, STRETCHES, join_words, tidy
 
 if TYPE_CHECKING:
     import altair as alt
@@ -119,6 +119,7 @@ def assumption_lines(
     description: str = "",
     y_format: str = "~s",
     x_format: str = "~s",
+    far: str = APART,
 ) -> alt.Chart:
     """One line per platform over an assumption, named at its end; a hair line joins the end to its name.
 
@@ -135,16 +136,18 @@ def assumption_lines(
         Columns.
     x_format, y_format : str
         d3 formats of the axes; ``month`` for a year with a fraction.
+    far : str
+        Why measured runs lie outside the model's interval; without a word nothing is said of them.
     """
     alt_ = altair_module()
     kept, key = (dash if "stretch" in frame else None), []
     if "stretch" in frame:
-        band, dash, stretches, key = True, "evidence", STRETCHES, _key(frame, x, y, kept)
+        band, dash, stretches, key = True, "evidence", STRETCHES, _key(frame, x, y, kept, far)
     keep = ["accelerator", "platform", x, y, dash, kept, f"{y}_low", f"{y}_high", f"{y}_measured", "run", "stretch"]
     data = tidy(frame[[c for c in dict.fromkeys(keep) if c and c in frame]].dropna(subset=[x, y]))
     if data.empty:
         return nothing_drawn(title)
-    colour, dashes = platform_scales(alt_, data)
+    colour = platform_scale(alt_, data)
     named = alt_.Color("platform:N", scale=colour, legend=None)
     x_axis = alt_.X(
         f"{x}:Q",
@@ -175,17 +178,12 @@ def assumption_lines(
             .mark_area(opacity=0.13)
             .encode(x=x_axis, y=alt_.Y(f"{y}_low:Q", title=y_title, scale=y_scale), y2=f"{y}_high:Q", color=named)
         )
-    runs = _kept(data, x, f"{y}_measured")
-    if len(runs):
-        crosses = alt_.Chart(runs).mark_point(size=44, filled=False, strokeWidth=1.8)
-        at = alt_.Y(f"{y}_measured:Q", title=y_title, scale=y_scale)
-        layers.append(crosses.encode(x=x_axis, y=at, color=named, shape=run_shapes(alt_, runs)))
     tips = [
         alt_.Tooltip("platform:N"),
         alt_.Tooltip(f"{x}:Q", title=x_title, format=",.4~g"),
         alt_.Tooltip(f"{y}:Q", title=y_title, format=",.4~g"),
     ]
-    style, detail = alt_.StrokeDash("platform:N", scale=dashes, legend=None), []
+    style, detail = alt_.value([1, 0]), []
     if dash:
         kinds, drawn = list(stretches or dict.fromkeys(data[dash])), set(data[dash])
         style = alt_.StrokeDash(
@@ -212,6 +210,11 @@ def assumption_lines(
         detail.append(alt_.Detail(f"{kept}:N"))
         layers.append(base.mark_point(size=22, filled=True, opacity=1).encode(x=x_axis, y=y_axis, color=named))
     layers.append(line.encode(detail=detail) if detail else line)
+    runs = _kept(data, x, f"{y}_measured")
+    if len(runs):
+        crosses = alt_.Chart(runs).mark_point(size=44, filled=False, strokeWidth=1.8)
+        at = alt_.Y(f"{y}_measured:Q", title=y_title, scale=y_scale)
+        layers.append(crosses.encode(x=x_axis, y=at, color=named, shape=run_shapes(alt_, runs)))
     # stretches of one line end where the line does; of several lines of a platform the first is named
     several = kept or (dash if not stretches else None)
     named_part = data[data[several] == data[several].iloc[0]] if several else data
@@ -247,7 +250,7 @@ def run_shapes(alt_: Any, runs: pd.DataFrame) -> Any:
     return alt_.Shape("run:N", title=None, scale=scale, legend=legend)
 
 
-def _key(frame: pd.DataFrame, x: str, y: str, kept: str | None) -> list[str]:
+def _key(frame: pd.DataFrame, x: str, y: str, kept: str | None, far: str) -> list[str]:
     """What strengths, bands and crosses are, as far as there are any."""
     bands, runs = (name in frame and bool(frame[name].notna().any()) for name in (f"{y}_low", f"{y}_measured"))
     told = (
@@ -255,12 +258,25 @@ def _key(frame: pd.DataFrame, x: str, y: str, kept: str | None) -> list[str]:
         if kept
         else []
     )
-    told += ["band: nine measurements in ten, platforms ahead at the ends"] if bands else []
+    told += [band_words(frame, f"{y}_low")] if bands else []
     told += [run_words(frame, f"{y}_measured")] if runs else []
-    return told + (outside_words(frame.dropna(subset=[f"{y}_measured"]), x) if runs else [])
+    return told + (outside_words(frame.dropna(subset=[f"{y}_measured"]), x, far) if runs and far else [])
 
 
-def outside_words(runs: pd.DataFrame, x: str) -> list[str]:
+def band_words(frame: pd.DataFrame, low: str) -> str:
+    """Whose bands are drawn, and what they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> band_words(pd.DataFrame({"platform": ["A", "B", "C"], "low": [1.0, float("nan"), 2.0]}), "low")
+    'bands, nine measurements in ten: A and C'
+    """
+    names = list(dict.fromkeys(frame.loc[frame[low].notna(), "platform"]))
+    return f"{'bands' if len(names) > 1 else 'band'}, nine measurements in ten: {join_words(names)}"
+
+
+def outside_words(runs: pd.DataFrame, x: str, far: str = APART) -> list[str]:
     """That a mark and its line are not the same thing, and how many marks lie outside the model's interval, where some do.
 
     Examples
@@ -274,7 +290,7 @@ def outside_words(runs: pd.DataFrame, x: str) -> list[str]:
     """
     marks = runs.drop_duplicates(["platform", x])
     out = int(marks["outside"].sum()) if "outside" in marks else 0
-    told = f"{out} of {len(marks)} marks lie outside nine in ten: public runs {APART}"
+    told = f"{out} of {len(marks)} marks lie outside nine in ten: public runs {far}"
     return ["lines: the best of all layouts", told] if out else []
 
 
@@ -285,11 +301,11 @@ def run_words(frame: pd.DataFrame, measured: str) -> str:
     --------
     >>> import pandas as pd
     >>> run_words(pd.DataFrame({"y": [1.0, 2.0], "run_date": ["2026-01-09", "2025-10-02"]}), "y")
-    'measured: the figure at the best measured rate, software of 2025-10 to 2026-01'
+    'measured: the same figure at the best rate that anyone measured, software of 2025-10 to 2026-01'
     """
     dates = sorted(date[:7] for date in frame.loc[frame[measured].notna(), "run_date"]) if "run_date" in frame else []
     when = "" if not dates else f", software of {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "")
-    return f"measured: the figure at the best measured rate{when}"
+    return f"measured: the same figure at the best rate that anyone measured{when}"
 
 
 def frontier_chart(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, platform_scales, rules, top_title
+from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, platform_scale, rules, top_title
 from rackecon.figures.theme import ACCENT
 from rackecon.words import tidy
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _colour(alt_: Any, data: pd.DataFrame, **legend: Any) -> Any:
-    return alt_.Color("platform:N", scale=platform_scales(alt_, data)[0], title=None, **legend)
+    return alt_.Color("platform:N", scale=platform_scale(alt_, data), title=None, **legend)
 
 
 def _shade(alt_: Any, field: str, shades: dict[str, float]) -> Any:

@@ -80,9 +80,6 @@ PLATFORM_DARK: Final = {
     "a10g": "#d8bae2",
 }
 OTHER: Final = "other"
-SHOWN: Final = tuple(PLATFORM_LIGHT)[:8]
-"""Platforms that pages draw by themselves."""
-DASHED: Final = ("h100-sxm", "h200-sxm")
 FONT: Final = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -106,11 +103,6 @@ def swatch(accelerator: str) -> str:
     ('var(--p-mi300x)', 'var(--p-other)')
     """
     return f"var(--p-{accelerator if accelerator in PLATFORM_LIGHT else OTHER})"
-
-
-def platform_dashes(accelerators: list[str]) -> list[list[int]]:
-    """Dash pattern of each platform: Hopper dashed, those that no page draws by itself dotted, the rest solid."""
-    return [[5, 3] if name in DASHED else [1, 0] if name in SHOWN else [2, 2] for name in accelerators]
 
 
 def base_config() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.leads import rate_error
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 SPEEDS: Final = (10, 20, 30, 50, 75, 100, 150)
 X: Final = "tok_s_per_user_target"
+SPLIT_ENDS: Final = {"slow_split": "first", "slow_speed": "min", "fast_split": "last", "fast_speed": "max"}
 UNITS: Final = {
     **dict.fromkeys(("both", "wins", "sure"), "pairs"),
-    **dict.fromkeys(("most_gain", "most_low", "most_high", "least_gain", "at_gain", "at_run"), "-"),
-    **dict.fromkeys(("compared", "compared_inside", "compared_below"), "points"),
+    **dict.fromkeys(
+        ("most_gain", "most_low", "most_high", "least_gain", "at_gain", "at_low", "at_high", "at_run"), "-"
+    ),
+    **dict.fromkeys(("compared", "compared_inside", "compared_below"), "pairs of runs"),
 }
 
 
@@ -51,22 +54,29 @@ class SplitResult:
     worst_scenario: str
     moving: str
     slow_split: float
+    slow_speed: float
+    """The slowest and the fastest promise that it keeps split [tok/s/user], and the split there."""
     fast_split: float
+    fast_speed: float
     split_platforms: int
     falling: int
     at_platform: str
     at_speed: float
     at_gain: float
+    at_low: float
+    at_high: float
+    """Ends of 90 % of that gain."""
     at_run: float
     """The same gain in the best runs measured both ways there; NaN where there are none."""
     one_way: tuple[tuple[str, str, str], ...]
     lines: pd.DataFrame
     compared: int
-    """Speeds and platforms of the last chart at which runs were measured both ways, and those inside 90 %."""
+    """Pairs of runs measured both ways, each at the fastest promise that it keeps, and those whose gain lies inside 90 %."""
     compared_inside: int
     compared_below: int
     """Those below it: the chart promises more than was measured."""
-    compared_on: tuple[str, ...]
+    compared_on: tuple[tuple[str, float, float], ...]
+    """Platforms so measured, with the median gain of their runs and of the model at the same promises."""
 
 
 def split_result(accelerators: Sequence[str], model: str, scenarios: Sequence[str], scenario: str) -> SplitResult:
@@ -80,25 +90,47 @@ def split_result(accelerators: Sequence[str], model: str, scenarios: Sequence[st
 def _split_by_speed(speeds: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Split at the slowest and the fastest promise by platform, and where it moves most."""
     apart = speeds[speeds["mode"] == "disaggregated"].sort_values(X, kind="stable")
-    ends = apart.groupby("platform", sort=False)["prefill_per_decode"].agg(["first", "last"])
+    each = apart.groupby("platform", sort=False)
+    ends = each["prefill_per_decode"].agg(["first", "last"]).join(each[X].agg(["min", "max"]))
     ratio = ends["first"] / ends["last"].clip(lower=1e-6)
     return ends, str(ratio.idxmax()) if len(ends) else ""
 
 
-def _most_at_speed(speeds: pd.DataFrame) -> tuple[str, float, float]:
-    """Platform and promise where splitting gains most, and the gain."""
-    wide = speeds.pivot_table(index=["platform", X], columns="mode", values="total_tok_s_per_gpu")
+def _moved(splits: pd.DataFrame, moving: str) -> dict[str, Any]:
+    """Where and how a platform's split moves most; NaN where none does."""
+    return {name: float(splits[end][moving]) if moving else math.nan for name, end in SPLIT_ENDS.items()}
+
+
+def _most_at_speed(speeds: pd.DataFrame) -> dict[str, Any]:
+    """Platform and promise where splitting gains most, and the gain with its ends."""
+    wide = speeds.pivot_table(
+        index=["accelerator", "model", "platform", X], columns="mode", values="total_tok_s_per_gpu"
+    )
     if not set(MODES) <= set(wide.columns) or wide.dropna().empty:
-        return "", math.nan, math.nan
+        return {"at_platform": "", **dict.fromkeys(("at_speed", "at_gain", "at_low", "at_high"), math.nan)}
     wide = wide.dropna().assign(gain=lambda t: t["disaggregated"] / t["aggregated"]).reset_index()
     top = wide.iloc[int(wide["gain"].to_numpy().argmax())]
-    return str(top["platform"]), float(top[X]), float(top["gain"])
+    gain, ends = float(top["gain"]), gain_ends(str(top["accelerator"]), str(top["model"]))
+    low, high = (gain * end for end in ends)
+    return {
+        "at_platform": str(top["platform"]),
+        "at_speed": float(top[X]),
+        "at_gain": gain,
+        "at_low": low,
+        "at_high": high,
+    }
 
 
 def _run_at(both_ways: pd.DataFrame, platform: str, speed: float) -> float:
     """Measured gain of a platform at a promise."""
     there = both_ways[(both_ways["platform"] == platform) & (both_ways[X] == speed)]
     return float(there["gain_measured"].iloc[0]) if len(there) else math.nan
+
+
+def _on_platforms(both_ways: pd.DataFrame) -> tuple[tuple[str, float, float], ...]:
+    """Each platform measured both ways, with the median gain of its runs and of the model at the same promises."""
+    middle = both_ways.groupby("platform", sort=False)[["gain_measured", "gain"]].median()
+    return tuple((str(name), float(run), float(made)) for name, run, made in middle.itertuples())
 
 
 def _pair(known: pd.DataFrame, at: int) -> tuple[str, str, float]:
@@ -122,7 +154,7 @@ def split_found(found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case
     least, most = _pair(known, 0), _pair(known, -1)
     medians = known.groupby("workload", sort=False)["gain"].median().sort_values(ascending=False, kind="stable")
     splits, moving = _split_by_speed(speeds)
-    at_platform, at_speed, at_gain = _most_at_speed(speeds)
+    at = _most_at_speed(speeds)
     only = found[found["text"].isin(["only split", "only shared", "not served"])]
     return SplitResult(
         gains=found,
@@ -145,20 +177,17 @@ def split_found(found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case
         best_median=float(medians.iloc[0]) if len(medians) else math.nan,
         worst_scenario=str(medians.index[-1]) if len(medians) else "",
         moving=moving,
-        slow_split=float(splits["first"][moving]) if moving else math.nan,
-        fast_split=float(splits["last"][moving]) if moving else math.nan,
+        **_moved(splits, moving),
         split_platforms=len(splits),
         falling=int((splits["last"] < splits["first"]).sum()),
-        at_platform=at_platform,
-        at_speed=at_speed,
-        at_gain=at_gain,
-        at_run=_run_at(both_ways, at_platform, at_speed),
+        **at,
+        at_run=_run_at(both_ways, at["at_platform"], at["at_speed"]),
         one_way=tuple(zip(only["platform"], only["workload"], only["text"], strict=True)),
         lines=lines,
         compared=len(both_ways),
         compared_inside=sum(low <= ratio <= high for ratio, (low, high) in zip(ratios, factors, strict=True)),
         compared_below=sum(ratio < low for ratio, (low, _) in zip(ratios, factors, strict=True)),
-        compared_on=tuple(dict.fromkeys(both_ways["platform"])),
+        compared_on=_on_platforms(both_ways),
     )
 
 

@@ -14,7 +14,7 @@ from rackecon.figures.display import ANSWER, BESIDE_MIME, NO_EQUATIONS, VEGALITE
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
 from rackecon.press.results import published
-from rackecon.press.unmeasured import in_chart, in_table
+from rackecon.press.unmeasured import in_chart, in_table, in_words
 
 FOLD: Final = "fold"
 """Tag of a heading's cell whose section a page keeps folded until it is asked for."""
@@ -76,7 +76,7 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         under = title.get("subtitle") or ""
         measure, *key = [under] if isinstance(under, str) else under
         finding, measure, told = (
-            html.escape(_told(words)) for words in (_words(title.get("text")), measure, " ".join(key))
+            html.escape(_told(words)) for words in (_words(title.get("text")), measure, in_words(" ".join(key)))
         )
         heading = f'<p class="finding">{finding}</p><p class="measure">{measure}</p>'
         below = f'<p class="measure key">{told}</p>' if told else ""

@@ -17,6 +17,8 @@ CELL: Final = re.compile(r"(<(t[hd])\b[^>]*>)([^<>]+?)(\s*</\2>)")
 """A cell of a table that holds words alone."""
 NAMED_BY: Final = ("datasets", "domain", "sort")
 """Parts of a chart's specification that name what it draws."""
+SAID: Final = r"(?<![\w-])({})(?![\w-]| \(|, {})"
+"""A name among words, not yet marked."""
 BEFORE_NAME: Final = ": "
 """What parts a way or a unit from the platform in one label."""
 
@@ -40,6 +42,22 @@ def in_table(markup: str) -> str:
         return f'{cell[1]}{cell[3]}, <span class="ends">{UNSEEN}</span>{cell[4]}' if text in _marks() else cell[0]
 
     return CELL.sub(marked, markup)
+
+
+@by_data()
+def _said() -> re.Pattern[str]:
+    return re.compile(SAID.format("|".join(re.escape(label) for label in sorted(_marks(), key=len)[::-1]), UNSEEN))
+
+
+def in_words(text: str) -> str:
+    """A line under a chart with the mark behind each such platform.
+
+    Examples
+    --------
+    >>> in_words("Bands, nine measurements in ten: B200 and TPU v7; dashed: TPU v7 (unmeasured platform)")
+    'Bands, nine measurements in ten: B200 and TPU v7 (unmeasured); dashed: TPU v7 (unmeasured platform)'
+    """
+    return _said().sub(rf"\1 ({UNSEEN})", text)
 
 
 def in_chart(spec: Any, inside: bool = False) -> Any:

@@ -84,7 +84,9 @@ def leading_rows(frame: pd.DataFrame, x: str, at: float, error: float) -> pd.Dat
 
 
 @one_state()
-def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, front: bool = False) -> pd.DataFrame:
+def drawn(
+    frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, front: bool = False, also: Sequence[str] = ()
+) -> pd.DataFrame:
     """A walk or fronts as their chart draws them: stretches of evidence, bands of the leaders at the ends, measured runs.
 
     Parameters
@@ -99,6 +101,8 @@ def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, fron
     front : bool
         Each platform has its own places: the ends are the slowest speed that all reach and the fastest of all, and a run
         is drawn once, at the fastest place that it keeps.
+    also : sequence of str
+        Accelerators whose bands are kept beside those of the platforms ahead at the ends.
 
     Returns
     -------
@@ -120,7 +124,8 @@ def drawn(frame: pd.DataFrame, x: str, y: str, asked: str | None = None, *, fron
     known = known.assign(evidence=[STRETCHES[_beyond(row)] for row in known.to_dict("records")], stretch=0)
     measured = known[f"{y}_measured"]
     known["outside"] = (measured < known[f"{y}_low"]) | (measured > known[f"{y}_high"])
-    known.loc[~known["accelerator"].isin(_ahead(known, x, y, front)), [f"{y}_low", f"{y}_high"]] = math.nan
+    banded = _ahead(known, x, y, front) | set(also)
+    known.loc[~known["accelerator"].isin(banded), [f"{y}_low", f"{y}_high"]] = math.nan
     parts = []
     for _, line in known.groupby("accelerator", sort=False):
         kinds = line["evidence"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
 NAMES = {"none": "none", "mtp": "MTP"}
-STEPS = (("fp8", "none"), ("fp4", "none"), ("fp4", "mtp"))
+STEPS = (("fp8", "none"), ("fp8", "mtp"), ("fp4", "none"), ("fp4", "mtp"))
 APART = 0.02
 """Share by which two runs must differ to be drawn apart."""
 ASKED_OF = ("accelerator", "model", "isl_tokens", "osl_tokens", "asked_tok_s_per_user")
@@ -50,32 +51,47 @@ CONFIGURATION = [
 
 
 @dataclass(frozen=True)
-class Lead:
-    """A platform's throughput over the baseline's, as the product of three factors [-]; 90 % of the whole, and as measured."""
+class Ratio:
+    """Throughput of one setting over another's, and the ends of 90 % of it [-]."""
 
-    platform: str
-    chip: float
-    number_format: float
-    drafts: float
+    value: float
     low: float = math.nan
     high: float = math.nan
+
+
+@dataclass(frozen=True)
+class Lead:
+    """A platform's throughput over the baseline's [-], and its three factors in each order in which they can be counted."""
+
+    platform: str
+    orders: tuple[tuple[float, float, float], ...]
+    """Factors of chip, number format and drafting, one triple an order."""
+    whole: Ratio
+    """4-bit weights with drafting over the baseline in FP8 without."""
+    alone: Ratio
+    """Chip against chip: both in FP8 without drafting."""
+    even: Ratio
+    """The same lead where the baseline drafts too."""
     measured: float = math.nan
+    """The whole in the best runs at these limits; NaN where either was not run."""
 
     @property
     def factors(self) -> tuple[float, float, float]:
-        """Factors from hardware outwards."""
-        return self.chip, self.number_format, self.drafts
-
-    @property
-    def whole(self) -> float:
-        """Their product.
+        """Mean factors over the orders, in logarithms (Shapley); their product is the whole.
 
         Examples
         --------
-        >>> Lead("A", 2.0, 1.5, 1.2).whole
-        3.6
+        >>> one = Ratio(6.0)
+        >>> [round(x, 2) for x in Lead("A", ((2.0, 1.5, 2.0), (1.0, 1.5, 4.0)), one, one, one).factors]
+        [1.41, 1.5, 2.83]
         """
-        return math.prod(self.factors)
+        chip, bits, drafts = (float(x) for x in np.exp(np.log(self.orders).mean(axis=0)))
+        return chip, bits, drafts
+
+    def share_ends(self, lever: int) -> tuple[float, float]:
+        """Least and most share of a lever in the logarithm of the whole, over the orders."""
+        shares = np.log(self.orders)[:, lever] / math.log(self.whole.value)
+        return float(shares.min()), float(shares.max())
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,8 @@ class SoftwareFound:
     learnt: tuple[str, float] | None
     kept: tuple[float, float] | None
     """Least and most measured gain of the stacks of that platform at settings held; None where none was repeated."""
+    runs: tuple[str, str, float, float] | None
+    """Two dates, and the gain between them of its best measured runs and of its line; None where there are no two dates with runs."""
     resplit: bool
     """Whether its best layout went from shared to split pools on the way, or back."""
     first_date: str
@@ -100,7 +118,7 @@ class SoftwareFound:
 
 
 def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFrame:
-    """Best throughput within the limits in FP8, in 4 bit, and in 4 bit with drafting, one row each."""
+    """Best throughput within the limits in FP8 and in 4 bit, without and with drafting, one row each."""
     import pandas as pd
 
     from rackecon.serving.frontier import search_case
@@ -236,7 +254,9 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
                 )
     if not rows:
         return pd.DataFrame(columns=["accelerator", "platform", "year", "total_tok_s_per_gpu"])
-    return drawn(pd.DataFrame(rows), "year", "total_tok_s_per_gpu", "asked_tok_s_per_user")
+    learnt = pd.DataFrame(rows)
+    most = _gains(learnt, "accelerator").idxmax()
+    return drawn(learnt, "year", "total_tok_s_per_gpu", "asked_tok_s_per_user", also=(str(most),))
 
 
 def dated(
@@ -271,14 +291,54 @@ def dated(
     return ordered.assign(years=np.repeat(years, len(accelerators)))
 
 
-def _whole_ends(top: pd.Series, first: pd.Series) -> tuple[float, float]:
-    """Ends of 90 % of a lead: the platform's best setting over the baseline's first."""
+def _gains(learnt: pd.DataFrame, by: str) -> pd.Series:
+    """Predicted throughput at the last date over that at the first, by platform."""
+    rates = learnt.sort_values("year", kind="stable").groupby(by, sort=False)["total_tok_s_per_gpu"]
+    return rates.agg(lambda v: float(v.iloc[-1] / v.iloc[0]))
+
+
+def _ratio(top: pd.Series, first: pd.Series) -> Ratio:
+    """Throughput of one setting over another's with the ends of 90 %."""
     two, one = (
         interval_factors(row["accelerator"], row["model"], row["mode"], "total_tok_s_per_gpu") for row in (top, first)
     )
     low, high = ratio_ends(two, one)
     ratio = float(top["total_tok_s_per_gpu"] / first["total_tok_s_per_gpu"])
-    return ratio * float(low), ratio * float(high)
+    return Ratio(ratio, ratio * float(low), ratio * float(high))
+
+
+def _orders(base: pd.DataFrame, other: pd.DataFrame) -> tuple[tuple[float, float, float], ...]:
+    """Factors of chip, format and drafting in each order; 4-bit weights before the chip only where both chips have them."""
+    rates = [dict(zip(STEPS, group["total_tok_s_per_gpu"].astype(float), strict=True)) for group in (base, other)]
+    both = all(group["weight_precision"].iloc[-1] == "FP4" for group in (base, other))
+
+    def rate(done: Sequence[int]) -> float:
+        chip, bits, drafts = (lever in done for lever in range(3))
+        return rates[chip]["fp4" if bits else "fp8", "mtp" if drafts else "none"]
+
+    found = []
+    for order in itertools.permutations(range(3)):
+        if both or order.index(0) < order.index(1):
+            made = [rate(order[:k]) for k in range(4)]
+            each = {lever: made[k + 1] / made[k] for k, lever in enumerate(order)}
+            found.append((each[0], each[1], each[2]))
+    return tuple(found)
+
+
+def _lead(base: pd.DataFrame, other: pd.DataFrame) -> Lead | None:
+    """The lead of a platform over the baseline, both with the rows of :data:`STEPS`; None where one does not serve or none leads."""
+    rates = np.concatenate([group["total_tok_s_per_gpu"].to_numpy(dtype=float) for group in (base, other)])
+    if not np.isfinite(rates).all() or rates[-1] <= rates[0]:
+        return None
+    first, first_drafting, top = base.iloc[0], base.iloc[STEPS.index(("fp8", "mtp"))], other.iloc[-1]
+    return Lead(
+        platform=str(top["platform"]),
+        orders=_orders(base, other),
+        whole=_ratio(top, first),
+        alone=_ratio(other.iloc[0], first),
+        even=_ratio(top, first_drafting),
+        measured=_measured(top, first),
+    )
 
 
 def _measured(top: pd.Series, first: pd.Series) -> float:
@@ -297,47 +357,55 @@ def _kept(ends: pd.Series, platform: str) -> tuple[float, float] | None:
     return (float(own.min()), float(own.max())) if len(own) else None
 
 
-def found(levers: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baseline: str) -> SoftwareFound:
-    """Factors of every lead over the baseline, and ends of what was measured and learnt; adds ``ratio`` to ``levers``."""
+def _runs(learnt: pd.DataFrame, platform: str) -> tuple[str, str, float, float] | None:
+    """First and last date with a measured run of a platform, and the gain between them of its best runs and of its line."""
+    if "total_tok_s_per_gpu_measured" not in learnt:
+        return None
+    own = learnt[(learnt["platform"] == platform) & learnt["total_tok_s_per_gpu_measured"].notna()]
+    own = own.sort_values("year", kind="stable").drop_duplicates("year")
+    if len(own) < 2:
+        return None
+    first, last = own.iloc[0], own.iloc[-1]
+    runs, line = (float(last[name] / first[name]) for name in ("total_tok_s_per_gpu_measured", "total_tok_s_per_gpu"))
+    return str(first["until"])[:7], str(last["until"])[:7], runs, line
+
+
+def _parts(leads: Sequence[Lead]) -> pd.DataFrame:
+    """Mean share of each lever in each lead, in logarithms."""
     import pandas as pd
 
-    start = levers[(levers["accelerator"] == baseline) & (levers["speculative"] == "none")]
-    base = float(start["total_tok_s_per_gpu"].iloc[0]) if len(start) else float("nan")
-    first = start.iloc[0] if len(start) else None
-    levers["ratio"] = levers["total_tok_s_per_gpu"] / base
-    leads, parts = [], []
-    for key, group in levers.groupby("accelerator", sort=False):
-        rates = group["total_tok_s_per_gpu"].to_numpy(dtype=float)
-        if key == baseline or not np.isfinite(rates).all() or not np.isfinite(base) or rates[-1] <= base:
-            continue
-        chip, bits, drafts = (float(x) for x in rates / np.array([base, *rates[:-1]]))
-        low, high = _whole_ends(group.iloc[-1], first)
-        measured = _measured(group.iloc[-1], first)
-        lead = Lead(str(group["platform"].iloc[0]), chip, bits, drafts, low, high, measured)
-        leads.append(lead)
-        parts += [
-            {"platform": lead.platform, "lever": lever, "share": math.log(factor) / math.log(lead.whole)}
-            for lever, factor in zip(LEVERS, lead.factors, strict=True)
-        ]
+    parts = [
+        {"platform": lead.platform, "lever": lever, "share": math.log(factor) / math.log(lead.whole.value)}
+        for lead in leads
+        for lever, factor in zip(LEVERS, lead.factors, strict=True)
+    ]
+    return pd.DataFrame(parts, columns=["platform", "lever", "share"])
+
+
+def found(levers: pd.DataFrame, past: pd.DataFrame, learnt: pd.DataFrame, baseline: str) -> SoftwareFound:
+    """Factors of every lead over the baseline, and ends of what was measured and learnt; adds ``ratio`` to ``levers``."""
+    groups = {str(key): group for key, group in levers.groupby("accelerator", sort=False)}
+    base = groups.get(baseline, levers.iloc[:0])
+    levers["ratio"] = levers["total_tok_s_per_gpu"] / (base["total_tok_s_per_gpu"].iloc[0] if len(base) else math.nan)
+    others = [group for key, group in groups.items() if key != baseline and len(base)]
+    leads = tuple(lead for group in others if (lead := _lead(base, group)))
     ends = past.sort_values("months", kind="stable").groupby("platform", sort=False)["gain"].last().astype(float)
-    year = (
-        learnt.sort_values("year", kind="stable")
-        .groupby("platform", sort=False)["total_tok_s_per_gpu"]
-        .agg(lambda v: float(v.iloc[-1] / v.iloc[0]))
-    )
+    year = _gains(learnt, "platform")
+    most = str(year.idxmax()) if len(year) else ""
     (_, first_date), *_, (_, last_date) = software_dates()
     missing = levers[levers["total_tok_s_per_gpu"].isna()]
     return SoftwareFound(
         baseline=catalog.accelerator(baseline).label,
-        leads=tuple(leads),
-        parts=pd.DataFrame(parts, columns=["platform", "lever", "share"]),
+        leads=leads,
+        parts=_parts(leads),
         measured=tuple((str(ends.index[i]), float(ends.iloc[i])) for i in (ends.argmin(), ends.argmax()))
         if len(ends)
         else (),
         stacks=len(ends),
-        learnt=(str(year.idxmax()), float(year.max())) if len(year) else None,
-        kept=_kept(ends, str(year.idxmax())) if len(year) else None,
-        resplit=bool(len(year)) and learnt.loc[learnt["platform"] == year.idxmax(), "mode"].nunique() > 1,
+        learnt=(most, float(year.max())) if most else None,
+        kept=_kept(ends, most) if most else None,
+        runs=_runs(learnt, most),
+        resplit=bool(most) and learnt.loc[learnt["platform"] == most, "mode"].nunique() > 1,
         first_date=first_date[:7],
         last_date=last_date[:7],
         missing=tuple(f"{r.platform} ({r.weight_precision}, {r.speculative})" for r in missing.itertuples()),

@@ -106,7 +106,7 @@ def by_speed(accelerators: Sequence[str], model: str, case: Scenario, speeds: It
 
 
 def gain_lines(speeds: pd.DataFrame) -> pd.DataFrame:
-    """Gain from splitting at each promise as its chart draws it: ends of 90 %, and the gain of the best measured runs.
+    """Gain from splitting at each promise as its chart draws it: the gain of the best measured runs, and ends of 90 % of the platforms that have some.
 
     Parameters
     ----------
@@ -120,7 +120,8 @@ def gain_lines(speeds: pd.DataFrame) -> pd.DataFrame:
     cases = [tuple(row[name] for name in CASE) for row in both.to_dict("records")]
     runs = [_measured_gain(*case) for case in cases]
     factors = np.array([gain_ends(*case[:2]) for case in cases]).reshape(-1, 2)
-    return drawn(
+    run_on = both.loc[[gain == gain for gain, _ in runs], "accelerator"].unique().tolist()
+    line = drawn(
         both.assign(
             gain_low=both["gain"] * factors[:, 0],
             gain_high=both["gain"] * factors[:, 1],
@@ -130,7 +131,27 @@ def gain_lines(speeds: pd.DataFrame) -> pd.DataFrame:
         ),
         target,
         "gain",
+        also=run_on,
     )
+    if not run_on:
+        return line
+    # a gain that stands at several promises is one pair of runs: it counts at the fastest that it keeps
+    line["gain_measured"] = line["gain_measured"].mask(again(line))
+    line.loc[~line["accelerator"].isin(run_on), ["gain_low", "gain_high"]] = math.nan
+    return line
+
+
+def again(line: pd.DataFrame) -> pd.Series:
+    """Whether a measured gain stands at a faster promise of its platform too.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> again(pd.DataFrame({"accelerator": "a", CASE[-1]: [1.0, 2.0, 2.0, 3.0], "gain_measured": [1.5, 1.5, 1.5, 1.2]})).tolist()
+    [True, False, False, False]
+    """
+    fastest = line.groupby(["accelerator", "gain_measured"])[CASE[-1]].transform("max")
+    return (line[CASE[-1]] < fastest).fillna(False)
 
 
 def _measured_gain(*case: Any) -> tuple[float, Run]:
