@@ -22,7 +22,7 @@ from rackecon.serving.tails import tail_factors
 from rackecon.walks import findings
 from rackecon.walks import software as software_walk
 from rackecon.walks import split as split_walk
-from rackecon.walks.walk import HELD, RETUNED, asked_ttft_ms, expert_counts, request_gpu_seconds
+from rackecon.walks.walk import HELD, RETUNED, asked_ttft_ms, expert_counts, model_sizes, request_gpu_seconds
 from rackecon.words import RUNS, STRETCHES
 
 METRIC = "profit_usd_per_mw_year"
@@ -171,6 +171,16 @@ def test_models_with_the_same_platforms_ahead_are_named_together():
         found = experts.experts_found(walked, walked.rename(columns={"experts": "top_k"}), sizes, "M")
         assert found.keeps_most == names
     assert (found.tied_kept, found.keeps_least) == (found.most_kept, "B200")
+
+
+def test_a_model_that_few_gpus_cannot_read_in_time_is_told_apart():
+    """Kimi-K2 drafts nothing: at 50 tok/s/user eight GPUs spend their steps on its weights, where DeepSeek-V3/R1 drafts."""
+    sizes = model_sizes(["b200-hgx", "gb200-nvl72", "mi355x"], ["deepseek-r1", "kimi-k2"], catalog.scenario("chat"))
+    found = experts._spread(sizes)
+    assert found is not None
+    assert (found.model, found.few, found.few_gpus, found.leader) == ("Kimi-K2", ("B200",), 8, "GB200 NVL72")
+    assert found.leader_gpus > 8
+    assert experts._spread(sizes[sizes["model"] == "deepseek-r1"]) is None
 
 
 FRONT = pd.DataFrame(

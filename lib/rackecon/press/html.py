@@ -18,6 +18,12 @@ from rackecon.press.unmeasured import in_chart, in_table, in_words
 
 FOLD: Final = "fold"
 """Tag of a heading's cell whose section a page keeps folded until it is asked for."""
+PROSE: Final = "note|measure|live-key"
+"""Classes of paragraphs whose first uses of a term are explained."""
+CLOSED: Final = "</p>|<code|<a |<dfn|<math|<details"
+"""What ends a paragraph, and what in one no definition goes into or past."""
+NO_TAG: Final = "(?![^<>]*(?:>|</button>))"
+"""Not inside a tag, where the meaning of another term stands, and not in a term that is explained."""
 LIVE: Final = '<section id="live"'
 CELL: Final = re.compile(r"^(<t[dh]\b[^>]*>)([^<>]+)(</t[dh]>)$")
 
@@ -163,15 +169,19 @@ def _terms() -> dict[str, str]:
 
 
 def _glossary(markup: str, used: set[str]) -> str:
-    """First use of each glossary term in prose becomes a definition that opens on a click or with the keyboard."""
+    """First use of each glossary term in prose becomes a definition that opens on a click or with the keyboard.
+
+    Prose is a paragraph, a computed note, and the line that says what a chart measures.
+    """
     for term, meaning in _terms().items():
         if term in used:
             continue
-        pattern = re.compile(rf"(<p>(?:(?!</p>|<code|<a |<dfn|<math|<details).)*?)\b({re.escape(term)})\b", re.S)
+        word = rf"\b({re.escape(term)}s?)\b{NO_TAG}"
+        pattern = re.compile(rf'(<p(?: class="(?:{PROSE})")?>(?:(?!{CLOSED}).)*?){word}', re.S)
         found = pattern.search(markup)
         if found:
             used.add(term)
-            dfn = f'<button type="button" class="dfn" aria-expanded="false" data-meaning="{html.escape(meaning, quote=True)}">{term}</button>'
+            dfn = f'<button type="button" class="dfn" aria-expanded="false" data-meaning="{html.escape(meaning, quote=True)}">{found[2]}</button>'
             markup = markup[: found.start(2)] + dfn + markup[found.end(2) :]
     return markup
 
@@ -230,7 +240,7 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
         elif cell["cell_type"] == "code":
             parts.append(_code_cell(cell))
             outputs = [_output(output, charts) for output in cell.get("outputs", []) if output.get("name") != "stderr"]
-            parts += [_with_ids(markup, contents) for markup in outputs if markup]
+            parts += [_glossary(_with_ids(markup, contents), used) for markup in outputs if markup]
     parts += ["</details>"] if folded else []
     body = _numbered(_arranged(["\n".join(part for part in section if part) for section in sections]))
     position = names.index(name) if name in names else -1

@@ -298,6 +298,7 @@
     return out;
   }
   function platform(id) { return data.platforms.filter(p => p.id === id)[0] || data.more.filter(p => p.id === id)[0]; }
+  function marked(id) { var p = platform(id); return p ? p.marked : label(id); } /* says of a platform that it was never measured */
   function label(id) { var p = platform(id); return p ? p.label : id === "none" ? "nobody earns" : "nobody serves this"; }
   /* A cell of a ribbon or of the map, in its leader's colour. */
   function cell(found) {
@@ -349,7 +350,7 @@
     leader: state => leaderId(complete(state)),
     speedLines: (state, lo, hi) => speedLines(complete(state), lo, hi),
     mapRow: (state, price) => mapRow(complete(state), price),
-    fmt: fmt, amount: amount, label: label, marked: id => { var p = platform(id); return p ? p.marked : label(id); }, swatch: id => platform(id).swatch, cell: cell, unit: metric => data.per[metric]
+    fmt: fmt, amount: amount, label: label, marked: marked, swatch: id => platform(id).swatch, cell: cell, unit: metric => data.per[metric]
   };
 
   function start() {
@@ -693,14 +694,14 @@
           }
           last = { v: v, id: found.id };
         }
-        if (below) text.push("below " + fmt(below.at) + ": " + label(below.id));
-        if (above) text.push("above " + fmt(above.at) + ": " + label(above.id));
+        if (below) text.push("below " + fmt(below.at) + ": " + marked(below.id));
+        if (above) text.push("above " + fmt(above.at) + ": " + marked(above.id));
       } else {
         steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
         steps.forEach(function (o) {
           var s = choose(copied(st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
           cells.push(cell(found));
-          if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + label(found.id));
+          if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + marked(found.id));
         });
       }
       el.replaceChildren.apply(el, cells);
