@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from rackecon import catalog
-from rackecon.answer.deciding import HALVINGS, NOBODY, _Case, _flips, _Platforms
+from rackecon.answer.deciding import HALVINGS, NOBODY, Deciding, _Case, _flips, _Platforms, deciding_assumptions
 from rackecon.answer.lead_map import NARROW
 from rackecon.walks import latency, software, walk
 
@@ -28,7 +29,9 @@ def profit_at(x: float) -> np.ndarray:
     return np.where(np.array(WHO.names) == leader, 1.0, 0.5)
 
 
-def found(reign: list[tuple[float, str]]) -> tuple[tuple[tuple[float, str, str], ...], int]:
+def found(
+    reign: list[tuple[float, str]], earned: Callable[[float], np.ndarray] = profit_at
+) -> tuple[tuple[tuple[float, str, str], ...], int]:
     """Changes of lead, and how often values were asked for."""
     walked, answers, rounds = _flips(reign, WHO), None, 0
     while True:
@@ -36,7 +39,7 @@ def found(reign: list[tuple[float, str]]) -> tuple[tuple[tuple[float, str, str],
             asked = walked.send(answers)  # type: ignore[arg-type]
         except StopIteration as end:
             return end.value, rounds
-        answers, rounds = [profit_at(x) for x in asked], rounds + 1
+        answers, rounds = [earned(x) for x in asked], rounds + 1
 
 
 def test_changes_of_lead_halved_together_are_those_halved_one_by_one():
@@ -87,3 +90,50 @@ def test_software_of_a_date_is_no_newer_than_the_platform_was_measured_with():
     one_by_one = [software.dated([key], MODEL, case, [x], intervals=False) for x in asked for key in FEW]
     pd.testing.assert_frame_equal(rows, pd.concat(one_by_one, ignore_index=True), check_exact=True)
     assert rows["years"].tolist() == [x for x in asked for _ in FEW]
+
+
+def hidden_at(x: float) -> np.ndarray:
+    """Who earns most where a step holds several changes."""
+    leader = "A" if x < 2.0 else "B" if x < 3.0 else "C" if x < 5.0 else "D"
+    return np.where(np.array(WHO.names) == leader, 1.0, 0.5)
+
+
+def test_a_step_that_holds_several_changes_of_lead_gives_each():
+    places, _ = found([(1.0, "A"), (8.0, "D"), (9.0, "D")], hidden_at)
+    assert [(before, after) for _, before, after in places] == [("A", "B"), ("B", "C"), ("C", "D")]
+    assert [at for at, _, _ in places] == pytest.approx([2.0, 3.0, 5.0], rel=NARROW)
+
+
+def decided(*flips: tuple[float, str, str]) -> Deciding:
+    return Deciding("isl_tokens", "context length", 8.0, 1.0, 100.0, "tokens", 0.0, flips, "")
+
+
+def test_every_stretch_where_another_leads_is_told_the_nearest_first():
+    item = decided((20.0, "A", "B"), (40.0, "B", "TPU v7"), (90.0, "TPU v7", NOBODY))
+    assert item.sentence() == (
+        "Between 20 and 40 tokens: B; between 40 and 90: TPU v7 (unmeasured platform); above 90: nobody earns."
+    )
+    assert item.nearest() == ("above 20 tokens", "B, then others")
+
+
+def test_one_other_platform_is_told_with_its_stretches_and_many_with_their_number():
+    assert decided((2.0, "B", "A"), (20.0, "A", "B")).nearest() == ("below 2 and above 20 tokens", "B")
+    turns = [(float(at), *names) for at, names in zip(range(20, 70, 10), itertools.cycle((("A", "B"), ("B", "A"))))]
+    assert decided(*turns).sentence() == "Between 20 and 30, between 40 and 50 and above 60 tokens: B."
+    more = [*turns, (70.0, "B", "A"), (80.0, "A", "B")]
+    assert decided(*more).nearest() == ("in 4 stretches, the nearest between 20 and 30 tokens", "B")
+
+
+def test_who_leads_between_the_places_told_is_who_the_search_finds():
+    """The table of the summary: at the middle of every stretch the library's own search finds the platform that is named."""
+    case, chips = catalog.scenario("rag-summarise"), ["b200-hgx", "gb200-nvl72", "gb300-nvl72", "tpu-v7"]
+    found = {item.name: item for item in deciding_assumptions(chips, "deepseek-r1", case)}
+    for name in ("isl_tokens", "price_factor", "cost_factor"):
+        item = found[name]
+        flips = item.flips or item.beyond
+        assert len(flips) > 1
+        for (low, _, leader), (high, before, _) in itertools.pairwise(flips):
+            assert leader == before
+            profit = _Case(chips, "deepseek-r1", case, {}).at({name: [(low * high) ** 0.5]})[name][0]
+            labels = [catalog.accelerator(key).label for key in chips]
+            assert _Platforms(tuple(labels), np.array([True, False, False, False])).leader(profit) == leader

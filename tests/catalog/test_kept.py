@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
-import pickle
 import sqlite3
 import threading
-import zlib
 
 import numpy as np
 import pytest
@@ -17,7 +14,7 @@ from rackecon import catalog
 from rackecon.catalog import read_rows
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data, data_stamp, one_state
-from rackecon.catalog.kept import FOLDER, REMEMBERED, SHELF, digest_of, kept, shelved
+from rackecon.catalog.kept import FOLDER, REMEMBERED, SHELF, _packed, digest_of, kept, shelved
 from rackecon.catalog.paths import noted_tables, table_names
 from rackecon.claims import assess, claim
 from rackecon.load.agentic import _agentic_front
@@ -110,8 +107,7 @@ def test_a_file_that_somebody_put_there_runs_nothing(folder, tmp_path, monkeypat
     words = (
         ("__import__('os').mkdir('gone')",) if call is eval else ("gone", "x") if call is not os.mkdir else ("gone",)
     )
-    data = zlib.compress(pickle.dumps((Hostile(call, *words), [])))
-    path.write_bytes(hashlib.sha256(data).digest() + data)
+    path.write_bytes(_packed((Hostile(call, *words), [])))
     assert kept("sum", 1, lambda: "made again") == "made again"
     assert not list(tmp_path.glob("gone*"))
 
@@ -233,13 +229,12 @@ def test_small_results_are_made_again_when_a_table_changes_and_without_a_folder(
 def test_a_damaged_shelf_is_no_fault_and_runs_nothing(folder, tmp_path, monkeypatch, damage):
     monkeypatch.chdir(tmp_path)
     shelved("squares", ["0"], lambda some: [1.0])
-    hostile = pickle.dumps((Hostile(os.mkdir, "gone"),))
-    packed = zlib.compress(hostile)
+    packed = _packed((Hostile(os.mkdir, "gone"),))
     with sqlite3.connect(folder / SHELF) as other:
         if damage == "a value":
             other.execute("UPDATE shelf SET value = substr(value, 1, length(value) - 1)")
         elif damage == "a hostile value":
-            other.execute("UPDATE shelf SET value = ?", (hashlib.sha256(packed).digest() + packed,))
+            other.execute("UPDATE shelf SET value = ?", (packed,))
         else:
             other.execute("DROP TABLE shelf")
     other.close()

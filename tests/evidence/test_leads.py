@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from rackecon.appraisal.site_limits import leaders, winners
-from rackecon.evidence.leads import ahead, in_order, lead_words, rate_error
+from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.leads import DECIDED_SHARE, ahead, in_order, lead_words, level
 from rackecon.walks.latency import tier_table
 
 
@@ -25,16 +27,62 @@ def rows(*profits: float, revenue: float = 10.0, names: str = "ABCD") -> pd.Data
             "profit_usd_year": profits,
             "revenue_usd_year": revenue,
             **{"cost_usd_per_mtok_output": 1.0, "layout": "L", "total_tok_s_per_gpu": 1.0},
+            **{"total_tok_s_per_gpu_low": 0.8, "total_tok_s_per_gpu_high": 1.25},
         }
     )
 
 
-def test_a_lead_within_the_error_of_the_first_ones_revenue_is_a_tie() -> None:
-    found = ahead(rows(5.0, 9.0, 8.0, 7.9), "profit_usd_year", 0.1)
-    assert found["platform"].tolist() == ["B", "C"]  # by hand: 9 less a tenth of 10 is 8
-    assert len(ahead(rows(9.0, 9.0 - 10.0 * rate_error() - 1e-6), "profit_usd_year")) == 1
-    assert len(ahead(rows(9.0, 9.0 - 10.0 * rate_error() + 1e-6), "profit_usd_year")) == 2
+def room(revenue: float = 10.0) -> float:
+    """By hand: half widths of ln 1.25 either way, 0.8416 of 1.6449 standard deviations, two rates whose errors are independent."""
+    reach = math.log(1.25) * 0.8416212 / 1.6448536
+    return revenue * math.hypot(1.0 - math.exp(-reach), math.exp(reach) - 1.0)
+
+
+def test_a_lead_that_four_of_five_measurements_would_not_bear_out_is_a_tie() -> None:
+    assert room() == pytest.approx(1.62, abs=0.005)
+    assert len(ahead(rows(9.0, 9.0 - room() - 1e-5), "profit_usd_year")) == 1
+    assert len(ahead(rows(9.0, 9.0 - room() + 1e-5), "profit_usd_year")) == 2
+    assert ahead(rows(5.0, 9.0, 8.0, 7.0), "profit_usd_year")["platform"].tolist() == ["B", "C"]
     assert ahead(rows(math.nan), "profit_usd_year").empty
+    assert ahead(rows(-1.0, -1.1, revenue=0.0), "profit_usd_year")["platform"].tolist() == ["A"]
+
+
+def test_ends_of_a_profit_or_of_a_rate_or_of_its_evidence_give_one_answer() -> None:
+    low, high = interval_factors("b200-hgx", "deepseek-r1", "aggregated", "total_tok_s_per_gpu")
+    near = rows(9.0, 7.5).drop(columns=["total_tok_s_per_gpu_low", "total_tok_s_per_gpu_high"])
+    known = near.assign(accelerator=["b200-hgx", "gb200-nvl72"], model="deepseek-r1", mode="aggregated")
+    rates = near.assign(total_tok_s_per_gpu_low=low, total_tok_s_per_gpu_high=high)
+    paid = near.assign(
+        profit_usd_year_low=near["profit_usd_year"] + 10.0 * (low - 1.0),
+        profit_usd_year_high=near["profit_usd_year"] + 10.0 * (high - 1.0),
+    )
+    for frame in (known, rates, paid):
+        for gap in (0.5, 2.5):
+            moved = frame.assign(profit_usd_year=[9.0, 9.0 - gap])
+            if "profit_usd_year_low" in frame:
+                moved = moved.assign(
+                    profit_usd_year_low=moved["profit_usd_year"] + 10.0 * (low - 1.0),
+                    profit_usd_year_high=moved["profit_usd_year"] + 10.0 * (high - 1.0),
+                )
+            assert len(ahead(moved, "profit_usd_year")) == (2 if gap == 0.5 else 1)
+
+
+def test_the_rule_is_the_share_of_pairs_of_measurements_in_which_the_first_stays_first() -> None:
+    """At the edge of a tie four in five of a million drawn pairs of rates leave the first ahead."""
+    draws = np.random.default_rng(5).normal(size=(2, 1_000_000)) * math.log(1.25) / 1.6448536
+    first, second = 10.0 * np.exp(draws)
+    assert float((first - second > -room()).mean()) == pytest.approx(DECIDED_SHARE, abs=0.01)
+
+
+def test_rates_and_costs_are_level_by_the_same_rule() -> None:
+    reach = math.exp(math.log(1.25) * math.hypot(1.0, 1.0) * 0.8416212 / 1.6448536)
+    frame = pd.DataFrame({"accelerator": ["a", "b"], "x": [1.0, reach - 1e-6]})
+    ends = frame.assign(x_low=frame["x"] / 1.25, x_high=frame["x"] * 1.25)
+    far = frame.assign(x=[1.0, reach + 1e-6])
+    far = far.assign(x_low=far["x"] / 1.25, x_high=far["x"] * 1.25)
+    assert level(ends, "x")["accelerator"].tolist() == ["b", "a"]
+    assert level(ends, "x", most=False)["accelerator"].tolist() == ["a", "b"]
+    assert [len(level(far, "x", most=most)) for most in (True, False)] == [1, 1]
 
 
 def test_equal_ones_come_by_id_and_those_without_a_figure_last() -> None:

@@ -11,7 +11,7 @@ from rackecon.evidence.novelty import Run
 from rackecon.pages.live import other_boxes
 from rackecon.pages.live_figures import map_figure, map_finding, speed_figure, speed_finding
 
-LABELS = {"h100-sxm": "H100", "b200-hgx": "B200"}
+LABELS = {"h100-sxm": "H100", "b200-hgx": "B200", "tpu-v7": "TPU v7"}
 LINES = {"h100-sxm": [(40.0, 2e6), (60.0, -1e6)], "b200-hgx": [(50.0, 1e6), (101.0, 5e5)]}
 
 
@@ -22,7 +22,7 @@ def test_lines_stand_where_their_values_are():
     assert 'data-line="" style="stroke:var(--p-b200-hgx)" d="M0 34.2H49V50.7H100"' in figure.markup
     assert '<div class="rule" style="left:49%"><span>50 tok/s/user</span>' in figure.markup
     assert "At 50 tok/s/user: B200 $1.00M, H100 −$1.00M." in figure.text
-    assert figure.text.startswith("H100 earns the most up to 40 tok/s/user, B200 above. profit per rack-year")
+    assert figure.text.startswith("Middle values put H100 first up to 40 tok/s/user, B200 above. profit per rack-year")
 
 
 def test_what_lies_beyond_measurements_is_dashed_and_the_leaders_have_bands_and_runs():
@@ -57,20 +57,20 @@ def test_a_platform_that_serves_nothing_is_named_nowhere():
     ("found", "words"),
     [
         ([], "No platform serves this workload"),
-        ([(90.0, "b200-hgx")], "B200 earns the most at every speed up to 90 tok/s/user"),
+        ([(90.0, "b200-hgx")], "Middle values put B200 first at every speed up to 90 tok/s/user"),
         ([(90.0, NOBODY)], "Nobody earns at any speed up to 90 tok/s/user"),
         (
             [(20.0, "b200-hgx"), (40.0, "h100-sxm"), (90.0, NOBODY)],
-            "H100 earns the most at 30 tok/s/user; the lead changes 2 times up to 90",
+            "Middle values put H100 first at 30 tok/s/user; the lead changes 2 times up to 90",
         ),
         # a lead of a third of a token a second is none; where no other change is left, it is told
         (
             [(25.0, "h100-sxm"), (40.0, "b200-hgx"), (40.2, "h100-sxm"), (40.3, "b200-hgx"), (90.0, NOBODY)],
-            "B200 earns the most at 30 tok/s/user; the lead changes 2 times up to 90",
+            "Middle values put B200 first at 30 tok/s/user; the lead changes 2 times up to 90",
         ),
         (
             [(40.0, "b200-hgx"), (40.2, "h100-sxm"), (90.0, "b200-hgx")],
-            "B200 earns the most at 30 tok/s/user; the lead changes 2 times up to 90",
+            "Middle values put B200 first at 30 tok/s/user; the lead changes 2 times up to 90",
         ),
     ],
 )
@@ -86,6 +86,10 @@ def test_the_finding_of_the_lines_names_who_leads_where(found, words):
         (["b200-hgx"], "B200 leads at every price and share sold shown"),
         ([NOBODY, "b200-hgx"], "B200 leads wherever anybody earns"),
         (["h100-sxm", "b200-hgx"], "As price and share sold rise: H100, then B200"),
+        (
+            [NOBODY, "tpu-v7", "b200-hgx"],
+            "As price and share sold rise: nobody earns, then TPU v7 (unmeasured platform), then B200",
+        ),
     ],
 )
 def test_the_finding_of_the_map_names_leaders_as_revenue_rises(order, words):

@@ -269,7 +269,7 @@ def test_ranking_table_keeps_platforms_without_a_value_and_says_why():
         }
     )
     markup = ranking_table(frame, "c", "m", lambda v: f"{v:g}")._repr_html_()
-    assert '<span class="bare">1 to 3</span></td>' in markup  # where no style draws the bar
+    assert '<span class="ends">1 to 3</span></td>' in markup
     assert "does not fit" in markup
     assert markup.count("<tr>") == 3
 

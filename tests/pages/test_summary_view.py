@@ -120,7 +120,10 @@ def test_a_flip_outside_the_range_is_said_to_be_outside():
     brief = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, ((0.50001, "A", "B"), (0.50002, "B", "A")), "")
     assert brief.sentence() == "Near 0.5 of capacity: B."
     assert inside.sentence() == "Below 0.5 of capacity: A."
-    assert outside.sentence() == "No value in this range changes who leads; outside it, above 0.9 of capacity: A."
+    assert (
+        outside.sentence()
+        == "No value in this range changes who leads; outside it, above 0.9 of capacity: A; below 0.1: nobody earns."
+    )
     narrow = replace(inside, flips=((0.7, "A", "B"), (0.75, "B", "A")))
     assert narrow.sentence() == "Between 0.7 and 0.75 of capacity: B."
     low = replace(inside, flips=((0.45, "A", "B"), (0.5, "B", "A")))

@@ -12,7 +12,6 @@ import pytest
 
 from rackecon import catalog
 from rackecon.evidence.intervals import interval_factors
-from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import best_run
 from rackecon.figures import charts
 from rackecon.pages import context_length, decode_ratio, experts, latency
@@ -38,6 +37,8 @@ def walk(x: str, rates: dict[str, list[float]], profits: dict[str, list[float]],
                 rows.append(
                     {
                         "accelerator": key,
+                        "model": "deepseek-r1",
+                        "mode": "aggregated",
                         "platform": catalog.accelerator(key).label,
                         x: float(i + 1),
                         "hit": 0.0,
@@ -79,7 +80,6 @@ def test_more_input_earns_more_or_less_as_the_rows_say():
 
 
 def test_a_lead_smaller_than_the_error_of_the_model_is_a_tie():
-    error = rate_error()
     close, clear = ratio(2.0, 2.01e6), ratio(2.0, 6e6)
     assert close.far is not None
     assert clear.far is not None
@@ -92,7 +92,9 @@ def test_a_lead_smaller_than_the_error_of_the_model_is_a_tie():
     assert clear.last == ("B200",)
     # one dollar per GPU-hour, 500 GPUs per MW, 8,760 hours: the cost at which a gap of 4M is gone
     assert clear.far.flip_cost_usd_per_gpu_hour == pytest.approx(1.0 + 4e6 / (500 * 8760))
-    assert clear.far.tied == (clear.far.flip_rate_loss <= error)
+    assert (clear.far.error_low, clear.far.error_high) == interval_factors(
+        "b200-hgx", "deepseek-r1", "aggregated", "total_tok_s_per_gpu"
+    )
 
 
 def test_what_more_input_does_is_said_of_all_platforms_and_not_of_the_one_it_suits():
@@ -185,6 +187,9 @@ def test_a_model_that_few_gpus_cannot_read_in_time_is_told_apart():
 
 FRONT = pd.DataFrame(
     {
+        "accelerator": ["h200-sxm", "h200-sxm", "b200-hgx", "b200-hgx"],
+        "model": "deepseek-r1",
+        "mode": "aggregated",
         "platform": ["A", "A", "B", "B"],
         "tok_s_per_user": [20.0, 90.0, 30.0, 60.0],
         "total_tok_s_per_gpu": [50.0, 5.0, 100.0, 10.0],

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from rackecon.catalog.cached import one_state
 from rackecon.catalog.kept import kept
 from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import MEASURES
+from rackecon.evidence.novelty import platform_named
 from rackecon.serving.query import context_fault, software_date, software_years
 from rackecon.walks import software, walk
 from rackecon.words import join_words, money, number, percent
@@ -36,6 +38,10 @@ SCAN: Final = 11
 BEYOND: Final = 3
 """Values tried on either side of it, up to the end of what makes sense."""
 HALVINGS: Final = 12
+MOST_HALVINGS: Final = 4 * HALVINGS
+"""Of a step that holds several changes."""
+MOST_STRETCHES: Final = 3
+"""Stretches of one platform that a sentence names."""
 MODELS: Final = "02_moe_experts"
 """Page whose models stand side by side."""
 SPEED: Final = "tok_s_per_user"
@@ -103,24 +109,69 @@ class Deciding:
             for name, who in self.choices[1:]:
                 if who != self.choices[0][1]:
                     others.setdefault(who, []).append(name)
-            told = "; ".join(f"{join_words(names)}: {who}" for who, names in others.items())
+            told = "; ".join(f"{join_words(names)}: {platform_named(who)}" for who, names in others.items())
             return f"{told}." if told else "No choice here changes who leads."
         if self.flips:
-            return f"{self._where(self.flips)}."
+            where = self._where(self.flips)
+            return f"{where[0].upper()}{where[1:]}."
         if self.beyond:
-            where = self._where(self.beyond)
-            return f"No value in this range changes who leads; outside it, {where[0].lower()}{where[1:]}."
+            return f"No value in this range changes who leads; outside it, {self._where(self.beyond)}."
         return "No value in this range changes who leads."
 
+    def nearest(self) -> tuple[str, str]:
+        """Where the lead changes for the first time, in words, and who leads there, with what follows further on."""
+        if self.choices:
+            return self.sentence().removesuffix("."), ""
+        others = self._others(self.flips)
+        who, where = others[0]
+        if len(others) == 1:
+            return where, platform_named(who)
+        at = min((at for at, _, _ in lasting(self.flips) or self.flips), key=lambda at: abs(at - self.value))
+        return f"{'above' if at > self.value else 'below'} {self.told(at)}", f"{platform_named(who)}, then others"
+
     def _where(self, flips: Sequence[Flip]) -> str:
+        """Who else leads, and where: the nearest to the report's value first."""
+        (first, begun), *rest = self._others(flips)
+        later = [f"{where.removesuffix(self._unit).rstrip()}: {platform_named(who)}" for who, where in rest]
+        return "; ".join([f"{begun}: {platform_named(first)}", *later])
+
+    @property
+    def _unit(self) -> str:
+        """What follows the number in words."""
+        return self.told(self.high).partition(" ")[2]
+
+    def _others(self, flips: Sequence[Flip]) -> list[tuple[str, str]]:
+        """Who else leads, and the stretches where they do, in words."""
         flips = lasting(flips) or flips
-        at, before, after = min(flips, key=lambda flip: abs(flip[0] - self.value))
-        side, winner = ("above", after) if at > self.value else ("below", before)
-        further = [x for x, _, _ in flips if (x > at if at > self.value else x < at)]
-        if not further:
-            return f"{side.capitalize()} {self.told(at)}: {winner}"
-        low, high = map(self.told, sorted((at, min(further, key=lambda x: abs(x - at)))))
-        return f"Near {low}: {winner}" if low == high else f"Between {_between(low, high)}: {winner}"
+        ends = [-math.inf, *(at for at, _, _ in flips), math.inf]
+        leaders = [flips[0][1], *(after for _, _, after in flips)]
+        own = leaders[sum(at <= self.value for at, _, _ in flips)]
+        found: dict[str, list[tuple[float, float]]] = {}
+        stretches = [(pair, who) for pair, who in zip(itertools.pairwise(ends), leaders, strict=True) if who != own]
+        for pair, who in sorted(stretches, key=lambda one: min(abs(end - self.value) for end in one[0])):
+            found.setdefault(who, []).append(pair)
+        return [(who, self._stretches(pairs)) for who, pairs in found.items()]
+
+    def _stretches(self, pairs: Sequence[tuple[float, float]]) -> str:
+        """Stretches of values in words, the unit said once; of many the first that is given, and how many there are.
+
+        Examples
+        --------
+        >>> Deciding("s", "speed", 30, 10, 150, "tok/s", 0.0, (), "")._stretches([(94, 100), (146, math.inf)])
+        'between 94 and 100 and above 146 tok/s'
+        >>> Deciding("s", "speed", 30, 10, 150, "tok/s", 0.0, (), "")._stretches([(94, 100), (10, 12), (110, 117), (130, 136)])
+        'in 4 stretches, the nearest between 94 and 100 tok/s'
+        """
+        if len(pairs) > MOST_STRETCHES:
+            return f"in {len(pairs)} stretches, the nearest {self._stretches(pairs[:1])}"
+        each, pairs = [], sorted(pairs)
+        for low, high in pairs:
+            if low == -math.inf or high == math.inf:
+                each.append(f"below {self.told(high)}" if low == -math.inf else f"above {self.told(low)}")
+            else:
+                ends = self.told(low), self.told(high)
+                each.append(f"near {ends[0]}" if ends[0] == ends[1] else f"between {_between(*ends)}")
+        return join_words([*(one.removesuffix(self._unit).rstrip() for one in each[:-1]), each[-1]])
 
 
 def _between(low: str, high: str, word: str = "and") -> str:
@@ -441,12 +492,30 @@ def _outside(reign: Sequence[tuple[float, str]], name: str, who: _Platforms) -> 
 
 @dataclass
 class _Change:
-    """A step within which the lead changes."""
+    """A step within which the lead changes, for the first time at the place that is halved."""
 
     low: float
     high: float
     before: str
     after: str
+    end: float
+    last: str
+    """Where the step ends, and who leads there."""
+    halved: int = 0
+
+    @property
+    def wide(self) -> bool:
+        """Whether it is to be halved once more."""
+        return self.high - self.low > NARROW * abs(self.high) and self.halved < HALVINGS
+
+    @property
+    def rest(self) -> _Change | None:
+        """The rest of the step, where the lead changes again."""
+        return (
+            _Change(self.high, self.end, self.after, self.last, self.end, self.last)
+            if self.after != self.last
+            else None
+        )
 
     @property
     def middle(self) -> float:
@@ -455,18 +524,34 @@ class _Change:
 
 
 def _flips(reign: Sequence[tuple[float, str]], who: _Platforms) -> Walk[tuple[Flip, ...]]:
-    """Where the lead changes, each place found by halving the step that holds it, all of them at a time."""
+    """Where the lead changes, each place found by halving the step that holds it, all of them at a time.
+
+    A step may hold several: what is left of it is halved in its turn until it ends with who leads there.
+    """
     pairs = itertools.pairwise(reign)
-    changes = [_Change(low, high, before, after) for (low, before), (high, after) in pairs if before != after]
-    for _ in range(HALVINGS):
-        wide = [each for each in changes if each.high - each.low > NARROW * abs(each.high)]
+    changes = [
+        _Change(low, high, before, after, high, after) for (low, before), (high, after) in pairs if before != after
+    ]
+    found: list[_Change] = []
+    for _ in range(MOST_HALVINGS):
+        wide = []
+        while changes:
+            each = changes.pop()
+            if each.wide:
+                wide.append(each)
+                continue
+            found.append(each)
+            if rest := each.rest:
+                changes.append(rest)
         if not wide:
             break
-        found = yield [each.middle for each in wide]
-        for each, profit in zip(wide, found, strict=True):
-            there = who.leader(profit)
+        profits = yield [each.middle for each in wide]
+        for each, profit in zip(wide, profits, strict=True):
+            there, each.halved = who.leader(profit), each.halved + 1
             if there == each.before:
                 each.low = each.middle
             else:
                 each.high, each.after = each.middle, there  # whoever leads right there, not at the end of the step
-    return tuple(((each.low + each.high) / 2.0, each.before, each.after) for each in changes)
+        changes = wide
+    places = [((each.low + each.high) / 2.0, each.before, each.after) for each in (*found, *changes)]
+    return tuple(sorted(places, key=itemgetter(0)))

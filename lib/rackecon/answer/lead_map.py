@@ -17,8 +17,9 @@ from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import measure_of
 from rackecon.economics.money_step import money_step, per_year
 from rackecon.evidence.intervals import add_intervals
+from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import Run, front_of_runs, measured_up_to
-from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, draw_factors, win_counts
+from rackecon.uncertainty.ranking import RankingDraws, draw_factors, win_counts
 from rackecon.walks.findings import Line, ahead_at_ends, at_rates
 
 if TYPE_CHECKING:

@@ -29,9 +29,10 @@ from rackecon.economics.power_table import drawn_it_kw
 from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import platform_marked
 from rackecon.uncertainty.distributions import Z10, Z90
-from rackecon.uncertainty.ranking import DECIDED_SHARE, RankingDraws, draw_scores
+from rackecon.uncertainty.ranking import RankingDraws, draw_scores
 from rackecon.words import tidy
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from rackecon.words import money
 if TYPE_CHECKING:
     import pandas as pd
 
+FILLED_BY: Final = ("model", "scenario", "accelerator", "platform", "power_vintage", "cost_label")
 SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_per_year", "wacc")
 
 
@@ -70,7 +71,7 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
     Returns
     -------
     pandas.DataFrame
-        Two rows per row of the table: ``model, scenario, accelerator, platform, limit, gpus, racks, mw, investment_usd,
+        Two rows per row of the table: ``model, scenario, accelerator, platform, mode, limit, gpus, racks, mw, investment_usd,
         output_tok_s, total_tok_s, revenue_usd_year, profit_usd_year, power_vintage, cost_label``; where the table has
         intervals also ``profit_usd_year_low, profit_usd_year_high``, and ``profit_usd_year_measured`` with its ``run`` and
         ``run_date``.
@@ -87,7 +88,7 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
     rates, runs = _other_rates(table)
     parts = []
     for limit, gpus in fills.items():
-        part = table[["model", "scenario", "accelerator", "platform", "power_vintage", "cost_label"]].copy()
+        part = table.reindex(columns=[*FILLED_BY, "mode"])
         part["limit"] = limit
         part["gpus"] = gpus
         part["racks"] = gpus / table["gpus_per_rack"].to_numpy(dtype=float)

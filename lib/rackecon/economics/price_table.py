@@ -52,10 +52,10 @@ def listings(table: pd.DataFrame, model: str, as_of_date: str, tiers: tuple[str,
     import pandas as pd
 
     ours = table[(table["model_id"] == model).to_numpy()].to_dict("records")
-    return pd.DataFrame(_in_force(ours, as_of_date, tiers), columns=list(LISTED))
+    return pd.DataFrame(in_force(ours, as_of_date, tiers), columns=list(LISTED))
 
 
-def _in_force(rows: Iterable[Mapping[Any, Any]], as_of_date: str, tiers: tuple[str, ...]) -> list[dict[str, Any]]:
+def in_force(rows: Iterable[Mapping[Any, Any]], as_of_date: str, tiers: tuple[str, ...]) -> list[dict[str, Any]]:
     """Rows of :func:`listings`, of those of one model: few, which pandas' calls would cost more than they hold."""
     found = []
     for row in rows:
@@ -105,7 +105,7 @@ def card_from(rows: Iterable[Mapping[str, Any]], model: str, as_of_date: str) ->
     InputError
         No listing of the model in force at the date.
     """
-    found = _in_force((row for row in rows if row["model_id"] == model), as_of_date, STANDARD_TIERS)
+    found = in_force((row for row in rows if row["model_id"] == model), as_of_date, STANDARD_TIERS)
     own = [row for row in found if row["source_id"] == OWN_SOURCE]
     found = own or found
     if not found:

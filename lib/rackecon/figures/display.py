@@ -19,6 +19,8 @@ NO_EQUATIONS: Final = '<div class="mathjax_ignore">'
 """What output stands in, in a notebook: between two dollar signs JupyterLab would set an equation, and ours are money."""
 ANSWER: Final = "answer"
 """Key under which a page's answer is published."""
+CASE: Final = "case"
+"""Key under which what an answer holds for is published."""
 BEFORE: Final = ".page-before.ipynb"
 """Name, in the folder that a notebook runs in, of the page as it was made before: its pictures need not be drawn again."""
 BESIDE_MIME: Final = "application/vnd.rackecon.beside+json"
@@ -63,7 +65,11 @@ def answer(*sentences: str, case: str = "", lead: str = "") -> Html:
     if lead:
         told = f"<strong>{prose(lead)}</strong>" + (f' <span class="then">{told}</span>' if rest else "")
     before = f'<p class="kicker">{prose(case)}</p>' if case else ""
-    return Html(f'{before}<p class="answer">{told}</p>', f"{case} {text}".lstrip(), [Figure(ANSWER, text, "text")])
+    return Html(
+        f'{before}<p class="answer">{told}</p>',
+        f"{case} {text}".lstrip(),
+        [Figure(ANSWER, text, "text"), *([Figure(CASE, case, "text")] if case else [])],
+    )
 
 
 def note(text: str, kind: str = "note") -> Html:

@@ -217,6 +217,11 @@ def interval_bar(low: float, middle: float, high: float, ends: tuple[float, floa
     )
 
 
+def _ends(told: str) -> str:
+    """The ends of an interval under its bar."""
+    return f'<span class="ends">{html.escape(told)}</span>'
+
+
 def ranking_table(
     frame: pd.DataFrame,
     caption: str,
@@ -257,7 +262,7 @@ def ranking_table(
             continue
         ends = record[f"{metric}_low"], record[f"{metric}_high"]
         told = f"{show(ends[0])} to {show(ends[1])}"
-        bar = interval_bar(ends[0], value, ends[1], (low, high), f"90 % interval {told}") + bare(told)
+        bar = interval_bar(ends[0], value, ends[1], (low, high), f"90 % interval {told}") + _ends(told)
         cells = f'<td class="n">{html.escape(show(value))}</td><td class="barcell">{bar}</td>'
         cells += "".join(f'<td class="n">{html.escape(form(record[key]))}</td>' for key, (_, form) in more.items())
         rows.append(f"<tr>{name}{cells}</tr>")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import data_dir
+from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError
 
 FloatArray = NDArray[np.float64]
@@ -61,9 +63,17 @@ def coding_sessions() -> Sessions:
     >>> round(float(found.reusable_tokens.sum() / found.input_tokens.sum()), 3)
     0.963
     """
+    path = data_dir() / "traces" / "claude_code_sessions.csv.gz"
+    found = path.stat()
+    return _recorded(path, (found.st_mtime_ns, found.st_size, found.st_ino))
+
+
+@of_arguments(1)
+def _recorded(path: Path, state: tuple[int, ...]) -> Sessions:
+    """Sessions of a file in the state that it is in."""
     import pandas as pd
 
-    frame = pd.read_csv(data_dir() / "traces" / "claude_code_sessions.csv.gz")
+    frame = pd.read_csv(path)
     first = ~frame.duplicated("session").to_numpy()
     return Sessions(
         frame["input_tokens"].to_numpy(dtype=float),

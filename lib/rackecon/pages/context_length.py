@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
-from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
@@ -57,7 +56,6 @@ class ContextResult:
     losing: tuple[tuple[str, float], ...]
     out: tuple[tuple[str, float, str], ...]
     far: FarEnd | None
-    error: float
     money_basis: Basis
     pair: tuple[str, ...]
     end_low: float = float("nan")
@@ -97,13 +95,13 @@ def context_result(
 
 def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextResult:
     """What a walk finds."""
-    free, error = walk[walk["line"] == RETUNED], rate_error()
+    free = walk[walk["line"] == RETUNED]
     fresh, cached = free[free["hit"] == 0.0], free[free["hit"] == hit]
     low, high = int(fresh[X].min()), int(fresh[X].max())
     known = fresh.dropna(subset=[METRIC])
     served = len(known) > 0
     start, end = (int(known[X].min()), int(known[X].max())) if served else (low, high)
-    ahead = findings.leading_rows(fresh, X, end, error)
+    ahead = findings.leading_rows(fresh, X, end)
     falls = fall_factor(fresh, X, "output_tok_s_per_gpu")
     gain = (
         (cached.set_index(["platform", X])[METRIC] - fresh.set_index(["platform", X])[METRIC])
@@ -125,9 +123,9 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         high=high,
         end=end,
         hit=hit,
-        first=findings.leaders_at(fresh, X, start, error),
-        last=findings.leaders_at(fresh, X, end, error),
-        cached_last=findings.leaders_at(cached, X, high, error),
+        first=findings.leaders_at(fresh, X, start),
+        last=findings.leaders_at(fresh, X, end),
+        cached_last=findings.leaders_at(cached, X, high),
         fall=float(falls.get(ahead["platform"].iloc[0], 1.0)) if len(ahead) else float("nan"),
         end_profit=float(ahead[METRIC].iloc[0]) if len(ahead) else float("nan"),
         helped=named(cached[(cached["platform"] == gain.idxmax()) & (cached[X] == high)].iloc[0].to_dict())
@@ -137,8 +135,7 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         loss=loss,
         losing=findings.losing_from(fresh, X),
         out=findings.unserved_from(fresh, X),
-        far=findings.far_end(known, X, error) if served else None,
-        error=error,
+        far=findings.far_end(known, X) if served else None,
         money_basis=findings.basis(fresh),
         pair=findings.pair_drawn(fresh, X, loss.platform),
         end_low=end_low,

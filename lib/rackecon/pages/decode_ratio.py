@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
-from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
@@ -71,7 +70,6 @@ class RatioResult:
     losing: tuple[tuple[str, float], ...]
     out: tuple[tuple[str, float, str], ...]
     far: FarEnd | None
-    error: float
     money_basis: Basis
     pair: tuple[str, ...]
     last_profit: float = math.nan
@@ -125,7 +123,7 @@ def _changes(known: pd.DataFrame) -> dict[str, Any]:
 
 def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, model_name: str) -> RatioResult:
     """What both walks find."""
-    free, fixed, error = total[total["line"] == RETUNED], output[output["line"] == RETUNED], rate_error()
+    free, fixed = total[total["line"] == RETUNED], output[output["line"] == RETUNED]
     known, priced = free.dropna(subset=[METRIC]), fixed.dropna(subset=[METRIC])
     served = len(known) > 0
     loss = findings.held_loss(total, X)
@@ -146,21 +144,20 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
         served=served,
         low=float(known[X].min()) if served else low,
         high=float(known[X].max()) if served else high,
-        first=findings.leaders_at(free, X, float(known[X].min()) if served else low, error),
-        last=findings.leaders_at(free, X, float(known[X].max()) if served else high, error),
+        first=findings.leaders_at(free, X, float(known[X].min()) if served else low),
+        last=findings.leaders_at(free, X, float(known[X].max()) if served else high),
         **_changes(known),
         output_low=output_low,
         output_high=output_high,
-        output_first=findings.leaders_at(fixed, X, output_low, error),
-        output_last=findings.leaders_at(fixed, X, output_high, error),
+        output_first=findings.leaders_at(fixed, X, output_low),
+        output_last=findings.leaders_at(fixed, X, output_high),
         output_change=float(best.iloc[-1] / best.iloc[0] - 1.0) if len(best) > 1 and best.iloc[0] > 0 else math.nan,
         share_low=float(share.iloc[0]) if served else math.nan,
         share_high=float(share.iloc[-1]) if served else math.nan,
         loss=loss,
         losing=findings.losing_from(free, X),
         out=findings.unserved_from(free, X),
-        far=findings.far_end(known, X, error) if served else None,
-        error=error,
+        far=findings.far_end(known, X) if served else None,
         money_basis=findings.basis(free),
         pair=findings.pair_drawn(free, X, loss.platform),
     )

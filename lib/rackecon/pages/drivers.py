@@ -18,18 +18,19 @@ PAGE: Final = "00_executive_summary"
 NAMED: Final = 3
 """Assumptions that the sentence names."""
 KINDS: Final = {True: "workload", False: "money"}
+LEADING: Final = ("Above", "Below", "Between", "In", "Near", "No")
+"""Words that a sentence about an assumption begins with, where no name does."""
 OTHER_KINDS: Final = {"software_years": "software"}
 """Assumptions of neither."""
 
 
 def drivers_words(found: Sequence[Deciding], platform: str, measure: str) -> str:
     """Which assumptions change who leads, and which move the leader's profit most."""
-    flips = [(item.label, _inside(item.sentence()).removesuffix(".")) for item in found if item.flips_inside]
-    named = flips[:NAMED]
-    winners = {where.rpartition(": ")[2] for _, where in flips}
-    other = winners.pop() if len(winners) == 1 and all("; " not in where for _, where in flips) else ""
-    if other and other != "nobody earns":  # said once
-        named = [(label, where.rpartition(": ")[0]) for label, where in named]
+    flips = [(item.label, *item.nearest()) for item in found if item.flips_inside]
+    winners = {who for _, _, who in flips}
+    other = winners.pop() if len(winners) == 1 else ""
+    once = other and other != "nobody earns"
+    named = [(label, where if once or not who else f"{where}: {who}") for label, where, who in flips[:NAMED]]
     moved = sorted(found, key=lambda item: -item.swing_usd)[:NAMED]
     return say(
         PAGE,
@@ -130,7 +131,7 @@ def _axis(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def _inside(text: str) -> str:
     """A sentence inside another: its first letter small unless a name begins with it."""
-    return text[0].lower() + text[1:] if text[:5] in ("Above", "Below", "Betwe", "Near ", "No va", "No ch") else text
+    return text[0].lower() + text[1:] if text.partition(" ")[0] in LEADING else text
 
 
 def _first_large(label: str) -> str:

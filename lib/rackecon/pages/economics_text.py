@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.appraisal.money import PRICED
 from rackecon.economics.measures import EVERY_MEASURE, MEASURES
-from rackecon.evidence.leads import ahead, in_order
+from rackecon.evidence.leads import ahead, in_order, level
 from rackecon.evidence.novelty import best_runs
 from rackecon.pages.sentences import say
 from rackecon.uncertainty.ranking import tied
@@ -83,7 +84,8 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     quoted: dict[str, Any] = dict.fromkeys(("first", "last"), "") | {"made": 0.0, "ratio": 1.0, "inside": []}
     quoted |= dict.fromkeys(("low", "high", "drawn", "utility")) | {"counted_before": True, "before": []}
     ends = _leaders(power, new)
-    before = ahead(power, old)
+    power = _with_rates(power, table, (new, old))
+    before = level(power, old)
     if ends is None:
         return quoted
     first, last = ends
@@ -94,17 +96,22 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     for name, column in (("drawn", "output_tok_s_per_drawn_it_mw"), ("utility", old)):
         value = float(first.get(column, math.nan))
         quoted[name] = value if math.isfinite(value) else None
-    if "total_tok_s_per_gpu_low" in table:
-        row = table[table["accelerator"] == first["accelerator"]].iloc[0]
-        low, high = (
-            float(first[new] * row[f"total_tok_s_per_gpu_{end}"] / row["total_tok_s_per_gpu"])
-            for end in ("low", "high")
-        )
-        near = power[(power[new] >= low) & (power["accelerator"] != first["accelerator"])].sort_values(
-            new, ascending=False
-        )
-        quoted |= {"low": low, "high": high, "inside": list(near["platform"])}
-    return quoted
+    tied = level(power, new)
+    low, high = (float(tied[f"{new}_{end}"].iloc[0]) for end in ("low", "high"))
+    return quoted | {"low": low, "high": high, "inside": list(tied["platform"].iloc[1:])}
+
+
+def _with_rates(power: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Rates per megawatt with the ends of 90 % that those per GPU have."""
+    known = table.set_index("accelerator")
+    own = known.reindex(power["accelerator"])
+    rates = {end: own[f"total_tok_s_per_gpu{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")}
+    ends = {
+        f"{name}{end}": power[name].to_numpy(dtype=float) * rates[end] / rates[""]
+        for name in columns
+        for end in ("_low", "_high")
+    }
+    return power.assign(**ends)
 
 
 def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[str, Any]:
@@ -203,7 +210,7 @@ def cost_quoted(table: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
         quoted |= {"worst": worst["platform"], "ratio": float(worst[column] / best[column])}
     if f"{column}_high" in known:
         low, high = float(best[f"{column}_low"]), float(best[f"{column}_high"])
-        near = rest[rest[column] <= high]
+        near = level(known, column, most=False).iloc[1:]
         quoted |= {"low": low, "high": high, "inside": list(near["platform"]), "most": float(near[column].max())}
     return quoted | {"hours": _hours(best, against)}
 

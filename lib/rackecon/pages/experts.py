@@ -136,11 +136,11 @@ def _room(frame: pd.DataFrame, platform: str) -> tuple[float, int]:
     return chip.scaleup_domain_gpus * chip.hbm_bytes / 1e12, chip.scaleup_domain_gpus
 
 
-def _winners(sizes: pd.DataFrame, error: float) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+def _winners(sizes: pd.DataFrame) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
     """Platforms ahead and the models on which they are, models with the same platforms together."""
     found: dict[tuple[str, ...], list[str]] = {}
     for name in dict.fromkeys(sizes["model_name"]):
-        ahead = findings.leaders_at(sizes, "model_name", name, error)
+        ahead = findings.leaders_at(sizes, "model_name", name)
         if ahead:
             found.setdefault(tuple(sorted(ahead)), []).append(str(name))
     return tuple((ahead, tuple(models)) for ahead, models in found.items())
@@ -174,7 +174,7 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
     least = str(kept.index[0]) if len(kept) else ""
     loss = findings.held_loss(counts, "experts")
     chips = dict(zip(counts["platform"], counts["accelerator"], strict=True))
-    winners = _winners(sizes, error)
+    winners = _winners(sizes)
     rooms = [_room(counts, name) for name in (*most, least) if name] or [(math.nan, 0)]
     (most_tb, most_gpus), (least_tb, least_gpus) = min(rooms[:-1] or rooms), rooms[-1]
     return ExpertsResult(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
-from rackecon.evidence.leads import rate_error
+from rackecon.evidence.intervals import add_intervals
+from rackecon.evidence.leads import level, rate_error
 from rackecon.evidence.novelty import named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from rackecon.catalog import Scenario
 
+RATE: Final = "total_tok_s_per_gpu"
 X: Final = "tok_s_per_user_target"
 SPEEDS: Final = (15, 30, 50, 75, 100, 150)
 FIRST_LIMITS_MS: Final = (300, 600, 1000, 2000, 5000, 15000)
@@ -141,8 +143,8 @@ def latency_found(
         fast=fast,
         cost_slow=float(cheapest.loc[slow]) if served else math.nan,
         cost_fast=float(cheapest.loc[fast]) if served else math.nan,
-        first=findings.leaders_at(found, X, slow, error),
-        last=findings.leaders_at(found, X, fast, error),
+        first=findings.leaders_at(found, X, slow),
+        last=findings.leaders_at(found, X, fast),
         fastest=str(reach.index[-1]) if len(reach) else "",
         fastest_named=named(asked | quickest.iloc[0].to_dict()) if len(reach) else "",
         cheapest_slow=cheapest_slow,
@@ -156,7 +158,7 @@ def latency_found(
         least_speed=float(reach.iloc[0]) if len(reach) else math.nan,
         target=target,
         has_target=bool(case.tpot_limit_ms),
-        most=_most(kept, error),
+        most=_most(kept),
         gains_most=tuple(str(name) for name in spread.index) if gains else (),
         gain=float(spread.max()) if gains else 0.0,
         tied_gain=float(spread.min()) if gains else 0.0,
@@ -168,10 +170,10 @@ def latency_found(
     )
 
 
-def _most(kept: pd.DataFrame, error: float) -> tuple[str, ...]:
-    """Platforms that make the most tokens, those within the model's median error of the first included."""
-    best = kept.groupby("platform", sort=False)["total_tok_s_per_gpu"].max().sort_values(ascending=False, kind="stable")
-    return tuple(str(name) for name in best.index[best >= (1.0 - error) * best.max()]) if len(best) else ()
+def _most(kept: pd.DataFrame) -> tuple[str, ...]:
+    """Platforms that make the most tokens, those that cannot be told from the first included."""
+    best = add_intervals(kept.sort_values(RATE, kind="stable").drop_duplicates("accelerator", keep="last"))
+    return tuple(str(name) for name in level(best, RATE)["platform"])
 
 
 def _cheapest(known: pd.DataFrame, speed: float) -> tuple[str, float, float]:

@@ -28,7 +28,7 @@ from rackecon.answer.lead_map import (
     reigns,
 )
 from rackecon.economics.measures import MEASURES
-from rackecon.evidence.novelty import platform_marked
+from rackecon.evidence.novelty import platform_marked, platform_named
 from rackecon.figures.display import Html
 from rackecon.figures.lines import spread
 from rackecon.figures.theme import swatch
@@ -255,19 +255,16 @@ def _place(colour: str = "", **shares: float | None) -> str:
 
 
 def speed_finding(found: Sequence[tuple[float, str]], labels: Mapping[str, str], speed: float) -> str:
-    """Who earns the most at which speed; leads that last for a step or so apart.
+    """Whom middle values put first at which speed; leads that last for a step or so apart.
 
     Examples
     --------
     >>> speed_finding([(40.0, "a"), (40.2, "b"), (40.3, "a"), (90.0, "none")], {"a": "A100"}, 30.0)
-    'A100 earns the most up to 40.3 tok/s/user, nobody above'
+    'Middle values put A100 first up to 40.3 tok/s/user, nobody above'
     """
 
     def name(key: str) -> str:
-        return labels.get(key, "nobody")
-
-    def first(key: str) -> str:
-        return name(key)[:1].upper() + name(key)[1:]
+        return platform_named(labels.get(key, "nobody"))
 
     if not found:
         return "No platform serves this workload"
@@ -275,14 +272,14 @@ def speed_finding(found: Sequence[tuple[float, str]], labels: Mapping[str, str],
     found = [*((upto, before) for upto, before, _ in lasting(flips) or flips), found[-1]]
     if len(found) == 1 and found[0][1] == NOBODY:
         return f"Nobody earns at any speed up to {number(found[0][0])} tok/s/user"
-    if len(found) == 1:
-        return f"{first(found[0][1])} earns the most at every speed up to {number(found[0][0])} tok/s/user"
-    if len(found) == 2:
-        return f"{first(found[0][1])} earns the most up to {number(found[0][0])} tok/s/user, {name(found[1][1])} above"
     now = next((key for upto, key in found if upto >= speed * (1 - 1e-9)), NO_ONE_SERVES)
+    first = f"Middle values put {name(now if len(found) > 2 else found[0][1])} first"
+    if len(found) == 1:
+        return f"{first} at every speed up to {number(found[0][0])} tok/s/user"
+    if len(found) == 2:
+        return f"{first} up to {number(found[0][0])} tok/s/user, {name(found[1][1])} above"
     return (
-        f"{first(now)} earns the most at {number(speed)} tok/s/user; the lead changes {len(found) - 1} times "
-        f"up to {number(found[-1][0])}"
+        f"{first} at {number(speed)} tok/s/user; the lead changes {len(found) - 1} times up to {number(found[-1][0])}"
     )
 
 
@@ -382,12 +379,13 @@ def map_finding(order: Sequence[str], names: Mapping[str, str]) -> str:
     >>> map_finding(["none", "b", "a"], {"none": "nobody earns", "a": "A100", "b": "B200"})
     'As price and share sold rise: nobody earns, then B200, then A100'
     """
+    leaders = [platform_named(names.get(key, "")) for key in order]
     if len(order) == 1:
         if order[0] == NOBODY:
             return "Nobody earns at any price and share sold shown"
         if order[0] == NO_ONE_SERVES:
             return "No platform serves this workload within its limits"
-        return f"{names[order[0]]} leads at every price and share sold shown"
+        return f"{leaders[0]} leads at every price and share sold shown"
     if len(order) == 2 and order[0] == NOBODY:
-        return f"{names[order[1]]} leads wherever anybody earns"
-    return f"As price and share sold rise: {', then '.join(names[key] for key in order)}"
+        return f"{leaders[1]} leads wherever anybody earns"
+    return f"As price and share sold rise: {', then '.join(leaders)}"

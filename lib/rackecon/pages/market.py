@@ -10,7 +10,7 @@ from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.economics.market_table import market_model, rent
 from rackecon.errors import InputError
-from rackecon.evidence.leads import ahead
+from rackecon.evidence.leads import ahead, level
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.market.checks import market_checks
 from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
@@ -112,7 +112,7 @@ def market_result(
     over = levels.set_index("level")["over_list"]
     paid = {**overrides, "price_level": "effective"}
     effective = evaluate(accelerators, [model], [scenario], **paid)
-    near = curve[curve["price_usd_per_mtok"] <= curve["price_usd_per_mtok_high"].iloc[0]]
+    near = level(curve, "price_usd_per_mtok", most=False)
     paid_row = effective[effective["platform"] == rows["platform"][lead]].iloc[0]
     return MarketResult(
         rows=rows,

@@ -11,6 +11,7 @@ from rackecon.answer.deciding import Deciding
 from rackecon.answer.lead_map import lead_map, line_marks, speed_lines
 from rackecon.answer.live_case import base_state, money_fronts
 from rackecon.answer.summary import Summary
+from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.leads import ahead, lead_words
 from rackecon.evidence.novelty import measured_platforms, platform_named
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from rackecon.economics.revenue import PriceCard
 
 PAGE: Final = "00_executive_summary"
+MARKET: Final = "14_market"
 MOST_NAMED: Final = 4
 """Pairs of model and workload that a sentence names one by one; more are "the others"."""
 UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
@@ -157,9 +159,9 @@ def market(story: Summary, measure: str, model: str, case: Scenario, **overrides
     chips = list(story.table["accelerator"])
     known = {} if first is None else standing(first, model, case, chips, **overrides)
     rule = str(story.table["price_rule"].iloc[0])
-    return _linked(
-        say(PAGE, "market", **{"platform": "", **known}, rule=rule), "14_market", "What the market would pay"
-    )
+    asked = catalog.model(str(read_parameters(notebook_path(MARKET))["model"].default)).name
+    text = say(PAGE, "market", **{"platform": "", **known}, rule=rule)
+    return _linked(text, MARKET, f"What the market would pay for {asked}")
 
 
 def _linked(text: str, page: str, words: str) -> Html:

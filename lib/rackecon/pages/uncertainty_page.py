@@ -11,13 +11,13 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.economics.measures import MEASURES
+from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import table
 from rackecon.pages.sentences import say
 from rackecon.pages.validation_page import coverage_table
 from rackecon.uncertainty.distributions import Distribution, distributions
-from rackecon.uncertainty.ranking import DECIDED_SHARE
 from rackecon.words import money, number, percent, tidy
 
 if TYPE_CHECKING:

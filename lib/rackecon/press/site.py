@@ -11,7 +11,7 @@ from typing import Final
 
 from rackecon.catalog.paths import listed
 from rackecon.catalog.written import write_file
-from rackecon.figures.display import ANSWER, prose
+from rackecon.figures.display import ANSWER, CASE, prose
 from rackecon.press.api_page import api_page
 from rackecon.press.frame import REFERENCE, SUMMARY
 from rackecon.press.html import question, render_page
@@ -48,7 +48,7 @@ def write_index(target: Path) -> None:
     if not notebooks:
         return
     items = "".join(
-        f'<li><a href="{name}.html">{html.escape(question(notebook) or name)}</a><p>{prose(_answer(target, name))}</p></li>'
+        f'<li><a href="{name}.html">{html.escape(question(notebook) or name)}</a>{_case(target, name)}<p>{prose(_answer(target, name))}</p></li>'
         for name, notebook in notebooks.items()
         if name != SUMMARY
     )
@@ -59,6 +59,12 @@ def write_index(target: Path) -> None:
     listing = f'<section id="pages"><h2 id="all-pages">All pages</h2><ol class="pages">{items}</ol>{links}</section>'
     first = SUMMARY if SUMMARY in notebooks else next(iter(notebooks))
     write_file(target / "index.html", render_page(notebooks[first], first, list(notebooks), index=listing))
+
+
+def _case(target: Path, name: str) -> str:
+    """What a page's answer holds for, where it says so before it."""
+    told = read_results(target, name).get(CASE, ("", ""))[0]
+    return f'<p class="kicker">{prose(told)}</p>' if told else ""
 
 
 def _answer(target: Path, name: str) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.errors import InputError, unknown_name
-from rackecon.evidence.leads import in_order
+from rackecon.evidence.leads import DECIDED_SHARE, in_order
 from rackecon.uncertainty.propagate import OUTPUTS, Outcomes
-from rackecon.uncertainty.ranking import DECIDED_SHARE, ordered
+from rackecon.uncertainty.ranking import ordered
 
 if TYPE_CHECKING:
     import pandas as pd

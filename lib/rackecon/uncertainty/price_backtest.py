@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rackecon.economics.price_table import listings
+from rackecon.economics.price_table import STANDARD_TIERS, in_force
 from rackecon.uncertainty.distributions import distributions, two_piece
 from rackecon.uncertainty.sampling import SEED, normal_points
 
@@ -23,23 +23,6 @@ if TYPE_CHECKING:
 CUTOFFS: Final = ("2025-08-31", "2025-10-31", "2025-12-31", "2026-02-28", "2026-04-30")
 DRAWS: Final = 4096
 LEAST_PROVIDERS: Final = 2
-USED: Final = (
-    "kind",
-    "provider",
-    "model",
-    "model_id",
-    "tier",
-    "unit",
-    "value_input",
-    "value_cached_input",
-    "value_output",
-    "valid_from",
-    "valid_to",
-    "source_date",
-    "source_id",
-    "flag",
-)
-"""Columns of data/prices.csv that a listing needs."""
 
 
 def _months_later(date: str, months: int) -> str:
@@ -52,30 +35,27 @@ class _History:
 
     def __init__(self, prices: pd.DataFrame) -> None:
         self.models = sorted(str(m) for m in prices["model_id"].dropna().unique())
-        self.parts = {model: prices[prices["model_id"] == model] for model in self.models}
-        # few columns of plain objects: the many small look-ups then take a third of the time
-        used = [name for name in prices if name in USED]
-        self.parts = {model: part[used].astype(object) for model, part in self.parts.items()}
+        parts = {model: prices[prices["model_id"] == model] for model in self.models}
+        self.rows = {model: part.to_dict("records") for model, part in parts.items()}
         dates = ("valid_from", "source_date", "valid_to")
         self.begun, self.told, self.ended = (
-            {model: sorted(part[name].dropna().astype(str)) for model, part in self.parts.items()} for name in dates
+            {model: sorted(part[name].dropna().astype(str)) for model, part in parts.items()} for name in dates
         )
-        self.known: dict[tuple[str, int, int, int], pd.DataFrame] = {}
+        self.known: dict[tuple[str, int, int, int], list[dict[str, Any]]] = {}
 
-    def at(self, model: str, date: str) -> pd.DataFrame:
+    def at(self, model: str, date: str) -> list[dict[str, Any]]:
         begun, told = (bisect_right(dates[model], date) for dates in (self.begun, self.told))
         key = (model, begun, told, bisect_left(self.ended[model], date))
         if key not in self.known:
-            self.known[key] = listings(self.parts[model], model, date)
+            self.known[key] = in_force(self.rows[model], date, STANDARD_TIERS)
         return self.known[key]
 
     def median(self, model: str, date: str) -> float:
-        found = self.at(model, date)["output"]
-        return float(found.median()) if len(found) >= LEAST_PROVIDERS else float("nan")
+        found = [row["output"] for row in self.at(model, date)]
+        return float(np.median(found)) if len(found) >= LEAST_PROVIDERS else float("nan")
 
     def set_between(self, model: str, start: str, end: str) -> list[float]:
-        found = self.at(model, end)
-        return [float(x) for x in found.loc[found["from_date"] > start, "output"]]
+        return [float(row["output"]) for row in self.at(model, end) if row["from_date"] > start]
 
 
 def backtest(
@@ -149,7 +129,7 @@ def backtest(
 
 def _level(history: _History, model: str, cutoff: str, z: np.ndarray, low: float, high: float) -> np.ndarray:
     """Price levels over the median as the report draws them, from providers in force at the cutoff."""
-    found = history.at(model, cutoff)["output"].to_numpy(dtype=float)
+    found = np.array([row["output"] for row in history.at(model, cutoff)])
     least, most = 0.0, np.inf
     if len(found) >= 3:
         least, low, high, most = np.quantile(found / np.median(found), [0.0, 0.1, 0.9, 1.0])

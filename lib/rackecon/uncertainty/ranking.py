@@ -18,7 +18,7 @@ from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import EVERY_MEASURE, measure_of
 from rackecon.economics.money_step import per_year
 from rackecon.errors import check_known
-from rackecon.evidence.leads import in_order
+from rackecon.evidence.leads import DECIDED_SHARE, in_order
 from rackecon.uncertainty.distributions import Z90, Distribution, distributions, recentred, two_piece
 from rackecon.uncertainty.sampling import SEED, design, sample
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-DECIDED_SHARE = 0.8
-"""Share of draws that a lead must survive; under it the order is too close to call."""
 DRAWS = 1024
 VARIED = ("rate_error", "price_level", "utilisation", "capex")
 """Inputs that a comparison draws."""

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from rackecon.catalog.cached import one_state
-from rackecon.evidence.intervals import add_intervals
+from rackecon.evidence.intervals import add_intervals, interval_factors
 from rackecon.evidence.leads import ahead, in_order
 from rackecon.evidence.novelty import ASKED, best_run, best_runs, named, unmeasured
 from rackecon.units import HOURS_PER_YEAR
@@ -43,6 +45,9 @@ class FarEnd:
     flip_cost_usd_per_gpu_hour: float
     flip_rate_loss: float
     tied: bool
+    error_low: float
+    """Factors on the leader's throughput that nine measurements in ten lie between."""
+    error_high: float
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,8 @@ def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
     return in_order(frame.dropna(subset=[METRIC]), METRIC)
 
 
-def leaders_at(frame: pd.DataFrame, x: str, at: float, error: float) -> tuple[str, ...]:
-    """Platforms that lead at a point of the walk: the first, and those that it would not beat with its rate too high by ``error``.
+def leaders_at(frame: pd.DataFrame, x: str, at: Any) -> tuple[str, ...]:
+    """Platforms that lead at a point of the walk: the first, and those that cannot be told from it (:func:`~rackecon.evidence.leads.ahead`).
 
     Where nothing measured stands near a row, its platform's name says so.
 
@@ -72,15 +77,16 @@ def leaders_at(frame: pd.DataFrame, x: str, at: float, error: float) -> tuple[st
     --------
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"x": 1, "accelerator": ["a", "b", "c"], "platform": ["A", "B", "C"], METRIC: [9.0, 8.5, 5.0], "revenue_usd_per_mw_year": 10.0})
-    >>> leaders_at(rows, "x", 1, 0.1)
+    >>> rows = rows.assign(**{f"{METRIC}_low": rows[METRIC] - 2.0, f"{METRIC}_high": rows[METRIC] + 2.0})
+    >>> leaders_at(rows, "x", 1)
     ('A', 'B')
     """
-    return tuple(named(row) for row in leading_rows(frame, x, at, error).to_dict("records"))
+    return tuple(named(row) for row in leading_rows(frame, x, at).to_dict("records"))
 
 
-def leading_rows(frame: pd.DataFrame, x: str, at: float, error: float) -> pd.DataFrame:
+def leading_rows(frame: pd.DataFrame, x: str, at: Any) -> pd.DataFrame:
     """Rows of :func:`leaders_at`, the first first."""
-    return ahead(frame[frame[x] == at], METRIC, error)
+    return ahead(frame[frame[x] == at], METRIC)
 
 
 @one_state()
@@ -126,16 +132,16 @@ def drawn(
     known["outside"] = (measured < known[f"{y}_low"]) | (measured > known[f"{y}_high"])
     banded = _ahead(known, x, y, front) | set(also)
     known.loc[~known["accelerator"].isin(banded), [f"{y}_low", f"{y}_high"]] = math.nan
-    parts = []
-    for _, line in known.groupby("accelerator", sort=False):
-        kinds = line["evidence"]
-        number = (kinds != kinds.shift()).cumsum()
-        for at, part in line.groupby(number, sort=True):
-            far = part["evidence"].iloc[0] == STRETCHES[1]
-            joint = line[number == int(at) - 1].tail(1) if far else line[number == int(at) - 1].iloc[:0]
-            after = line[number == int(at) + 1].head(1) if far else joint
-            parts.append(pd.concat([joint, part, after]).assign(evidence=part["evidence"].iloc[0], stretch=int(at)))
-    return pd.concat(parts, ignore_index=True)
+    kinds, places = known["evidence"].to_numpy(dtype=object), []
+    code, names = pd.factorize(known["accelerator"])
+    for line in (np.flatnonzero(code == number) for number in range(len(names))):
+        bounds = np.flatnonzero(kinds[line][1:] != kinds[line][:-1]) + 1
+        for stretch, part in enumerate(np.split(line, bounds), start=1):
+            far = kinds[part[0]] == STRETCHES[1]
+            before, after = (line[line < part[0]][-1:], line[line > part[-1]][:1]) if far else (line[:0], line[:0])
+            places += [(at, kinds[part[0]], stretch) for at in (*before, *part, *after)]
+    rows, evidence, numbers = zip(*places, strict=True)
+    return known.iloc[list(rows)].assign(evidence=evidence, stretch=numbers).reset_index(drop=True)
 
 
 def drawn_with_kept(walk: pd.DataFrame, chips: Sequence[str], x: str, y: str, asked: str | None = None) -> pd.DataFrame:
@@ -286,7 +292,7 @@ def pair_drawn(frame: pd.DataFrame, x: str, other: str = "") -> tuple[str, ...]:
     return tuple(dict.fromkeys([*start.head(1), *named.head(1), *start.iloc[1:2]]))[:2]
 
 
-def far_end(frame: pd.DataFrame, x: str, error: float) -> FarEnd | None:
+def far_end(frame: pd.DataFrame, x: str) -> FarEnd | None:
     """First and second at the last point of a walk, and what turns them round; None where fewer than two serve it."""
     tops = _ordered(frame[frame[x] == frame[x].max()])
     if len(tops) < 2:
@@ -295,6 +301,8 @@ def far_end(frame: pd.DataFrame, x: str, error: float) -> FarEnd | None:
     gap = float(first[METRIC]) - float(second[METRIC])
     cost, revenue = float(first["cost_usd_per_gpu_hour"]), float(first["revenue_usd_per_mw_year"])
     loss = gap / revenue if revenue > 0 else math.inf
+    place = str(first["accelerator"]), str(first["model"]), str(first["mode"])
+    rate_low, rate_high = interval_factors(*place, "total_tok_s_per_gpu")
     return FarEnd(
         leader=named(first.to_dict()),
         rival=named(second.to_dict()),
@@ -302,5 +310,7 @@ def far_end(frame: pd.DataFrame, x: str, error: float) -> FarEnd | None:
         cost_usd_per_gpu_hour=cost,
         flip_cost_usd_per_gpu_hour=cost + gap / (float(first["gpus_per_mw"]) * HOURS_PER_YEAR),
         flip_rate_loss=loss,
-        tied=loss <= error,
+        tied=len(ahead(tops.head(2), METRIC)) > 1,
+        error_low=rate_low,
+        error_high=rate_high,
     )

@@ -169,26 +169,13 @@ def history(model: str) -> pd.DataFrame:
     rows = rows[(rows["model"] == model) & ~rows["point_id"].isin(broken) & rows["concurrency"].notna()].copy()
     rows["day"] = pd.to_datetime(rows["date"])
     rows["rate"] = pd.to_numeric(rows["total_tok_s_per_gpu"], errors="coerce")
-    blocks = []
-    for _, group in rows.groupby(CONFIGURATION, dropna=False):
-        if group["day"].nunique() < 2:
-            continue
-        ordered = group.sort_values("day", kind="stable")
-        first = ordered.iloc[0]
-        later = ordered.iloc[1:]
-        blocks.append(
-            pd.DataFrame(
-                {
-                    "accelerator": first["accelerator"],
-                    "engine": first["engine"],
-                    "months": ((later["day"] - first["day"]).dt.days / 30.44).round(),
-                    "gain": later["rate"] / float(first["rate"]),
-                }
-            )
-        )
-    if not blocks:
-        return pd.DataFrame(columns=["accelerator", "platform", "months", "gain", "configurations"])
-    found = pd.concat(blocks, ignore_index=True)
+    rows = rows.sort_values("day", kind="stable")
+    number = rows.groupby(CONFIGURATION, dropna=False).ngroup().to_numpy()
+    first = rows.iloc[np.unique(number, return_index=True)[1][number]]  # of each row's configuration
+    found = rows[["accelerator", "engine"]].assign(
+        months=((rows["day"].to_numpy() - first["day"].to_numpy()) / np.timedelta64(1, "D") / 30.44).round(),
+        gain=rows["rate"].to_numpy() / first["rate"].to_numpy(),
+    )
     found = found[found["months"] >= 1]
     grouped = found.groupby(["accelerator", "engine", "months"])["gain"].agg(["median", "size"]).reset_index()
     grouped = grouped[grouped["size"] >= 2].rename(columns={"median": "gain", "size": "configurations"})

@@ -86,13 +86,13 @@
     holder.replaceChildren.apply(holder, parts);
   }
   function speedFinding(lines, st, m) {
-    var found = lasting(reigns(lines)), n = found.length, name = id => id && id !== "none" ? m.label(id) : "nobody";
+    var found = lasting(reigns(lines)), n = found.length, name = id => id && id !== "none" ? m.titled(id, st) : "nobody", first = "Middle values put ";
     if (!n) return "No platform serves this workload";
     if (n === 1 && found[0].id === "none") return "Nobody earns at any speed up to " + m.fmt(found[0].upto) + " tok/s/user";
-    if (n === 1) return capital(name(found[0].id)) + " earns the most at every speed up to " + m.fmt(found[0].upto) + " tok/s/user";
-    if (n === 2) return capital(name(found[0].id)) + " earns the most up to " + m.fmt(found[0].upto) + " tok/s/user, " + name(found[1].id) + " above";
+    if (n === 1) return first + name(found[0].id) + " first at every speed up to " + m.fmt(found[0].upto) + " tok/s/user";
+    if (n === 2) return first + name(found[0].id) + " first up to " + m.fmt(found[0].upto) + " tok/s/user, " + name(found[1].id) + " above";
     var now = found.filter(f => f.upto >= st.speed * (1 - 1e-9))[0];
-    return capital(name(now ? now.id : "")) + " earns the most at " + m.fmt(st.speed) + " tok/s/user; the lead changes " + (n - 1) + " times up to " + m.fmt(found[n - 1].upto);
+    return first + name(now ? now.id : "") + " first at " + m.fmt(st.speed) + " tok/s/user; the lead changes " + (n - 1) + " times up to " + m.fmt(found[n - 1].upto);
   }
   var INKS = { band: "fill", line: "stroke", far: "stroke", hair: "stroke", name: "", dot: "--swatch", runs: "--swatch" };
   /* As many elements of each kind as there are platforms: one that the reader added takes those of another over again. */
@@ -182,7 +182,7 @@
       });
     });
     var order = seen.sort((a, b) => a.revenue - b.revenue).map(c => c.id).filter((id, i, all) => all.indexOf(id) === i);
-    var names = order.map(m.label), where = "As price and share sold rise: ";
+    var names = order.map(id => m.titled(id, st)), where = "As price and share sold rise: ";
     var finding = order.length === 1 ? (order[0] === "none" ? "Nobody earns at any price and share sold shown" : order[0] ? names[0] + " leads at every price and share sold shown" : "No platform serves this workload within its limits")
       : order.length === 2 && order[0] === "none" ? names[1] + " leads wherever anybody earns" : where + names.join(", then ");
     var spots = figure.querySelector(".spots");

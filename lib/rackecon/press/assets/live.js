@@ -299,6 +299,8 @@
   }
   function platform(id) { return data.platforms.filter(p => p.id === id)[0] || data.more.filter(p => p.id === id)[0]; }
   function marked(id) { var p = platform(id); return p ? p.marked : label(id); } /* says of a platform that it was never measured */
+  /* A platform's name, and what about it was never measured. */
+  function evidenced(p, st) { var sc = data.scenarios[st.scenario], why = data.measured.near[[st.model, sc.isl, sc.osl].join("|")][p.id][2]; return p.label + (why ? " (" + why + ")" : ""); }
   function label(id) { var p = platform(id); return p ? p.label : id === "none" ? "nobody earns" : "nobody serves this"; }
   /* A cell of a ribbon or of the map, in its leader's colour. */
   function cell(found) {
@@ -350,7 +352,7 @@
     leader: state => leaderId(complete(state)),
     speedLines: (state, lo, hi) => speedLines(complete(state), lo, hi),
     mapRow: (state, price) => mapRow(complete(state), price),
-    fmt: fmt, amount: amount, label: label, marked: marked, swatch: id => platform(id).swatch, cell: cell, unit: metric => data.per[metric]
+      fmt: fmt, amount: amount, label: label, marked: marked, titled: (id, state) => platform(id) ? evidenced(platform(id), state) : label(id), swatch: id => platform(id).swatch, cell: cell, unit: metric => data.per[metric]
   };
 
   function start() {
@@ -501,8 +503,7 @@
 
     /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third.
        A movement writes only what it changes: text in its node, a mark by its transform. What is only read aloud follows when the movement rests. */
-    /* A platform's name, and what about it was never measured. */
-    function titled(p) { var sc = data.scenarios[st.scenario], why = data.measured.near[[st.model, sc.isl, sc.osl].join("|")][p.id][2]; return p.label + (why ? " (" + why + ")" : ""); }
+    function titled(p) { return evidenced(p, st); }
     function emptyBar() {
       var bar = document.createElement("span"); bar.className = "ibar"; bar.setAttribute("role", "img");
       ["zero", "ghost", "range", "mid"].forEach(function (kind) { bar.appendChild(document.createElement("i")).className = kind; });
@@ -684,18 +685,18 @@
     function ribbon(el) {
       var k = el.dataset.ribbon, input = range(k), steps, cells = [], text = [];
       if (input) {
-        var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, found;
+        var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, turns = [0, 0], found;
         for (var i = 0; i < n; i++) {
           var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(copied(st), k, v), 100);
           cells.push(cell(found));
           if (last && last.id !== found.id) {
             var at = flip(k, last.v, v, last.id);
-            if (at < st[k]) below = { at: at, id: last.id }; else if (!above) above = { at: at, id: found.id };
+            if (at < st[k]) { below = { at: at, id: last.id }; turns[0]++; } else { above = above || { at: at, id: found.id }; turns[1]++; }
           }
           last = { v: v, id: found.id };
         }
-        if (below) text.push("below " + fmt(below.at) + ": " + marked(below.id));
-        if (above) text.push("above " + fmt(above.at) + ": " + marked(above.id));
+        if (below) text.push("below " + fmt(below.at) + ": " + marked(below.id) + (turns[0] > 1 ? ", then others" : ""));
+        if (above) text.push("above " + fmt(above.at) + ": " + marked(above.id) + (turns[1] > 1 ? ", then others" : ""));
       } else {
         steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
         steps.forEach(function (o) {
