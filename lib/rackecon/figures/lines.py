@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 CROSSES: Final = ("M-1,0L1,0M0,-1L0,1", "M-.8,-.8L.8,.8M.8,-.8L-.8,.8", "circle")
 """Marks of the kinds of measured runs: a plus, a cross, a ring."""
-APART: Final = "of older software, fewer layouts or no drafts"
-"""Why measured runs lie outside the model's interval."""
+APART: Final = ", as lines are the best of all layouts on the newest software"
+"""Why measured runs lie outside the model's interval: what a line is and a mark is not. A page says it once."""
 GAP: Final = 14.0 / HEIGHT
 """Least distance between two line ends' names, as a share of the axis."""
 STEPS: Final = 8
@@ -277,21 +277,20 @@ def band_words(frame: pd.DataFrame, low: str) -> str:
 
 
 def outside_words(runs: pd.DataFrame, x: str, far: str = APART) -> list[str]:
-    """That a mark and its line are not the same thing, and how many marks lie outside the model's interval, where some do.
+    """How many marks lie outside the model's interval, where some do, and why.
 
     Examples
     --------
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"platform": ["A", "B", "B"], "x": [1.0, 1.0, 1.0], "outside": [False, True, True]})
     >>> outside_words(rows, "x")
-    ['lines: the best of all layouts', '1 of 2 marks lie outside nine in ten: public runs of older software, fewer layouts or no drafts']
+    ['1 of 2 marks lie outside nine in ten, as lines are the best of all layouts on the newest software']
     >>> outside_words(rows.assign(outside=False), "x")
     []
     """
     marks = runs.drop_duplicates(["platform", x])
     out = int(marks["outside"].sum()) if "outside" in marks else 0
-    told = f"{out} of {len(marks)} marks lie outside nine in ten: public runs {far}"
-    return ["lines: the best of all layouts", told] if out else []
+    return [f"{out} of {len(marks)} marks lie outside nine in ten{far}"] if out else []
 
 
 def run_words(frame: pd.DataFrame, measured: str) -> str:
@@ -301,11 +300,11 @@ def run_words(frame: pd.DataFrame, measured: str) -> str:
     --------
     >>> import pandas as pd
     >>> run_words(pd.DataFrame({"y": [1.0, 2.0], "run_date": ["2026-01-09", "2025-10-02"]}), "y")
-    'measured: the same figure at the best rate that anyone measured, software of 2025-10 to 2026-01'
+    'measured: the same figure at the best public rate, software of 2025-10 to 2026-01'
     """
     dates = sorted(date[:7] for date in frame.loc[frame[measured].notna(), "run_date"]) if "run_date" in frame else []
     when = "" if not dates else f", software of {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "")
-    return f"measured: the same figure at the best rate that anyone measured{when}"
+    return f"measured: the same figure at the best public rate{when}"
 
 
 def frontier_chart(

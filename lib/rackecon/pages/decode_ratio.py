@@ -49,6 +49,8 @@ class RatioResult:
     high: float
     first: tuple[str, ...]
     last: tuple[str, ...]
+    steady: bool
+    """Whether the same platforms lead at both ends."""
     compared: int
     """Platforms that serve both ends of the first walk."""
     poorer: int
@@ -121,6 +123,12 @@ def _changes(known: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def _steady(known: pd.DataFrame) -> bool:
+    """Whether the same platforms are ahead at the first and at the last ratio."""
+    first, last = (set(findings.leading_rows(known, X, at)["platform"]) for at in (known[X].min(), known[X].max()))
+    return first == last
+
+
 def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, model_name: str) -> RatioResult:
     """What both walks find."""
     free, fixed = total[total["line"] == RETUNED], output[output["line"] == RETUNED]
@@ -146,6 +154,7 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
         high=float(known[X].max()) if served else high,
         first=findings.leaders_at(free, X, float(known[X].min()) if served else low),
         last=findings.leaders_at(free, X, float(known[X].max()) if served else high),
+        steady=served and _steady(known),
         **_changes(known),
         output_low=output_low,
         output_high=output_high,

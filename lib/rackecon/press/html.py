@@ -11,6 +11,7 @@ from typing import Any, Final
 from rackecon.catalog import labels, relabelled
 from rackecon.catalog.cached import by_data, of_arguments, one_state
 from rackecon.figures.display import ANSWER, BESIDE_MIME, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
+from rackecon.figures.lines import APART
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
 from rackecon.press.results import published
@@ -242,7 +243,7 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
             outputs = [_output(output, charts) for output in cell.get("outputs", []) if output.get("name") != "stderr"]
             parts += [_glossary(_with_ids(markup, contents), used) for markup in outputs if markup]
     parts += ["</details>"] if folded else []
-    body = _numbered(_arranged(["\n".join(part for part in section if part) for section in sections]))
+    body = _once(APART, _numbered(_arranged(["\n".join(part for part in section if part) for section in sections])))
     position = names.index(name) if name in names else -1
     live = ["figures.js", "live.js"] if LIVE in body else []
     return framed_page(
@@ -259,6 +260,18 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
         here="index.html" if index else f"{name}.html",
         walk=names or [name],
     )
+
+
+def _once(words: str, body: str) -> str:
+    """A page that says some words once, under the first chart that they are true of.
+
+    Examples
+    --------
+    >>> _once(", as it rains", "<p>Wet, as it rains</p><p>Cold, as it rains</p>")
+    '<p>Wet, as it rains</p><p>Cold</p>'
+    """
+    before, said, after = body.partition(f"{words}</p>")
+    return before + said + after.replace(f"{words}</p>", "</p>")
 
 
 def _arranged(sections: list[str]) -> str:
