@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from rackecon import evaluate
 from rackecon.economics.market_table import market_model, rent
 from rackecon.economics.price_table import price_card
 from rackecon.errors import InputError
+from rackecon.market import checks
 from rackecon.market.backtest import entrant_backtest
 from rackecon.market.checks import flip_price_factor, market_checks
 from rackecon.market.choice import buy_rent_or_api, curves, quoted_choice, volumes
@@ -135,3 +139,17 @@ def test_the_backtest_uses_nothing_from_after_its_date() -> None:
     assert (table["as_of_date"] < table["effective_date"]).all()
     worked = table["effective_usd_per_mtok"] / table["entrant_usd_per_mtok"]
     np.testing.assert_allclose(table["effective_over_entrant"], worked)
+
+
+def test_a_site_is_held_against_the_whole_market_of_its_model_and_a_rack_against_a_sellers_part() -> None:
+    """By hand: tokens of a day sold over tokens a day bought; a rack's capacity that one seller's part fills."""
+    bought = market_model("gpt-oss-120b").tokens_per_day * checks.estimates()["demand_multiple"]
+    sites = pd.DataFrame({"model": ["gpt-oss-120b", "m"], "total_tok_s": 1e7})
+    found = checks.with_market(sites, 0.5)["market_multiple"]
+    assert found[0] == pytest.approx(1e7 * 86400 * 0.5 / bought)
+    assert math.isnan(found[1])
+    rows = evaluate(["b200-hgx"], ["gpt-oss-120b"], ["chat"], intervals=False)
+    filled = checks.with_demand(rows)["demand_utilisation"][0]
+    rack = float(rows["total_tok_s_per_gpu"][0] * rows["gpus_per_rack"][0]) * 86400
+    assert filled == pytest.approx(bought * checks.estimates()["seller_share"] / rack)
+    assert checks.with_demand(rows.assign(model="m"))["demand_utilisation"].isna().all()

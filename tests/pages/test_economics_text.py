@@ -39,7 +39,7 @@ ROW = {
 }
 
 
-def test_answer_says_interval_wins_and_both_kinds_of_roi():
+def test_answer_says_interval_wins_and_what_must_be_sold():
     one, two = economics_text.revenue_answer(ranked([8e6, 7.9e6], "too close to call"), ROW)
     assert "between $7.00M and $9.00M" in one
     assert "60 of 100" in one
@@ -48,14 +48,18 @@ def test_answer_says_interval_wins_and_both_kinds_of_roi():
     )
     clear, _ = economics_text.revenue_answer(ranked([8e6, 7.9e6], "a"), ROW)
     assert clear.startswith("A earns the most per rack: $8.00M a year, $100k more than B. It leads in")
-    assert "vendor ROI (revenue over investment) is 15" in two
-    assert "profit ROI 12" in two
-    assert "net present value $30.0M a rack" in two
+    assert "the net present value is $30.0M a rack, the payback 3 months" in two
+    sold = {**ROW, "utilisation": 0.5, "break_even_utilisation": 0.118, "demand_utilisation": 0.116}
+    ends = dict.fromkeys(economics_text.RETURN_ENDS, np.nan) | {"npv_low": -1e6, "npv_high": 5e7, "load": 0.3}
+    short = economics_text.return_sentence(sold, ranked([8e6, 7e6], "a"), ends)
+    assert "must sell 11.8 % of its capacity and is taken to sell 50 %; load on public traces sells 30 %" in short
+    assert "fills 11.6 % of a rack, too little" in short
+    assert "(nine cases in ten: −$1.00M to $50.0M)" in short
     lost, no = economics_text.revenue_answer(ranked([-1e5, -3e5], "nobody earns"), ROW)
     assert lost.startswith("A loses least")
     _, open_ = economics_text.revenue_answer(ranked([5e5, 4e5], "too close to call"), ROW)
     said = [text.partition(",")[0].removeprefix("A good investment: ") for text in (two, open_, no)]
-    assert said == ["yes while these assumptions hold", "cannot be told", "no"]
+    assert said == ["yes while these assumptions hold and its tokens sell", "cannot be told", "no"]
     none, _ = economics_text.revenue_answer(ranked([np.nan, np.nan], "no result"), None)
     assert none == "No platform serves this workload within its limits."
 
@@ -104,7 +108,41 @@ def test_limits_pick_different_platforms_only_where_no_tie_joins_them():
     near = 9e6 - 0.02 * 1e6
     rows = [site((9e6, 1e6), (1e6, 9e6)), site((9e6, near), (near, 9e6)), site((9e6, 1e6), (9e6, 1e6))]
     every = pd.concat([part.assign(model="m", scenario=f"s{k}") for k, part in enumerate(rows)])
-    assert economics_text.limits_quoted(every) == {"pairs": 3, "apart": ["m s0"], "close": 1}
+    assert economics_text.limits_quoted(every) == {
+        "pairs": 3,
+        "apart": ["m s0"],
+        "close": 1,
+        "unseen": [],
+    }
+
+
+def test_what_moves_the_best_of_a_site_most_counts_its_own_case_and_its_limit_alone():
+    rows = [("here", 5.0, "10 MW"), ("a", 4.0, "10 MW"), ("a", 5.5, "10 MW"), ("b", 9.0, "10 MW"), ("a", -50.0, "$1M")]
+    swept = pd.DataFrame(rows, columns=["assumption", "profit_usd_year", "limit"])
+    found = economics_text.site_moves(swept, "10 MW")
+    assert found == {"moved": "b", "limit": "10 MW", "low": 5.0, "high": 9.0}
+    assert economics_text.site_moves(swept, "2 MW")["moved"] == ""
+
+
+def test_a_run_outside_its_platforms_interval_is_said_to_lie_there():
+    rows = pd.DataFrame(
+        {
+            "accelerator": ["b200-hgx", "gb200-nvl72"],
+            "platform": ["B200", "GB200 NVL72"],
+            "model": "deepseek-r1",
+            "isl_tokens": 8192,
+            "osl_tokens": 1024,
+            "tok_s_per_user": 30.0,
+            "prefix_cache_hit": 0.0,
+            "reason": "",
+            "total_tok_s_per_gpu": 1e4,
+        }
+    )
+    wide = rows.assign(total_tok_s_per_gpu_low=1.0, total_tok_s_per_gpu_high=1e9)
+    narrow = rows.assign(total_tok_s_per_gpu_low=1e4, total_tok_s_per_gpu_high=1e4)
+    assert "drafting)" in economics_text.interval_note(wide)
+    assert "outside" not in economics_text.interval_note(wide)
+    assert "both outside the platform's own interval" in economics_text.interval_note(narrow)
 
 
 def test_who_lies_within_the_leaders_interval_is_named_and_who_leads_by_the_older_power():

@@ -101,6 +101,18 @@ def log_ticks(low: float, high: float) -> dict[str, Any]:
     return {"values": [value for value in known if low <= value <= high], "tickCount": 100}
 
 
+def round_below(value: float) -> float:
+    """The round figure (1, 2 or 5 of its decade) at or below a value: where a log axis begins so that its first mark has a tick to its left.
+
+    Examples
+    --------
+    >>> round_below(1.17), round_below(0.04), round_below(50.0)
+    (1.0, 0.02, 50.0)
+    """
+    decade = 10.0 ** math.floor(math.log10(value))
+    return float(tidy(max(step for step in (1.0, 2.0, 5.0) if step * decade <= value * (1.0 + 1e-9)) * decade))
+
+
 def in_lines(words: Iterable[str], width: int = 28) -> dict[str, Any]:
     """Axis settings under which names longer than a width stand in lines of about one length: a chart keeps its own on a phone.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rackecon.figures.base import altair_module, axis_words, finish, log_ticks, nothing_drawn, rules
+from rackecon.figures.base import altair_module, axis_words, finish, log_ticks, nothing_drawn, round_below, rules
 from rackecon.figures.lines import run_shapes, run_words
 from rackecon.figures.theme import platform_colours
 from rackecon.words import tidy
@@ -60,8 +60,8 @@ def marks_by_platform(
         d3 format of the axis.
     """
     alt_ = altair_module()
-    ends, measured = [f"{value}_low", f"{value}_high"], f"{value}_measured"
-    more = [name for name in (*ends, measured, "run", "run_date") if name in frame and name != kind]
+    spans, measured = [f"{value}_low", f"{value}_high"], f"{value}_measured"
+    more = [name for name in (*spans, measured, "run", "run_date") if name in frame and name != kind]
     data = tidy(frame[["accelerator", "platform", kind, value, *more]].dropna(subset=[value]))
     if data.empty:
         return nothing_drawn(title)
@@ -69,10 +69,15 @@ def marks_by_platform(
     if order is None:
         first = data[data[kind] == kinds[0]].sort_values(value, ascending=False, kind="stable") if kinds else data
         order = list(dict.fromkeys([*first["platform"], *data["platform"]]))
-    scale = alt_.Scale(type="log", nice=False, padding=12) if log_x else alt_.Scale(zero=True)
+    ends = (round_below(float(data[value].min())), float(data[value].max())) if log_x else (0.0, 1.0)
+    scale = (
+        alt_.Scale(type="log", nice=False, domain=tidy([0.95 * ends[0], 1.1 * ends[1]]))
+        if log_x
+        else alt_.Scale(zero=True)
+    )
     y = alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True))
     base = alt_.Chart(data).encode(y=y, yOffset=alt_.YOffset(f"{kind}:N", sort=kinds), color=_colour(alt_, data))
-    ticks = log_ticks(float(data[value].min()), float(data[value].max())) if log_x else {}
+    ticks = log_ticks(*ends) if log_x else {}
     x = alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format), **ticks))
     layers = [
         base.mark_point(
@@ -84,11 +89,11 @@ def marks_by_platform(
         )
     ]
     key: list[str] = []
-    if set(ends) <= set(data):
+    if set(spans) <= set(data):
         layers.insert(
             0,
             base.mark_rule(strokeWidth=1.6, aria=False).encode(
-                x=alt_.X(f"{ends[0]}:Q", title=x_title), x2=f"{ends[1]}:Q"
+                x=alt_.X(f"{spans[0]}:Q", title=x_title), x2=f"{spans[1]}:Q"
             ),
         )
         key.append("line: nine measurements in ten")

@@ -2,17 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rackecon.appraisal.assumptions import assumptions
+from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.market import demand_share, rent_multiple
-from rackecon.economics.market_table import market_model, rent
+from rackecon.economics.market_table import market_model, market_models, rent
 from rackecon.units import SECONDS_PER_DAY
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ESTIMATES: Final = ("demand_multiple", "seller_share")
+
+
+def estimates() -> dict[str, float]:
+    """What the base case takes of a market: its tokens over the marketplace's, and the share that one seller can win [-]."""
+    return {name: float(allowed_values()[name].default) for name in ESTIMATES}
+
+
+def with_market(sites: pd.DataFrame, sold: float) -> pd.DataFrame:
+    """Filled sites with the tokens that they must sell over all that the market of their model buys.
+
+    Parameters
+    ----------
+    sites : pandas.DataFrame
+        ``model`` and ``total_tok_s``, as :func:`rackecon.appraisal.site_limits.site_comparison` gives them.
+    sold : float
+        Share of capacity sold [-].
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with ``market_multiple`` [-], NaN where the market of a model is not known.
+    """
+    known = {key: market_model(key).tokens_per_day for key in set(sites["model"]) & set(market_models())}
+    bought = sites["model"].map(known).to_numpy(dtype=float) * estimates()["demand_multiple"]
+    made = sites["total_tok_s"].to_numpy(dtype=float) * SECONDS_PER_DAY * sold
+    with np.errstate(invalid="ignore"):
+        share = demand_share(made, np.where(np.isfinite(bought), bought, 1.0))
+    return sites.assign(market_multiple=np.where(np.isfinite(bought), share, np.nan))
+
+
+def with_demand(rows: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
+    """Evaluated rows with the share of one rack's capacity that one seller's part of the market fills.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Of :func:`~rackecon.appraisal.evaluate.evaluate`.
+    **overrides
+        The overrides that ``rows`` were evaluated with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with ``demand_utilisation`` [-], NaN where the market of a model is not known.
+    """
+    if not set(rows["model"]) <= set(market_models()):
+        return rows.assign(demand_utilisation=np.nan)
+    checks = market_checks(rows, **{**overrides, **estimates()})
+    sold = assumptions(**overrides).stated_share().utilisation
+    return rows.assign(demand_utilisation=checks["racks_taken"].to_numpy() * sold)
 
 
 def market_checks(

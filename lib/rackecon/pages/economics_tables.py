@@ -123,6 +123,7 @@ def power_figures(power: pd.DataFrame, sites: pd.DataFrame) -> list[Figure]:
         "drawn_joules_per_output_token": "J",
     }
     profit = {"profit_usd_year": "USD/year", "profit_usd_year_low": "USD/year", "profit_usd_year_high": "USD/year"}
+    profit |= {"market_multiple": "-"}
     return [
         *column_figures(power, ["accelerator"], units, "power"),
         *column_figures(sites, ["limit", "accelerator"], profit, "site"),
@@ -149,7 +150,7 @@ def return_figures(results: pd.DataFrame, ranked: pd.DataFrame, loaded: pd.DataF
         "payback_years": "years",
         "vendor_roi": "-",
     }
-    units |= {"break_even_price_factor": "-"}
+    units |= dict.fromkeys(("break_even_price_factor", "break_even_utilisation", "demand_utilisation"), "-")
     wins = {"value": "USD/year", "value_low": "USD/year", "value_high": "USD/year", "win_share": "-"}
     load = {"utilisation": "-", "profit": "USD/year", "profit_low": "USD/year", "profit_high": "USD/year"}
     return [

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from rackecon.appraisal.cost_comparison import waterfall
 from rackecon.appraisal.money import PRICED
 from rackecon.economics.measures import EVERY_MEASURE, MEASURES
 from rackecon.evidence.leads import ahead, in_order, level
-from rackecon.evidence.novelty import best_runs
+from rackecon.evidence.novelty import best_runs, platform_named
 from rackecon.pages.sentences import say
+from rackecon.uncertainty.outcomes import summary
 from rackecon.uncertainty.ranking import tied
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.words import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from rackecon.uncertainty.propagate import Outcomes
 
 PAGE: Final = "10_revenue_and_roi"
 
@@ -82,7 +86,8 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     """Output tokens per provisioned megawatt: who makes the most, how sure that is, and who would by the older vintage."""
     new, old = "output_tok_s_per_mw_2026_07", "output_tok_s_per_mw_2025_10"
     quoted: dict[str, Any] = dict.fromkeys(("first", "last"), "") | {"made": 0.0, "ratio": 1.0, "inside": []}
-    quoted |= dict.fromkeys(("low", "high", "drawn", "utility")) | {"counted_before": True, "before": []}
+    quoted |= dict.fromkeys(("low", "high", "drawn", "utility", "drawn_low", "drawn_high"))
+    quoted |= {"counted_before": True, "before": []}
     ends = _leaders(power, new)
     power = _with_rates(power, table, (new, old))
     before = level(power, old)
@@ -98,7 +103,10 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
         quoted[name] = value if math.isfinite(value) else None
     tied = level(power, new)
     low, high = (float(tied[f"{new}_{end}"].iloc[0]) for end in ("low", "high"))
-    return quoted | {"low": low, "high": high, "inside": list(tied["platform"].iloc[1:])}
+    quoted |= {"low": low, "high": high, "inside": list(tied["platform"].iloc[1:])}
+    if quoted["drawn"] is not None:
+        quoted |= {f"drawn_{end}": quoted["drawn"] * quoted[end] / quoted["made"] for end in ("low", "high")}
+    return quoted
 
 
 def _with_rates(power: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -114,6 +122,26 @@ def _with_rates(power: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]
     return power.assign(**ends)
 
 
+def site_moves(swept: pd.DataFrame, limit: str) -> dict[str, Any]:
+    """The assumption that moves the profit of the best platform of a limit most, and how far.
+
+    Parameters
+    ----------
+    swept : pandas.DataFrame
+        Of :func:`rackecon.appraisal.site_limits.sweep_winners`, its assumptions in words, the page's own case first.
+    limit : str
+        One of its limits.
+    """
+    first = swept[swept["limit"] == limit]
+    if len(first) < 2:
+        return {"moved": "", "limit": limit, "low": 0.0, "high": 0.0}
+    base = float(first["profit_usd_year"].iloc[0])
+    ends = first.iloc[1:].groupby("assumption", sort=False)["profit_usd_year"].agg(["min", "max"])
+    ends = ends.assign(least=ends["min"].clip(upper=base), most=ends["max"].clip(lower=base))
+    most = ends.iloc[int((ends["most"] - ends["least"]).to_numpy().argmax())]
+    return {"moved": str(most.name), "limit": limit, "low": float(most["least"]), "high": float(most["most"])}
+
+
 def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[str, Any]:
     """Who fills each limit of a site best, its profit, and who is too close to tell from it."""
     best = {str(limit): ahead(part, by).to_dict("records") for limit, part in comparison.groupby("limit", sort=False)}
@@ -127,8 +155,11 @@ def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[s
     both = len(who) == len(limits) == 2
     shared = {who[0], *limits[0][3]} & {who[1], *limits[1][3]} if both else set()
     alike = both and who[0] == who[1] and not any(near for *_, near in limits)
+    firsts = {limit: rows[0] for limit, rows in best.items() if rows}
     return {
         "limits": limits,
+        "ends": {limit: [row.get(f"{by}_{end}", math.nan) for end in ("low", "high")] for limit, row in firsts.items()},
+        "markets": {limit: row.get("market_multiple", math.nan) for limit, row in firsts.items()},
         "winners": list(dict.fromkeys(who)),
         "alike": alike,
         "apart": both and not shared,
@@ -139,7 +170,7 @@ def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[s
 
 def limits_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[str, Any]:
     """In how many workloads the two limits pick different platforms, ties aside, and which; and how many are too close to tell."""
-    apart, close, pairs = [], 0, 0
+    apart, close, pairs, unseen = [], 0, 0, []
     for (model, scenario), part in comparison.groupby(["model", "scenario"], sort=False):
         picks = [ahead(one, by).to_dict("records") for _, one in part.groupby("limit", sort=False)]
         if not all(picks):
@@ -148,15 +179,28 @@ def limits_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict
         names = [{row["platform"] for row in rows} for rows in picks]
         if not set.intersection(*names):
             apart.append(f"{model} {scenario}")
+            unseen += [
+                rows[0]["platform"] for rows in picks if platform_named(rows[0]["platform"]) != rows[0]["platform"]
+            ]
         elif len({rows[0]["platform"] for rows in picks}) > 1:
             close += 1
-    return {"pairs": pairs, "apart": apart, "close": close}
+    return {"pairs": pairs, "apart": apart, "close": close, "unseen": list(dict.fromkeys(unseen))}
 
 
-def energy_quoted(power: pd.DataFrame) -> dict[str, Any]:
-    """Least and most share of electricity in the cost of a GPU-hour."""
+def energy_quoted(power: pd.DataFrame, **assume: Any) -> dict[str, Any]:
+    """Least and most share of electricity in the cost of a GPU-hour; and of the platform with the most tokens per MW its bill at this load and, where the cost is built up, at the typical load of a build-up [USD/GPU-hour]."""
     share = power["energy_share_of_cost"].dropna()
-    return {"least": None, "most": None} if share.empty else {"least": float(share.min()), "most": float(share.max())}
+    quoted: dict[str, Any] = {"least": None, "most": None, "platform": "", "here": 0.0, "built": 0.0}
+    if share.empty:
+        return quoted
+    quoted |= {"least": float(share.min()), "most": float(share.max())}
+    built = power[power["cost_label"].str.startswith("build-up") & power["energy_usd_per_gpu_hour"].notna()]
+    first = in_order(built, "output_tok_s_per_mw_2026_07").head(1).to_dict("records")
+    for row in first:
+        parts = waterfall(str(row["accelerator"]), **assume).set_index("part")["usd_per_gpu_hour"]
+        bills = {"here": float(row["energy_usd_per_gpu_hour"]), "built": float(parts["electricity"])}
+        quoted |= {"platform": str(row["platform"]), **bills}
+    return quoted
 
 
 def wall_quoted() -> dict[str, Any]:
@@ -174,14 +218,13 @@ def wall_quoted() -> dict[str, Any]:
         "drawn": float(used["drawn_w"].median()),
         "error": float((used["drawn_w"] / used["measured_w"]).median() - 1.0),
         "apart": int(sum(apart.values())),
-        "why": "; ".join(f"{count}: {reason}" for reason, count in apart.items()),
     }
 
 
-def speed_energy_ratio(points: pd.DataFrame) -> float | None:
-    """What the fastest point costs in energy over the thriftiest, middle platform; None where nothing serves."""
+def speed_energy(points: pd.DataFrame) -> dict[str, Any]:
+    """What the fastest point of a platform costs in energy over its thriftiest, least and most of the platforms; None where nothing serves."""
     ratio = points.groupby("platform")["drawn_joules_per_output_token"].agg(lambda x: x.max() / x.min())
-    return None if ratio.empty else float(ratio.median())
+    return {"least": None, "most": None} if ratio.empty else {"least": float(ratio.min()), "most": float(ratio.max())}
 
 
 def cost_quoted(table: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
@@ -272,15 +315,22 @@ def interval_note(table: pd.DataFrame) -> str:
     """How far a measurement may lie from the model's token rates, nine times in ten, and what the best published runs make of them."""
     known = table[table["reason"] == ""]
     if known.empty or "total_tok_s_per_gpu_low" not in known:
-        return say("notes", "intervals", low=None, high=None, runs=[])
+        return say("notes", "intervals", low=None, high=None, runs=[], outside=[])
     rate = known["total_tok_s_per_gpu"]
     low, high = (float((known[f"total_tok_s_per_gpu_{end}"] / rate).median()) for end in ("low", "high"))
-    beside = zip(known["platform"], rate, best_runs(known), strict=True)
-    runs = [(name, run.total_tok_s_per_gpu / made, run.date[:7]) for name, made, run in beside if run.kind]
-    return say("notes", "intervals", low=low, high=high, runs=runs)
+    ends = (known[f"total_tok_s_per_gpu_{end}"] for end in ("low", "high"))
+    beside = [row for row in zip(known["platform"], rate, *ends, best_runs(known), strict=True) if row[-1].kind]
+    runs = [
+        (name, run.total_tok_s_per_gpu / made, run.date[:7], run.kind.removeprefix("measured, "))
+        for name, made, *_, run in beside
+    ]
+    outside = [name for name, _, least, most, run in beside if not least <= run.total_tok_s_per_gpu <= most]
+    return say("notes", "intervals", low=low, high=high, runs=runs, outside=outside)
 
 
-def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[str, str]:
+def revenue_answer(
+    ranked: pd.DataFrame, row: Any, unit: str = "rack", sure: Mapping[str, float] | None = None
+) -> tuple[str, str]:
     """Who earns most, by how much and how surely; and what that is as a return.
 
     Parameters
@@ -291,6 +341,8 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
         The leader's row of the evaluation.
     unit : str
         ``rack``, ``mw``, ``position`` or ``usd``: what profit is counted per.
+    sure : mapping, optional
+        From :func:`return_ends`.
     """
     known = ranked[ranked["value"].notna()]
     empty: dict[str, Any] = dict.fromkeys(("platform", "per", "amount", "low", "high", "rival", "lead"), "")
@@ -312,24 +364,47 @@ def revenue_answer(ranked: pd.DataFrame, row: Any, unit: str = "rack") -> tuple[
         "rival": "" if alone else str(known["platform"].iloc[1]),
         "lead": "" if alone else amount(first["value"] - known["value"].iloc[1]),
     }
-    return say(PAGE, "answer", **facts), return_sentence(row, known)
+    return say(PAGE, "answer", **facts), return_sentence(row, known, sure)
 
 
-def return_sentence(row: Any, ranked: pd.DataFrame) -> str:
-    """Whether what leads a ranking pays more than capital costs; both kinds of ROI, present value and payback of its row."""
+RETURN_ENDS: Final = ("npv_low", "npv_high", "payback_low", "payback_high", "load")
+
+
+def return_ends(drawn: Outcomes, loaded: pd.DataFrame, accelerator: str) -> dict[str, float]:
+    """Ends of nine cases in ten of a platform's present value and payback, and the share that its load sells; NaN where unknown.
+
+    Parameters
+    ----------
+    drawn : Outcomes
+        One model and scenario.
+    loaded : pandas.DataFrame
+        From :func:`rackecon.answer.return_views.profits_by_load`.
+    accelerator : str
+    """
+    table = summary(drawn, ("npv_usd_per_rack", "payback_years"))
+    ends = table.loc[table["accelerator"] == accelerator, ["p5", "p95"]].to_numpy(dtype=float).ravel().tolist()
+    load = loaded.loc[loaded["accelerator"] == accelerator, "utilisation"].astype(float).tolist()
+    return dict(zip(RETURN_ENDS, [*ends, *(load or [math.nan])], strict=True))
+
+
+def return_sentence(row: Any, ranked: pd.DataFrame, sure: Mapping[str, float] | None = None) -> str:
+    """Whether what leads a ranking pays more than capital costs, what it must sell for that, and present value and payback of its row."""
     ends = [float(ranked[name].iloc[0]) > 0 for name in ("value", "value_low") if len(ranked)]
-    names = ("vendor_roi", "profit_roi", "npv_usd_per_rack", "payback_years", "horizon_years")
-    vendor, profit, npv, payback, years = (0.0 if row is None else float(row[name]) for name in names)
+    names = ("vendor_roi", "npv_usd_per_rack", "payback_years", "horizon_years")
+    vendor, npv, payback, years = (0.0 if row is None else float(row[name]) for name in names)
+    shares = {"needs": "break_even_utilisation", "sold": "utilisation", "demand": "demand_utilisation"}
+    known = {} if row is None else dict(row)
     return say(
         PAGE,
         "return",
         platform="" if row is None else str(row["platform"]),
         sure="yes" if all(ends) else "" if any(ends) else "no",
         vendor=vendor if math.isfinite(vendor) else None,
-        profit=profit,
         npv=npv,
         payback=payback,
         years=years,
+        **{name: float(known.get(column, math.nan)) for name, column in shares.items()},
+        **(sure or dict.fromkeys(RETURN_ENDS, math.nan)),
     )
 
 
