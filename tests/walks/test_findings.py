@@ -379,7 +379,7 @@ def test_a_walk_is_drawn_by_stretches_with_bands_of_the_leaders_and_measured_run
     assert math.isnan(mine[f"{METRIC}_measured"].iloc[-1])
     drawn = charts.assumption_lines(found, "isl_tokens", METRIC, title="t", subtitle="s", x_title="x", y_title="y")
     told = json.dumps(drawn.to_dict())
-    assert "Band, nine measurements in ten: GB200 NVL72; measured: the same figure at the best public rate" in told
+    assert "Band, nine measurements in ten: GB200 NVL72; measured: the figure at the best public rate" in told
     assert set(found.loc[found[f"{METRIC}_measured"].notna(), "run"]) <= set(RUNS)
     cached = findings.drawn(rows.assign(prefix_cache_hit=0.9), "isl_tokens", METRIC)
     assert cached[f"{METRIC}_measured"].isna().all()
