@@ -193,7 +193,7 @@ def test_worked_equations_give_the_numbers_of_the_answer():
     assert _amount(hour) * float(gpus) * 8760 == pytest.approx(_amount(rack), rel=0.01)
     market = (REPORTS / "14_market.html").read_text(encoding="utf-8")
     platform, asked = re.search(
-        r"rents ([\w ]+) for .*? must charge \$([\d.]+) per million total tokens", market
+        r"rents ([\w ]+) for .*? of it needs \$([\d.]+) \(", market
     ).groups()
     worked = re.search(rf"On {platform} that is \$([\d.]+) per million total tokens", market).group(1)
     assert float(worked) == pytest.approx(float(asked), rel=0.01)

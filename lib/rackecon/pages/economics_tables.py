@@ -36,7 +36,7 @@ def csv_link(frame: pd.DataFrame, file_name: str, words: str) -> Html:
     return Html(f'<p class="download">{link}</p>', words)
 
 
-def sources_table(ids: Iterable[str], caption: str) -> Html:
+def sources_table(ids: Iterable[str], caption: str, dated: str = "date") -> Html:
     """Title, publisher, date and address of the sources behind a page.
 
     Parameters
@@ -44,6 +44,8 @@ def sources_table(ids: Iterable[str], caption: str) -> Html:
     ids : iterable of str
         Source ids; repeated and unknown ones are dropped.
     caption : str
+    dated : str
+        Header of the dates: of publication, or of the first figure taken.
     """
     from rackecon import catalog
 
@@ -55,7 +57,7 @@ def sources_table(ids: Iterable[str], caption: str) -> Html:
     shown = shown.astype(object).fillna("").astype(str)
     links = [_link(str(t), str(a)) for t, a in zip(shown["title"], shown["address"], strict=True)]
     frame = shown.assign(source=links)[["source", "publisher", "date"]]
-    return table(frame, caption, folded=len(frame) > FEW_SOURCES, ready=["source"])
+    return table(frame, caption, headers={"date": dated}, folded=len(frame) > FEW_SOURCES, ready=["source"])
 
 
 def _link(title: str, address: str) -> str:

@@ -14,6 +14,7 @@ from rackecon.evidence.leads import ahead, level
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.market.checks import market_checks
 from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
+from rackecon.market.linked import mature_gain, yearly_fall
 from rackecon.words import years_text
 
 if TYPE_CHECKING:
@@ -170,12 +171,16 @@ def standing(first: Any, model: str, case: Scenario, accelerators: Sequence[str]
     }
 
 
-def disclosed_margins(since: str = "2025-01-01") -> pd.DataFrame:
-    """Positive gross and compute margins that companies disclosed since a date [% of revenue], highest first."""
+KINDS: Final = ("disclosed", "reported", "forecast", "of others")
+
+
+def company_margins(since: str = "2025-01-01") -> pd.DataFrame:
+    """Gross and compute margins of companies since a date [% of revenue]: those they disclosed first, each kind from the highest down."""
     table = catalog.table("margins")
-    kept = table[table["measure"].isin(MARGINS) & (table["date"].astype(str) >= since) & (table["value"] > 0)]
-    kept = kept.sort_values(["value", "entity"], ascending=[False, True], kind="stable")
-    return kept[["entity", "scope", "measure", "value", "date", "source_id"]].reset_index(drop=True)
+    kept = table[table["measure"].isin(MARGINS) & (table["date"].astype(str) >= since)]
+    kept = kept.assign(order=kept["kind"].map(KINDS.index))
+    kept = kept.sort_values(["order", "value", "entity"], ascending=[True, False, True], kind="stable")
+    return kept[["entity", "scope", "measure", "value", "kind", "date", "note", "source_id"]].reset_index(drop=True)
 
 
 def target_payback_years() -> float:
@@ -219,12 +224,17 @@ def figures(result: MarketResult) -> list[Figure]:
 
 def quoted(result: MarketResult) -> dict[str, Any]:
     """What the page's sentences quote, by name."""
-    margins = disclosed_margins()
+    margins, levels = company_margins(), result.levels.set_index("level")["price_usd_per_mtok"]
+    told = margins[margins["kind"] == KINDS[0]]
     return {
         **{name: value for name, value in vars(result).items() if not hasattr(value, "columns")},
-        "lowest_margin": float(margins["value"].min()) / 100.0,
-        "highest_margin": float(margins["value"].max()) / 100.0,
-        "disclosed": len(margins),
+        "list_usd_per_mtok": float(levels["list"]),
+        "effective_usd_per_mtok": float(levels["effective"]),
+        "market_racks": result.market_tokens_per_day / result.sold_tokens_per_rack_day,
+        "lowest_margin": float(told["value"].min()) / 100.0,
+        "highest_margin": float(told["value"].max()) / 100.0,
+        "disclosed": len(told),
+        "told_otherwise": len(margins) - len(told),
         "payback": years_text(result.payback_years_at_effective),
         "target_payback": years_text(target_payback_years()),
     }
@@ -249,12 +259,24 @@ def quoted_paths(profits: pd.DataFrame, gain: Gain) -> dict[str, Any]:
     }
 
 
+WAYS: Final = {
+    "own": "owned",
+    "rent, 3 years": "rented",
+    "rent, spot": "rented",
+    "rent, on demand": "rented",
+    "API": "API",
+}
+"""Ways that are drawn, and how: of more the lines could not be told apart."""
+STYLES: Final = tuple(dict.fromkeys(WAYS.values()))
+
+
 def way_lines(drawn: pd.DataFrame) -> pd.DataFrame:
-    """Curves of :func:`rackecon.market.choice.curves`, each way named in short, as a phone has room for, with its platform."""
+    """Curves of :func:`rackecon.market.choice.curves`, each way named in short, as a phone has room for, with its platform and ``kind``."""
+    drawn = drawn[drawn["way"].isin(WAYS)]
     who = drawn["platform"].fillna("")
     short = drawn["way"].str.removeprefix("rent, ").str.partition(",")[0]
     names = [f"{way}: {name}" if name else way for way, name in zip(short, who, strict=True)]
-    return drawn.assign(platform=names, accelerator=drawn["accelerator"].fillna(""))
+    return drawn.assign(platform=names, accelerator=drawn["accelerator"].fillna(""), kind=drawn["way"].map(WAYS))
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:
@@ -262,6 +284,13 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     words: dict[str, Any] = {"model": lambda key: catalog.model(key).name}
     words["accelerator"] = lambda key: catalog.accelerator(key).label if isinstance(key, str) else ""
     return table.assign(**{name: table[name].map(words[name]) for name in words if name in table})
+
+
+def falls_quoted(rent_factor: float, throughput_factor: float) -> dict[str, float]:
+    """Yearly fall of a newcomer's price, and its ends at the quartiles of what software gained."""
+    gain = mature_gain()
+    factors = {"falls": throughput_factor, "falls_low": 1.0 + gain.low, "falls_high": 1.0 + gain.high}
+    return {name: yearly_fall(rent_factor, factor) for name, factor in factors.items()}
 
 
 def scored(backtest: pd.DataFrame) -> dict[str, Any]:
