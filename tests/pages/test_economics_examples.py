@@ -15,7 +15,7 @@ from rackecon.pages import economics_examples as examples
 
 def test_changed_assumptions_are_named_with_their_units():
     names = [
-        "as the page ran",
+        "as on this page",
         "utilisation",
         "electricity_usd_per_kwh",
         "pue",

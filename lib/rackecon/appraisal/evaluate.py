@@ -513,5 +513,5 @@ def moved(
     """
     keys, ranged = list(accelerators), base_case().range
     ends = [(name, end, {name: end}) for name in swept for end in ranged(name)]
-    for name, value, change in [("as the page ran", "", {}), *ends, *others]:
+    for name, value, change in [("as on this page", "", {}), *ends, *others]:
         yield {"assumption": name, "value": str(value)}, evaluate(keys, [model], [scenario], **{**overrides, **change})
