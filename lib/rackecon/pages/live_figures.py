@@ -111,7 +111,7 @@ def _figure(key: str, finding: str, measure: str, told: str, kind: str, drawing:
 def marks_key(marks: Mapping[str, Marks]) -> str:
     """What dashes, bands and the marks of measured runs stand for, and from when the runs are."""
     runs = [run for mark in marks.values() for _, _, run in mark.runs]
-    words = ["dashed: beyond what was measured", "band: nine measurements in ten, platforms ahead at the ends"]
+    words = ["dashed: beyond what was measured", "band: nine measurements in ten", "lines: best of all layouts"]
     if runs:
         kinds = ", ".join(
             f'<i class="run k{i}"></i> {kind.removeprefix("measured, ")}'
@@ -120,7 +120,7 @@ def marks_key(marks: Mapping[str, Marks]) -> str:
         )
         months = sorted(run.date[:7] for run in runs)
         when = months[0] + (f" to {months[-1]}" if months[-1] != months[0] else "")
-        words.append(f"profit at measured rates: {kinds}, software of {when}")
+        words.append(f"best public runs: {kinds}, software of {when}")
     return f'<p class="live-key">{"; ".join(words).capitalize()}</p>'
 
 

@@ -741,7 +741,6 @@
 
     /* The command that reruns the page: what differs from the notebook's own parameters. */
     function command() {
-      put(one(".live-used"), "Assumptions used: " + Object.keys(data.base).filter(k => k === "without" || k === "with" ? st[k] : (!platform(k) || cast(st).indexOf(platform(k)) >= 0) && k !== (st.sold === DERIVED ? "util" : "sold")).map(worded).join("; ") + ".");
       var plain = [], lists = [];
       Object.keys(data.commands).forEach(function (k) {
         var d = data.defaults[k];
