@@ -278,18 +278,20 @@ def join_named(names: Iterable[str]) -> str:
     )
 
 
-def join_words(words: Iterable[str] | Sequence[str]) -> str:
+def join_words(words: Iterable[str] | Sequence[str], last: str = "and") -> str:
     """A list as words.
 
     Examples
     --------
     >>> join_words(["H100", "B200", "TPU v7"])
     'H100, B200 and TPU v7'
+    >>> join_words(["8 in and 1 out", "1 in and 1 out"], "or")
+    '8 in and 1 out or 1 in and 1 out'
     """
     items = list(words)
     if len(items) < 2:
         return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
 def lengths(workload: str) -> str:

@@ -161,3 +161,9 @@ def test_a_bad_number_in_a_record_names_table_row_and_column(copy, monkeypatch):
     monkeypatch.setenv("RACKECON_DATA", str(copy))
     with pytest.raises(InputError, match=r"accelerators\.csv row 2 column 'hbm_gib': 'lots' is not a number"):
         catalog.accelerators()
+
+
+def test_no_cell_of_a_date_was_cut():
+    """A bracket that opens closes: ``2025-02 (v`` is half of a remark."""
+    for cells in catalog.read_rows("sources"):
+        assert cells["date"].count("(") == cells["date"].count(")"), cells["source_id"]

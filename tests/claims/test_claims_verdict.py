@@ -51,6 +51,10 @@ def test_a_number_reached_at_some_speeds_only_holds_there():
     assert decide(Findings((SEEN,), everywhere=False)) == "holds if"
 
 
+def test_what_its_author_alone_measured_is_not_called_measured():
+    assert decide(Findings((SEEN,), own=True)) == "holds if"
+
+
 @pytest.mark.parametrize("readings", [(SEEN,), (REFUTED,), ()])
 def test_what_no_number_can_mend_comes_first(readings):
     assert decide(Findings(readings, misattributed=True, identity=True)) == "misattributed"

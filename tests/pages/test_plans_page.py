@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from rackecon.errors import InputError
+from rackecon.evidence.novelty import platform_named
 from rackecon.figures import plans as charts
 from rackecon.figures.results import result_rows
 from rackecon.pages.plans import (
@@ -48,7 +50,12 @@ def test_sentences_say_what_the_tables_hold(result):
     for platform, count in bought[bought > 0].items():
         assert f"{count} rack" in text["answer"]
         assert platform in text["answer"]
-    assert text["answer"].startswith("For 1 MW buy ")
+    assert re.match(r"(Too close to call: for|For) 1 MW ", text["answer"])
+    if said["rival_plan"]:
+        assert said["rival_plan"] in text["answer"]
+        assert 0.0 <= said["wins"] <= 1.0
+    assert said["capital_low"] <= said["capital_mean"] <= said["capital_high"]
+    assert platform_named(said["last_platform"]) in text["renewal_title"]
     assert said["low_profit"] <= said["mean_profit"] <= said["high_profit"]
     assert said["mw_worth"] == result.site.limits["usd_per_unit"].iloc[0]
     assert result.worth["usd_per_mw_year"].is_monotonic_decreasing

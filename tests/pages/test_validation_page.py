@@ -13,6 +13,7 @@ from rackecon.evidence.validation import SHUFFLES
 from rackecon.pages import mlperf_view, trust_page
 from rackecon.pages import validation_page as page
 from rackecon.pages.sentences import say
+from rackecon.words import percent
 
 
 def test_platforms_are_named_and_nobody_is_called_by_an_id():
@@ -75,6 +76,31 @@ def test_the_scatter_names_its_span_and_error():
     )
     told = "Over 3 orders of magnitude the mean of 3 held-out predictions is, in the middle, 20 % off under load, 5 % in tables of peak rates"
     assert page.spread_title(points) == told
+
+
+def test_the_chart_of_all_rows_gives_the_error_of_the_answer():
+    points, result = page.held_out("all"), page.validation_result()
+    assert f"median held-out error is {percent(result.rate_median)} under load" in page.scatter_title(points)
+
+
+def test_one_quantity_has_one_error_in_every_table():
+    tested = trust_page.tested_table().set_index(["held_out", "of"])["median_pct"]
+    fronts = trust_page.front_table().set_index("slice")
+    peers = page.peer_table().set_index(["peer", "quantity", "conditions"])["error_pct"]
+    assert tested["whole curves", "searched front at equal speed"] == fronts.loc["all", "median_pct"]
+    assert tested["whole curves", "searched front of speed and rate alike"] == fronts.loc["all", "both_pct"]
+    assert peers["rackecon", "tok/s per GPU", "accelerator held out"] == pytest.approx(
+        tested["accelerators", "tok/s per GPU"]
+    )
+    assert page.validation_result().front_median == fronts.loc["all", "median_pct"] / 100
+
+
+def test_every_platform_without_a_row_is_named_as_such():
+    measured = set(catalog.table("validation_points")["accelerator"])
+    without = {chip.label for key, chip in catalog.accelerators().items() if chip.servable and key not in measured}
+    result = page.validation_result()
+    assert {*result.unmeasured, *result.siblings} == without
+    assert not {*result.unmeasured} & {*result.siblings}
 
 
 def test_method_and_mlperf_are_told_from_their_tables(monkeypatch):

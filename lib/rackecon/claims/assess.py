@@ -15,7 +15,7 @@ from rackecon.claims.cells import Cells, cells_of, questions
 from rackecon.claims.conditions import fewest, tried, true_when, undecided, what_is_missing
 from rackecon.claims.evidence import NOTHING, peak_rows
 from rackecon.claims.model import cases, side
-from rackecon.claims.records import Claim, claims, source
+from rackecon.claims.records import Claim, claims, published, source
 from rackecon.claims.special import SPECIAL
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, Findings, Reading, decide
 from rackecon.economics.checks import FloatArray
@@ -114,11 +114,25 @@ def assess(claim: Claim) -> Assessment:
     found = Findings(
         readings,
         everywhere="tok_s_per_user" not in claim.open_conditions or claim.bound == "up_to",
+        own=own_runs(claim),
         misattributed=claim.misattributed,
         identity=bool(claim.identity),
         unpublished=bool(claim.unpublished),
     )
     return Assessment(claim, tuple(every), cells, readings, decide(found))
+
+
+def own_runs(claim: Claim) -> bool:
+    """Whether a claim's number was measured by its author, or the subject's maker, alone.
+
+    Examples
+    --------
+    >>> from rackecon.claims import claim
+    >>> own_runs(claim("tpu-v7-50pct-dollar")), own_runs(claim("b200-2cents"))
+    (True, False)
+    """
+    seen = published(claim.id)
+    return bool(seen) and all(one.own_run for one in seen)
 
 
 def assess_all() -> list[Assessment]:

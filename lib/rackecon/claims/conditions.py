@@ -210,7 +210,7 @@ def _chosen_words(name: str, chosen: tuple[str, ...], options: tuple[str, ...]) 
     """Values of one condition; the upper part of a rising one by where it begins."""
     if name in RISING and len(chosen) > 1 and chosen == options[-len(chosen) :]:
         return f"{option_words(name, chosen[0])} or {RISING[name]}"
-    return join_words([option_words(name, value) for value in chosen]).replace(" and ", " or ")
+    return join_words([option_words(name, value) for value in chosen], "or")
 
 
 def _box_parts(box: Box, axes: Mapping[str, tuple[str, ...]], *, fixed: bool) -> tuple[str, ...]:

@@ -171,13 +171,14 @@ class Quote:
 
 @dataclass(frozen=True)
 class Published:
-    """A claim's number as somebody measured it, where the sides are in no table of measurements here."""
+    """A claim's number as somebody measured it, where the sides are in no table of measurements here; ``own_run`` by its author."""
 
     compared_with: str
     tok_s_per_user: float
     value: float
     low: float
     high: float
+    own_run: bool
     note: str
     source_id: str
     date: str

@@ -111,7 +111,12 @@ def required(claim: Claim) -> Required:
         for label, values in ((f"needed{suffix}", needed), (f"modelled{suffix}", reached)):
             rows.extend((label, float(x), float(y)) for x, y in zip(grid, values, strict=True))
     frame = pd.DataFrame(rows, columns=["series", "x", "y"])
-    return Required(frame, "tok/s/user", "total tok/s/GPU of the subject", "the claim holds where the two lines meet")
+    return Required(
+        frame,
+        "tok/s/user",
+        "total tok/s/GPU of the subject",
+        "the claim holds where the modelled rate is the needed one or more",
+    )
 
 
 def rate_needed(claim: Claim, case: Mapping[str, str]) -> float:

@@ -32,11 +32,13 @@ class Reading:
 class Findings:
     """What the rule looks at.
 
-    ``everywhere`` says that a reading counts wherever it is reached: its speed is stated, or the claim says ``up to``.
+    ``everywhere`` says that a reading counts wherever it is reached: its speed is stated, or the claim says ``up to``;
+    ``own`` that its author alone measured it.
     """
 
     readings: tuple[Reading, ...] = ()
     everywhere: bool = True
+    own: bool = False
     misattributed: bool = False
     identity: bool = False
     unpublished: bool = False
@@ -50,7 +52,9 @@ NEEDS: Final[dict[str, Callable[[Findings], bool]]] = {
     "another subject": lambda f: f.misattributed,
     "own figures": lambda f: f.identity,
     "never published": lambda f: f.unpublished,
-    "measured everywhere": lambda f: f.everywhere and f.all_are(TRUE) and all(one.measured for one in f.readings),
+    "measured everywhere": lambda f: (
+        f.everywhere and not f.own and f.all_are(TRUE) and all(one.measured for one in f.readings)
+    ),
     "true somewhere": lambda f: any(one.state == TRUE for one in f.readings),
     "measured false everywhere": lambda f: f.all_are(FALSE) and any(one.measured for one in f.readings),
     "false everywhere": lambda f: f.all_are(FALSE),

@@ -141,8 +141,13 @@ def top_title(alt_: Any, **given: Any) -> Any:
     return alt_.Axis(titleAngle=0, titleAlign="left", titleY=-10, titleX=0, **given)
 
 
-def rules(alt_: Any, rule_x: float | None, rule_y: float | None, label: str, top: float = 8.0) -> list[Any]:
-    """Dashed lines at a value of either axis, with a word; that of an upright one stands ``top`` pixels below the frame."""
+def rules(
+    alt_: Any, rule_x: float | None, rule_y: float | None, label: str, top: float = 8.0, *, left: bool = False
+) -> list[Any]:
+    """Dashed lines at a value of either axis, with a word; that of an upright one stands ``top`` pixels below the frame.
+
+    That of a level one stands at the right, or at the ``left`` where lines and marks rise towards it.
+    """
     out = []
     for value, axis in ((rule_x, "x"), (rule_y, "y")):
         if value is None:
@@ -154,6 +159,7 @@ def rules(alt_: Any, rule_x: float | None, rule_y: float | None, label: str, top
             text = point.mark_text(align="left", dx=4, **word)
             out += [mark.encode(x="at:Q"), text.encode(x="at:Q", y=alt_.value(top), text="label:N")]
         else:  # at the right, where lines and marks lie farther apart
-            text = point.mark_text(align="right", dx=-4, dy=-6, **word)
-            out += [mark.encode(y="at:Q"), text.encode(y="at:Q", x=alt_.value("width"), text="label:N")]
+            text = point.mark_text(align="left" if left else "right", dx=4 if left else -4, dy=-6, **word)
+            at = alt_.value(0 if left else "width")
+            out += [mark.encode(y="at:Q"), text.encode(y="at:Q", x=at, text="label:N")]
     return out

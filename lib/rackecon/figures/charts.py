@@ -293,7 +293,7 @@ def ratio_chart(
             .mark_point(filled=True, size=60)
             .encode(x=xs, y=ys, color=colour, shape=alt_.Shape("kind:N", title=None), tooltip=tips)
         )
-    layers += rules(alt_, None, claim, claim_label)
+    layers += rules(alt_, None, claim, claim_label, left=True)
     return finish(alt_.layer(*layers), title, subtitle, description)
 
 

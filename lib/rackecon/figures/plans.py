@@ -58,7 +58,7 @@ def allocation(flows: pd.DataFrame, *, title: str, subtitle: str, standing_mw: f
                 "hour:O", title="hour of the day", axis=alt_.Axis(labelAngle=0, labelOverlap=True, labelSeparation=4)
             ),
             y=_height(alt_, "power_mw:Q", "MW of busy racks", standing_mw),
-            color=_colour(alt_, data),
+            color=_colour(alt_, data, legend=alt_.Legend(labelLimit=300)),
             opacity=_shade(alt_, "work:O", shades),
             order=alt_.Order("layer:Q"),
             tooltip=["platform:N", "work:N", "hour:O", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
@@ -89,7 +89,7 @@ def stacked_years(racks: pd.DataFrame, *, title: str, subtitle: str, limit_mw: f
         .encode(
             x=alt_.X("year:O", title="year from now", axis=alt_.Axis(labelAngle=0)),
             y=_height(alt_, "power_mw:Q", "MW of racks", most),
-            color=_colour(alt_, data, legend=alt_.Legend(offset=24)),  # clear of the axis's title
+            color=_colour(alt_, data, legend=alt_.Legend(offset=24, labelLimit=300)),  # clear of the axis's title
             tooltip=["platform:N", "year:O", "racks:Q", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
         )
     )

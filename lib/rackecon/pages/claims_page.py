@@ -19,8 +19,10 @@ from rackecon.figures import charts
 from rackecon.figures.display import Html
 from rackecon.figures.tables import table
 from rackecon.pages.claims_text import (
+    deciding_text,
     evidence_text,
     fewest_text,
+    honest_text,
     line_text,
     model_text,
     moves_text,
@@ -28,6 +30,7 @@ from rackecon.pages.claims_text import (
     value_text,
     verdict_text,
 )
+from rackecon.pages.sentences import say
 from rackecon.words import lengths, money, number, percent
 
 if TYPE_CHECKING:
@@ -41,15 +44,16 @@ FAMILIES = {
         *("rack_revenue_usd", "margin_over_cost", "profit_usd_per_gw_year"),
         *("revenue_over_cost", "limit_cost"),
     ),
-    "So many times better": (
+    "Ratios between machines": (
         *("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost", "software_gain", "price_over_cost"),
     ),
-    "So many cents": ("cost_usd_per_mtok",),
-    "So many tokens": ("tok_s_per_gpu", "tok_s_per_user", "rack_tok_s", "tok_s_per_mw"),
+    "Cost per million tokens": ("cost_usd_per_mtok",),
+    "Tokens per second": ("tok_s_per_gpu", "tok_s_per_user", "rack_tok_s", "tok_s_per_mw"),
 }
 PARAPHRASED = "(paraphrased"
 PLACES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MOST_SERIES = 8
+DECIDES = "decides the verdict"
 
 
 def families(results: Sequence[Assessment]) -> dict[str, list[Assessment]]:
@@ -168,7 +172,7 @@ def _combinations(one: Claim) -> str:
         read = np.interp(places, part["x"], part["y"], left=np.nan, right=np.nan)
         cells = "".join(f'<td class="n">{number(float(y))}</td>' for y in read)
         rows += f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>'
-    caption = f"{found.y_title}, by {found.x_title}" + (f"; {found.reading}" if found.reading else "")
+    caption = f"{one.title}: {found.y_title}, by {found.x_title}" + (f"; {found.reading}" if found.reading else "")
     label, corner = html.escape(one.title, quote=True), html.escape(found.x_title)
     return (
         '<div class="scroll" tabindex="0" role="region"'
@@ -190,8 +194,9 @@ def _card(result: Assessment) -> tuple[str, str]:
     facts = "".join(
         _row(name, text)
         for name, text in (
+            ("Verdict", verdict_text(result)),
+            ("What decides it", deciding_text(result)),
             ("Fewest conditions", fewest_text(result)),
-            ("True when", verdict_text(result)),
             ("Stated", one.stated),
             ("Taken from what it cites", one.by_reference),
             ("Not stated", one.not_stated),
@@ -200,7 +205,7 @@ def _card(result: Assessment) -> tuple[str, str]:
             ("Modelled", model_text(result)),
             ("One condition moved", moves_text(moved, (TRUE, FALSE, OPEN))),
             ("What it needs", required_text(one)),
-            ("An honest version", one.honest),
+            ("An honest version", honest_text(result)),
             ("Repeated as", one.distortion),
             ("Note", one.note),
         )
@@ -274,31 +279,25 @@ def _pair(claim_id: str) -> dict[str, Any]:
 
 
 def operating_chart(
-    claim_id: str, workloads: Sequence[str], basis: str, speeds: Sequence[float], baseline_speculative: Sequence[str]
+    result: Assessment,
+    workloads: Sequence[str],
+    basis: str,
+    speeds: Sequence[float],
+    baseline_speculative: Sequence[str],
 ) -> alt.Chart:
-    """A claim's ratio over interactivity, one line per workload and setting of the baseline, measured points drawn."""
+    """A claim's ratio over interactivity, one line per workload and setting of the baseline; measured and deciding points."""
     import pandas as pd
 
-    one, pair = claim(claim_id), _pair(claim_id)
+    one, pair = result.claim, _pair(result.claim.id)
     parts = []
     for setting in baseline_speculative:
         found = ratio_points(workloads=workloads, speeds=speeds, baseline_speculative=setting, **pair)
         found = found[found["basis"] == basis].copy()
-        side = "with MTP" if setting == "mtp" else "without MTP"
-        found["series"] = [f"{lengths(w)}, baseline {side}" for w in found["workload"]]
+        found["series"] = [_setting(str(w), setting) for w in found["workload"]]
         model = found.rename(columns={"low": "ratio_low", "high": "ratio_high"}).assign(kind="model")
         seen = found[found["kind"] != "none"].assign(ratio=lambda f: f["measured"])
         parts += [model, seen]
-    data = pd.concat(parts, ignore_index=True).dropna(subset=["ratio"])
-    model = data[data["kind"] == "model"]
-    reached = model[model["ratio"] >= one.value]
-    span = reached["tok_s_per_user"]
-    where = f"at {span.min():.0f} to {span.max():.0f} tok/s/user" if len(reached) else "at no speed"
-    share = (
-        f"in {reached['series'].nunique()} of {model['series'].nunique()} settings"
-        if len(reached)
-        else "in any setting"
-    )
+    data = pd.concat([*parts, _decided_points(result)], ignore_index=True).dropna(subset=["ratio"])
     labels = accelerator(pair["subject"]).label, accelerator(pair["baseline"]).label
     cost, power = VINTAGES[pair["vintage"]]
     units = {
@@ -311,13 +310,47 @@ def operating_chart(
         x="tok_s_per_user",
         y="ratio",
         series="series",
-        title=f"The middle estimate reaches {one.value:g} times {where}, {share}",
+        title=_operating_title(data[data["kind"] == "model"], one.value),
         subtitle=f"{labels[0]} over {labels[1]}, total tokens {units[basis]}; {one.only('model')}; 90 % bands",
         x_title="tokens per second and user",
         y_title="times",
         claim=one.value,
         claim_label=f"claimed: {one.value_text}",
     )
+
+
+def _operating_title(model: pd.DataFrame, claimed: float) -> str:
+    """Where a ratio reaches the claimed one: the middle estimate, and the whole interval."""
+    reached, surely = (model[model[name] >= claimed] for name in ("ratio", "ratio_low"))
+    return say(
+        "11_claims",
+        "operating_title",
+        claimed=claimed,
+        slowest=float(reached["tok_s_per_user"].min()),
+        fastest=float(reached["tok_s_per_user"].max()),
+        settings=int(reached["series"].nunique()),
+        of=int(model["series"].nunique()),
+        surely=float(surely["tok_s_per_user"].min()) if len(surely) else None,
+    )
+
+
+def _setting(workload: str, baseline_speculative: str) -> str:
+    """A line of the chart by lengths and by how the older machine drafts."""
+    side = "with MTP" if baseline_speculative == "mtp" else "without MTP"
+    return f"{lengths(workload)}, baseline {side}"
+
+
+def _decided_points(result: Assessment) -> pd.DataFrame:
+    """The operating points that the verdict rests on, by the chart's lines; the same point of several engines once."""
+    import pandas as pd
+
+    rows = [
+        (_setting(case["workload"], case["baseline_speculative"]), cells.tok_s_per_user[i], cells.used[i], DECIDES)
+        for case, cells in zip(result.cases, result.cells, strict=True)
+        for i in range(len(cells))
+        if cells.state[i] == TRUE
+    ]
+    return pd.DataFrame(rows, columns=["series", "tok_s_per_user", "ratio", "kind"]).drop_duplicates()
 
 
 def _units_words(claim_id: str) -> str:
@@ -361,7 +394,7 @@ def operating_tables(claim_id: str, workloads: Sequence[str], speeds: Sequence[f
     parts = [
         *(ratio_table(claim_id, workloads, speeds, setting) for setting in ("none", "mtp")),
         cited_table(claim_id),
-        changes_table(claim_id, max(speeds)),
+        changes_table(claim_id, speeds),
     ]
     inside = "".join(part.markup for part in parts)
     title = f"The ratios by lengths and speed, and what others give ({len(parts)} tables)"
@@ -370,19 +403,9 @@ def operating_tables(claim_id: str, workloads: Sequence[str], speeds: Sequence[f
     )
 
 
-def changes_table(claim_id: str, speed: float) -> Html:
-    """The claim's ratio at one speed with one condition changed at a time."""
-    pair = _pair(claim_id)
-    found = variants(
-        pair["subject"],
-        pair["baseline"],
-        pair["model"],
-        claim(claim_id).only("workload"),
-        speed,
-        precision=pair["precision"],
-        baseline_precision=pair["baseline_precision"],
-        date=pair["date"],
-    )
+def changes_table(claim_id: str, speeds: Sequence[float]) -> Html:
+    """The claim's ratio with one condition changed at a time, at the fastest speed that both machines reach in most ways."""
+    found, speed = _changes_at(claim_id, speeds)
     return table(
         found,
         f"Ratio at {speed:g} tok/s/user with one condition changed; total tokens; {_units_words(claim_id)}; middle estimates,"
@@ -390,6 +413,16 @@ def changes_table(claim_id: str, speed: float) -> Html:
         headers={"variant": "condition", "GPU": "per GPU", "MW": "per MW", "$": "per dollar"},
         folded=False,
     )
+
+
+def _changes_at(claim_id: str, speeds: Sequence[float]) -> tuple[pd.DataFrame, float]:
+    """Ratios with one condition changed, and the speed: of those that give the most figures the fastest."""
+    pair = _pair(claim_id)
+    sides = pair["subject"], pair["baseline"], pair["model"], claim(claim_id).only("workload")
+    given = {name: pair[name] for name in ("precision", "baseline_precision", "date")}
+    tables = {speed: variants(*sides, speed, **given) for speed in speeds}
+    best = max(tables, key=lambda speed: (int(tables[speed].notna().to_numpy().sum()), speed))
+    return tables[best], best
 
 
 def cited_table(claim_id: str) -> Html:

@@ -18,11 +18,13 @@ from rackecon.claims import (
     source,
     true_when,
     undecided,
-    verdicts,
     what_is_missing,
 )
 from rackecon.claims import claim as one_claim
-from rackecon.claims.conditions import Move, fewest
+from rackecon.claims.assess import own_runs
+from rackecon.claims.conditions import MOST_BOXES, Move, fewest
+from rackecon.claims.deciding import Deciding, deciding
+from rackecon.claims.evidence import repeat_spread
 from rackecon.claims.model import VINTAGES, cases, cost_per_gpu_hour, option_words, rack_gpus, side
 from rackecon.claims.required import price_needed, prices_needed, rate_needed, required
 from rackecon.claims.special import GPUS_PER_NODE, SPECIAL, blended_range, fleet_day, gain_days
@@ -53,18 +55,19 @@ MISSING = {
     "subject": "the machine",
     "baseline": "the machine compared with",
     "model": "the model",
-    "workload": "lengths",
-    "tok_s_per_user": "speed per user",
-    "weight_precision": "precision",
+    "workload": "the lengths",
+    "tok_s_per_user": "the speed",
+    "weight_precision": "the precision",
+    "engine": "the engine",
     "speculative": "drafting",
     "horizon_years": "years sold",
-    "utilisation": "share sold",
-    "token_price": "token price",
+    "utilisation": "the share sold",
+    "token_price": "the token price",
     "counting": "tokens counted",
-    "baseline_tok_s_per_gpu": "settings of the older machine",
-    "baseline_precision": "settings of the older machine",
-    "baseline_speculative": "settings of the older machine",
-    "baseline_software_date": "settings of the older machine",
+    "baseline_tok_s_per_gpu": "the older machine's settings",
+    "baseline_precision": "the older machine's settings",
+    "baseline_speculative": "the older machine's settings",
+    "baseline_software_date": "the older machine's settings",
 }
 RATIOS = (
     *("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost", "software_gain"),
@@ -107,15 +110,25 @@ def span_text(metric: str, low: float, high: float) -> str:
 
 def verdicts_sentence(results: Sequence[Assessment]) -> str:
     """The count of each verdict."""
-    counts = [(sum(r.verdict == verdict for r in results), verdict) for verdict in verdicts()]
-    return say(PAGE, "verdicts", total=len(results), counts=[pair for pair in counts if pair[0]])
+    found = Counter(r.verdict for r in results)
+    return say(
+        PAGE,
+        "verdicts",
+        total=len(results),
+        measured=found["measured"],
+        conditional=found["holds if"],
+        contradicted=found["contradicted"],
+        exaggerated=found["exaggerated"],
+        unchecked=found["not checkable"],
+        apart=found["misattributed"] + found["arithmetic"],
+    )
 
 
 def open_sentence(results: Sequence[Assessment]) -> str:
     """How many claims leave a condition open, and what they leave open most often."""
     left = [{MISSING.get(name, name) for name in r.claim.open_conditions} for r in results]
     counted = Counter(name for names in left for name in sorted(names))
-    most = [f"{name} ({n})" for name, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:MOST_MISSING]]
+    most = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:MOST_MISSING]
     return say(PAGE, "left_open", claims=sum(map(bool, left)), most=most)
 
 
@@ -123,6 +136,11 @@ def sure_sentence(results: Sequence[Assessment]) -> str:
     """How far a verdict by the model may be trusted, for the page's first lines."""
     found = coverage(list(results))
     return say(PAGE, "sure", cells=found.cells, share=found.share)
+
+
+def allowances_sentence() -> str:
+    """How near a number must come to a claim, and what stands in for a machine that was not measured."""
+    return say(PAGE, "allowances", repeats=repeat_spread() - 1.0)
 
 
 def coverage_sentence(results: Sequence[Assessment]) -> str:
@@ -159,7 +177,14 @@ def line_text(result: Assessment) -> str:
             measured=result.verdict == "contradicted",
             best=value_text(claim.metric, result.best),
         )
-    return say(PAGE, "line_true", when=true_when(result, 1)) + _price_words(result) + _open_words(result)
+    return _true_line(result, 1)
+
+
+def _true_line(result: Assessment, most: int = MOST_BOXES, *, bare: bool = False) -> str:
+    """When a claim is true, what its price needs, and what nothing decides; ``bare`` without the word true."""
+    line = say(PAGE, "line_true", when=true_when(result, most), bare=bare)
+    own = say(PAGE, "line_own") if own_runs(result.claim) else ""
+    return line + own + _price_words(result) + _open_words(result)
 
 
 def verdict_text(result: Assessment) -> str:
@@ -168,9 +193,7 @@ def verdict_text(result: Assessment) -> str:
         PAGE,
         "verdict",
         verdict=result.verdict.capitalize(),
-        line=say(PAGE, "line_true", when=true_when(result)) + _price_words(result) + _open_words(result)
-        if _is_true(result)
-        else line_text(result),
+        line=_true_line(result, bare=result.verdict == "holds if") if _is_true(result) else line_text(result),
         readings=len(result.readings),
         holding=sum(one.state == TRUE for one in result.readings),
         apart=result.verdict in ("misattributed", "arithmetic"),
@@ -221,8 +244,13 @@ def claim_figures(results: Sequence[Assessment]) -> list[Figure]:
         values = {"claimed": result.claim.value, "computed": result.computed, "low": low, "high": high}
         values |= dict(zip(("measured_low", "measured_high"), result.span("measured"), strict=True))
         made += [Figure(f"{key}/{name}", value, unit) for name, value in values.items()]
+        for one in deciding(result):
+            made += [Figure(f"{key}/{one.kind}/{name}", getattr(one, name), unit) for name in ("least", "most")]
+            made += [Figure(f"{key}/{one.kind}/{name}", getattr(one, name), "-") for name in ("points", "allowed")]
         made.append(Figure(f"{key}/verdict", result.verdict, "text"))
         made.append(Figure(f"{key}/true_when", line_text(result), "text"))
+        runs = sorted({name for cells in result.cells for points in cells.points for name in points})
+        made += [Figure(f"{key}/runs", "; ".join(runs), "text")] if runs else []
     return made
 
 
@@ -232,7 +260,7 @@ def _subject(name: str) -> str:
 
 
 def evidence_text(result: Assessment) -> str:
-    """What public measurements say at the claim's conditions, with the ids of the points; where there are none, so."""
+    """What public measurements say at the claim's conditions; where there are none, so."""
     claim = result.claim
     if claim.metric == "margin_over_cost":
         day = fleet_day()
@@ -252,7 +280,8 @@ def evidence_text(result: Assessment) -> str:
         )
     read = published(claim.id)
     if read:
-        return " ".join(_published_text(claim, one) for one in read)
+        own = say(PAGE, "own_runs") + " " if own_runs(claim) else ""
+        return own + " ".join(_published_text(claim, one) for one in read)
     parts: list[str] = []
     told: set[str] = set()
     for row in measured(claim):
@@ -273,7 +302,6 @@ def evidence_text(result: Assessment) -> str:
                 published=int(row["published"]),
                 peak=row["peak_tok_s_per_gpu"],
                 asked=math.isfinite(row["tok_s_per_user"]),
-                points=row["points"],
                 between=[row["low"], row["high"]] if row["kind"] == "interpolated" else [],
             )
         )
@@ -302,9 +330,40 @@ def _measured_number(result: Assessment) -> str:
         return ""
     metric = result.claim.metric
     text = value_text(metric, low) if low == high else span_text(metric, low, high)
-    runs = sorted({name for cells in result.cells for points in cells.points for name in points})
+    runs = {name for cells in result.cells for points in cells.points for name in points}
     points = sum(map(math.isfinite, result.column("measured")))
-    return say(PAGE, "evidence_number", number=text, points=points, runs=runs[:MOST], count=len(runs)) + " "
+    between = [result.span("measured_low")[0], result.span("measured_high")[1]] if points == 1 else []
+    ends = [value_text(metric, x) for x in between]
+    return say(PAGE, "evidence_number", number=text, between=ends, points=points, count=len(runs)) + " "
+
+
+def deciding_text(result: Assessment) -> str:
+    """The numbers that the verdict rests on: which machines were measured in them, their interval, and any allowance."""
+    found = deciding(result)
+    return say(PAGE, "deciding", found=[_deciding(result.claim.metric, one) for one in found]) if found else ""
+
+
+def _deciding(metric: str, one: Deciding) -> dict[str, object]:
+    alone = one.points == 1
+    return {
+        "kind": one.kind,
+        "points": one.points,
+        "span": value_text(metric, one.least) if one.least == one.most else span_text(metric, one.least, one.most),
+        "between": span_text(metric, one.low, one.high) if alone and one.low < one.high else "",
+        "narrowest": f"{one.narrowest:.2g}",
+        "widest": f"{one.widest:.2g}",
+        "speed": one.slowest if math.isfinite(one.slowest) else None,
+        "allowed": one.allowed,
+    }
+
+
+def honest_text(result: Assessment) -> str:
+    """How the claim would be said honestly; of an exaggerated one with what the model allows."""
+    claim = result.claim
+    if result.verdict != "exaggerated":
+        return claim.honest
+    span = span_text(claim.metric, *result.shown)
+    return say(PAGE, "honest_short", computed=value_text(claim.metric, result.computed), span=span, honest=claim.honest)
 
 
 def _cited(claim: Claim) -> str:

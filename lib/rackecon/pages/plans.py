@@ -6,22 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from rackecon import catalog
 from rackecon.appraisal.possible import renewal_fault
 from rackecon.catalog.plans import shipped_plan
 from rackecon.errors import InputError
-from rackecon.evidence.novelty import measured_platforms
+from rackecon.evidence.novelty import measured_platforms, platform_named
 from rackecon.figures.results import Figure, column_figures
 from rackecon.planner.formulated import formulated
 from rackecon.planner.plan import PlanResult, plan
 from rackecon.planner.program import relaxed
 from rackecon.planner.records import Limits
 from rackecon.planner.regret import CLOSE, Regret, regret
+from rackecon.uncertainty.ranking import DECIDED_SHARE
 from rackecon.uncertainty.sampling import SEED
 from rackecon.words import join_words, plural
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
 
 SITES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
 """Power of a site over the page's, for the line of what a megawatt is worth."""
@@ -68,8 +74,8 @@ def plans_result(asked: Asked) -> PlansResult:
         No platform serves the traffic; racks on hand that do not serve it.
     """
     site = site_plan(asked)
-    judged = regret(site, draws=asked.draws, seed=asked.seed)
     capital = plan(_changed("capital_100m", asked, {"capital_usd": asked.budget_usd}))
+    judged = regret(site, draws=asked.draws, seed=asked.seed, beside=[capital])
     return PlansResult(site, judged, _worth(site, asked.site_mw), capital, _renewal(asked))
 
 
@@ -153,7 +159,7 @@ def allocation_table(found: PlanResult) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "accelerator": flows["accelerator"],
-            "platform": flows["platform"],
+            "platform": [platform_named(str(name)) for name in flows["platform"]],
             "work": work,
             "hour": [hours[name] for name in flows["block"]],
             "power_mw": flows["racks"] * flows["accelerator"].map(kw) / 1e3,
@@ -181,13 +187,28 @@ def demand_table(found: PlanResult) -> pd.DataFrame:
 def racks_text(found: PlanResult, column: str = "bought") -> str:
     """Racks of a plan in words, most power first."""
     rows = found.racks[found.racks[column] > 0].sort_values("power_mw", ascending=False, kind="stable")
-    return join_words(f"{plural(row[column], 'rack')} of {row['platform']}" for row in rows.to_dict("records"))
+    return _racks(rows.to_dict("records"), column)
 
 
-def _never_measured(found: PlanResult) -> list[str]:
-    """Platforms that a plan buys and that no run of the fit was measured on."""
-    rows = found.racks[(found.racks["bought"] > 0) & ~found.racks["accelerator"].isin(measured_platforms())]
-    return [str(name) for name in rows["platform"]]
+def _racks(rows: Sequence[Mapping[Any, Any]], column: str = "bought") -> str:
+    return join_words(f"{plural(row[column], 'rack')} of {platform_named(str(row['platform']))}" for row in rows)
+
+
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table whose platforms say where no run of them was measured."""
+    return frame.assign(platform=[platform_named(str(name)) for name in frame["platform"]])
+
+
+def _never_measured(found: PlanResult) -> int:
+    """Racks that a plan buys of platforms that no run of the fit was measured on."""
+    return int(found.racks.loc[~found.racks["accelerator"].isin(measured_platforms()), "bought"].sum())
+
+
+def _rival(judged: Regret) -> Mapping[str, Any] | None:
+    """The plan to name beside the page's: of measured platforms alone where the page's is not, else of least regret."""
+    base = judged.base
+    other = judged.robust if base["measured"] else judged.measured
+    return None if other is None or other["plan"] == base["plan"] else other
 
 
 def figures(result: PlansResult) -> list[Figure]:
@@ -214,6 +235,13 @@ def figures(result: PlansResult) -> list[Figure]:
         Figure("site/robust_usd_per_year", robust["mean_usd_per_year"], "USD/year"),
         Figure("site/robust_mean_regret", robust["mean_regret"], "-"),
     ]
+    other = _rival_figures(result.futures)
+    if other["rival_plan"]:
+        units = {"rival_plan": "text", "wins": "-", "rival_regret": "-"}
+        units |= dict.fromkeys(("rival_profit", "rival_low", "rival_high"), "USD/year")
+        out += [Figure(f"site/{name}", other[name], unit) for name, unit in units.items()]
+    spread = _spread(result.futures.beside[0])
+    out += [Figure(f"capital/futures_usd_per_year/{name}", value, "USD/year") for name, value in spread.items()]
     out += column_figures(result.worth, ["site_mw"], {"usd_per_mw_year": "USD/MW-year"}, "worth")
     by_years = result.renewal.staged
     assert by_years is not None  # the plan file asks for both
@@ -244,7 +272,8 @@ def quoted(result: PlansResult) -> dict[str, Any]:
     return {
         "site_mw": limit,
         "site_racks": racks_text(site) or "nothing",
-        "unmeasured": _never_measured(site),
+        "decided": DECIDED_SHARE,
+        **_rival_figures(result.futures),
         "site_profit": site.profit_usd_per_year,
         "site_invested": site.investment_usd,
         "site_used_mw": site.power_mw,
@@ -267,7 +296,9 @@ def quoted(result: PlansResult) -> dict[str, Any]:
         "near_factor": 0.0 if near is None else float(near["entry_factor"]),
         "budget": capital.asked.limits.capital_usd or 0.0,
         "capital_racks": racks_text(capital) or "nothing",
+        "capital_bought": int(capital.racks["bought"].sum()),
         "capital_unmeasured": _never_measured(capital),
+        **{f"capital_{name}": value for name, value in _spread(result.futures.beside[0]).items()},
         "capital_npv": capital.npv_usd,
         "capital_mw": capital.power_mw,
         "dollar_worth": float(capital.limits["usd_per_unit"].iloc[0]),
@@ -275,11 +306,54 @@ def quoted(result: PlansResult) -> dict[str, Any]:
         "owned_age": owned.asked.age_years,
         "owned_goes": int(goes["year"].min()) if len(goes) else -1,
         "owned_retire_age": owned.retire_age_years,
-        "first_buys": join_words(
-            f"{plural(row['bought'], 'rack')} of {row['platform']}" for row in now if row["bought"]
-        ),
+        "first_buys": _racks([row for row in now if row["bought"]]),
+        "first_mw": float(sum(row["power_mw"] for row in now)),
+        **_slot(owned.years),
+        "renewal_tokens": sum(float(item.tokens_per_day or 0.0) for item in result.renewal.asked.demand),
+        "renewal_model": result.renewal.asked.demand[0].model,
+        "growth": float(result.renewal.asked.stages.demand_growth_per_year if result.renewal.asked.stages else 0.0),
         "last_year": last_year,
         "last_platform": str(lead["platform"]),
         "last_racks": int(lead["racks"]),
         "renewal_npv": by_years.npv_usd,
+    }
+
+
+def _spread(profit: FloatArray) -> dict[str, float]:
+    """Mean and 90 % interval of a plan's profit over futures [USD/year]."""
+    return {
+        "mean": float(profit.mean()),
+        "low": float(np.quantile(profit, 0.05)),
+        "high": float(np.quantile(profit, 0.95)),
+    }
+
+
+def _rival_figures(judged: Regret) -> dict[str, Any]:
+    """What is said of the plan beside the page's; an empty name where there is none."""
+    other = _rival(judged)
+    if other is None:
+        return {"rival_plan": ""}
+    return {
+        "rival_plan": str(other["plan"]),
+        "rival_measured": bool(other["measured"]) and not bool(judged.base["measured"]),
+        "rival_profit": float(other["mean_usd_per_year"]),
+        "rival_low": float(other["p5_usd_per_year"]),
+        "rival_high": float(other["p95_usd_per_year"]),
+        "rival_regret": float(other["mean_regret"]),
+        "wins": judged.wins(other),
+    }
+
+
+def _slot(years: pd.DataFrame) -> dict[str, Any]:
+    """What stands in one megawatt at first and what takes its place, and from when on room is worth nothing."""
+    stands = years[years["platform"] != ""]
+    first = str(stands["platform"].iloc[0]) if len(stands) else ""
+    later = stands[stands["platform"] != first]
+    idle = years[years["slot_usd_per_year"] <= 0]
+    return {
+        "slot_first": first,
+        "slot_next": str(later["platform"].iloc[0]) if len(later) else "",
+        "slot_year": int(later["year"].iloc[0]) if len(later) else -1,
+        "slot_years": len(years),
+        "slot_idle": int(idle["year"].iloc[0]) if len(idle) else -1,
     }

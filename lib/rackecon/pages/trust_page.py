@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -64,6 +64,12 @@ RATE = "total_tok_s_per_gpu"
 MODE_ROWS = {"aggregated": "ttft_ms", "disaggregated": "ttft_ms"}
 ROW_NAMES = {"all with load": "", "throughput tables": "tables of peak rates"}
 LITTLE = 0.1  # share of an error within which two count as alike; own
+TESTED_UNITS: Final = {
+    **dict.fromkeys(("physics_pct", "median_pct", "p90_pct", "coverage_pct"), "%"),
+    **dict.fromkeys(("width_log", "interval_score", "physics_weighted_score", "weighted_score"), "-"),
+}
+"""Unit of each figure of :func:`tested_table`; the scores are of the natural log."""
+SHOWN: Final = ("points", "physics_pct", "median_pct", "p90_pct", "coverage_pct")
 SCORED = ("p90_pct", "coverage_pct", "width_log", "interval_score", "physics_weighted_score", "weighted_score")
 
 
@@ -97,6 +103,12 @@ def tested_table() -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"points": int})
 
 
+def tested_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """:func:`tested_table` as the page shows it: a name a row, and errors and coverage alone."""
+    named = table.assign(what=[f"{held}: {of}" for held, of in zip(table["held_out"], table["of"], strict=True)])
+    return named[["what", *SHOWN]]
+
+
 def _tested() -> list[tuple[str, str, dict[Hashable, Any]]]:
     """What is held out, what is scored of it, and its row of data/validation_physics.csv."""
     found = {
@@ -112,8 +124,12 @@ def _tested() -> list[tuple[str, str, dict[Hashable, Any]]]:
     for scheme, part, name in sorted(found):
         if scheme.endswith(FORWARD[0]) and (part, name) == ("all with load", RATE):
             out.append((f"all measured {scheme.split(',')[0]} on", QUANTITY_NAMES[RATE], found[scheme, part, name]))
+    fronts = front_scores(catalog.table("validation_fronts")).iloc[0]
+    exact = {"at equal speed": fronts["median_pct"], "of speed and rate alike": fronts["both_pct"]}
     return out + [
-        ("whole curves", f"searched front {key[1]}", found[key]) for key in found if key[0] == "searched fronts"
+        ("whole curves", f"searched front {key[1]}", {**found[key], "median_pct": float(exact[key[1]])})
+        for key in found
+        if key[0] == "searched fronts"
     ]
 
 

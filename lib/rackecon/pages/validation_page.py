@@ -9,10 +9,12 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.evidence.calibration import FOLDS
+from rackecon.evidence.fronts import front_scores
 from rackecon.evidence.validation import SHUFFLES
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.pages.mlperf_view import mlperf_result, mlperf_table
 from rackecon.pages.sentences import say
+from rackecon.pages.trust_page import TESTED_UNITS, tested_table
 from rackecon.words import engine_words
 
 if TYPE_CHECKING:
@@ -77,12 +79,14 @@ class Validation:
     unseen: str
     unseen_error: float
     unmeasured: tuple[str, ...]
+    siblings: tuple[str, ...]
+    front_median: float
     broken_error: float
 
 
 UNITS: Final = {
     **dict.fromkeys(("rate_median", "rate_p90", "user_median", "user_p90", "inside", "worst_model_error"), "-"),
-    **dict.fromkeys(("first_median", "first_p90", "unseen_error", "broken_error"), "-"),
+    **dict.fromkeys(("first_median", "first_p90", "unseen_error", "front_median", "broken_error"), "-"),
     **dict.fromkeys(("met", "asked"), "count"),
     **dict.fromkeys(("worst_model", "unseen"), "text"),
 }
@@ -108,6 +112,8 @@ def validation_result() -> Validation:
         unseen=catalog.accelerator(str(far["accelerator"])).label,
         unseen_error=float(far["never_seen"]) / 100,
         unmeasured=_unmeasured(),
+        siblings=_siblings(),
+        front_median=float(front_scores(catalog.table("validation_fronts"))["median_pct"].iloc[0]) / 100,
         broken_error=scores[HELD, "broken rows", RATE].median / 100,
     )
 
@@ -121,6 +127,7 @@ def validation_figures(result: Validation) -> list[Figure]:
         *column_figures(slice_scores("model"), ["model"], SLICED | {"never_seen": "%"}, "model"),
         *column_figures(slice_scores("accelerator"), ["accelerator"], SLICED | {"never_seen": "%"}, "accelerator"),
         *column_figures(slice_scores("engine"), ["engine"], SLICED, "engine"),
+        *column_figures(tested_table(), ["held_out", "of"], TESTED_UNITS, "tested"),
         *column_figures(coverage_table(), ["slice"], dict.fromkeys((RATE, USER, FIRST), "%"), "coverage"),
     ]
 
@@ -257,8 +264,9 @@ def misses(count: int = 12) -> pd.DataFrame:
     table["known"] = np.where(table["flag"].isna(), other, table["known"])
     table["model"] = [catalog.label(str(key)) for key in table["model"]]
     table["engine"] = [engine_words(str(key)) for key in table["engine"]]
-    names = ["point_id", "platform", "model", "engine", "mode", "isl", "osl", "concurrency"]
-    return table[[*names, "measured_total_tok_s_per_gpu", "held_out_total_tok_s_per_gpu", "error_pct", "known"]]
+    names = ["platform", "model", "engine", "mode", "isl", "osl", "concurrency"]
+    rates = ["measured_total_tok_s_per_gpu", "held_out_total_tok_s_per_gpu", "error_pct"]
+    return table[[*names, *rates, "known", "point_id"]]
 
 
 def peer_table() -> pd.DataFrame:
@@ -272,7 +280,7 @@ def peer_table() -> pd.DataFrame:
         (HELD, LOADED, RATE, "whole curves held out, NVIDIA and AMD"),
         (HELD, LOADED, USER, "whole curves held out, NVIDIA and AMD"),
         (HELD, LOADED, FIRST, "whole curves held out, NVIDIA and AMD"),
-        ("leave one accelerator out", "all rows", RATE, "accelerator held out"),
+        ("leave one accelerator out", LOADED, RATE, "accelerator held out"),
     ]
     rows = [
         ("rackecon", NAMES[q], scores[scheme, name, q].median, "median", text, "this page")
@@ -314,9 +322,27 @@ def _unmeasured() -> tuple[str, ...]:
     return tuple(label for labels in alone.values() for label in labels)
 
 
+def _siblings() -> tuple[str, ...]:
+    """Servable platforms without a measured row of makers others of whose platforms have one."""
+    measured, alone = set(catalog.table("validation_points")["accelerator"]), _unmeasured()
+    chips = catalog.accelerators().items()
+    return tuple(chip.label for key, chip in chips if chip.servable and key not in measured and chip.label not in alone)
+
+
 def method_sentence() -> str:
     """How the held-out errors were made."""
     return say(PAGE, "method", folds=FOLDS, shuffles=SHUFFLES)
+
+
+def scatter_title(points: pd.DataFrame) -> str:
+    """Over how many powers of ten the measurements run, and the errors that the page's answer gives."""
+    rate, scores = points["measured_total_tok_s_per_gpu"].astype(float), _scores()
+    loaded, tables = (scores[HELD, rows, RATE].median / 100 for rows in (LOADED, "throughput tables"))
+    return say(PAGE, "scatter", powers=_powers(rate), loaded=loaded, tables=tables)
+
+
+def _powers(rate: pd.Series[float]) -> int:
+    return int(np.floor(np.log10(rate.max() / rate.min())))
 
 
 def spread_title(points: pd.DataFrame) -> str:
@@ -324,8 +350,7 @@ def spread_title(points: pd.DataFrame) -> str:
     rate, off = points["measured_total_tok_s_per_gpu"].astype(float), points["error_pct"].astype(float).abs() / 100.0
     peak = points["throughput_only"].astype(bool)
     loaded, tables = (float(off[rows].median()) if rows.any() else None for rows in (~peak, peak))
-    powers = int(np.floor(np.log10(rate.max() / rate.min())))
-    return say(PAGE, "spread", powers=powers, shuffles=SHUFFLES, loaded=loaded, tables=tables)
+    return say(PAGE, "spread", powers=_powers(rate), shuffles=SHUFFLES, loaded=loaded, tables=tables)
 
 
 def software_sentence(steps: pd.DataFrame) -> str:

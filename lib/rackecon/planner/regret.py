@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.errors import InputError
+from rackecon.evidence.novelty import measured_platforms, platform_named
 from rackecon.planner.formulated import Formulated
 from rackecon.planner.plan import PlanResult
 from rackecon.planner.points import cards, tier_case
@@ -52,7 +53,8 @@ class Regret:
 
     ``plans`` has a row per plan: ``plan`` (its racks in words), ``base``, ``robust``, ``mean_usd_per_year, p5_usd_per_year,
     p95_usd_per_year, mean_regret, p95_regret`` (shares of the best profit), ``best_share`` (draws in which it is within
-    :data:`CLOSE` of the best). ``profit`` is ``(plans, draws)``, ``best`` of each draw's own plan.
+    :data:`CLOSE` of the best), ``measured`` (whether the fit has seen a run of each of its platforms). ``profit`` is
+    ``(plans, draws)``, ``best`` of each draw's own plan; ``beside`` of racks that other limits chose.
     """
 
     plans: pd.DataFrame
@@ -63,6 +65,19 @@ class Regret:
     leader_share: float
     """Draws in which it takes most of the best plan's power too [-]."""
     draws: int
+    beside: FloatArray
+
+    def wins(self, other: Mapping[str, Any]) -> float:
+        """Share of draws in which the plan asked about earns more than another of :attr:`plans` [-]."""
+        names = self.plans["plan"].tolist()
+        ours, theirs = (self.profit[names.index(row["plan"])] for row in (self.base, other))
+        return float(np.mean(ours > theirs))
+
+    @property
+    def measured(self) -> Mapping[str, Any] | None:
+        """The row of least mean regret among plans of measured platforms alone; None where there is none."""
+        rows = self.plans[self.plans["measured"]].sort_values("mean_regret", kind="stable")
+        return dict(rows.iloc[0]) if len(rows) else None
 
     @property
     def base(self) -> Mapping[str, Any]:
@@ -81,6 +96,7 @@ def regret(
     draws: int = DRAWS,
     seed: int = SEED,
     progress: Callable[[int, int], None] | None = None,
+    beside: Sequence[PlanResult] = (),
 ) -> Regret:
     """Regret of a plan over draws of every uncertain input, beside plans that were best in some of them.
 
@@ -93,6 +109,8 @@ def regret(
     seed : int
     progress : callable, optional
         Called with the draws planned and their number.
+    beside : sequence of PlanResult
+        Plans of the same platforms and traffic under other limits: what their racks earn in the same draws.
 
     Raises
     ------
@@ -121,7 +139,9 @@ def regret(
     lead = int(np.argmax((found.solution.bought + found.solution.kept) * mw))
     table = _table(form, plans, profit, best)
     share = float(np.mean([at == lead for at in leads]))
-    return Regret(table, profit, best, form.program.platforms[lead], share, draws)
+    others = np.array([[*one.solution.bought, *one.solution.kept] for one in beside])
+    earned = np.array([objectives(program, others) for program in programs]).T if beside else np.empty((0, draws))
+    return Regret(table, profit, best, form.program.platforms[lead], share, draws, earned)
 
 
 def futures(form: Formulated, scores_of: Callable[[Design], Scores]) -> list[Program]:
@@ -233,7 +253,8 @@ def _table(form: Formulated, plans: Sequence[Racks], profit: FloatArray, best: F
 
     with np.errstate(divide="ignore", invalid="ignore"):
         lost = np.where(best > 0, (best - profit) / best, 0.0)
-    labels = [form.menu.platforms[name].label for name in form.program.platforms]
+    labels = [platform_named(form.menu.platforms[name].label) for name in form.program.platforms]
+    seen = np.array([name in measured_platforms() for name in form.program.platforms], dtype=bool)
     rows = []
     for k, (bought, kept) in enumerate(plans):
         racks = bought + kept
@@ -242,6 +263,7 @@ def _table(form: Formulated, plans: Sequence[Racks], profit: FloatArray, best: F
             {
                 "plan": join_words(words) or "nothing",
                 "base": k == 0,
+                "measured": bool(seen[racks > 0].all()),
                 "mean_usd_per_year": float(profit[k].mean()),
                 "p5_usd_per_year": float(np.quantile(profit[k], 0.05)),
                 "p95_usd_per_year": float(np.quantile(profit[k], 0.95)),

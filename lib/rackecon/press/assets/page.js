@@ -198,9 +198,9 @@
   document.addEventListener("DOMContentLoaded", unfold);
   /* A chart in a folded part has no width until it opens. */
   document.addEventListener("toggle", function (e) { if (e.target.matches && e.target.matches("details.part[open]")) window.dispatchEvent(new Event("resize")); }, true);
-  /* Paper has no clicks: what is folded is printed open. */
+  /* Paper has no clicks: what is folded is printed open, but for the cards of claims, of which the opened ones are. */
   window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details.fold:not([open])").forEach(function (d) { d.open = true; d.dataset.folded = ""; });
+    document.querySelectorAll("details.fold:not([open]):not(.claim)").forEach(function (d) { d.open = true; d.dataset.folded = ""; });
   });
   window.addEventListener("afterprint", function () {
     document.querySelectorAll("details[data-folded]").forEach(function (d) { d.open = false; delete d.dataset.folded; });
