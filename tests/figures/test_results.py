@@ -46,14 +46,16 @@ def test_a_key_is_published_once():
         publish("p", Figure("a", 1, "-"), [Figure("a", 2, "-")])
 
 
-def test_an_answer_publishes_itself_beside_its_markup():
-    shown = answer("So it is.", lead="A < B.")._repr_mimebundle_()
-    bold = '<p class="answer"><strong>A &lt; B.</strong> <span class="then">So it is.</span></p>'
-    assert shown["text/html"] == f'<div class="mathjax_ignore">{bold}</div>'
-    assert shown[RESULTS_MIME]["results"] == answer("A < B.", "So it is.")._repr_mimebundle_()[RESULTS_MIME]["results"]
-    shown = answer("A < B.", "So it is.")._repr_mimebundle_()
-    assert shown["text/html"] == '<div class="mathjax_ignore"><p class="answer">A &lt; B. So it is.</p></div>'
-    assert shown[RESULTS_MIME] == {"results": [[ANSWER, "A < B. So it is.", "text"]]}
+def test_an_answer_publishes_itself_beside_its_markup_its_first_sentence_in_bold():
+    shown = answer("A < B. So it is.", "And more.")._repr_mimebundle_()
+    told = '<p class="answer"><strong>A &lt; B.</strong> <span class="then">So it is. And more.</span></p>'
+    assert shown["text/html"] == f'<div class="mathjax_ignore">{told}</div>'
+    assert shown[RESULTS_MIME] == {"results": [[ANSWER, "A < B. So it is. And more.", "text"]]}
+    alone = answer("", "It is at 0.5 of it.", case="Case: c.")._repr_mimebundle_()
+    assert (
+        '<p class="kicker">Case: c.</p><p class="answer"><strong>It is at 0.5 of it.</strong></p>' in alone["text/html"]
+    )
+    assert alone[RESULTS_MIME]["results"][1] == ["case", "Case: c.", "text"]
 
 
 def test_a_bundle_is_json_whatever_the_values():

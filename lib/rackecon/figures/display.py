@@ -21,6 +21,8 @@ ANSWER: Final = "answer"
 """Key under which a page's answer is published."""
 CASE: Final = "case"
 """Key under which what an answer holds for is published."""
+SENTENCE_END: Final = re.compile(r"(?<=[a-z0-9)%][.])\s+(?=[A-Z0-9])")
+"""Between two sentences."""
 BEFORE: Final = ".page-before.ipynb"
 """Name, in the folder that a notebook runs in, of the page as it was made before: its pictures need not be drawn again."""
 BESIDE_MIME: Final = "application/vnd.rackecon.beside+json"
@@ -54,22 +56,32 @@ class Html:
         return self.text
 
 
-def answer(*sentences: str, case: str = "", lead: str = "") -> Html:
+def answer(*sentences: str, case: str = "") -> Html:
     """The page's answer: computed sentences, shown large under the question and published as its result ``answer``.
 
-    ``case`` says before them what they hold for, where they do not; ``lead`` stands before them in bold, the answer alone.
+    The first sentence is the answer alone, in bold; ``case`` says before it what it holds for, where it does not.
     """
-    rest = " ".join(filter(None, sentences))
-    text = " ".join(filter(None, (lead, rest)))
-    told = prose(rest)
-    if lead:
-        told = f"<strong>{prose(lead)}</strong>" + (f' <span class="then">{told}</span>' if rest else "")
+    text = " ".join(filter(None, sentences))
+    lead, rest = first_sentence(text)
+    told = f"<strong>{prose(lead)}</strong>" + (f' <span class="then">{prose(rest)}</span>' if rest else "")
     before = f'<p class="kicker">{prose(case)}</p>' if case else ""
     return Html(
         f'{before}<p class="answer">{told}</p>',
         f"{case} {text}".lstrip(),
         [Figure(ANSWER, text, "text"), *([Figure(CASE, case, "text")] if case else [])],
     )
+
+
+def first_sentence(text: str) -> tuple[str, str]:
+    """The first sentence of a text, and the rest.
+
+    Examples
+    --------
+    >>> first_sentence("It costs $2.50. Who rents pays more.")
+    ('It costs $2.50.', 'Who rents pays more.')
+    """
+    first, *rest = SENTENCE_END.split(text, maxsplit=1)
+    return first, "".join(rest)
 
 
 def note(text: str, kind: str = "note") -> Html:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from rackecon.catalog.paths import listed
 from rackecon.catalog.written import write_file
-from rackecon.figures.display import ANSWER, CASE, prose
+from rackecon.figures.display import ANSWER, CASE, first_sentence, prose
 from rackecon.press.api_page import api_page
 from rackecon.press.frame import REFERENCE, SUMMARY
 from rackecon.press.html import question, render_page
@@ -69,6 +68,4 @@ def _case(target: Path, name: str) -> str:
 
 def _answer(target: Path, name: str) -> str:
     """The first sentence of a page's answer."""
-    return re.split(
-        r"(?<=[a-z0-9)%][.])\s+(?=[A-Z0-9])", read_results(target, name).get(ANSWER, ("", ""))[0], maxsplit=1
-    )[0]
+    return first_sentence(read_results(target, name).get(ANSWER, ("", ""))[0])[0]
