@@ -21,7 +21,7 @@ ANSWER: Final = "answer"
 """Key under which a page's answer is published."""
 CASE: Final = "case"
 """Key under which what an answer holds for is published."""
-SENTENCE_END: Final = re.compile(r"(?<=[a-z0-9)%][.])\s+(?=[A-Z0-9])")
+SENTENCE_END: Final = re.compile(r"(?<=[A-Za-z0-9)%][.])\s+(?=[A-Z0-9])")
 """Between two sentences."""
 BEFORE: Final = ".page-before.ipynb"
 """Name, in the folder that a notebook runs in, of the page as it was made before: its pictures need not be drawn again."""
