@@ -11,7 +11,7 @@ from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog import accelerators, label
 from rackecon.evidence.novelty import measured_platforms
 from rackecon.press.results import read_results
-from rackecon.uncertainty.ranking import DECIDED_SHARE
+from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.words import count, money
 
 REPORTS = Path(__file__).resolve().parents[2] / "reports"

@@ -12,6 +12,7 @@ from rackecon import catalog
 from rackecon.appraisal.possible import renewal_fault
 from rackecon.catalog.plans import shipped_plan
 from rackecon.errors import InputError
+from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import measured_platforms, platform_named
 from rackecon.figures.results import Figure, column_figures
 from rackecon.planner.formulated import formulated
@@ -19,7 +20,6 @@ from rackecon.planner.plan import PlanResult, plan
 from rackecon.planner.program import relaxed
 from rackecon.planner.records import Limits
 from rackecon.planner.regret import CLOSE, Regret, regret
-from rackecon.uncertainty.ranking import DECIDED_SHARE
 from rackecon.uncertainty.sampling import SEED
 from rackecon.words import join_words, plural
 
