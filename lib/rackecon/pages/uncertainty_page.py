@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,12 +12,13 @@ import numpy as np
 from rackecon import catalog
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.leads import DECIDED_SHARE
+from rackecon.evidence.novelty import platform_named
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import table
 from rackecon.pages.sentences import say
 from rackecon.pages.validation_page import coverage_table
-from rackecon.uncertainty.distributions import Distribution, distributions
+from rackecon.uncertainty.distributions import Z10, Distribution, distributions
 from rackecon.words import money, number, percent, tidy
 
 if TYPE_CHECKING:
@@ -97,7 +98,12 @@ def interval_rows(
         wide["misses limits"] = (1.0 - part.groupby("platform", sort=False)["served_share"].first()).map(percent)
     order = [SHOWN[name] for name in outputs if SHOWN[name] in wide]
     wide = wide[[*order, *(name for name in wide if name not in order)]]
-    return wide.reindex([name for name in wins["platform"] if name in wide.index]).reset_index()
+    return _seen(wide.reindex([name for name in wins["platform"] if name in wide.index]).reset_index())
+
+
+def _seen(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose platforms say where no run of them was measured."""
+    return table.assign(platform=[platform_named(str(name)) for name in table["platform"]])
 
 
 @dataclass(frozen=True)
@@ -214,13 +220,23 @@ def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, st
     return say(PAGE, "leader", platform=names[accelerator], base=base, turns=told)
 
 
-def tornado_rows(tornado: pd.DataFrame, accelerator: str, most: int = 10) -> pd.DataFrame:
-    """Widest swings of one platform, with the input's name and range in the label."""
+def tornado_rows(
+    tornado: pd.DataFrame, accelerator: str, most: int = 10, worth: Callable[[str, float], float] | None = None
+) -> pd.DataFrame:
+    """Widest swings of one platform, with the input's name and range in the label.
+
+    ``worth`` gives what a standard normal score of an input means, for those whose width is that of the evidence.
+    """
     part = tornado[(tornado["accelerator"] == accelerator) & (tornado["swing"] > 0)].head(most).copy()
-    part["assumption"] = [
-        ", ".join(part for part in (factor_label(r["input"]), ends_text(r)) if part) for r in part.to_dict("records")
-    ]
-    return part
+
+    def told(row: Mapping[Hashable, Any]) -> str:
+        ends = ends_text(row)
+        if not ends and worth is not None:
+            low, high = (worth(str(row["input"]), score) for score in (-Z10, Z10))
+            ends = f"{percent(abs(low))} lower to {percent(high)} higher"
+        return ", ".join(part for part in (factor_label(row["input"]), ends) if part)
+
+    return part.assign(assumption=[told(row) for row in part.to_dict("records")])
 
 
 def driver_sentence(own: pd.DataFrame, accelerator: str, platform: str) -> str:
@@ -235,17 +251,28 @@ def driver_sentence(own: pd.DataFrame, accelerator: str, platform: str) -> str:
 def pair_table(pairs: pd.DataFrame) -> pd.DataFrame:
     """Pairwise wins in a hundred draws, as text."""
     out = pairs.map(lambda x: "–" if not np.isfinite(x) else f"{100 * x:.0f}")
-    return out.reset_index(names="platform")
+    return _seen(out.reset_index(names="platform"))
+
+
+NEVER: Final = "never"
+FLIPS: Final = ["flips_at", "at_low", "at_high"]
+
+
+def flipping(table: pd.DataFrame, *, turns: bool) -> pd.DataFrame:
+    """Rows of :func:`flip_table` whose lead changes within the range, or those whose never does."""
+    still = table[FLIPS].isin([NEVER]).all(axis=1)
+    return table[~still] if turns else table[still].drop(columns=FLIPS)
 
 
 def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     """One row per pair in words, the closest first."""
+    names = {key: platform_named(name) for key, name in names.items()}
     known = distributions()
     flips = flips.sort_values("beats_share", kind="stable", ignore_index=True)
 
     def told(item: Distribution, value: float) -> str:
         if not np.isfinite(value):
-            return "never"
+            return NEVER
         if item.form == "evidence":
             return f"{percent(abs(value))} {'lower' if value < 0 else 'higher'}"
         if item.form == "listings":
@@ -297,11 +324,12 @@ def flip_sentence(row: Any, names: dict[str, str]) -> str:
 def break_even_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Output price and share sold at which each platform earns nothing, beside today's, and whether that can be."""
     out = table[table["break_even_output_usd_per_mtok"].notna()].sort_values("break_even_output_usd_per_mtok")
-    return out.assign(
+    rows = out.assign(
         listed=out["price_output_usd_per_mtok"],
         price=out["break_even_output_usd_per_mtok"],
         sold=[percent(x) if x <= 1.0 else "not feasible" for x in out["break_even_utilisation"]],
-    )[["platform", "price", "listed", "sold"]]
+    )
+    return _seen(rows)[["platform", "price", "listed", "sold"]]
 
 
 SOLVED: Final = {
@@ -317,8 +345,7 @@ def needed_rows(needed: pd.DataFrame) -> pd.DataFrame:
     for r in needed.to_dict("records"):
         label, show = SOLVED[r["input"]]
         if r["feasible"]:
-            reach = " or ".join(f"{show(a)} to {show(b)}" for a, b in r["holds"])
-            told = f"yes, from {reach}"
+            told = "yes"
         elif np.isfinite(r["best_output"]):
             told = f"no: {money(r['best_output'])} at best, at {show(r['best_value'])}; {money(r['target'])} is needed"
         else:
@@ -458,7 +485,11 @@ def distribution_table() -> Html:
                 "grade": item.grade,
             }
         )
-    return table(pd.DataFrame(rows), "Distributions of the uncertain inputs (data/distributions.csv)", searchable=True)
+    return table(
+        pd.DataFrame(rows),
+        "Distributions of the uncertain inputs (data/distributions.csv); what takes its width from measurements or listings has it by platform and model, as the chart above says",
+        searchable=True,
+    )
 
 
 def basis_table() -> Html:
