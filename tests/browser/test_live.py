@@ -694,12 +694,12 @@ def test_controls_are_hidden_where_the_arithmetic_differs(browser, tmp_path):
     context.close()
 
 
-def test_print_lists_the_assumptions_and_no_dead_control(page):
+def test_print_says_what_was_changed_and_shows_no_dead_control(page):
     move(page, "util", 0.8)
     settled(page)
     page.emulate_media(media="print")
-    assert "share of capacity sold 0.8 of capacity" in page.inner_text(".live-used")
-    for dead in (".live-controls", ".live-buttons", ".links", "#code-toggle"):
+    assert "share of capacity sold 0.8 of capacity" in page.inner_text(".live-changed")
+    for dead in ("#change-an-assumption + p", ".live-controls", ".live-buttons", ".links", "#code-toggle"):
         assert not page.locator(dead).first.is_visible(), dead
     assert page.is_visible(".live-table")
     for key in FIGURES:
@@ -886,7 +886,7 @@ def test_bands_dashes_and_measured_runs_follow_a_movement_as_the_library_has_the
     assert all(row["dash"] == "5px, 4px" for row in drawn)
     told = page.inner_text("#speed-profit .live-key")
     assert told.startswith(
-        "Dashed: beyond what was measured; band: nine measurements in ten, platforms ahead at the ends"
+        "Dashed: beyond what was measured; band: nine measurements in ten; lines: best of all layouts"
     )
     kinds = page.locator("#speed-profit .live-key .run").evaluate_all("all => all.map(e => Number(e.className.at(-1)))")
     assert kinds == sorted({RUNS.index(run.kind) for mark in marks.values() for *_, run in mark.runs})

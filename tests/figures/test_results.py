@@ -47,6 +47,10 @@ def test_a_key_is_published_once():
 
 
 def test_an_answer_publishes_itself_beside_its_markup():
+    shown = answer("So it is.", lead="A < B.")._repr_mimebundle_()
+    bold = '<p class="answer"><strong>A &lt; B.</strong> <span class="then">So it is.</span></p>'
+    assert shown["text/html"] == f'<div class="mathjax_ignore">{bold}</div>'
+    assert shown[RESULTS_MIME]["results"] == answer("A < B.", "So it is.")._repr_mimebundle_()[RESULTS_MIME]["results"]
     shown = answer("A < B.", "So it is.")._repr_mimebundle_()
     assert shown["text/html"] == '<div class="mathjax_ignore"><p class="answer">A &lt; B. So it is.</p></div>'
     assert shown[RESULTS_MIME] == {"results": [[ANSWER, "A < B. So it is.", "text"]]}

@@ -42,8 +42,8 @@ def test_what_lies_beyond_measurements_is_dashed_and_the_leaders_have_bands_and_
     assert 'data-band="" style="fill:var(--p-b200-hgx)" d=""' in figure.markup
     assert f'<i class="run k1" style="left:40%;top:{place[5e5]}%"></i>' in figure.markup
     key = re.sub(r"<[^>]+>", "", figure.markup)
-    assert "Dashed: beyond what was measured; band: nine measurements in ten, platforms ahead at the ends;" in key
-    assert "profit at measured rates:  not drafting, software of 2026-01" in key
+    assert "Dashed: beyond what was measured; band: nine measurements in ten; lines: best of all layouts;" in key
+    assert "best public runs:  not drafting, software of 2026-01" in key
 
 
 def test_a_platform_that_serves_nothing_is_named_nowhere():

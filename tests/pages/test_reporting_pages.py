@@ -18,7 +18,7 @@ from rackecon.figures.tables import interval_bar, ranking_table, table
 from rackecon.pages import rankings
 from rackecon.press.clean import leftovers, stripped
 from rackecon.press.frame import standalone_page
-from rackecon.press.html import question, render_page, to_html
+from rackecon.press.html import _glossary, question, render_page, to_html
 from rackecon.press.run import normalise
 from rackecon.press.shared_files import shared_files
 from rackecon.words import STRETCHES
@@ -125,6 +125,15 @@ def test_equations_become_mathml_and_prose_defines_its_terms():
     assert page.count("<math") == 2
     assert "<mfrac>" in page
     assert 'class="dfn"' in page
+
+
+def test_a_term_is_explained_at_its_first_use_in_prose_and_never_inside_another_s_meaning():
+    told = _glossary(
+        '<p class="note">Weights in FP8 or BF16.</p><p class="measure">In FP8s.</p><p class="foot">TTFT</p>', set()
+    )
+    plain = re.sub(r"<[^>]+>", "", told)
+    assert plain == "Weights in FP8 or BF16.In FP8s.TTFT"
+    assert re.findall(r">([^<]+)</button>", told) == ["FP8", "BF16"]
 
 
 def test_headings_lose_their_anchor_links():

@@ -134,9 +134,7 @@ def test_an_input_whose_width_is_the_evidence_s_shows_it() -> None:
     assert bare == "throughput error"
 
 
-def test_no_table_shows_an_unmeasured_platform_as_if_it_were_measured() -> None:
-    pairs = pd.DataFrame([[math.nan, 0.4], [0.6, math.nan]], index=["B200", "TPU v7"], columns=["B200", "TPU v7"])
-    assert page.pair_table(pairs)["platform"].tolist() == ["B200", "TPU v7 (unmeasured platform)"]
+def test_a_pair_says_which_of_its_platforms_was_never_measured() -> None:
     flips = pd.DataFrame(
         [("tpu-v7", "b200-hgx", 0.7, 0.5, "utilisation")],
         columns=["leader", "rival", "beats_share", "x_flip", "x_input"],

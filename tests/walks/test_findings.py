@@ -17,10 +17,11 @@ from rackecon.figures import charts
 from rackecon.pages import context_length, decode_ratio, experts, latency
 from rackecon.pages import split as split_page
 from rackecon.pages.sentences import say, told
+from rackecon.serving.tails import tail_factors
 from rackecon.walks import findings
 from rackecon.walks import software as software_walk
 from rackecon.walks import split as split_walk
-from rackecon.walks.walk import HELD, RETUNED, expert_counts, request_gpu_seconds
+from rackecon.walks.walk import HELD, RETUNED, asked_ttft_ms, expert_counts, model_sizes, request_gpu_seconds
 from rackecon.words import RUNS, STRETCHES
 
 METRIC = "profit_usd_per_mw_year"
@@ -96,9 +97,12 @@ def test_a_lead_smaller_than_the_error_of_the_model_is_a_tie():
     )
 
 
-def test_the_figure_of_growth_is_of_the_platform_named():
+def test_what_more_input_does_is_said_of_all_platforms_and_not_of_the_one_it_suits():
     result = ratio(2.0, 6e6)
-    assert (result.rate_platform, result.rate_change, result.revenue_change) == ("B200", 4.0, 3.0)
+    assert (result.rate_least, result.rate_most) == (2.0, 4.0)
+    assert (result.revenue_least, result.revenue_least_on) == (pytest.approx(2 / 3), "H200")
+    assert (result.revenue_most, result.revenue_most_on) == (3.0, "B200")
+    assert (result.poorer, result.compared) == (1, 2)
 
 
 def context(profits: list[float], rates: list[float] | None = None, hit: float = 0.0) -> context_length.ContextResult:
@@ -111,7 +115,7 @@ def test_nothing_served_is_said_and_not_a_fault():
     result = context([np.nan, np.nan], [np.nan, np.nan])
     assert not result.served
     assert result.far is None
-    assert say("03_context_length", "answer", **told(result)).startswith("No platform serves M")
+    assert say("03_context_length", "lead", **told(result)).startswith("No platform serves M")
     assert result.out == (("H200", 1.0, ""),)
 
 
@@ -171,6 +175,16 @@ def test_models_with_the_same_platforms_ahead_are_named_together():
     assert (found.tied_kept, found.keeps_least) == (found.most_kept, "B200")
 
 
+def test_a_model_that_few_gpus_cannot_read_in_time_is_told_apart():
+    """Kimi-K2 drafts nothing: at 50 tok/s/user eight GPUs spend their steps on its weights, where DeepSeek-V3/R1 drafts."""
+    sizes = model_sizes(["b200-hgx", "gb200-nvl72", "mi355x"], ["deepseek-r1", "kimi-k2"], catalog.scenario("chat"))
+    found = experts._spread(sizes)
+    assert found is not None
+    assert (found.model, found.few, found.few_gpus, found.leader) == ("Kimi-K2", ("B200",), 8, "GB200 NVL72")
+    assert found.leader_gpus > 8
+    assert experts._spread(sizes[sizes["model"] == "deepseek-r1"]) is None
+
+
 FRONT = pd.DataFrame(
     {
         "accelerator": ["h200-sxm", "h200-sxm", "b200-hgx", "b200-hgx"],
@@ -190,7 +204,7 @@ def test_a_front_is_named_by_what_it_draws(limit_ms, most):
     firsts = tiers.rename(columns={"tok_s_per_user_target": "ttft_limit_s"})
     case = replace(catalog.scenario("chat"), tpot_limit_ms=limit_ms)
     result = latency.latency_found(FRONT, tiers, firsts, case, "M")
-    assert (result.most, result.fastest, result.slowest) == (most, "A", "B")
+    assert (result.most, result.fastest, result.slowest) == (most, ("A",), "B")
     close = latency.latency_found(FRONT.replace(50.0, 99.0).replace(20.0, 30.0), tiers, firsts, case, "M").most
     assert close == (("B", "A") if limit_ms == 40.0 else most)
     assert result.slow_first == ()
@@ -365,10 +379,37 @@ def test_a_walk_is_drawn_by_stretches_with_bands_of_the_leaders_and_measured_run
     assert math.isnan(mine[f"{METRIC}_measured"].iloc[-1])
     drawn = charts.assumption_lines(found, "isl_tokens", METRIC, title="t", subtitle="s", x_title="x", y_title="y")
     told = json.dumps(drawn.to_dict())
-    assert "Band, nine measurements in ten: GB200 NVL72; measured: the same figure at the best rate anyone" in told
+    assert "Band, nine measurements in ten: GB200 NVL72; measured: the figure at the best public rate" in told
     assert set(found.loc[found[f"{METRIC}_measured"].notna(), "run"]) <= set(RUNS)
     cached = findings.drawn(rows.assign(prefix_cache_hit=0.9), "isl_tokens", METRIC)
     assert cached[f"{METRIC}_measured"].isna().all()
+
+
+def test_a_measured_run_keeps_the_limit_on_the_first_token_that_is_walked():
+    """One run at every limit would say that a machine answers within 0.3 s that needed more."""
+    tight, loose = 600.0, 15000.0
+    rows = front_rows([30.0, 30.0], [2e4, 2e4]).assign(limit=[tight, loose], asked_ttft_ms=[tight, loose])
+    found = findings.drawn(rows, "limit", "total_tok_s_per_gpu")
+    marks = dict(zip(found["limit"], found["total_tok_s_per_gpu_measured"], strict=True))
+    for limit, rate in marks.items():
+        run = best_run("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0, ttft_limit_ms=limit)
+        assert rate == pytest.approx(run.total_tok_s_per_gpu)
+    assert marks[tight] < 0.1 * marks[loose]
+    promised = asked_ttft_ms(replace(catalog.scenario("rag-summarise"), latency_statistic="p99"))
+    assert promised == pytest.approx(5000.0 / tail_factors("p99")[1])
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_chart_says_why_measured_runs_lie_outside_the_interval(log):
+    rows = front_rows([20.0, 30.0], [1e5, 1e5])
+    found = findings.drawn(rows, "tok_s_per_user", "total_tok_s_per_gpu", "tok_s_per_user")
+    assert found["outside"].all()
+    chart = charts.assumption_lines(
+        found, "tok_s_per_user", "total_tok_s_per_gpu", title="t", subtitle="s", x_title="x", y_title="y", log_y=log
+    )
+    assert "2 of 2 marks lie outside nine in ten, as lines are the best of all layouts" in json.dumps(chart.to_dict())
+    near = findings.drawn(front_rows([30.0], [1e4]), "tok_s_per_user", "total_tok_s_per_gpu", "tok_s_per_user")
+    assert not near["outside"].any()
 
 
 def front_rows(speeds: list[float], rates: list[float]) -> pd.DataFrame:

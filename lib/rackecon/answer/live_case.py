@@ -30,6 +30,7 @@ from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import interval_factors
 from rackecon.evidence.leads import DECIDED_SHARE
+from rackecon.evidence.novelty import platform_marked
 from rackecon.uncertainty.distributions import Z10, Z90
 from rackecon.uncertainty.ranking import RankingDraws, draw_scores
 from rackecon.words import tidy
@@ -518,7 +519,8 @@ def _draws(accelerators: Sequence[str], settings: RankingDraws) -> dict[str, Any
 
 
 def _platform(p: Any) -> dict[str, Any]:
-    return {"id": p.accelerator, "label": p.label, "gpus": p.gpus_per_rack, "kw": p.kw_per_gpu}
+    marked = platform_marked(p.label)
+    return {"id": p.accelerator, "label": p.label, "marked": marked, "gpus": p.gpus_per_rack, "kw": p.kw_per_gpu}
 
 
 def _basis(accelerators: Sequence[str], overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -97,6 +97,32 @@ def measured_platforms() -> frozenset[str]:
     return frozenset(chip for chip, _ in fitted_pairs())
 
 
+UNSEEN: Final = "unmeasured"
+"""What stands behind the name of a platform that the fit has seen no run of, where there is room for one word."""
+
+
+def unseen_labels() -> frozenset[str]:
+    """Names of the platforms that the fit has seen no run of.
+
+    Examples
+    --------
+    >>> "TPU v7" in unseen_labels(), "B200" in unseen_labels()
+    (True, False)
+    """
+    return frozenset(chip.label for chip in catalog.accelerators().values() if chip.id not in measured_platforms())
+
+
+def platform_marked(label: str) -> str:
+    """A platform's name as a label of a chart has it: with a word behind it where the fit has seen none of its runs.
+
+    Examples
+    --------
+    >>> platform_marked("TPU v7"), platform_marked("B200")
+    ('TPU v7, unmeasured', 'B200')
+    """
+    return f"{label}, {UNSEEN}" if label in unseen_labels() else label
+
+
 def kind_of(accelerator: str, model: str) -> str:
     """Which of :data:`KINDS` a platform and a model are."""
     pairs = fitted_pairs()
@@ -230,7 +256,7 @@ class Run:
 
 @by_data(1, "measured_serving")
 def _runs() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.str_]]]:
-    """Lengths, speed and total rate of every measured run of a platform and model; beside them :data:`FACTS`."""
+    """Lengths, speed, total rate and time to first token [ms] of every measured run of a platform and model; beside them :data:`FACTS`."""
     drafting = {"mtp": RUNS[0], "none": RUNS[1]}
     found: dict[tuple[str, str], list[tuple[list[float], list[str]]]] = {}
     for row in catalog.read_rows("measured_serving"):
@@ -238,6 +264,7 @@ def _runs() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.str_]
         if all(text.replace(".", "", 1).isdigit() for text in figures):  # a range of speeds is no speed
             kind = drafting.get(row["speculative"], RUNS[2])
             facts = [row["date"], kind, row["mode"], row["weight_precision"]]
+            figures.append(row["ttft_ms"] or "nan")
             found.setdefault((row["accelerator"], row["model"]), []).append(([float(x) for x in figures], facts))
     return {pair: (np.array([n for n, _ in rows]), np.array([w for _, w in rows])) for pair, rows in found.items()}
 
@@ -249,6 +276,7 @@ def best_run(
     osl_tokens: float,
     tok_s_per_user: float = 0.0,
     until: str = "9999",
+    ttft_limit_ms: float = math.inf,
     **held: str,
 ) -> Run:
     """Measured run of the highest total rate at about these lengths and at least this speed; NaN where none was.
@@ -257,6 +285,8 @@ def best_run(
     ----------
     until : str
         Only runs of this date or before.
+    ttft_limit_ms : float
+        Only runs whose first token came within this time in the median; all of them without a limit [ms].
     **held
         Only runs of this ``mode``, ``kind`` (of :data:`rackecon.words.RUNS`) or ``weight_precision``.
 
@@ -266,9 +296,13 @@ def best_run(
     nan
     >>> 1000 < best_run("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0).total_tok_s_per_gpu < 20000
     True
+    >>> best_run("gb200-nvl72", "deepseek-r1", 8192, 1024, 30.0, ttft_limit_ms=600.0).total_tok_s_per_gpu < 1000
+    True
     """
     rows, facts = _near(accelerator, model, isl_tokens, osl_tokens)
     fits = (rows[:, 2] >= tok_s_per_user) & (facts[:, 0] <= until)
+    if math.isfinite(ttft_limit_ms):
+        fits &= rows[:, 4] <= ttft_limit_ms
     for name, value in held.items():
         fits &= facts[:, FACTS.index(name)] == value
     if not fits.any():
@@ -279,7 +313,7 @@ def best_run(
 
 def _near(accelerator: str, model: str, isl: float, osl: float) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
     """Figures and facts of the measured runs at about these lengths."""
-    rows, facts = _runs().get((accelerator, model), (np.zeros((0, 4)), np.zeros((0, len(FACTS)), dtype=str)))
+    rows, facts = _runs().get((accelerator, model), (np.zeros((0, 5)), np.zeros((0, len(FACTS)), dtype=str)))
     near = (np.abs(np.log2(rows[:, :2]) - np.log2([isl, osl])) <= SLACK).all(axis=1)
     return rows[near], facts[near]
 
@@ -344,7 +378,8 @@ def best_runs(rows: pd.DataFrame, asked: str | None = None) -> list[Run]:
     Parameters
     ----------
     rows : pandas.DataFrame
-        ``measured_model`` names the model whose runs count, ``until`` their last date, where there are such columns.
+        ``measured_model`` names the model whose runs count, ``until`` their last date, ``asked_ttft_ms`` the limit on the
+        first token that a run must keep in the median, where there are such columns.
     asked : str, optional
         Column of the speed that a run must keep; without one that of a row's own workload where the catalogue has it, and
         the slowest of the rows elsewhere.
@@ -361,5 +396,6 @@ def best_runs(rows: pd.DataFrame, asked: str | None = None) -> list[Run]:
             speed,
         )
         none = bool(row.get("prefix_cache_hit"))
-        found.append(Run(math.nan) if none else best_run(*case, until=row.get("until", "9999")))
+        first = float(row.get("asked_ttft_ms", math.inf))
+        found.append(Run(math.nan) if none else best_run(*case, until=row.get("until", "9999"), ttft_limit_ms=first))
     return found

@@ -54,15 +54,19 @@ class Html:
         return self.text
 
 
-def answer(*sentences: str, case: str = "") -> Html:
+def answer(*sentences: str, case: str = "", lead: str = "") -> Html:
     """The page's answer: computed sentences, shown large under the question and published as its result ``answer``.
 
-    ``case`` says before them what they hold for, where they do not.
+    ``case`` says before them what they hold for, where they do not; ``lead`` stands before them in bold, the answer alone.
     """
-    text = " ".join(sentences)
+    rest = " ".join(filter(None, sentences))
+    text = " ".join(filter(None, (lead, rest)))
+    told = prose(rest)
+    if lead:
+        told = f"<strong>{prose(lead)}</strong>" + (f' <span class="then">{told}</span>' if rest else "")
     before = f'<p class="kicker">{prose(case)}</p>' if case else ""
     return Html(
-        f'{before}<p class="answer">{prose(text)}</p>',
+        f'{before}<p class="answer">{told}</p>',
         f"{case} {text}".lstrip(),
         [Figure(ANSWER, text, "text"), *([Figure(CASE, case, "text")] if case else [])],
     )

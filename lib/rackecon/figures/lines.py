@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 CROSSES: Final = ("M-1,0L1,0M0,-1L0,1", "M-.8,-.8L.8,.8M.8,-.8L-.8,.8", "circle")
 """Marks of the kinds of measured runs: a plus, a cross, a ring."""
-FAR: Final = "far from its line: a run without drafts, of older software or one of few so fast"
-"""What a measured run five times off stands for."""
+APART: Final = ", as lines are the best of all layouts on newest software"
+"""Why measured runs lie outside the model's interval: what a line is and a mark is not. A page says it once."""
 GAP: Final = 14.0 / HEIGHT
 """Least distance between two line ends' names, as a share of the axis."""
 STEPS: Final = 8
@@ -119,7 +119,7 @@ def assumption_lines(
     description: str = "",
     y_format: str = "~s",
     x_format: str = "~s",
-    far: str = FAR,
+    far: str = APART,
 ) -> alt.Chart:
     """One line per platform over an assumption, named at its end; a hair line joins the end to its name.
 
@@ -137,12 +137,12 @@ def assumption_lines(
     x_format, y_format : str
         d3 formats of the axes; ``month`` for a year with a fraction.
     far : str
-        What a measured run five times off its line stands for.
+        Why measured runs lie outside the model's interval; without a word nothing is said of them.
     """
     alt_ = altair_module()
     kept, key = (dash if "stretch" in frame else None), []
     if "stretch" in frame:
-        band, dash, stretches, key = True, "evidence", STRETCHES, _key(frame, y, kept, far if log_y else "")
+        band, dash, stretches, key = True, "evidence", STRETCHES, _key(frame, x, y, kept, far)
     keep = ["accelerator", "platform", x, y, dash, kept, f"{y}_low", f"{y}_high", f"{y}_measured", "run", "stretch"]
     data = tidy(frame[[c for c in dict.fromkeys(keep) if c and c in frame]].dropna(subset=[x, y]))
     if data.empty:
@@ -250,7 +250,7 @@ def run_shapes(alt_: Any, runs: pd.DataFrame) -> Any:
     return alt_.Shape("run:N", title=None, scale=scale, legend=legend)
 
 
-def _key(frame: pd.DataFrame, y: str, kept: str | None, far: str) -> list[str]:
+def _key(frame: pd.DataFrame, x: str, y: str, kept: str | None, far: str) -> list[str]:
     """What strengths, bands and crosses are, as far as there are any."""
     bands, runs = (name in frame and bool(frame[name].notna().any()) for name in (f"{y}_low", f"{y}_measured"))
     told = (
@@ -260,7 +260,7 @@ def _key(frame: pd.DataFrame, y: str, kept: str | None, far: str) -> list[str]:
     )
     told += [band_words(frame, f"{y}_low")] if bands else []
     told += [run_words(frame, f"{y}_measured")] if runs else []
-    return told + ([far] if runs and far and _far(frame[f"{y}_measured"], frame[y]) else [])
+    return told + (outside_words(frame.dropna(subset=[f"{y}_measured"]), x, far) if runs and far else [])
 
 
 def band_words(frame: pd.DataFrame, low: str) -> str:
@@ -276,9 +276,21 @@ def band_words(frame: pd.DataFrame, low: str) -> str:
     return f"{'bands' if len(names) > 1 else 'band'}, nine measurements in ten: {join_words(names)}"
 
 
-def _far(measured: pd.Series, drawn: pd.Series) -> bool:
-    """Whether a measured run lies five times off its line or more."""
-    return bool((abs(_log(measured / drawn)) > np.log(5.0)).any())
+def outside_words(runs: pd.DataFrame, x: str, far: str = APART) -> list[str]:
+    """How many marks lie outside the model's interval, where some do, and why.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"platform": ["A", "B", "B"], "x": [1.0, 1.0, 1.0], "outside": [False, True, True]})
+    >>> outside_words(rows, "x")
+    ['1 of 2 marks lie outside nine in ten, as lines are the best of all layouts on newest software']
+    >>> outside_words(rows.assign(outside=False), "x")
+    []
+    """
+    marks = runs.drop_duplicates(["platform", x])
+    out = int(marks["outside"].sum()) if "outside" in marks else 0
+    return [f"{out} of {len(marks)} marks lie outside nine in ten{far}"] if out else []
 
 
 def run_words(frame: pd.DataFrame, measured: str) -> str:
@@ -288,11 +300,11 @@ def run_words(frame: pd.DataFrame, measured: str) -> str:
     --------
     >>> import pandas as pd
     >>> run_words(pd.DataFrame({"y": [1.0, 2.0], "run_date": ["2026-01-09", "2025-10-02"]}), "y")
-    'measured: the same figure at the best rate anyone measured, software of 2025-10 to 2026-01'
+    'measured: the figure at the best public rate, software of 2025-10 to 2026-01'
     """
     dates = sorted(date[:7] for date in frame.loc[frame[measured].notna(), "run_date"]) if "run_date" in frame else []
     when = "" if not dates else f", software of {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "")
-    return f"measured: the same figure at the best rate anyone measured{when}"
+    return f"measured: the figure at the best public rate{when}"
 
 
 def frontier_chart(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.novelty import named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
@@ -127,7 +128,9 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         cached_last=findings.leaders_at(cached, X, high),
         fall=float(falls.get(ahead["platform"].iloc[0], 1.0)) if len(ahead) else float("nan"),
         end_profit=float(ahead[METRIC].iloc[0]) if len(ahead) else float("nan"),
-        helped=str(gain.idxmax()) if len(gain) and gain.max() > 0 else "",
+        helped=named(cached[(cached["platform"] == gain.idxmax()) & (cached[X] == high)].iloc[0].to_dict())
+        if len(gain) and gain.max() > 0
+        else "",
         hurt=tuple(str(name) for name in gain[gain < 0].index),
         loss=loss,
         losing=findings.losing_from(fresh, X),

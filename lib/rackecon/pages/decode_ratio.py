@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.novelty import platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
@@ -25,7 +26,8 @@ UNITS: Final = {
     "total_tokens": "tokens",
     "low": "input/output",
     "high": "input/output",
-    **dict.fromkeys(("rate_change", "revenue_change", "output_change"), "-"),
+    **dict.fromkeys(("rate_least", "rate_most", "revenue_least", "revenue_most", "output_change"), "-"),
+    **dict.fromkeys(("compared", "poorer"), "platforms"),
     **dict.fromkeys(("last_profit", "last_low", "last_high"), "USD/MW-year"),
     "share_low": "-",
     "share_high": "-",
@@ -47,9 +49,18 @@ class RatioResult:
     high: float
     first: tuple[str, ...]
     last: tuple[str, ...]
-    rate_platform: str
-    rate_change: float
-    revenue_change: float
+    steady: bool
+    """Whether the same platforms lead at both ends."""
+    compared: int
+    """Platforms that serve both ends of the first walk."""
+    poorer: int
+    """Those of them whose revenue is lower at its last ratio than at its first."""
+    rate_least: float
+    rate_most: float
+    revenue_least: float
+    revenue_most: float
+    revenue_least_on: str
+    revenue_most_on: str
     output_low: float
     output_high: float
     output_first: tuple[str, ...]
@@ -93,13 +104,29 @@ def ratio_result(
     return ratio_found(total, output, total_tokens, catalog.model(model).name)
 
 
-def _changes(known: pd.DataFrame) -> tuple[str, float, float]:
-    """Platform whose rate grows most along a walk, and by what its rate and its revenue are multiplied."""
-    by = known.sort_values(X, kind="stable").groupby("platform", sort=False)
-    rate = by["total_tok_s_per_gpu"].last() / by["total_tok_s_per_gpu"].first()
-    revenue = by["revenue_usd_per_mw_year"].last() / by["revenue_usd_per_mw_year"].first()
-    name = str(rate.idxmax())
-    return name, float(rate[name]), float(revenue[name])
+def _changes(known: pd.DataFrame) -> dict[str, Any]:
+    """By what token rate and revenue are multiplied from the first ratio to the last, over the platforms that serve both."""
+    low, high = (known[known[X] == at].set_index("accelerator") for at in (known[X].min(), known[X].max()))
+    both = low.index.intersection(high.index, sort=False)
+    rate, revenue = (
+        high.loc[both, name] / low.loc[both, name] for name in ("total_tok_s_per_gpu", "revenue_usd_per_mw_year")
+    )
+    return {
+        "compared": len(both),
+        "poorer": int((revenue < 1.0).sum()),
+        "rate_least": float(rate.min()),
+        "rate_most": float(rate.max()),
+        "revenue_least": float(revenue.min()),
+        "revenue_most": float(revenue.max()),
+        "revenue_least_on": platform_named(str(revenue.idxmin())) if len(both) else "",
+        "revenue_most_on": platform_named(str(revenue.idxmax())) if len(both) else "",
+    }
+
+
+def _steady(known: pd.DataFrame) -> bool:
+    """Whether the same platforms are ahead at the first and at the last ratio."""
+    first, last = (set(findings.leading_rows(known, X, at)["platform"]) for at in (known[X].min(), known[X].max()))
+    return first == last
 
 
 def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, model_name: str) -> RatioResult:
@@ -112,7 +139,6 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
     best = priced.groupby(X)[METRIC].max()
     low, high = float(free[X].min()), float(free[X].max())
     output_low, output_high = (float(best.index[0]), float(best.index[-1])) if len(best) else (math.nan, math.nan)
-    name, rate_change, revenue_change = _changes(known) if served else ("", math.nan, math.nan)
     last_profit, last_low, last_high = findings.first_with_ends(free, X, float(known[X].max()) if served else high)
     return RatioResult(
         last_profit=last_profit,
@@ -128,9 +154,8 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
         high=float(known[X].max()) if served else high,
         first=findings.leaders_at(free, X, float(known[X].min()) if served else low),
         last=findings.leaders_at(free, X, float(known[X].max()) if served else high),
-        rate_platform=name,
-        rate_change=rate_change,
-        revenue_change=revenue_change,
+        steady=served and _steady(known),
+        **_changes(known),
         output_low=output_low,
         output_high=output_high,
         output_first=findings.leaders_at(fixed, X, output_low),

@@ -26,8 +26,21 @@ UNITS: Final = {
     "high": "experts",
     **dict.fromkeys(("most_kept", "least_kept", "most_fall", "least_fall"), "-"),
 }
+HELD_UP: Final = 1 / 3
+"""Share of the leader's rate below which a platform lies far behind."""
 ASKED_RATE: Final = ("total_tok_s_per_gpu", "asked_tok_s_per_user")
 """Columns of what the walks draw, and of the speed that a measured run must keep."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The largest model that does not draft and whose weights hold up a small domain and not a large one: who reads them on how many GPUs."""
+
+    model: str
+    few: tuple[str, ...]
+    few_gpus: int
+    leader: str
+    leader_gpus: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,7 @@ class ExpertsResult:
     lost: tuple[str, ...]
     winners: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
     tied: bool
+    spread: Spread | None
     loss: HeldLoss
     error: float
     money_basis: Basis
@@ -132,6 +146,24 @@ def _winners(sizes: pd.DataFrame) -> tuple[tuple[tuple[str, ...], tuple[str, ...
     return tuple((ahead, tuple(models)) for ahead, models in found.items())
 
 
+def _spread(sizes: pd.DataFrame) -> Spread | None:
+    """Where platforms that come close on other models lie far apart; none where no model shows it."""
+    if not {"draft_tokens", "bottleneck", "tp", "total_params_bn"} <= set(sizes):
+        return None
+    rows = sizes.dropna(subset=["total_tok_s_per_gpu", METRIC]).sort_values("total_params_bn", kind="stable")
+    for name in rows["model_name"].unique()[::-1]:
+        one = rows[rows["model_name"] == name]
+        first = one.loc[one[METRIC].idxmax()]
+        domains = one["accelerator"].map(lambda key: catalog.accelerator(key).scaleup_domain_gpus)
+        held_up = (one["draft_tokens"] == 0) & (one["bottleneck"] == "weights") & (domains < first["tp"])
+        small = one[held_up & (one["total_tok_s_per_gpu"] < HELD_UP * first["total_tok_s_per_gpu"])]
+        if len(small):
+            names = tuple(platform_named(key) for key in small["accelerator"])
+            leader = platform_named(str(first["accelerator"]))
+            return Spread(str(name), names, int(small["tp"].max()), leader, int(first["tp"]))
+    return None
+
+
 def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFrame, model_name: str) -> ExpertsResult:
     """What the walks and the real models find."""
     error = rate_error()
@@ -172,6 +204,7 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
         lost=tuple(sorted(set(counts["platform"]) - set(free.loc[free["experts"] == high, "platform"]))),
         winners=winners,
         tied=any(len(ahead) > 1 for ahead, _ in winners),
+        spread=_spread(sizes),
         loss=loss,
         error=error,
         money_basis=findings.basis(sizes),

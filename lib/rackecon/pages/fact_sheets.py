@@ -58,6 +58,8 @@ MODEL_HEADERS = {
 
 DOMAIN_GPUS: Final = 8
 """GPUs whose memory is drawn: one node, or a part of a rack's domain."""
+LEFT: Final = "left for cache and runtime"
+"""Part of the memory that the weights do not take."""
 
 
 @dataclass(frozen=True)
@@ -194,15 +196,15 @@ def _marked(chip: Accelerator) -> str:
     return chip.label + (" (announced)" if chip.status == "announced" else "")
 
 
-def held_weights_bytes(chip: Accelerator, arch: Model) -> float:
-    """Weights of a model in the precision that a platform usually runs it in [bytes]."""
+def held_weights(chip: Accelerator, arch: Model) -> tuple[str, float]:
+    """The precision that a platform usually runs a model in, and its weights in that [bytes]."""
     from rackecon.serving.query import default_weight_precision
 
     precision = default_weight_precision(chip, arch)
     bits = {"fp4": min(arch.native_expert_bits, 4.5), "int4": arch.native_expert_bits, "fp8": 8.0, "bf16": 16.0}[
         precision
     ]
-    return arch.native_weight_bytes if arch.native_expert_bits <= bits else arch.total_params * bits / 8.0
+    return precision, arch.native_weight_bytes if arch.native_expert_bits <= bits else arch.total_params * bits / 8.0
 
 
 def tokens_beside(accelerator: str, model: str, kv_precision: str = "bf16") -> float:
@@ -221,7 +223,7 @@ def tokens_beside(accelerator: str, model: str, kv_precision: str = "bf16") -> f
     True
     """
     chip, arch = catalog.accelerator(accelerator), catalog.model(model)
-    room = DOMAIN_GPUS * chip.hbm_bytes - held_weights_bytes(chip, arch)
+    room = DOMAIN_GPUS * chip.hbm_bytes - held_weights(chip, arch)[1]
     return max(room, 0.0) / float(getattr(arch, f"kv_bytes_per_token_{kv_precision}"))
 
 
@@ -240,11 +242,12 @@ def facts(accelerators: Sequence[str], model: str) -> Facts:
     rows: list[dict[str, Any]] = []
     room: dict[str, float] = {}
     for chip in chips:
-        whole, weights = DOMAIN_GPUS * chip.hbm_bytes / 1e9, held_weights_bytes(chip, arch) / 1e9
+        precision, held = held_weights(chip, arch)
+        whole, weights = DOMAIN_GPUS * chip.hbm_bytes / 1e9, held / 1e9
         room[_marked(chip)] = whole - weights
         rows += [
-            {"platform": _marked(chip), "part": "weights", "gigabytes": min(weights, whole)},
-            {"platform": _marked(chip), "part": "left for cache and runtime", "gigabytes": max(whole - weights, 0.0)},
+            {"platform": _marked(chip), "part": f"weights in {precision.upper()}", "gigabytes": min(weights, whole)},
+            {"platform": _marked(chip), "part": LEFT, "gigabytes": max(whole - weights, 0.0)},
         ]
     best, worst = max(room, key=lambda key: room[key]), min(room, key=lambda key: room[key])
     fast, slow = max(chips, key=lambda c: c.hbm_bytes_per_s), min(chips, key=lambda c: c.hbm_bytes_per_s)
@@ -270,5 +273,5 @@ def figures(found: Facts) -> list[Figure]:
     """The page's results by key."""
     units = {"most_gb": "GB", "least": "text", "least_gb": "GB", "fast": "text", "slow": "text"}
     units |= dict.fromkeys(("span", "span_low", "span_high"), "-")
-    left = found.memory[found.memory["part"] != "weights"]
+    left = found.memory[found.memory["part"] == LEFT]
     return [*field_figures(found, units), *column_figures(left, ["platform"], {"gigabytes": "GB"}, "left")]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
 RATE: Final = "total_tok_s_per_gpu"
+SPEED: Final = "tok_s_per_user"
 X: Final = "tok_s_per_user_target"
 SPEEDS: Final = (15, 30, 50, 75, 100, 150)
 FIRST_LIMITS_MS: Final = (300, 600, 1000, 2000, 5000, 15000)
@@ -33,6 +34,7 @@ UNITS: Final = {
     "cost_slow": "USD/Mtok",
     "cost_fast": "USD/Mtok",
     "top_speed": "tok/s/user",
+    "near_speed": "tok/s/user",
     "least_speed": "tok/s/user",
     "gain": "USD/MW-year",
 }
@@ -53,9 +55,10 @@ class LatencyResult:
     cost_fast: float
     first: tuple[str, ...]
     last: tuple[str, ...]
-    fastest: str
-    fastest_named: str
-    """The same, and what about it was never measured."""
+    fastest: tuple[str, ...]
+    """Platforms whose top speed cannot be told from the highest, that first."""
+    fastest_named: tuple[str, ...]
+    """The same, and what about them was never measured."""
     cheapest_slow: str
     cheapest_fast: str
     slow_low: float
@@ -63,6 +66,8 @@ class LatencyResult:
     fast_low: float
     fast_high: float
     top_speed: float
+    near_speed: float
+    """Least top speed of those that cannot be told from it."""
     slowest: str
     least_speed: float
     target: float
@@ -75,6 +80,9 @@ class LatencyResult:
     slow_first: tuple[tuple[str, float], ...]
     never: tuple[str, ...]
     losing: tuple[tuple[str, float], ...]
+    """Platforms that earn at some promises, and the slowest at which each does not."""
+    unprofitable: tuple[str, ...]
+    """Those that earn at none."""
     money_basis: Basis
 
     @property
@@ -120,15 +128,16 @@ def latency_found(
     cheapest = known.groupby(X)[COST].min()
     cheapest_slow, slow_low, slow_high = _cheapest(known, slow)
     cheapest_fast, fast_low, fast_high = _cheapest(known, fast)
-    quickest = front.sort_values("tok_s_per_user", ascending=False, kind="stable")
+    quickest = _most(front, SPEED)
     reach = front.groupby("platform", sort=False)["tok_s_per_user"].max().sort_values(kind="stable")
     target = case.promised_tok_s_per_user or slow
-    kept = front[front["tok_s_per_user"] >= target].sort_values("total_tok_s_per_gpu", kind="stable")
+    kept = front[front[SPEED] >= target]
     ordered = firsts.dropna(subset=[METRIC]).sort_values("ttft_limit_s", kind="stable").groupby("platform", sort=False)
     spread = ordered[METRIC].last() - ordered[METRIC].first()
     gains = bool(len(spread)) and float(spread.max()) > 0
     spread = spread[spread >= (1.0 - error) * spread.max()].sort_values(ascending=False, kind="stable")
     late, never = _needs(firsts)
+    unprofitable = findings.earning_nowhere(found)
     return LatencyResult(
         front=front,
         tiers=found,
@@ -141,8 +150,8 @@ def latency_found(
         cost_fast=float(cheapest.loc[fast]) if served else math.nan,
         first=findings.leaders_at(found, X, slow),
         last=findings.leaders_at(found, X, fast),
-        fastest=str(reach.index[-1]) if len(reach) else "",
-        fastest_named=named(asked | quickest.iloc[0].to_dict()) if len(reach) else "",
+        fastest=tuple(map(str, quickest["platform"])),
+        fastest_named=tuple(named(asked | row) for row in quickest.to_dict("records")),
         cheapest_slow=cheapest_slow,
         cheapest_fast=cheapest_fast,
         slow_low=slow_low,
@@ -150,25 +159,27 @@ def latency_found(
         fast_low=fast_low,
         fast_high=fast_high,
         top_speed=float(reach.iloc[-1]) if len(reach) else math.nan,
+        near_speed=float(quickest[SPEED].min()) if len(reach) else math.nan,
         slowest=str(reach.index[0]) if len(reach) else "",
         least_speed=float(reach.iloc[0]) if len(reach) else math.nan,
         target=target,
         has_target=bool(case.tpot_limit_ms),
-        most=_most(kept),
+        most=tuple(map(str, _most(kept, RATE)["platform"])),
         gains_most=tuple(str(name) for name in spread.index) if gains else (),
         gain=float(spread.max()) if gains else 0.0,
         tied_gain=float(spread.min()) if gains else 0.0,
         slow_first=late,
         never=never,
-        losing=findings.losing_from(found, X),
+        losing=tuple(one for one in findings.losing_from(found, X) if one[0] not in unprofitable),
+        unprofitable=unprofitable,
         money_basis=findings.basis(found),
     )
 
 
-def _most(kept: pd.DataFrame) -> tuple[str, ...]:
-    """Platforms that make the most tokens, those that cannot be told from the first included."""
-    best = add_intervals(kept.sort_values(RATE, kind="stable").drop_duplicates("accelerator", keep="last"))
-    return tuple(str(name) for name in level(best, RATE)["platform"])
+def _most(front: pd.DataFrame, by: str) -> pd.DataFrame:
+    """The highest point of each platform, of those platforms alone that cannot be told from the first."""
+    best = front.sort_values(by, kind="stable").drop_duplicates("accelerator", keep="last")
+    return level(add_intervals(best), by)
 
 
 def _cheapest(known: pd.DataFrame, speed: float) -> tuple[str, float, float]:

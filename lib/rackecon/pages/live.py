@@ -137,7 +137,7 @@ def live_block(data: Mapping[str, Any], beside: Mapping[str, Any] | None = None)
         '<button type="button" class="live-copy">Copy as command</button>'
         '<button type="button" class="live-mill">Copy as papermill</button></div>'
         '<p class="live-rerun">Rerun with these values: <code class="live-command"></code> or '
-        '<code class="live-papermill"></code></p><p class="live-used"></p></section>'
+        '<code class="live-papermill"></code></p></section>'
         f'<script type="application/json" id="live-data">{embedded(body)}</script>'
     )
     if not beside:

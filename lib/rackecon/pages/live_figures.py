@@ -28,7 +28,7 @@ from rackecon.answer.lead_map import (
     reigns,
 )
 from rackecon.economics.measures import MEASURES
-from rackecon.evidence.novelty import platform_named
+from rackecon.evidence.novelty import platform_marked, platform_named
 from rackecon.figures.display import Html
 from rackecon.figures.lines import spread
 from rackecon.figures.theme import swatch
@@ -111,7 +111,7 @@ def _figure(key: str, finding: str, measure: str, told: str, kind: str, drawing:
 def marks_key(marks: Mapping[str, Marks]) -> str:
     """What dashes, bands and the marks of measured runs stand for, and from when the runs are."""
     runs = [run for mark in marks.values() for _, _, run in mark.runs]
-    words = ["dashed: beyond what was measured", "band: nine measurements in ten, platforms ahead at the ends"]
+    words = ["dashed: beyond what was measured", "band: nine measurements in ten", "lines: best of all layouts"]
     if runs:
         kinds = ", ".join(
             f'<i class="run k{i}"></i> {kind.removeprefix("measured, ")}'
@@ -120,7 +120,7 @@ def marks_key(marks: Mapping[str, Marks]) -> str:
         )
         months = sorted(run.date[:7] for run in runs)
         when = months[0] + (f" to {months[-1]}" if months[-1] != months[0] else "")
-        words.append(f"profit at measured rates: {kinds}, software of {when}")
+        words.append(f"best public runs: {kinds}, software of {when}")
     return f'<p class="live-key">{"; ".join(words).capitalize()}</p>'
 
 
@@ -211,7 +211,7 @@ def _platform_lines(
             f'<path data-far="" style="{colour}" d="{_steps(line[near:], x(line[near - 1][0]) if near else 0.0, x, y)}"/>'
             f'<path class="hair" data-hair="" style="{colour}" d="{start}"/>'
         )
-        name = html.escape(labels[key])
+        name = html.escape(platform_marked(labels[key]))
         names.append(f'<span data-name=""{_place(top=tops.get(key))}>{name}</span>')
         value = _at(line, speed)
         spot = _place(colour=key, left=None if value is None else x(speed), top=None if value is None else y(value))
@@ -367,7 +367,7 @@ def _spots(found: LeadMap, order: Sequence[str], names: Mapping[str, str], ring:
         longest = [spot for spot in best[leader] if spot[0] == max(best[leader])[0]]
         _, length, left, top = longest[(len(longest) - 1) // 2]
         if length >= WIDE:
-            out.append(f"<span{_place(left=left, top=top)}>{html.escape(names[leader])}</span>")
+            out.append(f"<span{_place(left=left, top=top)}>{html.escape(platform_marked(names[leader]))}</span>")
     return "".join(out)
 
 

@@ -98,12 +98,7 @@ def interval_rows(
         wide["misses limits"] = (1.0 - part.groupby("platform", sort=False)["served_share"].first()).map(percent)
     order = [SHOWN[name] for name in outputs if SHOWN[name] in wide]
     wide = wide[[*order, *(name for name in wide if name not in order)]]
-    return _seen(wide.reindex([name for name in wins["platform"] if name in wide.index]).reset_index())
-
-
-def _seen(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose platforms say where no run of them was measured."""
-    return table.assign(platform=[platform_named(str(name)) for name in table["platform"]])
+    return wide.reindex([name for name in wins["platform"] if name in wide.index]).reset_index()
 
 
 @dataclass(frozen=True)
@@ -251,7 +246,7 @@ def driver_sentence(own: pd.DataFrame, accelerator: str, platform: str) -> str:
 def pair_table(pairs: pd.DataFrame) -> pd.DataFrame:
     """Pairwise wins in a hundred draws, as text."""
     out = pairs.map(lambda x: "–" if not np.isfinite(x) else f"{100 * x:.0f}")
-    return _seen(out.reset_index(names="platform"))
+    return out.reset_index(names="platform")
 
 
 NEVER: Final = "never"
@@ -324,12 +319,11 @@ def flip_sentence(row: Any, names: dict[str, str]) -> str:
 def break_even_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Output price and share sold at which each platform earns nothing, beside today's, and whether that can be."""
     out = table[table["break_even_output_usd_per_mtok"].notna()].sort_values("break_even_output_usd_per_mtok")
-    rows = out.assign(
+    return out.assign(
         listed=out["price_output_usd_per_mtok"],
         price=out["break_even_output_usd_per_mtok"],
         sold=[percent(x) if x <= 1.0 else "not feasible" for x in out["break_even_utilisation"]],
-    )
-    return _seen(rows)[["platform", "price", "listed", "sold"]]
+    )[["platform", "price", "listed", "sold"]]
 
 
 SOLVED: Final = {

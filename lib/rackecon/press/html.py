@@ -11,12 +11,20 @@ from typing import Any, Final
 from rackecon.catalog import labels, relabelled
 from rackecon.catalog.cached import by_data, of_arguments, one_state
 from rackecon.figures.display import ANSWER, BESIDE_MIME, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
+from rackecon.figures.lines import APART
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
 from rackecon.press.results import published
+from rackecon.press.unmeasured import in_chart, in_table, in_words
 
 FOLD: Final = "fold"
 """Tag of a heading's cell whose section a page keeps folded until it is asked for."""
+PROSE: Final = "note|measure|live-key"
+"""Classes of paragraphs whose first uses of a term are explained."""
+CLOSED: Final = "</p>|<code|<a |<dfn|<math|<details"
+"""What ends a paragraph, and what in one no definition goes into or past."""
+NO_TAG: Final = "(?![^<>]*(?:>|</button>))"
+"""Not inside a tag, where the meaning of another term stands, and not in a term that is explained."""
 LIVE: Final = '<section id="live"'
 PAGES_FROM_TO: Final = re.compile(r"\bpages (\d\d) to (\d\d)\b")
 ONE_PAGE: Final = re.compile(r"\bpage (\d\d)\b")
@@ -73,7 +81,7 @@ def _words(text: Any) -> str:
 def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
     data = output.get("data", {})
     if VEGALITE_MIME in data:
-        spec = fluid(data[VEGALITE_MIME])
+        spec = in_chart(fluid(data[VEGALITE_MIME]))
         number = len(charts) + 1
         charts.append(spec)
         text = html.escape(_told(str(spec.get("description", "chart"))), quote=True)
@@ -82,7 +90,7 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         under = title.get("subtitle") or ""
         measure, *key = [under] if isinstance(under, str) else under
         finding, measure, told = (
-            html.escape(_told(words)) for words in (_words(title.get("text")), measure, " ".join(key))
+            html.escape(_told(words)) for words in (_words(title.get("text")), measure, in_words(" ".join(key)))
         )
         heading = f'<p class="finding">{finding}</p><p class="measure">{measure}</p>'
         below = f'<p class="measure key">{told}</p>' if told else ""
@@ -93,7 +101,8 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         )
     if "text/html" in data:
         markup = "".join(data["text/html"])
-        return named(markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup)
+        bare = markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup
+        return in_table(named(bare))
     if RESULTS_MIME in data:
         return ""
     if "text/markdown" in data:
@@ -194,15 +203,19 @@ def _terms() -> dict[str, str]:
 
 
 def _glossary(markup: str, used: set[str]) -> str:
-    """First use of each glossary term in prose becomes a definition that opens on a click or with the keyboard."""
+    """First use of each glossary term in prose becomes a definition that opens on a click or with the keyboard.
+
+    Prose is a paragraph, a computed note, and the line that says what a chart measures.
+    """
     for term, meaning in _terms().items():
         if term in used:
             continue
-        pattern = re.compile(rf"(<p>(?:(?!</p>|<code|<a |<dfn|<math|<details).)*?)\b({re.escape(term)})\b", re.S)
+        word = rf"\b({re.escape(term)}s?)\b{NO_TAG}"
+        pattern = re.compile(rf'(<p(?: class="(?:{PROSE})")?>(?:(?!{CLOSED}).)*?){word}', re.S)
         found = pattern.search(markup)
         if found:
             used.add(term)
-            dfn = f'<button type="button" class="dfn" aria-expanded="false" data-meaning="{html.escape(meaning, quote=True)}">{term}</button>'
+            dfn = f'<button type="button" class="dfn" aria-expanded="false" data-meaning="{html.escape(meaning, quote=True)}">{found[2]}</button>'
             markup = markup[: found.start(2)] + dfn + markup[found.end(2) :]
     return markup
 
@@ -261,9 +274,9 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
         elif cell["cell_type"] == "code":
             parts.append(_code_cell(cell))
             outputs = [_output(output, charts) for output in cell.get("outputs", []) if output.get("name") != "stderr"]
-            parts += [_with_ids(markup, contents) for markup in outputs if markup]
+            parts += [_glossary(_with_ids(markup, contents), used) for markup in outputs if markup]
     parts += ["</details>"] if folded else []
-    body = _numbered(_arranged(["\n".join(part for part in section if part) for section in sections]))
+    body = _once(APART, _numbered(_arranged(["\n".join(part for part in section if part) for section in sections])))
     body = linked(body, names)
     position = names.index(name) if name in names else -1
     live = ["figures.js", "live.js"] if LIVE in body else []
@@ -281,6 +294,18 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
         here="index.html" if index else f"{name}.html",
         walk=names or [name],
     )
+
+
+def _once(words: str, body: str) -> str:
+    """A page that says some words once, under the first chart that they are true of.
+
+    Examples
+    --------
+    >>> _once(", as it rains", "<p>Wet, as it rains</p><p>Cold, as it rains</p>")
+    '<p>Wet, as it rains</p><p>Cold</p>'
+    """
+    before, said, after = body.partition(f"{words}</p>")
+    return before + said + after.replace(f"{words}</p>", "</p>")
 
 
 def _arranged(sections: list[str]) -> str:

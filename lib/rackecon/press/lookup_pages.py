@@ -85,7 +85,7 @@ def _search(pages: Sequence[tuple[str, str, str]]) -> str:
     )
 
 
-def _table(caption: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
+def _table(caption: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], kind: str = "") -> str:
     """A table with a filter; each row an id and ready cells."""
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     lines = [
@@ -93,22 +93,28 @@ def _table(caption: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequenc
         for key, (first, *rest) in rows
     ]
     body = f"<tbody>{''.join(lines)}</tbody>"
-    return framed(caption, head, body, columns=len(heads), rows=len(lines), searchable=True, folded=False)
+    return framed(caption, head, body, columns=len(heads), rows=len(lines), searchable=True, folded=False, kind=kind)
 
 
 def _key(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
+def _term(term: str, unit: str) -> str:
+    """A term with its unit, if it has one, under it."""
+    has_unit = unit not in ("", "-")
+    return html.escape(term) + (f' <span class="ends">{html.escape(unit)}</span>' if has_unit else "")
+
+
 def glossary_page(names: Sequence[str]) -> str:
     """Every term of data/glossary.csv with unit and meaning, each with an address of its own; beside the pages of some notebooks."""
     rows = sorted(read_rows("glossary"), key=lambda row: row["term"].lower())
     title = "What do the words mean?"
-    lines = [(_key(row["term"]), [html.escape(row[name]) for name in ("term", "unit", "meaning")]) for row in rows]
+    lines = [(_key(row["term"]), [_term(row["term"], row["unit"]), html.escape(row["meaning"])]) for row in rows]
     return framed_page(
         title=title,
         description="Terms of the report with unit and meaning",
-        body=f"<h1>{title}</h1>" + _table("Terms", ("term", "unit", "meaning"), lines),
+        body=f"<h1>{title}</h1>" + _table("Terms, their units under them", ("term", "meaning"), lines, "terms"),
         contents=[(_key(row["term"]), row["term"]) for row in rows],
         here="glossary.html",
         walk=names,

@@ -115,7 +115,8 @@ def drawn(
     pandas.DataFrame
         ``evidence``, one of :data:`rackecon.words.STRETCHES`, and ``stretch``, each unbroken part of it; the point where one
         becomes the other stands in both. ``y_low`` and ``y_high`` are kept of the platforms ahead at the ends alone;
-        ``y_measured`` is what the best measured run at these lengths would make of it, ``run`` its kind and ``run_date`` its date.
+        ``y_measured`` is what the best measured run at these lengths would make of it, ``run`` its kind, ``run_date`` its date and
+        ``outside`` whether it lies outside its own platform's 90 %.
     """
     import pandas as pd
 
@@ -127,6 +128,8 @@ def drawn(
         again = known.duplicated(["accelerator", f"{y}_run"], keep="last")
         known[f"{y}_measured"] = known[f"{y}_measured"].mask(again)
     known = known.assign(evidence=[STRETCHES[_beyond(row)] for row in known.to_dict("records")], stretch=0)
+    measured = known[f"{y}_measured"]
+    known["outside"] = (measured < known[f"{y}_low"]) | (measured > known[f"{y}_high"])
     banded = _ahead(known, x, y, front) | set(also)
     known.loc[~known["accelerator"].isin(banded), [f"{y}_low", f"{y}_high"]] = math.nan
     kinds, places = known["evidence"].to_numpy(dtype=object), []
@@ -148,7 +151,7 @@ def drawn_with_kept(walk: pd.DataFrame, chips: Sequence[str], x: str, y: str, as
     rows = walk[walk["accelerator"].isin(chips)]
     free, held = (drawn(rows[rows["line"] == line], x, y, asked) for line in (RETUNED, HELD))
     spans = [f"{y}_low", f"{y}_high", f"{y}_measured"]
-    return pd.concat([free, held.assign(**dict.fromkeys(spans, math.nan))], ignore_index=True)
+    return pd.concat([free, held.assign(outside=False, **dict.fromkeys(spans, math.nan))], ignore_index=True)
 
 
 def _beyond(row: Mapping[Any, Any]) -> bool:
@@ -248,6 +251,19 @@ def losing_from(frame: pd.DataFrame, x: str) -> tuple[tuple[str, float], ...]:
     """Each platform that loses money somewhere on the walk, and the first point where it does."""
     bad = frame[frame[METRIC] < 0].sort_values(x, kind="stable").drop_duplicates("platform")
     return tuple((str(name), float(at)) for name, at in zip(bad["platform"], bad[x], strict=True))
+
+
+def earning_nowhere(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Platforms that serve some point of a walk and earn at none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> earning_nowhere(pd.DataFrame({"platform": ["A", "A", "B", "B", "C"], METRIC: [-1.0, -2.0, -1.0, 1.0, math.nan]}))
+    ('A',)
+    """
+    best = frame.groupby("platform", sort=False)[METRIC].max()
+    return tuple(str(name) for name in best.index[best <= 0.0])
 
 
 def unserved_from(frame: pd.DataFrame, x: str) -> tuple[tuple[str, float, str], ...]:

@@ -10,7 +10,7 @@ from rackecon import catalog
 from rackecon.catalog.cached import one_state
 from rackecon.evidence.leads import ahead, in_order, lead_words
 from rackecon.walks.findings import METRIC, drawn
-from rackecon.walks.walk import walked
+from rackecon.walks.walk import asked_ttft_ms, walked
 from rackecon.words import join_words
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def fronts(
             blocks.append(found.table.assign(platform=catalog.accelerator(key).label))
     names = ["accelerator", "platform", "model", "tok_s_per_user", "total_tok_s_per_gpu", "layout", "mode"]
     front = pd.concat(blocks, ignore_index=True)[names] if blocks else pd.DataFrame(columns=names)
-    front = front.assign(model=model, isl_tokens=case.isl_tokens, osl_tokens=case.osl_tokens)
+    lengths = {"isl_tokens": case.isl_tokens, "osl_tokens": case.osl_tokens}
+    front = front.assign(model=model, asked_ttft_ms=asked_ttft_ms(asked), **lengths)
     return drawn(front, "tok_s_per_user", "total_tok_s_per_gpu", "tok_s_per_user", front=True)
 
 

@@ -6,6 +6,7 @@ which effect is physics and which is retuning.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -16,6 +17,7 @@ import numpy as np
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog import Model, Scenario
+from rackecon.serving.tails import tail_factors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +58,19 @@ def resized(base: Scenario, name: str, isl: float, osl: float, hit: float | None
     )
 
 
+def asked_ttft_ms(case: Scenario) -> float:
+    """Median time to the first token that a measured run may take under a scenario's limit [ms]; without end where it has none.
+
+    Examples
+    --------
+    >>> asked_ttft_ms(catalog.scenario("rag-summarise"))
+    5000.0
+    """
+    if case.ttft_limit_ms is None:
+        return math.inf
+    return case.ttft_limit_ms / tail_factors(case.latency_statistic)[1]
+
+
 def _held_layout(row: Any) -> dict[str, object]:
     return {
         "tp": int(row["tp"]),
@@ -70,8 +85,9 @@ def _held_layout(row: Any) -> dict[str, object]:
 def walked(
     accelerators: Sequence[str], model: str, cases: Sequence[tuple[Scenario, dict[str, Any]]], **options: Any
 ) -> pd.DataFrame:
-    """Every platform at each step of a walk, one step after the other, with what marks the step."""
+    """Every platform at each step of a walk, one step after the other, with what marks the step and its limit on the first token."""
     found = evaluate(accelerators, [model], [case for case, _ in cases], **options)
+    found = found.assign(asked_ttft_ms=np.repeat([asked_ttft_ms(case) for case, _ in cases], len(accelerators)))
     each = {name: [marks[name] for _, marks in cases] for name in cases[0][1]}
     return found.assign(**{name: np.repeat(values, len(accelerators)) for name, values in each.items()})
 
@@ -217,6 +233,7 @@ def _variants(
                         "osl_tokens": base.osl_tokens,
                         "tok_s_per_user": np.nan if best is None else best["tok_s_per_user"],
                         "asked_tok_s_per_user": base.promised_tok_s_per_user,
+                        "asked_ttft_ms": asked_ttft_ms(base),
                         "experts": arch.n_experts,
                         "top_k": arch.top_k,
                         "total_params_bn": arch.total_params / 1e9,

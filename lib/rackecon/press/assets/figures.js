@@ -80,8 +80,8 @@
   function mark(kind) { var i = document.createElement("i"); i.className = "run k" + kind; return i; }
   /* What dashes, bands and the marks of measured runs stand for, and from when the runs are. */
   function marksKey(holder, runs) {
-    var months = runs.map(r => r.date.slice(0, 7)).sort(), last = months[months.length - 1], parts = ["Dashed: beyond what was measured; band: nine measurements in ten, platforms ahead at the ends"];
-    RUNS.forEach(function (words, kind) { if (runs.some(r => r.kind === kind)) parts.push(parts.length > 1 ? ", " : "; profit at measured rates: ", mark(kind), " " + words.slice("measured, ".length)); });
+    var months = runs.map(r => r.date.slice(0, 7)).sort(), last = months[months.length - 1], parts = ["Dashed: beyond what was measured; band: nine measurements in ten; lines: best of all layouts"];
+    RUNS.forEach(function (words, kind) { if (runs.some(r => r.kind === kind)) parts.push(parts.length > 1 ? ", " : "; best public runs: ", mark(kind), " " + words.slice("measured, ".length)); });
     if (runs.length) parts.push(", software of " + months[0] + (last === months[0] ? "" : " to " + last));
     holder.replaceChildren.apply(holder, parts);
   }
@@ -102,7 +102,7 @@
       if (all.length === lines.length && figure.with === lines.map(l => l.id).join()) return;
       all.splice(lines.length).forEach(el => el.remove());
       while (all.length < lines.length) { var made = all[0].cloneNode(false); all[all.length - 1].after(made); all.push(made); }
-      all.forEach(function (el, i) { if (INKS[kind]) el.style.setProperty(INKS[kind], m.swatch(lines[i].id)); else set(el, m.label(lines[i].id)); });
+      all.forEach(function (el, i) { if (INKS[kind]) el.style.setProperty(INKS[kind], m.swatch(lines[i].id)); else set(el, m.marked(lines[i].id)); });
     });
     figure.with = lines.map(l => l.id).join();
   }
@@ -187,7 +187,7 @@
       : order.length === 2 && order[0] === "none" ? names[1] + " leads wherever anybody earns" : where + names.join(", then ");
     var spots = figure.querySelector(".spots");
     spots.replaceChildren.apply(spots, order.filter(id => best[id][0].n >= WIDE).map(function (id) {
-      var b = best[id], spot = b[Math.floor((b.length - 1) / 2)], span = element("span", "", m.label(id));
+      var b = best[id], spot = b[Math.floor((b.length - 1) / 2)], span = element("span", "", m.marked(id));
       span.style.left = round(spot.left) + "%"; span.style.top = round(spot.top) + "%";
       return span;
     }));

@@ -24,9 +24,12 @@
     if (node.config) { node.config.legend.columns = 1; node.config.axisX = { labelFontSize: 10 }; }
     Object.keys(node).forEach(function (k) {
       if (k === "legend" && node[k]) node[k].columns = 1;
+      else if (k === "x" && node[k].axis && node[k].axis.values && /',d'/.test(node[k].axis.labelExpr)) node[k].axis.values = few(node[k].axis.values);
       else if (k !== "datasets" && k !== "config" && node[k] && typeof node[k] === "object") narrow(node[k]);
     });
   }
+  /* Of a walk's steps in long figures the two ends and two between: Vega leaves out whichever comes too close, the last before others. */
+  function few(values) { var n = values.length - 1; return n < 4 ? values : [0, 1, 2, 3].map(i => values[Math.round(i * n / 3)]); }
   function links(figure, spec) {
     var holder = figure.querySelector(".links");
     if (!holder || holder.children.length) return;
@@ -165,6 +168,7 @@
         Array.prototype.forEach.call(r.cells, function (c, i) {
           c.setAttribute("role", c.tagName === "TH" ? "rowheader" : "cell");
           if (c.tagName === "TD" && c.colSpan === 1) c.dataset.label = heads[i];
+          if (c.tagName === "TH" && /^[\d.,]+$/.test(text(c))) c.dataset.unit = heads[i]; /* a bare figure is no heading */
           if (c.tagName === "TD" && text(c).length > 14) short = false;
           if (c.tagName === "TD" && text(c) === "–" && !dashed) c.classList.add("none");
         });

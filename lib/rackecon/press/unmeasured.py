@@ -1,0 +1,78 @@
+"""The mark of platforms that no measured run stands behind, in labels of charts and in heads and cells of tables.
+
+Sentences say it in their own words (:func:`rackecon.evidence.novelty.platform_named`); here it is set wherever a page shows
+such a platform's name alone.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any, Final
+
+from rackecon.catalog.cached import by_data
+from rackecon.evidence.novelty import UNSEEN, platform_marked, unseen_labels
+
+CELL: Final = re.compile(r"(<(t[hd])\b[^>]*>)([^<>]+?)(\s*</\2>)")
+"""A cell of a table that holds words alone."""
+NAMED_BY: Final = ("datasets", "domain", "sort")
+"""Parts of a chart's specification that name what it draws."""
+SAID: Final = r"(?<![\w-])({})(?![\w-]| \(|, {})"
+"""A name among words, not yet marked."""
+BEFORE_NAME: Final = ": "
+"""What parts a way or a unit from the platform in one label."""
+
+
+@by_data()
+def _marks() -> dict[str, str]:
+    return {label: platform_marked(label) for label in unseen_labels()}
+
+
+def in_table(markup: str) -> str:
+    """A table with the mark in every cell that names such a platform alone.
+
+    Examples
+    --------
+    >>> in_table('<tr><th scope="row">TPU v7</th><td>B200</td><td>TPU v7 and B200</td></tr>')
+    '<tr><th scope="row">TPU v7, <span class="ends">unmeasured</span></th><td>B200</td><td>TPU v7 and B200</td></tr>'
+    """
+
+    def marked(cell: re.Match[str]) -> str:
+        text = html.unescape(cell[3])
+        return f'{cell[1]}{cell[3]}, <span class="ends">{UNSEEN}</span>{cell[4]}' if text in _marks() else cell[0]
+
+    return CELL.sub(marked, markup)
+
+
+@by_data()
+def _said() -> re.Pattern[str]:
+    return re.compile(SAID.format("|".join(re.escape(label) for label in sorted(_marks(), key=len)[::-1]), UNSEEN))
+
+
+def in_words(text: str) -> str:
+    """A line under a chart with the mark behind each such platform.
+
+    Examples
+    --------
+    >>> in_words("Bands, nine measurements in ten: B200 and TPU v7; dashed: TPU v7 (unmeasured platform)")
+    'Bands, nine measurements in ten: B200 and TPU v7 (unmeasured); dashed: TPU v7 (unmeasured platform)'
+    """
+    return _said().sub(rf"\1 ({UNSEEN})", text)
+
+
+def in_chart(spec: Any, inside: bool = False) -> Any:
+    """A chart's specification with the mark in every label that is such a platform's name, or ends in it after a colon.
+
+    Examples
+    --------
+    >>> in_chart({"datasets": {"a": [{"platform": "TPU v7", "way": "own: TPU v7"}]}, "title": "TPU v7"})
+    {'datasets': {'a': [{'platform': 'TPU v7, unmeasured', 'way': 'own: TPU v7, unmeasured'}]}, 'title': 'TPU v7'}
+    """
+    if isinstance(spec, dict):
+        return {key: in_chart(value, inside or key in NAMED_BY) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return [in_chart(value, inside) for value in spec]
+    if inside and isinstance(spec, str):
+        before, colon, name = spec.rpartition(BEFORE_NAME)
+        return f"{before}{colon}{_marks().get(name, name)}"
+    return spec

@@ -1,0 +1,42 @@
+"""A platform that no measured run stands behind says so wherever a page draws or tabulates it by name."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rackecon.evidence.novelty import unseen_labels
+
+REPORTS = sorted((Path(__file__).resolve().parents[2] / "reports").glob("[0-9][0-9]_*.html"))
+SPEC = re.compile(r'<script type="application/json">(\{"\$schema".*?)</script>', re.S)
+DRAWN = re.compile(r'<span(?: data-name=""| style="left)[^>]*>([^<]+)</span>')
+"""Names beside the lines of the summary's live charts and on its map."""
+
+
+def words(part: Any) -> Iterator[str]:
+    """Every text of a chart's data, domains and orders."""
+    if isinstance(part, dict):
+        for value in part.values():
+            yield from words(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from words(value)
+    elif isinstance(part, str):
+        yield part
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_no_label_cell_or_heading_names_an_unmeasured_platform_bare(path):
+    page, bare = path.read_text(encoding="utf-8"), unseen_labels()
+    cells = [html.unescape(text) for text in re.findall(r"<t[hd]\b[^>]*>([^<]+?)\s*</t[hd]>", page)]
+    labels = [html.unescape(text) for text in DRAWN.findall(page)]
+    charts = [text.rpartition(": ")[2] for spec in SPEC.findall(page) for text in words(json.loads(spec)) if len(text) < 60]
+    assert [text for text in (*cells, *labels, *charts) if text in bare] == []
+    keys = re.findall(r'<p class="measure key">(.*?)</p>', page)
+    assert [key for key in keys for name in bare if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-]| \()", key)] == []
