@@ -885,9 +885,7 @@ def test_bands_dashes_and_measured_runs_follow_a_movement_as_the_library_has_the
             assert [min(heights), max(heights)] == pytest.approx([min(share), max(share)], abs=0.3)
     assert all(row["dash"] == "5px, 4px" for row in drawn)
     told = page.inner_text("#speed-profit .live-key")
-    assert told.startswith(
-        "Dashed: beyond what was measured; band: nine measurements in ten; lines: best of all layouts"
-    )
+    assert told.startswith("Dashed: beyond what was measured; band: nine measurements in ten; lines: best layouts")
     kinds = page.locator("#speed-profit .live-key .run").evaluate_all("all => all.map(e => Number(e.className.at(-1)))")
     assert kinds == sorted({RUNS.index(run.kind) for mark in marks.values() for *_, run in mark.runs})
     assert all(RUNS[kind].removeprefix("measured, ") in told for kind in kinds)

@@ -42,7 +42,7 @@ def test_what_lies_beyond_measurements_is_dashed_and_the_leaders_have_bands_and_
     assert 'data-band="" style="fill:var(--p-b200-hgx)" d=""' in figure.markup
     assert f'<i class="run k1" style="left:40%;top:{place[5e5]}%"></i>' in figure.markup
     key = re.sub(r"<[^>]+>", "", figure.markup)
-    assert "Dashed: beyond what was measured; band: nine measurements in ten; lines: best of all layouts;" in key
+    assert "Dashed: beyond what was measured; band: nine measurements in ten; lines: best layouts;" in key
     assert "best public runs:  not drafting, software of 2026-01" in key
 
 

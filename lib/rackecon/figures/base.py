@@ -136,6 +136,17 @@ def in_lines(words: Iterable[str], width: int = 28) -> dict[str, Any]:
     return {"labelExpr": f"{json.dumps(lines, ensure_ascii=False)}[datum.label]", "labelLineHeight": 11}
 
 
+def named_lines() -> dict[str, Any]:
+    """Axis settings under which what a page puts behind a platform's name, after a comma, stands in a line of its own.
+
+    Examples
+    --------
+    >>> named_lines()["labelExpr"]
+    "split(datum.label, ', ')"
+    """
+    return {"labelExpr": "split(datum.label, ', ')", "labelLineHeight": 11}
+
+
 def top_title(alt_: Any, **given: Any) -> Any:
     """A vertical axis with its unit written level, above its top."""
     return alt_.Axis(titleAngle=0, titleAlign="left", titleY=-10, titleX=0, **given)

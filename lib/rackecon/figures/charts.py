@@ -14,6 +14,7 @@ from rackecon.figures.base import (
     finish,
     in_lines,
     log_ticks,
+    named_lines,
     nothing_drawn,
     rules,
     top_title,
@@ -74,7 +75,12 @@ def matrix(
                 labelPadding=18,
             ),
         ),
-        y=alt_.Y(f"{row}:N", title=None, sort=list(rows) if rows else None, axis=alt_.Axis(domain=False, ticks=False)),
+        y=alt_.Y(
+            f"{row}:N",
+            title=None,
+            sort=list(rows) if rows else None,
+            axis=alt_.Axis(domain=False, ticks=False, **named_lines()),
+        ),
     )
     tips = [alt_.Tooltip(f"{row}:N"), alt_.Tooltip(f"{column}:N"), alt_.Tooltip(f"{text}:N", title="value")]
     if "detail" in data:
@@ -154,7 +160,7 @@ def stacked_bars(
         .mark_bar(size=18)
         .encode(
             x=alt_.X(f"{x}:Q", title=x_title, stack="zero"),
-            y=alt_.Y(f"{y}:N", title=None, sort=list(order) if order else None),
+            y=alt_.Y(f"{y}:N", title=None, sort=list(order) if order else None, axis=alt_.Axis(**named_lines())),
             color=alt_.Color(
                 f"{part}:N",
                 sort=None,

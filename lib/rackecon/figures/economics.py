@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rackecon.figures.base import altair_module, axis_words, finish, log_ticks, nothing_drawn, round_below, rules
+from rackecon.figures.base import (
+    altair_module,
+    axis_words,
+    finish,
+    log_ticks,
+    named_lines,
+    nothing_drawn,
+    round_below,
+    rules,
+)
 from rackecon.figures.lines import run_shapes, run_words
 from rackecon.figures.theme import platform_colours
 from rackecon.words import tidy
@@ -78,7 +87,7 @@ def marks_by_platform(
         if log_x
         else alt_.Scale(zero=True)
     )
-    y = alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True))
+    y = alt_.Y("platform:N", sort=list(order), title=None, axis=alt_.Axis(grid=True, **named_lines()))
     base = alt_.Chart(data).encode(y=y, yOffset=alt_.YOffset(f"{kind}:N", sort=kinds), color=_colour(alt_, data))
     ticks = log_ticks(*ends) if log_x else {}
     x = alt_.X(f"{value}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format), **ticks))
@@ -158,7 +167,7 @@ def cost_curve(
     order = list(data["platform"])
     ends = [data[low].min(), data[high].max(), *levels.values()]
     scale = alt_.Scale(type="log", domain=[min(ends) / 1.3, max(ends) * 1.3], nice=False)
-    y = alt_.Y("platform:N", sort=order, title=None)
+    y = alt_.Y("platform:N", sort=order, title=None, axis=alt_.Axis(**named_lines()))
     base = alt_.Chart(data)
     interval = base.mark_rule(strokeWidth=2).encode(
         y=y,

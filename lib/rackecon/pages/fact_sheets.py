@@ -240,20 +240,20 @@ def facts(accelerators: Sequence[str], model: str) -> Facts:
     arch = catalog.model(model)
     chips = [catalog.accelerator(key) for key in accelerators]
     rows: list[dict[str, Any]] = []
+    rest: list[dict[str, Any]] = []
     room: dict[str, float] = {}
     for chip in chips:
         precision, held = held_weights(chip, arch)
         whole, weights = DOMAIN_GPUS * chip.hbm_bytes / 1e9, held / 1e9
         room[_marked(chip)] = whole - weights
-        rows += [
-            {"platform": _marked(chip), "part": f"weights in {precision.upper()}", "gigabytes": min(weights, whole)},
-            {"platform": _marked(chip), "part": LEFT, "gigabytes": max(whole - weights, 0.0)},
-        ]
+        drawn = {"platform": _marked(chip)}
+        rows.append(drawn | {"part": f"weights in {precision.upper()}", "gigabytes": min(weights, whole)})
+        rest.append(drawn | {"part": LEFT, "gigabytes": max(whole - weights, 0.0)})
     best, worst = max(room, key=lambda key: room[key]), min(room, key=lambda key: room[key])
     fast, slow = max(chips, key=lambda c: c.hbm_bytes_per_s), min(chips, key=lambda c: c.hbm_bytes_per_s)
     every = catalog.accelerators().values()
     return Facts(
-        memory=pd.DataFrame(rows),
+        memory=pd.DataFrame(rows + rest),
         model_name=arch.name,
         most=tuple(name for name, left in room.items() if left == room[best]),
         most_gb=room[best],

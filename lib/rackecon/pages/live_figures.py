@@ -111,7 +111,7 @@ def _figure(key: str, finding: str, measure: str, told: str, kind: str, drawing:
 def marks_key(marks: Mapping[str, Marks]) -> str:
     """What dashes, bands and the marks of measured runs stand for, and from when the runs are."""
     runs = [run for mark in marks.values() for _, _, run in mark.runs]
-    words = ["dashed: beyond what was measured", "band: nine measurements in ten", "lines: best of all layouts"]
+    words = ["dashed: beyond what was measured", "band: nine measurements in ten", "lines: best layouts"]
     if runs:
         kinds = ", ".join(
             f'<i class="run k{i}"></i> {kind.removeprefix("measured, ")}'

@@ -17,6 +17,8 @@ CELL: Final = re.compile(r"(<(t[hd])\b[^>]*>)([^<>]+?)(\s*</\2>)")
 """A cell of a table that holds words alone."""
 NAMED_BY: Final = ("datasets", "domain", "sort")
 """Parts of a chart's specification that name what it draws."""
+ROW: Final = 'scope="row"'
+"""What tells the head of a row."""
 SAID: Final = r"(?<![\w-])({})(?![\w-]| \(|, {})"
 """A name among words, not yet marked."""
 BEFORE_NAME: Final = ": "
@@ -29,17 +31,21 @@ def _marks() -> dict[str, str]:
 
 
 def in_table(markup: str) -> str:
-    """A table with the mark in every cell that names such a platform alone.
+    """A table with the mark in every cell that names such a platform alone, and in the heads of rows that name one among others.
 
     Examples
     --------
     >>> in_table('<tr><th scope="row">TPU v7</th><td>B200</td><td>TPU v7 and B200</td></tr>')
     '<tr><th scope="row">TPU v7, <span class="ends">unmeasured</span></th><td>B200</td><td>TPU v7 and B200</td></tr>'
+    >>> in_table('<th scope="row">TPU v7 over B200</th>')
+    '<th scope="row">TPU v7 (unmeasured) over B200</th>'
     """
 
     def marked(cell: re.Match[str]) -> str:
         text = html.unescape(cell[3])
-        return f'{cell[1]}{cell[3]}, <span class="ends">{UNSEEN}</span>{cell[4]}' if text in _marks() else cell[0]
+        if text in _marks():
+            return f'{cell[1]}{cell[3]}, <span class="ends">{UNSEEN}</span>{cell[4]}'
+        return f"{cell[1]}{in_words(cell[3])}{cell[4]}" if ROW in cell[1] else cell[0]
 
     return CELL.sub(marked, markup)
 

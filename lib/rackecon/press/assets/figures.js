@@ -80,7 +80,7 @@
   function mark(kind) { var i = document.createElement("i"); i.className = "run k" + kind; return i; }
   /* What dashes, bands and the marks of measured runs stand for, and from when the runs are. */
   function marksKey(holder, runs) {
-    var months = runs.map(r => r.date.slice(0, 7)).sort(), last = months[months.length - 1], parts = ["Dashed: beyond what was measured; band: nine measurements in ten; lines: best of all layouts"];
+    var months = runs.map(r => r.date.slice(0, 7)).sort(), last = months[months.length - 1], parts = ["Dashed: beyond what was measured; band: nine measurements in ten; lines: best layouts"];
     RUNS.forEach(function (words, kind) { if (runs.some(r => r.kind === kind)) parts.push(parts.length > 1 ? ", " : "; best public runs: ", mark(kind), " " + words.slice("measured, ".length)); });
     if (runs.length) parts.push(", software of " + months[0] + (last === months[0] ? "" : " to " + last));
     holder.replaceChildren.apply(holder, parts);
