@@ -11,7 +11,7 @@ from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog import accelerators, label
 from rackecon.evidence.novelty import measured_platforms
 from rackecon.press.results import read_results
-from rackecon.uncertainty.ranking import DECIDED_SHARE
+from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.words import count, money
 
 REPORTS = Path(__file__).resolve().parents[2] / "reports"
@@ -144,7 +144,7 @@ def test_an_answer_about_money_names_what_moves_it_most_and_how_far(page):
 def test_an_answer_of_rates_or_money_gives_its_interval(number):
     """What the first lines of the README promise."""
     (page,) = (path.stem for path in (REPORTS / "results").glob(f"{number}_*.csv"))
-    assert re.search(r"nine (\w+ )?in ten", read_results(REPORTS, page)["answer"][0])
+    assert re.search(r"[Nn]ine (\w+ )?in ten", read_results(REPORTS, page)["answer"][0])
 
 
 def test_a_cost_has_its_interval_at_both_ends_of_a_walk():

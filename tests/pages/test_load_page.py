@@ -21,9 +21,13 @@ def test_profit_is_revenue_of_the_share_sold_less_the_whole_cost():
     sold = evaluate(["h200-sxm"], ["deepseek-r1"], ["chat"], utilisation=found.utilisation, intervals=False).iloc[0]
     assert row["profit_usd_per_gpu_hour"] == pytest.approx(sold["profit_usd_per_gpu_hour"], rel=1e-6)
     said = quoted(result)
-    assert said["best_profit"] == result.sold["profit_usd_per_gpu_hour"].max()
-    assert said["profit_low"] < said["best_profit"] < said["profit_high"]
-    assert said["peak_low"] <= said["own_peak"] <= said["peak_high"]
+    first, *others = said["earners"]
+    assert first["profit"] == result.sold["profit_usd_per_gpu_hour"].max()
+    assert all(one["low"] < one["profit"] < one["high"] for one in said["earners"])
+    assert others
+    assert said["tied"] >= 1
+    assert {name for _, names in said["policies"] for name in names} == set(result.sold["platform"])
+    assert said["peak_low"] <= said["peak_high"]
     assert len({one.key for one in figures(result)}) == len(figures(result))
     small, large = (result.sizes.groupby("accelerator")["utilisation"].nth(at).min() for at in (0, -1))
     assert small < large

@@ -109,6 +109,39 @@ def test_closest_pair_first_each_with_its_own_figures() -> None:
     assert out["pair"].tolist() == ["Beta over Alpha", "Alpha over Beta"]
     assert out["flips_at"].tolist() == ["50 %", "never"]
     assert out["beats_share"].tolist() == [0.6, 0.9]
+    assert page.flipping(out, turns=True)["pair"].tolist() == ["Beta over Alpha", "Alpha over Beta"]
+    still = page.flip_table(flips.assign(x_flip=math.nan, x_flip_at_low_y=math.nan), NAMES)
+    assert page.flipping(still, turns=True).empty
+    assert page.flipping(still, turns=False).columns.tolist() == ["pair", "beats_share", "decided_by"]
+
+
+def test_an_input_whose_width_is_the_evidence_s_shows_it() -> None:
+    swings = pd.DataFrame(
+        [
+            {
+                "accelerator": "a",
+                "input": "rate_error",
+                "swing": 1.0,
+                "low_value": math.nan,
+                "high_value": math.nan,
+                "unit": "-",
+            }
+        ]
+    )
+    (told,) = page.tornado_rows(swings, "a", worth=lambda name, score: 0.1 * score)["assumption"]
+    assert told == "throughput error, 13 % lower to 13 % higher"
+    (bare,) = page.tornado_rows(swings, "a")["assumption"]
+    assert bare == "throughput error"
+
+
+def test_a_pair_says_which_of_its_platforms_was_never_measured() -> None:
+    flips = pd.DataFrame(
+        [("tpu-v7", "b200-hgx", 0.7, 0.5, "utilisation")],
+        columns=["leader", "rival", "beats_share", "x_flip", "x_input"],
+    )
+    flips = flips.assign(y_input="wacc", x_flip_at_low_y=0.45, x_flip_at_high_y=0.5)
+    out = page.flip_table(flips, {"tpu-v7": "TPU v7", "b200-hgx": "B200"})
+    assert out["pair"].tolist() == ["TPU v7 (unmeasured platform) over B200"]
 
 
 def test_what_cannot_be_is_said() -> None:
@@ -128,7 +161,7 @@ def test_what_cannot_be_is_said() -> None:
         ]
     )
     told = page.needed_rows(table)["feasible"].tolist()
-    assert told == ["yes, from 75 % to 100 %", "no: $1.00M at best, at 0.01; $2.00M is needed"]
+    assert told == ["yes", "no: $1.00M at best, at 0.01; $2.00M is needed"]
     even = pd.DataFrame(
         {
             "platform": ["Alpha", "Beta"],

@@ -49,6 +49,7 @@ def marks_by_platform(
     order: Sequence[str] | None = None,
     log_x: bool = False,
     x_format: str = "~s",
+    line: str = "nine measurements in ten",
 ) -> alt.Chart:
     """One row per platform with one mark per kind (a basis, a vintage, a limit), told apart by shape and height, so that none hides another.
 
@@ -67,6 +68,8 @@ def marks_by_platform(
         For ratios and costs over decades; a zero line otherwise.
     x_format : str
         d3 format of the axis.
+    line : str
+        What a line spans, in the key.
     """
     alt_ = altair_module()
     spans, measured = [f"{value}_low", f"{value}_high"], f"{value}_measured"
@@ -105,7 +108,7 @@ def marks_by_platform(
                 x=alt_.X(f"{spans[0]}:Q", title=x_title), x2=f"{spans[1]}:Q"
             ),
         )
-        key.append("line: nine measurements in ten")
+        key.append(f"line: {line}")
     runs = data.dropna(subset=[measured]) if measured in data else data.iloc[:0]
     if len(runs):
         marks = base.mark_point(size=44, filled=False, strokeWidth=1.8).properties(data=runs)

@@ -10,30 +10,34 @@ import numpy as np
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.errors import InputError
+from rackecon.evidence.leads import ahead, in_order
 from rackecon.figures.results import Figure, column_figures
 from rackecon.load.agentic import agentic_parameters
-from rackecon.load.agentic_runs import scores
+from rackecon.load.agentic_runs import agentic_range, scores
 from rackecon.load.derived import derived_utilisation, sold_table
 from rackecon.pages.agents import UNITS, agent_table, told
-from rackecon.words import engine_words
+from rackecon.words import engine_words, money, number, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
 
 SIZES: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Mean demand over the page's, for the line of sold share against size."""
-TOLD: Final = {
-    "fixed at the peak": "held for its peak",
-    "fixed at the 99th percentile": "fixed at the 99th percentile of demand",
-    "fixed at the 99th percentile, batch backfill": "fixed at the 99th percentile of demand and filled up with batch work",
-    "resized daily, day known": "resized daily to a demand known before",
-    "resized daily to yesterday": "resized daily to yesterday's demand",
-    "autoscaled, 15 min start": "autoscaled, with a start of 15 minutes",
-    "autoscaled, 5 min start": "autoscaled, with a start of 5 minutes",
+WAYS: Final = {
+    "fixed at the peak": "holding the peak",
+    "fixed at the 99th percentile": "holding the 99th percentile of demand",
+    "fixed at the 99th percentile, batch backfill": "filling up with batch work",
+    "resized daily, day known": "resizing daily",
+    "resized daily to yesterday": "resizing daily",
+    "autoscaled, 15 min start": "autoscaling",
+    "autoscaled, 5 min start": "autoscaling",
 }
-"""Policies as a sentence says them."""
+"""Policies as a sentence says them; some differ in a delay alone."""
 SIZED: Final = "fixed at the 99th percentile"
 
 
@@ -103,11 +107,15 @@ def load_result(
         end: (rate[f"total_tok_s_per_gpu_{end}"] / rate["total_tok_s_per_gpu"]).to_numpy() for end in ("low", "high")
     }
     paid = sold["utilisation"] - (1.0 - batch_price_factor) * sold["batch_sold"] * sold["open_load"]
+    ends = {end: _factor(moved[end], (sold[end] / sold["utilisation"]).to_numpy(dtype=float)) for end in moved}
     sold = sold.assign(
         platform=[_label(name) for name in sold["accelerator"]],
+        utilisation_low=sold["low"],
+        utilisation_high=sold["high"],
+        revenue_usd_per_gpu_hour=paid * full,
         profit_usd_per_gpu_hour=paid * full - cost,
-        profit_low=paid * full * moved["low"] - cost,
-        profit_high=paid * full * moved["high"] - cost,
+        profit_usd_per_gpu_hour_low=paid * full * ends["low"] - cost,
+        profit_usd_per_gpu_hour_high=paid * full * ends["high"] - cost,
         stranded_usd_per_gpu_hour=sold["stranded_share"] * cost,
     )
     measured = _measured()
@@ -119,6 +127,47 @@ def load_result(
         scores(measured),
         str(money["cost_label"].iloc[0]),
     )
+
+
+def _factor(rate: FloatArray, share: FloatArray) -> FloatArray:
+    """Factor on revenue at one end of both the rate and the share sold, their errors taken as independent."""
+    with np.errstate(divide="ignore"):
+        both = np.hypot(np.log(rate), np.nan_to_num(np.log(share)))
+    return np.asarray(np.exp(np.where(rate < 1.0, -both, both)))
+
+
+def _best(sold: pd.DataFrame) -> pd.DataFrame:
+    """Each platform with the policy under which it earns most, the platform that earns most first."""
+    by = "profit_usd_per_gpu_hour"
+    return in_order(sold.loc[sold.groupby("accelerator", sort=False)[by].idxmax()], by)
+
+
+def shown(sold: pd.DataFrame) -> pd.DataFrame:
+    """The table of every policy: shares and profits with their 90 % intervals in words."""
+
+    def told(name: str, write: Callable[[float], str]) -> list[str]:
+        rows = zip(*(sold[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
+        return [f"{write(x)} ({write(low)} to {write(high)})" for x, low, high in rows]
+
+    money_of = "profit_usd_per_gpu_hour"
+    table = sold.assign(sold=told("utilisation", percent), profit=told(money_of, lambda x: money(x, 3)))
+    names = ["platform", "policy", "sold", "open_load", "served", "unit_gpus", "stranded_usd_per_gpu_hour", "profit"]
+    return table[names]
+
+
+def agents_shown(agents: pd.DataFrame) -> pd.DataFrame:
+    """The table of agents: rates and costs with the interval that replays held out give."""
+    low, high = agentic_range()
+
+    def told(name: str, ends: tuple[float, float], write: Callable[[float], str]) -> list[str]:
+        return [f"{write(x)} ({write(x * ends[0])} to {write(x * ends[1])})" for x in agents[name]]
+
+    costs = {
+        name: told(name, (1.0 / high, 1.0 / low), lambda x: money(x, 3))
+        for name in ("usd_per_mtok", "usd_per_session_hour", "usd_per_task")
+    }
+    rates = {"total_tok_s_per_gpu": told("total_tok_s_per_gpu", (low, high), number)}
+    return agents.assign(**rates, **costs).drop(columns=["accelerator", "sessions_per_gpu"])
 
 
 def _sizes(names: Sequence[str], model: str, scenario: str, shape: str, mean_rps: float) -> pd.DataFrame:
@@ -135,7 +184,8 @@ def _sizes(names: Sequence[str], model: str, scenario: str, shape: str, mean_rps
 
 def figures(result: LoadResult) -> list[Figure]:
     """The page's results by key."""
-    shares = {"utilisation": "-", "low": "-", "high": "-", "profit_usd_per_gpu_hour": "USD/GPU-hour"}
+    profit = [f"profit_usd_per_gpu_hour{end}" for end in ("", "_low", "_high")]
+    shares = {"utilisation": "-", "low": "-", "high": "-", **dict.fromkeys(profit, "USD/GPU-hour")}
     policies = result.sold.assign(policy=[name.replace(",", "") for name in result.sold["policy"]])
     return [
         *column_figures(policies, ["accelerator", "policy"], shares, "sold"),
@@ -155,11 +205,28 @@ def _error(result: LoadResult, part: str, quantity: str, name: str) -> float:
     return float(rows[name].iloc[0]) / 100.0
 
 
+def _earner(row: Mapping[Any, Any], by: str) -> dict[str, Any]:
+    """A platform, what it earns under its best policy, and nine cases in ten."""
+    ends = {end: float(row[f"{by}_{end}"]) for end in ("low", "high")}
+    return {"platform": str(row["platform"]), "profit": float(row[by]), **ends}
+
+
+def _policies(best: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    """The policies that pay best, in words, and on which platforms each does."""
+    groups: dict[str, list[str]] = {}
+    for row in best.to_dict("records"):
+        groups.setdefault(WAYS.get(str(row["policy"]), str(row["policy"])), []).append(str(row["platform"]))
+    return list(groups.items())
+
+
 def quoted(result: LoadResult) -> dict[str, Any]:
     """What the page's sentences quote, by name."""
     sold = result.sold
-    best = sold.loc[sold["profit_usd_per_gpu_hour"].idxmax()]
-    peak = sold[sold["policy"] == "fixed at the peak"].set_index("accelerator")["utilisation"]
+    best_of = _best(sold)
+    best, by = best_of.iloc[0], "profit_usd_per_gpu_hour"
+    tied = len(ahead(best_of, by))
+    earners = [_earner(row, by) for row in best_of.head(max(tied, 2)).to_dict("records")]
+    peak = sold[sold["policy"] == "fixed at the peak"].set_index("platform")["utilisation"].astype(float)
     own = sold[sold["accelerator"] == best["accelerator"]].set_index("policy")
     small = result.sizes.sort_values("mean_rps").drop_duplicates("accelerator")
     worst = small.loc[small["utilisation"].idxmin()]
@@ -167,16 +234,16 @@ def quoted(result: LoadResult) -> dict[str, Any]:
     fit, part, at_speed = agentic_parameters(), "scored curves", "rate at the speed"
     return {
         "best_platform": str(best["platform"]),
-        "best_policy": TOLD.get(str(best["policy"]), str(best["policy"])),
-        "best_utilisation": float(best["utilisation"]),
-        "best_low": float(best["low"]),
-        "best_high": float(best["high"]),
-        "best_profit": float(best["profit_usd_per_gpu_hour"]),
-        "profit_low": float(best["profit_low"]),
-        "profit_high": float(best["profit_high"]),
+        "earners": earners,
+        "tied": tied,
+        "policies": _policies(best_of),
+        "given_back": bool(best_of["policy"].str.startswith("autoscaled").any()),
         "peak_low": float(peak.min()),
+        "peak_low_platform": str(peak.idxmin()),
         "peak_high": float(peak.max()),
-        "own_peak": float(own.loc["fixed at the peak", "utilisation"]),
+        "peak_high_platform": str(peak.idxmax()),
+        "agent_low": agentic_range()[0],
+        "agent_high": agentic_range()[1],
         "own_peak_stranded": float(own.loc["fixed at the peak", "stranded_usd_per_gpu_hour"]),
         "small_platform": str(worst["platform"]),
         "small_share": float(worst["utilisation"]),

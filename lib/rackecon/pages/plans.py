@@ -159,7 +159,7 @@ def allocation_table(found: PlanResult) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "accelerator": flows["accelerator"],
-            "platform": [platform_named(str(name)) for name in flows["platform"]],
+            "platform": flows["platform"],
             "work": work,
             "hour": [hours[name] for name in flows["block"]],
             "power_mw": flows["racks"] * flows["accelerator"].map(kw) / 1e3,
@@ -192,11 +192,6 @@ def racks_text(found: PlanResult, column: str = "bought") -> str:
 
 def _racks(rows: Sequence[Mapping[Any, Any]], column: str = "bought") -> str:
     return join_words(f"{plural(row[column], 'rack')} of {platform_named(str(row['platform']))}" for row in rows)
-
-
-def named(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table whose platforms say where no run of them was measured."""
-    return frame.assign(platform=[platform_named(str(name)) for name in frame["platform"]])
 
 
 def _never_measured(found: PlanResult) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,12 +12,13 @@ import numpy as np
 from rackecon import catalog
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.leads import DECIDED_SHARE
+from rackecon.evidence.novelty import platform_named
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import table
 from rackecon.pages.sentences import say
 from rackecon.pages.validation_page import coverage_table
-from rackecon.uncertainty.distributions import Distribution, distributions
+from rackecon.uncertainty.distributions import Z10, Distribution, distributions
 from rackecon.words import money, number, percent, tidy
 
 if TYPE_CHECKING:
@@ -214,13 +215,23 @@ def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, st
     return say(PAGE, "leader", platform=names[accelerator], base=base, turns=told)
 
 
-def tornado_rows(tornado: pd.DataFrame, accelerator: str, most: int = 10) -> pd.DataFrame:
-    """Widest swings of one platform, with the input's name and range in the label."""
+def tornado_rows(
+    tornado: pd.DataFrame, accelerator: str, most: int = 10, worth: Callable[[str, float], float] | None = None
+) -> pd.DataFrame:
+    """Widest swings of one platform, with the input's name and range in the label.
+
+    ``worth`` gives what a standard normal score of an input means, for those whose width is that of the evidence.
+    """
     part = tornado[(tornado["accelerator"] == accelerator) & (tornado["swing"] > 0)].head(most).copy()
-    part["assumption"] = [
-        ", ".join(part for part in (factor_label(r["input"]), ends_text(r)) if part) for r in part.to_dict("records")
-    ]
-    return part
+
+    def told(row: Mapping[Hashable, Any]) -> str:
+        ends = ends_text(row)
+        if not ends and worth is not None:
+            low, high = (worth(str(row["input"]), score) for score in (-Z10, Z10))
+            ends = f"{percent(abs(low))} lower to {percent(high)} higher"
+        return ", ".join(part for part in (factor_label(row["input"]), ends) if part)
+
+    return part.assign(assumption=[told(row) for row in part.to_dict("records")])
 
 
 def driver_sentence(own: pd.DataFrame, accelerator: str, platform: str) -> str:
@@ -238,14 +249,25 @@ def pair_table(pairs: pd.DataFrame) -> pd.DataFrame:
     return out.reset_index(names="platform")
 
 
+NEVER: Final = "never"
+FLIPS: Final = ["flips_at", "at_low", "at_high"]
+
+
+def flipping(table: pd.DataFrame, *, turns: bool) -> pd.DataFrame:
+    """Rows of :func:`flip_table` whose lead changes within the range, or those whose never does."""
+    still = table[FLIPS].isin([NEVER]).all(axis=1)
+    return table[~still] if turns else table[still].drop(columns=FLIPS)
+
+
 def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     """One row per pair in words, the closest first."""
+    names = {key: platform_named(name) for key, name in names.items()}
     known = distributions()
     flips = flips.sort_values("beats_share", kind="stable", ignore_index=True)
 
     def told(item: Distribution, value: float) -> str:
         if not np.isfinite(value):
-            return "never"
+            return NEVER
         if item.form == "evidence":
             return f"{percent(abs(value))} {'lower' if value < 0 else 'higher'}"
         if item.form == "listings":
@@ -317,8 +339,7 @@ def needed_rows(needed: pd.DataFrame) -> pd.DataFrame:
     for r in needed.to_dict("records"):
         label, show = SOLVED[r["input"]]
         if r["feasible"]:
-            reach = " or ".join(f"{show(a)} to {show(b)}" for a, b in r["holds"])
-            told = f"yes, from {reach}"
+            told = "yes"
         elif np.isfinite(r["best_output"]):
             told = f"no: {money(r['best_output'])} at best, at {show(r['best_value'])}; {money(r['target'])} is needed"
         else:
@@ -458,7 +479,11 @@ def distribution_table() -> Html:
                 "grade": item.grade,
             }
         )
-    return table(pd.DataFrame(rows), "Distributions of the uncertain inputs (data/distributions.csv)", searchable=True)
+    return table(
+        pd.DataFrame(rows),
+        "Distributions of the uncertain inputs (data/distributions.csv); what takes its width from measurements or listings has it by platform and model, as the chart above says",
+        searchable=True,
+    )
 
 
 def basis_table() -> Html:

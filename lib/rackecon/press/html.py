@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from rackecon.catalog import labels, relabelled
@@ -26,6 +26,13 @@ CLOSED: Final = "</p>|<code|<a |<dfn|<math|<details"
 NO_TAG: Final = "(?![^<>]*(?:>|</button>))"
 """Not inside a tag, where the meaning of another term stands, and not in a term that is explained."""
 LIVE: Final = '<section id="live"'
+PAGES_FROM_TO: Final = re.compile(r"\bpages (\d\d) to (\d\d)\b")
+ONE_PAGE: Final = re.compile(r"\bpage (\d\d)\b")
+WAYLESS: Final = re.compile(
+    r'<(a|script|style|pre|code|svg|button|select|title|h[1-6]|summary|caption|figcaption)\b.*?</\1>|<section id="live".*?</section>|<[^>]+>',
+    re.S,
+)
+"""What holds no way to a page, or one already."""
 CELL: Final = re.compile(r"^(<t[dh]\b[^>]*>)([^<>]+)(</t[dh]>)$")
 
 
@@ -150,6 +157,32 @@ def _spelt(text: str) -> str:
     return re.sub(r"\b(\d+)k/(\d+)k\b", r"\1k in, \2k out", text)
 
 
+def linked(markup: str, names: Sequence[str]) -> str:
+    """Numbers of pages in prose as ways to them.
+
+    Examples
+    --------
+    >>> linked("<p>as page 14 says, <a>page 14</a></p>", ["14_market"])
+    '<p>as <a href="14_market.html">page 14</a> says, <a>page 14</a></p>'
+    >>> linked("<td>on pages 02 to 05, page 99</td>", ["02_moe_experts", "05_latency_targets"])
+    '<td>on pages <a href="02_moe_experts.html">02</a> to <a href="05_latency_targets.html">05</a>, page 99</td>'
+    """
+    home = {name.partition("_")[0]: name for name in names}
+
+    def way(number: str, words: str) -> str:
+        return f'<a href="{home[number]}.html">{words}</a>' if number in home else words
+
+    def told(text: str) -> str:
+        text = PAGES_FROM_TO.sub(lambda m: f"pages {way(m[1], m[1])} to {way(m[2], m[2])}", text)
+        return ONE_PAGE.sub(lambda m: way(m[1], m[0]), text)
+
+    parts, at = [], 0
+    for found in WAYLESS.finditer(markup):
+        parts += [told(markup[at : found.start()]), found[0]]
+        at = found.end()
+    return "".join([*parts, told(markup[at:])])
+
+
 def _with_ids(markup: str, contents: list[tuple[str, str]]) -> str:
     def give(match: re.Match[str]) -> str:
         level, inner = match.group(1), match.group(3)
@@ -244,6 +277,7 @@ def render_page(notebook: dict[str, Any], name: str, names: list[str], index: st
             parts += [_glossary(_with_ids(markup, contents), used) for markup in outputs if markup]
     parts += ["</details>"] if folded else []
     body = _once(APART, _numbered(_arranged(["\n".join(part for part in section if part) for section in sections])))
+    body = linked(body, names)
     position = names.index(name) if name in names else -1
     live = ["figures.js", "live.js"] if LIVE in body else []
     return framed_page(

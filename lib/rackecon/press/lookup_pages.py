@@ -6,17 +6,19 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.catalog.paths import data_dir, in_checkout, read_rows
 from rackecon.figures.display import embedded
 from rackecon.figures.tables import framed
 from rackecon.press.frame import framed_page
-from rackecon.words import page_words
+from rackecon.words import join_words, page_words
 
+RECORDED: Final = {"source_id": "source", "date": "date", "grade": "grade"}
+"""Columns that say what a row rests on, by name and in words."""
 PARTS: Final = re.compile(
     r'<h2 id="(?P<section>[^"]+)">(?P<heading>.*?)</h2>'
     r'|<figure class="chart" id="(?P<chart>[^"]+)"[^>]*><p class="finding">(?P<finding>.*?)</p>'
@@ -119,6 +121,24 @@ def glossary_page(names: Sequence[str]) -> str:
     )
 
 
+def _lacking(tables: Sequence[Mapping[str, Any]]) -> str:
+    """Which tables lack what every row is to have, in words.
+
+    Examples
+    --------
+    >>> _lacking([{"name": "ids", "schema": {"fields": [{"name": "date"}]}}, {"name": "a", "schema": {"fields": []}}])
+    ', but in ids (no source, grade) and a (no source, date, grade)'
+    >>> _lacking([])
+    ''
+    """
+    told = []
+    for one in tables:
+        there = {field["name"] for field in one["schema"]["fields"]}
+        gone = [name for column, name in RECORDED.items() if column not in there]
+        told += [f"{one['name']} (no {', '.join(gone)})"] if gone else []
+    return f", but in {join_words(told)}" if told else ""
+
+
 def data_page(names: Sequence[str], target: Path) -> str:
     """Every table of data/ with what it holds, how many rows, and the file itself beside its dictionary; beside the pages of some notebooks.
 
@@ -144,7 +164,9 @@ def data_page(names: Sequence[str], target: Path) -> str:
         if one["name"] in catalog.table_names()
     ]
     about = (
-        f"<p>CSV files with a source, a date and a grade in every row, described field by field with units in "
+        f'<p class="answer">{len(lines)} tables of facts, among them {len(read_rows("measured_serving")):,} measured runs and '
+        f"{len(read_rows('sources')):,} sources.</p>"
+        f"<p>CSV files. Every row has a source, a date and a grade{_lacking(package['resources'])}. They are described field by field with units in "
         f'<a href="{way}datapackage.json">datapackage.json</a>, a Frictionless data package. What each page publishes stands in '
         "<code>results/</code>, one file a page.</p>"
     )

@@ -298,7 +298,7 @@
     return out;
   }
   function platform(id) { return data.platforms.filter(p => p.id === id)[0] || data.more.filter(p => p.id === id)[0]; }
-  function marked(id) { var p = platform(id); return p ? p.marked : label(id); } /* says of a platform that it was never measured */
+  function seen(id) { var p = platform(id); return p ? p.marked : label(id); } /* says of a platform that it was never measured */
   /* A platform's name, and what about it was never measured. */
   function evidenced(p, st) { var sc = data.scenarios[st.scenario], why = data.measured.near[[st.model, sc.isl, sc.osl].join("|")][p.id][2]; return p.label + (why ? " (" + why + ")" : ""); }
   function label(id) { var p = platform(id); return p ? p.label : id === "none" ? "nobody earns" : "nobody serves this"; }
@@ -352,7 +352,7 @@
     leader: state => leaderId(complete(state)),
     speedLines: (state, lo, hi) => speedLines(complete(state), lo, hi),
     mapRow: (state, price) => mapRow(complete(state), price),
-      fmt: fmt, amount: amount, label: label, marked: marked, titled: (id, state) => platform(id) ? evidenced(platform(id), state) : label(id), swatch: id => platform(id).swatch, cell: cell, unit: metric => data.per[metric]
+      fmt: fmt, amount: amount, label: label, marked: seen, titled: (id, state) => platform(id) ? evidenced(platform(id), state) : label(id), swatch: id => platform(id).swatch, cell: cell, unit: metric => data.per[metric]
   };
 
   function start() {
@@ -695,14 +695,14 @@
           }
           last = { v: v, id: found.id };
         }
-        if (below) text.push("below " + fmt(below.at) + ": " + marked(below.id) + (turns[0] > 1 ? ", then others" : ""));
-        if (above) text.push("above " + fmt(above.at) + ": " + marked(above.id) + (turns[1] > 1 ? ", then others" : ""));
+        if (below) text.push("below " + fmt(below.at) + ": " + seen(below.id) + (turns[0] > 1 ? ", then others" : ""));
+        if (above) text.push("above " + fmt(above.at) + ": " + seen(above.id) + (turns[1] > 1 ? ", then others" : ""));
       } else {
         steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
         steps.forEach(function (o) {
           var s = choose(copied(st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
           cells.push(cell(found));
-          if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + marked(found.id));
+          if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + seen(found.id));
         });
       }
       el.replaceChildren.apply(el, cells);
