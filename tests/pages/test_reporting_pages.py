@@ -328,7 +328,9 @@ def test_what_a_notebook_keeps_from_equations_its_page_shows_plainly():
     shown = answer("$1M, and $2M.")._repr_mimebundle_()
     cell = {"cell_type": "code", "source": "", "metadata": {}, "outputs": [{"data": shown}]}
     assert shown["text/html"].startswith(NO_EQUATIONS)
-    assert '<main id="main">\n<p class="answer"><strong>$1M, and $2M.</strong></p>\n' in render_page({"cells": [cell]}, "20_x", [])
+    assert '<main id="main">\n<p class="answer"><strong>$1M, and $2M.</strong></p>\n' in render_page(
+        {"cells": [cell]}, "20_x", []
+    )
 
 
 def test_round_live_controls_what_no_first_screen_shows_is_laid_out_later():
