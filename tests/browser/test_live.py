@@ -21,6 +21,7 @@ from rackecon.answer.live_case import live_values, money_fronts
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.economics.measures import MEASURES
+from rackecon.evidence.novelty import platform_marked
 from rackecon.pages.live import PAIR_ROWS, SLIDERS
 from rackecon.press.frame import standalone_page
 from rackecon.uncertainty.ranking import RankingDraws, profit_draws, rank
@@ -867,7 +868,7 @@ def test_bands_dashes_and_measured_runs_follow_a_movement_as_the_library_has_the
     values += [v for mark in marks.values() for pair in (*mark.band, *(run[1:2] for run in mark.runs)) for v in pair]
     low, high = min(0.0, *values), 1.02 * max(0.0, *values)
     drawn = page.evaluate(MARKED)
-    assert [row["name"] for row in drawn] == [p["label"] for p in facts["platforms"]]
+    assert [row["name"] for row in drawn] == [platform_marked(p["label"]) for p in facts["platforms"]]
     for row, key in zip(drawn, PLATFORMS, strict=True):
         upto = marks[key].measured_up_to
         assert bool(row["near"]) == any(speed <= upto for speed, _ in lines[key]), key
@@ -1095,7 +1096,7 @@ def test_a_platform_added_takes_part_and_the_others_stay(page):
     for row in ranked.itertuples():  # the draws of the page and of a report made with them are the same
         assert after[row.accelerator]["win"] == pytest.approx(row.win_share, abs=0.004), row.accelerator
         assert after[row.accelerator]["lo"] == pytest.approx(row.value_low, rel=5e-3, abs=2e3), row.accelerator
-    assert page.locator("#speed-profit [data-name]").all_inner_texts()[-2:] == ["VR NVL72", "MI300X"]
+    assert page.locator("#speed-profit [data-name]").all_inner_texts()[-2:] == ["VR NVL72, unmeasured", "MI300X"]
     page.uncheck(f"input[data-key=with][value={ADDED}]")
     page.uncheck("input[data-key=with][value=mi300x]")
     settled(page)

@@ -151,7 +151,7 @@ def shown(sold: pd.DataFrame) -> pd.DataFrame:
 
     money_of = "profit_usd_per_gpu_hour"
     table = sold.assign(sold=told("utilisation", percent), profit=told(money_of, lambda x: money(x, 3)))
-    names = ["platform", "policy", "sold", "open_load", "served", "unit_gpus", "stranded_usd_per_gpu_hour", "profit"]
+    names = ["platform", "policy", "sold", "open_load", "unit_gpus", "stranded_usd_per_gpu_hour", "profit"]
     return table[names]
 
 
