@@ -1,7 +1,6 @@
 (function(){"use strict";var WIDE=5,GAP=6.2,NARROW=0.01,NEAR=[26,10];function round(x){return Math.round(x*10)/10;}
 function set(node,text){if(node.textContent!==text)node.textContent=text;}
 function element(tag,inner,text){var outer=document.createElement(tag);(inner?outer.appendChild(document.createElement(inner)):outer).textContent=text;return outer;}
-function capital(text){return text.charAt(0).toUpperCase()+text.slice(1);}
 function words(figure,finding,measure,rest){set(figure.querySelector(".finding"),finding);set(figure.querySelector(".measure"),measure);figure.querySelector("[role=img]").setAttribute("aria-label",finding+". "+measure+". "+rest);}
 function button(figure,make){var holder=figure.querySelector(".links");if(!holder.children.length)window.rackeconButton(holder,"Data as CSV",function(){window.rackeconSave(make(),figure.id+".csv");});}
 function axis(text){return text.replace(/(\.\d*?)0+(?=\D*$)/,"$1").replace(/\.(?=\D*$)/,"");}

@@ -33,7 +33,7 @@ from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.money_step import per_year
 from rackecon.economics.revenue import PriceCard
-from rackecon.evidence.intervals import interval_columns
+from rackecon.evidence.intervals import interval_columns, rate_factors
 from rackecon.serving.front import COLUMNS
 from rackecon.serving.query import Limits
 from rackecon.words import number
@@ -437,12 +437,9 @@ def frontier_points(
 
 def _money_intervals(best: Mapping[str, Any]) -> dict[str, Any]:
     """Money at the ends of the serving model's intervals, prices and costs held."""
-    rate, revenue, cost = (
-        best[name] for name in ("total_tok_s_per_gpu", "revenue_usd_per_gpu_hour", "cost_usd_per_gpu_hour")
-    )
+    revenue, cost = best["revenue_usd_per_gpu_hour"], best["cost_usd_per_gpu_hour"]
     out: dict[str, Any] = {}
-    for end in ("low", "high"):
-        moved = best[f"total_tok_s_per_gpu_{end}"] / rate
+    for end, moved in rate_factors(best).items():
         for measure in EVERY_MEASURE.values():
             gpus = best[measure.gpus] if measure.gpus else 1.0
             out[f"{measure.column}_{end}"] = (revenue * moved - cost) * gpus * 8760.0

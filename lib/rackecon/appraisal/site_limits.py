@@ -13,6 +13,7 @@ from rackecon.catalog.cached import one_state
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power import gpus_for_site
 from rackecon.errors import InputError
+from rackecon.evidence.intervals import rate_factors
 from rackecon.evidence.leads import ahead, in_order, lead_words
 from rackecon.evidence.novelty import best_runs
 from rackecon.words import money
@@ -109,11 +110,10 @@ def _other_rates(rows: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], di
     if "total_tok_s_per_gpu_low" not in rows:
         return {}, {}
     runs = best_runs(rows)
-    total = rows["total_tok_s_per_gpu"].to_numpy(dtype=float)
-    ends = {f"_{end}": rows[f"total_tok_s_per_gpu_{end}"].to_numpy(dtype=float) for end in ("low", "high")}
-    ends["_measured"] = np.array([run.total_tok_s_per_gpu for run in runs])
+    ends = {f"_{end}": factor for end, factor in rate_factors(rows).items()}
+    measured = np.array([run.total_tok_s_per_gpu for run in runs]) / rows["total_tok_s_per_gpu"].to_numpy(dtype=float)
     told = {"run": [run.kind for run in runs], "run_date": [run.date for run in runs]}
-    return {end: rate / total for end, rate in ends.items()}, told
+    return ends | {"_measured": measured}, told
 
 
 def winners(comparison: pd.DataFrame, by: str = "profit_usd_year") -> pd.DataFrame:

@@ -112,6 +112,19 @@ def interval_columns(table: Mapping[str, Any] | pd.DataFrame, years_beyond: floa
     return out
 
 
+def rate_factors(rows: Mapping[str, Any] | pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """The ends of 90 % of each row's total rate over the rate itself, ``low`` and ``high`` [-].
+
+    Examples
+    --------
+    >>> rows = {"total_tok_s_per_gpu": [10.0], "total_tok_s_per_gpu_low": [8.0], "total_tok_s_per_gpu_high": [12.5]}
+    >>> {end: factor.tolist() for end, factor in rate_factors(rows).items()}
+    {'low': [0.8], 'high': [1.25]}
+    """
+    rate = np.asarray(rows["total_tok_s_per_gpu"], dtype=float)
+    return {end: np.asarray(rows[f"total_tok_s_per_gpu_{end}"], dtype=float) / rate for end in ("low", "high")}
+
+
 def ratio_ends(
     over: tuple[float | NDArray[np.float64], float | NDArray[np.float64]],
     under: tuple[float | NDArray[np.float64], float | NDArray[np.float64]],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.intervals import interval_factors, rate_factors
 from rackecon.evidence.novelty import platform_named
 from rackecon.words import join_named
 
@@ -95,9 +95,7 @@ def ahead(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     revenue = np.maximum(known[by.replace("profit", "revenue", 1)].to_numpy(dtype=float), 0.0)
     below, above = _rate_ends(known, by, profit, revenue)
     room = np.hypot(revenue[0] * (1.0 - np.exp(-WITHIN * below[0])), revenue * np.expm1(WITHIN * above))
-    kept = profit[0] - profit <= np.nan_to_num(room)
-    kept[0] = True
-    return known.iloc[np.flatnonzero(kept)]
+    return known.iloc[np.flatnonzero(profit[0] - profit <= np.nan_to_num(room))]
 
 
 def _rate_ends(rows: pd.DataFrame, by: str, profit: FloatArray, revenue: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -106,8 +104,7 @@ def _rate_ends(rows: pd.DataFrame, by: str, profit: FloatArray, revenue: FloatAr
         paid = np.where(revenue > 0.0, revenue, np.nan)
         ends = [1.0 + (rows[f"{by}_{end}"].to_numpy(dtype=float) - profit) / paid for end in ("low", "high")]
     elif "total_tok_s_per_gpu_low" in rows:
-        rate = rows["total_tok_s_per_gpu"].to_numpy(dtype=float)
-        ends = [rows[f"total_tok_s_per_gpu_{end}"].to_numpy(dtype=float) / rate for end in ("low", "high")]
+        ends = list(rate_factors(rows).values())
     else:
         asked = zip(rows["accelerator"], rows["model"], rows["mode"], strict=True)
         ends = list(np.array([interval_factors(*row, "total_tok_s_per_gpu") for row in asked]).T)

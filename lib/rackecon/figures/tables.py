@@ -217,9 +217,10 @@ def interval_bar(low: float, middle: float, high: float, ends: tuple[float, floa
     )
 
 
-def _ends(told: str) -> str:
-    """The ends of an interval under its bar."""
-    return f'<span class="ends">{html.escape(told)}</span>'
+def bar_cell(low: float, middle: float, high: float, axis: tuple[float, float], told: str, label: str = "") -> str:
+    """A cell with :func:`interval_bar` and the ends in words under it; ``label`` is what is read aloud, if not they."""
+    bar = interval_bar(low, middle, high, axis, label or told)
+    return f'<td class="barcell">{bar}<span class="ends">{html.escape(told)}</span></td>'
 
 
 def ranking_table(
@@ -262,8 +263,8 @@ def ranking_table(
             continue
         ends = record[f"{metric}_low"], record[f"{metric}_high"]
         told = f"{show(ends[0])} to {show(ends[1])}"
-        bar = interval_bar(ends[0], value, ends[1], (low, high), f"90 % interval {told}") + _ends(told)
-        cells = f'<td class="n">{html.escape(show(value))}</td><td class="barcell">{bar}</td>'
+        bar = bar_cell(ends[0], value, ends[1], (low, high), told, f"90 % interval {told}")
+        cells = f'<td class="n">{html.escape(show(value))}</td>{bar}'
         cells += "".join(f'<td class="n">{html.escape(form(record[key]))}</td>' for key, (_, form) in more.items())
         rows.append(f"<tr>{name}{cells}</tr>")
     markup = framed(

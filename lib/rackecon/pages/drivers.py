@@ -11,7 +11,7 @@ from rackecon.answer.deciding import Deciding
 from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, key_part
-from rackecon.figures.tables import bare, framed, interval_bar
+from rackecon.figures.tables import bar_cell, bare, framed
 from rackecon.pages.sentences import say
 
 PAGE: Final = "00_executive_summary"
@@ -121,7 +121,7 @@ def _bar(ends: tuple[float, float], axis: tuple[float, float], now: float, measu
     if not all(map(math.isfinite, (*ends, now))):
         return "<td>–</td>"
     told = " to ".join(MEASURES[measure].amount(x) for x in ends)
-    return f'<td class="barcell">{interval_bar(ends[0], now, ends[1], axis, told)}<span class="ends">{told}</span></td>'
+    return bar_cell(ends[0], now, ends[1], axis, told)
 
 
 def _axis(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -6,9 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from rackecon.appraisal.cost_comparison import waterfall
 from rackecon.appraisal.money import PRICED
 from rackecon.economics.measures import EVERY_MEASURE, MEASURES
+from rackecon.evidence.intervals import rate_factors
 from rackecon.evidence.leads import ahead, in_order, level
 from rackecon.evidence.novelty import best_runs, platform_named
 from rackecon.pages.sentences import say
@@ -111,15 +114,14 @@ def power_quoted(power: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
 
 def _with_rates(power: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Rates per megawatt with the ends of 90 % that those per GPU have."""
-    known = table.set_index("accelerator")
-    own = known.reindex(power["accelerator"])
-    rates = {end: own[f"total_tok_s_per_gpu{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")}
-    ends = {
-        f"{name}{end}": power[name].to_numpy(dtype=float) * rates[end] / rates[""]
-        for name in columns
-        for end in ("_low", "_high")
-    }
-    return power.assign(**ends)
+    factors = rate_factors(table.set_index("accelerator").reindex(power["accelerator"]))
+    return power.assign(
+        **{
+            f"{name}_{end}": power[name].to_numpy(dtype=float) * factor
+            for name in columns
+            for end, factor in factors.items()
+        }
+    )
 
 
 def site_moves(swept: pd.DataFrame, limit: str) -> dict[str, Any]:
@@ -317,7 +319,7 @@ def interval_note(table: pd.DataFrame) -> str:
     if known.empty or "total_tok_s_per_gpu_low" not in known:
         return say("notes", "intervals", low=None, high=None, runs=[], outside=[])
     rate = known["total_tok_s_per_gpu"]
-    low, high = (float((known[f"total_tok_s_per_gpu_{end}"] / rate).median()) for end in ("low", "high"))
+    low, high = (float(np.median(factor)) for factor in rate_factors(known).values())
     ends = (known[f"total_tok_s_per_gpu_{end}"] for end in ("low", "high"))
     beside = [row for row in zip(known["platform"], rate, *ends, best_runs(known), strict=True) if row[-1].kind]
     runs = [

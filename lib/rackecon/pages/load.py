@@ -10,6 +10,7 @@ import numpy as np
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.errors import InputError
+from rackecon.evidence.intervals import rate_factors, ratio_ends
 from rackecon.evidence.leads import ahead, in_order
 from rackecon.figures.results import Figure, column_figures
 from rackecon.load.agentic import agentic_parameters
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
-    from numpy.typing import NDArray
-
-    FloatArray = NDArray[np.float64]
 
 SIZES: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Mean demand over the page's, for the line of sold share against size."""
@@ -102,20 +100,19 @@ def load_result(
             f"no cost is published for {', '.join(per_hour.index)}: what their unsold hours cost cannot be said"
         )
     full, cost = (per_hour.loc[sold["accelerator"], name].to_numpy(dtype=float) for name in per_hour)
-    rate = money.loc[sold["accelerator"]]
-    moved = {
-        end: (rate[f"total_tok_s_per_gpu_{end}"] / rate["total_tok_s_per_gpu"]).to_numpy() for end in ("low", "high")
-    }
+    rates = rate_factors(money.loc[sold["accelerator"]])
     paid = sold["utilisation"] - (1.0 - batch_price_factor) * sold["batch_sold"] * sold["open_load"]
-    ends = {end: _factor(moved[end], (sold[end] / sold["utilisation"]).to_numpy(dtype=float)) for end in moved}
+    # of both rate and share sold, as of a ratio over the unsold: a share that is 0 throughout has no error
+    over = tuple((sold["utilisation"] / sold[end]).fillna(1.0).to_numpy(dtype=float) for end in ("high", "low"))
+    low, high = ratio_ends((rates["low"], rates["high"]), (over[0], over[1]))
     sold = sold.assign(
         platform=[_label(name) for name in sold["accelerator"]],
         utilisation_low=sold["low"],
         utilisation_high=sold["high"],
         revenue_usd_per_gpu_hour=paid * full,
         profit_usd_per_gpu_hour=paid * full - cost,
-        profit_usd_per_gpu_hour_low=paid * full * ends["low"] - cost,
-        profit_usd_per_gpu_hour_high=paid * full * ends["high"] - cost,
+        profit_usd_per_gpu_hour_low=paid * full * low - cost,
+        profit_usd_per_gpu_hour_high=paid * full * high - cost,
         stranded_usd_per_gpu_hour=sold["stranded_share"] * cost,
     )
     measured = _measured()
@@ -129,13 +126,6 @@ def load_result(
     )
 
 
-def _factor(rate: FloatArray, share: FloatArray) -> FloatArray:
-    """Factor on revenue at one end of both the rate and the share sold, their errors taken as independent."""
-    with np.errstate(divide="ignore"):
-        both = np.hypot(np.log(rate), np.nan_to_num(np.log(share)))
-    return np.asarray(np.exp(np.where(rate < 1.0, -both, both)))
-
-
 def _best(sold: pd.DataFrame) -> pd.DataFrame:
     """Each platform with the policy under which it earns most, the platform that earns most first."""
     by = "profit_usd_per_gpu_hour"
@@ -145,12 +135,8 @@ def _best(sold: pd.DataFrame) -> pd.DataFrame:
 def shown(sold: pd.DataFrame) -> pd.DataFrame:
     """The table of every policy: shares and profits with their 90 % intervals in words."""
 
-    def told(name: str, write: Callable[[float], str]) -> list[str]:
-        rows = zip(*(sold[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
-        return [f"{write(x)} ({write(low)} to {write(high)})" for x, low, high in rows]
-
     money_of = "profit_usd_per_gpu_hour"
-    table = sold.assign(sold=told("utilisation", percent), profit=told(money_of, lambda x: money(x, 3)))
+    table = sold.assign(sold=_spanned(sold, "utilisation", percent), profit=_spanned(sold, money_of, _money))
     names = ["platform", "policy", "sold", "open_load", "unit_gpus", "stranded_usd_per_gpu_hour", "profit"]
     return table[names]
 
@@ -158,16 +144,26 @@ def shown(sold: pd.DataFrame) -> pd.DataFrame:
 def agents_shown(agents: pd.DataFrame) -> pd.DataFrame:
     """The table of agents: rates and costs with the interval that replays held out give."""
     low, high = agentic_range()
-
-    def told(name: str, ends: tuple[float, float], write: Callable[[float], str]) -> list[str]:
-        return [f"{write(x)} ({write(x * ends[0])} to {write(x * ends[1])})" for x in agents[name]]
-
-    costs = {
-        name: told(name, (1.0 / high, 1.0 / low), lambda x: money(x, 3))
-        for name in ("usd_per_mtok", "usd_per_session_hour", "usd_per_task")
+    ends = {"total_tok_s_per_gpu": (low, high)}
+    ends |= dict.fromkeys(("usd_per_mtok", "usd_per_session_hour", "usd_per_task"), (1.0 / high, 1.0 / low))
+    spans = {
+        f"{name}_{end}": agents[name] * factor
+        for name, factors in ends.items()
+        for end, factor in zip(("low", "high"), factors, strict=True)
     }
-    rates = {"total_tok_s_per_gpu": told("total_tok_s_per_gpu", (low, high), number)}
-    return agents.assign(**rates, **costs).drop(columns=["accelerator", "sessions_per_gpu"])
+    wide = agents.assign(**spans)
+    told = {name: _spanned(wide, name, number if name == "total_tok_s_per_gpu" else _money) for name in ends}
+    return agents.assign(**told).drop(columns=["accelerator", "sessions_per_gpu"])
+
+
+def _spanned(frame: pd.DataFrame, name: str, write: Callable[[float], str]) -> list[str]:
+    """A column's figures in words, each with the ends of its interval."""
+    rows = zip(*(frame[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
+    return [f"{write(x)} ({write(low)} to {write(high)})" for x, low, high in rows]
+
+
+def _money(x: float) -> str:
+    return money(x, 3)
 
 
 def _sizes(names: Sequence[str], model: str, scenario: str, shape: str, mean_rps: float) -> pd.DataFrame:

@@ -11,7 +11,6 @@
     (inner ? outer.appendChild(document.createElement(inner)) : outer).textContent = text;
     return outer;
   }
-  function capital(text) { return text.charAt(0).toUpperCase() + text.slice(1); }
   function words(figure, finding, measure, rest) {
     set(figure.querySelector(".finding"), finding); set(figure.querySelector(".measure"), measure);
     figure.querySelector("[role=img]").setAttribute("aria-label", finding + ". " + measure + ". " + rest);

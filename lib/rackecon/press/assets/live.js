@@ -352,7 +352,7 @@
     leader: state => leaderId(complete(state)),
     speedLines: (state, lo, hi) => speedLines(complete(state), lo, hi),
     mapRow: (state, price) => mapRow(complete(state), price),
-      fmt: fmt, amount: amount, label: label, marked: seen, titled: (id, state) => platform(id) ? evidenced(platform(id), state) : label(id), swatch: id => platform(id).swatch, cell: cell, unit: metric => data.per[metric]
+    fmt: fmt, amount: amount, label: label, marked: seen, titled: (id, state) => platform(id) ? evidenced(platform(id), state) : label(id), swatch: id => platform(id).swatch, cell: cell, unit: metric => data.per[metric]
   };
 
   function start() {
