@@ -15,7 +15,7 @@ from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.novelty import fitted_pairs, novelty
 from rackecon.evidence.record import SCHEMES
 from rackecon.evidence.residual import corrected_logs, fit_first_token, fit_residual
-from rackecon.evidence.validation import QUANTITIES, HeldOut
+from rackecon.evidence.validation import QUANTITIES, SHUFFLES, HeldOut
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.corrections import without_history
 from rackecon.serving.points import Points
@@ -62,7 +62,10 @@ def test_shipped_fronts_hold_every_band_and_are_those_of_the_table():
     points = catalog.table("validation_fronts")
     found = front_scores(points).set_index("slice")
     known = points[points["log_ratio"].notna()]
-    assert found.loc["all", "points"] == len(known)
+    assert found.loc["all", "points"] == (known["shuffle"] == 1).sum()
+    each = [front_scores(part).set_index("slice").loc["all", "median_pct"] for _, part in points.groupby("shuffle")]
+    assert len(each) == SHUFFLES
+    assert found.loc["all", "median_pct"] == pytest.approx(np.mean(each))
     ratio = np.log(known["measured"] / known["searched"]).to_numpy()
     assert ratio == pytest.approx(known["log_ratio"].to_numpy(), abs=2e-4)
     assert sum(name.startswith("band ") for name in found.index) == 6

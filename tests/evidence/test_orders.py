@@ -11,7 +11,7 @@ from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.evidence.leads import WITHIN
 from rackecon.evidence.orders import CALLS, PLACES, order_scores, orders, shared_error
 
-ASKED = {"model": "deepseek-r1", "mode": "aggregated", "isl": 8192, "osl": 1024, "window": "2026Q1"}
+ASKED = {"model": "deepseek-r1", "mode": "aggregated", "isl": 8192, "osl": 1024, "window": "2026Q1", "shuffle": 1}
 
 
 def sweep(
@@ -45,7 +45,7 @@ def test_nothing_is_compared_with_itself_or_where_only_one_reaches():
 
 
 def test_votes_count_questions_and_not_their_places():
-    one = {"first": "a", "second": "b", "model": "m", "isl": 1, "osl": 1, "limit": 0.3}
+    one = {"first": "a", "second": "b", "model": "m", "isl": 1, "osl": 1, "shuffle": 1, "limit": 0.3}
     wrong = [{**one, "predicted": 1.0, "measured": -1.0}] * 9
     right = [{**one, "isl": 2, "predicted": 1.0, "measured": 1.0}]
     found = order_scores(pd.DataFrame(wrong + right))

@@ -29,7 +29,7 @@ REPEAT_DAYS = (0, 7, 30, 60, 120)
 SWEEP = ("accelerator", "model", "mode", "engine", "weight_precision", "isl", "osl", "speculative")
 
 
-def front_points(held: HeldOut, evidence: Evidence | None = None) -> pd.DataFrame:
+def front_points(held: HeldOut, evidence: Evidence | None = None, shuffle: int = 1) -> pd.DataFrame:
     """Each measured front point and the searched rate at its speed, by a fit that had not seen its curve.
 
     Parameters
@@ -38,6 +38,8 @@ def front_points(held: HeldOut, evidence: Evidence | None = None) -> pd.DataFram
         Fits with whole curves held out.
     evidence : Evidence, optional
         Measured rows; all by default.
+    shuffle : int
+        Number of the way in which curves were dealt to folds.
 
     Returns
     -------
@@ -60,6 +62,7 @@ def front_points(held: HeldOut, evidence: Evidence | None = None) -> pd.DataFram
                     "point_id": known.frame["point_id"].iloc[i],
                     "split_group": one.group,
                     "window": one.window,
+                    "shuffle": shuffle,
                     **{name: known.frame[name].iloc[i] for name in SWEEP},
                     "tok_s_per_user": speed,
                     "measured": rate,
@@ -111,7 +114,7 @@ def front_excess(points: pd.DataFrame) -> float:
 
 
 def front_scores(points: pd.DataFrame) -> pd.DataFrame:
-    """Median error and bias of searched fronts, over all, by platform, mode and speed band.
+    """Median error and bias of searched fronts, over all, by platform, mode and speed band, the mean of the shuffles.
 
     Parameters
     ----------
@@ -121,7 +124,8 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``slice``, ``points``, ``sweeps``, ``unreached`` (measured points faster than the searched front), ``median_pct``
+        ``slice``, ``points``, ``sweeps``, ``unreached`` (measured points faster than the searched front; of the first shuffle,
+        as the points), ``median_pct``
         (of searched over measured less one), ``bias_log`` (median of measured over searched; negative is too high) and
         ``both_pct`` (median of the factor on speed and rate alike less one, with those unreached).
     """
@@ -137,16 +141,24 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
     for m in sorted(set(mode)):
         slices |= {f"{m} {name}": (mode == m) & (band == name) for name in band_names()}
         slices |= {f"{m} {name}": (mode == m) & (chip == name) for name in sorted(set(chip))}
+    shuffle = points["shuffle"].to_numpy() if "shuffle" in points else np.ones(len(points), dtype=int)
     rows = []
     for name, chosen in slices.items():
-        part = points[chosen]
-        found = part["log_ratio"].to_numpy(dtype=float)
-        known = found[np.isfinite(found)]
-        if len(known):
-            error, both = (float(np.nanmedian(100.0 * np.abs(np.expm1(-x)))) for x in (known, part["log_ratio_both"]))
-            rows.append((name, len(known), part["split_group"].nunique(), len(found) - len(known), error,
-                         float(np.median(known)), both))  # fmt: skip
+        each = [_front_score(part) for _, part in points[chosen].groupby(shuffle[chosen])]
+        told = [one for one in each if one[0]]
+        if told:
+            rows.append((name, *each[0][:3], *np.mean([one[3:] for one in told], axis=0).tolist()))
     return pd.DataFrame(rows, columns=["slice", "points", "sweeps", "unreached", "median_pct", "bias_log", "both_pct"])
+
+
+def _front_score(part: pd.DataFrame) -> tuple[float, ...]:
+    """Points, sweeps, points not reached, median error, bias and error of speed and rate alike of one shuffle."""
+    found = part["log_ratio"].to_numpy(dtype=float)
+    known = found[np.isfinite(found)]
+    if not len(known):
+        return 0, 0, len(found), np.nan, np.nan, np.nan
+    error, both = (float(np.nanmedian(100.0 * np.abs(np.expm1(-x)))) for x in (known, part["log_ratio_both"]))
+    return len(known), part["split_group"].nunique(), len(found) - len(known), error, float(np.median(known)), both
 
 
 def front_repeats(evidence: Evidence | None = None) -> pd.DataFrame:

@@ -35,19 +35,20 @@ def orders(points: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``first`` and ``second`` platform, ``model, isl, osl``, ``error_first, error_second`` (log of measured over
+        ``first`` and ``second`` platform, ``model, isl, osl, shuffle``, ``error_first, error_second`` (log of measured over
         searched), ``predicted`` and ``measured`` (log of the first rate over the second), and ``limit``: what a predicted
         lead must exceed to be called, by :data:`rackecon.evidence.leads.WITHIN` and the ends of both rates.
     """
     import pandas as pd
 
     rows: list[tuple[Any, ...]] = []
-    for asked, part in points.dropna(subset=["log_ratio"]).groupby(list(QUESTION)):
+    known = points.dropna(subset=["log_ratio"])
+    for (*asked, shuffle), part in known.groupby([*QUESTION, "shuffle"]):
         sweeps = [_sweep(one) for _, one in part.groupby(["split_group", "window"]) if len(one) > 1]
         for one, two in combinations(sweeps, 2):
             if one.accelerator != two.accelerator:
-                rows += [(one.accelerator, two.accelerator, *asked, *place) for place in _places(one, two)]
-    names = ["first", "second", *QUESTION, "error_first", "error_second", "predicted", "measured", "limit"]
+                rows += [(one.accelerator, two.accelerator, *asked, shuffle, *place) for place in _places(one, two)]
+    names = ["first", "second", *QUESTION, "shuffle", "error_first", "error_second", "predicted", "measured", "limit"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -97,12 +98,12 @@ def order_scores(found: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``call`` (of :data:`CALLS`), ``places``, ``share_pct`` of the votes, ``right_pct`` of them.
+        ``call`` (of :data:`CALLS`), ``places`` (mean of the shuffles), ``share_pct`` of the votes, ``right_pct`` of them.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> one = {"first": "a", "second": "b", "model": "m", "isl": 1, "osl": 1, "limit": 0.3, "measured": 0.2}
+    >>> one = {"first": "a", "second": "b", "model": "m", "isl": 1, "osl": 1, "shuffle": 1, "limit": 0.3, "measured": 0.2}
     >>> order_scores(pd.DataFrame([{**one, "predicted": x} for x in (0.1, -0.1, 0.4, 1.0)]))["right_pct"].tolist()
     [50.0, 100.0, 100.0]
     """
@@ -112,13 +113,14 @@ def order_scores(found: pd.DataFrame) -> pd.DataFrame:
     over = (found["predicted"].abs() / found["limit"]).to_numpy(dtype=float)
     right = (np.sign(found["predicted"]) == np.sign(found["measured"])).to_numpy()
     call = np.digitize(over, [1.0, NARROW])
+    shuffles = found["shuffle"].nunique()
     rows = []
     for number, name in enumerate(CALLS):
         mine = call == number
         if mine.any():
             weight = votes[mine]
             share, good = weight.sum() / votes.sum(), (weight * right[mine]).sum() / weight.sum()
-            rows.append((name, int(mine.sum()), 100.0 * float(share), 100.0 * float(good)))
+            rows.append((name, round(mine.sum() / shuffles), 100.0 * float(share), 100.0 * float(good)))
     return pd.DataFrame(rows, columns=["call", "places", "share_pct", "right_pct"])
 
 

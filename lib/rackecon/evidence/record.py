@@ -183,7 +183,9 @@ def _scored(evidence: Evidence, held: list[HeldOut], new: dict[str, HeldOut], ah
         *(interval_scores(evidence, [one], name) for name, one in new.items()),
     ]
     tables = (pd.concat(scores, ignore_index=True), pd.concat(intervals, ignore_index=True))
-    return *tables, front_points(held[0], evidence)
+    return *tables, pd.concat(
+        [front_points(one, evidence, n) for n, one in enumerate(held, start=1)], ignore_index=True
+    )
 
 
 SCHEMES = {
