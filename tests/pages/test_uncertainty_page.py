@@ -141,7 +141,7 @@ def test_a_pair_says_which_of_its_platforms_was_never_measured() -> None:
     )
     flips = flips.assign(y_input="wacc", x_flip_at_low_y=0.45, x_flip_at_high_y=0.5)
     out = page.flip_table(flips, {"tpu-v7": "TPU v7", "b200-hgx": "B200"})
-    assert out["pair"].tolist() == ["TPU v7 (unmeasured platform) over B200"]
+    assert out["pair"].tolist() == ["TPU v7 (unmeasured) over B200"]
 
 
 def test_what_cannot_be_is_said() -> None:
