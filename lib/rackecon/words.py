@@ -147,6 +147,8 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     ['1.20', '0.95', '3.00']
     >>> [even(money, [5.934e6, 746e3, -139e3])(x) for x in (5.934e6, 746e3, -139e3, 0.0)]
     ['$5.93M', '$0.75M', '−$0.14M', '$0']
+    >>> [even(money, [14.7e6, 31e4])(x) for x in (14.7e6, 31e4)], [even(number, [0.9, 2])(x) for x in (0.9, 2)]
+    (['$14.70M', '$0.31M'], ['0.9', '2.0'])
     >>> [even(number, [0.0213, 15321.0])(x) for x in (0.0213, 15321.0)]
     ['0.0213', '15,300']
     """
@@ -156,7 +158,7 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     most, least = max(map(abs, figures)), min(map(abs, figures))
     unit, letter = next((one for one in LETTERS[form] if most >= 0.9995 * one[0]), (1.0, ""))
     first, last = (math.floor(math.log10(float(f"{x / unit:.3g}"))) for x in (most, least))
-    shown = max(len(re.sub(r"[^\d.]", "", form(x)).partition(".")[2]) for x in figures)
+    shown = max(len(f"{float(f'{abs(x) / unit:.3g}'):.9f}".rstrip("0").partition(".")[2]) for x in figures)
     places = max(CENTS if form is money and not letter else 0, min(shown, max(0, 2 - first, 1 - last)))
     if places + first >= MOST:
         return form

@@ -183,16 +183,12 @@
   }
   /* How a column of amounts is written: words.even. */
   function evenly(column) {
-    var all = column.filter(x => x && isFinite(x)), sizes = all.map(Math.abs), most = Math.max.apply(null, sizes), unit = unitOf(most) || [1, ""];
-    var order = x => Math.floor(Math.log10(Number((x / unit[0]).toPrecision(3)))), first = order(most);
-    var shown = Math.max.apply(null, all.map(x => (usd(x).replace(/[^\d.]/g, "").split(".")[1] || "").length));
-    var places = Math.max(unit[1] ? 0 : 2, Math.min(shown, Math.max(0, 2 - first, 1 - order(Math.min.apply(null, sizes)))));
-    if (all.length < 2 || places + first > 3) return usd;
-    return x => {
-      if (!x || !isFinite(x)) return usd(x);
-      var a = Math.abs(x) / unit[0], text = (places ? a : Number(a.toPrecision(3))).toFixed(places);
-      return (x < 0 && Number(text) ? "−" : "") + "$" + text + unit[1];
-    };
+    var all = column.filter(Boolean).map(Math.abs), most = Math.max.apply(null, all), unit = unitOf(most) || [1, ""];
+    var short = x => Number((x / unit[0]).toPrecision(3)), order = x => Math.floor(Math.log10(short(x))), first = order(most);
+    var cap = Math.max.apply(null, all.map(x => (String(short(x)).split(".")[1] || "").length));
+    var n = Math.max(unit[1] ? 0 : 2, Math.min(cap, Math.max(0, 2 - first, 1 - order(Math.min.apply(null, all)))));
+    if (all.length < 2 || n + first > 3) return usd;
+    return x => x ? (x < 0 ? "−$" : "$") + (Math.abs(x) / unit[0]).toFixed(n) + unit[1] : usd(x);
   }
   function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + grouped(Math.abs(x * 100)) + " %" : usd(x); }
 
