@@ -61,6 +61,21 @@ def step_s(engine, batch=16.0, query=1.0, context=4096.0):
 
 
 @QUICK
+@given(chips, names)
+def test_what_stands_once_for_all_layouts_gives_the_same_times(chip, name):
+    """Rows of one platform that share what is not a layout's, and a choice of them: to the last bit."""
+    wide, arch = np.array([1.0, 8.0, 8.0]), model(name)
+    one = [accelerator(chip)] * 3, [arch] * 3, *([x] * 3 for x in ("fp8", "fp8", "vllm", "aggregated"))
+    rows = build_engine(*one, wide, np.where(arch.is_moe, wide, 1.0), np.ones(3), np.array([False, False, True]), INDEX)
+    shared, few = rows.condensed(), np.array([2, 0])
+    assert shared.hbm_bytes.size == shared.keys["memory"].size == 1
+    for engine, again in ((rows, shared), (rows.take(few), shared.take(few))):
+        batch = np.full(len(engine.tp), 16.0)
+        found, other = (decode_step(x, V, batch, np.ones(1), np.full(1, 4096.0)).total for x in (engine, again))
+        assert found.tolist() == other.tolist()
+
+
+@QUICK
 @given(chips, names, layouts, st.floats(1.01, 4.0), st.floats(1, 512), st.floats(128, 65536))
 def test_more_bandwidth_is_never_slower(chip, name, layout, factor, batch, context):
     base = accelerator(chip)

@@ -47,7 +47,7 @@ def test_tokens_of_a_step_that_drafts() -> None:
     """1 + p + p^2 for two drafts; one without."""
     assert acceptance_length(np.array([0.0, 2.0]), 0.5).tolist() == [1.0, 1.75]
     engine, v, load, _ = _bench("aggregated", 8.0, 2.0)
-    accept = v[engine.keys["accept"]]
+    accept = v[engine.keys["accept"]] * np.ones(len(LAYOUTS))
     assert _speculation(engine, v, load) == pytest.approx(1.0 + accept + accept**2)
 
 
@@ -57,7 +57,7 @@ def test_a_first_token_waits_for_prompts_before_it() -> None:
     one = np.ones(len(LAYOUTS))
     found = _first_token(engine, v, 0.5 * one, 0.1 * one, np.array([32.0, 1e-9, 32.0, 4.0]), 0.8 * one)
     wait = v[engine.keys["ttft_wait"]] * np.array([32.0, 1e-3, 32.0, 4.0]) ** 0.7
-    wait[2] *= v[engine.keys["ttft_dp"]][2] * 8.0
+    wait[2] *= v[engine.keys["ttft_dp"]][0] * 8.0
     assert found == pytest.approx(v[engine.keys["ttft_base"]] * 1e-3 + (0.5 + wait * 0.1) * 0.8)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,19 +115,35 @@ class Engine:
         return start.ravel(), slope.ravel()
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Engine:
-        """The same engine arrays for a choice of rows."""
-        values = {}
-        for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            if name == "distinct_share":
-                values[name] = value
-                continue
-            values[name] = {k: v[rows] for k, v in value.items()} if isinstance(value, dict) else value[rows]
-        return Engine(**values)
+        """The same engine arrays for a choice of rows; what stands once for all stays so."""
+        values = {name: x if x.size == 1 and name not in OF_ROWS else x[rows] for name, x in self._arrays.items()}
+        keys = {name: at if at.size == 1 else at[rows] for name, at in self.keys.items()}
+        return Engine(**values, distinct_share=self.distinct_share, keys=keys)
+
+    def condensed(self) -> Engine:
+        """The same, with one value for all rows where they agree in what is not a layout's: it is not worked with row by row."""
+        values = {name: x if name in OF_ROWS else _one(x) for name, x in self._arrays.items()}
+        keys = {name: _one(at) for name, at in self.keys.items()}
+        return Engine(**values, distinct_share=self.distinct_share, keys=keys)
+
+    @property
+    def _arrays(self) -> dict[str, Any]:
+        """Fields with a value for each row."""
+        return {
+            name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("distinct_share", "keys")
+        }
 
     def shifted(self, by: NDArray[np.intp], moved: NDArray[np.bool_]) -> Engine:
         """The same with those parameters of each row that ``moved`` names so much further on in a vector."""
         return replace(self, keys={name: at + by if moved[at].any() else at for name, at in self.keys.items()})
+
+
+OF_ROWS = ("tp", "ep", "pp", "dp", "share_row")
+
+
+def _one(values: NDArray[Any]) -> NDArray[Any]:
+    """One value where all are the same."""
+    return values[:1] if (values == values[0]).all() else values
 
 
 def _expert_precision(model: Model, precision: str) -> tuple[float, str]:

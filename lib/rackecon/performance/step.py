@@ -313,17 +313,14 @@ def decode_step(
 
 @dataclass(frozen=True)
 class PrefillCurve(ByCell):
-    """Time of prefilling as a function of prompts and load alone."""
+    """Time of prefilling as a function of prompts and load alone, its coefficients summed and squared."""
 
     fresh: FloatArray  # tokens to compute, per prompt
     dp: FloatArray
-    pp: FloatArray
-    scale: FloatArray
+    engines: FloatArray  # prompts of an engine for one of a rank, over all stages
     once: FloatArray  # s per pass
-    per_token: FloatArray
-    core: tuple[FloatArray, FloatArray]  # operations per token of a rank; operations per second
-    attention: tuple[FloatArray, FloatArray]  # s per token of a rank; s per pass
-    ranked: tuple[FloatArray, FloatArray]  # s per token of a rank: moved, sent
+    per_token: tuple[FloatArray, FloatArray]  # s per token of the engine, per token of a rank
+    attention: tuple[FloatArray, FloatArray]  # squares: per token of a rank, per pass
     dense: tuple[FloatArray, FloatArray]  # squares: per token, per pass
     experts: tuple[FloatArray, FloatArray] | None  # likewise, with every expert touched; None without experts
     share_lines: tuple[FloatArray, FloatArray]
@@ -336,11 +333,10 @@ class PrefillCurve(ByCell):
     def parts(self, prompts: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """What no load changes: tokens of a rank, seconds that all ranks share, of a pass, of an engine per prompt."""
         rank_tokens = self.fresh * prompts
-        core = rank_tokens * self.core[0] / self.core[1]
-        local = _roof(self.attention[0] * rank_tokens, self.attention[1]) + core + self.ranked[0] * rank_tokens
-        local = local * self.scale + self.once + self.ranked[1] * rank_tokens
+        local = self.attention[0] * (rank_tokens * rank_tokens) + self.attention[1]
+        local = np.sqrt(local, out=local) + self.per_token[1] * rank_tokens + self.once
         full = self._whole(rank_tokens * self.dp, local)
-        return rank_tokens, local, full, np.asarray(full / (self.dp * prompts * self.pp))
+        return rank_tokens, local, full, np.asarray(full / (self.engines * prompts))
 
     def under(
         self, load: FloatArray | None, known: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
@@ -361,7 +357,8 @@ class PrefillCurve(ByCell):
     def _whole(self, together: FloatArray, local: FloatArray) -> FloatArray:
         """Time of a pass with so many tokens in the engine [s]."""
         square = together * together
-        work = np.sqrt(self.dense[0] * square + self.dense[1])
+        work = self.dense[0] * square + self.dense[1]
+        np.sqrt(work, out=work)
         if self.experts is not None:
             share = share_at(self.share_lines, self.row_start, together)
             share *= share
@@ -369,8 +366,7 @@ class PrefillCurve(ByCell):
             square *= self.experts[0]
             square += share
             work += np.sqrt(square, out=square)
-        work *= self.scale
-        work += self.per_token * together
+        work += self.per_token[0] * together
         work += local
         return work
 
@@ -393,20 +389,24 @@ def prefill_curve(
     scale = v[engine.keys["prefill"]] * wide
     fixed = v[engine.keys["layer"]] * US * engine.layers + v[engine.keys["prefill_fixed"]] * MS
     known = shared or pass_terms(engine, v)
-    passes = v[engine.keys["elementwise"]]
-    (dense, dense_once), (expert, expert_once) = ([x * x for x in pair] for pair in (known.dense, known.experts))
+    passes = v[engine.keys["elementwise"]] * scale
+    flop_s = pairs / (engine.attention_tp * engine.attention_flops * compute)
+    attention, dense, experts = (
+        ((per_token * scale) ** 2, (once * scale) ** 2)
+        for per_token, once in (known.attention, known.dense, known.experts)
+    )
     return PrefillCurve(
         fresh,
         engine.dp,
-        engine.pp,
-        scale,
+        engine.dp * engine.pp,
         known.network[0] + fixed,
-        known.moved[0] * passes * scale + known.network[1],
-        (pairs, engine.attention_tp * engine.attention_flops * compute),
-        known.attention,
-        (known.moved[1] * passes, known.network[2]),
-        (dense, dense_once),
-        (expert, expert_once) if known.experts[1].any() else None,
+        (
+            known.moved[0] * passes + known.network[1],
+            flop_s * scale + known.moved[1] * passes + known.network[2],
+        ),
+        attention,
+        dense,
+        experts if known.experts[1].any() else None,
         engine.share_lines,
         _row_starts(engine),
     )

@@ -83,6 +83,7 @@ class _Space:
     shape: tuple[int, ...]
     place: NDArray[np.intp]  # of the layout, one query's layouts after another's
     widths: tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # tp, ep, pp, attention ranks
+    learnt: tuple[FloatArray | None, FloatArray | None]  # of each layout: rates and speeds, times to first token
 
 
 @dataclass(frozen=True)
@@ -335,7 +336,8 @@ def other_engines(found: Evaluated, front: Outcome) -> Evaluated:
             return Evaluated((), 0)
         picked = Cells(part.shape, wanted)
         tp, ep, pp, dp = (picked.of(x) for x in part.widths)
-        space = _Space(part.task, part.mode, part.layouts, wanted.shape, picked.of(part.place), (tp, ep, pp, dp))
+        place = picked.of(part.place)
+        space = _Space(part.task, part.mode, part.layouts, wanted.shape, place, (tp, ep, pp, dp), part.learnt)
         return Evaluated((_rated(space, match.at(picked).deployed(part.task, np.concatenate(engines))),), len(wanted))
 
 
@@ -353,9 +355,9 @@ def _ahead(part: _Part, front: Outcome, user: FloatArray) -> FloatArray:
 def _most_moved(part: _Part) -> FloatArray:
     """The most that the load moves what is learnt of rates and of speeds, as factors, by layout and draft depth."""
     asked = part.task.query
-    if asked.parameters.residual is None:
+    if part.learnt[0] is None:
         return np.full(2, load_range(asked.parameters.intercepts, cell_of(asked, part.mode)))
-    ends = np.ptp(_surface(asked.parameters.residual, part), axis=2)
+    ends = np.ptp(part.learnt[0], axis=2)
     drafting = np.broadcast_to(part.pools.load.draft_tokens > 0, (*part.shape[:2], 1, 1)).astype(int)
     return np.asarray(np.exp(np.take_along_axis(ends.reshape(2, -1, 2, 1, 1), drafting[None], axis=2)))
 
@@ -412,7 +414,9 @@ def _evaluate(
         drafts,
         speed,
     )
-    space = _Space(task, mode, layouts, shape, place, (rows.tp, rows.ep, rows.pp, rows.dp))
+    space = _Space(
+        task, mode, layouts, shape, place, (rows.tp, rows.ep, rows.pp, rows.dp), _learnt(task, mode, layouts)
+    )
     with np.errstate(all="ignore"):
         if mode == "aggregated":
             return _rated(space, alone(task, rows, shared, load))
@@ -438,10 +442,10 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
     loop = loops[place // len(space.layouts)]
     each = load.concurrency / gpus
     places = _places(space, load, each)
-    if used.residual is None:
+    if space.learnt[0] is None:
         factor, user_factor = (factors(task, mode, dp, load, each, _years(space))[0],) * 2
     else:
-        factor, user_factor = (np.exp(x) for x in places.read(_surface(used.residual, space)))
+        factor, user_factor = (np.exp(x) for x in places.read(space.learnt[0]))
     total = factor * done.requests_per_s * (loop * (load.isl_tokens + load.osl_tokens) / gpus)
     user = user_factor / done.tpot_s
     fits = fits & np.isfinite(total)
@@ -449,16 +453,15 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
         depth = _usual_depth(task.query, mode, load.concurrency / pools.decode_gpus, dp)
         fits = fits & ((load.draft_tokens == 0.0) | (load.draft_tokens == depth))
     first_factor = _slower(space, load, each, places)
-    given = (task, mode, space.layouts, space.shape, place, space.widths)
+    given = (task, mode, space.layouts, space.shape, place, space.widths, space.learnt)
     return _Part(*given, pools, done, gpus, total, user, first_factor, fits)
 
 
 def _slower(space: _Space, load: Load, load_per_gpu: FloatArray, places: Places | None = None) -> FloatArray:
     """Factor of measurements on the time to first token of physics."""
-    process = (space.task.query.parameters.first_token or {}).get(space.mode)
-    if process is None:
+    if space.learnt[1] is None:
         return factors(space.task, space.mode, space.widths[3], load, load_per_gpu, _years(space))[1]
-    (late,) = (places or _places(space, load, load_per_gpu)).read(_surface(process, space)[:1])
+    (late,) = (places or _places(space, load, load_per_gpu)).read(space.learnt[1][:1])
     return np.asarray(np.exp(late))
 
 
@@ -477,11 +480,15 @@ def _places(space: _Space, load: Load, load_per_gpu: FloatArray) -> Places:
     return Places.of(2 * space.place + (load.draft_tokens > 0), load_feature(load_per_gpu))
 
 
-def _surface(residual: Residual, space: _Space) -> FloatArray:
-    """The residual of each query's layouts, without and with drafts, over the loads; no other parameter moves it."""
-    asked, points = space.task.query, [one.query for one in space.task.each]
-    names = names_of(asked.chip, asked.arch, asked.engine_of(space.mode), asked.weight, space.mode)
-    return _surfaces(residual, names, space.layouts, tuple((x.isl_tokens, x.osl_tokens, x.years) for x in points))
+def _learnt(task: Task, mode: str, layouts: tuple[Layout, ...]) -> tuple[FloatArray | None, FloatArray | None]:
+    """What is learnt of each query's layouts, without and with drafts, over the loads; no other parameter moves it."""
+    asked, points = task.query, tuple((x.query.isl_tokens, x.query.osl_tokens, x.query.years) for x in task.each)
+    names = names_of(asked.chip, asked.arch, asked.engine_of(mode), asked.weight, mode)
+    rates, first = asked.parameters.residual, (asked.parameters.first_token or {}).get(mode)
+    return (
+        None if rates is None else _surfaces(rates, names, layouts, points),
+        None if first is None else _surfaces(first, names, layouts, points),
+    )
 
 
 @of_arguments(maxsize=64)
@@ -512,14 +519,25 @@ def _settings(layouts: tuple[Layout, ...], log2_isl: float, log2_osl: float, yea
 
 def _possible_drafts(task: Task, mode: str, layouts: tuple[Layout, ...]) -> FloatArray:
     """Draft depths of each layout that are usual at some load, which none is deeper at than at none; others fill the rows."""
-    if task.query.held.get("draft_tokens") is not None:
+    asked = task.query
+    if asked.held.get("draft_tokens") is not None:
         return task.drafts
-    dp = np.array([[x.tp if x.dp_attention else 1.0] for x in layouts])
-    most, least = (_usual_depth(task.query, mode, np.array([[x]]), dp) for x in (0.0, np.inf))
-    usual = (task.drafts == 0.0) | (task.drafts >= least) & (task.drafts <= most)
-    usual = np.broadcast_to(usual, (len(layouts), len(task.drafts)))
+    family = engine_family(asked.engine_of(mode), asked.chip.vendor)
+    ranks = tuple(x.dp_attention and x.tp > 1 for x in layouts)
+    return _usual_drafts(family, mode, asked.weight, tuple(task.drafts.tolist()), ranks)
+
+
+@of_arguments(256)
+def _usual_drafts(
+    family: str, mode: str, weight: str, depths: tuple[float, ...], ranks: tuple[bool, ...]
+) -> FloatArray:
+    drafts, dp = np.array(depths), np.array(ranks)[:, None]
+    most, least = (
+        recipe_depth(family, np.array([[x]]), dp, mode == "aggregated", weight).round() for x in (0.0, np.inf)
+    )
+    usual = np.broadcast_to((drafts == 0.0) | (drafts >= least) & (drafts <= most), (len(ranks), len(drafts)))
     first = np.argsort(~usual, axis=1, kind="stable")[:, : max(usual.sum(axis=1))]
-    return np.sort(task.drafts[first], axis=1)
+    return np.sort(drafts[first], axis=1)
 
 
 def _usual_depth(asked: Query, mode: str, load_per_decode_gpu: FloatArray, dp: FloatArray) -> FloatArray:

@@ -145,7 +145,8 @@ class Prompts(ByCell):
         """Latency of a pass, and engine time per prompt, with so many requests on one engine [s]."""
         if self._alone is not None:
             return self.curve.under(concurrency, self._alone)
-        prompts = np.clip(concurrency / self.curve.dp / PROMPT_BATCHING, 1.0, self.most)
+        prompts = concurrency / (self.curve.dp * PROMPT_BATCHING)
+        np.minimum(np.maximum(prompts, 1.0, out=prompts), self.most, out=prompts)
         return self.curve.time(prompts, concurrency)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model
+from rackecon.catalog.cached import of_arguments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,10 +105,13 @@ def one_row(rows: Mapping[str, NDArray[Any]], i: int) -> dict[str, Any]:
 
 def layout_texts(rows: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:
     """Layouts as shown: the decode layout and the GPUs of each pool where there are two."""
-    pairs = zip(*(rows[name].tolist() for name in ("layout", "mode", "prefill_gpus", "decode_gpus")), strict=True)
-    return np.array(
-        [f"{x} decode, {p:g}P:{d:g}D" if mode == "disaggregated" else x for x, mode, p, d in pairs], dtype=np.str_
-    )
+    each = (rows[name].tolist() for name in ("layout", "mode", "prefill_gpus", "decode_gpus"))
+    return np.array(list(map(_layout_text, *each)), dtype=np.str_)
+
+
+@of_arguments(4096)
+def _layout_text(layout: str, mode: str, prefill_gpus: float, decode_gpus: float) -> str:
+    return f"{layout} decode, {prefill_gpus:g}P:{decode_gpus:g}D" if mode == "disaggregated" else layout
 
 
 def pareto_rows(speed: FloatArray, rate: FloatArray, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:

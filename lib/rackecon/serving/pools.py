@@ -324,7 +324,8 @@ def _settled(at: FloatArray, short: FloatArray, last: tuple[FloatArray, FloatArr
     if last is None:
         return at + short
     change = short - last[1]
-    return np.asarray(at - short * np.where(change == 0.0, 0.0, (at - last[0]) / np.where(change == 0.0, 1.0, change)))
+    np.copyto(change, np.inf, where=change == 0.0)
+    return np.asarray(at - short * ((at - last[0]) / change))
 
 
 def enumerated(

@@ -40,7 +40,8 @@ def recipe_depth(
     >>> recipe_depth("trt", np.array([4.0, 160.0, 640.0]), np.array([True]), False, "fp4").tolist()
     [3.0, 2.0, 1.0]
     """
-    spread = np.clip(3.0 - np.log2(np.maximum(load_per_gpu / LIGHT_LOAD.get(family, 1.0), 1e-9)), 1.0, 3.0)
+    spread = 3.0 - np.log2(np.maximum(load_per_gpu / LIGHT_LOAD.get(family, 1.0), 1e-9))
+    spread = np.minimum(np.maximum(spread, 1.0), 3.0)
     if family == "trt":
         return np.where(dp_attention, np.where(aggregated, 1.0, spread), 3.0)
     if family == "amd":

@@ -88,6 +88,8 @@ class Task:
 
     def _holds(self, mode: str, layout: Layout) -> bool:
         """Whether engines of a layout have the values held, and equal ones or those of a pool the GPUs held."""
+        if not self.query.held:
+            return True
         gpus = float(self.query.held.get("gpus", layout.gpus))
         enough = gpus % layout.gpus == 0.0 if mode == "aggregated" else gpus >= layout.gpus
         return enough and matches(layout, self.query.held)
@@ -239,7 +241,7 @@ class _Bench:
             np.array([x.pp for x in layouts], dtype=float),
             np.array([x.dp_attention for x in layouts]),
             {name: i for i, name in enumerate(self.names)},
-        )
+        ).condensed()
 
 
 @of_arguments(256)

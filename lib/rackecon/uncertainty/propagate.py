@@ -29,7 +29,7 @@ from rackecon.serving.query import LIMIT_SLACK, Limits
 from rackecon.uncertainty.distributions import Z90, two_piece
 from rackecon.uncertainty.portfolio import Cell, Portfolio, portfolio
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, SEED, Scores, sample
-from rackecon.uncertainty.shortlist import PHYSICAL, RATES, Work, relevant, work_at
+from rackecon.uncertainty.shortlist import BUSY, PHYSICAL, RATES, Work, relevant, work_at
 
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
@@ -135,11 +135,12 @@ def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS)
         rates, load = np.ones((3, n)), np.zeros(n)
         same = list(_same_point(terms.physical))
         made.prepare(cell, np.array([at for at, _ in same]))
-        for at, part in same:
-            rows = made.listed(cell, at)
-            if not len(rows["mode"]):
+        lists = [made.listed(cell, at) for at, _ in same]
+        drawn = drawn_it_kw(cell, {name: np.concatenate([rows[name] for rows in lists]) for name in BUSY})
+        ends = np.cumsum([len(rows["mode"]) for rows in lists])
+        for (_, part), rows, drawn_kw in zip(same, lists, np.split(drawn, ends[:-1]), strict=True):
+            if not len(drawn_kw):
                 continue
-            drawn_kw = drawn_it_kw(cell, rows)
             for some in np.split(part, range(BLOCK, len(part), BLOCK)):
                 best, ok, chosen = terms.choose(rows, some, drawn_kw)
                 served[i, some] = ok
@@ -166,13 +167,13 @@ def _same_point(physical: FloatArray) -> Iterator[tuple[FloatArray, NDArray[np.i
 
 def _names(rows: Mapping[str, NDArray[Any]], best: NDArray[np.intp]) -> NDArray[np.object_]:
     """Text of each draw's configuration; only those that were chosen are written out."""
-    used, place = np.unique(best, return_inverse=True)
+    used = np.flatnonzero(np.bincount(best))
     parts = (rows[name][used] for name in ("mode", "layout", "draft_tokens", "concurrency"))
     texts = [
         f"{mode}, {layout}, {draft:g} draft, {load:g} in flight"
         for mode, layout, draft, load in zip(*parts, strict=True)
     ]
-    return np.array(texts, dtype=object)[place]
+    return np.array(texts, dtype=object)[np.searchsorted(used, best)]
 
 
 def drawn_it_kw(cell: Cell, rows: Mapping[str, NDArray[Any]]) -> FloatArray:
@@ -272,13 +273,12 @@ class Terms:
                 continue
             factor = self.errors(mode)[:, part]
             rate, speed, first = (column[at] for column in columns)
-            gain = factor[0][:, None] * rate
-            gain *= unit
+            gain = factor[0][:, None] * unit * rate
             gain -= bill * drawn_kw[at]
-            out = factor[1][:, None] * speed < wanted
+            out = speed < wanted / factor[1][:, None]
             if np.isfinite(latest):
-                out |= factor[2][:, None] * first > latest
-            gain[out] = -np.inf
+                out |= first > latest / factor[2][:, None]
+            np.copyto(gain, -np.inf, where=out)
             here = np.argmax(gain, axis=1)
             top = gain[np.arange(len(part)), here]
             better = (top > most) | ((top == most) & (at[here] < best))
