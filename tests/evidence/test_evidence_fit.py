@@ -12,7 +12,7 @@ from rackecon import catalog
 from rackecon.errors import InputError
 from rackecon.evidence import calibration
 from rackecon.evidence.ablation import ablate
-from rackecon.evidence.intervals import add_intervals, evidence_class, interval_factors
+from rackecon.evidence.intervals import AT_SPEED, add_intervals, evidence_class, interval_factors
 from rackecon.evidence.measured import load_evidence
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.corrections import Conditions, correction
@@ -99,7 +99,9 @@ def test_interval_classes_widen_with_distance_from_evidence() -> None:
         "total_tok_s_per_gpu": [100.0],
     }
     out = add_intervals(pd.DataFrame(row))
-    assert out["total_tok_s_per_gpu_low"][0] == pytest.approx(100 * known[0])
+    searched = interval_factors("b200-hgx", "deepseek-r1", "aggregated", AT_SPEED)
+    assert out["total_tok_s_per_gpu_low"][0] == pytest.approx(100 * searched[0])
+    assert searched[0] < known[0] < 1.0 < known[1] < searched[1]
 
 
 def test_shipped_scores_cover_and_stay_accurate() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from rackecon.appraisal.site_limits import leaders, winners
-from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.evidence.leads import DECIDED_SHARE, ahead, in_order, lead_words, level
 from rackecon.walks.latency import tier_table
 
@@ -48,7 +48,7 @@ def test_a_lead_that_four_of_five_measurements_would_not_bear_out_is_a_tie() -> 
 
 
 def test_ends_of_a_profit_or_of_a_rate_or_of_its_evidence_give_one_answer() -> None:
-    low, high = interval_factors("b200-hgx", "deepseek-r1", "aggregated", "total_tok_s_per_gpu")
+    low, high = interval_factors("b200-hgx", "deepseek-r1", "aggregated", AT_SPEED)
     near = rows(9.0, 7.5).drop(columns=["total_tok_s_per_gpu_low", "total_tok_s_per_gpu_high"])
     known = near.assign(accelerator=["b200-hgx", "gb200-nvl72"], model="deepseek-r1", mode="aggregated")
     rates = near.assign(total_tok_s_per_gpu_low=low, total_tok_s_per_gpu_high=high)
@@ -57,7 +57,7 @@ def test_ends_of_a_profit_or_of_a_rate_or_of_its_evidence_give_one_answer() -> N
         profit_usd_year_high=near["profit_usd_year"] + 10.0 * (high - 1.0),
     )
     for frame in (known, rates, paid):
-        for gap in (0.5, 2.5):
+        for gap in (0.5, 4.5):
             moved = frame.assign(profit_usd_year=[9.0, 9.0 - gap])
             if "profit_usd_year_low" in frame:
                 moved = moved.assign(

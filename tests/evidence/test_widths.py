@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rackecon import catalog
-from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK, interval_factors
 from rackecon.evidence.widths import (
     FEWEST_HOMES,
     PEAKS,
@@ -87,7 +87,9 @@ def test_shipped_classes_are_every_kind_in_both_modes():
         for kind in ("", "new pair ", "new model ", "new accelerator ", "new both ")
         for mode in (ONE, TWO)
     }
-    assert set(table.index.get_level_values(0)) == {*names, "drift of a quarter"}
+    racked = {f"{name}{IN_ONE_RACK}" for name in names if name.endswith(TWO)}
+    assert set(table.index.get_level_values(0)) == {*names, *racked, "drift of a quarter"}
+    assert set(table.loc[sorted(racked)].index.get_level_values(1)) == {AT_SPEED}
     assert (table["log_low"] < 0).all()
     assert (table["log_high"] > 0).all()
 

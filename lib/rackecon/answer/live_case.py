@@ -28,7 +28,7 @@ from rackecon.economics.finance import TAX_LIFE_YEARS
 from rackecon.economics.power_table import drawn_it_kw
 from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
-from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import platform_named
 from rackecon.uncertainty.distributions import Z10, Z90
@@ -580,7 +580,7 @@ def _spread(name: str, accelerators: Sequence[str]) -> dict[str, dict[str, list[
     """How wrong the rate may be on each platform, aggregated and disaggregated."""
     return {
         key: {
-            mode[0]: [abs(math.log(x)) / Z90 for x in interval_factors(key, name, mode, "total_tok_s_per_gpu")]
+            mode[0]: [abs(math.log(x)) / Z90 for x in interval_factors(key, name, mode, AT_SPEED)]
             for mode in ("aggregated", "disaggregated")
         }
         for key in accelerators

@@ -2,7 +2,7 @@
 
 Conditions that the source leaves open are all tried. A modelled rate at a speed is that of the searched front, as on
 every page of money; its 90 % interval is that of published fronts against searched ones
-(:func:`rackecon.evidence.fronts.front_factors`). Where a public measurement of a side is narrow enough it goes before the
+(:data:`rackecon.evidence.intervals.AT_SPEED`). Where a public measurement of a side is narrow enough it goes before the
 model.
 """
 
@@ -27,7 +27,7 @@ from rackecon.economics.market_table import rent
 from rackecon.economics.power_table import all_in_kw
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError
-from rackecon.evidence.fronts import STEEP_SHARE, front_factors
+from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.evidence.novelty import kind_of
 from rackecon.serving.front import Frontier
 from rackecon.serving.frontier import searched
@@ -103,8 +103,12 @@ class Side:
         value = np.exp(np.interp(at, speed, np.log(rate)))
         value = np.where(at > speed[-1] * (1 + 1e-9), np.nan, value)
         known = "" if self.untried else self.model
-        flat, steep = (front_factors(self.accelerator, known, steep=x) for x in (False, True))
-        ends = np.where((at > STEEP_SHARE * speed[-1])[:, None], steep, flat)
+        factors = {
+            mode: interval_factors(self.accelerator, known, mode, AT_SPEED)
+            for mode in set(self.front.rows["mode"].tolist())
+        }
+        served = self.front.rows["mode"][np.minimum(np.searchsorted(speed, at), len(speed) - 1)]
+        ends = np.array([factors[mode] for mode in served.tolist()]).reshape(-1, 2)
         return Rates(value, value * ends[:, 0], value * ends[:, 1], ("model",) * len(at), none)
 
     def measured(self, tok_s_per_user: FloatArray) -> Rates:

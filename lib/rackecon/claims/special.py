@@ -19,8 +19,7 @@ from rackecon.economics.market_table import effective_card
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
 from rackecon.errors import InputError, check_known
-from rackecon.evidence.fronts import front_factors
-from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.units import HOURS_PER_DAY, TOKENS_PER_MTOK
 
 SAME_LAYOUT: Final = "same layout"
@@ -219,7 +218,7 @@ def _limit_cost(claim: Claim, case: Mapping[str, str]) -> Columns:
     nothing = np.full(1, np.nan)
     if free is None or bound is None:
         return nothing, nothing, nothing, nothing
-    low, high = front_factors(case["subject"], case["model"])
+    low, high = interval_factors(*pair, str(bound["mode"]), AT_SPEED)
     value = np.array([float(free["total_tok_s_per_gpu"]) / float(bound["total_tok_s_per_gpu"])])
     return nothing, value, value / high, value / low
 

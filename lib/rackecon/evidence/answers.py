@@ -13,7 +13,7 @@ import numpy as np
 from rackecon.catalog import accelerator
 from rackecon.catalog.written import check_output, csv_text, write_file
 from rackecon.errors import InputError
-from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.intervals import OF_A_SEARCH, interval_factors
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.points import POINT_COLUMNS, Points
 from rackecon.serving.predict import predict
@@ -66,9 +66,9 @@ def _answered(
 ) -> list[dict[str, Any]]:
     """Answers of rows; ``alone`` is the share of time that a single request in flight is there, 1 in any other row."""
     found = predict(points, used)
-    names = found.__dataclass_fields__
+    names, searched = found.__dataclass_fields__, points.open.tolist()
     return [
-        _columns(row, {name: getattr(found, name)[i] for name in names}, alone[i] if alone else 1.0)
+        _columns(row, {name: getattr(found, name)[i] for name in names}, alone[i] if alone else 1.0, searched[i])
         for i, row in enumerate(conditions)
     ]
 
@@ -167,7 +167,7 @@ def _loaded(
     return alone, over
 
 
-def _columns(row: Mapping[str, Any], found: Mapping[str, Any], alone: float) -> dict[str, Any]:
+def _columns(row: Mapping[str, Any], found: Mapping[str, Any], alone: float, searched: bool) -> dict[str, Any]:
     out: dict[str, Any] = dict.fromkeys(ADDED_COLUMNS, "")
     out.update(status=str(found["status"]), reason=str(found["reason"]))
     if out["status"] != "ok" or not math.isfinite(float(found["total_tok_s_per_gpu"])):
@@ -177,7 +177,8 @@ def _columns(row: Mapping[str, Any], found: Mapping[str, Any], alone: float) -> 
     late = years_beyond(chip, date) if date else 0.0
     for name in QUANTITIES:
         value = float(found[name]) * (alone if name in OF_THE_WHOLE else 1.0)
-        low, high = interval_factors(chip.id, str(row["model"]).strip(), mode, name, late)
+        scale = OF_A_SEARCH[name] if searched else name
+        low, high = interval_factors(chip.id, str(row["model"]).strip(), mode, scale, late)
         out[f"predicted_{name}"] = _short(value)
         out[f"predicted_{name}_low"] = _short(value * low)
         out[f"predicted_{name}_high"] = _short(value * high)

@@ -18,7 +18,7 @@ from rackecon import catalog
 from rackecon.catalog.paths import PACKAGE, data_dir, listed
 from rackecon.catalog.written import csv_text, write_file
 from rackecon.errors import InputError
-from rackecon.evidence.intervals import evidence_class, interval_factors
+from rackecon.evidence.intervals import AT_SPEED, evidence_class, interval_factors
 from rackecon.serving.frontier import search
 from rackecon.serving.query import default_date, years_beyond
 
@@ -66,7 +66,7 @@ def forecasts(pairs: Iterable[tuple[str, str]], made: str, isl: int = 8192, osl:
                 continue
             i = int(np.searchsorted(front.rows["tok_s_per_user"], speed))
             mode = str(front.rows["mode"][i])
-            low, high = interval_factors(chip, arch, mode, "total_tok_s_per_gpu", years_beyond(record, made))
+            low, high = interval_factors(chip, arch, mode, AT_SPEED, years_beyond(record, made))
             ends = [f"{rate * x:.5g}" for x in (1.0, low, high)]
             precision, layout = str(front.rows["weight_precision"][i]), str(front.rows["layout"][i])
             values = [made, chip, arch, precision, isl, osl, speed, mode, layout, *ends]

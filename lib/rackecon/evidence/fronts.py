@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon import catalog
-from rackecon.catalog.cached import by_data
-from rackecon.evidence.intervals import interval_factors
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
-from rackecon.evidence.novelty import kind_of
 from rackecon.evidence.public_fronts import public_fronts, searched_points
 from rackecon.evidence.validation import HeldOut
 from rackecon.serving.front import pareto_rows
@@ -28,11 +24,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
 """Ends of the speed bands [tok/s/user]."""
-FEWEST_POINTS = 20
-"""Measured front points from which a platform has a spread of its own."""
-STEEP_SHARE = 0.85
-"""Share of a front's fastest speed beyond which it falls so steeply that a small error of speed is a large one of rate."""
-LEVELS = (0.05, 0.95)
 FEWEST_REPEATED = 3
 REPEAT_DAYS = (0, 7, 30, 60, 120)
 SWEEP = ("accelerator", "model", "mode", "engine", "weight_precision", "isl", "osl", "speculative")
@@ -117,60 +108,6 @@ def front_excess(points: pd.DataFrame) -> float:
     """
     each = points.groupby(["split_group", "window"])["log_ratio"].median().dropna()
     return round(-float(each.median()), 4)
-
-
-def front_factors(accelerator: str, model: str, *, steep: bool = False) -> tuple[float, float]:
-    """Factors on a searched front's rate at a speed that give the ends of its 90 % interval.
-
-    Parameters
-    ----------
-    accelerator, model : str
-        Ids.
-    steep : bool
-        Whether the speed lies beyond ``STEEP_SHARE`` of the front's fastest.
-
-    Returns
-    -------
-    tuple of float
-        ``(low, high)`` [-], at most and at least 1.
-
-    Notes
-    -----
-    Held-out residuals of data/validation_fronts.csv, one vote per sweep: the platform's own where enough points are
-    public, else all. They are wider than those of one known layout, since a search tries layouts that no sweep ran, and
-    since speed errs too. A platform or a model without measurements adds its class of novelty in squares.
-
-    Examples
-    --------
-    >>> low, high = front_factors("gb200-nvl72", "deepseek-r1")
-    >>> low < 1.0 < high
-    True
-    """
-    known = _front_ends()
-    low, high = known["steep"] if steep else known.get(accelerator, known["all"])
-    if kind_of(accelerator, model) != "known":
-        new = np.log(interval_factors(accelerator, model, "aggregated", "total_tok_s_per_gpu"))
-        low, high = -float(np.hypot(low, new[0])), float(np.hypot(high, new[1]))
-    return float(np.exp(low)), float(np.exp(high))
-
-
-@by_data(1, "validation_fronts")
-def _front_ends() -> dict[str, tuple[float, float]]:
-    """Logs of both ends by platform, over all, and over the steep ends of fronts."""
-    points = catalog.table("validation_fronts").dropna(subset=["log_ratio"])
-    steep = points["tok_s_per_user"] > STEEP_SHARE * points["fastest"]
-    flat = points[~steep]
-    parts = {str(chip): part for chip, part in flat.groupby("accelerator") if len(part) >= FEWEST_POINTS}
-    parts |= {"all": flat, "steep": points[steep]}
-    out = {}
-    for name, part in parts.items():
-        votes = 1.0 / part.groupby(["split_group", "window"])["log_ratio"].transform("size").to_numpy(dtype=float)
-        value = part["log_ratio"].to_numpy(dtype=float)
-        order = np.argsort(value)
-        reached = (np.cumsum(votes[order]) - 0.5 * votes[order]) / votes.sum()
-        low, high = (float(np.interp(level, reached, value[order])) for level in LEVELS)
-        out[name] = (min(low, 0.0), max(high, 0.0))
-    return out
 
 
 def front_scores(points: pd.DataFrame) -> pd.DataFrame:

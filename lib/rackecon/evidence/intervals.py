@@ -1,5 +1,8 @@
 """90 % predictive intervals: how far a measurement under the same conditions lies from the prediction, nine times in ten.
 
+Of one configuration at its load; and of what a search found, at the speed that it promises (:data:`AT_SPEED`). The latter
+is twice as wide: a small error of speed is a large one of rate where a front is steep, and a search tries what no sweep ran.
+
 The scale comes from held-out residuals (data/residual_scales.csv) of the matching kind of novelty and mode: whole curves
 held out where this model was measured on this platform, whole pairs, models or platforms where it was not. Each class is
 widened until folds held against the others cover 90 % (:mod:`rackecon.evidence.widths`).
@@ -8,7 +11,7 @@ widened until folds held against the others cover 90 % (:mod:`rackecon.evidence.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +32,12 @@ RATES = {
     "tok_s_per_user": "tok_s_per_user",
     "ttft_ms": "ttft_ms",
 }
+AT_SPEED: Final = "total_tok_s_per_gpu_at_speed"
+"""The rate of a searched front at a promised speed, held out against the fronts of public sweeps."""
+IN_ONE_RACK: Final = " in one rack"
+"""Split pools that one scale-up domain holds are a class of their own at a promised speed: their fronts err half as much."""
+OF_A_SEARCH: Final = {**RATES, "total_tok_s_per_gpu": AT_SPEED, "output_tok_s_per_gpu": AT_SPEED}
+"""Whose interval each quantity of a searched row has."""
 
 
 @by_data(1, "residual_scales")
@@ -67,7 +76,8 @@ def interval_factors(
     accelerator, model, mode : str
         Ids and serving mode.
     quantity : str
-        ``total_tok_s_per_gpu``, ``output_tok_s_per_gpu``, ``tok_s_per_user`` or ``ttft_ms``.
+        ``total_tok_s_per_gpu``, ``output_tok_s_per_gpu``, ``tok_s_per_user`` or ``ttft_ms`` of a configuration at its load;
+        :data:`AT_SPEED` of what a search found.
     years_beyond : float
         How far the software's date lies after its last measurement [years].
 
@@ -81,8 +91,11 @@ def interval_factors(
     The drift of software beyond its last measurement is a random walk: its 90 % end after a quarter is that of equal
     configurations measured 60 to 120 days apart (class ``drift of a quarter``), and adds in squares.
     """
-    table, wanted = _table(), RATES[quantity]
-    low, high = table[evidence_class(accelerator, model, mode), wanted]
+    table, wanted = _table(), RATES.get(quantity, quantity)
+    known = evidence_class(accelerator, model, mode)
+    if wanted == AT_SPEED and mode == "disaggregated" and catalog.accelerator(accelerator).rack_scale:
+        known += IN_ONE_RACK
+    low, high = table[known, wanted]
     if years_beyond > 0.0:
         drift = table["drift of a quarter", wanted]
         grown = (years_beyond / 0.25) ** 0.5
@@ -92,7 +105,7 @@ def interval_factors(
 
 @one_state()
 def add_intervals(table: pd.DataFrame, years_beyond: float = 0.0) -> pd.DataFrame:
-    """The table with ``_low`` and ``_high`` columns for each rate and latency it has, and the class of evidence.
+    """The table of searched rows with ``_low`` and ``_high`` columns for each rate and latency, and the class of evidence.
 
     ``years_beyond`` is how far the software's date lies after its last measurement [years].
     """
@@ -103,10 +116,10 @@ def interval_columns(table: Mapping[str, Any] | pd.DataFrame, years_beyond: floa
     """The columns that :func:`add_intervals` adds, as arrays."""
     rows = list(zip(table["accelerator"], table["model"], table["mode"], strict=True))
     out: dict[str, Any] = {"evidence": [evidence_class(*row) for row in rows]}
-    for quantity in RATES:
+    for quantity, scale in OF_A_SEARCH.items():
         if quantity not in table:
             continue
-        factors = np.array([interval_factors(*row, quantity, years_beyond) for row in rows]).reshape(-1, 2)
+        factors = np.array([interval_factors(*row, scale, years_beyond) for row in rows]).reshape(-1, 2)
         values = np.asarray(table[quantity])
         out[f"{quantity}_low"], out[f"{quantity}_high"] = values * factors[:, 0], values * factors[:, 1]
     return out

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.evidence.intervals import interval_factors, rate_factors
+from rackecon.evidence.intervals import AT_SPEED, interval_factors, rate_factors
 from rackecon.evidence.novelty import platform_named
 from rackecon.words import join_named
 
@@ -26,17 +26,17 @@ LEAST_RATE: Final = 1e-6
 """Least factor on a rate."""
 
 
-@by_data(1, "validation_scores")
+@by_data(1, "validation_physics")
 def rate_error() -> float:
-    """Median error of predicted tokens per second and GPU on curves that calibration did not see, a share.
+    """Median error of searched tokens per second and GPU at a speed, on curves that calibration did not see, a share.
 
     Examples
     --------
     >>> 0.0 < rate_error() < 1.0
     True
     """
-    scores = catalog.table("validation_scores").set_index(["scheme", "slice", "quantity"])["median_pct"].astype(float)
-    return float(scores["held-out curves", "all with load", "total_tok_s_per_gpu"]) / 100.0
+    scores = catalog.table("validation_physics").set_index(["scheme", "slice"])["median_pct"].astype(float)
+    return float(scores["searched fronts", "at equal speed"]) / 100.0
 
 
 def in_order(rows: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -78,7 +78,8 @@ def ahead(rows: pd.DataFrame, by: str) -> pd.DataFrame:
 
     .. math:: p_1 - p_2 \\le \\sqrt{R_1^2 (1 - e^{-k l_1})^2 + R_2^2 (e^{k h_2} - 1)^2}
 
-    Own: errors of the two taken as independent, as in :func:`rackecon.evidence.intervals.ratio_ends`.
+    Own: errors of the two taken as independent, as in :func:`rackecon.evidence.intervals.ratio_ends`; those of public sweeps
+    are (:mod:`rackecon.evidence.orders`).
 
     Examples
     --------
@@ -107,7 +108,7 @@ def _rate_ends(rows: pd.DataFrame, by: str, profit: FloatArray, revenue: FloatAr
         ends = list(rate_factors(rows).values())
     else:
         asked = zip(rows["accelerator"], rows["model"], rows["mode"], strict=True)
-        ends = list(np.array([interval_factors(*row, "total_tok_s_per_gpu") for row in asked]).T)
+        ends = list(np.array([interval_factors(*row, AT_SPEED) for row in asked]).T)
     low, high = (np.nan_to_num(end, nan=1.0) for end in ends)
     return -np.log(np.maximum(low, LEAST_RATE)), np.log(np.maximum(high, 1.0))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.catalog.cached import one_state
-from rackecon.evidence.intervals import evidence_class, interval_factors
+from rackecon.evidence.intervals import AT_SPEED, evidence_class, interval_factors
 from rackecon.evidence.novelty import kind_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def support_matrix(accelerators: tuple[str, ...] | None = None, models: tuple[st
                 known = (chip, arch, mode) in seen
                 count, error = seen.get((chip, arch, mode), (0, np.nan))
                 grade = ("A" if count >= MANY_ROWS else "B") if known else KIND_GRADES[kind_of(chip, arch)]
-                low, high = interval_factors(chip, arch, mode, "total_tok_s_per_gpu")
+                low, high = interval_factors(chip, arch, mode, AT_SPEED)
                 cells = (chip, arch, mode, grade, count, error, low, high)
                 rows.append((*cells, evidence_class(chip, arch, mode)))
     names = ["accelerator", "model", "mode", "grade", "points", "error_pct", "low", "high", "evidence"]

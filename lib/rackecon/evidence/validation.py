@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.evidence.calibration import EVALUATIONS, fit
+from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.measured import Evidence
+from rackecon.evidence.public_fronts import public_fronts, searched_points
 from rackecon.evidence.residual import corrected_logs, with_residual
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.predict import prepare
@@ -37,15 +39,18 @@ class HeldOut:
     homes: NDArray[np.intp]
     parameters: dict[int, ServingParameters]  # of each home's fit to all the others
     physics: tuple[FloatArray, ...] = ()  # residuals of each quantity by the physics of those fits alone
+    at_speed: FloatArray | None = None  # of the searched front at the speed of each row on a public front
 
     def alone(self) -> HeldOut:
         """The same by physics alone, without what is learnt on top of it."""
         bare = {home: one.with_intercepts({}) for home, one in self.parameters.items()}
         total, user, ttft = self.physics
-        return replace(self, total=total, user=user, ttft=ttft, parameters=bare)
+        return replace(self, total=total, user=user, ttft=ttft, parameters=bare, at_speed=None)
 
     def by_name(self, quantity: str) -> FloatArray:
         """Residuals of one quantity."""
+        if quantity == AT_SPEED:
+            return np.full(len(self.total), np.nan) if self.at_speed is None else self.at_speed
         return {
             "total_tok_s_per_gpu": self.total,
             "tok_s_per_user": self.user,
@@ -81,7 +86,17 @@ def hold_out(
                 values[test] = found[test]
         if done.residual is not None:
             spread[test] = done.residual.sd(evidence.prepared.sites.select(test))
-    return HeldOut(out[0], out[1], out[2], spread, homes, records, tuple(physics))
+    ahead = _at_speed(evidence, homes, records)
+    return HeldOut(out[0], out[1], out[2], spread, homes, records, tuple(physics), ahead)
+
+
+def _at_speed(evidence: Evidence, homes: NDArray[np.intp], records: dict[int, ServingParameters]) -> FloatArray:
+    """Log of the searched over the measured rate at the speed of each row on a public front, by its home's fit; NaN elsewhere."""
+    out = np.full(len(evidence), np.nan)
+    for one in public_fronts(evidence):
+        for i, _, front in searched_points(one, evidence, records[int(homes[one.rows[0]])]):
+            out[i] = np.log(front.rate_at(float(evidence.tok_s_per_user[i])) / evidence.total_tok_s_per_gpu[i])
+    return out
 
 
 def _residuals(evidence: Evidence, parameters: ServingParameters) -> list[FloatArray]:

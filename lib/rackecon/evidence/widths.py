@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK
 from rackecon.evidence.measured import CONFIGURATION, Evidence
 from rackecon.evidence.residual import AS_OF
 from rackecon.evidence.validation import QUANTITIES, HeldOut
@@ -27,7 +28,8 @@ PEAKS = (
     "peak rates"  # published without a load: known to a few per cent, which says nothing of a rate at a promised speed
 )
 EITHER = "either mode"  # where one mode has too few homes to stand alone
-SHAPES = ((*MODES, EITHER), (PEAKS,))
+RACKED = f"disaggregated{IN_ONE_RACK}"
+SHAPES = ((*MODES, EITHER, RACKED), (PEAKS,))
 """Kinds of rows whose residuals share percentiles, each in units of its kind's mean residual."""
 FEWEST = 8  # residuals from which a kind has a size of its own
 FEWEST_HOMES = 5  # homes from which a kind stands alone, and from which the others say how far each is to be widened
@@ -59,11 +61,17 @@ class Misses:
 
 
 def misses(evidence: Evidence, held: HeldOut, quantity: str) -> tuple[Misses, NDArray[np.bool_]]:
-    """Residuals of one quantity, repeats of one configuration counted once (the newest), and which rows they are of."""
+    """Residuals of one quantity, and which rows they are of.
+
+    Repeats of one configuration count once, the newest; on public fronts every one counts, each with the software of its day.
+    """
     off = -held.by_name(quantity)
-    used = np.isfinite(off) & evidence.newest
+    used = np.isfinite(off) & (evidence.newest | (quantity == AT_SPEED))
     mode = evidence.frame["mode"].to_numpy(dtype=str)
-    if any(len(np.unique(held.homes[used & ~evidence.throughput_only & (mode == m)])) < FEWEST_HOMES for m in MODES):
+    if quantity == AT_SPEED:
+        racked = [chip.rack_scale for chip in evidence.points.records[0]]
+        mode = np.where((mode == "disaggregated") & racked, RACKED, mode)
+    elif any(len(np.unique(held.homes[used & ~evidence.throughput_only & (mode == m)])) < FEWEST_HOMES for m in MODES):
         mode = np.full(len(mode), EITHER)
     kinds = np.where(evidence.throughput_only, PEAKS, mode)
     return Misses(off, kinds, held.homes, ~evidence.broken).select(used), used
@@ -161,21 +169,50 @@ def interval_scales(evidence: Evidence, known: list[HeldOut], new: dict[str, Hel
     import pandas as pd
 
     rows: list[tuple[str, str, int, float, float]] = []
-    for quantity in QUANTITIES:
-        for mode in MODES:
-            found = {}
-            for kind, held in {"": known, **{f"{name} ": [one] for name, one in new.items()}}.items():
-                each = [misses(evidence, one, quantity)[0] for one in held]
-                own = mode if mode in each[0].kinds else EITHER
-                low, high = np.mean([interval_ends(one)[own] for one in each], axis=0)
-                count = int((each[0].sound & (each[0].kinds == own)).sum())
-                found[kind] = count, min(float(low), -NARROWEST), max(float(high), NARROWEST)
-            one, two = found["new model "], found["new accelerator "]
-            both = min(one[0], two[0]), -float(np.hypot(one[1], two[1])), float(np.hypot(one[2], two[2]))
-            rows += [(f"{kind}{mode}", quantity, *ends) for kind, ends in {**found, "new both ": both}.items()]
-        rows.append(_drift(evidence, quantity))
+    every = {"": known, **{f"{name} ": [one] for name, one in new.items()}}
+    asked = [(name, mode) for name in QUANTITIES for mode in MODES] + [(AT_SPEED, mode) for mode in (*MODES, RACKED)]
+    rated: dict[str, dict[str, Scale]] = {}
+    for quantity, mode in asked:
+        found = {kind: _scale(evidence, held, quantity, mode) for kind, held in every.items()}
+        if quantity == "total_tok_s_per_gpu":
+            rated[mode] = found
+        if quantity == AT_SPEED:
+            of_one = rated[mode.removesuffix(IN_ONE_RACK)]
+            found |= {kind: _grown(found[""], one, of_one[""]) for kind, one in of_one.items() if not found[kind][0]}
+        one, two = found["new model "], found["new accelerator "]
+        both = min(one[0], two[0]), -float(np.hypot(one[1], two[1])), float(np.hypot(one[2], two[2]))
+        rows += [(f"{kind}{mode}", quantity, *ends) for kind, ends in {**found, "new both ": both}.items()]
+    rows += [_drift(evidence, quantity) for quantity in (*QUANTITIES, AT_SPEED)]
+    rows.sort(key=lambda row: (*QUANTITIES, AT_SPEED).index(row[1]))
     out = pd.DataFrame(rows, columns=["evidence", "quantity", "points", "log_low", "log_high"]).round(4)
     return out.assign(source_id="calibration", date=AS_OF, grade="derived")
+
+
+Scale = tuple[int, float, float]  # points behind it, and the logs of both ends
+
+
+def _scale(evidence: Evidence, held: list[HeldOut], quantity: str, mode: str) -> Scale:
+    """Ends of one class in a mode, the mean of its shuffles; of no points where public fronts have too few homes."""
+    each = [misses(evidence, one, quantity)[0] for one in held]
+    if quantity == AT_SPEED and len(np.unique(each[0].homes[each[0].kinds == mode])) < FEWEST_HOMES:
+        return 0, np.nan, np.nan
+    own = mode if mode in each[0].kinds else EITHER
+    low, high = np.mean([interval_ends(one)[own] for one in each], axis=0)
+    count = int((each[0].sound & (each[0].kinds == own)).sum())
+    return count, min(float(low), -NARROWEST), max(float(high), NARROWEST)
+
+
+def _grown(front: Scale, one: Scale, known: Scale) -> Scale:
+    """Ends of a searched front in a class of which too few fronts are public: those of known fronts, grown as one configuration's.
+
+    What is new moves speed and rate alike, so that a steep front makes as many times as much of it as of what was known.
+
+    Examples
+    --------
+    >>> _grown((9, -0.6, 0.5), (40, -0.4, 0.3), (30, -0.2, 0.2))
+    (40, -1.20, 0.75)
+    """
+    return one[0], front[1] * one[1] / known[1], front[2] * one[2] / known[2]
 
 
 def _drift(evidence: Evidence, quantity: str) -> tuple[str, str, int, float, float]:
@@ -184,6 +221,7 @@ def _drift(evidence: Evidence, quantity: str) -> tuple[str, str, int, float, flo
 
     value = {
         "total_tok_s_per_gpu": evidence.total_tok_s_per_gpu,
+        AT_SPEED: evidence.total_tok_s_per_gpu,
         "tok_s_per_user": evidence.tok_s_per_user,
         "ttft_ms": evidence.ttft_ms,
     }[quantity]
@@ -210,13 +248,13 @@ def interval_scores(evidence: Evidence, held: list[HeldOut], label: str) -> pd.D
     import pandas as pd
 
     rows = []
-    for quantity in QUANTITIES:
+    for quantity in (*QUANTITIES, AT_SPEED):
         each = []
         for one in held:
             found = misses(evidence, one, quantity)[0]
             ends = held_intervals(found)
             told = np.isfinite(ends[0])
-            if told.any():
+            if told.any() and (quantity != AT_SPEED or len(np.unique(found.homes)) >= FEWEST_HOMES):
                 each.append((int(told.sum()), *_scores(found.select(told), ends[:, told])))
         if each:
             rows.append((label, quantity, each[0][0], *np.mean(each, axis=0)[1:]))
@@ -250,7 +288,7 @@ def coverage(evidence: Evidence, held: list[HeldOut]) -> pd.DataFrame:
         "AMD": vendor == "amd",
     }
     rows = []
-    for quantity in QUANTITIES:
+    for quantity in (*QUANTITIES, AT_SPEED):
         hits = np.full((len(held), len(mode)), np.nan)
         for hit, one in zip(hits, held, strict=True):
             found, used = misses(evidence, one, quantity)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon import catalog
+from rackecon.catalog.cached import by_data
 from rackecon.evidence.forecasts import ledger
 from rackecon.evidence.fronts import front_scores
+from rackecon.evidence.orders import order_scores, orders, shared_error
 from rackecon.evidence.record import FORWARD
 from rackecon.evidence.support import GRADES, support_matrix
 from rackecon.pages.sentences import say
@@ -34,6 +36,30 @@ def front_table() -> pd.DataFrame:
     found["bias_pct"] = 100.0 * np.expm1(-found["bias_log"])
     return found[["slice", "sweeps", "points", "unreached", "median_pct", "both_pct", "bias_pct"]].reset_index(
         drop=True
+    )
+
+
+@by_data(1, "validation_fronts", "residual_scales")
+def found_orders() -> pd.DataFrame:
+    """Every two public sweeps held against each other, as searched and as measured."""
+    return orders(catalog.table("validation_fronts"))
+
+
+def order_table() -> pd.DataFrame:
+    """How often searched fronts told who was ahead, by how the lead is called [%]."""
+    return order_scores(found_orders())
+
+
+def order_sentence() -> str:
+    """What the leads that the report calls are worth, and whether two platforms err together."""
+    found = order_table()
+    return say(
+        PAGE,
+        "orders",
+        right={row["call"]: float(row["right_pct"]) / 100 for row in found.to_dict("records")},
+        share=float(found["share_pct"].iloc[0]) / 100,
+        places=int(found["places"].sum()),
+        shared=shared_error(found_orders()),
     )
 
 

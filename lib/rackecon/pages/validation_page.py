@@ -10,11 +10,13 @@ import numpy as np
 from rackecon import catalog
 from rackecon.evidence.calibration import FOLDS
 from rackecon.evidence.fronts import front_scores
+from rackecon.evidence.intervals import AT_SPEED
+from rackecon.evidence.orders import CALLS, shared_error
 from rackecon.evidence.validation import SHUFFLES
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.pages.mlperf_view import mlperf_result, mlperf_table
 from rackecon.pages.sentences import say
-from rackecon.pages.trust_page import TESTED_UNITS, tested_table
+from rackecon.pages.trust_page import TESTED_UNITS, found_orders, order_table, tested_table
 from rackecon.words import engine_words
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ PAGE: Final = "13_validation"
 HELD = "held-out curves"
 LOADED: Final = "all with load"
 SLICED: Final = {"median": "%", "p90": "%", "points": "count"}
+ORDERED: Final = {"places": "count", "share_pct": "%", "right_pct": "%"}
 Key = tuple[str, str, str]
 RATE, USER, FIRST = "total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms"
 NAMES = {RATE: "tok/s per GPU", USER: "tok/s per user", FIRST: "first token"}
@@ -81,12 +84,15 @@ class Validation:
     unmeasured: tuple[str, ...]
     siblings: tuple[str, ...]
     front_median: float
+    front_inside: float
+    called_right: float
     broken_error: float
 
 
 UNITS: Final = {
     **dict.fromkeys(("rate_median", "rate_p90", "user_median", "user_p90", "inside", "worst_model_error"), "-"),
-    **dict.fromkeys(("first_median", "first_p90", "unseen_error", "front_median", "broken_error"), "-"),
+    **dict.fromkeys(("first_median", "first_p90", "unseen_error", "front_median", "front_inside"), "-"),
+    **dict.fromkeys(("called_right", "broken_error"), "-"),
     **dict.fromkeys(("met", "asked"), "count"),
     **dict.fromkeys(("worst_model", "unseen"), "text"),
 }
@@ -96,6 +102,7 @@ def validation_result() -> Validation:
     """Errors on held-out rows, from the scores of the last calibration."""
     scores, table, worst = _scores(), acceptance_table(), slice_table("model").iloc[-1]
     rate, user, first = scores[HELD, LOADED, RATE], scores[HELD, LOADED, USER], scores[HELD, "disaggregated", FIRST]
+    called = order_table().set_index("call").drop(CALLS[0])
     far = slice_scores("accelerator").sort_values("never_seen", kind="stable").iloc[-1]
     return Validation(
         rate_median=rate.median / 100,
@@ -114,6 +121,8 @@ def validation_result() -> Validation:
         unmeasured=_unmeasured(),
         siblings=_siblings(),
         front_median=float(front_scores(catalog.table("validation_fronts"))["median_pct"].iloc[0]) / 100,
+        front_inside=scores["coverage of 90 % interval", "overall", AT_SPEED].median / 100,
+        called_right=float(np.average(called["right_pct"], weights=called["share_pct"])) / 100,
         broken_error=scores[HELD, "broken rows", RATE].median / 100,
     )
 
@@ -128,7 +137,9 @@ def validation_figures(result: Validation) -> list[Figure]:
         *column_figures(slice_scores("accelerator"), ["accelerator"], SLICED | {"never_seen": "%"}, "accelerator"),
         *column_figures(slice_scores("engine"), ["engine"], SLICED, "engine"),
         *column_figures(tested_table(), ["held_out", "of"], TESTED_UNITS, "tested"),
-        *column_figures(coverage_table(), ["slice"], dict.fromkeys((RATE, USER, FIRST), "%"), "coverage"),
+        *column_figures(coverage_table(), ["slice"], dict.fromkeys((RATE, USER, FIRST, AT_SPEED), "%"), "coverage"),
+        *column_figures(order_table(), ["call"], ORDERED, "order"),
+        Figure("order/shared_error", shared_error(found_orders()), "-"),
     ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon.catalog.cached import one_state
-from rackecon.evidence.intervals import add_intervals, interval_factors
+from rackecon.evidence.intervals import AT_SPEED, add_intervals, interval_factors
 from rackecon.evidence.leads import ahead, in_order
 from rackecon.evidence.novelty import ASKED, best_run, best_runs, named, unmeasured
 from rackecon.units import HOURS_PER_YEAR
@@ -302,7 +302,7 @@ def far_end(frame: pd.DataFrame, x: str) -> FarEnd | None:
     cost, revenue = float(first["cost_usd_per_gpu_hour"]), float(first["revenue_usd_per_mw_year"])
     loss = gap / revenue if revenue > 0 else math.inf
     place = str(first["accelerator"]), str(first["model"]), str(first["mode"])
-    rate_low, rate_high = interval_factors(*place, "total_tok_s_per_gpu")
+    rate_low, rate_high = interval_factors(*place, AT_SPEED)
     return FarEnd(
         leader=named(first.to_dict()),
         rival=named(second.to_dict()),

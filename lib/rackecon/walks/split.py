@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rackecon import catalog
-from rackecon.evidence.intervals import interval_factors, ratio_ends
+from rackecon.evidence.intervals import AT_SPEED, interval_factors, ratio_ends
 from rackecon.evidence.novelty import Run, best_run
 from rackecon.walks.findings import drawn
 from rackecon.words import RUNS
@@ -174,6 +174,6 @@ def gain_ends(accelerator: str, model: str) -> tuple[float, float]:
     >>> low < 1.0 < high
     True
     """
-    one, two = (interval_factors(accelerator, model, mode, "total_tok_s_per_gpu") for mode in MODES)
+    one, two = (interval_factors(accelerator, model, mode, AT_SPEED) for mode in MODES)
     low, high = ratio_ends(two, one)
     return float(low), float(high)
