@@ -407,7 +407,7 @@ def test_a_chart_says_why_measured_runs_lie_outside_the_interval(log):
     chart = charts.assumption_lines(
         found, "tok_s_per_user", "total_tok_s_per_gpu", title="t", subtitle="s", x_title="x", y_title="y", log_y=log
     )
-    assert "2 of 2 marks lie outside nine in ten, as lines are the best of all layouts" in json.dumps(chart.to_dict())
+    assert "2 of 2 marks lie outside nine in ten, as lines are of better layouts" in json.dumps(chart.to_dict())
     near = findings.drawn(front_rows([30.0], [1e4]), "tok_s_per_user", "total_tok_s_per_gpu", "tok_s_per_user")
     assert not near["outside"].any()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CROSSES: Final = ("M-1,0L1,0M0,-1L0,1", "M-.8,-.8L.8,.8M.8,-.8L-.8,.8", "circle")
 """Marks of the kinds of measured runs: a plus, a cross, a ring."""
-APART: Final = ", as lines are the best of all layouts on newest software"
+APART: Final = ", as lines are of better layouts, formats and software than runs"
 """Why measured runs lie outside the model's interval: what a line is and a mark is not. A page says it once."""
 GAP: Final = 14.0 / HEIGHT
 """Least distance between two line ends' names, as a share of the axis."""
@@ -284,7 +284,7 @@ def outside_words(runs: pd.DataFrame, x: str, far: str = APART) -> list[str]:
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"platform": ["A", "B", "B"], "x": [1.0, 1.0, 1.0], "outside": [False, True, True]})
     >>> outside_words(rows, "x")
-    ['1 of 2 marks lie outside nine in ten, as lines are the best of all layouts on newest software']
+    ['1 of 2 marks lie outside nine in ten, as lines are of better layouts, formats and software than runs']
     >>> outside_words(rows.assign(outside=False), "x")
     []
     """

@@ -13,7 +13,7 @@ from rackecon.answer.live_case import base_state, money_fronts
 from rackecon.answer.summary import Summary
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.economics.measures import MEASURES
-from rackecon.evidence.leads import ahead, lead_words
+from rackecon.evidence.leads import ahead, lead_words, rate_error
 from rackecon.evidence.novelty import measured_platforms, platform_named
 from rackecon.figures import charts
 from rackecon.figures.display import ANSWER, Html, note, prose
@@ -143,11 +143,10 @@ def _score(scheme: str, where: str, quantity: str) -> tuple[float, float, int]:
 def trust(story: Summary) -> Html:
     """One line on the model's error on what it had not seen, naming the platforms that nobody has measured."""
     every, _, n = _score("held-out curves", "all with load", "total_tok_s_per_gpu")
-    vendors = {v: _score("held-out curves", v, "total_tok_s_per_gpu")[0] / 100 for v in ("NVIDIA", "AMD")}
     chips = measured_platforms()
     unseen = [str(row.platform) for row in story.table.itertuples() if row.accelerator not in chips]
     return _linked(
-        say(PAGE, "trust", points=n, error=every / 100, nvidia=vendors["NVIDIA"], amd=vendors["AMD"], unseen=unseen),
+        say(PAGE, "trust", points=n, error=every / 100, fronts=rate_error(), unseen=unseen),
         "13_validation",
         "How accurate",
     )

@@ -321,7 +321,7 @@ def break_even_rows(table: pd.DataFrame) -> pd.DataFrame:
     out = table[table["break_even_output_usd_per_mtok"].notna()].sort_values("break_even_output_usd_per_mtok")
     return out.assign(
         listed=out["price_output_usd_per_mtok"],
-        price=out["break_even_output_usd_per_mtok"],
+        price=spans(number, *(out[f"break_even_output_usd_per_mtok{end}"] for end in ("", "_low", "_high"))),
         sold=[percent(x) if x <= 1.0 else "not feasible" for x in out["break_even_utilisation"]],
     )[["platform", "price", "listed", "sold"]]
 
