@@ -319,7 +319,7 @@ def test_a_rate_between_two_points_of_a_front_is_log_linear_in_speed() -> None:
 def test_a_layout_is_shown_with_its_pools() -> None:
     rows = {"layout": np.array(["TP8", "DEP16"]), "mode": np.array(["aggregated", "disaggregated"]),
             "prefill_gpus": np.array([0.0, 8.0]), "decode_gpus": np.array([8.0, 32.0])}  # fmt: skip
-    assert layout_texts(rows).tolist() == ["TP8", "DEP16 decode, 8P:32D"]
+    assert layout_texts(rows) == ["TP8", "DEP16 decode, 8P:32D"]
     assert one_row(rows, 1) == {"layout": "DEP16", "mode": "disaggregated", "prefill_gpus": 8.0, "decode_gpus": 32.0}
 
 

@@ -119,6 +119,11 @@ def shelved(name: str, keys: Sequence[str], make: Callable[[list[int]], Sequence
     return [found[i] for i in range(len(keys))]
 
 
+def shelf_named() -> bool:
+    """Whether a folder is named where :func:`shelved` keeps results: their keys are not needed otherwise."""
+    return bool(os.environ.get(FOLDER))
+
+
 def _shelf(folder: str) -> sqlite3.Connection | None:
     """The open shelf of a folder; None where there is no place for one."""
     place = os.getpid(), folder

@@ -94,7 +94,7 @@ class Sites:
 
 def load_feature(requests_per_gpu: FloatArray) -> FloatArray:
     """Load as the kernel takes it: log2 of requests in flight per GPU (1 where unknown), within :data:`LOAD_GRID`."""
-    found = np.clip(np.log2(np.maximum(requests_per_gpu, 1e-9)), LOAD_GRID[0], LOAD_GRID[-1])
+    found = np.minimum(np.maximum(np.log2(np.maximum(requests_per_gpu, 1e-9)), LOAD_GRID[0]), LOAD_GRID[-1])
     return np.where(np.isnan(found), 0.0, found)
 
 
@@ -355,7 +355,7 @@ def _between(load: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> Floa
 
 def _on_grid(load: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
     """Grid point below each load, and the share of the way to the next."""
-    at = np.clip(load, LOAD_GRID[0], LOAD_GRID[-1]) - LOAD_GRID[0]
+    at = np.minimum(np.maximum(load, LOAD_GRID[0]), LOAD_GRID[-1]) - LOAD_GRID[0]
     low = np.minimum(at.astype(np.intp), len(LOAD_GRID) - 2)
     return low, np.asarray(at - low)
 

@@ -32,7 +32,8 @@ def bottlenecks(step: StepTime) -> NDArray[np.str_]:
     (['compute'], ['kv'])
     """
     weights = step.attention_weights + step.dense + step.experts + step.head
-    terms = np.stack(np.broadcast_arrays(weights, step.kv, step.network, step.fixed))
+    terms = np.empty((4, *step.total.shape))
+    terms[0], terms[1], terms[2], terms[3] = weights, step.kv, step.network, step.fixed
     largest = np.argmax(np.fmax(terms, 0.0), axis=0)  # what is not a number is none
     bound = (largest == 0) & (step.compute_share > COMPUTE_BOUND)
     return np.asarray(NAMES[np.where(bound, len(NAMES) - 1, largest)])

@@ -108,7 +108,7 @@ class _Part(_Space):
         first = self.done.ttft_s * 1e3 * self.first_factor
         times = self.pools.match.times if self.pools.match is not None else np.ones(1, dtype=np.intp)
         known: Any = (self.fits, self.user, self.total, first, self.place // len(self.layouts), times)
-        return Outcome(*(np.broadcast_to(x, self.shape).reshape(-1) for x in known))
+        return Outcome(*(_laid(x, self.shape) for x in known))
 
     def table(self, cells: Cells) -> Rows:
         """All quantities of some cells."""
@@ -155,6 +155,15 @@ class _Part(_Space):
             "fits": of(self.fits),
             "bottleneck": bottlenecks(step),
         }
+
+
+def _laid(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Values of every cell, flat; ``np.broadcast_to`` takes longer than to write most grids."""
+    if values.shape != shape:
+        out = np.empty(shape, values.dtype)
+        out[...] = values
+        return out.reshape(-1)
+    return values.reshape(-1)
 
 
 @dataclass(frozen=True)

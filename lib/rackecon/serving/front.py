@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model
-from rackecon.catalog.cached import of_arguments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,15 +102,13 @@ def one_row(rows: Mapping[str, NDArray[Any]], i: int) -> dict[str, Any]:
     return {name: values[i].item() if hasattr(values[i], "item") else values[i] for name, values in rows.items()}
 
 
-def layout_texts(rows: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:
+def layout_texts(rows: Mapping[str, NDArray[Any]]) -> list[str]:
     """Layouts as shown: the decode layout and the GPUs of each pool where there are two."""
-    each = (rows[name].tolist() for name in ("layout", "mode", "prefill_gpus", "decode_gpus"))
-    return np.array(list(map(_layout_text, *each)), dtype=np.str_)
-
-
-@of_arguments(4096)
-def _layout_text(layout: str, mode: str, prefill_gpus: float, decode_gpus: float) -> str:
-    return f"{layout} decode, {prefill_gpus:g}P:{decode_gpus:g}D" if mode == "disaggregated" else layout
+    each = list(zip(*(rows[name].tolist() for name in ("layout", "mode", "prefill_gpus", "decode_gpus")), strict=True))
+    known = {
+        one: f"{one[0]} decode, {one[2]:g}P:{one[3]:g}D" if one[1] == "disaggregated" else one[0] for one in set(each)
+    }
+    return [known[one] for one in each]
 
 
 def pareto_rows(speed: FloatArray, rate: FloatArray, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model
 from rackecon.catalog.cached import by_data, of_arguments, one_state
-from rackecon.catalog.kept import shelved
+from rackecon.catalog.kept import shelf_named, shelved
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.candidates import (
     Evaluated,
@@ -190,7 +190,7 @@ def searched(queries: Sequence[Query]) -> list[Frontier]:
 
 def _shelved(queries: list[Query], shipped: ServingParameters) -> list[Frontier]:
     """:func:`find_together`, with what any page of the report searched with the shipped parameters."""
-    if not all(asked.parameters is shipped for asked in queries):
+    if not shelf_named() or not all(asked.parameters is shipped for asked in queries):
         return find_together(queries)
     keys = [repr([_text(value) for name, value in vars(asked).items() if name != "parameters"]) for asked in queries]
     return shelved("fronts", keys, lambda some: find_together([queries[i] for i in some]))
@@ -255,7 +255,8 @@ def _portions(tasks: Sequence[Task]) -> list[Sequence[Task]]:
     step = 1
     if len(tasks) > 1 and tasks[0].matched:
         step = max(GRID_TOGETHER // _candidates(tasks[0]), 1)
-    return _split(tasks, step)
+    turns = -(-len(tasks) // step)
+    return _split(tasks, -(-len(tasks) // turns))  # none of a few that would pay for themselves
 
 
 def _split(items: Sequence[T], step: int) -> list[Sequence[T]]:
@@ -283,6 +284,7 @@ def _answers(queries: Sequence[Query], found: Evaluated) -> list[Frontier]:
     fitting = np.bincount(seen.query[seen.fits], seen.times[seen.fits], len(queries))
     table = found.rows(keep) if len(keep) else {}
     table.pop("fits", None)
+    texts = layout_texts(table) if table else []
     ends = np.searchsorted(seen.query[keep], np.arange(len(queries) + 1)).tolist()
     out = []
     for i, asked in enumerate(queries):
@@ -292,7 +294,7 @@ def _answers(queries: Sequence[Query], found: Evaluated) -> list[Frontier]:
             out.append(_empty(asked, found, seen, np.flatnonzero(seen.fits & (seen.query == i)), count, room))
             continue
         front = {name: values[ends[i] : ends[i + 1]] for name, values in table.items()}
-        front["layout"] = layout_texts(front)
+        front["layout"] = np.array(texts[ends[i] : ends[i + 1]], dtype=np.str_)
         out.append(Frontier(*case, front, "", count, fit, room))
     return out
 
