@@ -15,13 +15,16 @@ fills a sentence of the page's template in ``lib/rackecon/pages/words/``.
 """
 
 from rackecon.appraisal.parameters import check_parameters
-from rackecon.figures.display import Html, answer, enable, note
+from rackecon.figures.display import LEAVING, Html, answer, enable, note
 from rackecon.figures.results import Figure, column_figures, field_figures, publish
 from rackecon.figures.tables import table
 from rackecon.pages.page_facts import case_line
 from rackecon.pages.rankings import ranking_table
 from rackecon.pages.sentences import say, told
+from rackecon.pages.unmeasured import in_table, on_chart
 from rackecon.press.provenance import provenance
+
+LEAVING.update(chart=on_chart, table=in_table)
 
 __all__ = [
     "Figure",

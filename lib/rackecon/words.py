@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 __all__ = [
     "MINUS",
@@ -13,6 +13,7 @@ __all__ = [
     "STRETCHES",
     "count",
     "engine_words",
+    "even",
     "join_named",
     "join_words",
     "layout_words",
@@ -123,6 +124,52 @@ def money_span(ends: Iterable[float]) -> str:
     said = [money(end) for end in ends]
     longest = max(map(len, said), default=0) if all(text.startswith("$0.") for text in said) else 0
     return " to ".join(text.ljust(longest, "0") for text in said)
+
+
+LETTERS: Final[Mapping[Callable[..., str], tuple[tuple[float, str], ...]]] = {
+    number: ((1e9, "bn"), (1e6, "M")),
+    money: ((1e9, "bn"), (1e6, "M"), (1e3, "k")),
+}
+"""Ways of writing that a column of figures can have in one unit, and their units."""
+CENTS: Final = 2
+MOST: Final = 4
+"""Digits of the largest figure of a column above which its figures are not of one size."""
+
+
+def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any], str]:
+    """How a column of figures is written: in one unit and with as many decimals, three digits of the largest and two of the least.
+
+    Figures that are not of one size stay as ``form`` has each, and so does what is no figure; nothing stays a plain 0.
+
+    Examples
+    --------
+    >>> [even(number, [1.2, 0.953, 3])(x) for x in (1.2, 0.953, 3)]
+    ['1.20', '0.95', '3.00']
+    >>> [even(money, [5.934e6, 746e3, -139e3])(x) for x in (5.934e6, 746e3, -139e3, 0.0)]
+    ['$5.93M', '$0.75M', '−$0.14M', '$0']
+    >>> [even(money, [14.7e6, 31e4])(x) for x in (14.7e6, 31e4)], [even(number, [0.9, 2])(x) for x in (0.9, 2)]
+    (['$14.70M', '$0.31M'], ['0.9', '2.0'])
+    >>> [even(number, [0.0213, 15321.0])(x) for x in (0.0213, 15321.0)]
+    ['0.0213', '15,300']
+    """
+    figures = [x for x in values if math.isfinite(x) and x]
+    if form not in LETTERS or len(figures) < 2:
+        return form
+    most, least = max(map(abs, figures)), min(map(abs, figures))
+    unit, letter = next((one for one in LETTERS[form] if most >= 0.9995 * one[0]), (1.0, ""))
+    first, last = (math.floor(math.log10(float(f"{x / unit:.3g}"))) for x in (most, least))
+    shown = max(len(f"{float(f'{abs(x) / unit:.3g}'):.9f}".rstrip("0").partition(".")[2]) for x in figures)
+    places = max(CENTS if form is money and not letter else 0, min(shown, max(0, 2 - first, 1 - last)))
+    if places + first >= MOST:
+        return form
+
+    def written(value: Any) -> str:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or not value:
+            return form(value)
+        text = f"{abs(value) / unit if places else float(f'{abs(value) / unit:.3g}'):,.{places}f}"
+        return f"{MINUS if value < 0 and text.strip('0.') else ''}{'$' if form is money else ''}{text}{letter}"
+
+    return written
 
 
 def per_mtok(value: float, which: str) -> str:
@@ -263,8 +310,8 @@ def join_named(names: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> join_named(["B200 (unmeasured model)", "TPU v7 (unmeasured model)"]), join_named(["B200", "TPU v7 (unmeasured platform)"])
-    ('B200 and TPU v7 (each: unmeasured model)', 'B200 and TPU v7 (unmeasured platform)')
+    >>> join_named(["B200 (unmeasured model)", "TPU v7 (unmeasured model)"]), join_named(["B200", "TPU v7 (unmeasured)"])
+    ('B200 and TPU v7 (each: unmeasured model)', 'B200 and TPU v7 (unmeasured)')
     >>> join_named(["GB200 (long)", "TPU v7 (new)", "B200 (long)"])
     'GB200 and B200 (each: long) and TPU v7 (new)'
     """

@@ -111,7 +111,7 @@ def decided(*flips: tuple[float, str, str]) -> Deciding:
 def test_every_stretch_where_another_leads_is_told_the_nearest_first():
     item = decided((20.0, "A", "B"), (40.0, "B", "TPU v7"), (90.0, "TPU v7", NOBODY))
     assert item.sentence() == (
-        "Between 20 and 40 tokens: B; between 40 and 90: TPU v7 (unmeasured platform); above 90: nobody earns."
+        "Between 20 and 40 tokens: B; between 40 and 90: TPU v7 (unmeasured); above 90: nobody earns."
     )
     assert item.nearest() == ("above 20 tokens", "B, then others")
 

@@ -152,7 +152,7 @@ def test_platforms_beside_a_page_have_what_it_has_of_its_own_or_a_reason():
     for rows in (*beside["fronts"].values(), *beside["bases"].values(), *beside["draws"].values()):
         assert [*rows] == able
     near = beside["measured"]["near"]["gpt-oss-120b|1024|1024"]
-    assert near["vr-nvl72"][2] == "unmeasured platform"
+    assert near["vr-nvl72"][2] == "unmeasured"
     assert near["vr-nvl72"][:2] == [0.0, []]
     row = evaluate(["mi300x"], ["gpt-oss-120b"], ["chat"], intervals=False).iloc[0]
     assert beside["check"][0]["rows"]["mi300x"]["rack"] == pytest.approx(row["profit_usd_per_rack_year"], rel=1e-5)

@@ -21,11 +21,11 @@ from rackecon.answer.live_case import live_values, money_fronts
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.economics.measures import MEASURES
-from rackecon.evidence.novelty import platform_marked
+from rackecon.evidence.novelty import platform_named
 from rackecon.pages.live import PAIR_ROWS, SLIDERS
 from rackecon.press.frame import standalone_page
 from rackecon.uncertainty.ranking import RankingDraws, profit_draws, rank
-from rackecon.words import RUNS, STRETCHES, money, percent, tidy
+from rackecon.words import RUNS, STRETCHES, even, money, percent, tidy
 
 TOLERANCE = 1e-3
 NOTEBOOK = "00_executive_summary"
@@ -393,12 +393,13 @@ def test_intervals_and_wins_are_those_of_the_copied_command(page, change):
         ".map(r => [r.dataset.platform, [...r.cells].map(c => c.textContent).concat(r.querySelector('.ibar').getAttribute('aria-label'))]))"
     )
     assert list(shown) == list(rows)
+    written = percent if measure == "usd" else even(money, (row.value for row in rows.values()))
     for key, row in rows.items():
         about = abs(row.value) < 0.2 * (row.value_high - row.value_low) and figure(shown[key][1]) == pytest.approx(
-            figure(amount(row.value, measure)), rel=0.01
+            figure(written(row.value)), rel=0.01
         )  # a profit near nothing shows the packing of its rate in the third figure
         alike = figure(shown[key][1]) == pytest.approx(
-            figure(amount(row.value, measure)), rel=2.5e-3
+            figure(written(row.value)), rel=2.5e-3
         )  # of 0.1 %, third figures may turn
         assert alike or about, key
         share = data(page)["report"]["rows"][measure][key][2] if set(change) <= {"metric"} else row.win_share
@@ -868,7 +869,7 @@ def test_bands_dashes_and_measured_runs_follow_a_movement_as_the_library_has_the
     values += [v for mark in marks.values() for pair in (*mark.band, *(run[1:2] for run in mark.runs)) for v in pair]
     low, high = min(0.0, *values), 1.02 * max(0.0, *values)
     drawn = page.evaluate(MARKED)
-    assert [row["name"] for row in drawn] == [platform_marked(p["label"]) for p in facts["platforms"]]
+    assert [row["name"] for row in drawn] == [platform_named(p["label"]) for p in facts["platforms"]]
     for row, key in zip(drawn, PLATFORMS, strict=True):
         upto = marks[key].measured_up_to
         assert bool(row["near"]) == any(speed <= upto for speed, _ in lines[key]), key
@@ -950,7 +951,8 @@ def test_a_press_of_the_mouse_draws_the_table_as_a_picture_and_its_release_sets_
     cells = page.locator(".live-table td.c0").all_inner_texts()
     assert cells != before
     values = page.evaluate("s => window.rackecon.simulate(s)", {"util": float(page.input_value("#live-util"))})
-    assert cells == [money(row["mid"]) for row in sorted(values.values(), key=lambda row: -row["mid"])]
+    profits = sorted((row["mid"] for row in values.values()), reverse=True)
+    assert cells == [*map(even(money, profits), profits)]
 
 
 def test_one_picture_stands_through_a_drag_in_which_rows_change_places(page):
@@ -1086,9 +1088,9 @@ def test_a_platform_added_takes_part_and_the_others_stay(page):
     for key, row in before.items():
         assert {k: after[key][k] for k in ("mid", "lo", "hi")} == {k: row[k] for k in ("mid", "lo", "hi")}, key
     cells = page.locator(f".live-table tr[data-platform={ADDED}]").inner_text().split("\t")
-    assert cells[0] == "VR NVL72 (unmeasured platform)"
+    assert cells[0] == "VR NVL72 (unmeasured)"
     theirs = live_values([*PLATFORMS, ADDED, "mi300x"], data(page)["base"])
-    assert cells[1].strip() == money(theirs[ADDED]["rack"])
+    assert cells[1].strip() == even(money, (row["rack"] for row in theirs.values()))(theirs[ADDED]["rack"])
     assert after["mi300x"]["mid"] == pytest.approx(theirs["mi300x"]["rack"], rel=1e-3)
     assert "with MI300X and VR NVL72" in page.inner_text(".live-changed")
     ranked, _ = rerun(page.inner_text(".live-command"))
@@ -1096,7 +1098,7 @@ def test_a_platform_added_takes_part_and_the_others_stay(page):
     for row in ranked.itertuples():  # the draws of the page and of a report made with them are the same
         assert after[row.accelerator]["win"] == pytest.approx(row.win_share, abs=0.004), row.accelerator
         assert after[row.accelerator]["lo"] == pytest.approx(row.value_low, rel=5e-3, abs=2e3), row.accelerator
-    assert page.locator("#speed-profit [data-name]").all_inner_texts()[-2:] == ["VR NVL72, unmeasured", "MI300X"]
+    assert page.locator("#speed-profit [data-name]").all_inner_texts()[-2:] == ["VR NVL72 (unmeasured)", "MI300X"]
     page.uncheck(f"input[data-key=with][value={ADDED}]")
     page.uncheck("input[data-key=with][value=mi300x]")
     settled(page)
@@ -1170,7 +1172,7 @@ def test_a_shared_address_opens_on_a_platform_added_and_compares_it(browser):
     assert case["platforms"][ADDED]["profit"] > 0
     with page.expect_download() as saved:
         page.locator("#live > .scroll + .links button", has_text="Table as CSV").click()
-    assert "VR NVL72 (unmeasured platform)" in saved.value.path().read_text(encoding="utf-8")
+    assert "VR NVL72 (unmeasured)" in saved.value.path().read_text(encoding="utf-8")
     page.click(".live-reset")
     settled(page)
     assert page.locator(f".live-table tr[data-platform={ADDED}]").count() == 0

@@ -104,6 +104,23 @@ def test_the_first_picture_stands_on_the_first_sheet_below_the_answer(browser, n
         page.context.close()
 
 
+SMALL = """[...document.querySelectorAll(".canvas text")].filter(t => t.textContent.trim()).map(t => {
+  const at = t.getScreenCTM();
+  return [Math.hypot(at.a, at.b) * parseFloat(getComputedStyle(t).fontSize) * 0.75, t.textContent];
+}).filter(t => t[0] < 6.5).slice(0, 4)"""
+
+
+@pytest.mark.parametrize("name", [name for name in page_names() if name[:2].isdigit()])
+def test_text_of_a_chart_drawn_on_a_screen_is_legible_on_paper(browser, name):
+    page, _ = opened(browser, name, "light", 1280)
+    try:
+        page.emulate_media(media="print")
+        page.add_style_tag(content=f"main {{ width: {SHEET[0]}px }}")
+        assert page.evaluate(SMALL) == []
+    finally:
+        page.context.close()
+
+
 @pytest.mark.parametrize("name", [name for name in page_names() if "/" not in name])
 def test_a_page_fits_its_sheets_and_keeps_together_what_belongs_together(browser, name):
     page, _ = opened(browser, name, "light", SHEET[0])

@@ -237,4 +237,4 @@ def test_a_leader_that_was_never_measured_is_named_so():
             "revenue_usd_per_mw_year": 10.0, "mode": "aggregated",
         }
     )  # fmt: skip
-    assert leaders_at(rows, "x", 1) == ("TPU v7 (unmeasured platform)", "GB200 NVL72")
+    assert leaders_at(rows, "x", 1) == ("TPU v7 (unmeasured)", "GB200 NVL72")

@@ -92,7 +92,7 @@ def test_equal_ones_come_by_id_and_those_without_a_figure_last() -> None:
 def test_every_leader_column_says_a_tie_as_one_and_what_was_never_measured() -> None:
     """The columns of pages 05, 08, 10 and 14: the tie, then the first of the others."""
     close = rows(9.0, 8.9, 2.0).assign(platform=["B200", "TPU v7", "H200"])
-    tie = "tie: B200 and TPU v7 (unmeasured platform)"
+    tie = "tie: B200 and TPU v7 (unmeasured)"
     one = leaders(close, "profit_usd_per_mw_year").iloc[0]
     assert (one["leader"], one["value"], one["runner_up"], one["next_value"]) == (tie, 9.0, "H200", 2.0)
     assert winners(close)["lead"].tolist() == [tie]

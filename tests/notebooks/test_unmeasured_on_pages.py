@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rackecon.evidence.novelty import unseen_labels
+from rackecon.figures.display import VEGALITE_MIME
 
 REPORTS = sorted((Path(__file__).resolve().parents[2] / "reports").glob("[0-9][0-9]_*.html"))
 SPEC = re.compile(r'<script type="application/json">(\{"\$schema".*?)</script>', re.S)
@@ -32,6 +33,13 @@ def words(part: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_a_chart_says_it_in_a_notebook_too(path):
+    cells = json.loads(path.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
+    drawn = [output["data"][VEGALITE_MIME] for cell in cells for output in cell.get("outputs", []) if VEGALITE_MIME in output.get("data", {})]
+    assert [text for spec in drawn for text in words(spec) if text.rpartition(": ")[2] in unseen_labels()] == []
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 def test_no_label_cell_or_heading_names_an_unmeasured_platform_bare(path):
     page, bare = path.read_text(encoding="utf-8"), unseen_labels()
     cells = [html.unescape(text) for text in re.findall(r"<t[hd]\b[^>]*>([^<]+?)\s*</t[hd]>", page)]
@@ -41,4 +49,6 @@ def test_no_label_cell_or_heading_names_an_unmeasured_platform_bare(path):
     charts = [text.rpartition(": ")[2] for spec in SPEC.findall(page) for text in words(json.loads(spec)) if len(text) < 60]
     assert [text for text in (*cells, *labels, *charts) if text in bare] == []
     keys = re.findall(r'<p class="measure key">(.*?)</p>', page)
+    shown = json.dumps(json.loads(path.with_suffix(".ipynb").read_text(encoding="utf-8")), ensure_ascii=False)
+    assert "unmeasured platform" not in page + shown and not re.search(rf"({'|'.join(map(re.escape, bare))}), unmeasured", page + shown)
     assert [key for key in keys for name in bare if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-]| \()", key)] == []

@@ -88,7 +88,7 @@ def test_the_finding_of_the_lines_names_who_leads_where(found, words):
         (["h100-sxm", "b200-hgx"], "As price and share sold rise: H100, then B200"),
         (
             [NOBODY, "tpu-v7", "b200-hgx"],
-            "As price and share sold rise: nobody earns, then TPU v7 (unmeasured platform), then B200",
+            "As price and share sold rise: nobody earns, then TPU v7 (unmeasured), then B200",
         ),
     ],
 )

@@ -278,7 +278,7 @@ def test_a_platform_that_was_never_measured_is_marked_where_it_is_ranked():
     """On a line of its own, so that the names keep their column."""
     frame = pd.DataFrame({"accelerator": ["tpu-v7", "b200-hgx"], "platform": ["TPU v7", "B200"], "m": [2.0, 1.0]})
     markup = rankings.ranking_table(frame.assign(m_low=0.0, m_high=3.0), "c", "m", str)._repr_html_()
-    assert '>TPU v7 <span class="ends">(unmeasured platform)</span></th>' in markup
+    assert '>TPU v7 <span class="ends">(unmeasured)</span></th>' in markup
     assert ">B200</th>" in markup
 
 

@@ -153,5 +153,5 @@ def test_an_opening_says_in_the_same_sentence_that_a_platform_was_never_measured
     values = next(iter(cases(page)[block].values()))["with"]
     given = [[label] if isinstance(values[name], list) else label for label in ("TPU v7", "B200")]
     unseen, seen = (say(page, block, **{**values, name: one}) for one in given)
-    assert "TPU v7 (unmeasured platform)" in unseen
+    assert "TPU v7 (unmeasured)" in unseen
     assert "unmeasured" not in seen.replace("beyond the measured", "")

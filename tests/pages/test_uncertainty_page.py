@@ -141,7 +141,7 @@ def test_a_pair_says_which_of_its_platforms_was_never_measured() -> None:
     )
     flips = flips.assign(y_input="wacc", x_flip_at_low_y=0.45, x_flip_at_high_y=0.5)
     out = page.flip_table(flips, {"tpu-v7": "TPU v7", "b200-hgx": "B200"})
-    assert out["pair"].tolist() == ["TPU v7 (unmeasured platform) over B200"]
+    assert out["pair"].tolist() == ["TPU v7 (unmeasured) over B200"]
 
 
 def test_what_cannot_be_is_said() -> None:
@@ -166,11 +166,14 @@ def test_what_cannot_be_is_said() -> None:
         {
             "platform": ["Alpha", "Beta"],
             "break_even_output_usd_per_mtok": [3.0, 1.0],
+            "break_even_output_usd_per_mtok_low": [2.0, 0.6],
+            "break_even_output_usd_per_mtok_high": [4.0, 1.6],
             "price_output_usd_per_mtok": 2.0,
             "break_even_utilisation": [1.5, 0.3],
         }
     )
     assert page.break_even_rows(even)["sold"].tolist() == ["30 %", "not feasible"]
+    assert page.break_even_rows(even)["price"].tolist() == ["1 (1 to 2)", "3 (2 to 4)"]
 
 
 def test_what_brings_the_second_level_is_said_of_what_can_be_alone() -> None:

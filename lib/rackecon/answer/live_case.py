@@ -30,7 +30,7 @@ from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.evidence.leads import DECIDED_SHARE
-from rackecon.evidence.novelty import platform_marked
+from rackecon.evidence.novelty import platform_named
 from rackecon.uncertainty.distributions import Z10, Z90
 from rackecon.uncertainty.ranking import RankingDraws, draw_scores
 from rackecon.words import tidy
@@ -519,7 +519,7 @@ def _draws(accelerators: Sequence[str], settings: RankingDraws) -> dict[str, Any
 
 
 def _platform(p: Any) -> dict[str, Any]:
-    marked = platform_marked(p.label)
+    marked = platform_named(p.label)
     return {"id": p.accelerator, "label": p.label, "marked": marked, "gpus": p.gpus_per_rack, "kw": p.kw_per_gpu}
 
 

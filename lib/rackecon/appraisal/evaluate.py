@@ -50,6 +50,8 @@ FLEET: Final = "fixed at the 99th percentile"
 """Policy of the fleet whose share sold is derived: bought once for the 99th percentile of demand."""
 PROFIT_COLUMNS: Final = tuple(measure.column for measure in EVERY_MEASURE.values())
 UNITS_OF_YEARS: Final = ("rack", "mw", "position", "invested_usd")
+PER_RATE: Final = ("cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "break_even_output_usd_per_mtok")
+"""Columns in inverse proportion to the rate: a cost of tokens, and the price that pays for them."""
 EMPTY_COLUMNS: Final = (
     *COLUMNS,
     *("engine", "mode", "layout", "weight_precision", "kv_precision", "speculative", "bottleneck", "evidence"),
@@ -57,7 +59,7 @@ EMPTY_COLUMNS: Final = (
     *("payback_years", "level_price_factor", "licence_share", "free_share", "speed_premium"),
     *("price_fresh_input_usd_per_mtok", "price_cached_input_usd_per_mtok", "price_output_usd_per_mtok"),
     *("price_level_low", "price_level_high", "break_even_price_factor", "break_even_utilisation"),
-    *("break_even_output_usd_per_mtok", "break_even_launch_price_factor", "cost_usd_per_mtok_output_by_phase"),
+    *("break_even_launch_price_factor", "cost_usd_per_mtok_output_by_phase"),
     *("cost_usd_per_mtok_fresh_input_by_phase", "drawn_it_kw_per_gpu", "drawn_utility_kw_per_gpu"),
     *("provisioned_it_kw_per_gpu", "provisioned_utility_kw_per_gpu", "energy_usd_per_gpu_hour"),
     *("energy_share_of_cost", "drawn_joules_per_total_token", "total_tok_s_per_mw", "output_tok_s_per_mw"),
@@ -65,11 +67,7 @@ EMPTY_COLUMNS: Final = (
     *("irr_per_year", "retire_age_years", "running_usd_per_gpu_hour", "residual_usd_per_gpu"),
     *(f"gpus_per_{unit}" for unit in UNITS_OF_YEARS),
     *(f"{what}_usd_per_{unit}_year" for unit in UNITS_OF_YEARS for what in ("revenue", "cost")),
-    *(
-        f"{name}{end}"
-        for name in ("cost_usd_per_gpu_hour", "cost_usd_per_mtok_total", "cost_usd_per_mtok_output")
-        for end in ("", "_low", "_high")
-    ),
+    *(f"{name}{end}" for name in ("cost_usd_per_gpu_hour", *PER_RATE) for end in ("", "_low", "_high")),
     *(
         f"{name}{end}"
         for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user", "ttft_ms", *PROFIT_COLUMNS)
@@ -444,7 +442,7 @@ def _money_intervals(best: Mapping[str, Any]) -> dict[str, Any]:
             gpus = best[measure.gpus] if measure.gpus else 1.0
             out[f"{measure.column}_{end}"] = (revenue * moved - cost) * gpus * 8760.0
         other = "high" if end == "low" else "low"
-        for column in ("cost_usd_per_mtok_total", "cost_usd_per_mtok_output"):
+        for column in PER_RATE:
             out[f"{column}_{other}"] = best[column] / moved
     return out
 

@@ -155,7 +155,7 @@ def lead_words(platforms: Iterable[str]) -> str:
     Examples
     --------
     >>> lead_words(["B200"]), lead_words(["B200", "TPU v7"]), lead_words([])
-    ('B200', 'tie: B200 and TPU v7 (unmeasured platform)', '')
+    ('B200', 'tie: B200 and TPU v7 (unmeasured)', '')
     """
     names = [platform_named(name) for name in platforms]
     return f"tie: {join_named(names)}" if len(names) > 1 else "".join(names)

@@ -98,7 +98,7 @@ def measured_platforms() -> frozenset[str]:
 
 
 UNSEEN: Final = "unmeasured"
-"""What stands behind the name of a platform that the fit has seen no run of, where there is room for one word."""
+"""What stands in brackets behind the name of a platform that the fit has seen no run of."""
 
 
 def unseen_labels() -> frozenset[str]:
@@ -110,17 +110,6 @@ def unseen_labels() -> frozenset[str]:
     (True, False)
     """
     return frozenset(chip.label for chip in catalog.accelerators().values() if chip.id not in measured_platforms())
-
-
-def platform_marked(label: str) -> str:
-    """A platform's name as a label of a chart has it: with a word behind it where the fit has seen none of its runs.
-
-    Examples
-    --------
-    >>> platform_marked("TPU v7"), platform_marked("B200")
-    ('TPU v7, unmeasured', 'B200')
-    """
-    return f"{label}, {UNSEEN}" if label in unseen_labels() else label
 
 
 def kind_of(accelerator: str, model: str) -> str:
@@ -192,15 +181,13 @@ def unmeasured(
     Examples
     --------
     >>> unmeasured("tpu-v7", "deepseek-r1", 8192, 1024), unmeasured("gb200-nvl72", "deepseek-r1", 8192, 1024, 40.0)
-    ('unmeasured platform', '')
+    ('unmeasured', '')
     >>> unmeasured("gb200-nvl72", "deepseek-r1", 131072, 1024), unmeasured("gb200-nvl72", "deepseek-r1", 8192, 1024, 900.0)
     ('lengths beyond the measured', 'speed beyond the measured')
     """
     kind = kind_of(accelerator, model)
     if kind != "known":
-        return {"new pair": "unmeasured with this model", "new model": "unmeasured model"}.get(
-            kind, "unmeasured platform"
-        )
+        return {"new pair": "unmeasured with this model", "new model": "unmeasured model"}.get(kind, UNSEEN)
     own = np.array([row[1:3] for row in _rows()[accelerator, model]])
     asked = np.log2([isl_tokens, osl_tokens])
     if np.maximum(own.min(axis=0) - asked, asked - own.max(axis=0)).max() > SLACK:
@@ -217,7 +204,7 @@ def named(row: Mapping[Any, Any]) -> str:
     --------
     >>> where = {"model": "deepseek-r1", "isl_tokens": 8192, "osl_tokens": 1024, "tok_s_per_user": 40.0}
     >>> named({"platform": "TPU v7", "accelerator": "tpu-v7"} | where), named({"platform": "B200", "accelerator": "b200-hgx"} | where)
-    ('TPU v7 (unmeasured platform)', 'B200')
+    ('TPU v7 (unmeasured)', 'B200')
     """
     if not set(ASKED) <= set(row) or row["model"] != row["model"]:
         return str(row["platform"])
@@ -231,12 +218,12 @@ def platform_named(platform: str) -> str:
     Examples
     --------
     >>> platform_named("tpu-v7"), platform_named("TPU v7"), platform_named("B200"), platform_named("nobody")
-    ('TPU v7 (unmeasured platform)', 'TPU v7 (unmeasured platform)', 'B200', 'nobody')
+    ('TPU v7 (unmeasured)', 'TPU v7 (unmeasured)', 'B200', 'nobody')
     """
     found = next((chip for chip in catalog.accelerators().values() if platform in (chip.id, chip.label)), None)
     if found is None or found.id in measured_platforms():
         return platform if found is None else found.label
-    return f"{found.label} (unmeasured platform)"
+    return f"{found.label} ({UNSEEN})"
 
 
 FACTS: Final = ("date", "kind", "mode", "weight_precision")

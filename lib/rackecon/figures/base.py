@@ -137,14 +137,14 @@ def in_lines(words: Iterable[str], width: int = 28) -> dict[str, Any]:
 
 
 def named_lines() -> dict[str, Any]:
-    """Axis settings under which what a page puts behind a platform's name, after a comma, stands in a line of its own.
+    """Axis settings under which what stands in brackets behind a platform's name has a line of its own.
 
     Examples
     --------
     >>> named_lines()["labelExpr"]
-    "split(datum.label, ', ')"
+    "split(replace(datum.label, ' (', '|('), '|')"
     """
-    return {"labelExpr": "split(datum.label, ', ')", "labelLineHeight": 11}
+    return {"labelExpr": "split(replace(datum.label, ' (', '|('), '|')", "labelLineHeight": 11}
 
 
 def top_title(alt_: Any, **given: Any) -> Any:

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from rackecon.figures.results import RESULTS_MIME, Figure, result_rows
@@ -34,6 +34,10 @@ CONTAINER = "container"
 FIXED_WIDTH = 560  # JupyterLab's output area has no width of its own while it draws: "container" would be 0 px
 
 
+LEAVING: Final[dict[str, Callable[[Any], Any]]] = {"chart": lambda spec: spec, "table": lambda markup: markup}
+"""What is done to every chart's specification and to all markup that leaves a notebook: :mod:`rackecon.notebook` sets it."""
+
+
 class Html:
     """A piece of HTML with a text twin, shown by Jupyter; with results to publish where it states some, and data beside the page."""
 
@@ -46,7 +50,10 @@ class Html:
         return self.markup
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        shown: dict[str, Any] = {"text/html": f"{NO_EQUATIONS}{self.markup}</div>", "text/plain": self.text}
+        shown: dict[str, Any] = {
+            "text/html": f"{NO_EQUATIONS}{LEAVING['table'](self.markup)}</div>",
+            "text/plain": self.text,
+        }
         shown |= {RESULTS_MIME: {"results": self.rows}} if self.rows else {}
         return shown | (
             {BESIDE_MIME: {name: embedded(data) for name, data in self.beside.items()}} if self.beside else {}
@@ -104,6 +111,7 @@ def prose(text: str) -> str:
 
 def chart_bundle(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Mime bundle of a chart: the specification at a fixed width, and a small PNG for what draws no specification."""
+    spec = LEAVING["chart"](spec)
     text = str(spec.get("description") or _title(spec))
     fixed = spec | {"width": FIXED_WIDTH} if spec.get("width") == CONTAINER else spec
     return {VEGALITE_MIME: fixed, "image/png": _picture(fixed), "text/plain": f"<chart: {text}>"}, {}

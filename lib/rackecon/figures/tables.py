@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.display import Html
 from rackecon.figures.theme import swatch
-from rackecon.words import MINUS, layout_words, number
+from rackecon.words import MINUS, even, layout_words, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ def table(
     columns = [c for c in frame.columns if len(frame) == 0 or c in how or (frame[c].astype(str) != "").any()]
     numeric = {c: frame[c].dtype.kind in "ifu" or c in how for c in columns}
     lines = frame.to_dict("records")
-    texts = {c: [_written(how.get(c, _form(c)), line[c]) for line in lines] for c in columns}
+    texts = {c: _column(how.get(c, _form(c)), [line[c] for line in lines], at > 0) for at, c in enumerate(columns)}
     long = [
         c
         for i, c in enumerate(columns)
@@ -172,6 +173,31 @@ def _written(form: Format, value: Any) -> str:
     return "–" if value != value and "nan" in text else text  # a form may have its own word for what is missing
 
 
+def _column(form: Format, values: Sequence[Any], figures: bool) -> list[str]:
+    """Cells of a column, figures of one size in one unit and to one count of decimals."""
+    known = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    way = even(number if form is _cell else form, known) if figures else form
+    return [_written(way if isinstance(v, int | float) and not isinstance(v, bool) else form, v) for v in values]
+
+
+def spans(
+    form: Format, middles: Iterable[float], lows: Iterable[float], highs: Iterable[float], *, none: str = "none"
+) -> list[str]:
+    """Figures of a column, each with its ends if it has some: all in the unit and with the decimals of the middles.
+
+    Examples
+    --------
+    >>> spans(number, [1.2, 3.0], [0.953, 2.0], [2.0, 4.0]), spans(number, [math.nan, 1.0], [1.0, math.nan], [2.0, math.nan])
+    (['1.2 (1.0 to 2.0)', '3.0 (2.0 to 4.0)'], ['none', '1'])
+    """
+    told = list(zip(middles, lows, highs, strict=True))
+    way = even(form, (middle for middle, *_ in told))
+    return [
+        none if not math.isfinite(x) else f"{way(x)} ({way(low)} to {way(high)})" if math.isfinite(low) else way(x)
+        for x, low, high in told
+    ]
+
+
 def _form(column: str) -> Format:
     """How a column is written that no page writes in a way of its own."""
     return _to_the_cent if HOURLY.search(column) else SHOWN.get(column, _cell)
@@ -246,8 +272,9 @@ def ranking_table(
     heading : str
         Header of the metric's column.
     """
-    more = dict(extra or {})
     known = frame[frame[metric].notna()]
+    show = even(show, known[metric])
+    more = {key: (title, even(form, known[key])) for key, (title, form) in (extra or {}).items()}
     low = min(0.0, float(known[f"{metric}_low"].min())) if len(known) else 0.0
     high = max(0.0, float(known[f"{metric}_high"].max())) if len(known) else 1.0
     head = f'<th scope="col">platform</th><th scope="col" class="n">{html.escape(heading)}</th><th scope="col">90 % interval</th>'

@@ -17,7 +17,7 @@ from rackecon.claims.required import prices_needed, required
 from rackecon.claims.verdict import FALSE, OPEN, TRUE
 from rackecon.figures import charts
 from rackecon.figures.display import Html
-from rackecon.figures.tables import table
+from rackecon.figures.tables import spans, table
 from rackecon.pages.claims_text import (
     deciding_text,
     evidence_text,
@@ -31,7 +31,7 @@ from rackecon.pages.claims_text import (
     verdict_text,
 )
 from rackecon.pages.sentences import say
-from rackecon.words import lengths, money, number, percent
+from rackecon.words import even, lengths, money, number, percent
 
 if TYPE_CHECKING:
     import altair as alt
@@ -166,11 +166,12 @@ def _combinations(one: Claim) -> str:
     names = list(dict.fromkeys(found.frame["series"]))[:MOST_SERIES]
     places = np.unique(np.quantile(found.frame["x"], PLACES, method="nearest"))
     head = "".join(f'<th scope="col" class="n">{number(float(x))}</th>' for x in places)
+    parts = [found.frame[found.frame["series"] == name].sort_values("x", kind="stable") for name in names]
+    read = [np.interp(places, part["x"], part["y"], left=np.nan, right=np.nan).tolist() for part in parts]
+    ways = [even(number, column) for column in zip(*read, strict=True)]
     rows = ""
-    for name in names:
-        part = found.frame[found.frame["series"] == name].sort_values("x", kind="stable")
-        read = np.interp(places, part["x"], part["y"], left=np.nan, right=np.nan)
-        cells = "".join(f'<td class="n">{number(float(y))}</td>' for y in read)
+    for name, figures in zip(names, read, strict=True):
+        cells = "".join(f'<td class="n">{way(y)}</td>' for way, y in zip(ways, figures, strict=True))
         rows += f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>'
     caption = f"{one.title}: {found.y_title}, by {found.x_title}" + (f"; {found.reading}" if found.reading else "")
     label, corner = html.escape(one.title, quote=True), html.escape(found.x_title)
@@ -366,18 +367,17 @@ def ratio_table(claim_id: str, workloads: Sequence[str], speeds: Sequence[float]
     found = ratio_points(
         workloads=workloads, speeds=speeds, baseline_speculative=baseline_speculative, **_pair(claim_id)
     )
+    for _, part in found.groupby("basis"):
+        modelled, seen = (part[["ratio", "low", "high"]], part[["measured", "measured_low", "measured_high"]])
+        found.loc[part.index, "modelled"] = spans(number, *modelled.to_numpy().T, none="beyond the older machine")
+        found.loc[part.index, "seen"] = spans(number, *seen.to_numpy().T, none="–")
     rows = []
     for (workload, speed), part in found.groupby(["workload", "tok_s_per_user"], sort=False):
         entry: dict[str, Any] = {"lengths and speed": f"{lengths(str(workload))}, {speed:g} tok/s/user"}
         at = {str(line["basis"]): line for line in part.to_dict("records")}
         for basis, name in (("GPU", "per GPU"), ("MW", "per MW"), ("$", "per dollar")):
-            middle, low, high = (number(float(at[basis][column]), 2) for column in ("ratio", "low", "high"))
-            entry[name] = "beyond the older machine" if middle == "–" else f"{middle} ({low} to {high})"
-        seen = {name: number(float(at["GPU"][name]), 2) for name in ("measured", "measured_low", "measured_high")}
-        kind = str(at["GPU"]["kind"])
-        entry["measured per GPU"] = (
-            "–" if kind == "none" else f"{seen['measured']} ({seen['measured_low']} to {seen['measured_high']})"
-        )
+            entry[name] = at[basis]["modelled"]
+        entry["measured per GPU"] = at["GPU"]["seen"]
         entry["published fronts, points"] = str(at["GPU"]["front_points"])
         rows.append(entry)
     side = "with MTP" if baseline_speculative == "mtp" else "without MTP"

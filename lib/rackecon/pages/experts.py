@@ -13,6 +13,7 @@ from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, HeldLoss
 from rackecon.walks.walk import RETUNED, doubling_steps, expert_counts, expert_top_k, model_sizes
+from rackecon.words import money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,11 +214,20 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
 
 
 def side_by_side(result: ExpertsResult) -> pd.DataFrame:
-    """Profit per MW-year of each real model on each platform, smallest model first."""
+    """Profit per MW-year of each real model on each platform, smallest model first; nine measurements in ten of the best."""
     sizes = result.sizes
     order = list(dict.fromkeys(sizes["platform"]))
     wide = sizes.pivot(index="model_name", columns="platform", values=METRIC)[order].reset_index()
     facts = sizes.drop_duplicates("model_name").set_index("model_name")
+    best = (
+        sizes.loc[sizes.dropna(subset=[METRIC]).groupby("model_name")[METRIC].idxmax()]
+        .set_index("model_name")
+        .reindex(wide["model_name"])
+    )
+    wide["best"] = [
+        f"{money(low)} to {money(high)}"
+        for low, high in zip(best[f"{METRIC}_low"], best[f"{METRIC}_high"], strict=True)
+    ]
     for at, (name, column) in enumerate((("total", "total_params_bn"), ("active", "active_params_bn")), start=1):
         wide.insert(at, name, facts.loc[wide["model_name"], column].to_numpy())
     return wide.sort_values("total", kind="stable")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.tables import spans
 from rackecon.words import number
 
 if TYPE_CHECKING:
@@ -81,35 +82,30 @@ class Facts:
     not_modelled: tuple[str, ...]
 
 
-def _ends(value: str, low: str, high: str) -> str:
-    if not value:
-        return "–"
-    return number(float(value), 4) + (
-        f" ({number(float(low or value), 4)} to {number(float(high or value), 4)})" if low or high else ""
-    )
+def _ends(rows: Iterable[Mapping[str, str]], column: str, of: float = 1.0) -> list[str]:
+    """A published figure of each accelerator, and its ends where sources differ."""
+    ends = [[row[f"{column}{end}"] for end in ("", "_low", "_high")] for row in rows]
+    told = [
+        [float(x or (value if low or high else "nan")) / of for x in (value, low, high)] for value, low, high in ends
+    ]
+    return spans(number, *zip(*told, strict=True), none="–")
 
 
 def platform_sheet() -> pd.DataFrame:
     """One row per accelerator."""
     import pandas as pd
 
-    rows = []
-    for cells in catalog.read_rows("accelerators"):
+    known, rows = list(catalog.read_rows("accelerators")), []
+    for cells in known:
         chip = catalog.accelerator(cells["id"])
-        fp4_low, fp4_high = (
-            str(float(cells[f"peak_fp4_flops_{end}"]) / 1e15) if cells[f"peak_fp4_flops_{end}"] else ""
-            for end in ("low", "high")
-        )
         rows.append(
             {
                 "platform": chip.label,
                 "bf16": chip.peak_bf16_flops / 1e15,
                 "fp8": chip.peak_fp8_flops / 1e15,
-                "fp4": _ends(
-                    str(chip.peak_fp4_flops / 1e15) if math.isfinite(chip.peak_fp4_flops) else "", fp4_low, fp4_high
-                ),
-                "memory": _ends(cells["hbm_gib"], cells["hbm_gib_low"], cells["hbm_gib_high"]),
-                "bandwidth": _ends(cells["hbm_tb_per_s"], cells["hbm_tb_per_s_low"], cells["hbm_tb_per_s_high"]),
+                "fp4": "",
+                "memory": "",
+                "bandwidth": "",
                 "link": chip.scaleup_bytes_per_s / 1e9,
                 "domain": f"{chip.scaleup_domain_gpus:,}",
                 "tdp": chip.tdp_w,
@@ -118,7 +114,8 @@ def platform_sheet() -> pd.DataFrame:
                 "grade": cells["grade"],
             }
         )
-    return pd.DataFrame(rows)
+    published = {"fp4": ("peak_fp4_flops", 1e15), "memory": ("hbm_gib", 1.0), "bandwidth": ("hbm_tb_per_s", 1.0)}
+    return pd.DataFrame(rows).assign(**{name: _ends(known, *column) for name, column in published.items()})
 
 
 def cost_sheet() -> pd.DataFrame:

@@ -28,7 +28,7 @@ from rackecon.answer.lead_map import (
     reigns,
 )
 from rackecon.economics.measures import MEASURES
-from rackecon.evidence.novelty import platform_marked, platform_named
+from rackecon.evidence.novelty import platform_named
 from rackecon.figures.display import Html
 from rackecon.figures.lines import spread
 from rackecon.figures.theme import swatch
@@ -211,7 +211,7 @@ def _platform_lines(
             f'<path data-far="" style="{colour}" d="{_steps(line[near:], x(line[near - 1][0]) if near else 0.0, x, y)}"/>'
             f'<path class="hair" data-hair="" style="{colour}" d="{start}"/>'
         )
-        name = html.escape(platform_marked(labels[key]))
+        name = html.escape(platform_named(labels[key]))
         names.append(f'<span data-name=""{_place(top=tops.get(key))}>{name}</span>')
         value = _at(line, speed)
         spot = _place(colour=key, left=None if value is None else x(speed), top=None if value is None else y(value))
@@ -367,7 +367,7 @@ def _spots(found: LeadMap, order: Sequence[str], names: Mapping[str, str], ring:
         longest = [spot for spot in best[leader] if spot[0] == max(best[leader])[0]]
         _, length, left, top = longest[(len(longest) - 1) // 2]
         if length >= WIDE:
-            out.append(f"<span{_place(left=left, top=top)}>{html.escape(platform_marked(names[leader]))}</span>")
+            out.append(f"<span{_place(left=left, top=top)}>{html.escape(platform_named(names[leader]))}</span>")
     return "".join(out)
 
 

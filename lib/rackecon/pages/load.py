@@ -13,6 +13,7 @@ from rackecon.errors import InputError
 from rackecon.evidence.intervals import rate_factors, ratio_ends
 from rackecon.evidence.leads import ahead, in_order
 from rackecon.figures.results import Figure, column_figures
+from rackecon.figures.tables import spans
 from rackecon.load.agentic import agentic_parameters
 from rackecon.load.agentic_runs import agentic_range, scores
 from rackecon.load.derived import derived_utilisation, sold_table
@@ -136,7 +137,7 @@ def shown(sold: pd.DataFrame) -> pd.DataFrame:
     """The table of every policy: shares and profits with their 90 % intervals in words."""
 
     money_of = "profit_usd_per_gpu_hour"
-    table = sold.assign(sold=_spanned(sold, "utilisation", percent), profit=_spanned(sold, money_of, _money))
+    table = sold.assign(sold=_spanned(sold, "utilisation", percent), profit=_spanned(sold, money_of, money))
     names = ["platform", "policy", "sold", "open_load", "unit_gpus", "stranded_usd_per_gpu_hour", "profit"]
     return table[names]
 
@@ -152,18 +153,13 @@ def agents_shown(agents: pd.DataFrame) -> pd.DataFrame:
         for end, factor in zip(("low", "high"), factors, strict=True)
     }
     wide = agents.assign(**spans)
-    told = {name: _spanned(wide, name, number if name == "total_tok_s_per_gpu" else _money) for name in ends}
+    told = {name: _spanned(wide, name, number if name == "total_tok_s_per_gpu" else money) for name in ends}
     return agents.assign(**told).drop(columns=["accelerator", "sessions_per_gpu"])
 
 
 def _spanned(frame: pd.DataFrame, name: str, write: Callable[[float], str]) -> list[str]:
     """A column's figures in words, each with the ends of its interval."""
-    rows = zip(*(frame[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
-    return [f"{write(x)} ({write(low)} to {write(high)})" for x, low, high in rows]
-
-
-def _money(x: float) -> str:
-    return money(x, 3)
+    return spans(write, *(frame[f"{name}{end}"] for end in ("", "_low", "_high")))
 
 
 def _sizes(names: Sequence[str], model: str, scenario: str, shape: str, mean_rps: float) -> pd.DataFrame:

@@ -105,7 +105,7 @@ def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding
 
 
 def _shown(measure: str) -> Any:
-    return (lambda v: percent(float(v))) if measure == "usd" else (lambda v: money(float(v)))
+    return percent if measure == "usd" else money
 
 
 def ranking(story: Summary, measure: str) -> Html:
@@ -122,9 +122,9 @@ def ranking(story: Summary, measure: str) -> Html:
         _shown(measure),
         {
             "win_share": ("first, of 100", lambda v: f"{100 * v:.0f}"),
-            "cost_usd_per_mtok_total": ("USD per million total tokens", lambda v: money(float(v))),
+            "cost_usd_per_mtok_total": ("USD per million total tokens", money),
             "gross_margin": ("margin", lambda v: "< −100 %" if v < -1 else percent(float(v))),
-            "payback_years": ("payback", lambda v: years_text(float(v))),
+            "payback_years": ("payback", years_text),
         },
         heading="profit",
     )
@@ -286,7 +286,7 @@ def price_table(grid: pd.DataFrame, model: str, folded: bool = False) -> Html:
         wide.reset_index(),
         f"{catalog.model(model).name}: price of output tokens at which each platform breaks even, USD per million ({price}; input "
         "prices in proportion); a dash: not served",
-        formats=dict.fromkeys(wide.columns, lambda v: money(float(v))),
+        formats=dict.fromkeys(wide.columns, money),
         folded=folded,
     )
 

@@ -15,7 +15,7 @@ from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, column_figures, field_figures
-from rackecon.figures.tables import table
+from rackecon.figures.tables import spans, table
 from rackecon.pages.sentences import say
 from rackecon.pages.validation_page import coverage_table
 from rackecon.uncertainty.distributions import Z10, Distribution, distributions
@@ -88,10 +88,10 @@ def interval_rows(
     """One row per platform, best first: 50th percentile with the 5th and 95th of some outputs, as text."""
     part = summary[summary["output"].isin(outputs)].copy()
     show = {name: (money if "usd" in name and "mtok" not in name else number) for name in outputs}
-    for end in ("p5", "p50", "p95"):
-        part[end] = [show[o](v) if np.isfinite(v) else "none" for o, v in zip(part["output"], part[end], strict=True)]
+    for name, write in show.items():
+        mine = part["output"] == name
+        part.loc[mine, "range"] = spans(write, *(part.loc[mine, end] for end in ("p50", "p5", "p95")))
     part["quantity"] = part["output"].map(SHOWN)
-    part["range"] = part["p50"] + " (" + part["p5"] + " to " + part["p95"] + ")"
     wide = part.pivot_table(index="platform", columns="quantity", values="range", aggfunc="first", sort=False)
     if extra:
         wide["loses money"] = part.groupby("platform", sort=False)["loss_share"].first().map(percent)
@@ -321,7 +321,7 @@ def break_even_rows(table: pd.DataFrame) -> pd.DataFrame:
     out = table[table["break_even_output_usd_per_mtok"].notna()].sort_values("break_even_output_usd_per_mtok")
     return out.assign(
         listed=out["price_output_usd_per_mtok"],
-        price=out["break_even_output_usd_per_mtok"],
+        price=spans(number, *(out[f"break_even_output_usd_per_mtok{end}"] for end in ("", "_low", "_high"))),
         sold=[percent(x) if x <= 1.0 else "not feasible" for x in out["break_even_utilisation"]],
     )[["platform", "price", "listed", "sold"]]
 
@@ -470,9 +470,9 @@ def distribution_table() -> Html:
             {
                 "input": item.label,
                 "form": item.form.replace("_", " "),
-                "one in ten below": item.low if told else np.nan,
-                "median": item.central if np.isfinite(item.central) else np.nan,
-                "one in ten above": item.high if told else np.nan,
+                "one in ten below": number(item.low) if told else "–",
+                "median": number(item.central),  # of a unit of its own, as every row
+                "one in ten above": number(item.high) if told else "–",
                 "unit": item.unit if item.unit != "-" else "",
                 "differs by": item.scope if item.scope != "shared" else "",
                 "moves with": shared,

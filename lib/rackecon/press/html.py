@@ -15,7 +15,6 @@ from rackecon.figures.lines import APART
 from rackecon.figures.results import RESULTS_MIME
 from rackecon.press.frame import framed_page
 from rackecon.press.results import published
-from rackecon.press.unmeasured import in_chart, in_table, in_words
 
 FOLD: Final = "fold"
 """Tag of a heading's cell whose section a page keeps folded until it is asked for."""
@@ -81,7 +80,7 @@ def _words(text: Any) -> str:
 def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
     data = output.get("data", {})
     if VEGALITE_MIME in data:
-        spec = in_chart(fluid(data[VEGALITE_MIME]))
+        spec = fluid(data[VEGALITE_MIME])
         number = len(charts) + 1
         charts.append(spec)
         text = html.escape(_told(str(spec.get("description", "chart"))), quote=True)
@@ -90,7 +89,7 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
         under = title.get("subtitle") or ""
         measure, *key = [under] if isinstance(under, str) else under
         finding, measure, told = (
-            html.escape(_told(words)) for words in (_words(title.get("text")), measure, in_words(" ".join(key)))
+            html.escape(_told(words)) for words in (_words(title.get("text")), measure, " ".join(key))
         )
         heading = f'<p class="finding">{finding}</p><p class="measure">{measure}</p>'
         below = f'<p class="measure key">{told}</p>' if told else ""
@@ -102,7 +101,7 @@ def _output(output: dict[str, Any], charts: list[dict[str, Any]]) -> str:
     if "text/html" in data:
         markup = "".join(data["text/html"])
         bare = markup[len(NO_EQUATIONS) : -len("</div>")] if markup.startswith(NO_EQUATIONS) else markup
-        return in_table(named(bare))
+        return named(bare)
     if RESULTS_MIME in data:
         return ""
     if "text/markdown" in data:

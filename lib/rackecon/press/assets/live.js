@@ -175,13 +175,20 @@
     if (x === null || !isFinite(x)) return "–";
     return grouped(Number(x.toPrecision(digits || 3)), 4);
   }
+  function unitOf(a) { return [[1e9, "bn"], [1e6, "M"], [1e3, "k"]].find(u => a >= u[0] * 0.9995); }
   function usd(x) {
-    var a = Math.abs(x), sign = x < 0 ? "−" : "", units = [[1e9, "bn"], [1e6, "M"], [1e3, "k"]];
-    for (var i = 0; i < 3; i++) if (a >= units[i][0] * 0.9995) {
-      var v = a / units[i][0];
-      return sign + "$" + v.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(v, 1))))) + units[i][1];
-    }
+    var a = Math.abs(x), sign = x < 0 ? "−" : "", unit = unitOf(a);
+    if (unit) return sign + "$" + (a / unit[0]).toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(a / unit[0], 1))))) + unit[1];
     return sign + "$" + (a ? a.toFixed(Math.max(2, 2 - Math.floor(Math.log10(a)))).replace(/(\.\d\d\d*?)0+$/, "$1") : "0");
+  }
+  /* How a column of amounts is written: words.even. */
+  function evenly(column) {
+    var all = column.filter(Boolean).map(Math.abs), most = Math.max.apply(null, all), unit = unitOf(most) || [1, ""];
+    var short = x => Number((x / unit[0]).toPrecision(3)), order = x => Math.floor(Math.log10(short(x))), first = order(most);
+    var cap = Math.max.apply(null, all.map(x => (String(short(x)).split(".")[1] || "").length));
+    var n = Math.max(unit[1] ? 0 : 2, Math.min(cap, Math.max(0, 2 - first, 1 - order(Math.min.apply(null, all)))));
+    if (all.length < 2 || n + first > 3) return usd;
+    return x => x ? (x < 0 ? "−$" : "$") + (Math.abs(x) / unit[0]).toFixed(n) + unit[1] : usd(x);
   }
   function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + grouped(Math.abs(x * 100)) + " %" : usd(x); }
 
@@ -534,14 +541,15 @@
       order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
       if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
       var pct = v => Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100;
-      var ghosts = st.metric === data.base.metric && moved.length;
+      var ghosts = st.metric === data.base.metric && moved.length, known = order.filter(r => !r.why), perM = m => m.cost / (m.rate * m.util * SECONDS / PER_M);
+      var mid = st.metric === "usd" ? x => amount(x, "usd") : evenly(known.map(r => r.mid)), each = evenly(known.map(r => perM(r.m)));
       return order.map(function (r) {
         if (r.why) return { p: r.p, name: titled(r.p), why: r.why };
-        var more = r.m, mtok = more.cost / (more.rate * more.util * SECONDS / PER_M);
+        var more = r.m;
         return {
           p: r.p, name: titled(r.p), why: "", zero: pct(0), lo: pct(r.lo), hi: pct(r.hi), mid: pct(r.mid), ghost: ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100,
           said: () => "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric),
-          words: [amount(r.mid, st.metric), "", String(Math.round(r.win * 100)), usd(mtok), share(more.profit / more.revenue), lastingOf(payback(more, st.decline) * MONTHS)]
+          words: [mid(r.mid), "", String(Math.round(r.win * 100)), each(perM(more)), share(more.profit / more.revenue), lastingOf(payback(more, st.decline) * MONTHS)]
         };
       });
     }

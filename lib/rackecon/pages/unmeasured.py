@@ -1,17 +1,17 @@
 """The mark of platforms that no measured run stands behind, in labels of charts and in heads and cells of tables.
 
-Sentences say it in their own words (:func:`rackecon.evidence.novelty.platform_named`); here it is set wherever a page shows
-such a platform's name alone.
+Sentences say it by :func:`rackecon.evidence.novelty.platform_named`; here the same is set wherever a chart or table that leaves
+a notebook shows such a platform's name alone.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rackecon.catalog.cached import by_data
-from rackecon.evidence.novelty import UNSEEN, platform_marked, unseen_labels
+from rackecon.evidence.novelty import UNSEEN, platform_named, unseen_labels
 
 CELL: Final = re.compile(r"(<(t[hd])\b[^>]*>)([^<>]+?)(\s*</\2>)")
 """A cell of a table that holds words alone."""
@@ -19,7 +19,7 @@ NAMED_BY: Final = ("datasets", "domain", "sort")
 """Parts of a chart's specification that name what it draws."""
 ROW: Final = 'scope="row"'
 """What tells the head of a row."""
-SAID: Final = r"(?<![\w-])({})(?![\w-]| \(|, {})"
+SAID: Final = r"(?<![\w-])({})(?![\w-]| \()"
 """A name among words, not yet marked."""
 BEFORE_NAME: Final = ": "
 """What parts a way or a unit from the platform in one label."""
@@ -27,7 +27,7 @@ BEFORE_NAME: Final = ": "
 
 @by_data()
 def _marks() -> dict[str, str]:
-    return {label: platform_marked(label) for label in unseen_labels()}
+    return {label: platform_named(label) for label in unseen_labels()}
 
 
 def in_table(markup: str) -> str:
@@ -36,7 +36,7 @@ def in_table(markup: str) -> str:
     Examples
     --------
     >>> in_table('<tr><th scope="row">TPU v7</th><td>B200</td><td>TPU v7 and B200</td></tr>')
-    '<tr><th scope="row">TPU v7, <span class="ends">unmeasured</span></th><td>B200</td><td>TPU v7 and B200</td></tr>'
+    '<tr><th scope="row">TPU v7 <span class="ends">(unmeasured)</span></th><td>B200</td><td>TPU v7 and B200</td></tr>'
     >>> in_table('<th scope="row">TPU v7 over B200</th>')
     '<th scope="row">TPU v7 (unmeasured) over B200</th>'
     """
@@ -44,7 +44,7 @@ def in_table(markup: str) -> str:
     def marked(cell: re.Match[str]) -> str:
         text = html.unescape(cell[3])
         if text in _marks():
-            return f'{cell[1]}{cell[3]}, <span class="ends">{UNSEEN}</span>{cell[4]}'
+            return f'{cell[1]}{cell[3]} <span class="ends">({UNSEEN})</span>{cell[4]}'
         return f"{cell[1]}{in_words(cell[3])}{cell[4]}" if ROW in cell[1] else cell[0]
 
     return CELL.sub(marked, markup)
@@ -52,7 +52,7 @@ def in_table(markup: str) -> str:
 
 @by_data()
 def _said() -> re.Pattern[str]:
-    return re.compile(SAID.format("|".join(re.escape(label) for label in sorted(_marks(), key=len)[::-1]), UNSEEN))
+    return re.compile(SAID.format("|".join(re.escape(label) for label in sorted(_marks(), key=len)[::-1])))
 
 
 def in_words(text: str) -> str:
@@ -60,10 +60,19 @@ def in_words(text: str) -> str:
 
     Examples
     --------
-    >>> in_words("Bands, nine measurements in ten: B200 and TPU v7; dashed: TPU v7 (unmeasured platform)")
-    'Bands, nine measurements in ten: B200 and TPU v7 (unmeasured); dashed: TPU v7 (unmeasured platform)'
+    >>> in_words("Bands, nine measurements in ten: B200 and TPU v7; dashed: TPU v7 (unmeasured)")
+    'Bands, nine measurements in ten: B200 and TPU v7 (unmeasured); dashed: TPU v7 (unmeasured)'
     """
     return _said().sub(rf"\1 ({UNSEEN})", text)
+
+
+def on_chart(spec: dict[str, Any]) -> dict[str, Any]:
+    """A chart's specification with the mark in its labels and in the line under it that says what bands and marks are."""
+    title = spec.get("title")
+    if isinstance(title, dict) and isinstance(title.get("subtitle"), list):
+        measure, *key = title["subtitle"]
+        spec = spec | {"title": title | {"subtitle": [measure, *map(in_words, key)]}}
+    return cast(dict[str, Any], in_chart(spec))
 
 
 def in_chart(spec: Any, inside: bool = False) -> Any:
@@ -72,7 +81,7 @@ def in_chart(spec: Any, inside: bool = False) -> Any:
     Examples
     --------
     >>> in_chart({"datasets": {"a": [{"platform": "TPU v7", "way": "own: TPU v7"}]}, "title": "TPU v7"})
-    {'datasets': {'a': [{'platform': 'TPU v7, unmeasured', 'way': 'own: TPU v7, unmeasured'}]}, 'title': 'TPU v7'}
+    {'datasets': {'a': [{'platform': 'TPU v7 (unmeasured)', 'way': 'own: TPU v7 (unmeasured)'}]}, 'title': 'TPU v7'}
     """
     if isinstance(spec, dict):
         return {key: in_chart(value, inside or key in NAMED_BY) for key, value in spec.items()}
