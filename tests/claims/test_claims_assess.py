@@ -128,9 +128,10 @@ def test_measurements_lie_inside_the_models_intervals(results):
 
 
 def test_a_measured_ratio_above_its_interval_is_counted_as_above(results):
-    """H200 as it was run in public, on eight GPUs, is slower than the search's 88: the measured ratio is greater."""
-    found = coverage([results["moe-10x-mw"]])
-    assert found.above > found.below
+    """The older machine as it was run in public is slower than its best: a few measured ratios lie above, none below."""
+    found = coverage([results["gb300-most-per-mw"]])
+    assert found.above > found.below == 0
+    assert found.inside + found.above == found.cells
 
 
 def test_a_measurement_goes_before_the_model():
@@ -158,11 +159,11 @@ def test_the_75_million_is_true_fully_sold_at_list_and_not_at_the_price_paid(res
     assert {m.words for m in moves(r) if m.state == FALSE} >= {"at the price that buyers paid in 2026-08"}
 
 
-def test_ten_thousand_is_contradicted_without_speculation_and_holds_with_it(results):
+def test_ten_thousand_holds_with_speculation_alone_and_not_on_an_engine_too_slow_for_it(results):
     r = results["gb200-10k-dsr1"]
     states = {(c["speculative"], c["engine"]): one.state for c, one in zip(r.cases, r.readings, strict=True)}
     assert states["mtp", "trtllm"] == TRUE
-    assert states["none", "trtllm"] == states["none", "sglang"] == FALSE
+    assert (states["none", "trtllm"], states["none", "sglang"]) == (OPEN, FALSE)
     assert true_when(r) == "with multi-token prediction, on TensorRT-LLM"
 
 
@@ -389,7 +390,7 @@ def test_changing_one_condition_changes_the_ratio():
     [
         ("b200-2cents", ",0.02,", ",0.002,", "measured", "contradicted"),
         ("gb200-10k-dsr1", ",10000,", ",30000,", "holds if", "exaggerated"),
-        ("gb200-10k-dsr1", ",?none|mtp,", ",none,", "holds if", "exaggerated"),
+        ("gb200-10k-dsr1", ",?none|mtp,", ",none,", "holds if", "not checkable"),
     ],
 )
 def test_another_value_in_the_data_changes_verdict_and_prose(tmp_path, monkeypatch, key, old, new, before, after):
