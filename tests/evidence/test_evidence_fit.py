@@ -108,6 +108,9 @@ def test_shipped_scores_cover_and_stay_accurate() -> None:
     scores = catalog.table("validation_scores").set_index(["scheme", "slice", "quantity"])["median_pct"]
     for name in ("overall", "aggregated", "disaggregated", "NVIDIA", "AMD"):
         assert 85 <= scores["coverage of 90 % interval", name, "total_tok_s_per_gpu"] <= 95
+        assert 85 <= scores["coverage of 90 % interval", name, AT_SPEED] <= 95
+    for name in ("overall", "aggregated", "disaggregated"):
+        assert 86 <= scores["coverage of nine draws in ten", name, AT_SPEED] <= 94
     assert scores["held-out curves", "all with load", "total_tok_s_per_gpu"] < 11
     assert scores["held-out curves", "disaggregated", "total_tok_s_per_gpu"] < 14
     assert scores["leave one model out", "all rows", "total_tok_s_per_gpu"] < 20

@@ -28,10 +28,10 @@ from rackecon.economics.finance import TAX_LIFE_YEARS
 from rackecon.economics.power_table import drawn_it_kw
 from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
-from rackecon.evidence.intervals import AT_SPEED, interval_factors
+from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors
 from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import platform_named
-from rackecon.uncertainty.distributions import Z10, Z90
+from rackecon.uncertainty.distributions import Z10
 from rackecon.uncertainty.ranking import RankingDraws, draw_scores
 from rackecon.words import tidy
 

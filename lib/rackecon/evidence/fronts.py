@@ -8,11 +8,13 @@ date, by parameters fitted without that curve. Writes data/validation_fronts.csv
 from __future__ import annotations
 
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon import catalog
+from rackecon.evidence.intervals import AT_SPEED, drawn_logs
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
 from rackecon.evidence.public_fronts import public_fronts, searched_points
 from rackecon.evidence.validation import HeldOut
@@ -25,6 +27,8 @@ FloatArray = NDArray[np.float64]
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
 """Ends of the speed bands [tok/s/user]."""
 FEWEST_REPEATED = 3
+DRAWS, SEED, ENDS = 512, 20260301, (0.05, 0.95)
+DRAWN: Final = "coverage of nine draws in ten"
 REPEAT_DAYS = (0, 7, 30, 60, 120)
 SWEEP = ("accelerator", "model", "mode", "engine", "weight_precision", "isl", "osl", "speculative")
 
@@ -75,6 +79,48 @@ def front_points(held: HeldOut, evidence: Evidence | None = None, shuffle: int =
                 }
             )
     return pd.DataFrame(rows)
+
+
+def drawn_inside(held: HeldOut, evidence: Evidence) -> FloatArray:
+    """Whether each point of a public front lies inside nine in ten draws of the searched front, by a fit without its curve.
+
+    A draw moves the front's rate and speed by the errors of one configuration, as the report's draws do
+    (:func:`rackecon.evidence.intervals.drawn_logs`, their link from data/distributions.csv).
+
+    Returns
+    -------
+    ndarray of float
+        1 or 0 for each row of the evidence; NaN where there is no point or no front.
+    """
+    links = catalog.table("distributions").set_index("id")["central"]
+    rate_score, other = np.random.default_rng(SEED).standard_normal((2, DRAWS))
+    out = np.full(len(evidence), np.nan)
+    for one in public_fronts(evidence):
+        for i, _, front in searched_points(one, evidence, held.parameters[int(held.homes[one.rows[0]])]):
+            if len(front):
+                chip, model, mode = (str(evidence.frame[name].iloc[i]) for name in ("accelerator", "model", "mode"))
+                link = float(links[f"speed_follows_rate_{mode}"])
+                speed_score = link * rate_score + np.sqrt(1.0 - link**2) * other
+                rate, speed = (np.log(front.rows[name]) for name in ("total_tok_s_per_gpu", "tok_s_per_user"))
+                at = np.log(evidence.tok_s_per_user[i]) - drawn_logs(chip, model, mode, "tok_s_per_user", speed_score)
+                moved = drawn_logs(chip, model, mode, "total_tok_s_per_gpu", rate_score)
+                drawn = moved + np.interp(at, speed, rate, right=-np.inf)
+                low, high = np.quantile(drawn, ENDS, method="nearest")
+                out[i] = low <= np.log(evidence.total_tok_s_per_gpu[i]) <= high
+    return out
+
+
+def drawn_coverage(held: list[HeldOut], evidence: Evidence) -> pd.DataFrame:
+    """Share of the points of public fronts inside nine in ten draws of the searched front [%], the mean of the shuffles."""
+    import pandas as pd
+
+    mode = evidence.frame["mode"].to_numpy(dtype=str)
+    inside = np.mean([drawn_inside(one, evidence) for one in held], axis=0)
+    rows = []
+    for name in ("overall", "aggregated", "disaggregated"):
+        part = inside[np.isfinite(inside) & ((mode == name) | (name == "overall"))]
+        rows.append((DRAWN, name, AT_SPEED, len(part), 100.0 * float(part.mean()), np.nan, np.nan))
+    return pd.DataFrame(rows, columns=["scheme", "slice", "quantity", "points", "median_pct", "p90_pct", "bias_log"])
 
 
 def both_ratio(front_speed: FloatArray, front_rate: FloatArray, tok_s_per_user: float, tok_s_per_gpu: float) -> float:

@@ -32,6 +32,8 @@ RATES = {
     "tok_s_per_user": "tok_s_per_user",
     "ttft_ms": "ttft_ms",
 }
+Z90: Final = 1.6448536269514722
+"""Half-width of a central 90 % interval of a normal, in standard deviations."""
 AT_SPEED: Final = "total_tok_s_per_gpu_at_speed"
 """The rate of a searched front at a promised speed, held out against the fronts of public sweeps."""
 IN_ONE_RACK: Final = " in one rack"
@@ -101,6 +103,26 @@ def interval_factors(
         grown = (years_beyond / 0.25) ** 0.5
         low, high = -float(np.hypot(low, drift[0] * grown)), float(np.hypot(high, drift[1] * grown))
     return float(np.exp(low)), float(np.exp(high))
+
+
+def drawn_logs(accelerator: str, model: str, mode: str, quantity: str, z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logs of drawn errors of a prediction: normal on either side, nine in ten between the ends of its interval.
+
+    Parameters
+    ----------
+    accelerator, model, mode, quantity : str
+        As in :func:`interval_factors`.
+    z : array
+        Standard normal scores.
+
+    Examples
+    --------
+    >>> ends = drawn_logs("gb200-nvl72", "deepseek-r1", "aggregated", "tok_s_per_user", np.array([-Z90, 0.0, Z90]))
+    >>> bool(np.allclose(np.exp(ends)[[0, 2]], interval_factors("gb200-nvl72", "deepseek-r1", "aggregated", "tok_s_per_user")))
+    True
+    """
+    low, high = np.log(interval_factors(accelerator, model, mode, quantity))
+    return np.asarray(z * np.where(z < 0, -low, high) / Z90)
 
 
 @one_state()

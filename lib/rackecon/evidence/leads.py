@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.evidence.intervals import AT_SPEED, interval_factors, rate_factors
+from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors, rate_factors
 from rackecon.evidence.novelty import platform_named
 from rackecon.words import join_named
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 DECIDED_SHARE: Final = 0.8
 """Share of cases in which a platform must come first for its lead to be called."""
-WITHIN: Final = 0.8416212335729143 / 1.6448536269514722
+WITHIN: Final = 0.8416212335729143 / Z90
 """How far that share reaches, of the half width of a 90 % interval: the normal's 80 % quantile over its 95 %."""
 LEAST_RATE: Final = 1e-6
 """Least factor on a rate."""

@@ -17,7 +17,7 @@ from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import spans, table
 from rackecon.pages.sentences import say
-from rackecon.pages.validation_page import coverage_table
+from rackecon.pages.validation_page import coverage_table, drawn_share
 from rackecon.uncertainty.distributions import Z10, Distribution, distributions
 from rackecon.words import money, number, percent, tidy
 
@@ -402,6 +402,7 @@ def physics_sentence() -> str:
         parts=[(str(name), float(rate[name])) for name in rate.index if name != "overall"],
         user=float(found["tok_s_per_user"]["overall"]),
         first_token=float(found["ttft_ms"]["overall"]),
+        drawn=drawn_share(),
     )
 
 

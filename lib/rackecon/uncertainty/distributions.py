@@ -22,8 +22,6 @@ from rackecon.errors import InputError, check_known
 FloatArray = NDArray[np.float64]
 Z10: Final = 1.2815515655446004
 """Standard deviations from the median to the 10th or 90th percentile of a normal."""
-Z90: Final = 1.6448536269514722
-"""Half-width of a central 90 % interval of a normal, in standard deviations."""
 FORMS: Final = ("two_piece_normal", "two_piece_lognormal", "logit_normal", "uniform", "fixed", "evidence", "listings")
 SCOPES: Final = ("shared", "platform", "model", "cell")
 

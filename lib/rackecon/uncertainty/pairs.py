@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rackecon.errors import InputError
-from rackecon.evidence.intervals import interval_factors
-from rackecon.uncertainty.distributions import Z10, Z90, two_piece
+from rackecon.evidence.intervals import drawn_logs
+from rackecon.uncertainty.distributions import two_piece
 from rackecon.uncertainty.outcomes import compare
 from rackecon.uncertainty.portfolio import Portfolio
 from rackecon.uncertainty.propagate import Outcomes, propagate
@@ -154,8 +154,7 @@ def natural(made: Portfolio, outcomes: Outcomes, cell: int, name: str, score: fl
         split = np.char.startswith(outcomes.layout[cell][outcomes.served[cell]].astype(str), "disaggregated")
         mode = "disaggregated" if split.mean() > 0.5 else "aggregated"
         quantity = dict(zip(("rate_error", "speed_error", "ttft_error"), RATES, strict=True))[name]
-        low, high = np.log(interval_factors(here.accelerator, here.model, mode, quantity))
-        return float(np.expm1(two_piece(np.asarray(score) * Z10 / Z90, low, 0.0, high)))
+        return float(np.expm1(drawn_logs(here.accelerator, here.model, mode, quantity, np.asarray(score))))
     if form == "listings" and here.card is not None:
         least, low, high, most = here.price
         factor = np.exp(two_piece(np.asarray(score), math.log(low), 0.0, math.log(high)))

@@ -24,9 +24,9 @@ from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, terms_f
 from rackecon.economics.returns import returns
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError, check_known
-from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.intervals import drawn_logs
 from rackecon.serving.query import LIMIT_SLACK, Limits
-from rackecon.uncertainty.distributions import Z90, two_piece
+from rackecon.uncertainty.distributions import two_piece
 from rackecon.uncertainty.portfolio import Cell, Portfolio, portfolio
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, SEED, Scores, sample
 from rackecon.uncertainty.shortlist import BUSY, PHYSICAL, RATES, Work, relevant, work_at
@@ -238,11 +238,9 @@ class Terms:
             link = self.made.inputs[f"speed_follows_rate_{mode}"].central
             rate = self.z["rate_error"]
             speed = link * rate + math.sqrt(1.0 - link * link) * self.z["speed_error"]
-            out = []
-            for quantity, z in zip(RATES, (rate, speed, self.z["ttft_error"]), strict=True):
-                low, high = np.log(interval_factors(self.cell.accelerator, self.cell.model, mode, quantity))
-                out.append(z * np.where(z < 0, -low, high) / Z90)
-            self.factors[mode] = np.exp(np.stack(out))
+            each = zip(RATES, (rate, speed, self.z["ttft_error"]), strict=True)
+            here = self.cell.accelerator, self.cell.model, mode
+            self.factors[mode] = np.exp(np.stack([drawn_logs(*here, quantity, z) for quantity, z in each]))
         return self.factors[mode]
 
     def choose(

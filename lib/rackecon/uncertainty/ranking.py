@@ -18,8 +18,9 @@ from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import EVERY_MEASURE, measure_of
 from rackecon.economics.money_step import per_year
 from rackecon.errors import check_known
+from rackecon.evidence.intervals import Z90
 from rackecon.evidence.leads import DECIDED_SHARE, in_order
-from rackecon.uncertainty.distributions import Z90, Distribution, distributions, recentred, two_piece
+from rackecon.uncertainty.distributions import Distribution, distributions, recentred, two_piece
 from rackecon.uncertainty.sampling import SEED, design, sample
 
 if TYPE_CHECKING:
