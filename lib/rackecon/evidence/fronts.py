@@ -172,7 +172,7 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         ``slice``, ``points``, ``sweeps``, ``unreached`` (measured points faster than the searched front; of the first shuffle,
         as the points), ``median_pct``
-        (of searched over measured less one), ``bias_log`` (median of measured over searched; negative is too high) and
+        and ``p90_pct`` (of searched over measured less one), ``bias_log`` (median of measured over searched; negative is too high) and
         ``both_pct`` (median of the factor on speed and rate alike less one, with those unreached).
     """
     import pandas as pd
@@ -194,17 +194,25 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
         told = [one for one in each if one[0]]
         if told:
             rows.append((name, *each[0][:3], *np.mean([one[3:] for one in told], axis=0).tolist()))
-    return pd.DataFrame(rows, columns=["slice", "points", "sweeps", "unreached", "median_pct", "bias_log", "both_pct"])
+    names = ["slice", "points", "sweeps", "unreached", "median_pct", "bias_log", "both_pct", "p90_pct"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def _front_score(part: pd.DataFrame) -> tuple[float, ...]:
-    """Points, sweeps, points not reached, median error, bias and error of speed and rate alike of one shuffle."""
+    """Points, sweeps, points not reached, median error, bias, error of speed and rate alike and 90th percentile of one shuffle."""
     found = part["log_ratio"].to_numpy(dtype=float)
     known = found[np.isfinite(found)]
     if not len(known):
-        return 0, 0, len(found), np.nan, np.nan, np.nan
-    error, both = (float(np.nanmedian(100.0 * np.abs(np.expm1(-x)))) for x in (known, part["log_ratio_both"]))
-    return len(known), part["split_group"].nunique(), len(found) - len(known), error, float(np.median(known)), both
+        return 0, 0, len(found), np.nan, np.nan, np.nan, np.nan
+    off, both = (100.0 * np.abs(np.expm1(-x)) for x in (known, part["log_ratio_both"]))
+    counts = len(known), part["split_group"].nunique(), len(found) - len(known)
+    return (
+        *counts,
+        float(np.median(off)),
+        float(np.median(known)),
+        float(np.nanmedian(both)),
+        float(np.quantile(off, 0.9)),
+    )
 
 
 def front_repeats(evidence: Evidence | None = None) -> pd.DataFrame:

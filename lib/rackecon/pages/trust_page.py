@@ -11,6 +11,7 @@ from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.evidence.forecasts import KEY, ledger
 from rackecon.evidence.fronts import front_scores
+from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.orders import order_scores, orders, shared_error
 from rackecon.evidence.record import FORWARD
 from rackecon.evidence.support import GRADES, support_matrix
@@ -150,10 +151,15 @@ def _tested() -> list[tuple[str, str, dict[Hashable, Any]]]:
     for scheme, part, name in sorted(found):
         if scheme.endswith(FORWARD[0]) and (part, name) == ("all with load", RATE):
             out.append((f"all measured {scheme.split(',')[0]} on", QUANTITY_NAMES[RATE], found[scheme, part, name]))
-    fronts = front_scores(catalog.table("validation_fronts")).iloc[0]
-    exact = {"at equal speed": fronts["median_pct"], "of speed and rate alike": fronts["both_pct"]}
+    fronts = front_scores(catalog.table("validation_fronts")).to_dict("records")[0]
+    rows = catalog.table("validation_intervals").to_dict("records")
+    scored = next(row for row in rows if (row["evidence"], row["quantity"]) == ("known", AT_SPEED))
+    exact: dict[str, dict[Hashable, Any]] = {
+        "at equal speed": {**fronts, **{name: scored[name] for name in SCORED if name in scored}},
+        "of speed and rate alike": {"median_pct": fronts["both_pct"]},
+    }
     return out + [
-        ("whole curves", f"searched front {key[1]}", {**found[key], "median_pct": float(exact[key[1]])})
+        ("whole curves", f"searched front {key[1]}", {**found[key], **exact[key[1]]})
         for key in found
         if key[0] == "searched fronts"
     ]
