@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from rackecon import catalog
-from rackecon.evidence import fronts
+from rackecon.evidence import fronts, public_fronts
 from rackecon.evidence.fronts import both_ratio, drawn_inside, front_repeats, front_scores
 from rackecon.evidence.intervals import drawn_logs, evidence_class, interval_factors
 from rackecon.evidence.measured import load_evidence
@@ -27,7 +27,7 @@ from rackecon.walks.findings import METRIC, leaders_at
 def test_front_scores_of_two_points_by_hand():
     points = pd.DataFrame(
         {
-            "split_group": ["a", "a", "b"], "accelerator": ["x", "x", "y"], "mode": ["aggregated"] * 3,
+            "split_group": ["a", "a", "b"], "shuffle": 1, "accelerator": ["x", "x", "y"], "mode": ["aggregated"] * 3,
             "tok_s_per_user": [10.0, 150.0, 30.0], "log_ratio": [np.log(0.5), np.nan, np.log(1.25)],
             "log_ratio_both": np.log([0.8, 1.25, 0.8]),
         }
@@ -245,8 +245,8 @@ def test_draws_of_no_error_hold_nothing_and_of_a_large_one_everything(monkeypatc
     """What lies inside depends on how far a draw moves rate and speed; the sweeps and fits stay."""
     known = load_evidence()
     held = HeldOut(*[np.zeros(len(known))] * 4, np.zeros(len(known), dtype=np.intp), {0: load_parameters()})
-    some = fronts.public_fronts(known)[:4]
-    monkeypatch.setattr(fronts, "public_fronts", lambda _: some)
+    some = public_fronts.public_fronts(known)[:4]
+    monkeypatch.setattr(public_fronts, "public_fronts", lambda _: some)
     shares = []
     for size in (0.0, 1.0, 50.0):
         monkeypatch.setattr(fronts, "drawn_logs", lambda *asked, size=size: size * drawn_logs(*asked))

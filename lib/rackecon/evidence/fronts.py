@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
-from rackecon.evidence.intervals import AT_SPEED, drawn_logs
+from rackecon.evidence.intervals import AT_SPEED, drawn_logs, linked
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
-from rackecon.evidence.public_fronts import public_fronts, searched_points
+from rackecon.evidence.public_fronts import searched_by_home
 from rackecon.evidence.validation import HeldOut
 from rackecon.serving.front import pareto_rows
 
@@ -56,28 +56,26 @@ def front_points(held: HeldOut, evidence: Evidence | None = None, shuffle: int =
 
     known = evidence or load_evidence()
     rows: list[dict[str, Any]] = []
-    for one in public_fronts(known):
-        parameters = held.parameters[int(held.homes[one.rows[0]])]
-        for i, _, front in searched_points(one, known, parameters):
-            speed, rate = float(known.tok_s_per_user[i]), float(known.total_tok_s_per_gpu[i])
-            searched = front.rate_at(speed)
-            rows.append(
-                {
-                    "point_id": known.frame["point_id"].iloc[i],
-                    "split_group": one.group,
-                    "window": one.window,
-                    "shuffle": shuffle,
-                    **{name: known.frame[name].iloc[i] for name in SWEEP},
-                    "tok_s_per_user": speed,
-                    "measured": rate,
-                    "searched": searched,
-                    "fastest": float(front.rows["tok_s_per_user"][-1]) if len(front) else np.nan,
-                    "log_ratio": np.log(rate / searched) if np.isfinite(searched) else np.nan,
-                    "log_ratio_both": both_ratio(
-                        front.rows["tok_s_per_user"], front.rows["total_tok_s_per_gpu"], speed, rate
-                    ),
-                }
-            )
+    for one, i, front in searched_by_home(known, held.homes, held.parameters):
+        speed, rate = float(known.tok_s_per_user[i]), float(known.total_tok_s_per_gpu[i])
+        searched = front.rate_at(speed)
+        rows.append(
+            {
+                "point_id": known.frame["point_id"].iloc[i],
+                "split_group": one.group,
+                "window": one.window,
+                "shuffle": shuffle,
+                **{name: known.frame[name].iloc[i] for name in SWEEP},
+                "tok_s_per_user": speed,
+                "measured": rate,
+                "searched": searched,
+                "fastest": float(front.rows["tok_s_per_user"][-1]) if len(front) else np.nan,
+                "log_ratio": np.log(rate / searched) if np.isfinite(searched) else np.nan,
+                "log_ratio_both": both_ratio(
+                    front.rows["tok_s_per_user"], front.rows["total_tok_s_per_gpu"], speed, rate
+                ),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -95,18 +93,17 @@ def drawn_inside(held: HeldOut, evidence: Evidence) -> FloatArray:
     links = catalog.table("distributions").set_index("id")["central"]
     rate_score, other = np.random.default_rng(SEED).standard_normal((2, DRAWS))
     out = np.full(len(evidence), np.nan)
-    for one in public_fronts(evidence):
-        for i, _, front in searched_points(one, evidence, held.parameters[int(held.homes[one.rows[0]])]):
-            if len(front):
-                chip, model, mode = (str(evidence.frame[name].iloc[i]) for name in ("accelerator", "model", "mode"))
-                link = float(links[f"speed_follows_rate_{mode}"])
-                speed_score = link * rate_score + np.sqrt(1.0 - link**2) * other
-                rate, speed = (np.log(front.rows[name]) for name in ("total_tok_s_per_gpu", "tok_s_per_user"))
-                at = np.log(evidence.tok_s_per_user[i]) - drawn_logs(chip, model, mode, "tok_s_per_user", speed_score)
-                moved = drawn_logs(chip, model, mode, "total_tok_s_per_gpu", rate_score)
-                drawn = moved + np.interp(at, speed, rate, right=-np.inf)
-                low, high = np.quantile(drawn, ENDS, method="nearest")
-                out[i] = low <= np.log(evidence.total_tok_s_per_gpu[i]) <= high
+    for _, i, front in searched_by_home(evidence, held.homes, held.parameters):
+        if len(front):
+            chip, model, mode = (str(evidence.frame[name].iloc[i]) for name in ("accelerator", "model", "mode"))
+            link = float(links[f"speed_follows_rate_{mode}"])
+            speed_score = linked(link, rate_score, other)
+            rate, speed = (np.log(front.rows[name]) for name in ("total_tok_s_per_gpu", "tok_s_per_user"))
+            at = np.log(evidence.tok_s_per_user[i]) - drawn_logs(chip, model, mode, "tok_s_per_user", speed_score)
+            moved = drawn_logs(chip, model, mode, "total_tok_s_per_gpu", rate_score)
+            drawn = moved + np.interp(at, speed, rate, right=-np.inf)
+            low, high = np.quantile(drawn, ENDS, method="nearest")
+            out[i] = low <= np.log(evidence.total_tok_s_per_gpu[i]) <= high
     return out
 
 
@@ -170,9 +167,9 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``slice``, ``points``, ``sweeps``, ``unreached`` (measured points faster than the searched front; of the first shuffle,
-        as the points), ``median_pct``
-        and ``p90_pct`` (of searched over measured less one), ``bias_log`` (median of measured over searched; negative is too high) and
+        ``slice``; of the first shuffle ``points``, ``sweeps`` and ``unreached`` (measured points faster than the searched
+        front); ``median_pct`` and ``p90_pct`` (of searched over measured less one), ``bias_log`` (median of measured over
+        searched; negative is too high) and
         ``both_pct`` (median of the factor on speed and rate alike less one, with those unreached).
     """
     import pandas as pd
@@ -187,10 +184,9 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
     for m in sorted(set(mode)):
         slices |= {f"{m} {name}": (mode == m) & (band == name) for name in band_names()}
         slices |= {f"{m} {name}": (mode == m) & (chip == name) for name in sorted(set(chip))}
-    shuffle = points["shuffle"].to_numpy() if "shuffle" in points else np.ones(len(points), dtype=int)
     rows = []
     for name, chosen in slices.items():
-        each = [_front_score(part) for _, part in points[chosen].groupby(shuffle[chosen])]
+        each = [_front_score(part) for _, part in points[chosen].groupby("shuffle")]
         told = [one for one in each if one[0]]
         if told:
             rows.append((name, *each[0][:3], *np.mean([one[3:] for one in told], axis=0).tolist()))

@@ -39,6 +39,17 @@ def rate_error() -> float:
     return float(scores["searched fronts", "at equal speed"]) / 100.0
 
 
+def least_lead(below: float | FloatArray, above: float | FloatArray) -> FloatArray:
+    """How far a rate must be ahead of another to be called so [log]: by how far 90 % reach below the first and above the other.
+
+    Examples
+    --------
+    >>> float(least_lead(0.3, 0.4))
+    0.255834
+    """
+    return np.asarray(WITHIN * np.hypot(below, above))
+
+
 def in_order(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     """Rows of one comparison, most first, equal ones by accelerator id, those without a figure last: the order of every page.
 
@@ -144,7 +155,7 @@ def level(rows: pd.DataFrame, by: str, *, most: bool = True) -> pd.DataFrame:
         return known
     value, low, high = (np.log(known[f"{by}{end}"].to_numpy(dtype=float)) for end in ("", "_low", "_high"))
     worse, better = (value - low, high - value) if most else (high - value, value - low)
-    kept = np.abs(value - value[0]) <= WITHIN * np.hypot(worse[0], better)
+    kept = np.abs(value - value[0]) <= least_lead(worse[0], better)
     kept[0] = True
     return known.iloc[np.flatnonzero(kept)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.evidence.intervals import AT_SPEED, interval_factors
-from rackecon.evidence.leads import WITHIN
+from rackecon.evidence.leads import least_lead
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +36,7 @@ def orders(points: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         ``first`` and ``second`` platform, ``model, isl, osl, shuffle``, ``error_first, error_second`` (log of measured over
         searched), ``predicted`` and ``measured`` (log of the first rate over the second), and ``limit``: what a predicted
-        lead must exceed to be called, by :data:`rackecon.evidence.leads.WITHIN` and the ends of both rates.
+        lead must exceed to be called, by :func:`rackecon.evidence.leads.least_lead` from the ends of both rates.
     """
     import pandas as pd
 
@@ -82,9 +81,8 @@ def _places(one: _Sweep, two: _Sweep) -> list[tuple[float, ...]]:
     measured = rate_1 - rate_2
     predicted = measured - error_1 + error_2
     (low_1, high_1), (low_2, high_2) = one.ends, two.ends
-    first, second = (WITHIN * math.hypot(*ends) for ends in ((low_1, high_2), (low_2, high_1)))
-    limit = [first if lead > 0.0 else second for lead in predicted.tolist()]
-    return list(zip(*(x.tolist() for x in (error_1, error_2, predicted, measured)), limit, strict=True))
+    limit = np.where(predicted > 0.0, least_lead(low_1, high_2), least_lead(low_2, high_1))
+    return list(zip(*(x.tolist() for x in (error_1, error_2, predicted, measured, limit)), strict=True))
 
 
 def order_scores(found: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +72,24 @@ def searched_points(
         if date not in known:
             known[date] = find(_question(evidence, row, front.most_gpus, parameters))
         yield row, slope, known[date]
+
+
+def searched_by_home(
+    evidence: Evidence, homes: NDArray[np.intp], parameters: Mapping[int, ServingParameters]
+) -> Iterator[tuple[PublicFront, int, Frontier]]:
+    """Each row of every public front and what a search finds for it by the fit that had not seen its home.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    homes : array of int
+        Fold of each row; a front lies in one.
+    parameters : mapping
+        The fit to all homes but one, by that home.
+    """
+    for one in public_fronts(evidence):
+        for row, _, front in searched_points(one, evidence, parameters[int(homes[one.rows[0]])]):
+            yield one, row, front
 
 
 def _question(evidence: Evidence, i: int, most_gpus: float, parameters: ServingParameters) -> Query:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rackecon.evidence.calibration import EVALUATIONS, fit
 from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.measured import Evidence
-from rackecon.evidence.public_fronts import public_fronts, searched_points
+from rackecon.evidence.public_fronts import searched_by_home
 from rackecon.evidence.residual import corrected_logs, with_residual
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.predict import prepare
@@ -93,9 +93,8 @@ def hold_out(
 def _at_speed(evidence: Evidence, homes: NDArray[np.intp], records: dict[int, ServingParameters]) -> FloatArray:
     """Log of the searched over the measured rate at the speed of each row on a public front, by its home's fit; NaN elsewhere."""
     out = np.full(len(evidence), np.nan)
-    for one in public_fronts(evidence):
-        for i, _, front in searched_points(one, evidence, records[int(homes[one.rows[0]])]):
-            out[i] = np.log(front.rate_at(float(evidence.tok_s_per_user[i])) / evidence.total_tok_s_per_gpu[i])
+    for _, i, front in searched_by_home(evidence, homes, records):
+        out[i] = np.log(front.rate_at(float(evidence.tok_s_per_user[i])) / evidence.total_tok_s_per_gpu[i])
     return out
 
 

@@ -24,7 +24,7 @@ from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, terms_f
 from rackecon.economics.returns import returns
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError, check_known
-from rackecon.evidence.intervals import drawn_logs
+from rackecon.evidence.intervals import drawn_logs, linked
 from rackecon.serving.query import LIMIT_SLACK, Limits
 from rackecon.uncertainty.distributions import two_piece
 from rackecon.uncertainty.portfolio import Cell, Portfolio, portfolio
@@ -237,7 +237,7 @@ class Terms:
         if mode not in self.factors:
             link = self.made.inputs[f"speed_follows_rate_{mode}"].central
             rate = self.z["rate_error"]
-            speed = link * rate + math.sqrt(1.0 - link * link) * self.z["speed_error"]
+            speed = linked(link, rate, self.z["speed_error"])
             each = zip(RATES, (rate, speed, self.z["ttft_error"]), strict=True)
             here = self.cell.accelerator, self.cell.model, mode
             self.factors[mode] = np.exp(np.stack([drawn_logs(*here, quantity, z) for quantity, z in each]))
