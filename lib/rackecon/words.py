@@ -118,8 +118,8 @@ def money_span(ends: Iterable[float]) -> str:
 
     Examples
     --------
-    >>> money_span([0.0482, 0.078]), money_span([0.62, 1.9]), money_span([0.052]), money_span([-164e3, 14.64e6])
-    ('$0.0482 to $0.0780', '$0.62 to $1.90', '$0.052', '−$164k to $14.6M')
+    >>> money_span([0.0482, 0.078]), money_span([0.62, 1.9]), money_span([0.1, 0.14]), money_span([-164e3, 14.64e6])
+    ('$0.0482 to $0.0780', '$0.62 to $1.90', '$0.10 to $0.14', '−$164k to $14.6M')
     """
     told = list(ends)
     way = even(money, told) if all(abs(end) < LEAST_LETTER for end in told) else money
@@ -163,7 +163,7 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     unit, letter = next((one for one in LETTERS[form] if most >= 0.9995 * one[0]), (1.0, ""))
     by_most, by_least = MOST - _digits(most / unit), FEWEST - _digits(least / unit)
     wanted = max(by_most, by_least) if not letter and by_least - by_most <= 1 else by_most
-    if form is number:
+    if form is number or not letter:
         wanted = min(wanted, max(_decimals(x / unit) for x in figures))
     places = max(CENTS if form is money and not letter else 0, wanted)
 
