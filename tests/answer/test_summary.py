@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -13,6 +15,7 @@ from rackecon.answer import deciding, summary
 from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.economics.measures import MEASURES
 from rackecon.errors import InputError
+from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.novelty import platform_named
 from rackecon.pages.summary_words import case_words, headline_words, other_measures, sure_words
 from rackecon.walks import walk as walks
@@ -101,6 +104,42 @@ def test_count_and_interval_are_those_of_the_page_on_uncertainty(measure):
     assert ours["wins"].sum() <= 256
     assert f"all {found.inputs} uncertain inputs drawn" in sure_words(found)
     assert found.inputs > 4
+
+
+def test_what_public_runs_alone_would_earn_is_the_run_at_the_prices_and_costs_of_the_case():
+    chips = ["gb200-nvl72", "b200-hgx", "tpu-v7"]
+    case = catalog.scenario("rag-summarise")
+    story = summary.summarise(chips, "deepseek-r1", case, **FAST)
+    table = story.table.set_index("accelerator")
+    rates = dict(zip(chips, summary.public_rates(chips, "deepseek-r1", case), strict=True))
+    runs = load_evidence()
+    kept = (runs.frame["model"] == "deepseek-r1") & (runs.frame["isl"] == 8192) & (runs.frame["osl"] == 1024)
+    kept &= (runs.tok_s_per_user >= 30.0) & (runs.ttft_ms <= 5000.0) & ~runs.broken
+    for chip in chips[:2]:
+        best = runs.total_tok_s_per_gpu[kept & (runs.frame["accelerator"] == chip)].max()
+        assert rates[chip] == pytest.approx(best)
+    assert math.isnan(rates["tpu-v7"])
+    for key, measure in MEASURES.items():
+        ranked = story.rankings[key].set_index("accelerator")
+        for chip in chips[:2]:
+            ratio = rates[chip] / table.loc[chip, "total_tok_s_per_gpu"]
+            earned = table.loc[chip, f"revenue_usd_per_{measure.unit}_year"] * ratio
+            expected = earned - table.loc[chip, f"cost_usd_per_{measure.unit}_year"]
+            assert ranked.loc[chip, "value_measured"] == pytest.approx(expected)
+        assert math.isnan(ranked.loc["tpu-v7", "value_measured"])
+
+
+def test_public_runs_keep_what_the_case_asks_for():
+    case, chips = catalog.scenario("rag-summarise"), ["gb200-nvl72"]
+    [usual] = summary.public_rates(chips, "deepseek-r1", case)
+    [slow] = summary.public_rates(chips, "deepseek-r1", replace(case, tpot_limit_ms=None))
+    [wide] = summary.public_rates(chips, "deepseek-r1", replace(case, weight_precision="fp8"))
+    [prompt] = summary.public_rates(chips, "deepseek-r1", replace(case, ttft_limit_ms=600.0))
+    [early] = summary.public_rates(chips, "deepseek-r1", replace(case, software_date="2025-12-31"))
+    [cached] = summary.public_rates(chips, "deepseek-r1", replace(case, prefix_cache_hit=0.5))
+    assert max(wide, prompt) < usual < slow
+    assert early <= usual
+    assert math.isnan(cached)
 
 
 def test_basis_says_model_lengths_limits_cost_power_and_vintage():

@@ -29,7 +29,7 @@ def test_front_scores_of_two_points_by_hand():
         {
             "split_group": ["a", "a", "b"], "shuffle": 1, "accelerator": ["x", "x", "y"], "mode": ["aggregated"] * 3,
             "tok_s_per_user": [10.0, 150.0, 30.0], "log_ratio": [np.log(0.5), np.nan, np.log(1.25)],
-            "log_ratio_both": np.log([0.8, 1.25, 0.8]),
+            "log_ratio_both": np.log([0.8, 1.25, 0.8]), "measured": 100.0, "own": [130.0, 300.0, np.nan],
         }
     )  # fmt: skip
     found = front_scores(points).set_index("slice")
@@ -37,6 +37,7 @@ def test_front_scores_of_two_points_by_hand():
     assert found.loc["accelerator x", "median_pct"] == pytest.approx(100.0)  # searched twice the measured
     assert found.loc["accelerator y", "median_pct"] == pytest.approx(20.0)
     assert found.loc[["all", "accelerator y"], "both_pct"].tolist() == pytest.approx([25.0, 25.0])
+    assert found.loc["all", "own_pct"] == pytest.approx(30.0)  # where both reach: 300 stands where no search does
     assert found.loc["all", "bias_log"] == pytest.approx(0.5 * (np.log(0.5) + np.log(1.25)))
     assert "band beyond 140 tok/s/user" not in found.index
 
@@ -47,6 +48,19 @@ def test_a_front_moved_by_a_factor_on_both_axes_is_off_by_it():
         for at in ((10.0, 4000.0), (40.0, 3000.0), (80.0, 500.0), (80.0, 100.0), (5.0, 4000.0)):
             assert both_ratio(speed, rate, by * at[0], by * at[1]) == pytest.approx(np.log(by), abs=1e-12)
     assert np.isnan(both_ratio(speed[:0], rate[:0], 10.0, 10.0))
+
+
+def test_a_sweep_predicted_exactly_meets_its_own_front_and_one_off_by_a_factor_lies_off_by_it():
+    known = load_evidence()
+    one = max(public_fronts.public_fronts(known), key=lambda front: len(front.rows))
+    assert set(one.rows) <= set(one.every)
+    for rate in (1.0, 1.2):
+        off = np.full(len(known), np.log(rate))
+        held = HeldOut(off, np.zeros(len(known)), off, off, one.rows, {})
+        for row in one.rows:
+            speed, measured = known.tok_s_per_user[row], known.total_tok_s_per_gpu[row]
+            assert fronts.own_rate(one, known, held, float(speed)) == pytest.approx(rate * measured)
+        assert np.isnan(fronts.own_rate(one, known, held, 1.01 * float(known.tok_s_per_user[one.every].max())))
 
 
 def test_repeats_of_a_front_on_the_same_build_lie_together_and_later_ones_apart():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,13 @@ from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import choices_given
 from rackecon.economics.measures import MEASURES
+from rackecon.evidence.novelty import best_run
 from rackecon.uncertainty.outcomes import ranked
 from rackecon.uncertainty.propagate import DRAWS, run
 from rackecon.uncertainty.ranking import RankingDraws, rank, verdicts
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS
+from rackecon.walks.findings import at_rates
+from rackecon.walks.walk import asked_ttft_ms
 from rackecon.words import money
 
 if TYPE_CHECKING:
@@ -73,20 +77,52 @@ def summarise(
     **overrides
         Assumptions in place of the base case's.
     """
-    table = evaluate(accelerators, [model], [scenario], **overrides)
+    table, case = evaluate(accelerators, [model], [scenario], **overrides), catalog.as_scenario(scenario)
+    rates = public_rates(accelerators, model, case)
     columns = [m.column for m in MEASURES.values()]
     drawn = run(
         accelerators, [model], [scenario], draws=draws, physical_points=physical_points, outputs=columns, **overrides
     )
     inputs = len(drawn.portfolio.plan.inputs)
-    rankings = {key: _with_reasons(ranked(table, drawn, m.column), table) for key, m in MEASURES.items()}
+    shown = {m.column: table.assign(value_measured=at_rates(table, m.column, rates)) for m in MEASURES.values()}
+    rankings = {key: _with_reasons(ranked(table, drawn, m.column), shown[m.column]) for key, m in MEASURES.items()}
     assume = assumptions(**{name: value for name, value in overrides.items() if name != "price_cards"})
     own = "price_cards" in overrides
-    return Summary(table, rankings, measure, model, catalog.as_scenario(scenario), assume, own, inputs)
+    return Summary(table, rankings, measure, model, case, assume, own, inputs)
+
+
+def public_rates(accelerators: Sequence[str], model: str, case: Scenario) -> list[float]:
+    """Total rate of each platform's best public run that keeps a case's limits, its number format and its software date.
+
+    Nothing is searched or predicted. Where part of the input comes from a cache no run counts.
+
+    Returns
+    -------
+    list of float
+        Total tok/s per GPU; NaN where there is no such run.
+
+    Examples
+    --------
+    >>> [round(x, -3) for x in public_rates(["gb300-nvl72", "tpu-v7"], "deepseek-r1", catalog.scenario("rag-summarise"))]
+    [15000.0, nan]
+    """
+    held = {"weight_precision": case.weight_precision} if case.weight_precision else {}
+    asked = case.promised_tok_s_per_user, case.software_date or "9999", asked_ttft_ms(case)
+    lengths = case.isl_tokens, case.osl_tokens
+    if case.prefix_cache_hit:
+        return [math.nan] * len(accelerators)
+    return [best_run(chip, model, *lengths, *asked, **held).total_tok_s_per_gpu for chip in accelerators]
 
 
 def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    names = ["cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "gross_margin", "payback_years", "evidence"]
+    names = [
+        "value_measured",
+        "cost_usd_per_mtok_total",
+        "cost_usd_per_mtok_output",
+        "gross_margin",
+        "payback_years",
+        "evidence",
+    ]
     extra = table.set_index("accelerator").reindex(columns=names)  # absent where nothing could be served
     return ranked.drop(columns=[c for c in extra.columns if c in ranked]).join(extra, on="accelerator")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.evidence.intervals import AT_SPEED, drawn_logs, linked
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
-from rackecon.evidence.public_fronts import searched_by_home
+from rackecon.evidence.public_fronts import PublicFront, searched_by_home
 from rackecon.evidence.validation import HeldOut
 from rackecon.serving.front import pareto_rows
 
@@ -51,6 +51,7 @@ def front_points(held: HeldOut, evidence: Evidence | None = None, shuffle: int =
         ``measured`` and ``searched`` total tok/s per GPU at ``tok_s_per_user``; ``searched`` is NaN beyond the searched
         front's fastest point (``fastest``, tok/s/user). ``log_ratio`` is measured over searched [log]; ``log_ratio_both``
         the factor on speed and rate alike that brings the searched front to the point (:func:`both_ratio`) [log].
+        ``own`` is the rate at its speed of the sweep's own configurations by the same fit (:func:`own_rate`), nothing searched.
     """
     import pandas as pd
 
@@ -69,6 +70,7 @@ def front_points(held: HeldOut, evidence: Evidence | None = None, shuffle: int =
                 "tok_s_per_user": speed,
                 "measured": rate,
                 "searched": searched,
+                "own": own_rate(one, known, held, speed),
                 "fastest": float(front.rows["tok_s_per_user"][-1]) if len(front) else np.nan,
                 "log_ratio": np.log(rate / searched) if np.isfinite(searched) else np.nan,
                 "log_ratio_both": both_ratio(
@@ -77,6 +79,26 @@ def front_points(held: HeldOut, evidence: Evidence | None = None, shuffle: int =
             }
         )
     return pd.DataFrame(rows)
+
+
+def own_rate(front: PublicFront, evidence: Evidence, held: HeldOut, tok_s_per_user: float) -> float:
+    """Rate at a speed of the front that a sweep's own configurations would have by the fit that had not seen them.
+
+    What it errs by, the configurations err by: nothing was chosen. What a searched front errs by beyond it comes of choosing.
+
+    Returns
+    -------
+    float
+        Total tok/s per GPU; NaN beyond the fastest of them.
+    """
+    speed, rate = (
+        measured[front.every] * np.exp(off[front.every])
+        for measured, off in ((evidence.tok_s_per_user, held.user), (evidence.total_tok_s_per_gpu, held.total))
+    )
+    known = np.isfinite(speed) & np.isfinite(rate)
+    if not known.any():
+        return float("nan")
+    return float(_at(tok_s_per_user, *_envelope(speed[known], rate[known])))
 
 
 def drawn_inside(held: HeldOut, evidence: Evidence) -> FloatArray:
@@ -169,8 +191,9 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         ``slice``; of the first shuffle ``points``, ``sweeps`` and ``unreached`` (measured points faster than the searched
         front); ``median_pct`` and ``p90_pct`` (of searched over measured less one), ``bias_log`` (median of measured over
-        searched; negative is too high) and
-        ``both_pct`` (median of the factor on speed and rate alike less one, with those unreached).
+        searched; negative is too high),
+        ``both_pct`` (median of the factor on speed and rate alike less one, with those unreached) and ``own_pct`` (median error
+        at equal speed of the sweep's own configurations, where both reach).
     """
     import pandas as pd
 
@@ -190,17 +213,18 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
         told = [one for one in each if one[0]]
         if told:
             rows.append((name, *each[0][:3], *np.mean([one[3:] for one in told], axis=0).tolist()))
-    names = ["slice", "points", "sweeps", "unreached", "median_pct", "bias_log", "both_pct", "p90_pct"]
+    names = ["slice", "points", "sweeps", "unreached", "median_pct", "bias_log", "both_pct", "p90_pct", "own_pct"]
     return pd.DataFrame(rows, columns=names)
 
 
 def _front_score(part: pd.DataFrame) -> tuple[float, ...]:
-    """Points, sweeps, points not reached, median error, bias, error of speed and rate alike and 90th percentile of one shuffle."""
+    """Points, sweeps, points not reached, median error, bias, error of speed and rate alike, 90th percentile and own of one shuffle."""
     found = part["log_ratio"].to_numpy(dtype=float)
     known = found[np.isfinite(found)]
     if not len(known):
-        return 0, 0, len(found), np.nan, np.nan, np.nan, np.nan
+        return 0, 0, len(found), *[np.nan] * 5
     off, both = (100.0 * np.abs(np.expm1(-x)) for x in (known, part["log_ratio_both"]))
+    own = 100.0 * np.abs(part["own"] / part["measured"] - 1.0)[np.isfinite(found)]
     counts = len(known), part["split_group"].nunique(), len(found) - len(known)
     return (
         *counts,
@@ -208,6 +232,7 @@ def _front_score(part: pd.DataFrame) -> tuple[float, ...]:
         float(np.median(known)),
         float(np.nanmedian(both)),
         float(np.quantile(off, 0.9)),
+        float(own.median()),
     )
 
 
@@ -257,10 +282,14 @@ def _envelope(speed: FloatArray, rate: FloatArray) -> tuple[FloatArray, FloatArr
     return speed[kept], rate[kept]
 
 
+def _at(tok_s_per_user: float | FloatArray, speed: FloatArray, rate: FloatArray) -> Any:
+    """Rate of a front of few points at a speed: between two of them on its log, NaN beyond the fastest."""
+    return np.exp(np.interp(tok_s_per_user, speed, np.log(rate), right=np.nan))
+
+
 def _apart(front: tuple[FloatArray, FloatArray], later: tuple[FloatArray, FloatArray]) -> list[tuple[float, float]]:
     """Logs of each later point over a front: at equal speed (NaN beyond it), and of speed and rate alike."""
-    logs = np.interp(later[0], front[0], np.log(front[1]), right=np.nan)
-    equal = np.log(later[1]) - logs
+    equal = np.log(later[1] / _at(later[0], *front))
     return [(float(x), both_ratio(*front, speed, rate)) for x, speed, rate in zip(equal, *later, strict=True)]
 
 

@@ -27,6 +27,7 @@ class PublicFront:
     group: str
     window: str
     rows: NDArray[np.intp]
+    every: NDArray[np.intp]  # all its rows
     slopes: FloatArray  # of log rate by log speed at each row
     most_gpus: float  # of its largest deployment
 
@@ -55,7 +56,7 @@ def public_fronts(evidence: Evidence, rows: NDArray[np.bool_] | None = None) -> 
         if len(kept) > 1:
             logs = (np.log(x[kept]) for x in (evidence.total_tok_s_per_gpu, evidence.tok_s_per_user))
             slopes = np.clip(np.gradient(*logs), *SLOPES)
-        found.append(PublicFront(str(group), str(quarter), kept, slopes, float(part["gpus"].max())))
+        found.append(PublicFront(str(group), str(quarter), kept, every, slopes, float(part["gpus"].max())))
     return found
 
 

@@ -27,7 +27,7 @@ from rackecon.pages.rankings import ranking_table
 from rackecon.pages.sentences import say
 from rackecon.pages.summary_words import case_words, close, headline_words, other_measures, sure_words
 from rackecon.uncertainty.ranking import tied
-from rackecon.words import join_words, money, number, percent, years_text
+from rackecon.words import even, join_words, money, number, percent, years_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,9 @@ def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding
     """The results of the page: every ranking, the matrix, what decides."""
     made: list[Figure] = []
     for key, ranked in story.rankings.items():
-        units = dict.fromkeys(("value", "value_low", "value_middle", "value_high"), DRAWN[key]) | {"win_share": "-"}
+        units = dict.fromkeys(("value", "value_low", "value_middle", "value_high", "value_measured"), DRAWN[key]) | {
+            "win_share": "-"
+        }
         made += column_figures(ranked, ["accelerator"], units, f"profit/{key}")
         made.append(Figure(f"profit/{key}/verdict", str(ranked["verdict"].iloc[0]), "text"))
     point = {
@@ -121,6 +123,7 @@ def ranking(story: Summary, measure: str) -> Html:
         column,
         _shown(measure),
         {
+            "value_measured": ("at the best public run", even(_shown(measure), frame[column])),
             "win_share": ("first, of 100", lambda v: f"{100 * v:.0f}"),
             "cost_usd_per_mtok_total": ("USD per million total tokens", money),
             "gross_margin": ("margin", lambda v: "< −100 %" if v < -1 else percent(float(v))),
@@ -141,15 +144,17 @@ def _score(scheme: str, where: str, quantity: str) -> tuple[float, float, int]:
 
 
 def trust(story: Summary) -> Html:
-    """One line on the model's error on what it had not seen, naming the platforms that nobody has measured."""
+    """The model's error on what it had not seen, the platforms that nobody has measured, and what public runs alone would earn."""
     every, _, n = _score("held-out curves", "all with load", "total_tok_s_per_gpu")
     chips = measured_platforms()
     unseen = [str(row.platform) for row in story.table.itertuples() if row.accelerator not in chips]
-    return _linked(
-        say(PAGE, "trust", points=n, error=every / 100, fronts=rate_error(), unseen=unseen),
-        "13_validation",
-        "How accurate",
+    runs = (
+        story.rankings[story.measure].dropna(subset=["value_measured"]).sort_values("value_measured", ascending=False)
     )
+    shown = MEASURES[story.measure].amount
+    best = [(str(row.platform), shown(row.value_measured), row.value_measured > 0) for row in runs.head(2).itertuples()]
+    said = say(PAGE, "trust", points=n, error=every / 100, fronts=rate_error(), unseen=unseen, runs=best)
+    return _linked(said, "13_validation", "How accurate")
 
 
 def market(story: Summary, measure: str, model: str, case: Scenario, **overrides: Any) -> Html:

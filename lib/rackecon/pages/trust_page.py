@@ -28,16 +28,16 @@ SHOWN_MODELS = (
 
 
 def front_table() -> pd.DataFrame:
-    """Searched fronts beside measured ones at equal speed: over all, by platform, mode and speed [%]."""
+    """Searched fronts, and those of the sweeps' own configurations, beside measured ones at equal speed, by platform, mode and speed [%]."""
     found = front_scores(catalog.table("validation_fronts"))
     found = found[found["slice"].str.match("all$|mode |band |accelerator ")].copy()
     chips = catalog.accelerators()
     words = found["slice"].str.replace(r"^(mode|band|accelerator) ", "", regex=True)
     found["slice"] = [chips[x].label if x in chips else x for x in words]
     found["bias_pct"] = 100.0 * np.expm1(-found["bias_log"])
-    return found[["slice", "sweeps", "points", "unreached", "median_pct", "both_pct", "bias_pct"]].reset_index(
-        drop=True
-    )
+    return found[
+        ["slice", "sweeps", "points", "unreached", "median_pct", "own_pct", "both_pct", "bias_pct"]
+    ].reset_index(drop=True)
 
 
 @by_data(1, "validation_fronts", "residual_scales")

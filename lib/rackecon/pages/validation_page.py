@@ -84,6 +84,7 @@ class Validation:
     unmeasured: tuple[str, ...]
     siblings: tuple[str, ...]
     front_median: float
+    front_own: float
     front_inside: float
     called_right: float
     broken_error: float
@@ -91,7 +92,7 @@ class Validation:
 
 UNITS: Final = {
     **dict.fromkeys(("rate_median", "rate_p90", "user_median", "user_p90", "inside", "worst_model_error"), "-"),
-    **dict.fromkeys(("first_median", "first_p90", "unseen_error", "front_median", "front_inside"), "-"),
+    **dict.fromkeys(("first_median", "first_p90", "unseen_error", "front_median", "front_own", "front_inside"), "-"),
     **dict.fromkeys(("called_right", "broken_error"), "-"),
     **dict.fromkeys(("met", "asked"), "count"),
     **dict.fromkeys(("worst_model", "unseen"), "text"),
@@ -103,6 +104,7 @@ def validation_result() -> Validation:
     scores, table, worst = _scores(), acceptance_table(), slice_table("model").iloc[-1]
     rate, user, first = scores[HELD, LOADED, RATE], scores[HELD, LOADED, USER], scores[HELD, "disaggregated", FIRST]
     called = order_table().set_index("call").drop(CALLS[0])
+    front = front_scores(catalog.table("validation_fronts")).iloc[0]
     far = slice_scores("accelerator").sort_values("never_seen", kind="stable").iloc[-1]
     return Validation(
         rate_median=rate.median / 100,
@@ -120,7 +122,8 @@ def validation_result() -> Validation:
         unseen_error=float(far["never_seen"]) / 100,
         unmeasured=_unmeasured(),
         siblings=_siblings(),
-        front_median=float(front_scores(catalog.table("validation_fronts"))["median_pct"].iloc[0]) / 100,
+        front_median=float(front["median_pct"]) / 100,
+        front_own=float(front["own_pct"]) / 100,
         front_inside=scores["coverage of 90 % interval", "overall", AT_SPEED].median / 100,
         called_right=float(np.average(called["right_pct"], weights=called["share_pct"])) / 100,
         broken_error=scores[HELD, "broken rows", RATE].median / 100,
