@@ -93,8 +93,8 @@ def money(value: float, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> money(1.0e7), money(-512345.0), money(0.0562), money(0.1)
-    ('$10.0M', '−$512k', '$0.0562', '$0.10')
+    >>> money(1.0e7), money(9.996e6), money(-512345.0), money(0.0562), money(0.1)
+    ('$10.0M', '$10.0M', '−$512k', '$0.0562', '$0.10')
     """
     if value is None or not math.isfinite(value):
         return "–"
@@ -102,7 +102,7 @@ def money(value: float, digits: int = 3) -> str:
     for limit, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if size >= limit * 0.9995:
             scaled = size / limit
-            decimals = max(0, digits - 1 - math.floor(math.log10(max(scaled, 1.0))))
+            decimals = max(0, digits - 1 - math.floor(math.log10(max(float(f"{scaled:.{digits}g}"), 1.0))))
             return f"{sign}${scaled:.{decimals}f}{letter}"
     if size >= 1:
         return f"{sign}${size:.2f}"
@@ -114,16 +114,16 @@ def money(value: float, digits: int = 3) -> str:
 
 
 def money_span(ends: Iterable[float]) -> str:
-    """Amounts from one to another, to as many decimals where all are below a dollar.
+    """Amounts from one to another; below a thousand dollars to as many decimals.
 
     Examples
     --------
-    >>> money_span([0.0482, 0.078]), money_span([0.62, 1.9]), money_span([0.052])
-    ('$0.0482 to $0.0780', '$0.62 to $1.90', '$0.052')
+    >>> money_span([0.0482, 0.078]), money_span([0.62, 1.9]), money_span([0.1, 0.14]), money_span([-164e3, 14.64e6])
+    ('$0.0482 to $0.0780', '$0.62 to $1.90', '$0.10 to $0.14', '−$164k to $14.6M')
     """
-    said = [money(end) for end in ends]
-    longest = max(map(len, said), default=0) if all(text.startswith("$0.") for text in said) else 0
-    return " to ".join(text.ljust(longest, "0") for text in said)
+    told = list(ends)
+    way = even(money, told) if all(abs(end) < LEAST_LETTER for end in told) else money
+    return " to ".join(map(way, told))
 
 
 LETTERS: Final[Mapping[Callable[..., str], tuple[tuple[float, str], ...]]] = {
@@ -131,45 +131,61 @@ LETTERS: Final[Mapping[Callable[..., str], tuple[tuple[float, str], ...]]] = {
     money: ((1e9, "bn"), (1e6, "M"), (1e3, "k")),
 }
 """Ways of writing that a column of figures can have in one unit, and their units."""
+LEAST_LETTER: Final = 0.9995e3
+"""Dollars from which an amount takes a letter."""
 CENTS: Final = 2
-MOST: Final = 4
-"""Digits of the largest figure of a column above which its figures are not of one size."""
+FEWEST, MOST = 2, 3
+"""Significant digits of a figure that can be written with the decimals of its column."""
 
 
 def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any], str]:
-    """How a column of figures is written: in one unit and with as many decimals, three digits of the largest and two of the least.
+    """How a column of figures is written: in one unit and with as many decimals as give the largest three digits.
 
-    Figures that are not of one size stay as ``form`` has each, and so does what is no figure; nothing stays a plain 0.
+    Without a unit smaller ones cannot be written in the next below: there the least has two, where the largest then has no
+    more than four. A figure that so would show a single digit, or four, stays as ``form`` has it, and so does what is no
+    figure; nothing stays a plain 0.
 
     Examples
     --------
     >>> [even(number, [1.2, 0.953, 3])(x) for x in (1.2, 0.953, 3)]
     ['1.20', '0.95', '3.00']
-    >>> [even(money, [5.934e6, 746e3, -139e3])(x) for x in (5.934e6, 746e3, -139e3, 0.0)]
-    ['$5.93M', '$0.75M', '−$0.14M', '$0']
+    >>> [even(money, [5.934e6, 746e3, -139e3, -94e3])(x) for x in (5.934e6, 746e3, -139e3, -94e3, 0.0)]
+    ['$5.93M', '$0.75M', '−$0.14M', '−$94.0k', '$0']
     >>> [even(money, [14.7e6, 31e4])(x) for x in (14.7e6, 31e4)], [even(number, [0.9, 2])(x) for x in (0.9, 2)]
-    (['$14.70M', '$0.31M'], ['0.9', '2.0'])
-    >>> [even(number, [0.0213, 15321.0])(x) for x in (0.0213, 15321.0)]
-    ['0.0213', '15,300']
+    (['$14.7M', '$310k'], ['0.9', '2.0'])
+    >>> [even(number, [0.0213, 15321.0])(x) for x in (0.0213, 15321.0)], [even(money, [0.0965, 1.066])(x) for x in (0.0965, 1.066)]
+    (['0.0213', '15,300'], ['$0.097', '$1.07'])
     """
     figures = [x for x in values if math.isfinite(x) and x]
     if form not in LETTERS or len(figures) < 2:
         return form
     most, least = max(map(abs, figures)), min(map(abs, figures))
     unit, letter = next((one for one in LETTERS[form] if most >= 0.9995 * one[0]), (1.0, ""))
-    first, last = (math.floor(math.log10(float(f"{x / unit:.3g}"))) for x in (most, least))
-    shown = max(len(f"{float(f'{abs(x) / unit:.3g}'):.9f}".rstrip("0").partition(".")[2]) for x in figures)
-    places = max(CENTS if form is money and not letter else 0, min(shown, max(0, 2 - first, 1 - last)))
-    if places + first >= MOST:
-        return form
+    by_most, by_least = MOST - _digits(most / unit), FEWEST - _digits(least / unit)
+    wanted = max(by_most, by_least) if not letter and by_least - by_most <= 1 else by_most
+    if form is number or not letter:
+        wanted = min(wanted, max(_decimals(x / unit) for x in figures))
+    places = max(CENTS if form is money and not letter else 0, wanted)
 
     def written(value: Any) -> str:
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or not value:
             return form(value)
-        text = f"{abs(value) / unit if places else float(f'{abs(value) / unit:.3g}'):,.{places}f}"
-        return f"{MINUS if value < 0 and text.strip('0.') else ''}{'$' if form is money else ''}{text}{letter}"
+        size = abs(value) / unit
+        if not FEWEST <= _digits(size) + places <= MOST:
+            return form(value)
+        return f"{MINUS if value < 0 else ''}{'$' if form is money else ''}{size:,.{places}f}{letter}"
 
     return written
+
+
+def _decimals(value: float) -> int:
+    """Decimals that three digits of a number need."""
+    return len(f"{float(f'{value:.3g}'):.9f}".rstrip("0").partition(".")[2])
+
+
+def _digits(size: float) -> int:
+    """Digits before the decimal point; of less than a tenth, the zeros behind it, counted down."""
+    return 1 + math.floor(math.log10(float(f"{size:.3g}")))
 
 
 def per_mtok(value: float, which: str) -> str:
@@ -227,12 +243,12 @@ def years_text(years: float) -> str:
     Examples
     --------
     >>> years_text(0.47), years_text(1.02), years_text(3.21), years_text(25.0)
-    ('5.6 months', '1 year', '3.2 years', '> 10 years')
+    ('5.6 months', '1.0 years', '3.2 years', '> 10 years')
     """
     if not math.isfinite(years) or years > 10:
         return "> 10 years"
-    size, word = (float(f"{12 * years:.2g}"), "month") if years < 1 else (float(f"{years:.2g}"), "year")
-    return plural(size, word)
+    size, word = (12 * years, "months") if years < 1 else (years, "years")
+    return f"{f'{size:#.2g}'.rstrip('.')} {word}"
 
 
 def plural(size: float, word: str) -> str:

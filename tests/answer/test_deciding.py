@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -113,15 +114,30 @@ def test_every_stretch_where_another_leads_is_told_the_nearest_first():
     assert item.sentence() == (
         "Between 20 and 40 tokens: B; between 40 and 90: TPU v7 (unmeasured); above 90: nobody earns."
     )
-    assert item.nearest() == ("above 20 tokens", "B, then others")
+    assert item.first_turn() == ("above 20 tokens", "B", True)
+    assert item.brief() == "above 20: B, then TPU v7 (unmeasured), then nobody earns"
+    assert (item.here, decided().brief()) == ("8", "")
 
 
 def test_one_other_platform_is_told_with_its_stretches_and_many_with_their_number():
-    assert decided((2.0, "B", "A"), (20.0, "A", "B")).nearest() == ("below 2 and above 20 tokens", "B")
+    assert decided((2.0, "B", "A"), (20.0, "A", "B")).first_turn() == ("below 2 and above 20 tokens", "B", False)
+    assert decided((2.0, "C", "A"), (20.0, "A", "B")).brief() == "below 2: C; above 20: B"
     turns = [(float(at), *names) for at, names in zip(range(20, 70, 10), itertools.cycle((("A", "B"), ("B", "A"))))]
     assert decided(*turns).sentence() == "Between 20 and 30, between 40 and 50 and above 60 tokens: B."
     more = [*turns, (70.0, "B", "A"), (80.0, "A", "B")]
-    assert decided(*more).nearest() == ("in 4 stretches, the nearest between 20 and 30 tokens", "B")
+    assert decided(*more).first_turn() == ("at times above 20 tokens", "B", False)
+    assert decided(*more).brief() == "in 4 stretches, the nearest between 20 and 30: B"
+    shares = replace(decided((0.7, "A", "B")), show=lambda x: f"{100 * x:.0f} % sold", value=0.5)
+    assert shares.brief() == "above 70 %: B"
+
+
+def test_names_where_another_leads_are_told_by_their_number_where_they_are_many():
+    models = replace(decided(), label="model", choices=(("M", "A"), ("N", "B"), ("O", "B"), ("P", "B"), ("Q", "A")))
+    assert models.first_turn() == ("on 3 of 4 other models", "B", False)
+    assert (models.brief(), models.here) == ("N, O and P: B", "")
+    two = replace(models, choices=(("M", "A"), ("N", "B"), ("O", "C")))
+    assert two.first_turn() == ("on N", "B", True)
+    assert replace(models, choices=(("M", "A"), ("N", "A"))).brief() == ""
 
 
 def test_who_leads_between_the_places_told_is_who_the_search_finds():

@@ -22,17 +22,30 @@ def columns(table: str) -> list[tuple[str, ...]]:
     return [tuple(text for _, text in cells) for cells in right if all('class="n"' in kind for kind, _ in cells)]
 
 
+def uneven(cells: tuple[str, ...]) -> bool:
+    """Whether there is no count of decimals with which every figure is written that so has two or three digits."""
+    found = [match for text in cells if text not in ("–", "0", "$0") for match in [FIGURE.match(text)]]
+    if len(found) < 2 or not all(found):
+        return False
+    figures = [(float(f"{m[1]}.{m[2] or 0}".replace(",", "")) * SCALE[m[3]], len(m[2] or ""), m[3]) for m in found if m]
+
+    def held(decimals: int, letter: str | None) -> bool:
+        low, high = (10.0 ** (power - decimals) * SCALE[letter] for power in (1, 3))
+        return all((n, own) == (decimals, letter) for size, n, own in figures if low <= size < high)
+
+    most, shown, unit = max(figures, key=lambda figure: figure[0])
+    long = unit is not None and shown > 0 and most / SCALE[unit] >= 10.0 ** (3 - shown)
+    return long or not any(held(decimals, unit) for _, decimals, letter in figures if letter == unit)
+
+
+def test_digits_too_many_and_units_mixed_are_noticed():
+    assert uneven(("$5.469M", "−$0.094M")) and uneven(("$14.70M", "$0.31M"))
+    assert uneven(("$5.47M", "$746k")) and uneven(("1.2", "0.95", "3.00"))
+    assert not uneven(("$5.47M", "$0.75M", "−$94.1k")) and not uneven(("0.0213", "15,300")) and not uneven(("–", "$5"))
+
+
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 def test_figures_of_one_size_have_one_precision(path):
-    uneven = []
-    for table in re.findall(r"<table.*?</table>", path.read_text(encoding="utf-8"), re.S):
-        if ">unit</th>" in table:  # each row has its own
-            continue
-        for cells in columns(table):
-            found = [match for text in cells if text not in ("–", "0", "$0") for match in [FIGURE.match(text)]]
-            if len(found) < 2 or not all(found):
-                continue
-            sizes = [float(f"{m[1]}.{m[2] or 0}".replace(",", "")) * SCALE[m[3]] for m in found if m]
-            if min(sizes) and max(sizes) / min(sizes) < 90.0 and len({(len(m[2] or ""), m[3]) for m in found if m}) > 1:
-                uneven.append(cells)
-    assert uneven == []
+    tables = re.findall(r"<table.*?</table>", path.read_text(encoding="utf-8"), re.S)
+    mixed = [table for table in tables if ">unit</th>" not in table]  # elsewhere each row has its own
+    assert [cells for table in mixed for cells in columns(table) if uneven(cells)] == []

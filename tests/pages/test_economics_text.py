@@ -48,7 +48,7 @@ def test_answer_says_interval_wins_and_what_must_be_sold():
     )
     clear, _ = economics_text.revenue_answer(ranked([8e6, 7.9e6], "a"), ROW)
     assert clear.startswith("A earns the most per rack: $8.00M a year, $100k more than B. It leads in")
-    assert "the net present value is $30.0M a rack, the payback 3 months" in two
+    assert "the net present value is $30.0M a rack, the payback 3.0 months" in two
     sold = {**ROW, "utilisation": 0.5, "break_even_utilisation": 0.118, "demand_utilisation": 0.116}
     ends = dict.fromkeys(economics_text.RETURN_ENDS, np.nan) | {"npv_low": -1e6, "npv_high": 5e7, "load": 0.3}
     short = economics_text.return_sentence(sold, ranked([8e6, 7e6], "a"), ends)
@@ -270,7 +270,7 @@ def test_charts_carry_finding_basis_and_description():
         marked, "usd", "kind", title="T", subtitle="S", x_title="USD", kind_title="basis"
     ).to_dict()
     assert len(told["layer"]) == 3
-    key = "Line: nine measurements in ten; measured: the figure at the best public rate, software of 2026-05"
+    key = "Line: nine measurements in ten. Marks: at the best public rate, software of 2026-05"
     assert told["title"]["subtitle"] == ["S", key]
     ranks = pd.DataFrame(
         {

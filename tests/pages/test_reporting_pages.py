@@ -97,7 +97,7 @@ def test_what_bands_and_marks_are_stands_under_the_chart():
     above, _, below = page.partition('<div class="canvas">')
     assert '<p class="measure">unit, basis</p>' in above
     assert "nine measurements" not in re.sub(r'aria-label="[^"]*"', "", above)
-    assert '</script><p class="measure key">Bands, nine measurements in ten: H100 and GB200 NVL72</p>' in below
+    assert '</script><p class="measure key">Bands: nine measurements in ten of H100 and GB200 NVL72</p>' in below
     assert 'class="measure key"' not in render_page(notebook(), "03_x", ["03_x"])
 
 

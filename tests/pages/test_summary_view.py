@@ -133,7 +133,7 @@ def test_a_flip_outside_the_range_is_said_to_be_outside():
     assert words.startswith("No assumption of 1, each alone over its range, changes who leads per rack")
     both = drivers.drivers_words([inside, outside], "A", "rack")
     assert both.startswith(
-        "1 of 2 assumptions, each alone over its range, changes who leads per rack, to A: share (below 0.5"
+        "1 of 2 assumptions, each alone over its range, changes who leads per rack: share. A takes the lead below 0.5 of capacity (here 0.6)"
     )
 
 

@@ -174,10 +174,12 @@ def test_what_cannot_be_is_said() -> None:
             "break_even_output_usd_per_mtok_high": [4.0, 1.6],
             "price_output_usd_per_mtok": 2.0,
             "break_even_utilisation": [1.5, 0.3],
+            "break_even_utilisation_low": [0.9, 0.2],
+            "break_even_utilisation_high": [2.5, 0.6],
         }
     )
-    assert page.break_even_rows(even)["sold"].tolist() == ["30 %", "not feasible"]
-    assert page.break_even_rows(even)["price"].tolist() == ["1 (1 to 2)", "3 (2 to 4)"]
+    assert page.break_even_rows(even)["sold"].tolist() == ["30 % (20 % to 60 %)", "> 100 % (90 % to > 100 %)"]
+    assert page.break_even_rows(even)["price"].tolist() == ["1 (0.6 to 1.6)", "3 (2 to 4)"]
 
 
 def test_what_brings_the_second_level_is_said_of_what_can_be_alone() -> None:

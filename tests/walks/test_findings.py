@@ -379,7 +379,7 @@ def test_a_walk_is_drawn_by_stretches_with_bands_of_the_leaders_and_measured_run
     assert math.isnan(mine[f"{METRIC}_measured"].iloc[-1])
     drawn = charts.assumption_lines(found, "isl_tokens", METRIC, title="t", subtitle="s", x_title="x", y_title="y")
     told = json.dumps(drawn.to_dict())
-    assert "Band, nine measurements in ten: GB200 NVL72; measured: the figure at the best public rate" in told
+    assert "Band: nine measurements in ten of GB200 NVL72. Marks: at the best public rate" in told
     assert set(found.loc[found[f"{METRIC}_measured"].notna(), "run"]) <= set(RUNS)
     cached = findings.drawn(rows.assign(prefix_cache_hit=0.9), "isl_tokens", METRIC)
     assert cached[f"{METRIC}_measured"].isna().all()
@@ -407,7 +407,7 @@ def test_a_chart_says_why_measured_runs_lie_outside_the_interval(log):
     chart = charts.assumption_lines(
         found, "tok_s_per_user", "total_tok_s_per_gpu", title="t", subtitle="s", x_title="x", y_title="y", log_y=log
     )
-    assert "2 of 2 marks lie outside nine in ten, as lines are of better layouts" in json.dumps(chart.to_dict())
+    assert "2 of 2 marks lie outside nine in ten: lines show the best layout" in json.dumps(chart.to_dict())
     near = findings.drawn(front_rows([30.0], [1e4]), "tok_s_per_user", "total_tok_s_per_gpu", "tok_s_per_user")
     assert not near["outside"].any()
 
@@ -541,7 +541,7 @@ def test_kept_layouts_are_drawn_beside_those_searched_anew_by_strength_and_witho
     drawn = charts.assumption_lines(
         found, "isl_tokens", y, dash="line", title="t", subtitle="s", x_title="x", y_title="y"
     ).to_dict()
-    assert f"Strong: {RETUNED}; thin: {HELD}; band, nine" in json.dumps(drawn)
+    assert f"Strong: {RETUNED}; thin: {HELD}. Band: nine" in json.dumps(drawn)
     (widths,) = [part["encoding"]["size"]["scale"] for part in drawn["layer"] if "size" in part["encoding"]]
     assert widths["domain"] == [RETUNED, HELD]
     assert widths["range"][0] > widths["range"][1]

@@ -105,11 +105,7 @@ class Deciding:
     def sentence(self) -> str:
         """Where the lead changes, in words."""
         if self.choices:
-            others: dict[str, list[str]] = {}
-            for name, who in self.choices[1:]:
-                if who != self.choices[0][1]:
-                    others.setdefault(who, []).append(name)
-            told = "; ".join(f"{join_words(names)}: {platform_named(who)}" for who, names in others.items())
+            told = "; ".join(f"{join_words(names)}: {platform_named(who)}" for who, names in self._choosers())
             return f"{told}." if told else "No choice here changes who leads."
         if self.flips:
             where = self._where(self.flips)
@@ -118,16 +114,55 @@ class Deciding:
             return f"No value in this range changes who leads; outside it, {self._where(self.beyond)}."
         return "No value in this range changes who leads."
 
-    def nearest(self) -> tuple[str, str]:
-        """Where the lead changes for the first time, in words, and who leads there, with what follows further on."""
+    @property
+    def here(self) -> str:
+        """The report's value without its unit; nothing where values are names."""
+        return "" if self.choices else self.stated().removesuffix(self._unit).rstrip()
+
+    def first_turn(self) -> tuple[str, str, bool]:
+        """Where the lead changes for the first time, in words, who leads there, and whether others follow further on."""
         if self.choices:
-            return self.sentence().removesuffix("."), ""
-        others = self._others(self.flips)
-        who, where = others[0]
+            (who, names), *more = self._choosers()
+            of = f"{len(names)} of {len(self.choices) - 1} other {self.label}s" if len(names) > 2 else join_words(names)
+            return f"on {of}", platform_named(who), bool(more)
+        (who, where), *rest = self._others(self.flips)
+        sides = self._sides(self.flips)
+        if rest or sum((len(side) + 1) // 2 for side in sides) > 2:
+            where = f"{'' if rest else 'at times '}{sides[0][0][0]}"
+        return where, platform_named(who), bool(rest)
+
+    def brief(self) -> str:
+        """Where another leads, as short as a cell asks: one other with its stretches, of several the first place on either side."""
+        if self.choices:
+            return self.sentence().removesuffix(".") if self.flips_inside else ""
+        flips = self.flips or self.beyond
+        if not flips:
+            return ""
+        others = self._others(flips)
         if len(others) == 1:
-            return where, platform_named(who)
-        at = min((at for at, _, _ in lasting(self.flips) or self.flips), key=lambda at: abs(at - self.value))
-        return f"{'above' if at > self.value else 'below'} {self.told(at)}", f"{platform_named(who)}, then others"
+            return f"{self._bare(others[0][1])}: {platform_named(others[0][0])}"
+        sides = ((side[0][0], ", then ".join(who for _, who in side)) for side in self._sides(flips))
+        return "; ".join(f"{self._bare(where)}: {leads}" for where, leads in sides)
+
+    def _bare(self, where: str) -> str:
+        """A place without its unit, which the range beside it gives; a share keeps its sign."""
+        return where.removesuffix(self._unit).rstrip() + (" %" if self._unit.startswith("%") else "")
+
+    def _choosers(self) -> list[tuple[str, list[str]]]:
+        """Who else leads, and at which names."""
+        others: dict[str, list[str]] = {}
+        for name, who in self.choices[1:]:
+            if who != self.choices[0][1]:
+                others.setdefault(who, []).append(name)
+        return list(others.items())
+
+    def _sides(self, flips: Sequence[Flip]) -> list[list[tuple[str, str]]]:
+        """Where leads begin and whose they are, going up and down from the report's value; the side with the nearer first."""
+        flips = lasting(flips) or flips
+        up = [(f"above {self.told(at)}", at, after) for at, _, after in flips if at > self.value]
+        down = [(f"below {self.told(at)}", at, before) for at, before, _ in reversed(flips) if at <= self.value]
+        sides = sorted((side for side in (up, down) if side), key=lambda side: abs(side[0][1] - self.value))
+        return [[(where, platform_named(who)) for where, _, who in side] for side in sides]
 
     def _where(self, flips: Sequence[Flip]) -> str:
         """Who else leads, and where: the nearest to the report's value first."""

@@ -50,15 +50,18 @@ FLEET: Final = "fixed at the 99th percentile"
 """Policy of the fleet whose share sold is derived: bought once for the 99th percentile of demand."""
 PROFIT_COLUMNS: Final = tuple(measure.column for measure in EVERY_MEASURE.values())
 UNITS_OF_YEARS: Final = ("rack", "mw", "position", "invested_usd")
-PER_RATE: Final = ("cost_usd_per_mtok_total", "cost_usd_per_mtok_output", "break_even_output_usd_per_mtok")
-"""Columns in inverse proportion to the rate: a cost of tokens, and the price that pays for them."""
+PER_RATE: Final = (
+    *("cost_usd_per_mtok_total", "cost_usd_per_mtok_output"),
+    *("break_even_output_usd_per_mtok", "break_even_utilisation"),
+)
+"""Columns in inverse proportion to the rate: a cost of tokens, the price and the share sold that pay for them."""
 EMPTY_COLUMNS: Final = (
     *COLUMNS,
     *("engine", "mode", "layout", "weight_precision", "kv_precision", "speculative", "bottleneck", "evidence"),
     *("allocation_rule", "resells", "revenue_usd_per_gpu_hour", "profit_usd_per_gpu_hour", "gross_margin"),
     *("payback_years", "level_price_factor", "licence_share", "free_share", "speed_premium"),
     *("price_fresh_input_usd_per_mtok", "price_cached_input_usd_per_mtok", "price_output_usd_per_mtok"),
-    *("price_level_low", "price_level_high", "break_even_price_factor", "break_even_utilisation"),
+    *("price_level_low", "price_level_high", "break_even_price_factor"),
     *("break_even_launch_price_factor", "cost_usd_per_mtok_output_by_phase"),
     *("cost_usd_per_mtok_fresh_input_by_phase", "drawn_it_kw_per_gpu", "drawn_utility_kw_per_gpu"),
     *("provisioned_it_kw_per_gpu", "provisioned_utility_kw_per_gpu", "energy_usd_per_gpu_hour"),

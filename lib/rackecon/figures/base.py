@@ -34,8 +34,8 @@ def finish(
 
     ``key`` says what bands and marks are: the subtitle's second line, which a page sets under the chart.
     """
-    told = "; ".join(key)
-    lines = [subtitle, f"{told[0].upper()}{told[1:]}"] if told else [subtitle]
+    told = ". ".join(f"{part[0].upper()}{part[1:]}" for part in key)
+    lines = [subtitle, told] if told else [subtitle]
     out: Any = chart.properties(
         width="container",
         height=height,

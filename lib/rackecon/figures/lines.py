@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 CROSSES: Final = ("M-1,0L1,0M0,-1L0,1", "M-.8,-.8L.8,.8M.8,-.8L-.8,.8", "circle")
 """Marks of the kinds of measured runs: a plus, a cross, a ring."""
-APART: Final = ", as lines are of better layouts, formats and software than runs"
+APART: Final = ": lines show the best layout, format and software, which few runs had"
 """Why measured runs lie outside the model's interval: what a line is and a mark is not. A page says it once."""
 GAP: Final = 14.0 / HEIGHT
 """Least distance between two line ends' names, as a share of the axis."""
@@ -57,22 +56,28 @@ def _domain(frame: pd.DataFrame, columns: list[str], log: bool, more: float | No
     return (low - room if low < 0 else low), high + room
 
 
-def spread(values: Any, gap: float, top: float) -> Any:
-    """Heights pushed apart to a least distance, none above the top.
+def spread(values: Any, gap: float, bottom: float, top: float) -> Any:
+    """Heights pushed apart to a least distance, in their order and each as near its own as that allows, none outside.
+
+    Neighbours too close share the mean of where each would push the others: least squares under a given order (Ayer et al., 1955).
 
     Examples
     --------
-    >>> spread([1.0, 1.2, 5.0], 1.0, 5.0).tolist()
-    [1.0, 2.0, 5.0]
+    >>> spread([1.0, 1.2, 5.0], 1.0, 0.0, 5.0).tolist(), spread([0.1, 0.1], 1.0, 0.0, 5.0).tolist()
+    ([0.6, 1.6, 5.0], [0.0, 1.0])
     """
-    placed = np.asarray(values, dtype=float).copy()
-    order = np.argsort(placed, kind="stable")
-    for before, after in itertools.pairwise(order):
-        placed[after] = max(placed[after], placed[before] + gap)
-    limit = top
-    for at in order[::-1]:
-        placed[at] = min(placed[at], limit)
-        limit = placed[at] - gap
+    heights = np.asarray(values, dtype=float)
+    order, steps = np.argsort(heights, kind="stable"), gap * np.arange(len(heights))
+    runs: list[tuple[float, int]] = []
+    for height in heights[order] - steps:
+        level, n = float(height), 1
+        while runs and runs[-1][0] > level:
+            other, more = runs.pop()
+            level, n = (level * n + other * more) / (n + more), n + more
+        runs.append((level, n))
+    placed = np.empty_like(heights)
+    levels = np.repeat([level for level, _ in runs], [n for _, n in runs])
+    placed[order] = np.minimum(top - gap * (len(heights) - 1), np.maximum(bottom, levels)) + steps
     return placed
 
 
@@ -81,7 +86,7 @@ def _line_ends(frame: pd.DataFrame, x: str, y: str, domain: tuple[float, float],
     ends = frame.sort_values(x, kind="stable").groupby("platform", as_index=False, sort=False).last()
     scale = _log if log_y else (lambda v: np.asarray(v, dtype=float))
     bottom, top = (float(v) for v in scale(domain))
-    placed = spread(scale(ends[y]), GAP * (top - bottom), top)
+    placed = spread(scale(ends[y]), GAP * (top - bottom), bottom, top)
     ends["label_y"] = np.exp(placed) if log_y else placed
     ends["label_x"] = float(frame[x].max())
     return ends
@@ -221,14 +226,15 @@ def assumption_lines(
     ends = tidy(_line_ends(named_part, x, y, domain, log_y)[["platform", x, y, "label_x", "label_y"]])
     tail = alt_.Chart(ends)
     layers.append(
-        tail.mark_rule(x2Offset=9, strokeWidth=0.8, strokeDash=[1, 2], aria=False).encode(
+        tail.mark_rule(x2Offset=12, strokeWidth=1, aria=False).encode(
             x=f"{x}:Q", x2="label_x", y=alt_.Y(f"{y}:Q", scale=y_scale), y2="label_y", color=named
         )
     )
+    at = alt_.Y("label_y:Q", title=y_title, scale=y_scale)
+    swatch = tail.mark_point(xOffset=15, shape="square", size=36, filled=True, opacity=1, aria=False)
+    layers.append(swatch.encode(x="label_x:Q", y=at, color=named))
     layers.append(
-        tail.mark_text(align="left", dx=11, fontSize=11, aria=False).encode(
-            x="label_x:Q", y=alt_.Y("label_y:Q", title=y_title, scale=y_scale), text="platform:N"
-        )
+        tail.mark_text(align="left", dx=21, fontSize=11, aria=False).encode(x="label_x:Q", y=at, text="platform:N")
     )
     layers += rules(alt_, rule_x, rule_y, rule_label)
     return finish(alt_.layer(*layers), title, subtitle, description, key=key)
@@ -270,10 +276,10 @@ def band_words(frame: pd.DataFrame, low: str) -> str:
     --------
     >>> import pandas as pd
     >>> band_words(pd.DataFrame({"platform": ["A", "B", "C"], "low": [1.0, float("nan"), 2.0]}), "low")
-    'bands, nine measurements in ten: A and C'
+    'bands: nine measurements in ten of A and C'
     """
     names = list(dict.fromkeys(frame.loc[frame[low].notna(), "platform"]))
-    return f"{'bands' if len(names) > 1 else 'band'}, nine measurements in ten: {join_words(names)}"
+    return f"{'bands' if len(names) > 1 else 'band'}: nine measurements in ten of {join_words(names)}"
 
 
 def outside_words(runs: pd.DataFrame, x: str, far: str = APART) -> list[str]:
@@ -284,7 +290,7 @@ def outside_words(runs: pd.DataFrame, x: str, far: str = APART) -> list[str]:
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"platform": ["A", "B", "B"], "x": [1.0, 1.0, 1.0], "outside": [False, True, True]})
     >>> outside_words(rows, "x")
-    ['1 of 2 marks lie outside nine in ten, as lines are of better layouts, formats and software than runs']
+    ['1 of 2 marks lie outside nine in ten: lines show the best layout, format and software, which few runs had']
     >>> outside_words(rows.assign(outside=False), "x")
     []
     """
@@ -300,11 +306,11 @@ def run_words(frame: pd.DataFrame, measured: str) -> str:
     --------
     >>> import pandas as pd
     >>> run_words(pd.DataFrame({"y": [1.0, 2.0], "run_date": ["2026-01-09", "2025-10-02"]}), "y")
-    'measured: the figure at the best public rate, software of 2025-10 to 2026-01'
+    'marks: at the best public rate, software of 2025-10 to 2026-01'
     """
     dates = sorted(date[:7] for date in frame.loc[frame[measured].notna(), "run_date"]) if "run_date" in frame else []
     when = "" if not dates else f", software of {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "")
-    return f"measured: the figure at the best public rate{when}"
+    return f"marks: at the best public rate{when}"
 
 
 def frontier_chart(

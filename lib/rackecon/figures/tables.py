@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.display import Html
 from rackecon.figures.theme import swatch
-from rackecon.words import MINUS, even, layout_words, number
+from rackecon.words import MINUS, even, layout_words, money, money_span, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,10 +31,10 @@ HOURLY: Final = re.compile(r"usd_per_gpu_hour(_high|_low)?$")
 """Columns of dollars for a GPU-hour, which are written to the cent."""
 RIGHT: Final = ' class="n"'
 DATED: Final = ' class="d"'
-FIGURE: Final = re.compile(r"^[−$]*\d[\d.,]*( ?%|k|M|bn)?( \([−$\d.,kMbn %]+ to [−$\d.,kMbn %]+\))?$")
+FIGURE: Final = re.compile(r"^(> )?[−$]*\d[\d.,]*( ?%|k|M|bn)?( \([−$\d.,kMbn %]+ to [>−$\d.,kMbn %]+\))?$")
 NAME: Final = re.compile(r"^[a-z]+(_[a-z]+)+$")
 DATE: Final = re.compile(r"^\d{4}(-\d{2}){0,2}$")
-RANGE: Final = re.compile(r"^(\S+) \((\S+ to \S+)\)$")
+RANGE: Final = re.compile(r"^((?:> )?\S+(?: %)?) \((\S+(?: %)? to (?:> )?\S+(?: %)?)\)$")
 
 
 def table(
@@ -183,19 +183,36 @@ def _column(form: Format, values: Sequence[Any], figures: bool) -> list[str]:
 def spans(
     form: Format, middles: Iterable[float], lows: Iterable[float], highs: Iterable[float], *, none: str = "none"
 ) -> list[str]:
-    """Figures of a column, each with its ends if it has some: all in the unit and with the decimals of the middles.
+    """Figures of a column, each with its ends if it has some, written as the column is.
 
     Examples
     --------
     >>> spans(number, [1.2, 3.0], [0.953, 2.0], [2.0, 4.0]), spans(number, [math.nan, 1.0], [1.0, math.nan], [2.0, math.nan])
-    (['1.2 (1.0 to 2.0)', '3.0 (2.0 to 4.0)'], ['none', '1'])
+    (['1.2 (0.95 to 2.0)', '3.0 (2.0 to 4.0)'], ['none', '1'])
+    >>> spans(money, [5.93e6, 139e3], [-164e3, 20e3], [14.64e6, 2.0e6])
+    ['$5.93M (−$164k to $14.6M)', '$0.14M ($20.0k to $2.00M)']
     """
     told = list(zip(middles, lows, highs, strict=True))
     way = even(form, (middle for middle, *_ in told))
     return [
-        none if not math.isfinite(x) else f"{way(x)} ({way(low)} to {way(high)})" if math.isfinite(low) else way(x)
+        none
+        if not math.isfinite(x)
+        else f"{way(x)} ({ends_words(form, way, low, high)})"
+        if math.isfinite(low)
+        else way(x)
         for x, low, high in told
     ]
+
+
+def ends_words(form: Format, way: Format, low: float, high: float) -> str:
+    """The ends of an interval beside a column that is written one ``way``: amounts as a sentence has them.
+
+    Examples
+    --------
+    >>> ends_words(money, str, -164e3, 14.64e6), ends_words(number, str, 0.5, 2)
+    ('−$164k to $14.6M', '0.5 to 2')
+    """
+    return money_span([low, high]) if form is money else f"{way(low)} to {way(high)}"
 
 
 def _form(column: str) -> Format:
@@ -273,7 +290,7 @@ def ranking_table(
         Header of the metric's column.
     """
     known = frame[frame[metric].notna()]
-    show = even(show, known[metric])
+    way = even(show, known[metric])
     more = {key: (title, even(form, known[key])) for key, (title, form) in (extra or {}).items()}
     low = min(0.0, float(known[f"{metric}_low"].min())) if len(known) else 0.0
     high = max(0.0, float(known[f"{metric}_high"].max())) if len(known) else 1.0
@@ -289,9 +306,9 @@ def ranking_table(
             )
             continue
         ends = record[f"{metric}_low"], record[f"{metric}_high"]
-        told = f"{show(ends[0])} to {show(ends[1])}"
+        told = ends_words(show, way, *ends)
         bar = bar_cell(ends[0], value, ends[1], (low, high), told, f"90 % interval {told}")
-        cells = f'<td class="n">{html.escape(show(value))}</td>{bar}'
+        cells = f'<td class="n">{html.escape(way(value))}</td>{bar}'
         cells += "".join(f'<td class="n">{html.escape(form(record[key]))}</td>' for key, (_, form) in more.items())
         rows.append(f"<tr>{name}{cells}</tr>")
     markup = framed(

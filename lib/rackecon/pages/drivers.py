@@ -18,28 +18,25 @@ PAGE: Final = "00_executive_summary"
 NAMED: Final = 3
 """Assumptions that the sentence names."""
 KINDS: Final = {True: "workload", False: "money"}
-LEADING: Final = ("Above", "Below", "Between", "In", "Near", "No")
-"""Words that a sentence about an assumption begins with, where no name does."""
 OTHER_KINDS: Final = {"software_years": "software"}
 """Assumptions of neither."""
 
 
 def drivers_words(found: Sequence[Deciding], platform: str, measure: str) -> str:
     """Which assumptions change who leads, and which move the leader's profit most."""
-    flips = [(item.label, *item.nearest()) for item in found if item.flips_inside]
-    winners = {who for _, _, who in flips}
-    other = winners.pop() if len(winners) == 1 else ""
-    once = other and other != "nobody earns"
-    named = [(label, where if once or not who else f"{where}: {who}") for label, where, who in flips[:NAMED]]
+    flips = [item for item in found if item.flips_inside]
+    leads: dict[str, list[tuple[str, str, bool]]] = {}
+    for item in flips[:NAMED]:
+        where, who, further = item.first_turn()
+        leads.setdefault(who, []).append((where, item.here, further))
     moved = sorted(found, key=lambda item: -item.swing_usd)[:NAMED]
     return say(
         PAGE,
         "drivers",
         platform=platform,
         per=MEASURES[measure].name,
-        flips=named,
-        other=other,
-        flipping=len(flips),
+        flips=[item.label for item in flips],
+        leads=list(leads.items()),
         total=len(found),
         moved=[(item.label, *(MEASURES[measure].amount(x) for x in item.profit)) for item in moved],
     )
@@ -110,11 +107,7 @@ def driver_figures(found: Sequence[Deciding], unit: str) -> list[Figure]:
 
 def _flip(item: Deciding) -> str:
     """Where another leads, as short as a cell asks."""
-    if item.flips_inside:
-        return _inside(item.sentence()).removesuffix(".")
-    if item.beyond:
-        return f"outside only, {_inside(item.sentence().partition('outside it, ')[2]).removesuffix('.')}"
-    return "no"
+    return f"outside only, {item.brief()}" if item.beyond and not item.flips_inside else item.brief() or "no"
 
 
 def _bar(ends: tuple[float, float], axis: tuple[float, float], now: float, measure: str) -> str:
@@ -127,11 +120,6 @@ def _bar(ends: tuple[float, float], axis: tuple[float, float], now: float, measu
 def _axis(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     known = [x for pair in pairs for x in pair if math.isfinite(x)]
     return min([0.0, *known]), max([0.0, *known])
-
-
-def _inside(text: str) -> str:
-    """A sentence inside another: its first letter small unless a name begins with it."""
-    return text[0].lower() + text[1:] if text.partition(" ")[0] in LEADING else text
 
 
 def _first_large(label: str) -> str:

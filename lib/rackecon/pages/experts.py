@@ -10,10 +10,11 @@ from rackecon import catalog
 from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.tables import spans
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, HeldLoss
 from rackecon.walks.walk import RETUNED, doubling_steps, expert_counts, expert_top_k, model_sizes
-from rackecon.words import money
+from rackecon.words import money, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,24 +214,23 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
     )
 
 
+def _two_digits(usd: float) -> str:
+    """An amount as wide as its interval lets it be told."""
+    return money(usd, 2)
+
+
 def side_by_side(result: ExpertsResult) -> pd.DataFrame:
-    """Profit per MW-year of each real model on each platform, smallest model first; nine measurements in ten of the best."""
-    sizes = result.sizes
-    order = list(dict.fromkeys(sizes["platform"]))
-    wide = sizes.pivot(index="model_name", columns="platform", values=METRIC)[order].reset_index()
-    facts = sizes.drop_duplicates("model_name").set_index("model_name")
-    best = (
-        sizes.loc[sizes.dropna(subset=[METRIC]).groupby("model_name")[METRIC].idxmax()]
-        .set_index("model_name")
-        .reindex(wide["model_name"])
-    )
-    wide["best"] = [
-        f"{money(low)} to {money(high)}"
-        for low, high in zip(best[f"{METRIC}_low"], best[f"{METRIC}_high"], strict=True)
-    ]
-    for at, (name, column) in enumerate((("total", "total_params_bn"), ("active", "active_params_bn")), start=1):
-        wide.insert(at, name, facts.loc[wide["model_name"], column].to_numpy())
-    return wide.sort_values("total", kind="stable")
+    """Profit per MW-year of each platform on each real model, with nine measurements in ten, smallest model first."""
+    import pandas as pd
+
+    sizes = result.sizes.sort_values("total_params_bn", kind="stable")
+    out = pd.DataFrame({"platform": list(dict.fromkeys(result.sizes["platform"]))})
+    for name, rows in sizes.groupby("model_name", sort=False):
+        ends = rows.set_index("platform").reindex(out["platform"])
+        total, active = rows["total_params_bn"].iloc[0], rows["active_params_bn"].iloc[0]
+        column = f"{name}: {number(total)} bn, {number(active)} active"
+        out[column] = spans(_two_digits, *(ends[METRIC + end] for end in ("", "_low", "_high")), none="–")
+    return out
 
 
 def figures(result: ExpertsResult) -> list[Figure]:

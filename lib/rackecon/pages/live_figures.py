@@ -197,7 +197,7 @@ def _platform_lines(
 ) -> tuple[str, str, str]:
     """Bands and lines, measured runs, and names with the dots of the chosen speed."""
     drawn = [key for key in lines if lines[key]]
-    tops = dict(zip(drawn, spread([y(lines[key][0][1]) for key in drawn], GAP, 100.0), strict=True))
+    tops = dict(zip(drawn, spread([y(lines[key][0][1]) for key in drawn], GAP, 0.0, 100.0), strict=True))
     bands, paths, names, runs = [], [], [], []
     for key, line in lines.items():
         mark, start = marks[key], ""

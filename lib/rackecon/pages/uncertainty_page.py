@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 PAGE: Final = "12_uncertainty"
 FORM_UNITS: Final = {"evidence": "-", "listings": "USD/Mtok"}
 """Units of inputs whose width is another table's: a share of the quantity, the price of output tokens."""
+ENDS: Final = ("", "_low", "_high")
+"""Of a column: its middle and its interval."""
 SHARES: Final = ("share", "share/year", "1/year")
 """Units of inputs that are said in per cent."""
 LATENT: Final = {
@@ -316,13 +318,18 @@ def flip_sentence(row: Any, names: dict[str, str]) -> str:
     )
 
 
+def _of_capacity(share: float) -> str:
+    """A share of capacity that must be sold, which none can above all of it."""
+    return percent(share) if share <= 1.0 else "> 100 %"
+
+
 def break_even_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Output price and share sold at which each platform earns nothing, beside today's, and whether that can be."""
     out = table[table["break_even_output_usd_per_mtok"].notna()].sort_values("break_even_output_usd_per_mtok")
     return out.assign(
         listed=out["price_output_usd_per_mtok"],
-        price=spans(number, *(out[f"break_even_output_usd_per_mtok{end}"] for end in ("", "_low", "_high"))),
-        sold=[percent(x) if x <= 1.0 else "not feasible" for x in out["break_even_utilisation"]],
+        price=spans(number, *(out[f"break_even_output_usd_per_mtok{end}"] for end in ENDS)),
+        sold=spans(_of_capacity, *(out[f"break_even_utilisation{end}"] for end in ENDS)),
     )[["platform", "price", "listed", "sold"]]
 
 

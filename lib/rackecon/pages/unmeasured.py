@@ -61,8 +61,8 @@ def in_words(text: str) -> str:
 
     Examples
     --------
-    >>> in_words("Bands, nine measurements in ten: B200 and TPU v7; dashed: TPU v7 (unmeasured)")
-    'Bands, nine measurements in ten: B200 and TPU v7 (unmeasured); dashed: TPU v7 (unmeasured)'
+    >>> in_words("Bands: nine measurements in ten of B200 and TPU v7; dashed: TPU v7 (unmeasured)")
+    'Bands: nine measurements in ten of B200 and TPU v7 (unmeasured); dashed: TPU v7 (unmeasured)'
     """
     return _said().sub(rf"\1 ({UNSEEN})", text)
 

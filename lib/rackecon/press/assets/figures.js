@@ -28,11 +28,15 @@
     for (var i = Math.ceil(low / step - 1e-9); i <= Math.ceil(high / step - 1e-9); i++) out.push(i * step);
     return out;
   }
-  /* Heights pushed apart, none outside. */
+  /* Heights pushed apart: lines.spread. */
   function spread(tops) {
-    var order = tops.map((_, i) => i).sort((a, b) => tops[a] - tops[b]), out = tops.slice(), limit = 100;
-    order.forEach(function (i, k) { if (k) out[i] = Math.max(out[i], out[order[k - 1]] + GAP); });
-    order.reverse().forEach(function (i) { out[i] = Math.min(out[i], limit); limit = out[i] - GAP; });
+    var order = tops.map((_, i) => i).sort((a, b) => tops[a] - tops[b]), out = [], runs = [], k = 0;
+    order.forEach(function (i, nth) {
+      var run = [tops[i] - nth * GAP, 1], last;
+      while ((last = runs[0]) && last[0] > run[0]) { run = [(run[0] * run[1] + last[0] * last[1]) / (run[1] + last[1]), run[1] + last[1]]; runs.shift(); }
+      runs.unshift(run);
+    });
+    runs.reverse().forEach(function (run) { for (var n = run[1]; n--; k++) out[order[k]] = Math.min(100 + GAP - GAP * tops.length, Math.max(0, run[0])) + k * GAP; });
     return out;
   }
   /* Who leads up to which speed, neighbours with the same leader joined. */

@@ -151,9 +151,8 @@
       return { id: p.id, steps: steps, ends: ends, upto: known.upto, runs: runs };
     });
   }
-  function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? lasting(months, "month") : lasting(months / 12, "year"); }
+  function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? months.toPrecision(2) + " months" : (months / 12).toPrecision(2) + " years"; }
   function share(margin) { return margin < -1 ? "< −100 %" : (margin < 0 ? "−" : "") + grouped(Math.abs(margin * 100)) + " %"; }
-  function lasting(size, word) { var shown = Number(size.toPrecision(2)); return shown + " " + word + (shown === 1 ? "" : "s"); }
   /* Yearly profit on a measure per dollar of profit per GPU-hour. */
   function scale(p, m, metric) { return metric === "rack" ? (p.gpus === null ? NaN : p.gpus * HOURS) : metric === "mw" ? (p.kw === null ? NaN : HOURS * 1000 / p.kw) : HOURS / m.capital; }
   function full(p, m, st) {
@@ -176,19 +175,20 @@
     return grouped(Number(x.toPrecision(digits || 3)), 4);
   }
   function unitOf(a) { return [[1e9, "bn"], [1e6, "M"], [1e3, "k"]].find(u => a >= u[0] * 0.9995); }
+  function digits(a) { return 1 + Math.floor(Math.log10(a.toPrecision(3))); }
   function usd(x) {
-    var a = Math.abs(x), sign = x < 0 ? "−" : "", unit = unitOf(a);
-    if (unit) return sign + "$" + (a / unit[0]).toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(a / unit[0], 1))))) + unit[1];
-    return sign + "$" + (a ? a.toFixed(Math.max(2, 2 - Math.floor(Math.log10(a)))).replace(/(\.\d\d\d*?)0+$/, "$1") : "0");
+    var a = Math.abs(x), unit = unitOf(a), size = unit ? a / unit[0] : a;
+    return (x < 0 ? "−$" : "$") + (unit ? size.toFixed(Math.max(0, 3 - digits(size))) + unit[1] : a ? a.toFixed(Math.max(2, 3 - digits(a))).replace(/(\.\d\d\d*?)0+$/, "$1") : 0);
   }
   /* How a column of amounts is written: words.even. */
   function evenly(column) {
-    var all = column.filter(Boolean).map(Math.abs), most = Math.max.apply(null, all), unit = unitOf(most) || [1, ""];
-    var short = x => Number((x / unit[0]).toPrecision(3)), order = x => Math.floor(Math.log10(short(x))), first = order(most);
-    var cap = Math.max.apply(null, all.map(x => (String(short(x)).split(".")[1] || "").length));
-    var n = Math.max(unit[1] ? 0 : 2, Math.min(cap, Math.max(0, 2 - first, 1 - order(Math.min.apply(null, all)))));
-    if (all.length < 2 || n + first > 3) return usd;
-    return x => x ? (x < 0 ? "−$" : "$") + (Math.abs(x) / unit[0]).toFixed(n) + unit[1] : usd(x);
+    var all = column.filter(Boolean).map(Math.abs), most = Math.max(...all), unit = unitOf(most) || [1, ""];
+    var n = 3 - digits(most / unit[0]), more = 2 - digits(Math.min(...all) / unit[0]);
+    n = unit[1] ? Math.max(0, n) : Math.max(2, more === n + 1 ? more : n);
+    return function (x) {
+      var a = Math.abs(x) / unit[0], d = digits(a) + n;
+      return all[1] && d > 1 && d < 4 ? (x < 0 ? "−$" : "$") + a.toFixed(n) + unit[1] : usd(x);
+    };
   }
   function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + grouped(Math.abs(x * 100)) + " %" : usd(x); }
 
