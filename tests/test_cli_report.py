@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from rackecon import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 RACKECON = [sys.executable, "-c", "from rackecon.cli import main; main()"]
@@ -21,6 +25,21 @@ UNCHECKED = "from rackecon.appraisal import parameters; parameters.impossible = 
 
 def run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*RACKECON, *words], check=False, capture_output=True, text=True, cwd=cwd or ROOT)
+
+
+@pytest.fixture
+def refused(monkeypatch, capfd):
+    """Status of a command and what it says: called here, as the process that would be started calls it."""
+    monkeypatch.setattr(gc, "freeze", lambda: None)  # this process does not end with the command
+    monkeypatch.chdir(ROOT)
+
+    def call(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["rackecon", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code, capfd.readouterr().err
+
+    return call
 
 
 def digests() -> dict[str, str]:
@@ -42,11 +61,11 @@ def digests() -> dict[str, str]:
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else str(v),
 )
-def test_a_bad_parameter_is_one_line_with_what_is_allowed(words, expected):
-    done = run("report", "03_context_length", *words, "--name", "bad")
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert all(part in done.stderr for part in expected), done.stderr
+def test_a_bad_parameter_is_one_line_with_what_is_allowed(refused, words, expected):
+    code, said = refused("report", "03_context_length", *words, "--name", "bad")
+    assert code == 2
+    assert len(said.strip().splitlines()) == 1
+    assert all(part in said for part in expected), said
     assert not (ROOT / "reports" / "runs" / "bad").exists()
 
 
@@ -63,49 +82,56 @@ def test_a_bad_parameter_is_one_line_with_what_is_allowed(words, expected):
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )
-def test_a_bad_call_is_one_line(words, expected):
-    done = run(*words)
-    assert done.returncode == 2
-    assert expected in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_bad_call_is_one_line(refused, words, expected):
+    code, said = refused(*words)
+    assert code == 2
+    assert expected in said
+    assert "Traceback" not in said
 
 
-@pytest.mark.slow
-def test_a_run_of_ones_own_leaves_every_committed_report_alone():
-    import shutil
+def test_a_command_ends_with_its_status_and_one_line():
+    done = run("report", "03_contxt")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("rackecon: notebooks/: unknown notebook '03_contxt': nearest is '03_context_length'")
+    assert done.stderr.count("\n") == 1
 
+
+@pytest.fixture(scope="module")
+def own_run():
+    """Folder of a run of one's own, with the digests of every committed report before it."""
     before = digests()
-    target = ROOT / "reports" / "runs" / "test-long"
+    target = ROOT / "reports" / "runs" / "test-own"
     try:
-        done = run("report", "03_context_length", *TWO, "-p", "isl_tokens", "131072", "--name", "test-long")
+        done = run("report", "03_context_length", *TWO, "-p", "isl_tokens", "131072", "--name", target.name)
         assert done.returncode == 0, done.stderr
-        page = (target / "03_context_length.html").read_text()
-        assert "131,072" in page
-        assert (target / "run.json").is_file()
-        assert digests() == before
-        again = run("report", "--from", "test-long", "--name", "test-long")
-        assert again.returncode == 0, again.stderr
-        assert (target / "03_context_length.html").read_text() == page
+        yield target, before
     finally:
         shutil.rmtree(target, ignore_errors=True)
 
 
 @pytest.mark.slow
-def test_a_failed_notebook_names_cell_and_error_and_leaves_the_good_report():
-    import shutil
+def test_a_run_of_ones_own_leaves_every_committed_report_alone(own_run):
+    target, before = own_run
+    page = (target / "03_context_length.html").read_text()
+    assert "131,072" in page
+    assert (target / "run.json").is_file()
+    assert digests() == before
+    again = run("report", "--from", target.name, "--name", target.name)
+    assert again.returncode == 0, again.stderr
+    assert (target / "03_context_length.html").read_text() == page
 
-    target = ROOT / "reports" / "runs" / "test-fail"
-    words = ["report", "03_context_length", *TWO, "--name", "test-fail"]
-    try:
-        assert run(*words, "-p", "isl_tokens", "4096").returncode == 0
-        good = (target / "03_context_length.html").read_text()
-        command = [sys.executable, "-c", UNCHECKED + RACKECON[-1], *words, "-p", "isl_tokens", "1000000"]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
-        assert done.returncode == 1
-        assert "03_context_length: cell" in done.stderr
-        assert (target / "03_context_length.html").read_text() == good
-    finally:
-        shutil.rmtree(target, ignore_errors=True)
+
+@pytest.mark.slow
+def test_a_failed_notebook_names_cell_and_error_and_leaves_the_good_report(own_run):
+    target, before = own_run
+    good = (target / "03_context_length.html").read_text()
+    words = ["report", "03_context_length", *TWO, "-p", "isl_tokens", "1000000", "--name", target.name]
+    command = [sys.executable, "-c", UNCHECKED + RACKECON[-1], *words]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    assert "03_context_length: cell" in done.stderr
+    assert (target / "03_context_length.html").read_text() == good
+    assert digests() == before
 
 
 @pytest.mark.slow

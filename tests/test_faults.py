@@ -19,6 +19,12 @@ SAMPLED = 3
 PREDICT = CASES["predict"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    """Every forked command finds imported what it would import for itself, as in `make torture`."""
+    faults.warm()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("place", places.PLACES)
 def test_an_output_goes_where_it_can_and_is_refused_in_one_line_where_it_cannot(tmp_path, place):

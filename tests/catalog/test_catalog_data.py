@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from rackecon import catalog
+from rackecon.catalog import check
 from rackecon.catalog.check import check_data
+from rackecon.catalog.user_rows import add_rows, checked_rows
 from rackecon.errors import InputError
 
 DATA = catalog.data_dir()
@@ -66,6 +69,16 @@ PUBLISHERS = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def judged_once():
+    """Frictionless judges data/ as shipped once: it takes seconds, and nothing here changes those tables."""
+    judge = check._frictionless
+    shipped = cache(lambda: judge(DATA))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check, "_frictionless", lambda home: shipped() if home == DATA else judge(home))
+        yield
+
+
 @pytest.fixture(scope="module")
 def shipped():
     """Validation of data/ as shipped: seconds, so once."""
@@ -89,6 +102,16 @@ def test_shipped_data_is_valid(shipped):
     assert shipped.faults == ()
     assert shipped.tables >= 26
     assert shipped.rows > 9000
+
+
+def test_own_rows_are_checked_beside_it(tmp_path, monkeypatch):
+    own, given = tmp_path / "own", tmp_path / "given.csv"
+    monkeypatch.setenv("RACKECON_USER_DATA", str(own))
+    given.write_text("accelerator,gpus_per_rack,rack_it_kw\nh100-sxm,16,30\n", encoding="utf-8")
+    add_rows("racks", checked_rows("racks", given))
+    assert check_data().faults == ()
+    (own / "racks.csv").write_text("accelerator,gpus_per_rack,rack_it_kw\nh100-sxm,1.5,3\n", encoding="utf-8")
+    assert "own/racks.csv row 2 gpus_per_rack" in check_data().faults[0]
 
 
 def test_stale_prices_are_listed_against_the_as_of_date(shipped):

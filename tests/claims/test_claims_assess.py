@@ -1,6 +1,7 @@
-"""Evidence, model answers, what must be true, and that verdict and prose follow the data."""
+"""Evidence, model answers, what must be true, that verdict and prose follow the data, and what a verdict rests on."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from rackecon import catalog
-from rackecon.catalog.kept import FOLDER, kept
+from rackecon.catalog.kept import FOLDER, digest_of, kept
 from rackecon.claims import (
     assess,
     assess_all,
@@ -23,6 +24,7 @@ from rackecon.claims import (
     what_is_missing,
 )
 from rackecon.claims.conditions import fewest, moves, tried, true_boxes
+from rackecon.claims.deciding import STATE_OF, deciding
 from rackecon.claims.evidence import engine_measured, measured_front, peak_rows, repeat_spread, software_gains
 from rackecon.claims.model import cases, side
 from rackecon.claims.operating_point import ratio_points, variants
@@ -32,15 +34,22 @@ from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
 from rackecon.load.agentic import AGENTS
 from rackecon.load.agentic_runs import agentic_range
 from rackecon.pages.claims_page import card
-from rackecon.pages.claims_text import evidence_text, line_text, required_text, verdict_text
+from rackecon.pages.claims_text import deciding_text, evidence_text, line_text, required_text, verdict_text
 
 pytestmark = pytest.mark.slow  # one pass over every claim takes some seconds
+RUN = re.compile(r"\bIX_|\b[a-z]+-inferencex-feed\b")
 FRONT = ("h200-sxm", "deepseek-r1", "1024/1024", "fp8")
 
 
 @pytest.fixture(scope="module")
 def results():
     return {r.claim.id: r for r in assess_all()}
+
+
+@pytest.fixture(scope="module")
+def cards(results):
+    """What each claim's card shows."""
+    return {key: card(result).markup for key, result in results.items()}
 
 
 def test_a_measured_front_falls_and_is_read_honestly():
@@ -457,9 +466,9 @@ def test_a_record_is_plain_json(results):
     assert found["fewest_conditions"][0].endswith("tok/s/user")
 
 
-def test_each_card_has_its_anchor_and_quotes_only_what_was_said(results):
-    for key, r in list(results.items())[::4]:
-        markup = card(r).markup
+def test_each_card_has_its_anchor_and_quotes_only_what_was_said(results, cards):
+    for key, r in results.items():
+        markup = cards[key]
         assert f'id="{key}"' in markup
         assert ("<q>" in markup) == ("(paraphrased" not in r.claim.statement)
 
@@ -476,8 +485,40 @@ def test_the_command_prints_a_claim():
     assert found["verdict"] == "measured"
 
 
-def test_a_page_is_given_what_another_page_of_the_report_worked_out(tmp_path, monkeypatch):
+def test_a_page_is_given_what_another_page_of_the_report_worked_out(results, tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    every = tuple(assess_all())
+    every = tuple(results.values())
     kept("claims", "test", lambda: every)
-    assert repr(kept("claims", "test", lambda: ())) == repr(every)
+    assert digest_of(kept("claims", "test", lambda: ())) == digest_of(every)
+
+
+def test_a_verdict_of_numbers_has_numbers_that_decide_it(results):
+    for result in results.values():
+        found = deciding(result)
+        assert bool(found) == (result.verdict in STATE_OF), result.claim.id
+        assert bool(deciding_text(result)) == bool(found)
+        assert all(one.least <= one.most and 0 <= one.allowed <= one.points for one in found)
+
+
+def test_one_machine_measured_and_one_modelled_is_said_to_be_so():
+    told = deciding_text(assess(claim("gb200-15x-gpu")))
+    assert told.startswith("One machine measured, the other modelled: ")
+    assert "90 % interval" in told
+    assert "at 50 tok/s/user." in told
+
+
+def test_a_number_that_falls_short_of_the_printed_one_is_said_to_pass_by_the_allowance():
+    result = assess(claim("gb200-10k-dsr1"))
+    (one,) = deciding(result)
+    assert one.most < result.claim.value
+    assert "by the rule's allowance alone" in deciding_text(result)
+
+
+def test_cards_count_runs_and_name_none_by_its_id(cards):
+    for key, markup in cards.items():
+        assert not RUN.search(re.sub(r"<[^>]+>", " ", markup)), key
+
+
+def test_the_table_of_a_card_is_named_by_its_claim():
+    markup = card(assess(claim("b200-2cents"))).markup
+    assert f"<caption>{claim('b200-2cents').title}: total tok/s/GPU" in markup

@@ -6,6 +6,7 @@ import csv
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -90,3 +91,22 @@ def test_a_row_is_told_what_of_it_was_measured(tmp_path: Path):
     done = CliRunner().invoke(app, ["predict", str(path), "--output", str(tmp_path / "out.csv"), "--explain-evidence"])
     assert done.exit_code == 0
     assert "row 2: model and platform measured, but not together" in done.output
+
+
+def test_the_interval_told_of_an_open_row_is_that_of_its_answer(tmp_path: Path):
+    """A search that splits pools, one engine held, a deployment that does not fit."""
+    rows = ["b200-hgx,deepseek-r1,fp4,8192,1024,,,", "b200-hgx,deepseek-r1,fp4,8192,1024,aggregated,8,64"]
+    rows.append("h100-sxm,deepseek-r1,fp8,8192,1024,aggregated,1,64")
+    path, out = tmp_path / "points.csv", tmp_path / "out.csv"
+    path.write_text("\n".join(["accelerator,model,weight_precision,isl,osl,mode,tp,concurrency", *rows]) + "\n")
+    done = CliRunner().invoke(app, ["predict", str(path), "--output", str(out), "--explain-evidence"])
+    told, found = done.output.splitlines()[-3:], pd.read_csv(out)
+    assert found["served_as"].iloc[0].startswith("disaggregated")
+    widths = set()
+    for line, row in zip(told[:2], found.to_dict("records"), strict=False):
+        value, low, high = (row[f"predicted_total_tok_s_per_gpu{end}"] for end in ("", "_low", "_high"))
+        assert line.endswith(f"90 % interval of a rate {low / value:.2g} to {high / value:.2g} times the prediction")
+        widths.add(round(high / value, 1))
+    assert len(widths) == 2
+    assert "interval" not in told[2]
+    assert found["reason"].iloc[2] in told[2]

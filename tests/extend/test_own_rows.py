@@ -8,15 +8,13 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.catalog import check, user_rows
-from rackecon.catalog.check import check_data
+from rackecon.catalog import user_rows
 from rackecon.catalog.paths import KEYS, OWN_SOURCE, shipped_rows
 from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.catalog.user_rows import add_rows, add_tables, checked_rows, complete
@@ -136,16 +134,6 @@ def test_a_fault_in_an_own_row_names_the_users_file_and_the_check_finds_it(own, 
     assert [line.split(":")[0] for line in user_rows.own_faults()] == ["own/accelerators.csv row 2 hbm_tb_per_s"]
     (own / "nonsense.csv").write_text("a\n1\n", encoding="utf-8")
     assert len(user_rows.own_faults()) == 2
-
-
-@pytest.mark.slow
-def test_data_check_reads_own_rows(own, tmp_path, monkeypatch):
-    # what is shipped stays as it is: seconds, so once
-    monkeypatch.setattr(check, "_frictionless", cache(check._frictionless))
-    added(tmp_path, "racks", ROWS["racks"]())
-    assert check_data().faults == ()
-    (own / "racks.csv").write_text("accelerator,gpus_per_rack,rack_it_kw\nh100-sxm,1.5,3\n", encoding="utf-8")
-    assert "own/racks.csv row 2 gpus_per_rack" in check_data().faults[0]
 
 
 def _add_racks(names):

@@ -246,6 +246,7 @@ def cluster(tmp_path, workers, environment=None):
             time.sleep(0.1)
         scheduler = json.loads(address.read_text(encoding="utf-8"))["address"]
         worker = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1", "--no-dashboard"]
+        worker += ["--no-nanny"]  # which would start a worker that dies again
         started += [
             subprocess.Popen(
                 [*worker, "--local-directory", str(tmp_path / f"w{n}")],
@@ -275,8 +276,7 @@ def test_dask_gives_identical_content_with_a_worker_killed_midway_and_its_loss_i
 
         def kill_one(done, total):
             if done >= 40 and not killed:
-                nanny = psutil.Process(started[1].pid)
-                killed.append(next(child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())))
+                killed.append(started[1])
                 killed[0].kill()
 
         sweep(grid, out, chunk=CHUNK, scheduler=scheduler, progress=kill_one)

@@ -277,5 +277,15 @@ def warm() -> None:
 
     for module in pkgutil.walk_packages(rackecon.__path__, "rackecon."):
         importlib.import_module(module.name)
-    for name in ("pandas", "pyarrow.parquet", "scipy.optimize", "scipy.stats", "papermill", "rich.progress", "yaml"):
+    for name in (
+        "pandas",
+        "pyarrow.parquet",
+        "scipy.optimize",
+        "scipy.stats",
+        "nbconvert",
+        "papermill",
+        "pdoc",
+        "rich.progress",
+        "yaml",
+    ):
         importlib.import_module(name)

@@ -44,4 +44,4 @@ def predict(
         from rackecon.evidence.explained import explain
 
         for line, row, of in zip(sheet.lines, sheet.points, found, strict=True):
-            typer.echo(f"row {line}: {of['reason'] if of['status'] == 'refused' else explain(row)}")
+            typer.echo(f"row {line}: {of['reason'] if of['status'] == 'refused' else explain(row, of)}")

@@ -10,7 +10,7 @@ import html
 import re
 from typing import Any, Final, cast
 
-from rackecon.catalog.cached import by_data
+from rackecon.catalog.cached import by_data, one_state
 from rackecon.evidence.novelty import UNSEEN, platform_named, unseen_labels
 
 CELL: Final = re.compile(r"(<(t[hd])\b[^>]*>)([^<>]+?)(\s*</\2>)")
@@ -30,6 +30,7 @@ def _marks() -> dict[str, str]:
     return {label: platform_named(label) for label in unseen_labels()}
 
 
+@one_state()
 def in_table(markup: str) -> str:
     """A table with the mark in every cell that names such a platform alone, and in the heads of rows that name one among others.
 
@@ -66,6 +67,7 @@ def in_words(text: str) -> str:
     return _said().sub(rf"\1 ({UNSEEN})", text)
 
 
+@one_state()
 def on_chart(spec: dict[str, Any]) -> dict[str, Any]:
     """A chart's specification with the mark in its labels and in the line under it that says what bands and marks are."""
     title = spec.get("title")

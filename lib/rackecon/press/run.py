@@ -22,8 +22,9 @@ from rackecon.catalog.written import check_folder, locked, write_file
 from rackecon.errors import InputError
 from rackecon.figures.display import BEFORE
 from rackecon.figures.renderer import renderer
+from rackecon.press.kept_results import kept_folder, kept_home
 from rackecon.press.results import published, write_results
-from rackecon.press.stamps import SITE, Stamps, common, made_of
+from rackecon.press.stamps import SITE, Stamps, made_of
 
 FAILED = "failed-"
 """Before the name of a notebook that stopped, kept beside the pages until it runs through."""
@@ -316,11 +317,10 @@ def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
 
     A fresh report takes nothing from before, unless the environment names a folder, and draws every picture.
     """
-    checkout = in_checkout("reports")
-    home = checkout.parent / "build" / "kept" if checkout and not fresh else None
+    home = None if fresh else kept_home()
     before = {name: os.environ.get(name) for name in (KEPT, PICTURES)}
     with tempfile.TemporaryDirectory(prefix=_scratch(target)) as scratch:
-        folder = home / common()[:16] if home else Path(before[KEPT] or scratch)
+        folder = kept_folder(home) if home else Path(before[KEPT] or scratch)
         os.environ |= {KEPT: str(folder), PICTURES: "" if fresh else "1"}
         try:
             with renderer(Path(scratch)):
