@@ -131,10 +131,11 @@ def _changes(known: pd.DataFrame) -> dict[str, Any]:
 
 def _input_price(known: pd.DataFrame) -> float:
     """Price of a fresh input token over that of an output token; NaN where there is no list."""
-    prices = [known.get(f"price_{kind}_usd_per_mtok") for kind in ("fresh_input", "output")]
-    return (
-        float("nan") if known.empty or any(p is None for p in prices) else float(prices[0].iloc[0] / prices[1].iloc[0])
-    )
+    listed = ["price_fresh_input_usd_per_mtok", "price_output_usd_per_mtok"]
+    if known.empty or not set(listed) <= set(known):
+        return math.nan
+    fresh, written = (float(known[name].iloc[0]) for name in listed)
+    return fresh / written
 
 
 def _steady(known: pd.DataFrame) -> bool:
