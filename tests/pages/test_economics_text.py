@@ -270,7 +270,7 @@ def test_charts_carry_finding_basis_and_description():
         marked, "usd", "kind", title="T", subtitle="S", x_title="USD", kind_title="basis"
     ).to_dict()
     assert len(told["layer"]) == 3
-    key = "Line: nine measurements in ten. Marks: at the best public rate, software of 2026-05"
+    key = "Line: nine measurements in ten. Measured: at the best public rate, software of 2026-05"
     assert told["title"]["subtitle"] == ["S", key]
     ranks = pd.DataFrame(
         {

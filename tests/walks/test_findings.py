@@ -123,7 +123,9 @@ def test_a_walk_without_a_cache_and_one_that_loses_are_told():
     result = context([1e6, -5e5])
     assert result.fall == 4.0
     assert result.losing == (("H200", 2.0),)
-    assert "to −$500k, where H200 leads" in say("03_context_length", "answer", **told(result))
+    assert "to −$500k. On short prompts and on long ones H200 leads." in say(
+        "03_context_length", "answer", **told(result)
+    )
     assert say("03_context_length", "cached", **told(result)) == ""
 
 
@@ -379,7 +381,7 @@ def test_a_walk_is_drawn_by_stretches_with_bands_of_the_leaders_and_measured_run
     assert math.isnan(mine[f"{METRIC}_measured"].iloc[-1])
     drawn = charts.assumption_lines(found, "isl_tokens", METRIC, title="t", subtitle="s", x_title="x", y_title="y")
     told = json.dumps(drawn.to_dict())
-    assert "Band: nine measurements in ten of GB200 NVL72. Marks: at the best public rate" in told
+    assert "Band: nine measurements in ten of GB200 NVL72. Measured: at the best public rate" in told
     assert set(found.loc[found[f"{METRIC}_measured"].notna(), "run"]) <= set(RUNS)
     cached = findings.drawn(rows.assign(prefix_cache_hit=0.9), "isl_tokens", METRIC)
     assert cached[f"{METRIC}_measured"].isna().all()

@@ -20,8 +20,9 @@ from rackecon.figures.base import (
     top_title,
 )
 from rackecon.figures.lines import assumption_lines, frontier_chart
+from rackecon.figures.tables import to_the_cent
 from rackecon.figures.theme import ACCENT, BAD, GREY
-from rackecon.words import number, tidy
+from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import altair as alt
@@ -114,7 +115,7 @@ def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, desc
             end.append(level)
             kind.append("adds" if value >= 0 else "takes off")
     data = tidy(data.assign(start=start, end=end, kind=kind))
-    data["label"] = [number(float(v)) for v in data["value"]]
+    data["label"] = [to_the_cent(v) for v in data["value"]]
     data["right"] = data[["start", "end"]].max(axis=1)
     base = alt_.Chart(data).encode(
         y=alt_.Y("part:N", sort=None, title=None, axis=alt_.Axis(domain=False, ticks=False, **in_lines(data["part"])))

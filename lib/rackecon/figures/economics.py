@@ -50,6 +50,7 @@ def marks_by_platform(
     log_x: bool = False,
     x_format: str = "~s",
     line: str = "nine measurements in ten",
+    rule: tuple[float, str] | None = None,
 ) -> alt.Chart:
     """One row per platform with one mark per kind (a basis, a vintage, a limit), told apart by shape and height, so that none hides another.
 
@@ -70,6 +71,8 @@ def marks_by_platform(
         d3 format of the axis.
     line : str
         What a line spans, in the key.
+    rule : tuple, optional
+        Value of an upright line and its word.
     """
     alt_ = altair_module()
     spans, measured = [f"{value}_low", f"{value}_high"], f"{value}_measured"
@@ -114,6 +117,7 @@ def marks_by_platform(
         marks = base.mark_point(size=44, filled=False, strokeWidth=1.8).properties(data=runs)
         layers.append(marks.encode(x=alt_.X(f"{measured}:Q", title=x_title), shape=run_shapes(alt_, runs)))
         key.append(run_words(runs, measured))
+    layers += rules(alt_, rule[0], None, rule[1]) if rule else []
     chart = alt_.layer(*layers).resolve_scale(shape="independent")
     return finish(chart, title, subtitle, height=max(ROW, KIND * len(kinds)) * max(len(order), 2), key=key)
 

@@ -306,11 +306,11 @@ def run_words(frame: pd.DataFrame, measured: str) -> str:
     --------
     >>> import pandas as pd
     >>> run_words(pd.DataFrame({"y": [1.0, 2.0], "run_date": ["2026-01-09", "2025-10-02"]}), "y")
-    'marks: at the best public rate, software of 2025-10 to 2026-01'
+    'measured: at the best public rate, software of 2025-10 to 2026-01'
     """
     dates = sorted(date[:7] for date in frame.loc[frame[measured].notna(), "run_date"]) if "run_date" in frame else []
     when = "" if not dates else f", software of {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "")
-    return f"marks: at the best public rate{when}"
+    return f"measured: at the best public rate{when}"
 
 
 def frontier_chart(

@@ -217,10 +217,17 @@ def ends_words(form: Format, way: Format, low: float, high: float) -> str:
 
 def _form(column: str) -> Format:
     """How a column is written that no page writes in a way of its own."""
-    return _to_the_cent if HOURLY.search(column) else SHOWN.get(column, _cell)
+    return to_the_cent if HOURLY.search(column) else SHOWN.get(column, _cell)
 
 
-def _to_the_cent(value: Any) -> str:
+def to_the_cent(value: Any) -> str:
+    """Dollars for a GPU-hour, without their sign.
+
+    Examples
+    --------
+    >>> to_the_cent(0.0796), to_the_cent(-0.1)
+    ('0.08', '−0.10')
+    """
     return _cell(value) if value is None or value != value else f"{MINUS if value < 0 else ''}{abs(float(value)):,.2f}"
 
 

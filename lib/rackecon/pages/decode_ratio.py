@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.walks import findings
@@ -31,6 +32,7 @@ UNITS: Final = {
     **dict.fromkeys(("last_profit", "last_low", "last_high"), "USD/MW-year"),
     "share_low": "-",
     "share_high": "-",
+    "input_price": "-",
 }
 COLUMNS: Final = {"total_tok_s_per_gpu": "tok/s/GPU", METRIC: "USD/MW-year"}
 
@@ -77,6 +79,10 @@ class RatioResult:
     last_profit: float = math.nan
     last_low: float = math.nan
     last_high: float = math.nan
+    input_price: float = math.nan
+    """What a fresh input token sells for, over an output token."""
+    error: float = math.nan
+    """Median error of searched rates."""
 
     @property
     def free_lines(self) -> pd.DataFrame:
@@ -121,6 +127,15 @@ def _changes(known: pd.DataFrame) -> dict[str, Any]:
         "revenue_least_on": platform_named(str(revenue.idxmin())) if len(both) else "",
         "revenue_most_on": platform_named(str(revenue.idxmax())) if len(both) else "",
     }
+
+
+def _input_price(known: pd.DataFrame) -> float:
+    """Price of a fresh input token over that of an output token; NaN where there is no list."""
+    listed = ["price_fresh_input_usd_per_mtok", "price_output_usd_per_mtok"]
+    if known.empty or not set(listed) <= set(known):
+        return math.nan
+    fresh, written = (float(known[name].iloc[0]) for name in listed)
+    return fresh / written
 
 
 def _steady(known: pd.DataFrame) -> bool:
@@ -169,6 +184,8 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
         far=findings.far_end(known, X) if served else None,
         money_basis=findings.basis(free),
         pair=findings.pair_drawn(free, X, loss.platform),
+        input_price=_input_price(known),
+        error=rate_error(),
     )
 
 

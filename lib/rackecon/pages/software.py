@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rackecon.figures.results import Figure, key_part
 from rackecon.walks.software import LEVERS, Lead, Ratio, SoftwareFound
+from rackecon.words import times
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHIP, _, DRAFTS = range(len(LEVERS))
 NOTHING = Lead("", ((1.0, 1.0, 1.0),), whole=Ratio(2.0), alone=Ratio(2.0), even=Ratio(2.0))
@@ -43,6 +47,14 @@ def quoted(found: SoftwareFound, workload: str = "") -> dict[str, Any]:
         "last_date": found.last_date,
         "missing": list(found.missing),
     }
+
+
+def drawn_parts(found: SoftwareFound) -> pd.DataFrame:
+    """Parts of every lead in per cent, each platform named with its lead, the largest first."""
+    leads = {lead.platform: lead.whole.value for lead in found.leads}
+    rows = found.parts.assign(share=100.0 * found.parts["share"], lead=found.parts["platform"].map(leads))
+    rows = rows.sort_values("lead", ascending=False, kind="stable")
+    return rows.assign(platform=[f"{name}, {times(leads[name])}" for name in rows["platform"]])
 
 
 def runs_quoted(leads: Sequence[Lead]) -> dict[str, list[tuple[str, float]]]:

@@ -123,8 +123,8 @@ def ranking(story: Summary, measure: str) -> Html:
         column,
         _shown(measure),
         {
-            "value_measured": ("at the best public run", even(_shown(measure), frame[column])),
             "win_share": ("first, of 100", lambda v: f"{100 * v:.0f}"),
+            "value_measured": ("at the best public run", even(_shown(measure), frame[column])),
             "cost_usd_per_mtok_total": ("USD per million total tokens", money),
             "gross_margin": ("margin", lambda v: "< −100 %" if v < -1 else percent(float(v))),
             "payback_years": ("payback", years_text),
