@@ -135,7 +135,9 @@ def _first_token(
 
 
 def _speculation(engine: Engine, v: FloatArray, load: Load) -> FloatArray:
-    return np.where(load.draft_tokens > 0, acceptance_length(load.draft_tokens, accepted(v, engine.keys, load.osl_tokens)), 1.0)
+    return np.where(
+        load.draft_tokens > 0, acceptance_length(load.draft_tokens, accepted(v, engine.keys, load.osl_tokens)), 1.0
+    )
 
 
 def context_tokens(isl_tokens: FloatArray, osl_tokens: FloatArray) -> FloatArray:
