@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -18,7 +19,23 @@ from rackecon.press.html import render_page
 from rackecon.press.lookup_pages import data_page, find_page, glossary_page, passages
 from rackecon.press.parameters_page import parameters_page
 from rackecon.press.run import report_names, reports_dir
+from rackecon.press.shared_files import write_answer_picture
 from rackecon.press.site import REFERENCE, write_index, write_reference
+
+
+def test_the_picture_of_the_readme_is_the_summarys_first_chart(tmp_path):
+    """Its figures are those of the report, whatever moved them."""
+    root, summary = reports_dir().parent, json.loads((reports_dir() / "00_executive_summary.ipynb").read_text("utf-8"))
+    [(shown,)] = [re.findall(r"^!\[[^]]*\]\((\S+)\)", (root / "README.md").read_text("utf-8"), re.M)]
+    drawn = [
+        o["data"]["image/png"]
+        for c in summary["cells"]
+        for o in c.get("outputs", [])
+        if "image/png" in o.get("data", {})
+    ]
+    assert (root / shown).read_bytes() == base64.b64decode(drawn[0])
+    write_answer_picture(tmp_path)  # a folder without the summary
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")

@@ -335,7 +335,7 @@ def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
 
 def _write_site(target: Path, stamps: Stamps, *, whole: bool, force: bool) -> None:
     """Index, shared files and, for a whole report, the pages of reference, where anything of it changed."""
-    from rackecon.press.shared_files import SHARED, write_shared_files
+    from rackecon.press.shared_files import ANSWER_PICTURE, SHARED, write_answer_picture, write_shared_files
     from rackecon.press.site import LOOKED_UP, REFERENCE, write_index, write_reference
 
     stamps.made[SITE] = stamps.site_of()
@@ -344,6 +344,12 @@ def _write_site(target: Path, stamps: Stamps, *, whole: bool, force: bool) -> No
     write_shared_files(target)
     if whole:
         write_reference(target, report_names())
+        write_answer_picture(target)
     write_index(target)
-    files = [*(f"assets/{name}" for name in SHARED), *(REFERENCE if whole else ()), *LOOKED_UP, "index.html"]
+    files = [
+        *(f"assets/{name}" for name in SHARED),
+        *((*REFERENCE, ANSWER_PICTURE) if whole else ()),
+        *LOOKED_UP,
+        "index.html",
+    ]
     stamps.done(SITE, [name for name in files if (target / name).is_file()])
