@@ -57,7 +57,7 @@ def test_only_rows_given_make_fronts(evidence):
 def test_a_choice_lies_on_the_measured_front_at_equal_speed(evidence, beaten):
     """Both rates fall by d / (1 - slope): along the front the total rises again by slope times that, d in all."""
     alone, front, chosen = beaten
-    at = {evidence.frame["point_id"].iloc[i]: (i, s, f) for i, s, f in searched_points(front, evidence, alone)}
+    at = {evidence.frame["point_id"].iloc[i]: (i, s, f) for _, i, s, f in searched_points([(front, alone)], evidence)}
     means = alone.residual.mean(chosen.sites)
     for n, point in enumerate(chosen.ids):
         row, slope, found = at[point]

@@ -78,17 +78,14 @@ def choices_of(evidence: Evidence, parameters: ServingParameters, fronts: list[P
     names: list[NDArray[np.str_]] = []
     down: list[float] = []
     known = evidence.prepared.sites
-    for front in fronts:
-        for row, slope, found in searched_points(front, evidence, parameters):
-            speed = float(evidence.tok_s_per_user[row])
-            above = (
-                math.log(found.rate_at(speed) / float(evidence.total_tok_s_per_gpu[row])) if len(found) else math.nan
-            )
-            if above > 0.0:
-                ids.append(str(evidence.frame["point_id"].iloc[row]))
-                names.append(known.names[row])
-                features.append(_features(found, speed, known.features[row]))
-                down.append(above / (1.0 - slope))
+    for _, row, slope, found in searched_points([(front, parameters) for front in fronts], evidence):
+        speed = float(evidence.tok_s_per_user[row])
+        above = math.log(found.rate_at(speed) / float(evidence.total_tok_s_per_gpu[row])) if len(found) else math.nan
+        if above > 0.0:
+            ids.append(str(evidence.frame["point_id"].iloc[row]))
+            names.append(known.names[row])
+            features.append(_features(found, speed, known.features[row]))
+            down.append(above / (1.0 - slope))
     none = no_choices(evidence)
     if not ids or parameters.residual is None:
         return none

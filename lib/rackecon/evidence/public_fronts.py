@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rackecon.evidence.measured import Evidence
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.front import Frontier, pareto_rows
-from rackecon.serving.frontier import find
+from rackecon.serving.frontier import find_together
 from rackecon.serving.points import LENGTH_FACTOR
 from rackecon.serving.query import METHODS, Query
 
@@ -61,18 +61,29 @@ def public_fronts(evidence: Evidence, rows: NDArray[np.bool_] | None = None) -> 
 
 
 def searched_points(
-    front: PublicFront, evidence: Evidence, parameters: ServingParameters
-) -> Iterator[tuple[int, float, Frontier]]:
-    """Each row of a front with its slope and what a search finds for its engine, precision, mode, drafting and date.
+    asked: Sequence[tuple[PublicFront, ServingParameters]], evidence: Evidence
+) -> Iterator[tuple[PublicFront, int, float, Frontier]]:
+    """Each row of fronts with its slope and what a search finds for its engine, precision, mode, drafting and date.
 
-    Software moves inside a quarter, so every row is searched with the builds of its own day.
+    Software moves inside a quarter, so every row is searched with the builds of its own day. Searches alike, most of which
+    differ in date alone, are asked for together.
+
+    Parameters
+    ----------
+    asked : sequence of (PublicFront, ServingParameters)
+        Fronts, each with the parameters to search with.
+    evidence : Evidence
     """
-    known: dict[str, Frontier] = {}
-    for row, slope in zip(front.rows.tolist(), front.slopes.tolist(), strict=True):
-        date = str(evidence.frame["date"].iloc[row])
-        if date not in known:
-            known[date] = find(_question(evidence, row, front.most_gpus, parameters))
-        yield row, slope, known[date]
+    dates = evidence.frame["date"].astype(str).tolist()
+    questions: dict[tuple[int, str], Query] = {}
+    for number, (front, parameters) in enumerate(asked):
+        for row in front.rows.tolist():
+            if (number, dates[row]) not in questions:
+                questions[number, dates[row]] = _question(evidence, row, front.most_gpus, parameters)
+    found = dict(zip(questions, find_together(list(questions.values())), strict=True))
+    for number, (front, _) in enumerate(asked):
+        for row, slope in zip(front.rows.tolist(), front.slopes.tolist(), strict=True):
+            yield front, row, slope, found[number, dates[row]]
 
 
 def searched_by_home(
@@ -88,9 +99,9 @@ def searched_by_home(
     parameters : mapping
         The fit to all homes but one, by that home.
     """
-    for one in public_fronts(evidence):
-        for row, _, front in searched_points(one, evidence, parameters[int(homes[one.rows[0]])]):
-            yield one, row, front
+    asked = [(one, parameters[int(homes[one.rows[0]])]) for one in public_fronts(evidence)]
+    for one, row, _, front in searched_points(asked, evidence):
+        yield one, row, front
 
 
 def _question(evidence: Evidence, i: int, most_gpus: float, parameters: ServingParameters) -> Query:
