@@ -504,13 +504,14 @@ def test_one_machine_measured_and_one_modelled_is_said_to_be_so():
     told = deciding_text(assess(claim("gb200-15x-gpu")))
     assert told.startswith("One machine measured, the other modelled: ")
     assert "90 % interval" in told
-    assert "at 50 tok/s/user." in told
+    assert told.endswith("at 2 points.")
 
 
-def test_a_number_that_falls_short_of_the_printed_one_is_said_to_pass_by_the_allowance():
-    result = assess(claim("gb200-10k-dsr1"))
-    (one,) = deciding(result)
-    assert one.most < result.claim.value
+def test_a_number_that_misses_the_printed_one_is_said_to_pass_by_the_allowance():
+    result = assess(claim("gb300-4cents"))
+    one = deciding(result)[0]
+    assert (one.points, one.allowed) == (1, 1)
+    assert one.least > result.claim.value  # dearer than the printed cost, within half of its last digit
     assert "by the rule's allowance alone" in deciding_text(result)
 
 

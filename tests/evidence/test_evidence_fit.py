@@ -148,7 +148,7 @@ def test_mlperf_scores_only_the_later_round() -> None:
     table = mlperf_scores()
     assert set(table["round"]) == {"v6.0"}
     assert len(table) > 40
-    assert table.loc[table["benchmark"] != "gpt-oss-120b", "error_pct"].median() == pytest.approx(10.0, abs=0.1)
+    assert table.loc[table["benchmark"] != "gpt-oss-120b", "error_pct"].median() == pytest.approx(9.8, abs=0.1)
     assert (table.groupby(["scenario", "work", "age"])["factor"].std().fillna(0.0) < 1e-12).all()
 
 

@@ -1,6 +1,6 @@
 """The closed loop by hand: requests in flight are somewhere, and each place holds what Little's law says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from rackecon.serving.closed_loop import (
     _Flight,
     _speculation,
     acceptance_length,
+    accepted,
     aggregated,
     context_tokens,
     decode_side,
@@ -47,8 +48,22 @@ def test_tokens_of_a_step_that_drafts() -> None:
     """1 + p + p^2 for two drafts; one without."""
     assert acceptance_length(np.array([0.0, 2.0]), 0.5).tolist() == [1.0, 1.75]
     engine, v, load, _ = _bench("aggregated", 8.0, 2.0)
-    accept = v[engine.keys["accept"]] * np.ones(len(LAYOUTS))
+    accept = accepted(v, engine.keys, load.osl_tokens) * np.ones(len(LAYOUTS))
     assert _speculation(engine, v, load) == pytest.approx(1.0 + accept + accept**2)
+    longer = v.copy()
+    longer[engine.keys["accept_longer"]] = 0.1
+    short, twice = (replace(load, osl_tokens=tokens * np.ones(len(LAYOUTS))) for tokens in (1024.0, 2048.0))
+    assert (_speculation(engine, longer, twice) > _speculation(engine, longer, short)).all()
+
+
+def test_drafts_of_longer_outputs_are_accepted_more_often_between_the_lengths_of_public_sweeps():
+    v, keys = np.array([0.6, 0.1]), {"accept": 0, "accept_longer": 1}
+    found = accepted(v, keys, np.array([100.0, 1024.0, 2048.0, 8192.0, 65536.0]))
+    three = 1.0 / (1.0 + np.exp(-(np.log(0.6 / 0.4) + 0.3)))  # three doublings of 0.1 each
+    assert found[[0, 1]] == pytest.approx(0.6)
+    assert found[2] == pytest.approx(1.0 / (1.0 + (0.4 / 0.6) * np.exp(-0.1)))
+    assert found[[3, 4]] == pytest.approx(three)
+    assert accepted(np.array([0.6, 0.0]), keys, np.array([8192.0])) == pytest.approx(0.6)
 
 
 def test_a_first_token_waits_for_prompts_before_it() -> None:

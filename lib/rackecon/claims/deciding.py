@@ -56,7 +56,7 @@ def deciding(result: Assessment) -> list[Deciding]:
     --------
     >>> from rackecon.claims import assess, claim
     >>> [(one.kind, one.points) for one in deciding(assess(claim("gb200-15x-gpu")))]
-    [('mixed', 1)]
+    [('mixed', 2)]
     """
     state = STATE_OF.get(result.verdict, "")
     found = [_of_kind(result, kind, state) for kind in KINDS] if state else []

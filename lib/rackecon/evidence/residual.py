@@ -27,7 +27,7 @@ ROUNDS = 2
 SEARCHES = 2
 CHOICE = "choice "
 KINDS = ("measured", "choice")
-AS_OF = "2026-11-29"
+AS_OF = "2026-11-30"
 VOTES = (0.3, 3.0)
 """Least and most weight of a point over the median one."""
 

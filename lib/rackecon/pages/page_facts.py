@@ -137,7 +137,7 @@ def recipe_words() -> str:
 
 
 def draft_words() -> str:
-    """How often a draft token is accepted, calibrated, and how far texts and heads move that.
+    """How often a draft token is accepted, calibrated, in short and long answers, and how far texts and heads move that.
 
     Examples
     --------
@@ -145,8 +145,17 @@ def draft_words() -> str:
     True
     """
     from rackecon.performance.parameters import load_parameters
+    from rackecon.serving.closed_loop import DRAFTED_OUTPUTS, accepted
 
     used = load_parameters()
-    chance = float(used.values()[used.index("accept.mtp")])
+    keys = {name: used.index(f"{name}.mtp") for name in ("accept", "accept_longer")}
+    short, long = accepted(used.values(), keys, np.array(DRAFTED_OUTPUTS)).tolist()
     row = next(r for r in catalog.read_rows("distributions") if r["id"] == "acceptance")
-    return say("06_precision_and_software", "drafts", chance=chance, low=float(row["low"]), high=float(row["high"]))
+    return say(
+        "06_precision_and_software",
+        "drafts",
+        chances=[short, long],
+        outputs=[f"{tokens:,.0f}" for tokens in DRAFTED_OUTPUTS],
+        low=float(row["low"]),
+        high=float(row["high"]),
+    )

@@ -107,6 +107,7 @@ def parameter_names(accelerator: Accelerator, model: Model, precision: str, engi
         "prefill_fixed": f"prefill_fixed.{family}",
         "mix": f"mix.{family}",
         "accept": "accept.mtp" if model.mtp_layers else "accept.eagle3",
+        "accept_longer": "accept_longer.mtp" if model.mtp_layers else "accept_longer.eagle3",
         "mtp_extra": f"mtp_extra.{family}",
         "trend": f"trend.{_trend(chip, family, mode)}",
         "imbalance": f"imbalance.{stack}",

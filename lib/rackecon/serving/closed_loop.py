@@ -12,8 +12,10 @@ derivation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +43,7 @@ STEADY_USE = 0.95  # busy share of a prefill pool beyond which its queue is a ba
 CHUNK_TOKENS = 8192.0
 PROMPT_BATCHING = 48.0  # running requests per rank at which one more prompt joins a prefill pass
 LEAST_RUNNING = 1e-2  # sequences from which the root is sought
+DRAFTED_OUTPUTS = (1024.0, 8192.0)  # between which draft acceptance was measured [tokens]
 WAIT_POWER = (
     0.7  # of requests on a rank in the wait behind other prompts [-], 0.5 to 1; own, `ttft_wait` is fitted beside it
 )
@@ -108,6 +111,20 @@ def acceptance_length(draft_tokens: FloatArray, accept: FloatArray | float) -> F
     return np.asarray((1.0 - p ** (draft_tokens + 1.0)) / (1.0 - p))
 
 
+def accepted(v: FloatArray, keys: Mapping[str, Any], osl_tokens: FloatArray) -> FloatArray:
+    """Chance that a draft token is accepted, per position: longer answers of one text are easier to foresee.
+
+    Notes
+    -----
+    .. math:: \\ln \\frac{p}{1 - p} = \\ln \\frac{p_0}{1 - p_0} + b \\log_2 \\frac{O}{1024}
+
+    with the output held between 1,024 and 8,192 tokens, the lengths of public sweeps. Own form; ``accept`` and
+    ``accept_longer`` are fitted.
+    """
+    p, doublings = v[keys["accept"]], np.log2(np.clip(osl_tokens, *DRAFTED_OUTPUTS) / DRAFTED_OUTPUTS[0])
+    return np.asarray(1.0 / (1.0 + (1.0 / p - 1.0) * np.exp(-v[keys["accept_longer"]] * doublings)))
+
+
 def _first_token(
     engine: Engine, v: FloatArray, latency: FloatArray, busy: FloatArray, per_rank: FloatArray, speed: FloatArray
 ) -> FloatArray:
@@ -118,7 +135,9 @@ def _first_token(
 
 
 def _speculation(engine: Engine, v: FloatArray, load: Load) -> FloatArray:
-    return np.where(load.draft_tokens > 0, acceptance_length(load.draft_tokens, v[engine.keys["accept"]]), 1.0)
+    return np.where(
+        load.draft_tokens > 0, acceptance_length(load.draft_tokens, accepted(v, engine.keys, load.osl_tokens)), 1.0
+    )
 
 
 def context_tokens(isl_tokens: FloatArray, osl_tokens: FloatArray) -> FloatArray:
