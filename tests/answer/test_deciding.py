@@ -125,7 +125,7 @@ def test_one_other_platform_is_told_with_its_stretches_and_many_with_their_numbe
     turns = [(float(at), *names) for at, names in zip(range(20, 70, 10), itertools.cycle((("A", "B"), ("B", "A"))))]
     assert decided(*turns).sentence() == "Between 20 and 30, between 40 and 50 and above 60 tokens: B."
     more = [*turns, (70.0, "B", "A"), (80.0, "A", "B")]
-    assert decided(*more).first_turn() == ("at times above 20 tokens", "B", False)
+    assert decided(*more).first_turn() == ("in places above 20 tokens", "B", False)
     assert decided(*more).brief() == "in 4 stretches, the nearest between 20 and 30: B"
     shares = replace(decided((0.7, "A", "B")), show=lambda x: f"{100 * x:.0f} % sold", value=0.5)
     assert shares.brief() == "above 70 %: B"

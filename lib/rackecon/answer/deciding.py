@@ -128,7 +128,7 @@ class Deciding:
         (who, where), *rest = self._others(self.flips)
         sides = self._sides(self.flips)
         if rest or sum((len(side) + 1) // 2 for side in sides) > 2:
-            where = f"{'' if rest else 'at times '}{sides[0][0][0]}"
+            where = f"{'' if rest else 'in places '}{sides[0][0][0]}"
         return where, platform_named(who), bool(rest)
 
     def brief(self) -> str:
