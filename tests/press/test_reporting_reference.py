@@ -19,8 +19,7 @@ from rackecon.press.html import render_page
 from rackecon.press.lookup_pages import data_page, find_page, glossary_page, passages
 from rackecon.press.parameters_page import parameters_page
 from rackecon.press.run import report_names, reports_dir
-from rackecon.press.shared_files import write_answer_picture
-from rackecon.press.site import REFERENCE, write_index, write_reference
+from rackecon.press.site import REFERENCE, write_answer_picture, write_index, write_reference
 
 
 def test_the_picture_of_the_readme_is_the_summarys_first_chart(tmp_path):

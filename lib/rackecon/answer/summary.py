@@ -84,8 +84,12 @@ def summarise(
         accelerators, [model], [scenario], draws=draws, physical_points=physical_points, outputs=columns, **overrides
     )
     inputs = len(drawn.portfolio.plan.inputs)
-    shown = {m.column: table.assign(value_measured=at_rates(table, m.column, rates)) for m in MEASURES.values()}
-    rankings = {key: _with_reasons(ranked(table, drawn, m.column), shown[m.column]) for key, m in MEASURES.items()}
+    rankings = {
+        key: _with_reasons(
+            ranked(table, drawn, m.column), table.assign(value_measured=at_rates(table, m.column, rates))
+        )
+        for key, m in MEASURES.items()
+    }
     assume = assumptions(**{name: value for name, value in overrides.items() if name != "price_cards"})
     own = "price_cards" in overrides
     return Summary(table, rankings, measure, model, case, assume, own, inputs)

@@ -335,8 +335,15 @@ def _shared_results(target: Path, fresh: bool) -> Iterator[None]:
 
 def _write_site(target: Path, stamps: Stamps, *, whole: bool, force: bool) -> None:
     """Index, shared files and, for a whole report, the pages of reference, where anything of it changed."""
-    from rackecon.press.shared_files import ANSWER_PICTURE, SHARED, write_answer_picture, write_shared_files
-    from rackecon.press.site import LOOKED_UP, REFERENCE, write_index, write_reference
+    from rackecon.press.shared_files import SHARED, write_shared_files
+    from rackecon.press.site import (
+        ANSWER_PICTURE,
+        LOOKED_UP,
+        REFERENCE,
+        write_answer_picture,
+        write_index,
+        write_reference,
+    )
 
     stamps.made[SITE] = stamps.site_of()
     if stamps.fresh(SITE) and not force:

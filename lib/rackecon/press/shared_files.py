@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -15,14 +14,11 @@ from typing import Final
 from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.written import write_file
 from rackecon.errors import InputError
-from rackecon.figures.pictures import PNG_MIME
 
 HERE: Final = Path(__file__).resolve().parent / "assets"
 SCRIPTS: Final = ("figures.js", "find.js", "live.js")
 SHARED: Final = ("vega.js", "page.css", "page.js", *SCRIPTS)
 """Names of the shared files."""
-ANSWER_PICTURE: Final = "assets/answer.png"
-"""The summary's first chart, as the README shows it."""
 
 
 def lean(style: str) -> str:
@@ -79,16 +75,6 @@ def _chart_library() -> str:
     with suppress(InputError):  # a home that cannot be written to costs the two seconds each time
         write_file(kept, f"{hashlib.sha256(bundle.encode()).hexdigest()}\n{bundle}")
     return bundle
-
-
-def write_answer_picture(target: Path, page: str = "00_executive_summary") -> None:
-    """Write the first picture of the summary as a file of its own, which the README shows; nothing where it has none."""
-    path = target / f"{page}.ipynb"
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.is_file() else []
-    drawn = (out.get("data", {}).get(PNG_MIME) for cell in cells for out in cell.get("outputs", []))
-    found = next(filter(None, drawn), None)
-    if found:
-        write_file(target / ANSWER_PICTURE, base64.b64decode("".join(found)))
 
 
 def write_shared_files(target: Path) -> None:

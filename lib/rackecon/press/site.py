@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Final
 from rackecon.catalog.paths import listed
 from rackecon.catalog.written import write_file
 from rackecon.figures.display import ANSWER, CASE, first_sentence, prose
+from rackecon.figures.pictures import PNG_MIME
 from rackecon.press.api_page import api_page
 from rackecon.press.frame import REFERENCE, SUMMARY
 from rackecon.press.html import question, render_page
@@ -18,7 +20,21 @@ from rackecon.press.lookup_pages import data_page, find_page, glossary_page
 from rackecon.press.parameters_page import parameters_page
 from rackecon.press.results import read_results
 
-__all__ = ["LOOKED_UP", "REFERENCE", "write_index", "write_reference"]
+__all__ = ["ANSWER_PICTURE", "LOOKED_UP", "REFERENCE", "write_answer_picture", "write_index", "write_reference"]
+
+
+ANSWER_PICTURE: Final = "assets/answer.png"
+"""The summary's first chart, as the README shows it."""
+
+
+def write_answer_picture(target: Path) -> None:
+    """Write the first picture of the summary as a file of its own, which the README shows; nothing where it has none."""
+    path = target / f"{SUMMARY}.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.is_file() else []
+    drawn = (out.get("data", {}).get(PNG_MIME) for cell in cells for out in cell.get("outputs", []))
+    found = next(filter(None, drawn), None)
+    if found:
+        write_file(target / ANSWER_PICTURE, base64.b64decode("".join(found)))
 
 
 def write_reference(target: Path, names: Sequence[str]) -> None:

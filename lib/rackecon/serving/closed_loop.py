@@ -134,10 +134,13 @@ def _first_token(
     return np.asarray(v[engine.keys["ttft_base"]] * MS + (latency + wait * busy * engine.dp) * speed)
 
 
+def tokens_per_step(engine: Engine, v: FloatArray, draft_tokens: FloatArray, osl_tokens: FloatArray) -> FloatArray:
+    """Tokens of a sequence that a decode step gives: one, or with drafts those accepted too."""
+    return np.where(draft_tokens > 0, acceptance_length(draft_tokens, accepted(v, engine.keys, osl_tokens)), 1.0)
+
+
 def _speculation(engine: Engine, v: FloatArray, load: Load) -> FloatArray:
-    return np.where(
-        load.draft_tokens > 0, acceptance_length(load.draft_tokens, accepted(v, engine.keys, load.osl_tokens)), 1.0
-    )
+    return tokens_per_step(engine, v, load.draft_tokens, load.osl_tokens)
 
 
 def context_tokens(isl_tokens: FloatArray, osl_tokens: FloatArray) -> FloatArray:

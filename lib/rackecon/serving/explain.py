@@ -17,7 +17,7 @@ from rackecon.performance.memory import RESERVE_BYTES, ledger, reserved_context
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.residual import Sites, load_feature, names_of
 from rackecon.performance.step import decode_step
-from rackecon.serving.closed_loop import Load, acceptance_length, accepted, context_tokens, prompts_of
+from rackecon.serving.closed_loop import Load, context_tokens, prompts_of, tokens_per_step
 from rackecon.serving.corrections import Conditions, correction
 from rackecon.serving.query import default_date, software_years
 from rackecon.units import GB_BYTES, MS_PER_S
@@ -158,11 +158,7 @@ def step_breakdown(
         factor = np.exp(used.residual.mean(_site(row, chip, arch, years))[1])
     scale = math.exp(-float(v[engine.keys["trend"]][0]) * years) / float(factor[0]) * MS_PER_S
     parts = {text: float(getattr(step, name)[0]) * scale for name, text in OPERATORS.items()}
-    tokens = (
-        float(acceptance_length(draft, accepted(v, engine.keys, np.array([float(row["osl_tokens"])])))[0])
-        if draft[0] > 0
-        else 1.0
-    )
+    tokens = float(tokens_per_step(engine, v, draft, np.array([float(row["osl_tokens"])]))[0])
     if row["mode"] == "aggregated":
         parts[PREFILL] = _prefill_s(engine, v, row) * running * tokens / float(row["osl_tokens"]) * scale
     return StepBreakdown(parts, sum(parts.values()), tokens, running)
