@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -11,6 +13,15 @@ from nbclient import NotebookClient
 
 from rackecon.catalog.kept import FOLDER, kept
 from rackecon.press import kept_results, stamps
+
+before_cells: list[Callable[[], None]] = []
+"""What the kernel calls before a cell."""
+
+
+def next_cell() -> None:
+    """A cell begins."""
+    for look in before_cells:
+        look()
 
 
 @pytest.fixture
@@ -21,7 +32,9 @@ def home(tmp_path, monkeypatch) -> Path:
     (library / "model.py").write_text("speed = 1\n")
     monkeypatch.setattr(kept_results, "LIBRARY", library)
     monkeypatch.setattr(kept_results, "kept_home", lambda: tmp_path / "kept")
-    monkeypatch.setattr(kept_results, "_in_kernel", lambda: True)
+    shell = SimpleNamespace(kernel=None, events=SimpleNamespace(register=lambda name, look: before_cells.append(look)))
+    monkeypatch.setattr(kept_results, "_shell", lambda: shell)
+    before_cells.clear()
     monkeypatch.setenv(FOLDER, "")  # so that it is put back
     monkeypatch.delenv(FOLDER)
     return tmp_path
@@ -32,12 +45,14 @@ def test_a_kernel_keeps_results_where_the_report_does_until_the_library_is_edite
     folder = home / "kept" / stamps.common()[:16]
     assert os.environ[FOLDER] == str(folder)
     assert kept("of a page", 1, lambda: "first") == "first"
+    next_cell()
     assert kept("of a page", 1, lambda: "again") == "first"
     before = sorted(folder.iterdir())
     assert len(before) == 2  # the result and its lock
     edited = home / "lib" / "model.py"
     edited.write_text("speed = 2\n")
     os.utime(edited, ns=(edited.stat().st_mtime_ns + 10**9,) * 2)
+    next_cell()
     assert kept("of a page", 1, lambda: "of the edited library") == "of the edited library"
     assert FOLDER not in os.environ
     assert sorted(folder.iterdir()) == before
@@ -47,6 +62,7 @@ def test_a_file_that_goes_or_comes_is_an_edit_too(home):
     kept_results.share_with_report()
     (home / "lib" / "more.py").write_text("")
     os.utime(home / "lib" / "more.py", ns=(1, 1))
+    next_cell()
     kept("of a page", 2, lambda: 0)
     assert FOLDER not in os.environ
 

@@ -38,31 +38,7 @@ CODEC: Final = "lz4"
 """A ninth of the time of zlib's least compression, at the same size."""
 SHELF: Final = "shelf.sqlite"
 """File of the folder that many small results lie in."""
-_HOLDS: dict[str, Callable[[], bool]] = {}
-"""Folders that a process named for itself, and whether they are still those of what it runs."""
 _SHELVES: dict[tuple[int, str], sqlite3.Connection | None] = {}
-
-
-def keep_in(folder: Path, holds: Callable[[], bool]) -> None:
-    """Keep results of this process in a folder from now on, for as long as it holds.
-
-    Parameters
-    ----------
-    folder : Path
-        That of the library and the tables as they are.
-    holds : callable
-        Whether they are still so; asked before anything is taken or put, and the folder is left for good where not.
-    """
-    _HOLDS[str(folder)] = holds
-    os.environ[FOLDER] = str(folder)
-
-
-def _folder() -> str | None:
-    given = os.environ.get(FOLDER)
-    if given in _HOLDS and not _HOLDS[given]():
-        del os.environ[FOLDER], _HOLDS[given]
-        return None
-    return given
 
 
 def kept(name: str, key: object, make: Callable[[], T], disk: bool = True) -> T:
@@ -84,7 +60,7 @@ def kept(name: str, key: object, make: Callable[[], T], disk: bool = True) -> T:
     >>> kept("sum", (1, 2), lambda: 1 + 2)
     3
     """
-    given, text = _folder(), repr(key)
+    given, text = os.environ.get(FOLDER), repr(key)
     if ADDRESS in text:
         return make()
     digest = hashlib.sha256(f"{name}\\0{text}\\0{data_stamp()}".encode()).hexdigest()
@@ -124,7 +100,7 @@ def shelved(name: str, keys: Sequence[str], make: Callable[[list[int]], Sequence
     >>> shelved("squares", ["2", "3"], lambda numbers: [(2, 3)[i] ** 2 for i in numbers])
     [4, 9]
     """
-    given = _folder()
+    given = os.environ.get(FOLDER)
     shelf = _shelf(given) if given else None
     if shelf is None:
         return list(make(list(range(len(keys)))))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
-from rackecon.catalog.kept import FOLDER, keep_in
+from rackecon.catalog.kept import FOLDER
 from rackecon.catalog.paths import in_checkout
 from rackecon.press.stamps import LIBRARY, common
 
@@ -26,17 +27,23 @@ def share_with_report() -> None:
     """In a notebook's kernel, take what the last report worked out, and leave what is worked out here for the next.
 
     A kernel whose library was edited since it began takes and leaves nothing: what it runs is neither the old state nor the new.
+    That is asked before each cell, as code is loaded again between cells.
     """
-    home = kept_home()
-    if home is None or FOLDER in os.environ or not _in_kernel():
+    shell, home = _shell(), kept_home()
+    if home is None or FOLDER in os.environ or not hasattr(shell, "kernel"):
         return
-    began = _written()
-    keep_in(kept_folder(home), lambda: _written() == began)
+    began, folder = _written(), str(kept_folder(home))
+
+    def look(*_: object) -> None:
+        if os.environ.get(FOLDER) == folder and _written() != began:
+            del os.environ[FOLDER]
+
+    os.environ[FOLDER] = folder
+    shell.events.register("pre_run_cell", look)
 
 
-def _in_kernel() -> bool:
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return hasattr(shell, "kernel")
+def _shell() -> Any:
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 def _written() -> tuple[int, int]:
