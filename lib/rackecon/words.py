@@ -11,6 +11,7 @@ __all__ = [
     "MINUS",
     "RUNS",
     "STRETCHES",
+    "alike",
     "count",
     "engine_words",
     "even",
@@ -19,6 +20,7 @@ __all__ = [
     "layout_words",
     "lengths",
     "money",
+    "money_ends",
     "money_span",
     "number",
     "page_words",
@@ -114,16 +116,57 @@ def money(value: float, digits: int = 3) -> str:
 
 
 def money_span(ends: Iterable[float]) -> str:
-    """Amounts from one to another; below a thousand dollars to as many decimals.
+    """Amounts from one to another, as :func:`money_ends` has them.
 
     Examples
     --------
     >>> money_span([0.0482, 0.078]), money_span([0.62, 1.9]), money_span([0.1, 0.14]), money_span([-164e3, 14.64e6])
-    ('$0.0482 to $0.0780', '$0.62 to $1.90', '$0.10 to $0.14', '−$164k to $14.6M')
+    ('$0.0482 to $0.0780', '$0.62 to $1.90', '$0.10 to $0.14', '−$0.16M to $14.6M')
+    """
+    return " to ".join(money_ends(ends))
+
+
+def money_ends(ends: Iterable[float]) -> list[str]:
+    """The ends of an interval of amounts, as :func:`alike` writes them; below a thousand dollars to as many decimals.
+
+    Examples
+    --------
+    >>> money_ends([-5680.0, 13.4e6]), money_ends([191e6, 1.84e9]), money_ends([-614e3, -49.4e3]), money_ends([0.1, 0.14])
+    (['−$0.01M', '$13.4M'], ['$0.19bn', '$1.84bn'], ['−$614k', '−$49.4k'], ['$0.10', '$0.14'])
     """
     told = list(ends)
-    way = even(money, told) if all(abs(end) < LEAST_LETTER for end in told) else money
-    return " to ".join(map(way, told))
+    small = all(abs(end) < LEAST_LETTER for end in told)
+    return list(map(even(money, told), told)) if small else alike(money, told)
+
+
+def alike(form: Callable[[Any], str], ends: Iterable[float]) -> list[str]:
+    """Ends of an interval in the unit of the greater, each to three digits but no finer than a hundredth of that unit.
+
+    A small end so has the scale of the great one, and no digits that the interval does not bear; what rounds to nothing is said
+    to be about that.
+
+    Examples
+    --------
+    >>> alike(money, [-1280.0, 6.72e6]), alike(money, [854e3, 8.5e6]), alike(number, [0.0361, 15.2]), alike(number, [0.06, 0.219])
+    (['about $0', '$6.72M'], ['$0.85M', '$8.50M'], ['0.04', '15.2'], ['0.060', '0.219'])
+    """
+    told = list(ends)
+    sizes = [abs(end) for end in told if math.isfinite(end) and end]
+    if form not in LETTERS or not sizes:
+        return list(map(form, told))
+    most = max(sizes)
+    unit, letter = next((one for one in LETTERS[form] if most >= 0.9995 * one[0]), (1.0, ""))
+    finest = max(CENTS, MOST - _digits(most / unit))
+    sign = "$" if form is money else ""
+
+    def written(end: float) -> str:
+        if not math.isfinite(end) or not end:
+            return form(end)
+        size = abs(end) / unit
+        text = f"{size:,.{min(finest, max(0, MOST - _digits(size)))}f}"
+        return f"{MINUS if end < 0 else ''}{sign}{text}{letter}" if text.strip("0.") else f"about {sign}0"
+
+    return list(map(written, told))
 
 
 LETTERS: Final[Mapping[Callable[..., str], tuple[tuple[float, str], ...]]] = {
@@ -150,9 +193,9 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     >>> [even(number, [1.2, 0.953, 3])(x) for x in (1.2, 0.953, 3)]
     ['1.20', '0.95', '3.00']
     >>> [even(money, [5.934e6, 746e3, -139e3, -94e3])(x) for x in (5.934e6, 746e3, -139e3, -94e3, 0.0)]
-    ['$5.93M', '$0.75M', '−$0.14M', '−$94.0k', '$0']
+    ['$5.93M', '$0.75M', '−$0.14M', '−$0.09M', '$0']
     >>> [even(money, [14.7e6, 31e4])(x) for x in (14.7e6, 31e4)], [even(number, [0.9, 2])(x) for x in (0.9, 2)]
-    (['$14.7M', '$310k'], ['0.9', '2.0'])
+    (['$14.7M', '$0.31M'], ['0.9', '2.0'])
     >>> [even(number, [0.0213, 15321.0])(x) for x in (0.0213, 15321.0)], [even(money, [0.0965, 1.066])(x) for x in (0.0965, 1.066)]
     (['0.0213', '15,300'], ['$0.097', '$1.07'])
     """
@@ -171,9 +214,12 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or not value:
             return form(value)
         size = abs(value) / unit
-        if not FEWEST <= _digits(size) + places <= MOST:
+        before = _digits(size)
+        bare = letter and round(size, places) < 10 ** (FEWEST - 1 - places)  # a single digit would be left
+        shown = max(places, min(CENTS, FEWEST - before)) if bare else places
+        if not (1 if letter else FEWEST) <= before + shown <= MOST:
             return form(value)
-        return f"{MINUS if value < 0 else ''}{'$' if form is money else ''}{size:,.{places}f}{letter}"
+        return f"{MINUS if value < 0 else ''}{'$' if form is money else ''}{size:,.{shown}f}{letter}"
 
     return written
 
@@ -322,22 +368,27 @@ def _cell(value: Any, digits: int) -> str:
 
 
 def join_named(names: Iterable[str]) -> str:
-    """Names as words; what stands in brackets behind several of them is said once, at the first.
+    """Names as words, in their order; what stands in brackets behind several that follow each other is said once, at the last.
+
+    Behind a bare name each keeps its own brackets: one pair would seem to hold for the bare name too.
 
     Examples
     --------
     >>> join_named(["B200 (unmeasured model)", "TPU v7 (unmeasured model)"]), join_named(["B200", "TPU v7 (unmeasured)"])
     ('B200 and TPU v7 (each: unmeasured model)', 'B200 and TPU v7 (unmeasured)')
-    >>> join_named(["GB200 (long)", "TPU v7 (new)", "B200 (long)"])
-    'GB200 and B200 (each: long) and TPU v7 (new)'
+    >>> join_named(["GB200 (long)", "TPU v7 (new)", "B200 (long)"]), join_named(["H100", "B200 (long)", "GB200 (long)"])
+    ('GB200 (long), TPU v7 (new) and B200 (long)', 'H100, B200 (long) and GB200 (long)')
     """
-    groups: dict[str, list[str]] = {}
+    runs: list[tuple[str, list[str]]] = []
     for item in names:
         name, _, note = item.removesuffix(")").partition(" (")
-        groups.setdefault(note or item, []).append(name if note else item)
+        joins = bool(note and runs and runs[-1][0] == note and (len(runs) == 1 or runs[-2][0]))
+        if joins:
+            runs[-1][1].append(name)
+        else:
+            runs.append((note, [name if note else item]))
     return join_words(
-        words[0] if words == [note] else f"{join_words(words)} ({'each: ' if len(words) > 1 else ''}{note})"
-        for note, words in groups.items()
+        f"{join_words(run)} ({'each: ' if len(run) > 1 else ''}{note})" if note else run[0] for note, run in runs
     )
 
 

@@ -18,6 +18,8 @@ FAULTS = """([width, height]) => {
   const name = e => `${e.tagName.toLowerCase()}#${e.id || (e.closest("[id]") || {}).id}: ${e.textContent.trim().slice(0, 40)}`;
   const seen = selector => [...document.querySelectorAll(selector)].filter(e => e.getBoundingClientRect().height > 0 && !e.closest(".sr"));
   const wide = seen("main *").filter(e => e.getBoundingClientRect().right > width + 1 && !e.closest("svg")).map(e => `wide ${name(e)}`);
+  const left = seen("main *").filter(e => e.getBoundingClientRect().left < -1 && !e.closest("svg")).map(e => `cut at the left ${name(e)}`);
+  const over = seen("thead th").filter(e => e.scrollWidth > e.clientWidth + 1).map(e => `heading over its neighbour ${name(e)}`);
   const split = seen("figure, tr, .math, .card, #live, caption, summary, dt").flatMap(e =>
     (getComputedStyle(e).breakInside === "avoid" ? [] : [`may split ${name(e)}`]).concat(
       e.getBoundingClientRect().height <= height ? [] : [`taller than a sheet ${name(e)}`]));
@@ -29,7 +31,7 @@ FAULTS = """([width, height]) => {
     .map(a => `address unsaid ${name(a)}`);
   const cut = seen("td > code").filter(e => getComputedStyle(e).overflowWrap !== "normal").map(e => `a name may break in itself ${name(e)}`);
   const useless = seen("button:not(.dfn):not(.sort), input, select").map(e => `control on paper ${name(e)}`);
-  return [...wide, ...split, ...parted, ...few, ...mute, ...cut, ...useless].slice(0, 8);
+  return [...wide, ...left, ...over, ...split, ...parted, ...few, ...mute, ...cut, ...useless].slice(0, 8);
 }"""
 
 

@@ -49,3 +49,23 @@ def test_figures_of_one_size_have_one_precision(path):
     tables = re.findall(r"<table.*?</table>", path.read_text(encoding="utf-8"), re.S)
     mixed = [table for table in tables if ">unit</th>" not in table]  # elsewhere each row has its own
     assert [cells for table in mixed for cells in columns(table) if uneven(cells)] == []
+
+
+AMOUNT = r"−?\$(?!0 )[\d.,]+(k|M|bn)?"
+SPAN = re.compile(rf"{AMOUNT} to {AMOUNT}|between {AMOUNT} and {AMOUNT}")
+
+
+def unlike(text: str) -> list[str]:
+    """Intervals of amounts whose ends are written in two units."""
+    return [found[0] for found in SPAN.finditer(text) if found[1] != found[2] or found[3] != found[4]]
+
+
+def test_ends_of_an_interval_in_two_units_are_noticed():
+    told = "−$0.01M to $13.4M, about $0 to $6.72M, between $162M and $2.19bn, −$5.68k to $13.4M"
+    assert unlike(told) == ["between $162M and $2.19bn", "−$5.68k to $13.4M"]
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_ends_of_an_interval_stand_on_one_scale(path):
+    text = re.sub(r"<script\b.*?</script>|<style\b.*?</style>", " ", path.read_text(encoding="utf-8"), flags=re.S)
+    assert unlike(" ".join(html.unescape(re.sub("<[^>]*>", " ", text)).split())) == []

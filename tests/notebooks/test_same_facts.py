@@ -12,7 +12,7 @@ from rackecon.catalog import accelerators, label
 from rackecon.evidence.novelty import measured_platforms
 from rackecon.press.results import read_results
 from rackecon.evidence.leads import DECIDED_SHARE
-from rackecon.words import count, money
+from rackecon.words import count, money, money_ends, money_span
 
 REPORTS = Path(__file__).resolve().parents[2] / "reports"
 SUMMARY, UNCERTAINTY = "00_executive_summary", "12_uncertainty"
@@ -64,7 +64,7 @@ def test_answers_say_the_count_and_the_interval_that_both_pages_publish():
     for page in (SUMMARY, UNCERTAINTY):
         text = read_results(REPORTS, page)["answer"][0]
         assert f" {count(wins)}" in text
-        assert f"between {money(low)} and {money(high)}" in text
+        assert f"between {' and '.join(money_ends([low, high]))}" in text
 
 
 def test_the_error_that_the_summary_quotes_is_that_of_the_validation_page():
@@ -104,13 +104,21 @@ def test_a_headline_on_splitting_gives_the_measured_gain_beside_the_predicted():
     assert [float(value) for value in said if value] == pytest.approx(list(map(float, known)), rel=0.05)
 
 
+def test_splitting_is_said_in_money_and_its_interval_holds_nothing_where_no_gain_is_sure():
+    ours = read_results(REPORTS, SPLIT)
+    usd, *ends = (float(ours[f"worth_{name}"][0]) for name in ("usd", "low", "high"))
+    assert f"it adds {money(usd)} a year to what a rack of" in ours["answer"][0]
+    assert f"nine measurements in ten: {money_span(ends)}" in ours["answer"][0]
+    assert (ends[0] < 0.0) == ("No pair still gains" in ours["answer"][0])
+
+
 def test_a_plan_that_does_not_beat_the_one_beside_it_is_called_a_tie():
     ours = read_results(REPORTS, "16_plan")
     wins, answer = float(ours["site/wins"][0]), ours["answer"][0]
     assert answer.startswith("Too close to call") == (1 - DECIDED_SHARE < wins < DECIDED_SHARE)
     assert ours["site/rival_plan"][0] in answer
-    for name in ("rival_profit", "rival_low", "rival_high"):
-        assert money(float(ours[f"site/{name}"][0])) in answer
+    profit, *ends = (float(ours[f"site/{name}"][0]) for name in ("rival_profit", "rival_low", "rival_high"))
+    assert all(words in answer for words in (money(profit), " and ".join(money_ends(ends))))
 
 
 @pytest.mark.parametrize(
@@ -137,11 +145,11 @@ def test_what_moves_profit_most_is_said_with_the_figures_that_the_summary_publis
 @pytest.mark.parametrize("page", [UNCERTAINTY, RETURN])
 def test_an_answer_about_money_names_what_moves_it_most_and_how_far(page):
     ours = read_results(REPORTS, page)
-    low, high = (money(float(ours[f"driver/{end}"][0])) for end in ("low", "high"))
-    assert f"moves its profit most: {low} to {high} a year" in ours["answer"][0]
+    told = money_span(float(ours[f"driver/{end}"][0]) for end in ("low", "high"))
+    assert f"moves its profit most: {told} a year" in ours["answer"][0]
 
 
-@pytest.mark.parametrize("number", ["00", "03", "05", "06", "07", "08", "09", "10", "12", "14", "16"])
+@pytest.mark.parametrize("number", ["00", "03", "04", "05", "06", "07", "08", "09", "10", "12", "14", "16"])
 def test_an_answer_of_rates_or_money_gives_its_interval(number):
     """What the first lines of the README promise."""
     (page,) = (path.stem for path in (REPORTS / "results").glob(f"{number}_*.csv"))

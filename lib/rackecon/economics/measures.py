@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from rackecon.words import money, percent
+from rackecon.words import money, money_ends, percent
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,16 @@ class Measure:
         ('$2.50M', '25 %')
         """
         return percent(value) if self.key == "usd" else money(value)
+
+    def ends(self, low: float, high: float) -> list[str]:
+        """The ends of an interval of yearly amounts in words, on one scale.
+
+        Examples
+        --------
+        >>> MEASURES["rack"].ends(-5680.0, 13.4e6), MEASURES["usd"].ends(0.0, 0.25)
+        (['−$0.01M', '$13.4M'], ['0 %', '25 %'])
+        """
+        return [percent(low), percent(high)] if self.key == "usd" else money_ends([low, high])
 
 
 MEASURES: Final = {

@@ -140,7 +140,7 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
     x = alt_.X("unit:N", sort=units, title=None, axis=alt_.Axis(labelAngle=0, labelExpr=UNIT_LABEL))
     places = list(range(1, int(data["rank"].max() if len(data) else 1) + 1))
     scale = alt_.Scale(domain=[places[-1] + 0.4, 0.6], nice=False)
-    y = alt_.Y("rank:Q", scale=scale, title="rank", axis=alt_.Axis(values=places, format="d"))
+    y = alt_.Y("rank:Q", scale=scale, title="rank", axis=alt_.Axis(values=places, format="d", grid=False))
     base = alt_.Chart(data).encode(x=x, y=y, color=_colour(alt_, data))
     lines = base.mark_line()
     tips = ["platform:N", "unit:N", "rank:Q", alt_.Tooltip("value:Q", title="profit, USD a year", format=",.4~g")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.display import Html
 from rackecon.figures.theme import swatch
-from rackecon.words import MINUS, even, layout_words, money, money_span, number
+from rackecon.words import MINUS, alike, even, layout_words, money, money_span, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +25,8 @@ LONG: Final = 14
 ROOMY: Final = 4
 CROWDED: Final = 8
 """Columns beyond which type and padding shrink, a little and more."""
+UNLIKE: Final = 10
+"""Times that the greater end of an interval is the smaller, from which it lends it its scale."""
 SHOWN: Final[Mapping[str, Format]] = {"layout": layout_words}
 """Columns that every table writes alike."""
 HOURLY: Final = re.compile(r"usd_per_gpu_hour(_high|_low)?$")
@@ -190,7 +192,7 @@ def spans(
     >>> spans(number, [1.2, 3.0], [0.953, 2.0], [2.0, 4.0]), spans(number, [math.nan, 1.0], [1.0, math.nan], [2.0, math.nan])
     (['1.2 (0.95 to 2.0)', '3.0 (2.0 to 4.0)'], ['none', '1'])
     >>> spans(money, [5.93e6, 139e3], [-164e3, 20e3], [14.64e6, 2.0e6])
-    ['$5.93M (−$164k to $14.6M)', '$0.14M ($20.0k to $2.00M)']
+    ['$5.93M (−$0.16M to $14.6M)', '$0.14M ($0.02M to $2.00M)']
     """
     told = list(zip(middles, lows, highs, strict=True))
     way = even(form, (middle for middle, *_ in told))
@@ -205,14 +207,19 @@ def spans(
 
 
 def ends_words(form: Format, way: Format, low: float, high: float) -> str:
-    """The ends of an interval beside a column that is written one ``way``: amounts as a sentence has them.
+    """The ends of an interval beside a column that is written one ``way``: amounts, and ends of unlike size, as a sentence has them.
 
     Examples
     --------
     >>> ends_words(money, str, -164e3, 14.64e6), ends_words(number, str, 0.5, 2)
-    ('−$164k to $14.6M', '0.5 to 2')
+    ('−$0.16M to $14.6M', '0.5 to 2')
+    >>> ends_words(number, str, 0.0361, 15.2)
+    '0.04 to 15.2'
     """
-    return money_span([low, high]) if form is money else f"{way(low)} to {way(high)}"
+    if form is money:
+        return money_span([low, high])
+    unlike = form is number and UNLIKE * min(abs(low), abs(high)) < max(abs(low), abs(high))
+    return " to ".join(alike(number, [low, high]) if unlike else map(way, (low, high)))
 
 
 def _form(column: str) -> Format:

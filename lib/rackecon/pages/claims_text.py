@@ -34,7 +34,7 @@ from rackecon.economics.power_table import all_in_kw
 from rackecon.figures.results import Figure
 from rackecon.pages.sentences import say
 from rackecon.units import SECONDS_PER_DAY
-from rackecon.words import engine_words, lengths, money, number, percent
+from rackecon.words import engine_words, lengths, money, money_span, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +73,7 @@ RATIOS = (
     *("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost", "software_gain"),
     *("revenue_over_cost", "limit_cost", "price_over_cost"),
 )
+AMOUNTS = ("rack_revenue_usd", "profit_usd_per_gw_year")
 PER = {"ratio_tok_s_per_gpu": "per GPU", "ratio_tok_s_per_mw": "per MW", "ratio_cost": "per dollar"}
 
 
@@ -86,7 +87,7 @@ def value_text(metric: str, value: float) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
-    if metric in ("rack_revenue_usd", "profit_usd_per_gw_year"):
+    if metric in AMOUNTS:
         return money(value)
     if metric == "cost_usd_per_mtok":
         return money(value, 2)
@@ -105,6 +106,8 @@ def span_text(metric: str, low: float, high: float) -> str:
     >>> span_text("ratio_cost", 1.8, 210.0), span_text("rack_revenue_usd", 3e6, 9e6)
     ('1.8 to 210 times', '$3.00M to $9.00M')
     """
+    if metric in AMOUNTS:
+        return money_span([low, high])
     return f"{value_text(metric, low).removesuffix(' times')} to {value_text(metric, high)}"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
+from rackecon.evidence.intervals import AT_SPEED, interval_factors, ratio_ends
 from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
@@ -33,6 +34,7 @@ UNITS: Final = {
     "share_low": "-",
     "share_high": "-",
     "input_price": "-",
+    **dict.fromkeys(("least_low", "least_high", "most_low", "most_high"), "-"),
 }
 COLUMNS: Final = {"total_tok_s_per_gpu": "tok/s/GPU", METRIC: "USD/MW-year"}
 
@@ -83,6 +85,11 @@ class RatioResult:
     """What a fresh input token sells for, over an output token."""
     error: float = math.nan
     """Median error of searched rates."""
+    least_low: float = math.nan
+    least_high: float = math.nan
+    """Ends of 90 % of the least factor on revenue, the rates' errors at the two ratios taken as independent."""
+    most_low: float = math.nan
+    most_high: float = math.nan
 
     @property
     def free_lines(self) -> pd.DataFrame:
@@ -117,6 +124,7 @@ def _changes(known: pd.DataFrame) -> dict[str, Any]:
     rate, revenue = (
         high.loc[both, name] / low.loc[both, name] for name in ("total_tok_s_per_gpu", "revenue_usd_per_mw_year")
     )
+    least, most = (_factor(low, high, key, revenue) for key in _outermost(revenue))
     return {
         "compared": len(both),
         "poorer": int((revenue < 1.0).sum()),
@@ -126,7 +134,25 @@ def _changes(known: pd.DataFrame) -> dict[str, Any]:
         "revenue_most": float(revenue.max()),
         "revenue_least_on": platform_named(str(revenue.idxmin())) if len(both) else "",
         "revenue_most_on": platform_named(str(revenue.idxmax())) if len(both) else "",
+        **dict(zip(("least_low", "least_high"), least, strict=True)),
+        **dict(zip(("most_low", "most_high"), most, strict=True)),
     }
+
+
+def _outermost(revenue: pd.Series) -> tuple[str, str]:
+    """Platforms of the least and the greatest change; none where nothing is compared."""
+    return (str(revenue.idxmin()), str(revenue.idxmax())) if len(revenue) else ("", "")
+
+
+def _factor(low: pd.DataFrame, high: pd.DataFrame, key: str, revenue: pd.Series) -> tuple[float, float]:
+    """Ends of 90 % of a platform's change of revenue, which moves as its rate does."""
+    if not key:
+        return math.nan, math.nan
+    under, over = (
+        interval_factors(key, str(rows.loc[key, "model"]), str(rows.loc[key, "mode"]), AT_SPEED) for rows in (low, high)
+    )
+    ends = ratio_ends(over, under)
+    return float(revenue[key] * ends[0]), float(revenue[key] * ends[1])
 
 
 def _input_price(known: pd.DataFrame) -> float:

@@ -38,7 +38,7 @@ def drivers_words(found: Sequence[Deciding], platform: str, measure: str) -> str
         flips=[item.label for item in flips],
         leads=list(leads.items()),
         total=len(found),
-        moved=[(item.label, *(MEASURES[measure].amount(x) for x in item.profit)) for item in moved],
+        moved=[(item.label, *MEASURES[measure].ends(*item.profit)) for item in moved],
     )
 
 
@@ -113,7 +113,7 @@ def _flip(item: Deciding) -> str:
 def _bar(ends: tuple[float, float], axis: tuple[float, float], now: float, measure: str) -> str:
     if not all(map(math.isfinite, (*ends, now))):
         return "<td>–</td>"
-    told = " to ".join(MEASURES[measure].amount(x) for x in ends)
+    told = " to ".join(MEASURES[measure].ends(*ends))
     return bar_cell(ends[0], now, ends[1], axis, told)
 
 

@@ -347,8 +347,8 @@ def revenue_answer(
         From :func:`return_ends`.
     """
     known = ranked[ranked["value"].notna()]
-    empty: dict[str, Any] = dict.fromkeys(("platform", "per", "amount", "low", "high", "rival", "lead"), "")
-    empty |= {"loses": False, "close": False, "wins": 0.0, "tied": [], "amounts": []}
+    empty: dict[str, Any] = dict.fromkeys(("platform", "per", "amount", "rival", "lead"), "")
+    empty |= {"ends": [], "loses": False, "close": False, "wins": 0.0, "tied": [], "amounts": []}
     if known.empty or row is None:
         return say(PAGE, "answer", **empty), return_sentence(None, known)
     first, amount, alone = known.iloc[0], MEASURES[unit].amount, len(known) == 1
@@ -357,8 +357,7 @@ def revenue_answer(
         "loses": bool(first["value"] <= 0),
         "per": MEASURES[unit].name,
         "amount": amount(first["value"]),
-        "low": amount(first["value_low"]),
-        "high": amount(first["value_high"]),
+        "ends": MEASURES[unit].ends(float(first["value_low"]), float(first["value_high"])),
         "wins": float(first["win_share"]),
         "close": str(first["verdict"]) == "too close to call" and not alone,
         "tied": list(tied(known)["platform"]),

@@ -14,7 +14,7 @@ from rackecon.figures.tables import spans
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, HeldLoss
 from rackecon.walks.walk import RETUNED, doubling_steps, expert_counts, expert_top_k, model_sizes
-from rackecon.words import money, number
+from rackecon.words import MINUS, money, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ UNITS: Final = {
     "high": "experts",
     **dict.fromkeys(("most_kept", "least_kept", "most_fall", "least_fall"), "-"),
 }
+FULL_MILLION: Final = 0.995e6
 HELD_UP: Final = 1 / 3
 """Share of the leader's rate below which a platform lies far behind."""
 ASKED_RATE: Final = ("total_tok_s_per_gpu", "asked_tok_s_per_user")
@@ -215,8 +216,11 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
 
 
 def _two_digits(usd: float) -> str:
-    """An amount as wide as its interval lets it be told."""
-    return money(usd, 2)
+    """An amount in millions, as wide as its interval lets it be told."""
+    if not abs(usd) < FULL_MILLION:
+        return money(usd, 2)
+    text = f"{abs(usd) / 1e6:.1f}"
+    return f"{MINUS if usd < 0 else ''}${text}M" if text.strip("0.") else "about $0"
 
 
 def side_by_side(result: ExpertsResult) -> pd.DataFrame:

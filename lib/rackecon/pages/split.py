@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rackecon import catalog
 from rackecon.evidence.leads import rate_error
 from rackecon.figures.results import Figure, column_figures, field_figures
-from rackecon.walks.split import MODES, by_speed, gain_ends, gain_lines, gains
+from rackecon.walks.split import MODES, Worth, by_speed, gain_ends, gain_lines, gains, worth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ UNITS: Final = {
         ("most_gain", "most_low", "most_high", "least_gain", "at_gain", "at_low", "at_high", "at_run"), "-"
     ),
     **dict.fromkeys(("compared", "compared_inside", "compared_below"), "pairs of runs"),
+    **dict.fromkeys(("worth_usd", "worth_low", "worth_high"), "USD/rack-year"),
 }
 
 
@@ -77,6 +78,13 @@ class SplitResult:
     """Those below it: the chart promises more than was measured."""
     compared_on: tuple[tuple[str, float, float], ...]
     """Platforms so measured, with the median gain of their runs and of the model at the same promises."""
+    worth_platform: str = ""
+    """The platform whose rack earns most split on the case, and what splitting adds to its profit [USD/rack-year]."""
+    worth_usd: float = math.nan
+    worth_low: float = math.nan
+    worth_high: float = math.nan
+    """Ends of 90 % of that."""
+    worth_basis: str = ""
 
 
 def split_result(accelerators: Sequence[str], model: str, scenarios: Sequence[str], scenario: str) -> SplitResult:
@@ -84,7 +92,8 @@ def split_result(accelerators: Sequence[str], model: str, scenarios: Sequence[st
     found = gains(accelerators, model, scenarios)
     found["workload"] = [catalog.label(name) for name in found["scenario"]]
     case = catalog.scenario(scenario)
-    return split_found(found, by_speed(accelerators, model, case, SPEEDS), catalog.model(model).name, case.name)
+    speeds = by_speed(accelerators, model, case, SPEEDS)
+    return split_found(found, speeds, catalog.model(model).name, case.name, worth(accelerators, model, case))
 
 
 def _split_by_speed(speeds: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -141,9 +150,11 @@ def _pair(known: pd.DataFrame, at: int) -> tuple[str, str, float]:
     return str(row["platform"]), str(row["workload"]), float(row["gain"])
 
 
-def split_found(found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case_name: str) -> SplitResult:
+def split_found(
+    found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case_name: str, paid: Worth | None = None
+) -> SplitResult:
     """What both comparisons find."""
-    error = rate_error()
+    error, paid = rate_error(), paid or Worth()
     known = found[found["gain"].notna()].sort_values("gain", kind="stable")
     ends = [gain_ends(*pair) for pair in zip(known["accelerator"], known["model"], strict=True)]
     most_low, most_high = (known["gain"].iloc[-1] * end for end in ends[-1]) if ends else (math.nan, math.nan)
@@ -188,6 +199,11 @@ def split_found(found: pd.DataFrame, speeds: pd.DataFrame, model_name: str, case
         compared_inside=sum(low <= ratio <= high for ratio, (low, high) in zip(ratios, factors, strict=True)),
         compared_below=sum(ratio < low for ratio, (low, _) in zip(ratios, factors, strict=True)),
         compared_on=_on_platforms(both_ways),
+        worth_platform=paid.platform,
+        worth_usd=paid.usd,
+        worth_low=paid.low,
+        worth_high=paid.high,
+        worth_basis=paid.cost_label,
     )
 
 

@@ -214,7 +214,9 @@ def three_measures(story: Summary) -> Html:
                 "measure": f"profit {unit}",
                 "leader": lead_words(top["platform"]),
                 "profit": join_words([show(value) for value in top["value"]]),
-                "nine in ten of the first": f"{show(top['value_low'].iloc[0])} to {show(top['value_high'].iloc[0])}",
+                "nine in ten of the first": " to ".join(
+                    MEASURES[key].ends(float(top["value_low"].iloc[0]), float(top["value_high"].iloc[0]))
+                ),
                 "first, of 100": join_words([f"{100 * share:.0f}" for share in top["win_share"]]),
                 "next": ""
                 if rivals.empty

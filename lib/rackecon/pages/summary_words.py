@@ -64,8 +64,7 @@ def sure_words(story: Summary) -> str:
         close=close(known),
         earns=str(first["verdict"]) != "nobody earns",
         inputs=story.inputs,
-        low=measure.amount(float(first["value_low"])),
-        high=measure.amount(float(first["value_high"])),
+        ends=measure.ends(float(first["value_low"]), float(first["value_high"])),
         rival=str(rivals["platform"].iloc[0]) if len(rivals) else "",
         rival_wins=float(rivals["win_share"].iloc[0]) if len(rivals) else 0.0,
     )

@@ -199,11 +199,11 @@ def driver_figures(tornado: pd.DataFrame, accelerator: str, metric: str) -> list
 
 def moves_sentence(tornado: pd.DataFrame, accelerator: str, metric: str) -> str:
     """What the profit of a platform hangs on most: the input, its ends, and the profit between them."""
-    driver, amount = main_driver(tornado, accelerator), MEASURES[metric].amount
+    driver = main_driver(tornado, accelerator)
     if driver is None:
         return say("notes", "moves", input=None)
-    ends = {end: amount(driver[end]) for end in ("low", "high")}
-    return say("notes", "moves", input=factor_label(driver["input"]), ends=driver["ends"], **ends)
+    profits = MEASURES[metric].ends(driver["low"], driver["high"])
+    return say("notes", "moves", input=factor_label(driver["input"]), ends=driver["ends"], profits=profits)
 
 
 def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, str]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -24,6 +24,73 @@ if TYPE_CHECKING:
 MODES = ("aggregated", "disaggregated")
 CASE = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user_target")
 """Columns that say what a measured run must be of and keep."""
+
+
+PROFIT: Final = "profit_usd_per_rack_year"
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What splitting adds to the yearly profit of a rack [USD/year] of the platform that earns most split, and nine measurements in ten."""
+
+    platform: str = ""
+    usd: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    cost_label: str = ""
+
+
+def worth(accelerators: Sequence[str], model: str, case: Scenario, **overrides: Any) -> Worth:
+    """What splitting pays on a case: each mode where it earns most, by the platform whose rack earns most split.
+
+    Parameters
+    ----------
+    accelerators : sequence of str
+        Ids; one that does not serve the case both ways is left out.
+    model : str
+        Id of the model.
+    case : Scenario
+        The workload with its limits.
+    **overrides
+        Fields of :class:`~rackecon.appraisal.assumptions.Assumptions`.
+    """
+    from rackecon.appraisal.evaluate import evaluate
+
+    one, two = (
+        evaluate(accelerators, [model], [case], search_options={"mode": mode}, **overrides).set_index("accelerator")
+        for mode in MODES
+    )
+    return worth_found(one, two)
+
+
+def worth_found(one: pd.DataFrame, two: pd.DataFrame) -> Worth:
+    """What the rows of both modes say, by accelerator; the errors of their rates are taken as independent.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [pd.DataFrame({"platform": "A", PROFIT: x, f"{PROFIT}_low": x - 3, f"{PROFIT}_high": x + 4, "cost_label": "own"}, ["a"]) for x in (1.0, 5.0)]
+    >>> worth_found(*rows)
+    Worth(platform='A', usd=4.0, low=-1.0, high=9.0, cost_label='own')
+    """
+    ends = [f"{PROFIT}{end}" for end in ("", "_low", "_high")]
+    if any(set(ends) - set(rows) for rows in (one, two)):
+        return Worth()
+    known = two.index[two[PROFIT].notna() & one[PROFIT].reindex(two.index).notna()]
+    if known.empty:
+        return Worth()
+    key = two.loc[known, PROFIT].idxmax()
+    (shared, shared_low, shared_high), (apart, apart_low, apart_high) = (
+        rows.loc[key, ends].astype(float) for rows in (one, two)
+    )
+    gain = apart - shared
+    return Worth(
+        str(two.loc[key, "platform"]),
+        gain,
+        gain - math.hypot(apart - apart_low, shared_high - shared),
+        gain + math.hypot(apart_high - apart, shared - shared_low),
+        str(two.loc[key, "cost_label"]),
+    )
 
 
 def _best(key: str, model: str, case: Scenario, mode: str) -> dict[str, Any] | None:

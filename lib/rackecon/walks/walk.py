@@ -22,7 +22,7 @@ from rackecon.serving.tails import tail_factors
 if TYPE_CHECKING:
     import pandas as pd
 
-RETUNED, HELD = "layout searched at every point", "layout held as at the start"
+RETUNED, HELD = "layout that earns most at every point", "layout held as at the start"
 
 
 def doubling_steps(low: float, high: float) -> list[int]:

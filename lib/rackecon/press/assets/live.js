@@ -3,8 +3,10 @@
 (function () {
   "use strict";
   var QUICK = "serving model, price, sold share and price of capital";
+  var abs = Math.abs, exp = Math.exp, keys = Object.keys, max = Math.max, min = Math.min, pow = Math.pow, round = Math.round;
   var HOURS = 8760, SECONDS = 3600, PER_M = 1e6, MONTHS = 12;
   function has(o, k) { return Object.prototype.hasOwnProperty.call(o, k); } /* a name from an address is no inherited one */
+  function made(tag) { return document.createElement(tag); }
   function fresh() { return Object.create(null); }
   function copied(o) { return Object.assign(fresh(), o); }
   var data = null;
@@ -12,18 +14,18 @@
   /* Level equivalent of a falling price at the cost of capital (level_price_factor); at rate 0 the plain mean. */
   function levelPriceFactor(rate, decline, years) {
     if (decline <= 0) return 1;
-    var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS), q = Math.pow(1 - decline, 1 / MONTHS);
-    function sum(x) { return Math.abs(1 - x) < 1e-12 ? m : x * (1 - Math.pow(x, m)) / (1 - x); }
+    var m = max(round(years * MONTHS), 1), v = pow(1 + rate, -1 / MONTHS), q = pow(1 - decline, 1 / MONTHS);
+    function sum(x) { return abs(1 - x) < 1e-12 ? m : x * (1 - pow(x, m)) / (1 - x); }
     return sum(v * q) / Math.sqrt(q) / sum(v);
   }
   /* Years of a level amount that a horizon is worth today (present_value_factors). */
   function levelYears(rate, years) {
-    var m = Math.max(Math.round(years * MONTHS), 1), v = Math.pow(1 + rate, -1 / MONTHS);
-    return (Math.abs(1 - v) < 1e-12 ? m : v * (1 - Math.pow(v, m)) / (1 - v)) / MONTHS;
+    var m = max(round(years * MONTHS), 1), v = pow(1 + rate, -1 / MONTHS);
+    return (abs(1 - v) < 1e-12 ? m : v * (1 - pow(v, m)) / (1 - v)) / MONTHS;
   }
   /* Resale at an age over what was invested (residual_at): straight between whole years. */
   function resaleAt(years) {
-    var i = Math.min(Math.floor(years), data.resale.length - 2);
+    var i = min(Math.floor(years), data.resale.length - 2);
     return data.resale[i] + (data.resale[i + 1] - data.resale[i]) * (years - i);
   }
   /* The most productive point that is at least as fast as asked; -1 beyond the fastest. Speeds rise along a front. */
@@ -33,7 +35,7 @@
   }
   /* The pre-tax revenue that pays a charge after tax, written off in equal years (tax_adjusted_capital_cost). */
   function taxed(tax, rate) {
-    var n = data.taxed, worth = rate === 0 ? 1 : (1 - Math.pow(1 + rate, -n)) / (rate * n);
+    var n = data.taxed, worth = rate === 0 ? 1 : (1 - pow(1 + rate, -n)) / (rate * n);
     return (1 - tax * worth) / (1 - tax);
   }
   /* The reader's own cost of a platform over the one of the basis; both at the base case's terms. */
@@ -51,7 +53,7 @@
     return metric === "rack" && p.gpus === null ? "no rack of it is on record" : metric === "mw" && p.kw === null ? "no power of it is on record" : "";
   }
   function payback(m, decline) {
-    var q = Math.pow(1 - decline, 1 / MONTHS), sum = 0, sales = m.launch * HOURS / MONTHS / Math.sqrt(q), running = m.running * HOURS / MONTHS;
+    var q = pow(1 - decline, 1 / MONTHS), sum = 0, sales = m.launch * HOURS / MONTHS / Math.sqrt(q), running = m.running * HOURS / MONTHS;
     for (var k = 1; k <= 480; k++) {
       sales *= q;
       var cash = sales - running + (k === m.months ? m.resold : 0);
@@ -74,7 +76,7 @@
     var key = frontsKey(st);
     return keep("f" + key, function () {
       var out = fresh(), packed = data.fronts[key] || {}, usual = data.fronts[frontsKey(st, USUAL, NEWEST)] || {};
-      Object.keys(packed).forEach(function (id) { var f = packed[id] === "=" ? usual[id] : packed[id]; out[id] = f.why ? f : unpacked(f); });
+      keys(packed).forEach(function (id) { var f = packed[id] === "=" ? usual[id] : packed[id]; out[id] = f.why ? f : unpacked(f); });
       return out;
     });
   }
@@ -83,7 +85,7 @@
     var bytes = Uint8Array.from(atob(f[6]), c => c.charCodeAt(0)), view = new DataView(bytes.buffer), n = bytes.length / 5, out = { s: [], t: [], d: [], m: "" };
     for (var i = 0; i < n; i++) {
       var last = bytes[4 * n + i];
-      out.s.push(Math.exp(f[0] + (f[1] - f[0]) * view.getUint16(2 * i, true) / 65535)); out.t.push(Math.exp(f[2] + (f[3] - f[2]) * view.getUint16(2 * (n + i), true) / 65535));
+      out.s.push(exp(f[0] + (f[1] - f[0]) * view.getUint16(2 * i, true) / 65535)); out.t.push(exp(f[2] + (f[3] - f[2]) * view.getUint16(2 * (n + i), true) / 65535));
       out.d.push(f[4] + (f[5] - f[4]) * (last & 127) / 127); out.m += last & 128 ? "d" : "a";
     }
     return out;
@@ -97,18 +99,18 @@
     var price = (sc.isl * (1 - st.hit) * st.pin + sc.isl * st.hit * cached + sc.osl * st.pout) / total;
     return {
       sold: SECONDS / PER_M * price * (1 - st.licence) * (1 - data.free), level: levelPriceFactor(data.levelled, st.decline, st.years),
-      years: levelYears(st.wacc, st.years), months: Math.max(Math.round(st.years * MONTHS), 1), resale: resaleAt(st.years), wacc: st.wacc, taxed: taxed(st.tax, st.wacc),
+      years: levelYears(st.wacc, st.years), months: max(round(st.years * MONTHS), 1), resale: resaleAt(st.years), wacc: st.wacc, taxed: taxed(st.tax, st.wacc),
       power: st.elec * st.pue - data.base.elec * data.base.pue
     };
   }
   /* What one GPU-hour of a platform earns and costs at one point of its front. */
   function earned(p, front, i, st, m) {
     var rate = front.t[i], util = soldOn(p, st), launch = rate * m.sold * util, change = p.metered ? front.d[i] * m.power : 0, paid = st.cost * owned(p, st), invested = p.capital * paid;
-    var sunk = (1 - p.resells * m.resale * Math.pow(1 + m.wacc, -m.months / MONTHS)) / m.years, charge = p.c * paid * (1 - p.kept) * p.worth * sunk;
-    var cost = Math.max(p.c * paid * p.kept + charge * m.taxed + change, 0);
+    var sunk = (1 - p.resells * m.resale * pow(1 + m.wacc, -m.months / MONTHS)) / m.years, charge = p.c * paid * (1 - p.kept) * p.worth * sunk;
+    var cost = max(p.c * paid * p.kept + charge * m.taxed + change, 0);
     return {
       rate: rate, util: util, mode: front.m.charAt(i), launch: launch, revenue: launch * m.level, cost: cost, capital: invested,
-      running: Math.max(cost - invested * sunk / HOURS, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * invested
+      running: max(cost - invested * sunk / HOURS, 0), profit: launch * m.level - cost, months: m.months, resold: p.resells * m.resale * invested
     };
   }
   function evaluateAll(st) {
@@ -141,7 +143,7 @@
       var front = fronts[p.id], steps = [], ends = [], runs = [], known = measuredOn(p, st, lo, hi), profit = (e, rate) => (e.profit + (rate - 1) * e.revenue) * scale(p, e, st.metric);
       if (front && !front.why && p.c !== null && soldOn(p, st) !== undefined && out.indexOf(p.id) < 0 && !uncounted(p, st.metric)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
         var e = earned(p, front, i, st, m), width = data.models[st.model].spread[p.id][e.mode];
-        steps.push([Math.min(front.s[i], hi), profit(e, 1)]); ends.push([profit(e, Math.exp(-data.z90 * width[0])), profit(e, Math.exp(data.z90 * width[1]))]);
+        steps.push([min(front.s[i], hi), profit(e, 1)]); ends.push([profit(e, exp(-data.z90 * width[0])), profit(e, exp(data.z90 * width[1]))]);
         if (front.s[i] >= hi) break;
       }
       if (steps.length) runs = known.runs.map(function (r) {
@@ -152,7 +154,7 @@
     });
   }
   function lastingOf(months) { return months > 120 || !isFinite(months) ? "> 10 years" : months < 12 ? months.toPrecision(2) + " months" : (months / 12).toPrecision(2) + " years"; }
-  function share(margin) { return margin < -1 ? "< −100 %" : (margin < 0 ? "−" : "") + grouped(Math.abs(margin * 100)) + " %"; }
+  function share(margin) { return margin < -1 ? "< −100 %" : (margin < 0 ? "−" : "") + grouped(abs(margin * 100)) + " %"; }
   /* Yearly profit on a measure per dollar of profit per GPU-hour. */
   function scale(p, m, metric) { return metric === "rack" ? (p.gpus === null ? NaN : p.gpus * HOURS) : metric === "mw" ? (p.kw === null ? NaN : HOURS * 1000 / p.kw) : HOURS / m.capital; }
   function full(p, m, st) {
@@ -174,23 +176,33 @@
     if (x === null || !isFinite(x)) return "–";
     return grouped(Number(x.toPrecision(digits || 3)), 4);
   }
-  function unitOf(a) { return [[1e9, "bn"], [1e6, "M"], [1e3, "k"]].find(u => a >= u[0] * 0.9995); }
+  function unitOf(a) { return [[1e9, "bn"], [1e6, "M"], [1e3, "k"]].find(u => a >= u[0] * 0.9995) || [1, ""]; }
   function digits(a) { return 1 + Math.floor(Math.log10(a.toPrecision(3))); }
+  function dollars(x, unit, places) { return (x < 0 ? "−$" : "$") + (abs(x) / unit[0]).toFixed(places) + unit[1]; }
   function usd(x) {
-    var a = Math.abs(x), unit = unitOf(a), size = unit ? a / unit[0] : a;
-    return (x < 0 ? "−$" : "$") + (unit ? size.toFixed(Math.max(0, 3 - digits(size))) + unit[1] : a ? a.toFixed(Math.max(2, 3 - digits(a))).replace(/(\.\d\d\d*?)0+$/, "$1") : 0);
+    var a = abs(x), unit = unitOf(a), n = 3 - digits(a / unit[0]);
+    return unit[1] ? dollars(x, unit, max(0, n)) : a ? dollars(x, unit, max(2, n)).replace(/(\.\d\d\d*?)0+$/, "$1") : "$0";
   }
   /* How a column of amounts is written: words.even. */
   function evenly(column) {
-    var all = column.filter(Boolean).map(Math.abs), most = Math.max(...all), unit = unitOf(most) || [1, ""];
-    var n = 3 - digits(most / unit[0]), more = 2 - digits(Math.min(...all) / unit[0]);
-    n = unit[1] ? Math.max(0, n) : Math.max(2, more === n + 1 ? more : n);
+    var all = column.filter(Boolean).map(abs), most = max(...all), unit = unitOf(most);
+    var n = 3 - digits(most / unit[0]), more = 2 - digits(min(...all) / unit[0]);
+    n = unit[1] ? max(0, n) : max(2, more === n + 1 ? more : n);
     return function (x) {
-      var a = Math.abs(x) / unit[0], d = digits(a) + n;
-      return all[1] && d > 1 && d < 4 ? (x < 0 ? "−$" : "$") + a.toFixed(n) + unit[1] : usd(x);
+      var a = abs(x) / unit[0], d = digits(a), places = unit[1] && a.toFixed(n) < pow(10, 1 - n) ? max(n, min(2, 2 - d)) : n;
+      return all[1] && d + places > !unit[1] && d + places < 4 ? dollars(x, unit, places) : usd(x);
     };
   }
-  function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + grouped(Math.abs(x * 100)) + " %" : usd(x); }
+  /* The ends of an interval on the scale of the greater: words.alike. */
+  function ends(lo, hi, metric) {
+    var unit = unitOf(max(abs(lo), abs(hi)));
+    return [lo, hi].map(function (x) {
+      if (metric === "usd" || !unit[1] || !x) return amount(x, metric);
+      var text = dollars(x, unit, max(0, min(2, 3 - digits(abs(x) / unit[0]))));
+      return /[1-9]/.test(text) ? text : "about $0";
+    });
+  }
+  function amount(x, metric) { return metric === "usd" ? (x < 0 ? "−" : "") + grouped(abs(x * 100)) + " %" : usd(x); }
 
   /* Factors on revenue and capital in every draw, by the same scores as the report's own draws. */
   var kept = fresh(), samples = fresh();
@@ -203,15 +215,15 @@
   }
   function rateFactors(id, width) {
     return keep("r" + id + "|" + width, function () {
-      return draws(data.draws.rate[id]).map(z => Math.exp(twoPiece(z, width[0], width[1])));
+      return draws(data.draws.rate[id]).map(z => exp(twoPiece(z, width[0], width[1])));
     });
   }
   function marketFactors(st, count) {
     var model = pricesOf(st), listed = st.pin === model.pin && st.pout === model.pout;
     var prices = keep("p" + st.model + st.level + listed, function () { /* a price that the reader gives is taken as given */
-      return draws(data.draws.price).map(z => listed ? Math.exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1);
+      return draws(data.draws.price).map(z => listed ? exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1);
     });
-    var against = keep("s", () => draws(data.draws.sold).map(x => Math.exp(-x))), by = fresh();
+    var against = keep("s", () => draws(data.draws.sold).map(x => exp(-x))), by = fresh();
     return function (util) { /* of a share sold */
       if (by[util]) return by[util];
       var sure = util <= 0 || util >= 1, unsold = (1 - util) / util, out = by[util] = prices.slice(0, count);
@@ -231,7 +243,7 @@
       var m = all[i];
       if (m.why) return { p: p, why: m.why };
       var market = markets(m.util), rate = rateFactors(p.id, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(p.id), by = scale(p, m, st.metric);
-      var running = Math.min(m.running, m.cost), rest = m.cost - running, sample = ends ? samples[i + "|" + n] || (samples[i + "|" + n] = new Float64Array(n)) : null;
+      var running = min(m.running, m.cost), rest = m.cost - running, sample = ends ? samples[i + "|" + n] || (samples[i + "|" + n] = new Float64Array(n)) : null;
       for (var d = 0; d < n; d++) {
         var v = (m.revenue * rate[d] * market[d] - running - rest * capital[d]) * by;
         if (sample) sample[d] = v;
@@ -311,7 +323,7 @@
   function label(id) { var p = platform(id); return p ? p.label : id === "none" ? "nobody earns" : "nobody serves this"; }
   /* A cell of a ribbon or of the map, in its leader's colour. */
   function cell(found) {
-    var i = document.createElement("i"), p = platform(found.id);
+    var i = made("i"), p = platform(found.id);
     i.className = found.kind;
     if (p) i.style.setProperty("--swatch", p.swatch);
     return i;
@@ -325,20 +337,20 @@
         var m = full(p, all[i], st), known = c.rows[p.id];
         if (!known || m.why) return !known === Boolean(m.why);
         /* within 0.1 % of the library, or of the revenue where profit is near zero */
-        return Object.keys(known).every(function (k) {
+        return keys(known).every(function (k) {
           var near = k === "mtok" ? 0 : m.revenue * scale(p, m, k);
-          return Math.abs(m[k] - known[k]) <= 1e-3 * Math.max(Math.abs(known[k]), near);
+          return abs(m[k] - known[k]) <= 1e-3 * max(abs(known[k]), near);
         });
       });
     });
   }
   /* What the file beside the page holds of further platforms, put beside the page's own; whether it agrees with the library. */
   function join(m) {
-    var near = m.measured.near, days = data.measured.days.length, formats = data.measured.formats.length, into = function (own, added) { Object.keys(added).forEach(function (k) { Object.assign(own[k], added[k]); }); };
-    Object.keys(near).forEach(where => Object.keys(near[where]).forEach(id => near[where][id][1].forEach(function (r) { r[3] += days; r[4] += formats; })));
+    var near = m.measured.near, days = data.measured.days.length, formats = data.measured.formats.length, into = function (own, added) { keys(added).forEach(function (k) { Object.assign(own[k], added[k]); }); };
+    keys(near).forEach(where => keys(near[where]).forEach(id => near[where][id][1].forEach(function (r) { r[3] += days; r[4] += formats; })));
     data.measured.days = data.measured.days.concat(m.measured.days); data.measured.formats = data.measured.formats.concat(m.measured.formats);
     [["bases", m.bases], ["fronts", m.fronts], ["sold", m.sold], ["draws", m.draws]].forEach(pair => into(data[pair[0]], pair[1])); into(data.measured.near, near);
-    Object.keys(m.spread).forEach(function (k) { Object.assign(data.models[k].spread, m.spread[k]); });
+    keys(m.spread).forEach(function (k) { Object.assign(data.models[k].spread, m.spread[k]); });
     Object.assign(data.base, m.base); Object.assign(data.names, m.names); Object.assign(data.units, m.units);
     data.more = m.platforms; kept = fresh();
     return selfCheck(m.check, m.platforms.map(p => p.id).join());
@@ -397,7 +409,7 @@
       return data.base[k];
     }
     /* What the reader set stays; the rest comes with the choice. A cache share without a front there cannot stay. */
-    var OWNED = Object.keys(data.base).filter(platform), FOLLOW = { scenario: ["speed", "hit"], model: ["pin", "pout"], level: ["pin", "pout"], basis: OWNED };
+    var OWNED = keys(data.base).filter(platform), FOLLOW = { scenario: ["speed", "hit"], model: ["pin", "pout"], level: ["pin", "pout"], basis: OWNED };
     function choose(s, k, v) {
       var follow = FOLLOW[k] || [], mine = follow.filter(x => s[x] !== brought(x, s));
       s[k] = v;
@@ -415,7 +427,7 @@
       var stay = (FOLLOW[k] || []).filter(x => st[x] !== brought(x, st)), gone = ["hit", "software", "precision", "sold"].filter(x => x !== k && (FOLLOW[k] || []).indexOf(x) < 0 && st[x] !== before[x]);
       return (stay.length ? "Kept as you set it: " + stay.map(worded).join(", ") + "." : "") + (gone.length ? (stay.length ? " " : "") + "Not worked out together in this page, so now " + gone.map(worded).join(", ") + "." : "");
     }
-    function changed() { return Object.keys(data.base).filter(k => st[k] !== brought(k, st)); }
+    function changed() { return keys(data.base).filter(k => st[k] !== brought(k, st)); }
     /* Why a number is refused: outside its control's range, or no choice of its menu; empty where it is taken. */
     function refused(k, x) {
       var el = inputs[k][0], all = Array.prototype.map.call(el.options || [], o => Number(o.value));
@@ -430,7 +442,7 @@
       if (waits) beside(function () { readHash(); ask(); opened(); });
       st.with = data.more.map(p => p.id).filter(id => added.split(",").indexOf(id) >= 0).sort().join();
       PAIR.forEach(function (side, i) { pair[i] = cast(st).some(p => p.id === given.get(side)) ? given.get(side) : first[i]; });
-      ["model", "scenario", "metric"].concat(Object.keys(data.options)).forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k)) && (k !== "level" || has(data.models[st.model].levels, given.get(k)))) choose(st, k, given.get(k)); });
+      ["model", "scenario", "metric"].concat(keys(data.options)).forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k)) && (k !== "level" || has(data.models[st.model].levels, given.get(k)))) choose(st, k, given.get(k)); });
       given.forEach(function (v, k) {
         var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
         if (number && !why) { if (k === "hit") choose(st, k, Number(v)); else st[k] = Number(v); if (st.sold === DERIVED && (k === "util" || underived(st))) { st.sold = SET; odd.push("sold=" + DERIVED + ", but " + (k === "util" ? "a share is given too" : underived(Object.assign(copied(st), { sold: DERIVED })))); } }
@@ -457,7 +469,7 @@
       var known = moved.some(k => k !== "metric") ? null : reportedRows(st), all = Boolean(known), rows = known || simulate(st, Infinity, true), found = told(rows, moved);
       movedAt = now; latest = found;
       if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
-      if (dragged && !sheet && Object.keys(lines).length) openSheet(found);
+      if (dragged && !sheet && keys(lines).length) openSheet(found);
       if (!sheet) table(found);
       if (!sheet || now - wroteAt > 200) { wroteAt = now; speech(rows, all, moved); if (!sheet) controls(moved); }
       else if (now - countedAt > 60) { countedAt = now; controls(moved); }
@@ -471,9 +483,9 @@
     function controls(moved) {
       if (marked !== moved.join()) {
         marked = moved.join();
-        Object.keys(holders).forEach(function (k) { if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0); });
+        keys(holders).forEach(function (k) { if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0); });
       }
-      Object.keys(inputs).forEach(function (k) {
+      keys(inputs).forEach(function (k) {
         if (shown[k] === st[k]) return;
         shown[k] = st[k];
         inputs[k].forEach(function (el) {
@@ -500,32 +512,32 @@
     function sentence(rows, all) {
       var order = ranked(rows), unit = data.per[st.metric], top = order[0];
       if (!top) return "Your case: no platform reaches " + fmt(st.speed) + " tok/s/user with this first-token limit.";
-      var ends = " Nine cases in ten lie between " + amount(top.lo, st.metric) + " and " + amount(top.hi, st.metric) + ".";
-      if (top.mid <= 0) return "Your case: nobody earns; " + titled(top.p) + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + ends;
+      var between = " Nine cases in ten lie between " + ends(top.lo, top.hi, st.metric).join(" and ") + ".";
+      if (top.mid <= 0) return "Your case: nobody earns; " + titled(top.p) + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + between;
       var rival = order.slice(1).sort((a, b) => b.win - a.win)[0];
-      var text = "Your case: " + titled(top.p) + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + Math.round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
-      if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + titled(rival.p) + " (" + Math.round(rival.win * 100) + ")";
-      return (text + "." + ends).replace(/\u2212\$/g, "\u2212\u2060$"); /* a minus sign stays with its amount */
+      var text = "Your case: " + titled(top.p) + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
+      if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + titled(rival.p) + " (" + round(rival.win * 100) + ")";
+      return (text + "." + between).replace(/\u2212\$/g, "\u2212\u2060$"); /* a minus sign stays with its amount */
     }
 
     /* Rows are made once and moved; the axis of the bars stays while one drags, until a bar leaves it or shrinks to a third.
        A movement writes only what it changes: text in its node, a mark by its transform. What is only read aloud follows when the movement rests. */
     function titled(p) { return evidenced(p, st); }
     function emptyBar() {
-      var bar = document.createElement("span"); bar.className = "ibar"; bar.setAttribute("role", "img");
-      ["zero", "ghost", "range", "mid"].forEach(function (kind) { bar.appendChild(document.createElement("i")).className = kind; });
+      var bar = made("span"); bar.className = "ibar"; bar.setAttribute("role", "img");
+      ["zero", "ghost", "range", "mid"].forEach(function (kind) { bar.appendChild(made("i")).className = kind; });
       return bar;
     }
     function line(p) {
-      var tr = document.createElement("tr"), th = document.createElement("th"), texts = [];
+      var tr = made("tr"), th = made("th"), texts = [];
       tr.dataset.platform = p.id; th.scope = "row"; th.appendChild(document.createTextNode("")); th.style.setProperty("--swatch", p.swatch); tr.appendChild(th);
       for (var i = 0; i < 6; i++) {
-        var td = document.createElement("td");
+        var td = made("td");
         td.className = "c" + i + (i === 1 ? " barcell" : " n"); tr.appendChild(td);
         if (i === 1) td.appendChild(emptyBar());
         texts.push(i === 1 ? td.firstChild : td.appendChild(document.createTextNode("")));
       }
-      var why = document.createElement("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
+      var why = made("td"); why.className = "why"; why.colSpan = 6; why.appendChild(document.createTextNode("")); tr.appendChild(why);
       var bar = texts[1], marks = bar.children;
       return { tr: tr, name: th.firstChild, texts: texts, bar: bar, zero: marks[0], ghost: marks[1], range: marks[2], mid: marks[3], why: why.firstChild, said: () => "" };
     }
@@ -538,9 +550,9 @@
     /* What the table says: in order, each row's words and where its marks stand, in hundredths of the axis. */
     function told(rows, moved) {
       var order = ranked(rows).concat(rows.filter(r => r.why)), lo = 0, hi = 0;
-      order.forEach(function (r) { if (!r.why) { lo = Math.min(lo, r.lo); hi = Math.max(hi, r.hi); } });
+      order.forEach(function (r) { if (!r.why) { lo = min(lo, r.lo); hi = max(hi, r.hi); } });
       if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
-      var pct = v => Math.round(1e4 * Math.min(1, Math.max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100;
+      var pct = v => round(1e4 * min(1, max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100;
       var ghosts = st.metric === data.base.metric && moved.length, known = order.filter(r => !r.why), perM = m => m.cost / (m.rate * m.util * SECONDS / PER_M);
       var mid = st.metric === "usd" ? x => amount(x, "usd") : evenly(known.map(r => r.mid)), each = evenly(known.map(r => perM(r.m)));
       return order.map(function (r) {
@@ -548,8 +560,8 @@
         var more = r.m;
         return {
           p: r.p, name: titled(r.p), why: "", zero: pct(0), lo: pct(r.lo), hi: pct(r.hi), mid: pct(r.mid), ghost: ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100,
-          said: () => "90 % interval " + amount(r.lo, st.metric) + " to " + amount(r.hi, st.metric),
-          words: [mid(r.mid), "", String(Math.round(r.win * 100)), each(perM(more)), share(more.profit / more.revenue), lastingOf(payback(more, st.decline) * MONTHS)]
+          said: () => "90 % interval " + ends(r.lo, r.hi, st.metric).join(" to "),
+          words: [mid(r.mid), "", String(round(r.win * 100)), each(perM(more)), share(more.profit / more.revenue), lastingOf(payback(more, st.decline) * MONTHS)]
         };
       });
     }
@@ -573,22 +585,22 @@
     function fontOf(css) { return [css.fontWeight, css.fontSize, css.fontFamily].join(" "); } /* css.font is empty beside figures of equal width */
     function openSheet(found) {
       var holder = one(".live-table"), box = holder.getBoundingClientRect(), body = one(".live-table tbody"), like = getComputedStyle(one(".live-table td.n")), title = getComputedStyle(one(".live-table tbody th")), css = getComputedStyle(root), dpr = window.devicePixelRatio || 1;
-      var canvas = document.createElement("canvas"), pen = canvas.getContext("2d"), rows = [], names = fresh(), left = Infinity, right = 0, bottom = 0, top = body.getBoundingClientRect().top;
+      var canvas = made("canvas"), pen = canvas.getContext("2d"), rows = [], names = fresh(), left = Infinity, right = 0, bottom = 0, top = body.getBoundingClientRect().top;
       found.forEach(function (f) {
         var l = lines[f.p.id], places = l.texts.map(function (node, i) {
           var r = (i === 1 ? node : node.parentNode).getBoundingClientRect();
-          if (r.width && !f.why) { left = Math.min(left, r.left); right = Math.max(right, r.right); }
+          if (r.width && !f.why) { left = min(left, r.left); right = max(right, r.right); }
           return { left: r.left, right: r.right, middle: (r.top + r.bottom) / 2, width: r.width };
         });
         var th = l.tr.cells[0].getBoundingClientRect();
-        if (!f.why) left = Math.min(left, th.left);
+        if (!f.why) left = min(left, th.left);
         places.name = { left: th.left, middle: (th.top + th.bottom) / 2, width: th.width };
         names[f.p.id] = getComputedStyle(l.tr.cells[0], "::before").backgroundColor;
-        rows.push(places); bottom = Math.max(bottom, l.tr.getBoundingClientRect().bottom);
+        rows.push(places); bottom = max(bottom, l.tr.getBoundingClientRect().bottom);
       });
       if (!(right > left)) return;
       canvas.className = "live-sheet"; canvas.setAttribute("aria-hidden", "true");
-      canvas.width = Math.round((right - left) * dpr); canvas.height = Math.round((bottom - top) * dpr);
+      canvas.width = round((right - left) * dpr); canvas.height = round((bottom - top) * dpr);
       canvas.style.cssText = "left:" + (left - box.left) + "px;top:" + (top - box.top) + "px;width:" + (right - left) + "px;height:" + (bottom - top) + "px";
       pen.scale(dpr, dpr); pen.translate(-left, -top); pen.textBaseline = "middle";
       var colour = name => css.getPropertyValue(name).trim();
@@ -631,7 +643,7 @@
       said.forEach(function (text, i) { pen.fillText(text, at.left + s.indent, at.middle + (i - (said.length - 1) / 2) * s.tall); });
     }
     function spoken(el) { var text = String(st[el.dataset.key]); if (el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); } }
-    function bars() { each("input[type=range]", spoken); Object.keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
+    function bars() { each("input[type=range]", spoken); keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
 
     /* Platforms beside the page's own: their figures lie in a file beside the page, asked for when a reader opens their list or
        an address names one. Without it the page says so and compares its own. */
@@ -641,7 +653,7 @@
       waiting.push(then);
       if (window.rackeconBeside) { came(); return; }
       if (waiting.length > 1) return;
-      var script = document.createElement("script");
+      var script = made("script");
       script.src = others.dataset.file; script.onload = came;
       script.onerror = function () { refuse("The figures of these platforms lie in the file " + others.dataset.file + ", which is not beside this page; it compares its own."); };
       document.head.appendChild(script);
@@ -673,7 +685,7 @@
       each("[data-pair]", function (menu) { menu.replaceChildren.apply(menu, mine.map(p => new Option(p.label, p.id))); });
       PAIR.forEach(function (_, i) { if (!there(pair[i])) pair[i] = first[i]; });
       each("[data-beside]", function (row) { row.hidden = !there(row.dataset.beside); });
-      Object.keys(lines).forEach(function (id) { if (!there(id)) { lines[id].tr.remove(); delete lines[id]; } });
+      keys(lines).forEach(function (id) { if (!there(id)) { lines[id].tr.remove(); delete lines[id]; } });
       closeSheet();
       return true;
     }
@@ -739,7 +751,7 @@
     function lead(names, kept) {
       var n = kept[0].length, apart = kept[0].map((v, d) => v - kept[1][d]), wins = 0;
       apart.forEach(function (v) { if (v > 0) wins++; });
-      return names[0] + " earns more than " + names[1] + " in " + Math.round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + amount(quantile(apart, 0.05, 0), st.metric) + " and " + amount(quantile(apart, 0.95, 0), st.metric) + " " + data.per[st.metric] + ".";
+      return names[0] + " earns more than " + names[1] + " in " + round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + ends(quantile(apart, 0.05, 0), quantile(apart, 0.95, 0), st.metric).join(" and ") + " " + data.per[st.metric] + ".";
     }
     function shownAs(k, v) {
       if (k === "payback") return lastingOf(v * MONTHS);
@@ -750,18 +762,18 @@
     /* The command that reruns the page: what differs from the notebook's own parameters. */
     function command() {
       var plain = [], lists = [];
-      Object.keys(data.commands).forEach(function (k) {
+      keys(data.commands).forEach(function (k) {
         var d = data.defaults[k];
         if (d === null) d = has(pricesOf(st), k) ? pricesOf(st)[k] : data.scenarios[st.scenario][k];
         if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
       });
       var own = cast(st).filter(p => has(data.base, p.id) && (has(data.own, p.id) || st[p.id] !== standing(p.id, st.basis)));
       if (st.sold === DERIVED) { ownCommand(own); return; }
-      var choices = Object.keys(data.choices).map(k => data.choices[k][st[k]] || "").concat(own.map(p => p.id + "=" + st[p.id])).filter(Boolean);
+      var choices = keys(data.choices).map(k => data.choices[k][st[k]] || "").concat(own.map(p => p.id + "=" + st[p.id])).filter(Boolean);
       if (choices.length) plain.push("-p choices " + choices.join(","));
       var given = Object.assign({}, data.given), rest = cast(st).map(p => p.id).filter(id => left(st).indexOf(id) < 0);
       if (st.without || st.with) given.accelerators = rest;
-      Object.keys(given).forEach(function (k) { lists.push([k, JSON.stringify(given[k])]); });
+      keys(given).forEach(function (k) { lists.push([k, JSON.stringify(given[k])]); });
       var rack = lists.map(l => "-p " + l[0] + " '" + l[1] + "'"), mill = lists.map(l => "-y '" + l[0] + ": " + l[1] + "'");
       put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
       put(one(".live-papermill"), ["papermill notebooks/00_executive_summary.ipynb mine.ipynb"].concat(plain, mill).join(" "));
@@ -769,13 +781,13 @@
     /* Pages hold one share for all platforms; the library holds one for each. */
     function ownCommand(own) {
       var text = JSON.stringify, given = ["utilisation", "tok_s_per_user", "prefix_cache_hit", "model", "scenario", "measure"], prices = ["pin", "pout"].map(k => st[k]);
-      var terms = Object.keys(data.commands).filter(k => k !== "pin" && k !== "pout" && given.indexOf(data.commands[k]) < 0).map(k => data.commands[k] + "=" + st[k]);
+      var terms = keys(data.commands).filter(k => k !== "pin" && k !== "pout" && given.indexOf(data.commands[k]) < 0).map(k => data.commands[k] + "=" + st[k]);
       var choices = text(["basis", "level"].map(k => data.choices[k][st[k]] || "").concat(own.map(p => p.id + "=" + st[p.id])).filter(Boolean).join(","));
       var asked = [cast(st).map(p => p.id).filter(id => left(st).indexOf(id) < 0), [st.model], [st.scenario]].map(text).concat("sold_by_load=True", terms, "**summary.own_money(" + choices + ")", "**summary.own_prices(" + [text(st.model)].concat(prices, choices).join(", ") + ")");
       put(one(".live-command"), "python -c 'from rackecon.answer import summary; from rackecon.appraisal.evaluate import evaluate; print(evaluate(" + asked.join(", ") + ")[[\"platform\", \"utilisation\", \"profit_usd_per_rack_year\"]])'");
       put(one(".live-papermill"), "no notebook: the report’s pages hold one share for all platforms");
     }
-    Object.keys(inputs).forEach(function (k) {
+    keys(inputs).forEach(function (k) {
       inputs[k].forEach(function (el) {
         el.addEventListener("input", function () {
           if (k === "with") { tell(""); add(inputs[k].filter(x => x.checked).map(x => x.value)); return; }
@@ -816,7 +828,7 @@
       var moved = changed(), old = document.querySelector(".shared"), words = moved.length ? "This address carries a reader's case: " + moved.map(worded).join(", ") + ". It stands under \u201cChange an assumption\u201d; all else on the page is the report's own case." : "";
       if (old) old.remove();
       if (!words) return;
-      var p = document.createElement("p"); p.className = "caveat shared"; p.textContent = words; document.getElementById("main").prepend(p);
+      var p = made("p"); p.className = "caveat shared"; p.textContent = words; document.getElementById("main").prepend(p);
       root.scrollIntoView();
     }
     root.addEventListener("pointerdown", press);
@@ -824,7 +836,7 @@
     root.addEventListener("keydown", function () { keyedAt = performance.now(); }); /* what a key moves is read aloud at once: no picture */
     readHash(); show(); movedAt = -Infinity; opened();
     one(".live-costs").open = changed().some(k => platform(k));
-    document.documentElement.dataset.usable = String(Math.round(performance.now()));
+    document.documentElement.dataset.usable = String(round(performance.now()));
     setTimeout(function () { bars(); command(); compare(); }, 0); /* no control waits for what these fill */
   }
   start(); /* the script stands after what it works on: no wait for the chart library */
