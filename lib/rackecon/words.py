@@ -217,7 +217,8 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
         before = _digits(size)
         bare = letter and round(size, places) < 10 ** (FEWEST - 1 - places)  # a single digit would be left
         shown = max(places, min(CENTS, FEWEST - before)) if bare else places
-        if not (1 if letter else FEWEST) <= before + shown <= MOST:
+        fits = round(size, shown) > 0.0 if letter else before + shown >= FEWEST
+        if not fits or before + shown > MOST:
             return form(value)
         return f"{MINUS if value < 0 else ''}{'$' if form is money else ''}{size:,.{shown}f}{letter}"
 

@@ -44,10 +44,6 @@ class Summary:
     """How many uncertain inputs every simulated case draws."""
 
 
-def _amount(value: float, measure: str) -> str:
-    return MEASURES[measure].amount(value) + (" a year" if measure == "usd" else "")
-
-
 def summarise(
     accelerators: Sequence[str],
     model: str,
@@ -184,12 +180,9 @@ def scenario_grid(
     ranked = rank(table, column, RankingDraws.from_base_case())
     who = verdicts(ranked).set_index(["model", "scenario"])["verdict"]
     table["verdict"] = [who.loc[(m, s)] for m, s in zip(table["model"], table["scenario"], strict=True)]
+    most = float(table[column].abs().max())
     table["text"] = [
-        "not served"
-        if v != v and str(r)
-        else "no price"
-        if v != v
-        else _amount(float(v), measure).replace(" a year", "")
+        "not served" if v != v and str(r) else "no price" if v != v else MEASURES[measure].ends(float(v), most)[0]
         for v, r in zip(table[column], table["reason"], strict=True)
     ]
     table["detail"] = [

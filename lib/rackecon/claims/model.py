@@ -321,7 +321,7 @@ def option_words(name: str, value: str) -> str:
         return f"{percent(float(value))} sold"
     return {
         "horizon_years": f"over {plural(float(value), 'year')}" if name == "horizon_years" else "",
-        "weight_precision": f"{value} weights",
+        "weight_precision": f"{str(value).upper()} weights",
         "baseline_precision": f"the older machine in {value}",
         "counting": f"{value} tokens counted",
         "engine": f"on {_engine_words(value)}",

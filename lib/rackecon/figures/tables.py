@@ -34,6 +34,9 @@ HOURLY: Final = re.compile(r"usd_per_gpu_hour(_high|_low)?$")
 RIGHT: Final = ' class="n"'
 DATED: Final = ' class="d"'
 FIGURE: Final = re.compile(r"^(> )?[−$]*\d[\d.,]*( ?%|k|M|bn)?( \([−$\d.,kMbn %]+ to [>−$\d.,kMbn %]+\))?$")
+MONTH: Final = re.compile(r"\b\d{4}-\d{2}(?:-\d{2})?\b")
+KEPT: Final = r'<span class="nb">\g<0></span>'
+"""A date in a heading, which breaks nowhere."""
 NAME: Final = re.compile(r"^[a-z]+(_[a-z]+)+$")
 DATE: Final = re.compile(r"^\d{4}(-\d{2}){0,2}$")
 RANGE: Final = re.compile(r"^((?:> )?\S+(?: %)?) \((\S+(?: %)? to (?:> )?\S+(?: %)?)\)$")
@@ -83,7 +86,7 @@ def table(
     ]
     short = [c for c in columns if c not in long]
     right = {c: numeric[c] or _all(FIGURE, texts[c]) for c in columns}
-    title = {c: html.escape(names.get(c, c.replace("_", " "))) for c in columns}
+    title = {c: MONTH.sub(KEPT, html.escape(names.get(c, c.replace("_", " ")))) for c in columns}
     head = "".join(f'<th scope="col"{RIGHT if right[c] and i else ""}>{title[c]}</th>' for i, c in enumerate(short))
     records = []
     for at, line in enumerate(lines):

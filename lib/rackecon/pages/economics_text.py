@@ -250,7 +250,12 @@ def cost_quoted(table: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:
     if known.empty:
         return quoted
     best, worst, rest = known.iloc[0], known.iloc[-1], known.iloc[1:]
-    quoted |= {"platform": best["platform"], "cost": float(best[column]), "basis": best["cost_label"]}
+    quoted |= {
+        "platform": best["platform"],
+        "cost": float(best[column]),
+        "basis": best["cost_label"],
+        "sold": float(best.get("utilisation", math.nan)),
+    }
     if len(rest):
         quoted |= {"worst": worst["platform"], "ratio": float(worst[column] / best[column])}
     if f"{column}_high" in known:

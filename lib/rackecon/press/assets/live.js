@@ -190,7 +190,7 @@
     n = unit[1] ? max(0, n) : max(2, more === n + 1 ? more : n);
     return function (x) {
       var a = abs(x) / unit[0], d = digits(a), places = unit[1] && a.toFixed(n) < pow(10, 1 - n) ? max(n, min(2, 2 - d)) : n;
-      return all[1] && d + places > !unit[1] && d + places < 4 ? dollars(x, unit, places) : usd(x);
+      return all[1] && (unit[1] ? a.toFixed(places) > 0 : d + places > 1) && d + places < 4 ? dollars(x, unit, places) : usd(x);
     };
   }
   /* The ends of an interval on the scale of the greater: words.alike. */
@@ -744,7 +744,7 @@
       each(".pair-table thead .n", function (th, i) { if (i < 2) put(th, names[i]); });
       each(".pair-table tbody tr", function (tr) {
         var k = tr.dataset.row, v = found.map(m => m.why ? NaN : m[k]);
-        [shownAs(k, v[0]), shownAs(k, v[1]), k === "margin" || !(v[0] / v[1] > 0) ? "–" : isFinite(v[0] / v[1]) ? fmt(v[0] / v[1]) + " x" : "–"].forEach(function (text, i) { put(tr.cells[i + 1], text); });
+        [shownAs(k, v[0], v), shownAs(k, v[1], v), k === "margin" || !(v[0] / v[1] > 0) ? "–" : isFinite(v[0] / v[1]) ? fmt(v[0] / v[1]) + " x" : "–"].forEach(function (text, i) { put(tr.cells[i + 1], text); });
       });
       put(one(".pair-verdict"), pair[0] === pair[1] ? "Choose two different platforms." : why.length ? why.join("; ") + "." : lead(names, kept));
     }
@@ -753,10 +753,10 @@
       apart.forEach(function (v) { if (v > 0) wins++; });
       return names[0] + " earns more than " + names[1] + " in " + round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + ends(quantile(apart, 0.05, 0), quantile(apart, 0.95, 0), st.metric).join(" and ") + " " + data.per[st.metric] + ".";
     }
-    function shownAs(k, v) {
+    function shownAs(k, v, both) {
       if (k === "payback") return lastingOf(v * MONTHS);
       if (!isFinite(v)) return "–";
-      return k === "rate" ? fmt(v) : k === "margin" || k === "sold" ? share(v) : has(data.per, k) ? amount(v, k) : usd(v);
+      return k === "rate" ? fmt(v) : k === "margin" || k === "sold" ? share(v) : has(data.per, k) ? amount(v, k) : evenly(both)(v);
     }
 
     /* The command that reruns the page: what differs from the notebook's own parameters. */
