@@ -47,6 +47,12 @@ def results():
 
 
 @pytest.fixture(scope="module")
+def named(results):
+    """The fewest conditions under which each claim holds."""
+    return {key: fewest(result) for key, result in results.items()}
+
+
+@pytest.fixture(scope="module")
 def cards(results):
     """What each claim's card shows."""
     return {key: card(result).markup for key, result in results.items()}
@@ -201,23 +207,23 @@ def test_the_engine_is_an_axis_of_every_claim_that_names_none(results):
             assert r.claim.says("engine") == ("TensorRT-LLM" in stated or r.claim.id == "b200-4x-h200-llama")
 
 
-def test_fewest_conditions_hold_and_no_fewer_do(results):
+def test_fewest_conditions_hold_and_no_fewer_do(results, named):
     """Each set named makes every reading inside it true; with one condition fewer some reading is not."""
     r = results["gb200-10k-dsr1"]
-    assert fewest(r).words == ("with multi-token prediction", "on TensorRT-LLM")
+    assert named["gb200-10k-dsr1"].words == ("with multi-token prediction", "on TensorRT-LLM")
     states = {(c["speculative"], c["engine"]): one.state for c, one in zip(r.cases, r.readings, strict=True)}
     assert [pair for pair, state in states.items() if state == TRUE] == [("mtp", "trtllm")]
-    assert fewest(results["b200-2cents"]).words == ()
-    assert fewest(results["deepseek-545"]).words == ()
-    for one in results.values():
-        found = fewest(one)
+    assert named["b200-2cents"].words == ()
+    assert named["deepseek-545"].words == ()
+    for key, one in results.items():
+        found = named[key]
         if found and not found.moved and true_boxes(one):
             widest = min(len(box.values) + 1 for box in true_boxes(one))
             assert len(found.words) <= widest
 
 
-def test_two_changes_together_are_named_only_where_neither_alone_is_enough(results):
-    told = {key: fewest(r) for key, r in results.items() if r.verdict == "not checkable"}
+def test_two_changes_together_are_named_only_where_neither_alone_is_enough(results, named):
+    told = {key: named[key] for key, r in results.items() if r.verdict == "not checkable"}
     pairs = {key: one for key, one in told.items() if one is not None and len(one.words) == 2}
     assert pairs
     for key, one in pairs.items():

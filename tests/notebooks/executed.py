@@ -39,6 +39,7 @@ def pytest_configure() -> None:
     """Kernels for nbval, where processes can be forked and not everything is tried."""
     from thorough import THOROUGH  # which a run as a command does not find
 
+    nbval.kernel.pformat = repr  # of every message, for a log that nobody asked for
     if kernels.kernels() and not THOROUGH:
         kernels.HOST = HOST
         nbval.kernel.KernelManager = ForkedKernel

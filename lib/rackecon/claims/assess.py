@@ -100,6 +100,7 @@ def _reading(cells: Cells) -> Reading:
     return Reading(OPEN)
 
 
+@one_state()
 def assess(claim: Claim) -> Assessment:
     """Evaluate one claim.
 
@@ -164,6 +165,7 @@ def coverage(results: list[Assessment]) -> Coverage:
     return Coverage(int(both.sum()), int((both & ~above & ~below).sum()), int(above.sum()), int(below.sum()))
 
 
+@one_state()
 def measured(claim: Claim) -> list[dict[str, Any]]:
     """Public measurements for a claim: the subject's and the baseline's front read at the claim's speeds.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rackecon import catalog
+from rackecon.catalog.cached import one_state
 from rackecon.claims.cells import cells_of, questions
 from rackecon.claims.evidence import engine_measured
 from rackecon.claims.model import AGGREGATED_ONLY, option_words
@@ -281,6 +282,7 @@ def undecided(result: Assessment, axis: str = "scenario") -> tuple[str, float]:
     return join_words(open_ones), min(widths, default=math.nan)
 
 
+@one_state()
 def moves(result: Assessment) -> list[Move]:
     """A claim with one condition moved at a time, from the first set under which it holds, or else its first reading.
 
@@ -295,16 +297,19 @@ def moves(result: Assessment) -> list[Move]:
     return _moves(result, base, [{name: value} for name, value in _changes(base)])
 
 
+@one_state()
 def tried(result: Assessment) -> dict[str, list[str]]:
     """Every condition that is varied for a claim, with its values: what the claim leaves open, then what is moved."""
     out = {name: list(result.claim.conditions[name].options) for name in result.claim.open_conditions}
-    for name, value in _changes(_base(result)) if _movable(result) else ():
-        values = out.setdefault(name, [_base(result)[name]] if _base(result).get(name) else [])
+    base = _base(result) if _movable(result) else {}
+    for name, value in _changes(base) if base else ():
+        values = out.setdefault(name, [base[name]] if base.get(name) else [])
         if value not in values:
             values.append(value)
     return out
 
 
+@one_state()
 def fewest(result: Assessment) -> Fewest | None:
     """The fewest conditions that together make a claim true.
 

@@ -44,7 +44,7 @@ def erlang_c(servers: int, offered: float) -> float:
 
     Notes
     -----
-    By the recursion of Erlang's B, :math:`B_k = a B_{k-1}/(k + a B_{k-1})`, and :math:`C = B/(1 - \\rho(1 - B))`
+    By Erlang's B, :math:`1/B = \\sum_j k!/((k-j)! a^j)`, and :math:`C = B/(1 - \\rho(1 - B))`
     (Erlang 1917; Kleinrock, Queueing Systems I, 1975).
 
     Examples
@@ -52,10 +52,8 @@ def erlang_c(servers: int, offered: float) -> float:
     >>> round(erlang_c(2, 1.0), 4)
     0.3333
     """
-    blocked = 1.0
-    for k in range(1, servers + 1):
-        busy = offered * blocked
-        blocked = busy / (k + busy)
+    with np.errstate(over="ignore", divide="ignore"):  # of next to nothing offered: nobody waits
+        blocked = 1.0 / (1.0 + float(np.cumprod(np.arange(servers, 0, -1) / offered).sum()))
     load = offered / servers
     return blocked / (1.0 - load * (1.0 - blocked))
 
