@@ -31,6 +31,8 @@ def front_table() -> pd.DataFrame:
     """Searched fronts, and those of the sweeps' own configurations, beside measured ones at equal speed, by platform, mode and speed [%]."""
     found = front_scores(with_inside(catalog.table("validation_fronts")))
     found = found[found["slice"].str.match("all$|mode |band |accelerator ")].copy()
+    # of all and of a mode the coverage held out is said elsewhere: the intervals of the answers were widened on these points
+    found.loc[~found["slice"].str.match("band |accelerator "), "inside_pct"] = np.nan
     chips = catalog.accelerators()
     words = found["slice"].str.replace(r"^(mode|band|accelerator) ", "", regex=True)
     found["slice"] = [chips[x].label if x in chips else x for x in words]
