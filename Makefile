@@ -50,7 +50,7 @@ format: $(READY)
 	$(BIN)ruff format lib tests
 
 test-browser: $(READY)  ## every page in headless Chromium, offline
-	bash tests/browser/run.sh "$(BIN)"
+	JOBS=$(JOBS) bash tests/browser/run.sh "$(BIN)"
 
 sbom: $(READY)  ## what is installed: an SBOM (CycloneDX) and the list of licences, into build/
 	mkdir -p build

@@ -39,6 +39,9 @@ def test_no_smaller_fleet_of_the_search_carries_the_users():
 def test_money_of_a_fleet_by_hand():
     row = one(users=500, tpot_limit_ms=20.0, usd_per_gpu_hour=2.0)
     assert row["usd_per_hour"] == pytest.approx(2.0 * row["gpus"])
+    assert row["usd_per_hour_units"] == pytest.approx(
+        2.0 * row["unit_gpus"] * math.ceil(row["gpus"] / row["unit_gpus"])
+    )
     # each request in flight takes time to the first token and 300 tokens: users over that time are the rate (Little)
     tokens_an_hour = row["requests_per_s"] * (ISL + OSL) * 3600.0
     assert row["usd_per_mtok"] == pytest.approx(2.0 * row["gpus"] / tokens_an_hour * 1e6)

@@ -11,11 +11,7 @@ if [ -z "$CHROMIUM" ]; then
   fi
 fi
 export CHROMIUM
-# sheets of paper are drawn by poppler-utils; where it cannot be installed that test is skipped
-if ! command -v pdftoppm >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  apt-get update -qq && apt-get install -y -qq poppler-utils >/dev/null
-fi
-if ! "${bin}python" -c "import playwright, axe_playwright_python" 2>/dev/null; then
+if ! "${bin}python" -c "import playwright, axe_playwright_python, pypdfium2, PIL" 2>/dev/null; then
   if [ -x "${bin}uv" ]; then
     "${bin}uv" pip install --quiet --python "${bin}python" -r tests/browser/requirements.txt
   else

@@ -1,15 +1,15 @@
 """Pictures of pages for people: python tests/browser/shoot.py OUT [--reports DIR] [--as light] [--as phone] [PAGE ...].
 
-Tall pages come as pieces of a readable height (PAGE-light-1.png, ...), print as the sheets of its PDF (pdftoppm of poppler-utils).
+Tall pages come as pieces of a readable height (PAGE-light-1.png, ...), print as the sheets of its PDF.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 from pathlib import Path
 
+import pypdfium2
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from conftest import ARGUMENTS, REPORTS
@@ -33,8 +33,9 @@ def shoot(browser: Browser, path: Path, kind: str, out: Path, piece: int) -> Non
     page = opened(browser, path, scheme, width)
     stem = out / f"{path.stem}-{kind}"
     if kind == "print":
-        page.pdf(path=f"{stem}.pdf", format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "14mm"))
-        subprocess.run(["pdftoppm", "-r", "60", "-png", f"{stem}.pdf", str(stem)], check=True)
+        margins = dict.fromkeys(("top", "bottom", "left", "right"), "14mm")
+        for number, sheet in enumerate(pypdfium2.PdfDocument(page.pdf(format="A4", margin=margins)), start=1):
+            sheet.render(scale=60 / 72).to_pil().save(f"{stem}-{number:02}.png")
     else:
         height = page.evaluate("document.documentElement.scrollHeight")
         for number, top in enumerate(range(0, height, piece), start=1):

@@ -41,8 +41,8 @@ def amount(value: float, measure: str) -> str:
     return percent(value) if measure == "usd" else money(value)
 
 
-@pytest.fixture
-def page(browser):
+@contextlib.contextmanager
+def index(browser):
     """The index; its policy is set aside, since waiting for a condition evaluates text (test_hostile.py holds it)."""
     context = browser.new_context(offline=True, bypass_csp=True, viewport={"width": 1280, "height": 900})
     found = context.new_page()
@@ -51,6 +51,19 @@ def page(browser):
     found.wait_for_selector("#live:not([hidden])", timeout=15000)
     yield found
     context.close()
+
+
+@pytest.fixture
+def page(browser):
+    with index(browser) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def still(browser):
+    """The index for tests that ask its arithmetic alone: none of them moves a control, so that one opening serves them."""
+    with index(browser) as found:
+        yield found
 
 
 def data(page) -> dict:
@@ -67,9 +80,9 @@ def test_controls_appear_because_the_page_agrees_with_the_library(page):
     assert "This is the report's own case" in page.inner_text(".live-changed")
 
 
-def test_numbers_are_grouped_as_the_language_groups_them(page):
+def test_numbers_are_grouped_as_the_language_groups_them(still):
     """The page's own grouping against the browser's, which is slow to set up."""
-    unlike = page.evaluate("""() => {
+    unlike = still.evaluate("""() => {
       const told = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
       const some = [0, 1, 0.5, 0.00012, 12.5, 999, 1000, 1234567, -1, -12345.678, 93.7, 22500, 1e9];
       return some.filter(x => window.rackecon.fmt(x, 9) !== told.format(Number(x.toPrecision(9))));
@@ -117,11 +130,11 @@ def test_numbers_are_grouped_as_the_language_groups_them(page):
     ],
     ids=str,
 )
-def test_money_agrees_with_the_library_to_a_thousandth(page, change):
-    facts = data(page)
+def test_money_agrees_with_the_library_to_a_thousandth(still, change):
+    facts = data(still)
     state = brought(facts, change)
     state["hit"] = change.get("hit", facts["scenarios"][state["scenario"]]["hit"])
-    ours, theirs = live_values(PLATFORMS, state), shown(page, state)
+    ours, theirs = live_values(PLATFORMS, state), shown(still, state)
     assert ours
     for key, values in ours.items():
         mine = theirs[key]
@@ -762,12 +775,12 @@ def test_the_charts_drawn_by_the_page_are_those_that_the_library_drew(browser, p
     ],
     ids=str,
 )
-def test_points_of_the_lines_agree_with_the_library_to_a_thousandth(page, change):
-    facts = data(page)
+def test_points_of_the_lines_agree_with_the_library_to_a_thousandth(still, change):
+    facts = data(still)
     state = facts["base"] | change
     if "scenario" in change:
         state |= {key: facts["scenarios"][change["scenario"]][key] for key in ("speed", "hit")}
-    lines = {line["id"]: line["steps"] for line in page.evaluate("s => window.rackecon.speedLines(s, 1, 150)", state)}
+    lines = {line["id"]: line["steps"] for line in still.evaluate("s => window.rackecon.speedLines(s, 1, 150)", state)}
     compared = 0
     for speed in (8.0, 30.0, 60.0, 110.0):
         ours = live_values(PLATFORMS, state | {"speed": speed})
@@ -786,8 +799,8 @@ def test_points_of_the_lines_agree_with_the_library_to_a_thousandth(page, change
 @pytest.mark.parametrize(
     "change", [{}, {"scenario": "offline-batch", "metric": "mw"}, {"model": "gpt-oss-120b"}], ids=str
 )
-def test_cells_of_the_map_name_the_librarys_leader(page, change):
-    facts = data(page)
+def test_cells_of_the_map_name_the_librarys_leader(still, change):
+    facts = data(still)
     state = facts["base"] | change
     if "scenario" in change:
         state |= {key: facts["scenarios"][change["scenario"]][key] for key in ("speed", "hit")}
@@ -795,7 +808,7 @@ def test_cells_of_the_map_name_the_librarys_leader(page, change):
         state = brought(facts, change)
     seen = set()
     for price in (0.0442, 0.21, 0.84):
-        row = page.evaluate("([s, p]) => window.rackecon.mapRow(s, p)", [state, price])
+        row = still.evaluate("([s, p]) => window.rackecon.mapRow(s, p)", [state, price])
         for cell in (row[0], row[7], row[18]):
             moved = {"util": cell["share"], "pin": state["pin"] * price, "pout": state["pout"] * price}
             ours = {key: found[state["metric"]] for key, found in live_values(PLATFORMS, state | moved).items()}

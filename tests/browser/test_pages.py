@@ -18,6 +18,9 @@ WIDE = (
 )
 PHONE, DESK = 390, 1280
 PICTURE = "main figure.chart .canvas, main table"
+SHOWN = "t => [...(t.tBodies.length > 1 ? t.tBodies : t.tBodies[0].rows)].filter(e => e.getBoundingClientRect().height > 0).length"
+LONGEST = 20000
+"""Pixels that a page may measure on a phone."""
 HELD = """() => [...document.querySelectorAll('*')].filter(e => ['sticky', 'fixed'].includes(getComputedStyle(e).position))
   .map(e => e.getBoundingClientRect().height)"""
 """Heights of what stays while a page is scrolled."""
@@ -47,60 +50,122 @@ def opened(browser: Browser, name: str, scheme: str, width: int) -> tuple[Page, 
     return page, faults
 
 
+def walked(name: str) -> bool:
+    """Whether a page is one of the walk, with an answer and a picture."""
+    return name[0].isdigit() or name == "index.html"
+
+
+def fits(page: Page, name: str) -> None:
+    """Nothing wider than the screen, every chart drawn; unfolds what is folded."""
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.evaluate(WIDE) == []
+    for figure in page.query_selector_all("figure.chart"):
+        assert figure.query_selector("svg"), figure.get_attribute("id")
+        assert figure.query_selector_all("svg path, svg rect, svg text")
+
+
+def shows_its_answer_and_the_beginning_of_its_picture(page: Page, name: str) -> None:
+    if not walked(name):
+        return
+    tall = page.viewport_size["height"]
+    boxes = [one.bounding_box() for one in page.query_selector_all(PICTURE)]
+    tops = [box["y"] for box in boxes if box and box["height"] > 60]
+    assert page.query_selector("main .answer").bounding_box()["y"] < 0.35 * tall
+    assert min(tops) < 0.85 * tall
+    # what introduces the page follows its picture; nothing of a later part comes before either
+    titles = [one.bounding_box()["y"] for one in page.query_selector_all("main h2") if one.bounding_box()]
+    assert min(tops) < min(titles)
+    assert all(height < 0.15 * tall for height in page.evaluate(HELD))
+
+
+def shows_the_first_rows_of_a_long_table_and_the_rest_when_asked(page: Page, name: str) -> None:
+    if not walked(name) and name != "find.html":
+        return
+    assert page.evaluate("document.documentElement.scrollHeight") <= LONGEST
+    for table in page.query_selector_all("table.cut"):
+        if not table.is_visible():
+            continue  # inside a part that is folded
+        assert table.evaluate(SHOWN) == 6
+        rest = table.evaluate_handle("t => t.nextElementSibling")
+        rows = int(rest.inner_text().split()[1])
+        rest.click()
+        assert table.evaluate(SHOWN) == rows
+        assert not rest.is_visible()
+
+
+def cuts_or_covers_no_word_of_a_chart(page: Page, name: str) -> None:
+    assert page.evaluate(WORDS) == []
+
+
+def has_nothing_serious_for_axe(page: Page, name: str) -> None:
+    found = Axe().run(page).response["violations"]
+    serious = [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")]
+    assert serious == []
+
+
+def has_words_and_both_exports_at_every_chart(page: Page, name: str) -> None:
+    for figure in page.query_selector_all("figure.chart"):
+        assert len(figure.get_attribute("aria-label")) > 20
+        assert figure.query_selector("svg").get_attribute("aria-label") == figure.get_attribute("aria-label")
+        assert [b.text_content() for b in figure.query_selector_all(".links button")] == [
+            "Data as CSV",
+            "Image as PNG",
+            "Cite",
+        ]
+    first = page.query_selector("figure.chart .links button")
+    if first:
+        with page.expect_download() as saved:
+            first.click()
+        text = Path(saved.value.path()).read_text(encoding="utf-8")
+        assert text.startswith("# ")
+        assert len(text.splitlines()) > 3
+
+
+def is_reached_by_keyboard_and_leads_on(page: Page, name: str) -> None:
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    hidden = page.evaluate(
+        "[...document.querySelectorAll('a[href], button, input, select')].filter(e => e.tabIndex < 0).length"
+    )
+    assert hidden == 0
+    assert page.locator("nav.contents a").count() >= 4
+    # pages in the walk lead back and on; lists beside it lead to the summary
+    assert page.locator("nav.pager a").count() >= (2 if walked(name) else 1)
+    for anchor in page.locator("nav.contents a").all():
+        assert page.locator(f"[id='{anchor.get_attribute('href')[1:]}']").count() == 1
+
+
+CHECKS = {
+    ("light", DESK): (
+        is_reached_by_keyboard_and_leads_on,
+        has_nothing_serious_for_axe,
+        has_words_and_both_exports_at_every_chart,
+        fits,
+    ),
+    ("dark", DESK): (has_nothing_serious_for_axe, fits),
+    ("light", PHONE): (
+        shows_its_answer_and_the_beginning_of_its_picture,
+        cuts_or_covers_no_word_of_a_chart,
+        shows_the_first_rows_of_a_long_table_and_the_rest_when_asked,
+        fits,
+    ),
+    ("dark", PHONE): (fits,),
+    ("light", 900): (cuts_or_covers_no_word_of_a_chart,),
+    ("light", 1400): (cuts_or_covers_no_word_of_a_chart,),
+}
+"""What a page does on each screen, in an order in which none disturbs the next: a page opens once for all."""
+
+
 @pytest.mark.parametrize("name", page_names())
-@pytest.mark.parametrize(("scheme", "width"), [("light", DESK), ("dark", DESK), ("light", PHONE), ("dark", PHONE)])
-def test_page_opens_whole_and_fits(browser, name, scheme, width):
+@pytest.mark.parametrize(("scheme", "width"), list(CHECKS))
+def test_every_page_on_every_screen(browser, name, scheme, width):
     page, faults = opened(browser, name, scheme, width)
     try:
-        assert faults == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        assert page.evaluate(WIDE) == []
-        for figure in page.query_selector_all("figure.chart"):
-            assert figure.query_selector("svg"), figure.get_attribute("id")
-            assert figure.query_selector_all("svg path, svg rect, svg text")
-    finally:
-        page.context.close()
-
-
-@pytest.mark.parametrize("name", [name for name in page_names() if name[0].isdigit() or name == "index.html"])
-def test_a_phone_shows_the_answer_and_the_beginning_of_its_picture(browser, name):
-    page, _ = opened(browser, name, "light", PHONE)
-    try:
-        tall = page.viewport_size["height"]
-        boxes = [one.bounding_box() for one in page.query_selector_all(PICTURE)]
-        tops = [box["y"] for box in boxes if box and box["height"] > 60]
-        assert page.query_selector("main .answer").bounding_box()["y"] < 0.35 * tall
-        assert min(tops) < 0.85 * tall
-        # what introduces the page follows its picture; nothing of a later part comes before either
-        titles = [one.bounding_box()["y"] for one in page.query_selector_all("main h2") if one.bounding_box()]
-        assert min(tops) < min(titles)
-        assert all(height < 0.15 * tall for height in page.evaluate(HELD))
-    finally:
-        page.context.close()
-
-
-SHOWN = "t => [...(t.tBodies.length > 1 ? t.tBodies : t.tBodies[0].rows)].filter(e => e.getBoundingClientRect().height > 0).length"
-LONGEST = 20000
-"""Pixels that a page may measure on a phone."""
-
-
-@pytest.mark.parametrize(
-    "name", [name for name in page_names() if name[0].isdigit() or name in ("index.html", "find.html")]
-)
-def test_a_phone_shows_the_first_rows_of_a_long_table_and_the_rest_when_asked(browser, name):
-    page, _ = opened(browser, name, "light", PHONE)
-    try:
-        assert page.evaluate("document.documentElement.scrollHeight") <= LONGEST
-        for table in page.query_selector_all("table.cut"):
-            if not table.is_visible():
-                continue  # inside a part that is folded
-            assert table.evaluate(SHOWN) == 6
-            rest = table.evaluate_handle("t => t.nextElementSibling")
-            rows = int(rest.inner_text().split()[1])
-            rest.click()
-            assert table.evaluate(SHOWN) == rows
-            assert not rest.is_visible()
+        assert faults == []  # nothing fetched, nothing broken
+        for check in CHECKS[scheme, width]:
+            check(page, name)
     finally:
         page.context.close()
 
@@ -118,28 +183,6 @@ def test_what_a_phone_leaves_out_of_a_long_table_is_found_by_its_filter_and_show
     page.context.close()
 
 
-@pytest.mark.parametrize("name", page_names())
-@pytest.mark.parametrize("width", [PHONE, 900, 1400])
-def test_no_word_of_a_chart_is_cut_or_covered(browser, name, width):
-    page, _ = opened(browser, name, "light", width)
-    try:
-        assert page.evaluate(WORDS) == []
-    finally:
-        page.context.close()
-
-
-@pytest.mark.parametrize("name", page_names())
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(browser, name, scheme):
-    page, _ = opened(browser, name, scheme, DESK)
-    try:
-        found = Axe().run(page).response["violations"]
-        serious = [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")]
-        assert serious == []
-    finally:
-        page.context.close()
-
-
 def test_pages_stay_light():
     asked_for = re.findall('data-file="assets/([a-z.]+)"', (REPORTS / "index.html").read_text(encoding="utf-8"))
     assert asked_for  # when a reader wants it, not with the page
@@ -147,48 +190,6 @@ def test_pages_stay_light():
     assert (REPORTS / "index.html").stat().st_size + assets <= 1.4e6
     for name in page_names():
         assert (REPORTS / name).stat().st_size <= 2.5e6, name
-
-
-@pytest.mark.parametrize("name", page_names())
-def test_every_chart_has_words_and_both_exports(browser, name):
-    page, _ = opened(browser, name, "light", DESK)
-    try:
-        for figure in page.query_selector_all("figure.chart"):
-            assert len(figure.get_attribute("aria-label")) > 20
-            assert figure.query_selector("svg").get_attribute("aria-label") == figure.get_attribute("aria-label")
-            assert [b.text_content() for b in figure.query_selector_all(".links button")] == [
-                "Data as CSV",
-                "Image as PNG",
-                "Cite",
-            ]
-        first = page.query_selector("figure.chart .links button")
-        if first:
-            with page.expect_download() as saved:
-                first.click()
-            text = Path(saved.value.path()).read_text(encoding="utf-8")
-            assert text.startswith("# ")
-            assert len(text.splitlines()) > 3
-    finally:
-        page.context.close()
-
-
-@pytest.mark.parametrize("name", page_names())
-def test_every_page_is_reached_by_keyboard_and_leads_on(browser, name):
-    page, _ = opened(browser, name, "light", DESK)
-    try:
-        page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.className") == "skip"
-        hidden = page.evaluate(
-            "[...document.querySelectorAll('a[href], button, input, select')].filter(e => e.tabIndex < 0).length"
-        )
-        assert hidden == 0
-        assert page.locator("nav.contents a").count() >= 4
-        # pages in the walk lead back and on; lists beside it lead to the summary
-        assert page.locator("nav.pager a").count() >= (2 if name[0].isdigit() or name == "index.html" else 1)
-        for anchor in page.locator("nav.contents a").all():
-            assert page.locator(f"[id='{anchor.get_attribute('href')[1:]}']").count() == 1
-    finally:
-        page.context.close()
 
 
 def test_folded_tables_open_on_paper_and_close_again(browser):

@@ -40,6 +40,9 @@ def test_front_scores_of_two_points_by_hand():
     assert found.loc["all", "own_pct"] == pytest.approx(30.0)  # where both reach: 300 stands where no search does
     assert found.loc["all", "bias_log"] == pytest.approx(0.5 * (np.log(0.5) + np.log(1.25)))
     assert "band beyond 140 tok/s/user" not in found.index
+    assert found["inside_pct"].isna().all()  # nobody asked
+    found = front_scores(points.assign(inside=[0.0, np.nan, 1.0])).set_index("slice")
+    assert found.loc[["all", "accelerator x", "accelerator y"], "inside_pct"].tolist() == [50.0, 0.0, 100.0]
 
 
 def test_a_front_moved_by_a_factor_on_both_axes_is_off_by_it():
@@ -84,6 +87,8 @@ def test_shipped_fronts_hold_every_band_and_are_those_of_the_table():
     ratio = np.log(known["measured"] / known["searched"]).to_numpy()
     assert ratio == pytest.approx(known["log_ratio"].to_numpy(), abs=2e-4)
     assert sum(name.startswith("band ") for name in found.index) == 6
+    inside = front_scores(fronts.with_inside(points)).set_index("slice")["inside_pct"]
+    assert 86.0 <= inside["all"] <= 94.0
 
 
 def test_only_fitted_rows_make_a_pair_known():

@@ -25,11 +25,8 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-ROOMS = {
-    "performance": ("tests/performance", "lib/rackecon/performance"),
-    "serving": ("tests/serving", "lib/rackecon/serving"),
-    "economics": ("tests/economics", "lib/rackecon/economics"),
-}
+ROOMS = ("performance", "serving", "economics")
+"""Drawn from unless others are named: the physics and the money."""
 ABOVE = ("tests/evidence", "tests/appraisal", "tests/serving", "tests/market")
 REFERENCE = ("tests/reference",)
 EQUIVALENT = ("BitOr", "BitAnd", "BitXor", "LShift", "RShift", "ExceptionReplacer", "Variable")
@@ -73,8 +70,9 @@ def outcome(copy: Path, where: tuple[str, ...], said: list[str] | None = None) -
 
 def stages(room: str, *, quick: bool) -> dict[str, tuple[str, ...]]:
     """Tests that a mutant of a room meets, in their order."""
-    found = {"reference": REFERENCE, "room": ROOMS[room]}
-    return found if quick else {**found, "above": tuple(x for x in ABOVE if x not in ROOMS[room])}
+    own = (f"tests/{room}", f"lib/rackecon/{room}")
+    found = {"reference": REFERENCE, "room": own}
+    return found if quick else {**found, "above": tuple(x for x in ABOVE if x not in own)}
 
 
 def verdict(copy: Path, room: str, *, quick: bool) -> str:

@@ -86,6 +86,8 @@ def test_the_chart_of_all_rows_gives_the_error_of_the_answer():
 def test_one_quantity_has_one_error_in_every_table():
     tested = trust_page.tested_table().set_index(["held_out", "of"])["median_pct"]
     fronts = trust_page.front_table().set_index("slice")
+    assert fronts.loc[["all", "aggregated", "disaggregated"], "inside_pct"].isna().all()  # said once, of folds held out
+    assert fronts.loc[["B200", "MI300X", "beyond 140 tok/s/user"], "inside_pct"].between(70.0, 100.0).all()
     peers = page.peer_table().set_index(["peer", "quantity", "conditions"])["error_pct"]
     assert tested["whole curves", "searched front at equal speed"] == fronts.loc["all", "median_pct"]
     assert tested["whole curves", "searched front of speed and rate alike"] == fronts.loc["all", "both_pct"]

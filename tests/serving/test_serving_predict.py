@@ -90,6 +90,16 @@ def test_what_siblings_add_hardly_turns_the_order_of_loads(row, concurrency, fac
     assert high["tok_s_per_user"] <= low["tok_s_per_user"] * 1.07
 
 
+@pytest.mark.parametrize(("pp", "workers"), [(1, 4), (2, 2)])
+def test_workers_of_a_pool_left_open_are_its_gpus_over_those_of_an_engine(pp, workers):
+    given = {"pp": pp, "tp": 4, "ep": 4, "decode_gpus": 16, "prefill_gpus": 8, "prefill_workers": 2, "gpus": 24}
+    stated = one(SPLIT, **given, decode_workers=workers)
+    for left in ({"decode_workers": None}, {"decode_workers": None, "prefill_workers": None}, {"gpus": None}):
+        found = one(SPLIT, **given | {"decode_workers": workers} | left)
+        assert found["total_tok_s_per_gpu"] == stated["total_tok_s_per_gpu"], left
+        assert found["tok_s_per_user"] == stated["tok_s_per_user"], left
+
+
 def test_a_starved_decode_pool_queues_before_prefill():
     calm = one(SPLIT, isl=8192, osl=256, concurrency=8)
     starved = one(SPLIT, isl=8192, osl=256, concurrency=4096)

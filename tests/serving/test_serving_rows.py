@@ -109,7 +109,8 @@ def test_a_cell_that_cannot_be_read_is_named(change, text) -> None:
 
 
 def test_engines_of_a_row_are_its_own_and_those_of_its_prefill_pool() -> None:
-    """Prefill width as stated, else GPUs over workers, else that of decode; ranks beyond a node spread the experts too."""
+    """Prefill width as stated, else GPUs over workers, else that of decode; ranks beyond a node spread the experts too,
+    within one they need not."""
     changes = ({}, {"prefill_tp": "", "prefill_workers": 6}, {"prefill_tp": "", "prefill_ep": ""}, {"tp": 16, "ep": 1})
     found = _points(*changes, row=POOLS)
     assert found.engines(prefill=True).tp.ravel().tolist() == [4.0, 2.0, 8.0, 4.0]
@@ -117,6 +118,7 @@ def test_engines_of_a_row_are_its_own_and_those_of_its_prefill_pool() -> None:
     own = found.engines()
     assert (own.tp.ravel().tolist(), own.ep.ravel().tolist()) == ([8.0, 8.0, 8.0, 16.0], [8.0, 8.0, 8.0, 16.0])
     assert own.dp.ravel().tolist() == [8.0, 8.0, 8.0, 16.0]
+    assert _points({"tp": 4, "ep": 1}, {"tp": 8, "ep": 1}, row=POOLS).engines().ep.ravel().tolist() == [1.0, 1.0]
     staged = _points({"pp": 2}, {"ep": "", "pp": ""}).engines()
     assert (staged.pp.ravel().tolist(), staged.ep.ravel().tolist()) == ([2.0, 1.0], [1.0, 1.0])
 

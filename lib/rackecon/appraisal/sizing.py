@@ -140,7 +140,7 @@ def size_fleet(
     pandas.DataFrame
         A row a platform, cheapest first, then by GPUs; ``reason`` where it has none or no cost. ``gpus_low`` and ``gpus_high``
         bound 90 % of the serving model's error in rate and speed, cost held; ``units`` are servers or racks of
-        ``unit_gpus``. Latencies are medians of a deployment at the least load of the search that carries its share.
+        ``unit_gpus``, which cost ``usd_per_hour_units`` whole; other dollars are those of the GPUs used. Latencies are medians of a deployment at the least load of the search that carries its share.
 
     Raises
     ------
@@ -232,7 +232,7 @@ COLUMNS: Final = (
         "in_flight_per_deployment",
     ),
     *("open_load_share", "requests_per_s", "tok_s_per_user", "tpot_ms", "ttft_ms", "kw"),
-    *("usd_per_gpu_hour", "usd_per_hour", "usd_per_hour_low", "usd_per_hour_high"),
+    *("usd_per_gpu_hour", "usd_per_hour", "usd_per_hour_low", "usd_per_hour_high", "usd_per_hour_units"),
     *("usd_per_mtok", "usd_per_mtok_low", "usd_per_mtok_high"),
 )
 
@@ -316,11 +316,11 @@ def _queued(
 
 
 def _money(row: Mapping[str, Any], money: Platform, assume: Assumptions, tok_s: float) -> dict[str, Any]:
-    """Dollars an hour of the whole fleet and per million tokens served; the ends are of the number of GPUs."""
+    """Dollars an hour of the fleet's GPUs and of its whole units, and per million tokens served; the ends are of the number of GPUs."""
     if money.cost is None:
         return {"reason": money.reason}
     usd = platform_cost(money, assume)[0]
-    out: dict[str, Any] = {"usd_per_gpu_hour": usd}
+    out: dict[str, Any] = {"usd_per_gpu_hour": usd, "usd_per_hour_units": usd * row["units"] * row["unit_gpus"]}
     for end in ("", "_low", "_high"):
         hourly = usd * float(row[f"gpus{end}"])
         out[f"usd_per_hour{end}"] = hourly

@@ -16,6 +16,7 @@ SHOWN = (
         "usd_per_hour",
         "usd_per_hour_low",
         "usd_per_hour_high",
+        "usd_per_hour_units",
         "usd_per_mtok",
     ),
 )
@@ -85,7 +86,8 @@ def size(
     costs = ", ".join(sorted({label for label in table["cost_label"] if label}))
     typer.echo(
         f"{asked} of {model}, {isl:g} in and {osl:g} out. Low and high bound 90 % of the serving model's error; "
-        f"dollars per million count input and output tokens alike{f'; cost {costs}' if costs else ''}."
+        "dollars are of the GPUs used (usd_per_hour_units: of whole servers or racks) and per million count input and "
+        f"output tokens alike{f'; cost {costs}' if costs else ''}."
     )
     if len(served):
         typer.echo(served[list(SHOWN)].to_string(index=False, na_rep="", float_format=lambda value: f"{value:.5g}"))

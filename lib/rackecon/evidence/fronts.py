@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
-from rackecon.evidence.intervals import AT_SPEED, drawn_logs, linked
+from rackecon.evidence.intervals import AT_SPEED, drawn_logs, interval_factors, linked
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
 from rackecon.evidence.public_fronts import PublicFront, searched_by_home
 from rackecon.evidence.validation import HeldOut
@@ -178,13 +178,34 @@ def front_excess(points: pd.DataFrame) -> float:
     return round(-float(each.median()), 4)
 
 
+def with_inside(points: pd.DataFrame) -> pd.DataFrame:
+    """Points with ``inside``: 1 where the report's 90 % interval around the search holds what was measured, else 0; NaN unreached.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        Of :func:`front_points`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> of = {"accelerator": "b200-hgx", "model": "deepseek-r1", "mode": "aggregated"}
+    >>> with_inside(pd.DataFrame([of | {"log_ratio": 0.1}, of | {"log_ratio": -3.0}]))["inside"].tolist()
+    [1.0, 0.0]
+    """
+    rows = zip(points["accelerator"], points["model"], points["mode"], strict=True)
+    low, high = np.log([interval_factors(*row, AT_SPEED) for row in rows]).T
+    found = points["log_ratio"].to_numpy(dtype=float)
+    return points.assign(inside=np.where(np.isfinite(found), (low <= found) & (found <= high), np.nan))
+
+
 def front_scores(points: pd.DataFrame) -> pd.DataFrame:
     """Median error and bias of searched fronts, over all, by platform, mode and speed band, the mean of the shuffles.
 
     Parameters
     ----------
     points : pandas.DataFrame
-        Of :func:`front_points`.
+        Of :func:`front_points`; with ``inside`` (:func:`with_inside`) where its share is asked for.
 
     Returns
     -------
@@ -192,8 +213,8 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
         ``slice``; of the first shuffle ``points``, ``sweeps`` and ``unreached`` (measured points faster than the searched
         front); ``median_pct`` and ``p90_pct`` (of searched over measured less one), ``bias_log`` (median of measured over
         searched; negative is too high),
-        ``both_pct`` (median of the factor on speed and rate alike less one, with those unreached) and ``own_pct`` (median error
-        at equal speed of the sweep's own configurations, where both reach).
+        ``both_pct`` (median of the factor on speed and rate alike less one, with those unreached), ``own_pct`` (median error
+        at equal speed of the sweep's own configurations, where both reach) and ``inside_pct`` (points inside their intervals).
     """
     import pandas as pd
 
@@ -213,16 +234,17 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
         told = [one for one in each if one[0]]
         if told:
             rows.append((name, *each[0][:3], *np.mean([one[3:] for one in told], axis=0).tolist()))
-    names = ["slice", "points", "sweeps", "unreached", "median_pct", "bias_log", "both_pct", "p90_pct", "own_pct"]
+    names = ["slice", "points", "sweeps", "unreached"]
+    names += ["median_pct", "bias_log", "both_pct", "p90_pct", "own_pct", "inside_pct"]
     return pd.DataFrame(rows, columns=names)
 
 
 def _front_score(part: pd.DataFrame) -> tuple[float, ...]:
-    """Points, sweeps, points not reached, median error, bias, error of speed and rate alike, 90th percentile and own of one shuffle."""
+    """Points, sweeps, points not reached, median error, bias, error of speed and rate alike, 90th percentile, own and inside of one shuffle."""
     found = part["log_ratio"].to_numpy(dtype=float)
     known = found[np.isfinite(found)]
     if not len(known):
-        return 0, 0, len(found), *[np.nan] * 5
+        return 0, 0, len(found), *[np.nan] * 6
     off, both = (100.0 * np.abs(np.expm1(-x)) for x in (known, part["log_ratio_both"]))
     own = 100.0 * np.abs(part["own"] / part["measured"] - 1.0)[np.isfinite(found)]
     counts = len(known), part["split_group"].nunique(), len(found) - len(known)
@@ -233,6 +255,7 @@ def _front_score(part: pd.DataFrame) -> tuple[float, ...]:
         float(np.nanmedian(both)),
         float(np.quantile(off, 0.9)),
         float(own.median()),
+        100.0 * float(part["inside"].mean()) if "inside" in part else np.nan,
     )
 
 

@@ -344,8 +344,8 @@ def described(found: PlanResult) -> list[str]:
         if row["reason"]:
             lines.append(f"{row['platform']}: not planned with, {row['reason']}")
         elif math.isfinite(row["entry_factor"]):
-            at = f"below {percent(row['entry_factor'])} of its cost" if row["entry_factor"] > 0 else "at no price"
-            lines.append(f"{row['platform']}: never bought; it would be {at}")
+            below = f"; it would be below {percent(row['entry_factor'])} of its cost"
+            lines.append(f"{row['platform']}: not bought{below if row['entry_factor'] > 0 else ' at any price'}")
     lines += [] if found.owned is None else _fate(found.owned)
     return lines if found.staged is None else [*lines, *_stages(found.staged)]
 

@@ -129,11 +129,12 @@ def prepare(points: Points) -> Prepared:
         part = points.select(dis_rows)
         decode, prefill = part.engines(), part.engines(prefill=True)
         m = part.numbers
-        nd = np.where(np.isfinite(m["decode_workers"]), m["decode_workers"], m["decode_gpus"] / decode.tp)
-        npre = np.where(np.isfinite(m["prefill_workers"]), m["prefill_workers"], m["prefill_gpus"] / prefill.tp)
+        size_d, size_p = decode.tp * decode.pp, prefill.tp * prefill.pp
+        nd = np.where(np.isfinite(m["decode_workers"]), m["decode_workers"], m["decode_gpus"] / size_d)
+        npre = np.where(np.isfinite(m["prefill_workers"]), m["prefill_workers"], m["prefill_gpus"] / size_p)
         nd, npre = np.maximum(nd, 1.0), np.maximum(npre, 1.0)
         workers = (nd, npre)
-        summed = nd * decode.tp * decode.pp + npre * prefill.tp
+        summed = nd * size_d + npre * size_p
         gpus[dis_rows] = np.where(np.isfinite(gpus[dis_rows]), gpus[dis_rows], summed)
     tokens = (n["isl"] + n["osl"]) * n["length_draw"]
     return Prepared(
