@@ -94,8 +94,25 @@ def test_a_number_is_read_as_by_the_library_of_types(text: str) -> None:
 def _read(found, text: str, option, context) -> str:
     try:
         return repr(found.coerce(text, param=option, ctx=context))
-    except TyperException as fault:
-        return fault.format_message()
+    except (TyperException, InputError):
+        return "refused"
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["frontier", "--isl", "8k"], "--isl: '8k' is not a number: allowed 1 to 1,048,576 tokens; write it in digits alone"),
+        (["frontier", "--isl", "1,024"], "--isl: '1,024' is not a number: allowed 1 to 1,048,576 tokens; write it in digits alone"),
+        (["frontier", "--isl", ""], "--isl: '' is not a number: allowed 1 to 1,048,576 tokens"),
+        (["size", "--users", "many"], "--users: 'many' is not a number"),
+        (["plan", "site.yaml", "--draws", "few"], "--draws: 'few' is not a number: allowed 64 to 65,536 draws, a power of two"),
+        (["report", "--jobs", "2.5"], "--jobs: '2.5' is not a whole number"),
+    ],
+)  # fmt: skip
+def test_words_for_a_number_are_told_with_what_is_allowed(words: list[str], fault: str) -> None:
+    found = CliRunner().invoke(app, words)
+    assert isinstance(found.exception, InputError)
+    assert str(found.exception) == fault
 
 
 def test_a_short_command_leaves_the_heavy_libraries_out() -> None:

@@ -79,6 +79,8 @@ def unknown_name(kind: str, name: object, allowed: Iterable[str], where: str = "
     "unknown accelerator 'h100-sxn': nearest is 'h100-sxm'; allowed: h100-sxm, mi355x"
     >>> str(unknown_name("accelerator", "gh200", ["h200-sxm"]))
     "unknown accelerator 'gh200': allowed: h200-sxm"
+    >>> str(unknown_name("run", "mine", []))
+    "unknown run 'mine': allowed: there is none yet"
     """
     names = sorted(allowed)
     given = plain(str(name)[:LONGEST_NAME])
@@ -87,7 +89,7 @@ def unknown_name(kind: str, name: object, allowed: Iterable[str], where: str = "
     near = difflib.get_close_matches(given.lower(), alike, n=1, cutoff=0.4)
     prefix = f"{where}: " if where else ""
     hint = f"nearest is '{near[0]}'; " if near else ""
-    return InputError(f"{prefix}unknown {kind} '{given}': {hint}allowed: {', '.join(names)}")
+    return InputError(f"{prefix}unknown {kind} '{given}': {hint}allowed: {', '.join(names) or 'there is none yet'}")
 
 
 def check_known(kind: str, name: object, allowed: Collection[str], where: str = "") -> None:

@@ -92,3 +92,8 @@ def test_the_command_reads_a_benchmark_and_asks_for_what_it_lacks(tmp_path):
     assert "of the gap" in done.output.splitlines()[2]
     assert all("-" not in line.split("explains ")[1] for line in done.output.splitlines() if "explains " in line)
     assert "needs COLUMN=VALUE" in str(CliRunner().invoke(app, ["diagnose", str(path), "--set", "gpus"]).exception)
+    for wrong in ("8k", "0", "-8"):
+        words = [word.replace("gpus=8", f"gpus={wrong}") for word in given]
+        assert f"gpus: '{wrong}' is not a number of GPUs" in str(
+            CliRunner().invoke(app, ["diagnose", str(path), *words]).exception
+        )

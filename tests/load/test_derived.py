@@ -11,7 +11,7 @@ from rackecon.catalog import accelerator, racks, scenario
 from rackecon.errors import InputError
 from rackecon.load.demand import Demand
 from rackecon.load.derived import derived_utilisation, sold_table
-from rackecon.load.platforms import open_load, platform_replica, scaled_lengths, unit_gpus
+from rackecon.load.platforms import _curve, open_load, platform_replica, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
 from rackecon.load.replay import Fleet, replay
 from rackecon.load.requests import steady
@@ -81,3 +81,14 @@ def test_what_cannot_be_is_one_line():
         derived_utilisation("h200-sxm", "deepseek-r1", "chat", policy="fixed at the 98th percentile")
     with pytest.raises(InputError, match="mean_rps 0"):
         derived_utilisation("h200-sxm", "deepseek-r1", "chat", mean_rps=0.0)
+
+
+def test_a_curve_leaves_prompts_out_of_the_steps_of_an_engine_that_does_both():
+    """4 requests a second of 1,000 tokens at 40 ms run 160 at once, a quarter of whose steps is prompts; split over two engines at 20 ms, 40."""
+    rows = {
+        "fits": [True, True, False], "total_tok_s_per_gpu": [1000.0] * 3, "gpus": [8.0] * 3, "tpot_ms": [40.0, 20.0, 1.0],
+        "decode_workers": [1.0, 2.0, 1.0], "mode": ["aggregated", "disaggregated", "aggregated"], "prefill_gpu_share": [0.25, 0.5, 0.5],
+    }  # fmt: skip
+    running, pure = _curve(rows, 1000.0, 2000.0)
+    assert running.tolist() == pytest.approx([40.0, 160.0])
+    assert pure.tolist() == pytest.approx([0.020, 0.030])

@@ -372,7 +372,7 @@ def test_two_sweeps_into_one_file_are_told_apart(grid, tmp_path):
 BAD = {
     "not a mapping": ("[1, 2]", "a grid holds"),
     "not YAML": ("grid: [1, 2", "not YAML"),
-    "extra section": ("grids: {}", "Extra inputs"),
+    "extra section": ("grids: {}", "unknown name 'grids': nearest is 'grid'"),
     "unknown parameter": (GRID.replace("price_factor", "price_facter"), "nearest is 'price_factor'"),
     "unknown accelerator": (GRID.replace("h100-sxm", "h100-sxn"), "nearest is 'h100-sxm'"),
     "unknown model": (GRID.replace("gpt-oss-20b", "gpt-os-20b"), "nearest is 'gpt-oss-20b'"),
@@ -386,6 +386,11 @@ BAD = {
     "too many points": (
         GRID.replace("points: 5", "points: 10000000").replace("samples: 10", "samples: 1000"),
         "more than a sweep may have",
+    ),
+    "unknown name inside": (GRID.replace("samples:", "sample:"), "sobol: unknown name 'sample': nearest is 'samples'"),
+    "no list": (
+        GRID + "list: 3\n" if "list:" not in GRID else GRID.split("list:")[0] + "list: 3\n",
+        "list: is not a list",
     ),
     "wrong type": (GRID.replace("samples: 10", "samples: ten"), "sobol.samples"),
 }

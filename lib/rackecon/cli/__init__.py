@@ -6,7 +6,6 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -67,11 +66,25 @@ class _AsGiven:
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         if value is None or (self.kind in (str, float) and isinstance(value, self.kind)):
             return value
-        if self.kind is float and value.isascii() and "_" not in value:
-            with suppress(ValueError):
-                return float(value)
+        if self.kind in (float, int) and isinstance(value, str):
+            try:
+                number = float(value)
+            except ValueError:
+                raise InputError(self._no_number(value)) from None
+            if self.kind is int and not number.is_integer():
+                raise InputError(f"{self.option.opts[0]}: '{value[:40]}' is not a whole number")
+            if self.kind is float and value.isascii() and "_" not in value:
+                return number
         self.option._runtime_param = None
         return self.option.get_runtime_param().coerce(value, param=param, ctx=ctx)
+
+    def _no_number(self, value: str) -> str:
+        from rackecon.catalog.assumption_table import allowed_values
+
+        known = allowed_values().get(SAME_AS.get(self.option.name, self.option.name))
+        allowed = f": allowed {known.range} {known.unit}" if known and known.numeric else ""
+        written = "; write it in digits alone" if any(map(str.isdigit, value)) else ""
+        return f"{self.option.opts[0]}: '{value[:40]}' is not a number{allowed}{written}"
 
 
 def _as_given(parameters: list[Any]) -> list[Any]:

@@ -23,8 +23,10 @@ def sweep(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
+    from rackecon.sweeps.grid import read_grid
     from rackecon.sweeps.sweep import sweep as run
 
+    read_grid(grid)  # a fault of the file is told before a bar is drawn
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
         task = bar.add_task("points", total=None)

@@ -233,6 +233,10 @@ def filled_row(found: Stated, given: Mapping[str, str]) -> tuple[dict[str, str],
             if column in SAID:
                 said.append(SAID[column].format(usual))
     whole = {name: cells.pop(name) for name in WHOLE_RATES if name in cells}
+    if whole and cells.get("gpus") and _number(cells, "gpus") is None:
+        raise InputError(
+            f"{found.where} gpus: '{cells['gpus'][:40]}' is not a number of GPUs to share the rate of all among"
+        )
     missing = []
     for column, option in found.asked.items():
         follows = column == "total_tok_s_per_gpu" and (whole or cells.get("output_tok_s_per_gpu"))

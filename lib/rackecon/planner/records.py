@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from rackecon.catalog.record_faults import record_fault
 from rackecon.catalog.text_file import read_text, yaml_of
-from rackecon.errors import InputError, check_known, unknown_name
+from rackecon.errors import InputError, check_known
 from rackecon.load.demand import demand_names
 
 LARGEST_BYTES: Final = 2**20
@@ -238,25 +239,7 @@ def plan_of(raw: Mapping[str, Any]) -> Plan:
     try:
         return Plan.model_validate(dict(raw))
     except ValidationError as error:
-        raise _fault(error) from None
-
-
-def _fault(error: ValidationError) -> InputError:
-    """The first fault of a plan in one line; an unknown name with the nearest."""
-    first = error.errors()[0]
-    where = [str(part + 1) if isinstance(part, int) else part for part in first["loc"] if "[" not in str(part)]
-    if first["type"] == "extra_forbidden":
-        owner: Any = Plan
-        for part in where[:-1]:
-            owner = _PARTS.get(part, owner)
-        return unknown_name("name", where[-1], owner.model_fields, ".".join(where[:-1]))
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, InputError):
-        return cause
-    text = str(cause) if cause is not None else _WORDS.get(first["type"], first["msg"])
-    shown = first["input"]
-    given = f" (given {shown!r})" if isinstance(shown, int | float | str) and cause is None else ""
-    return InputError(f"{'.'.join(where) or 'plan'}: {text}{given}")
+        raise record_fault(error, Plan, _PARTS, "plan") from None
 
 
 _PARTS: Final[dict[str, Any]] = {
@@ -267,15 +250,6 @@ _PARTS: Final[dict[str, Any]] = {
     "replacement": Replacement,
     "stages": Stages,
 }
-_WORDS: Final = {
-    "too_short": "is empty",
-    "missing": "is missing",
-    "dict_type": "is not a mapping",
-    "model_type": "is not a mapping",
-    "tuple_type": "is not a list",
-    "string_type": "is not text",
-}
-"""Faults in the reader's words, where the validator speaks of its types."""
 
 
 def read_plan(path: Path) -> Plan:

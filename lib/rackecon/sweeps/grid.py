@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.record_faults import record_fault
 from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, unknown_name
 
@@ -128,8 +129,7 @@ def grid_from_text(text: str) -> Grid:
     try:
         grid = Grid.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
+        raise record_fault(error, Grid, {"sobol": Sobol}, "grid") from None
     _check(grid)
     return grid
 
