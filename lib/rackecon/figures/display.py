@@ -193,7 +193,8 @@ def enable() -> None:
     """Register the offline renderer and the theme with Altair; harmless to call twice."""
     import altair as alt
 
-    if "rackecon" not in alt.renderers.names():
+    # to ask for the names takes a look at all that is installed
+    if alt.renderers.active != "rackecon" and "rackecon" not in alt.renderers.names():
         alt.renderers.register("rackecon", lambda spec, **_: chart_bundle(spec))
         alt.theme.register("rackecon", enable=False)(lambda: {"config": base_config()})
     alt.renderers.enable("rackecon")

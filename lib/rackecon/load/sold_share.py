@@ -78,7 +78,7 @@ class SoldShare:
 
 
 def _quantile(values: FloatArray, quantile: float) -> FloatArray:
-    return np.asarray(np.quantile(values, quantile, axis=-1))
+    return np.asarray(values.max(axis=-1) if quantile == 1.0 else np.quantile(values, quantile, axis=-1))
 
 
 def _daily(values: FloatArray, per_day: int, policy: Policy) -> tuple[FloatArray, FloatArray]:
