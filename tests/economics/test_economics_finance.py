@@ -128,6 +128,10 @@ def test_tax_takes_its_share_and_bonus_depreciation_gives_it_back():
     before = cash_flow_table(1e6, 6e5, 1e5, **kind)["net_usd"]
     after = cash_flow_table(1e6, 6e5, 1e5, tax_rate=0.21, tax_life_years=5, **kind)["net_usd"]
     assert after.sum() == pytest.approx(0.79 * before.sum())
+    # a sixtieth of the rack a month, and in the last of 48 what is left of it
+    relief = 0.21 * 1e6 / 60
+    assert (after - 0.79 * before)[1:48].tolist() == pytest.approx([relief] * 47)
+    assert (after - 0.79 * before)[48] == pytest.approx(13 * relief)
     bonus = cash_flow_table(1e6, 6e5, 1e5, tax_rate=0.21, **kind)
     slow = cash_flow_table(1e6, 6e5, 1e5, tax_rate=0.21, tax_life_years=5, **kind)
     assert bonus["present_value_usd"].sum() > slow["present_value_usd"].sum()
