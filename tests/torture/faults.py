@@ -289,6 +289,3 @@ def warm() -> None:
         "yaml",
     ):
         importlib.import_module(name)
-    from rackecon.press.api_page import api_page
-
-    api_page()  # of the library alone: no table or file of a case has a part in it

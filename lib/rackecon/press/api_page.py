@@ -7,7 +7,6 @@ import types
 from pathlib import Path
 from typing import Any
 
-from rackecon.catalog.cached import of_arguments
 from rackecon.press.frame import framed_page
 
 TEMPLATES = Path(__file__).resolve().parent / "templates" / "api"
@@ -40,7 +39,6 @@ def _plain(markup: str) -> str:
     return re.sub(r"\n{2,}", "\n", markup)
 
 
-@of_arguments(1)
 def api_page() -> str:
     """The page as HTML, for ``api/rackecon.html`` of a site; it fetches nothing beyond the site's own style."""
     import pdoc.render
