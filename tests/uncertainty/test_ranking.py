@@ -8,7 +8,7 @@ import pytest
 
 from rackecon.errors import InputError
 from rackecon.uncertainty.distributions import distributions
-from rackecon.uncertainty.ranking import RankingDraws, profit_draws, rank, verdicts
+from rackecon.uncertainty.ranking import RankingDraws, profit_draws, rank, sharing, verdicts
 
 
 def frame(revenue, *, spread=1.2, cost=1.0, scenario="chat"):
@@ -123,3 +123,12 @@ def test_sold_share_widens_the_interval():
     wide = rank(frame([3.0, 2.0]), settings=RankingDraws.from_base_case(draws=512))
     narrow = rank(frame([3.0, 2.0]), settings=RankingDraws(draws=512, held=("utilisation",)))
     assert (wide["value_high"] - wide["value_low"]).iloc[0] > (narrow["value_high"] - narrow["value_low"]).iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("wins", "names"),
+    [([0.1, 0.5, 0.15, 0.25], ["B", "D", "C"]), ([0.5, 0.35, 0.15], ["A", "B"]), ([0.9, 0.1], ["A", "B"]), ([0.04, 0.96], ["B", "A"])],
+)  # fmt: skip
+def test_a_lead_is_shared_by_those_who_together_come_first_often_enough(wins, names):
+    """Four cases in five make a lead; who has them alone is named with the next."""
+    assert sharing(pd.DataFrame({"platform": list("ABCD")[: len(wins)], "win_share": wins})) == names

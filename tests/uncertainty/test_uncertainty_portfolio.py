@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from thorough import tries
 
@@ -15,7 +16,7 @@ from rackecon.serving.frontier import candidates
 from rackecon.serving.query import Limits
 from rackecon.uncertainty.numerical_checks import CHECKED, MODELS, doubled_move
 from rackecon.uncertainty.outcomes import pairwise, summary, win_table
-from rackecon.uncertainty.pairs import natural, pair_drivers, pair_flips
+from rackecon.uncertainty.pairs import _crossing, natural, pair_drivers, pair_flips
 from rackecon.uncertainty.portfolio import portfolio
 from rackecon.uncertainty.propagate import DRAWS, Terms, propagate, run
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, median_scores, sample
@@ -299,3 +300,20 @@ def test_short_lists_of_what_never_fits_or_is_not_modelled_are_empty() -> None:
         work = work_at(made.cases[CASE], model, made.inputs, np.zeros((2, 5)))
         for numbers, rows in shortlists(key, model, made.cases[CASE], work, {"max_gpus": 8}):
             assert len(numbers) == len(rows["mode"]) == 0
+
+
+def test_the_share_of_losses_is_where_profit_crosses_nothing(two) -> None:
+    drawn = propagate(two, sample(two.plan, 1024, physical_points=4))
+    found = summary(drawn, ["profit_usd_per_rack_year"])
+    profit = drawn.values["profit_usd_per_rack_year"]
+    for share, values in zip(found["loss_share"], profit, strict=True):
+        # a quantile at that share is nothing, within a draw
+        ends = np.quantile(values, [max(share - 1e-3, 0.0), min(share + 1e-3, 1.0)])
+        assert ends[0] <= 0.0 <= ends[1] or (share == 0.0 and values.min() >= 0.0)
+    assert found["loss_share"].max() > 0.02
+
+
+def test_a_lead_changes_where_a_straight_line_crosses_nothing() -> None:
+    line = pd.DataFrame({"x": [0.0, 1.0, 3.0], "difference": [3.0, 1.0, -3.0]})
+    assert _crossing(line) == pytest.approx(1.5)
+    assert math.isnan(_crossing(line.assign(difference=[3.0, 1.0, 0.5])))
