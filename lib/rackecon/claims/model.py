@@ -321,8 +321,8 @@ def option_words(name: str, value: str) -> str:
         return f"{percent(float(value))} sold"
     return {
         "horizon_years": f"over {plural(float(value), 'year')}" if name == "horizon_years" else "",
-        "weight_precision": f"{str(value).upper()} weights",
-        "baseline_precision": f"the older machine in {value}",
+        "weight_precision": f"{value.upper()} weights",
+        "baseline_precision": f"the older machine in {value.upper()}",
         "counting": f"{value} tokens counted",
         "engine": f"on {_engine_words(value)}",
         "baseline_engine": f"the older machine on {_engine_words(value)}",
