@@ -140,7 +140,8 @@ def size_fleet(
     pandas.DataFrame
         A row a platform, cheapest first, then by GPUs; ``reason`` where it has none or no cost. ``gpus_low`` and ``gpus_high``
         bound 90 % of the serving model's error in rate and speed, cost held; ``units`` are servers or racks of
-        ``unit_gpus``, which cost ``usd_per_hour_units`` whole; other dollars are those of the GPUs used. Latencies are medians of a deployment at the least load of the search that carries its share.
+        ``unit_gpus``, which cost ``usd_per_hour_units`` whole; other dollars are those of the GPUs used. Latencies are medians of a
+        deployment at the least load of the search that carries its share.
 
     Raises
     ------

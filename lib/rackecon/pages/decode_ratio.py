@@ -124,7 +124,9 @@ def _changes(known: pd.DataFrame) -> dict[str, Any]:
     rate, revenue = (
         high.loc[both, name] / low.loc[both, name] for name in ("total_tok_s_per_gpu", "revenue_usd_per_mw_year")
     )
-    least, most = (_factor(low, high, key, revenue) for key in _outermost(revenue))
+    outermost = (str(revenue.idxmin()), str(revenue.idxmax())) if len(both) else ("", "")
+    least, most = (_factor(low, high, key, revenue) for key in outermost)
+    least_on, most_on = (platform_named(key) if key else "" for key in outermost)
     return {
         "compared": len(both),
         "poorer": int((revenue < 1.0).sum()),
@@ -132,20 +134,15 @@ def _changes(known: pd.DataFrame) -> dict[str, Any]:
         "rate_most": float(rate.max()),
         "revenue_least": float(revenue.min()),
         "revenue_most": float(revenue.max()),
-        "revenue_least_on": platform_named(str(revenue.idxmin())) if len(both) else "",
-        "revenue_most_on": platform_named(str(revenue.idxmax())) if len(both) else "",
+        "revenue_least_on": least_on,
+        "revenue_most_on": most_on,
         **dict(zip(("least_low", "least_high"), least, strict=True)),
         **dict(zip(("most_low", "most_high"), most, strict=True)),
     }
 
 
-def _outermost(revenue: pd.Series) -> tuple[str, str]:
-    """Platforms of the least and the greatest change; none where nothing is compared."""
-    return (str(revenue.idxmin()), str(revenue.idxmax())) if len(revenue) else ("", "")
-
-
 def _factor(low: pd.DataFrame, high: pd.DataFrame, key: str, revenue: pd.Series) -> tuple[float, float]:
-    """Ends of 90 % of a platform's change of revenue, which moves as its rate does."""
+    """Ends of 90 % of a platform's change of revenue, which moves as its rate does; NaN of no platform."""
     if not key:
         return math.nan, math.nan
     under, over = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon import catalog
+from rackecon.economics.measures import MEASURES
 from rackecon.evidence.intervals import AT_SPEED, interval_factors, ratio_ends
 from rackecon.evidence.novelty import Run, best_run
 from rackecon.walks.findings import drawn
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 MODES = ("aggregated", "disaggregated")
 CASE = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user_target")
 """Columns that say what a measured run must be of and keep."""
-
-
-PROFIT: Final = "profit_usd_per_rack_year"
+PROFIT: Final = MEASURES["rack"].column
 
 
 @dataclass(frozen=True)
