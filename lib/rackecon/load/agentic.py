@@ -39,6 +39,7 @@ SPEED_QUANTILE: Final = 0.9
 MOST_PREFILLING: Final = 0.999  # share of an engine's time that prompts take at the most
 COMPRESSED: Final = "v4"  # attention of data/models.csv that compresses contexts before it selects from them
 LAYOUT: Final = ("mode", "tp", "ep", "pp", "dp_attention", "engine", "kv_precision", "weight_precision")
+SUREST: Final = 0.999  # chance that a draft token is accepted, at the most
 FEWER: Final = (0.03, 0.1, 0.3)  # loads below the least of a search, as shares of it
 
 
@@ -184,7 +185,7 @@ def replay_drafts(model_id: str) -> tuple[float, float] | None:
     if drafting.empty:
         return None
     depth, tokens = (float(drafting[name].iloc[0]) for name in ("draft_tokens", "tokens_per_step"))
-    return depth, float(brentq(lambda chance: float(acceptance_length(np.array(depth), chance)) - tokens, 0.0, 0.999))
+    return depth, float(brentq(lambda chance: float(acceptance_length(np.array(depth), chance)) - tokens, 0.0, SUREST))
 
 
 def _tokens_per_step(arch: Model, draft_tokens: FloatArray) -> FloatArray:
@@ -240,8 +241,9 @@ def _with_loading(rows: Rows, service_s: FloatArray, loaded: FloatArray, lane: f
         ranks = np.where(split, np.where(rows["prefill_dp_attention"], 1.0, rows["prefill_tp"]), ranks)
         gpus = np.where(split, rows["prefill_gpus"], gpus)
     alone, each = loaded / (lane * ranks), loaded / (lane * gpus)
-    whole = service_s + alone + rows["concurrency"] * each
-    return np.asarray((whole + np.sqrt(np.maximum(whole**2 - 4.0 * service_s * rows["concurrency"] * each, 0.0))) / 2.0)
+    queued = rows["concurrency"] * each
+    half = (service_s + alone + queued) / 2.0
+    return np.asarray(half + np.sqrt(np.maximum(half**2 - service_s * queued, 0.0)))
 
 
 def settle(
