@@ -123,7 +123,7 @@ def test_a_speed_and_a_limit_are_one_anothers_inverse_in_every_workload():
 def test_quick_draws_centre_the_share_sold_of_each_platform_on_its_own():
     """With a share of its own a platform is drawn as if all had that share: the other's does not move it."""
     both = evaluate(["b200-hgx", "gb200-nvl72"], ["gpt-oss-120b"], ["chat"], sold_by_load=True)
-    settings = RankingDraws.from_base_case()
+    settings = RankingDraws()
     column = "profit_usd_per_rack_year"
     drawn = profit_draws(both, column, settings)
     assert both["utilisation"].nunique() == 2

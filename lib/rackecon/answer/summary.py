@@ -177,7 +177,7 @@ def scenario_grid(
     """Platform x scenario for each model: profit on a measure, cost per million output tokens, and who leads how surely."""
     table = evaluate(accelerators, models, scenarios, **overrides)
     column = MEASURES[measure].column
-    ranked = rank(table, column, RankingDraws.from_base_case())
+    ranked = rank(table, column, RankingDraws())
     who = verdicts(ranked).set_index(["model", "scenario"])["verdict"]
     table["verdict"] = [who.loc[(m, s)] for m, s in zip(table["model"], table["scenario"], strict=True)]
     most = float(table[column].abs().max())

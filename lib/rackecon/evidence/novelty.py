@@ -359,7 +359,7 @@ def measured_up_to(accelerator: str, model: str, isl_tokens: float, osl_tokens: 
     return fastest_measured(accelerator, model) if dated and near else 0.0
 
 
-def best_runs(rows: pd.DataFrame, asked: str | None = None, **held: str) -> list[Run]:
+def best_runs(rows: pd.DataFrame, asked: str | None = None, **held: Any) -> list[Run]:
     """:func:`best_run` for each evaluated row; none where a prefix cache served part of the input.
 
     Parameters
@@ -377,8 +377,7 @@ def best_runs(rows: pd.DataFrame, asked: str | None = None, **held: str) -> list
     slowest, found = float(rows["tok_s_per_user"].min()), []
     for row in rows.to_dict("records"):
         speed = row[asked] if asked else promised.get(str(row.get("scenario"))) or slowest
-        lengths = row["isl_tokens"], row["osl_tokens"]
+        case = row["accelerator"], row.get("measured_model", row["model"]), row["isl_tokens"], row["osl_tokens"]
         limits = speed, row.get("until", "9999"), float(row.get("asked_ttft_ms", math.inf))
-        pair = row["accelerator"], row.get("measured_model", row["model"])
-        found.append(Run(math.nan) if row.get("prefix_cache_hit") else best_run(*pair, *lengths, *limits, **held))
+        found.append(Run(math.nan) if row.get("prefix_cache_hit") else best_run(*case, *limits, **held))
     return found

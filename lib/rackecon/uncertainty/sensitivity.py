@@ -139,14 +139,17 @@ def indices(parts: FloatArray, names: Sequence[str], *, confidence: float | None
     return table.fillna(0.0).sort_values(["total", "factor"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
-def _resampled(parts: FloatArray, resamples: int = 200) -> tuple[FloatArray, FloatArray]:
+RESAMPLES: Final = 200
+
+
+def _resampled(parts: FloatArray) -> tuple[FloatArray, FloatArray]:
     """First-order and total indices of seeded resamples of the draws, ``(resamples, factors)``.
 
     The library's own bootstrap takes no seed, so a page could not be rebuilt. Estimators: Saltelli 2010 and Jansen.
     """
     n = parts.shape[1]
     first, total = [], []
-    for rows in np.random.default_rng(SEED).integers(n, size=(resamples, n)):
+    for rows in np.random.default_rng(SEED).integers(n, size=(RESAMPLES, n)):
         a, b, mixed = parts[0, rows], parts[1, rows], parts[2:, rows]
         spread = np.var(np.concatenate([a, b]))
         spread = spread if spread > 0 else 1.0
