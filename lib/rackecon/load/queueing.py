@@ -19,6 +19,7 @@ from rackecon.load.requests import Requests
 from rackecon.load.step_times import StepTimes
 
 FloatArray = NDArray[np.float64]
+LATE: Final = 0.99
 ITERATIONS: Final = 60
 TAIL_POINTS: Final = 128
 TAIL_MEANS: Final = 12.0
@@ -179,7 +180,7 @@ def _late(waits: list[tuple[float, float]], base_s: float, lengths: LengthMoment
             with np.errstate(over="ignore"):  # of a wait of next to nothing no chance is left
                 over = np.maximum(over, chance * np.exp(-left / mean))
     kept = np.maximum.accumulate(1.0 - over.mean(axis=1))
-    return float(np.interp(0.99, kept, limits[:, 0]))
+    return float(np.interp(LATE, kept, limits[:, 0]))
 
 
 def _waits(
