@@ -254,6 +254,15 @@ def test_price_cards_take_the_newest_listing_of_each_provider():
         price_card("gpt-oss-120b", "2024-01-01")
 
 
+def test_prices_are_of_the_day_that_they_were_published_not_of_the_day_that_they_are_asked_for():
+    for level, date in (
+        ("effective", effective_card("gpt-oss-120b").as_of_date),
+        ("list", price_card("gpt-oss-120b").newest_listing),
+    ):
+        row = evaluate(["h100-sxm"], ["gpt-oss-120b"], ["chat"], price_level=level, intervals=False).iloc[0]
+        assert row["price_date"] == date < str(catalog.base_case().as_of_date)
+
+
 def test_names_that_moved_to_newer_models_do_not_price_the_old_one():
     """The reasoner endpoint sells a newer model at 0.28 by 2026; DeepSeek-R1's cheapest listing is far above."""
     assert price_card("deepseek-r1", "2026-11-23").output_range[0] > 2.0

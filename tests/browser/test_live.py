@@ -12,9 +12,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from conftest import REPORTS
+from conftest import REPORTS, serious
 from rackecon.answer import summary
 from rackecon.answer.lead_map import line_marks, speed_lines
 from rackecon.answer.live_case import live_values, money_fronts
@@ -1057,10 +1056,7 @@ def test_axe_finds_nothing_serious_after_a_movement_a_refusal_and_unfolded_costs
     for act in (lambda: move(page, "util", 0.8), lambda: page.fill("input[type=number][data-key=util]", "400")):
         act()
         settled(page)
-        found = Axe().run(page, context="#live, #speed-profit, #price-share").response["violations"]
-        assert [
-            f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")
-        ] == []
+        assert serious(page, "#live, #speed-profit, #price-share") == []
     assert "is outside" in page.inner_text(".live-status")
 
 
@@ -1232,8 +1228,7 @@ def test_a_platform_added_by_keyboard_has_a_cost_of_its_own_and_a_picture_while_
 def test_axe_finds_nothing_serious_with_a_platform_added(page, scheme):
     page.emulate_media(color_scheme=scheme)
     add(page, ADDED, "mi325x")
-    found = Axe().run(page, context="#live, #speed-profit, #price-share").response["violations"]
-    assert [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")] == []
+    assert serious(page, "#live, #speed-profit, #price-share") == []
 
 
 def test_a_page_without_the_file_beside_it_says_so(browser, tmp_path):
