@@ -194,7 +194,7 @@ def _tokens_per_step(arch: Model, draft_tokens: FloatArray) -> FloatArray:
     if replayed is None:
         return np.ones(len(draft_tokens))
     # Answers of agents are shorter than the outputs from which acceptance rises
-    known = used.values()[used.index("accept.mtp" if arch.mtp_layers else "accept.eagle3")]
+    known = used.values()[used.index(f"accept.{arch.draft_method}")]
     return np.asarray(acceptance_length(draft_tokens, replayed[1]) / acceptance_length(draft_tokens, known))
 
 
