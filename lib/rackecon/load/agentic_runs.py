@@ -195,9 +195,9 @@ def _order(points: pd.DataFrame) -> float:
     right = list[np.bool_]()
     for _, same in points.groupby(["model", "speed"]):
         chips = same["accelerator"].to_numpy(dtype=str)
-        front, measured = (same[name].fillna(0.0).to_numpy(dtype=float) for name in ("front", "measured"))
+        found, measured = (same[name].fillna(0.0).to_numpy(dtype=float) for name in ("searched", "measured"))
         a, b = np.triu_indices(len(same), 1)
-        agree = (front[a] > front[b]) == (measured[a] > measured[b])
+        agree = (found[a] > found[b]) == (measured[a] > measured[b])
         right += list(agree[chips[a] != chips[b]])
     return float(np.mean(right)) if right else float("nan")
 
