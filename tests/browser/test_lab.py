@@ -144,7 +144,8 @@ def ran_whole(page, address: str, token: str, notebook: Path, cells: int) -> Non
         if not any(re.search(r"[\d*]", prompt) for prompt in shown):  # Lab drops what is run before its channel is open
             page.click(".lm-MenuBar-itemLabel:text-is('Run')")
             page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
-        page.wait_for_timeout(2000)
+            page.wait_for_timeout(1500)
+        page.wait_for_timeout(250)
 
 
 def first_chart_s(page) -> float:
@@ -188,10 +189,12 @@ def test_a_notebook_runs_whole_and_draws_its_charts_without_a_network(browser, l
         assert drawn is not None
         assert drawn["width"] > 400
         assert drawn["height"] > 200
-    took = min(first_chart_s(page) for _ in range(3))  # the least: what else the machine does is not Lab's
-    record_property("first_chart_s", took)
-    print(f"{name}: first chart {took:.2f} s after Run All")
-    assert took <= SOON_S
+    took = [first_chart_s(page)]
+    while took[-1] > SOON_S and len(took) < 3:  # what else the machine does is not Lab's
+        took.append(first_chart_s(page))
+    record_property("first_chart_s", took[-1])
+    print(f"{name}: first chart {took[-1]:.2f} s after Run All")
+    assert took[-1] <= SOON_S, took
     for question in ("update", "news"):  # what Lab's own page asks its server, which would ask the world
         assert context.request.get(f"{address}lab/api/{question}?token={token}").ok
     assert outside == []

@@ -12,9 +12,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from conftest import REPORTS
+from conftest import REPORTS, serious
 from rackecon.answer import summary
 from rackecon.answer.lead_map import line_marks, speed_lines
 from rackecon.answer.live_case import live_values, money_fronts
@@ -210,13 +209,13 @@ def evaluated(command: str) -> tuple[pd.DataFrame, str]:
 def rerun(command: str) -> tuple[pd.DataFrame, str]:
     """The quick ranking of a copied command's case: what the controls draw once something is changed."""
     table, measure = evaluated(command)
-    return rank(table, MEASURES[measure].column, RankingDraws.from_base_case()), measure
+    return rank(table, MEASURES[measure].column, RankingDraws()), measure
 
 
 def drawn_profits(command: str) -> tuple[dict[str, np.ndarray], str]:
     """Profit of every platform in every quick draw of a copied command's case."""
     table, measure = evaluated(command)
-    drawn = profit_draws(table, MEASURES[measure].column, RankingDraws.from_base_case())
+    drawn = profit_draws(table, MEASURES[measure].column, RankingDraws())
     return dict(zip(table["accelerator"], drawn, strict=True)), measure
 
 
@@ -504,7 +503,7 @@ def test_a_share_derived_from_requests_is_the_librarys_on_each_platform(page):
     move(page, "wacc", 0.15)
     settled(page)
     table = evaluate(PLATFORMS, ["deepseek-r1"], ["rag-summarise"], sold_by_load=True, wacc=0.15)
-    quick = rank(table, MEASURES["rack"].column, RankingDraws.from_base_case())
+    quick = rank(table, MEASURES["rack"].column, RankingDraws())
     shares = dict(zip(table["platform"], table["utilisation"], strict=True))
     assert len(set(shares.values())) > 3
     told = page.inner_text(".live-changed")
@@ -1057,10 +1056,7 @@ def test_axe_finds_nothing_serious_after_a_movement_a_refusal_and_unfolded_costs
     for act in (lambda: move(page, "util", 0.8), lambda: page.fill("input[type=number][data-key=util]", "400")):
         act()
         settled(page)
-        found = Axe().run(page, context="#live, #speed-profit, #price-share").response["violations"]
-        assert [
-            f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")
-        ] == []
+        assert serious(page, "#live, #speed-profit, #price-share") == []
     assert "is outside" in page.inner_text(".live-status")
 
 
@@ -1232,8 +1228,7 @@ def test_a_platform_added_by_keyboard_has_a_cost_of_its_own_and_a_picture_while_
 def test_axe_finds_nothing_serious_with_a_platform_added(page, scheme):
     page.emulate_media(color_scheme=scheme)
     add(page, ADDED, "mi325x")
-    found = Axe().run(page, context="#live, #speed-profit, #price-share").response["violations"]
-    assert [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")] == []
+    assert serious(page, "#live, #speed-profit, #price-share") == []
 
 
 def test_a_page_without_the_file_beside_it_says_so(browser, tmp_path):

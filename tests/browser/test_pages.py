@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from conftest import REPORTS, page_names
+from conftest import REPORTS, page_names, serious
 
 DRAWN = "html:not(:has(figure.chart)), html[data-charts=drawn]"
 WIDE = (
@@ -36,6 +35,27 @@ WORDS = """() => [...document.querySelectorAll("figure.chart svg")].flatMap(svg 
   return cut.concat(over);
 })"""
 """Words of charts that reach past their picture, or over one another."""
+RESTING = """() => new Promise(done => {
+  let last = "", still = 0;
+  const look = () => {
+    const now = [...document.querySelectorAll("figure.chart svg")].map(e => e.outerHTML).join();
+    still = now === last ? still + 1 : 0;
+    last = now;
+    still === 3 ? done() : requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})"""
+"""Once the charts have stood through three frames."""
+PLACES = """() => [...document.querySelectorAll("main *")].map(e => {
+  const box = e.getBoundingClientRect();
+  return [e.tagName, box.x, box.y + scrollY, box.width, box.height].join();
+}).concat([...document.querySelectorAll("figure.chart svg")].map(e => e.outerHTML.replace(/clip\\d+/g, "clip")))"""
+"""Where everything of a page stands, and its charts."""
+EMPTY = """() => [...document.querySelectorAll("figure.chart")].filter(e => !e.querySelector("svg :is(path, rect, text)")).map(e => e.id)"""
+LOST = """() => [...document.querySelectorAll("nav.contents a")].map(e => e.getAttribute("href").slice(1))
+  .filter(id => document.querySelectorAll(`[id='${id}']`).length !== 1)"""
+"""Entries of a page's contents that lead to nothing, or to two places."""
+TOPS = "all => all.map(e => e.getBoundingClientRect()).filter(b => b.width || b.height).map(b => [b.y, b.height])"
 
 
 def opened(browser: Browser, name: str, scheme: str, width: int) -> tuple[Page, list[str]]:
@@ -50,6 +70,16 @@ def opened(browser: Browser, name: str, scheme: str, width: int) -> tuple[Page, 
     return page, faults
 
 
+def turn(page: Page, scheme: str, width: int) -> None:
+    """The open page as it is in another scheme and width."""
+    if page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") != (scheme == "dark"):
+        page.evaluate("delete document.documentElement.dataset.charts")
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_selector(DRAWN, state="attached", timeout=15000)
+    page.set_viewport_size({"width": width, "height": 844})
+    page.evaluate(RESTING)
+
+
 def walked(name: str) -> bool:
     """Whether a page is one of the walk, with an answer and a picture."""
     return name[0].isdigit() or name == "index.html"
@@ -61,22 +91,18 @@ def fits(page: Page, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert page.evaluate(WIDE) == []
-    for figure in page.query_selector_all("figure.chart"):
-        assert figure.query_selector("svg"), figure.get_attribute("id")
-        assert figure.query_selector_all("svg path, svg rect, svg text")
+    assert page.evaluate(EMPTY) == []
 
 
 def shows_its_answer_and_the_beginning_of_its_picture(page: Page, name: str) -> None:
     if not walked(name):
         return
     tall = page.viewport_size["height"]
-    boxes = [one.bounding_box() for one in page.query_selector_all(PICTURE)]
-    tops = [box["y"] for box in boxes if box and box["height"] > 60]
+    tops = [top for top, height in page.eval_on_selector_all(PICTURE, TOPS) if height > 60]
     assert page.query_selector("main .answer").bounding_box()["y"] < 0.35 * tall
     assert min(tops) < 0.85 * tall
     # what introduces the page follows its picture; nothing of a later part comes before either
-    titles = [one.bounding_box()["y"] for one in page.query_selector_all("main h2") if one.bounding_box()]
-    assert min(tops) < min(titles)
+    assert min(tops) < min(top for top, _ in page.eval_on_selector_all("main h2", TOPS))
     assert all(height < 0.15 * tall for height in page.evaluate(HELD))
 
 
@@ -100,9 +126,7 @@ def cuts_or_covers_no_word_of_a_chart(page: Page, name: str) -> None:
 
 
 def has_nothing_serious_for_axe(page: Page, name: str) -> None:
-    found = Axe().run(page).response["violations"]
-    serious = [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")]
-    assert serious == []
+    assert serious(page) == []
 
 
 def has_words_and_both_exports_at_every_chart(page: Page, name: str) -> None:
@@ -133,41 +157,55 @@ def is_reached_by_keyboard_and_leads_on(page: Page, name: str) -> None:
     assert page.locator("nav.contents a").count() >= 4
     # pages in the walk lead back and on; lists beside it lead to the summary
     assert page.locator("nav.pager a").count() >= (2 if walked(name) else 1)
-    for anchor in page.locator("nav.contents a").all():
-        assert page.locator(f"[id='{anchor.get_attribute('href')[1:]}']").count() == 1
+    assert page.evaluate(LOST) == []
 
 
-CHECKS = {
-    ("light", DESK): (
-        is_reached_by_keyboard_and_leads_on,
-        has_nothing_serious_for_axe,
-        has_words_and_both_exports_at_every_chart,
-        fits,
+OPENED = {
+    "desk": (
+        ("dark", DESK, (has_nothing_serious_for_axe,)),
+        ("light", DESK, (is_reached_by_keyboard_and_leads_on, has_nothing_serious_for_axe)),
+        ("light", DESK, (has_words_and_both_exports_at_every_chart,)),
+        ("light", 900, (cuts_or_covers_no_word_of_a_chart,)),
+        ("light", 1400, (cuts_or_covers_no_word_of_a_chart,)),
+        ("light", DESK, (fits,)),
+        ("dark", DESK, (fits,)),
     ),
-    ("dark", DESK): (has_nothing_serious_for_axe, fits),
-    ("light", PHONE): (
-        shows_its_answer_and_the_beginning_of_its_picture,
-        cuts_or_covers_no_word_of_a_chart,
-        shows_the_first_rows_of_a_long_table_and_the_rest_when_asked,
-        fits,
+    "phone": (
+        ("light", PHONE, (shows_its_answer_and_the_beginning_of_its_picture, cuts_or_covers_no_word_of_a_chart)),
+        ("light", PHONE, (shows_the_first_rows_of_a_long_table_and_the_rest_when_asked, fits)),
+        ("dark", PHONE, (fits,)),
     ),
-    ("dark", PHONE): (fits,),
-    ("light", 900): (cuts_or_covers_no_word_of_a_chart,),
-    ("light", 1400): (cuts_or_covers_no_word_of_a_chart,),
 }
-"""What a page does on each screen, in an order in which none disturbs the next: a page opens once for all."""
+"""What a page does on each screen, in an order in which none disturbs the next: it opens once for all of a machine."""
 
 
 @pytest.mark.parametrize("name", page_names())
-@pytest.mark.parametrize(("scheme", "width"), list(CHECKS))
-def test_every_page_on_every_screen(browser, name, scheme, width):
+@pytest.mark.parametrize("machine", list(OPENED))
+def test_every_page_on_every_screen(browser, name, machine):
+    scheme, width, _ = OPENED[machine][0]
     page, faults = opened(browser, name, scheme, width)
     try:
         assert faults == []  # nothing fetched, nothing broken
-        for check in CHECKS[scheme, width]:
-            check(page, name)
+        for scheme, width, checks in OPENED[machine]:
+            turn(page, scheme, width)
+            for check in checks:
+                check(page, name)
+        assert faults == []
     finally:
         page.context.close()
+
+
+@pytest.mark.parametrize("name", ["04_prefill_decode_ratio.html", "08_power.html"])
+def test_a_page_turned_to_another_screen_is_the_page_opened_on_it(browser, name):
+    """What lets a page open once for several screens."""
+    page, _ = opened(browser, name, "dark", DESK)
+    for scheme, width in (("light", 900), ("light", 1400), ("dark", DESK)):
+        turn(page, scheme, width)
+        fresh, _ = opened(browser, name, scheme, width)
+        fresh.evaluate(RESTING)
+        assert page.evaluate(PLACES) == fresh.evaluate(PLACES)
+        fresh.context.close()
+    page.context.close()
 
 
 def test_what_a_phone_leaves_out_of_a_long_table_is_found_by_its_filter_and_shown_on_a_desk(browser):

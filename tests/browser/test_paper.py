@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pypdfium2
 import pytest
-from test_pages import opened
+from test_pages import RESTING, opened
 
 from conftest import REPORTS, page_names
 
@@ -87,7 +87,7 @@ def test_a_page_printed_from_a_screen_leaves_no_inner_sheet_half_empty_and_stays
         assert [round(share, 2) for share in inner if share < LEAST] == []
         page.emulate_media(media="print")
         page.add_style_tag(content=f"main {{ width: {SHEET[0]}px }}")  # a picture drawn on a screen shrinks onto paper
-        page.wait_for_timeout(300)
+        page.evaluate(RESTING)
         bottom = page.evaluate(FIRST)
         assert bottom <= SHEET[1]  # the first picture, on the first sheet below the answer
         assert bottom or name == "11_claims.html"  # whose answer is a list of claims, longer than a sheet
@@ -102,7 +102,7 @@ def test_a_page_fits_its_sheets_and_keeps_together_what_belongs_together(browser
     try:
         page.emulate_media(media="print")
         page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-        page.wait_for_timeout(300)
+        page.evaluate(RESTING)
         assert page.evaluate(FAULTS, list(SHEET)) == []
     finally:
         page.context.close()
