@@ -79,6 +79,7 @@ def test_money_by_hand_without_decline():
     assert row["cost_usd_per_mtok_total"] == pytest.approx(1.86 / (0.0036 * 4800 * 0.6))
     assert row["cost_usd_per_mtok_output"] == pytest.approx(2 * row["cost_usd_per_mtok_total"])
     assert row["break_even_price_factor"] == pytest.approx(1.86 / revenue)
+    assert row["break_even_output_usd_per_mtok"] == pytest.approx(3.0 * 1.86 / revenue)
     assert row["break_even_utilisation"] == pytest.approx(0.6 * 1.86 / revenue)
     assert row["vendor_roi"] == pytest.approx(4 * revenue * 8760 / row["investment_usd_per_gpu"])
 

@@ -86,7 +86,7 @@ def _tokens_per_step(runs: pd.DataFrame) -> FloatArray:
     """Tokens of a step that a run's drafts gave, over those of the serving model."""
     arch, used = model(runs["model"][0]), load_parameters()
     # answers of agents are shorter than the outputs from which acceptance rises
-    accept = used.values()[used.index("accept.mtp" if arch.mtp_layers else "accept.eagle3")]
+    accept = used.values()[used.index(f"accept.{arch.draft_method}")]
     drafts = runs["draft_tokens"].to_numpy(dtype=float)
     return np.asarray(runs["tokens_per_step"].to_numpy(dtype=float) / acceptance_length(drafts, accept))
 
