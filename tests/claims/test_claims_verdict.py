@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rackecon import catalog
-from rackecon.claims import cells
+from rackecon.claims import cells, model, required
 from rackecon.claims.conditions import _chosen_words, option_words
 from rackecon.claims.model import Rates
 from rackecon.claims.records import claims
@@ -190,3 +190,47 @@ def test_the_upper_part_of_a_rising_condition_is_told_by_where_it_begins():
     assert _chosen_words("utilisation", options[2:], options) == option_words("utilisation", "0.8")
     assert " or more" not in _chosen_words("utilisation", options[:2], options)
     assert " or more" not in _chosen_words("mode", options[1:], options)
+
+
+def _front(*points: tuple[float, float, str]) -> SimpleNamespace:
+    columns = ("tok_s_per_user", "total_tok_s_per_gpu", "mode")
+    rows = {name: np.array([point[i] for point in points]) for i, name in enumerate(columns)}
+    return type("Front", (SimpleNamespace,), {"__len__": lambda self: len(points)})(rows=rows)
+
+
+def test_a_searched_front_is_read_between_its_points_by_hand(monkeypatch):
+    """Rate 400 up to 20 tok/s/user, 100 at 80: 200 half-way, on its logarithm; the next faster point says the mode."""
+    widths = {"aggregated": (0.8, 1.25), "disaggregated": (0.5, 2.0)}
+    monkeypatch.setattr(model, "interval_factors", lambda chip, name, mode, scale: widths[mode])
+    front = _front((20.0, 400.0, "aggregated"), (80.0, 100.0, "disaggregated"))
+    side = model.Side("a", "m", front, "fp8", None, False)
+    found = side.modelled(np.array([10.0, 20.0, 50.0, 80.0, 80.0 * (1 + 5e-10), 81.0]))
+    assert found.value == pytest.approx([400.0, 400.0, 200.0, 100.0, 100.0, math.nan], nan_ok=True)
+    assert found.low == pytest.approx([320.0, 320.0, 100.0, 50.0, 50.0, math.nan], nan_ok=True)
+    assert found.high == pytest.approx([500.0, 500.0, 400.0, 200.0, 200.0, math.nan], nan_ok=True)
+    assert (set(found.kind), set(found.points)) == ({"model"}, {()})
+    assert np.isnan(model.Side("a", "m", _front(), "fp8", None, False).modelled(np.array([1.0, 2.0])).value).all()
+
+
+def test_speeds_that_both_sides_reach_by_hand():
+    """One serves 10 to 90 tok/s/user, the other 20 to 160: from 20 to 90 in steps of one factor."""
+    one, other = (SimpleNamespace(front=_front((a, 2.0, "m"), (b, 1.0, "m"))) for a, b in ((10.0, 90.0), (20.0, 160.0)))
+    grid = required._grid([one, other])
+    assert (len(grid), grid[0]) == (required.SAMPLES, 20.0)
+    assert grid[-1] == pytest.approx(90.0, rel=2e-9)
+    assert grid[-1] < 90.0
+    assert grid[1:] / grid[:-1] == pytest.approx(4.5 ** (1.0 / 60.0))
+    faster = SimpleNamespace(front=_front((95.0, 2.0, "m"), (99.0, 1.0, "m")))
+    assert len(required._grid([one, faster])) == len(required._grid([one, SimpleNamespace(front=_front())])) == 0
+
+
+def test_what_other_sources_answer_is_not_searched(monkeypatch):
+    monkeypatch.setattr(cells, "question", lambda case, which="subject": which)
+    monkeypatch.setattr(cells, "published", lambda claim_id: [])
+    compared = replace(STATED, metric=next(iter(set(cells.COMPARED) - set(cells.SPECIAL))))
+    special = replace(STATED, metric=next(iter(cells.SPECIAL)))
+    assert cells.questions(STATED, {"subject": "a"}) == ["subject"]
+    assert cells.questions(compared, {"subject": "a"}) == ["subject", "baseline"]
+    assert cells.questions(special, {"subject": "a"}) == cells.questions(STATED, {}) == []
+    monkeypatch.setattr(cells, "published", lambda claim_id: ["a reading"])
+    assert cells.questions(STATED, {"subject": "a"}) == []
