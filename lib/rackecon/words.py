@@ -344,8 +344,8 @@ def page_words(name: str) -> str:
     return " ".join(ACRONYMS.get(word, word) for word in name.split("_")[1:])
 
 
-def text_table(columns: Mapping[str, Iterable[Any]], digits: int = 5) -> str:
-    """Columns under their names, right-aligned; numbers to a count of significant digits, nothing where there is none.
+def text_table(columns: Mapping[str, Iterable[Any]]) -> str:
+    """Columns under their names, right-aligned; numbers to five significant digits, nothing where there is none.
 
     Examples
     --------
@@ -356,16 +356,16 @@ def text_table(columns: Mapping[str, Iterable[Any]], digits: int = 5) -> str:
     """
     shown = []
     for name, values in columns.items():
-        cells = [name, *(_cell(value, digits) for value in values)]
+        cells = [name, *(_cell(value) for value in values)]
         width = max(map(len, cells))
         shown.append([cell.rjust(width) for cell in cells])
     return "\n".join("  ".join(line).rstrip() for line in zip(*shown, strict=True))
 
 
-def _cell(value: Any, digits: int) -> str:
+def _cell(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
-    return "" if math.isnan(value) else f"{value:.{digits}g}"
+    return "" if math.isnan(value) else f"{value:.5g}"
 
 
 def join_named(names: Iterable[str]) -> str:

@@ -5,13 +5,25 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from rackecon import catalog
-from rackecon.answer.deciding import HALVINGS, NOBODY, Deciding, _Case, _flips, _Platforms, deciding_assumptions
+from rackecon.answer import deciding
+from rackecon.answer.deciding import (
+    HALVINGS,
+    NOBODY,
+    Deciding,
+    _Case,
+    _flips,
+    _outside,
+    _Platforms,
+    _speeds,
+    deciding_assumptions,
+)
 from rackecon.answer.lead_map import NARROW
 from rackecon.walks import latency, software, walk
 
@@ -30,17 +42,23 @@ def profit_at(x: float) -> np.ndarray:
     return np.where(np.array(WHO.names) == leader, 1.0, 0.5)
 
 
+def walked(walk, earned: Callable[[float], np.ndarray]):
+    """What a walk finds where values earn so much, and what it asked for, round by round."""
+    answers, asked = None, []
+    while True:
+        try:
+            asked.append(walk.send(answers))
+        except StopIteration as end:
+            return end.value, asked
+        answers = [earned(x) for x in asked[-1]]
+
+
 def found(
     reign: list[tuple[float, str]], earned: Callable[[float], np.ndarray] = profit_at
 ) -> tuple[tuple[tuple[float, str, str], ...], int]:
     """Changes of lead, and how often values were asked for."""
-    walked, answers, rounds = _flips(reign, WHO), None, 0
-    while True:
-        try:
-            asked = walked.send(answers)  # type: ignore[arg-type]
-        except StopIteration as end:
-            return end.value, rounds
-        answers, rounds = [earned(x) for x in asked], rounds + 1
+    flips, asked = walked(_flips(reign, WHO), earned)
+    return flips, len(asked)
 
 
 def test_changes_of_lead_halved_together_are_those_halved_one_by_one():
@@ -76,6 +94,32 @@ def test_values_of_many_assumptions_at_once_are_those_of_each_walk():
     for name, steps in of.at(asked).items():
         np.testing.assert_array_equal(np.concatenate(steps), each[name][PROFIT])
         assert [len(profit) for profit in steps] == [len(FEW)] * len(asked[name])
+
+
+def test_beyond_its_range_an_assumption_is_tried_at_three_steps_a_side_until_the_lead_changes(monkeypatch):
+    """From 8 up to 216 by a factor of 3, from 1 down to 1/8 by a half; below, B leads at once and nothing more is asked."""
+    monkeypatch.setitem(deciding.ASSUMPTIONS, "isl_tokens", replace(deciding.ASSUMPTIONS["isl_tokens"], beyond=True))
+    monkeypatch.setattr(deciding, "allowed_values", lambda: {"isl_tokens": SimpleNamespace(low=0.125, high=216.0)})
+
+    def earned(x: float) -> np.ndarray:
+        return np.array([0.0, 1.0, 0.0, 0.0] if x < 1.0 else [1.0, 0.0, 0.0, 0.0])
+
+    reign, asked = walked(_outside([(1.0, "A"), (8.0, "A")], "isl_tokens", WHO), earned)
+    assert [x for each in asked for x in each] == pytest.approx([0.5, 24.0, 72.0, 216.0])
+    assert [name for _, name in reign] == ["B", "A", "A", "A", "A", "A"]
+
+
+def test_speeds_by_hand(monkeypatch):
+    """B200 earns 9 up to 20 tok/s/user and 4 up to 50; H100 6 up to 30. Of B200: 4 to 9 earned, 2 behind to 3 ahead."""
+    lines = {"b200-hgx": [(20.0, 9.0), (50.0, 4.0)], "h100-sxm": [(30.0, 6.0)]}
+    monkeypatch.setattr(deciding, "money_fronts", lambda *of, **given: {})
+    monkeypatch.setattr(deciding, "speed_lines", lambda fronts, column, low, high: lines)
+    of = _Case(tuple(lines), MODEL, catalog.scenario("chat"), {})
+    item = _speeds(of, (15.0, 10.0, 50.0), "b200-hgx", PROFIT)
+    assert (item.profit, item.lead, item.swing_usd) == ((4.0, 9.0), (-2.0, 3.0), 5.0)
+    assert [(before, after) for _, before, after in item.flips] == [("B200", "H100"), ("H100", "B200")]
+    assert [at for at, _, _ in item.flips] == pytest.approx([20.0, 30.0])
+    assert item.workload
 
 
 def test_whoever_earns_most_leads_unless_nobody_earns():

@@ -38,7 +38,7 @@ def test_a_cell_is_the_ranking_of_its_own_case(found, row, column):
     price, share = found.prices[row], found.shares[column]
     table = evaluate(FEW, [MODEL], [CASE], utilisation=share, price_factor=price, licence_share=0.1)
     table = table.assign(price_level_low=1.0, price_level_high=1.0)
-    first = rank(table, METRIC, RankingDraws.from_base_case()).iloc[0]
+    first = rank(table, METRIC, RankingDraws()).iloc[0]
     cell = found.rows[row][column]
     if first["value"] <= 0:
         assert cell == Cell(NOBODY, 0.0)

@@ -9,11 +9,21 @@ import pandas as pd
 import pytest
 
 from rackecon import catalog
-from rackecon.answer import summary
-from rackecon.answer.live_case import BASES, base_costs, base_state, basis_of, beside_data, live_data, packed_front
+from rackecon.answer import live_case, summary
+from rackecon.answer.live_case import (
+    BASES,
+    base_costs,
+    base_state,
+    basis_of,
+    beside_data,
+    live_data,
+    live_values,
+    packed_front,
+)
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import allowed_values, choices_given
+from rackecon.economics.revenue import PriceCard
 from rackecon.errors import InputError
 from rackecon.uncertainty.ranking import RankingDraws, profit_draws
 
@@ -123,7 +133,7 @@ def test_a_speed_and_a_limit_are_one_anothers_inverse_in_every_workload():
 def test_quick_draws_centre_the_share_sold_of_each_platform_on_its_own():
     """With a share of its own a platform is drawn as if all had that share: the other's does not move it."""
     both = evaluate(["b200-hgx", "gb200-nvl72"], ["gpt-oss-120b"], ["chat"], sold_by_load=True)
-    settings = RankingDraws.from_base_case()
+    settings = RankingDraws()
     column = "profit_usd_per_rack_year"
     drawn = profit_draws(both, column, settings)
     assert both["utilisation"].nunique() == 2
@@ -165,3 +175,20 @@ def test_a_platform_that_fits_nothing_a_page_offers_is_left_with_the_reason(monk
     beside = beside_data(data, "chat")
     assert beside["platforms"] == []
     assert "does not fit" in beside["left"]["a10g"][1]
+
+
+def test_cached_input_sells_at_the_lists_share_of_whatever_input_is_set_to(monkeypatch):
+    """A list of $1 fresh, $0.25 cached: at $3 fresh, cached input sells at $0.75."""
+    asked, base = {}, base_state("gpt-oss-120b", "rag-summarise", "rack")
+
+    def evaluated(accelerators, models, cases, *, price_cards, **given):
+        asked.update(price_cards)
+        return pd.DataFrame()
+
+    monkeypatch.setattr(
+        live_case, "cards_for", lambda models, assume: {models[0]: PriceCard(models[0], 1.0, 0.25, 4.0)}
+    )
+    monkeypatch.setattr(live_case, "evaluate", evaluated)
+    assert live_values(["b200-hgx"], base | {"pin": 3.0, "pout": 5.0}) == {}
+    card = asked["gpt-oss-120b"]
+    assert (card.fresh_input, card.cached_input, card.output) == (3.0, 0.75, 5.0)

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from functools import cache
 
+import pandas as pd
 import pytest
 
 from rackecon import catalog
@@ -111,7 +112,7 @@ def test_what_public_runs_alone_would_earn_is_the_run_at_the_prices_and_costs_of
     case = catalog.scenario("rag-summarise")
     story = summary.summarise(chips, "deepseek-r1", case, **FAST)
     table = story.table.set_index("accelerator")
-    rates = dict(zip(chips, summary.public_rates(chips, "deepseek-r1", case), strict=True))
+    rates = dict(zip(chips, summary.public_rates(story.table, case), strict=True))
     runs = load_evidence()
     kept = (runs.frame["model"] == "deepseek-r1") & (runs.frame["isl"] == 8192) & (runs.frame["osl"] == 1024)
     kept &= (runs.tok_s_per_user >= 30.0) & (runs.ttft_ms <= 5000.0) & ~runs.broken
@@ -130,13 +131,15 @@ def test_what_public_runs_alone_would_earn_is_the_run_at_the_prices_and_costs_of
 
 
 def test_public_runs_keep_what_the_case_asks_for():
-    case, chips = catalog.scenario("rag-summarise"), ["gb200-nvl72"]
-    [usual] = summary.public_rates(chips, "deepseek-r1", case)
-    [slow] = summary.public_rates(chips, "deepseek-r1", replace(case, tpot_limit_ms=None))
-    [wide] = summary.public_rates(chips, "deepseek-r1", replace(case, weight_precision="fp8"))
-    [prompt] = summary.public_rates(chips, "deepseek-r1", replace(case, ttft_limit_ms=600.0))
-    [early] = summary.public_rates(chips, "deepseek-r1", replace(case, software_date="2025-12-31"))
-    [cached] = summary.public_rates(chips, "deepseek-r1", replace(case, prefix_cache_hit=0.5))
+    case = catalog.scenario("rag-summarise")
+    row = {"accelerator": "gb200-nvl72", "model": "deepseek-r1", "isl_tokens": 8192, "osl_tokens": 1024}
+    rows = pd.DataFrame([row])
+    [usual] = summary.public_rates(rows, case)
+    [slow] = summary.public_rates(rows, replace(case, tpot_limit_ms=None))
+    [wide] = summary.public_rates(rows, replace(case, weight_precision="fp8"))
+    [prompt] = summary.public_rates(rows, replace(case, ttft_limit_ms=600.0))
+    [early] = summary.public_rates(rows, replace(case, software_date="2025-12-31"))
+    [cached] = summary.public_rates(rows.assign(prefix_cache_hit=0.5), case)
     assert max(wide, prompt) < usual < slow
     assert early <= usual
     assert math.isnan(cached)

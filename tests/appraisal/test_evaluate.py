@@ -79,6 +79,7 @@ def test_money_by_hand_without_decline():
     assert row["cost_usd_per_mtok_total"] == pytest.approx(1.86 / (0.0036 * 4800 * 0.6))
     assert row["cost_usd_per_mtok_output"] == pytest.approx(2 * row["cost_usd_per_mtok_total"])
     assert row["break_even_price_factor"] == pytest.approx(1.86 / revenue)
+    assert row["break_even_output_usd_per_mtok"] == pytest.approx(3.0 * 1.86 / revenue)
     assert row["break_even_utilisation"] == pytest.approx(0.6 * 1.86 / revenue)
     assert row["vendor_roi"] == pytest.approx(4 * revenue * 8760 / row["investment_usd_per_gpu"])
 
@@ -251,6 +252,15 @@ def test_price_cards_take_the_newest_listing_of_each_provider():
     assert early.listings < card.listings
     with pytest.raises(InputError, match=r"no standard listing of model .gpt-oss-120b. .* in force at 2024-01-01"):
         price_card("gpt-oss-120b", "2024-01-01")
+
+
+def test_prices_are_of_the_day_that_they_were_published_not_of_the_day_that_they_are_asked_for():
+    for level, date in (
+        ("effective", effective_card("gpt-oss-120b").as_of_date),
+        ("list", price_card("gpt-oss-120b").newest_listing),
+    ):
+        row = evaluate(["h100-sxm"], ["gpt-oss-120b"], ["chat"], price_level=level, intervals=False).iloc[0]
+        assert row["price_date"] == date < str(catalog.base_case().as_of_date)
 
 
 def test_names_that_moved_to_newer_models_do_not_price_the_old_one():

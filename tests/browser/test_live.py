@@ -222,13 +222,13 @@ def evaluated(command: str) -> tuple[pd.DataFrame, str]:
 def rerun(command: str) -> tuple[pd.DataFrame, str]:
     """The quick ranking of a copied command's case: what the controls draw once something is changed."""
     table, measure = evaluated(command)
-    return rank(table, MEASURES[measure].column, RankingDraws.from_base_case()), measure
+    return rank(table, MEASURES[measure].column, RankingDraws()), measure
 
 
 def drawn_profits(command: str) -> tuple[dict[str, np.ndarray], str]:
     """Profit of every platform in every quick draw of a copied command's case."""
     table, measure = evaluated(command)
-    drawn = profit_draws(table, MEASURES[measure].column, RankingDraws.from_base_case())
+    drawn = profit_draws(table, MEASURES[measure].column, RankingDraws())
     return dict(zip(table["accelerator"], drawn, strict=True)), measure
 
 
@@ -516,7 +516,7 @@ def test_a_share_derived_from_requests_is_the_librarys_on_each_platform(page):
     move(page, "wacc", 0.15)
     settled(page)
     table = evaluate(PLATFORMS, ["deepseek-r1"], ["rag-summarise"], sold_by_load=True, wacc=0.15)
-    quick = rank(table, MEASURES["rack"].column, RankingDraws.from_base_case())
+    quick = rank(table, MEASURES["rack"].column, RankingDraws())
     shares = dict(zip(table["platform"], table["utilisation"], strict=True))
     assert len(set(shares.values())) > 3
     told = page.inner_text(".live-changed")

@@ -179,7 +179,7 @@ def test_what_pages_share_rests_on_the_same_tables_whatever_was_read_before():
     makes = {
         "claims": lambda: assess(one),
         "cards": lambda: claims_page._card(assess(one)),
-        "agents": lambda: _agentic_front("h200-sxm", "gpt-oss-120b", True, None, None),
+        "agents": lambda: _agentic_front("h200-sxm", "gpt-oss-120b", True, None, None, None),
     }
     first = {name: noted(make) for name, make in makes.items()}
     for name in table_names():

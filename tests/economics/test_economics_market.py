@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rackecon.economics import market_table
 from rackecon.economics.market import (
     api_break_even_tokens_per_day,
     demand_share,
@@ -14,7 +17,18 @@ from rackecon.economics.market import (
     linked_price_factor,
     rent_multiple,
 )
-from rackecon.economics.market_table import TERMS, effective_card, market_model, market_models, rent, rent_series
+from rackecon.economics.market_table import (
+    EFFECTIVE_RULE,
+    TERMS,
+    card_at_level,
+    effective_card,
+    market_model,
+    market_models,
+    rent,
+    rent_series,
+)
+from rackecon.economics.price_table import OWN_RULE, card_from
+from rackecon.economics.revenue import PriceCard
 from rackecon.errors import InputError
 
 RATES = st.floats(1.0, 1e6)
@@ -100,3 +114,70 @@ def test_a_month_with_several_sellers_is_their_median() -> None:
     assert (series["low"] <= series["value"]).all()
     assert (series["value"] <= series["high"]).all()
     assert TERMS[0] == "3 years"
+
+
+def _listing(provider: int, output: float, **other: str) -> dict[str, str]:
+    row = {"kind": "open-weight API price", "tier": "standard", "unit": "$/M tokens", "model": "m", "flag": ""}
+    row |= {"model_id": "m", "provider": f"p{provider:02d}", "source_id": "s", "valid_to": "", "source_date": ""}
+    row |= {"valid_from": "2026-01-01", "value_input": "1.0", "value_cached_input": "", "value_output": f"{output}"}
+    return row | other
+
+
+def test_listings_between_their_tenth_and_ninetieth_percentile_by_hand() -> None:
+    """Eleven sellers at 1 to 11 dollars: a tenth of the ten steps between them lies below 2, a tenth above 10."""
+    sellers = [_listing(i, float(i)) for i in range(1, 12)]
+    card = card_from([*sellers, _listing(99, 500.0, tier="batch")], "m", "2026-06-01")
+    assert (card.output, card.output_p10_p90, card.listings) == (6.0, (2.0, 10.0), 11)
+
+
+def test_the_effective_price_and_its_range_by_hand(monkeypatch) -> None:
+    """Half of list prices is paid in the middle, a quarter and nine tenths at the ends: as shares of 0.5, 0.5 and 1.8."""
+    listed = PriceCard("hand", 1.0, 0.2, 4.0, as_of_date="2026-06-01", output_p10_p90=(3.0, 5.0), listings=7)
+    paid = PriceCard("hand", 0.8, 0.4, 3.0, as_of_date="2026-05-01", rule=EFFECTIVE_RULE, cached_note="weighted")
+    cards = {"hand": paid, "late": replace(paid, as_of_date="2026-07-01")}
+
+    def effective(model: str) -> PriceCard:
+        if model not in cards:
+            raise InputError("no market")
+        return cards[model]
+
+    own = replace(listed, rule=OWN_RULE)
+    monkeypatch.setattr(market_table, "price_card", lambda model, date: own if model == "own" else listed)
+    monkeypatch.setattr(market_table, "effective_card", effective)
+    monkeypatch.setattr(market_table, "market_over_list", lambda: (0.5, 0.25, 0.9))
+    level = card_at_level.__wrapped__
+    met = level("hand", "effective", "2026-06-01")
+    assert (met.fresh_input, met.cached_input, met.output) == (0.8, 0.4, 3.0)
+    assert (met.rule, met.cached_note, met.listings) == (EFFECTIVE_RULE, "weighted", 7)
+    assert met.output_p10_p90 == pytest.approx((1.5, 5.4))
+    assert met.level_range() == pytest.approx((0.5, 1.8))
+    for model in ("late", "unknown"):  # measured after the date, or never: what is paid of other models' list prices
+        scaled = level(model, "effective", "2026-06-01")
+        assert (scaled.fresh_input, scaled.cached_input, scaled.output) == pytest.approx((0.5, 0.1, 2.0))
+        assert scaled.output_p10_p90 == pytest.approx((1.0, 3.6))
+    assert level("hand", "effective", "2026-05-01").output == 3.0
+    assert level("hand", "list", "2026-06-01") == listed
+    assert level("own", "effective", "2026-06-01") == own
+
+
+def test_what_is_paid_of_list_prices_by_hand(monkeypatch) -> None:
+    """Eleven models at one and the same mix, paid 0.1 to 1.1 of their lists: 0.6 in the middle, 0.2 and 1.0 at the ends."""
+    shares = {f"m{i}": i / 10.0 for i in range(1, 12)}
+    found = replace(market_model("gpt-oss-120b"), input_share=0.75, cached_share=0.5)
+
+    def listed(model: str) -> PriceCard:
+        if model == "unlisted":
+            raise InputError("no listing")
+        return PriceCard(model, 2.0, 1.0, 8.0)
+
+    monkeypatch.setattr(market_table, "market_models", lambda: [*shares, "unlisted"])
+    monkeypatch.setattr(market_table, "market_model", lambda model: found)
+    monkeypatch.setattr(market_table, "price_card", listed)
+    monkeypatch.setattr(market_table, "effective_card", lambda model: listed(model).scaled(shares[model]))
+    assert market_table.market_over_list.__wrapped__() == pytest.approx((0.6, 0.2, 1.0))
+    # of three quarters input, half of it cached: (0.375 x 2 + 0.375 x 1 + 0.25 x 4) over (0.375 x 2 + 0.375 x 1 + 0.25 x 8)
+    monkeypatch.setattr(market_table, "effective_card", lambda model: PriceCard(model, 2.0, 1.0, 4.0))
+    assert market_table.market_over_list.__wrapped__()[0] == pytest.approx(2.125 / 3.125)
+    # without a share of cached input none is taken: (0.75 x 2 + 0.25 x 4) over (0.75 x 2 + 0.25 x 8)
+    found = replace(found, cached_share=float("nan"))
+    assert market_table.market_over_list.__wrapped__()[0] == pytest.approx(2.5 / 3.5)

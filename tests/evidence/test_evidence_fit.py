@@ -25,13 +25,13 @@ def evidence():
 
 def test_folds_keep_every_curve_whole_and_even(evidence) -> None:
     for shuffle in range(3):
-        homes = calibration.fold_rows(evidence, shuffle)
+        homes = calibration.homes_of(evidence, "curves", shuffle)
         for group in np.unique(evidence.group):
             assert len(set(homes[evidence.group == group])) == 1
         counts = np.bincount(homes)
         assert len(counts) == 5
         assert counts.min() > 0.9 * counts.mean()
-    assert (calibration.fold_rows(evidence, 0) != calibration.fold_rows(evidence, 1)).any()
+    assert (calibration.homes_of(evidence, "curves", 0) != calibration.homes_of(evidence, "curves", 1)).any()
 
 
 def test_broken_rows_carry_no_weight_and_repeats_count_once(evidence) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon import catalog
 from rackecon.catalog import accelerators, label
+from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.evidence.novelty import measured_platforms
 from rackecon.press.results import read_results
 from rackecon.evidence.leads import DECIDED_SHARE
@@ -46,7 +48,56 @@ def test_a_fact_on_two_pages_is_one_number(page, key, other, there):
     ours, theirs = read_results(REPORTS, page), read_results(REPORTS, other)
     shared = {name: re.sub(key, there, name) for name in ours if re.fullmatch(key, name)}
     assert len(shared) >= 5
-    assert {name: ours[name][0] for name in shared} == {name: theirs[also][0] for name, also in shared.items()}
+    assert {name: ours[name] for name in shared} == {name: theirs[also] for name, also in shared.items()}
+
+
+PER = {
+    "usd_per_gpu_hour": "USD/GPU-hour", "usd_per_mtok": "USD/Mtok", "npv_usd_per_rack": "USD/rack",
+    "tok_s_per_gpu": "tok/s/GPU", "tok_s_per_user": "tok/s/user", "tok_s_per_mw": "tok/s/MW", "tok_s_per_drawn_it_mw": "tok/s/MW",
+    **{f"usd_per_{measure.unit}_year": measure.a_year for measure in EVERY_MEASURE.values()},
+}  # fmt: skip
+"""End of a result's name, to the unit that it names."""
+
+
+def _named(key: str) -> str:
+    """Unit that the last part of a key names; empty where it names none."""
+    column = re.sub(r"_(low|high|total|output|by_phase|20\d\d_\d\d)$", "", key.rsplit("/", 1)[-1])
+    return next((unit for end, unit in sorted(PER.items(), key=lambda x: -len(x[0])) if column.endswith(end)), "")
+
+
+def _units_apart(results):
+    return {key: unit for key, (_, unit) in results.items() if unit != "%" and _named(key) not in ("", unit)}
+
+
+def test_a_unit_that_contradicts_its_name_is_noticed():
+    good = {"a/profit_usd_per_mw_year_low": ("1", "USD/MW-year"), "b/total_tok_s_per_gpu": ("1", "%"), "c/years": ("1", "years")}
+    bad = {"a/profit_usd_per_mw_year": ("1", "USD/year"), "b/cost_usd_per_mtok_total": ("1", "USD"), "c/tok_s_per_user": ("1", "tok/s")}
+    assert _units_apart(good | bad) == {key: unit for key, (_, unit) in bad.items()}
+
+
+@pytest.mark.parametrize("page", [path.stem for path in sorted((REPORTS / "results").glob("*.csv"))])
+def test_a_result_has_the_unit_that_its_name_says(page):
+    assert _units_apart(read_results(REPORTS, page)) == {}
+
+
+@pytest.mark.parametrize("page", (SUMMARY, UNCERTAINTY))
+def test_profit_by_a_measure_has_the_unit_of_that_measure(page):
+    for key, (_, unit) in read_results(REPORTS, page).items():
+        found = re.fullmatch(r"profit/(?:(\w+)/)?[^/]+/(?:value\w*|p\d+)", key)
+        if found:
+            assert unit == EVERY_MEASURE[found[1] or "rack"].a_year, key
+
+
+def test_the_share_sold_of_the_base_case_is_what_the_page_on_load_finds():
+    sold = [
+        float(value)
+        for key, (value, _) in read_results(REPORTS, "15_load").items()
+        if re.fullmatch(r"sold/[^/]+/fixed at the (peak|99th percentile)/utilisation", key)
+    ]
+    told = f"{min(sold):.2f} to {max(sold):.2f}"
+    assert len(sold) >= 10
+    assert told in catalog.table("base_case").set_index("parameter").loc["utilisation", "basis"]
+    assert told in catalog.table("distributions").set_index("id").loc["utilisation", "basis"]
 
 
 def test_the_best_of_both_modes_is_the_point_of_the_summary():

@@ -208,7 +208,7 @@ def flip_map(leaders: list[str]) -> FlipMap:
     side = [float(k) for k in range(math.isqrt(len(leaders)))]
     cells = [(x, y) for y in side for x in side]
     table = pd.DataFrame(cells, columns=["x", "y"]).assign(leader=leaders, difference=1.0)
-    return FlipMap(table, table.iloc[:0], "utilisation", "wacc", "")
+    return FlipMap(table, "utilisation", "wacc", "")
 
 
 def test_the_map_is_titled_by_who_leads_on_how_much_of_it() -> None:

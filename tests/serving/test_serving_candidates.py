@@ -303,7 +303,7 @@ def test_outcomes_are_joined_one_after_the_other() -> None:
 
 def _front(speed: list[float], rate: list[float]) -> Frontier:
     rows = {"tok_s_per_user": np.array(speed), "total_tok_s_per_gpu": np.array(rate)}
-    return Frontier("a", "m", 1.0, 1.0, rows, "", len(speed), len(speed), "")
+    return Frontier("a", "m", 1.0, 1.0, rows, "", len(speed), len(speed))
 
 
 def test_a_rate_between_two_points_of_a_front_is_log_linear_in_speed() -> None:

@@ -31,7 +31,7 @@ MODELS = ("deepseek-r1", "gpt-oss-120b")
 GRID = tuple(itertools.product(PLATFORMS, MODELS, scenarios()))
 LAYOUT = ("tp", "ep", "pp", "dp_attention", "prefill_tp", "prefill_ep", "prefill_dp_attention")
 POOLS = ("decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
-SAID = ("reason", "candidates", "fitting", "ledger_text", "nearest")
+SAID = ("reason", "candidates", "fitting", "nearest")
 
 
 def _row(chip: str, model: str, case: Any, **values: Any) -> dict[str, Any]:

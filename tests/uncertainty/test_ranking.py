@@ -120,7 +120,7 @@ def test_unknown_metric_is_named():
 
 
 def test_sold_share_widens_the_interval():
-    wide = rank(frame([3.0, 2.0]), settings=RankingDraws.from_base_case(draws=512))
+    wide = rank(frame([3.0, 2.0]), settings=RankingDraws(draws=512))
     narrow = rank(frame([3.0, 2.0]), settings=RankingDraws(draws=512, held=("utilisation",)))
     assert (wide["value_high"] - wide["value_low"]).iloc[0] > (narrow["value_high"] - narrow["value_low"]).iloc[0]
 

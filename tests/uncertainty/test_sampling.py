@@ -9,7 +9,7 @@ from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.uncertainty.ranking import RankingDraws, draw_scores
 from rackecon.uncertainty.sampling import design, sample
 
-SETTINGS = RankingDraws.from_base_case()
+SETTINGS = RankingDraws()
 
 
 def test_a_platform_added_leaves_the_draws_of_all_others_to_the_last_bit():

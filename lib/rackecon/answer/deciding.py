@@ -402,7 +402,7 @@ def _found(case: _Case) -> list[Deciding]:
     walks = {name: _walked(name, each, who) for name, each in ends.items() if name != SPEED}
     items = _together(case, walks)
     if SPEED in ends:
-        items[SPEED] = _speeds(case, SPEED, ends[SPEED], top, column)
+        items[SPEED] = _speeds(case, ends[SPEED], top, column)
     found = [_models(case, lead, column)]
     for name in ends:
         words, show = ASSUMPTIONS[name], shows.get(name)
@@ -447,7 +447,7 @@ def _walked(name: str, ends: tuple[float, float, float], who: _Platforms) -> Wal
     return Deciding(name, "", value, low, high, "", swing, flips, "", beyond, profit, lead, workload=workload)
 
 
-def _speeds(case: _Case, name: str, ends: tuple[float, float, float], accelerator: str, column: str) -> Deciding:
+def _speeds(case: _Case, ends: tuple[float, float, float], accelerator: str, column: str) -> Deciding:
     """The speed promised, at every step of every platform's front: a lead may last for a few tokens a second only."""
     value, low, high = ends
     fronts = money_fronts(case.accelerators, case.model, case.scenario, **case.overrides)
@@ -462,7 +462,7 @@ def _speeds(case: _Case, name: str, ends: tuple[float, float, float], accelerato
         paid.append((at[accelerator], at[accelerator] - max(others) if others else math.nan))
     profit, lead = _span([mine for mine, _ in paid]), _span([gap for _, gap in paid])
     swing = profit[1] - profit[0] if profit[0] == profit[0] else 0.0
-    return Deciding(name, "", value, low, high, "", swing, flips, "", (), profit, lead, workload=True)
+    return Deciding(SPEED, "", value, low, high, "", swing, flips, "", (), profit, lead, workload=True)
 
 
 def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:

@@ -89,7 +89,7 @@ def middles(low: float, high: float, count: int) -> FloatArray:
     return np.asarray(low + (high - low) * (np.arange(count) + 0.5) / count)
 
 
-def lead_map(table: pd.DataFrame, metric: str, *, settings: RankingDraws | None = None) -> LeadMap:
+def lead_map(table: pd.DataFrame, metric: str) -> LeadMap:
     """Who leads at each price of all tokens and share of capacity sold, everything else held.
 
     Parameters
@@ -98,14 +98,12 @@ def lead_map(table: pd.DataFrame, metric: str, *, settings: RankingDraws | None 
         Rows of :func:`rackecon.appraisal.evaluate.evaluate` of one model and scenario.
     metric : str
         One of :data:`rackecon.economics.measures.EVERY_MEASURE`'s columns.
-    settings : RankingDraws, optional
 
     Notes
     -----
     A price on an axis is taken as given, so its own spread plays no part. The layout stays the one of the table.
     """
-    settings = settings or RankingDraws.from_base_case()
-    shares = middles(*SHARES)
+    settings, shares = RankingDraws(), middles(*SHARES)
     low, high, count = PRICES
     prices = np.exp(middles(float(np.log(low)), float(np.log(high)), count))[::-1]
     given = table.assign(price_level_low=1.0, price_level_high=1.0).reset_index(drop=True)

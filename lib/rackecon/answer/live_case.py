@@ -271,7 +271,7 @@ def live_data(
         "map": {"shares": [*SHARES], "prices": [*PRICES], "sure": [DECIDED_SHARE, LEANING_SHARE]},
     }
     data["check"] = _checks(accelerators, base, data["models"], overrides)
-    settings = RankingDraws.from_base_case()
+    settings = RankingDraws()
     return {key: tidy(value, 6) for key, value in data.items()} | {
         "fronts": kept("live-fronts", (power, *asked, case), lambda: _all_fronts(power, models, scenarios, case)),
         "draws": _draws(accelerators, settings),
@@ -323,7 +323,7 @@ def beside_data(data: Mapping[str, Any], case: str | Scenario, **overrides: Any)
         "check": _checks(able, {**base, **costs}, data["models"], overrides) if able else [],
         "left": {key: [chips[key].label, why] for key, why in left.items() if why},
     }
-    draws = _draws([*given, *able], RankingDraws.from_base_case())
+    draws = _draws([*given, *able], RankingDraws())
     return {key: tidy(value, 6) for key, value in found.items()} | {
         "fronts": {where: {key: front for key, front in row.items() if key in able} for where, row in fronts.items()},
         "draws": {name: {key: draws[name][key] for key in able} for name in ("rate", "capital")},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import choices_given
 from rackecon.economics.measures import MEASURES
-from rackecon.evidence.novelty import best_run
+from rackecon.evidence.novelty import best_runs
 from rackecon.uncertainty.outcomes import ranked
 from rackecon.uncertainty.propagate import DRAWS, run
 from rackecon.uncertainty.ranking import RankingDraws, rank, verdicts
@@ -74,7 +73,7 @@ def summarise(
         Assumptions in place of the base case's.
     """
     table, case = evaluate(accelerators, [model], [scenario], **overrides), catalog.as_scenario(scenario)
-    rates = public_rates(accelerators, model, case)
+    rates = public_rates(table, case)
     columns = [m.column for m in MEASURES.values()]
     drawn = run(
         accelerators, [model], [scenario], draws=draws, physical_points=physical_points, outputs=columns, **overrides
@@ -91,10 +90,10 @@ def summarise(
     return Summary(table, rankings, measure, model, case, assume, own, inputs)
 
 
-def public_rates(accelerators: Sequence[str], model: str, case: Scenario) -> list[float]:
-    """Total rate of each platform's best public run that keeps a case's limits, its number format and its software date.
+def public_rates(rows: pd.DataFrame, case: Scenario) -> list[float]:
+    """Total rate of the best public run of each evaluated row that keeps its case's limits, number format and software date.
 
-    Nothing is searched or predicted. Where part of the input comes from a cache no run counts.
+    Nothing is searched or predicted.
 
     Returns
     -------
@@ -103,15 +102,16 @@ def public_rates(accelerators: Sequence[str], model: str, case: Scenario) -> lis
 
     Examples
     --------
-    >>> [round(x, -3) for x in public_rates(["gb300-nvl72", "tpu-v7"], "deepseek-r1", catalog.scenario("rag-summarise"))]
+    >>> import pandas as pd
+    >>> of = {"model": "deepseek-r1", "isl_tokens": 8192, "osl_tokens": 1024}
+    >>> rows = pd.DataFrame({"accelerator": ["gb300-nvl72", "tpu-v7"], **of})
+    >>> [round(x, -3) for x in public_rates(rows, catalog.scenario("rag-summarise"))]
     [15000.0, nan]
     """
     held = {"weight_precision": case.weight_precision} if case.weight_precision else {}
-    asked = case.promised_tok_s_per_user, case.software_date or "9999", asked_ttft_ms(case)
-    lengths = case.isl_tokens, case.osl_tokens
-    if case.prefix_cache_hit:
-        return [math.nan] * len(accelerators)
-    return [best_run(chip, model, *lengths, *asked, **held).total_tok_s_per_gpu for chip in accelerators]
+    limits = {"until": case.software_date or "9999", "asked_ttft_ms": asked_ttft_ms(case)}
+    rows = rows.assign(tok_s_per_user=case.promised_tok_s_per_user, **limits)
+    return [run.total_tok_s_per_gpu for run in best_runs(rows, "tok_s_per_user", **held)]
 
 
 def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -177,7 +177,7 @@ def scenario_grid(
     """Platform x scenario for each model: profit on a measure, cost per million output tokens, and who leads how surely."""
     table = evaluate(accelerators, models, scenarios, **overrides)
     column = MEASURES[measure].column
-    ranked = rank(table, column, RankingDraws.from_base_case())
+    ranked = rank(table, column, RankingDraws())
     who = verdicts(ranked).set_index(["model", "scenario"])["verdict"]
     table["verdict"] = [who.loc[(m, s)] for m, s in zip(table["model"], table["scenario"], strict=True)]
     most = float(table[column].abs().max())

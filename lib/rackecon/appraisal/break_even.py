@@ -60,7 +60,6 @@ class BreakEven:
     input: str
     unit: str
     base_value: float
-    base_output: float
     needed: tuple[float, ...]
     """Values of the input at which the output crosses the target, in rising order; empty where it never does."""
     holds: tuple[tuple[float, float], ...]
@@ -163,8 +162,7 @@ def solve(
     case = catalog.as_scenario(scenario)
     if high is None and name == "isl_tokens":
         stop = min(stop, float((catalog.model(model).max_context_tokens or stop + case.osl_tokens) - case.osl_tokens))
-    base, row = _values(accelerator, model, case, output, name, None, overrides)
-    now = _current(name, case, row, overrides)
+    now = _current(name, case, _values(accelerator, model, case, output, name, None, overrides)[1], overrides)
 
     def at(value: float) -> float:
         return _values(accelerator, model, case, output, name, value, overrides)[0]
@@ -185,7 +183,6 @@ def solve(
         name,
         unit,
         now,
-        base,
         tuple(roots),
         tuple(ranges),
         bool(reached.any()),

@@ -491,6 +491,7 @@ def _labelled(
         "roi_kind": ROI_KIND,
         "investment_rule": [p.investment_rule for p in plat],
         "price_rule": [card.rule if (card := cards.get(m)) else "none" for m in heads["model"]],
+        "price_date": [card.newest_listing if (card := cards.get(m)) else "" for m in heads["model"]],
     }
 
 

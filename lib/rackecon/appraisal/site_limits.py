@@ -205,15 +205,13 @@ def operating_power(points: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def power_long(power: pd.DataFrame, tokens: str = "output") -> pd.DataFrame:
-    """Tokens per second per MW by kind of power, long form for a chart.
+def power_long(power: pd.DataFrame) -> pd.DataFrame:
+    """Output tokens per second per MW by kind of power, long form for a chart.
 
     Parameters
     ----------
     power : pandas.DataFrame
         From :func:`operating_power`.
-    tokens : str
-        ``output`` or ``total``.
 
     Returns
     -------
@@ -222,9 +220,9 @@ def power_long(power: pd.DataFrame, tokens: str = "output") -> pd.DataFrame:
         and the ``run`` and ``run_date`` of the last.
     """
     names = {
-        f"{tokens}_tok_s_per_mw_2026_07": "IT power provisioned, vintage 2026-07",
-        f"{tokens}_tok_s_per_mw_2025_10": "utility power provisioned, vintage 2025-10",
-        f"{tokens}_tok_s_per_drawn_it_mw": "IT power drawn",
+        "output_tok_s_per_mw_2026_07": "IT power provisioned, vintage 2026-07",
+        "output_tok_s_per_mw_2025_10": "utility power provisioned, vintage 2025-10",
+        "output_tok_s_per_drawn_it_mw": "IT power drawn",
     }
     rates, runs = _other_rates(power)
     known = power.assign(**{f"ratio{end}": ratio for end, ratio in rates.items()}, **runs)

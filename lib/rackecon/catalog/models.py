@@ -86,6 +86,11 @@ class Model:
         return self.n_experts > 0
 
     @property
+    def draft_method(self) -> str:
+        """What drafts its tokens where drafts are used: its own heads, or a draft model beside it."""
+        return "mtp" if self.mtp_layers else "eagle3"
+
+    @property
     def native_precision(self) -> str:
         """Precision of the serving model that the released weights run in: bf16, fp8, fp4 or int4."""
         if self.native_expert_bits >= EIGHT_BITS:

@@ -12,6 +12,21 @@ LARGEST_BYTES: Final = 16 * 2**20
 FIRST_BYTES: Final = 4096
 
 
+def check_ordinary(path: Path, largest: int) -> None:
+    """Refuse what is missing, a folder or device, or larger than ``largest`` [bytes]."""
+    if not path.is_file():
+        raise InputError(f"{path.name}: " + ("not an ordinary file" if path.exists() else "no such file"))
+    if path.stat().st_size > largest:
+        raise InputError(f"{path.name}: {path.stat().st_size:,} bytes is more than is read ({largest:,})")
+
+
+def check_text(first: bytes, name: str) -> bytes:
+    """First bytes of a file, refused where they are not text."""
+    if b"\0" in first:
+        raise InputError(f"{name}: not text (a zero byte at its beginning)")
+    return first
+
+
 def read_text(path: Path, *, largest: int = LARGEST_BYTES) -> str:
     """Text of an ordinary UTF-8 file.
 
@@ -33,15 +48,9 @@ def read_text(path: Path, *, largest: int = LARGEST_BYTES) -> str:
     rackecon.errors.InputError: null: not an ordinary file
     """
     try:
-        if not path.is_file():
-            raise InputError(f"{path.name}: " + ("not an ordinary file" if path.exists() else "no such file"))
-        if path.stat().st_size > largest:
-            raise InputError(f"{path.name}: {path.stat().st_size:,} bytes is more than is read ({largest:,})")
+        check_ordinary(path, largest)
         with open(path, "rb") as handle:
-            first = handle.read(FIRST_BYTES)
-            if b"\0" in first:
-                raise InputError(f"{path.name}: not text (a zero byte at its beginning)")
-            text = (first + handle.read(largest)).decode("utf-8-sig")
+            text = (check_text(handle.read(FIRST_BYTES), path.name) + handle.read(largest)).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:

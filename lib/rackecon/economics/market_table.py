@@ -195,7 +195,7 @@ def card_at_level(model: str, level: str, as_of_date: str) -> PriceCard:
     if paid is None or paid.as_of_date > as_of_date:
         card = card.scaled(middle)
     else:
-        names = ("fresh_input", "cached_input", "output", "rule", "cached_note")
+        names = ("fresh_input", "cached_input", "output", "rule", "cached_note", "newest_listing")
         card = replace(card, **{name: getattr(paid, name) for name in names})
     return replace(card, output_p10_p90=(card.output * low / middle, card.output * high / middle))
 

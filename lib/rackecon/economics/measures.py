@@ -17,6 +17,8 @@ class Measure:
     """Its word in column names: ``profit_usd_per_<unit>_year``, ``gpus_per_<unit>``."""
     name: str
     yearly: str
+    a_year: str
+    """Unit of its yearly profit among the results of a page."""
 
     @property
     def column(self) -> str:
@@ -50,15 +52,16 @@ class Measure:
 
 
 MEASURES: Final = {
-    "rack": Measure("rack", "rack", "per rack", "per rack-year"),
-    "mw": Measure("mw", "mw", "per provisioned MW", "per provisioned MW-year"),
-    "usd": Measure("usd", "invested_usd", "per invested dollar", "per invested dollar and year"),
+    "rack": Measure("rack", "rack", "per rack", "per rack-year", "USD/rack-year"),
+    "mw": Measure("mw", "mw", "per provisioned MW", "per provisioned MW-year", "USD/MW-year"),
+    "usd": Measure("usd", "invested_usd", "per invested dollar", "per invested dollar and year", "1/year"),
     "position": Measure(
-        "position", "position", "per equal-power rack position", "per equal-power rack position and year"
+        *("position", "position", "per equal-power rack position", "per equal-power rack position and year"),
+        "USD/position-year",
     ),
 }
 """Measures that platforms are ranked by, the one that leads a page first."""
-EVERY_MEASURE: Final = MEASURES | {"gpu": Measure("gpu", "gpu", "per GPU", "per GPU-year")}
+EVERY_MEASURE: Final = MEASURES | {"gpu": Measure("gpu", "gpu", "per GPU", "per GPU-year", "USD/GPU-year")}
 
 
 def measure_of(column: str) -> Measure:

@@ -28,7 +28,7 @@ OWN_RULE: Final = "median of the listings added by the user, newest of each prov
 RULE: Final = "median standard listing over providers, newest of each provider in force"
 
 
-def listings(table: pd.DataFrame, model: str, as_of_date: str, tiers: tuple[str, ...] = STANDARD_TIERS) -> pd.DataFrame:
+def listings(table: pd.DataFrame, model: str, as_of_date: str) -> pd.DataFrame:
     """The listing of each provider in force at a date: one row per provider.
 
     Parameters
@@ -39,8 +39,6 @@ def listings(table: pd.DataFrame, model: str, as_of_date: str, tiers: tuple[str,
         Model id.
     as_of_date : str
         ISO date.
-    tiers : tuple of str
-        Tiers that count.
 
     Returns
     -------
@@ -52,14 +50,14 @@ def listings(table: pd.DataFrame, model: str, as_of_date: str, tiers: tuple[str,
     import pandas as pd
 
     ours = table[(table["model_id"] == model).to_numpy()].to_dict("records")
-    return pd.DataFrame(in_force(ours, as_of_date, tiers), columns=list(LISTED))
+    return pd.DataFrame(in_force(ours, as_of_date), columns=list(LISTED))
 
 
-def in_force(rows: Iterable[Mapping[Any, Any]], as_of_date: str, tiers: tuple[str, ...]) -> list[dict[str, Any]]:
+def in_force(rows: Iterable[Mapping[Any, Any]], as_of_date: str) -> list[dict[str, Any]]:
     """Rows of :func:`listings`, of those of one model: few, which pandas' calls would cost more than they hold."""
     found = []
     for row in rows:
-        counts = row["kind"] in LISTING_KINDS and row["tier"] in tiers and row["unit"] == "$/M tokens"
+        counts = row["kind"] in LISTING_KINDS and row["tier"] in STANDARD_TIERS and row["unit"] == "$/M tokens"
         if not counts or row["model"] in MOVING_NAMES or row["flag"] in ("suspect", "superseded"):
             continue
         begun, stated, ended = (_text(row[name]) for name in ("valid_from", "source_date", "valid_to"))
@@ -105,7 +103,7 @@ def card_from(rows: Iterable[Mapping[str, Any]], model: str, as_of_date: str) ->
     InputError
         No listing of the model in force at the date.
     """
-    found = in_force((row for row in rows if row["model_id"] == model), as_of_date, STANDARD_TIERS)
+    found = in_force((row for row in rows if row["model_id"] == model), as_of_date)
     own = [row for row in found if row["source_id"] == OWN_SOURCE]
     found = own or found
     if not found:

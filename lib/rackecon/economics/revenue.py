@@ -31,6 +31,7 @@ class PriceCard:
     output_range: tuple[float, float] = (float("nan"), float("nan"))
     output_p10_p90: tuple[float, float] = (float("nan"), float("nan"))
     newest_listing: str = ""
+    """Date of the newest price in it, at most the as-of date."""
     cached_note: str = ""
 
     def __post_init__(self) -> None:

@@ -44,15 +44,8 @@ PARTS: dict[str, Callable[[ServingParameters], ServingParameters]] = {
 }
 
 
-def ablate(evidence: Evidence | None = None, parameters: ServingParameters | None = None) -> pd.DataFrame:
+def ablate() -> pd.DataFrame:
     """Median error with one part taken away, nothing refitted, per accelerator, model and mode.
-
-    Parameters
-    ----------
-    evidence : Evidence, optional
-        Measured rows; all by default.
-    parameters : ServingParameters, optional
-        The shipped ones by default.
 
     Returns
     -------
@@ -62,10 +55,7 @@ def ablate(evidence: Evidence | None = None, parameters: ServingParameters | Non
     """
     import pandas as pd
 
-    def found() -> list[tuple[str, str, int, float, float]]:
-        return _ablated(evidence or load_evidence(), parameters or load_parameters())
-
-    rows = found() if evidence or parameters else kept("ablation", "all", found)
+    rows = kept("ablation", "all", lambda: _ablated(load_evidence(), load_parameters()))
     return pd.DataFrame(rows, columns=["part", "cell", "points", "median_pct", "bias_log"])
 
 

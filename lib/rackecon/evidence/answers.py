@@ -73,9 +73,7 @@ def _answered(
     ]
 
 
-def answer_each(
-    rows: Sequence[Mapping[str, Any]], faults: Sequence[str], parameters: ServingParameters | None = None
-) -> list[dict[str, Any]]:
+def answer_each(rows: Sequence[Mapping[str, Any]], faults: Sequence[str]) -> list[dict[str, Any]]:
     """Predictions of the rows that can be read; the others have the status ``refused`` and the reason.
 
     Parameters
@@ -84,8 +82,6 @@ def answer_each(
         As in :func:`answer`, beside them ``request_rate``: requests that come in over the whole deployment [1/s].
     faults : sequence of str
         Why a row cannot be read; empty where it can, one a row.
-    parameters : ServingParameters, optional
-        The shipped ones by default.
 
     Examples
     --------
@@ -93,7 +89,7 @@ def answer_each(
     >>> answer_each([row], [""])[0]["reason"]
     "column 'osl': 'many' is not a number"
     """
-    used = parameters or load_parameters()
+    used = load_parameters()
     out = [_refused(fault) for fault in faults]
     good: dict[int, dict[str, Any]] = {}
     rates: dict[int, float] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,28 +183,10 @@ def fit(
     return Fit(fitted, float(done.cost), int(done.nfev), spread[: len(values)])
 
 
-def fold_rows(evidence: Evidence, shuffle: int, folds: int = FOLDS) -> NDArray[np.intp]:
-    """Fold of each row: whole curves (``split_group``) together, dealt by a seeded shuffle, largest groups first.
-
-    Returns
-    -------
-    ndarray of int
-        0 to ``folds`` - 1.
-    """
-    counts = np.bincount(evidence.group)
-    order = np.random.default_rng(shuffle).permutation(len(counts))
-    order = order[np.argsort(-counts[order], kind="stable")]
-    load = np.zeros(folds)
-    home = np.zeros(len(counts), dtype=np.intp)
-    for group in order:
-        target = int(np.argmin(load))
-        home[group] = target
-        load[target] += counts[group]
-    return home[evidence.group]
-
-
-def deal(names: NDArray[np.str_], folds: int) -> NDArray[np.intp]:
+def deal(names: NDArray[Any], folds: int, shuffle: int | None = None) -> NDArray[np.intp]:
     """Fold of each row: rows of one name together, largest names first, each to the emptiest fold.
+
+    Names of one size come in their order, or with ``shuffle`` in the one that it seeds.
 
     Examples
     --------
@@ -212,8 +195,9 @@ def deal(names: NDArray[np.str_], folds: int) -> NDArray[np.intp]:
     """
     _, place = np.unique(names, return_inverse=True)
     counts = np.bincount(place)
+    order = np.arange(len(counts)) if shuffle is None else np.random.default_rng(shuffle).permutation(len(counts))
     load, home = np.zeros(folds), np.zeros(len(counts), dtype=np.intp)
-    for name in np.argsort(-counts, kind="stable"):
+    for name in order[np.argsort(-counts[order], kind="stable")]:
         home[name] = int(np.argmin(load))
         load[home[name]] += counts[name]
     return np.asarray(home[place], dtype=np.intp)
@@ -231,7 +215,7 @@ def homes_of(evidence: Evidence, kind: str, shuffle: int = 0) -> NDArray[np.intp
         Of curves.
     """
     if kind == "curves":
-        return fold_rows(evidence, shuffle)
+        return deal(evidence.group, FOLDS, shuffle)
     if kind == "pair":
         return deal((evidence.frame["accelerator"] + "|" + evidence.frame["model"]).to_numpy(dtype=str), PAIR_FOLDS)
     return np.unique(evidence.frame[kind].to_numpy(dtype=str), return_inverse=True)[1].astype(np.intp)

@@ -305,7 +305,7 @@ def worst(compared: pd.DataFrame, count: int = 8) -> pd.DataFrame:
 
 
 @one_state()
-def decode_parts(steps: Sequence[Step] | None = None, parameters: ServingParameters | None = None) -> pd.DataFrame:
+def decode_parts(steps: Sequence[Step] | None = None) -> pd.DataFrame:
     """Decode steps taken apart: our time and theirs of attention, of the feed-forward with its network, and of the rest.
 
     Returns
@@ -316,7 +316,7 @@ def decode_parts(steps: Sequence[Step] | None = None, parameters: ServingParamet
     import pandas as pd
 
     rows = [step for step in (load_steps() if steps is None else steps) if step.kind == "decode"]
-    _, found, scale = _decode(rows, parameters or load_parameters())
+    _, found, scale = _decode(rows, load_parameters())
     ours: Mapping[str, FloatArray] = {
         part: np.asarray(sum(getattr(found, name) for name in names) * scale) for part, names in OURS.items()
     }
@@ -352,7 +352,7 @@ CHANGES = {
 
 
 @one_state()
-def causes(steps: Sequence[Step] | None = None, parameters: ServingParameters | None = None) -> pd.DataFrame:
+def causes(steps: Sequence[Step] | None = None) -> pd.DataFrame:
     """What of our model makes it differ: the bias of each group of steps, and with one part of ours changed.
 
     Returns
@@ -361,7 +361,7 @@ def causes(steps: Sequence[Step] | None = None, parameters: ServingParameters | 
         ``work`` (decode, prompts), ``chips`` (generation), ``stack`` (trt, open), ``attention``, ``steps``, ``as it is``
         (median of log ours/theirs) and one column for each change; nothing is refitted. Largest difference first.
     """
-    rows, used = list(load_steps() if steps is None else steps), parameters or load_parameters()
+    rows, used = list(load_steps() if steps is None else steps), load_parameters()
     found = {"as it is": compare(rows, used)}
     found |= {name: compare(rows, change(used)) for name, change in CHANGES.items()}
     out = found["as it is"].groupby(list(GROUPS)).size().rename("steps").to_frame()

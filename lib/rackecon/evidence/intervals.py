@@ -138,16 +138,16 @@ def drawn_logs(accelerator: str, model: str, mode: str, quantity: str, z: NDArra
 
 
 @one_state()
-def add_intervals(table: pd.DataFrame, years_beyond: float = 0.0) -> pd.DataFrame:
-    """The table of searched rows with ``_low`` and ``_high`` columns for each rate and latency, and the class of evidence.
-
-    ``years_beyond`` is how far the software's date lies after its last measurement [years].
-    """
-    return table.assign(**interval_columns(table, years_beyond))
+def add_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of searched rows with ``_low`` and ``_high`` columns for each rate and latency, and the class of evidence."""
+    return table.assign(**interval_columns(table))
 
 
 def interval_columns(table: Mapping[str, Any] | pd.DataFrame, years_beyond: float = 0.0) -> dict[str, Any]:
-    """The columns that :func:`add_intervals` adds, as arrays."""
+    """The columns that :func:`add_intervals` adds, as arrays.
+
+    ``years_beyond`` is how far the software's date lies after its last measurement [years].
+    """
     rows = list(zip(table["accelerator"], table["model"], table["mode"], strict=True))
     out: dict[str, Any] = {"evidence": [evidence_class(*row) for row in rows]}
     for quantity, scale in OF_A_SEARCH.items():

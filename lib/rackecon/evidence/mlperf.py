@@ -262,13 +262,11 @@ def _chosen() -> tuple[tuple[str, ...], float]:
     return tuple(best["effects"]), float(best["strength"])
 
 
-def mlperf_scores(scored_only: bool = True, software: str = "no history", *, first_guess: bool = False) -> pd.DataFrame:
-    """Predicted against best submitted rates.
+def mlperf_scores(software: str = "no history", *, first_guess: bool = False) -> pd.DataFrame:
+    """Predicted against best submitted rates of round v6.0, which nothing was fitted to.
 
     Parameters
     ----------
-    scored_only : bool
-        Only round v6.0, which nothing was fitted to; else also the rounds that gave the factors.
     software : str
         One of :data:`SOFTWARE`.
     first_guess : bool
@@ -277,12 +275,12 @@ def mlperf_scores(scored_only: bool = True, software: str = "no history", *, fir
     Returns
     -------
     pandas.DataFrame
-        One row per round, accelerator, benchmark and scenario: ``output_tok_s_per_gpu`` (submitted),
+        One row per accelerator, benchmark and scenario: ``output_tok_s_per_gpu`` (submitted),
         ``predicted_tok_s_per_gpu``, ``factor`` of its effects, ``error_pct``.
     """
     check_known("software reading", software, SOFTWARE)
     table = _with_factors(_scored(software, first_guess), *_chosen())
-    return table[table["scored"]].reset_index(drop=True) if scored_only else table
+    return table[table["scored"]].reset_index(drop=True)
 
 
 def software_readings() -> pd.DataFrame:

@@ -359,7 +359,7 @@ def measured_up_to(accelerator: str, model: str, isl_tokens: float, osl_tokens: 
     return fastest_measured(accelerator, model) if dated and near else 0.0
 
 
-def best_runs(rows: pd.DataFrame, asked: str | None = None) -> list[Run]:
+def best_runs(rows: pd.DataFrame, asked: str | None = None, **held: Any) -> list[Run]:
     """:func:`best_run` for each evaluated row; none where a prefix cache served part of the input.
 
     Parameters
@@ -370,19 +370,14 @@ def best_runs(rows: pd.DataFrame, asked: str | None = None) -> list[Run]:
     asked : str, optional
         Column of the speed that a run must keep; without one that of a row's own workload where the catalogue has it, and
         the slowest of the rows elsewhere.
+    **held
+        As in :func:`best_run`.
     """
     promised = {key: case.promised_tok_s_per_user for key, case in catalog.scenarios().items()}
     slowest, found = float(rows["tok_s_per_user"].min()), []
     for row in rows.to_dict("records"):
         speed = row[asked] if asked else promised.get(str(row.get("scenario"))) or slowest
-        case = (
-            row["accelerator"],
-            row.get("measured_model", row["model"]),
-            row["isl_tokens"],
-            row["osl_tokens"],
-            speed,
-        )
-        none = bool(row.get("prefix_cache_hit"))
-        first = float(row.get("asked_ttft_ms", math.inf))
-        found.append(Run(math.nan) if none else best_run(*case, until=row.get("until", "9999"), ttft_limit_ms=first))
+        case = row["accelerator"], row.get("measured_model", row["model"]), row["isl_tokens"], row["osl_tokens"]
+        limits = speed, row.get("until", "9999"), float(row.get("asked_ttft_ms", math.inf))
+        found.append(Run(math.nan) if row.get("prefix_cache_hit") else best_run(*case, *limits, **held))
     return found

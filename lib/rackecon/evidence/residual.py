@@ -14,7 +14,8 @@ from rackecon.evidence.choices import Choices, choices_of, no_choices
 from rackecon.evidence.measured import Evidence
 from rackecon.evidence.public_fronts import public_fronts
 from rackecon.performance.parameters import FIRST_TOKEN, ServingParameters, load_kernel
-from rackecon.performance.residual import FEATURES, NAMES, Residual, by_mode
+from rackecon.performance.residual import FEATURES, NAMES, Residual
+from rackecon.serving.predict import log_factors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,18 +175,10 @@ def with_residual(
 
 def corrected_logs(evidence: Evidence, parameters: ServingParameters) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Logs of predicted total rate, speed per user and first-token time with all that was fitted on top of physics."""
-    from rackecon.serving.corrections import design
-
     ready = evidence.prepared
-    total, user, ttft = log_predictions(ready, parameters, parameters.values())
-    names, rate, first = design(ready.cells, ready.models, ready.conditions)
-    effects = np.array([parameters.intercepts.get(name, 0.0) for name in names])
-    shifts = (rate @ effects,) * 2 if parameters.residual is None else parameters.residual.mean(ready.sites)
-    return (
-        total + shifts[0],
-        user + shifts[1],
-        ttft + by_mode(parameters.first_token or {}, ready.sites, first @ effects),
-    )
+    logs = zip(log_predictions(ready, parameters, parameters.values()), log_factors(ready, parameters), strict=True)
+    total, user, ttft = (physics + fitted for physics, fitted in logs)
+    return total, user, ttft
 
 
 def residual_table(found: Conditioned, first: Mapping[str, Conditioned]) -> pd.DataFrame:

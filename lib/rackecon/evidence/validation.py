@@ -58,9 +58,7 @@ class HeldOut:
         }[quantity]
 
 
-def hold_out(
-    evidence: Evidence, start: ServingParameters, homes: NDArray[np.intp], evaluations: int = EVALUATIONS
-) -> HeldOut:
+def hold_out(evidence: Evidence, start: ServingParameters, homes: NDArray[np.intp]) -> HeldOut:
     """Residuals of each home's rows by a fit to all the other homes.
 
     Parameters
@@ -71,15 +69,13 @@ def hold_out(
         Names and priors; every fit begins at the priors, so that none has seen what it is held against.
     homes : array of int
         Fold of each row.
-    evaluations : int
-        Most evaluations of each fit.
     """
     out, physics = ([np.full(len(evidence), np.nan) for _ in QUANTITIES] for _ in range(2))
     fresh = start.from_vector(np.zeros(len(start.free()))).with_intercepts({})
     spread, records = np.full(len(evidence), np.nan), dict[int, ServingParameters]()
     for home in np.unique(homes):
         test = homes == home
-        done = with_residual(evidence, fit(evidence, fresh, ~test, evaluations).parameters, ~test)
+        done = with_residual(evidence, fit(evidence, fresh, ~test, EVALUATIONS).parameters, ~test)
         records[int(home)] = done
         for into, used in ((out, done), (physics, done.with_intercepts({}))):
             for values, found in zip(into, _residuals(evidence, used), strict=True):

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog.request_trace import Arrived, trace_row
+from rackecon.catalog.text_file import FIRST_BYTES, check_ordinary, check_text
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.requests import Requests
 
 FloatArray = NDArray[np.float64]
 LARGEST_BYTES: Final = 4 * 2**30
-FIRST_BYTES: Final = 4096
 MOST_TOKENS: Final = 1e7
 FEWEST: Final = 2
 LONGEST_S: Final = 3.2e9
@@ -230,14 +230,10 @@ def _iso_seconds(text: str) -> float | None:
 
 
 def _opened(path: Path) -> io.TextIOWrapper:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size > LARGEST_BYTES:
-        raise InputError(f"{path.name}: {path.stat().st_size:,} bytes is more than is read ({LARGEST_BYTES:,})")
+    check_ordinary(path, LARGEST_BYTES)
     raw = gzip.open(path) if path.suffix == ".gz" else open(path, "rb")  # noqa: SIM115
     try:
-        if b"\0" in raw.read(FIRST_BYTES):
-            raise InputError(f"{path.name}: not text (a zero byte at its beginning)")
+        check_text(raw.read(FIRST_BYTES), path.name)
         raw.seek(0)
     except OSError as error:
         raise InputError(f"{path.name}: cannot be read: {error}") from None

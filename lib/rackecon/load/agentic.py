@@ -22,6 +22,7 @@ from rackecon.load.sessions import Sessions, coding_sessions, session_hit
 from rackecon.performance.engine import build_engine
 from rackecon.performance.memory import ledger
 from rackecon.performance.parameters import load_parameters
+from rackecon.serving.closed_loop import acceptance_length
 from rackecon.serving.frontier import candidates
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ SPEED_QUANTILE: Final = 0.9
 MOST_PREFILLING: Final = 0.999  # share of an engine's time that prompts take at the most
 COMPRESSED: Final = "v4"  # attention of data/models.csv that compresses contexts before it selects from them
 LAYOUT: Final = ("mode", "tp", "ep", "pp", "dp_attention", "engine", "kv_precision", "weight_precision")
+SUREST: Final = 0.999  # chance that a draft token is accepted, at the most
 FEWER: Final = (0.03, 0.1, 0.3)  # loads below the least of a search, as shares of it
 
 
@@ -139,6 +141,7 @@ class Settled:
     """Rows at the hit that agrees with itself."""
 
     sessions: FloatArray
+    gpus: FloatArray
     turns_per_s: FloatArray
     tpot_s: FloatArray  # mean
     slow_tpot_s: FloatArray  # that nine in ten requests keep
@@ -166,10 +169,81 @@ def _slow(tpot_s: FloatArray, running: FloatArray, ranks: FloatArray, series: ND
     return np.maximum(out, tpot_s)
 
 
-def _step_factor(arch: Model, tokens_per_step: FloatArray | float, parameters: AgenticParameters) -> FloatArray:
+@by_data(8, "agentic_runs")
+def replay_drafts(model_id: str) -> tuple[float, float] | None:
+    """Tokens that replays of a model draft a step, and the chance that one is accepted; None where none drafts.
+
+    Examples
+    --------
+    >>> replay_drafts("deepseek-v4-pro"), replay_drafts("gpt-oss-120b")
+    ((3.0, 0.69), None)
+    """
+    from scipy.optimize import brentq
+
+    runs = table("agentic_runs")
+    drafting = runs[(runs["model"] == model_id) & (runs["draft_tokens"] > 0)]
+    if drafting.empty:
+        return None
+    depth, tokens = (float(drafting[name].iloc[0]) for name in ("draft_tokens", "tokens_per_step"))
+    return depth, float(brentq(lambda chance: float(acceptance_length(np.array(depth), chance)) - tokens, 0.0, SUREST))
+
+
+def _tokens_per_step(arch: Model, draft_tokens: FloatArray) -> FloatArray:
+    """Tokens of a decode step with the drafts of replays, over those of the serving model."""
+    replayed, used = replay_drafts(arch.id), load_parameters()
+    if replayed is None:
+        return np.ones(len(draft_tokens))
+    # Answers of agents are shorter than the outputs from which acceptance rises
+    known = used.values()[used.index(f"accept.{arch.draft_method}")]
+    return np.asarray(acceptance_length(draft_tokens, replayed[1]) / acceptance_length(draft_tokens, known))
+
+
+def _step_factor(arch: Model, draft_tokens: FloatArray, parameters: AgenticParameters) -> FloatArray:
     """Time of a decoded token over that of the serving model."""
     longer = parameters.compressed_step if arch.attention == COMPRESSED else 1.0
-    return np.asarray(longer / np.asarray(tokens_per_step))
+    return longer / _tokens_per_step(arch, draft_tokens)
+
+
+def _with_loading(rows: Rows, service_s: FloatArray, loaded: FloatArray, lane: float) -> FloatArray:
+    """Time of a request with contexts read from the host [s].
+
+    Parameters
+    ----------
+    rows : mapping
+        Columns of a front.
+    service_s : ndarray
+        Time of a request without [s].
+    loaded : ndarray
+        Bytes that a request reads.
+    lane : float
+        Between the host and one GPU [bytes/s].
+
+    Notes
+    -----
+    Those GPUs read that take the prompt: of the prefill pool where there is one; attention ranks read each their own. Of
+    ``C`` requests in flight :math:`X = C / T` a second read, at most :math:`k` of them:
+
+    .. math:: T = a + \\frac{b}{1 - X / k}
+
+    with :math:`b` of a request that reads alone (processor sharing; source: Kleinrock, Queueing Systems II, 1976, 4.4), a
+    quadratic in :math:`X`.
+
+    Examples
+    --------
+    >>> row = {"tp": 2.0, "pp": 1.0, "dp_attention": False, "mode": "aggregated", "gpus": 2.0, "concurrency": 3.0}
+    >>> one = _with_loading({name: np.array([x]) for name, x in row.items()}, np.array([1.0]), np.array([2.0]), 1.0)
+    >>> one.tolist()  # two lanes read one request a second at the most; half of that leaves 1 + 1 / (1 - 1/T*3)
+    [4.30]
+    """
+    split, gpus = rows["mode"] == "disaggregated", rows["gpus"]
+    ranks = np.where(rows["dp_attention"], 1.0, rows["tp"] * rows["pp"])
+    if split.any():
+        ranks = np.where(split, np.where(rows["prefill_dp_attention"], 1.0, rows["prefill_tp"]), ranks)
+        gpus = np.where(split, rows["prefill_gpus"], gpus)
+    alone, each = loaded / (lane * ranks), loaded / (lane * gpus)
+    queued = rows["concurrency"] * each
+    half = (service_s + alone + queued) / 2.0
+    return np.asarray(half + np.sqrt(np.maximum(half**2 - service_s * queued, 0.0)))
 
 
 def settle(
@@ -179,7 +253,6 @@ def settle(
     *,
     host_memory: NDArray[np.bool_] | bool = True,
     sessions: FloatArray | None = None,
-    more_tokens_per_step: FloatArray | float = 1.0,
     parameters: AgenticParameters | None = None,
 ) -> Settled:
     """Rows of the serving model as agents load them.
@@ -196,8 +269,6 @@ def settle(
     sessions : ndarray, optional
         Sessions alive of a run, by row: where all of them wait, the run goes on after its own cap. By default as many
         as the load of each row implies, with no such cap.
-    more_tokens_per_step : ndarray or float
-        Tokens of a decode step over those of the serving model.
     parameters : AgenticParameters, optional
         The shipped ones by default.
 
@@ -215,24 +286,25 @@ def settle(
     helpers = used.subagent_requests / (1.0 - used.subagent_requests)
     grid, tiers = _hit_table(used.wait_cap_s), cache_tiers(chip.id)
     host = tiers[tiers["tier"] == "host memory"].iloc[0]
-    found, fits = [], np.ones(1, dtype=bool)
-    factor = _step_factor(arch, more_tokens_per_step, used)
+    found, able = [], []
     for hit in HITS:
         rows = rows_at(isl, osl, hit)
+        factor = _step_factor(arch, rows["draft_tokens"], used)
         # A decode engine, and each of its attention ranks, keeps the contexts of its own sessions
-        caches = np.maximum(rows["decode_workers"], 1.0) * np.where(rows["dp_attention"], rows["tp"], 1.0)
+        engines = np.maximum(rows["decode_workers"], 1.0)
+        caches = engines * np.where(rows["dp_attention"], rows["tp"], 1.0)
         room = _room_tokens(chip, arch, rows, isl + osl)
         per_token = np.where(rows["kv_precision"] == "bf16", arch.kv_bytes_per_token_bf16, arch.kv_bytes_per_token_fp8)
         kept = np.where(host_memory, rows["gpus"] * float(host["gb_per_gpu"]) * 1e9 / per_token, 0.0)
-        lane = float(host["gb_per_s_per_gpu"]) * 1e9 * rows["tp"] * rows["pp"]
-        loading = np.where(host_memory, hit * isl * per_token / lane, 0.0)
         turns = np.maximum(rows["total_tok_s_per_gpu"] * rows["gpus"] / (isl + osl), 1e-12)
         token_s = rows["tpot_ms"] / 1e3
         own = np.where(
             rows["mode"] == "aggregated", 1.0 - np.clip(rows["prefill_gpu_share"], 0.0, MOST_PREFILLING), 1.0
         )
         slower = token_s * own * (factor - 1.0)
-        service = rows["concurrency"] / turns + loading + osl * slower
+        loaded = np.where(host_memory, hit * isl * per_token, 0.0)
+        service = rows["concurrency"] / turns + osl * slower
+        service = _with_loading(rows, service, loaded, float(host["gb_per_s_per_gpu"]) * 1e9)
         turns = rows["concurrency"] / service
         # Where all others wait too, a run goes on after its own cap
         others = np.zeros(1) if sessions is None else (wait / (wait + service)) ** (sessions - 1.0)
@@ -241,26 +313,43 @@ def settle(
         # Running contexts live in HBM; what is left of it and the host keep those that wait
         live = alive if sessions is None else sessions
         derived = _hit_of(grid, (room + kept) / live, live / caches, service)
-        found.append((derived - hit, alive, turns, token_s + slower))
-        fits = fits & (rows["fits"] > 0)
-    alive, turns, tpot, hit_found = _agreed(np.array(found))
-    engines = np.maximum(rows["decode_workers"], 1.0)
+        # Pools are as large as each hit needs them
+        found.append((derived - hit, alive, rows["gpus"], turns, token_s + slower, engines))
+        able.append(rows["fits"] > 0)
+    alive, gpus, turns, tpot, engines, hit_found = _agreed(np.array(found), np.array(able))
     ranks = np.where(rows["dp_attention"], rows["tp"], 1.0)
     slow = _slow(tpot, turns * osl * tpot / engines, ranks, rows["series"])
-    return Settled(alive, turns, tpot, slow, hit_found, fits & np.isfinite(turns) & (turns > 0))
+    return Settled(alive, gpus, turns, tpot, slow, hit_found, np.isfinite(turns) & (turns > 0))
 
 
-def _agreed(found: FloatArray) -> tuple[FloatArray, ...]:
-    """Quantities at the hit that agrees with itself, and the hit. Axes: hit, quantity, row."""
-    gap = found[:, 0]
+def _agreed(found: FloatArray, fits: NDArray[np.bool_]) -> tuple[FloatArray, ...]:
+    """Quantities at the hit that agrees with itself, and the hit; NaN where a row fits at neither of its neighbours.
+
+    Parameters
+    ----------
+    found : ndarray
+        ``(hits, quantities, rows)``; the first is how far the derived hit exceeds the one tried.
+    fits : ndarray of bool
+        ``(hits, rows)``.
+
+    Examples
+    --------
+    >>> gap, value = np.full((10, 1), -0.5), np.arange(10.0)[:, None]
+    >>> gap[:4] = 0.5
+    >>> [x.tolist() for x in _agreed(np.stack([gap, value], axis=1), np.ones((10, 1), dtype=bool))]
+    [[3.5], [0.8]]
+    """
+    gap = np.where(fits, found[:, 0], np.nan)
     # The highest tried hit that the derived one reaches, and how far to the next
     reach = gap >= 0
     level = np.where(reach.any(axis=0), len(HITS) - 1 - np.argmax(reach[::-1], axis=0), 0)
     nxt, at = np.minimum(level + 1, len(HITS) - 1), np.arange(gap.shape[1])
     fall = gap[level, at] - gap[nxt, at]
     part = np.where(fall > 0, np.clip(gap[level, at] / np.where(fall > 0, fall, 1.0), 0.0, 1.0), 0.0)
-    hits = np.array(HITS)
-    between = ((1 - part) * found[level, k, at] + part * found[nxt, k, at] for k in range(1, found.shape[1]))
+    part = np.where(fits[nxt, at], part, 0.0)
+    hits, known = np.array(HITS), np.where(reach.any(axis=0) | fits[0], 1.0, np.nan)
+    ends = ((found[level, k, at], np.where(part > 0, found[nxt, k, at], 0.0)) for k in range(1, found.shape[1]))
+    between = (known * ((1 - part) * one + part * two) for one, two in ends)
     return *between, (1 - part) * hits[level] + part * hits[nxt]
 
 
@@ -283,12 +372,12 @@ class AgenticFront:
         """The rows that no other beats in both."""
         seen = agentic_sessions()
         tokens = float((seen.input_tokens + seen.output_tokens).mean())
-        speed, rate = 1.0 / found.slow_tpot_s, found.turns_per_s * tokens / rows["gpus"]
+        speed, rate = 1.0 / found.slow_tpot_s, found.turns_per_s * tokens / found.gpus
         able = np.flatnonzero(found.fits & np.isfinite(speed))
         order = able[np.lexsort((-rate[able], -speed[able]))]
         before = np.maximum.accumulate(np.concatenate([[-np.inf], rate[order][:-1]]))
         keep = order[rate[order] > before][::-1]
-        alive, hit, turns, gpus = (x[keep] for x in (found.sessions, found.hit, found.turns_per_s, rows["gpus"]))
+        alive, hit, turns, gpus = (x[keep] for x in (found.sessions, found.hit, found.turns_per_s, found.gpus))
         kept = rows["layout"][keep]
         return cls(accelerator_id, model_id, alive, gpus, hit, speed[keep], rate[keep], turns / gpus, kept)
 
@@ -314,7 +403,7 @@ def _numbered(rows: Rows) -> dict[str, NDArray[Any]]:
     """Rows of a search with the number of their configuration, and a few loads below the least of each."""
     names = (*LAYOUT, "draft_tokens", "prefill_tp", "prefill_ep", "prefill_dp_attention", "decode_workers")
     series = _alike(rows, names)[1]
-    least = np.flatnonzero(rows["concurrency"] <= 1.0)
+    least = np.flatnonzero((rows["concurrency"] <= 1.0) & (rows["mode"] == "aggregated"))
     every = np.concatenate([np.arange(len(series)), *(least for _ in FEWER)])
     share = np.concatenate([np.ones(len(series)), *(np.full(len(least), x) for x in FEWER)])
     out = {name: values[every] for name, values in rows.items()} | {"series": series[every]}
@@ -331,8 +420,11 @@ def agentic_front(
     host_memory: bool = True,
     date: str | None = None,
     mode: str | None = None,
+    engine: str | None = None,
 ) -> AgenticFront:
     """Front of a platform that serves sessions of agents, over every configuration of the search.
+
+    Drafts are as deep as in replays of the model, as far as it has any: also of a draft model beside one that cannot.
 
     Parameters
     ----------
@@ -340,28 +432,29 @@ def agentic_front(
         Ids of the catalog.
     host_memory : bool
         Whether contexts that HBM lets go are kept in the host's memory.
-    date, mode : str, optional
-        Of the software; ``aggregated`` or ``disaggregated``, both by default.
+    date, mode, engine : str, optional
+        Of the software; ``aggregated`` or ``disaggregated``, both by default; the usual of each mode by default.
 
     Returns
     -------
     AgenticFront
         By rising speed.
     """
-    asked = (accelerator_id, model_id, host_memory, date, mode)
+    asked = (accelerator_id, model_id, host_memory, date, mode, engine)
     return kept("agents", asked, lambda: _agentic_front(*asked))
 
 
 def _agentic_front(
-    accelerator_id: str, model_id: str, host_memory: bool, date: str | None, mode: str | None
+    accelerator_id: str, model_id: str, host_memory: bool, date: str | None, mode: str | None, engine: str | None
 ) -> AgenticFront:
     """See :func:`agentic_front`."""
     last: dict[str, NDArray[Any]] = {}
+    drafts = replay_drafts(model_id)
+    given: dict[str, Any] = {"date": date, "mode": mode, "engine": engine}
+    given |= {"hold": {"draft_tokens": drafts[0]}} if drafts else {}
 
     def rows_at(isl: float, osl: float, hit: float) -> Rows:
-        last.update(
-            _numbered(candidates(accelerator_id, model_id, isl, osl, prefix_cache_hit=hit, date=date, mode=mode))
-        )
+        last.update(_numbered(candidates(accelerator_id, model_id, isl, osl, prefix_cache_hit=hit, **given)))
         return last
 
     found = settle(accelerator(accelerator_id), model(model_id), rows_at, host_memory=host_memory)

@@ -28,8 +28,6 @@ from rackecon.load.agentic import (
     agentic_sessions,
     settle,
 )
-from rackecon.performance.parameters import load_parameters
-from rackecon.serving.closed_loop import acceptance_length
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
 from rackecon.serving.query import default_weight_precision
@@ -71,24 +69,16 @@ def _rows(curve: str, isl: float, osl: float, hit: float) -> dict[str, NDArray[A
     points = Points.from_frame(frame)
     found = predict(points)
     out = {name: getattr(found, name) for name in ("total_tok_s_per_gpu", "tpot_ms", "prefill_gpu_share", "layout")}
-    for name in ("tp", "ep", "gpus", "concurrency", "draft_tokens", "decode_workers"):
+    for name in ("tp", "ep", "gpus", "concurrency", "draft_tokens", "decode_workers", "prefill_tp", "prefill_gpus"):
         out[name] = np.nan_to_num(points.numbers[name], nan=1.0)
     texts = {"mode": points.mode, "engine": points.engine, "kv_precision": points.kv_precision}
     out |= {name: np.array(values) for name, values in texts.items()}
     out["weight_precision"] = np.array(points.weight_precision)
-    out["dp_attention"] = points.numbers["dp_attention"] > 0
+    for name in ("dp_attention", "prefill_dp_attention"):
+        out[name] = points.numbers[name] > 0
     out["pp"], out["fits"] = np.ones(len(points)), found.status == "ok"
     out["series"] = np.repeat(np.arange(len(runs)), loads.shape[1])
     return out
-
-
-def _tokens_per_step(runs: pd.DataFrame) -> FloatArray:
-    """Tokens of a step that a run's drafts gave, over those of the serving model."""
-    arch, used = model(runs["model"][0]), load_parameters()
-    # answers of agents are shorter than the outputs from which acceptance rises
-    accept = used.values()[used.index("accept.mtp" if arch.mtp_layers else "accept.eagle3")]
-    drafts = runs["draft_tokens"].to_numpy(dtype=float)
-    return np.asarray(runs["tokens_per_step"].to_numpy(dtype=float) / acceptance_length(drafts, accept))
 
 
 def _at_sessions(found: Settled, sessions: FloatArray, each: int) -> Settled:
@@ -105,7 +95,9 @@ def _at_sessions(found: Settled, sessions: FloatArray, each: int) -> Settled:
         return out
 
     turns = at(found.turns_per_s)
-    return Settled(sessions, turns, at(found.tpot_s), at(found.slow_tpot_s), at(found.hit), np.isfinite(turns))
+    return Settled(
+        sessions, at(found.gpus), turns, at(found.tpot_s), at(found.slow_tpot_s), at(found.hit), np.isfinite(turns)
+    )
 
 
 def fitted_runs(curve: str, parameters: AgenticParameters | None = None) -> tuple[pd.DataFrame, Settled]:
@@ -120,7 +112,6 @@ def fitted_runs(curve: str, parameters: AgenticParameters | None = None) -> tupl
         lambda isl, osl, hit: _rows(curve, isl, osl, hit),
         host_memory=np.repeat(host, each),
         sessions=np.repeat(sessions, each),
-        more_tokens_per_step=np.repeat(_tokens_per_step(runs), each),
         parameters=parameters,
     )
     return runs, _at_sessions(found, sessions, each)
@@ -129,7 +120,7 @@ def fitted_runs(curve: str, parameters: AgenticParameters | None = None) -> tupl
 def run_front(curve: str, parameters: AgenticParameters | None = None) -> AgenticFront:
     """Front of the published runs of a curve."""
     runs, found = fitted_runs(curve, parameters)
-    rows = {"gpus": runs["gpus"].to_numpy(dtype=float), "layout": runs["run_id"].to_numpy(dtype=str)}
+    rows = {"layout": runs["run_id"].to_numpy(dtype=str)}
     return AgenticFront.of(runs["accelerator"][0], runs["model"][0], rows, found)
 
 
@@ -149,7 +140,8 @@ def measured_points(parameters: AgenticParameters | None = None, *, searched: bo
     pandas.DataFrame
         ``curve, split, accelerator, model, speed, sessions, gpus, measured`` and, in total tokens a second and GPU,
         ``front`` (of the published runs, at the measured speed), ``at_run`` (of the point's own run, where it is known)
-        with ``run_speed``, and ``searched`` (of everything that a search may choose). NaN where a speed is not reached.
+        with ``run_speed``, and ``searched`` (of every layout that a search may choose on the runs' engine, in their kinds of
+        pools). NaN where a speed is not reached.
     """
     import pandas as pd
 
@@ -158,9 +150,14 @@ def measured_points(parameters: AgenticParameters | None = None, *, searched: bo
         name, arch = str(rows["accelerator"].iloc[0]), str(rows["model"].iloc[0])
         runs, found = fitted_runs(str(curve), parameters)
         front = run_front(str(curve), parameters)
-        # An engine without an orchestrator serves prompts and decode together
-        mode = None if str(rows["engine"].iloc[0]).startswith("dynamo") else "aggregated"
-        free = agentic_front(name, arch, mode=mode, date=str(rows["date"].iloc[0])) if searched else None
+        # What was not run is no error of the model: engine and kinds of pools are those of the runs
+        modes, engine = runs["mode"].unique(), str(runs["engine"].iloc[0])
+        held: dict[str, Any] = {
+            "mode": str(modes[0]) if len(modes) == 1 else None,
+            "engine": engine,
+            "date": str(rows["date"].iloc[0]),
+        }
+        free = agentic_front(name, arch, **held) if searched else None
         own = {run: i for i, run in enumerate(runs["run_id"])}
         tokens = front.total_tok_s_per_gpu / front.turns_per_s_per_gpu
         rate = found.turns_per_s * float(np.mean(tokens)) / runs["gpus"].to_numpy(dtype=float) if len(tokens) else None
@@ -234,7 +231,7 @@ def scores(points: pd.DataFrame) -> pd.DataFrame:
 
 @by_data(1, "validation_agentic")
 def agentic_range() -> tuple[float, float]:
-    """5 and 95 % of measured over predicted rates, on curves that fitted nothing (data/validation_agentic.csv).
+    """5 and 95 % of measured over searched rates, on curves that fitted nothing (data/validation_agentic.csv).
 
     Examples
     --------
@@ -243,8 +240,8 @@ def agentic_range() -> tuple[float, float]:
     True
     """
     points = table("validation_agentic")
-    points = points[(points["split"] == "score") & points["front"].notna()]
-    low, high = np.quantile(points["measured"] / points["front"], [0.05, 0.95])
+    points = points[(points["split"] == "score") & points["searched"].notna()]
+    low, high = np.quantile(points["measured"] / points["searched"], [0.05, 0.95])
     return float(low), float(high)
 
 

@@ -200,11 +200,8 @@ def open_load(replica: Replica, case: Scenario, lengths: Requests, replicas: int
     first = case.ttft_limit_ms / 1e3 if case.ttft_limit_ms else float("inf")
     token = case.tpot_limit_ms / 1e3 if case.tpot_limit_ms else float("inf")
 
-    def attained(load: float) -> float:
-        if load <= 0.0:
-            return 1.0
+    def kept(load: float) -> bool:
         found = queueing(replica.times, moments, load * replica.closed_rps * replicas, replicas, bursts)
-        kept = found.load < 1.0 and found.ttft_p99_s <= first and found.tpot_s <= token * (1.0 + 1e-6)
-        return 1.0 if kept else 0.0
+        return found.load < 1.0 and found.ttft_p99_s <= first and found.tpot_s <= token * (1.0 + 1e-6)
 
-    return min(max_load(attained, high=1.2), 1.0)
+    return min(max_load(kept, high=1.2), 1.0)

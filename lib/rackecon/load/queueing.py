@@ -19,6 +19,7 @@ from rackecon.load.requests import Requests
 from rackecon.load.step_times import StepTimes
 
 FloatArray = NDArray[np.float64]
+LATE: Final = 0.99
 ITERATIONS: Final = 60
 TAIL_POINTS: Final = 128
 TAIL_MEANS: Final = 12.0
@@ -135,8 +136,6 @@ class Queueing:
     running: float  # requests in decode, a replica
     tpot_s: float
     ttft_mean_s: float
-    ttft_p50_s: float
-    ttft_p90_s: float
     ttft_p99_s: float
 
 
@@ -168,10 +167,8 @@ def saturated(times: StepTimes, lengths: LengthMoments) -> float:
     return 1.0 / (decode + lengths.prefill_mean_s)
 
 
-def _tails(
-    waits: list[tuple[float, float]], base_s: float, lengths: LengthMoments, shares: tuple[float, ...]
-) -> list[float]:
-    """Quantiles of base + prompt + waits, each nought or exponential: (chance, mean if any)."""
+def _late(waits: list[tuple[float, float]], base_s: float, lengths: LengthMoments) -> float:
+    """99th percentile of base + prompt + waits, each nought or exponential: (chance, mean if any)."""
     prompts = lengths.prefill_quantiles_s + base_s
     high = float(prompts.max()) + sum(mean for _, mean in waits) * TAIL_MEANS + 1e-6
     limits = np.geomspace(max(float(prompts.min()), high * 1e-6), high, TAIL_POINTS)[:, None]
@@ -183,7 +180,7 @@ def _tails(
             with np.errstate(over="ignore"):  # of a wait of next to nothing no chance is left
                 over = np.maximum(over, chance * np.exp(-left / mean))
     kept = np.maximum.accumulate(1.0 - over.mean(axis=1))
-    return [float(np.interp(share, kept, limits[:, 0])) for share in shares]
+    return float(np.interp(LATE, kept, limits[:, 0]))
 
 
 def _waits(
@@ -257,7 +254,7 @@ def queueing(
     if load >= STEADY:
         n, endless = float(times.most), float("inf")
         step = times.step_s(n, lengths.held_mean) / max(1.0 - share, 1e-3)
-        return Queueing(load, n, step, endless, endless, endless, endless)
+        return Queueing(load, n, step, endless, endless)
     n, step = _running(times, lengths, per)
     boundary = 0.0
     if not times.prefill_workers:
@@ -269,8 +266,8 @@ def queueing(
     # Prompts that came while this one waited run before its second token
     behind = share / (1.0 - share) / replicas**0.5 * (prompts[0] * prompts[1] + lengths.prefill_mean_s)
     behind = 0.0 if times.prefill_workers else min(behind, times.most * lengths.prefill_mean_s)
-    p50, p90, p99 = _tails([prompts, slots], base, lengths, (0.5, 0.9, 0.99))
-    return Queueing(load, n, step + behind * lengths.per_decoded, mean, p50, p90, p99)
+    late = _late([prompts, slots], base, lengths)
+    return Queueing(load, n, step + behind * lengths.per_decoded, mean, late)
 
 
 def _slot_wait(

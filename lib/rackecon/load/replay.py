@@ -24,6 +24,7 @@ from rackecon.load.step_times import StepTimes
 FloatArray = NDArray[np.float64]
 ROUTINGS: Final = ("least_requests", "round_robin", "random", "two_choices", "session", "prefix")
 OVERLOAD: Final = 1.5
+LOAD_STEP: Final = 0.005
 """A replica this much busier than the mean loses its claim on a prefix."""
 SATURATED: Final = (0.1, 0.9)
 
@@ -108,15 +109,6 @@ class Replayed:
     def within(self, ttft_s: float = inf, tpot_s: float = inf) -> NDArray[np.bool_]:
         """Requests that kept both limits."""
         return np.asarray((self.ttft_s <= ttft_s) & (self.tpot_s <= tpot_s))
-
-    def attainment(self, ttft_s: float = inf, tpot_s: float = inf) -> float:
-        """Share of requests that kept both limits."""
-        return float(self.within(ttft_s, tpot_s).mean())
-
-    def goodput_tok_s(self, ttft_s: float = inf, tpot_s: float = inf) -> float:
-        """Output tokens of requests that kept both limits, a second of the time in which requests came."""
-        span = float(np.ptp(self.arrival_s)) or self.makespan_s
-        return float(self.output_tokens[self.within(ttft_s, tpot_s)].sum() / span)
 
     def total_tok_s_per_gpu(self) -> float:
         """Input (cached too) and output tokens a second and GPU."""
@@ -327,13 +319,12 @@ def saturated_rps(requests: Requests, times: StepTimes) -> float:
     return float((high - low) / (end[high] - end[low]))
 
 
-def max_load(
-    attained: Callable[[float], float], share: float = 0.99, low: float = 0.0, high: float = 1.5, width: float = 0.005
-) -> float:
-    """Highest load at which ``attained(load)`` still reaches ``share``, by bisection to ``width``; 0 if none does."""
-    while high - low > width:
+def max_load(kept: Callable[[float], bool], high: float = 1.5) -> float:
+    """Highest load at which limits are still ``kept(load)``, by bisection; next to 0 if at none."""
+    low = 0.0
+    while high - low > LOAD_STEP:
         middle = 0.5 * (low + high)
-        if attained(middle) >= share:
+        if kept(middle):
             low = middle
         else:
             high = middle

@@ -45,9 +45,12 @@ if TYPE_CHECKING:
 PAGE: Final = "11_claims"
 UNITS: Final = {
     "rack_revenue_usd": "USD",
-    "profit_usd_per_gw_year": "USD/year",
+    "profit_usd_per_gw_year": "USD/GW-year",
     "cost_usd_per_mtok": "USD/Mtok",
-    **dict.fromkeys(("tok_s_per_gpu", "tok_s_per_user", "rack_tok_s", "tok_s_per_mw"), "tok/s"),
+    "tok_s_per_gpu": "tok/s/GPU",
+    "tok_s_per_user": "tok/s/user",
+    "tok_s_per_mw": "tok/s/MW",
+    "rack_tok_s": "tok/s/rack",
 }
 MOST = 5
 MOST_MISSING = 3

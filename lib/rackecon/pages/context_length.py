@@ -111,7 +111,7 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
     gain.index = gain.index.get_level_values(0)
     loss = findings.held_loss(walk[walk["hit"] == 0.0], X)
     start_profit, start_low, start_high = findings.first_with_ends(fresh, X, start)
-    _, end_low, end_high = findings.first_with_ends(fresh, X, end)
+    end_profit, end_low, end_high = findings.first_with_ends(fresh, X, end)
     cached_profit, cached_low, cached_high = findings.first_with_ends(cached, X, high)
     return ContextResult(
         walk=walk,
@@ -127,7 +127,7 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         last=findings.leaders_at(fresh, X, end),
         cached_last=findings.leaders_at(cached, X, high),
         fall=float(falls.get(ahead["platform"].iloc[0], 1.0)) if len(ahead) else float("nan"),
-        end_profit=float(ahead[METRIC].iloc[0]) if len(ahead) else float("nan"),
+        end_profit=end_profit,
         helped=named(cached[(cached["platform"] == gain.idxmax()) & (cached[X] == high)].iloc[0].to_dict())
         if len(gain) and gain.max() > 0
         else "",

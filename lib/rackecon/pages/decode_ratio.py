@@ -161,12 +161,6 @@ def _input_price(known: pd.DataFrame) -> float:
     return fresh / written
 
 
-def _steady(known: pd.DataFrame) -> bool:
-    """Whether the same platforms are ahead at the first and at the last ratio."""
-    first, last = (set(findings.leading_rows(known, X, at)["platform"]) for at in (known[X].min(), known[X].max()))
-    return first == last
-
-
 def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, model_name: str) -> RatioResult:
     """What both walks find."""
     free, fixed = total[total["line"] == RETUNED], output[output["line"] == RETUNED]
@@ -175,9 +169,9 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
     loss = findings.held_loss(total, X)
     share = known.groupby(X)["prefill_gpu_share"].mean()
     best = priced.groupby(X)[METRIC].max()
-    low, high = float(free[X].min()), float(free[X].max())
+    low, high = (float(end) for end in (known if served else free)[X].agg(["min", "max"]))
     output_low, output_high = (float(best.index[0]), float(best.index[-1])) if len(best) else (math.nan, math.nan)
-    last_profit, last_low, last_high = findings.first_with_ends(free, X, float(known[X].max()) if served else high)
+    last_profit, last_low, last_high = findings.first_with_ends(free, X, high)
     return RatioResult(
         last_profit=last_profit,
         last_low=last_low,
@@ -188,11 +182,11 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
         model_name=model_name,
         total_tokens=total_tokens,
         served=served,
-        low=float(known[X].min()) if served else low,
-        high=float(known[X].max()) if served else high,
-        first=findings.leaders_at(free, X, float(known[X].min()) if served else low),
-        last=findings.leaders_at(free, X, float(known[X].max()) if served else high),
-        steady=served and _steady(known),
+        low=low,
+        high=high,
+        first=findings.leaders_at(free, X, low),
+        last=findings.leaders_at(free, X, high),
+        steady=served and len({frozenset(findings.leading_rows(known, X, at)["platform"]) for at in (low, high)}) == 1,
         **_changes(known),
         output_low=output_low,
         output_high=output_high,

@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rackecon.economics.measures import EVERY_MEASURE
+from rackecon.economics.measures import EVERY_MEASURE, MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, column_figures
 from rackecon.figures.tables import table
@@ -99,10 +99,9 @@ def card_table(models: Iterable[str], results: pd.DataFrame) -> Html:
                     "model": model,
                 }
             )
-    caption = (
-        f"Price, USD per million tokens: {used['price_rule']}; ends are those of {card.listings} providers' listings, "
-    )
-    caption += f"newest listing {card.newest_listing}; {card.cached_note}"
+    newest = used["price_date"]
+    caption = f"Price, USD per million tokens: {used['price_rule']}{f', newest of {newest}' if newest else ''}; ends are those of "
+    caption += f"{card.listings} providers' listings, newest of {card.newest_listing}; {card.cached_note}"
     return table(pd.DataFrame(rows), caption)
 
 
@@ -135,26 +134,30 @@ def power_figures(power: pd.DataFrame, sites: pd.DataFrame) -> list[Figure]:
 def cost_figures(results: pd.DataFrame, against: pd.DataFrame) -> list[Figure]:
     """Results of the page on cost: a GPU-hour and a million tokens on each platform, owning against renting."""
     tokens = [f"cost_usd_per_mtok_{kind}{end}" for kind in ("total", "output") for end in ("", "_low", "_high")]
-    units = {"cost_usd_per_gpu_hour": "USD/h", **dict.fromkeys(tokens, "USD/Mtok"), "break_even_price_factor": "-"}
-    rents = {"own_usd_per_gpu_hour": "USD/h", "rent_over_own": "-", "crossing_utilisation": "-"}
+    units = {
+        "cost_usd_per_gpu_hour": "USD/GPU-hour",
+        **dict.fromkeys(tokens, "USD/Mtok"),
+        "break_even_price_factor": "-",
+    }
+    rents = {"own_usd_per_gpu_hour": "USD/GPU-hour", "rent_over_own": "-", "crossing_utilisation": "-"}
     return [
         *column_figures(results, ["accelerator"], units, "cost"),
         *column_figures(against, ["accelerator"], rents, "rent"),
     ]
 
 
-def return_figures(results: pd.DataFrame, ranked: pd.DataFrame, loaded: pd.DataFrame) -> list[Figure]:
-    """Results of the page on revenue: profit by every measure, its interval and count of wins, returns, shares by load."""
-    units = {measure.column: "USD/year" for measure in EVERY_MEASURE.values()}
+def return_figures(results: pd.DataFrame, ranked: pd.DataFrame, loaded: pd.DataFrame, metric: str) -> list[Figure]:
+    """Results of the page on revenue: profit by every measure, its interval and count of wins by one, returns, shares by load."""
+    units = {measure.column: measure.a_year for measure in EVERY_MEASURE.values()}
     units |= {
         "total_tok_s_per_gpu": "tok/s/GPU",
-        "npv_usd_per_rack": "USD",
+        "npv_usd_per_rack": "USD/rack",
         "payback_years": "years",
         "vendor_roi": "-",
     }
     units |= dict.fromkeys(("break_even_price_factor", "break_even_utilisation", "demand_utilisation"), "-")
-    wins = {"value": "USD/year", "value_low": "USD/year", "value_high": "USD/year", "win_share": "-"}
-    load = {"utilisation": "-", "profit": "USD/year", "profit_low": "USD/year", "profit_high": "USD/year"}
+    wins = dict.fromkeys(("value", "value_low", "value_high"), MEASURES[metric].a_year) | {"win_share": "-"}
+    load = dict.fromkeys(("profit", "profit_low", "profit_high"), MEASURES["rack"].a_year) | {"utilisation": "-"}
     return [
         *column_figures(results, ["accelerator"], units, "return"),
         *column_figures(ranked, ["accelerator"], wins, "profit"),

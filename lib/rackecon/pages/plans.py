@@ -19,7 +19,7 @@ from rackecon.planner.formulated import formulated
 from rackecon.planner.plan import PlanResult, plan
 from rackecon.planner.program import relaxed
 from rackecon.planner.records import Limits
-from rackecon.planner.regret import CLOSE, Regret, regret
+from rackecon.planner.regret import CLOSE, Regret, profit_ends, regret
 from rackecon.uncertainty.sampling import SEED
 from rackecon.words import join_words, plural
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
+ENDS: Final = ("mean", "low", "high")
 SITES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
 """Power of a site over the page's, for the line of what a megawatt is worth."""
 
@@ -235,8 +236,8 @@ def figures(result: PlansResult) -> list[Figure]:
         units = {"rival_plan": "text", "wins": "-", "rival_regret": "-"}
         units |= dict.fromkeys(("rival_profit", "rival_low", "rival_high"), "USD/year")
         out += [Figure(f"site/{name}", other[name], unit) for name, unit in units.items()]
-    spread = _spread(result.futures.beside[0])
-    out += [Figure(f"capital/futures_usd_per_year/{name}", value, "USD/year") for name, value in spread.items()]
+    spread = zip(ENDS, profit_ends(result.futures.beside[0]), strict=True)
+    out += [Figure(f"capital/futures_usd_per_year/{name}", value, "USD/year") for name, value in spread]
     out += column_figures(result.worth, ["site_mw"], {"usd_per_mw_year": "USD/MW-year"}, "worth")
     by_years = result.renewal.staged
     assert by_years is not None  # the plan file asks for both
@@ -293,7 +294,7 @@ def quoted(result: PlansResult) -> dict[str, Any]:
         "capital_racks": racks_text(capital) or "nothing",
         "capital_bought": int(capital.racks["bought"].sum()),
         "capital_unmeasured": _never_measured(capital),
-        **{f"capital_{name}": value for name, value in _spread(result.futures.beside[0]).items()},
+        **dict(zip((f"capital_{name}" for name in ENDS), profit_ends(result.futures.beside[0]), strict=True)),
         "capital_npv": capital.npv_usd,
         "capital_mw": capital.power_mw,
         "dollar_worth": float(capital.limits["usd_per_unit"].iloc[0]),
@@ -311,15 +312,6 @@ def quoted(result: PlansResult) -> dict[str, Any]:
         "last_platform": str(lead["platform"]),
         "last_racks": int(lead["racks"]),
         "renewal_npv": by_years.npv_usd,
-    }
-
-
-def _spread(profit: FloatArray) -> dict[str, float]:
-    """Mean and 90 % interval of a plan's profit over futures [USD/year]."""
-    return {
-        "mean": float(profit.mean()),
-        "low": float(np.quantile(profit, 0.05)),
-        "high": float(np.quantile(profit, 0.95)),
     }
 
 

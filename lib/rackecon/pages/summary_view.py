@@ -41,8 +41,6 @@ MARKET: Final = "14_market"
 MOST_NAMED: Final = 4
 """Pairs of model and workload that a sentence names one by one; more are "the others"."""
 UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
-DRAWN: Final = {"rack": "USD/year", "mw": "USD/year", "usd": "1/year", "position": "USD/year"}
-"""Unit of each measure's profit."""
 
 
 def headline(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
@@ -85,15 +83,14 @@ def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding
     """The results of the page: every ranking, the matrix, what decides."""
     made: list[Figure] = []
     for key, ranked in story.rankings.items():
-        units = dict.fromkeys(("value", "value_low", "value_middle", "value_high", "value_measured"), DRAWN[key]) | {
-            "win_share": "-"
-        }
+        values = ("value", "value_low", "value_middle", "value_high", "value_measured")
+        units = dict.fromkeys(values, MEASURES[key].a_year) | {"win_share": "-"}
         made += column_figures(ranked, ["accelerator"], units, f"profit/{key}")
         made.append(Figure(f"profit/{key}/verdict", str(ranked["verdict"].iloc[0]), "text"))
     point = {
-        "total_tok_s_per_gpu": "tok/s",
-        "tok_s_per_user": "tok/s",
-        "cost_usd_per_gpu_hour": "USD/h",
+        "total_tok_s_per_gpu": "tok/s/GPU",
+        "tok_s_per_user": "tok/s/user",
+        "cost_usd_per_gpu_hour": "USD/GPU-hour",
         "cost_usd_per_mtok_total": "USD/Mtok",
         "gross_margin": "-",
         "payback_years": "years",
@@ -101,9 +98,13 @@ def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding
     }
     there = {name: unit for name, unit in point.items() if name in story.table}
     made += column_figures(story.table, ["accelerator"], there, "point")
-    cells = {"profit_usd_per_mw_year": "USD/year", "break_even_output_usd_per_mtok": "USD/Mtok", "verdict": "text"}
+    cells = {
+        MEASURES["mw"].column: MEASURES["mw"].a_year,
+        "break_even_output_usd_per_mtok": "USD/Mtok",
+        "verdict": "text",
+    }
     made += column_figures(grid, ["model", "scenario", "accelerator"], cells, "grid")
-    return made + driver_figures(found, DRAWN[measure])
+    return made + driver_figures(found, MEASURES[measure].a_year)
 
 
 def _shown(measure: str) -> Any:

@@ -102,7 +102,7 @@ def case_words(story: Summary) -> str:
     known: dict[str, Any] = {
         name: getattr(assume, name)
         for name in (
-            *("cost_basis", "cost_tier", "cost_vintage", "cost_factor", "utilisation", "horizon_years", "as_of_date"),
+            *("cost_basis", "cost_tier", "cost_vintage", "cost_factor", "utilisation", "horizon_years"),
             *("price_factor", "price_level", "price_decline_per_year", "power_vintage"),
         )
     }
@@ -121,6 +121,7 @@ def case_words(story: Summary) -> str:
         first=case.ttft_limit_ms / 1e3 if case.ttft_limit_ms else 0.0,
         statistic=case.latency_statistic or "median",
         own_prices=story.own_prices,
+        priced=str(story.table["price_date"].iloc[0]),
         precision=(case.weight_precision or "").upper(),
         software=case.software_date or "",
     )

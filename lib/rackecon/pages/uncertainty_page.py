@@ -47,8 +47,8 @@ LEADER_UNITS: Final = {
 OUTPUT_UNITS: Final = {
     "cost_usd_per_mtok_total": "USD/Mtok",
     "cost_usd_per_mtok_output": "USD/Mtok",
-    "revenue_usd_per_rack_year": "USD/year",
-    "npv_usd_per_rack": "USD",
+    "revenue_usd_per_rack_year": MEASURES["rack"].a_year,
+    "npv_usd_per_rack": "USD/rack",
     "vendor_roi": "-",
     "profit_roi": "-",
 }
@@ -142,7 +142,7 @@ def uncertainty_figures(
     lead: Leader, wins: pd.DataFrame, summary: pd.DataFrame, flips: pd.DataFrame, metric: str
 ) -> list[Figure]:
     """The results of the page: who leads, every platform's draws and outputs, where each pair's order turns."""
-    profit, ends = "1/year" if metric == "usd" else "USD/year", ("p5", "p50", "p95")
+    profit, ends = MEASURES[metric].a_year, ("p5", "p50", "p95")
     drawn = dict.fromkeys((*ends, "expected_regret"), profit) | dict.fromkeys(("win_share", "beats_next_share"), "-")
     made = field_figures(lead, LEADER_UNITS | dict.fromkeys(("low", "middle", "high", "regret"), profit), "lead")
     made += column_figures(wins, ["accelerator"], drawn, "profit")
@@ -193,7 +193,7 @@ def main_driver(tornado: pd.DataFrame, accelerator: str) -> dict[str, Any] | Non
 def driver_figures(tornado: pd.DataFrame, accelerator: str, metric: str) -> list[Figure]:
     """What moves a platform's profit most, published."""
     driver = main_driver(tornado, accelerator) or dict.fromkeys(("input", "low", "high"))
-    units = {"input": "text"} | dict.fromkeys(("low", "high"), "1/year" if metric == "usd" else "USD/year")
+    units = {"input": "text"} | dict.fromkeys(("low", "high"), MEASURES[metric].a_year)
     return [Figure(f"driver/{name}", driver[name], unit) for name, unit in units.items()]
 
 

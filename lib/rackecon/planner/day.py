@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rackecon.errors import InputError
 from rackecon.load.demand import demand
-from rackecon.planner.records import DAY_HOURS, Block, Plan
+from rackecon.planner.records import Block, Plan
+from rackecon.units import HOURS_PER_DAY
 
 
 def mean_day(shape: str, blocks: int) -> tuple[Block, ...]:
@@ -40,7 +41,7 @@ def mean_day(shape: str, blocks: int) -> tuple[Block, ...]:
     if per % blocks:
         raise InputError(f"blocks {blocks} do not divide the {per} bins of a day of {shape}")
     day = found.values[: days * per].reshape(days, blocks, -1).sum(axis=(0, 2))
-    hours = DAY_HOURS / blocks
+    hours = HOURS_PER_DAY / blocks
     return tuple(
         Block(name=f"{i * hours:05.2f}", hours=hours, share=float(share))
         for i, share in enumerate((day / day.sum()).tolist())
@@ -53,4 +54,4 @@ def blocks_of(plan: Plan) -> tuple[Block, ...]:
         return plan.day
     if plan.demand_shape is not None:
         return mean_day(plan.demand_shape, plan.blocks)
-    return (Block(name="all day", hours=DAY_HOURS, share=1.0),)
+    return (Block(name="all day", hours=HOURS_PER_DAY, share=1.0),)

@@ -17,8 +17,8 @@ from rackecon.economics.returns import present_value_factors
 from rackecon.planner.day import blocks_of
 from rackecon.planner.points import Menu
 from rackecon.planner.program import Limit, Program
-from rackecon.planner.records import DAY_HOURS, Block, Plan
-from rackecon.units import HOURS_PER_YEAR, SECONDS_PER_HOUR
+from rackecon.planner.records import Block, Plan
+from rackecon.units import HOURS_PER_DAY, HOURS_PER_YEAR, SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,11 @@ class Cell:
     wanted_tok_s: float
     must_tok_s: float
     hours_per_day: float
+
+    @property
+    def day_share(self) -> float:
+        """Share of the day that its block takes [-]."""
+        return self.hours_per_day / HOURS_PER_DAY
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,12 @@ class Formulated:
     running_usd_per_rack_year: FloatArray
     """Of a rack on hand."""
 
+    def of_flows(self) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
+        """Point of the menu, GPUs of a rack and share of the day of every flow."""
+        points = self.menu.points.iloc[self.flows["point"].to_numpy(dtype=int)]
+        gpus = np.array([self.menu.platforms[name].gpus_per_rack for name in points["accelerator"]])
+        return points, gpus, np.array([self.cells[k].day_share for k in self.flows["cell"]])
+
 
 def formulated(plan: Plan, found: Menu) -> Formulated:
     """Line a plan up as a program.
@@ -88,7 +99,7 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
     points = found.points.iloc[flows["point"].to_numpy(dtype=int)]
     of_platform = np.array([names.index(name) for name in points["accelerator"]])
     rate, sold, busy = _of_busy_racks(plan, points, gpus[of_platform])
-    hours = np.array([cells[k].hours_per_day for k in flows["cell"]]) / DAY_HOURS * HOURS_PER_YEAR
+    hours = np.array([cells[k].day_share for k in flows["cell"]]) * HOURS_PER_YEAR
     yearly, present = (sold - busy) * hours, (sold * _own_level(assume) - busy) * hours * annuity
     values = (present, yearly) if plan.objective == "npv" else (yearly, present)
     program = Program(

@@ -19,7 +19,7 @@ from rackecon.planner.program import Marginals, Program, Shortfall, Solution, ma
 from rackecon.planner.records import Plan, plan_of
 from rackecon.planner.replacement import Schedule
 from rackecon.planner.staged import StagedPlan, staged
-from rackecon.units import HOURS_PER_YEAR
+from rackecon.units import HOURS_PER_YEAR, SECONDS_PER_HOUR, TOKENS_PER_MTOK
 from rackecon.words import join_words, money, number, percent, plural
 
 if TYPE_CHECKING:
@@ -154,10 +154,10 @@ def solved(form: Formulated, *, time_limit_s: float | None = None) -> PlanResult
 
 def _cost(form: Formulated, solution: Solution) -> float:
     """Racks bought and kept, and what they cost on top while busy [USD/year]."""
-    points = form.menu.points.iloc[form.flows["point"].to_numpy(dtype=int)]
-    gpus = np.array([form.menu.platforms[name].gpus_per_rack for name in points["accelerator"]])
-    hours = np.array([form.cells[k].hours_per_day for k in form.flows["cell"]]) / 24.0 * HOURS_PER_YEAR
-    busy = float((solution.busy * gpus * hours * points["busy_usd_per_gpu_hour"].to_numpy(dtype=float)).sum())
+    points, gpus, days = form.of_flows()
+    busy = float(
+        (solution.busy * gpus * (days * HOURS_PER_YEAR) * points["busy_usd_per_gpu_hour"].to_numpy(dtype=float)).sum()
+    )
     return float(solution.bought @ form.cost_usd_per_rack_year + solution.kept @ form.running_usd_per_rack_year) + busy
 
 
@@ -202,7 +202,7 @@ def _racks(form: Formulated, solution: Solution, held: Marginals, free: Marginal
 
     program = form.program
     busy = np.zeros(len(program.platforms))
-    hours = np.array([form.cells[k].hours_per_day for k in program.flow_cell]) / 24.0
+    hours = np.array([form.cells[k].day_share for k in program.flow_cell])
     np.add.at(busy, program.flow_platform, solution.busy * hours)
     rows = []
     for p, name in enumerate(program.platforms):
@@ -312,7 +312,7 @@ def _demand(form: Formulated, solution: Solution, free: Marginals) -> pd.DataFra
     for d, cell in enumerate(form.cells):
         item = form.plan.demand[cell.item]
         # the objective counts a level year: of tok/s all year through the block
-        mtok = cell.hours_per_day / 24.0 * HOURS_PER_YEAR * 3600.0 / 1e6 * form.years
+        mtok = cell.day_share * HOURS_PER_YEAR * SECONDS_PER_HOUR / TOKENS_PER_MTOK * form.years
         worth = (free.wanted[d] + free.must[d]) / mtok
         block = form.blocks[cell.block].name
         rows.append((item.workload, item.model, cell.tier, block, cell.wanted_tok_s, served[d], worth))

@@ -13,10 +13,10 @@ from rackecon.catalog.record_faults import record_fault
 from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, check_known
 from rackecon.load.demand import demand_names
+from rackecon.units import HOURS_PER_DAY
 
 LARGEST_BYTES: Final = 2**20
 SHARE_SLACK: Final = 1e-6
-DAY_HOURS: Final = 24.0
 MOST_BLOCKS: Final = 144
 MOST_YEARS: Final = 20
 MOST_STAGES: Final = 10
@@ -199,7 +199,7 @@ def _check(plan: Plan) -> None:
             raise InputError("day and demand_shape are two answers to one question: give one")
     if plan.day:
         hours, share = sum(b.hours for b in plan.day), sum(b.share for b in plan.day)
-        if abs(hours - DAY_HOURS) > 1e-6 or abs(share - 1.0) > SHARE_SLACK:
+        if abs(hours - HOURS_PER_DAY) > 1e-6 or abs(share - 1.0) > SHARE_SLACK:
             raise InputError(f"day: blocks have {hours:g} hours and {share:g} of the tokens, not 24 and 1")
     if plan.replacement is not None:
         for name in (plan.replacement.platform, *plan.replacement.successors):

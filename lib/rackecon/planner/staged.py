@@ -82,7 +82,7 @@ def staged(form: Formulated, *, time_limit_s: float | None = None) -> StagedPlan
     racks, spent = _racks(form, asked, kinds, found), _kind_values(form, asked, kinds)[1]
     by_year = np.bincount([kind.comes for kind in kinds], weights=found.bought * spent, minlength=asked.years)
     served = found.served(program).reshape(asked.years, -1)
-    hours = np.array([cell.hours_per_day for cell in form.cells]) / 24.0
+    hours = np.array([cell.day_share for cell in form.cells])
     years = racks.groupby("year", as_index=False)["power_mw"].sum()
     years = years.assign(
         spent_usd=by_year[: asked.years],
@@ -132,9 +132,7 @@ def _program(form: Formulated, asked: Stages, kinds: list[Kind]) -> Program:
     assume, v = form.menu.assume, 1.0 / (1.0 + form.menu.assume.wacc)
     # the program's yearly sales are level equivalents: launch prices are what falls here
     level = float(level_factor(assume.revenue_fall_per_year, assume.horizon_years))
-    points = form.menu.points.iloc[form.flows["point"].to_numpy(dtype=int)]
-    gpus = np.array([form.menu.platforms[name].gpus_per_rack for name in points["accelerator"]])
-    hours = np.array([form.cells[k].hours_per_day for k in form.flows["cell"]]) / 24.0
+    points, gpus, hours = form.of_flows()
     each = {n: points[f"{n}_usd_per_gpu_hour"].to_numpy(dtype=float) for n in ("revenue", "busy")}
     sales = per_year(each["revenue"] * points["load_share"].to_numpy(dtype=float), gpus) * hours / level
     busy = per_year(each["busy"], gpus) * hours

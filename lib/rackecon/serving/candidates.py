@@ -119,7 +119,6 @@ class _Part(_Space):
             return found if len(found) == count else np.repeat(found, count)
 
         drafts, total, user = of(load.draft_tokens), of(self.total), of(self.user)
-        method = "mtp" if task.query.arch.mtp_layers else "eagle3"
         step, prompts = done.step_at(cells), np.clip(of(done.prefill_gpu_share), 0.0, 1.0)
         busy = busy_shares(step, prompts, of(done.prefill_use))
         isl, osl = of(load.isl_tokens), of(load.osl_tokens)
@@ -130,7 +129,7 @@ class _Part(_Space):
             "layout": np.array([x.name for x in self.layouts])[of(self.place) % len(self.layouts)],
             "weight_precision": np.full(count, task.query.weight),
             "kv_precision": np.array([task.query.kv_of(x) for x in MODES])[mode],
-            "speculative": np.where(drafts > 0, method, "none"),
+            "speculative": np.where(drafts > 0, task.query.arch.draft_method, "none"),
             **{name: of(width) for name, width in zip(("tp", "ep", "pp"), self.widths, strict=False)},
             "dp_attention": of(self.widths[3]) > 1,
             "draft_tokens": drafts,

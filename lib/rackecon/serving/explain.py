@@ -186,22 +186,20 @@ def _prefill_s(engine: Engine, v: NDArray[np.float64], row: Mapping[str, Any]) -
     return float((v[engine.keys["mix"]] * prompts_of(engine, v, load).times(load.concurrency)[1])[0])
 
 
-def memory_use(row: Mapping[str, Any], parameters: ServingParameters | None = None) -> MemoryUse:
+def memory_use(row: Mapping[str, Any]) -> MemoryUse:
     """What fills the memory of one GPU of the (decode) engine of a row.
 
     Parameters
     ----------
     row : mapping
         As for :func:`step_breakdown`; load and draft depth are not needed.
-    parameters : ServingParameters, optional
-        The shipped ones by default (only their names matter here).
 
     Returns
     -------
     MemoryUse
         [GB, 10^9 bytes]; ``max_sequences`` is of the whole engine.
     """
-    engine = _engine(row, model(str(row["model"])), parameters or load_parameters())
+    engine = _engine(row, model(str(row["model"])), load_parameters())
     isl, osl = np.array([float(row["isl_tokens"])]), np.array([float(row["osl_tokens"])])
     room = ledger(engine, reserved_context(engine, isl, osl))
     hbm, weights, cache, one = (

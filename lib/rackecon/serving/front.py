@@ -64,7 +64,6 @@ class Frontier:
     reason: str
     candidates: int
     fitting: int
-    ledger_text: str
     nearest: Mapping[str, Any] | None = None  # of an empty front: what comes nearest to its limits
 
     def __len__(self) -> int:
@@ -141,11 +140,9 @@ def fronts(
     return np.asarray(kept[np.argsort(query[kept], kind="stable")])
 
 
-def empty_front(
-    chip: Accelerator, arch: Model, isl: float, osl: float, reason: str, candidates: int = 0, text: str = ""
-) -> Frontier:
+def empty_front(chip: Accelerator, arch: Model, isl: float, osl: float, reason: str, candidates: int = 0) -> Frontier:
     """A front without points, with the reason."""
     names = ("engine", "mode", "layout", "speculative", "bottleneck", "weight_precision", "kv_precision")
     rows: dict[str, NDArray[Any]] = {name: np.array([], dtype="<U1") for name in names}
     rows.update({name: np.array([]) for name in COLUMNS})
-    return Frontier(chip.id, arch.id, isl, osl, rows, reason, candidates, 0, text)
+    return Frontier(chip.id, arch.id, isl, osl, rows, reason, candidates, 0)

@@ -289,13 +289,13 @@ def _answers(queries: Sequence[Query], found: Evaluated) -> list[Frontier]:
     out = []
     for i, asked in enumerate(queries):
         case = (asked.chip.id, asked.arch.id, asked.isl_tokens, asked.osl_tokens)
-        count, fit, room = int(counts[i]), int(fitting[i]), found.rooms[i]
+        count, fit = int(counts[i]), int(fitting[i])
         if ends[i] == ends[i + 1]:
-            out.append(_empty(asked, found, seen, np.flatnonzero(seen.fits & (seen.query == i)), count, room))
+            out.append(_empty(asked, found, seen, np.flatnonzero(seen.fits & (seen.query == i)), count, found.rooms[i]))
             continue
         front = {name: values[ends[i] : ends[i + 1]] for name, values in table.items()}
         front["layout"] = np.array(texts[ends[i] : ends[i + 1]], dtype=np.str_)
-        out.append(Frontier(*case, front, "", count, fit, room))
+        out.append(Frontier(*case, front, "", count, fit))
     return out
 
 
@@ -303,7 +303,7 @@ def _empty(asked: Query, found: Evaluated, seen: Outcome, fitting: NDArray[np.in
     """The answer of a query that nothing meets: why, and of what fits the candidate that comes nearest to its limits."""
     able, limits = seen.take(fitting), asked.limits
     reason = _reason(limits, able) if len(fitting) else f"does not fit: {room}"
-    empty = empty_front(asked.chip, asked.arch, asked.isl_tokens, asked.osl_tokens, reason, count, room)
+    empty = empty_front(asked.chip, asked.arch, asked.isl_tokens, asked.osl_tokens, reason, count)
     if not len(fitting):
         return empty
     nearest = fitting[np.argmin(limits.excess(1e3 / able.tok_s_per_user, able.ttft_ms))]

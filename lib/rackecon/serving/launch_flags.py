@@ -77,8 +77,7 @@ def _vllm(row: Mapping[str, Any], arch: Model) -> list[str]:
         out += ["--kv-transfer-config", """'{"kv_connector":"NixlConnector","kv_role":"kv_both"}'"""]
     draft = int(row.get("draft_tokens") or 0)
     if draft:
-        method = "mtp" if arch.mtp_layers else "eagle3"
-        out += ["--speculative-config", f"""'{{"method":"{method}","num_speculative_tokens":{draft}}}'"""]
+        out += ["--speculative-config", f"""'{{"method":"{arch.draft_method}","num_speculative_tokens":{draft}}}'"""]
     return out
 
 

@@ -329,16 +329,20 @@ def _searched(asked: Query) -> dict[str, Any]:
     return {name: best[name] for name in names} | {"queued_share": 0.0, "status": "ok", "reason": reason}
 
 
+def log_factors(ready: Prepared, used: ServingParameters) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Logs of what is fitted on top of physics: factors on total rate, on speed per user and on first-token time."""
+    names, rates, firsts = design(ready.cells, ready.models, ready.conditions)
+    effects = np.array([used.intercepts.get(name, 0.0) for name in names])
+    rate, user = used.residual.mean(ready.sites) if used.residual is not None else (rates @ effects,) * 2
+    return rate, user, by_mode(used.first_token or {}, ready.sites, firsts @ effects)
+
+
 def _given(points: Points, used: ServingParameters, prepared: Prepared | None) -> Predictions:
     ready = prepared or prepare(points)
     index = {name: i for i, name in enumerate(used.names)}
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         total, user, ttft, queued, share, parts = solve(ready, used.values(), index)
-    coefficients, rates, firsts = design(ready.cells, ready.models, ready.conditions)
-    effects = np.array([used.intercepts.get(name, 0.0) for name in coefficients])
-    shifts = used.residual.mean(ready.sites) if used.residual is not None else (rates @ effects,) * 2
-    first_shift = by_mode(used.first_token or {}, ready.sites, firsts @ effects)
-    factor, user_factor, first_factor = (np.exp(x) for x in (*shifts, first_shift))
+    factor, user_factor, first_factor = (np.exp(x) for x in log_factors(ready, used))
     out = _nothing(ready.size)
     out.mode[:] = points.mode
     out.status[ready.supported] = "ok"

@@ -16,7 +16,7 @@ from rackecon.uncertainty.outcomes import compare
 from rackecon.uncertainty.portfolio import Portfolio
 from rackecon.uncertainty.propagate import Outcomes, propagate
 from rackecon.uncertainty.sampling import SEED, blocked
-from rackecon.uncertainty.sensitivity import flip_map, indices, sobol_points
+from rackecon.uncertainty.sensitivity import REACH, flip_map, indices, sobol_points
 from rackecon.uncertainty.shortlist import RATES
 
 if TYPE_CHECKING:
@@ -162,9 +162,9 @@ def natural(made: Portfolio, outcomes: Outcomes, cell: int, name: str, score: fl
     return score
 
 
-def _row(points: int, score: float, reach: float = 2.0) -> int:
+def _row(points: int, score: float) -> int:
     """Grid row nearest to a score."""
-    return int(np.argmin(np.abs(np.linspace(-reach, reach, points) - score)))
+    return int(np.argmin(np.abs(np.linspace(-REACH, REACH, points) - score)))
 
 
 def _crossing(line: pd.DataFrame) -> float:

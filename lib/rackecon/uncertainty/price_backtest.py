@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rackecon.economics.price_table import STANDARD_TIERS, in_force
+from rackecon.economics.price_table import in_force
 from rackecon.uncertainty.distributions import distributions, two_piece
 from rackecon.uncertainty.sampling import SEED, normal_points
 
@@ -47,7 +47,7 @@ class _History:
         begun, told = (bisect_right(dates[model], date) for dates in (self.begun, self.told))
         key = (model, begun, told, bisect_left(self.ended[model], date))
         if key not in self.known:
-            self.known[key] = in_force(self.rows[model], date, STANDARD_TIERS)
+            self.known[key] = in_force(self.rows[model], date)
         return self.known[key]
 
     def median(self, model: str, date: str) -> float:
@@ -63,7 +63,6 @@ def backtest(
     *,
     cutoffs: Sequence[str] = CUTOFFS,
     months: Sequence[int] = (3, 6),
-    share: float = 0.9,
 ) -> pd.DataFrame:
     """Every forecast of a median output price beside the price that came.
 
@@ -75,8 +74,6 @@ def backtest(
         ISO dates.
     months : sequence of int
         Horizons.
-    share : float
-        Of the interval [-].
 
     Returns
     -------
@@ -94,7 +91,7 @@ def backtest(
     item = distributions()
     z = normal_points(DRAWS, 2, SEED)
     decline = item["price_decline"].quantile_of_normal(z[:, 0])
-    ends = (0.5 * (1 - share), 0.5 * (1 + share))
+    ends = (0.05, 0.95)
     rows = []
     for cutoff in cutoffs:
         for span in months:

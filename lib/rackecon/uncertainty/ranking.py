@@ -44,11 +44,6 @@ class RankingDraws:
     inputs: Mapping[str, Distribution] | None = None
     """Distributions by id; those of data/distributions.csv by default."""
 
-    @classmethod
-    def from_base_case(cls, *, draws: int = DRAWS, seed: int = SEED) -> RankingDraws:
-        """Draws over every input of data/distributions.csv that moves the comparison."""
-        return cls(draws=draws, seed=seed)
-
 
 def _column(frame: pd.DataFrame, name: str, default: FloatArray) -> FloatArray:
     values = frame[name].to_numpy(dtype=float) if name in frame else np.full(len(frame), np.nan)

@@ -139,14 +139,17 @@ def indices(parts: FloatArray, names: Sequence[str], *, confidence: float | None
     return table.fillna(0.0).sort_values(["total", "factor"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
-def _resampled(parts: FloatArray, resamples: int = 200) -> tuple[FloatArray, FloatArray]:
+RESAMPLES: Final = 200
+
+
+def _resampled(parts: FloatArray) -> tuple[FloatArray, FloatArray]:
     """First-order and total indices of seeded resamples of the draws, ``(resamples, factors)``.
 
     The library's own bootstrap takes no seed, so a page could not be rebuilt. Estimators: Saltelli 2010 and Jansen.
     """
     n = parts.shape[1]
     first, total = [], []
-    for rows in np.random.default_rng(SEED).integers(n, size=(resamples, n)):
+    for rows in np.random.default_rng(SEED).integers(n, size=(RESAMPLES, n)):
         a, b, mixed = parts[0, rows], parts[1, rows], parts[2:, rows]
         spread = np.var(np.concatenate([a, b]))
         spread = spread if spread > 0 else 1.0
@@ -170,12 +173,10 @@ REACH: Final = 2.0
 
 @dataclass(frozen=True)
 class FlipMap:
-    """Who leads of two platforms over a grid of two inputs, and the line where the lead changes."""
+    """Who leads of two platforms over a grid of two inputs, and whether the lead changes there."""
 
     table: pd.DataFrame
     """``x, y, difference, leader`` on the grid; input values, not scores."""
-    boundary: pd.DataFrame
-    """``x, y`` of the change of lead, empty where one leads everywhere."""
     x_input: str
     y_input: str
     verdict: str
@@ -236,19 +237,7 @@ def flip_map(
     gap = outcomes.values[metric][at[0]] - outcomes.values[metric][at[1]]
     table = pd.DataFrame({"x": shown[0], "y": shown[1], "difference": gap})
     table["leader"] = np.where(gap >= 0, pair[0], pair[1])
-    square = gap.reshape(points, points)
-    xs, ys = shown[0].reshape(points, points)[0], shown[1].reshape(points, points)[:, 0]
-    line = []
-    for j in range(points):
-        column_gap = square[:, j]
-        for i in map(int, np.flatnonzero(np.sign(column_gap[:-1]) * np.sign(column_gap[1:]) < 0)):
-            share = column_gap[i] / (column_gap[i] - column_gap[i + 1])
-            line.append((xs[j], ys[i] + share * (ys[i + 1] - ys[i])))
-    for i in range(points):
-        row_gap = square[i]
-        for j in map(int, np.flatnonzero(np.sign(row_gap[:-1]) * np.sign(row_gap[1:]) < 0)):
-            share = row_gap[j] / (row_gap[j] - row_gap[j + 1])
-            line.append((xs[j] + share * (xs[j + 1] - xs[j]), ys[i]))
-    boundary = pd.DataFrame(sorted(line), columns=["x", "y"])
-    verdict = f"{table['leader'].iloc[0]} leads everywhere in this range" if boundary.empty else "the lead changes"
-    return FlipMap(table, boundary, inputs[0], inputs[1], verdict)
+    sign = np.sign(gap.reshape(points, points))
+    changes = any((lines[:-1] * lines[1:] < 0).any() for lines in (sign, sign.T))
+    verdict = "the lead changes" if changes else f"{table['leader'].iloc[0]} leads everywhere in this range"
+    return FlipMap(table, inputs[0], inputs[1], verdict)

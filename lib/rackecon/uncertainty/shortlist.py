@@ -182,7 +182,7 @@ def _moved(factors: tuple[float, float]) -> ServingParameters:
     return replace(shipped, parameters=tuple(items))
 
 
-def undominated(seen: Outcome, case: Scenario, reach: tuple[float, float] = REACH) -> NDArray[np.intp]:
+def undominated(seen: Outcome, case: Scenario) -> NDArray[np.intp]:
     """Candidates of one mode that could be the most profitable of their query: see :func:`shortlists`.
 
     Parameters
@@ -191,8 +191,6 @@ def undominated(seen: Outcome, case: Scenario, reach: tuple[float, float] = REAC
         One query's candidates after another's.
     case : Scenario
         Its limits count.
-    reach : tuple of float
-        Speeds kept, as shares of the limit's.
 
     Returns
     -------
@@ -202,10 +200,10 @@ def undominated(seen: Outcome, case: Scenario, reach: tuple[float, float] = REAC
     limits = Limits.of_case(case)
     wanted, allowed = limits.least_tok_s_per_user, limits.latest_ttft_ms
     rate, speed, first = seen.total_tok_s_per_gpu, seen.tok_s_per_user, seen.ttft_ms
-    fits = seen.fits & np.isfinite(rate) & (rate > 0) & (speed >= wanted * reach[0])
+    fits = seen.fits & np.isfinite(rate) & (rate > 0) & (speed >= wanted * REACH[0])
     at = np.flatnonzero(fits & np.isfinite(first) & (first <= allowed * TTFT_REACH[1]))
     # beyond the reach of any plausible error a faster point is as good as another
-    speed = np.minimum(speed[at], wanted * reach[1])
+    speed = np.minimum(speed[at], wanted * REACH[1])
     first = np.maximum(first[at], allowed * TTFT_REACH[0]) if math.isfinite(allowed) else np.zeros(len(at))
     order = np.lexsort((first, -speed, -rate[at], seen.query[at]))
     kept = _staircases(seen.query[at[order]], speed[order], first[order])

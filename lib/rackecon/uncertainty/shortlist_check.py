@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from rackecon.uncertainty.sampling import SEED, sample
 from rackecon.uncertainty.shortlist import KEPT, RATES, exact_rows
 
 FloatArray = NDArray[np.float64]
+TOLERANCE: Final = 0.01
+"""Difference that counts as a miss [-], either way: a wrong choice or a wrong rate."""
 
 
 @dataclass(frozen=True)
@@ -20,21 +23,15 @@ class ShortlistCheck:
     """Throughput of the short list's choice over that of a full search under the same draw, ``(cells, draws)``."""
 
     ratio: FloatArray
-    tolerance: float
 
     @property
     def missed_share(self) -> float:
-        """Share of cells and draws in which the two differ by more than the tolerance [-]."""
+        """Share of cells and draws in which the two differ by more than :data:`TOLERANCE` [-]."""
         known = np.isfinite(self.ratio)
-        return float(np.mean(np.abs(self.ratio[known] - 1.0) > self.tolerance))
-
-    @property
-    def median_ratio(self) -> float:
-        """Median of the ratios [-]."""
-        return float(np.nanmedian(self.ratio))
+        return float(np.mean(np.abs(self.ratio[known] - 1.0) > TOLERANCE))
 
 
-def check_shortlist(made: Portfolio, draws: int = 256, seed: int = SEED, tolerance: float = 0.01) -> ShortlistCheck:
+def check_shortlist(made: Portfolio, draws: int) -> ShortlistCheck:
     """Search every configuration afresh in every draw and compare the throughput of the most profitable one.
 
     Parameters
@@ -42,16 +39,13 @@ def check_shortlist(made: Portfolio, draws: int = 256, seed: int = SEED, toleran
     made : Portfolio
     draws : int
         A power of two.
-    seed : int
-    tolerance : float
-        Difference that counts as a miss [-], either way: a wrong choice or a wrong rate.
 
     Returns
     -------
     ShortlistCheck
         1 where neither finds a configuration inside the limits, 0 or inf where only one of them does.
     """
-    scores = sample(made.plan, draws, seed, physical_points=draws)
+    scores = sample(made.plan, draws, SEED, physical_points=draws)
     quick = propagate(made, scores)
     ratio = np.full((len(made.cells), draws), np.nan)
     for i, cell in enumerate(made.cells):
@@ -72,4 +66,4 @@ def check_shortlist(made: Portfolio, draws: int = 256, seed: int = SEED, toleran
             mine = quick.values["total_tok_s_per_gpu"][i, d]
             with np.errstate(all="ignore"):
                 ratio[i, d] = 1.0 if found == mine else mine / found
-    return ShortlistCheck(ratio, tolerance)
+    return ShortlistCheck(ratio)

@@ -206,9 +206,7 @@ def _is_shipped(arch: Model, known: str) -> bool:
     return (arch.n_experts, arch.top_k) == (real.n_experts, real.top_k)
 
 
-def _variants(
-    accelerators: Sequence[str], base: Scenario, variants: Sequence[Model], held: Sequence[bool] = (False, True)
-) -> pd.DataFrame:
+def _variants(accelerators: Sequence[str], base: Scenario, variants: Sequence[Model]) -> pd.DataFrame:
     import pandas as pd
 
     from rackecon.serving.frontier import search_case
@@ -217,7 +215,7 @@ def _variants(
     labels = {key: catalog.accelerator(key).label for key in accelerators}
     for key in accelerators:
         hold: dict[str, object] | None = None
-        for fixed in held:
+        for fixed in (False, True):
             for arch in variants:
                 front = search_case(key, arch, base, hold=hold if fixed else None)
                 best = front.best()
