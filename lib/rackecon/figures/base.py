@@ -68,12 +68,16 @@ def axis_words(form: str) -> str:
 
     Examples
     --------
+    >>> axis_words(".0%") == "replace(format(datum.value, '.0%'), '%', '\u00a0%')"
+    True
     >>> axis_words("$~s")
     "datum.label === '' ? '' : replace(abs(datum.value) < 1 ? format(datum.value, '$~g') : format(datum.value, '$~s'), 'G', 'bn')"
     """
     if form == "month":
         month = "1 + round(12 * (datum.value - floor(datum.value)))"
         return f"format(floor(datum.value), 'd') + '-' + format({month}, '02d')"
+    if form.endswith("%"):
+        return f"replace(format(datum.value, '{form}'), '%', '\u00a0%')"
     small = form.replace("~s", "~g")
     return (
         f"datum.label === '' ? '' : replace(abs(datum.value) < 1 ? format(datum.value, '{small}')"
