@@ -27,9 +27,7 @@ def altair_module() -> Any:
     return altair
 
 
-def finish(
-    chart: Any, title: str, subtitle: str, description: str = "", height: int = HEIGHT, key: Iterable[str] = ()
-) -> alt.Chart:
+def finish(chart: Any, title: str, subtitle: str, height: int = HEIGHT, key: Iterable[str] = ()) -> alt.Chart:
     """The chart with finding, measure and text alternative, as wide as its column.
 
     ``key`` says what bands and marks are: the subtitle's second line, which a page sets under the chart.
@@ -40,7 +38,7 @@ def finish(
         width="container",
         height=height,
         title={"text": title, "subtitle": lines if told else subtitle},
-        description=description or ". ".join([title, *lines]),
+        description=". ".join([title, *lines]),
     ).configure_view(stroke=None)
     return out
 
