@@ -75,7 +75,7 @@ def test_sentences_state_wins_and_ties_as_the_table_has_them(case):
             ranking = found.rankings[key]
             known = ranking[ranking["value"].notna()]
             leader, verdict = str(known["platform"].iloc[0]), str(ranking["verdict"].iloc[0])
-            where = rf"{MEASURES[key].name}( and per [a-z ]+)? "
+            where = rf"{MEASURES[key].name}( and per [a-z ]+)?, "
             tied = rf"{where}[^.]*{re.escape(leader)}[^.]* cannot be told apart"
             said = {"nobody earns": f"{where}nobody earns", "too close to call": tied}.get(
                 verdict, rf"{where}{re.escape(platform_named(leader))} comes first"

@@ -221,6 +221,18 @@ def test_what_a_phone_leaves_out_of_a_long_table_is_found_by_its_filter_and_show
     page.context.close()
 
 
+@pytest.mark.parametrize("width", [390, 700, 1280])
+def test_the_menu_of_pages_lies_on_the_screen(browser, width):
+    page, _ = opened(browser, "glossary.html", "light", width)
+    try:
+        page.locator(".goto > summary").click()
+        box = page.locator(".goto nav").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    finally:
+        page.context.close()
+
+
 def test_pages_stay_light():
     asked_for = re.findall('data-file="assets/([a-z.]+)"', (REPORTS / "index.html").read_text(encoding="utf-8"))
     assert asked_for  # when a reader wants it, not with the page

@@ -131,3 +131,12 @@ def test_a_broken_record_is_refused_in_one_line(edited, old, new, message):
     with pytest.raises(InputError, match=message) as caught:
         claims()
     assert "\n" not in str(caught.value)
+
+
+def test_a_source_is_the_row_of_its_id():
+    rows = catalog.read_rows("sources")
+    for row in (rows[0], rows[len(rows) // 2], rows[-1]):
+        found = source(row["source_id"])
+        assert (found.title, found.address, found.date) == (row["title"], row["address"], row["date"])
+    with pytest.raises(InputError, match="unknown source 'nowhere'"):
+        source("nowhere")

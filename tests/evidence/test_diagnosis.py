@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from rackecon.cli import app
 from rackecon.errors import InputError
-from rackecon.evidence.diagnosis import diagnose
+from rackecon.evidence.diagnosis import _changes, diagnose
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
 
@@ -97,3 +97,17 @@ def test_the_command_reads_a_benchmark_and_asks_for_what_it_lacks(tmp_path):
         assert f"gpus: '{wrong}' is not a number of GPUs" in str(
             CliRunner().invoke(app, ["diagnose", str(path), *words]).exception
         )
+
+
+def test_fewer_requests_and_cached_input_are_tried_in_steps():
+    """Three quarters, half and a quarter of the load, as far as a request is left; half and nine tenths cached, or none."""
+    row = {"accelerator": "h100-sxm", "model": "gpt-oss-20b", "weight_precision": "fp4", "engine": "vllm", "gpus": "1"}
+    row |= {"isl": "1024", "osl": "1024", "date": "2026-03-01", "tp": "1", "ep": "1", "mode": "aggregated"}
+
+    def tried(name: str, **given: str) -> list[str]:
+        return [cells[name] for setting, _, cells in _changes(row | given) if setting == name]
+
+    assert tried("concurrency", concurrency="64") == ["48", "32", "16"]
+    assert tried("concurrency", concurrency="4") == ["3", "2", "1"]
+    assert tried("prefix_cache_hit", concurrency="8") == ["0.5", "0.9"]
+    assert tried("prefix_cache_hit", concurrency="8", prefix_cache_hit="0.5") == ["0", "0.9"]

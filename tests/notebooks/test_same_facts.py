@@ -207,8 +207,10 @@ def test_an_answer_of_rates_or_money_gives_its_interval(number):
     assert re.search(r"[Nn]ine (\w+ )?in ten", read_results(REPORTS, page)["answer"][0])
 
 
-def test_a_cost_has_its_interval_at_both_ends_of_a_walk():
-    assert len(re.findall("nine measurements in ten", read_results(REPORTS, LATENCY)["answer"][0])) == 2
+def test_a_cost_has_its_interval_at_both_ends_of_a_walk_and_so_has_their_ratio():
+    answer = read_results(REPORTS, LATENCY)["answer"][0]
+    assert len(re.findall("nine measurements in ten", answer)) == 2
+    assert re.search(r"in ten: [\d.]+ to [\d.]+\): at .*; nine .* in ten: \$[\d.]+ to \$[\d.]+\) .* \(\$[\d.]+ to \$[\d.]+\) at", answer)
 
 
 def test_whether_a_rack_is_a_good_investment_is_said_and_follows_its_interval():
@@ -258,7 +260,7 @@ def test_worked_equations_give_the_numbers_of_the_answer():
     platform, asked = re.search(
         r"rents ([\w ]+) for .*? of it needs \$([\d.]+) \(", market
     ).groups()
-    worked = re.search(rf"On {platform} that is \$([\d.]+) per million total tokens", market).group(1)
+    worked = re.search(rf"On {platform}: \$([\d.]+) per million total tokens", market).group(1)
     assert float(worked) == pytest.approx(float(asked), rel=0.01)
 
 

@@ -43,7 +43,7 @@ def test_a_chart_says_it_in_a_notebook_too(path):
 def test_no_label_cell_or_heading_names_an_unmeasured_platform_bare(path):
     page, bare = path.read_text(encoding="utf-8"), unseen_labels()
     cells = [html.unescape(text) for text in re.findall(r"<t[hd]\b[^>]*>([^<]+?)\s*</t[hd]>", page)]
-    heads = re.findall(r'<th scope="row"[^>]*>([^<]+?)\s*</th>', page)
+    heads = re.findall(r'<(?:th scope="row"|p class="finding")[^>]*>([^<]+?)\s*</(?:th|p)>', page)
     assert [text for text in heads for name in bare if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-]| \()", html.unescape(text))] == []
     labels = [html.unescape(text) for text in DRAWN.findall(page)]
     charts = [text.rpartition(": ")[2] for spec in SPEC.findall(page) for text in words(json.loads(spec)) if len(text) < 60]

@@ -51,6 +51,17 @@ def test_the_chart_of_what_must_be_true_says_what_it_finds(claim_id, curves, tit
     assert claims_page._required_title(claim(claim_id), pd.DataFrame(rows, columns=["series", "x", "y"])) == title
 
 
+@pytest.mark.parametrize(
+    ("claim_id", "told"),
+    [
+        ("gb200-30m", "DeepSeek-V3/R1, on TensorRT-LLM, at 50 tok/s/user"),  # its text is of gpt-oss-120b
+        ("gb200-75m", "on TensorRT-LLM, at 50 tok/s/user"),
+    ],
+)
+def test_what_a_claim_leaves_open_is_named_where_prices_stand_for_one_of_it(claim_id, told):
+    assert claims_page.required(claim(claim_id)).reading.startswith(told)
+
+
 def test_one_is_not_many():
     one = claim("gb200-75m-gptoss")
     horizons = claims_page.required(one).frame["series"].unique()

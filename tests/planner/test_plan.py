@@ -1,6 +1,7 @@
 """Plans of real platforms: against evaluate() where they must agree, faults in one line, the command."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from rackecon.catalog import data_dir
 from rackecon.cli import app
 from rackecon.economics.price_table import speed_tiers
 from rackecon.errors import InputError
+from rackecon.planner import points
 from rackecon.planner.day import blocks_of, mean_day
-from rackecon.planner.plan import described, plan
+from rackecon.planner.formulated import Cell
+from rackecon.planner.plan import _check_served, described, plan
 from rackecon.planner.records import plan_of, read_plan
 
 RUN = CliRunner()
@@ -249,3 +252,42 @@ def test_shipped_plans_are_solved(file):
     assert found.racks["bought"].sum() > 0
     assert found.gap <= found.asked.gap
     assert described(found)[0].startswith(found.asked.name)
+
+
+def test_reasons_of_platforms_and_of_tiers_are_told_where_they_belong(monkeypatch):
+    """A platform that cannot be planned with is missing everywhere, one that serves no tier of an item there alone."""
+    monkeypatch.setattr(points, "_unusable", lambda platform: "no rack" if platform.label == "H200" else "")
+    found = points.menu(plan_of(asked()))
+    assert found.reasons == {("h200-sxm", -1, ""): "no rack"}
+    assert set(found.points["accelerator"]) == {"gb300-nvl72"}
+    form = SimpleNamespace(
+        flows={"cell": [1]},
+        cells=(
+            Cell(0, "fast", 0, 9.0, 5.0, 24.0),
+            Cell(1, "fast", 0, 9.0, 5.0, 24.0),
+            Cell(2, "fast", 0, 9.0, 0.0, 24.0),
+        ),
+        plan=SimpleNamespace(demand=[SimpleNamespace(model="m", workload="w")] * 3),
+        menu=SimpleNamespace(
+            reasons={
+                ("b", 0, "fast"): "too slow",
+                ("a", -1, ""): "no cost",
+                ("c", 1, "fast"): "x",
+                ("d", 0, "slow"): "y",
+            }
+        ),
+    )
+    with pytest.raises(InputError, match="no platform of the plan serves m, w, tier fast: a: no cost; b: too slow"):
+        _check_served(form)
+
+
+def test_the_busiest_hours_of_a_tier_by_hand(monkeypatch):
+    """A quarter of 7.2 billion tokens a day, half of them within 6 hours: 900 million in 21,600 seconds."""
+    blocks = [SimpleNamespace(share=0.5, hours=6.0), SimpleNamespace(share=0.5, hours=18.0)]
+    monkeypatch.setattr(points, "blocks_of", lambda plan: blocks)
+    item = SimpleNamespace(tokens_per_day=7.2e9, tiers={"fast": 0.25, "slow": 0.75})
+    of = SimpleNamespace(demand=[None, item])
+    assert points._peak_tok_s(of, 1, "fast") == pytest.approx(9e8 / 21_600.0)
+    assert points._peak_tok_s(of, 1, "slow") == pytest.approx(27e8 / 21_600.0)
+    item.tokens_per_day = None
+    assert points._peak_tok_s(of, 1, "fast") == float("inf")

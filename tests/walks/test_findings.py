@@ -141,7 +141,7 @@ def test_a_request_takes_what_the_rate_says():
     assert float(decode / prefill) == pytest.approx(3.0)
 
 
-def test_models_with_the_same_platforms_ahead_are_named_together():
+def test_it_is_counted_on_how_many_models_a_platform_is_ahead_and_marked_where():
     chips = ("h200-sxm", "b200-hgx")
     counts = walk(
         "experts", {k: [9.0, 6.0] for k in chips}, {k: [2e6, 1e6] for k in chips}, {k: [9.0, 5.0] for k in chips}
@@ -156,8 +156,13 @@ def test_models_with_the_same_platforms_ahead_are_named_together():
         ignore_index=True,
     )
     result = experts.experts_found(counts, counts.rename(columns={"experts": "top_k"}), sizes, "M")
-    assert result.winners == ((("B200",), ("A", "C")), (("H200",), ("B",)), (("B200", "H200"), ("D",)))
-    assert result.tied
+    assert (result.winners, result.sold) == (((3, ("B200",)), (2, ("H200",))), 4)
+    ends = {f"{METRIC}_{end}": sizes[METRIC] * factor for end, factor in (("low", 0.5), ("high", 1.5))}
+    beside = experts.side_by_side(
+        replace(result, sizes=sizes.assign(total_params_bn=1.0, active_params_bn=1.0, **ends))
+    )
+    assert beside.iloc[:, 1].tolist() == ["$1.00M ($0.50M to $1.50M)", "$3.00M* ($1.50M to $4.50M)"]
+    assert [text.count("*") for text in beside.iloc[:, 4]] == [1, 1]
     assert result.loss.ratio == pytest.approx(6 / 5)
     assert set(result.keeps_most) == {"H200", "B200"}
     assert result.most_kept == result.tied_kept == pytest.approx(6 / 9)
@@ -212,6 +217,18 @@ def test_a_front_is_named_by_what_it_draws(limit_ms, most):
     assert close == (("B", "A") if limit_ms == 40.0 else most)
     assert result.slow_first == ()
     assert (result.slow, result.fast, result.losing) == (1.0, 2.0, ())
+
+
+def test_how_much_dearer_a_fast_answer_is_has_the_errors_of_both_costs():
+    speeds = walk("tok_s_per_user_target", {"h200-sxm": [10.0, 5.0]}, {"h200-sxm": [2e6, 1e6]}, {}).assign(
+        cost_usd_per_mtok_output=[1.0, 3.0],
+        cost_usd_per_mtok_output_low=[0.5, 2.0],
+        cost_usd_per_mtok_output_high=[2.0, 6.0],
+    )
+    firsts = speeds.rename(columns={"tok_s_per_user_target": "ttft_limit_s"})
+    result = latency.latency_found(FRONT, speeds, firsts, catalog.scenario("chat"), "M")
+    assert result.times_low == pytest.approx(3.0 * np.exp(-np.hypot(np.log(1.5), np.log(2.0))))
+    assert result.times_high == pytest.approx(3.0 * np.exp(np.hypot(np.log(2.0), np.log(2.0))))
 
 
 def test_splits_that_do_not_fall_are_counted_and_the_best_gain_is_found():

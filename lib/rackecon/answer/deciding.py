@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
-from rackecon.answer.lead_map import NARROW, Flip, flips_of, lasting, reigns, speed_lines
+from rackecon.answer.lead_map import Flip, flips_of, lasting, reigns, speed_lines
 from rackecon.answer.live_case import money_fronts
 from rackecon.appraisal.evaluate import evaluate, profits
 from rackecon.appraisal.parameters import notebook_path, read_parameters
@@ -37,7 +37,9 @@ SCAN: Final = 11
 """Values tried over a range."""
 BEYOND: Final = 3
 """Values tried on either side of it, up to the end of what makes sense."""
-HALVINGS: Final = 12
+FINE: Final = 2e-4
+"""Width, as a share of its value, at which a change of lead is placed: it is told with up to four digits."""
+HALVINGS: Final = 14
 MOST_HALVINGS: Final = 4 * HALVINGS
 """Of a step that holds several changes."""
 MOST_STRETCHES: Final = 3
@@ -541,7 +543,7 @@ class _Change:
     @property
     def wide(self) -> bool:
         """Whether it is to be halved once more."""
-        return self.high - self.low > NARROW * abs(self.high) and self.halved < HALVINGS
+        return self.high - self.low > FINE * abs(self.high) and self.halved < HALVINGS
 
     @property
     def rest(self) -> _Change | None:

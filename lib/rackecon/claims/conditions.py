@@ -268,14 +268,14 @@ def what_is_missing(result: Assessment) -> str:
     return f"{runs}, and only the upper part of the interval reaches it"
 
 
-def undecided(result: Assessment, axis: str = "scenario") -> tuple[str, float]:
-    """Values of an open condition that nothing decides, in words, and the narrowest interval there, high over low [-]."""
-    options = _axes(result).get(axis, ())
+def undecided(result: Assessment) -> tuple[str, float]:
+    """Workloads that nothing decides, in words, and the narrowest interval there, high over low [-]."""
+    options = _axes(result).get("scenario", ())
     open_ones, widths = [], []
     for value in options:
-        at = [i for i, case in enumerate(result.cases) if case[axis] == value]
+        at = [i for i, case in enumerate(result.cases) if case["scenario"] == value]
         if all(result.readings[i].state == OPEN for i in at):
-            open_ones.append(option_words(axis, value))
+            open_ones.append(option_words("scenario", value))
             widths += [
                 float(hi / lo) for i in at for lo, hi in zip(result.cells[i].low, result.cells[i].high, strict=True)
             ]

@@ -164,6 +164,7 @@ def _revenue(claim: Claim) -> Required:
     speed = float(claim.only("tok_s_per_user")) if fixed else 50.0
     horizons, drafts = (claim.conditions[name].options for name in ("horizon_years", "speculative"))
     seen: set[tuple[str, ...]] = set()
+    taken: dict[str, str] = {}  # of what the claim leaves open, the one that is shown
     for case in cases(claim):
         what = (case["workload"], case["horizon_years"], case["speculative"])
         if case["model"] != claim.conditions["model"].options[0] or what in seen:
@@ -171,6 +172,11 @@ def _revenue(claim: Claim) -> Required:
         if case["workload"] != claim.conditions["workload"].options[-1]:
             continue
         seen.add(what)
+        taken = taken or {
+            name: option_words(name, case[name])
+            for name in ("model", "engine")
+            if len(claim.conditions[name].options) > 1
+        }
         price = price_needed(claim, case, speed, UTILISATIONS)
         label = ", ".join(
             [
@@ -190,5 +196,5 @@ def _revenue(claim: Claim) -> Required:
         frame,
         "share of capacity sold",
         "$ per million total tokens",
-        f"at {speed:.0f} tok/s/user and {lengths}",
+        ", ".join([*taken.values(), f"at {speed:.0f} tok/s/user and {lengths}"]),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -23,19 +24,19 @@ def sweep(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-    from rackecon.sweeps.grid import read_grid
     from rackecon.sweeps.sweep import sweep as run
 
-    read_grid(grid)  # a fault of the file is told before a bar is drawn
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task("points", total=None)
+    bar = Progress(*columns, console=Console(stderr=True), disable=quiet)
+    task = bar.add_task("points", total=None)
+    with ExitStack() as shown:
+
+        def progress(done: int, total: int) -> None:
+            if bar.tasks[0].total is None:  # a fault of the file is told before a bar is drawn
+                shown.enter_context(bar)
+            bar.update(task, completed=done, total=total)
+
         record = run(
-            grid,
-            output,
-            jobs=jobs or os.cpu_count() or 1,
-            chunk=chunk,
-            scheduler=scheduler,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            grid, output, jobs=jobs or os.cpu_count() or 1, chunk=chunk, scheduler=scheduler, progress=progress
         )
     typer.echo(f"{output}: {record['points']:,} points")

@@ -27,9 +27,7 @@ def altair_module() -> Any:
     return altair
 
 
-def finish(
-    chart: Any, title: str, subtitle: str, description: str = "", height: int = HEIGHT, key: Iterable[str] = ()
-) -> alt.Chart:
+def finish(chart: Any, title: str, subtitle: str, height: int = HEIGHT, key: Iterable[str] = ()) -> alt.Chart:
     """The chart with finding, measure and text alternative, as wide as its column.
 
     ``key`` says what bands and marks are: the subtitle's second line, which a page sets under the chart.
@@ -40,7 +38,7 @@ def finish(
         width="container",
         height=height,
         title={"text": title, "subtitle": lines if told else subtitle},
-        description=description or ". ".join([title, *lines]),
+        description=". ".join([title, *lines]),
     ).configure_view(stroke=None)
     return out
 
@@ -68,12 +66,16 @@ def axis_words(form: str) -> str:
 
     Examples
     --------
+    >>> axis_words(".0%") == "replace(format(datum.value, '.0%'), '%', '\u00a0%')"
+    True
     >>> axis_words("$~s")
     "datum.label === '' ? '' : replace(abs(datum.value) < 1 ? format(datum.value, '$~g') : format(datum.value, '$~s'), 'G', 'bn')"
     """
     if form == "month":
         month = "1 + round(12 * (datum.value - floor(datum.value)))"
         return f"format(floor(datum.value), 'd') + '-' + format({month}, '02d')"
+    if form.endswith("%"):
+        return f"replace(format(datum.value, '{form}'), '%', '\u00a0%')"
     small = form.replace("~s", "~g")
     return (
         f"datum.label === '' ? '' : replace(abs(datum.value) < 1 ? format(datum.value, '{small}')"

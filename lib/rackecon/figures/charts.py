@@ -53,7 +53,6 @@ def matrix(
     text: str,
     title: str,
     subtitle: str,
-    description: str = "",
     rows: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
 ) -> alt.Chart:
@@ -96,10 +95,10 @@ def matrix(
     )
     labels = base.mark_text(fontSize=11, color="#1c2026", aria=False, lineBreak=" ").encode(text=f"{text}:N")
     height = 38 * max(int(data[row].nunique()), 1) + 20
-    return finish(alt_.layer(cells, labels), title, subtitle, description, height)
+    return finish(alt_.layer(cells, labels), title, subtitle, height)
 
 
-def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, description: str = "") -> alt.Chart:
+def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str) -> alt.Chart:
     """Parts that add up to a total: columns ``part``, ``value``; a last part named total is drawn from zero."""
     alt_ = altair_module()
     data = frame[["part", "value"]].copy()
@@ -133,7 +132,7 @@ def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, desc
         tooltip=["part:N", alt_.Tooltip("value:Q", format=",.4~g", title=unit)],
     )
     text = base.mark_text(align="left", dx=5, fontSize=11, aria=False).encode(x="right:Q", text="label:N")
-    chart = finish(alt_.layer(bars, text), title, subtitle, description, 27 * max(len(data), 1) + 20)
+    chart = finish(alt_.layer(bars, text), title, subtitle, 27 * max(len(data), 1) + 20)
     out: alt.Chart = chart.properties(padding={"right": 45, "left": 5, "top": 5, "bottom": 5})
     return out
 
@@ -147,7 +146,6 @@ def stacked_bars(
     title: str,
     subtitle: str,
     x_title: str,
-    description: str = "",
     order: Sequence[str] | None = None,
 ) -> alt.Chart:
     """Horizontal bars made of parts, one bar per ``y``."""
@@ -173,7 +171,7 @@ def stacked_bars(
         )
         .transform_calculate(rank=f"indexof({list(dict.fromkeys(data[part]))!r}, datum.{part})")
     )
-    return finish(chart, title, subtitle, description, 34 * max(int(data[y].nunique()), 1) + 20)
+    return finish(chart, title, subtitle, 34 * max(int(data[y].nunique()), 1) + 20)
 
 
 def equal_line(pair: pd.DataFrame) -> tuple[Any, Any, Any]:
@@ -201,7 +199,6 @@ def scatter_measured(
     unit: str,
     shape: str | None = None,
     band: tuple[float, float] | None = None,
-    description: str = "",
 ) -> alt.Chart:
     """Prediction against measurement on log axes, with the 1:1 line and a band of measured over predicted."""
     alt_ = altair_module()
@@ -231,7 +228,7 @@ def scatter_measured(
             ],
         )
     )
-    return finish(alt_.layer(*under, points), title, subtitle, description, 380)
+    return finish(alt_.layer(*under, points), title, subtitle, 380)
 
 
 def ratio_chart(
@@ -246,7 +243,6 @@ def ratio_chart(
     y_title: str,
     claim: float | None = None,
     claim_label: str = "",
-    description: str = "",
 ) -> alt.Chart:
     """A ratio over an operating point, on a log axis, with a claimed value drawn as a line and measured points if given.
 
@@ -301,12 +297,10 @@ def ratio_chart(
             .encode(x=xs, y=ys, color=colour, shape=alt_.Shape("kind:N", title=None), tooltip=tips)
         )
     layers += rules(alt_, None, claim, claim_label, left=True)
-    return finish(alt_.layer(*layers), title, subtitle, description)
+    return finish(alt_.layer(*layers), title, subtitle)
 
 
-def tornado(
-    frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, base: float, description: str = ""
-) -> alt.Chart:
+def tornado(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, base: float) -> alt.Chart:
     """One bar per assumption from its low to its high end: columns ``assumption``, ``at_low``, ``at_high``."""
     alt_ = altair_module()
     data = frame[["assumption", "at_low", "at_high"]].copy()
@@ -334,4 +328,4 @@ def tornado(
         )
     )
     rule = alt_.Chart({"values": [{"base": tidy(float(base))}]}).mark_rule(color=GREY, aria=False).encode(x="base:Q")
-    return finish(alt_.layer(bars, rule), title, subtitle, description, 28 * max(len(data), 1) + 30)
+    return finish(alt_.layer(bars, rule), title, subtitle, 28 * max(len(data), 1) + 30)

@@ -91,9 +91,9 @@ def first_sentence(text: str) -> tuple[str, str]:
     return first, "".join(rest)
 
 
-def note(text: str, kind: str = "note") -> Html:
+def note(text: str) -> Html:
     """A computed paragraph (what it means, what would change it)."""
-    return Html(f'<p class="{kind}">{prose(text)}</p>', text)
+    return Html(f'<p class="note">{prose(text)}</p>', text)
 
 
 def prose(text: str) -> str:

@@ -121,7 +121,6 @@ def assumption_lines(
     rule_label: str = "",
     dash: str | None = None,
     stretches: tuple[str, ...] = (),
-    description: str = "",
     y_format: str = "~s",
     x_format: str = "~s",
     far: str = APART,
@@ -237,7 +236,7 @@ def assumption_lines(
         tail.mark_text(align="left", dx=21, fontSize=11, aria=False).encode(x="label_x:Q", y=at, text="platform:N")
     )
     layers += rules(alt_, rule_x, rule_y, rule_label)
-    return finish(alt_.layer(*layers), title, subtitle, description, key=key)
+    return finish(alt_.layer(*layers), title, subtitle, key=key)
 
 
 def _kept(data: pd.DataFrame, x: str, *columns: str) -> pd.DataFrame:
@@ -318,10 +317,7 @@ def frontier_chart(
     *,
     title: str,
     subtitle: str,
-    y: str = "total_tok_s_per_gpu",
-    y_title: str = "total tok/s per GPU",
     limit_tok_s_per_user: float | None = None,
-    description: str = "",
 ) -> alt.Chart:
     """Throughput per GPU against speed per user, one line per platform, with the target speed as a rule.
 
@@ -331,14 +327,13 @@ def frontier_chart(
     return assumption_lines(
         frame,
         "tok_s_per_user",
-        y,
+        "total_tok_s_per_gpu",
         title=title,
         subtitle=subtitle,
         x_title="tokens per second and user",
-        y_title=y_title,
+        y_title="total tok/s per GPU",
         log_y=True,
         log_x=True,
         rule_x=limit_tok_s_per_user,
         rule_label=label,
-        description=description,
     )

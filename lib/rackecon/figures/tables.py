@@ -33,7 +33,7 @@ HOURLY: Final = re.compile(r"usd_per_gpu_hour(_high|_low)?$")
 """Columns of dollars for a GPU-hour, which are written to the cent."""
 RIGHT: Final = ' class="n"'
 DATED: Final = ' class="d"'
-FIGURE: Final = re.compile(r"^(> )?[−$]*\d[\d.,]*( ?%|k|M|bn)?( \([−$\d.,kMbn %]+ to [>−$\d.,kMbn %]+\))?$")
+FIGURE: Final = re.compile(r"^(> )?[−$]*\d[\d.,]*( ?%|k|M|bn)?[*†]*( \([−$\d.,kMbn %]+ to [>−$\d.,kMbn %]+\))?$")
 MONTH: Final = re.compile(r"\b\d{4}-\d{2}(?:-\d{2})?\b")
 KEPT: Final = r'<span class="nb">\g<0></span>'
 """A date in a heading, which breaks nowhere."""

@@ -70,14 +70,12 @@ def told(agents: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def agent_words(
-    accelerators: Sequence[str], model: str, scenario: str, tok_s_per_user: float = SPEED, short: bool = False
-) -> str:
+def agent_words(accelerators: Sequence[str], model: str, scenario: str, short: bool = False) -> str:
     """Agents in a few words for a page about something else, at the cost of an hour that the page's workload has."""
     from rackecon.appraisal.evaluate import evaluate
 
     money = evaluate(list(accelerators), [model], [scenario], utilisation=1.0, intervals=False)
     hours = money.dropna(subset=["cost_usd_per_gpu_hour"]).set_index("accelerator")["cost_usd_per_gpu_hour"]
-    found = told(agent_table({str(name): float(cost) for name, cost in hours.items()}, model, tok_s_per_user))
-    found |= {"model_name": catalog.model(model).name, "speed": tok_s_per_user}
+    found = told(agent_table({str(name): float(cost) for name, cost in hours.items()}, model, SPEED))
+    found |= {"model_name": catalog.model(model).name, "speed": SPEED}
     return say("15_load", "agents_line", **found) if short else say("15_load", "agents_short", **found)

@@ -292,7 +292,7 @@ def evidence_text(result: Assessment) -> str:
     told: set[str] = set()
     for row in measured(claim):
         chip = accelerator(row["accelerator"]).label
-        where = f"{chip}, {row['model']}, {lengths(row['workload'])}, {row['weight_precision']}"
+        where = f"{chip}, {row['model']}, {lengths(row['workload'])}, {row['weight_precision'].upper()}"
         where += f", {engine_words(row['engine'])}" if row["engine"] else ""
         if (where in told and row["kind"] == "none") or len(parts) == MOST:
             continue

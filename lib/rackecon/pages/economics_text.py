@@ -292,9 +292,9 @@ def tax_words(tax_rate: float | None) -> str:
     Examples
     --------
     >>> tax_words(None), tax_words(0.21)
-    ('pre-tax', 'after a tax of 21 % on profit')
+    ('pre-tax', 'after a tax of 21 % on the return that capital needs')
     """
-    return f"after a tax of {percent(tax_rate)} on profit" if tax_rate else "pre-tax"
+    return f"after a tax of {percent(tax_rate)} on the return that capital needs" if tax_rate else "pre-tax"
 
 
 def tax_note(flows: pd.DataFrame, untaxed: pd.DataFrame, accelerator: str, tax_rate: float | None) -> str:

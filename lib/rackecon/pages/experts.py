@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.leads import rate_error
-from rackecon.evidence.novelty import platform_named
+from rackecon.evidence.novelty import named, platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import spans
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, HeldLoss
 from rackecon.walks.walk import RETUNED, doubling_steps, expert_counts, expert_top_k, model_sizes
-from rackecon.words import MINUS, money, number
+from rackecon.words import money, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,6 @@ UNITS: Final = {
     "high": "experts",
     **dict.fromkeys(("most_kept", "least_kept", "most_fall", "least_fall"), "-"),
 }
-FULL_MILLION: Final = 0.995e6
 HELD_UP: Final = 1 / 3
 """Share of the leader's rate below which a platform lies far behind."""
 ASKED_RATE: Final = ("total_tok_s_per_gpu", "asked_tok_s_per_user")
@@ -75,8 +75,10 @@ class ExpertsResult:
     falls_least: str
     least_fall: float
     lost: tuple[str, ...]
-    winners: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
-    tied: bool
+    winners: tuple[tuple[int, tuple[str, ...]], ...]
+    """On how many real models who makes the most profit per MW, or cannot be told from who does."""
+    sold: int
+    """Real models that somebody serves at a price."""
     spread: Spread | None
     loss: HeldLoss
     error: float
@@ -139,14 +141,16 @@ def _room(frame: pd.DataFrame, platform: str) -> tuple[float, int]:
     return chip.scaleup_domain_gpus * chip.hbm_bytes / 1e12, chip.scaleup_domain_gpus
 
 
-def _winners(sizes: pd.DataFrame) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-    """Platforms ahead and the models on which they are, models with the same platforms together."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for name in dict.fromkeys(sizes["model_name"]):
-        ahead = findings.leaders_at(sizes, "model_name", name)
-        if ahead:
-            found.setdefault(tuple(sorted(ahead)), []).append(str(name))
-    return tuple((ahead, tuple(models)) for ahead, models in found.items())
+def _winners(sizes: pd.DataFrame) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """On how many models who is ahead, most first, and last who serves and never is."""
+    ahead = [
+        set(findings.leading_rows(sizes, "model_name", name)["accelerator"])
+        for name in dict.fromkeys(sizes["model_name"])
+    ]
+    found: dict[int, list[str]] = {}
+    for chip in dict.fromkeys(sizes.loc[sizes[METRIC].notna(), "accelerator"]):
+        found.setdefault(sum(chip in one for one in ahead), []).append(platform_named(str(chip)))
+    return tuple((count, tuple(found[count])) for count in sorted(found, reverse=True))
 
 
 def _spread(sizes: pd.DataFrame) -> Spread | None:
@@ -177,7 +181,6 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
     least = str(kept.index[0]) if len(kept) else ""
     loss = findings.held_loss(counts, "experts")
     chips = dict(zip(counts["platform"], counts["accelerator"], strict=True))
-    winners = _winners(sizes)
     rooms = [_room(counts, name) for name in (*most, least) if name] or [(math.nan, 0)]
     (most_tb, most_gpus), (least_tb, least_gpus) = min(rooms[:-1] or rooms), rooms[-1]
     return ExpertsResult(
@@ -205,8 +208,8 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
         falls_least=platform_named(chips[str(falls.index[-1])]) if len(falls) else "",
         least_fall=float(1.0 / falls.iloc[-1]) if len(falls) else math.nan,
         lost=tuple(sorted(set(counts["platform"]) - set(free.loc[free["experts"] == high, "platform"]))),
-        winners=winners,
-        tied=any(len(ahead) > 1 for ahead, _ in winners),
+        winners=_winners(sizes),
+        sold=sizes.loc[sizes[METRIC].notna(), "model_name"].nunique(),
         spread=_spread(sizes),
         loss=loss,
         error=error,
@@ -215,16 +218,11 @@ def experts_found(counts: pd.DataFrame, top_ks: pd.DataFrame, sizes: pd.DataFram
     )
 
 
-def _two_digits(usd: float) -> str:
-    """An amount in millions, as wide as its interval lets it be told."""
-    if not abs(usd) < FULL_MILLION:
-        return money(usd, 2)
-    text = f"{abs(usd) / 1e6:.1f}"
-    return f"{MINUS if usd < 0 else ''}${text}M" if text.strip("0.") else "about $0"
-
-
 def side_by_side(result: ExpertsResult) -> pd.DataFrame:
-    """Profit per MW-year of each platform on each real model, with nine measurements in ten, smallest model first."""
+    """Profit per MW-year of each platform on each real model, with nine measurements in ten, smallest model first.
+
+    A star marks who is ahead on a model, a dagger a figure that nothing measured stands near.
+    """
     import pandas as pd
 
     sizes = result.sizes.sort_values("total_params_bn", kind="stable")
@@ -233,7 +231,13 @@ def side_by_side(result: ExpertsResult) -> pd.DataFrame:
         ends = rows.set_index("platform").reindex(out["platform"])
         total, active = rows["total_params_bn"].iloc[0], rows["active_params_bn"].iloc[0]
         column = f"{name}: {number(total)} bn, {number(active)} active"
-        out[column] = spans(_two_digits, *(ends[METRIC + end] for end in ("", "_low", "_high")), none="–")
+        told = spans(money, *(ends[METRIC + end] for end in ("", "_low", "_high")), none="–")
+        ahead = set(findings.leading_rows(rows, "model_name", name)["platform"])
+        beyond = {
+            row["platform"] for row in rows.dropna(subset=[METRIC]).to_dict("records") if named(row) != row["platform"]
+        }
+        marks = ["*" * (one in ahead) + "†" * (one in beyond) for one in out["platform"]]
+        out[column] = [mark.join(re.split("(?= )|$", text, maxsplit=1)) for text, mark in zip(told, marks, strict=True)]
     return out
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
-from rackecon.evidence.intervals import add_intervals
+from rackecon.evidence.intervals import add_intervals, ratio_ends
 from rackecon.evidence.leads import level, rate_error
 from rackecon.evidence.novelty import named
 from rackecon.figures.results import Figure, column_figures, field_figures
@@ -33,6 +33,8 @@ UNITS: Final = {
     "fast": "tok/s/user",
     "cost_slow": "USD/Mtok",
     "cost_fast": "USD/Mtok",
+    "times_low": "-",
+    "times_high": "-",
     "top_speed": "tok/s/user",
     "near_speed": "tok/s/user",
     "least_speed": "tok/s/user",
@@ -65,6 +67,9 @@ class LatencyResult:
     slow_high: float
     fast_low: float
     fast_high: float
+    times_low: float
+    times_high: float
+    """Ends of 90 % of how many times the slow answer's cost the fast one's is."""
     top_speed: float
     near_speed: float
     """Least top speed of those that cannot be told from it."""
@@ -125,9 +130,9 @@ def latency_found(
     served = len(known) > 0
     asked = {"isl_tokens": case.isl_tokens, "osl_tokens": case.osl_tokens, **found.reindex(columns=["model"]).iloc[0]}
     slow, fast = (float(known[X].min()), float(known[X].max())) if served else (math.nan, math.nan)
-    cheapest = known.groupby(X)[COST].min()
-    cheapest_slow, slow_low, slow_high = _cheapest(known, slow)
-    cheapest_fast, fast_low, fast_high = _cheapest(known, fast)
+    cheapest_slow, cost_slow, slow_low, slow_high = _cheapest(known, slow)
+    cheapest_fast, cost_fast, fast_low, fast_high = _cheapest(known, fast)
+    ends = ratio_ends((fast_low / cost_fast, fast_high / cost_fast), (slow_low / cost_slow, slow_high / cost_slow))
     quickest = _most(front, SPEED)
     reach = front.groupby("platform", sort=False)["tok_s_per_user"].max().sort_values(kind="stable")
     target = case.promised_tok_s_per_user or slow
@@ -146,8 +151,8 @@ def latency_found(
         served=served,
         slow=slow,
         fast=fast,
-        cost_slow=float(cheapest.loc[slow]) if served else math.nan,
-        cost_fast=float(cheapest.loc[fast]) if served else math.nan,
+        cost_slow=cost_slow,
+        cost_fast=cost_fast,
         first=findings.leaders_at(found, X, slow),
         last=findings.leaders_at(found, X, fast),
         fastest=tuple(map(str, quickest["platform"])),
@@ -158,6 +163,8 @@ def latency_found(
         slow_high=slow_high,
         fast_low=fast_low,
         fast_high=fast_high,
+        times_low=cost_fast / cost_slow * float(ends[0]),
+        times_high=cost_fast / cost_slow * float(ends[1]),
         top_speed=float(reach.iloc[-1]) if len(reach) else math.nan,
         near_speed=float(quickest[SPEED].min()) if len(reach) else math.nan,
         slowest=str(reach.index[0]) if len(reach) else "",
@@ -182,12 +189,13 @@ def _most(front: pd.DataFrame, by: str) -> pd.DataFrame:
     return level(add_intervals(best), by)
 
 
-def _cheapest(known: pd.DataFrame, speed: float) -> tuple[str, float, float]:
-    """Platform with the lowest cost at a promise, and the interval of that cost; empty and NaN without one."""
+def _cheapest(known: pd.DataFrame, speed: float) -> tuple[str, float, float, float]:
+    """Platform with the lowest cost at a promise, that cost and its interval; empty and NaN without one."""
     rows = known[known[X] == speed].sort_values(COST, kind="stable").to_dict("records")
     if not rows:
-        return "", math.nan, math.nan
-    return named(rows[0]), float(rows[0].get(f"{COST}_low", math.nan)), float(rows[0].get(f"{COST}_high", math.nan))
+        return "", math.nan, math.nan, math.nan
+    cost, low, high = (float(rows[0].get(f"{COST}{end}", math.nan)) for end in ("", "_low", "_high"))
+    return named(rows[0]), cost, low, high
 
 
 def figures(result: LatencyResult) -> list[Figure]:

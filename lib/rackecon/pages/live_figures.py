@@ -177,7 +177,7 @@ def speed_figure(
     )
     found = sorted(((v, labels[k]) for k in lines if (v := _at(lines[k], speed)) is not None), reverse=True)
     told = ", ".join(f"{name} {_amount(value, measure)}" for value, name in found) or "nobody serves"
-    subtitle = f"profit {MEASURES[measure].yearly} by the speed each user gets (tok/s/user), middle values; {OWN}"
+    subtitle = f"profit {MEASURES[measure].yearly} by the speed each user gets (tok/s/user); {OWN}"
     finding = speed_finding(reigns(lines), labels, speed)
     told = f"At {number(speed)} tok/s/user: {told}."
     return _figure("speed-profit", finding, subtitle, told, "lines plotted", drawing, marks_key(marks))

@@ -76,13 +76,13 @@ def measured_reach(model: str, longest: int) -> str:
     return say("notes", "reach", model=catalog.model(model).name, own=own, any=any_model, longest=longest)
 
 
-def traffic_words(frame: pd.DataFrame, x: str = "input_per_output") -> str:
+def traffic_words(frame: pd.DataFrame) -> str:
     """Input per output token of published traffic (data/workloads.csv), beside the ratios walked."""
     rows = catalog.table("workloads").dropna(subset=["ratio_agg_prefill_decode"])
     kind = rows["kind"].astype(str)
     rows = rows[kind.str.startswith(TRAFFIC) & ~kind.str.contains("|".join(NO_TRAFFIC))]
     value = rows["ratio_agg_prefill_decode"].astype(float)
-    walked = frame[x]
+    walked = frame["input_per_output"]
     inside = int(value.between(walked.min(), walked.max()).sum())
     ends = {"low": float(value.min()), "high": float(value.max()), "middle": float(value.median())}
     return say("notes", "traffic", **ends, rows=len(rows), inside=inside)

@@ -185,14 +185,14 @@ def demand_table(found: PlanResult) -> pd.DataFrame:
     ).drop(columns=["worth", "served"])
 
 
-def racks_text(found: PlanResult, column: str = "bought") -> str:
-    """Racks of a plan in words, most power first."""
-    rows = found.racks[found.racks[column] > 0].sort_values("power_mw", ascending=False, kind="stable")
-    return _racks(rows.to_dict("records"), column)
+def racks_text(found: PlanResult) -> str:
+    """Racks that a plan buys in words, most power first."""
+    rows = found.racks[found.racks["bought"] > 0].sort_values("power_mw", ascending=False, kind="stable")
+    return _racks(rows.to_dict("records"))
 
 
-def _racks(rows: Sequence[Mapping[Any, Any]], column: str = "bought") -> str:
-    return join_words(f"{plural(row[column], 'rack')} of {platform_named(str(row['platform']))}" for row in rows)
+def _racks(rows: Sequence[Mapping[Any, Any]]) -> str:
+    return join_words(f"{plural(row['bought'], 'rack')} of {platform_named(str(row['platform']))}" for row in rows)
 
 
 def _never_measured(found: PlanResult) -> int:

@@ -120,7 +120,7 @@ def ranking(story: Summary, measure: str) -> Html:
     draws = int(frame["draws"].iloc[0])
     return ranking_table(
         frame,
-        f"{catalog.label(story.model)}, {story.case.name}: profit {unit} at the case's values; bars: nine in ten of {draws:,} paired draws of all {story.inputs} uncertain inputs; {story.table['cost_label'].iloc[0]}; power {story.table['power_vintage'].iloc[0]}",
+        f"{catalog.label(story.model)}, {story.case.name}: profit {unit} at the case's values; bars: nine in ten of {draws:,} paired draws; {story.table['cost_label'].iloc[0]}; power {story.table['power_vintage'].iloc[0]}",
         column,
         _shown(measure),
         {

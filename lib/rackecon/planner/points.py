@@ -24,6 +24,7 @@ from rackecon.planner.day import blocks_of
 from rackecon.planner.records import Plan
 from rackecon.serving.frontier import search
 from rackecon.serving.query import Limits, case_options
+from rackecon.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,7 +200,7 @@ def _peak_tok_s(plan: Plan, item: int, tier: str) -> float:
     if asked.tokens_per_day is None:
         return math.inf
     peak = max(block.share / block.hours for block in blocks_of(plan))
-    return asked.tokens_per_day * asked.tiers[tier] * peak / 3600.0
+    return asked.tokens_per_day * asked.tiers[tier] * peak / SECONDS_PER_HOUR
 
 
 @by_data(4096)

@@ -93,15 +93,41 @@ def _chunk(text: str, first: int, count: int, digests: dict[str, str] | None) ->
         alike.setdefault((fixed["accelerator"], fixed["model"], settings, *alone), []).append(one)
     for case, some in alike.items():
         _fill(some, records(*case[:3]), points, results, words)
-    columns: dict[str, Any] = {"point": pa.array(np.arange(first, first + count, dtype=np.int64))}
-    for name, values in points.items():
-        if values.dtype == object:
-            columns[name] = pa.array([None if v is None else str(v) for v in values], pa.string()).dictionary_encode()
-        else:
-            columns[name] = pa.array(values, pa.float64(), from_pandas=True)
-    columns |= {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in results.items()}
-    columns |= {name: pa.array(values, pa.string()).dictionary_encode() for name, values in words.items()}
-    return pa.table({n: c.cast(pa.string()) if pa.types.is_dictionary(c.type) else c for n, c in columns.items()})
+    columns = {"point": _numbers(np.arange(first, first + count, dtype=np.int64), pa.int64())}
+    for name, values in (points | results | words).items():
+        columns[name] = _texts(values) if values.dtype == object else _numbers(values.astype(np.float64), pa.float64())
+    return pa.Table.from_arrays(list(columns.values()), list(columns))
+
+
+# Columns are made of their buffers: pyarrow.array asks pandas whether it knows the values, and each worker would import it
+def _numbers(values: Any, kind: Any) -> Any:
+    """Numbers as a column, without those that are none."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(
+        kind, len(values), [_known(values == values), pa.py_buffer(np.ascontiguousarray(values))]
+    )
+
+
+def _texts(values: Any) -> Any:
+    """Words as a column."""
+    import pyarrow as pa
+
+    held = values.tolist()
+    known = None if None not in held else _known(np.array([value is not None for value in held]))
+    texts = list(map(str, held)) if known is None else ["" if value is None else str(value) for value in held]
+    whole = "".join(texts)
+    ends = np.zeros(len(texts) + 1, dtype=np.int32)
+    lengths = map(len, texts if whole.isascii() else [text.encode() for text in texts])
+    np.cumsum(np.fromiter(lengths, np.int32, len(texts)), out=ends[1:])
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(whole.encode()), known)
+
+
+def _known(is_known: Any) -> Any:
+    """A bit for each value, nothing where every one is known."""
+    import pyarrow as pa
+
+    return None if is_known.all() else pa.py_buffer(np.packbits(is_known, bitorder="little"))
 
 
 def chunk_bytes(text: str, first: int, count: int, digests: dict[str, str] | None = None) -> bytes:

@@ -279,7 +279,7 @@ def _merge(chunks: _Chunks, output: Path, last: int, record: dict[str, Any]) -> 
         kept = chunks.read(number)
         if kept is None:
             raise InputError(f"{output}: chunk {number} was damaged or removed meanwhile; run it again")
-        return pq.read_table(pa.BufferReader(kept))
+        return pq.ParquetFile(pa.BufferReader(kept)).read()  # read_table would import pandas
 
     about = json.dumps(record, sort_keys=True)
     schema = table_of(0).schema.with_metadata({b"rackecon": about.encode()})

@@ -40,15 +40,13 @@ REPORTED: Final = (
 """Outputs whose percentiles a page shows. Payback is not among them: where it is often never its percentiles jump."""
 
 
-def doubled_move(
-    made: Portfolio, draws: int = DRAWS, physical_points: int = PHYSICAL_POINTS, seed: int = SEED
-) -> float:
+def doubled_move(made: Portfolio, draws: int = DRAWS, physical_points: int = PHYSICAL_POINTS) -> float:
     """Largest move of a reported 5th, 50th or 95th percentile when draws and physical points both double.
 
     Parameters
     ----------
     made : Portfolio
-    draws, physical_points, seed : int
+    draws, physical_points : int
         As :func:`rackecon.uncertainty.sampling.sample`; the second set has twice as many of both.
 
     Returns
@@ -57,7 +55,7 @@ def doubled_move(
         Share of the 5th to 95th percentile range [-], the worst over cells, outputs and percentiles.
     """
     few, many = (
-        propagate(made, sample(made.plan, k * draws, seed, physical_points=k * physical_points)) for k in (1, 2)
+        propagate(made, sample(made.plan, k * draws, SEED, physical_points=k * physical_points)) for k in (1, 2)
     )
     worst = 0.0
     for name in REPORTED:

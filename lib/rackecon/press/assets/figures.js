@@ -142,7 +142,7 @@
     rule.style.left = x(st.speed) + "%"; set(rule.firstChild, m.fmt(st.speed) + " tok/s/user");
     rule.classList.toggle("late", x(st.speed) > 70);
     var told = lines.map(function (l) { return { name: m.label(l.id), v: at(l.steps, st.speed) }; }).filter(r => r.v !== null).sort((a, b) => b.v - a.v);
-    var measure = "profit " + m.unit(st.metric) + " by the speed each user gets (tok/s/user), middle values; " + (own ? "the report's own case" : "your case") + (st.sold === "derived" ? ", shares sold as derived for its own speed" : "");
+    var measure = "profit " + m.unit(st.metric) + " by the speed each user gets (tok/s/user); " + (own ? "the report's own case" : "your case") + (st.sold === "derived" ? ", shares sold as derived for its own speed" : "");
     words(figure, speedFinding(lines, st, m), measure, "At " + m.fmt(st.speed) + " tok/s/user: " + (told.map(r => r.name + " " + m.amount(r.v, st.metric)).join(", ") || "nobody serves") + ".");
     button(figure, function () {
       return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nplatform,up_to_tok_s_per_user,profit,low,high,evidence\n" + figure.lines.map(function (l) {

@@ -144,10 +144,10 @@
       units(table).forEach(function (u) { u.hidden = u.textContent.toLowerCase().indexOf(words) < 0; });
     });
     Array.prototype.forEach.call(table.tHead.rows[0].cells, function (th, i) {
-      var b = document.createElement("button"); b.type = "button"; b.className = "sort"; b.textContent = th.dataset.label = th.textContent; th.textContent = ""; th.appendChild(b); /* the label is what paper shows, where a button is left out of a repeated heading */
+      var b = document.createElement("button"); b.type = "button"; b.className = "sort"; th.dataset.label = th.textContent; b.append(...th.childNodes); th.append(b); /* paper shows the label: a repeated heading leaves its button out */
       b.addEventListener("click", function () {
         var up = th.getAttribute("aria-sort") !== "ascending";
-        Array.prototype.forEach.call(table.tHead.rows[0].cells, function (o) { o.removeAttribute("aria-sort"); });
+        [...table.tHead.rows[0].cells].forEach(o => o.removeAttribute("aria-sort"));
         th.setAttribute("aria-sort", up ? "ascending" : "descending");
         units(table).sort(function (a, c) {
           var x = value(cellOf(a, i)), y = value(cellOf(c, i));
