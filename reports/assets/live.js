@@ -88,8 +88,8 @@ function writeHash(){if(waiting.length){hashTimer=setTimeout(writeHash,250);retu
 var q=new URLSearchParams();changed().forEach(function(k){q.set(k,String(st[k]));});PAIR.forEach(function(side,i){if(pair[i]!==first[i])q.set(side,pair[i]);});history.replaceState(null,"",q.toString()?"#"+q.toString():location.pathname+location.search);}
 function ask(){turn++;if(root.dataset.ribbons!=="stale")root.dataset.ribbons="stale";if(!queued)queued=requestAnimationFrame(function(){queued=0;show();});}
 function show(){var moved=changed(),now=performance.now(),dragged=!seat()&&(held||(now-movedAt<400&&now-keyedAt>400));var known=moved.some(k=>k!=="metric")?null:reportedRows(st),all=Boolean(known),rows=known||simulate(st,Infinity,true),found=told(rows,moved);movedAt=now;latest=found;if(sheet&&(!dragged||sheet.alike!==rowsAlike(found))){closeSheet();dragged=false;}
-if(dragged&&!sheet&&keys(lines).length)openSheet(found);if(!sheet)table(found);if(!sheet||now-wroteAt>700){wroteAt=now;speech(rows,all,moved);if(!sheet)controls(moved);}
-else if(now-countedAt>90){countedAt=now;controls(moved);}
+if(dragged&&!sheet&&keys(lines).length)openSheet(found);if(!sheet)table(found);if(!sheet||now-wroteAt>200){wroteAt=now;speech(rows,all,moved);if(!sheet)controls(moved);}
+else if(now-countedAt>60){countedAt=now;controls(moved);}
 else paintSheet(found);clearTimeout(hashTimer);hashTimer=setTimeout(writeHash,250);clearTimeout(later);later=setTimeout(function(){if(!held)release();else if(sheet){if(drawn.data!==basis(all)){closeSheet();write(drawn,basis(all));table(found);openSheet(found);}paintSheet(found);}controls(moved);speech(rows,all,moved);rest();},200);}
 function press(event){if(event.target.type!=="range")return;held=true;if(!sheet&&latest)openSheet(latest);paintSheet(latest);}
 function release(){held=false;closeSheet();table(latest);}

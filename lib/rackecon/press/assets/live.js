@@ -471,8 +471,8 @@
       if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
       if (dragged && !sheet && keys(lines).length) openSheet(found);
       if (!sheet) table(found);
-      if (!sheet || now - wroteAt > 700) { wroteAt = now; speech(rows, all, moved); if (!sheet) controls(moved); }
-      else if (now - countedAt > 90) { countedAt = now; controls(moved); }
+      if (!sheet || now - wroteAt > 200) { wroteAt = now; speech(rows, all, moved); if (!sheet) controls(moved); }
+      else if (now - countedAt > 60) { countedAt = now; controls(moved); }
       else paintSheet(found);
       clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
       clearTimeout(later); later = setTimeout(function () { if (!held) release(); else if (sheet) { if (drawn.data !== basis(all)) { closeSheet(); write(drawn, basis(all)); table(found); openSheet(found); } paintSheet(found); } controls(moved); speech(rows, all, moved); rest(); }, 200);
