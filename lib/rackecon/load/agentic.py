@@ -225,14 +225,14 @@ def _with_loading(rows: Rows, service_s: FloatArray, loaded: FloatArray, lane: f
 
     .. math:: T = a + \\frac{b}{1 - X / k}
 
-    with :math:`b` of a request that reads alone (processor sharing; source: Kleinrock, Queueing Systems II, 1976, 4.4), a
+    with :math:`b` of a request that reads alone (processor sharing; source: Kleinrock, Queueing Systems II, 1976, chapter 4), a
     quadratic in :math:`X`.
 
     Examples
     --------
     >>> row = {"tp": 2.0, "pp": 1.0, "dp_attention": False, "mode": "aggregated", "gpus": 2.0, "concurrency": 3.0}
     >>> one = _with_loading({name: np.array([x]) for name, x in row.items()}, np.array([1.0]), np.array([2.0]), 1.0)
-    >>> one.tolist()  # two lanes read one request a second at the most; half of that leaves 1 + 1 / (1 - 1/T*3)
+    >>> one.tolist()  # the lanes read one request a second at the most, and 3 / 4.30 = 0.70 are: 1 + 1 / (1 - 0.70)
     [4.30]
     """
     split, gpus = rows["mode"] == "disaggregated", rows["gpus"]
