@@ -120,33 +120,39 @@ def bounds(monkeypatch):
     monkeypatch.setattr(cells, "accounts", lambda claim, case, rate: (rate, 1))
 
 
-def test_a_number_of_ten_is_reached_failed_or_left_open_by_hand(bounds):
-    """Printed to 0.5, so that 9.5 reaches it; a measured 8.7 does with its repeats, and 8.6 does not."""
-    told = {
-        (9.5, 8.0, 12.0, "model"): TRUE,
-        (9.4, 8.0, 12.0, "model"): OPEN,
-        (8.0, 7.0, 9.5, "model"): OPEN,
-        (8.0, 7.0, 9.4, "model"): FALSE,
-        (8.7, 8.0, 9.4, "measured"): TRUE,
-        (8.6, 8.0, 9.4, "measured"): FALSE,
-        (20.0, 9.0, 18.1, "model"): OPEN,
-        (4.0, 2.0, 9.0, "model"): OPEN,
-    }
-    assert cells.states(STATED, 1, _rates(*told)) == tuple(told.values())
-
-
-def test_a_number_that_falls_with_the_rate_is_reached_from_above_by_hand(bounds):
-    """10.5 reaches ten; a measured 11.5 over 1.1 does too, and 11.7 over 1.1 does not."""
-    told = {
-        (10.5, 9.0, 12.0, "model"): TRUE,
-        (10.6, 9.0, 12.0, "model"): OPEN,
-        (12.0, 10.5, 13.0, "model"): OPEN,
-        (12.0, 10.6, 13.0, "model"): FALSE,
-        (11.5, 10.6, 12.0, "measured"): TRUE,
-        (11.7, 10.6, 12.0, "measured"): FALSE,
-        (12.0, 10.6, 21.3, "model"): OPEN,
-    }
-    assert cells.states(STATED, -1, _rates(*told)) == tuple(told.values())
+@pytest.mark.parametrize(
+    ("sign", "told"),
+    [
+        (
+            1,  # printed to 0.5, so that 9.5 reaches ten; a measured 8.7 does with its repeats, and 8.6 does not
+            {
+                (9.5, 8.0, 12.0, "model"): TRUE,
+                (9.4, 8.0, 12.0, "model"): OPEN,
+                (8.0, 7.0, 9.5, "model"): OPEN,
+                (8.0, 7.0, 9.4, "model"): FALSE,
+                (8.7, 8.0, 9.4, "measured"): TRUE,
+                (8.6, 8.0, 9.4, "measured"): FALSE,
+                (20.0, 9.0, 18.1, "model"): OPEN,
+                (4.0, 2.0, 9.0, "model"): OPEN,
+            },
+        ),
+        (
+            -1,  # of what falls with the rate 10.5 reaches ten; a measured 11.5 over 1.1 does too, and 11.7 over 1.1 does not
+            {
+                (10.5, 9.0, 12.0, "model"): TRUE,
+                (10.6, 9.0, 12.0, "model"): OPEN,
+                (12.0, 10.5, 13.0, "model"): OPEN,
+                (12.0, 10.6, 13.0, "model"): FALSE,
+                (11.5, 10.6, 12.0, "measured"): TRUE,
+                (11.7, 10.6, 12.0, "measured"): FALSE,
+                (12.0, 10.6, 21.3, "model"): OPEN,
+            },
+        ),
+    ],
+    ids=["rises with the rate", "falls with it"],
+)
+def test_a_number_of_ten_is_reached_failed_or_left_open_by_hand(bounds, sign, told):
+    assert cells.states(STATED, sign, _rates(*told)) == tuple(told.values())
 
 
 def test_a_number_claimed_as_equal_lies_within_or_beside_by_hand(bounds):

@@ -323,7 +323,7 @@ def settle(
 
 
 def _agreed(found: FloatArray, fits: NDArray[np.bool_]) -> tuple[FloatArray, ...]:
-    """Quantities at the hit that agrees with itself, and the hit; NaN where a row fits at neither of its neighbours.
+    """Quantities at the hit that agrees with itself, and the hit; NaN for a row that fits at none that it reaches.
 
     Parameters
     ----------
@@ -346,8 +346,7 @@ def _agreed(found: FloatArray, fits: NDArray[np.bool_]) -> tuple[FloatArray, ...
     nxt, at = np.minimum(level + 1, len(HITS) - 1), np.arange(gap.shape[1])
     fall = gap[level, at] - gap[nxt, at]
     part = np.where(fall > 0, np.clip(gap[level, at] / np.where(fall > 0, fall, 1.0), 0.0, 1.0), 0.0)
-    part = np.where(fits[nxt, at], part, 0.0)
-    hits, known = np.array(HITS), np.where(reach.any(axis=0) | fits[0], 1.0, np.nan)
+    hits, known = np.array(HITS), np.where(fits[level, at], 1.0, np.nan)
     ends = ((found[level, k, at], np.where(part > 0, found[nxt, k, at], 0.0)) for k in range(1, found.shape[1]))
     between = (known * ((1 - part) * one + part * two) for one, two in ends)
     return *between, (1 - part) * hits[level] + part * hits[nxt]
@@ -451,7 +450,7 @@ def _agentic_front(
     last: dict[str, NDArray[Any]] = {}
     drafts = replay_drafts(model_id)
     given: dict[str, Any] = {"date": date, "mode": mode, "engine": engine}
-    given |= {"hold": {"draft_tokens": drafts[0]}} if drafts else {}
+    given["hold"] = {"draft_tokens": drafts[0]} if drafts else None
 
     def rows_at(isl: float, osl: float, hit: float) -> Rows:
         last.update(_numbered(candidates(accelerator_id, model_id, isl, osl, prefix_cache_hit=hit, **given)))

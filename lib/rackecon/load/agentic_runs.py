@@ -151,10 +151,10 @@ def measured_points(parameters: AgenticParameters | None = None, *, searched: bo
         runs, found = fitted_runs(str(curve), parameters)
         front = run_front(str(curve), parameters)
         # What was not run is no error of the model: engine and kinds of pools are those of the runs
-        modes, engine = runs["mode"].unique(), str(runs["engine"].iloc[0])
+        modes = runs["mode"].unique()
         held: dict[str, Any] = {
             "mode": str(modes[0]) if len(modes) == 1 else None,
-            "engine": engine,
+            "engine": str(runs["engine"].iloc[0]),
             "date": str(rows["date"].iloc[0]),
         }
         free = agentic_front(name, arch, **held) if searched else None

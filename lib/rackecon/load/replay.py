@@ -24,8 +24,9 @@ from rackecon.load.step_times import StepTimes
 FloatArray = NDArray[np.float64]
 ROUTINGS: Final = ("least_requests", "round_robin", "random", "two_choices", "session", "prefix")
 OVERLOAD: Final = 1.5
-LOAD_STEP: Final = 0.005
 """A replica this much busier than the mean loses its claim on a prefix."""
+LOAD_STEP: Final = 0.005
+"""How finely the highest load that keeps limits is found."""
 SATURATED: Final = (0.1, 0.9)
 
 

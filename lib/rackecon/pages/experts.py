@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -237,7 +236,8 @@ def side_by_side(result: ExpertsResult) -> pd.DataFrame:
             row["platform"] for row in rows.dropna(subset=[METRIC]).to_dict("records") if named(row) != row["platform"]
         }
         marks = ["*" * (one in ahead) + "†" * (one in beyond) for one in out["platform"]]
-        out[column] = [mark.join(re.split("(?= )|$", text, maxsplit=1)) for text, mark in zip(told, marks, strict=True)]
+        parts = (text.partition(" ") for text in told)  # the figure, and its interval behind it
+        out[column] = [f"{figure}{mark}{gap}{ends}" for (figure, gap, ends), mark in zip(parts, marks, strict=True)]
     return out
 
 

@@ -202,8 +202,7 @@ def _racks(form: Formulated, solution: Solution, held: Marginals, free: Marginal
 
     program = form.program
     busy = np.zeros(len(program.platforms))
-    hours = np.array([form.cells[k].day_share for k in program.flow_cell])
-    np.add.at(busy, program.flow_platform, solution.busy * hours)
+    np.add.at(busy, program.flow_platform, solution.busy * form.of_flows()[2])
     rows = []
     for p, name in enumerate(program.platforms):
         platform, racks = form.menu.platforms[name], solution.bought[p] + solution.kept[p]
