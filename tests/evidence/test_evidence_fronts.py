@@ -10,10 +10,11 @@ import pytest
 
 from rackecon import catalog
 from rackecon.evidence import fronts, public_fronts
+from rackecon.evidence.calibration import homes_of
 from rackecon.evidence.fronts import both_ratio, front_repeats, front_scores
-from rackecon.evidence.intervals import evidence_class, interval_factors
+from rackecon.evidence.intervals import AT_SPEED, evidence_class, interval_columns, interval_factors
 from rackecon.evidence.measured import load_evidence
-from rackecon.evidence.novelty import fitted_pairs, novelty
+from rackecon.evidence.novelty import ALSO_NEW, fitted_pairs, novelty
 from rackecon.evidence.record import SCHEMES
 from rackecon.evidence.residual import corrected_logs, fit_first_token, fit_residual
 from rackecon.evidence.validation import QUANTITIES, SHUFFLES, HeldOut
@@ -258,3 +259,70 @@ def test_a_leader_that_was_never_measured_is_named_so():
         }
     )  # fmt: skip
     assert leaders_at(rows, "x", 1) == ("TPU v7 (unmeasured)", "GB200 NVL72")
+
+
+def test_what_else_is_new_widens_by_what_its_class_is_wider():
+    """Of a known pair the ends are those of the class where it is wider; searched rates at new lengths have the known ones."""
+    table = catalog.table("residual_scales").set_index(["evidence", "quantity"])
+    pair, mode = ("h200-sxm", "deepseek-r1"), "aggregated"
+    for name in ALSO_NEW:
+        for quantity in (*QUANTITIES, AT_SPEED):
+            plain = np.log(interval_factors(*pair, mode, quantity))
+            wide = np.log(interval_factors(*pair, mode, quantity, also=(name,)))
+            if (f"{name} {mode}", quantity) not in table.index:
+                assert (name, quantity) == ("new lengths", AT_SPEED)
+                assert wide.tolist() == plain.tolist()
+                continue
+            row = table.loc[(f"{name} {mode}", quantity)]
+            assert wide[0] == pytest.approx(min(plain[0], row["log_low"]))
+            assert wide[1] == pytest.approx(max(plain[1], row["log_high"]))
+            assert wide[1] - wide[0] > plain[1] - plain[0]
+
+
+def test_rows_of_a_table_know_what_else_is_new():
+    row = {
+        "accelerator": ["h200-sxm"] * 3,
+        "model": ["deepseek-r1"] * 3,
+        "mode": ["aggregated"] * 3,
+        "ttft_ms": [1.0] * 3,
+    }
+    row |= {
+        "engine": ["sglang", "vllm", "sglang"],
+        "isl_tokens": [8192.0, 8192.0, 131072.0],
+        "osl_tokens": [1024.0] * 3,
+    }
+    known, engine, lengths = (interval_columns(row)["ttft_ms_high"]).tolist()
+    assert known < min(engine, lengths)
+    assert interval_columns({k: v for k, v in row.items() if k != "engine"})["ttft_ms_high"].tolist() == [
+        known,
+        known,
+        lengths,
+    ]
+
+
+def test_an_engine_is_left_out_of_a_platform_that_others_ran_on():
+    known = load_evidence()
+    homes = homes_of(known, "engine")
+    frame = known.frame.assign(home=homes)
+    alone = frame[frame["accelerator"].isin(["mi300x", "l40s"])]
+    assert (alone["home"] == -1).all()
+    for engine in ("trtllm", "dynamo-trtllm"):  # one family
+        assert frame[(frame["accelerator"] == "h100-sxm") & (frame["engine"] == engine)]["home"].nunique() == 1
+    both = frame[(frame["accelerator"] == "mi355x")].groupby("engine")["home"].unique()
+    assert set(both["atom"]).isdisjoint(both["mori-sglang"])
+
+
+def test_each_set_of_lengths_of_sweeps_is_left_out_alone():
+    known = load_evidence()
+    homes = homes_of(known, "lengths")
+    frame = known.frame.assign(home=homes)[~known.throughput_only]
+    sets = frame.groupby("home")[["isl", "osl"]].agg(lambda x: len(set(np.round(np.log2(x)))))
+    assert len(sets) == 3
+    assert (sets == 1).all().all()
+
+
+def test_every_class_of_novelty_holds_nine_in_ten_of_what_was_left_out_for_it():
+    scored = catalog.table("validation_intervals")
+    assert {"new engine", "new lengths"} < set(scored["evidence"])
+    many = scored[scored["points"] >= 20]
+    assert many["coverage_pct"].astype(float).between(86.0, 94.0).all()

@@ -14,6 +14,7 @@ from rackecon.economics.checks import FloatArray
 from rackecon.economics.power import joules_per_token
 from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
 from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.novelty import also_new
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
 from rackecon.serving.query import years_beyond
@@ -154,7 +155,8 @@ def measured_costs(rows: Sequence[Mapping[str, str]], usd_per_gpu_hour: float | 
         output = total * osl / (isl + osl) if np.isnan(output) else output
         platform = platforms[row["accelerator"]]
         chip, late = platform.accelerator, _late(row)
-        low, high = interval_factors(chip, row["model"], row["mode"], "total_tok_s_per_gpu", late)
+        also = also_new(chip, row["model"], row.get("engine", ""), isl, osl)
+        low, high = interval_factors(chip, row["model"], row["mode"], "total_tok_s_per_gpu", late, also)
         rate = float(found.total_tok_s_per_gpu[i])
         cost = platform_cost(platform, assume) if platform.cost else (np.nan, np.nan, np.nan)
         share = float(np.clip(found.prefill_gpu_share[i], 0.0, 1.0)) if found.status[i] == "ok" else np.nan

@@ -23,6 +23,7 @@ from rackecon.catalog.cached import one_state
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import AT_SPEED, interval_factors
+from rackecon.evidence.novelty import also_new
 from rackecon.load.platforms import open_load, replica_of, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
 from rackecon.load.requests import Requests
@@ -248,7 +249,10 @@ def _at_its_load(every: Mapping[str, Any], best: int, carries: NDArray[np.bool_]
 
 def _ends(asked: Query, modes: NDArray[Any]) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Factors on what a GPU carries at the promised speed at the low end of 90 %, in the middle, and at the high end, by row."""
-    known = {mode: interval_factors(asked.chip.id, asked.arch.id, mode, AT_SPEED) for mode in np.unique(modes).tolist()}
+    pair, known = (asked.chip.id, asked.arch.id), {}
+    for mode in np.unique(modes).tolist():
+        also = also_new(*pair, asked.engine_of(mode), asked.isl_tokens, asked.osl_tokens)
+        known[mode] = interval_factors(*pair, mode, AT_SPEED, also=also)
     low, high = (np.array([known[mode][end] for mode in modes.tolist()]) for end in (0, 1))
     return low, np.ones(len(low)), high
 

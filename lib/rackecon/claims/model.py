@@ -28,7 +28,7 @@ from rackecon.economics.power_table import all_in_kw
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import AT_SPEED, interval_factors
-from rackecon.evidence.novelty import kind_of
+from rackecon.evidence.novelty import also_new, kind_of
 from rackecon.serving.front import Frontier
 from rackecon.serving.frontier import searched
 from rackecon.serving.query import Query
@@ -104,7 +104,9 @@ class Side:
         value = np.where(at > speed[-1] * (1 + 1e-9), np.nan, value)
         known = "" if self.untried else self.model
         factors = {
-            mode: interval_factors(self.accelerator, known, mode, AT_SPEED)
+            mode: interval_factors(
+                self.accelerator, known, mode, AT_SPEED, also=also_new(self.accelerator, known, self.engine)
+            )
             for mode in set(self.front.rows["mode"].tolist())
         }
         served = self.front.rows["mode"][np.minimum(np.searchsorted(speed, at), len(speed) - 1)]

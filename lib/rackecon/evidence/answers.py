@@ -14,6 +14,7 @@ from rackecon.catalog import accelerator
 from rackecon.catalog.written import check_output, csv_text, write_file
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import OF_A_SEARCH, interval_factors
+from rackecon.evidence.novelty import also_new
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.points import POINT_COLUMNS, Points
 from rackecon.serving.predict import predict
@@ -171,10 +172,17 @@ def _columns(row: Mapping[str, Any], found: Mapping[str, Any], alone: float, sea
     mode, date = str(found["mode"]), str(row.get("date", "") or "").strip()
     chip = accelerator(str(row["accelerator"]).strip())
     late = years_beyond(chip, date) if date else 0.0
+    also = also_new(
+        chip.id,
+        str(row["model"]).strip(),
+        str(row.get("engine", "") or "").strip(),
+        float(row["isl"]),
+        float(row["osl"]),
+    )
     for name in QUANTITIES:
         value = float(found[name]) * (alone if name in OF_THE_WHOLE else 1.0)
         scale = OF_A_SEARCH[name] if searched else name
-        low, high = interval_factors(chip.id, str(row["model"]).strip(), mode, scale, late)
+        low, high = interval_factors(chip.id, str(row["model"]).strip(), mode, scale, late, also)
         out[f"predicted_{name}"] = _short(value)
         out[f"predicted_{name}_low"] = _short(value * low)
         out[f"predicted_{name}_high"] = _short(value * high)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.evidence.measured import Evidence
+from rackecon.performance.families import engine_family
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.corrections import design as effect_design
 from rackecon.serving.corrections import effect_sd
@@ -210,7 +211,9 @@ def homes_of(evidence: Evidence, kind: str, shuffle: int = 0) -> NDArray[np.intp
     ----------
     evidence : Evidence
     kind : str
-        ``curves``; ``pair`` (of a platform and a model, dealt to ``PAIR_FOLDS``); or a column whose every value is a fold.
+        ``curves``; ``pair`` (of a platform and a model) and ``engine`` (a family of engines on a platform that others ran on
+        too; -1 elsewhere), dealt to ``PAIR_FOLDS``; ``lengths`` (input and output to the nearest octave, dealt to ``FOLDS``: each of the three that sweeps
+        have lies in one of its own); or a column whose every value is a fold.
     shuffle : int
         Of curves.
     """
@@ -218,7 +221,41 @@ def homes_of(evidence: Evidence, kind: str, shuffle: int = 0) -> NDArray[np.intp
         return deal(evidence.group, FOLDS, shuffle)
     if kind == "pair":
         return deal((evidence.frame["accelerator"] + "|" + evidence.frame["model"]).to_numpy(dtype=str), PAIR_FOLDS)
+    if kind == "engine":
+        return _engine_homes(evidence)
+    if kind == "lengths":
+        octaves = np.round(np.log2(evidence.frame[["isl", "osl"]].to_numpy(dtype=float))).astype(int).astype(str)
+        return deal(np.char.add(np.char.add(octaves[:, 0], "|"), octaves[:, 1]), FOLDS)
     return np.unique(evidence.frame[kind].to_numpy(dtype=str), return_inverse=True)[1].astype(np.intp)
+
+
+def by_platform(homes: NDArray[np.intp], evidence: Evidence) -> NDArray[np.intp]:
+    """Each fold's rows of one platform as a fold of their own, numbered from 0; those of a negative one stay together at -1.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import pandas as pd
+    >>> rows = SimpleNamespace(frame=pd.DataFrame({"accelerator": ["a", "b", "a", "a"]}))
+    >>> by_platform(np.array([0, 0, 1, -1]), rows).tolist()
+    [0, 1, 2, -1]
+    """
+    chips = np.unique(evidence.frame["accelerator"].to_numpy(dtype=str), return_inverse=True)[1]
+    out = np.full(len(homes), -1, dtype=np.intp)
+    of = homes >= 0
+    out[of] = np.unique(homes[of] * (chips.max() + 1) + chips[of], return_inverse=True)[1]
+    return out
+
+
+def _engine_homes(evidence: Evidence) -> NDArray[np.intp]:
+    chips = evidence.frame["accelerator"].to_numpy(dtype=str)
+    engines = zip(evidence.frame["engine"], evidence.points.records[0], strict=True)
+    names = np.char.add(np.char.add(chips, "|"), [engine_family(str(name), chip.vendor) for name, chip in engines])
+    platforms, families = np.unique([name.split("|")[0] for name in np.unique(names).tolist()], return_counts=True)
+    several = np.isin(chips, platforms[families > 1])
+    homes = np.full(len(names), -1, dtype=np.intp)
+    homes[several] = deal(names[several], PAIR_FOLDS)
+    return homes
 
 
 def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str, folder: Path) -> None:

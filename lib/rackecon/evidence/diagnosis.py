@@ -15,6 +15,7 @@ from rackecon.catalog import accelerator, model
 from rackecon.catalog.accelerators import Accelerator
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.novelty import also_new
 from rackecon.performance.families import ENGINES, default_engine
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
@@ -96,7 +97,9 @@ def diagnose(row: Mapping[str, Any]) -> Diagnosis:
         raise InputError(f"not predicted as it is described: {found.reason[0] or found.status[0]}")
     chip, date = accelerator(stated["accelerator"]), stated.get("date") or ""
     late = years_beyond(chip, date) if date else 0.0
-    low, high = interval_factors(chip.id, stated["model"], str(found.mode[0]), "total_tok_s_per_gpu", late)
+    pair = chip.id, stated["model"]
+    also = also_new(*pair, stated.get("engine", ""), float(stated["isl"]), float(stated["osl"]))
+    low, high = interval_factors(*pair, str(found.mode[0]), "total_tok_s_per_gpu", late, also)
     middle = float(rate[0])
     gap = abs(math.log(middle / measured))
     explanations = [

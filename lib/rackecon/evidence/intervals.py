@@ -10,6 +10,8 @@ widened until folds held against the others cover 90 % (:mod:`rackecon.evidence.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.fields import Row
-from rackecon.evidence.novelty import kind_of
+from rackecon.evidence.novelty import also_new, kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +42,8 @@ IN_ONE_RACK: Final = " in one rack"
 """Split pools that one scale-up domain holds are a class of their own at a promised speed: their fronts err half as much."""
 OF_A_SEARCH: Final = {**RATES, "total_tok_s_per_gpu": AT_SPEED, "output_tok_s_per_gpu": AT_SPEED}
 """Whose interval each quantity of a searched row has."""
+_TOLD: Final[dict[str, Any]] = {"engine": "", "isl_tokens": 0.0, "osl_tokens": 0.0}
+"""Columns that say what else is new about a row, and what stands where one is not there."""
 
 
 @by_data(1, "residual_scales")
@@ -69,7 +73,7 @@ def evidence_class(accelerator: str, model: str, mode: str) -> str:
 
 
 def interval_factors(
-    accelerator: str, model: str, mode: str, quantity: str, years_beyond: float = 0.0
+    accelerator: str, model: str, mode: str, quantity: str, years_beyond: float = 0.0, also: tuple[str, ...] = ()
 ) -> tuple[float, float]:
     """Factors on a prediction that give the ends of its 90 % interval.
 
@@ -82,6 +86,8 @@ def interval_factors(
         :data:`AT_SPEED` of what a search found.
     years_beyond : float
         How far the software's date lies after its last measurement [years].
+    also : tuple of str
+        What else is new (:func:`rackecon.evidence.novelty.also_new`).
 
     Returns
     -------
@@ -90,19 +96,43 @@ def interval_factors(
 
     Notes
     -----
+    What else is new adds in squares what it makes the ends of known platforms and models wider by. A searched rate is no
+    wider at new lengths: fronts of lengths that no fit had seen lie inside the interval of known ones as often as theirs.
+
     The drift of software beyond its last measurement is a random walk: its 90 % end after a quarter is that of equal
     configurations measured 60 to 120 days apart (class ``drift of a quarter``), and adds in squares.
     """
     table, wanted = _table(), RATES.get(quantity, quantity)
-    known = evidence_class(accelerator, model, mode)
-    if wanted == AT_SPEED and mode == "disaggregated" and catalog.accelerator(accelerator).rack_scale:
-        known += IN_ONE_RACK
+    known, split = (
+        evidence_class(accelerator, model, mode),
+        "disaggregated" if mode == "disaggregated" else "aggregated",
+    )
+    if wanted == AT_SPEED and split == "disaggregated" and catalog.accelerator(accelerator).rack_scale:
+        known, split = known + IN_ONE_RACK, split + IN_ONE_RACK
     low, high = table[known, wanted]
+    for name in also:
+        wider, plain = table.get((f"{name} {split}", wanted)), table[split, wanted]
+        if wider is not None:
+            low, high = (
+                float(np.sign(end) * _with_excess(end, *pair))
+                for end, *pair in zip((low, high), wider, plain, strict=True)
+            )
     if years_beyond > 0.0:
         drift = table["drift of a quarter", wanted]
         grown = (years_beyond / 0.25) ** 0.5
         low, high = -float(np.hypot(low, drift[0] * grown)), float(np.hypot(high, drift[1] * grown))
     return float(np.exp(low)), float(np.exp(high))
+
+
+def _with_excess(end: float, wider: float, plain: float) -> float:
+    """Width of an end that has, in squares, what another is wider than the plain one.
+
+    Examples
+    --------
+    >>> _with_excess(-0.4, -0.5, -0.4), _with_excess(0.3, 0.2, 0.4)
+    (0.50, 0.30)
+    """
+    return math.sqrt(end * end + max(wider * wider - plain * plain, 0.0))
 
 
 def drawn_logs(accelerator: str, model: str, mode: str, quantity: str, z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -137,11 +167,14 @@ def interval_columns(table: Mapping[str, Any] | pd.DataFrame, years_beyond: floa
     ``years_beyond`` is how far the software's date lies after its last measurement [years].
     """
     rows = list(zip(table["accelerator"], table["model"], table["mode"], strict=True))
+    told = [table[name] if name in table else itertools.repeat(none) for name, none in _TOLD.items()]
+    also = [also_new(*row[:2], *more) for row, *more in zip(rows, *told, strict=False)]
     out: dict[str, Any] = {"evidence": [evidence_class(*row) for row in rows]}
     for quantity, scale in OF_A_SEARCH.items():
         if quantity not in table:
             continue
-        factors = np.array([interval_factors(*row, scale, years_beyond) for row in rows]).reshape(-1, 2)
+        each = zip(rows, also, strict=True)
+        factors = np.array([interval_factors(*row, scale, years_beyond, new) for row, new in each]).reshape(-1, 2)
         values = np.asarray(table[quantity])
         out[f"{quantity}_low"], out[f"{quantity}_high"] = values * factors[:, 0], values * factors[:, 1]
     return out

@@ -26,6 +26,7 @@ ASKED: Final = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_u
 KINDS = ("known", "new pair", "new model", "new accelerator", "new both")
 """This model on this platform; each elsewhere; the platform with other models; the model on others; neither."""
 
+ALSO_NEW: Final = ("new engine", "new lengths")
 SLACK = 0.25  # of an octave: draws of 80 to 100 % of a nominal length are the same length
 
 
@@ -159,6 +160,26 @@ def novelty(
     family = engine_family(engine, catalog.accelerator(accelerator).vendor)
     beyond = float(np.maximum(outside.max() - SLACK, 0.0))
     return Novelty(kind, len(own), family not in engines, beyond, float(over))
+
+
+@by_data(4096, "serving_residual")
+def also_new(
+    accelerator: str, model: str, engine: str = "", isl_tokens: float = 0.0, osl_tokens: float = 0.0
+) -> tuple[str, ...]:
+    """What is new about a question beside its platform and model: :data:`ALSO_NEW`, as far as it is stated.
+
+    An engine is new where others ran on the platform. Lengths are where they lie outside those of the platform and model,
+    or of all rows where there are none.
+
+    Examples
+    --------
+    >>> also_new("b200-hgx", "deepseek-r1", "trtllm", 8192, 1024), also_new("h200-sxm", "deepseek-r1", "vllm", 131072, 1024)
+    ((), ('new engine', 'new lengths'))
+    """
+    told = (isl_tokens, osl_tokens) if isl_tokens > 0 and osl_tokens > 0 else (1024.0, 1024.0)
+    found = novelty(accelerator, model, engine, *told)
+    engine_new = engine != "" and found.engine_new and accelerator in measured_platforms()
+    return tuple(name for name, new in zip(ALSO_NEW, (engine_new, found.lengths_beyond > 0.0), strict=True) if new)
 
 
 def fastest_measured(accelerator: str, model: str) -> float:

@@ -95,11 +95,12 @@ def searched_by_home(
     ----------
     evidence : Evidence
     homes : array of int
-        Fold of each row; a front lies in one.
+        Fold of each row; a front lies in one. Those of a negative one are left out.
     parameters : mapping
         The fit to all homes but one, by that home.
     """
-    asked = [(one, parameters[int(homes[one.rows[0]])]) for one in public_fronts(evidence)]
+    left_out = [one for one in public_fronts(evidence) if homes[one.rows[0]] >= 0]
+    asked = [(one, parameters[int(homes[one.rows[0]])]) for one in left_out]
     for one, row, _, front in searched_points(asked, evidence):
         yield one, row, front
 

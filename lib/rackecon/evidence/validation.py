@@ -68,12 +68,12 @@ def hold_out(evidence: Evidence, start: ServingParameters, homes: NDArray[np.int
     start : ServingParameters
         Names and priors; every fit begins at the priors, so that none has seen what it is held against.
     homes : array of int
-        Fold of each row.
+        Fold of each row; rows of a negative one are in every fit, and have no residual.
     """
     out, physics = ([np.full(len(evidence), np.nan) for _ in QUANTITIES] for _ in range(2))
     fresh = start.from_vector(np.zeros(len(start.free()))).with_intercepts({})
     spread, records = np.full(len(evidence), np.nan), dict[int, ServingParameters]()
-    for home in np.unique(homes):
+    for home in np.unique(homes[homes >= 0]):
         test = homes == home
         done = with_residual(evidence, fit(evidence, fresh, ~test, EVALUATIONS).parameters, ~test)
         records[int(home)] = done

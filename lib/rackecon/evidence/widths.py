@@ -34,6 +34,9 @@ SHAPES = ((*MODES, EITHER, RACKED), (PEAKS,))
 FEWEST = 8  # residuals from which a kind has a size of its own
 FEWEST_HOMES = 5  # homes from which a kind stands alone, and from which the others say how far each is to be widened
 WIDENINGS = np.round(np.arange(1.0, 3.005, 0.01), 2)
+HELD_AS_KNOWN = (
+    ("new lengths", AT_SPEED),
+)  # whose left-out fronts the interval of known ones holds as often as its own
 NARROWEST = 0.05  # no end lies nearer: equal runs differ by as much
 
 
@@ -163,8 +166,8 @@ def interval_scales(evidence: Evidence, known: list[HeldOut], new: dict[str, Hel
     known : list of HeldOut
         Whole curves held out: classes ``aggregated`` and ``disaggregated``, the mean of the shuffles.
     new : dict
-        ``new pair``, ``new model`` and ``new accelerator``: those held out whole. Where neither platform nor model is
-        known the ends of the two last add in squares.
+        ``new pair``, ``new model``, ``new accelerator``, ``new engine`` and ``new lengths``: those held out whole. Where
+        neither platform nor model is known the ends of these two add in squares.
     """
     import pandas as pd
 
@@ -173,11 +176,12 @@ def interval_scales(evidence: Evidence, known: list[HeldOut], new: dict[str, Hel
     asked = [(name, mode) for name in QUANTITIES for mode in MODES] + [(AT_SPEED, mode) for mode in (*MODES, RACKED)]
     rated: dict[str, dict[str, Scale]] = {}
     for quantity, mode in asked:
-        found = {kind: _scale(evidence, held, quantity, mode) for kind, held in every.items()}
+        asked_of = {kind: held for kind, held in every.items() if (kind.strip(), quantity) not in HELD_AS_KNOWN}
+        found = {kind: _scale(evidence, held, quantity, mode) for kind, held in asked_of.items()}
         if quantity == "total_tok_s_per_gpu":
             rated[mode] = found
         if quantity == AT_SPEED:
-            of_one = rated[mode.removesuffix(IN_ONE_RACK)]
+            of_one = {kind: one for kind, one in rated[mode.removesuffix(IN_ONE_RACK)].items() if kind in asked_of}
             found |= {kind: _grown(found[""], one, of_one[""]) for kind, one in of_one.items() if not found[kind][0]}
         one, two = found["new model "], found["new accelerator "]
         both = min(one[0], two[0]), -float(np.hypot(one[1], two[1])), float(np.hypot(one[2], two[2]))

@@ -86,6 +86,8 @@ TESTED = (
     ("pairs of platform and model", "leave one pair out", ("all with load",)),
     ("models", "leave one model out", ("all with load",)),
     ("accelerators", "leave one accelerator out", ("all with load", "NVIDIA", "AMD")),
+    ("engines of a platform", "leave one engine of a platform out", ("all with load",)),
+    ("sets of lengths", "leave one set of lengths out", ("all with load",)),
 )
 """What is held out, its scheme in data/validation_physics.csv, and the rows scored."""
 QUANTITY_NAMES = {"total_tok_s_per_gpu": "tok/s per GPU", "tok_s_per_user": "tok/s per user", "ttft_ms": "first token"}
