@@ -207,7 +207,7 @@ def _front(*points: tuple[float, float, str]) -> SimpleNamespace:
 def test_a_searched_front_is_read_between_its_points_by_hand(monkeypatch):
     """Rate 400 up to 20 tok/s/user, 100 at 80: 200 half-way, on its logarithm; the next faster point says the mode."""
     widths = {"aggregated": (0.8, 1.25), "disaggregated": (0.5, 2.0)}
-    monkeypatch.setattr(model, "interval_factors", lambda chip, name, mode, scale: widths[mode])
+    monkeypatch.setattr(model, "interval_factors", lambda chip, name, mode, scale, also: widths[mode])
     front = _front((20.0, 400.0, "aggregated"), (80.0, 100.0, "disaggregated"))
     side = model.Side("a", "m", front, "fp8", None, False)
     found = side.modelled(np.array([10.0, 20.0, 50.0, 80.0, 80.0 * (1 + 5e-10), 81.0]))

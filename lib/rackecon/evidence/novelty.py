@@ -176,10 +176,16 @@ def also_new(
     >>> also_new("b200-hgx", "deepseek-r1", "trtllm", 8192, 1024), also_new("h200-sxm", "deepseek-r1", "vllm", 131072, 1024)
     ((), ('new engine', 'new lengths'))
     """
-    told = (isl_tokens, osl_tokens) if isl_tokens > 0 and osl_tokens > 0 else (1024.0, 1024.0)
-    found = novelty(accelerator, model, engine, *told)
-    engine_new = engine != "" and found.engine_new and accelerator in measured_platforms()
-    return tuple(name for name, new in zip(ALSO_NEW, (engine_new, found.lengths_beyond > 0.0), strict=True) if new)
+    lengths = (isl_tokens, osl_tokens)
+    stated = min(lengths) > 0.0
+    if not (engine or stated):
+        return ()
+    found = novelty(accelerator, model, engine, *(lengths if stated else (1024.0, 1024.0)))
+    news = (
+        engine != "" and found.engine_new and accelerator in measured_platforms(),
+        stated and found.lengths_beyond > 0.0,
+    )
+    return tuple(name for name, new in zip(ALSO_NEW, news, strict=True) if new)
 
 
 def fastest_measured(accelerator: str, model: str) -> float:
