@@ -166,7 +166,7 @@ def _built_up(accelerator: str, kw_per_gpu: float | None) -> Basis | None:
     invested, hour = float(parts.investment_usd_per_gpu), float(parts.usd_per_gpu_hour)
     charge = float(capital_charge_usd_per_gpu_hour(invested, 0.0, *_base_terms()))
     hardware = float(parts.hardware_usd_per_gpu)
-    kept = 1.0 - charge / float(parts.availability) / hour
+    kept = 1.0 - charge / hour
     return Basis(
         record,
         "",

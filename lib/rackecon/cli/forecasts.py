@@ -23,6 +23,23 @@ def show() -> None:
         )
 
 
+@group.command("make")
+def make(
+    made: Annotated[str, typer.Argument(help="Date they are made, as 2026-11-30; one that has some is refused.")],
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(help="ACCELERATOR:MODEL, repeatedly; those of the newest forecasts on record by default."),
+    ] = None,
+) -> None:
+    """Predict pairs that nobody has measured and put them on record in data/forecasts/."""
+    from rackecon.catalog.paths import fit_dir
+    from rackecon.evidence.forecasts import forecast_dir, forecasts, named_pairs, write_forecasts
+
+    fit_dir(shipped=True)  # own rows are refused: a forecast on record is the shipped data's
+    target = write_forecasts(forecasts(named_pairs(pair), made), forecast_dir(), made)
+    typer.echo(f"written to data/forecasts/{target.name}")
+
+
 @group.command("score")
 def score_file(
     measured: Annotated[Path, typer.Argument(help="CSV of measured points; columns as in data/measured_serving.csv.")],

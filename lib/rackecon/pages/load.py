@@ -102,7 +102,8 @@ def load_result(
         )
     full, cost = (per_hour.loc[sold["accelerator"], name].to_numpy(dtype=float) for name in per_hour)
     rates = rate_factors(money.loc[sold["accelerator"]])
-    paid = sold["utilisation"] - (1.0 - batch_price_factor) * sold["batch_sold"] * sold["open_load"]
+    batch = (sold["batch_sold"] / sold["shape_sold"]).fillna(0.0)  # of what is sold
+    paid = sold["utilisation"] * (1.0 - (1.0 - batch_price_factor) * batch)
     # of both rate and share sold, as of a ratio over the unsold: a share that is 0 throughout has no error
     over = tuple((sold["utilisation"] / sold[end]).fillna(1.0).to_numpy(dtype=float) for end in ("high", "low"))
     low, high = ratio_ends((rates["low"], rates["high"]), (over[0], over[1]))

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 PAGE: Final = "00_executive_summary"
 MARKET: Final = "14_market"
 MOST_NAMED: Final = 4
+FULL: Final = 0.995
+"""Share of what its GPUs could serve from which a rack on its own is not told apart from one of many."""
 """Pairs of model and workload that a sentence names one by one; more are "the others"."""
 UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
 
@@ -95,6 +97,8 @@ def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding
         "gross_margin": "-",
         "payback_years": "years",
         "layout": "text",
+        "gpus": "-",
+        "rack_alone_share": "-",
     }
     there = {name: unit for name, unit in point.items() if name in story.table}
     made += column_figures(story.table, ["accelerator"], there, "point")
@@ -306,7 +310,10 @@ def rack_words(story: Summary) -> Html:
     for name, column in (("chips", "gpus_per_rack"), ("kilowatts", "rack_it_kw")):
         low, high = float(racks[column].min()), float(racks[column].max())
         ends[name] = number(low) if low == high else f"{number(low)} to {number(high)}"
-    return note(say(PAGE, "racks", known=bool(len(racks)), **ends))
+    short = racks[racks["rack_alone_share"] < FULL].sort_values("rack_alone_share").to_dict("records")
+    alone = [(row["platform"], 1.0 - row["rack_alone_share"]) for row in short]
+    wide = short[0] if short else {}
+    return note(say(PAGE, "racks", known=bool(len(racks)), alone=alone, wide=wide, **ends))
 
 
 def speed_chart(

@@ -14,6 +14,7 @@ from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import Platform, cards_for, platforms_for, with_money, with_returns
 from rackecon.catalog import Scenario
 from rackecon.catalog.cached import by_data, one_state
+from rackecon.economics.cost_table import hours_served_share
 from rackecon.economics.price_table import speed_tiers
 from rackecon.economics.records import UNSOLD
 from rackecon.economics.revenue import PriceCard, speed_premium
@@ -205,7 +206,7 @@ def _peak_tok_s(plan: Plan, item: int, tier: str) -> float:
 
 @by_data(4096)
 def _sustained(key: str, model: str, case: Scenario, peak_tok_s: float, site_gpus: float) -> pd.DataFrame:
-    """The deployment that sells the most of open arrivals within the limits, with the share of its rate that it sells.
+    """The deployment that sells the most of open arrivals within the limits, with the share of its rate that it sells in all hours.
 
     The most productive deployment of all, one of a unit of purchase, and ones with time to spare before the first token are
     tried in turn: what fills its limit in a closed loop bears no arrivals that come by chance.
@@ -226,7 +227,7 @@ def _sustained(key: str, model: str, case: Scenario, peak_tok_s: float, site_gpu
         share = open_load(replica, case, lengths, max(round(many), 1), Burstiness.poisson())
         sold = share * float(replica.row["total_tok_s_per_gpu"])
         if share > LEAST_LOAD and sold > most:
-            most, best = sold, pd.DataFrame([dict(replica.row)]).assign(load_share=share)
+            most, best = sold, pd.DataFrame([dict(replica.row)]).assign(load_share=share * hours_served_share())
         if share >= ENOUGH:
             break
     return best

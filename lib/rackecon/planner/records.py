@@ -149,7 +149,8 @@ class Plan(_Part):
     """Blocks given outright, in place of a shape; neither: demand is even."""
     demand: tuple[Demand, ...] = Field(min_length=1)
     load_share: Annotated[float | str, _or_word("derived")] = "derived"
-    """Share of a deployment's closed-loop rate sold at most; derived: at which open arrivals keep the limits."""
+    """Share of a deployment's closed-loop rate sold at most, over all hours; derived: at which open arrivals keep the limits,
+    less the hours out of service."""
     prices: dict[str, dict[str, Amount]] = Field(default_factory=dict)
     """Price cards by model: fresh_input, cached_input, output [USD per million tokens]."""
     assumptions: dict[str, Any] = Field(default_factory=dict)

@@ -168,10 +168,15 @@ def _row(points: int, score: float) -> int:
 
 
 def _crossing(line: pd.DataFrame) -> float:
+    """Where the lead changes nearest to the middle of the range; points at which both earn the same are no side's."""
     gap, x = line["difference"].to_numpy(), line["x"].to_numpy()
-    change = np.flatnonzero(np.sign(gap[:-1]) * np.sign(gap[1:]) < 0)
+    led = np.flatnonzero(gap)
+    before, after = led[:-1], led[1:]
+    change = np.flatnonzero(np.sign(gap[before]) * np.sign(gap[after]) < 0)
     if not len(change):
         return float("nan")
-    # the change nearest to the middle of the range
-    i = int(change[np.argmin(np.abs(change + 0.5 - len(x) / 2))])
-    return float(x[i] + gap[i] / (gap[i] - gap[i + 1]) * (x[i + 1] - x[i]))
+    nearest = change[np.argmin(np.abs((before[change] + after[change]) / 2 - len(x) / 2))]
+    i, j = int(before[nearest]), int(after[nearest])
+    if j > i + 1:
+        return float(x[i + 1 : j].mean())
+    return float(x[i] + gap[i] / (gap[i] - gap[j]) * (x[j] - x[i]))

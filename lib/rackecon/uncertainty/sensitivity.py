@@ -237,7 +237,6 @@ def flip_map(
     gap = outcomes.values[metric][at[0]] - outcomes.values[metric][at[1]]
     table = pd.DataFrame({"x": shown[0], "y": shown[1], "difference": gap})
     table["leader"] = np.where(gap >= 0, pair[0], pair[1])
-    sign = np.sign(gap.reshape(points, points))
-    changes = any((lines[:-1] * lines[1:] < 0).any() for lines in (sign, sign.T))
-    verdict = "the lead changes" if changes else f"{table['leader'].iloc[0]} leads everywhere in this range"
+    ahead = [name for name, leads in zip(pair, (gap > 0, gap < 0), strict=True) if leads.any()] or list(pair[:1])
+    verdict = "the lead changes" if len(ahead) > 1 else f"{ahead[0]} leads everywhere in this range"
     return FlipMap(table, inputs[0], inputs[1], verdict)
