@@ -9,6 +9,7 @@ import pytest
 
 from rackecon.catalog import accelerator, racks, scenario
 from rackecon.errors import InputError
+from rackecon.load import derived
 from rackecon.load.demand import Demand
 from rackecon.load.derived import derived_utilisation, sold_table
 from rackecon.load.platforms import _curve, open_load, platform_replica, scaled_lengths, unit_gpus
@@ -30,6 +31,17 @@ def test_the_parts_multiply():
     assert found.utilisation == pytest.approx(found.shape_sold * found.open_load * SERVED)
     assert found.stranded_share == pytest.approx(1 - found.utilisation)
     assert 0.0 < found.low <= found.high <= 1.0
+
+
+def test_hours_out_of_service_sell_nothing(monkeypatch):
+    asked = ("h200-sxm", "deepseek-r1", CHAT)
+    found = derived_utilisation(*asked)
+    monkeypatch.setattr(derived, "hours_served_share", lambda: 0.5 * SERVED)
+    less = derived_utilisation(*asked)
+    for name in ("utilisation", "low", "high"):
+        assert getattr(less, name) == pytest.approx(0.5 * getattr(found, name))
+    assert (less.shape_sold, less.open_load) == (found.shape_sold, found.open_load)
+    assert less.stranded_share == pytest.approx(1.0 - 0.5 * found.utilisation)
 
 
 def test_flat_demand_of_a_large_fleet_sells_all_that_latency_and_hours_in_service_allow():
