@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 PAGE: Final = "00_executive_summary"
 MARKET: Final = "14_market"
 MOST_NAMED: Final = 4
-FULL: Final = 0.995
+FULL: Final = 0.97
 """Share of what its GPUs could serve from which a rack on its own is not told apart from one of many."""
 """Pairs of model and workload that a sentence names one by one; more are "the others"."""
 UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
@@ -312,8 +312,7 @@ def rack_words(story: Summary) -> Html:
         ends[name] = number(low) if low == high else f"{number(low)} to {number(high)}"
     short = racks[racks["rack_alone_share"] < FULL].sort_values("rack_alone_share").to_dict("records")
     alone = [(row["platform"], 1.0 - row["rack_alone_share"]) for row in short]
-    wide = short[0] if short else {}
-    return note(say(PAGE, "racks", known=bool(len(racks)), alone=alone, wide=wide, **ends))
+    return note(say(PAGE, "racks", known=bool(len(racks)), alone=alone, **ends))
 
 
 def speed_chart(
