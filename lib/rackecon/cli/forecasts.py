@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rackecon.errors import InputError
+
 group = typer.Typer(no_args_is_help=True, help="Dated predictions on record, and their score once measured.")
 
 
@@ -47,7 +49,6 @@ def score_file(
     """Score what has been measured since a forecast was made."""
     from rackecon.catalog.text_file import read_text
     from rackecon.catalog.user_rows import parsed
-    from rackecon.errors import InputError
     from rackecon.evidence.forecasts import KEY, score
 
     rows = parsed(measured.name, read_text(measured))

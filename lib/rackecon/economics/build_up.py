@@ -8,7 +8,6 @@ for the rack or server with a grade; without one the caller stays on the rental 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +16,8 @@ from rackecon.economics.finance import TAX_LIFE_YEARS, tax_adjusted_capital_cost
 from rackecon.economics.power import hosting_usd_per_kw_year
 from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,6 @@ class BuildUp:
 
     def waterfall(self) -> pd.DataFrame:
         """Parts as rows: ``part, usd_per_gpu_hour, share, start, end`` (scalars only)."""
-        import pandas as pd
-
         frame = pd.DataFrame({"part": list(self.parts), "usd_per_gpu_hour": [float(v) for v in self.parts.values()]})
         frame["end"] = frame["usd_per_gpu_hour"].cumsum()
         frame["start"] = frame["end"] - frame["usd_per_gpu_hour"]
@@ -231,8 +226,6 @@ def reconcile(
         ``step, change_usd_per_gpu_hour, usd_per_gpu_hour``: the build-up, each step, what stays unexplained, the
         published figure. Changes sum to published less build-up.
     """
-    import pandas as pd
-
     level = float(build_up(inputs).usd_per_gpu_hour)
     rows: list[tuple[str, float, float]] = [("build-up", 0.0, level)]
     for name, fields in steps.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import CAPEX, CAPEX_BASIS, OWN_SOURCE, read_rows, shipped_rows
 from rackecon.economics.build_up import BuildUp, BuildUpInputs, build_up
@@ -45,8 +46,6 @@ def hardware_price(accelerator: str) -> HardwarePrice | None:
     >>> price.usd / price.gpus, price.grade
     (45833.33, 'published')
     """
-    from rackecon import catalog
-
     rows = [
         row
         for row in read_rows("costs")
@@ -99,8 +98,6 @@ def build_up_inputs(
     **changes
         Any field of :class:`~rackecon.economics.build_up.BuildUpInputs`.
     """
-    from rackecon import catalog
-
     price = hardware_price(accelerator)
     it_kw = all_in_kw(accelerator) if kw_per_gpu is None else kw_per_gpu
     if price is None or not it_kw > 0:
@@ -205,8 +202,6 @@ def cost_by_build_up(accelerator: str, kw_per_gpu: float | None = None) -> tuple
     None without a graded price of its hardware or without its power. Other terms restate it as they do a published cost
     (:func:`rackecon.economics.restated.terms_factor`): the two ways to one sum agree.
     """
-    from rackecon import catalog
-
     base = catalog.base_case()
     inputs = build_up_inputs(
         accelerator,

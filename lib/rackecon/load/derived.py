@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -11,13 +11,11 @@ from rackecon.catalog import Scenario, as_scenario
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.cost_table import hours_served_share
 from rackecon.errors import InputError, check_known
+from rackecon.lazy import pd
 from rackecon.load.demand import Demand, demand, demand_names
 from rackecon.load.platforms import Replica, open_load, platform_replica, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
 from rackecon.load.sold_share import POLICIES, Policy, sold_share
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LENGTHS: Final = "azure2023_conv"
 WEEK_DAYS: Final = 7.0
@@ -180,8 +178,6 @@ def sold_table(
     mean_rps: float = 100.0,
 ) -> pd.DataFrame:
     """:func:`derived_utilisation` of platforms and policies, one row each; ``reason`` where a platform cannot serve."""
-    import pandas as pd
-
     rows = []
     for platform in platforms:
         for name in policies or list(POLICIES):

@@ -19,6 +19,7 @@ from rackecon.figures import charts
 from rackecon.figures.display import ANSWER, Html, note, prose
 from rackecon.figures.results import Figure, column_figures
 from rackecon.figures.tables import table
+from rackecon.lazy import pd
 from rackecon.pages.drivers import driver_figures, drivers_chart, drivers_words
 from rackecon.pages.live import slider_ends
 from rackecon.pages.live_figures import map_figure, speed_figure
@@ -30,8 +31,6 @@ from rackecon.uncertainty.ranking import tied
 from rackecon.words import even, join_words, money, number, percent, years_text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
     from rackecon.economics.money_step import MoneyStep
     from rackecon.economics.revenue import PriceCard
@@ -203,8 +202,6 @@ def drawn_counts(story: Summary) -> dict[str, Any]:
 
 def three_measures(story: Summary) -> Html:
     """Who leads on each measure, a tie as one, and the best of the others."""
-    import pandas as pd
-
     rows = []
     for key, unit in ((key, m.yearly) for key, m in MEASURES.items()):
         ranked = story.rankings[key]
@@ -372,8 +369,6 @@ def claims_table() -> Html:
 
 def accuracy_table() -> Html:
     """Held-out errors by slice."""
-    import pandas as pd
-
     rows = []
     for scheme, where, label in (
         ("held-out curves", "aggregated", "whole curves held out, one pool"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from rackecon.economics.price_table import speed_tiers
 from rackecon.economics.records import UNSOLD
 from rackecon.economics.revenue import PriceCard, speed_premium
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.load.platforms import open_load, platform_replica, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
 from rackecon.planner.day import blocks_of
@@ -26,9 +27,6 @@ from rackecon.planner.records import Plan
 from rackecon.serving.frontier import search
 from rackecon.serving.query import Limits, case_options
 from rackecon.units import SECONDS_PER_HOUR
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LENGTHS: Final = "azure2023_conv"
 """Trace whose spread of lengths open arrivals have."""
@@ -79,8 +77,6 @@ def menu(plan: Plan) -> Menu:
 
 
 def _menu(plan: Plan) -> Menu:
-    import pandas as pd
-
     # sold share is the program's: everything is priced as sold out
     assume = assumptions(**{**plan.assumptions, "utilisation": 1.0}).stated_share()
     platforms = platforms_for(plan.every_platform, assume)
@@ -211,8 +207,6 @@ def _sustained(key: str, model: str, case: Scenario, peak_tok_s: float, site_gpu
     The most productive deployment of all, one of a unit of purchase, and ones with time to spare before the first token are
     tried in turn: what fills its limit in a closed loop bears no arrivals that come by chance.
     """
-    import pandas as pd
-
     tokens, best = float(case.isl_tokens + case.osl_tokens), pd.DataFrame()
     most = 0.0
     for max_gpus, spare in CANDIDATES:

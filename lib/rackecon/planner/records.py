@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from rackecon import catalog
 from rackecon.catalog.record_faults import record_fault
 from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, check_known
@@ -172,8 +173,6 @@ class Plan(_Part):
 
 def _check(plan: Plan) -> None:
     """Names known and shares that make a whole."""
-    from rackecon import catalog
-
     for name in plan.every_platform:
         if not catalog.accelerator(name).servable:
             raise InputError(f"platforms: {name} is not served by the model")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import drawn_logs
+from rackecon.lazy import pd
 from rackecon.uncertainty.distributions import two_piece
 from rackecon.uncertainty.outcomes import compare
 from rackecon.uncertainty.portfolio import Portfolio
@@ -18,9 +18,6 @@ from rackecon.uncertainty.propagate import Outcomes, propagate
 from rackecon.uncertainty.sampling import SEED, blocked
 from rackecon.uncertainty.sensitivity import REACH, flip_map, indices, sobol_points
 from rackecon.uncertainty.shortlist import RATES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def pair_drivers(
@@ -41,8 +38,6 @@ def pair_drivers(
         ``first_platform, second_platform, factor, first, total`` and ``accelerator, factor, first, first_low,
         first_high, total, total_low, total_high``.
     """
-    import pandas as pd
-
     plan = made.plan
 
     def prepare(z: np.ndarray, which: int) -> np.ndarray:
@@ -95,8 +90,6 @@ def pair_flips(
         leader only. An error of the serving model stands as the share by which the quantity differs, the price level as
         the price of output tokens [USD per million].
     """
-    import pandas as pd
-
     at = {made.cells[i].accelerator: i for i in outcomes.rows(model, scenario)}
     rows = []
     for key, part in drivers.groupby(["first_platform", "second_platform"], sort=False):
