@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon import catalog
 from rackecon.evidence.measured import Evidence
 from rackecon.performance.families import engine_family
 from rackecon.performance.parameters import ServingParameters
@@ -260,7 +261,6 @@ def _engine_homes(evidence: Evidence) -> NDArray[np.intp]:
 
 def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str, folder: Path) -> None:
     """Write the fitted values and intercepts to a folder, each file by a temporary one and a rename."""
-    from rackecon import catalog
     from rackecon.catalog.paths import shipped_rows
     from rackecon.catalog.written import csv_text, write_file
 
