@@ -5,6 +5,7 @@ import pytest
 
 from rackecon import catalog
 from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK, interval_factors
+from rackecon.evidence.record import NEW
 from rackecon.evidence.widths import (
     FEWEST_HOMES,
     PEAKS,
@@ -82,12 +83,9 @@ def test_too_few_homes_are_widened_together():
 
 def test_shipped_classes_are_every_kind_in_both_modes():
     table = catalog.table("residual_scales").set_index(["evidence", "quantity"])
-    names = {
-        f"{kind}{mode}"
-        for kind in ("", "new pair ", "new model ", "new accelerator ", "new both ")
-        for mode in (ONE, TWO)
-    }
-    racked = {f"{name}{IN_ONE_RACK}" for name in names if name.endswith(TWO)}
+    names = {f"{kind}{mode}" for kind in ("", *(f"{new} " for new in NEW), "new both ") for mode in (ONE, TWO)}
+    # searched rates at new lengths have the ends of known ones
+    racked = {f"{name}{IN_ONE_RACK}" for name in names if name.endswith(TWO) and not name.startswith("new lengths")}
     assert set(table.index.get_level_values(0)) == {*names, *racked, "drift of a quarter"}
     assert set(table.loc[sorted(racked)].index.get_level_values(1)) == {AT_SPEED}
     assert (table["log_low"] < 0).all()
