@@ -11,6 +11,7 @@ from rackecon.appraisal.measured_cost import measured_costs
 from rackecon.appraisal.sizing import Ask, size_fleet
 from rackecon.cli import app
 from rackecon.errors import InputError
+from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.serving.frontier import candidates, search
 
 MODEL, ISL, OSL = "llama-3.1-8b", 1000, 300
@@ -127,3 +128,13 @@ def test_one_cost_of_a_gpu_hour_whoever_quotes_it():
     assert measured.usd_per_gpu_hour[1:] == (low, high)
     for label in (sized["cost_label"], measured.cost_label):
         assert label == "build-up cost at 11 % cost of capital over 5 years"
+
+
+def test_ends_of_a_large_fleet_are_those_of_a_searched_rate() -> None:
+    """Of one engine, so many users that whole engines do not matter: GPUs over either factor of the interval."""
+    fleet = size_fleet(
+        "gpt-oss-120b", 2000, 300, users=200_000, tpot_limit_ms=40.0, accelerators=["h100-sxm"], mode="aggregated"
+    ).iloc[0]
+    low, high = interval_factors("h100-sxm", "gpt-oss-120b", "aggregated", AT_SPEED)
+    assert fleet["gpus_low"] == pytest.approx(fleet["gpus"] / high, rel=0.01)
+    assert fleet["gpus_high"] == pytest.approx(fleet["gpus"] / low, rel=0.01)

@@ -12,6 +12,7 @@ from rackecon import catalog
 from rackecon.errors import InputError
 from rackecon.evidence import calibration
 from rackecon.evidence.ablation import ablate
+from rackecon.evidence.fronts import within_reach
 from rackecon.evidence.intervals import AT_SPEED, add_intervals, evidence_class, interval_factors
 from rackecon.evidence.measured import load_evidence
 from rackecon.performance.parameters import load_parameters
@@ -109,8 +110,8 @@ def test_shipped_scores_cover_and_stay_accurate() -> None:
     for name in ("overall", "aggregated", "disaggregated", "NVIDIA", "AMD"):
         assert 85 <= scores["coverage of 90 % interval", name, "total_tok_s_per_gpu"] <= 95
         assert 85 <= scores["coverage of 90 % interval", name, AT_SPEED] <= 95
-    for name in ("overall", "aggregated", "disaggregated"):
-        assert 86 <= scores["coverage of nine draws in ten", name, AT_SPEED] <= 94
+    kept, beyond = within_reach(catalog.table("validation_fronts"))
+    assert 0.8 * beyond <= kept < beyond
     assert scores["held-out curves", "all with load", "total_tok_s_per_gpu"] < 11
     assert scores["held-out curves", "disaggregated", "total_tok_s_per_gpu"] < 14
     assert scores["leave one model out", "all rows", "total_tok_s_per_gpu"] < 20

@@ -10,8 +10,8 @@ import pytest
 
 from rackecon import catalog
 from rackecon.evidence import fronts, public_fronts
-from rackecon.evidence.fronts import both_ratio, drawn_inside, front_repeats, front_scores
-from rackecon.evidence.intervals import drawn_logs, evidence_class, interval_factors
+from rackecon.evidence.fronts import both_ratio, front_repeats, front_scores
+from rackecon.evidence.intervals import evidence_class, interval_factors
 from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.novelty import fitted_pairs, novelty
 from rackecon.evidence.record import SCHEMES
@@ -258,18 +258,3 @@ def test_a_leader_that_was_never_measured_is_named_so():
         }
     )  # fmt: skip
     assert leaders_at(rows, "x", 1) == ("TPU v7 (unmeasured)", "GB200 NVL72")
-
-
-def test_draws_of_no_error_hold_nothing_and_of_a_large_one_everything(monkeypatch):
-    """What lies inside depends on how far a draw moves rate and speed; the sweeps and fits stay."""
-    known = load_evidence()
-    held = HeldOut(*[np.zeros(len(known))] * 4, np.zeros(len(known), dtype=np.intp), {0: load_parameters()})
-    some = public_fronts.public_fronts(known)[:4]
-    monkeypatch.setattr(public_fronts, "public_fronts", lambda _: some)
-    shares = []
-    for size in (0.0, 1.0, 50.0):
-        monkeypatch.setattr(fronts, "drawn_logs", lambda *asked, size=size: size * drawn_logs(*asked))
-        inside = drawn_inside(held, known)
-        assert np.isfinite(inside).sum() == sum(len(one.rows) for one in some)
-        shares.append(np.nanmean(inside))
-    assert shares[0] == 0.0 < shares[1] <= shares[2] == 1.0

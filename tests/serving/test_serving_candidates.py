@@ -344,3 +344,12 @@ def test_an_empty_front_says_what_comes_nearest(options, reason) -> None:
     else:
         assert found.nearest["ttft_ms"] == every["ttft_ms"][fits].min()
         assert f"{found.nearest['ttft_ms']:.4g} ms" in found.reason.replace(",", "")
+
+
+def test_no_candidate_of_a_search_gives_a_first_token_after_its_request_leaves() -> None:
+    query = Query.of("mi355x", "deepseek-r1", 32768, 256, mode="disaggregated", max_gpus=16)
+    rows = evaluate_all(Task(query)).rows()
+    stay_ms = 1e3 * rows["concurrency"] * (32768 + 256) / (rows["total_tok_s_per_gpu"] * rows["gpus"])
+    kept = rows["fits"] & np.isfinite(stay_ms)
+    assert kept.any()
+    assert (rows["ttft_ms"][kept] <= stay_ms[kept] * (1 + 1e-12)).all()

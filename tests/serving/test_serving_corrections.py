@@ -14,6 +14,7 @@ from rackecon.serving.corrections import (
     effect_sd,
     effect_terms,
     load_range,
+    within_stay,
     without_history,
 )
 
@@ -135,3 +136,9 @@ def test_software_without_a_history_keeps_what_is_of_no_date() -> None:
     assert {mode: x.dated for mode, x in steady.first_token.items()} == dict.fromkeys(used.first_token, False)
     bare = without_history(replace(used, residual=None, first_token=None))
     assert (bare.residual, bare.first_token) == (None, {})
+
+
+def test_a_first_token_is_held_within_its_request() -> None:
+    """16 requests at 4 a second stay 4 s each."""
+    held = within_stay(np.array([100.0, 4000.0, 4001.0]), np.array(16.0), np.array(4.0))
+    assert held.tolist() == [100.0, 4000.0, 4000.0]

@@ -159,3 +159,17 @@ def test_four_bit_experts_on_hopper_keep_a_sixteen_bit_cache():
     row = {**AGGREGATED, "model": "gpt-oss-120b", "weight_precision": "fp4"}
     assert Points.from_rows([row]).kv_precision == ("bf16",)
     assert Points.from_rows([{**row, "accelerator": "b200-hgx"}]).kv_precision == ("fp8",)
+
+
+def test_no_first_token_comes_later_than_its_request_leaves() -> None:
+    """C requests in flight and X finished a second stay C / X (Little); 32,768 tokens in overload two pools of MI355X."""
+    shape = {"accelerator": "mi355x", "model": "deepseek-r1", "weight_precision": "fp8", "mode": "disaggregated"}
+    shape |= {"tp": 8, "ep": 8, "prefill_tp": 8, "prefill_ep": 8, "decode_gpus": 8, "prefill_gpus": 8}
+    lengths = ((1024, 1024), (8192, 1024), (32768, 256))
+    rows = [shape | {"isl": i, "osl": o, "concurrency": c} for i, o in lengths for c in (16, 512, 4096)]
+    found = predict(Points.from_rows(rows))
+    tokens = np.array([row["isl"] + row["osl"] for row in rows])
+    stay_ms = 1e3 * found.concurrency * tokens / (found.total_tok_s_per_gpu * found.gpus)
+    assert (found.ttft_ms <= stay_ms * (1 + 1e-12)).all()
+    assert found.ttft_ms[-1] == pytest.approx(stay_ms[-1], rel=1e-12)
+    assert found.ttft_ms[0] < 0.1 * stay_ms[0]

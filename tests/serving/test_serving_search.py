@@ -251,7 +251,7 @@ def test_a_prefill_pool_has_no_worker_too_many(chip, model, isl, first) -> None:
     with np.errstate(all="ignore"):
         left, rate = (pools.prefill_workers - 1.0) / pools.decode_workers, match.n / match.life
         wait = match.prompts.queueing * match.need**2 / (left - match.need) / rate
-        late = (match.first + wait) * 1e3 * part.first_factor > 0.99 * targets
+        late = (match.first + wait) * part.first_ms / part.done.ttft_s > 0.99 * targets
     full = left < PREFILL_HEADROOM * match.need
     asked_for = part.fits & (pools.prefill_workers > 1.0)
     assert asked_for.sum() > 1000

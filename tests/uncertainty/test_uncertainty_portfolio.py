@@ -14,8 +14,9 @@ from thorough import tries
 from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.errors import InputError
-from rackecon.serving.frontier import candidates
-from rackecon.serving.query import Limits
+from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors
+from rackecon.serving.frontier import candidates, search
+from rackecon.serving.query import LIMIT_SLACK, Limits
 from rackecon.uncertainty.numerical_checks import CHECKED, MODELS, doubled_move
 from rackecon.uncertainty.outcomes import pairwise, summary, win_table
 from rackecon.uncertainty.pairs import _crossing, natural, pair_drivers, pair_flips
@@ -61,6 +62,37 @@ def test_every_input_at_its_median_gives_the_evaluated_row(case: str) -> None:
             assert drawn.values[name][i, 0] == pytest.approx(float(row[name]), rel=1e-9), (cell.accelerator, name)
 
 
+def test_a_drawn_error_alone_moves_profit_between_the_ends_that_pages_state() -> None:
+    """One interval: with the error of rates at its 5th and 95th percentile and the rest at the middle, GB300 NVL72, whose layout
+    stays, makes and earns what a row of ``evaluate`` says of its 90 %."""
+    made = portfolio(["gb300-nvl72"], [MODEL], [CASE])
+    scores = median_scores(made.plan, 2).replaced(rate_error=np.array([-Z90, Z90]))
+    drawn = propagate(made, scores)
+    row = evaluate(["gb300-nvl72"], [MODEL], [CASE]).iloc[0]
+    ends = [row[f"total_tok_s_per_gpu_{end}"] for end in ("low", "high")]
+    assert drawn.values["total_tok_s_per_gpu"][0].tolist() == pytest.approx(ends, rel=1e-6)
+    each = row["revenue_usd_per_rack_year"] * (np.array(ends) / row["total_tok_s_per_gpu"] - 1.0)
+    assert drawn.values["profit_usd_per_rack_year"][0] == pytest.approx(
+        row["profit_usd_per_rack_year"] + each, rel=0.01
+    )
+
+
+@pytest.mark.parametrize("share", [1.1, 0.9])
+def test_a_promise_is_kept_where_the_fastest_speed_errs_far_enough(share: float) -> None:
+    """A tenth beyond or within the fastest: lost where speeds are an eighth lower, kept where they are an eighth higher."""
+    case = catalog.scenario(CASE)
+    front = search("b200-hgx", MODEL, case.isl_tokens, case.osl_tokens)
+    promise = share * float(front.rows["tok_s_per_user"][-1])
+    made = portfolio(["b200-hgx"], [MODEL], [replace(case, tpot_limit_ms=1000.0 / promise, ttft_limit_ms=None)])
+    low, high = np.abs(np.log(interval_factors("b200-hgx", MODEL, "aggregated", "tok_s_per_user")))
+    eighth = Z90 * np.log(1.125) * np.array([-1.0 / low, 1.0 / high])
+    drawn = propagate(made, median_scores(made.plan, 2).replaced(speed_error=eighth))
+    assert drawn.served[0].tolist() == [False, True]
+    rate, speed = (drawn.values[name][0, 1] for name in ("total_tok_s_per_gpu", "tok_s_per_user"))
+    assert rate == pytest.approx(front.rate_at(min(promise, float(front.rows["tok_s_per_user"][-1]))), rel=0.3)
+    assert speed >= promise * (1.0 - LIMIT_SLACK)
+
+
 @pytest.mark.parametrize("more", [{}, {"tax_rate": 0.25}, {"own_costs": "b200-hgx=2.4", "tax_rate": 0.1}], ids=str)
 def test_other_assumptions_move_the_middle_too(more) -> None:
     given = {"utilisation": 0.7, "wacc": 0.12, "price_decline_per_year": 0.2, "cost_tier": "neocloud", **more}
@@ -83,21 +115,20 @@ def test_present_value_and_yearly_profit_agree_in_sign_and_size(two) -> None:
 
 def test_physics_interval_is_the_calibrated_one(two) -> None:
     """5 % and 95 % of the drawn rate error are the ends of the 90 % interval that validation scores."""
-    from rackecon.evidence.intervals import interval_factors
-
     scores = sample(two.plan, 16384)
     for cell in two.cells:
         terms = Terms(two, cell, scores)
         for mode in ("aggregated", "disaggregated"):
             drawn = terms.errors(mode)[0]
-            ends = interval_factors(cell.accelerator, cell.model, mode, "total_tok_s_per_gpu")
+            ends = interval_factors(cell.accelerator, cell.model, mode, AT_SPEED)
             assert np.quantile(drawn, [0.05, 0.95]) == pytest.approx(ends, rel=0.01)
 
 
 def test_shortlist_equals_the_search_without_error_terms(two) -> None:
     found = check_shortlist(two, draws=16)
     assert found.ratio.shape == (2, 16)
-    assert found.missed_share <= 1 / 32
+    assert found.missed_share <= 1 / 16
+    assert found.ratio.min() > 0.9
 
 
 def test_wins_regret_and_pairs_hang_together() -> None:
@@ -292,14 +323,9 @@ def test_what_decides_a_pair_by_hand(two, monkeypatch) -> None:
 
 def test_a_score_is_told_in_the_units_of_its_input(two) -> None:
     """At the 95th percentile of a score stands the end of the 90 % interval; at the 10th of prices, the table's own."""
-    from rackecon.evidence.intervals import interval_factors
-
     drawn = propagate(two, sample(two.plan, 64, physical_points=1))
     cell = two.cells[0]
-    ends = [
-        interval_factors(cell.accelerator, MODEL, mode, "total_tok_s_per_gpu")
-        for mode in ("aggregated", "disaggregated")
-    ]
+    ends = [interval_factors(cell.accelerator, MODEL, mode, AT_SPEED) for mode in ("aggregated", "disaggregated")]
     for score, side in ((-1.6448536269514722, 0), (1.6448536269514722, 1)):
         assert any(natural(two, drawn, 0, "rate_error", score) == pytest.approx(end[side] - 1.0) for end in ends)
     assert natural(two, drawn, 0, "rate_error", 0.0) == 0.0

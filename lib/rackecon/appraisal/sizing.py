@@ -22,7 +22,7 @@ from rackecon.catalog import Scenario
 from rackecon.catalog.cached import one_state
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError
-from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.load.platforms import open_load, replica_of, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
 from rackecon.load.requests import Requests
@@ -139,7 +139,7 @@ def size_fleet(
     -------
     pandas.DataFrame
         A row a platform, cheapest first, then by GPUs; ``reason`` where it has none or no cost. ``gpus_low`` and ``gpus_high``
-        bound 90 % of the serving model's error in rate and speed, cost held; ``units`` are servers or racks of
+        bound 90 % of the error of a searched rate at the promised speed, cost held; ``units`` are servers or racks of
         ``unit_gpus``, which cost ``usd_per_hour_units`` whole; other dollars are those of the GPUs used. Latencies are medians of a
         deployment at the least load of the search that carries its share.
 
@@ -177,12 +177,11 @@ def _fleet(asked: Query, ask: Ask, money: Platform, assume: Assumptions, options
     every = found.rows()
     # What does not fit has no rate, load or size
     gpus, load, rated = (np.where(every["fits"], every[x], 1.0) for x in ("gpus", "concurrency", "total_tok_s_per_gpu"))
-    speeds, rates = _ends(asked, every["mode"], "tok_s_per_user"), _ends(asked, every["mode"], "total_tok_s_per_gpu")
     each = rated * gpus / (ask.isl_tokens + ask.osl_tokens)
+    kept = every["fits"] & asked.limits.keeps(every["tpot_ms"], every["ttft_ms"])
     fleets = []
-    for speed, rate in zip(speeds, rates, strict=True):
-        kept = every["fits"] & asked.limits.keeps(every["tpot_ms"] / speed, every["ttft_ms"])
-        count = np.where(kept, _ceil(ask.needed(load, each * rate)), np.inf)
+    for carried in _ends(asked, every["mode"]):
+        count = np.where(kept, _ceil(ask.needed(load * carried, each * carried)), np.inf)
         fleets.append((count * gpus, count))
     whole, count = fleets[1]
     if not np.isfinite(whole).any():
@@ -247,9 +246,9 @@ def _at_its_load(every: Mapping[str, Any], best: int, carries: NDArray[np.bool_]
     return int(rows[np.argmin(np.asarray(every["concurrency"])[rows])]) if len(rows) else best
 
 
-def _ends(asked: Query, modes: NDArray[Any], quantity: str) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Factors at the low end of the 90 % interval, in the middle, and at the high end, by row."""
-    known = {mode: interval_factors(asked.chip.id, asked.arch.id, mode, quantity) for mode in np.unique(modes).tolist()}
+def _ends(asked: Query, modes: NDArray[Any]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Factors on what a GPU carries at the promised speed at the low end of 90 %, in the middle, and at the high end, by row."""
+    known = {mode: interval_factors(asked.chip.id, asked.arch.id, mode, AT_SPEED) for mode in np.unique(modes).tolist()}
     low, high = (np.array([known[mode][end] for mode in modes.tolist()]) for end in (0, 1))
     return low, np.ones(len(low)), high
 

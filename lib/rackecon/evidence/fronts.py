@@ -8,13 +8,12 @@ date, by parameters fitted without that curve. Writes data/validation_fronts.csv
 from __future__ import annotations
 
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon import catalog
-from rackecon.evidence.intervals import AT_SPEED, drawn_logs, interval_factors, linked
+from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
 from rackecon.evidence.public_fronts import PublicFront, searched_by_home
 from rackecon.evidence.validation import HeldOut
@@ -27,8 +26,6 @@ FloatArray = NDArray[np.float64]
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
 """Ends of the speed bands [tok/s/user]."""
 FEWEST_REPEATED = 3
-DRAWS, SEED, ENDS = 512, 20260301, (0.05, 0.95)
-DRAWN: Final = "coverage of nine draws in ten"
 REPEAT_DAYS = (0, 7, 30, 60, 120)
 SWEEP = ("accelerator", "model", "mode", "engine", "weight_precision", "isl", "osl", "speculative")
 
@@ -101,47 +98,6 @@ def own_rate(front: PublicFront, evidence: Evidence, held: HeldOut, tok_s_per_us
     return float(_at(tok_s_per_user, *_envelope(speed[known], rate[known])))
 
 
-def drawn_inside(held: HeldOut, evidence: Evidence) -> FloatArray:
-    """Whether each point of a public front lies inside nine in ten draws of the searched front, by a fit without its curve.
-
-    A draw moves the front's rate and speed by the errors of one configuration, as the report's draws do
-    (:func:`rackecon.evidence.intervals.drawn_logs`, their link from data/distributions.csv).
-
-    Returns
-    -------
-    ndarray of float
-        1 or 0 for each row of the evidence; NaN where there is no point or no front.
-    """
-    links = catalog.table("distributions").set_index("id")["central"]
-    rate_score, other = np.random.default_rng(SEED).standard_normal((2, DRAWS))
-    out = np.full(len(evidence), np.nan)
-    for _, i, front in searched_by_home(evidence, held.homes, held.parameters):
-        if len(front):
-            chip, model, mode = (str(evidence.frame[name].iloc[i]) for name in ("accelerator", "model", "mode"))
-            link = float(links[f"speed_follows_rate_{mode}"])
-            speed_score = linked(link, rate_score, other)
-            rate, speed = (np.log(front.rows[name]) for name in ("total_tok_s_per_gpu", "tok_s_per_user"))
-            at = np.log(evidence.tok_s_per_user[i]) - drawn_logs(chip, model, mode, "tok_s_per_user", speed_score)
-            moved = drawn_logs(chip, model, mode, "total_tok_s_per_gpu", rate_score)
-            drawn = moved + np.interp(at, speed, rate, right=-np.inf)
-            low, high = np.quantile(drawn, ENDS, method="nearest")
-            out[i] = low <= np.log(evidence.total_tok_s_per_gpu[i]) <= high
-    return out
-
-
-def drawn_coverage(held: list[HeldOut], evidence: Evidence) -> pd.DataFrame:
-    """Share of the points of public fronts inside nine in ten draws of the searched front [%], the mean of the shuffles."""
-    import pandas as pd
-
-    mode = evidence.frame["mode"].to_numpy(dtype=str)
-    inside = np.mean([drawn_inside(one, evidence) for one in held], axis=0)
-    rows = []
-    for name in ("overall", "aggregated", "disaggregated"):
-        part = inside[np.isfinite(inside) & ((mode == name) | (name == "overall"))]
-        rows.append((DRAWN, name, AT_SPEED, len(part), 100.0 * float(part.mean()), np.nan, np.nan))
-    return pd.DataFrame(rows, columns=["scheme", "slice", "quantity", "points", "median_pct", "p90_pct", "bias_log"])
-
-
 def both_ratio(front_speed: FloatArray, front_rate: FloatArray, tok_s_per_user: float, tok_s_per_gpu: float) -> float:
     """Log of the factor on speed and rate alike that brings a front, by rising speed, to a point; NaN of an empty front.
 
@@ -197,6 +153,27 @@ def with_inside(points: pd.DataFrame) -> pd.DataFrame:
     low, high = np.log([interval_factors(*row, AT_SPEED) for row in rows]).T
     found = points["log_ratio"].to_numpy(dtype=float)
     return points.assign(inside=np.where(np.isfinite(found), (low <= found) & (found <= high), np.nan))
+
+
+def within_reach(points: pd.DataFrame) -> tuple[int, int]:
+    """Of the points that are faster than the searched front, those within the 90 % interval of its fastest speed; and all of them.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        Of :func:`front_points`; those of the first shuffle count.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> of = {"accelerator": "b200-hgx", "model": "deepseek-r1", "mode": "aggregated", "shuffle": 1, "searched": float("nan")}
+    >>> within_reach(pd.DataFrame([of | {"fastest": 300.0, "tok_s_per_user": x} for x in (310.0, 900.0)]))
+    (1, 2)
+    """
+    beyond = points[points["searched"].isna() & (points["shuffle"] == 1) & points["fastest"].notna()]
+    rows = zip(beyond["accelerator"], beyond["model"], beyond["mode"], strict=True)
+    high = np.array([interval_factors(*row, "tok_s_per_user")[1] for row in rows])
+    return int((beyond["tok_s_per_user"] <= beyond["fastest"] * high).sum()), len(beyond)
 
 
 def front_scores(points: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,6 @@ widened until folds held against the others cover 90 % (:mod:`rackecon.evidence.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,17 +103,6 @@ def interval_factors(
         grown = (years_beyond / 0.25) ** 0.5
         low, high = -float(np.hypot(low, drift[0] * grown)), float(np.hypot(high, drift[1] * grown))
     return float(np.exp(low)), float(np.exp(high))
-
-
-def linked(link: float, leading: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard normal scores that follow others with a correlation, made of independent ones.
-
-    Examples
-    --------
-    >>> linked(0.6, np.array([1.0, 0.0]), np.array([0.0, 1.0])).tolist()
-    [0.6, 0.8]
-    """
-    return np.asarray(link * leading + math.sqrt(1.0 - link * link) * other)
 
 
 def drawn_logs(accelerator: str, model: str, mode: str, quantity: str, z: NDArray[np.float64]) -> NDArray[np.float64]:

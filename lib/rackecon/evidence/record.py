@@ -12,7 +12,7 @@ import numpy as np
 from rackecon.catalog.paths import fit_dir
 from rackecon.catalog.written import check_folder, write_file
 from rackecon.evidence import calibration
-from rackecon.evidence.fronts import drawn_coverage, front_excess, front_points, front_scores
+from rackecon.evidence.fronts import front_excess, front_points, front_scores
 from rackecon.evidence.measured import Evidence, load_evidence
 from rackecon.evidence.residual import AS_OF, fit_first_token, fit_residual, residual_table
 from rackecon.evidence.validation import (
@@ -158,9 +158,7 @@ def report_tables(held: list[HeldOut], new: dict[str, HeldOut], ahead: dict[str,
     alone = _scored(evidence, [one.alone() for one in held], bare_new, bare_ahead)
     found = both_ways(alone, (scores, intervals, fronts))
     return {
-        "validation_scores": pd.concat(
-            [scores, coverage(evidence, held), drawn_coverage(held, evidence)], ignore_index=True
-        ).assign(**mark),
+        "validation_scores": pd.concat([scores, coverage(evidence, held)], ignore_index=True).assign(**mark),
         "residual_scales": interval_scales(evidence, held, new),
         "validation_intervals": intervals.assign(**mark),
         "validation_points": held_out_points(held),

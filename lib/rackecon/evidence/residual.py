@@ -178,7 +178,7 @@ def corrected_logs(evidence: Evidence, parameters: ServingParameters) -> tuple[F
     ready = evidence.prepared
     logs = zip(log_predictions(ready, parameters, parameters.values()), log_factors(ready, parameters), strict=True)
     total, user, ttft = (physics + fitted for physics, fitted in logs)
-    return total, user, ttft
+    return total, user, np.log(ready.first_within_stay(np.exp(ttft), np.exp(total)))
 
 
 def residual_table(found: Conditioned, first: Mapping[str, Conditioned]) -> pd.DataFrame:

@@ -11,13 +11,15 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.economics.measures import MEASURES
+from rackecon.evidence.fronts import within_reach
+from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import spans, table
 from rackecon.pages.sentences import say
-from rackecon.pages.validation_page import coverage_table, drawn_share
+from rackecon.pages.validation_page import coverage_table
 from rackecon.uncertainty.distributions import Z10, Distribution, distributions
 from rackecon.words import money, number, percent, tidy
 
@@ -401,7 +403,7 @@ def speed_sentence(found: BreakEven, platform: str, fast: float, limit_ms: float
 def physics_sentence() -> str:
     """Coverage of the serving model's intervals, the figures of the validation page."""
     found = coverage_table().set_index("slice") / 100.0
-    rate = found["total_tok_s_per_gpu"]
+    rate = found[AT_SPEED].dropna()
     return say(
         PAGE,
         "physics",
@@ -409,7 +411,7 @@ def physics_sentence() -> str:
         parts=[(str(name), float(rate[name])) for name in rate.index if name != "overall"],
         user=float(found["tok_s_per_user"]["overall"]),
         first_token=float(found["ttft_ms"]["overall"]),
-        drawn=drawn_share(),
+        reached=within_reach(catalog.table("validation_fronts")),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.evidence.calibration import FOLDS
-from rackecon.evidence.fronts import DRAWN, front_scores
+from rackecon.evidence.fronts import front_scores
 from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.orders import CALLS, shared_error
 from rackecon.evidence.validation import SHUFFLES
@@ -142,7 +142,6 @@ def validation_figures(result: Validation) -> list[Figure]:
         *column_figures(tested_table(), ["held_out", "of"], TESTED_UNITS, "tested"),
         *column_figures(coverage_table(), ["slice"], dict.fromkeys((RATE, USER, FIRST, AT_SPEED), "%"), "coverage"),
         *column_figures(order_table(), ["call"], ORDERED, "order"),
-        Figure("drawn_inside", drawn_share(), "-"),
         Figure("order/shared_error", shared_error(found_orders()), "-"),
     ]
 
@@ -240,11 +239,6 @@ def coverage_table() -> pd.DataFrame:
     wide = table.pivot(index="slice", columns="quantity", values="median_pct").reset_index()
     order = {name: i for i, name in enumerate(("overall", "aggregated", "disaggregated", "NVIDIA", "AMD"))}
     return wide.sort_values("slice", key=lambda s: s.map(order), kind="stable").reset_index(drop=True)
-
-
-def drawn_share() -> float:
-    """Share of the points of public fronts that nine draws in ten of rate and speed held."""
-    return _scores()[DRAWN, "overall", AT_SPEED].median / 100
 
 
 def held_out(rows: str = "loaded") -> pd.DataFrame:

@@ -25,7 +25,7 @@ from rackecon.performance.memory import ledger, reserved_context
 from rackecon.performance.residual import Places, Residual, Shape, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks, busy_shares
 from rackecon.serving.closed_loop import Load, Solution, context_tokens
-from rackecon.serving.corrections import load_range
+from rackecon.serving.corrections import load_range, within_stay
 from rackecon.serving.layouts import Layout
 from rackecon.serving.pools import (
     DECODE_ENGINES,
@@ -95,7 +95,7 @@ class _Part(_Space):
     gpus: FloatArray
     total: FloatArray
     user: FloatArray
-    first_factor: FloatArray
+    first_ms: FloatArray
     fits: NDArray[np.bool_]
 
     @property
@@ -105,9 +105,8 @@ class _Part(_Space):
 
     def outcome(self) -> Outcome:
         """What limits and fronts look at, of every cell."""
-        first = self.done.ttft_s * 1e3 * self.first_factor
         times = self.pools.match.times if self.pools.match is not None else np.ones(1, dtype=np.intp)
-        known: Any = (self.fits, self.user, self.total, first, self.place // len(self.layouts), times)
+        known: Any = (self.fits, self.user, self.total, self.first_ms, self.place // len(self.layouts), times)
         return Outcome(*(_laid(x, self.shape) for x in known))
 
     def table(self, cells: Cells) -> Rows:
@@ -147,7 +146,7 @@ class _Part(_Space):
             "output_tok_s_per_gpu": total * osl / (isl + osl),
             "tok_s_per_user": user,
             "tpot_ms": 1e3 / user,
-            "ttft_ms": of(done.ttft_s) * 1e3 * of(self.first_factor),
+            "ttft_ms": of(self.first_ms),
             "prefill_gpu_share": prompts,
             "decode_busy_share": busy[0],
             "prefill_busy_share": busy[1],
@@ -460,9 +459,10 @@ def _rated(space: _Space, deployed: Deployed) -> _Part:
     if held.get("draft_tokens") is None and load.draft_tokens.any():
         depth = _usual_depth(task.query, mode, load.concurrency / pools.decode_gpus, dp)
         fits = fits & ((load.draft_tokens == 0.0) | (load.draft_tokens == depth))
-    first_factor = _slower(space, load, each, places)
+    requests_per_s = total * gpus / (load.isl_tokens + load.osl_tokens)
+    first_ms = within_stay(done.ttft_s * 1e3 * _slower(space, load, each, places), load.concurrency, requests_per_s)
     given = (task, mode, space.layouts, space.shape, place, space.widths, space.learnt)
-    return _Part(*given, pools, done, gpus, total, user, first_factor, fits)
+    return _Part(*given, pools, done, gpus, total, user, first_ms, fits)
 
 
 def _slower(space: _Space, load: Load, load_per_gpu: FloatArray, places: Places | None = None) -> FloatArray:

@@ -130,6 +130,30 @@ def correction(effects: Mapping[str, float], cell: str, model: str, c: Condition
     return np.exp(rate), np.exp(first - rate)
 
 
+def within_stay(first_ms: FloatArray, concurrency: FloatArray, requests_per_s: FloatArray) -> FloatArray:
+    """Times to first token, none longer than a request stays: what is learnt of rate and first token apart may not break that.
+
+    Parameters
+    ----------
+    first_ms : array
+        Time to first token as corrected [ms].
+    concurrency, requests_per_s : array
+        Requests in flight, and finished each second as corrected, of the same engines.
+
+    Notes
+    -----
+    .. math:: T_{first} \\le C / X
+
+    Source: Little's law (1961), with :math:`C` the requests in flight and :math:`X` the rate.
+
+    Examples
+    --------
+    >>> within_stay(np.array([500.0, 90e3]), np.array(100.0), np.array(2.0)).tolist()
+    [500.0, 50000.0]
+    """
+    return np.minimum(first_ms, 1e3 * concurrency / requests_per_s)
+
+
 def load_range(effects: Mapping[str, float], cell: str) -> float:
     """The most that load moves the factor on rates of a cell."""
     return float(np.exp((LOAD_ENDS[1] - LOAD_ENDS[0]) * abs(effects.get(f"{cell}|load", 0.0))))

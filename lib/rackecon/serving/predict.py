@@ -17,7 +17,7 @@ from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.performance.residual import NAMES, Sites, by_mode, load_feature, names_of
 from rackecon.serving.bottlenecks import bottlenecks
 from rackecon.serving.closed_loop import Load, Solution, aggregated, disaggregated
-from rackecon.serving.corrections import Conditions, design
+from rackecon.serving.corrections import Conditions, design, within_stay
 from rackecon.serving.points import Points
 from rackecon.serving.query import HELD, Query
 from rackecon.serving.recipes import recipe_depth
@@ -70,6 +70,7 @@ class Prepared:
     dis_load: Load | None
     dis_workers: tuple[FloatArray, FloatArray]
     gpus: FloatArray
+    concurrency: FloatArray
     tokens: FloatArray
     output_share: FloatArray
     years: FloatArray
@@ -79,6 +80,11 @@ class Prepared:
     disaggregated: NDArray[np.bool_]
     supported: NDArray[np.bool_]
     sites: Sites
+
+    def first_within_stay(self, first_ms: FloatArray, total_tok_s_per_gpu: FloatArray) -> FloatArray:
+        """Corrected times to first token [ms], none longer than a request stays at the corrected rate."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return within_stay(first_ms, self.concurrency, total_tok_s_per_gpu * self.gpus / self.tokens)
 
 
 def usual_draft_tokens(points: Points, rows: NDArray[np.intp]) -> FloatArray:
@@ -149,6 +155,7 @@ def prepare(points: Points) -> Prepared:
         dis_load=_load(points, dis_rows),
         dis_workers=workers,
         gpus=gpus,
+        concurrency=n["concurrency"],
         tokens=tokens,
         output_share=n["osl"] / (n["isl"] + n["osl"]),
         years=points.years,
@@ -352,15 +359,16 @@ def _given(points: Points, used: ServingParameters, prepared: Prepared | None) -
         out.status[full] = "does_not_fit"
         out.reason[full] = "weights and one sequence exceed the memory of the layout"
     ok = out.status == "ok"
+    first_ms = ready.first_within_stay(ttft * first_factor, total * factor)
     for name, values in (
         ("total_tok_s_per_gpu", total * factor),
         ("output_tok_s_per_gpu", total * factor * ready.output_share),
         ("tok_s_per_user", user * user_factor),
         ("tpot_ms", 1e3 / (user * user_factor)),
-        ("ttft_ms", ttft * first_factor),
+        ("ttft_ms", first_ms),
     ):
         getattr(out, name)[:] = np.where(ok, values, np.nan)
     out.queued_share[:], out.prefill_gpu_share[:] = queued, share
-    out.gpus[:], out.concurrency[:] = ready.gpus, points.numbers["concurrency"]
+    out.gpus[:], out.concurrency[:] = ready.gpus, ready.concurrency
     out.layout[:] = [f"TP{tp:g}" for tp in points.numbers["tp"]]
     return out

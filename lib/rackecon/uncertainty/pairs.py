@@ -14,10 +14,9 @@ from rackecon.evidence.intervals import drawn_logs
 from rackecon.uncertainty.distributions import two_piece
 from rackecon.uncertainty.outcomes import compare
 from rackecon.uncertainty.portfolio import Portfolio
-from rackecon.uncertainty.propagate import Outcomes, propagate
+from rackecon.uncertainty.propagate import ERRORS, Outcomes, propagate
 from rackecon.uncertainty.sampling import SEED, blocked
 from rackecon.uncertainty.sensitivity import REACH, flip_map, indices, sobol_points
-from rackecon.uncertainty.shortlist import RATES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,8 +152,7 @@ def natural(made: Portfolio, outcomes: Outcomes, cell: int, name: str, score: fl
     if form == "evidence":
         split = np.char.startswith(outcomes.layout[cell][outcomes.served[cell]].astype(str), "disaggregated")
         mode = "disaggregated" if split.mean() > 0.5 else "aggregated"
-        quantity = dict(zip(("rate_error", "speed_error", "ttft_error"), RATES, strict=True))[name]
-        return float(np.expm1(drawn_logs(here.accelerator, here.model, mode, quantity, np.asarray(score))))
+        return float(np.expm1(drawn_logs(here.accelerator, here.model, mode, ERRORS[name], np.asarray(score))))
     if form == "listings" and here.card is not None:
         least, low, high, most = here.price
         factor = np.exp(two_piece(np.asarray(score), math.log(low), 0.0, math.log(high)))

@@ -24,7 +24,7 @@ from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, terms_f
 from rackecon.economics.returns import returns
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError, check_known
-from rackecon.evidence.intervals import drawn_logs, linked
+from rackecon.evidence.intervals import AT_SPEED, drawn_logs
 from rackecon.serving.query import LIMIT_SLACK, Limits
 from rackecon.uncertainty.distributions import two_piece
 from rackecon.uncertainty.portfolio import Cell, Portfolio, portfolio
@@ -55,6 +55,9 @@ OUTPUTS: Final = (
     "output_tok_s_per_gpu",
     "tok_s_per_user",
 )
+ERRORS: Final = {"rate_error": AT_SPEED, "speed_error": "tok_s_per_user", "ttft_error": "ttft_ms"}
+"""Whose interval each error of the serving model has: of a search's rate at the promised speed, of the fastest speed that it
+finds (whether a promise is kept at all), of its first token."""
 RETURNS: Final = frozenset({"npv_usd_per_rack", "vendor_roi", "profit_roi", "payback_years"})
 BLOCK: Final = 512
 """Draws weighed at once: more fall out of the processor's cache."""
@@ -233,20 +236,19 @@ class Terms:
         self.factors: dict[str, FloatArray] = {}
 
     def errors(self, mode: str) -> FloatArray:
-        """Errors of :data:`RATES` in a mode, as factors, ``(3, draws)``: one for all of a cell's configurations."""
+        """The :data:`ERRORS` in a mode, as factors, ``(3, draws)``: one for all of a cell's configurations."""
         if mode not in self.factors:
-            link = self.made.inputs[f"speed_follows_rate_{mode}"].central
-            rate = self.z["rate_error"]
-            speed = linked(link, rate, self.z["speed_error"])
-            each = zip(RATES, (rate, speed, self.z["ttft_error"]), strict=True)
             here = self.cell.accelerator, self.cell.model, mode
-            self.factors[mode] = np.exp(np.stack([drawn_logs(*here, quantity, z) for quantity, z in each]))
+            self.factors[mode] = np.exp([drawn_logs(*here, of, self.z[name]) for name, of in ERRORS.items()])
         return self.factors[mode]
 
     def choose(
         self, rows: Mapping[str, NDArray[Any]], part: NDArray[np.intp], drawn_kw: FloatArray
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_], FloatArray]:
         """Most profitable configuration inside the limits, whether there is one, and its rates ``(3, draws)``.
+
+        The rate at the promised speed errs as a search does; a promise beyond the fastest configuration is kept by that one
+        where speeds are so much higher, and none is kept where the fastest is too slow.
 
         Parameters
         ----------
@@ -270,19 +272,21 @@ class Terms:
             if not len(at):
                 continue
             factor = self.errors(mode)[:, part]
+            fastest = columns[1][at].max()
+            at = at[columns[1][at] >= min(wanted, fastest)]
             rate, speed, first = (column[at] for column in columns)
             gain = factor[0][:, None] * unit * rate
             gain -= bill * drawn_kw[at]
-            out = speed < wanted / factor[1][:, None]
+            out = (fastest * factor[1] < wanted)[:, None]
             if np.isfinite(latest):
-                out |= first > latest / factor[2][:, None]
+                out = out | (first > latest / factor[2][:, None])
             np.copyto(gain, -np.inf, where=out)
             here = np.argmax(gain, axis=1)
             top = gain[np.arange(len(part)), here]
             better = (top > most) | ((top == most) & (at[here] < best))
             best = np.where(better, at[here], best)
             most = np.where(better, top, most)
-            mine = factor * np.stack([rate[here], speed[here], first[here]])
+            mine = np.stack([factor[0] * rate[here], np.maximum(speed[here], wanted), factor[2] * first[here]])
             chosen = np.where(better, mine, chosen)
         return best, np.isfinite(most), chosen
 
