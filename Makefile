@@ -19,6 +19,9 @@ export PYTHONUNBUFFERED := 1
 # kept, whatever the environment says: each of a hundred processes of the tests would compile the library for itself
 export PYTHONDONTWRITEBYTECODE :=
 
+# what else is installed for pytest, and no test uses, would cost each process of the tests most of a second
+PYTEST := $(BIN)python -m pytest --disable-plugin-autoload -p xdist.plugin -p _hypothesis_pytestplugin
+
 .PHONY: install report test test-browser torture sbom check lint bench lab clean clean-notebooks format lock
 
 install: $(READY)  ## the environment, built again only when its inputs change
@@ -34,10 +37,10 @@ report: $(READY)  ## execute and render every notebook into reports/
 	$(BIN)rackecon report --jobs $(JOBS)
 
 test: $(READY)  ## unit tests, strict nbval over reports/, rebuild and compare
-	$(BIN)python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: $(READY) lint  ## lint, types and the fast tests
-	$(BIN)python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore=tests/notebooks -q
+	$(PYTEST) -n $(JOBS) --dist loadfile -m "not slow" --ignore=tests/notebooks -q
 
 lint: $(READY)
 	$(BIN)ruff check lib tests
@@ -59,7 +62,7 @@ sbom: $(READY)  ## what is installed: an SBOM (CycloneDX) and the list of licenc
 
 torture: $(READY)  ## everything that was thought of to break it: a table of kind, tried, survived, failed; TORTURE_OPTIONS=--resume goes on, --table prints what is known
 	bin="$(BIN)"; source tests/browser/ready.sh; $(BIN)python tests/torture/run.py $(TORTURE_OPTIONS)
-	$(if $(TORTURE_OPTIONS),,RACKECON_THOROUGH=1 $(BIN)python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m slow)
+	$(if $(TORTURE_OPTIONS),,RACKECON_THOROUGH=1 $(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder -m slow)
 
 bench: $(READY)  ## speeds beside the earlier ones; BENCH_OPTIONS=--write puts them into README
 	$(BIN)uv pip install -q --python $(BIN)python -r tests/benchmarks/requirements.txt

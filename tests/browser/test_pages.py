@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from conftest import REPORTS, page_names, serious
 
 DRAWN = "html:not(:has(figure.chart)), html[data-charts=drawn]"
+FILLED = "html:not(:has(#live)), #live[data-ribbons=filled]"
 WIDE = (
     "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1)"
     ".map(e => e.getAttribute('aria-label'))"
@@ -51,6 +52,10 @@ PLACES = """() => [...document.querySelectorAll("main *")].map(e => {
   return [e.tagName, box.x, box.y + scrollY, box.width, box.height].join();
 }).concat([...document.querySelectorAll("figure.chart svg")].map(e => e.outerHTML.replace(/clip\\d+/g, "clip")))"""
 """Where everything of a page stands, and its charts."""
+READ = """() => [...document.querySelectorAll("body, body :not(.vg-tooltip)")].map(e => [e.localName, e.checkVisibility(),
+  ...[...e.attributes].filter(a => a.name !== "style" && (!e.closest("svg") || /^(role|aria-.*|tabindex|href)$/.test(a.name)))
+    .map(a => `${a.name}=${a.value}`)].join(" "))"""
+"""All that axe's rules read but those of colour; what a chart shows at the pointer, once that has been over it, is not of the page."""
 EMPTY = """() => [...document.querySelectorAll("figure.chart")].filter(e => !e.querySelector("svg :is(path, rect, text)")).map(e => e.id)"""
 LOST = """() => [...document.querySelectorAll("nav.contents a")].map(e => e.getAttribute("href").slice(1))
   .filter(id => document.querySelectorAll(`[id='${id}']`).length !== 1)"""
@@ -125,7 +130,16 @@ def cuts_or_covers_no_word_of_a_chart(page: Page, name: str) -> None:
     assert page.evaluate(WORDS) == []
 
 
+def has_no_serious_fault_of_colour(page: Page, name: str) -> None:
+    page.wait_for_selector(FILLED, state="attached")
+    page.evaluate(f"window.read = ({READ})()")
+    assert serious(page, tags=["cat.color"]) == []
+
+
 def has_nothing_serious_for_axe(page: Page, name: str) -> None:
+    """By rules of colour here, by the others in the other scheme too, in which the page reads the same."""
+    assert page.evaluate(f"({READ})().filter((line, i) => line !== window.read[i])") == []
+    assert page.evaluate(f"window.read.length === ({READ})().length")
     assert serious(page) == []
 
 
@@ -162,7 +176,7 @@ def is_reached_by_keyboard_and_leads_on(page: Page, name: str) -> None:
 
 OPENED = {
     "desk": (
-        ("dark", DESK, (has_nothing_serious_for_axe,)),
+        ("dark", DESK, (has_no_serious_fault_of_colour,)),
         ("light", DESK, (is_reached_by_keyboard_and_leads_on, has_nothing_serious_for_axe)),
         ("light", DESK, (has_words_and_both_exports_at_every_chart,)),
         ("light", 900, (cuts_or_covers_no_word_of_a_chart,)),
@@ -205,6 +219,15 @@ def test_a_page_turned_to_another_screen_is_the_page_opened_on_it(browser, name)
         fresh.evaluate(RESTING)
         assert page.evaluate(PLACES) == fresh.evaluate(PLACES)
         fresh.context.close()
+    page.context.close()
+
+
+@pytest.mark.parametrize("row", ["tbody tr:nth-child(20)", "tbody tr"], ids=["one", "all"])
+@pytest.mark.parametrize("style", ["color: #bbb", "background: #777", "opacity: 0.4"])
+def test_pale_text_is_found_among_cells_that_look_alike(browser, row, style):
+    page, _ = opened(browser, "parameters.html", "light", DESK)
+    page.add_style_tag(content=f"{row} {{ {style} }}")
+    assert [fault[:15] for fault in serious(page)] == ["color-contrast:"]
     page.context.close()
 
 

@@ -118,6 +118,7 @@ def executed(tmp_path_factory) -> Run:
     gave, shared = (tmp_path_factory.mktemp(name) for name in ("gave", "shared"))
     environment = OLDER | {FOLDER: gave, KEPT: shared, "PYTHONWARNINGS": "ignore"}
     options = [
+        *("--disable-plugin-autoload", "-p", "nbval.plugin"),
         "--nbval",
         "--nbval-current-env",
         "--nbval-cell-timeout=600",
@@ -125,7 +126,7 @@ def executed(tmp_path_factory) -> Run:
         *("-q", "-p", "executed", "-p", "no:cacheprovider"),
     ]
     if beside := (os.cpu_count() or 2) - 2:  # other tests keep one core busy, and a kernel another
-        options += ["-n", str(beside + 1), "--dist", "loadfile", "--no-loadscope-reorder"]
+        options += ["-p", "xdist.plugin", "-n", str(beside + 1), "--dist", "loadfile", "--no-loadscope-reorder"]
     pages = [ROOT / "reports" / f"{name}.ipynb" for name in longest_first(path.stem for path in REPORTS)]
     with renderer(tmp_path_factory.mktemp("renderer")):
         return Run(python("-m", "pytest", *options, *pages, **environment), gave, shared)
