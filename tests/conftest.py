@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import gc
+import signal
 from pathlib import Path
 
 from hypothesis import settings
@@ -14,6 +15,11 @@ settings.register_profile("random", deadline=None)
 settings.load_profile("same")
 
 gc.set_threshold(50_000)  # as for a command: what is imported and collected lasts as long as the process
+
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # as of tests begun in a shell's background: what they start is interrupted
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 

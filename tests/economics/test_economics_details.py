@@ -74,9 +74,7 @@ def test_steps_to_a_published_figure_are_the_low_ends_of_what_was_published() ->
     assert price is not None
     steps = reconciling_steps("gb300-nvl72", low_rate_per_year=0.06)
     assert steps["low end of the rack or server price"] == {"hardware_usd": price.low}
-    assert steps["no insurance, ramp-up or hours out of service"] == {
-        "insurance_share_per_year": 0.0, "ramp_months": 0.0, "availability": 1.0,
-    }  # fmt: skip
+    assert steps["no insurance or ramp-up"] == {"insurance_share_per_year": 0.0, "ramp_months": 0.0}
     assert steps["own building, not retail colocation"]["colocation_usd_per_kw_month"] is None
     assert steps["own building, not retail colocation"]["building_usd_per_kw"] == 1000.0 * value_of("data centre construction", "global average shell+MEP")[0]  # fmt: skip
     assert list(steps)[-1] == "low end of the cost of capital"

@@ -109,5 +109,7 @@ def test_fewer_requests_and_cached_input_are_tried_in_steps():
 
     assert tried("concurrency", concurrency="64") == ["48", "32", "16"]
     assert tried("concurrency", concurrency="4") == ["3", "2", "1"]
+    assert tried("concurrency", concurrency="3") == ["2"]  # three quarters and half of 3 are both 2
+    assert tried("concurrency", concurrency="1") == []
     assert tried("prefix_cache_hit", concurrency="8") == ["0.5", "0.9"]
     assert tried("prefix_cache_hit", concurrency="8", prefix_cache_hit="0.5") == ["0", "0.9"]

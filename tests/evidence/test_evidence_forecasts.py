@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from rackecon import catalog
 from rackecon.cli import app
 from rackecon.errors import InputError
-from rackecon.evidence.forecasts import COLUMNS, KEY, ledger, score, write_forecasts
+from rackecon.evidence.forecasts import COLUMNS, KEY, ledger, named_pairs, score, write_forecasts
 from rackecon.evidence.novelty import fitted_pairs
 from rackecon.evidence.support import support_matrix
 
@@ -37,6 +37,29 @@ def test_a_forecast_on_record_is_never_written_again(tmp_path: Path):
     with pytest.raises(InputError, match="never edited"):
         write_forecasts([row, row], tmp_path, "2026-01-01")
     assert path.read_bytes() == before
+
+
+def test_a_command_puts_forecasts_on_record_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("rackecon.evidence.forecasts.forecast_dir", lambda: tmp_path)
+    asked = ["forecasts", "make", "2026-12-31", "--pair", "gb300-nvl72:kimi-k2", "--pair", "h200-sxm:glm-5.2"]
+    done = CliRunner().invoke(app, asked)
+    assert done.output == "written to data/forecasts/2026-12-31.csv\n"
+    with open(tmp_path / "2026-12-31.csv", encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert {(row["made"], row["accelerator"], row["model"]) for row in rows} == {
+        ("2026-12-31", "gb300-nvl72", "kimi-k2"), ("2026-12-31", "h200-sxm", "glm-5.2"),
+    }  # fmt: skip
+    for words, said in ((asked, "never edited"), ([*asked[:2], "soon"], "'soon' is no date")):
+        fault = CliRunner().invoke(app, words).exception
+        assert isinstance(fault, InputError)
+        assert said in str(fault)
+    wrong = CliRunner().invoke(app, [*asked[:2], "2027-01-31", "--pair", "h20000:kimi-k2"]).exception
+    assert "unknown accelerator 'h20000'" in str(wrong)
+
+
+def test_forecasts_are_made_for_the_pairs_of_the_newest_on_record_unless_others_are_named():
+    newest = max(row["made"] for row in ledger())
+    assert set(named_pairs()) == {(row["accelerator"], row["model"]) for row in ledger() if row["made"] == newest}
 
 
 def test_what_was_measured_before_or_elsewhere_scores_nothing():

@@ -9,6 +9,7 @@ import pytest
 
 from rackecon.catalog import accelerator, racks, scenario
 from rackecon.errors import InputError
+from rackecon.load import derived
 from rackecon.load.demand import Demand
 from rackecon.load.derived import derived_utilisation, sold_table
 from rackecon.load.platforms import _curve, open_load, platform_replica, scaled_lengths, unit_gpus
@@ -20,19 +21,33 @@ CHAT = scenario("chat")
 HGX = platform_replica("h200-sxm", "deepseek-r1", CHAT)
 
 
+SERVED = 0.9795  # of all hours, data/costs.csv
+
+
 def test_the_parts_multiply():
     found = derived_utilisation(
         "h200-sxm", "deepseek-r1", "chat", policy="fixed at the 99th percentile", mean_rps=200.0
     )
-    assert found.utilisation == pytest.approx(found.shape_sold * found.open_load)
+    assert found.utilisation == pytest.approx(found.shape_sold * found.open_load * SERVED)
     assert found.stranded_share == pytest.approx(1 - found.utilisation)
     assert 0.0 < found.low <= found.high <= 1.0
 
 
-def test_flat_demand_of_a_large_fleet_sells_all_that_latency_allows():
+def test_hours_out_of_service_sell_nothing(monkeypatch):
+    asked = ("h200-sxm", "deepseek-r1", CHAT)
+    found = derived_utilisation(*asked)
+    monkeypatch.setattr(derived, "hours_served_share", lambda: 0.5 * SERVED)
+    less = derived_utilisation(*asked)
+    for name in ("utilisation", "low", "high"):
+        assert getattr(less, name) == pytest.approx(0.5 * getattr(found, name))
+    assert (less.shape_sold, less.open_load) == (found.shape_sold, found.open_load)
+    assert less.stranded_share == pytest.approx(1.0 - 0.5 * found.utilisation)
+
+
+def test_flat_demand_of_a_large_fleet_sells_all_that_latency_and_hours_in_service_allow():
     flat = Demand("flat", "requests", 10.0, np.full(1008, 1.0), 1.0)
     found = derived_utilisation("h200-sxm", "deepseek-r1", CHAT, flat, mean_rps=20_000.0)
-    assert found.utilisation == pytest.approx(found.open_load, rel=0.01)
+    assert found.utilisation == pytest.approx(found.open_load * SERVED, rel=0.005)
 
 
 def test_a_pod_of_many_racks_is_bought_by_the_rack():

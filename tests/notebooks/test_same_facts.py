@@ -254,7 +254,7 @@ def test_worked_equations_give_the_numbers_of_the_answer():
     """Cells that evaluate an equation start from the page's own case: an assumption left out of them shows here."""
     text = " ".join((REPORTS / f"{SUMMARY}.html").read_text(encoding="utf-8").split())
     hour, gpus, rack = re.search(
-        r"so it earns \$([\d.]+); (\d+) GPUs and 8,760 hours make that \$([\d.]+M)", text
+        r"so it earns \$([\d.]+); (\d+) GPUs and 8,760 hours, in service or not, make that \$([\d.]+M)", text
     ).groups()
     assert _amount(hour) * float(gpus) * 8760 == pytest.approx(_amount(rack), rel=0.01)
     market = (REPORTS / "14_market.html").read_text(encoding="utf-8")

@@ -115,7 +115,9 @@ def test_racks_on_hand_are_used_before_any_is_bought_for_the_least_cost():
 def test_the_price_at_which_a_platform_would_be_bought():
     wanted = demand(tokens_per_day=1e13)
     pair = ["gb200-nvl72", "gb300-nvl72"]
-    case = asked(platforms=pair, limits={"capital_usd": 1e8}, demand=wanted)
+    case = asked(
+        platforms=pair, limits={"capital_usd": 1e9}, demand=wanted
+    )  # of many racks: no gap that whole ones leave
     found = plan(case).racks.set_index("accelerator")
     loser = "gb300-nvl72" if found.loc["gb300-nvl72", "bought"] == 0 else "gb200-nvl72"
     entry = found.loc[loser, "entry_factor"]
@@ -137,10 +139,13 @@ def test_the_price_at_which_a_platform_would_be_bought():
         assert (relaxed(cheaper).objective > relaxed(program).objective * (1 + 1e-9)) == bought
 
 
-def test_derived_load_is_a_share():
-    found = plan(asked(load_share="derived", demand=demand(tokens_per_day=1e11)))
-    share = found.form.menu.points["load_share"]
-    assert share.between(0.01, 1.0).all()
+def test_derived_load_is_a_share_of_all_hours_those_out_of_service_too(monkeypatch):
+    case = asked(load_share="derived", demand=demand(tokens_per_day=1e11))
+    share = plan(case).form.menu.points["load_share"]
+    assert share.between(0.01, 0.9795).all()
+    monkeypatch.setattr(points, "hours_served_share", lambda: 1.0)
+    monkeypatch.setattr(points, "_sustained", points._sustained.__wrapped__)
+    assert share.to_numpy() == pytest.approx(0.9795 * plan(case).form.menu.points["load_share"].to_numpy())
 
 
 FAULTS = [

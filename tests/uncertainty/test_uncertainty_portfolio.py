@@ -283,6 +283,8 @@ def test_a_map_moves_its_first_platform_alone_and_its_cells_by_hand(two, monkeyp
         assert found.verdict == "the lead changes"
         assert found.table["leader"].tolist() == ["mi355x" if x > 0 else "gb200-nvl72" for x in gaps]
     assert told([1.0, 1.0, 0.0] * 3).verdict == "mi355x leads everywhere in this range"
+    assert told([0.0, -1.0, -1.0] * 3).verdict == "gb200-nvl72 leads everywhere in this range"
+    assert told([1.0, 0.0, -1.0] * 3).verdict == "the lead changes"
 
 
 def test_what_decides_a_pair_by_hand(two, monkeypatch) -> None:
@@ -416,3 +418,11 @@ def test_a_lead_changes_where_a_straight_line_crosses_nothing() -> None:
     line = pd.DataFrame({"x": [0.0, 1.0, 3.0], "difference": [3.0, 1.0, -3.0]})
     assert _crossing(line) == pytest.approx(1.5)
     assert math.isnan(_crossing(line.assign(difference=[3.0, 1.0, 0.5])))
+
+
+def test_a_lead_changes_at_a_point_where_both_earn_the_same_and_not_where_they_only_meet() -> None:
+    line = pd.DataFrame({"x": [0.0, 1.0, 3.0, 4.0]})
+    for gaps, where in (([2.0, 0.0, -1.0, -2.0], 1.0), ([2.0, 0.0, 0.0, -2.0], 2.0)):
+        assert _crossing(line.assign(difference=gaps)) == pytest.approx(where)
+    for gaps in ([2.0, 0.0, 1.0, 2.0], [0.0, 1.0, 1.0, 0.0], [0.0] * 4):
+        assert math.isnan(_crossing(line.assign(difference=gaps)))

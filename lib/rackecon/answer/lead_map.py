@@ -19,12 +19,11 @@ from rackecon.economics.money_step import money_step, per_year
 from rackecon.evidence.intervals import add_intervals
 from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import Run, front_of_runs, measured_up_to
+from rackecon.lazy import pd
 from rackecon.uncertainty.ranking import RankingDraws, draw_factors, win_counts
 from rackecon.walks.findings import Line, ahead_at_ends, at_rates
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 NOBODY: Final = "none"
@@ -172,8 +171,6 @@ def speed_lines(fronts: Mapping[str, pd.DataFrame | str], metric: str, low: floa
 
 def _between(front: pd.DataFrame | str, metric: str, low: float, high: float) -> pd.DataFrame:
     """Points of a front from a speed to the first that is at least as fast as another; none where nothing is known."""
-    import pandas as pd
-
     if isinstance(front, str):
         return pd.DataFrame({"tok_s_per_user": [], metric: []})
     known = front[(front["tok_s_per_user"] >= low) & front[metric].notna()]

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from rackecon.appraisal.evaluate import evaluate, moved
 from rackecon.appraisal.site_limits import leaders
 from rackecon.evidence.novelty import ASKED, best_runs
+from rackecon.lazy import pd
 from rackecon.walks.findings import drawn
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.economics.financing import Contract, Financing
 
 BY_LOAD: Final = ("utilisation_low", "utilisation_high", "profit", "profit_low", "profit_high", "profit_stated")
@@ -40,8 +39,6 @@ def profit_sweep(
     pandas.DataFrame
         Rows of ``evaluate`` with the assumption as a column.
     """
-    import pandas as pd
-
     keys = list(accelerators)
     parts = []
     for value in values:
@@ -74,8 +71,6 @@ def profit_changes(
     pandas.DataFrame
         ``assumption, value, leader, profit, runner_up, next_profit``; platforms by name, blank without a second.
     """
-    import pandas as pd
-
     # nothing is written off where nothing is owned: a tax does not go with rent
     rented = {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07", "tax_rate": 0.0}
     others: list[tuple[str, Any, dict[str, Any]]] = [
@@ -114,8 +109,6 @@ def rack_cash_flows(results: pd.DataFrame, **overrides: Any) -> pd.DataFrame:
     pandas.DataFrame
         ``accelerator, platform`` and the columns of :func:`rackecon.economics.cash_flow.cash_flow_table`.
     """
-    import pandas as pd
-
     from rackecon.appraisal.cash_flows import rack_cash_flow
 
     parts = []
@@ -177,8 +170,6 @@ def profits_by_load(accelerators: Sequence[str], model: str, scenario: str, **ov
 
     Own: revenue is in proportion to the share sold, cost is not.
     """
-    import pandas as pd
-
     asked: dict[str, Any] = {
         "accelerators": accelerators,
         "models": [model],
@@ -215,8 +206,6 @@ def financed_returns(results: pd.DataFrame, financing: Financing, contract: Cont
         ``accelerator, platform`` and the fields of :class:`~rackecon.economics.financing.FinancedReturn`, per rack; rented capacity
         and rows without a result are left out.
     """
-    import pandas as pd
-
     from rackecon.appraisal.assumptions import assumptions
     from rackecon.economics.financing import financed_return
     from rackecon.economics.money_step import per_year

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import choices_given
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.novelty import best_runs
+from rackecon.serving.packing import packed_tok_s
+from rackecon.serving.query import Query, case_options
 from rackecon.uncertainty.outcomes import ranked
 from rackecon.uncertainty.propagate import DRAWS, run
 from rackecon.uncertainty.ranking import RankingDraws, rank, verdicts
@@ -73,7 +77,7 @@ def summarise(
         Assumptions in place of the base case's.
     """
     table, case = evaluate(accelerators, [model], [scenario], **overrides), catalog.as_scenario(scenario)
-    rates = public_rates(table, case)
+    table, rates = table.assign(rack_alone_share=rack_alone_shares(table, case)), public_rates(table, case)
     columns = [m.column for m in MEASURES.values()]
     drawn = run(
         accelerators, [model], [scenario], draws=draws, physical_points=physical_points, outputs=columns, **overrides
@@ -112,6 +116,30 @@ def public_rates(rows: pd.DataFrame, case: Scenario) -> list[float]:
     limits = {"until": case.software_date or "9999", "asked_ttft_ms": asked_ttft_ms(case)}
     rows = rows.assign(tok_s_per_user=case.promised_tok_s_per_user, **limits)
     return [run.total_tok_s_per_gpu for run in best_runs(rows, "tok_s_per_user", **held)]
+
+
+def rack_alone_shares(rows: pd.DataFrame, case: Scenario) -> list[float]:
+    """What one rack on its own serves of what a site of many racks does with as many GPUs, for each evaluated row [-].
+
+    NaN where nothing is served or no rack is known.
+
+    Examples
+    --------
+    >>> from rackecon.appraisal.evaluate import evaluate
+    >>> case = catalog.scenario("rag-summarise")
+    >>> rows = evaluate(["h200-sxm", "gb300-nvl72"], ["deepseek-r1"], [case], intervals=False)
+    >>> [int(x) for x in rows["gpus"]], [round(x, 1) for x in rack_alone_shares(rows, case)]
+    ([16, 48], [1.0, 0.9])
+    """
+    shares = []
+    for row in rows.to_dict("records"):
+        site = float(row["total_tok_s_per_gpu"]) * float(row["gpus_per_rack"])
+        if not np.isfinite(site):
+            shares.append(float("nan"))
+            continue
+        asked = Query.of(row["accelerator"], row["model"], case.isl_tokens, case.osl_tokens, **case_options(case))
+        shares.append(min(packed_tok_s(asked, int(row["gpus_per_rack"])) / site, 1.0))
+    return shares
 
 
 def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

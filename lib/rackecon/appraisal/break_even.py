@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.market_table import card_at_level
 from rackecon.errors import InputError, check_known, unknown_name
+from rackecon.lazy import pd
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 INPUTS: Final = {
@@ -151,8 +151,6 @@ def solve(
     >>> found.feasible and 0.01 < found.needed[0] < 0.6
     True
     """
-    from rackecon import catalog
-
     check_known("input to solve for", name, INPUTS)
     rule = allowed_values()[INPUTS[name]]
     unit, floor = rule.unit, max(rule.low, rule.high * LOG_REACH) if rule.logarithmic else rule.low
@@ -287,8 +285,6 @@ def needed_speed_premium(
     BreakEven
         Of ``price_factor``; not feasible where no layout reaches the speed.
     """
-    from rackecon import catalog
-
     case = catalog.as_scenario(scenario)
     if tok_s_per_user <= 0:
         raise InputError(f"tok_s_per_user must be above 0, got {tok_s_per_user:g}")
@@ -320,10 +316,6 @@ def must_be_true(
         ``input, unit, now, needed, change, feasible, target, holds, best_value, best_output, statement``; ``needed`` is
         the crossing nearest to now, the rest as in :class:`BreakEven`.
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     case = catalog.as_scenario(scenario)
     output = str(options.pop("output", "profit_usd_per_rack_year"))
     other = evaluate([rival], [model], [case], intervals=False, **options)

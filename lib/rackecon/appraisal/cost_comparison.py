@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.economics.build_up import build_up, reconcile
 from rackecon.economics.build_up_table import (
@@ -21,10 +22,9 @@ from rackecon.economics.cost import own_rent_crossing, published_records, select
 from rackecon.economics.cost_table import published_tiers
 from rackecon.economics.tokens import ALLOCATION_RULES, launch_price_factor, token_cost
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.economics.build_up import BuildUpInputs
 
 
@@ -70,10 +70,6 @@ def cost_bases(accelerators: Iterable[str], **overrides: Any) -> pd.DataFrame:
         ``accelerator, platform, basis, tier, vintage, usd_per_gpu_hour, low, high, includes, unsold_hours, grade,
         source_id, reason``. A build-up without a graded price has NaN and its reason.
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     assume = assumptions(**overrides)
     rows: list[dict[str, Any]] = []
     for key in accelerators:
@@ -107,10 +103,6 @@ def own_against_rent(
         ``accelerator, platform, tier, own, rent_3_year, rent_on_demand, rent_over_own, crossing_utilisation``
         [USD/GPU-hour], [-]. On-demand rent is the median of the listings found; the crossing is NaN without one.
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     rows = []
     for key in accelerators:
         own = select_cost(key, tier=tier, vintage=vintage)
@@ -166,8 +158,6 @@ def reconciliation(accelerator: str, **overrides: Any) -> pd.DataFrame:
     pandas.DataFrame
         ``step, change_usd_per_gpu_hour, usd_per_gpu_hour``; what is left after all steps is shown as not explained.
     """
-    from rackecon import catalog
-
     assume = assumptions(**overrides)
     published = select_cost(accelerator, basis="ownership", tier=assume.cost_tier, vintage=assume.cost_vintage)
     if published is None:
@@ -192,10 +182,6 @@ def reconciliations(accelerators: Iterable[str], **overrides: Any) -> pd.DataFra
         ``accelerator, platform, hardware_usd_per_gpu, grade, source_id, built, published, terms, retail, not_explained``:
         [USD/GPU], then [USD/GPU-hour] of the build-up, of the published cost, and of the steps between them by kind.
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     columns = ["accelerator", "platform", "hardware_usd_per_gpu", "grade", "source_id", "built", "terms", "retail"]
     columns += ["not_explained", "published"]
     rows = []
@@ -237,8 +223,6 @@ def allocation_table(table: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         Long: ``accelerator, platform, model, scenario, rule, tokens, usd_per_mtok``.
     """
-    import pandas as pd
-
     known = table[table["total_tok_s_per_gpu"].notna()]
     parts = []
     for rule in ALLOCATION_RULES:
@@ -275,8 +259,6 @@ def launch_prices(table: pd.DataFrame, declines: Iterable[float], *, wacc: float
     pandas.DataFrame
         ``accelerator, platform, price_decline_per_year, levelised_usd_per_mtok_total, launch_usd_per_mtok_total``.
     """
-    import pandas as pd
-
     parts = []
     for decline in declines:
         part = table[["accelerator", "platform", "model", "scenario"]].copy()
@@ -314,8 +296,6 @@ def basis_marks(bases: pd.DataFrame, tier: str = "hyperscaler") -> pd.DataFrame:
 
 def waterfall_bars(parts: pd.DataFrame) -> pd.DataFrame:
     """Parts of a build-up with their total last, as ``part, value``."""
-    import pandas as pd
-
     bars = parts.rename(columns={"usd_per_gpu_hour": "value"})[["part", "value"]]
     total = pd.DataFrame({"part": ["total"], "value": [bars["value"].sum()]})
     return pd.concat([bars, total], ignore_index=True)
@@ -346,8 +326,6 @@ def cost_changes(accelerators: Iterable[str], model: str, scenario: str, **overr
     pandas.DataFrame
         ``assumption, value, platform, cost_usd_per_mtok_total, cost_label``.
     """
-    import pandas as pd
-
     from rackecon.appraisal.evaluate import moved
 
     swept = "utilisation", "electricity_usd_per_kwh", "pue"

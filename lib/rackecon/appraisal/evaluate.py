@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import (
     NO_LISTING,
@@ -34,13 +35,12 @@ from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.money_step import per_year
 from rackecon.economics.revenue import PriceCard
 from rackecon.evidence.intervals import interval_columns, rate_factors
+from rackecon.lazy import pd
 from rackecon.serving.front import COLUMNS
 from rackecon.serving.query import Limits
 from rackecon.words import number
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
     from rackecon.load.derived import DerivedUtilisation
 
@@ -190,10 +190,6 @@ def evaluate(
     >>> float(row["revenue_usd_per_gpu_hour"] - row["profit_usd_per_gpu_hour"])  # USD per GPU-hour
     2.00
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     assume = assumptions(**overrides)
     keys, names = list(accelerators), list(models)
     cases = [catalog.as_scenario(s) for s in scenarios]
@@ -356,8 +352,6 @@ def profits(
     >>> bool(little < much)
     True
     """
-    from rackecon import catalog
-
     keys, case = list(accelerators), catalog.as_scenario(scenario)
     terms = []
     for change in changes:
@@ -413,10 +407,6 @@ def frontier_points(
         Every frontier point with the columns of :func:`rackecon.appraisal.money.with_money` and ``platform``, grouped by
         platform, in order of interactivity; platforms that do not fit are absent.
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     assume = assumptions(**overrides)
     case = catalog.as_scenario(scenario)
     free = replace(case, ttft_limit_ms=None, tpot_limit_ms=None)

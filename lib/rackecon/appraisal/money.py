@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.catalog.assumption_table import own_costs
 from rackecon.catalog.cached import by_data
@@ -32,10 +33,8 @@ from rackecon.economics.returns import returns
 from rackecon.economics.revenue import PriceCard, speed_premium
 from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.words import percent
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TOKEN_COUNTING: Final = "total = input (cached counted) + output tokens, over all GPUs, prefill and decode"
 NO_LISTING: Final = "no standard listing of the model at the as-of date"
@@ -142,8 +141,6 @@ def _untaxed(basis: Basis, assume: Assumptions) -> Basis:
 
 
 def _base_terms() -> tuple[float, float]:
-    from rackecon import catalog
-
     base = catalog.base_case()
     return base.wacc, base.horizon_years
 
@@ -166,7 +163,7 @@ def _built_up(accelerator: str, kw_per_gpu: float | None) -> Basis | None:
     invested, hour = float(parts.investment_usd_per_gpu), float(parts.usd_per_gpu_hour)
     charge = float(capital_charge_usd_per_gpu_hour(invested, 0.0, *_base_terms()))
     hardware = float(parts.hardware_usd_per_gpu)
-    kept = 1.0 - charge / float(parts.availability) / hour
+    kept = 1.0 - charge / hour
     return Basis(
         record,
         "",
@@ -203,8 +200,6 @@ def level_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -> Flo
     >>> float(level_factor(0.0, 5.0))
     1.0
     """
-    from rackecon import catalog
-
     return level_price_factor(catalog.base_case().wacc, price_decline_per_year, horizon_years)
 
 
@@ -222,8 +217,6 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
     dict of Platform
         By accelerator id, in the order given.
     """
-    from rackecon import catalog
-
     racks = catalog.racks()
     out: dict[str, Platform] = {}
     for key in accelerators:
@@ -289,8 +282,6 @@ def _level(assume: Assumptions) -> float:
 
 def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
     """The points with new columns, all set at once: one by one they take most of the time of an evaluation."""
-    import pandas as pd
-
     kept = points.drop(columns=[name for name in new if name in points])
     return pd.concat([kept, pd.DataFrame(new, index=points.index)], axis=1)
 
@@ -519,8 +510,6 @@ def platform_costs(
     another price or PUE changes the figure by the difference in the bill of the power drawn.
     Capacity rented on demand is paid for the hours sold only.
     """
-    from rackecon import catalog
-
     base = catalog.base_case()
 
     def ends(name: str) -> Any:
@@ -653,8 +642,6 @@ def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **over
     >>> float(first["revenue_usd_per_gpu_hour"] / first["cost_usd_per_gpu_hour"] * (1 - first["gross_margin"]))
     1.00
     """
-    import pandas as pd
-
     if table.empty:
         return table.copy()
     return pd.DataFrame(with_frontier_money(table, prefix_cache_hit=prefix_cache_hit, **overrides), index=table.index)

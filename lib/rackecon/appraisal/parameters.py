@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rackecon import catalog
 from rackecon.appraisal.assumptions import PUBLISHED, assumptions
 from rackecon.appraisal.possible import impossible
 from rackecon.catalog.assumption_table import Allowed, allowed_values, finite_or_infinite
@@ -223,7 +224,6 @@ def _one(name: str, value: Any, kind: str) -> str:
     if not isinstance(value, str):
         return f"{name} {value!r} is not text"
     if name in CATALOG:
-        from rackecon import catalog
         from rackecon.errors import unknown_name
 
         table = CATALOG[name]

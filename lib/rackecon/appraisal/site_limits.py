@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,8 @@ from rackecon.errors import InputError
 from rackecon.evidence.intervals import rate_factors
 from rackecon.evidence.leads import ahead, in_order, lead_words
 from rackecon.evidence.novelty import best_runs
+from rackecon.lazy import pd
 from rackecon.words import money
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FILLED_BY: Final = ("model", "scenario", "accelerator", "platform", "power_vintage", "cost_label")
 SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_per_year", "wacc")
@@ -41,8 +39,6 @@ def leaders(table: pd.DataFrame, metric: str) -> pd.DataFrame:
         ``model, scenario, leader, value, runner_up, next_value``; platforms by name, blank where there is none. A tie is
         said as one (:func:`rackecon.evidence.leads.lead_words`): ``value`` is then its first's.
     """
-    import pandas as pd
-
     rows = []
     for (model, scenario), group in table.groupby(["model", "scenario"], sort=False):
         first, known = ahead(group, metric), in_order(group[group[metric].notna()], metric)
@@ -77,8 +73,6 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
         intervals also ``profit_usd_year_low, profit_usd_year_high``, and ``profit_usd_year_measured`` with its ``run`` and
         ``run_date``.
     """
-    import pandas as pd
-
     kw = 1000.0 / table["gpus_per_mw"].to_numpy(dtype=float)
     invested = table["investment_usd_per_gpu"].to_numpy(dtype=float)
     usd = np.where(invested > 0, invested, np.nan)
@@ -131,8 +125,6 @@ def winners(comparison: pd.DataFrame, by: str = "profit_usd_year") -> pd.DataFra
     pandas.DataFrame
         The winning rows, equal ones by accelerator id, and in ``lead`` who leads in words, a tie as one.
     """
-    import pandas as pd
-
     if by not in comparison:
         raise InputError(f"no column '{by}' to choose a winner by")
     groups = comparison[comparison[by].notna()].groupby(["model", "scenario", "limit"])
@@ -154,8 +146,6 @@ def unit_ranks(table: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         Long: ``model, scenario, accelerator, platform, metric, unit, value, rank``; rank 0 where there is no result.
     """
-    import pandas as pd
-
     parts = []
     for measure in EVERY_MEASURE.values():
         part = table[["model", "scenario", "accelerator", "platform"]].copy()
@@ -252,8 +242,6 @@ def sweep_winners(
     pandas.DataFrame
         Long: ``assumption, value, limit, accelerator, platform, lead, profit_usd_year``, the best of each case and limit.
     """
-    import pandas as pd
-
     from rackecon.appraisal.evaluate import moved
 
     others = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from rackecon.catalog.cached import one_state
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import AT_SPEED, interval_factors
+from rackecon.lazy import pd
 from rackecon.load.platforms import open_load, replica_of, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
 from rackecon.load.requests import Requests
@@ -31,9 +32,6 @@ from rackecon.serving.front import layout_texts, one_row
 from rackecon.serving.frontier import find
 from rackecon.serving.query import Query
 from rackecon.serving.task import Task
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 MOST_USERS: Final = 1e9
@@ -154,8 +152,6 @@ def size_fleet(
     >>> bool(fleet["gpus_low"] <= fleet["gpus"] <= fleet["gpus_high"]), bool(fleet["tok_s_per_user"] >= 25.0)
     (True, True)
     """
-    import pandas as pd
-
     ask = Ask(float(isl_tokens), float(osl_tokens), users, rps, lengths, float(think_s))
     keys = list(dict.fromkeys(accelerators))
     assume = assumptions(cost_usd_per_gpu_hour=usd_per_gpu_hour)

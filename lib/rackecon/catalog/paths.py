@@ -211,7 +211,7 @@ def fit_dir(shipped: bool) -> Path:
         held = [path.name for path in listed(folder, "*.csv")] if folder else []
         if held:
             raise InputError(
-                f"--shipped: {folder.name if folder else ''}/ holds {', '.join(held)}, which would flow into data/; "
+                f"{folder.name if folder else ''}/ holds {', '.join(held)}, which would flow into data/; "
                 "set RACKECON_USER_DATA to an empty folder"
             )
         return data_dir()

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.paths import Stamp, data_dir, read_rows, table_stamp
 from rackecon.errors import check_known
+from rackecon.lazy import pd
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pandas as pd
 
 
 def table(name: str) -> pd.DataFrame:
@@ -67,8 +66,6 @@ def dictionary(name: str) -> pd.DataFrame:
     >>> dictionary("costs").loc["value", "description"], list(dictionary("costs").columns)
     ('the figure, in the unit of its row', ['description', 'unit', 'type', 'allowed'])
     """
-    import pandas as pd
-
     rows = [
         {
             "column": field["name"],
@@ -107,8 +104,6 @@ def _allowed(limits: dict[str, Any]) -> str:
 def _frame(name: str, stamp: Stamp) -> pd.DataFrame:
     import csv
     import io
-
-    import pandas as pd
 
     if len(stamp) == 1:
         return pd.read_csv(stamp[0][0], low_memory=False)

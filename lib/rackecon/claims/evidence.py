@@ -18,6 +18,7 @@ from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.claims.records import Quote, quotes
 from rackecon.economics.checks import FloatArray
+from rackecon.lazy import pd
 
 UNNAMED: Final = "not stated"
 """Engine of a run that names none."""
@@ -134,8 +135,6 @@ class _Runs:
 
 @by_data(1, "measured_serving", "measured_flags")
 def _runs() -> dict[Hashable, _Runs]:
-    import pandas as pd
-
     frame = catalog.table("measured_serving")
     for name in RATES:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
@@ -312,8 +311,6 @@ def _gains(least: float, most: float, more: tuple[str, ...]) -> FloatArray:
 @by_data(2, "measured_serving", "measured_flags")
 def _pairs(more: tuple[str, ...]) -> tuple[FloatArray, FloatArray]:
     """Days between, and later over earlier rate, of every two runs of one platform, load and ``more``."""
-    import pandas as pd
-
     frame = catalog.table("measured_serving")
     flags = catalog.table("measured_flags").set_index("point_id")["flag"]
     frame["when"] = pd.to_datetime(frame["date"], errors="coerce")

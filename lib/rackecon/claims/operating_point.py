@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rackecon.claims.model import VINTAGES, cost_per_gpu_hour, side
 from rackecon.claims.records import quotes
 from rackecon.economics.power_table import all_in_kw
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 SPEEDS = (30.0, 50.0, 75.0, 100.0)
 
@@ -54,8 +52,6 @@ def ratio_points(
         is not that fast), ``measured`` with ``measured_low`` and ``measured_high`` (the points that it was read between),
         ``kind`` (measured, interpolated, none) and ``front_points`` (how many points the two published fronts rest on).
     """
-    import pandas as pd
-
     kw = VINTAGES[vintage][1]
     factors = {
         "GPU": 1.0,
@@ -119,7 +115,6 @@ def variants(
     pandas.DataFrame
         ``variant, GPU, MW, $``: the ratios at one speed.
     """
-    import pandas as pd
 
     def at(name: str, lengths: str = workload, **changes: str) -> dict[str, Any]:
         given = {
@@ -148,8 +143,6 @@ def variants(
 
 def citations(claim_id: str) -> pd.DataFrame:
     """Second-hand and interpolated rates for a claim, each with its source."""
-    import pandas as pd
-
     names = ["accelerator", "workload", "tok_s_per_user", "total_tok_s_per_gpu", "kind", "note", "source_id", "date"]
     rows = [[getattr(q, name) for name in names] for q in quotes(claim_id)]
     return pd.DataFrame(rows, columns=names)

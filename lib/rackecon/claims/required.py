@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -26,11 +26,9 @@ from rackecon.claims.model import (
 from rackecon.claims.records import Claim, published
 from rackecon.claims.special import GPUS_PER_NODE, SPECIAL, blended_range, fleet_day, gain_days
 from rackecon.economics.checks import FloatArray, Numeric
+from rackecon.lazy import pd
 from rackecon.units import HOURS_PER_DAY
 from rackecon.words import plural
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UTILISATIONS: Final = np.round(np.arange(0.30, 1.0001, 0.05), 2)
 SAMPLES: Final = 61
@@ -65,8 +63,6 @@ def required(claim: Claim) -> Required:
         rates: $/GPU-hour or rate against speed. Software: share of public repeats that gained so much. Fleet margin:
         paid share of the list price against margin.
     """
-    import pandas as pd
-
     rows: list[tuple[str, float, float]] = []
     if claim.metric == "rack_revenue_usd":
         return _revenue(claim)
@@ -157,8 +153,6 @@ def prices_needed(frame: pd.DataFrame) -> tuple[float, float]:
 
 
 def _revenue(claim: Claim) -> Required:
-    import pandas as pd
-
     rows: list[tuple[str, float, float]] = []
     fixed = claim.conditions["tok_s_per_user"].stated
     speed = float(claim.only("tok_s_per_user")) if fixed else 50.0

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from rackecon.errors import InputError
+
 SHORT = 110
 
 
@@ -18,8 +20,6 @@ def compare(
     most: Annotated[int, typer.Option("--most", min=1, help="Results shown.")] = 60,
 ) -> None:
     """List the parameters, the data and the results in which two runs differ."""
-    from rackecon.errors import InputError
-
     sweeps = [name.endswith(".parquet") for name in (run_a, run_b)]
     if all(sweeps):
         _sweeps(Path(run_a), Path(run_b))
@@ -97,7 +97,6 @@ def _sweeps(first: Path, second: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from rackecon.errors import InputError
     from rackecon.press.compare import sweep_differences
 
     for path in (first, second):

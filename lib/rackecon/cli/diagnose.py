@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rackecon.errors import InputError
+
 SHOWN = 6
 
 
@@ -21,7 +23,6 @@ def diagnose(
     One setting is changed at a time, the others held. Nothing is written.
     """
     from rackecon.catalog.user_rows import checked_cells
-    from rackecon.errors import InputError
     from rackecon.evidence.diagnosis import diagnose as diagnosis
     from rackecon.intake.benchmarks import filled_row, missing_options, read_runs
 

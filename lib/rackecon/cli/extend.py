@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rackecon.cli.data import group
+from rackecon.errors import InputError
 
 __all__ = ["group"]
 
@@ -44,7 +45,6 @@ def add_model(
     """
     from rackecon import catalog
     from rackecon.catalog.user_rows import add_rows, checked_id
-    from rackecon.errors import InputError
     from rackecon.intake.config_files import cached_folder, model_name, read_config, read_side
     from rackecon.intake.model_config import model_row
 
@@ -159,7 +159,6 @@ def add_workload(
     """
     from rackecon.catalog.paths import shipped_rows
     from rackecon.catalog.user_rows import add_tables, checked_id, complete
-    from rackecon.errors import InputError
     from rackecon.intake.traces import workload_row
 
     name = checked_id("--id", _named(trace, id))
@@ -196,8 +195,6 @@ def add(
     file: File,
 ) -> None:
     """Add rows of any table that takes them, such as the rack and the cost of an accelerator of yours."""
-    from rackecon.errors import InputError
-
     if table == "workloads":
         raise InputError("workloads are added with add-workload")
     _add(table, file)

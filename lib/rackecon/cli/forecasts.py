@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rackecon.errors import InputError
+
 group = typer.Typer(no_args_is_help=True, help="Dated predictions on record, and their score once measured.")
 
 
@@ -23,6 +25,23 @@ def show() -> None:
         )
 
 
+@group.command("make")
+def make(
+    made: Annotated[str, typer.Argument(help="Date they are made, as 2026-11-30; one that has some is refused.")],
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(help="ACCELERATOR:MODEL, repeatedly; those of the newest forecasts on record by default."),
+    ] = None,
+) -> None:
+    """Predict pairs that nobody has measured and put them on record in data/forecasts/."""
+    from rackecon.catalog.paths import fit_dir
+    from rackecon.evidence.forecasts import forecast_dir, forecasts, named_pairs, write_forecasts
+
+    fit_dir(shipped=True)  # own rows are refused: a forecast on record is the shipped data's
+    target = write_forecasts(forecasts(named_pairs(pair), made), forecast_dir(), made)
+    typer.echo(f"written to data/forecasts/{target.name}")
+
+
 @group.command("score")
 def score_file(
     measured: Annotated[Path, typer.Argument(help="CSV of measured points; columns as in data/measured_serving.csv.")],
@@ -30,7 +49,6 @@ def score_file(
     """Score what has been measured since a forecast was made."""
     from rackecon.catalog.text_file import read_text
     from rackecon.catalog.user_rows import parsed
-    from rackecon.errors import InputError
     from rackecon.evidence.forecasts import KEY, score
 
     rows = parsed(measured.name, read_text(measured))

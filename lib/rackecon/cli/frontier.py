@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rackecon.catalog.cached import one_state
+from rackecon.lazy import pd
 
 SHOWN = (
     "layout",
@@ -112,8 +113,6 @@ def frontier(
         case["prefix_cache_hit"] = prefix_cache_hit
         _explain({**case, **best}, date)
     if csv is not None:
-        import pandas as pd
-
         write_file(csv, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n", float_format="%.6g"))
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from rackecon.errors import InputError
+
 
 def new(name: Annotated[str, typer.Argument(help="NN_topic, such as 20_batch_size.")]) -> None:
     """Start notebooks/NN_topic.ipynb from the template; it runs and passes the checks as it is."""
@@ -14,7 +16,6 @@ def new(name: Annotated[str, typer.Argument(help="NN_topic, such as 20_batch_siz
     from rackecon.appraisal.parameters import own_notebooks
     from rackecon.catalog.paths import listed
     from rackecon.catalog.written import write_file
-    from rackecon.errors import InputError
 
     if not re.fullmatch(r"[0-9]{2}_[a-z][a-z0-9_]{1,60}", name):
         raise InputError(f"'{name[:80]}' is not NN_topic: two digits, '_', lower-case letters, digits, '_'")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rackecon.errors import InputError
+
 if TYPE_CHECKING:
     from rackecon.planner.plan import PlanResult
     from rackecon.planner.records import Plan
@@ -24,7 +26,6 @@ def plan(
 ) -> None:
     """Racks to buy, what runs on them, what binds, and what one more megawatt or dollar is worth."""
     from rackecon.catalog.written import check_output, write_file
-    from rackecon.errors import InputError
     from rackecon.planner.plan import described
     from rackecon.planner.records import read_plan
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rackecon.errors import InputError
+
 
 def predict(
     points: Annotated[Path, typer.Argument(help="CSV of points; columns as in data/measured_serving.csv.")],
@@ -21,7 +23,6 @@ def predict(
     A row that cannot be read has the status refused and its reason; what names stood for is in the column stood_for.
     """
     from rackecon.catalog.written import check_output
-    from rackecon.errors import InputError
     from rackecon.evidence.answers import answer_each, write_answers
     from rackecon.intake.point_sheets import read_sheet
 

@@ -8,7 +8,6 @@ for the rack or server with a grade; without one the caller stays on the rental 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +16,8 @@ from rackecon.economics.finance import TAX_LIFE_YEARS, tax_adjusted_capital_cost
 from rackecon.economics.power import hosting_usd_per_kw_year
 from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -60,11 +57,11 @@ class BuildUpInputs:
     licence_usd_per_gpu_year: Numeric = 0.0
     """Software [USD/GPU-year]."""
     ramp_months: Numeric = 0.0
-    """Months between paying and full service: half of what runs in them is paid for nothing and joins the investment."""
+    """Months between paying and full service, half of it idle: what then runs and waits unused joins the investment."""
+    waiting_rate_per_year: Numeric = 0.0
+    """Cost of the capital that waits in these months [1/year]."""
     tax_rate: Numeric = 0.0
     tax_life_years: Numeric = TAX_LIFE_YEARS
-    availability: Numeric = 1.0
-    """Share of hours the GPU can serve [-]."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +75,9 @@ class BuildUp:
     residual_usd_per_gpu: FloatArray
     hardware_usd_per_gpu: FloatArray
     """Rack or server with its hosts, as sold: what the resale value is of."""
-    availability: FloatArray
 
     def waterfall(self) -> pd.DataFrame:
         """Parts as rows: ``part, usd_per_gpu_hour, share, start, end`` (scalars only)."""
-        import pandas as pd
-
         frame = pd.DataFrame({"part": list(self.parts), "usd_per_gpu_hour": [float(v) for v in self.parts.values()]})
         frame["end"] = frame["usd_per_gpu_hour"].cumsum()
         frame["start"] = frame["end"] - frame["usd_per_gpu_hour"]
@@ -103,7 +97,7 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
     -------
     BuildUp
         Parts in order: rack, network, storage, installation, spares, resale, colocation or building, electricity,
-        maintenance, people, insurance, licence, ramp, tax, unavailability [USD/GPU-hour].
+        maintenance, people, insurance, licence, ramp, tax [USD/GPU-hour]. An hour is any of the year, in service or not.
 
     Raises
     ------
@@ -116,6 +110,10 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
 
     Capital is paid back monthly, as sales are, so that profit and present value are one statement. The resale credit is
     the second term, shown as its own negative part.
+
+    Life begins with full service. Capacity comes evenly over the ramp of :math:`R` months, so that on average it is paid for
+    :math:`w = R / 24` years before it serves: :math:`C` holds :math:`w` years of running cost and
+    :math:`(1 + i)^w - 1` of the capital in interest.
 
     Source: capital recovery as in Short, Packey and Holt (NREL/TP-462-5173, 1995); the list of parts is own.
 
@@ -162,8 +160,12 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
         "software licence": licence,
     }
     running = np.asarray(sum(upkeep.values(), space if given == "colocation" else np.zeros(())))
-    ramp_years = 0.5 * check_non_negative("ramp_months", inputs.ramp_months) / MONTHS_PER_YEAR
-    capital_parts = {"rack or server": hardware, **beside, "spares": spares, "ramp-up": running * ramp_years}
+    idle_years = 0.5 * check_non_negative("ramp_months", inputs.ramp_months) / MONTHS_PER_YEAR
+    interest = (
+        np.power(1.0 + check_non_negative("waiting_rate_per_year", inputs.waiting_rate_per_year), idle_years) - 1.0
+    )
+    ramp = running * idle_years + capital * interest
+    capital_parts = {"rack or server": hardware, **beside, "spares": spares, "ramp-up": ramp}
     invested = np.asarray(sum(capital_parts.values(), np.zeros(())))
     charge = (invested - resale * worth.terminal) / worth.cost_years
     parts = {
@@ -174,18 +176,15 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
         "tax": tax_adjusted_capital_cost(charge, inputs.tax_rate, rate, inputs.tax_life_years) - charge,
     }
     total = np.asarray(sum(parts.values(), np.zeros(())))
-    up = check_positive("availability", check_share("availability", inputs.availability))
-    parts["unavailable hours"] = total / up - total
     hourly = {name: np.asarray(value / gpu_hours) for name, value in parts.items() if np.any(np.asarray(value) != 0)}
     count = np.asarray(inputs.gpus, dtype=float)
     return BuildUp(
         parts=hourly,
-        usd_per_gpu_hour=np.asarray(total / up / gpu_hours),
+        usd_per_gpu_hour=np.asarray(total / gpu_hours),
         investment_usd_per_gpu=np.asarray((invested + building) / count),
         running_usd_per_gpu_hour=np.asarray(running / gpu_hours),
         residual_usd_per_gpu=np.asarray(resale / count),
         hardware_usd_per_gpu=np.asarray(hardware / count),
-        availability=up,
     )
 
 
@@ -227,8 +226,6 @@ def reconcile(
         ``step, change_usd_per_gpu_hour, usd_per_gpu_hour``: the build-up, each step, what stays unexplained, the
         published figure. Changes sum to published less build-up.
     """
-    import pandas as pd
-
     level = float(build_up(inputs).usd_per_gpu_hour)
     rows: list[tuple[str, float, float]] = [("build-up", 0.0, level)]
     for name, fields in steps.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import CAPEX, CAPEX_BASIS, OWN_SOURCE, read_rows, shipped_rows
 from rackecon.economics.build_up import BuildUp, BuildUpInputs, build_up
@@ -18,7 +19,7 @@ UNPRICED: Final = "no graded price of a rack or server"
 NO_CAPEX: Final = f"{UNPRICED}: rental or published basis only"
 INCLUDES: Final = (
     "rack or server, network, storage, installation, spares, resale, colocation, electricity, upkeep, people, insurance, "
-    "ramp-up, hours out of service; pre-tax unless stated"
+    "ramp-up; pre-tax unless stated"
 )
 
 
@@ -45,8 +46,6 @@ def hardware_price(accelerator: str) -> HardwarePrice | None:
     >>> price.usd / price.gpus, price.grade
     (45833.33, 'published')
     """
-    from rackecon import catalog
-
     rows = [
         row
         for row in read_rows("costs")
@@ -99,8 +98,6 @@ def build_up_inputs(
     **changes
         Any field of :class:`~rackecon.economics.build_up.BuildUpInputs`.
     """
-    from rackecon import catalog
-
     price = hardware_price(accelerator)
     it_kw = all_in_kw(accelerator) if kw_per_gpu is None else kw_per_gpu
     if price is None or not it_kw > 0:
@@ -119,6 +116,7 @@ def build_up_inputs(
         "residual_share": float(residual_at(it_life_years)),
         "people_usd_per_year": value_of("opex", "admin labour per (generic) server")[0] * gpus / part.gpus_per_server,
         "tax_rate": tax_rate,
+        "waiting_rate_per_year": catalog.base_case().wacc,
         **{name: value_of(*row)[0] * scale for name, (row, scale) in _parts(accelerator).items()},
     }
     return BuildUpInputs(**{**values, **changes})
@@ -134,7 +132,6 @@ PARTS: Final[dict[str, tuple[tuple[str, str], float]]] = {
     "insurance_share_per_year": (("opex", "insurance of the hardware"), 0.01),
     "licence_usd_per_gpu_year": (("opex", "software licence a GPU"), 1.0),
     "ramp_months": (("opex", "months from paying to full service"), 1.0),
-    "availability": (("opex", "share of hours a GPU can serve"), 0.01),
 }
 """Row of data/costs.csv behind each part of a build-up, and the factor from its unit."""
 NETWORK_OF: Final = {"tpu-v7": ("networking adder", "network of TPU v7")}
@@ -163,9 +160,7 @@ def reconciling_steps(accelerator: str, *, low_rate_per_year: float) -> dict[str
         "its own terms: life, cost of capital, no resale": {
             "rate_per_year": rate, "it_life_years": life, "residual_share": 0.0,
         },
-        "no insurance, ramp-up or hours out of service": {
-            "insurance_share_per_year": 0.0, "ramp_months": 0.0, "availability": 1.0,
-        },
+        "no insurance or ramp-up": {"insurance_share_per_year": 0.0, "ramp_months": 0.0},
         "low end of the rack or server price": {"hardware_usd": price.low if price else 0.0},
         "own building, not retail colocation": {
             "colocation_usd_per_kw_month": None, "building_usd_per_kw": building * 1000.0,
@@ -207,8 +202,6 @@ def cost_by_build_up(accelerator: str, kw_per_gpu: float | None = None) -> tuple
     None without a graded price of its hardware or without its power. Other terms restate it as they do a published cost
     (:func:`rackecon.economics.restated.terms_factor`): the two ways to one sum agree.
     """
-    from rackecon import catalog
-
     base = catalog.base_case()
     inputs = build_up_inputs(
         accelerator,

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from rackecon.economics.checks import check_non_negative, check_share
 from rackecon.economics.finance import monthly_rate, months_of, price_path
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.units import MONTHS_PER_YEAR
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def cash_flow_table(
@@ -59,8 +55,6 @@ def cash_flow_table(
     InputError
         Residual above the investment, horizon 0, negative amounts.
     """
-    import pandas as pd
-
     check_non_negative("investment_usd", investment_usd)
     check_non_negative("running_cost_usd_per_year", running_cost_usd_per_year)
     check_non_negative("residual_usd", residual_usd)

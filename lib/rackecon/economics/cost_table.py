@@ -150,6 +150,17 @@ def value_of(category: str, item: str) -> tuple[float, float, float, str]:
     return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value, row["unit"]
 
 
+def hours_served_share() -> float:
+    """Share of the hours of a year that a GPU can serve [-]; a cost is of all of them, what is sold of these.
+
+    Examples
+    --------
+    >>> hours_served_share()
+    0.9795
+    """
+    return value_of("opex", "share of hours a GPU can serve")[0] / 100.0
+
+
 def residual_at(age_years: Numeric) -> FloatArray:
     """Resale value at an age as a share of the price [-]: straight between published ages, the last yearly fall beyond.
 

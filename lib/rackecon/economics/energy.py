@@ -6,7 +6,7 @@ of the chip's family. How long a GPU works on either is predicted (:func:`rackec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,7 @@ from rackecon.catalog.cached import by_data
 from rackecon.economics.power import draw_share
 from rackecon.economics.power_table import family_draw
 from rackecon.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 FloatArray = NDArray[np.float64]
 SPREAD: Final = 0.1
@@ -36,8 +34,6 @@ def energy_rows() -> pd.DataFrame:
         Conditions, ``power_w``, ``share`` of TDP, ``decode_busy_share``, ``prefill_busy_share``, ``predicted_tok_s_per_gpu``,
         ``phase`` (what the busy time mostly goes to), ``family``. Rows of both measured tables whose layout is given.
     """
-    import pandas as pd
-
     from rackecon.performance.parameters import load_parameters
     from rackecon.serving.bottlenecks import busy_shares
     from rackecon.serving.points import Points, launched
@@ -129,8 +125,6 @@ def energy_scores(rows: pd.DataFrame) -> pd.DataFrame:
 
     The joules are of predicted power over predicted rate, against measured over measured.
     """
-    import pandas as pd
-
     out = []
     for scheme, by in (("platform held out", "accelerator"), ("curve held out", "split_group")):
         power = np.log(held_out(rows, by) / rows["share"].to_numpy(dtype=float))
@@ -164,8 +158,6 @@ def wall_rows() -> pd.DataFrame:
     Not in the fit, which is of boards alone. A submission is one server on a bench, what is provisioned counts a
     cluster's network too, so the model should lie above.
     """
-    import pandas as pd
-
     from rackecon.economics.power_table import drawn_it_kw, provisioned_it_kw
     from rackecon.evidence.mlperf import best_points, submissions
     from rackecon.performance.parameters import load_parameters

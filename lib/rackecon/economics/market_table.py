@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import read_rows
 from rackecon.economics.cost import published_records
@@ -205,8 +206,6 @@ def rent_series(accelerator: str, term: str) -> pd.DataFrame:
 
     Several figures of one month are one row, their median.
     """
-    from rackecon import catalog
-
     table = catalog.table("rents")
     found = table[(table["accelerator"] == accelerator) & (table["term"] == term)]
     months = found.assign(month=found["date"].astype(str).str[:7])
@@ -239,8 +238,6 @@ def rent(accelerator: str, term: str = "3 years", as_of_date: str | None = None)
     >>> rent("gb200-nvl72").usd_per_gpu_hour
     4.0
     """
-    from rackecon import catalog
-
     check_known("rent term", term, TERMS)
     date = as_of_date or str(catalog.base_case().as_of_date)
     if term in COMMITTED:

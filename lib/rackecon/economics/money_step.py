@@ -9,7 +9,7 @@ the deployment counted (prefill and decode).
     R = 3600 \\cdot 10^{-6}\\; u\\,(1 - f)\\,(1 - \\ell)\\; m\\, \\pi\\,
         [\\,x_{fresh} p_{fresh} + x_{cached} p_{cached} + x_{out} p_{out}\\,], \\qquad P = R - c
 
-with ``u`` the share of capacity sold, ``f`` the share of traffic given away, ``l`` the licence share,
+with ``u`` the share sold of what all hours of the year could serve, ``f`` the share of traffic given away, ``l`` the licence share,
 ``m`` the speed premium, ``pi`` the level equivalent of the price path (:func:`level_price_factor`), ``c`` the cost
 per GPU-hour. By definition: an account of what is sold and paid.
 """

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE, read_rows
 from rackecon.economics.checks import FloatArray, Numeric
@@ -62,8 +63,6 @@ def provisioned_it_kw(accelerator: str) -> float:
     >>> provisioned_it_kw("gb200-nvl72"), provisioned_it_kw("tpu-v7")
     (1.87, 1.207)
     """
-    from rackecon import catalog
-
     published, own = _provisioned().get((accelerator, IT_VINTAGE), (float("nan"), False))
     rack = catalog.racks().get(accelerator)
     if rack is None or own:
@@ -82,8 +81,6 @@ def phase_draw(accelerator: str) -> PhaseDraw:
     >>> 0.2 < phase_draw("b200-hgx").idle < 0.4
     True
     """
-    from rackecon import catalog
-
     return family_draw(power_parameters(), catalog.accelerator(accelerator).family)
 
 

@@ -6,18 +6,17 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE, read_rows
 from rackecon.economics.revenue import PriceCard, SpeedTier
 from rackecon.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 STANDARD_TIERS: Final = ("standard", "list", "flat", "off-peak")
 LISTING_KINDS: Final = ("open-weight API price", "closed-model list price")
@@ -47,8 +46,6 @@ def listings(table: pd.DataFrame, model: str, as_of_date: str) -> pd.DataFrame:
         cached input NaN where the provider names none. Of several listings of one provider the newest counts (then the
         cheapest output).
     """
-    import pandas as pd
-
     ours = table[(table["model_id"] == model).to_numpy()].to_dict("records")
     return pd.DataFrame(in_force(ours, as_of_date), columns=list(LISTED))
 
@@ -137,8 +134,6 @@ def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
 @by_data(256, "prices", "base_case")
 def price_card(model: str, as_of_date: str | None = None) -> PriceCard:
     """Median card of a model from data/prices.csv at a date, the base case's by default."""
-    from rackecon import catalog
-
     return card_from(read_rows("prices"), model, as_of_date or str(catalog.base_case().as_of_date))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.economics.checks import FloatArray, Numeric, check_positive
 
 
@@ -28,8 +29,6 @@ class RackUnits:
 
 def reference_position_kw() -> float:
     """Power of the equal-power rack position [kW], from data/base_case.csv: that of one GB200 NVL72 rack as sold."""
-    from rackecon import catalog
-
     return float(catalog.base_case().rack_position_kw)
 
 

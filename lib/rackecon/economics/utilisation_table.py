@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from rackecon import catalog
 from rackecon.economics.checks import check_share
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 
 def utilisation_cases(headroom: float = 0.0) -> pd.DataFrame:
@@ -29,10 +26,6 @@ def utilisation_cases(headroom: float = 0.0) -> pd.DataFrame:
     >>> [round(float(x), 3) for x in utilisation_cases()["utilisation"]]
     [0.6, 0.816, 0.571]
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     spare = float(check_share("headroom", headroom, open_top=True))
     table = catalog.table("utilization")
 

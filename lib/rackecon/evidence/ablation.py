@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rackecon.catalog.kept import kept
 from rackecon.evidence.measured import Evidence, load_evidence
 from rackecon.evidence.residual import corrected_logs
+from rackecon.lazy import pd
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.corrections import without_history
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def _held(parameters: ServingParameters, chosen: Callable[[str], bool], value: float | None) -> ServingParameters:
@@ -53,8 +50,6 @@ def ablate() -> pd.DataFrame:
         ``part``, ``cell`` (``all rows`` too), ``points``, ``median_pct`` and ``bias_log`` of total tok/s per GPU. The
         parameters have seen these rows: the figures rank causes, they are not the accuracy.
     """
-    import pandas as pd
-
     rows = kept("ablation", "all", lambda: _ablated(load_evidence(), load_parameters()))
     return pd.DataFrame(rows, columns=["part", "cell", "points", "median_pct", "bias_log"])
 

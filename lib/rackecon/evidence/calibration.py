@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon import catalog
 from rackecon.evidence.measured import Evidence
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.corrections import design as effect_design
@@ -223,7 +224,6 @@ def homes_of(evidence: Evidence, kind: str, shuffle: int = 0) -> NDArray[np.intp
 
 def write_parameters(fitted: Fit, evidence: Evidence, as_of_date: str, folder: Path) -> None:
     """Write the fitted values and intercepts to a folder, each file by a temporary one and a rename."""
-    from rackecon import catalog
     from rackecon.catalog.paths import shipped_rows
     from rackecon.catalog.written import csv_text, write_file
 

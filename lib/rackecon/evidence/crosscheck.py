@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from rackecon.catalog.fields import Row
 from rackecon.catalog.paths import read_rows
 from rackecon.errors import InputError, check_known
 from rackecon.evidence import ablation
+from rackecon.lazy import pd
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, engine_family
 from rackecon.performance.parameters import ServingParameters, load_parameters
@@ -29,9 +30,6 @@ from rackecon.performance.step import decode_step, prefill_pass
 from rackecon.serving.closed_loop import context_tokens
 from rackecon.serving.query import software_years
 from rackecon.units import MS_PER_S
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 TABLE = "crosscheck_steps"
@@ -240,8 +238,6 @@ def compare(steps: Sequence[Step] | None = None, parameters: ServingParameters |
     pandas.DataFrame
         ``step_id``, the slices of :func:`summary`, ``label``, ``golden_ms``, ``our_ms``, ``log_ratio``.
     """
-    import pandas as pd
-
     rows = list(load_steps() if steps is None else steps)
     ours, known, chips = our_step_ms(rows, parameters), models(), accelerators()
     frame = pd.DataFrame(
@@ -286,8 +282,6 @@ def summary(compared: pd.DataFrame, by: Sequence[str] = SLICES) -> pd.DataFrame:
         ``by``, ``slice``, ``steps``, ``median_abs_log`` and ``p90_abs_log`` of |log ours/theirs|, ``bias_log`` (median
         of the log: positive where ours is slower).
     """
-    import pandas as pd
-
     groups = [("all", "all steps", compared)]
     groups += [(name, str(value), part) for name in by for value, part in compared.groupby(name, sort=True)]
     rows = []
@@ -313,8 +307,6 @@ def decode_parts(steps: Sequence[Step] | None = None) -> pd.DataFrame:
     pandas.DataFrame
         ``step_id``, ``model``, ``engine``, ``sequences``, ``part``, ``golden_ms``, ``our_ms``.
     """
-    import pandas as pd
-
     rows = [step for step in (load_steps() if steps is None else steps) if step.kind == "decode"]
     _, found, scale = _decode(rows, load_parameters())
     ours: Mapping[str, FloatArray] = {

@@ -128,9 +128,9 @@ def _changes(row: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, str]]
             yield "kv_precision", cache, {"kv_precision": other}
     yield from _layout_changes(row, mode)
     load = float(row.get("concurrency") or "nan")
-    for share in LOADS:
-        if load * share >= 1.0:
-            yield "concurrency", f"{load:g}", {"concurrency": f"{max(round(load * share), 1)}"}
+    for fewer in dict.fromkeys(round(load * share) for share in LOADS if load * share >= 1.0):
+        if fewer < load:
+            yield "concurrency", f"{load:g}", {"concurrency": f"{fewer}"}
     drafting = row.get("speculative") or "none"
     if arch.mtp_layers or drafting != "none":
         other = "mtp" if drafting == "none" else "none"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +53,32 @@ def _digest(files: Iterable[Path], root: Path) -> str:
     return found.hexdigest()[:12]
 
 
-def forecasts(pairs: Iterable[tuple[str, str]], made: str, isl: int = 8192, osl: int = 1024) -> list[dict[str, Any]]:
+def named_pairs(names: Iterable[str] | None = None) -> list[tuple[str, str]]:
+    """Platforms and models to forecast: those named, else those of the newest forecasts on record.
+
+    Examples
+    --------
+    >>> named_pairs(["vr-nvl72:deepseek-r1"])
+    [('vr-nvl72', 'deepseek-r1')]
+    """
+    if not names:
+        rows = ledger()
+        return list(
+            dict.fromkeys((row["accelerator"], row["model"]) for row in rows if row["made"] == rows[-1]["made"])
+        )
+    parts = [name.partition(":") for name in names]
+    return [(catalog.accelerator(chip).id, catalog.model(arch).id) for chip, _, arch in parts]
+
+
+def forecasts(
+    pairs: Iterable[tuple[str, str]], made: str, isl: int = 8192, osl: int = 1024
+) -> Iterator[dict[str, Any]]:
     """Rates of the searched front of each platform and model at :data:`SPEEDS`; speeds out of reach are left out."""
-    out = []
     code, data = code_digest(), data_digest()
     for chip, arch in pairs:
         record = catalog.accelerator(chip)
-        date = default_date(record)
-        front = search(chip, arch, LENGTH_SHARE * isl, LENGTH_SHARE * osl, date=date)
+        software = default_date(record)
+        front = search(chip, arch, LENGTH_SHARE * isl, LENGTH_SHARE * osl, date=software)
         for speed in SPEEDS:
             rate = front.rate_at(speed)
             if not np.isfinite(rate):
@@ -70,24 +89,32 @@ def forecasts(pairs: Iterable[tuple[str, str]], made: str, isl: int = 8192, osl:
             ends = [f"{rate * x:.5g}" for x in (1.0, low, high)]
             precision, layout = str(front.rows["weight_precision"][i]), str(front.rows["layout"][i])
             values = [made, chip, arch, precision, isl, osl, speed, mode, layout, *ends]
-            values += [evidence_class(chip, arch, mode), date, code, data]
-            out.append(dict(zip(COLUMNS, values, strict=True)))
-    return out
+            values += [evidence_class(chip, arch, mode), software, code, data]
+            yield dict(zip(COLUMNS, values, strict=True))
 
 
-def write_forecasts(rows: list[dict[str, Any]], folder: Path, made: str) -> Path:
+def write_forecasts(rows: Iterable[dict[str, Any]], folder: Path, made: str) -> Path:
     """Write a new file of forecasts; one that exists is never touched."""
+    try:
+        date.fromisoformat(made)
+    except ValueError:
+        raise InputError(f"'{made}' is no date: write it as 2026-11-30") from None
     target = folder / f"{made}.csv"
     if target.exists():
         raise InputError(f"{target.name}: forecasts of that date exist and are never edited")
-    write_file(target, csv_text(list(COLUMNS), rows))
+    write_file(target, csv_text(list(COLUMNS), list(rows)))
     return target
+
+
+def forecast_dir() -> Path:
+    """Folder of the forecasts on record."""
+    return data_dir() / "forecasts"
 
 
 def ledger() -> list[dict[str, str]]:
     """All forecasts on record, oldest file first."""
     out: list[dict[str, str]] = []
-    for path in listed(data_dir() / "forecasts", "*.csv"):
+    for path in listed(forecast_dir(), "*.csv"):
         with open(path, encoding="utf-8", newline="") as handle:
             out += list(csv.DictReader(handle))
     return out

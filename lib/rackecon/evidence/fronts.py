@@ -8,7 +8,7 @@ date, by parameters fitted without that curve. Writes data/validation_fronts.csv
 from __future__ import annotations
 
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,8 @@ from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
 from rackecon.evidence.public_fronts import PublicFront, searched_by_home
 from rackecon.evidence.validation import HeldOut
+from rackecon.lazy import pd
 from rackecon.serving.front import pareto_rows
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
@@ -50,8 +48,6 @@ def front_points(held: HeldOut, evidence: Evidence | None = None, shuffle: int =
         the factor on speed and rate alike that brings the searched front to the point (:func:`both_ratio`) [log].
         ``own`` is the rate at its speed of the sweep's own configurations by the same fit (:func:`own_rate`), nothing searched.
     """
-    import pandas as pd
-
     known = evidence or load_evidence()
     rows: list[dict[str, Any]] = []
     for one, i, front in searched_by_home(known, held.homes, held.parameters):
@@ -193,8 +189,6 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
         ``both_pct`` (median of the factor on speed and rate alike less one, with those unreached), ``own_pct`` (median error
         at equal speed of the sweep's own configurations, where both reach) and ``inside_pct`` (points inside their intervals).
     """
-    import pandas as pd
-
     speed = points["tok_s_per_user"].to_numpy(dtype=float)
     band = np.array(band_names())[np.digitize(speed, BANDS[1:-1])]
     mode = points["mode"].to_numpy(dtype=str)
@@ -248,8 +242,6 @@ def front_repeats(evidence: Evidence | None = None) -> pd.DataFrame:
         ``days`` apart, ``curves``, ``points``, and medians of curves [%]: ``median_pct`` of the rate at equal speed,
         ``both_pct`` of the factor on speed and rate alike.
     """
-    import pandas as pd
-
     known = evidence or load_evidence()
     used = ~known.throughput_only & ~known.broken & np.isfinite(known.tok_s_per_user)
     frame = known.frame.assign(speed=known.tok_s_per_user, rate=known.total_tok_s_per_gpu)[used]

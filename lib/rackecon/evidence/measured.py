@@ -7,18 +7,15 @@ silence and broken rows stay in every total.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
+from rackecon.lazy import pd
 from rackecon.serving.points import LAYOUT_COLUMNS, LENGTH_FACTOR, Points, launched
 from rackecon.serving.predict import Prepared, prepare
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 LOW_WEIGHT = 0.25
@@ -89,8 +86,6 @@ def load_evidence() -> Evidence:
     Evidence
         A throughput-only row (a vendor's table without a load) is held against the largest batch that fits.
     """
-    import pandas as pd
-
     frame = catalog.table("measured_serving")
     frame = frame[frame["mode"].isin(["aggregated", "disaggregated"])].copy()
     for name in ("tok_s_per_user", "ttft_ms", "tpot_ms", "total_tok_s_per_gpu"):
@@ -141,8 +136,6 @@ def load_evidence() -> Evidence:
 
 def _saturating(frame: pd.DataFrame) -> pd.Series:
     """Requests in flight of a throughput-only row: all of the benchmark's requests, up to the engine's own limit."""
-    import pandas as pd
-
     table = catalog.table("benchmark_requests")
     known = table.set_index(["isl_tokens", "osl_tokens"])["requests"].astype(float)
     lengths = zip(frame["isl"].astype(float), frame["osl"].astype(float), strict=True)

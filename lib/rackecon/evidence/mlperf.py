@@ -15,7 +15,7 @@ predicted from the others, bear out (:func:`software_readings`).
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,12 @@ from rackecon import catalog
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.kept import kept
 from rackecon.errors import InputError, check_known
+from rackecon.lazy import pd
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.corrections import without_history
 from rackecon.serving.frontier import searched
 from rackecon.serving.query import Query, smallest_split
 from rackecon.serving.tails import tail_factors
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 SCORED_ROUND = "v6.0"
@@ -233,8 +231,6 @@ def effects_tried() -> pd.DataFrame:
         ``effects`` (tuple), ``strength``, ``earlier_pct``, the mean error [%] on earlier rounds, which chooses, and
         ``scored_pct``, the median on round v6.0 without :data:`FIRST_GUESS`.
     """
-    import pandas as pd
-
     names = ["effects", "strength", "earlier_pct", "scored_pct"]
     tried = pd.DataFrame(kept("mlperf-effects", "no history", _tried), columns=names)
     return tried.sort_values("earlier_pct", kind="stable").reset_index(drop=True)
@@ -292,8 +288,6 @@ def software_readings() -> pd.DataFrame:
         ``software, meaning``, and errors [%]: ``earlier_pct``, the mean of rounds up to v5.1, each predicted with the
         factors of the others, and the median ``scored_pct``, round v6.0 without :data:`FIRST_GUESS` with the factors of all of them.
     """
-    import pandas as pd
-
     rows = []
     for name, meaning in SOFTWARE.items():
         scored = mlperf_scores(software=name)

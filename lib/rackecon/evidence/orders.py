@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.evidence.leads import least_lead
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 FloatArray = NDArray[np.float64]
 QUESTION: Final = ("model", "isl", "osl")
@@ -38,8 +36,6 @@ def orders(points: pd.DataFrame) -> pd.DataFrame:
         searched), ``predicted`` and ``measured`` (log of the first rate over the second), and ``limit``: what a predicted
         lead must exceed to be called, by :func:`rackecon.evidence.leads.least_lead` from the ends of both rates.
     """
-    import pandas as pd
-
     rows: list[tuple[Any, ...]] = []
     known = points.dropna(subset=["log_ratio"])
     for (*asked, shuffle), part in known.groupby([*QUESTION, "shuffle"]):
@@ -105,8 +101,6 @@ def order_scores(found: pd.DataFrame) -> pd.DataFrame:
     >>> order_scores(pd.DataFrame([{**one, "predicted": x} for x in (0.1, -0.1, 0.4, 1.0)]))["right_pct"].tolist()
     [50.0, 100.0, 100.0]
     """
-    import pandas as pd
-
     votes = 1.0 / found.groupby(["first", "second", *QUESTION])["limit"].transform("size").to_numpy(dtype=float)
     over = (found["predicted"].abs() / found["limit"]).to_numpy(dtype=float)
     right = (np.sign(found["predicted"]) == np.sign(found["measured"])).to_numpy()

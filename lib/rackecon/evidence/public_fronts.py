@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.evidence.measured import Evidence
+from rackecon.lazy import pd
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.front import Frontier, pareto_rows
 from rackecon.serving.frontier import find_together
@@ -41,8 +42,6 @@ def public_fronts(evidence: Evidence, rows: NDArray[np.bool_] | None = None) -> 
     rows : array of bool, optional
         Rows to use; all by default.
     """
-    import pandas as pd
-
     used = ~evidence.throughput_only & ~evidence.broken & np.isfinite(evidence.tok_s_per_user)
     used &= np.ones(len(evidence), dtype=bool) if rows is None else rows
     frame = evidence.frame[used]

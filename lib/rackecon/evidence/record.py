@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,10 +23,8 @@ from rackecon.evidence.validation import (
     score_table,
 )
 from rackecon.evidence.widths import coverage, interval_scales, interval_scores
+from rackecon.lazy import pd
 from rackecon.performance.parameters import ServingParameters, load_parameters
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 WORKERS = 2
 CUTS = ("2025-12-01", "2026-02-01", "2026-04-01", "2026-05-01")
@@ -149,8 +147,6 @@ Tables: TypeAlias = "tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]"
 
 def report_tables(held: list[HeldOut], new: dict[str, HeldOut], ahead: dict[str, HeldOut]) -> dict[str, pd.DataFrame]:
     """Every validation table of the fits with whole curves (``held``), pairs, models, accelerators and later dates held out."""
-    import pandas as pd
-
     evidence = load_evidence()
     mark = {"source_id": "calibration", "date": AS_OF, "grade": "derived"}
     scores, intervals, fronts = _scored(evidence, held, new, ahead)
@@ -169,8 +165,6 @@ def report_tables(held: list[HeldOut], new: dict[str, HeldOut], ahead: dict[str,
 
 def _scored(evidence: Evidence, held: list[HeldOut], new: dict[str, HeldOut], ahead: dict[str, HeldOut]) -> Tables:
     """Scores, scores of intervals, and points of fronts."""
-    import pandas as pd
-
     scores = [score_table(evidence, held, SCHEMES["known"])]
     scores += [
         score_table(evidence, [new[name]], SCHEMES[name]) for name in ("new model", "new accelerator", "new pair")

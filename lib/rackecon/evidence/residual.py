@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,10 @@ from rackecon.evidence.calibration import log_predictions
 from rackecon.evidence.choices import Choices, choices_of, no_choices
 from rackecon.evidence.measured import Evidence
 from rackecon.evidence.public_fronts import public_fronts
+from rackecon.lazy import pd
 from rackecon.performance.parameters import FIRST_TOKEN, ServingParameters, load_kernel
 from rackecon.performance.residual import FEATURES, NAMES, Residual
 from rackecon.serving.predict import log_factors
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 FURTHEST = 0.25
@@ -183,8 +180,6 @@ def corrected_logs(evidence: Evidence, parameters: ServingParameters) -> tuple[F
 
 def residual_table(found: Conditioned, first: Mapping[str, Conditioned]) -> pd.DataFrame:
     """The processes as data/serving_residual.csv holds them: a row for each point that conditions one."""
-    import pandas as pd
-
     count = len(found.point_ids) - len(found.choices)
     parts = [_rows(found, np.repeat(KINDS, (count, len(found.choices))))]
     parts += [_rows(one, np.repeat(FIRST_TOKEN, len(one.point_ids))) for one in first.values()]
@@ -192,8 +187,6 @@ def residual_table(found: Conditioned, first: Mapping[str, Conditioned]) -> pd.D
 
 
 def _rows(found: Conditioned, kinds: NDArray[np.str_]) -> pd.DataFrame:
-    import pandas as pd
-
     residual = found.residual
     out = pd.DataFrame({"point_id": found.point_ids, "kind": kinds})
     for i, name in enumerate(NAMES):

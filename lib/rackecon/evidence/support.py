@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from rackecon import catalog
 from rackecon.catalog.cached import one_state
 from rackecon.evidence.intervals import AT_SPEED, evidence_class, interval_factors
 from rackecon.evidence.novelty import kind_of
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 GRADES = {
     "A": "20 or more held-out configurations",
@@ -47,8 +43,6 @@ def support_matrix(accelerators: tuple[str, ...] | None = None, models: tuple[st
     >>> found[found["mode"] == "aggregated"]["grade"].tolist()
     ['A', 'D']
     """
-    import pandas as pd
-
     points = catalog.table("validation_points")
     points = points[points["newest"]]
     ratio = points["held_out_total_tok_s_per_gpu"].astype(float) / points["measured_total_tok_s_per_gpu"].astype(float)

@@ -7,7 +7,6 @@ held-out prediction beside its measurement); :mod:`rackecon.evidence.widths` mak
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +16,9 @@ from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.measured import Evidence
 from rackecon.evidence.public_fronts import searched_by_home
 from rackecon.evidence.residual import corrected_logs, with_residual
+from rackecon.lazy import pd
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.predict import prepare
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 SHUFFLES = 3
@@ -138,8 +135,6 @@ def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataF
 
     Repeats of one configuration count once (the newest). ``cells`` is the median over accelerator x model x mode.
     """
-    import pandas as pd
-
     frame = evidence.frame
     mode = frame["mode"].to_numpy(dtype=str)
     vendor = np.array([evidence.points.records[0][i].vendor for i in range(len(evidence))])

@@ -6,7 +6,6 @@ Writes data/residual_scales.csv (the ends of every class) and data/validation_in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,7 @@ from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK
 from rackecon.evidence.measured import CONFIGURATION, Evidence
 from rackecon.evidence.residual import AS_OF
 from rackecon.evidence.validation import QUANTITIES, HeldOut
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 FloatArray = NDArray[np.float64]
 Ends = dict[str, tuple[float, float]]
@@ -166,8 +163,6 @@ def interval_scales(evidence: Evidence, known: list[HeldOut], new: dict[str, Hel
         ``new pair``, ``new model`` and ``new accelerator``: those held out whole. Where neither platform nor model is
         known the ends of the two last add in squares.
     """
-    import pandas as pd
-
     rows: list[tuple[str, str, int, float, float]] = []
     every = {"": known, **{f"{name} ": [one] for name, one in new.items()}}
     asked = [(name, mode) for name in QUANTITIES for mode in MODES] + [(AT_SPEED, mode) for mode in (*MODES, RACKED)]
@@ -217,8 +212,6 @@ def _grown(front: Scale, one: Scale, known: Scale) -> Scale:
 
 def _drift(evidence: Evidence, quantity: str) -> tuple[str, str, int, float, float]:
     """How far equal configurations measured 60 to 120 days apart lie from one another, nine in ten."""
-    import pandas as pd
-
     value = {
         "total_tok_s_per_gpu": evidence.total_tok_s_per_gpu,
         AT_SPEED: evidence.total_tok_s_per_gpu,
@@ -245,8 +238,6 @@ def interval_scores(evidence: Evidence, held: list[HeldOut], label: str) -> pd.D
     Interval score of Gneiting and Raftery (2007), equation 43, at :math:`\\alpha = 0.1`, of log rates:
     :math:`IS = (u - l) + 20 (l - y)_+ + 20 (y - u)_+`; weighted, :math:`WIS = (0.5 |y - m| + 0.05 IS) / 1.5`.
     """
-    import pandas as pd
-
     rows = []
     for quantity in (*QUANTITIES, AT_SPEED):
         each = []
@@ -276,8 +267,6 @@ def coverage(evidence: Evidence, held: list[HeldOut]) -> pd.DataFrame:
 
     Each fold's interval is the others', so that no point widens its own.
     """
-    import pandas as pd
-
     mode = evidence.frame["mode"].to_numpy(dtype=str)
     vendor = np.array([chip.vendor for chip in evidence.points.records[0]])
     slices = {

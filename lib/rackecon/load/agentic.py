@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 from rackecon.catalog import Accelerator, Model, accelerator, model, table
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.kept import kept
+from rackecon.lazy import pd
 from rackecon.load.sessions import Sessions, coding_sessions, session_hit
 from rackecon.performance.engine import build_engine
 from rackecon.performance.memory import ledger
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.closed_loop import acceptance_length
 from rackecon.serving.frontier import candidates
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 Rows = Mapping[str, NDArray[Any]]
@@ -77,8 +75,6 @@ def cache_tiers(accelerator_id: str) -> pd.DataFrame:
     rows = table("cache_tiers")
     own = rows[rows["accelerator"] == accelerator_id]
     other = rows[rows["accelerator"].isna() & ~rows["tier"].isin(own["tier"])]
-    import pandas as pd
-
     return pd.concat([own, other])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import fit_dir
 from rackecon.economics.power_table import all_in_kw
 from rackecon.evidence.record import write_table
+from rackecon.lazy import pd
 from rackecon.load.agentic import (
     AgenticFront,
     AgenticParameters,
@@ -31,9 +32,6 @@ from rackecon.load.agentic import (
 from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
 from rackecon.serving.query import default_weight_precision
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 LEAST_FLIGHT: Final = 0.02  # requests
@@ -143,8 +141,6 @@ def measured_points(parameters: AgenticParameters | None = None, *, searched: bo
         with ``run_speed``, and ``searched`` (of every layout that a search may choose on the runs' engine, in their kinds of
         pools). NaN where a speed is not reached.
     """
-    import pandas as pd
-
     points, out = _measured(), []
     for curve, rows in points.groupby("curve", sort=False):
         name, arch = str(rows["accelerator"].iloc[0]), str(rows["model"].iloc[0])
@@ -204,8 +200,6 @@ def _order(points: pd.DataFrame) -> float:
 
 def scores(points: pd.DataFrame) -> pd.DataFrame:
     """Median and 90th percentile of the errors [%] of fitted and of scored points, and the share of pairs in order."""
-    import pandas as pd
-
     published = points["point_id"].str.startswith("agentx")
     parts = {
         "scored curves": points["split"] == "score",

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from rackecon.catalog import Scenario, as_scenario
 from rackecon.catalog.cached import by_data, one_state
+from rackecon.economics.cost_table import hours_served_share
 from rackecon.errors import InputError, check_known
+from rackecon.lazy import pd
 from rackecon.load.demand import Demand, demand, demand_names
 from rackecon.load.platforms import Replica, open_load, platform_replica, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
 from rackecon.load.sold_share import POLICIES, Policy, sold_share
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LENGTHS: Final = "azure2023_conv"
 WEEK_DAYS: Final = 7.0
@@ -27,7 +26,7 @@ LEAST_LOAD: Final = 0.01  # of the closed-loop rate, under which nothing is sold
 
 @dataclass(frozen=True)
 class DerivedUtilisation:
-    """Share of the closed-loop capacity of a fleet that is sold within the limits, and what it is made of."""
+    """Share that a fleet sells, within the limits, of what it could serve in every hour of a year, and what it is made of."""
 
     utilisation: float
     low: float  # 5 % of demand shapes and days
@@ -105,8 +104,9 @@ def derived_utilisation(
 
     Notes
     -----
-    :math:`u = \\text{sold}(d, c) \\times \\rho_{max}`: capacity is bought in whole units, each loaded to the share
-    :math:`\\rho_{max}` of its closed-loop rate at which open arrivals still keep the limits. Where the most productive
+    :math:`u = \\text{sold}(d, c) \\times \\rho_{max} \\times a`: capacity is bought in whole units, each loaded to the share
+    :math:`\\rho_{max}` of its closed-loop rate at which open arrivals still keep the limits, in the share :math:`a` of all
+    hours in which it can serve. Where the most productive
     deployment is wider than a unit, one that fits a unit is tried too, its lower rate counted against it. Own definition.
     """
     known = as_scenario(case)
@@ -153,15 +153,16 @@ def _sold(
     if wanted.days >= 2:
         others += _day_draws(wanted, sized, seed).tolist()
     low, high = np.quantile([*others, found.sold], LEVEL)
+    served = load * hours_served_share()
     return DerivedUtilisation(
-        found.sold * load,
-        float(low) * load,
-        float(high) * load,
+        found.sold * served,
+        float(low) * served,
+        float(high) * served,
         found.sold,
         found.sold - found.interactive,
         load,
         found.served,
-        1.0 - found.sold * load,
+        1.0 - found.sold * served,
         float(np.ceil(found.capacity.max() / float(wanted.values.max()) / unit - 1e-9)),
         replica.unit_gpus,
     )
@@ -177,8 +178,6 @@ def sold_table(
     mean_rps: float = 100.0,
 ) -> pd.DataFrame:
     """:func:`derived_utilisation` of platforms and policies, one row each; ``reason`` where a platform cannot serve."""
-    import pandas as pd
-
     rows = []
     for platform in platforms:
         for name in policies or list(POLICIES):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rackecon.catalog import data_dir, table
 from rackecon.errors import InputError, unknown_name
+from rackecon.lazy import pd
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -88,8 +89,6 @@ def load_trace(name: str) -> Requests:
     >>> len(load_trace("azure2023_conv"))
     19366
     """
-    import pandas as pd
-
     known = table("request_traces").set_index("trace")
     if name not in known.index:
         raise unknown_name("request trace", name, list(known.index))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rackecon.catalog import data_dir
 from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 
 FloatArray = NDArray[np.float64]
 BISECTIONS: Final = 60
@@ -71,8 +72,6 @@ def coding_sessions() -> Sessions:
 @of_arguments(1)
 def _recorded(path: Path, state: tuple[int, ...]) -> Sessions:
     """Sessions of a file in the state that it is in."""
-    import pandas as pd
-
     frame = pd.read_csv(path)
     first = ~frame.duplicated("session").to_numpy()
     return Sessions(

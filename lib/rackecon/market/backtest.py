@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.economics.market_table import effective_card, market_model
 from rackecon.economics.revenue import blended_usd_per_mtok
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.market.levels import entrant_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import pandas as pd
 
     from rackecon.catalog import Scenario
 
@@ -62,10 +62,6 @@ def entrant_backtest(
     Effective prices were read once, in August 2026, so each model gives one point a horizon. Rents are those of the
     newest vintage in force, software that of the date.
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     case = catalog.as_scenario(scenario)
     rows: list[dict[str, Any]] = []
     for name in models:
@@ -122,8 +118,6 @@ def realised_levels() -> pd.DataFrame:
     >>> realised_levels()[["provider", "inside"]].values.tolist()
     [['Fireworks AI', True], ['DeepSeek', False]]
     """
-    from rackecon import catalog
-
     told, paid = catalog.table("margins"), catalog.table("market_prices")
     told, paid = told[told["measure"] == "revenue over all tokens"], paid[paid["measure"] == "effective_all"]
     of_model = {key: part["value"] for key, part in paid.groupby("model_id")}

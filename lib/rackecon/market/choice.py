@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.economics.checks import Numeric, check_positive
@@ -13,13 +14,12 @@ from rackecon.economics.market import api_break_even_tokens_per_day
 from rackecon.economics.market_table import TERMS, rent
 from rackecon.economics.revenue import blended_usd_per_mtok
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.market.levels import level_card
 from rackecon.units import HOURS_PER_DAY, HOURS_PER_MONTH, SECONDS_PER_DAY, TOKENS_PER_MTOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import pandas as pd
 
     from rackecon.catalog import Scenario
 
@@ -79,8 +79,6 @@ def buy_rent_or_api(
     InputError
         A volume of 0 or less; no price of the level.
     """
-    import pandas as pd
-
     volume = np.atleast_1d(check_positive("tokens_per_day", tokens_per_day))
     sold = assumptions(**overrides).stated_share().utilisation
     bills = _api_prices(model, scenario, level)
@@ -121,8 +119,6 @@ def buy_rent_or_api(
 
 def _api_prices(model: str, scenario: str | Scenario, level: str) -> dict[str, float]:
     """What an API bills [USD/Mtok, total tokens], and where input is cached what it would bill without."""
-    from rackecon import catalog
-
     if level == "entrant":
         raise InputError("price level 'entrant' is not what an API bills: allowed are list, effective")
     case = catalog.as_scenario(scenario)

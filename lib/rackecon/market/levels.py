@@ -18,11 +18,10 @@ from rackecon.economics.market_table import effective_card, market_model, rent
 from rackecon.economics.price_table import price_card
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
 from rackecon.errors import InputError, check_known
+from rackecon.lazy import pd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    import pandas as pd
 
     from rackecon.catalog import Scenario
 
@@ -84,8 +83,6 @@ def entrant_table(
         ``accelerator, platform, rent_usd_per_gpu_hour, rent_date, total_tok_s_per_gpu`` with its bounds,
         ``price_usd_per_mtok`` (total tokens) with its bounds from the serving model, ``price_factor`` over the list card.
     """
-    import pandas as pd
-
     case = as_scenario(scenario)
     rents = {key: rent(key, term, rent_date) for key in accelerators}
     keys = [key for key, found in rents.items() if found is not None]
@@ -181,8 +178,6 @@ def price_levels(model: str, scenario: str | Scenario, entry: Entry | None = Non
         ``level, price_usd_per_mtok, over_list, mix, date, rule``; the row *realised* counts the marketplace's own mix, and
         its ``over_list`` compares with the list card at that mix, cached input at its cached price.
     """
-    import pandas as pd
-
     case = as_scenario(scenario)
     card, paid, found = price_card(model), effective_card(model), market_model(model)
 

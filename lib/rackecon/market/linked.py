@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.market import linked_price_factor
 from rackecon.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 MATURE: Final = "mature phase"
 """Rows of data/price_paths.csv that measure software on one part after its first months."""
@@ -42,10 +41,6 @@ def mature_gain() -> Gain:
     >>> round(found.value, 2), round(found.low, 2)
     (0.45, 0.0)
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     table = catalog.table("price_paths")
     found = table[table["subject"].astype(str).str.contains(MATURE)]
     if len(found) != 1:
@@ -90,8 +85,6 @@ def linked_paths(rent_factor: float, throughput_factor: float, horizon_years: fl
     >>> [round(float(x), 3) for x in ends]
     [0.75, 1.2, 0.9]
     """
-    import pandas as pd
-
     t = np.linspace(0.0, horizon_years, int(np.ceil(QUARTERS * horizon_years)) + 1)
     price = linked_price_factor(rent_factor, throughput_factor, t)
     gain = mature_gain()
@@ -132,8 +125,6 @@ def linked_profits(
         ``paths, price_decline_per_year, own_software_gain_per_year`` and of each, evaluated, ``revenue_fall_per_year,
         profit_usd_per_rack_year, npv_usd_per_rack``. A price that would rise is held level.
     """
-    import pandas as pd
-
     from rackecon.appraisal.assumptions import assumptions
     from rackecon.appraisal.evaluate import evaluate
 

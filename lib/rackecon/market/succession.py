@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.site_limits import leaders
 from rackecon.economics.market_table import market_model
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 SOLD_TODAY: Final = ("deepseek-v4-flash", "deepseek-v4-pro", "glm-5.2", "kimi-k2.5", "gpt-oss-120b", "deepseek-r1")
@@ -30,8 +30,6 @@ def measured_platforms(accelerators: Iterable[str] = PLATFORMS) -> dict[str, int
     >>> next(iter(measured_platforms()))
     'deepseek-r1'
     """
-    from rackecon import catalog
-
     points = catalog.table("measured_serving")
     found = points[points["accelerator"].isin(list(accelerators))].groupby("model")["accelerator"].nunique()
     return {str(name): int(n) for name, n in found.sort_values(ascending=False, kind="stable").items()}
@@ -122,8 +120,6 @@ def succession(
     >>> bool(half != one)
     True
     """
-    import pandas as pd
-
     if not shares or any(not 0.0 <= share <= 1.0 for share in shares.values()):
         raise InputError("shares: needs at least one model, each with a share from 0 to 1")
     total = sum(shares.values())

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from rackecon import catalog
+from rackecon.lazy import pd
 from rackecon.load.agentic import agentic_front, agentic_sessions
 from rackecon.load.platforms import unit_gpus
 from rackecon.pages.sentences import say
 from rackecon.units import SECONDS_PER_HOUR
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UNITS: Final = {
     "sessions_per_gpu": "sessions/GPU",
@@ -36,8 +34,6 @@ def agent_table(usd_per_gpu_hour: Mapping[str, float], model: str, tok_s_per_use
 
     A task is a recorded session from end to end.
     """
-    import pandas as pd
-
     requests, rows = agentic_sessions().turns, []
     for name, cost in usd_per_gpu_hour.items():
         front = agentic_front(name, model)

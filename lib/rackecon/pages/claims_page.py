@@ -18,6 +18,7 @@ from rackecon.claims.verdict import FALSE, OPEN, TRUE
 from rackecon.figures import charts
 from rackecon.figures.display import Html
 from rackecon.figures.tables import spans, table
+from rackecon.lazy import pd
 from rackecon.pages.claims_text import (
     deciding_text,
     evidence_text,
@@ -35,7 +36,6 @@ from rackecon.words import even, lengths, money, number, percent
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
     from rackecon.claims import Assessment, Claim
 
@@ -75,8 +75,6 @@ def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
     page : str
         File that holds the cards, where it is another one than the table's; there the table is folded.
     """
-    import pandas as pd
-
     frame = pd.DataFrame(
         {
             "claim": [_linked(r.claim, page) for r in results],
@@ -99,8 +97,6 @@ def verdict_key() -> Html:
 
 def statements_table(results: Sequence[Assessment]) -> Html:
     """What one article says, statement by statement in its own words or marked as restated, each with its verdict."""
-    import pandas as pd
-
     by_id = {r.claim.id: r for r in results}
     rows = []
     for one in statements():
@@ -121,8 +117,6 @@ def statements_table(results: Sequence[Assessment]) -> Html:
 
 def coverage_table(results: Sequence[Assessment]) -> Html:
     """How often a measured number lies inside the modelled interval, by claim."""
-    import pandas as pd
-
     from rackecon.claims import coverage
 
     rows = []
@@ -288,8 +282,6 @@ def operating_chart(
     baseline_speculative: Sequence[str],
 ) -> alt.Chart:
     """A claim's ratio over interactivity, one line per workload and setting of the baseline; measured and deciding points."""
-    import pandas as pd
-
     one, pair = result.claim, _pair(result.claim.id)
     parts = []
     for setting in baseline_speculative:
@@ -344,8 +336,6 @@ def _setting(workload: str, baseline_speculative: str) -> str:
 
 def _decided_points(result: Assessment) -> pd.DataFrame:
     """The operating points that the verdict rests on, by the chart's lines; the same point of several engines once."""
-    import pandas as pd
-
     rows = [
         (_setting(case["workload"], case["baseline_speculative"]), cells.tok_s_per_user[i], cells.used[i], DECIDES)
         for case, cells in zip(result.cases, result.cells, strict=True)
@@ -363,8 +353,6 @@ def _units_words(claim_id: str) -> str:
 
 def ratio_table(claim_id: str, workloads: Sequence[str], speeds: Sequence[float], baseline_speculative: str) -> Html:
     """The ratios at some speeds, modelled with intervals and measured where both sides were."""
-    import pandas as pd
-
     found = ratio_points(
         workloads=workloads, speeds=speeds, baseline_speculative=baseline_speculative, **_pair(claim_id)
     )

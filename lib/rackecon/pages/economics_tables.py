@@ -5,16 +5,14 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from rackecon import catalog
 from rackecon.economics.measures import EVERY_MEASURE, MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, column_figures
 from rackecon.figures.tables import table
+from rackecon.lazy import pd
 from rackecon.words import tidy
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FEW_SOURCES = 6
 
@@ -47,8 +45,6 @@ def sources_table(ids: Iterable[str], caption: str, dated: str = "date") -> Html
     dated : str
         Header of the dates: of publication, or of the first figure taken.
     """
-    from rackecon import catalog
-
     known = catalog.table("sources")
     wanted = dict.fromkeys(str(item) for item in ids)
     shown = known.loc[
@@ -80,8 +76,6 @@ def card_table(models: Iterable[str], results: pd.DataFrame) -> Html:
     results : pandas.DataFrame
         Evaluated rows, for the prices they used (a factor or a given card included).
     """
-    import pandas as pd
-
     from rackecon.economics.price_table import price_card
 
     rows = []
@@ -107,7 +101,6 @@ def card_table(models: Iterable[str], results: pd.DataFrame) -> Html:
 
 def card_sources(models: Iterable[str]) -> list[str]:
     """Source ids of the listings that the models' cards are made of."""
-    from rackecon import catalog
     from rackecon.economics.price_table import listings
 
     prices, today = catalog.table("prices"), str(catalog.base_case().as_of_date)

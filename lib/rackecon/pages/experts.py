@@ -11,6 +11,7 @@ from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import named, platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import spans
+from rackecon.lazy import pd
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, HeldLoss
 from rackecon.walks.walk import RETUNED, doubling_steps, expert_counts, expert_top_k, model_sizes
@@ -18,8 +19,6 @@ from rackecon.words import money, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
 
 FEWEST_EXPERTS: Final = 64
 FEWEST_PER_TOKEN: Final = 2
@@ -222,8 +221,6 @@ def side_by_side(result: ExpertsResult) -> pd.DataFrame:
 
     A star marks who is ahead on a model, a dagger a figure that nothing measured stands near.
     """
-    import pandas as pd
-
     sizes = result.sizes.sort_values("total_params_bn", kind="stable")
     out = pd.DataFrame({"platform": list(dict.fromkeys(result.sizes["platform"]))})
     for name, rows in sizes.groupby("model_name", sort=False):

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from rackecon import catalog
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import spans
+from rackecon.lazy import pd
 from rackecon.words import number
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Accelerator, Model
 
 PLATFORM_HEADERS = {
@@ -93,8 +92,6 @@ def _ends(rows: Iterable[Mapping[str, str]], column: str, of: float = 1.0) -> li
 
 def platform_sheet() -> pd.DataFrame:
     """One row per accelerator."""
-    import pandas as pd
-
     known, rows = list(catalog.read_rows("accelerators")), []
     for cells in known:
         chip = catalog.accelerator(cells["id"])
@@ -120,8 +117,6 @@ def platform_sheet() -> pd.DataFrame:
 
 def cost_sheet() -> pd.DataFrame:
     """Published cost and power by vintage, and the rack."""
-    import pandas as pd
-
     from rackecon.economics.build_up_table import has_capex
     from rackecon.economics.cost import select_cost
     from rackecon.economics.power_table import all_in_kw
@@ -152,8 +147,6 @@ def cost_sheet() -> pd.DataFrame:
 
 def model_sheet() -> pd.DataFrame:
     """One row per model."""
-    import pandas as pd
-
     rows = []
     for model in catalog.models().values():
         rows.append(
@@ -232,8 +225,6 @@ def _bandwidth(chip: Accelerator, end: str) -> float:
 
 def facts(accelerators: Sequence[str], model: str) -> Facts:
     """Memory of eight GPUs with the model loaded, and what spans how far."""
-    import pandas as pd
-
     arch = catalog.model(model)
     chips = [catalog.accelerator(key) for key in accelerators]
     rows: list[dict[str, Any]] = []

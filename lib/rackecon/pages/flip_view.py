@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.base import altair_module, finish, top_title
 from rackecon.figures.theme import platform_colours
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.pages.uncertainty_page import named
 from rackecon.uncertainty.distributions import distributions
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import altair as alt
-    import pandas as pd
 
     from rackecon.uncertainty.sensitivity import FlipMap
 
@@ -47,7 +47,6 @@ def flip_title(found: FlipMap, names: dict[str, str], leader: str) -> str:
 def _chances(cells: int) -> pd.Series[float]:
     """Share of the draws of two independent inputs that falls to each cell of a square map, by rows."""
     import numpy as np
-    import pandas as pd
 
     density = np.exp(-0.5 * np.linspace(-REACH, REACH, math.isqrt(cells)) ** 2)
     weights = np.outer(density, density).ravel()

@@ -14,6 +14,7 @@ from rackecon.evidence.intervals import rate_factors, ratio_ends
 from rackecon.evidence.leads import ahead, in_order
 from rackecon.figures.results import Figure, column_figures
 from rackecon.figures.tables import spans
+from rackecon.lazy import pd
 from rackecon.load.agentic import agentic_parameters
 from rackecon.load.agentic_runs import agentic_range, scores
 from rackecon.load.derived import derived_utilisation, sold_table
@@ -22,8 +23,6 @@ from rackecon.words import engine_words, money, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    import pandas as pd
 
 SIZES: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Mean demand over the page's, for the line of sold share against size."""
@@ -102,7 +101,8 @@ def load_result(
         )
     full, cost = (per_hour.loc[sold["accelerator"], name].to_numpy(dtype=float) for name in per_hour)
     rates = rate_factors(money.loc[sold["accelerator"]])
-    paid = sold["utilisation"] - (1.0 - batch_price_factor) * sold["batch_sold"] * sold["open_load"]
+    batch = (sold["batch_sold"] / sold["shape_sold"]).fillna(0.0)  # of what is sold
+    paid = sold["utilisation"] * (1.0 - (1.0 - batch_price_factor) * batch)
     # of both rate and share sold, as of a ratio over the unsold: a share that is 0 throughout has no error
     over = tuple((sold["utilisation"] / sold[end]).fillna(1.0).to_numpy(dtype=float) for end in ("high", "low"))
     low, high = ratio_ends((rates["low"], rates["high"]), (over[0], over[1]))
@@ -163,8 +163,6 @@ def _spanned(frame: pd.DataFrame, name: str, write: Callable[[float], str]) -> l
 
 
 def _sizes(names: Sequence[str], model: str, scenario: str, shape: str, mean_rps: float) -> pd.DataFrame:
-    import pandas as pd
-
     rows = [
         (name, _label(name), mean_rps * times, found.utilisation, found.units)
         for name in names

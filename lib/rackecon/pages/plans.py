@@ -15,6 +15,7 @@ from rackecon.errors import InputError
 from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import measured_platforms, platform_named
 from rackecon.figures.results import Figure, column_figures
+from rackecon.lazy import pd
 from rackecon.planner.formulated import formulated
 from rackecon.planner.plan import PlanResult, plan
 from rackecon.planner.program import relaxed
@@ -24,7 +25,6 @@ from rackecon.uncertainty.sampling import SEED
 from rackecon.words import join_words, plural
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
@@ -133,8 +133,6 @@ def _rack_kw(key: str) -> float:
 
 def _worth(site: PlanResult, site_mw: float) -> pd.DataFrame:
     """Profit and worth of one more megawatt at sites of other power, racks divisible."""
-    import pandas as pd
-
     rows = []
     for factor in SITES:
         other = site.asked.model_copy(update={"limits": Limits(power_mw=site_mw * factor)})
@@ -146,8 +144,6 @@ def _worth(site: PlanResult, site_mw: float) -> pd.DataFrame:
 
 def allocation_table(found: PlanResult) -> pd.DataFrame:
     """Power of busy racks by platform, work and hour."""
-    import pandas as pd
-
     hours = {block.name: i for i, block in enumerate(found.form.blocks)}
     kw = {name: found.form.menu.platforms[name].rack_it_kw for name in found.form.program.platforms}
     flows = found.flows

@@ -19,6 +19,7 @@ from rackecon.figures import charts
 from rackecon.figures.display import ANSWER, Html, note, prose
 from rackecon.figures.results import Figure, column_figures
 from rackecon.figures.tables import table
+from rackecon.lazy import pd
 from rackecon.pages.drivers import driver_figures, drivers_chart, drivers_words
 from rackecon.pages.live import slider_ends
 from rackecon.pages.live_figures import map_figure, speed_figure
@@ -31,8 +32,6 @@ from rackecon.uncertainty.ranking import tied
 from rackecon.words import even, join_words, money, number, percent, years_text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
     from rackecon.economics.money_step import MoneyStep
     from rackecon.economics.revenue import PriceCard
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
 PAGE: Final = "00_executive_summary"
 MARKET: Final = "14_market"
 MOST_NAMED: Final = 4
+FULL: Final = 0.97
+"""Share of what its GPUs could serve from which a rack on its own is not told apart from one of many."""
 """Pairs of model and workload that a sentence names one by one; more are "the others"."""
 UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
 
@@ -97,6 +98,8 @@ def summary_figures(story: Summary, grid: pd.DataFrame, found: Sequence[Deciding
         "gross_margin": "-",
         "payback_years": "years",
         "layout": "text",
+        "gpus": "-",
+        "rack_alone_share": "-",
     }
     there = {name: unit for name, unit in point.items() if name in story.table}
     made += column_figures(story.table, ["accelerator"], there, "point")
@@ -201,8 +204,6 @@ def drawn_counts(story: Summary) -> dict[str, Any]:
 
 def three_measures(story: Summary) -> Html:
     """Who leads on each measure, a tie as one, and the best of the others."""
-    import pandas as pd
-
     rows = []
     for key, unit in ((key, m.yearly) for key, m in MEASURES.items()):
         ranked = story.rankings[key]
@@ -308,7 +309,9 @@ def rack_words(story: Summary) -> Html:
     for name, column in (("chips", "gpus_per_rack"), ("kilowatts", "rack_it_kw")):
         low, high = float(racks[column].min()), float(racks[column].max())
         ends[name] = number(low) if low == high else f"{number(low)} to {number(high)}"
-    return note(say(PAGE, "racks", known=bool(len(racks)), **ends))
+    short = racks[racks["rack_alone_share"] < FULL].sort_values("rack_alone_share").to_dict("records")
+    alone = [(row["platform"], 1.0 - row["rack_alone_share"]) for row in short]
+    return note(say(PAGE, "racks", known=bool(len(racks)), alone=alone, **ends))
 
 
 def speed_chart(
@@ -368,8 +371,6 @@ def claims_table() -> Html:
 
 def accuracy_table() -> Html:
     """Held-out errors by slice."""
-    import pandas as pd
-
     rows = []
     for scheme, where, label in (
         ("held-out curves", "aggregated", "whole curves held out, one pool"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.orders import order_scores, orders, shared_error
 from rackecon.evidence.record import FORWARD
 from rackecon.evidence.support import GRADES, support_matrix
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PAGE = "13_validation"
 SHOWN_MODELS = (
@@ -68,8 +66,6 @@ def order_sentence() -> str:
 
 def forward_table() -> pd.DataFrame:
     """Errors of what was measured from four dates on, by fits to what came before [%]: with the software of the cut, and dated."""
-    import pandas as pd
-
     scores = catalog.table("validation_scores")
     scores = scores[scores["scheme"].str.startswith("from ") & (scores["slice"] == "all with load")]
     named = scores["scheme"].str.extract(r"from (?P<cut>[\d-]+), (?P<kind>.*)")
@@ -112,8 +108,6 @@ def tested_table() -> pd.DataFrame:
         ``coverage_pct``, ``width_log`` (median), ``interval_score``, ``physics_weighted_score, weighted_score`` (of the
         natural log; NaN where none is scored).
     """
-    import pandas as pd
-
     from rackecon.evidence.mlperf import FIRST_GUESS, mlperf_scores
 
     rows = [_tested_row(held, of, row) for held, of, row in _tested()]
@@ -211,8 +205,6 @@ def grades_sentence() -> str:
 
 def forecast_table() -> pd.DataFrame:
     """Forecasts on record, of each question the newest: rate at a speed with its 90 % interval."""
-    import pandas as pd
-
     chips = catalog.accelerators()
     newest = {tuple(row[name] for name in (*KEY, "tok_s_per_user")): row for row in ledger()}
     rows = [

@@ -18,14 +18,13 @@ from rackecon.evidence.novelty import platform_named
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, column_figures, field_figures
 from rackecon.figures.tables import spans, table
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.pages.validation_page import coverage_table
 from rackecon.uncertainty.distributions import Z10, Distribution, distributions
 from rackecon.words import money, number, percent, tidy
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.appraisal.break_even import BreakEven
 
 PAGE: Final = "12_uncertainty"
@@ -362,8 +361,6 @@ def needed_rows(needed: pd.DataFrame) -> pd.DataFrame:
                 "feasible": told,
             }
         )
-    import pandas as pd
-
     return pd.DataFrame(rows)
 
 
@@ -470,8 +467,6 @@ def coverage_sentence(covered: pd.DataFrame) -> str:
 
 def distribution_table() -> Html:
     """Every uncertain input with form, percentiles, what it differs by, what it moves with, and grade."""
-    import pandas as pd
-
     rows = []
     for item in distributions().values():
         told = item.form not in ("fixed", "evidence")
@@ -498,8 +493,6 @@ def distribution_table() -> Html:
 
 def basis_table() -> Html:
     """What each uncertain input drives and what its distribution rests on."""
-    import pandas as pd
-
     titles = {row["source_id"]: row["title"] for row in catalog.read_rows("sources")}
     rows = [
         {"input": item.label, "drives": item.drives, "basis": item.basis, "source": titles[item.source_id]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -14,13 +14,11 @@ from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.orders import CALLS, shared_error
 from rackecon.evidence.validation import SHUFFLES
 from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.lazy import pd
 from rackecon.pages.mlperf_view import mlperf_result, mlperf_table
 from rackecon.pages.sentences import say
 from rackecon.pages.trust_page import TESTED_UNITS, found_orders, order_table, tested_table
 from rackecon.words import engine_words
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PAGE: Final = "13_validation"
 HELD = "held-out curves"
@@ -148,8 +146,6 @@ def validation_figures(result: Validation) -> list[Figure]:
 
 def acceptance_table() -> pd.DataFrame:
     """Held-out errors beside what they were required to be [%]."""
-    import pandas as pd
-
     scores = _scores()
     rows = []
     for what, scheme, name, quantity, most, tail in TARGETS:
@@ -195,8 +191,6 @@ def slice_table(kind: str) -> pd.DataFrame:
 
 def slice_scores(kind: str) -> pd.DataFrame:
     """Errors by ``model``, ``accelerator`` or ``engine``: held-out curves, and that whole slice never seen [%]."""
-    import pandas as pd
-
     scores = _scores()
     loo = "leave one model out" if kind == "model" else "leave one accelerator out"
     rows = []
@@ -285,8 +279,6 @@ def misses(count: int = 12) -> pd.DataFrame:
 
 def peer_table() -> pd.DataFrame:
     """Errors of other tools as they or reviewers state them, with this model's held-out errors below."""
-    import pandas as pd
-
     names = ["peer", "quantity", "error_pct", "statistic", "conditions", "who_measured"]
     peers = catalog.table("peer_errors")[names]
     scores = _scores()
@@ -305,8 +297,6 @@ def peer_table() -> pd.DataFrame:
 
 def software_steps() -> pd.DataFrame:
     """The same configuration on several dates: rate over its own mean by quarter, per platform, engine, precision."""
-    import pandas as pd
-
     from rackecon.evidence.measured import CONFIGURATION, load_evidence
 
     evidence = load_evidence()
@@ -414,8 +404,6 @@ def _worst_cell() -> tuple[str, float]:
 def layout_ablation() -> tuple[pd.DataFrame, str]:
     """Rows of a table that hides a data-parallel attention: error as labelled and as run, nothing refitted."""
     from dataclasses import replace
-
-    import pandas as pd
 
     from rackecon.evidence.measured import SATURATING_CONCURRENCY, load_evidence
     from rackecon.serving.predict import predict

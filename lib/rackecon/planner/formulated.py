@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,12 @@ from rackecon.appraisal.assumptions import Assumptions
 from rackecon.appraisal.money import level_factor
 from rackecon.economics.money_step import level_price_factor, per_year
 from rackecon.economics.returns import present_value_factors
+from rackecon.lazy import pd
 from rackecon.planner.day import blocks_of
 from rackecon.planner.points import Menu
 from rackecon.planner.program import Limit, Program
 from rackecon.planner.records import Block, Plan
 from rackecon.units import HOURS_PER_DAY, HOURS_PER_YEAR, SECONDS_PER_HOUR
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 LIMIT_UNITS: Final = {"power_mw": "MW", "capital_usd": "USD"}
@@ -136,8 +134,6 @@ def formulated(plan: Plan, found: Menu) -> Formulated:
 
 def _pairs(found: Menu, cells: tuple[Cell, ...]) -> pd.DataFrame:
     """Every point of the menu with every cell that it serves."""
-    import pandas as pd
-
     pairs = [
         (point, number)
         for point, (item, tier) in enumerate(zip(found.points["item"], found.points["tier"], strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,10 @@ from rackecon.economics.market_table import rent
 from rackecon.economics.money_step import per_year
 from rackecon.economics.returns import present_value_factors
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.planner.points import tier_case
 from rackecon.planner.records import Plan, Replacement
 from rackecon.planner.replacement import Machine, Schedule, replacement
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 
@@ -148,8 +146,6 @@ def _rent(
 
 
 def _table(chain: Schedule) -> pd.DataFrame:
-    import pandas as pd
-
     rows = [
         {
             "year": step.year,

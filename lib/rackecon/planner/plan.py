@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.catalog.cached import one_state
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.planner.formulated import LIMIT_UNITS, Formulated, formulated
 from rackecon.planner.owned import OwnedRacks, owned_racks
 from rackecon.planner.points import menu
@@ -21,9 +22,6 @@ from rackecon.planner.replacement import Schedule
 from rackecon.planner.staged import StagedPlan, staged
 from rackecon.units import HOURS_PER_YEAR, SECONDS_PER_HOUR, TOKENS_PER_MTOK
 from rackecon.words import join_words, money, number, percent, plural
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 USED = 1e-6
 """Racks and shares below which a flow is none."""
@@ -198,8 +196,6 @@ def _amount(name: str, value: float) -> str:
 
 
 def _racks(form: Formulated, solution: Solution, held: Marginals, free: Marginals) -> pd.DataFrame:
-    import pandas as pd
-
     program = form.program
     busy = np.zeros(len(program.platforms))
     np.add.at(busy, program.flow_platform, solution.busy * form.of_flows()[2])
@@ -247,8 +243,6 @@ def _entry_factor(form: Formulated, p: int, free: Marginals) -> float:
 
 
 def _flows(form: Formulated, solution: Solution) -> pd.DataFrame:
-    import pandas as pd
-
     rows = []
     for flow in np.flatnonzero(solution.busy > USED):
         point = form.menu.points.iloc[int(form.flows["point"][flow])]
@@ -288,8 +282,6 @@ def _flows(form: Formulated, solution: Solution) -> pd.DataFrame:
 
 
 def _limits(program: Program, solution: Solution, free: Marginals) -> pd.DataFrame:
-    import pandas as pd
-
     rows = [
         (
             name,
@@ -304,8 +296,6 @@ def _limits(program: Program, solution: Solution, free: Marginals) -> pd.DataFra
 
 
 def _demand(form: Formulated, solution: Solution, free: Marginals) -> pd.DataFrame:
-    import pandas as pd
-
     served = solution.served(form.program)
     rows = []
     for d, cell in enumerate(form.cells):

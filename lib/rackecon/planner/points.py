@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import Platform, cards_for, platforms_for, with_money, with_returns
 from rackecon.catalog import Scenario
 from rackecon.catalog.cached import by_data, one_state
+from rackecon.economics.cost_table import hours_served_share
 from rackecon.economics.price_table import speed_tiers
 from rackecon.economics.records import UNSOLD
 from rackecon.economics.revenue import PriceCard, speed_premium
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.load.platforms import open_load, platform_replica, scaled_lengths, unit_gpus
 from rackecon.load.queueing import Burstiness
 from rackecon.planner.day import blocks_of
@@ -25,9 +27,6 @@ from rackecon.planner.records import Plan
 from rackecon.serving.frontier import search
 from rackecon.serving.query import Limits, case_options
 from rackecon.units import SECONDS_PER_HOUR
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LENGTHS: Final = "azure2023_conv"
 """Trace whose spread of lengths open arrivals have."""
@@ -78,8 +77,6 @@ def menu(plan: Plan) -> Menu:
 
 
 def _menu(plan: Plan) -> Menu:
-    import pandas as pd
-
     # sold share is the program's: everything is priced as sold out
     assume = assumptions(**{**plan.assumptions, "utilisation": 1.0}).stated_share()
     platforms = platforms_for(plan.every_platform, assume)
@@ -205,13 +202,11 @@ def _peak_tok_s(plan: Plan, item: int, tier: str) -> float:
 
 @by_data(4096)
 def _sustained(key: str, model: str, case: Scenario, peak_tok_s: float, site_gpus: float) -> pd.DataFrame:
-    """The deployment that sells the most of open arrivals within the limits, with the share of its rate that it sells.
+    """The deployment that sells the most of open arrivals within the limits, with the share of its rate that it sells in all hours.
 
     The most productive deployment of all, one of a unit of purchase, and ones with time to spare before the first token are
     tried in turn: what fills its limit in a closed loop bears no arrivals that come by chance.
     """
-    import pandas as pd
-
     tokens, best = float(case.isl_tokens + case.osl_tokens), pd.DataFrame()
     most = 0.0
     for max_gpus, spare in CANDIDATES:
@@ -226,7 +221,7 @@ def _sustained(key: str, model: str, case: Scenario, peak_tok_s: float, site_gpu
         share = open_load(replica, case, lengths, max(round(many), 1), Burstiness.poisson())
         sold = share * float(replica.row["total_tok_s_per_gpu"])
         if share > LEAST_LOAD and sold > most:
-            most, best = sold, pd.DataFrame([dict(replica.row)]).assign(load_share=share)
+            most, best = sold, pd.DataFrame([dict(replica.row)]).assign(load_share=share * hours_served_share())
         if share >= ENOUGH:
             break
     return best

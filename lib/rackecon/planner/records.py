@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from rackecon import catalog
 from rackecon.catalog.record_faults import record_fault
 from rackecon.catalog.text_file import read_text, yaml_of
 from rackecon.errors import InputError, check_known
@@ -149,7 +150,8 @@ class Plan(_Part):
     """Blocks given outright, in place of a shape; neither: demand is even."""
     demand: tuple[Demand, ...] = Field(min_length=1)
     load_share: Annotated[float | str, _or_word("derived")] = "derived"
-    """Share of a deployment's closed-loop rate sold at most; derived: at which open arrivals keep the limits."""
+    """Share of a deployment's closed-loop rate sold at most, over all hours; derived: at which open arrivals keep the limits,
+    less the hours out of service."""
     prices: dict[str, dict[str, Amount]] = Field(default_factory=dict)
     """Price cards by model: fresh_input, cached_input, output [USD per million tokens]."""
     assumptions: dict[str, Any] = Field(default_factory=dict)
@@ -171,8 +173,6 @@ class Plan(_Part):
 
 def _check(plan: Plan) -> None:
     """Names known and shares that make a whole."""
-    from rackecon import catalog
-
     for name in plan.every_platform:
         if not catalog.accelerator(name).servable:
             raise InputError(f"platforms: {name} is not served by the model")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.errors import InputError
 from rackecon.evidence.novelty import measured_platforms, platform_named
+from rackecon.lazy import pd
 from rackecon.planner.formulated import Formulated
 from rackecon.planner.plan import PlanResult
 from rackecon.planner.points import cards, tier_case
@@ -25,9 +26,6 @@ from rackecon.uncertainty.portfolio import Portfolio, portfolio
 from rackecon.uncertainty.propagate import propagate
 from rackecon.uncertainty.sampling import SEED, Design, Scores, median_scores, sample
 from rackecon.words import join_words, percent, plural
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -250,8 +248,6 @@ def _room(limit: Limit, bought: FloatArray, kept: FloatArray) -> float:
 
 
 def _table(form: Formulated, plans: Sequence[Racks], profit: FloatArray, best: FloatArray) -> pd.DataFrame:
-    import pandas as pd
-
     with np.errstate(divide="ignore", invalid="ignore"):
         lost = np.where(best > 0, (best - profit) / best, 0.0)
     labels = [platform_named(form.menu.platforms[name].label) for name in form.program.platforms]

@@ -8,7 +8,7 @@ costs, purchases and resale, prices of tokens falling and demand growing from ye
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,10 @@ from rackecon.economics.cost_table import residual_at
 from rackecon.economics.money_step import per_year
 from rackecon.economics.returns import PresentValueFactors, present_value_factors
 from rackecon.errors import InputError
+from rackecon.lazy import pd
 from rackecon.planner.formulated import Formulated
 from rackecon.planner.program import Limit, Program, Solution, relaxed, solve
 from rackecon.planner.records import Stages
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 
@@ -185,8 +183,6 @@ def _limits(form: Formulated, kinds: list[Kind], stands: NDArray[np.bool_], spen
 
 
 def _racks(form: Formulated, asked: Stages, kinds: list[Kind], found: Solution) -> pd.DataFrame:
-    import pandas as pd
-
     count = found.bought + found.kept
     rows = []
     for year in range(asked.years):

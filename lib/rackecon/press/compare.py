@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rackecon.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 ABSENT = "absent"
 
@@ -46,8 +44,6 @@ def sweep_differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame
     InputError
         No point in common.
     """
-    import pandas as pd
-
     both = first.merge(second, on="point", suffixes=("_a", "_b"))
     if both.empty:
         raise InputError("the two sweeps have no point in common")

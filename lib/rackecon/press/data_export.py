@@ -6,18 +6,16 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon.catalog.cached import one_state
 from rackecon.catalog.paths import data_dir, listed, read_rows, table_names, user_dir
 from rackecon.catalog.tables import described
 from rackecon.catalog.written import csv_text, whole_file, whole_folder, write_file
 from rackecon.errors import InputError, unknown_name
+from rackecon.lazy import pd
 from rackecon.press.results import FOLDER, read_results
 from rackecon.press.run import report_names, reports_dir
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PACKAGE: Final = "datapackage.json"
 RESULT_FIELDS: Final = (
@@ -69,8 +67,6 @@ def results(page: str | None = None) -> pd.DataFrame:
     >>> sorted(results("09_cost").columns)
     ['key', 'number', 'page', 'unit', 'value']
     """
-    import pandas as pd
-
     pages = report_names()
     if page is not None and page not in pages:
         raise unknown_name("page", page, pages, f"{FOLDER}/")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from rackecon import catalog
 from rackecon.catalog import labels, relabelled
 from rackecon.catalog.cached import by_data, of_arguments, one_state
 from rackecon.figures.display import ANSWER, BESIDE_MIME, NO_EQUATIONS, VEGALITE_MIME, embedded, fluid
@@ -196,8 +197,6 @@ def _with_ids(markup: str, contents: list[tuple[str, str]]) -> str:
 
 @by_data()
 def _terms() -> dict[str, str]:
-    from rackecon import catalog
-
     return {row["term"]: row["meaning"] for row in catalog.read_rows("glossary")}
 
 

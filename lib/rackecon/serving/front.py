@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.catalog import Accelerator, Model
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 FloatArray = NDArray[np.float64]
 STEPS_PER_OCTAVE = 16.0  # of speed, by which a front is thinned before it is put in order
@@ -78,8 +76,6 @@ class Frontier:
     @property
     def table(self) -> pd.DataFrame:
         """The front as a data frame: :attr:`columns`."""
-        import pandas as pd
-
         return pd.DataFrame(self.columns)
 
     def best(self) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rackecon import catalog
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.record_faults import record_fault
@@ -168,8 +169,6 @@ def _check(grid: Grid) -> None:
 
 
 def _check_values(where: str, name: str, values: list[Any]) -> None:
-    from rackecon import catalog
-
     if name in (*NUMBERS, *MONEY):
         rule = allowed_values()[name]
         for value in values:

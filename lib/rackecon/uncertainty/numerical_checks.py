@@ -6,20 +6,19 @@ They take a minute, so pages quote the table; ``make bench`` measures them again
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.catalog.written import write_file
+from rackecon.lazy import pd
 from rackecon.uncertainty.outcomes import percentiles
 from rackecon.uncertainty.portfolio import Portfolio, portfolio
 from rackecon.uncertainty.propagate import DRAWS, propagate
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, SEED, sample
 from rackecon.uncertainty.shortlist_check import check_shortlist
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MODELS: Final = ("deepseek-r1", "gpt-oss-120b")
 SCENARIO: Final = "rag-summarise"
@@ -75,10 +74,6 @@ def measured() -> pd.DataFrame:
         Shaped like data/uncertainty_checks.csv: ``check, model, scenario, platforms, draws, physical_points, share,
         source_id, date, grade``.
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     rows = []
     for model in MODELS:
         made = portfolio(PLATFORMS, [model], [SCENARIO])
@@ -97,7 +92,5 @@ def measured() -> pd.DataFrame:
 
 def record() -> None:
     """Measure and write data/uncertainty_checks.csv."""
-    from rackecon import catalog
-
     text = measured().to_csv(index=False, lineterminator="\n")
     write_file(catalog.data_dir() / "uncertainty_checks.csv", text)

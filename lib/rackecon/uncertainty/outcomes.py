@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.errors import InputError, unknown_name
 from rackecon.evidence.leads import DECIDED_SHARE, in_order
+from rackecon.lazy import pd
 from rackecon.uncertainty.propagate import OUTPUTS, Outcomes
 from rackecon.uncertainty.ranking import ordered
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 WINDOW: Final = 0.035
@@ -83,8 +81,6 @@ def summary(outcomes: Outcomes, outputs: Sequence[str] = OUTPUTS) -> pd.DataFram
         Long: ``model, scenario, accelerator, platform, output, p5, p50, p95, loss_share, served_share, reason``.
         ``loss_share`` is the share of draws with a loss, ``served_share`` that in which the limits could be met.
     """
-    import pandas as pd
-
     parts = []
     cells = outcomes.portfolio.cells
     heads = pd.DataFrame(
@@ -167,8 +163,6 @@ def win_table(
         rank, verdict, draws``. Sorted by ``value``: that of ``table``, without one the median; ``verdict`` is the winner's id, ``too close to call`` where it
         wins under 80 % of draws, ``nobody earns`` or ``no result``.
     """
-    import pandas as pd
-
     drawn = _known(outcomes, metric)
     parts = []
     for case in outcomes.portfolio.cases:
@@ -252,8 +246,6 @@ def _verdict(frame: pd.DataFrame, known: int) -> str:
 
 def pairwise(outcomes: Outcomes, model: str, scenario: str, metric: str = "profit_usd_per_rack_year") -> pd.DataFrame:
     """Share of draws in which the row's platform beats the column's; NaN where either has no result."""
-    import pandas as pd
-
     at = outcomes.rows(model, scenario)
     if not len(at):
         raise unknown_name(

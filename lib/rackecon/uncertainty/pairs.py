@@ -5,21 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import drawn_logs
+from rackecon.lazy import pd
 from rackecon.uncertainty.distributions import two_piece
 from rackecon.uncertainty.outcomes import compare
 from rackecon.uncertainty.portfolio import Portfolio
 from rackecon.uncertainty.propagate import ERRORS, Outcomes, propagate
 from rackecon.uncertainty.sampling import SEED, blocked
 from rackecon.uncertainty.sensitivity import REACH, flip_map, indices, sobol_points
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def pair_drivers(
@@ -40,8 +37,6 @@ def pair_drivers(
         ``first_platform, second_platform, factor, first, total`` and ``accelerator, factor, first, first_low,
         first_high, total, total_low, total_high``.
     """
-    import pandas as pd
-
     plan = made.plan
 
     def prepare(z: np.ndarray, which: int) -> np.ndarray:
@@ -94,8 +89,6 @@ def pair_flips(
         leader only. An error of the serving model stands as the share by which the quantity differs, the price level as
         the price of output tokens [USD per million].
     """
-    import pandas as pd
-
     at = {made.cells[i].accelerator: i for i in outcomes.rows(model, scenario)}
     rows = []
     for key, part in drivers.groupby(["first_platform", "second_platform"], sort=False):
@@ -166,10 +159,15 @@ def _row(points: int, score: float) -> int:
 
 
 def _crossing(line: pd.DataFrame) -> float:
+    """Where the lead changes nearest to the middle of the range; points at which both earn the same are no side's."""
     gap, x = line["difference"].to_numpy(), line["x"].to_numpy()
-    change = np.flatnonzero(np.sign(gap[:-1]) * np.sign(gap[1:]) < 0)
+    led = np.flatnonzero(gap)
+    before, after = led[:-1], led[1:]
+    change = np.flatnonzero(np.sign(gap[before]) * np.sign(gap[after]) < 0)
     if not len(change):
         return float("nan")
-    # the change nearest to the middle of the range
-    i = int(change[np.argmin(np.abs(change + 0.5 - len(x) / 2))])
-    return float(x[i] + gap[i] / (gap[i] - gap[i + 1]) * (x[i + 1] - x[i]))
+    nearest = change[np.argmin(np.abs((before[change] + after[change]) / 2 - len(x) / 2))]
+    i, j = int(before[nearest]), int(after[nearest])
+    if j > i + 1:
+        return float(x[i + 1 : j].mean())
+    return float(x[i] + gap[i] / (gap[i] - gap[j]) * (x[j] - x[i]))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import NO_LISTING, Platform, cards_for, platforms_for
 from rackecon.catalog.kept import kept
@@ -163,8 +164,6 @@ def portfolio(
     **overrides
         Fields of :class:`~rackecon.appraisal.assumptions.Assumptions`.
     """
-    from rackecon import catalog
-
     assume = assumptions(**overrides).stated_share()
     known = dict(inputs) if inputs is not None else distributions()
     for name, owner in RECENTRED.items():
@@ -194,8 +193,6 @@ def _price_width(
     At list prices those of the listings, the table's where few list the model; at effective prices those of what is paid
     of list prices (:func:`rackecon.economics.market_table.market_over_list`).
     """
-    from rackecon import catalog
-
     if assume.price_level == "effective" and card is not None and card.level_range() != (1.0, 1.0):
         return 0.0, *card.level_range(), math.inf
     found = listings(catalog.table("prices"), model, assume.as_of_date)["output"].to_numpy(dtype=float)

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
+from rackecon import catalog
 from rackecon.economics.price_table import in_force
+from rackecon.lazy import pd
 from rackecon.uncertainty.distributions import distributions, two_piece
 from rackecon.uncertainty.sampling import SEED, normal_points
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CUTOFFS: Final = ("2025-08-31", "2025-10-31", "2025-12-31", "2026-02-28", "2026-04-30")
 DRAWS: Final = 4096
@@ -81,10 +80,6 @@ def backtest(
         ``method, measure, model, cutoff, months, price, low, high, came, inside``. Measure ``median card`` is the
         median over providers; ``single listing`` is each price that a provider set after the cutoff.
     """
-    import pandas as pd
-
-    from rackecon import catalog
-
     table = prices if prices is not None else catalog.table("prices")
     last = str(catalog.base_case().as_of_date)
     history = _History(table)
@@ -162,8 +157,6 @@ def coverage(tested: pd.DataFrame) -> pd.DataFrame:
         ``method, measure, months, forecasts, models, covered_share, low, high, above_share, below_share``; ``low``
         and ``high`` bound the share at 90 % were each *model* one independent case (Wilson).
     """
-    import pandas as pd
-
     rows = []
     for (method, measure, span), part in tested.groupby(["method", "measure", "months"], sort=True):
         n, share = part["model"].nunique(), float(part["inside"].mean())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon import catalog
 from rackecon.appraisal.money import level_factor
 from rackecon.catalog.cached import one_state
 from rackecon.economics import power_table
@@ -335,7 +336,5 @@ class Terms:
 
 def _base_bill() -> float:
     """Electricity price times PUE behind a cost of owning: the base case's [USD/kWh]."""
-    from rackecon import catalog
-
     base = catalog.base_case()
     return base.electricity_usd_per_kwh * base.pue

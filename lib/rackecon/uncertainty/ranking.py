@@ -20,11 +20,11 @@ from rackecon.economics.money_step import per_year
 from rackecon.errors import check_known
 from rackecon.evidence.intervals import Z90
 from rackecon.evidence.leads import DECIDED_SHARE, in_order
+from rackecon.lazy import pd
 from rackecon.uncertainty.distributions import Distribution, distributions, recentred, two_piece
 from rackecon.uncertainty.sampling import SEED, design, sample
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
 DRAWS = 1024
@@ -179,8 +179,6 @@ def rank(
         95th percentile of the draws), ``wins, draws, win_share, rank`` and ``verdict`` of the comparison: the winner's
         id, ``too close to call``, ``nobody earns`` or ``no result``. Sorted; ties broken by accelerator id.
     """
-    import pandas as pd
-
     settings = settings or RankingDraws()
     parts: list[pd.DataFrame] = []
     for _, group in table.groupby(["model", "scenario"], sort=False):
@@ -219,8 +217,6 @@ def ordered(
         In how many draws each of them comes first and earns.
     draws : int
     """
-    import pandas as pd
-
     frame = pd.concat([served, missed]).reset_index(drop=True)
     gone = np.full(len(missed), np.nan)
     won = np.concatenate([wins, np.zeros(len(missed), dtype=int)])
@@ -285,8 +281,6 @@ def verdicts(ranked: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         ``model, scenario, metric, leader, value, value_low, value_high, win_share, runner_up, verdict``.
     """
-    import pandas as pd
-
     rows = []
     for (model, scenario), group in ranked.groupby(["model", "scenario"], sort=False):
         known = group[group["value"].notna()]

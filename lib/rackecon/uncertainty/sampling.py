@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.errors import InputError, check_known
 from rackecon.uncertainty.distributions import Distribution, distributions
@@ -123,8 +124,6 @@ def design(platforms: Sequence[str], models: Sequence[str], inputs: Mapping[str,
     Design
         Latent factors first, then each input's own part; platforms, models or cells side by side.
     """
-    from rackecon import catalog
-
     known = dict(inputs) if inputs is not None else distributions()
     used = {name: item for name, item in known.items() if item.form != "fixed"}
     chips = catalog.accelerators()

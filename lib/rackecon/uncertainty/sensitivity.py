@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.errors import InputError, check_known
+from rackecon.lazy import pd
 from rackecon.uncertainty.distributions import Z10
 from rackecon.uncertainty.portfolio import Portfolio
 from rackecon.uncertainty.propagate import Outcomes, propagate
 from rackecon.uncertainty.sampling import SEED, median_scores, normal_points
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 Measure = Callable[[Outcomes], FloatArray]
@@ -42,8 +40,6 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
         Long: ``accelerator, platform, input, drives, unit, low_value, high_value, at_low, base, at_high, swing,
         leader_at_low, leader_at_high``. Input values are NaN where their width is that of the evidence.
     """
-    import pandas as pd
-
     from rackecon.uncertainty.sampling import Scores
 
     names = list(made.plan.inputs)
@@ -118,7 +114,6 @@ def indices(parts: FloatArray, names: Sequence[str], *, confidence: float | None
 
     ``confidence`` None leaves the bootstrap out.
     """
-    import pandas as pd
     from scipy.stats import sobol_indices
 
     if not np.isfinite(parts).all():
@@ -210,8 +205,6 @@ def flip_map(
     reach : float
         Range of scores, from -reach to +reach: 2 covers 95 % of the distribution.
     """
-    import pandas as pd
-
     from rackecon.uncertainty.sampling import Scores
 
     at = _pair(made, model, scenario, pair)
@@ -237,7 +230,6 @@ def flip_map(
     gap = outcomes.values[metric][at[0]] - outcomes.values[metric][at[1]]
     table = pd.DataFrame({"x": shown[0], "y": shown[1], "difference": gap})
     table["leader"] = np.where(gap >= 0, pair[0], pair[1])
-    sign = np.sign(gap.reshape(points, points))
-    changes = any((lines[:-1] * lines[1:] < 0).any() for lines in (sign, sign.T))
-    verdict = "the lead changes" if changes else f"{table['leader'].iloc[0]} leads everywhere in this range"
+    ahead = [name for name, leads in zip(pair, (gap > 0, gap < 0), strict=True) if leads.any()] or list(pair[:1])
+    verdict = "the lead changes" if len(ahead) > 1 else f"{ahead[0]} leads everywhere in this range"
     return FlipMap(table, inputs[0], inputs[1], verdict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,12 +13,10 @@ from rackecon.catalog.cached import one_state
 from rackecon.evidence.intervals import AT_SPEED, add_intervals, interval_factors
 from rackecon.evidence.leads import ahead, in_order
 from rackecon.evidence.novelty import ASKED, best_run, best_runs, named, unmeasured
+from rackecon.lazy import pd
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.walks.walk import HELD, RETUNED
 from rackecon.words import STRETCHES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 METRIC: Final = "profit_usd_per_mw_year"
 Line = list[tuple[float, float]]
@@ -118,8 +116,6 @@ def drawn(
         ``y_measured`` is what the best measured run at these lengths would make of it, ``run`` its kind, ``run_date`` its date and
         ``outside`` whether it lies outside its own platform's 90 %.
     """
-    import pandas as pd
-
     known = frame.dropna(subset=[y]).sort_values(x, kind="stable")
     if known.empty:
         return frame.assign(evidence=STRETCHES[0], stretch=0)
@@ -146,8 +142,6 @@ def drawn(
 
 def drawn_with_kept(walk: pd.DataFrame, chips: Sequence[str], x: str, y: str, asked: str | None = None) -> pd.DataFrame:
     """The lines of some platforms searched anew, as :func:`drawn` has them, and those of the first layout kept, without bands and runs."""
-    import pandas as pd
-
     rows = walk[walk["accelerator"].isin(chips)]
     free, held = (drawn(rows[rows["line"] == line], x, y, asked) for line in (RETUNED, HELD))
     spans = [f"{y}_low", f"{y}_high", f"{y}_measured"]

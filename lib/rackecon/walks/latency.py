@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 from rackecon import catalog
 from rackecon.catalog.cached import one_state
 from rackecon.evidence.leads import ahead, in_order, lead_words
+from rackecon.lazy import pd
 from rackecon.walks.findings import METRIC, drawn
 from rackecon.walks.walk import asked_ttft_ms, walked
 from rackecon.words import join_words
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 
@@ -24,8 +23,6 @@ def fronts(
     accelerators: Sequence[str], model: str, case: Scenario, ttft_limit_ms: float, statistic: str
 ) -> pd.DataFrame:
     """Pareto front of each platform under the first-token limit, speed against throughput, as its chart draws it."""
-    import pandas as pd
-
     from rackecon.serving.frontier import search_case
 
     asked = replace(case, tpot_limit_ms=None, ttft_limit_ms=ttft_limit_ms, latency_statistic=statistic)
@@ -83,8 +80,6 @@ def first_token(
 
 def tier_table(found: pd.DataFrame) -> pd.DataFrame:
     """Who leads at each promised speed, a tie as one with the figures of its first, who comes next, and who cannot serve it."""
-    import pandas as pd
-
     rows = []
     for speed, group in found.groupby("tok_s_per_user_target", sort=True):
         first, known = ahead(group, METRIC), in_order(group[group[METRIC].notna()], METRIC)

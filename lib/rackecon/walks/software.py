@@ -15,13 +15,12 @@ from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.evidence.intervals import AT_SPEED, interval_factors, ratio_ends
 from rackecon.evidence.novelty import best_run
+from rackecon.lazy import pd
 from rackecon.serving.query import Query, default_date, newest_measurement, software_date
 from rackecon.walks.findings import drawn
 from rackecon.words import RUNS, engine_words
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 NAMES = {"none": "none", "mtp": "MTP"}
@@ -119,8 +118,6 @@ class SoftwareFound:
 
 def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFrame:
     """Best throughput within the limits in FP8 and in 4 bit, without and with drafting, one row each."""
-    import pandas as pd
-
     from rackecon.serving.frontier import search_case
 
     rows = []
@@ -161,8 +158,6 @@ def levers(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFr
 
 def history(model: str) -> pd.DataFrame:
     """Measured gain of complete configurations over their first run, by platform and month, median over configurations."""
-    import pandas as pd
-
     rows = catalog.table("measured_serving")
     flags = catalog.table("measured_flags")
     broken = set(flags.loc[flags["action"] == "drop", "point_id"])
@@ -189,8 +184,6 @@ def history(model: str) -> pd.DataFrame:
 
 def run_marks(past: pd.DataFrame) -> pd.DataFrame:
     """Of each stack of :func:`history` the last run over the first, and the slowest and fastest where they lie elsewhere."""
-    import pandas as pd
-
     rows = []
     for name, group in past.sort_values("months", kind="stable").groupby("platform", sort=False):
         gain = group["gain"].astype(float)
@@ -215,8 +208,6 @@ def software_dates() -> list[tuple[float, str]]:
 
 def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFrame:
     """Predicted throughput at the limits by date of the software, as its chart draws it: measured runs up to each date."""
-    import pandas as pd
-
     from rackecon.serving.frontier import searched
 
     rows, dates = [], software_dates()
@@ -258,8 +249,6 @@ def dated(
     years : sequence of float
         Dates of the software, years from 1 January 2026 (:func:`rackecon.serving.query.software_years`).
     """
-    import pandas as pd
-
     from rackecon.serving.frontier import searched
 
     newest = {key: default_date(catalog.accelerator(key)) for key in accelerators}
@@ -357,8 +346,6 @@ def _runs(learnt: pd.DataFrame, platform: str) -> tuple[str, str, float, float] 
 
 def _parts(leads: Sequence[Lead]) -> pd.DataFrame:
     """Mean share of each lever in each lead, in logarithms."""
-    import pandas as pd
-
     parts = [
         {"platform": lead.platform, "lever": lever, "share": math.log(factor) / math.log(lead.whole.value)}
         for lead in leads

@@ -14,12 +14,11 @@ from rackecon import catalog
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.intervals import AT_SPEED, interval_factors, ratio_ends
 from rackecon.evidence.novelty import Run, best_run
+from rackecon.lazy import pd
 from rackecon.walks.findings import drawn
 from rackecon.words import RUNS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 MODES = ("aggregated", "disaggregated")
@@ -100,8 +99,6 @@ def _best(key: str, model: str, case: Scenario, mode: str) -> dict[str, Any] | N
 
 def gains(accelerators: Sequence[str], model: str, scenarios: Sequence[str]) -> pd.DataFrame:
     """Best throughput of each mode for each platform and workload, and their ratio."""
-    import pandas as pd
-
     rows = []
     for key in accelerators:
         for name in scenarios:
@@ -130,8 +127,6 @@ def gains(accelerators: Sequence[str], model: str, scenarios: Sequence[str]) -> 
 
 def by_speed(accelerators: Sequence[str], model: str, case: Scenario, speeds: Iterable[float]) -> pd.DataFrame:
     """Best point of each mode at each promised speed."""
-    import pandas as pd
-
     rows = []
     for key in accelerators:
         for speed in speeds:

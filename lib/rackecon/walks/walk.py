@@ -10,17 +10,15 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog import Model, Scenario
+from rackecon.lazy import pd
 from rackecon.serving.tails import tail_factors
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RETUNED, HELD = "layout that earns most at every point", "layout held as at the start"
 
@@ -99,8 +97,6 @@ def _walk(
     held: bool,
     **overrides: Any,
 ) -> pd.DataFrame:
-    import pandas as pd
-
     free = walked(accelerators, model, cases, **overrides).assign(line=RETUNED)
     blocks = [free]
     if held:
@@ -129,8 +125,6 @@ def context_length(
     pandas.DataFrame
         Rows of :func:`rackecon.appraisal.evaluate.evaluate` with ``walked_tokens``, ``hit`` and ``line``.
     """
-    import pandas as pd
-
     lengths = list(isl_tokens)
     walks = [
         [
@@ -207,8 +201,6 @@ def _is_shipped(arch: Model, known: str) -> bool:
 
 
 def _variants(accelerators: Sequence[str], base: Scenario, variants: Sequence[Model]) -> pd.DataFrame:
-    import pandas as pd
-
     from rackecon.serving.frontier import search_case
 
     rows, known = [], variants[0].id.split(" ")[0]
