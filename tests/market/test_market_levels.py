@@ -79,6 +79,8 @@ def test_a_flip_lies_below_todays_price() -> None:
     assert np.isnan(flip_price_factor([10.0], [4.0], 10.0, 4.0)).all()
     assert float(flip_price_factor([4.0], [1.0], 10.0, 4.0)[0]) == 0.5
     assert np.isnan(flip_price_factor([4.0], [9.0], 10.0, 4.0)).all()
+    # ahead at 1.4 times the prices alone, and level at those of today: neither lies below them
+    assert np.isnan(flip_price_factor([20.0, 12.0], [18.0, 6.0], 10.0, 4.0)).all()
 
 
 def test_buying_renting_and_calling_an_api_in_whole_units() -> None:
