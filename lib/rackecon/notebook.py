@@ -21,11 +21,11 @@ from rackecon.figures.tables import table
 from rackecon.pages.page_facts import case_line
 from rackecon.pages.rankings import ranking_table
 from rackecon.pages.sentences import say, told
-from rackecon.pages.unmeasured import in_table, on_chart
+from rackecon.pages.unmeasured import in_table, on_chart, once
 from rackecon.press.kept_results import share_with_report
 from rackecon.press.provenance import provenance
 
-LEAVING.update(chart=on_chart, table=in_table)
+LEAVING.update(chart=on_chart, table=in_table, words=once)
 share_with_report()
 
 __all__ = [

@@ -15,6 +15,7 @@ __all__ = [
     "count",
     "engine_words",
     "even",
+    "format_words",
     "join_named",
     "join_words",
     "layout_words",
@@ -185,8 +186,8 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     """How a column of figures is written: in one unit and with as many decimals as give the largest three digits.
 
     Without a unit smaller ones cannot be written in the next below: there the least has two, where the largest then has no
-    more than four. A figure that so would show a single digit, or four, stays as ``form`` has it, and so does what is no
-    figure; nothing stays a plain 0.
+    more than four. A figure that so would show a single digit, or four, stays as ``form`` has it, below one with as many decimals as
+    the others below one; so does what is no figure; nothing stays a plain 0.
 
     Examples
     --------
@@ -198,6 +199,8 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     (['$14.7M', '$0.31M'], ['0.9', '2.0'])
     >>> [even(number, [0.0213, 15321.0])(x) for x in (0.0213, 15321.0)], [even(money, [0.0965, 1.066])(x) for x in (0.0965, 1.066)]
     (['0.0213', '15,300'], ['$0.097', '$1.07'])
+    >>> [even(number, [0.23, 0.246, 104])(x) for x in (0.23, 0.246, 104)]
+    ['0.230', '0.246', '104']
     """
     figures = [x for x in values if math.isfinite(x) and x]
     if form not in LETTERS or len(figures) < 2:
@@ -209,6 +212,12 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     if form is number or not letter:
         wanted = min(wanted, max(_decimals(x / unit) for x in figures))
     places = max(CENTS if form is money and not letter else 0, wanted)
+    below = max((_decimals(x) for x in figures if abs(x) < 1.0), default=0)
+
+    def alone(value: float) -> str:
+        if form is not number or not below or abs(value) >= 1.0:
+            return form(value)
+        return f"{MINUS if value < 0 else ''}{abs(value):.{min(below, MOST - _digits(abs(value)))}f}"
 
     def written(value: Any) -> str:
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or not value:
@@ -219,7 +228,7 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
         shown = max(places, min(CENTS, FEWEST - before)) if bare else places
         fits = round(size, shown) > 0.0 if letter else before + shown >= FEWEST
         if not fits or before + shown > MOST:
-            return form(value)
+            return alone(value)
         return f"{MINUS if value < 0 else ''}{'$' if form is money else ''}{size:,.{shown}f}{letter}"
 
     return written
@@ -328,6 +337,21 @@ def engine_words(engine: str) -> str:
     ('TensorRT-LLM', 'MoRI SGLang')
     """
     return " ".join(ENGINES.get(part, part) for part in engine.split("-"))
+
+
+FORMAT: Final = re.compile(r"\b(?:nv|mx)?(?:fp|bf|int)\d+\b")
+"""A number format among words."""
+
+
+def format_words(text: str) -> str:
+    """Number formats as their makers write them; other words stay.
+
+    Examples
+    --------
+    >>> format_words("fp8 (no 4-bit)"), format_words("mxfp4"), format_words("FP8")
+    ('FP8 (no 4-bit)', 'MXFP4', 'FP8')
+    """
+    return FORMAT.sub(lambda found: found[0].upper(), text)
 
 
 ACRONYMS = {"moe": "MoE", "roi": "ROI"}

@@ -16,6 +16,7 @@ from rackecon.economics.market import (
     entrant_price_usd_per_mtok,
     linked_price_factor,
     rent_multiple,
+    years_to_fall,
 )
 from rackecon.economics.market_table import (
     EFFECTIVE_RULE,
@@ -33,6 +34,18 @@ from rackecon.errors import InputError
 
 RATES = st.floats(1.0, 1e6)
 SHARES = st.floats(0.01, 1.0)
+
+
+def test_a_price_that_halves_each_year_is_an_eighth_after_three() -> None:
+    assert years_to_fall(0.125, 0.5) == pytest.approx(3.0)
+    assert years_to_fall([0.5, 1.0, 3.0], 0.0).tolist() == [np.inf, 0.0, 0.0]
+    with pytest.raises(InputError, match="fall_per_year must lie between 0 and 1"):
+        years_to_fall(0.5, 1.5)
+
+
+@given(factor=st.floats(0.01, 0.99), fall=st.floats(0.01, 0.9))
+def test_a_price_that_falls_for_so_long_is_there(factor: float, fall: float) -> None:
+    assert (1.0 - fall) ** float(years_to_fall(factor, fall)) == pytest.approx(factor)
 
 
 def test_an_entrants_price_worked_by_hand() -> None:

@@ -52,3 +52,14 @@ def test_no_label_cell_or_heading_names_an_unmeasured_platform_bare(path):
     shown = json.dumps(json.loads(path.with_suffix(".ipynb").read_text(encoding="utf-8")), ensure_ascii=False)
     assert "unmeasured platform" not in page + shown and not re.search(rf"({'|'.join(map(re.escape, bare))}), unmeasured", page + shown)
     assert [key for key in keys for name in bare if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-]| \()", key)] == []
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_a_paragraph_marks_such_a_platform_where_it_names_it_first_and_no_more(path):
+    page, bare = path.read_text(encoding="utf-8"), unseen_labels()
+    for paragraph in re.findall(r'<p class="(?:answer|note)">(.*?)</p>', page, re.S):
+        text = html.unescape(re.sub(r"<[^>]+>", "", paragraph))
+        for name in bare:
+            marks = [found.start() for found in re.finditer(rf"(?<![\w-]){re.escape(name)} \(unmeasured[;)]", text)]
+            assert len(marks) <= 1, text
+            assert not marks or marks[0] == re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text).start(), text

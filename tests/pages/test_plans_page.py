@@ -50,7 +50,7 @@ def test_sentences_say_what_the_tables_hold(result):
     for platform, count in bought[bought > 0].items():
         assert f"{count} rack" in text["answer"]
         assert platform in text["answer"]
-    assert re.match(r"(Too close to call: for|For) 1 MW ", text["answer"])
+    assert re.match(r"(Two plans for 1 MW are too close to call: |For 1 MW )", text["answer"])
     if said["rival_plan"]:
         assert said["rival_plan"] in text["answer"]
         assert 0.0 <= said["wins"] <= 1.0

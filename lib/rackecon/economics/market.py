@@ -106,6 +106,38 @@ def entrant_price_usd_per_mtok(
     return np.asarray(rent * TOKENS_PER_MTOK / (SECONDS_PER_HOUR * rate * sold * kept * level))
 
 
+def years_to_fall(price_factor: Numeric, fall_per_year: Numeric) -> FloatArray:
+    """Years until a price that falls by a share a year is a factor of today's [years].
+
+    Parameters
+    ----------
+    price_factor : float or array
+        Price at the end over today's [-].
+    fall_per_year : float or array
+        Share that the price loses in a year [1/year].
+
+    Returns
+    -------
+    ndarray
+        [years]; 0 where it is there today, infinite where it does not fall.
+
+    Notes
+    -----
+    .. math:: t = \\ln(p / p_0) / \\ln(1 - d)
+
+    Own derivation.
+
+    Examples
+    --------
+    >>> years_to_fall([0.25, 0.25, 2.0], [0.5, 0.0, 0.5]).tolist()
+    [2.0, inf, 0.0]
+    """
+    left = np.minimum(check_positive("price_factor", price_factor), 1.0)
+    kept = 1.0 - np.asarray(check_share("fall_per_year", fall_per_year))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(left == 1.0, 0.0, np.abs(np.log(left) / np.log(kept)))
+
+
 def rent_multiple(revenue_usd_per_gpu_hour: Numeric, rent_usd_per_gpu_hour: Numeric) -> FloatArray:
     """Revenue of a GPU-hour over the market rent of the same part [-]: what a renter would take in for each dollar paid;
     NaN where a figure is missing.

@@ -34,8 +34,8 @@ CONTAINER = "container"
 FIXED_WIDTH = 560  # JupyterLab's output area has no width of its own while it draws: "container" would be 0 px
 
 
-LEAVING: Final[dict[str, Callable[[Any], Any]]] = {"chart": lambda spec: spec, "table": lambda markup: markup}
-"""What is done to every chart's specification and to all markup that leaves a notebook: :mod:`rackecon.notebook` sets it."""
+LEAVING: Final[dict[str, Callable[[Any], Any]]] = dict.fromkeys(("chart", "table", "words"), lambda part: part)
+"""What is done to every chart's specification, to all markup and to every paragraph that leaves a notebook: :mod:`rackecon.notebook` sets it."""
 
 
 class Html:
@@ -68,7 +68,7 @@ def answer(*sentences: str, case: str = "") -> Html:
 
     The first sentence is the answer alone, in bold; ``case`` says before it what it holds for, where it does not.
     """
-    text = " ".join(filter(None, sentences))
+    text = LEAVING["words"](" ".join(filter(None, sentences)))
     lead, rest = first_sentence(text)
     told = f"<strong>{prose(lead)}</strong>" + (f' <span class="then">{prose(rest)}</span>' if rest else "")
     before = f'<p class="kicker">{prose(case)}</p>' if case else ""
@@ -93,6 +93,7 @@ def first_sentence(text: str) -> tuple[str, str]:
 
 def note(text: str) -> Html:
     """A computed paragraph (what it means, what would change it)."""
+    text = LEAVING["words"](text)
     return Html(f'<p class="note">{prose(text)}</p>', text)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.display import Html
 from rackecon.figures.theme import swatch
-from rackecon.words import MINUS, alike, even, layout_words, money, money_span, number
+from rackecon.words import MINUS, alike, even, format_words, layout_words, money, money_span, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ CROWDED: Final = 8
 """Columns beyond which type and padding shrink, a little and more."""
 UNLIKE: Final = 10
 """Times that the greater end of an interval is the smaller, from which it lends it its scale."""
-SHOWN: Final[Mapping[str, Format]] = {"layout": layout_words}
+SHOWN: Final[Mapping[str, Format]] = {"layout": layout_words, "weight_precision": format_words}
 """Columns that every table writes alike."""
 HOURLY: Final = re.compile(r"usd_per_gpu_hour(_high|_low)?$")
 """Columns of dollars for a GPU-hour, which are written to the cent."""

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rackecon.catalog import accelerator
+from rackecon.catalog import accelerator, label
 from rackecon.catalog.cached import one_state
 from rackecon.catalog.kept import digest_of, kept
 from rackecon.claims import claim, meanings, source, statements, verdicts
@@ -228,13 +228,14 @@ def required_chart(result: Assessment) -> alt.Chart:
     data = found.frame.copy()
     data = data[data["y"] > 0]
     title = _required_title(one, data)
+    subject = ", ".join(label(name) for name in (one.only("subject"), one.named_subject) if name)
     return charts.ratio_chart(
         data,
         x="x",
         y="y",
         series="series",
         title=title,
-        subtitle=f"{found.y_title}, list prices and published figures; {found.reading}; {one.subject_text}",
+        subtitle=f"{found.y_title}, list prices and published figures; {found.reading}; {subject}",
         x_title=found.x_title,
         y_title=found.y_title,
     )

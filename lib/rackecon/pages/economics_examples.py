@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from rackecon import catalog
 from rackecon.answer.deciding import ASSUMPTIONS
 from rackecon.pages.sentences import say
-from rackecon.words import number, percent
+from rackecon.words import money, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,26 @@ def changed_words(frame: pd.DataFrame) -> pd.DataFrame:
         assumption=[LABELS.get(name, name) for name in names],
         value=[_changed_value(name, value) for name, value in pairs],
     )
+
+
+def leads_told(swept: pd.DataFrame) -> list[str]:
+    """Who leads each row of a table of changed assumptions, with its profit; the platforms of a limit's first row by their number alone.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> leads = ["tie: A and B", "A", "tie: B and A"]
+    >>> rows = pd.DataFrame({"limit": ["1 MW"] * 3, "lead": leads, "profit_usd_year": [1e6, 2e6, 3e6]})
+    >>> leads_told(rows)
+    ['tie: A and B ($1.00M a year)', 'A ($2.00M a year)', 'the same 2 ($3.00M a year)']
+    """
+    first: dict[str, list[str]] = {}
+    told = []
+    for limit, lead, profit in zip(swept["limit"], swept["lead"], swept["profit_usd_year"], strict=True):
+        names = sorted(re.split(r", | and ", str(lead).removeprefix("tie: ")))
+        same = first.setdefault(limit, names) is not names and first[limit] == names and len(names) > 1
+        told.append(f"{f'the same {len(names)}' if same else lead} ({money(profit)} a year)")
+    return told
 
 
 def _changed_value(name: str, value: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rackecon import catalog
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.economics.market import years_to_fall
 from rackecon.economics.market_table import market_model, rent
 from rackecon.errors import InputError
 from rackecon.evidence.leads import ahead, level
@@ -209,6 +210,7 @@ def figures(result: MarketResult) -> list[Figure]:
         *field_figures(result, UNITS),
         Figure("entrant_platform", result.entrant_platform, "text"),
         Figure("leader", result.leader, "text"),
+        *(Figure(name, value, "years") for name, value in lasting(result).items()),
         *column_figures(
             result.curve, ["accelerator"], {"price_usd_per_mtok": "USD/Mtok", "price_factor": "-"}, "entrant"
         ),
@@ -228,6 +230,9 @@ def quoted(result: MarketResult) -> dict[str, Any]:
     told = margins[margins["kind"] == KINDS[0]]
     return {
         **{name: value for name, value in vars(result).items() if not hasattr(value, "columns")},
+        **lasting(result),
+        "assumed_fall": catalog.base_case().price_decline_per_year,
+        "fastest_fall": catalog.base_case().range("price_decline_per_year")[1],
         "list_usd_per_mtok": float(levels["list"]),
         "effective_usd_per_mtok": float(levels["effective"]),
         "market_racks": result.market_tokens_per_day / result.sold_tokens_per_rack_day,
@@ -238,6 +243,14 @@ def quoted(result: MarketResult) -> dict[str, Any]:
         "payback": years_text(result.payback_years_at_effective),
         "target_payback": years_text(target_payback_years()),
     }
+
+
+def lasting(result: MarketResult) -> dict[str, float]:
+    """Years until buyers pay what a newcomer needs today, as prices are taken to fall and at the fastest fall of their range."""
+    case = catalog.base_case()
+    falls = (case.price_decline_per_year, case.range("price_decline_per_year")[1])
+    found = years_to_fall(result.entrant_over_list / result.effective_over_list, falls)
+    return dict(zip(("lasts_years", "lasts_least_years"), map(float, found), strict=True))
 
 
 def quoted_paths(profits: pd.DataFrame, gain: Gain) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from rackecon.pages.market import standing
 from rackecon.pages.rankings import ranking_table
 from rackecon.pages.sentences import say
 from rackecon.pages.summary_words import case_words, close, headline_words, other_measures, sure_words
+from rackecon.pages.unmeasured import once
 from rackecon.uncertainty.ranking import tied
 from rackecon.words import even, join_words, money, number, percent, years_text
 
@@ -47,10 +48,11 @@ UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
 def headline(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
     """The answer as a heading, with how surely it holds; then what decides it, the other measures, and the case."""
     first = leader(story, measure)
-    lead, sure = headline_words(story), sure_words(story)
-    more = [other_measures(story)]
+    lead = once(headline_words(story))
+    sure = once(f"{lead} {sure_words(story)}").removeprefix(f"{lead} ")
+    more = [once(other_measures(story))]
     if first is not None and found:
-        more.insert(0, drivers_words(found, str(first["platform"]), measure))
+        more.insert(0, once(drivers_words(found, str(first["platform"]), measure)))
     text = " ".join(filter(None, (lead, sure, *more)))
     markup = f'<p class="answer"><strong>{prose(lead)}</strong> {prose(sure)}</p>'
     markup += "".join(f'<p class="note">{prose(words)}</p>' for words in more if words)

@@ -1,4 +1,4 @@
-"""The mark of platforms that no measured run stands behind, in labels of charts and in heads and cells of tables.
+"""The mark of platforms that no measured run stands behind, in labels of charts and in heads and cells of tables, once a paragraph.
 
 Sentences say it by :func:`rackecon.evidence.novelty.platform_named`; here the same is set wherever a chart or table that leaves
 a notebook shows such a platform's name alone.
@@ -65,6 +65,31 @@ def in_words(text: str) -> str:
     'Bands: nine measurements in ten of B200 and TPU v7 (unmeasured); dashed: TPU v7 (unmeasured)'
     """
     return _said().sub(rf"\1 ({UNSEEN})", text)
+
+
+@by_data()
+def _marked() -> re.Pattern[str]:
+    names = "|".join(re.escape(label) for label in sorted(_marks(), key=len)[::-1])
+    return re.compile(rf"(?<![\w-])({names}) \({UNSEEN}(\)|; )")
+
+
+def once(text: str) -> str:
+    """A paragraph that marks each such platform where it names it first, and names it plainly from there on.
+
+    Examples
+    --------
+    >>> once("TPU v7 (unmeasured) and B200 tie; TPU v7 (unmeasured; about 2 to 3) leads, then TPU v7 (unmeasured).")
+    'TPU v7 (unmeasured) and B200 tie; TPU v7 (about 2 to 3) leads, then TPU v7.'
+    """
+    said: set[str] = set()
+
+    def shown(found: re.Match[str]) -> str:
+        if found[1] not in said:
+            said.add(found[1])
+            return found[0]
+        return found[1] if found[2] == ")" else f"{found[1]} ("
+
+    return _marked().sub(shown, text)
 
 
 @one_state()

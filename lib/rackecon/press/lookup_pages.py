@@ -100,6 +100,20 @@ def _key(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
+def _initials(rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Contents of a long list in order: its initial letters, each leading to the first row that has it.
+
+    Examples
+    --------
+    >>> _initials([("batch", "Batch"), ("base", "base"), ("cache", "cache")])
+    [('batch', 'B'), ('cache', 'C')]
+    """
+    first: dict[str, str] = {}
+    for key, name in rows:
+        first.setdefault(name[0].upper(), key)
+    return [(key, letter) for letter, key in first.items()]
+
+
 def _term(term: str, unit: str) -> str:
     """A term with its unit, if it has one, under it."""
     has_unit = unit not in ("", "-")
@@ -115,7 +129,7 @@ def glossary_page(names: Sequence[str]) -> str:
         title=title,
         description="Terms of the report with unit and meaning",
         body=f"<h1>{title}</h1>" + _table("Terms, their units under them", ("term", "meaning"), lines, "terms"),
-        contents=[(_key(row["term"]), row["term"]) for row in rows],
+        contents=_initials([(_key(row["term"]), row["term"]) for row in rows]),
         here="glossary.html",
         walk=names,
     )
@@ -149,6 +163,7 @@ def data_page(names: Sequence[str], target: Path) -> str:
     beside = in_checkout("data") is None or Path(target).resolve().is_relative_to(home.parent)
     way = (Path(os.path.relpath(home, Path(target).resolve())).as_posix() if beside else "../data") + "/"
     package = json.loads((data_dir() / "datapackage.json").read_text(encoding="utf-8"))
+    listed = sorted(package["resources"], key=lambda one: str(one["name"]))
     title = "Which data is the report made of?"
     lines = [
         (
@@ -160,7 +175,7 @@ def data_page(names: Sequence[str], target: Path) -> str:
                 html.escape(", ".join(field["name"] for field in one["schema"]["fields"])),
             ],
         )
-        for one in package["resources"]
+        for one in listed
         if one["name"] in catalog.table_names()
     ]
     about = (
@@ -175,7 +190,7 @@ def data_page(names: Sequence[str], target: Path) -> str:
         description="Tables of data with rows and columns",
         body=f"<h1>{title}</h1>{about}"
         + _table("Tables of data/", ("table", "what it holds", "rows", "columns"), lines),
-        contents=[(key, key.replace("_", " ")) for key, _ in lines],
+        contents=_initials([(key, key) for key, _ in lines]),
         here="data.html",
         walk=names,
     )

@@ -22,15 +22,15 @@ SHARED: Final = ("vega.js", "page.css", "page.js", *SCRIPTS)
 
 
 def lean(style: str) -> str:
-    """A style sheet without comments, indents and empty lines: a page carries what counts.
+    """A style sheet without comments, indents and ends of lines: a page carries what counts.
 
     Examples
     --------
-    >>> lean("/* of two\\n   lines */\\n\\na {\\n  margin: 0\\n} /* too */\\n").splitlines()
-    ['a {', 'margin: 0', '}']
+    >>> lean("/* of two\\n   lines */\\n\\na,\\nb {\\n  margin: 0\\n} /* too */\\nc\\nd{}\\n").splitlines()
+    ['a,b {margin: 0', '}c', 'd{}']
     """
-    bare = re.sub(r"[ \t]*/\*(?:(?!\*/).)*\*/$", "", style, flags=re.S | re.M)
-    return re.sub(r"^\s+", "", bare, flags=re.M)
+    bare = re.sub(r"[ \t]*/\*.*?\*/", "", style, flags=re.S)
+    return re.sub(r"(?<=[{};,])\n+", "", re.sub(r"^\s+", "", bare, flags=re.M))
 
 
 @of_arguments()
