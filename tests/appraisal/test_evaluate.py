@@ -159,8 +159,7 @@ def test_on_demand_rent_is_paid_for_hours_sold_only():
 
 
 def test_the_investment_is_the_published_price_and_is_backed_out_only_where_nobody_publishes_one():
-    """GB200: 3.3 MUSD a rack, network, storage and installation 23 %, spares 5 %; an eighth of a year's running cost, and
-    interest of 11 % a year on the rest for as long."""
+    """GB200: 3.3 MUSD a rack, network, storage and installation 23 %, spares 5 %; an eighth of a year's running cost and of interest at 11 %."""
     table = run(("gb200-nvl72", "mi355x")).set_index("accelerator")
     kw = 1.87  # provisioned
     capital = 3.3e6 * 1.23 * 1.05
