@@ -76,6 +76,23 @@ def _rows() -> dict[tuple[str, str], list[tuple[str, float, float, float]]]:
     return found
 
 
+@by_data(1, "serving_residual")
+def _spans() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Least and most of log input, output and load of each pair's rows; of all rows under two empty names."""
+    rows = {pair: np.array([row[1:] for row in found]) for pair, found in _rows().items()}
+    every = {**rows, ("", ""): np.concatenate(list(rows.values()))}
+    return {pair: (values.min(axis=0), values.max(axis=0)) for pair, values in every.items()}
+
+
+@by_data(1, "serving_residual")
+def _engines() -> dict[str, frozenset[str]]:
+    """Families of engines that ran on each platform."""
+    found: dict[str, set[str]] = {}
+    for (accelerator, _), rows in _rows().items():
+        found.setdefault(accelerator, set()).update(row[0] for row in rows)
+    return {accelerator: frozenset(names) for accelerator, names in found.items()}
+
+
 def fitted_pairs() -> frozenset[tuple[str, str]]:
     """Accelerators and models that the fit has seen together.
 
@@ -148,18 +165,16 @@ def novelty(
     >>> novelty("b200-hgx", "deepseek-r1", "trtllm", 131072, 1024).lengths_beyond > 3
     True
     """
-    kind = kind_of(accelerator, model)
-    rows = _rows()
-    own = rows.get((accelerator, model), [])
-    engines = {row[0] for pair, found in rows.items() for row in found if pair[0] == accelerator}
-    near = np.array([row[1:] for row in (own or [row for found in rows.values() for row in found])])
+    kind, spans = kind_of(accelerator, model), _spans()
+    least, most = spans.get((accelerator, model), spans["", ""])
     asked = np.log2([isl_tokens, osl_tokens])
-    outside = np.maximum(near[:, :2].min(axis=0) - asked, asked - near[:, :2].max(axis=0))
+    outside = np.maximum(least[:2] - asked, asked - most[:2])
     load = 0.0 if load_per_gpu is None else float(np.log2(load_per_gpu))
-    over = 0.0 if load_per_gpu is None else max(near[:, 2].min() - load, load - near[:, 2].max(), 0.0)
+    over = 0.0 if load_per_gpu is None else max(least[2] - load, load - most[2], 0.0)
     family = engine_family(engine, catalog.accelerator(accelerator).vendor)
     beyond = float(np.maximum(outside.max() - SLACK, 0.0))
-    return Novelty(kind, len(own), family not in engines, beyond, float(over))
+    rows = len(_rows().get((accelerator, model), []))
+    return Novelty(kind, rows, family not in _engines().get(accelerator, frozenset()), beyond, float(over))
 
 
 @by_data(4096, "serving_residual")
@@ -215,9 +230,9 @@ def unmeasured(
     kind = kind_of(accelerator, model)
     if kind != "known":
         return {"new pair": "unmeasured with this model", "new model": "unmeasured model"}.get(kind, UNSEEN)
-    own = np.array([row[1:3] for row in _rows()[accelerator, model]])
+    least, most = _spans()[accelerator, model]
     asked = np.log2([isl_tokens, osl_tokens])
-    if np.maximum(own.min(axis=0) - asked, asked - own.max(axis=0)).max() > SLACK:
+    if np.maximum(least[:2] - asked, asked - most[:2]).max() > SLACK:
         return "lengths beyond the measured"
     if tok_s_per_user is not None and tok_s_per_user > fastest_measured(accelerator, model):
         return "speed beyond the measured"
