@@ -224,3 +224,17 @@ def test_a_held_layout_never_beats_the_searched_one():
 def test_context_beyond_the_model_is_refused_with_its_limit():
     with pytest.raises(InputError, match="exceed the"):
         walks.context_length(["b200-hgx"], "deepseek-r1", catalog.scenario("rag-summarise"), (1_000_000,))
+
+
+def test_a_summary_asked_again_is_not_drawn_again_and_another_is(monkeypatch):
+    asked = {"draws": 64, "physical_points": 2}
+    first = summary.summarise(["gb200-nvl72"], "deepseek-r1", "rag-summarise", **asked)
+
+    def fail(*args, **kwargs):
+        raise AssertionError("drawn anew")
+
+    monkeypatch.setattr(summary, "run", fail)
+    again = summary.summarise(["gb200-nvl72"], "deepseek-r1", "rag-summarise", **asked)
+    pd.testing.assert_frame_equal(again.rankings["rack"], first.rankings["rack"])
+    with pytest.raises(AssertionError, match="drawn anew"):
+        summary.summarise(["gb200-nvl72"], "deepseek-r1", "rag-summarise", utilisation=0.6, **asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog.assumption_table import choices_given
+from rackecon.catalog.kept import kept
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.novelty import best_runs
 from rackecon.serving.packing import packed_tok_s
@@ -79,8 +81,19 @@ def summarise(
     table, case = evaluate(accelerators, [model], [scenario], **overrides), catalog.as_scenario(scenario)
     table, rates = table.assign(rack_alone_share=rack_alone_shares(table, case)), public_rates(table, case)
     columns = [m.column for m in MEASURES.values()]
-    drawn = run(
-        accelerators, [model], [scenario], draws=draws, physical_points=physical_points, outputs=columns, **overrides
+    drawn = kept(
+        "summary draws",
+        (tuple(accelerators), model, case, draws, physical_points, sorted(overrides.items())),
+        lambda: run(
+            accelerators,
+            [model],
+            [scenario],
+            draws=draws,
+            physical_points=physical_points,
+            outputs=columns,
+            **overrides,
+        ),
+        disk=False,
     )
     inputs = len(drawn.portfolio.plan.inputs)
     rankings = {
@@ -137,9 +150,14 @@ def rack_alone_shares(rows: pd.DataFrame, case: Scenario) -> list[float]:
         if not np.isfinite(site):
             shares.append(float("nan"))
             continue
-        asked = Query.of(row["accelerator"], row["model"], case.isl_tokens, case.osl_tokens, **case_options(case))
-        shares.append(min(packed_tok_s(asked, int(row["gpus_per_rack"])) / site, 1.0))
+        key = row["accelerator"], row["model"], case, int(row["gpus_per_rack"])
+        shares.append(min(kept("rack alone", key, partial(_packed, *key), disk=False) / site, 1.0))
     return shares
+
+
+def _packed(accelerator: str, model: str, case: Scenario, gpus: int) -> float:
+    """Total tok/s that whole deployments on one rack's GPUs serve of a workload."""
+    return packed_tok_s(Query.of(accelerator, model, case.isl_tokens, case.osl_tokens, **case_options(case)), gpus)
 
 
 def _with_reasons(ranked: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -203,6 +221,14 @@ def scenario_grid(
     accelerators: Sequence[str], models: Sequence[str], scenarios: Sequence[str], measure: str = "mw", **overrides: Any
 ) -> pd.DataFrame:
     """Platform x scenario for each model: profit on a measure, cost per million output tokens, and who leads how surely."""
+    asked = tuple(accelerators), tuple(models), tuple(scenarios), measure
+    key = (*asked, sorted(overrides.items()))
+    return kept("scenario grid", key, partial(_grid, *asked, **overrides), disk=False).copy()
+
+
+def _grid(
+    accelerators: Sequence[str], models: Sequence[str], scenarios: Sequence[str], measure: str, **overrides: Any
+) -> pd.DataFrame:
     table = evaluate(accelerators, models, scenarios, **overrides)
     column = MEASURES[measure].column
     ranked = rank(table, column, RankingDraws())

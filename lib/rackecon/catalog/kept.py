@@ -31,8 +31,8 @@ NUMPY: Final = ("_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar")
 """What a pickled array is made with."""
 ADDRESS: Final = " at 0x"
 """Of an object without a text of its own: another process's may stand at the same place."""
-REMEMBERED: Final = 32
-"""Results that a process without a folder remembers; a page asks for about ten."""
+REMEMBERED: Final = 64
+"""Results that a process without a folder remembers; a page asks for about twenty."""
 _REMEMBERED: dict[str, tuple[Any, list[str]]] = {}
 CODEC: Final = "lz4"
 """A ninth of the time of zlib's least compression, at the same size."""

@@ -22,7 +22,7 @@ LONGEST_S: Final = 120
 HEADINGS: Final = ('<h2 id="what-decides-it"', '<h2 id="the-same-question-by-other-measures"')
 """Where the two parts below the answer begin."""
 SHEETS: Final = (
-    "@page{size:A4;margin:13mm 14mm}body{font-size:9.5pt!important;line-height:1.3}.contents,.pager,.links,.filter,.top,nav{display:none!important}"
+    "@page{size:A4;margin:13mm 14mm}body{font-size:9.5pt!important;line-height:1.26}.contents,.pager,.links,.filter,.top,nav{display:none!important}"
     "h1{font-size:15pt;margin:0 0 6pt}h2{font-size:12.5pt;margin:7pt 0 2pt}p{margin:2pt 0!important;max-width:none!important}"
     ".answer{font-size:10.5pt!important;padding:3pt 10pt}.kicker,.foot,caption,.measure{font-size:8.5pt!important}.table,.table th{font-size:8pt!important;line-height:1.1}.table .ends,.under td{font-size:7.5pt!important}"
     ".ranking .barcell{white-space:nowrap}.ranking .ibar{display:inline-block;width:44%;min-width:0;vertical-align:middle}.ranking td .ends{display:inline;margin-left:5px}"
