@@ -51,7 +51,7 @@ def test_an_id_given_to_a_sentence_is_said_as_its_name():
     words = say("13_validation", "spread", powers=3, shuffles=3, loaded=0.2, tables=None)
     assert ids_in(words) == []
     assert "DeepSeek-V3/R1" in say(
-        "00_executive_summary", "grid_title", model="deepseek-r1", leaders=["gb200-nvl72"], losers=[]
+        "00_executive_summary", "grid_title", model="deepseek-r1", leaders=["gb200-nvl72"], losers=[], served=True
     )
 
 

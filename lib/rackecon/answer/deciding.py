@@ -143,7 +143,7 @@ class Deciding:
         others = self._others(flips)
         if len(others) == 1:
             return f"{self._bare(others[0][1])}: {platform_named(others[0][0])}"
-        sides = ((side[0][0], ", then ".join(who for _, who in side)) for side in self._sides(flips))
+        sides = ((side[0][0], _in_order([who for _, who in side])) for side in self._sides(flips))
         return "; ".join(f"{self._bare(where)}: {leads}" for where, leads in sides)
 
     def _bare(self, where: str) -> str:
@@ -209,6 +209,21 @@ class Deciding:
                 ends = self.told(low), self.told(high)
                 each.append(f"near {ends[0]}" if ends[0] == ends[1] else f"between {_between(*ends)}")
         return join_words([*(one.removesuffix(self._unit).rstrip() for one in each[:-1]), each[-1]])
+
+
+def _in_order(leaders: Sequence[str]) -> str:
+    """Who leads one after another; those that come back are named once, with all that lead between.
+
+    Examples
+    --------
+    >>> _in_order(["B200", "H100", "B200", "H100", "nobody earns"])
+    'B200 and H100 by turns, then nobody earns'
+    """
+    groups: list[list[str]] = []
+    for who in leaders:
+        back = next((i for i, group in enumerate(groups) if who in group), len(groups))
+        groups[back:] = [list(dict.fromkeys([*itertools.chain(*groups[back:]), who]))]
+    return ", then ".join(join_words(group) + (" by turns" if len(group) > 1 else "") for group in groups)
 
 
 def _between(low: str, high: str, word: str = "and") -> str:

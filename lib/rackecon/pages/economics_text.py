@@ -366,7 +366,7 @@ def revenue_answer(
         "wins": float(first["win_share"]),
         "close": str(first["verdict"]) == "too close to call" and not alone,
         "tied": list(tied(known)["platform"]),
-        "amounts": [amount(value) for value in tied(known)["value"]],
+        "amounts": MEASURES[unit].ends(*tied(known)["value"]),
         "rival": "" if alone else str(known["platform"].iloc[1]),
         "lead": "" if alone else amount(first["value"] - known["value"].iloc[1]),
     }

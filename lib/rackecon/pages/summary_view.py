@@ -210,14 +210,14 @@ def three_measures(story: Summary) -> Html:
         known = ranked[ranked["value"].notna()]
         if known.empty:
             continue
-        top, show = tied(known) if close(known) else known.head(1), _shown(key)
+        top = tied(known) if close(known) else known.head(1)
         rivals = known.drop(top.index).sort_values("win_share", ascending=False, kind="stable")
         verdict = str(ranked["verdict"].iloc[0])
         rows.append(
             {
                 "measure": f"profit {unit}",
                 "leader": lead_words(top["platform"]),
-                "profit": join_words([show(value) for value in top["value"]]),
+                "profit": join_words(MEASURES[key].ends(*top["value"])),
                 "nine in ten of the first": " to ".join(
                     MEASURES[key].ends(float(top["value_low"].iloc[0]), float(top["value_high"].iloc[0]))
                 ),
@@ -245,12 +245,13 @@ def grid_chart(grid: pd.DataFrame, model: str) -> Any:
     frame["value"] = frame[column].fillna(0.0)
     served = frame[frame[column].notna()]
     losers = served[served[column] < 0]
-    best = [ahead(group, column)["platform"] for _, group in served.groupby("scenario", sort=False)]
-    leaders = list(dict.fromkeys(platform_named(name) for names in best for name in names))
+    first = [ahead(group, column) for _, group in served.groupby("scenario", sort=False)]
+    leaders = list(dict.fromkeys(platform_named(name) for best in first for name in best["platform"][best[column] > 0]))
     title = say(
         PAGE,
         "grid_title",
         model=catalog.model(model).name,
+        served=not served.empty,
         leaders=leaders,
         losers=list(losers["platform"].value_counts(sort=False).items()),
         total=frame["scenario"].nunique(),

@@ -38,7 +38,7 @@ def headline_words(story: Summary) -> str:
         PAGE,
         "headline",
         tied=[str(name) for name in rows["platform"]],
-        amounts=[measure.amount(float(value)) for value in rows["value"]],
+        amounts=measure.ends(*rows["value"]),
         platform=names[0],
         rival=names[1] if len(names) > 1 else "",
         per=measure.name,
