@@ -84,7 +84,7 @@ def test_a_promise_is_kept_where_the_fastest_speed_errs_far_enough(share: float)
     front = search("b200-hgx", MODEL, case.isl_tokens, case.osl_tokens)
     promise = share * float(front.rows["tok_s_per_user"][-1])
     made = portfolio(["b200-hgx"], [MODEL], [replace(case, tpot_limit_ms=1000.0 / promise, ttft_limit_ms=None)])
-    low, high = np.abs(np.log(interval_factors("b200-hgx", MODEL, "aggregated", "tok_s_per_user")))
+    low, high = np.abs(np.log(interval_factors("b200-hgx", MODEL, "aggregated", "tok_s_per_user", also=())))
     eighth = Z90 * np.log(1.125) * np.array([-1.0 / low, 1.0 / high])
     drawn = propagate(made, median_scores(made.plan, 2).replaced(speed_error=eighth))
     assert drawn.served[0].tolist() == [False, True]
@@ -120,7 +120,7 @@ def test_physics_interval_is_the_calibrated_one(two) -> None:
         terms = Terms(two, cell, scores)
         for mode in ("aggregated", "disaggregated"):
             drawn = terms.errors(mode)[0]
-            ends = interval_factors(cell.accelerator, cell.model, mode, AT_SPEED)
+            ends = interval_factors(cell.accelerator, cell.model, mode, AT_SPEED, also=())
             assert np.quantile(drawn, [0.05, 0.95]) == pytest.approx(ends, rel=0.01)
 
 
@@ -327,7 +327,9 @@ def test_a_score_is_told_in_the_units_of_its_input(two) -> None:
     """At the 95th percentile of a score stands the end of the 90 % interval; at the 10th of prices, the table's own."""
     drawn = propagate(two, sample(two.plan, 64, physical_points=1))
     cell = two.cells[0]
-    ends = [interval_factors(cell.accelerator, MODEL, mode, AT_SPEED) for mode in ("aggregated", "disaggregated")]
+    ends = [
+        interval_factors(cell.accelerator, MODEL, mode, AT_SPEED, also=()) for mode in ("aggregated", "disaggregated")
+    ]
     for score, side in ((-1.6448536269514722, 0), (1.6448536269514722, 1)):
         assert any(natural(two, drawn, 0, "rate_error", score) == pytest.approx(end[side] - 1.0) for end in ends)
     assert natural(two, drawn, 0, "rate_error", 0.0) == 0.0
