@@ -14,7 +14,7 @@ from thorough import tries
 from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.errors import InputError
-from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors
+from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors, row_factors
 from rackecon.serving.frontier import candidates, search
 from rackecon.serving.query import LIMIT_SLACK, Limits
 from rackecon.uncertainty.numerical_checks import CHECKED, MODELS, doubled_move
@@ -428,3 +428,26 @@ def test_a_lead_changes_at_a_point_where_both_earn_the_same_and_not_where_they_o
         assert _crossing(line.assign(difference=gaps)) == pytest.approx(where)
     for gaps in ([2.0, 0.0, 1.0, 2.0], [0.0, 1.0, 1.0, 0.0], [0.0] * 4):
         assert math.isnan(_crossing(line.assign(difference=gaps)))
+
+
+def test_draws_of_an_engine_never_run_on_a_platform_err_as_wide_as_its_answers() -> None:
+    """vLLM is new to H200 with DeepSeek-R1: the draws' ends are those that a row of it has, wider than the usual engine's."""
+    usual, new = (portfolio(["h200-sxm"], [MODEL], [CASE], search_options=more) for more in (None, {"engine": "vllm"}))
+    row = {"accelerator": ["h200-sxm"], "model": [MODEL], "mode": ["aggregated"], "engine": ["vllm"]}
+    wide = new.error_ends(new.cells[0], "aggregated", AT_SPEED)
+    assert wide == tuple(row_factors(row)[0])
+    known = usual.error_ends(usual.cells[0], "aggregated", AT_SPEED)
+    assert wide[0] < known[0] < 1.0 < known[1] < wide[1]
+    scores = sample(new.plan, 4096)
+    assert np.quantile(Terms(new, new.cells[0], scores).errors("aggregated")[0], [0.05, 0.95]) == pytest.approx(
+        wide, rel=0.02
+    )
+
+
+def test_draws_at_lengths_never_measured_err_as_wide_in_speed_as_their_answers() -> None:
+    case = replace(catalog.scenario(CASE), isl_tokens=131072)
+    made = portfolio(["h200-sxm"], [MODEL], [case])
+    row = {"accelerator": ["h200-sxm"], "model": [MODEL], "mode": ["aggregated"]}
+    asked = row | {"isl_tokens": [131072], "osl_tokens": [case.osl_tokens]}
+    found = made.error_ends(made.cells[0], "aggregated", "tok_s_per_user")
+    assert found == tuple(row_factors(asked, "tok_s_per_user")[0]) != tuple(row_factors(row, "tok_s_per_user")[0])
