@@ -522,7 +522,6 @@ def test_no_verdict_of_true_rests_on_an_allowance_alone(results):
     assert seen >= 10
 
 
-
 def test_one_machine_measured_and_one_modelled_is_said_to_be_so():
     told = deciding_text(assess(claim("gb200-15x-gpu")))
     assert told.startswith("One machine measured, the other modelled: ")
