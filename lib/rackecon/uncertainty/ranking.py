@@ -255,10 +255,13 @@ def _verdict(ranked: pd.DataFrame) -> str:
 
 
 def sharing(known: pd.DataFrame) -> list[str]:
-    """Platforms that share a lead: by how often they come first, until together they hold what a clear lead needs."""
+    """Platforms that share a lead: by how often they come first, until together they hold what a clear lead needs.
+
+    It needs :data:`DECIDED_SHARE` of the cases in which anybody earns.
+    """
     often = known.sort_values("win_share", ascending=False, kind="stable")
     before = often["win_share"].cumsum() - often["win_share"]
-    kept = [str(name) for name in often["platform"][before < DECIDED_SHARE]]
+    kept = [str(name) for name in often["platform"][before < DECIDED_SHARE * often["win_share"].sum()]]
     return kept if len(kept) > 1 else [str(name) for name in often["platform"].head(2)]
 
 
