@@ -39,7 +39,6 @@ def test_broken_rows_carry_no_weight_and_repeats_count_once(evidence) -> None:
     assert (evidence.weight[evidence.broken] == 0).all()
     assert (evidence.weight[~evidence.broken] > 0).any()
     frame = evidence.frame[evidence.newest]
-
     assert not frame.duplicated(list(CONFIGURATION)).any()
 
 
