@@ -15,6 +15,7 @@ from rackecon.evidence.ablation import ablate
 from rackecon.evidence.fronts import within_reach
 from rackecon.evidence.intervals import AT_SPEED, add_intervals, evidence_class, interval_factors
 from rackecon.evidence.measured import CONFIGURATION, load_evidence
+from rackecon.evidence.residual import _weights
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.corrections import Conditions, correction
 
@@ -249,3 +250,11 @@ def test_a_cell_of_more_runs_weighs_more_but_less_than_each_run_of_its_own():
     one, other = (float((known.weight / votes)[plain & (known.cell == cell)][0]) for cell in (few, many))
     assert of_cell[many] > 10.0 * of_cell[few]
     assert one / other == pytest.approx((of_cell[many] / of_cell[few]) ** 0.35)
+
+
+def test_weights_of_two_points_solve_their_covariance_and_noise() -> None:
+    """Of variances 2 and covariance 1, noise of 1 and of 2: (3 1; 1 6) w = aim, by Cramer's rule over 17."""
+    own, noise, aim = np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([1.0, 2.0]), np.array([0.3, -0.2])
+    found, speed = _weights(own, noise, [aim, np.array([0.3, np.nan])], furthest=100.0)
+    assert found == pytest.approx([(6.0 * 0.3 + 0.2) / 17.0, (3.0 * -0.2 - 0.3) / 17.0])
+    assert speed == pytest.approx([0.1, 0.0])  # alone: 0.3 over 2 and 1
