@@ -46,3 +46,12 @@ def test_an_equation_names_its_source(place: str, text: str) -> None:
     assert SAYS.search(text), (
         f"{place} has an equation whose docstring names no source: a paper, a page, or own derivation"
     )
+
+
+def test_no_docstring_has_a_section_twice() -> None:
+    """The second of two would go unread where sections are taken by name."""
+    for file in sorted(LIBRARY.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+                heads = re.findall(r"^([A-Z]\w+)\n-{3,}$", ast.get_docstring(node) or "", re.M)
+                assert len(heads) == len(set(heads)), f"{file.name}: {getattr(node, 'name', 'module')} {heads}"

@@ -152,7 +152,7 @@ def test_a_measured_part_of_another_maker_has_the_interval_of_a_pair_never_seen(
     row = hostile.base_rows()["accelerators"] | {"vendor": "acme"}
     (tmp_path / "accelerators.csv").write_text(csv_text(list(row), [row]), encoding="utf-8")
     assert (before, evidence_class("h100-sxm", "deepseek-r1", "aggregated")) == ("aggregated", "new pair aggregated")
-    low, high = interval_factors("h100-sxm", "deepseek-r1", "aggregated", "total_tok_s_per_gpu")
+    low, high = interval_factors("h100-sxm", "deepseek-r1", "aggregated", "total_tok_s_per_gpu", also=())
     assert 0 < low < 1 < high
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from published_check import published_cost_check
 
+from rackecon.catalog import read_rows
 from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up import build_up
 from rackecon.economics.build_up_table import build_up_inputs, build_up_record, hardware_price, reconciling_steps
-from rackecon.economics.cost_table import records_from, value_of
+from rackecon.economics.cost_table import hours_served_share, records_from, value_of
 from rackecon.economics.finance import monthly_rate, payback_years, tax_adjusted_capital_cost
 from rackecon.economics.financing import Contract, Financing, _debt, _least_dscr, _one_rate, level_debt_payment
 from rackecon.economics.market import entrant_price_usd_per_mtok
@@ -179,3 +180,14 @@ def test_head_room_is_taken_off_derived_shares_alone() -> None:
     assert assumed == 0.6
     assert derived == pytest.approx(226.75 / 278 * 0.75)
     assert kept == pytest.approx(226.75 / 278 * 0.75 * 0.7)
+
+
+def test_hours_out_of_service_are_those_of_deployments_that_fail_one_by_one() -> None:
+    """A GPU is interrupted so often a year; each time its deployment of 8 to 72 GPUs stops until it has recovered."""
+    known = {row["item"].strip(): float(row["value"] or "nan") for row in read_rows("utilization")}
+    a_year, hours = known["annualised all-cause interruption rate"] / 100.0, known["recovery time per job failure"]
+    of_one, _, most, _ = value_of("opex", "share of hours a GPU can serve")
+    ends = [100.0 / (1.0 + gpus * a_year * hours / 8760.0) for gpus in (72, 8)]
+    assert ends == pytest.approx([value_of("opex", "share of hours a GPU can serve")[1], most], abs=0.02)
+    assert ends[0] < of_one < ends[1]
+    assert hours_served_share() == of_one / 100.0

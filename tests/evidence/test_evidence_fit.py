@@ -85,8 +85,8 @@ def test_fit_lowers_the_cost_and_a_held_out_curve_is_not_used(evidence) -> None:
 
 
 def test_interval_classes_widen_with_distance_from_evidence() -> None:
-    known = interval_factors("b200-hgx", "deepseek-r1", "aggregated", "total_tok_s_per_gpu")
-    foreign = interval_factors("tpu-v7", "deepseek-r1", "aggregated", "total_tok_s_per_gpu")
+    known = interval_factors("b200-hgx", "deepseek-r1", "aggregated", "total_tok_s_per_gpu", also=())
+    foreign = interval_factors("tpu-v7", "deepseek-r1", "aggregated", "total_tok_s_per_gpu", also=())
     assert known[0] < 1 < known[1]
     assert foreign[0] < 1 < foreign[1]
     assert foreign[1] / foreign[0] > known[1] / known[0]
@@ -100,7 +100,7 @@ def test_interval_classes_widen_with_distance_from_evidence() -> None:
         "total_tok_s_per_gpu": [100.0],
     }
     out = add_intervals(pd.DataFrame(row))
-    searched = interval_factors("b200-hgx", "deepseek-r1", "aggregated", AT_SPEED)
+    searched = interval_factors("b200-hgx", "deepseek-r1", "aggregated", AT_SPEED, also=())
     assert out["total_tok_s_per_gpu_low"][0] == pytest.approx(100 * searched[0])
     assert searched[0] < known[0] < 1.0 < known[1] < searched[1]
 

@@ -61,10 +61,13 @@ def test_a_sweep_predicted_exactly_meets_its_own_front_and_one_off_by_a_factor_l
     for rate in (1.0, 1.2):
         off = np.full(len(known), np.log(rate))
         held = HeldOut(off, np.zeros(len(known)), off, off, one.rows, {})
+        own = fronts.own_front(one, known, held)
         for row in one.rows:
             speed, measured = known.tok_s_per_user[row], known.total_tok_s_per_gpu[row]
-            assert fronts.own_rate(one, known, held, float(speed)) == pytest.approx(rate * measured)
-        assert np.isnan(fronts.own_rate(one, known, held, 1.01 * float(known.tok_s_per_user[one.every].max())))
+            assert fronts._at(float(speed), *own) == pytest.approx(rate * measured)
+        assert np.isnan(fronts._at(1.01 * float(known.tok_s_per_user[one.every].max()), *own))
+    empty = fronts.own_front(one, known, replace(held, user=np.full(len(known), np.nan)))
+    assert np.isnan(fronts._at(30.0, *empty))
 
 
 def test_repeats_of_a_front_on_the_same_build_lie_together_and_later_ones_apart():
@@ -115,7 +118,7 @@ def test_choices_of_searches_make_nothing_known():
 @pytest.mark.parametrize("quantity", ["total_tok_s_per_gpu", "tok_s_per_user"])
 def test_intervals_widen_with_what_is_new_and_with_the_date(quantity):
     def width(*args, **more):
-        low, high = interval_factors(*args, quantity, **more)
+        low, high = interval_factors(*args, quantity, **more, also=())
         return np.log(high / low)
 
     known = width("b200-hgx", "deepseek-r1", "aggregated")
@@ -267,7 +270,7 @@ def test_what_else_is_new_widens_by_what_its_class_is_wider():
     pair, mode = ("h200-sxm", "deepseek-r1"), "aggregated"
     for name in ALSO_NEW:
         for quantity in (*QUANTITIES, AT_SPEED):
-            plain = np.log(interval_factors(*pair, mode, quantity))
+            plain = np.log(interval_factors(*pair, mode, quantity, also=()))
             wide = np.log(interval_factors(*pair, mode, quantity, also=(name,)))
             if (f"{name} {mode}", quantity) not in table.index:
                 assert (name, quantity) == ("new lengths", AT_SPEED)

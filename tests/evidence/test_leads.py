@@ -48,7 +48,7 @@ def test_a_lead_that_four_of_five_measurements_would_not_bear_out_is_a_tie() -> 
 
 
 def test_ends_of_a_profit_or_of_a_rate_or_of_its_evidence_give_one_answer() -> None:
-    low, high = interval_factors("b200-hgx", "deepseek-r1", "aggregated", AT_SPEED)
+    low, high = interval_factors("b200-hgx", "deepseek-r1", "aggregated", AT_SPEED, also=())
     near = rows(9.0, 7.5).drop(columns=["total_tok_s_per_gpu_low", "total_tok_s_per_gpu_high"])
     known = near.assign(accelerator=["b200-hgx", "gb200-nvl72"], model="deepseek-r1", mode="aggregated")
     rates = near.assign(total_tok_s_per_gpu_low=low, total_tok_s_per_gpu_high=high)

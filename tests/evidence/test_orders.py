@@ -32,8 +32,8 @@ def test_two_sweeps_by_hand():
     assert len(found) == PLACES
     assert found["measured"].to_numpy() == pytest.approx(np.log(9000.0 / 6000.0))
     assert found["predicted"].to_numpy() == pytest.approx(np.log(10000.0 / 5000.0))
-    low = np.log(interval_factors("b200-hgx", "deepseek-r1", "aggregated", AT_SPEED))[0]
-    high = np.log(interval_factors("mi355x", "deepseek-r1", "aggregated", AT_SPEED))[1]
+    low = np.log(interval_factors("b200-hgx", "deepseek-r1", "aggregated", AT_SPEED, also=()))[0]
+    high = np.log(interval_factors("mi355x", "deepseek-r1", "aggregated", AT_SPEED, also=()))[1]
     assert found["limit"].to_numpy() == pytest.approx(WITHIN * np.hypot(low, high))
 
 
@@ -65,7 +65,7 @@ def test_shipped_leads_hold_as_often_as_the_rule_says():
 def test_shipped_ends_hold_nine_in_ten_points_of_public_fronts():
     points = catalog.table("validation_fronts").dropna(subset=["log_ratio"])
     for mode, part in points.groupby("mode"):
-        low, high = np.log(interval_factors("b200-hgx", "deepseek-r1", str(mode), AT_SPEED))
+        low, high = np.log(interval_factors("b200-hgx", "deepseek-r1", str(mode), AT_SPEED, also=()))
         assert 0.86 <= part["log_ratio"].between(low, high).mean() <= 0.95
-        alone = np.log(interval_factors("b200-hgx", "deepseek-r1", str(mode), "total_tok_s_per_gpu"))
+        alone = np.log(interval_factors("b200-hgx", "deepseek-r1", str(mode), "total_tok_s_per_gpu", also=()))
         assert part["log_ratio"].between(*alone).mean() < 0.8  # the interval of one configuration is too narrow here

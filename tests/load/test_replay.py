@@ -213,6 +213,14 @@ def test_a_step_at_a_time_gives_what_skipping_gives():
     assert found.end_s == pytest.approx([end[r] for r in range(3)], abs=1e-9)
 
 
+@pytest.mark.parametrize(("room", "second_s"), [(200.0, 0.2), (199.0, 0.59)])
+def test_a_request_waits_until_all_its_tokens_have_room(room: float, second_s: float) -> None:
+    """Prompts of 100 ms, steps of 10 ms: two of 60 tokens in and 40 out need room for 200, or one for the other's 39 steps."""
+    times = StepTimes.linear((100, 0.0), (10, 0.0, 0.0), 4, kv_tokens=room)
+    found = replay(Requests(np.zeros(2), np.full(2, 60), np.full(2, 40)), Fleet(times=times))
+    assert found.first_s.tolist() == pytest.approx([0.1, second_s])
+
+
 def test_a_follower_comes_after_the_end_and_the_thought():
     sent = Requests(
         np.zeros(3),

@@ -14,7 +14,7 @@ from thorough import tries
 from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.errors import InputError
-from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors
+from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors, row_factors
 from rackecon.serving.frontier import candidates, search
 from rackecon.serving.query import LIMIT_SLACK, Limits
 from rackecon.uncertainty.numerical_checks import CHECKED, MODELS, doubled_move
@@ -84,7 +84,7 @@ def test_a_promise_is_kept_where_the_fastest_speed_errs_far_enough(share: float)
     front = search("b200-hgx", MODEL, case.isl_tokens, case.osl_tokens)
     promise = share * float(front.rows["tok_s_per_user"][-1])
     made = portfolio(["b200-hgx"], [MODEL], [replace(case, tpot_limit_ms=1000.0 / promise, ttft_limit_ms=None)])
-    low, high = np.abs(np.log(interval_factors("b200-hgx", MODEL, "aggregated", "tok_s_per_user")))
+    low, high = np.abs(np.log(interval_factors("b200-hgx", MODEL, "aggregated", "tok_s_per_user", also=())))
     eighth = Z90 * np.log(1.125) * np.array([-1.0 / low, 1.0 / high])
     drawn = propagate(made, median_scores(made.plan, 2).replaced(speed_error=eighth))
     assert drawn.served[0].tolist() == [False, True]
@@ -120,7 +120,7 @@ def test_physics_interval_is_the_calibrated_one(two) -> None:
         terms = Terms(two, cell, scores)
         for mode in ("aggregated", "disaggregated"):
             drawn = terms.errors(mode)[0]
-            ends = interval_factors(cell.accelerator, cell.model, mode, AT_SPEED)
+            ends = interval_factors(cell.accelerator, cell.model, mode, AT_SPEED, also=())
             assert np.quantile(drawn, [0.05, 0.95]) == pytest.approx(ends, rel=0.01)
 
 
@@ -327,7 +327,9 @@ def test_a_score_is_told_in_the_units_of_its_input(two) -> None:
     """At the 95th percentile of a score stands the end of the 90 % interval; at the 10th of prices, the table's own."""
     drawn = propagate(two, sample(two.plan, 64, physical_points=1))
     cell = two.cells[0]
-    ends = [interval_factors(cell.accelerator, MODEL, mode, AT_SPEED) for mode in ("aggregated", "disaggregated")]
+    ends = [
+        interval_factors(cell.accelerator, MODEL, mode, AT_SPEED, also=()) for mode in ("aggregated", "disaggregated")
+    ]
     for score, side in ((-1.6448536269514722, 0), (1.6448536269514722, 1)):
         assert any(natural(two, drawn, 0, "rate_error", score) == pytest.approx(end[side] - 1.0) for end in ends)
     assert natural(two, drawn, 0, "rate_error", 0.0) == 0.0
@@ -426,3 +428,26 @@ def test_a_lead_changes_at_a_point_where_both_earn_the_same_and_not_where_they_o
         assert _crossing(line.assign(difference=gaps)) == pytest.approx(where)
     for gaps in ([2.0, 0.0, 1.0, 2.0], [0.0, 1.0, 1.0, 0.0], [0.0] * 4):
         assert math.isnan(_crossing(line.assign(difference=gaps)))
+
+
+def test_draws_of_an_engine_never_run_on_a_platform_err_as_wide_as_its_answers() -> None:
+    """vLLM is new to H200 with DeepSeek-R1: the draws' ends are those that a row of it has, wider than the usual engine's."""
+    usual, new = (portfolio(["h200-sxm"], [MODEL], [CASE], search_options=more) for more in (None, {"engine": "vllm"}))
+    row = {"accelerator": ["h200-sxm"], "model": [MODEL], "mode": ["aggregated"], "engine": ["vllm"]}
+    wide = new.error_ends(new.cells[0], "aggregated", AT_SPEED)
+    assert wide == tuple(row_factors(row)[0])
+    known = usual.error_ends(usual.cells[0], "aggregated", AT_SPEED)
+    assert wide[0] < known[0] < 1.0 < known[1] < wide[1]
+    scores = sample(new.plan, 4096)
+    assert np.quantile(Terms(new, new.cells[0], scores).errors("aggregated")[0], [0.05, 0.95]) == pytest.approx(
+        wide, rel=0.02
+    )
+
+
+def test_draws_at_lengths_never_measured_err_as_wide_in_speed_as_their_answers() -> None:
+    case = replace(catalog.scenario(CASE), isl_tokens=131072)
+    made = portfolio(["h200-sxm"], [MODEL], [case])
+    row = {"accelerator": ["h200-sxm"], "model": [MODEL], "mode": ["aggregated"]}
+    asked = row | {"isl_tokens": [131072], "osl_tokens": [case.osl_tokens]}
+    found = made.error_ends(made.cells[0], "aggregated", "tok_s_per_user")
+    assert found == tuple(row_factors(asked, "tok_s_per_user")[0]) != tuple(row_factors(row, "tok_s_per_user")[0])

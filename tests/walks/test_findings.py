@@ -93,7 +93,7 @@ def test_a_lead_smaller_than_the_error_of_the_model_is_a_tie():
     # one dollar per GPU-hour, 500 GPUs per MW, 8,760 hours: the cost at which a gap of 4M is gone
     assert clear.far.flip_cost_usd_per_gpu_hour == pytest.approx(1.0 + 4e6 / (500 * 8760))
     assert (clear.far.error_low, clear.far.error_high) == interval_factors(
-        "b200-hgx", "deepseek-r1", "aggregated", AT_SPEED
+        "b200-hgx", "deepseek-r1", "aggregated", AT_SPEED, also=()
     )
 
 
@@ -337,7 +337,7 @@ def test_a_lead_is_the_product_of_its_factors_and_its_parts_add_up():
     assert lead.factors == pytest.approx((2.5, 1.6, 1.5))
     assert lead.whole.value == pytest.approx(6.0)
     assert len(lead.orders) == math.factorial(3)
-    low, high = interval_factors("b200-hgx", "deepseek-r1", "aggregated", AT_SPEED)
+    low, high = interval_factors("b200-hgx", "deepseek-r1", "aggregated", AT_SPEED, also=())
     assert lead.whole.low == pytest.approx(6.0 * math.exp(-math.hypot(math.log(low), math.log(high))))
     assert lead.whole.high == pytest.approx(6.0 * math.exp(math.hypot(math.log(low), math.log(high))))
     runs = [
@@ -461,7 +461,7 @@ def test_bands_that_a_walk_does_not_bring_are_counted_from_the_rates():
     """A cost per token falls as the rate rises, so that its low end is that of the high rate."""
     rows = front_rows([20.0, 30.0], [2e4, 1e4]).assign(cost_usd_per_mtok_output=[1.0, 2.0])
     found = findings.drawn(rows, "tok_s_per_user", "cost_usd_per_mtok_output", "tok_s_per_user")
-    low, high = interval_factors("gb200-nvl72", "deepseek-r1", "disaggregated", AT_SPEED)
+    low, high = interval_factors("gb200-nvl72", "deepseek-r1", "disaggregated", AT_SPEED, also=())
     assert found["cost_usd_per_mtok_output_low"].tolist() == pytest.approx([1.0 / high, 2.0 / high])
     assert found["cost_usd_per_mtok_output_high"].tolist() == pytest.approx([1.0 / low, 2.0 / low])
 

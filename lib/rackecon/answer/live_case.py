@@ -580,7 +580,7 @@ def _spread(name: str, accelerators: Sequence[str]) -> dict[str, dict[str, list[
     """How wrong the rate may be on each platform, aggregated and disaggregated."""
     return {
         key: {
-            mode[0]: [abs(math.log(x)) / Z90 for x in interval_factors(key, name, mode, AT_SPEED)]
+            mode[0]: [abs(math.log(x)) / Z90 for x in interval_factors(key, name, mode, AT_SPEED, also=())]
             for mode in ("aggregated", "disaggregated")
         }
         for key in accelerators

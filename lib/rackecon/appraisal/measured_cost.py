@@ -156,7 +156,7 @@ def measured_costs(rows: Sequence[Mapping[str, str]], usd_per_gpu_hour: float | 
         platform = platforms[row["accelerator"]]
         chip, late = platform.accelerator, _late(row)
         also = also_new(chip, row["model"], row.get("engine", ""), isl, osl)
-        low, high = interval_factors(chip, row["model"], row["mode"], "total_tok_s_per_gpu", late, also)
+        low, high = interval_factors(chip, row["model"], row["mode"], "total_tok_s_per_gpu", late, also=also)
         rate = float(found.total_tok_s_per_gpu[i])
         cost = platform_cost(platform, assume) if platform.cost else (np.nan, np.nan, np.nan)
         share = float(np.clip(found.prefill_gpu_share[i], 0.0, 1.0)) if found.status[i] == "ok" else np.nan

@@ -123,14 +123,17 @@ def winners(comparison: pd.DataFrame, by: str = "profit_usd_year") -> pd.DataFra
     Returns
     -------
     pandas.DataFrame
-        The winning rows, equal ones by accelerator id, and in ``lead`` who leads in words, a tie as one.
+        The winning rows, equal ones by accelerator id; in ``lead`` who leads in words, a tie as one, in ``leaders`` their ids in order.
     """
     if by not in comparison:
         raise InputError(f"no column '{by}' to choose a winner by")
     groups = comparison[comparison[by].notna()].groupby(["model", "scenario", "limit"])
     best = [ahead(part, by) for _, part in groups]
-    rows = [first.head(1).assign(lead=lead_words(first["platform"])) for first in best]
-    return pd.concat(rows) if rows else comparison.head(0).assign(lead="")
+    rows = [
+        first.head(1).assign(lead=lead_words(first["platform"]), leaders=" ".join(sorted(first["accelerator"])))
+        for first in best
+    ]
+    return pd.concat(rows) if rows else comparison.head(0).assign(lead="", leaders="")
 
 
 def unit_ranks(table: pd.DataFrame) -> pd.DataFrame:
@@ -240,7 +243,7 @@ def sweep_winners(
     Returns
     -------
     pandas.DataFrame
-        Long: ``assumption, value, limit, accelerator, platform, lead, profit_usd_year``, the best of each case and limit.
+        Long: ``assumption, value, limit, accelerator, platform, lead, leaders, profit_usd_year``, the best of each case and limit.
     """
     from rackecon.appraisal.evaluate import moved
 
@@ -251,5 +254,5 @@ def sweep_winners(
     parts = []
     for case, table in moved(accelerators, model, scenario, SWEPT, others, intervals=False, **overrides):
         parts.append(winners(site_comparison(table, site_mw=site_mw, budget_usd=budget_usd)).assign(**case))
-    columns = ["assumption", "value", "limit", "accelerator", "platform", "lead", "profit_usd_year"]
+    columns = ["assumption", "value", "limit", "accelerator", "platform", "lead", "leaders", "profit_usd_year"]
     return pd.concat(parts, ignore_index=True)[columns]

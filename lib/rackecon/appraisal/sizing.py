@@ -20,6 +20,7 @@ from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.appraisal.money import Platform, cost_words, platform_cost, platforms_for
 from rackecon.catalog import Scenario
 from rackecon.catalog.cached import one_state
+from rackecon.economics.cost_table import hours_served_share
 from rackecon.economics.tokens import cost_usd_per_mtok
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import AT_SPEED, interval_factors
@@ -139,8 +140,9 @@ def size_fleet(
     pandas.DataFrame
         A row a platform, cheapest first, then by GPUs; ``reason`` where it has none or no cost. ``gpus_low`` and ``gpus_high``
         bound 90 % of the error of a searched rate at the promised speed, cost held; ``units`` are servers or racks of
-        ``unit_gpus``, which cost ``usd_per_hour_units`` whole; other dollars are those of the GPUs used. Latencies are medians of a
-        deployment at the least load of the search that carries its share.
+        ``unit_gpus``, which cost ``usd_per_hour_units`` whole; other dollars are those of the GPUs used. GPUs are those in service,
+        whose spares are in their cost; nothing is sold in hours out of service, which dollars per million tokens count.
+        Latencies are medians of a deployment at the least load of the search that carries its share.
 
     Raises
     ------
@@ -319,10 +321,10 @@ def _money(row: Mapping[str, Any], money: Platform, assume: Assumptions, tok_s: 
     """Dollars an hour of the fleet's GPUs and of its whole units, and per million tokens served; the ends are of the number of GPUs."""
     if money.cost is None:
         return {"reason": money.reason}
-    usd = platform_cost(money, assume)[0]
+    usd, sold = platform_cost(money, assume)[0], hours_served_share()
     out: dict[str, Any] = {"usd_per_gpu_hour": usd, "usd_per_hour_units": usd * row["units"] * row["unit_gpus"]}
     for end in ("", "_low", "_high"):
         hourly = usd * float(row[f"gpus{end}"])
         out[f"usd_per_hour{end}"] = hourly
-        out[f"usd_per_mtok{end}"] = float(cost_usd_per_mtok(hourly, tok_s)) if math.isfinite(hourly) else math.inf
+        out[f"usd_per_mtok{end}"] = float(cost_usd_per_mtok(hourly, tok_s, sold)) if math.isfinite(hourly) else math.inf
     return out

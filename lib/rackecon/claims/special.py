@@ -20,6 +20,7 @@ from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
 from rackecon.errors import InputError, check_known
 from rackecon.evidence.intervals import AT_SPEED, interval_factors
+from rackecon.evidence.novelty import also_new
 from rackecon.units import HOURS_PER_DAY, TOKENS_PER_MTOK
 
 SAME_LAYOUT: Final = "same layout"
@@ -77,7 +78,9 @@ def _fastest(claim: Claim, case: Mapping[str, str]) -> Columns:
         return nothing, nothing, nothing, nothing
     speed = front.rows["tok_s_per_user"][-1:]
     known = "" if one.untried else one.model
-    low, high = interval_factors(one.accelerator, known, str(front.rows["mode"][-1]), "tok_s_per_user")
+    pair = one.accelerator, known
+    also = also_new(*pair, one.engine)
+    low, high = interval_factors(*pair, str(front.rows["mode"][-1]), "tok_s_per_user", also=also)
     return speed, speed, speed * low, speed * high
 
 
@@ -218,7 +221,7 @@ def _limit_cost(claim: Claim, case: Mapping[str, str]) -> Columns:
     nothing = np.full(1, np.nan)
     if free is None or bound is None:
         return nothing, nothing, nothing, nothing
-    low, high = interval_factors(*pair, str(bound["mode"]), AT_SPEED)
+    low, high = interval_factors(*pair, str(bound["mode"]), AT_SPEED, also=also_new(*pair, **how))
     value = np.array([float(free["total_tok_s_per_gpu"]) / float(bound["total_tok_s_per_gpu"])])
     return nothing, value, value / high, value / low
 

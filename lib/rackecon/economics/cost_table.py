@@ -153,10 +153,12 @@ def value_of(category: str, item: str) -> tuple[float, float, float, str]:
 def hours_served_share() -> float:
     """Share of the hours of a year that a GPU can serve [-]; a cost is of all of them, what is sold of these.
 
+    Of GPUs with spares beside them, which every basis pays for: a build-up as one of its parts, a rent to the landlord.
+
     Examples
     --------
     >>> hours_served_share()
-    0.9795
+    0.999
     """
     return value_of("opex", "share of hours a GPU can serve")[0] / 100.0
 

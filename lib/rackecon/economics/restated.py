@@ -81,11 +81,7 @@ def terms_factor(
     -----
     .. math:: f = k + (1 - k)\\,\\phi\\,\\frac{A_C(r_0, n_0)}{A_C(r, n)}\\,(1 - s\\,v^{M})\\,t
 
-    ``t`` is :func:`rackecon.economics.finance.tax_adjusted_capital_cost` of 1.
-
-    Notes
-    -----
-    Own derivation.
+    ``t`` is :func:`rackecon.economics.finance.tax_adjusted_capital_cost` of 1. Own derivation.
 
     Examples
     --------

@@ -182,7 +182,7 @@ def _columns(row: Mapping[str, Any], found: Mapping[str, Any], alone: float, sea
     for name in QUANTITIES:
         value = float(found[name]) * (alone if name in OF_THE_WHOLE else 1.0)
         scale = OF_A_SEARCH[name] if searched else name
-        low, high = interval_factors(chip.id, str(row["model"]).strip(), mode, scale, late, also)
+        low, high = interval_factors(chip.id, str(row["model"]).strip(), mode, scale, late, also=also)
         out[f"predicted_{name}"] = _short(value)
         out[f"predicted_{name}_low"] = _short(value * low)
         out[f"predicted_{name}_high"] = _short(value * high)

@@ -99,7 +99,7 @@ def diagnose(row: Mapping[str, Any]) -> Diagnosis:
     late = years_beyond(chip, date) if date else 0.0
     pair = chip.id, stated["model"]
     also = also_new(*pair, stated.get("engine", ""), float(stated["isl"]), float(stated["osl"]))
-    low, high = interval_factors(*pair, str(found.mode[0]), "total_tok_s_per_gpu", late, also)
+    low, high = interval_factors(*pair, str(found.mode[0]), "total_tok_s_per_gpu", late, also=also)
     middle = float(rate[0])
     gap = abs(math.log(middle / measured))
     explanations = [

@@ -85,7 +85,7 @@ def forecasts(
                 continue
             i = int(np.searchsorted(front.rows["tok_s_per_user"], speed))
             mode = str(front.rows["mode"][i])
-            low, high = interval_factors(chip, arch, mode, AT_SPEED, years_beyond(record, made))
+            low, high = interval_factors(chip, arch, mode, AT_SPEED, years_beyond(record, made), also=())
             ends = [f"{rate * x:.5g}" for x in (1.0, low, high)]
             precision, layout = str(front.rows["weight_precision"][i]), str(front.rows["layout"][i])
             values = [made, chip, arch, precision, isl, osl, speed, mode, layout, *ends]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rackecon.evidence.intervals import AT_SPEED, interval_factors
+from rackecon.evidence.intervals import row_factors
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
 from rackecon.evidence.public_fronts import PublicFront, searched_by_home
 from rackecon.evidence.validation import HeldOut
@@ -46,11 +46,14 @@ def front_points(held: HeldOut, evidence: Evidence | None = None, shuffle: int =
         ``measured`` and ``searched`` total tok/s per GPU at ``tok_s_per_user``; ``searched`` is NaN beyond the searched
         front's fastest point (``fastest``, tok/s/user). ``log_ratio`` is measured over searched [log]; ``log_ratio_both``
         the factor on speed and rate alike that brings the searched front to the point (:func:`both_ratio`) [log].
-        ``own`` is the rate at its speed of the sweep's own configurations by the same fit (:func:`own_rate`), nothing searched.
+        ``own`` is the rate at its speed of the sweep's own configurations by the same fit (:func:`own_front`), nothing searched.
     """
     known = evidence or load_evidence()
     rows: list[dict[str, Any]] = []
+    own: dict[tuple[str, str], tuple[FloatArray, FloatArray]] = {}
     for one, i, front in searched_by_home(known, held.homes, held.parameters):
+        if (one.group, one.window) not in own:
+            own[one.group, one.window] = own_front(one, known, held)
         speed, rate = float(known.tok_s_per_user[i]), float(known.total_tok_s_per_gpu[i])
         searched = front.rate_at(speed)
         rows.append(
@@ -63,7 +66,7 @@ def front_points(held: HeldOut, evidence: Evidence | None = None, shuffle: int =
                 "tok_s_per_user": speed,
                 "measured": rate,
                 "searched": searched,
-                "own": own_rate(one, known, held, speed),
+                "own": float(_at(speed, *own[one.group, one.window])),
                 "fastest": float(front.rows["tok_s_per_user"][-1]) if len(front) else np.nan,
                 "log_ratio": np.log(rate / searched) if np.isfinite(searched) else np.nan,
                 "log_ratio_both": both_ratio(
@@ -74,24 +77,22 @@ def front_points(held: HeldOut, evidence: Evidence | None = None, shuffle: int =
     return pd.DataFrame(rows)
 
 
-def own_rate(front: PublicFront, evidence: Evidence, held: HeldOut, tok_s_per_user: float) -> float:
-    """Rate at a speed of the front that a sweep's own configurations would have by the fit that had not seen them.
+def own_front(front: PublicFront, evidence: Evidence, held: HeldOut) -> tuple[FloatArray, FloatArray]:
+    """The front, speeds and rates, that a sweep's own configurations would have by the fit that had not seen them.
 
     What it errs by, the configurations err by: nothing was chosen. What a searched front errs by beyond it comes of choosing.
 
     Returns
     -------
-    float
-        Total tok/s per GPU; NaN beyond the fastest of them.
+    tuple of ndarray
+        Speeds [tok/s/user], rising, and total tok/s per GPU; empty where none is known.
     """
     speed, rate = (
         measured[front.every] * np.exp(off[front.every])
         for measured, off in ((evidence.tok_s_per_user, held.user), (evidence.total_tok_s_per_gpu, held.total))
     )
     known = np.isfinite(speed) & np.isfinite(rate)
-    if not known.any():
-        return float("nan")
-    return float(_at(tok_s_per_user, *_envelope(speed[known], rate[known])))
+    return _envelope(speed[known], rate[known])
 
 
 def both_ratio(front_speed: FloatArray, front_rate: FloatArray, tok_s_per_user: float, tok_s_per_gpu: float) -> float:
@@ -145,8 +146,7 @@ def with_inside(points: pd.DataFrame) -> pd.DataFrame:
     >>> with_inside(pd.DataFrame([of | {"log_ratio": 0.1}, of | {"log_ratio": -3.0}]))["inside"].tolist()
     [1.0, 0.0]
     """
-    rows = zip(points["accelerator"], points["model"], points["mode"], strict=True)
-    low, high = np.log([interval_factors(*row, AT_SPEED) for row in rows]).T
+    low, high = np.log(row_factors(points)).T
     found = points["log_ratio"].to_numpy(dtype=float)
     return points.assign(inside=np.where(np.isfinite(found), (low <= found) & (found <= high), np.nan))
 
@@ -167,8 +167,7 @@ def within_reach(points: pd.DataFrame) -> tuple[int, int]:
     (1, 2)
     """
     beyond = points[points["searched"].isna() & (points["shuffle"] == 1) & points["fastest"].notna()]
-    rows = zip(beyond["accelerator"], beyond["model"], beyond["mode"], strict=True)
-    high = np.array([interval_factors(*row, "tok_s_per_user")[1] for row in rows])
+    high = row_factors(beyond, "tok_s_per_user")[:, 1]
     return int((beyond["tok_s_per_user"] <= beyond["fastest"] * high).sum()), len(beyond)
 
 
@@ -275,7 +274,9 @@ def _envelope(speed: FloatArray, rate: FloatArray) -> tuple[FloatArray, FloatArr
 
 
 def _at(tok_s_per_user: float | FloatArray, speed: FloatArray, rate: FloatArray) -> Any:
-    """Rate of a front of few points at a speed: between two of them on its log, NaN beyond the fastest."""
+    """Rate of a front of few points at a speed: between two of them on its log, NaN beyond the fastest and of none."""
+    if not len(speed):
+        return np.full(np.shape(tok_s_per_user), np.nan)
     return np.exp(np.interp(tok_s_per_user, speed, np.log(rate), right=np.nan))
 
 

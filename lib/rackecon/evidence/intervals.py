@@ -73,7 +73,7 @@ def evidence_class(accelerator: str, model: str, mode: str) -> str:
 
 
 def interval_factors(
-    accelerator: str, model: str, mode: str, quantity: str, years_beyond: float = 0.0, also: tuple[str, ...] = ()
+    accelerator: str, model: str, mode: str, quantity: str, years_beyond: float = 0.0, *, also: tuple[str, ...]
 ) -> tuple[float, float]:
     """Factors on a prediction that give the ends of its 90 % interval.
 
@@ -87,7 +87,7 @@ def interval_factors(
     years_beyond : float
         How far the software's date lies after its last measurement [years].
     also : tuple of str
-        What else is new (:func:`rackecon.evidence.novelty.also_new`).
+        What else is new (:func:`rackecon.evidence.novelty.also_new`); empty where engine and lengths are the usual ones.
 
     Returns
     -------
@@ -135,23 +135,22 @@ def _with_excess(end: float, wider: float, plain: float) -> float:
     return math.sqrt(end * end + max(wider * wider - plain * plain, 0.0))
 
 
-def drawn_logs(accelerator: str, model: str, mode: str, quantity: str, z: NDArray[np.float64]) -> NDArray[np.float64]:
+def drawn_logs(ends: tuple[float, float], z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Logs of drawn errors of a prediction: normal on either side, nine in ten between the ends of its interval.
 
     Parameters
     ----------
-    accelerator, model, mode, quantity : str
-        As in :func:`interval_factors`.
+    ends : tuple of float
+        Of :func:`interval_factors`.
     z : array
         Standard normal scores.
 
     Examples
     --------
-    >>> ends = drawn_logs("gb200-nvl72", "deepseek-r1", "aggregated", "tok_s_per_user", np.array([-Z90, 0.0, Z90]))
-    >>> bool(np.allclose(np.exp(ends)[[0, 2]], interval_factors("gb200-nvl72", "deepseek-r1", "aggregated", "tok_s_per_user")))
-    True
+    >>> np.exp(drawn_logs((0.8, 1.5), np.array([-Z90, 0.0, Z90]))).tolist()
+    [0.8, 1.0, 1.5]
     """
-    low, high = np.log(interval_factors(accelerator, model, mode, quantity))
+    low, high = np.log(ends)
     return np.asarray(z * np.where(z < 0, -low, high) / Z90)
 
 
@@ -166,18 +165,36 @@ def interval_columns(table: Mapping[str, Any] | pd.DataFrame, years_beyond: floa
 
     ``years_beyond`` is how far the software's date lies after its last measurement [years].
     """
-    rows = list(zip(table["accelerator"], table["model"], table["mode"], strict=True))
-    told = [table[name] if name in table else itertools.repeat(none) for name, none in _TOLD.items()]
-    also = [also_new(*row[:2], *more) for row, *more in zip(rows, *told, strict=False)]
+    rows = zip(table["accelerator"], table["model"], table["mode"], strict=True)
     out: dict[str, Any] = {"evidence": [evidence_class(*row) for row in rows]}
     for quantity, scale in OF_A_SEARCH.items():
         if quantity not in table:
             continue
-        each = zip(rows, also, strict=True)
-        factors = np.array([interval_factors(*row, scale, years_beyond, new) for row, new in each]).reshape(-1, 2)
+        low, high = row_factors(table, scale, years_beyond).T
         values = np.asarray(table[quantity])
-        out[f"{quantity}_low"], out[f"{quantity}_high"] = values * factors[:, 0], values * factors[:, 1]
+        out[f"{quantity}_low"], out[f"{quantity}_high"] = values * low, values * high
     return out
+
+
+def row_factors(
+    table: Mapping[str, Any] | pd.DataFrame, quantity: str = AT_SPEED, years_beyond: float = 0.0
+) -> NDArray[np.float64]:
+    """The ends of 90 % of each row of a table [-], ``(rows, 2)``: :func:`interval_factors` of all that its columns say is new.
+
+    Examples
+    --------
+    >>> row = {"accelerator": ["h200-sxm"] * 2, "model": ["deepseek-r1"] * 2, "mode": ["aggregated"] * 2}
+    >>> usual, new = row_factors(row | {"engine": ["sglang", "vllm"]}).tolist()
+    >>> new[0] < usual[0] < 1.0 < usual[1] < new[1]
+    True
+    """
+    rows = zip(table["accelerator"], table["model"], table["mode"], strict=True)
+    told = [table[name] if name in table else itertools.repeat(none) for name, none in _TOLD.items()]
+    ends = [
+        interval_factors(chip, model, mode, quantity, years_beyond, also=also_new(chip, model, *more))
+        for (chip, model, mode), *more in zip(rows, *told, strict=False)
+    ]
+    return np.array(ends).reshape(-1, 2)
 
 
 def rate_factors(rows: Mapping[str, Any] | pd.DataFrame) -> dict[str, NDArray[np.float64]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors, rate_factors
+from rackecon.evidence.intervals import Z90, rate_factors, row_factors
 from rackecon.evidence.novelty import platform_named
 from rackecon.words import join_named
 
@@ -118,8 +118,7 @@ def _rate_ends(rows: pd.DataFrame, by: str, profit: FloatArray, revenue: FloatAr
     elif "total_tok_s_per_gpu_low" in rows:
         ends = list(rate_factors(rows).values())
     else:
-        asked = zip(rows["accelerator"], rows["model"], rows["mode"], strict=True)
-        ends = list(np.array([interval_factors(*row, AT_SPEED) for row in asked]).T)
+        ends = list(row_factors(rows).T)
     low, high = (np.nan_to_num(end, nan=1.0) for end in ends)
     return -np.log(np.maximum(low, LEAST_RATE)), np.log(np.maximum(high, 1.0))
 

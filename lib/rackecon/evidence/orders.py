@@ -60,7 +60,7 @@ class _Sweep(NamedTuple):
 def _sweep(one: pd.DataFrame) -> _Sweep:
     rows = one.sort_values("tok_s_per_user")
     accelerator, model, mode = (str(rows[name].iloc[0]) for name in ("accelerator", "model", "mode"))
-    low, high = np.abs(np.log(interval_factors(accelerator, model, mode, AT_SPEED)))
+    low, high = np.abs(np.log(interval_factors(accelerator, model, mode, AT_SPEED, also=())))
     speed, rate = (np.log(rows[name].to_numpy(dtype=float)) for name in ("tok_s_per_user", "measured"))
     return _Sweep(accelerator, speed, rate, rows["log_ratio"].to_numpy(dtype=float), (float(low), float(high)))
 

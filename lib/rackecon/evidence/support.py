@@ -57,7 +57,7 @@ def support_matrix(accelerators: tuple[str, ...] | None = None, models: tuple[st
                 known = (chip, arch, mode) in seen
                 count, error = seen.get((chip, arch, mode), (0, np.nan))
                 grade = ("A" if count >= MANY_ROWS else "B") if known else KIND_GRADES[kind_of(chip, arch)]
-                low, high = interval_factors(chip, arch, mode, AT_SPEED)
+                low, high = interval_factors(chip, arch, mode, AT_SPEED, also=())
                 cells = (chip, arch, mode, grade, count, error, low, high)
                 rows.append((*cells, evidence_class(chip, arch, mode)))
     names = ["accelerator", "model", "mode", "grade", "points", "error_pct", "low", "high", "evidence"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
-from rackecon.evidence.intervals import AT_SPEED, interval_factors, ratio_ends
+from rackecon.evidence.intervals import ratio_ends, row_factors
 from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
@@ -145,9 +145,7 @@ def _factor(low: pd.DataFrame, high: pd.DataFrame, key: str, revenue: pd.Series)
     """Ends of 90 % of a platform's change of revenue, which moves as its rate does; NaN of no platform."""
     if not key:
         return math.nan, math.nan
-    under, over = (
-        interval_factors(key, str(rows.loc[key, "model"]), str(rows.loc[key, "mode"]), AT_SPEED) for rows in (low, high)
-    )
+    under, over = (row_factors(rows.loc[[key]].reset_index())[0].tolist() for rows in (low, high))
     ends = ratio_ends(over, under)
     return float(revenue[key] * ends[0]), float(revenue[key] * ends[1])
 

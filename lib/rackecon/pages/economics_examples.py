@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -39,17 +38,19 @@ def leads_told(swept: pd.DataFrame) -> list[str]:
     Examples
     --------
     >>> import pandas as pd
-    >>> leads = ["tie: A and B", "A", "tie: B and A"]
-    >>> rows = pd.DataFrame({"limit": ["1 MW"] * 3, "lead": leads, "profit_usd_year": [1e6, 2e6, 3e6]})
+    >>> rows = pd.DataFrame({"limit": ["1 MW"] * 3, "lead": ["tie: A and B", "A", "tie: B and A"]})
+    >>> rows = rows.assign(leaders=["a b", "a", "a b"], profit_usd_year=[1e6, 2e6, 3e6])
     >>> leads_told(rows)
     ['tie: A and B ($1.00M a year)', 'A ($2.00M a year)', 'the same 2 ($3.00M a year)']
     """
-    first: dict[str, list[str]] = {}
+    first: dict[str, str] = {}
     told = []
-    for limit, lead, profit in zip(swept["limit"], swept["lead"], swept["profit_usd_year"], strict=True):
-        names = sorted(re.split(r", | and ", str(lead).removeprefix("tie: ")))
-        same = first.setdefault(limit, names) is not names and first[limit] == names and len(names) > 1
-        told.append(f"{f'the same {len(names)}' if same else lead} ({money(profit)} a year)")
+    columns = (swept[name] for name in ("limit", "lead", "leaders", "profit_usd_year"))
+    for limit, lead, ids, profit in zip(*columns, strict=True):
+        tied = len(ids.split())
+        same = first.get(limit) == ids and tied > 1
+        first.setdefault(limit, ids)
+        told.append(f"{f'the same {tied}' if same else lead} ({money(profit)} a year)")
     return told
 
 

@@ -145,7 +145,7 @@ def natural(made: Portfolio, outcomes: Outcomes, cell: int, name: str, score: fl
     if form == "evidence":
         split = np.char.startswith(outcomes.layout[cell][outcomes.served[cell]].astype(str), "disaggregated")
         mode = "disaggregated" if split.mean() > 0.5 else "aggregated"
-        return float(np.expm1(drawn_logs(here.accelerator, here.model, mode, ERRORS[name], np.asarray(score))))
+        return float(np.expm1(drawn_logs(made.error_ends(here, mode, ERRORS[name]), np.asarray(score))))
     if form == "listings" and here.card is not None:
         least, low, high, most = here.price
         factor = np.exp(two_piece(np.asarray(score), math.log(low), 0.0, math.log(high)))

@@ -21,6 +21,8 @@ from rackecon.appraisal.money import NO_LISTING, Platform, cards_for, platforms_
 from rackecon.catalog.kept import kept
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard
+from rackecon.evidence.intervals import interval_factors
+from rackecon.evidence.novelty import also_new
 from rackecon.serving.query import case_options
 from rackecon.uncertainty.distributions import Distribution, distributions, recentred
 from rackecon.uncertainty.sampling import Design, design
@@ -132,6 +134,12 @@ class Portfolio:
 
     def _key(self, cell: Cell, scores: FloatArray) -> tuple[Any, ...]:
         return (cell.accelerator, cell.model, cell.scenario, *scores.tolist())
+
+    def error_ends(self, cell: Cell, mode: str, quantity: str) -> tuple[float, float]:
+        """Ends of 90 % of what a quantity of a cell errs by in a mode, as :func:`~rackecon.evidence.intervals.interval_factors`."""
+        pair, case = (cell.accelerator, cell.model), self.cases[cell.scenario]
+        also = also_new(*pair, str(self.options.get("engine") or ""), case.isl_tokens, case.osl_tokens)
+        return interval_factors(*pair, mode, quantity, also=also)
 
     def searched_with(self, cell: Cell) -> dict[str, Any]:
         """Options of a cell's searches: pools are sized for its limits."""

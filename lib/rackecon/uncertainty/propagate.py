@@ -239,8 +239,8 @@ class Terms:
     def errors(self, mode: str) -> FloatArray:
         """The :data:`ERRORS` in a mode, as factors, ``(3, draws)``: one for all of a cell's configurations."""
         if mode not in self.factors:
-            here = self.cell.accelerator, self.cell.model, mode
-            self.factors[mode] = np.exp([drawn_logs(*here, of, self.z[name]) for name, of in ERRORS.items()])
+            ends = (self.made.error_ends(self.cell, mode, of) for of in ERRORS.values())
+            self.factors[mode] = np.exp([drawn_logs(end, self.z[name]) for name, end in zip(ERRORS, ends, strict=True)])
         return self.factors[mode]
 
     def choose(

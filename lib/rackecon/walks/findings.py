@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from rackecon.catalog.cached import one_state
-from rackecon.evidence.intervals import AT_SPEED, add_intervals, interval_factors
+from rackecon.evidence.intervals import add_intervals, row_factors
 from rackecon.evidence.leads import ahead, in_order
 from rackecon.evidence.novelty import ASKED, best_run, best_runs, named, unmeasured
 from rackecon.lazy import pd
@@ -295,8 +295,7 @@ def far_end(frame: pd.DataFrame, x: str) -> FarEnd | None:
     gap = float(first[METRIC]) - float(second[METRIC])
     cost, revenue = float(first["cost_usd_per_gpu_hour"]), float(first["revenue_usd_per_mw_year"])
     loss = gap / revenue if revenue > 0 else math.inf
-    place = str(first["accelerator"]), str(first["model"]), str(first["mode"])
-    rate_low, rate_high = interval_factors(*place, AT_SPEED)
+    rate_low, rate_high = row_factors(tops.head(1))[0].tolist()
     return FarEnd(
         leader=named(first.to_dict()),
         rival=named(second.to_dict()),

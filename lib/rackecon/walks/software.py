@@ -13,7 +13,7 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.evidence.intervals import AT_SPEED, interval_factors, ratio_ends
+from rackecon.evidence.intervals import ratio_ends, row_factors
 from rackecon.evidence.novelty import best_run
 from rackecon.lazy import pd
 from rackecon.serving.query import Query, default_date, newest_measurement, software_date
@@ -275,7 +275,7 @@ def _gains(learnt: pd.DataFrame, by: str) -> pd.Series:
 
 def _ratio(top: pd.Series, first: pd.Series) -> Ratio:
     """Throughput of one setting over another's with the ends of 90 %."""
-    two, one = (interval_factors(row["accelerator"], row["model"], row["mode"], AT_SPEED) for row in (top, first))
+    two, one = (row_factors(row.to_frame().T)[0].tolist() for row in (top, first))
     low, high = ratio_ends(two, one)
     ratio = float(top["total_tok_s_per_gpu"] / first["total_tok_s_per_gpu"])
     return Ratio(ratio, ratio * float(low), ratio * float(high))

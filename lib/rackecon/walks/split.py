@@ -235,6 +235,6 @@ def gain_ends(accelerator: str, model: str) -> tuple[float, float]:
     >>> low < 1.0 < high
     True
     """
-    one, two = (interval_factors(accelerator, model, mode, AT_SPEED) for mode in MODES)
+    one, two = (interval_factors(accelerator, model, mode, AT_SPEED, also=()) for mode in MODES)
     low, high = ratio_ends(two, one)
     return float(low), float(high)
