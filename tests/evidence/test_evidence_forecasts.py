@@ -62,6 +62,16 @@ def test_forecasts_are_made_for_the_pairs_of_the_newest_on_record_unless_others_
     assert set(named_pairs()) == {(row["accelerator"], row["model"]) for row in ledger() if row["made"] == newest}
 
 
+def test_older_forecasts_on_record_name_no_pairs(monkeypatch: pytest.MonkeyPatch):
+    """Two days on record, the newer last: its pairs alone, each once."""
+    record = [("2026-01-01", "a", "x"), ("2026-01-01", "b", "x"), ("2026-02-01", "c", "x"), ("2026-02-01", "c", "x")]
+    names = ("made", "accelerator", "model")
+    monkeypatch.setattr(
+        "rackecon.evidence.forecasts.ledger", lambda: [dict(zip(names, row, strict=True)) for row in record]
+    )
+    assert named_pairs() == [("c", "x")]
+
+
 def test_what_was_measured_before_or_elsewhere_scores_nothing():
     one = dict(zip(KEY, ("a", "m", "fp8", "8192", "1024"), strict=True)) | {"tok_s_per_user": "60"}
     made = one | {f"total_tok_s_per_gpu{end}": x for end, x in (("", "100"), ("_low", "80"), ("_high", "120"))}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from rackecon import catalog
-from rackecon.evidence import fronts, public_fronts
+from rackecon.evidence import fronts, public_fronts, validation
 from rackecon.evidence.calibration import homes_of
 from rackecon.evidence.fronts import both_ratio, front_repeats, front_scores
 from rackecon.evidence.intervals import AT_SPEED, evidence_class, interval_columns, interval_factors
@@ -68,6 +69,18 @@ def test_a_sweep_predicted_exactly_meets_its_own_front_and_one_off_by_a_factor_l
         assert np.isnan(fronts._at(1.01 * float(known.tok_s_per_user[one.every].max()), *own))
     empty = fronts.own_front(one, known, replace(held, user=np.full(len(known), np.nan)))
     assert np.isnan(fronts._at(30.0, *empty))
+
+
+def test_a_searched_rate_twice_the_measured_one_is_off_by_the_log_of_two(monkeypatch: pytest.MonkeyPatch):
+    """Of one row on a public front, at its own speed; all others were not held against one."""
+    known = load_evidence()
+    row = int(public_fronts.public_fronts(known)[0].rows[0])
+    speed, rate = (float(of[row]) for of in (known.tok_s_per_user, known.total_tok_s_per_gpu))
+    front = SimpleNamespace(rate_at=lambda at: 2.0 * rate if at == speed else np.nan)
+    monkeypatch.setattr(validation, "searched_by_home", lambda *_: [(None, row, front)])
+    found = validation._at_speed(known, np.zeros(len(known), dtype=int), {})
+    assert found[row] == pytest.approx(np.log(2.0))
+    assert np.isfinite(found).sum() == 1
 
 
 def test_repeats_of_a_front_on_the_same_build_lie_together_and_later_ones_apart():

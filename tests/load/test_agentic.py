@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rackecon import catalog
+from rackecon.load import agentic
 from rackecon.load.agentic import (
     HITS,
     _agreed,
@@ -169,6 +170,20 @@ def test_one_session_alone_gives_a_turn_in_its_wait_and_service():
     decode = seen.output_tokens.mean() * found.tpot_s[one]
     most = 1.0 / (1.0 - used.subagent_requests) / (wait + decode)
     assert 0.8 * most < found.turns_per_s[one] < most
+
+
+def test_room_is_counted_in_contexts_with_their_answers(monkeypatch):
+    """What a deployment keeps is of sessions' mean contexts: all that a turn sends, and what it answers."""
+    seen, asked, counted = agentic_sessions(), [], agentic._room_tokens
+
+    def told(chip, arch, rows, context):
+        asked.append(context)
+        return counted(chip, arch, rows, context)
+
+    monkeypatch.setattr(agentic, "_room_tokens", told)
+    fitted_runs("b300-hgx minimax-m3")
+    assert len(asked) == len(HITS)
+    assert asked == pytest.approx([seen.input_tokens.mean() + seen.output_tokens.mean()] * len(asked))
 
 
 def test_the_front_of_runs_holds_only_runs():

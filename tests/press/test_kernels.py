@@ -130,7 +130,8 @@ def test_kernels_end_with_the_report(tmp_path, number):
         tmp_path, f"import os, time\nopen({str(tmp_path / 'pid')!r} + str(os.getpid()), 'w').close()\ntime.sleep(60)"
     )
     code = (
-        "import sys; from pathlib import Path; from rackecon.press import run\n"
+        "import sys; from pathlib import Path; from rackecon.press import kernels, run\n"
+        "kernels.HOST = 'from rackecon.press.kernels import host; host([\"ipykernel.ipkernel\"])'\n"  # sooner forked than with all that pages use
         "run.notebook_path = lambda name: Path(sys.argv[1])\n"
         "list(run._each(['a', 'b', 'c'], 2, lambda name: run.execute(name, {}, sys.argv[2], [])))\n"
     )

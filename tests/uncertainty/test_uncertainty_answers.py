@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from rackecon.appraisal.break_even import INPUTS, must_be_true, needed_speed_premium, solve
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.catalog import base_case
+from rackecon.catalog import base_case, table
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.errors import InputError
-from rackecon.uncertainty.price_backtest import backtest, coverage
+from rackecon.uncertainty.price_backtest import _History, backtest, coverage
 
 WHERE = ("b200-hgx", "deepseek-r1", "rag-summarise")
 
@@ -149,3 +151,10 @@ def test_coverage_on_the_dated_history_is_near_what_is_claimed() -> None:
         row = share.loc[("report", "median card", span)]
         assert row["forecasts"] >= 50
         assert row["low"] <= 0.9 <= row["high"]
+
+
+@pytest.mark.parametrize(("asked", "median"), [((1.0, 3.0), 2.0), ((1.0,), math.nan), ((), math.nan)])
+def test_a_median_price_is_of_two_providers_or_more(asked, median):
+    history = _History(table("prices").iloc[:0])
+    history.at = lambda model, date: [{"output": price} for price in asked]
+    assert history.median("a", "2026-01-01") == pytest.approx(median, nan_ok=True)
