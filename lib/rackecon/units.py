@@ -18,4 +18,5 @@ GB_BYTES: Final = 1e9
 BITS_PER_BYTE: Final = 8.0
 DAYS_PER_YEAR: Final = 365.25  # of the calendar, in dates; money counts 8,760 hours
 MS_PER_S: Final = 1e3
+GB_PER_TB: Final = 1e3
 US: Final = 1e-6

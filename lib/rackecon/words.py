@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from rackecon.units import GB_PER_TB
+
 __all__ = [
     "MINUS",
     "RUNS",
@@ -28,6 +30,7 @@ __all__ = [
     "per_mtok",
     "percent",
     "plural",
+    "terabytes",
     "text_table",
     "tidy",
     "times",
@@ -269,17 +272,28 @@ def percent(value: float, digits: int = 0) -> str:
     return f"{MINUS if value < 0 and size.strip('0.') else ''}{size} %"
 
 
+def terabytes(value: float) -> str:
+    """An amount of memory given in TB; less than one in GB.
+
+    Examples
+    --------
+    >>> terabytes(20.74), terabytes(0.687)
+    ('20.7 TB', '687 GB')
+    """
+    return f"{number(value * GB_PER_TB)} GB" if value < 1.0 else f"{number(value)} TB"
+
+
 def times(value: float) -> str:
     """A ratio.
 
     Examples
     --------
-    >>> times(3.24), times(14.6)
-    ('3.2 times', '15 times')
+    >>> times(3.24), times(14.6), times(2.98)
+    ('3.2 times', '15 times', '3.0 times')
     """
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:.2g} times" if value < 100 else f"{value:,.0f} times"
+    return f"{value:#.2g}".removesuffix(".") + " times" if value < 99.5 else f"{value:,.0f} times"
 
 
 def count(share: float) -> str:

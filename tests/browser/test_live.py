@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -371,7 +372,12 @@ def test_the_live_table_is_saved_as_csv(page):
 def test_ribbons_and_flip_sentences_are_filled(page):
     page.wait_for_function("document.getElementById('live').dataset.ribbons === 'filled'")
     assert all(text.strip() for text in page.locator("[data-flip]").all_inner_texts())
-    assert page.locator("[data-ribbon=util] i").count() == 33
+    parts = page.eval_on_selector_all(
+        "[data-ribbon=util] i",
+        "all => all.map(i => [i.outerHTML.replace(/flex-grow: [0-9]+;/, ''), Number(i.style.flexGrow)])",
+    )
+    assert sum(grow for _, grow in parts) == 33
+    assert all(one[0] != after[0] for one, after in pairwise(parts))  # like neighbours are one
     assert page.locator("[data-ribbon=scenario] i").count() == len(data(page)["scenarios"])
 
 
@@ -486,7 +492,7 @@ def test_a_price_level_or_a_cost_basis_brings_its_figures_and_keeps_the_readers(
     settled(page)
     assert page.input_value("#live-gb300-nvl72") == "4"
     assert "Kept as you set it: cost of GB300 NVL72 4 $/GPU-hour." in page.inner_text(".live-status")
-    assert float(page.input_value("#live-mi355x")) == tidy(facts["bases"]["ownership"]["mi355x"]["now"], 4)
+    assert float(page.input_value("#live-mi355x")) == tidy(facts["bases"]["ownership"]["mi355x"]["now"], 3)
     command = page.inner_text(".live-command")
     assert "-p choices cost_basis=ownership,cost_tier=hyperscaler,price_level=list,gb300-nvl72=4" in command
 
@@ -980,6 +986,42 @@ def test_a_press_of_the_mouse_draws_the_table_as_a_picture_and_its_release_sets_
     assert cells == [*map(even(money, profits), profits)]
 
 
+AWAY = """() => [...document.querySelectorAll('.away')].filter(e => { const r = e.getBoundingClientRect(); return r.bottom > 0 && r.top < innerHeight; }).length"""
+
+
+def test_what_is_off_the_screen_is_not_drawn_while_a_thumb_is_held(page):
+    """Nothing that a reader sees moves or goes, and all is drawn again at the release or when the page scrolls."""
+    settled(page)
+    page.locator("#live").evaluate("e => e.scrollIntoView()")
+    page.wait_for_timeout(300)
+    tops = "() => [...document.querySelectorAll('main h2, #live > *')].map(e => e.getBoundingClientRect().top)"
+    before = page.evaluate(tops)
+    for comes_back in ("dispatchEvent(new PointerEvent('pointerup'))", "scrollBy(0, 300)"):
+        page.locator("#live").evaluate("e => e.scrollIntoView()")
+        page.dispatch_event("#live-util", "pointerdown")
+        page.wait_for_timeout(200)
+        assert page.locator(".away").count() > 10
+        assert page.evaluate(AWAY) == 0
+        shown = [(a, b) for a, b in zip(before, page.evaluate(tops), strict=True) if -1 < a < 844]
+        assert shown
+        assert all(abs(a - b) < 1 for a, b in shown)
+        page.evaluate(f"window.{comes_back}")
+        page.wait_for_function("!document.querySelector('.away')")
+        page.evaluate("window.dispatchEvent(new PointerEvent('pointerup'))")
+
+
+def test_boxes_show_three_digits_of_the_pages_own_values_and_all_of_a_readers(page):
+    boxes = page.eval_on_selector_all(
+        "#live .live-row:not([hidden]) input[type=number]", "all => all.map(e => e.value)"
+    )
+    assert len(boxes) > 15
+    assert all(float(text) == float(f"{float(text):.3g}") for text in boxes)
+    assert page.inner_text(".live-changed") == "This is the report's own case."
+    page.fill("#live input[type=number][data-key=pout]", "2.1834")
+    page.press("#live input[type=number][data-key=pout]", "Tab")
+    assert page.input_value("#live input[type=number][data-key=pout]") == "2.1834"
+
+
 def test_one_picture_stands_through_a_drag_in_which_rows_change_places(page):
     """Closed and opened again it cost two layouts of the page; its letters are those of the cells."""
     settled(page)
@@ -1020,10 +1062,10 @@ def test_every_numeric_box_refuses_what_lies_outside_its_range_and_keeps_its_val
             box.fill(typed)
             told = page.inner_text(".live-status")
             assert said in told, key
-            assert told.endswith(f"; {base[key]:g} stays."), key
+            assert told.endswith(f"; {float(f'{base[key]:.3g}'):g} stays."), key
             assert box.get_attribute("aria-invalid") == "true", key
         box.blur()
-        assert float(box.input_value()) == base[key], key
+        assert box.input_value() == f"{float(f'{base[key]:.3g}'):g}", key
     settled(page)
     assert page.inner_text(".live-verdict") == verdict
     assert "This is the report's own case" in page.inner_text(".live-changed")

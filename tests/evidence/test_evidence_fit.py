@@ -14,7 +14,8 @@ from rackecon.evidence import calibration
 from rackecon.evidence.ablation import ablate
 from rackecon.evidence.fronts import within_reach
 from rackecon.evidence.intervals import AT_SPEED, add_intervals, evidence_class, interval_factors
-from rackecon.evidence.measured import load_evidence
+from rackecon.evidence.measured import CONFIGURATION, load_evidence
+from rackecon.evidence.residual import _weights
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.corrections import Conditions, correction
 
@@ -39,8 +40,6 @@ def test_broken_rows_carry_no_weight_and_repeats_count_once(evidence) -> None:
     assert (evidence.weight[evidence.broken] == 0).all()
     assert (evidence.weight[~evidence.broken] > 0).any()
     frame = evidence.frame[evidence.newest]
-    from rackecon.evidence.measured import CONFIGURATION
-
     assert not frame.duplicated(list(CONFIGURATION)).any()
 
 
@@ -238,3 +237,24 @@ def test_without_history_every_date_has_the_same_software() -> None:
     }
     assert rates["steady", "2025-10-10"] == rates["steady", "2026-06-10"]
     assert rates["own", "2025-10-10"] < rates["own", "2026-06-10"]
+
+
+def test_a_cell_of_more_runs_weighs_more_but_less_than_each_run_of_its_own():
+    """Votes of a cell, one over the root of its repeats each, weigh as their sum to the power of 0.65."""
+    known = load_evidence()
+    repeats = known.frame.groupby(list(CONFIGURATION), dropna=False)["date"].transform("size").to_numpy()
+    votes = 1.0 / np.sqrt(repeats)
+    plain = ~known.throughput_only & (known.frame["flag"] == "").to_numpy()
+    of_cell = {cell: votes[known.cell == cell].sum() for cell in np.unique(known.cell[plain])}
+    few, many = min(of_cell, key=of_cell.__getitem__), max(of_cell, key=of_cell.__getitem__)
+    one, other = (float((known.weight / votes)[plain & (known.cell == cell)][0]) for cell in (few, many))
+    assert of_cell[many] > 10.0 * of_cell[few]
+    assert one / other == pytest.approx((of_cell[many] / of_cell[few]) ** 0.35)
+
+
+def test_weights_of_two_points_solve_their_covariance_and_noise() -> None:
+    """Of variances 2 and covariance 1, noise of 1 and of 2: (3 1; 1 6) w = aim, by Cramer's rule over 17."""
+    own, noise, aim = np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([1.0, 2.0]), np.array([0.3, -0.2])
+    found, speed = _weights(own, noise, [aim, np.array([0.3, np.nan])], furthest=100.0)
+    assert found == pytest.approx([(6.0 * 0.3 + 0.2) / 17.0, (3.0 * -0.2 - 0.3) / 17.0])
+    assert speed == pytest.approx([0.1, 0.0])  # alone: 0.3 over 2 and 1

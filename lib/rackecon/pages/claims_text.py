@@ -34,7 +34,7 @@ from rackecon.economics.power_table import all_in_kw
 from rackecon.figures.results import Figure
 from rackecon.pages.sentences import say
 from rackecon.units import SECONDS_PER_DAY
-from rackecon.words import engine_words, lengths, money, money_span, number, percent
+from rackecon.words import engine_words, lengths, money, money_span, number, percent, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ def value_text(metric: str, value: float) -> str:
     if metric == "margin_over_cost":
         return percent(value)
     if metric in RATIOS:
-        return f"{number(value, 2) if value != 1 else '1.0'} times"
+        return times(float(f"{value:.2g}"))
     return number(value)
 
 
@@ -108,6 +108,8 @@ def span_text(metric: str, low: float, high: float) -> str:
     --------
     >>> span_text("ratio_cost", 1.8, 210.0), span_text("rack_revenue_usd", 3e6, 9e6)
     ('1.8 to 210 times', '$3.00M to $9.00M')
+    >>> span_text("ratio_cost", 2.0, 18.0), span_text("ratio_cost", 0.997, 1.004)
+    ('2.0 to 18 times', '1.0 to 1.0 times')
     """
     if metric in AMOUNTS:
         return money_span([low, high])

@@ -46,7 +46,7 @@ UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
 
 
 def headline(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
-    """The answer as a heading, with how surely it holds; then what decides it, the other measures, and the case."""
+    """The answer as a heading, with how surely it holds; then what decides it and the other measures."""
     first = leader(story, measure)
     lead = once(headline_words(story))
     sure = once(f"{lead} {sure_words(story)}").removeprefix(f"{lead} ")
@@ -56,7 +56,12 @@ def headline(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
     text = " ".join(filter(None, (lead, sure, *more)))
     markup = f'<p class="answer"><strong>{prose(lead)}</strong> {prose(sure)}</p>'
     markup += "".join(f'<p class="note">{prose(words)}</p>' for words in more if words)
-    return Html(f'{markup}<p class="kicker">{prose(case_words(story))}</p>', text, [Figure(ANSWER, text, "text")])
+    return Html(markup, text, [Figure(ANSWER, text, "text")])
+
+
+def stated(story: Summary) -> Html:
+    """The case in small print: below the ranking, so that a first screen holds the answer, what decides it and the picture."""
+    return Html(f'<p class="kicker">{prose(case_words(story))}</p>', case_words(story))
 
 
 def drivers(story: Summary, found: Sequence[Deciding], measure: str) -> Html:

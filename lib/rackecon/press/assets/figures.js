@@ -17,7 +17,7 @@
   }
   function button(figure, make) {
     var holder = figure.querySelector(".links");
-    if (!holder.children.length) window.rackeconButton(holder, "Data as CSV", function () { window.rackeconSave(make(), figure.id + ".csv"); });
+    if (!holder.children.length) window.rackeconButton(holder, "Data as CSV", () => { window.rackeconSave(make(), figure.id + ".csv"); });
   }
   function axis(text) { return text.replace(/(\.\d*?)0+(?=\D*$)/, "$1").replace(/\.(?=\D*$)/, ""); }
 
@@ -31,22 +31,22 @@
   /* Heights pushed apart: lines.spread. */
   function spread(tops) {
     var order = tops.map((_, i) => i).sort((a, b) => tops[a] - tops[b]), out = [], runs = [], k = 0;
-    order.forEach(function (i, nth) {
+    order.forEach((i, nth) => {
       var run = [tops[i] - nth * GAP, 1], last;
       while ((last = runs[0]) && last[0] > run[0]) { run = [(run[0] * run[1] + last[0] * last[1]) / (run[1] + last[1]), run[1] + last[1]]; runs.shift(); }
       runs.unshift(run);
     });
-    runs.reverse().forEach(function (run) { for (var n = run[1]; n--; k++) out[order[k]] = Math.min(100 + GAP - GAP * tops.length, Math.max(0, run[0])) + k * GAP; });
+    runs.reverse().forEach(run => { for (var n = run[1]; n--; k++) out[order[k]] = Math.min(100 + GAP - GAP * tops.length, Math.max(0, run[0])) + k * GAP; });
     return out;
   }
   /* Who leads up to which speed, neighbours with the same leader joined. */
   function reigns(lines) {
     var speeds = [], out = [];
-    lines.forEach(function (l) { l.steps.forEach(function (p) { speeds.push(p[0]); }); });
-    speeds.sort((a, b) => a - b).forEach(function (s, i) {
+    lines.forEach(l => { l.steps.forEach(p => { speeds.push(p[0]); }); });
+    speeds.sort((a, b) => a - b).forEach((s, i) => {
       if (i && speeds[i - 1] === s) return;
       var best = -Infinity, id = "";
-      lines.forEach(function (l) { var v = at(l.steps, s); if (v !== null && v > best) { best = v; id = l.id; } });
+      lines.forEach(l => { var v = at(l.steps, s); if (v !== null && v > best) { best = v; id = l.id; } });
       if (best <= 0) id = "none";
       if (out.length && out[out.length - 1].id === id) out.pop();
       out.push({ upto: s, id: id });
@@ -56,7 +56,7 @@
   /* The same without leads that last for less than their place is known to (lasting, answer/lead_map.py), unless none is left. */
   function lasting(found) {
     var kept = [];
-    found.slice(1).forEach(function (f, i) {
+    found.slice(1).forEach((f, i) => {
       var flip = { upto: found[i].upto, id: found[i].id, after: f.id }, last = kept[kept.length - 1];
       if (!last || flip.upto - last.upto >= NARROW * flip.upto) { kept.push(flip); return; }
       kept.pop();
@@ -84,9 +84,9 @@
   /* What dashes, bands and the marks of measured runs stand for, and from when the runs are. */
   function marksKey(holder, runs) {
     var months = runs.map(r => r.date.slice(0, 7)).sort(), last = months[months.length - 1], parts = ["Dashed: beyond what was measured; band: nine measurements in ten; lines: best layouts"];
-    RUNS.forEach(function (words, kind) { if (runs.some(r => r.kind === kind)) parts.push(parts.length > 1 ? ", " : "; best public runs: ", mark(kind), " " + words.slice("measured, ".length)); });
+    RUNS.forEach((words, kind) => { if (runs.some(r => r.kind === kind)) parts.push(parts.length > 1 ? ", " : "; best public runs: ", mark(kind), " " + words.slice("measured, ".length)); });
     if (runs.length) parts.push(", software of " + months[0] + (last === months[0] ? "" : " to " + last));
-    holder.replaceChildren.apply(holder, parts);
+    holder.replaceChildren(...parts);
   }
   function speedFinding(lines, st, m) {
     var found = lasting(reigns(lines)), n = found.length, name = id => id && id !== "none" ? m.titled(id, st) : "nobody", first = "Middle values put ";
@@ -100,12 +100,12 @@
   var INKS = { band: "fill", line: "stroke", far: "stroke", hair: "stroke", name: "", dot: "--swatch", runs: "--swatch" };
   /* As many elements of each kind as there are platforms: one that the reader added takes those of another over again. */
   function seats(figure, lines, m) {
-    Object.keys(INKS).forEach(function (kind) {
+    Object.keys(INKS).forEach(kind => {
       var all = Array.from(figure.querySelectorAll("[data-" + kind + "]"));
       if (all.length === lines.length && figure.with === lines.map(l => l.id).join()) return;
       all.splice(lines.length).forEach(el => el.remove());
       while (all.length < lines.length) { var made = all[0].cloneNode(false); all[all.length - 1].after(made); all.push(made); }
-      all.forEach(function (el, i) { if (INKS[kind]) el.style.setProperty(INKS[kind], m.swatch(lines[i].id)); else set(el, m.marked(lines[i].id)); });
+      all.forEach((el, i) => { if (INKS[kind]) el.style.setProperty(INKS[kind], m.swatch(lines[i].id)); else set(el, m.marked(lines[i].id)); });
     });
     figure.with = lines.map(l => l.id).join();
   }
@@ -115,11 +115,11 @@
     seats(figure, lines, m);
     var drawn = lines.filter(l => l.steps.length), ahead = drawn.length ? aheadAtEnds(drawn) : [], runs = [].concat.apply([], lines.map(l => l.runs));
     var values = [].concat.apply([0], lines.map(l => l.steps.map(p => p[1])).concat(ahead.map(l => [].concat.apply([], l.ends)), [runs.map(r => r.profit)]));
-    var low = Math.min.apply(null, values), high = 1.02 * Math.max.apply(null, values) || 1, marks = ticks(low, high).filter(v => v <= high);
+    var low = Math.min(...values), high = 1.02 * Math.max(...values) || 1, marks = ticks(low, high).filter(v => v <= high);
     var x = s => round(100 * (s - ends[0]) / (ends[1] - ends[0])), y = v => round(100 * (high - v) / (high - low));
     var names = spread(drawn.map(l => y(l.steps[0][1])));
     function part(which, nth) { return figure.querySelectorAll(which)[nth]; }
-    lines.forEach(function (l, nth) {
+    lines.forEach((l, nth) => {
       var path = part("path[data-line]", nth), far = part("path[data-far]", nth), hair = part("path[data-hair]", nth), name = part("[data-name]", nth), dot = part("[data-dot]", nth);
       var i = drawn.indexOf(l), v = at(l.steps, st.speed);
       name.hidden = i < 0; dot.hidden = v === null;
@@ -127,13 +127,13 @@
       part("path[data-band]", nth).setAttribute("d", ahead.indexOf(l) < 0 ? "" : banded(l, x, y));
       path.setAttribute("d", stepped(l.steps.slice(0, near), 0, x, y));
       far.setAttribute("d", stepped(l.steps.slice(near), near ? x(l.steps[near - 1][0]) : 0, x, y));
-      crosses.replaceChildren.apply(crosses, l.runs.map(function (r) { var i = mark(r.kind); i.style.left = x(r.speed) + "%"; i.style.top = y(r.profit) + "%"; return i; }));
+      crosses.replaceChildren(...l.runs.map(r => { var i = mark(r.kind); i.style.left = x(r.speed) + "%"; i.style.top = y(r.profit) + "%"; return i; }));
       hair.setAttribute("d", i < 0 ? "" : "M-2 " + round(names[i]) + "L0 " + y(l.steps[0][1]));
       if (i >= 0) name.style.top = round(names[i]) + "%";
       if (v !== null) { dot.style.left = x(st.speed) + "%"; dot.style.top = y(v) + "%"; }
     });
     marksKey(figure.querySelector(".live-key"), runs);
-    figure.querySelector(".grid").replaceChildren.apply(figure.querySelector(".grid"), marks.map(function (v) {
+    figure.querySelector(".grid").replaceChildren.apply(figure.querySelector(".grid"), marks.map(v => {
       var mark = element("span", "b", axis(m.amount(v, st.metric)));
       mark.className = v ? "" : "zero"; mark.style.top = y(v) + "%";
       return mark;
@@ -141,11 +141,11 @@
     var rule = figure.querySelector(".rule");
     rule.style.left = x(st.speed) + "%"; set(rule.firstChild, m.fmt(st.speed) + " tok/s/user");
     rule.classList.toggle("late", x(st.speed) > 70);
-    var told = lines.map(function (l) { return { name: m.label(l.id), v: at(l.steps, st.speed) }; }).filter(r => r.v !== null).sort((a, b) => b.v - a.v);
+    var told = lines.map(l => { return { name: m.label(l.id), v: at(l.steps, st.speed) }; }).filter(r => r.v !== null).sort((a, b) => b.v - a.v);
     var measure = "profit " + m.unit(st.metric) + " by the speed each user gets (tok/s/user); " + (own ? "the report's own case" : "your case") + (st.sold === "derived" ? ", shares sold as derived for its own speed" : "");
     words(figure, speedFinding(lines, st, m), measure, "At " + m.fmt(st.speed) + " tok/s/user: " + (told.map(r => r.name + " " + m.amount(r.v, st.metric)).join(", ") || "nobody serves") + ".");
-    button(figure, function () {
-      return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nplatform,up_to_tok_s_per_user,profit,low,high,evidence\n" + figure.lines.map(function (l) {
+    button(figure, () => {
+      return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nplatform,up_to_tok_s_per_user,profit,low,high,evidence\n" + figure.lines.map(l => {
         return l.steps.map((p, k) => [p[0], p[1], l.ends[k][0], l.ends[k][1], p[0] <= l.upto ? "within what was measured" : "beyond what was measured"]).concat(l.runs.map(r => [r.speed, r.profit, "", "", '"' + RUNS[r.kind] + '"'])).map(row => m.label(l.id) + "," + row.map(v => typeof v === "number" ? Number(v.toPrecision(5)) : v).join() + "\n").join("");
       }).join("");
     });
@@ -157,27 +157,27 @@
     var m = window.rackecon, figure = document.getElementById("price-share"), grid = [];
     if (!figure) return [];
     var rows = figure.querySelectorAll(".ribbon[data-price]");
-    return Array.prototype.map.call(rows, function (row) {
+    return Array.from(rows).map(row => {
       return function () {
         var cells = m.mapRow(st, Number(row.dataset.price));
         grid.push(cells);
-        row.replaceChildren.apply(row, runs(cells).map(function (r) { var i = m.cell(cells[r.from]); i.style.flexGrow = r.n; return i; }));
+        row.replaceChildren(...m.cells(cells));
       };
-    }).concat(function () { mapWords(figure, rows, grid, st, own, m); });
+    }).concat(() => { mapWords(figure, rows, grid, st, own, m); });
   }
-  function runs(cells, same) {
+  function runs(cells) {
     var out = [];
-    cells.forEach(function (c, i) {
+    cells.forEach((c, i) => {
       var last = out[out.length - 1], before = last && cells[last.from];
-      if (last && before.id === c.id && (same || before.kind === c.kind)) last.n++; else out.push({ from: i, n: 1 });
+      if (last && before.id === c.id) last.n++; else out.push({ from: i, n: 1 });
     });
     return out;
   }
   function mapWords(figure, rows, grid, st, own, m) {
     var seen = [], best = Object.create(null), n = grid[0].length, ring = figure.querySelector(".ring"), at = 100 * (st.util - m.mapEnds.shares[0]) / (m.mapEnds.shares[1] - m.mapEnds.shares[0]), height = parseFloat(ring.style.top);
-    grid.forEach(function (cells, r) {
-      cells.forEach(function (c) { seen.push({ id: c.id, revenue: Number(rows[r].dataset.price) * c.share }); });
-      runs(cells, true).forEach(function (run) {
+    grid.forEach((cells, r) => {
+      cells.forEach(c => { seen.push({ id: c.id, revenue: Number(rows[r].dataset.price) * c.share }); });
+      runs(cells).forEach(run => {
         var id = cells[run.from].id, b = best[id], spot = { n: run.n, left: 100 * (run.from + run.n / 2) / n, top: 100 * (r + 0.5) / rows.length };
         spot.score = Math.abs(spot.left - at) < NEAR[0] && Math.abs(spot.top - height) < NEAR[1] ? spot.n - n : spot.n; /* not over the ring */
         if (!b || spot.score > b[0].score) best[id] = b = [];
@@ -189,7 +189,7 @@
     var finding = order.length === 1 ? (order[0] === "none" ? "Nobody earns at any price and share sold shown" : order[0] ? names[0] + " leads at every price and share sold shown" : "No platform serves this workload within its limits")
       : order.length === 2 && order[0] === "none" ? names[1] + " leads wherever anybody earns" : where + names.join(", then ");
     var spots = figure.querySelector(".spots");
-    spots.replaceChildren.apply(spots, order.filter(id => best[id][0].n >= WIDE).map(function (id) {
+    spots.replaceChildren(...order.filter(id => best[id][0].n >= WIDE).map(id => {
       var b = best[id], spot = b[Math.floor((b.length - 1) / 2)], span = element("span", "", m.marked(id));
       span.style.left = round(spot.left) + "%"; span.style.top = round(spot.top) + "%";
       return span;
@@ -197,7 +197,7 @@
     ring.style.left = round(at) + "%"; ring.hidden = st.sold === "derived"; /* each platform then sells a share of its own */
     var measure = "who leads on profit " + m.unit(st.metric) + ", by share of capacity sold and by price of all tokens, times the chosen prices (logarithmic); " + (ring.hidden ? "your case sells a share of its own on each platform" : own ? "ring: the report's own case" : "ring: your case");
     words(figure, finding, measure, "Hatched or pale where the leader comes first in fewer than 80 of 100 quick cases.");
-    button(figure, function () {
+    button(figure, () => {
       return "# " + figure.querySelector(".finding").textContent + " | " + figure.querySelector(".measure").textContent + "\nprice_times_chosen,share_sold,leader,first_of_100\n" + figure.grid.map((cells, r) => cells.map(c => rows[r].dataset.price + "," + c.share + "," + m.label(c.id) + "," + Math.round(100 * c.win) + "\n").join("")).join("");
     });
     figure.grid = grid;

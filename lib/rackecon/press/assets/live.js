@@ -45,7 +45,7 @@
   function cast(st) { return st.with ? keep("w" + st.with, () => data.platforms.concat(data.more.filter(p => st.with.split(",").indexOf(p.id) >= 0))) : data.platforms; }
   /* The same with what their GPU-hour rests on. */
   function platformsOn(st) {
-    return keep("b" + st.basis + "|" + st.with, function () { return cast(st).map(function (p) { return Object.assign({}, p, data.bases[st.basis][p.id]); }); });
+    return keep("b" + st.basis + "|" + st.with, () => { return cast(st).map(p => { return Object.assign({}, p, data.bases[st.basis][p.id]); }); });
   }
   /* Why no profit can be counted by a measure on a platform. */
   function uncounted(p, metric) {
@@ -74,9 +74,9 @@
   /* Fronts of a state, unpacked once: "=" is the platform's usual front over again. */
   function frontsOf(st) {
     var key = frontsKey(st);
-    return keep("f" + key, function () {
+    return keep("f" + key, () => {
       var out = fresh(), packed = data.fronts[key] || {}, usual = data.fronts[frontsKey(st, USUAL, NEWEST)] || {};
-      keys(packed).forEach(function (id) { var f = packed[id] === "=" ? usual[id] : packed[id]; out[id] = f.why ? f : unpacked(f); });
+      keys(packed).forEach(id => { var f = packed[id] === "=" ? usual[id] : packed[id]; out[id] = f.why ? f : unpacked(f); });
       return out;
     });
   }
@@ -115,7 +115,7 @@
   }
   function evaluateAll(st) {
     var fronts = frontsOf(st), m = terms(st), out = left(st);
-    return platformsOn(st).map(function (p) {
+    return platformsOn(st).map(p => {
       var front = fronts[p.id];
       if (out.indexOf(p.id) >= 0) return { why: "left out by you" };
       if (!front) return { why: "not computed" };
@@ -139,14 +139,14 @@
      and what measured runs would earn. */
   function speedLines(st, lo, hi) {
     var fronts = frontsOf(st), m = terms(st), out = left(st);
-    return platformsOn(st).map(function (p) {
+    return platformsOn(st).map(p => {
       var front = fronts[p.id], steps = [], ends = [], runs = [], known = measuredOn(p, st, lo, hi), profit = (e, rate) => (e.profit + (rate - 1) * e.revenue) * scale(p, e, st.metric);
       if (front && !front.why && p.c !== null && soldOn(p, st) !== undefined && out.indexOf(p.id) < 0 && !uncounted(p, st.metric)) for (var i = pointAt(front, lo); i >= 0 && i < front.s.length; i++) {
         var e = earned(p, front, i, st, m), width = data.models[st.model].spread[p.id][e.mode];
         steps.push([min(front.s[i], hi), profit(e, 1)]); ends.push([profit(e, exp(-data.z90 * width[0])), profit(e, exp(data.z90 * width[1]))]);
         if (front.s[i] >= hi) break;
       }
-      if (steps.length) runs = known.runs.map(function (r) {
+      if (steps.length) runs = known.runs.map(r => {
         var i = pointAt(front, r[0]), e = earned(p, front, i < 0 ? front.s.length - 1 : i, st, m);
         return { speed: r[0], profit: profit(e, r[1] / e.rate), kind: r[2], date: data.measured.days[r[3]] };
       });
@@ -196,7 +196,7 @@
   /* The ends of an interval on the scale of the greater: words.alike. */
   function ends(lo, hi, metric) {
     var unit = unitOf(max(abs(lo), abs(hi)));
-    return [lo, hi].map(function (x) {
+    return [lo, hi].map(x => {
       if (metric === "usd" || !unit[1] || !x) return amount(x, metric);
       var text = dollars(x, unit, max(0, min(2, 3 - digits(abs(x) / unit[0]))));
       return /[1-9]/.test(text) ? text : "about $0";
@@ -214,13 +214,13 @@
     return out;
   }
   function rateFactors(id, width) {
-    return keep("r" + id + "|" + width, function () {
+    return keep("r" + id + "|" + width, () => {
       return draws(data.draws.rate[id]).map(z => exp(twoPiece(z, width[0], width[1])));
     });
   }
   function marketFactors(st, count) {
     var model = pricesOf(st), listed = st.pin === model.pin && st.pout === model.pout;
-    var prices = keep("p" + st.model + st.level + listed, function () { /* a price that the reader gives is taken as given */
+    var prices = keep("p" + st.model + st.level + listed, () => { /* a price that the reader gives is taken as given */
       return draws(data.draws.price).map(z => listed ? exp(twoPiece(z, model.level[0], model.level[1]) / data.z10) : 1);
     });
     var against = keep("s", () => draws(data.draws.sold).map(x => exp(-x))), by = fresh();
@@ -239,7 +239,7 @@
   function simulate(st, count, ends, keepDraws) {
     var all = evaluateAll(st), markets = marketFactors(st, count), n = markets(st.util).length;
     var best = new Float64Array(n).fill(-Infinity), who = new Int16Array(n).fill(-1);
-    var rows = cast(st).map(function (p, i) {
+    var rows = cast(st).map((p, i) => {
       var m = all[i];
       if (m.why) return { p: p, why: m.why };
       var market = markets(m.util), rate = rateFactors(p.id, data.models[st.model].spread[p.id][m.mode]), capital = capitalFactors(p.id), by = scale(p, m, st.metric);
@@ -256,7 +256,7 @@
     });
     var wins = new Float64Array(rows.length);
     for (var d = 0; d < n; d++) if (who[d] >= 0 && best[d] > 0) wins[who[d]]++;
-    rows.forEach(function (r, i) { if (!r.why) r.win = wins[i] / n; });
+    rows.forEach((r, i) => { if (!r.why) r.win = wins[i] / n; });
     return rows;
   }
   /* Between two neighbours of values in order, which only these two are put into; what lies before `from` is lower already. */
@@ -282,7 +282,7 @@
   /* Rows as the report has them, every uncertain input drawn; none where it has not every platform's. */
   function reportedRows(st) {
     var known = data.report && data.report.rows && data.report.rows[st.metric], all = known && evaluateAll(st);
-    var rows = known && cast(st).map(function (p, i) {
+    var rows = known && cast(st).map((p, i) => {
       var m = all[i], k = known[p.id];
       return m.why ? { p: p, why: m.why } : k && { p: p, m: m, mid: m.profit * scale(p, m, st.metric), lo: k[0], hi: k[1], win: k[2] };
     });
@@ -294,7 +294,7 @@
   /* Who leads: the platform's id, or "none" where nobody earns, or "" where nobody serves. */
   function leaderId(st) {
     var best = null, at = -Infinity, all = cast(st);
-    evaluateAll(st).forEach(function (m, i) {
+    evaluateAll(st).forEach((m, i) => {
       if (m.why) return;
       var v = m.profit * scale(all[i], m, st.metric);
       if (v > at) { at = v; best = all[i].id; }
@@ -328,16 +328,25 @@
     if (p) i.style.setProperty("--swatch", p.swatch);
     return i;
   }
+  /* Cells of a row, like neighbours as one: every frame walks what a page has painted. */
+  function cells(row) {
+    var last, out = [];
+    row.forEach(f => {
+      if (last && last.id === f.id && last.kind === f.kind) { last.n++; return; }
+      out.push(last = { id: f.id, kind: f.kind, n: 1, i: cell(f) });
+    });
+    return out.map(r => { r.i.style.flexGrow = r.n; return r.i; });
+  }
 
   function selfCheck(checks, added) {
-    return checks.every(function (c) {
+    return checks.every(c => {
       var st = complete(Object.assign(fresh(), { with: added }, c.moved)), all = evaluateAll(st);
-      return cast(st).every(function (p, i) {
+      return cast(st).every((p, i) => {
         if (added && data.platforms.indexOf(p) >= 0) return true;
         var m = full(p, all[i], st), known = c.rows[p.id];
         if (!known || m.why) return !known === Boolean(m.why);
         /* within 0.1 % of the library, or of the revenue where profit is near zero */
-        return keys(known).every(function (k) {
+        return keys(known).every(k => {
           var near = k === "mtok" ? 0 : m.revenue * scale(p, m, k);
           return abs(m[k] - known[k]) <= 1e-3 * max(abs(known[k]), near);
         });
@@ -346,11 +355,11 @@
   }
   /* What the file beside the page holds of further platforms, put beside the page's own; whether it agrees with the library. */
   function join(m) {
-    var near = m.measured.near, days = data.measured.days.length, formats = data.measured.formats.length, into = function (own, added) { keys(added).forEach(function (k) { Object.assign(own[k], added[k]); }); };
-    keys(near).forEach(where => keys(near[where]).forEach(id => near[where][id][1].forEach(function (r) { r[3] += days; r[4] += formats; })));
+    var near = m.measured.near, days = data.measured.days.length, formats = data.measured.formats.length, into = (own, added) => { keys(added).forEach(k => { Object.assign(own[k], added[k]); }); };
+    keys(near).forEach(where => keys(near[where]).forEach(id => near[where][id][1].forEach(r => { r[3] += days; r[4] += formats; })));
     data.measured.days = data.measured.days.concat(m.measured.days); data.measured.formats = data.measured.formats.concat(m.measured.formats);
     [["bases", m.bases], ["fronts", m.fronts], ["sold", m.sold], ["draws", m.draws]].forEach(pair => into(data[pair[0]], pair[1])); into(data.measured.near, near);
-    keys(m.spread).forEach(function (k) { Object.assign(data.models[k].spread, m.spread[k]); });
+    keys(m.spread).forEach(k => { Object.assign(data.models[k].spread, m.spread[k]); });
     Object.assign(data.base, m.base); Object.assign(data.names, m.names); Object.assign(data.units, m.units);
     data.more = m.platforms; kept = fresh();
     return selfCheck(m.check, m.platforms.map(p => p.id).join());
@@ -360,18 +369,18 @@
     levelPriceFactor: levelPriceFactor,
     evaluate: function (state) {
       var st = complete(state), out = {};
-      evaluateAll(st).forEach(function (m, i) { var p = cast(st)[i]; out[p.id] = full(p, m, st); });
+      evaluateAll(st).forEach((m, i) => { var p = cast(st)[i]; out[p.id] = full(p, m, st); });
       return out;
     },
     simulate: function (state) {
       var out = {};
-      simulate(complete(state), Infinity, true).forEach(function (r) { out[r.p.id] = r.why ? { why: r.why } : { mid: r.mid, lo: r.lo, hi: r.hi, win: r.win }; });
+      simulate(complete(state), Infinity, true).forEach(r => { out[r.p.id] = r.why ? { why: r.why } : { mid: r.mid, lo: r.lo, hi: r.hi, win: r.win }; });
       return out;
     },
     leader: state => leaderId(complete(state)),
     speedLines: (state, lo, hi) => speedLines(complete(state), lo, hi),
     mapRow: (state, price) => mapRow(complete(state), price),
-    fmt: fmt, amount: amount, label: label, marked: seen, titled: (id, state) => platform(id) ? evidenced(platform(id), state) : label(id), swatch: id => platform(id).swatch, cell: cell, unit: metric => data.per[metric]
+    fmt: fmt, amount: amount, label: label, marked: seen, titled: (id, state) => platform(id) ? evidenced(platform(id), state) : label(id), swatch: id => platform(id).swatch, cells: cells, unit: metric => data.per[metric]
   };
 
   function start() {
@@ -388,16 +397,16 @@
   }
 
   function wire(root) {
-    var one = q => root.querySelector(q), each = function (q, f) { Array.prototype.forEach.call(root.querySelectorAll(q), f); };
-    var st = copied(data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, movedAt = -Infinity, keyedAt = -Infinity, wroteAt = 0, countedAt = 0, marked = null, held = false, latest = null, head = one(".live-head"), span = null, lines = fresh(), reported = fresh();
-    evaluateAll(data.base).forEach(function (m, i) { var p = data.platforms[i]; if (!m.why) reported[p.id] = m.profit * scale(p, m, data.base.metric); });
+    var one = q => root.querySelector(q), each = (q, f) => { Array.from(root.querySelectorAll(q)).forEach(f); };
+    var st = copied(data.base), queued = 0, later = 0, speak = 0, hashTimer = 0, turn = 0, movedAt = -Infinity, keyedAt = -Infinity, wroteAt = 0, countedAt = 0, marked = null, held = false, away = [], stood = 0, latest = null, head = one(".live-head"), span = null, lines = fresh(), reported = fresh();
+    evaluateAll(data.base).forEach((m, i) => { var p = data.platforms[i]; if (!m.why) reported[p.id] = m.profit * scale(p, m, data.base.metric); });
     var PAIR = ["a", "b"], first = data.platforms.map(p => p.id).sort((a, b) => (has(reported, b) ? reported[b] : -Infinity) - (has(reported, a) ? reported[a] : -Infinity)).slice(0, 2), pair;
     if (first.length < 2) first.push(first[0]);
     pair = first.slice();
     var others = one(".live-others"), waiting = [], seated = "";
-    if (others) others.addEventListener("toggle", function () { if (others.open) beside(function () {}); });
+    if (others) others.addEventListener("toggle", () => { if (others.open) beside(() => {}); });
     var inputs = fresh(), holders = fresh(), shown = fresh(), verdict = text(".live-verdict"), altered = text(".live-changed"), unit = text(".live-unit"), drawn = text(".live-drawn");
-    each("[data-key]", function (el) { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
+    each("[data-key]", el => { var k = el.dataset.key; (inputs[k] = inputs[k] || []).push(el); holders[k] = el.closest(".live-row"); });
     function text(q) { return one(q).firstChild || one(q).appendChild(document.createTextNode("")); }
     function range(k) { return inputs[k].filter(el => el.type === "range")[0]; }
 
@@ -413,7 +422,7 @@
     function choose(s, k, v) {
       var follow = FOLLOW[k] || [], mine = follow.filter(x => s[x] !== brought(x, s));
       s[k] = v;
-      follow.forEach(function (x) { if (mine.indexOf(x) < 0) s[x] = brought(x, s); });
+      follow.forEach(x => { if (mine.indexOf(x) < 0) s[x] = brought(x, s); });
       /* what was not worked out together gives way, the choice just made last */
       var ways = [["hit", brought("hit", s)], ["software", NEWEST], ["precision", USUAL]].filter(w => w[0] !== k);
       for (var i = 0; i < ways.length && !has(data.fronts, frontsKey(s)); i++) s[ways[i][0]] = ways[i][1];
@@ -430,7 +439,7 @@
     function changed() { return keys(data.base).filter(k => st[k] !== brought(k, st)); }
     /* Why a number is refused: outside its control's range, or no choice of its menu; empty where it is taken. */
     function refused(k, x) {
-      var el = inputs[k][0], all = Array.prototype.map.call(el.options || [], o => Number(o.value));
+      var el = inputs[k][0], all = Array.from(el.options || []).map(o => Number(o.value));
       if (el.tagName === "SELECT") return all.indexOf(x) >= 0 ? "" : "is none of " + all.join(", ");
       var lo = Number(el.min), hi = Number(el.max);
       return x >= lo && x <= hi ? "" : "is outside " + fmt(lo) + " to " + fmt(hi);
@@ -439,11 +448,11 @@
       var given = new URLSearchParams(location.hash.slice(1));
       var allowed = Object.assign({ model: data.models, scenario: data.scenarios, metric: data.per }, data.options), odd = [];
       var added = given.get("with") || "", waits = added && !data.more.length && others && !others.dataset.gone;
-      if (waits) beside(function () { readHash(); ask(); opened(); });
+      if (waits) beside(() => { readHash(); ask(); opened(); });
       st.with = data.more.map(p => p.id).filter(id => added.split(",").indexOf(id) >= 0).sort().join();
-      PAIR.forEach(function (side, i) { pair[i] = cast(st).some(p => p.id === given.get(side)) ? given.get(side) : first[i]; });
-      ["model", "scenario", "metric"].concat(keys(data.options)).forEach(function (k) { if (given.has(k) && has(allowed[k], given.get(k)) && (k !== "level" || has(data.models[st.model].levels, given.get(k)))) choose(st, k, given.get(k)); });
-      given.forEach(function (v, k) {
+      PAIR.forEach((side, i) => { pair[i] = cast(st).some(p => p.id === given.get(side)) ? given.get(side) : first[i]; });
+      ["model", "scenario", "metric"].concat(keys(data.options)).forEach(k => { if (given.has(k) && has(allowed[k], given.get(k)) && (k !== "level" || has(data.models[st.model].levels, given.get(k)))) choose(st, k, given.get(k)); });
+      given.forEach((v, k) => {
         var number = has(data.base, k) && typeof data.base[k] === "number" && v !== "" && isFinite(Number(v)), why = number ? refused(k, Number(v)) : "";
         if (number && !why) { if (k === "hit") choose(st, k, Number(v)); else st[k] = Number(v); if (st.sold === DERIVED && (k === "util" || underived(st))) { st.sold = SET; odd.push("sold=" + DERIVED + ", but " + (k === "util" ? "a share is given too" : underived(Object.assign(copied(st), { sold: DERIVED })))); } }
         var some = k === "without" ? v.split(",").filter(platform) : [];
@@ -457,39 +466,59 @@
     function writeHash() {
       if (waiting.length) { hashTimer = setTimeout(writeHash, 250); return; } /* the address is read again when its platforms come */
       var q = new URLSearchParams();
-      changed().forEach(function (k) { q.set(k, String(st[k])); });
-      PAIR.forEach(function (side, i) { if (pair[i] !== first[i]) q.set(side, pair[i]); });
+      changed().forEach(k => { q.set(k, String(st[k])); });
+      PAIR.forEach((side, i) => { if (pair[i] !== first[i]) q.set(side, pair[i]); });
       history.replaceState(null, "", q.toString() ? "#" + q.toString() : location.pathname + location.search);
     }
 
-    function ask() { turn++; if (root.dataset.ribbons !== "stale") root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(function () { queued = 0; show(); }); }
+    function ask() { turn++; if (root.dataset.ribbons !== "stale") root.dataset.ribbons = "stale"; if (!queued) queued = requestAnimationFrame(() => { queued = 0; show(); }); }
     /* While one drags, a frame writes one of three: the table's picture, the numbers beside the controls, or the words. */
     function show() {
-      var moved = changed(), now = performance.now(), dragged = !seat() && (held || (now - movedAt < 400 && now - keyedAt > 400));
-      var known = moved.some(k => k !== "metric") ? null : reportedRows(st), all = Boolean(known), rows = known || simulate(st, Infinity, true), found = told(rows, moved);
-      movedAt = now; latest = found;
-      if (sheet && (!dragged || sheet.alike !== rowsAlike(found))) { closeSheet(); dragged = false; }
-      if (dragged && !sheet && keys(lines).length) openSheet(found);
-      if (!sheet) table(found);
-      if (!sheet || now - wroteAt > 200) { wroteAt = now; speech(rows, all, moved); if (!sheet) controls(moved); }
-      else if (now - countedAt > 60) { countedAt = now; controls(moved); }
-      else paintSheet(found);
+      var now = performance.now(), dragged = !seat() && (held || (now - movedAt < 400 && now - keyedAt > 400));
+      movedAt = now; latest = null;
+      if (sheet && (!dragged || sheet.alike !== rowsAlike())) { closeSheet(); dragged = false; }
+      if (dragged && !sheet && keys(lines).length) openSheet();
+      if (!sheet) table();
+      if (!sheet || now - wroteAt > 200) { wroteAt = now; speech(); if (!sheet) controls(); }
+      else if (now - countedAt > 60) { countedAt = now; controls(); }
+      else paintSheet();
       clearTimeout(hashTimer); hashTimer = setTimeout(writeHash, 250);
-      clearTimeout(later); later = setTimeout(function () { if (!held) release(); else if (sheet) { if (drawn.data !== basis(all)) { closeSheet(); write(drawn, basis(all)); table(found); openSheet(found); } paintSheet(found); } controls(moved); speech(rows, all, moved); rest(); }, 200);
+      clearTimeout(later); later = setTimeout(() => { if (!held) release(); else if (sheet) { if (drawn.data !== basis()) { closeSheet(); write(drawn, basis()); table(); openSheet(); } paintSheet(); } controls(); speech(); rest(); }, 200);
     }
+    /* The state's rows, and what the table says of them: worked out once, when first asked. */
+    function rowsNow() {
+      if (!latest) {
+        var moved = changed(), known = moved.some(k => k !== "metric") ? null : reportedRows(st);
+        latest = { moved: moved, all: Boolean(known), rows: known || simulate(st, Infinity, true) };
+      }
+      return latest;
+    }
+    function found() { var now = rowsNow(); return now.told || (now.told = told(now.rows, now.moved)); }
     /* The picture stands from the press of a slider's thumb to its release, or as long as movements follow one another. */
-    function press(event) { if (event.target.type !== "range") return; held = true; if (!sheet && latest) openSheet(latest); paintSheet(latest); }
-    function release() { held = false; closeSheet(); table(latest); }
-    function controls(moved) {
+    function press(event) { if (event.target.type !== "range") return; held = true; if (!sheet) openSheet(); paintSheet(); leave(); }
+    function release() { held = false; comeBack(); closeSheet(); table(); }
+    /* While a thumb is held what is off the screen is not drawn, since a frame walks all that is; it comes back with the
+       release, or when the page scrolls. What keeps its place by margins within it would move the rest, and stays. */
+    function leave() {
+      var top = () => root.getBoundingClientRect().top, at = top(), tall = innerHeight, all = Array.from(document.querySelectorAll("main>:not(.apart),.apart>*,#live>:not(.scroll,.live-head)")).filter(el => !el.contains(root));
+      var boxes = all.map(el => el.getBoundingClientRect());
+      away = all.filter((el, i) => boxes[i].height && (boxes[i].bottom < 0 || boxes[i].top > tall));
+      away.map(el => { var css = getComputedStyle(el); return el.clientHeight - parseFloat(css.paddingTop) - parseFloat(css.paddingBottom) + "px"; }).forEach((height, i) => { away[i].style.containIntrinsicSize = height; away[i].classList.add("away"); });
+      if (abs(top() - at) > 0.5) comeBack();
+      stood = scrollY;
+    }
+    function comeBack() { away.splice(0).forEach(el => { el.classList.remove("away"); el.style.containIntrinsicSize = ""; }); }
+    function controls() {
+      var moved = changed();
       if (marked !== moved.join()) {
         marked = moved.join();
-        keys(holders).forEach(function (k) { if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0); });
+        keys(holders).forEach(k => { if (holders[k]) holders[k].classList.toggle("changed", moved.indexOf(k) >= 0); });
       }
-      keys(inputs).forEach(function (k) {
+      keys(inputs).forEach(k => {
         if (shown[k] === st[k]) return;
         shown[k] = st[k];
-        inputs[k].forEach(function (el) {
-          var text = String(st[k]);
+        inputs[k].forEach(el => {
+          var text = el.type === "number" ? boxed(k) : String(st[k]);
           if (el.type === "checkbox") { el.checked = (text.split(",").indexOf(el.value) >= 0) === (k === "with"); return; }
           if (el.type === "radio") { if (el.checked !== (el.value === text)) el.checked = el.value === text; return; }
           if (el.value !== text && (document.activeElement !== el || el.type === "range")) el.value = text;
@@ -497,13 +526,15 @@
         });
       });
     }
-    function basis(all) { return all ? "all " + data.report.inputs + " uncertain inputs drawn, as above" : QUICK + " drawn; a price that you set is taken as certain"; }
-    function speech(rows, all, moved) {
-      var told = sentence(rows, all);
-      if (!sheet) write(drawn, basis(all)); /* a caption of another height would move what the picture covers */
+    /* What a box shows: of the page's own values three digits. */
+    function boxed(k) { return String(st[k] === brought(k, st) ? Number(st[k].toPrecision(3)) : st[k]); }
+    function basis() { return rowsNow().all ? "all " + data.report.inputs + " uncertain inputs drawn, as above" : QUICK + " drawn; a price that you set is taken as certain"; }
+    function speech() {
+      var now = rowsNow(), moved = now.moved, told = sentence(now.rows, now.all);
+      if (!sheet) write(drawn, basis()); /* a caption of another height would move what the picture covers */
       write(verdict, told); write(unit, data.per[st.metric]);
       write(altered, moved.length ? "Changed by the reader: " + moved.map(worded).join(", ") + "." : "This is the report's own case.");
-      clearTimeout(speak); speak = setTimeout(function () { put(one(".live-spoken"), told); }, 600);
+      clearTimeout(speak); speak = setTimeout(() => { put(one(".live-spoken"), told); }, 600);
     }
     function worded(k) {
       var v = st[k], text = k === "model" ? data.models[v].name : k === "scenario" ? data.scenarios[v].name : k === "metric" ? data.per[v] : k === "without" || k === "with" ? v.split(",").filter(Boolean).map(label).join(" and ") : k === "sold" && v === DERIVED ? data.options[k][v] + " (" + cast(st).filter(p => soldOn(p, st) !== undefined).map(p => p.label + " " + share(soldOn(p, st))).join(", ") + ")" : has(data.options, k) ? data.options[k][v] : typeof v === "number" ? fmt(v, 4) : v;
@@ -525,7 +556,7 @@
     function titled(p) { return evidenced(p, st); }
     function emptyBar() {
       var bar = made("span"); bar.className = "ibar"; bar.setAttribute("role", "img");
-      ["zero", "ghost", "range", "mid"].forEach(function (kind) { bar.appendChild(made("i")).className = kind; });
+      ["zero", "ghost", "range", "mid"].forEach(kind => { bar.appendChild(made("i")).className = kind; });
       return bar;
     }
     function line(p) {
@@ -550,12 +581,12 @@
     /* What the table says: in order, each row's words and where its marks stand, in hundredths of the axis. */
     function told(rows, moved) {
       var order = ranked(rows).concat(rows.filter(r => r.why)), lo = 0, hi = 0;
-      order.forEach(function (r) { if (!r.why) { lo = min(lo, r.lo); hi = max(hi, r.hi); } });
+      order.forEach(r => { if (!r.why) { lo = min(lo, r.lo); hi = max(hi, r.hi); } });
       if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
       var pct = v => round(1e4 * min(1, max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100;
       var ghosts = st.metric === data.base.metric && moved.length, known = order.filter(r => !r.why), perM = m => m.cost / (m.rate * m.util * SECONDS / PER_M);
       var mid = st.metric === "usd" ? x => amount(x, "usd") : evenly(known.map(r => r.mid)), each = evenly(known.map(r => perM(r.m)));
-      return order.map(function (r) {
+      return order.map(r => {
         if (r.why) return { p: r.p, name: titled(r.p), why: r.why };
         var more = r.m;
         return {
@@ -565,29 +596,29 @@
         };
       });
     }
-    function table(found) {
+    function table() {
       var body = one(".live-table tbody");
-      found.forEach(function (f, at) {
+      found().forEach((f, at) => {
         var l = lines[f.p.id] || (lines[f.p.id] = line(f.p));
         if (body.children[at] !== l.tr) body.insertBefore(l.tr, body.children[at] || null);
         l.tr.classList.toggle("none", Boolean(f.why)); write(l.name, f.name); write(l.why, f.why);
         if (f.why) return;
         l.said = f.said;
         place(l.zero, f.zero); place(l.mid, f.mid); place(l.ghost, f.ghost); place(l.range, f.lo, f.hi - f.lo);
-        f.words.forEach(function (text, i) { if (i !== 1) write(l.texts[i], text); });
+        f.words.forEach((text, i) => { if (i !== 1) write(l.texts[i], text); });
       });
     }
 
     /* While one drags, the table's figures are one picture over its cells: thirty texts set anew cost a layout each frame.
        Cells and what is read aloud are set when the movement rests, or where other rows have no result. The words above keep their height. */
     var sheet = null;
-    function rowsAlike(found) { return found.map(f => f.why && f.p.id + f.why).join(); }
+    function rowsAlike() { var all = evaluateAll(st); return cast(st).map((p, i) => all[i].why && p.id + all[i].why).join(); }
     function fontOf(css) { return [css.fontWeight, css.fontSize, css.fontFamily].join(" "); } /* css.font is empty beside figures of equal width */
-    function openSheet(found) {
-      var holder = one(".live-table"), box = holder.getBoundingClientRect(), body = one(".live-table tbody"), like = getComputedStyle(one(".live-table td.n")), title = getComputedStyle(one(".live-table tbody th")), css = getComputedStyle(root), dpr = window.devicePixelRatio || 1;
+    function openSheet() {
+      var holder = one(".live-table"), box = holder.getBoundingClientRect(), body = one(".live-table tbody"), like = getComputedStyle(one(".live-table td.n")), title = getComputedStyle(one(".live-table tbody th")), css = getComputedStyle(root), dpr = devicePixelRatio || 1;
       var canvas = made("canvas"), pen = canvas.getContext("2d"), rows = [], names = fresh(), left = Infinity, right = 0, bottom = 0, top = body.getBoundingClientRect().top;
-      found.forEach(function (f) {
-        var l = lines[f.p.id], places = l.texts.map(function (node, i) {
+      found().forEach(f => {
+        var l = lines[f.p.id], places = l.texts.map((node, i) => {
           var r = (i === 1 ? node : node.parentNode).getBoundingClientRect();
           if (r.width && !f.why) { left = min(left, r.left); right = max(right, r.right); }
           return { left: r.left, right: r.right, middle: (r.top + r.bottom) / 2, width: r.width };
@@ -604,7 +635,7 @@
       canvas.style.cssText = "left:" + (left - box.left) + "px;top:" + (top - box.top) + "px;width:" + (right - left) + "px;height:" + (bottom - top) + "px";
       pen.scale(dpr, dpr); pen.translate(-left, -top); pen.textBaseline = "middle";
       var colour = name => css.getPropertyValue(name).trim();
-      sheet = { canvas: canvas, pen: pen, rows: rows, colours: names, font: fontOf(like), title: fontOf(title), tall: parseFloat(title.lineHeight), indent: parseFloat(title.paddingLeft), alike: rowsAlike(found), pad: parseFloat(like.paddingRight), box: [left, top, right - left, bottom - top], ink: colour("--ink"), soft: colour("--soft"), accent: colour("--accent"), panel: colour("--panel") };
+      sheet = { canvas: canvas, pen: pen, rows: rows, figures: rows[0].name.left + rows[0].name.width, colours: names, font: fontOf(like), title: fontOf(title), tall: parseFloat(title.lineHeight), indent: parseFloat(title.paddingLeft), alike: rowsAlike(), pad: parseFloat(like.paddingRight), box: [left, top, right - left, bottom - top], ink: colour("--ink"), soft: colour("--soft"), accent: colour("--accent"), panel: colour("--panel") };
       holder.appendChild(canvas); holder.classList.add("sheeted");
       head.style.height = head.offsetHeight + "px"; head.classList.add("held");
     }
@@ -613,18 +644,19 @@
       one(".live-table").classList.remove("sheeted"); sheet.canvas.remove(); sheet = null;
       head.style.height = ""; head.classList.remove("held");
     }
-    function paintSheet(found) {
+    function paintSheet() {
       if (!sheet) return;
-      var s = sheet, pen = s.pen;
-      pen.clearRect.apply(pen, s.box);
-      found.forEach(function (f, nth) {
+      var s = sheet, pen = s.pen, all = found(), order = all.map(f => f.name).join(), same = s.order === order;
+      s.order = order;
+      if (same) pen.clearRect(s.figures, s.box[1], s.box[2], s.box[3]); else pen.clearRect(...s.box);
+      all.forEach((f, nth) => {
         if (f.why) return;
-        paintName(f, s.rows[nth].name);
+        if (!same) paintName(f, s.rows[nth].name);
         pen.font = s.font; pen.textAlign = "right";
-        s.rows[nth].forEach(function (at, i) {
+        s.rows[nth].forEach((at, i) => {
           if (!at.width) return;
           if (i !== 1) { pen.fillStyle = s.ink; pen.fillText(f.words[i], at.right - s.pad, at.middle); return; }
-          var x = share => at.left + share / 100 * at.width, block = function (colour, from, width, tall) { pen.fillStyle = colour; pen.fillRect(from, at.middle - tall / 2, width, tall); };
+          var x = share => at.left + share / 100 * at.width, block = (colour, from, width, tall) => { pen.fillStyle = colour; pen.fillRect(from, at.middle - tall / 2, width, tall); };
           block(s.soft, x(f.zero), 1, 18); block(s.accent, x(f.lo), x(f.hi) - x(f.lo), 4);
           if (f.ghost >= 0) { block(s.soft, x(f.ghost), 3, 18); block(s.panel, x(f.ghost) + 1, 1, 16); }
           block(s.ink, x(f.mid), 3, 14);
@@ -635,15 +667,15 @@
     function paintName(f, at) {
       var s = sheet, pen = s.pen, room = at.width - s.indent - s.pad, said = [];
       pen.font = s.title; pen.textAlign = "left";
-      f.name.split(" ").forEach(function (word) {
+      f.name.split(" ").forEach(word => {
         var longer = said.length && said[said.length - 1] + " " + word;
         if (longer && pen.measureText(longer).width <= room + 1) said[said.length - 1] = longer; else said.push(word);
       });
       pen.fillStyle = s.colours[f.p.id]; pen.fillRect(at.left + s.indent - 18 + (s.indent < 24 ? 3 : 0), at.middle - 5, 10, 10); pen.fillStyle = s.ink;
-      said.forEach(function (text, i) { pen.fillText(text, at.left + s.indent, at.middle + (i - (said.length - 1) / 2) * s.tall); });
+      said.forEach((text, i) => { pen.fillText(text, at.left + s.indent, at.middle + (i - (said.length - 1) / 2) * s.tall); });
     }
-    function spoken(el) { var text = String(st[el.dataset.key]); if (el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); } }
-    function bars() { each("input[type=range]", spoken); keys(lines).forEach(function (k) { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
+    function spoken(el) { var text = boxed(el.dataset.key); if (el.dataset.said !== text) { el.dataset.said = text; el.setAttribute("aria-valuetext", text + " " + (el.dataset.unit || "")); } }
+    function bars() { each("input[type=range]", spoken); keys(lines).forEach(k => { lines[k].bar.setAttribute("aria-label", lines[k].said()); }); }
 
     /* Platforms beside the page's own: their figures lie in a file beside the page, asked for when a reader opens their list or
        an address names one. Without it the page says so and compares its own. */
@@ -655,24 +687,24 @@
       if (waiting.length > 1) return;
       var script = made("script");
       script.src = others.dataset.file; script.onload = came;
-      script.onerror = function () { refuse("The figures of these platforms lie in the file " + others.dataset.file + ", which is not beside this page; it compares its own."); };
+      script.onerror = () => { refuse("The figures of these platforms lie in the file " + others.dataset.file + ", which is not beside this page; it compares its own."); };
       document.head.appendChild(script);
     }
     function came() {
       var same = false, then = waiting;
       try { same = join(window.rackeconBeside); } catch (e) { same = false; }
       if (!same) { data.more = []; kept = fresh(); refuse("The page's arithmetic differs from the library's for these platforms, so it does not compare them."); return; }
-      OWNED.push.apply(OWNED, data.more.map(p => p.id).filter(id => has(data.base, id)));
-      data.more.forEach(function (p) { if (has(data.base, p.id)) st[p.id] = brought(p.id, st); });
+      OWNED.push(...data.more.map(p => p.id).filter(id => has(data.base, id)));
+      data.more.forEach(p => { if (has(data.base, p.id)) st[p.id] = brought(p.id, st); });
       waiting = []; then.forEach(f => f());
     }
     function refuse(why) {
       waiting = []; others.dataset.gone = "yes"; others.open = true; tell(why);
-      inputs.with.forEach(function (el) { el.checked = false; el.disabled = true; });
+      inputs.with.forEach(el => { el.checked = false; el.disabled = true; });
     }
     function add(ids) {
-      beside(function () {
-        data.more.forEach(function (p) { if (ids.indexOf(p.id) < 0 && has(data.base, p.id)) st[p.id] = brought(p.id, st); });
+      beside(() => {
+        data.more.forEach(p => { if (ids.indexOf(p.id) < 0 && has(data.base, p.id)) st[p.id] = brought(p.id, st); });
         st.with = ids.sort().join(); ask();
       });
     }
@@ -682,10 +714,10 @@
       var mine = cast(st), there = id => mine.some(p => p.id === id);
       seated = st.with;
       if (st.with) others.open = true;
-      each("[data-pair]", function (menu) { menu.replaceChildren.apply(menu, mine.map(p => new Option(p.label, p.id))); });
-      PAIR.forEach(function (_, i) { if (!there(pair[i])) pair[i] = first[i]; });
-      each("[data-beside]", function (row) { row.hidden = !there(row.dataset.beside); });
-      keys(lines).forEach(function (id) { if (!there(id)) { lines[id].tr.remove(); delete lines[id]; } });
+      each("[data-pair]", menu => { menu.replaceChildren(...mine.map(p => new Option(p.label, p.id))); });
+      PAIR.forEach((_, i) => { if (!there(pair[i])) pair[i] = first[i]; });
+      each("[data-beside]", row => { row.hidden = !there(row.dataset.beside); });
+      keys(lines).forEach(id => { if (!there(id)) { lines[id].tr.remove(); delete lines[id]; } });
       closeSheet();
       return true;
     }
@@ -694,7 +726,7 @@
        else held: a ribbon and where the lead changes; the charts. One piece at a time, so that a movement in between is not kept waiting. */
     function rest() {
       var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
-      var todo = [bars, command, compare].concat(Array.prototype.map.call(root.querySelectorAll("[data-ribbon]"), function (el) { return function () { ribbon(el); }; }));
+      var todo = [bars, command, compare].concat(Array.from(root.querySelectorAll("[data-ribbon]")).map(el => { return function () { ribbon(el); }; }));
       if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(copied(st), speeds, own));
       (function next() {
         if (mine !== turn) return; /* the movement since then fills them */
@@ -703,12 +735,12 @@
       })();
     }
     function ribbon(el) {
-      var k = el.dataset.ribbon, input = range(k), steps, cells = [], text = [];
+      var k = el.dataset.ribbon, input = range(k), row = [], text = [];
       if (input) {
         var lo = Number(input.min), hi = Number(input.max), n = 33, last = null, below = null, above = null, turns = [0, 0], found;
         for (var i = 0; i < n; i++) {
           var v = lo + (hi - lo) * i / (n - 1); found = shade(choose(copied(st), k, v), 100);
-          cells.push(cell(found));
+          row.push(found);
           if (last && last.id !== found.id) {
             var at = flip(k, last.v, v, last.id);
             if (at < st[k]) { below = { at: at, id: last.id }; turns[0]++; } else { above = above || { at: at, id: found.id }; turns[1]++; }
@@ -718,14 +750,14 @@
         if (below) text.push("below " + fmt(below.at) + ": " + seen(below.id) + (turns[0] > 1 ? ", then others" : ""));
         if (above) text.push("above " + fmt(above.at) + ": " + seen(above.id) + (turns[1] > 1 ? ", then others" : ""));
       } else {
-        steps = Array.prototype.slice.call(inputs[k][0].options); var now = leaderId(st);
-        steps.forEach(function (o) {
+        var now = leaderId(st);
+        Array.from(inputs[k][0].options).forEach(o => {
           var s = choose(copied(st), k, typeof data.base[k] === "number" ? Number(o.value) : o.value), found = shade(s, 100);
-          cells.push(cell(found));
+          row.push(found);
           if (found.id !== now) text.push(o.textContent.split(":")[0] + ": " + seen(found.id));
         });
       }
-      el.replaceChildren.apply(el, cells);
+      el.replaceChildren(...input ? cells(row) : row.map(cell));
       put(one('[data-flip="' + k + '"]'), text.length ? text.join("; ") : input ? "no value here changes who leads" : "no choice here changes who leads");
     }
     function flip(k, lo, hi, id) {
@@ -735,24 +767,25 @@
 
     /* Two platforms in the same draws, what each earns and costs, and the one over the other. */
     function compare() {
-      var sides = pair.map(id => platform(id)), kept = [null, null], all = simulate(st, Infinity, true, function (p, sample) { pair.forEach(function (id, i) { if (p.id === id) kept[i] = sample; }); });
-      var found = sides.map(function (p) { var r = all.filter(x => x.p === p)[0]; return r.why ? r : full(p, r.m, st); });
+      var sides = pair.map(id => platform(id)), kept = [null, null], all = simulate(st, Infinity, true, (p, sample) => { pair.forEach((id, i) => { if (p.id === id) kept[i] = sample; }); });
+      var found = sides.map(p => { var r = all.filter(x => x.p === p)[0]; return r.why ? r : full(p, r.m, st); });
       var names = sides.map(p => p.label), why = found.map((m, i) => m.why ? names[i] + ": " + m.why : "").filter(Boolean);
       var moved = changed();
       put(one(".pair-table caption"), "Two platforms in " + (moved.length ? "your case: " + moved.map(worded).join(", ") : "the report's own case"));
-      each("[data-pair]", function (el) { el.value = pair[PAIR.indexOf(el.dataset.pair)]; });
-      each(".pair-table thead .n", function (th, i) { if (i < 2) put(th, names[i]); });
-      each(".pair-table tbody tr", function (tr) {
+      each("[data-pair]", el => { el.value = pair[PAIR.indexOf(el.dataset.pair)]; });
+      each(".pair-table thead .n", (th, i) => { if (i < 2) put(th, names[i]); });
+      each(".pair-table tbody tr", tr => {
         var k = tr.dataset.row, v = found.map(m => m.why ? NaN : m[k]);
-        [shownAs(k, v[0], v), shownAs(k, v[1], v), k === "margin" || !(v[0] / v[1] > 0) ? "–" : isFinite(v[0] / v[1]) ? fmt(v[0] / v[1]) + " x" : "–"].forEach(function (text, i) { put(tr.cells[i + 1], text); });
+        [shownAs(k, v[0], v), shownAs(k, v[1], v), k === "margin" || !(v[0] / v[1] > 0) ? "–" : isFinite(v[0] / v[1]) ? times(v[0] / v[1]) : "–"].forEach((text, i) => { put(tr.cells[i + 1], text); });
       });
       put(one(".pair-verdict"), pair[0] === pair[1] ? "Choose two different platforms." : why.length ? why.join("; ") + "." : lead(names, kept));
     }
     function lead(names, kept) {
       var n = kept[0].length, apart = kept[0].map((v, d) => v - kept[1][d]), wins = 0;
-      apart.forEach(function (v) { if (v > 0) wins++; });
+      apart.forEach(v => { if (v > 0) wins++; });
       return names[0] + " earns more than " + names[1] + " in " + round(100 * wins / n) + " of 100 quick cases; nine in ten put the difference between " + ends(quantile(apart, 0.05, 0), quantile(apart, 0.95, 0), st.metric).join(" and ") + " " + data.per[st.metric] + ".";
     }
+    function times(x) { return (x < 1000 ? x.toPrecision(3) : fmt(x)) + " x"; }
     function shownAs(k, v, both) {
       if (k === "payback") return lastingOf(v * MONTHS);
       if (!isFinite(v)) return "–";
@@ -762,7 +795,7 @@
     /* The command that reruns the page: what differs from the notebook's own parameters. */
     function command() {
       var plain = [], lists = [];
-      keys(data.commands).forEach(function (k) {
+      keys(data.commands).forEach(k => {
         var d = data.defaults[k];
         if (d === null) d = has(pricesOf(st), k) ? pricesOf(st)[k] : data.scenarios[st.scenario][k];
         if (st[k] !== d) plain.push("-p " + data.commands[k] + " " + st[k]);
@@ -773,7 +806,7 @@
       if (choices.length) plain.push("-p choices " + choices.join(","));
       var given = Object.assign({}, data.given), rest = cast(st).map(p => p.id).filter(id => left(st).indexOf(id) < 0);
       if (st.without || st.with) given.accelerators = rest;
-      keys(given).forEach(function (k) { lists.push([k, JSON.stringify(given[k])]); });
+      keys(given).forEach(k => { lists.push([k, JSON.stringify(given[k])]); });
       var rack = lists.map(l => "-p " + l[0] + " '" + l[1] + "'"), mill = lists.map(l => "-y '" + l[0] + ": " + l[1] + "'");
       put(one(".live-command"), ["rackecon report 00_executive_summary"].concat(plain, rack, ["--name mine"]).join(" "));
       put(one(".live-papermill"), ["papermill notebooks/00_executive_summary.ipynb mine.ipynb"].concat(plain, mill).join(" "));
@@ -787,9 +820,9 @@
       put(one(".live-command"), "python -c 'from rackecon.answer import summary; from rackecon.appraisal.evaluate import evaluate; print(evaluate(" + asked.join(", ") + ")[[\"platform\", \"utilisation\", \"profit_usd_per_rack_year\"]])'");
       put(one(".live-papermill"), "no notebook: the report’s pages hold one share for all platforms");
     }
-    keys(inputs).forEach(function (k) {
-      inputs[k].forEach(function (el) {
-        el.addEventListener("input", function () {
+    keys(inputs).forEach(k => {
+      inputs[k].forEach(el => {
+        el.addEventListener("input", () => {
           if (k === "with") { tell(""); add(inputs[k].filter(x => x.checked).map(x => x.value)); return; }
           if (k === "without") {
             var out = inputs[k].filter(x => !x.checked).map(x => x.value).sort();
@@ -800,7 +833,7 @@
           else {
             var x = Number(el.value), why = el.value === "" || !isFinite(x) ? "is no number" : refused(k, x);
             if (el.type === "number") el.setAttribute("aria-invalid", String(Boolean(why)));
-            tell(why ? (data.names[k] || k) + ": " + (el.value || "an empty box") + " " + why + "; " + st[k] + " stays." : "");
+            tell(why ? (data.names[k] || k) + ": " + (el.value || "an empty box") + " " + why + "; " + boxed(k) + " stays." : "");
             if (why || x === st[k]) return;
             var was = st.sold; choose(st, k, x);
             if (was !== st.sold) tell((k === "util" ? "The share sold is as you set it again" : "Not worked out together in this page, so now " + worded("sold")) + ": " + worded("util") + ".");
@@ -808,19 +841,19 @@
           ask();
         });
         /* a typed value out of range gives way to the one shown when the reader leaves the box */
-        el.addEventListener("change", function () { if (el.type === "number" && el.value !== String(st[k])) { el.value = String(st[k]); el.removeAttribute("aria-invalid"); } });
+        el.addEventListener("change", () => { if (el.type === "number" && el.value !== boxed(k)) { el.value = boxed(k); el.removeAttribute("aria-invalid"); } });
       });
     });
-    each("[data-pair]", function (el) { el.addEventListener("change", function () { pair[PAIR.indexOf(el.dataset.pair)] = el.value; compare(); writeHash(); }); });
-    one(".live-reset").addEventListener("click", function () { st = copied(data.base); pair = first.slice(); span = null; shown = fresh(); tell(""); ask(); });
+    each("[data-pair]", el => { el.addEventListener("change", () => { pair[PAIR.indexOf(el.dataset.pair)] = el.value; compare(); writeHash(); }); });
+    one(".live-reset").addEventListener("click", () => { st = copied(data.base); pair = first.slice(); span = null; shown = fresh(); tell(""); ask(); });
     one(".live-link").addEventListener("click", function () { writeHash(); copy(location.href, this); });
     one(".live-copy").addEventListener("click", function () { copy(one(".live-command").textContent, this); });
     one(".live-mill").addEventListener("click", function () { copy(one(".live-papermill").textContent, this); });
     function copy(text, button) { window.rackeconCopied(text, button); }
-    window.addEventListener("hashchange", function () { st = copied(data.base); shown = fresh(); readHash(); ask(); opened(); });
-    one(".live-json").addEventListener("click", function () {
+    window.addEventListener("hashchange", () => { st = copied(data.base); shown = fresh(); readHash(); ask(); opened(); });
+    one(".live-json").addEventListener("click", () => {
       var e = document.getElementById("edition"), rows = {};
-      simulate(st, Infinity, true).forEach(function (r) { rows[r.p.id] = r.why ? { why: r.why } : { profit: r.mid, low: r.lo, high: r.hi, first_share: r.win }; });
+      simulate(st, Infinity, true).forEach(r => { rows[r.p.id] = r.why ? { why: r.why } : { profit: r.mid, low: r.lo, high: r.hi, first_share: r.win }; });
       window.rackeconSave(JSON.stringify({ edition: e ? e.dataset.edition : "", data_as_of: e ? e.dataset.vintage : "", unit: "USD or share " + data.per[st.metric], case: st, changed: changed(), command: one(".live-command").textContent, platforms: rows }, null, 1) + "\n", "rackecon-case.json", "application/json");
     });
     /* An address that carries a case opens on it, and the page says that it is not the report's. */
@@ -831,13 +864,13 @@
       var p = made("p"); p.className = "caveat shared"; p.textContent = words; document.getElementById("main").prepend(p);
       root.scrollIntoView();
     }
-    root.addEventListener("pointerdown", press);
-    ["pointerup", "pointercancel"].forEach(kind => window.addEventListener(kind, function () { if (held) release(); }));
-    root.addEventListener("keydown", function () { keyedAt = performance.now(); }); /* what a key moves is read aloud at once: no picture */
+    root.addEventListener("pointerdown", press); window.addEventListener("scroll", () => { if (abs(scrollY - stood) > 1) comeBack(); });
+    ["pointerup", "pointercancel"].forEach(kind => window.addEventListener(kind, () => { if (held) release(); }));
+    root.addEventListener("keydown", () => { keyedAt = performance.now(); }); /* what a key moves is read aloud at once: no picture */
     readHash(); show(); movedAt = -Infinity; opened();
     one(".live-costs").open = changed().some(k => platform(k));
     document.documentElement.dataset.usable = String(round(performance.now()));
-    setTimeout(function () { bars(); command(); compare(); }, 0); /* no control waits for what these fill */
+    setTimeout(() => { bars(); command(); compare(); }, 0); /* no control waits for what these fill */
   }
   start(); /* the script stands after what it works on: no wait for the chart library */
 })();
