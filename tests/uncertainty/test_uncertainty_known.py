@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -199,3 +200,12 @@ def test_a_cost_at_its_own_terms_is_itself_and_others_move_it_the_right_way() ->
     assert cost(resale=0.2) == pytest.approx(0.4 + left, rel=1e-12)
     # no interest: straight line
     assert float(capital_charge_usd_per_gpu_hour(35040.0, 0.0, 0.0, 4)) == pytest.approx(1.0)
+
+
+def test_a_share_moved_twice_is_the_share_moved_once() -> None:
+    """Odds of 1 in 4 to 4: each end's odds are multiplied by sixteen, whatever lay between."""
+    start = replace(distributions()["utilisation"], low=1 / 9, central=0.2, high=1 / 3, lower=0.0, upper=1.0)
+    moved = recentred(start, 0.8)
+    assert (moved.low, moved.central, moved.high) == pytest.approx((2 / 3, 0.8, 8 / 9))
+    again = recentred(recentred(start, 0.4), 0.8)
+    assert (again.low, again.high) == pytest.approx((moved.low, moved.high))
