@@ -68,7 +68,7 @@ def test_launch_factors_are_told_by_the_fall_of_prices():
             "levelised_usd_per_mtok_total": [1.0, 1.0, 2.0, 1.0],
         }
     )
-    assert examples.launch_words(launch).endswith("1.5 times at 30 % and 4 times at 60 %.")
+    assert examples.launch_words(launch).endswith("1.5 times at 30 % and 4.0 times at 60 %.")
     assert examples.launch_words(launch.iloc[:0]) == "No platform has a cost per token."
 
 
@@ -105,7 +105,7 @@ def test_listings_are_told_where_they_differ_most(monkeypatch):
     )
     monkeypatch.setattr(price_table, "price_card", lambda model: card)
     told = examples.price_span("gpt-oss-120b")
-    assert told.endswith("differ by up to 5 times: output sells for $1.00 to $5.00 per million tokens.")
+    assert told.endswith("differ by up to 5.0 times: output sells for $1.00 to $5.00 per million tokens.")
 
 
 def test_ownership_marks_are_those_of_the_tier_asked_for():
