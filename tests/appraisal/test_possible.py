@@ -15,6 +15,7 @@ from rackecon.press.run import run_reports
         ("03_context_length", {"isl_tokens": 1_048_576}, "exceed the 163,840 that deepseek-r1 was made for"),
         ("04_prefill_decode_ratio", {"total_tokens": 1_048_576}, "exceed the 163,840 that deepseek-r1 was made for"),
         ("02_moe_experts", {"scenario": "agentic-coding"}, "exceed the 40,960 that qwen3-235b-a22b was made for"),
+        ("02_moe_experts", {"model": "llama-3.3-70b"}, "llama-3.3-70b is dense and has no experts to vary; with"),
         ("09_cost", {"cost_tier": "internal"}, "no published cost of owning gb200-nvl72"),
         ("09_cost", {"cost_tier": "3-year"}, "no published cost of owning gb200-nvl72"),
         ("09_cost", {"accelerators": ["l40s"]}, "l40s: no published $/GPU-hour"),

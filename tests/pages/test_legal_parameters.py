@@ -109,11 +109,3 @@ def test_nobody_served_or_no_cache_is_said_in_words(name, change):
 @pytest.mark.parametrize(("name", "change"), CASES, ids=str)
 def test_every_end_of_every_parameter_is_said_in_words_or_refused(name, change):
     _renders(name, change)
-
-
-def test_a_dense_model_has_no_experts_to_vary():
-    given = {key: item.default for key, item in read_parameters(notebook_path("02_moe_experts")).items()}
-    with pytest.raises(
-        InputError, match=r"'llama-3\.3-70b' is dense and has no experts to vary; models with experts: gpt-oss-120b"
-    ):
-        _experts(given | FEW | {"model": "llama-3.3-70b"})

@@ -50,6 +50,15 @@ def _long_scenario(values: Values) -> str:
     return _longer(f"scenario {case.id}", case.isl_tokens + case.osl_tokens, [values["model"], *values["models"]])
 
 
+def _no_experts(values: Values) -> str:
+    from rackecon.catalog import models
+
+    routed = [name for name, arch in models().items() if arch.is_moe]
+    if values["model"] in routed:
+        return ""
+    return f"model: {values['model']} is dense and has no experts to vary; with experts are {', '.join(routed)}"
+
+
 def _nobody_serves(values: Values) -> str:
     from rackecon.catalog import accelerator
 
@@ -168,6 +177,7 @@ RULES: Final[tuple[tuple[set[str], Callable[[Values], str]], ...]] = (
     ({"isl_tokens", "model", "scenario"}, _long_input),
     ({"total_tokens", "model"}, _long_request),
     ({"experts", "model", "models", "scenario"}, _long_scenario),
+    ({"experts", "model"}, _no_experts),
     ({"accelerators", "scenario"}, _nobody_serves),
     ({"accelerators", "scenarios"}, _nobody_serves),
     ({"accelerators", "owned"}, _not_served),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
-from rackecon.errors import InputError
 from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import named, platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures
@@ -107,17 +106,8 @@ def _lines(walk: pd.DataFrame, x: str) -> pd.DataFrame:
 def experts_result(
     accelerators: Sequence[str], model: str, models: Sequence[str], scenario: str, experts: int, top_k: int
 ) -> ExpertsResult:
-    """Experts and experts per token walked by doubling, and real models, at a scenario's limits.
-
-    Raises
-    ------
-    InputError
-        A dense model, which has no experts to vary.
-    """
+    """Experts and experts per token walked by doubling, and real models, at a scenario's limits."""
     case, arch = catalog.scenario(scenario), catalog.model(model)
-    if not arch.is_moe:
-        routed = ", ".join(name for name, one in catalog.models().items() if one.is_moe)
-        raise InputError(f"model {model!r} is dense and has no experts to vary; models with experts: {routed}")
     counts = expert_counts(accelerators, model, case, doubling_steps(FEWEST_EXPERTS, experts))
     top_ks = expert_top_k(accelerators, model, case, doubling_steps(FEWEST_PER_TOKEN, top_k))
     return experts_found(counts, top_ks, model_sizes(accelerators, models, case), arch.name)
