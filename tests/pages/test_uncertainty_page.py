@@ -197,9 +197,18 @@ def test_what_brings_the_second_level_is_said_of_what_can_be_alone() -> None:
 
 def test_inputs_that_change_the_leader_are_named() -> None:
     row = {"accelerator": "a", "input": "pue", "base": 5e6, "leader_at_low": "a", "leader_at_high": "a"}
-    assert "No input alone" in page.leader_sentence(pd.DataFrame([row]), "a", NAMES)
-    turned = page.leader_sentence(pd.DataFrame([row | {"leader_at_high": "b"}]), "a", NAMES)
+    assert "No input alone" in page.leader_sentence(pd.DataFrame([row]), "a", NAMES, "rack")
+    turned = page.leader_sentence(pd.DataFrame([row | {"leader_at_high": "b"}]), "a", NAMES, "usd")
     assert "PUE at its high end (Beta)" in turned
+    assert "earns 45 % a year" in page.leader_sentence(pd.DataFrame([row | {"base": 0.45}]), "a", NAMES, "usd")
+
+
+def test_a_profit_per_dollar_is_told_in_per_cent() -> None:
+    lead = page.Leader("Alpha", -0.3, 1.04, 3.01, 0.31, 0.88, "Beta", 0.54, 0.21)
+    told = page.answer_text(lead, "usd")
+    assert "lie between −30 % and 301 % a year" in told
+    assert "earns 88 % a year less" in told
+    assert "$" not in told
 
 
 def flip_map(leaders: list[str]) -> FlipMap:

@@ -136,7 +136,12 @@ def leading(wins: pd.DataFrame) -> Leader:
 
 def answer_text(lead: Leader, metric: str) -> str:
     """The two sentences under the question."""
-    return say(PAGE, "answer", per=MEASURES[metric].name, decided=DECIDED_SHARE, **vars(lead))
+    measure = MEASURES[metric]
+    told: dict[str, Any] = {"ends": [], "amount": "", "missed": ""}
+    if lead.low is not None and lead.middle is not None and lead.high is not None and lead.regret is not None:
+        told = {"ends": measure.ends(lead.low, lead.high), "amount": measure.amount(lead.middle)}
+        told["missed"] = measure.amount(lead.regret)
+    return say(PAGE, "answer", per=measure.name, decided=DECIDED_SHARE, **vars(lead) | told)
 
 
 def uncertainty_figures(
@@ -207,7 +212,7 @@ def moves_sentence(tornado: pd.DataFrame, accelerator: str, metric: str) -> str:
     return say("notes", "moves", input=factor_label(driver["input"]), ends=driver["ends"], profits=profits)
 
 
-def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, str]) -> str:
+def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, str], metric: str) -> str:
     """Which inputs, alone and between their ends, put another platform first."""
     part = tornado[tornado["accelerator"] == accelerator]
     told = []
@@ -215,7 +220,8 @@ def leader_sentence(tornado: pd.DataFrame, accelerator: str, names: dict[str, st
         others = {row[f"leader_at_{end}"]: end for end in ("low", "high") if row[f"leader_at_{end}"] != accelerator}
         told += [f"{factor_label(row['input'])} at its {end} end ({named(names, key)})" for key, end in others.items()]
     base = float(part["base"].iloc[0])
-    return say(PAGE, "leader", platform=names[accelerator], base=base, turns=told)
+    amount = MEASURES[metric].amount(abs(base))
+    return say(PAGE, "leader", platform=names[accelerator], base=base, amount=amount, turns=told)
 
 
 def tornado_rows(
