@@ -547,7 +547,7 @@
       if (top.mid <= 0) return "Your case: nobody earns; " + titled(top.p) + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + between;
       var rival = order.slice(1).sort((a, b) => b.win - a.win)[0];
       var text = "Your case: " + titled(top.p) + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
-      if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + titled(rival.p) + " (" + round(rival.win * 100) + ")";
+      if (top.win < data.map.sure[0] && rival) text += rival.win ? ", too close to call against " + titled(rival.p) + " (" + round(rival.win * 100) + ")" : " and nobody else in any";
       return (text + "." + between).replace(/\u2212\$/g, "\u2212\u2060$"); /* a minus sign stays with its amount */
     }
 
