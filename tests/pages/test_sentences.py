@@ -159,25 +159,7 @@ def test_an_opening_says_in_the_same_sentence_that_a_platform_was_never_measured
 
 
 MANY = re.compile(r"(?<![\w.,$%/+−–-])(?<!\bto )1 (?:(?!of\b|in\b|to\b|and\b|or\b)[a-z-]+ )?([a-z]+s)\b")
-NO_COUNT = {
-    *(
-        "as",
-        "divides",
-        "gains",
-        "holds",
-        "is",
-        "its",
-        "keeps",
-        "leaves",
-        "lies",
-        "ms",
-        "orders",
-        "ours",
-        "sells",
-        "times",
-        "was",
-    )
-}
+NO_COUNT = re.compile("as|decides|divides|gains|holds|is|its|keeps|leaves|lies|ms|orders|ours|sells|takes|times|was")
 """Words on s that follow a number and are not what it counts."""
 
 
@@ -190,6 +172,8 @@ def test_one_of_what_a_sentence_counts_is_not_said_as_many():
             with contextlib.suppress(jinja2.UndefinedError, ZeroDivisionError):
                 text = say(page, block, **{**given, name: type(given[name])(1)})
                 tried += 1
-                broken += [(page, block, name, found[0]) for found in MANY.finditer(text) if found[1] not in NO_COUNT]
+                broken += [
+                    (page, block, name, found[0]) for found in MANY.finditer(text) if not NO_COUNT.fullmatch(found[1])
+                ]
     assert tried > 500
     assert broken == []

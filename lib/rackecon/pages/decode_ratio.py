@@ -69,6 +69,8 @@ class RatioResult:
     output_high: float
     output_first: tuple[str, ...]
     output_last: tuple[str, ...]
+    output_profits: tuple[float, float]
+    """What the best platform makes a MW-year at the first and the last ratio of that walk."""
     output_change: float
     share_low: float
     share_high: float
@@ -78,6 +80,7 @@ class RatioResult:
     far: FarEnd | None
     money_basis: Basis
     pair: tuple[str, ...]
+    first_profit: float = math.nan
     last_profit: float = math.nan
     last_low: float = math.nan
     last_high: float = math.nan
@@ -171,6 +174,7 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
     output_low, output_high = (float(best.index[0]), float(best.index[-1])) if len(best) else (math.nan, math.nan)
     last_profit, last_low, last_high = findings.first_with_ends(free, X, high)
     return RatioResult(
+        first_profit=findings.first_with_ends(free, X, low)[0],
         last_profit=last_profit,
         last_low=last_low,
         last_high=last_high,
@@ -190,6 +194,7 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
         output_high=output_high,
         output_first=findings.leaders_at(fixed, X, output_low),
         output_last=findings.leaders_at(fixed, X, output_high),
+        output_profits=(float(best.iloc[0]), float(best.iloc[-1])) if len(best) else (math.nan, math.nan),
         output_change=float(best.iloc[-1] / best.iloc[0] - 1.0) if len(best) > 1 and best.iloc[0] > 0 else math.nan,
         share_low=float(share.iloc[0]) if served else math.nan,
         share_high=float(share.iloc[-1]) if served else math.nan,

@@ -55,6 +55,9 @@ class LatencyResult:
     fast: float
     cost_slow: float
     cost_fast: float
+    first_profit: float
+    """What the first of the leaders makes a MW-year at the slowest promise."""
+    last_profit: float
     first: tuple[str, ...]
     last: tuple[str, ...]
     fastest: tuple[str, ...]
@@ -153,6 +156,8 @@ def latency_found(
         fast=fast,
         cost_slow=cost_slow,
         cost_fast=cost_fast,
+        first_profit=findings.first_with_ends(found, X, slow)[0],
+        last_profit=findings.first_with_ends(found, X, fast)[0],
         first=findings.leaders_at(found, X, slow),
         last=findings.leaders_at(found, X, fast),
         fastest=tuple(map(str, quickest["platform"])),

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 SIZES: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Mean demand over the page's, for the line of sold share against size."""
 PEAK: Final = "fixed at the peak"
+FILLED: Final = "fixed at the 99th percentile, batch backfill"
 WAYS: Final = {
     PEAK: "holding the peak",
     "fixed at the 99th percentile": "holding the 99th percentile of demand",
-    "fixed at the 99th percentile, batch backfill": "filling up with batch work",
+    FILLED: "filling up with batch work",
     "resized daily, day known": "resizing daily",
     "resized daily to yesterday": "resizing daily",
     "autoscaled, 15 min start": "autoscaling",
@@ -222,7 +223,9 @@ def quoted(result: LoadResult) -> dict[str, Any]:
     sold = result.sold
     best_of = _best(sold)
     best, by = best_of.iloc[0], "profit_usd_per_gpu_hour"
-    peak = sold[sold["policy"] == PEAK].set_index("platform")["utilisation"].astype(float)
+    peak, filled = (
+        sold[sold["policy"] == name].set_index("platform")["utilisation"].astype(float) for name in (PEAK, FILLED)
+    )
     small = result.sizes.sort_values("mean_rps").drop_duplicates("accelerator")
     worst = small.loc[small["utilisation"].idxmin()]
     worst_point = result.measured.loc[(result.measured["ratio"].fillna(1.0).map(np.log).abs()).idxmax()]
@@ -235,6 +238,8 @@ def quoted(result: LoadResult) -> dict[str, Any]:
         "best_high": float(best[f"{by}_high"]),
         "tied": [str(name) for name in ahead(best_of, by)["platform"].iloc[1:]],
         "policies": _policies(best_of),
+        "filled_low": float(filled.min()),
+        "filled_high": float(filled.max()),
         "peak_low": float(peak.min()),
         "peak_low_platform": str(peak.idxmin()),
         "peak_high": float(peak.max()),
