@@ -226,6 +226,7 @@ def _level_payback(
     decline: FloatArray,
     years: FloatArray,
 ) -> FloatArray:
+    """Simple payback (Brealey, Myers and Allen, Principles of Corporate Finance): years until flows sum to 0, inf if never."""
     shape = np.broadcast_shapes(*(x.shape for x in (invested, revenue, running, residual, decline, years)))
     months = years * MONTHS_PER_YEAR
     q = np.power(1.0 - decline, 1.0 / MONTHS_PER_YEAR)
