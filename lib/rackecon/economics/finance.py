@@ -159,7 +159,7 @@ def price_path(decline_per_year: Numeric, months: int) -> FloatArray:
     >>> [round(float(x), 4) for x in price_path(0.3, 13)[[0, 12]]]
     [0.9852, 0.6897]
     """
-    decline = check_fall("price_decline_per_year", decline_per_year)
+    decline = check_fall(decline_per_year)
     middle = (np.arange(months) + 0.5) / MONTHS_PER_YEAR
     return np.asarray(np.exp(np.log1p(-decline)[..., None] * middle), dtype=float)
 
