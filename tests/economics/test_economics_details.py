@@ -9,7 +9,7 @@ from published_check import published_cost_check
 
 from rackecon.catalog import read_rows
 from rackecon.catalog.paths import OWN_SOURCE
-from rackecon.economics.build_up import build_up
+from rackecon.economics.build_up import BuildUpInputs, build_up
 from rackecon.economics.build_up_table import build_up_inputs, build_up_record, hardware_price, reconciling_steps
 from rackecon.economics.cost_table import hours_served_share, records_from, value_of
 from rackecon.economics.finance import monthly_rate, tax_adjusted_capital_cost
@@ -38,6 +38,14 @@ def test_interest_is_paid_on_what_is_still_owed() -> None:
 
 def test_no_contract_covers_nothing() -> None:
     assert (Contract().share, Contract().years, Contract().prepaid_share) == (0.0, 0.0, 0.0)
+
+
+def test_a_licence_is_of_a_gpu_and_a_year() -> None:
+    one = BuildUpInputs(
+        gpus=72, hardware_usd=3.3e6, provisioned_kw=134.6, drawn_it_kw=110.0, electricity_usd_per_kwh=0.09, pue=1.25,
+        rate_per_year=0.10, it_life_years=4.0, colocation_usd_per_kw_month=188.7, licence_usd_per_gpu_year=4_500.0,
+    )  # fmt: skip
+    assert float(build_up(one).parts["software licence"]) == pytest.approx(4_500 / 8_760, rel=1e-12)
 
 
 def test_paid_back_on_the_cent_is_paid_back() -> None:
