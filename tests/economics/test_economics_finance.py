@@ -11,7 +11,6 @@ from rackecon.economics.finance import (
     crf,
     irr,
     npv,
-    payback_years,
     tax_adjusted_capital_cost,
 )
 from rackecon.economics.money_step import mean_price_factor
@@ -63,15 +62,6 @@ def test_irr_of_monthly_flows_is_effective_yearly():
     assert float(yearly) == pytest.approx(0.10, abs=1e-9)
 
 
-def test_payback_inside_a_period_at_once_and_never():
-    out = payback_years(
-        [[-100.0, 40.0, 40.0, 40.0], [0.0, 1.0, 1.0, 1.0], [-100.0, 10.0, 10.0, 10.0]], periods_per_year=1
-    )
-    assert out[0] == 2.5
-    assert out[1] == 0.0
-    assert np.isinf(out[2])
-
-
 def test_launch_price_earns_zero_where_flat_levelised_price_loses():
     step, fall = 1.10 ** (1 / 12), 0.7
     flat, falling = 0.0, 0.0
@@ -102,7 +92,9 @@ def test_closed_forms_equal_the_month_table(decline, residual):
     # late months that lose money turn the flow again, a resale once more: no single rate is promised then
     rate = float(irr(net, periods_per_year=12)) if turns == 1 else math.nan
     assert float(out.irr_per_year) == pytest.approx(rate, rel=1e-6, nan_ok=True)
-    assert float(out.payback_years) == pytest.approx(float(payback_years(table["net_usd"].to_numpy())), rel=1e-9)
+    left, month = np.cumsum(net), int(np.argmax(np.cumsum(net) >= 0.0))
+    paid = (month - left[month - 1] / net[month] - 1) / 12 if left.max() >= 0.0 else math.inf
+    assert float(out.payback_years) == pytest.approx(paid, rel=1e-9)
     zero = returns(
         investment_usd=3e6,
         revenue_usd_per_year=5e6 * float(out.break_even_launch_price_factor),

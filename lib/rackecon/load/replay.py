@@ -27,7 +27,6 @@ OVERLOAD: Final = 1.5
 """A replica this much busier than the mean loses its claim on a prefix."""
 LOAD_STEP: Final = 0.005
 """How finely the highest load that keeps limits is found."""
-SATURATED: Final = (0.1, 0.9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,14 +309,6 @@ def _serve_pools(arrivals: _Arrivals, replicas: list[Replica], fleet: Fleet, req
             replicas[which].arrive(request, now)
             if replicas[which].due != before:
                 heappush(events, (replicas[which].due, which))
-
-
-def saturated_rps(requests: Requests, times: StepTimes) -> float:
-    """Requests a second that one replica ends when all wait from the start, between the first and last tenth."""
-    all_at_once = Requests(np.zeros(len(requests)), requests.input_tokens, requests.output_tokens)
-    end = np.sort(replay(all_at_once, Fleet(times=times)).end_s)
-    low, high = (int(share * len(end)) for share in SATURATED)
-    return float((high - low) / (end[high] - end[low]))
 
 
 def max_load(kept: Callable[[float], bool], high: float = 1.5) -> float:

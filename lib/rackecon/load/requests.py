@@ -61,10 +61,6 @@ class Requests:
         gaps = np.diff(self.arrival_s)
         return float(gaps.std() / gaps.mean())
 
-    def sped(self, speed: float) -> Requests:
-        """The same arriving ``speed`` times as fast."""
-        return replace(self, arrival_s=self.arrival_s / speed)
-
     def first(self, count: int) -> Requests:
         """The first ``count`` requests."""
         cut = slice(0, count)

@@ -116,7 +116,7 @@ def ratio_result(
     """The share of input walked at a fixed total, and the input walked at a fixed output."""
     case = catalog.scenario(scenario)
     total = total_fixed(accelerators, model, case, total_tokens, SHARES, **overrides)
-    output = output_fixed(accelerators, model, case, RATIOS, held=False, **overrides)
+    output = output_fixed(accelerators, model, case, RATIOS, **overrides)
     return ratio_found(total, output, total_tokens, catalog.model(model).name)
 
 

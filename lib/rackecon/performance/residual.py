@@ -227,7 +227,7 @@ class Residual:
         names = [np.unique(column, return_inverse=True)[1].reshape(-1, 1) for column in self.sites.names.T]
         alike = np.concatenate([self.sites.features[:, [*lengths, *others]], *names], 1)
         _, first, cell = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-        factors = np.concatenate([np.ones((1, len(self.sites))), _load(LOAD_GRID, self.sites, self.kernel)]).T
+        factors = np.concatenate([np.ones((1, len(self.sites))), _load(self.sites, self.kernel)]).T
         weights = np.zeros((2, len(first), len(LOAD_GRID) + 1))
         for out, one in zip(weights, (self.total, self.user), strict=True):
             np.add.at(out, cell.reshape(-1), one[:, None] * factors)
@@ -349,7 +349,7 @@ def _alike(one: NDArray[np.str_], other: NDArray[np.str_]) -> NDArray[np.bool_]:
 def _between(load: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
     """Load factor of points with those seen."""
     low, part = _on_grid(load)
-    grid, share = _load(LOAD_GRID, seen, kernel), part[:, None]
+    grid, share = _load(seen, kernel), part[:, None]
     return np.asarray(grid[low] * (1.0 - share) + grid[low + 1] * share)
 
 
@@ -371,10 +371,10 @@ def _matern(one: FloatArray, other: FloatArray, length: float) -> FloatArray:
     return np.asarray((1.0 + far) * np.exp(-far))
 
 
-def _load(grid: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
-    """Load factor at the loads of the grid, on straight lines between them on both sides: a covariance."""
+def _load(seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
+    """Load factor at the loads of :data:`LOAD_GRID`, on straight lines between them on both sides: a covariance."""
     low, part = _on_grid(seen.feature("log2_load"))
-    own = _matern(grid, LOAD_GRID, kernel["load_length"])
+    own = _matern(LOAD_GRID, LOAD_GRID, kernel["load_length"])
     return np.asarray(own[:, low] * (1.0 - part) + own[:, low + 1] * part)
 
 

@@ -27,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.economics.checks import check_positive
 from rackecon.errors import InputError
 
 FloatArray = NDArray[np.float64]
@@ -204,7 +205,7 @@ def solve(program: Program, *, time_limit_s: float | None = None, gap: float = G
     Raises
     ------
     InputError
-        Unbounded, or no plan was found in the time given.
+        Unbounded, no time is given, or no plan was found in it.
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -213,7 +214,7 @@ def solve(program: Program, *, time_limit_s: float | None = None, gap: float = G
     whole[: 2 * len(program.platforms)] = 1
     options: dict[str, Any] = {"mip_rel_gap": gap}
     if time_limit_s is not None:
-        options["time_limit"] = time_limit_s
+        options["time_limit"] = float(check_positive("time_limit_s", time_limit_s))
     start = time.perf_counter()
     found = milp(
         -program.objective,

@@ -72,7 +72,9 @@ def staged(form: Formulated, *, time_limit_s: float | None = None) -> StagedPlan
         raise InputError("stages maximise present value: the plan must not be one of least cost")
     kinds = _kinds(form, asked)
     program = _program(form, asked, kinds)
-    found = solve(program, time_limit_s=time_limit_s or form.plan.time_limit_s, gap=form.plan.gap)
+    found = solve(
+        program, time_limit_s=form.plan.time_limit_s if time_limit_s is None else time_limit_s, gap=form.plan.gap
+    )
     if found is None:
         raise InputError("the demand that must be served does not fit the limits of every year")
     free = relaxed(program)

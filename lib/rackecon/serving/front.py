@@ -136,7 +136,7 @@ def fronts(
     return np.asarray(kept[np.argsort(query[kept], kind="stable")])
 
 
-def empty_front(chip: Accelerator, arch: Model, isl: float, osl: float, reason: str, candidates: int = 0) -> Frontier:
+def empty_front(chip: Accelerator, arch: Model, isl: float, osl: float, reason: str, candidates: int) -> Frontier:
     """A front without points, with the reason."""
     names = ("engine", "mode", "layout", "speculative", "bottleneck", "weight_precision", "kv_precision")
     rows: dict[str, NDArray[Any]] = {name: np.array([], dtype="<U1") for name in names}

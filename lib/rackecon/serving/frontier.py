@@ -245,7 +245,7 @@ def _together(queries: Sequence[Query]) -> list[Frontier]:
     """Fronts of queries alike."""
     tasks, chip = [Task(asked) for asked in queries], queries[0].chip
     if not chip.servable:
-        return [empty_front(chip, x.arch, x.isl_tokens, x.osl_tokens, f"not modelled: {chip.note}") for x in queries]
+        return [empty_front(chip, x.arch, x.isl_tokens, x.osl_tokens, f"not modelled: {chip.note}", 0) for x in queries]
     each = _portions(tasks)
     return [front for some in each for front in _answers([x.query for x in some], evaluate_fitting(some))]
 
