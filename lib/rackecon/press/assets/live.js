@@ -726,7 +726,7 @@
        else held: a ribbon and where the lead changes; the charts. One piece at a time, so that a movement in between is not kept waiting. */
     function rest() {
       var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
-      var todo = [bars, command, compare].concat(Array.from(root.querySelectorAll("[data-ribbon]")).map(el => { return function () { ribbon(el); }; }));
+      var todo = [bars, command, compare].concat([...root.querySelectorAll("[data-ribbon]")].map(el => () => ribbon(el)));
       if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(copied(st), speeds, own));
       (function next() {
         if (mine !== turn) return; /* the movement since then fills them */
@@ -747,8 +747,7 @@
           }
           last = { v: v, id: found.id };
         }
-        if (below) text.push("below " + fmt(below.at) + ": " + seen(below.id) + (turns[0] > 1 ? ", then others" : ""));
-        if (above) text.push("above " + fmt(above.at) + ": " + seen(above.id) + (turns[1] > 1 ? ", then others" : ""));
+        [["below ", below], ["above ", above]].forEach((e, i) => { if (e[1]) text.push(e[0] + fmt(e[1].at) + ": " + seen(e[1].id) + (turns[i] > 1 ? ", then others" : "")); });
       } else {
         var now = leaderId(st);
         Array.from(inputs[k][0].options).forEach(o => {
@@ -758,7 +757,7 @@
         });
       }
       el.replaceChildren(...input ? cells(row) : row.map(cell));
-      put(one('[data-flip="' + k + '"]'), text.length ? text.join("; ") : input ? "no value here changes who leads" : "no choice here changes who leads");
+      put(one('[data-flip="' + k + '"]'), text.join("; ") || "no " + (input ? "value" : "choice") + " here changes who leads");
     }
     function flip(k, lo, hi, id) {
       for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(copied(st), k, mid)) === id) lo = mid; else hi = mid; }
