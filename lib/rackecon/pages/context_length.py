@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.novelty import named
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
 from rackecon.walks.walk import RETUNED, context_length, doubling_steps, fall_factor
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
 X: Final = "walked_tokens"
 SHORTEST: Final = 1024
-UNITS: Final = {
-    **dict.fromkeys(("low", "high", "end"), "tokens"),
-    "hit": "-",
-    "fall": "-",
-    **dict.fromkeys(("end_profit", "end_low", "end_high", "cached_profit", "cached_low", "cached_high"), "USD/MW-year"),
-}
 COLUMNS: Final = {"total_tok_s_per_gpu": "tok/s/GPU", METRIC: "USD/MW-year", "cost_usd_per_mtok_output": "USD/Mtok"}
 
 
@@ -41,15 +35,15 @@ class ContextResult:
     cached: pd.DataFrame
     model_name: str
     served: bool
-    low: int
-    high: int
-    end: int
-    hit: float
-    first: tuple[str, ...]
-    last: tuple[str, ...]
+    low: int = field(metadata=in_unit("tokens"))
+    high: int = field(metadata=in_unit("tokens"))
+    end: int = field(metadata=in_unit("tokens"))
+    hit: float = field(metadata=in_unit("-"))
+    first: tuple[str, ...] = field(metadata=in_unit("text"))
+    last: tuple[str, ...] = field(metadata=in_unit("text"))
     cached_last: tuple[str, ...]
-    fall: float
-    end_profit: float
+    fall: float = field(metadata=in_unit("-"))
+    end_profit: float = field(metadata=in_unit("USD/MW-year"))
     helped: str
     hurt: tuple[str, ...]
     loss: HeldLoss
@@ -58,14 +52,14 @@ class ContextResult:
     far: FarEnd | None
     money_basis: Basis
     pair: tuple[str, ...]
-    end_low: float = float("nan")
-    end_high: float = float("nan")
+    end_low: float = field(default=float("nan"), metadata=in_unit("USD/MW-year"))
+    end_high: float = field(default=float("nan"), metadata=in_unit("USD/MW-year"))
     start_profit: float = float("nan")
     start_low: float = float("nan")
     start_high: float = float("nan")
-    cached_profit: float = float("nan")
-    cached_low: float = float("nan")
-    cached_high: float = float("nan")
+    cached_profit: float = field(default=float("nan"), metadata=in_unit("USD/MW-year"))
+    cached_low: float = field(default=float("nan"), metadata=in_unit("USD/MW-year"))
+    cached_high: float = field(default=float("nan"), metadata=in_unit("USD/MW-year"))
 
     @property
     def fresh_lines(self) -> pd.DataFrame:
@@ -153,8 +147,6 @@ def figures(result: ContextResult) -> list[Figure]:
     """The page's results by key."""
     blocks = {"fresh": result.fresh} | ({"cached": result.cached} if result.hit > 0 else {})
     return [
-        *field_figures(result, UNITS),
-        Figure("first", " / ".join(result.first), "text"),
-        Figure("last", " / ".join(result.last), "text"),
+        *field_figures(result),
         *(one for name, rows in blocks.items() for one in column_figures(rows, ["accelerator", X], COLUMNS, name)),
     ]
