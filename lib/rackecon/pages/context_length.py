@@ -104,9 +104,6 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
     )
     gain.index = gain.index.get_level_values(0)
     loss = findings.held_loss(walk[walk["hit"] == 0.0], X)
-    start_profit, start_low, start_high = findings.first_with_ends(fresh, X, start)
-    end_profit, end_low, end_high = findings.first_with_ends(fresh, X, end)
-    cached_profit, cached_low, cached_high = findings.first_with_ends(cached, X, high)
     return ContextResult(
         walk=walk,
         fresh=fresh,
@@ -121,7 +118,6 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         last=findings.leaders_at(fresh, X, end),
         cached_last=findings.leaders_at(cached, X, high),
         fall=float(falls.get(ahead["platform"].iloc[0], 1.0)) if len(ahead) else float("nan"),
-        end_profit=end_profit,
         helped=named(cached[(cached["platform"] == gain.idxmax()) & (cached[X] == high)].iloc[0].to_dict())
         if len(gain) and gain.max() > 0
         else "",
@@ -132,14 +128,9 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         far=findings.far_end(known, X) if served else None,
         money_basis=findings.basis(fresh),
         pair=findings.pair_drawn(fresh, X, loss.platform),
-        end_low=end_low,
-        end_high=end_high,
-        start_profit=start_profit,
-        start_low=start_low,
-        start_high=start_high,
-        cached_profit=cached_profit,
-        cached_low=cached_low,
-        cached_high=cached_high,
+        **findings.first_profit(fresh, X, start, "start"),
+        **findings.first_profit(fresh, X, end, "end"),
+        **findings.first_profit(cached, X, high, "cached"),
     )
 
 

@@ -157,11 +157,8 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
     best = priced.groupby(X)[METRIC].max()
     low, high = (float(end) for end in (known if served else free)[X].agg(["min", "max"]))
     output_low, output_high = (float(best.index[0]), float(best.index[-1])) if len(best) else (math.nan, math.nan)
-    last_profit, last_low, last_high = findings.first_with_ends(free, X, high)
     return RatioResult(
-        last_profit=last_profit,
-        last_low=last_low,
-        last_high=last_high,
+        **findings.first_profit(free, X, high, "last"),
         total=total,
         free=free,
         output=fixed,
