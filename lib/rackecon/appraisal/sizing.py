@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.appraisal.money import Platform, cost_words, platform_cost, platforms_for
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Scenario
 from rackecon.catalog.cached import one_state
 from rackecon.economics.cost_table import hours_served_share
@@ -35,7 +36,6 @@ from rackecon.serving.frontier import find
 from rackecon.serving.query import Query
 from rackecon.serving.task import Task
 
-FloatArray = NDArray[np.float64]
 MOST_USERS: Final = 1e9
 NO_QUEUE: Final = "no fleet keeps the first token's limit for 99 % of requests that come by themselves"
 LEAST_OPEN: Final = 0.05
@@ -236,7 +236,7 @@ COLUMNS: Final = (
 )
 
 
-def _at_its_load(every: Mapping[str, Any], best: int, carries: NDArray[np.bool_]) -> int:
+def _at_its_load(every: Mapping[str, Any], best: int, carries: BoolArray) -> int:
     """The same layout at the least load that carries what is asked: a fleet with room to spare is faster than at its full."""
     alike = carries & every["fits"]
     for name in ("layout", "mode", "draft_tokens", "gpus", "prefill_gpus"):
@@ -259,7 +259,7 @@ def _smallest_queued(
     asked: Query,
     ask: Ask,
     every: Mapping[str, Any],
-    order: NDArray[np.intp],
+    order: IntArray,
     each: FloatArray,
     options: Mapping[str, Any],
 ) -> tuple[int, float, float]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.kept import kept
 from rackecon.claims.cells import Cells, cells_of, questions
@@ -18,7 +19,6 @@ from rackecon.claims.model import cases, side
 from rackecon.claims.records import Claim, claims, published, source
 from rackecon.claims.special import SPECIAL
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, Findings, Reading, decide
-from rackecon.economics.checks import FloatArray
 from rackecon.serving.frontier import searched
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
 from rackecon.evidence.intervals import Z90, rate_factors, row_factors
 from rackecon.evidence.novelty import platform_named
@@ -17,7 +17,6 @@ from rackecon.words import join_named
 if TYPE_CHECKING:
     import pandas as pd
 
-FloatArray = NDArray[np.float64]
 DECIDED_SHARE: Final = 0.8
 """Share of cases in which a platform must come first for its lead to be called."""
 WITHIN: Final = 0.8416212335729143 / Z90

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog import accelerator, model, table
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import fit_dir
@@ -33,7 +34,6 @@ from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
 from rackecon.serving.query import default_weight_precision
 
-FloatArray = NDArray[np.float64]
 LEAST_FLIGHT: Final = 0.02  # requests
 LOADS: Final = np.geomspace(0.02, 2.0, 28)  # requests in flight for each session
 WAIT_CAPS_S: Final = (20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 150.0, 180.0, 240.0, 300.0)

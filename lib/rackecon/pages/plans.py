@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from rackecon import catalog
 from rackecon.appraisal.possible import renewal_fault
 from rackecon.catalog.plans import shipped_plan
@@ -25,9 +23,8 @@ from rackecon.uncertainty.sampling import SEED
 from rackecon.words import join_words, plural
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
-    FloatArray = NDArray[np.float64]
 
 ENDS: Final = ("mean", "low", "high")
 SITES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
