@@ -22,13 +22,12 @@ from rackecon.catalog.cached import one_state
 from rackecon.catalog.kept import kept
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.novelty import platform_named
+from rackecon.lazy import pd
 from rackecon.serving.query import context_fault, software_date, software_years
 from rackecon.walks import software, walk
 from rackecon.words import join_words, money, number, percent
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 NOBODY: Final = "nobody earns"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,9 +22,7 @@ from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.fields import Row
 from rackecon.evidence.novelty import also_new, kind_of
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 HELD_OUT_VENDORS = ("nvidia", "amd")

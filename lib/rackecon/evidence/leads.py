@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -12,10 +12,8 @@ from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
 from rackecon.evidence.intervals import Z90, rate_factors, row_factors
 from rackecon.evidence.novelty import platform_named
+from rackecon.lazy import pd
 from rackecon.words import join_named
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DECIDED_SHARE: Final = 0.8
 """Share of cases in which a platform must come first for its lead to be called."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
+from rackecon.lazy import pd
 from rackecon.performance.families import engine_family
 from rackecon.words import RUNS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ASKED: Final = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user")
 """Columns of an evaluated row that say what was asked."""

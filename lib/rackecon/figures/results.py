@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 RESULTS_MIME: Final = "application/vnd.rackecon.results+json"
 ODD: Final = re.compile(r"[^\w.:+/ -]+", re.ASCII)

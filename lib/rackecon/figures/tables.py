@@ -6,14 +6,12 @@ import html
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon.figures.display import Html
 from rackecon.figures.theme import swatch
+from rackecon.lazy import pd
 from rackecon.words import MINUS, alike, even, format_words, layout_words, money, money_span, number
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Format = Callable[[Any], str]
 PLAIN: Final = 4

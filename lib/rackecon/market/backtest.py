@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,8 +17,6 @@ from rackecon.lazy import pd
 from rackecon.market.levels import entrant_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rackecon.catalog import Scenario
 
 MODELS: Final = ("gpt-oss-120b", "deepseek-r1", "llama-3.3-70b", "qwen3-235b-a22b", "glm-4.5")

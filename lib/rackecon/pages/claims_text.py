@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -37,8 +38,6 @@ from rackecon.units import SECONDS_PER_DAY
 from rackecon.words import engine_words, lengths, money, money_span, number, percent, times
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rackecon.claims import Assessment, Claim
     from rackecon.claims.records import Published
 

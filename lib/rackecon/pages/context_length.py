@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.novelty import named
 from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
 from rackecon.walks.walk import RETUNED, context_length, doubling_steps, fall_factor
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
 
 X: Final = "walked_tokens"
 SHORTEST: Final = 1024

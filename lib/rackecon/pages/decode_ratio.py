@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.intervals import ratio_ends, row_factors
 from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
 from rackecon.walks.walk import RETUNED, output_fixed, total_fixed
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
 
 X: Final = "input_per_output"
 SHARES: Final = (0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 0.95, 0.98)

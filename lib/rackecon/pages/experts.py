@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.leads import rate_error
@@ -16,9 +17,6 @@ from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, HeldLoss
 from rackecon.walks.walk import RETUNED, doubling_steps, expert_counts, expert_top_k, model_sizes
 from rackecon.words import money, number
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FEWEST_EXPERTS: Final = 64
 FEWEST_PER_TOKEN: Final = 2

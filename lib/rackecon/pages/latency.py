@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,15 +12,12 @@ from rackecon.evidence.intervals import add_intervals, ratio_ends
 from rackecon.evidence.leads import level, rate_error
 from rackecon.evidence.novelty import named
 from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis
 from rackecon.walks.latency import first_token, fronts, tiers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 RATE: Final = "total_tok_s_per_gpu"

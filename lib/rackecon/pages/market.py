@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,16 +14,13 @@ from rackecon.economics.market_table import market_model, rent
 from rackecon.errors import InputError
 from rackecon.evidence.leads import ahead, level
 from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.market.checks import market_checks
 from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
 from rackecon.market.linked import mature_gain, yearly_fall
 from rackecon.words import years_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
-
     from rackecon.catalog import Scenario
     from rackecon.market.linked import Gain
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rackecon import catalog
 from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PAGE: Final = "13_validation"
 DATED: Final = "public build of the date"

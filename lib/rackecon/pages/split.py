@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.leads import rate_error
 from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.walks.split import MODES, Worth, by_speed, gain_ends, gain_lines, gains, worth
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
 
 SPEEDS: Final = (10, 20, 30, 50, 75, 100, 150)
 X: Final = "tok_s_per_user_target"

@@ -6,20 +6,18 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Accelerator, Model, accelerators, models, table
 from rackecon.errors import InputError, check_known, unknown_name
+from rackecon.lazy import pd
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, NODE_GPUS, default_engine, engine_family, intercept_cell
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.query import TOKENLESS, context_fault, default_date, default_kv_precision, software_years
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # A uniform draw of 80-100 % of the nominal length has a mean of 0.9
 LENGTH_FACTOR = 0.9
