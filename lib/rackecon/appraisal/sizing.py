@@ -93,10 +93,6 @@ class Ask:
         return self.users / (float(row["concurrency"]) / rps + self.think_s)
 
 
-def _ceil(value: FloatArray) -> FloatArray:
-    return np.maximum(np.ceil(value - 1e-9), 1.0)
-
-
 @one_state()
 def size_fleet(
     model: str,
@@ -180,7 +176,7 @@ def _fleet(asked: Query, ask: Ask, money: Platform, assume: Assumptions, options
     kept = every["fits"] & asked.limits.keeps(every["tpot_ms"], every["ttft_ms"])
     fleets = []
     for carried in _ends(asked, every["mode"]):
-        count = np.where(kept, _ceil(ask.needed(load * carried, each * carried)), np.inf)
+        count = np.where(kept, np.maximum(np.ceil(ask.needed(load * carried, each * carried) - 1e-9), 1.0), np.inf)
         fleets.append((count * gpus, count))
     whole, count = fleets[1]
     if not np.isfinite(whole).any():

@@ -125,10 +125,6 @@ def forward(evidence: Evidence, start: ServingParameters, cut: str, *, frozen: b
     return HeldOut(total, user, ttft, np.full(len(evidence), np.nan), homes, {1: done}, tuple(physics))
 
 
-def _percent(residual: FloatArray) -> FloatArray:
-    return np.asarray(100.0 * np.abs(np.expm1(residual)))
-
-
 def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataFrame:
     """Median and 90th percentile of the error, one row per slice and quantity, the mean over shuffles.
 
@@ -162,7 +158,7 @@ def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataF
         for quantity in QUANTITIES:
             found = []
             for one in held:
-                error = _percent(one.by_name(quantity))
+                error = 100.0 * np.abs(np.expm1(one.by_name(quantity)))
                 use = chosen & np.isfinite(error) & (evidence.newest | (text == "broken rows"))
                 if use.any():
                     found.append(

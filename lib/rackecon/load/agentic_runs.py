@@ -46,16 +46,11 @@ def _curve(curve: str) -> pd.DataFrame:
     return rows[rows["curve"] == curve].reset_index(drop=True)
 
 
-def _grid(runs: pd.DataFrame) -> FloatArray:
-    """Requests in flight tried for each run."""
-    return np.maximum(runs["sessions"].to_numpy(dtype=float)[:, None] * LOADS, LEAST_FLIGHT)
-
-
 @by_data(128)
 def _rows(curve: str, isl: float, osl: float, hit: float) -> dict[str, NDArray[Any]]:
     """Columns of a front for every run of a curve at every load tried."""
     runs = _curve(curve)
-    loads = _grid(runs)
+    loads = np.maximum(runs["sessions"].to_numpy(dtype=float)[:, None] * LOADS, LEAST_FLIGHT)  # in flight, of each run
     chip, arch = accelerator(runs["accelerator"][0]), model(runs["model"][0])
     frame = runs.loc[np.repeat(np.arange(len(runs)), loads.shape[1])].reset_index(drop=True)
     frame = frame.assign(isl=isl, osl=osl, prefix_cache_hit=hit, weight_precision=default_weight_precision(chip, arch))

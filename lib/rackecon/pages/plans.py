@@ -42,10 +42,6 @@ class PlansResult:
     renewal: PlanResult
 
 
-def _scaled(raw: Mapping[str, Any], factor: float) -> list[dict[str, Any]]:
-    return [{**item, "tokens_per_day": float(item["tokens_per_day"]) * factor} for item in raw["demand"]]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """What the page is asked: the notebook's parameters."""
@@ -98,7 +94,8 @@ def tried(asked: Asked, factor: float, shape: str) -> dict[str, Any]:
 def _changed(name: str, asked: Asked, limits: Mapping[str, float]) -> dict[str, Any]:
     """A shipped plan with the page's platforms, traffic and limits."""
     raw = shipped_plan(name)
-    demand = _scaled(raw, asked.traffic_factor)
+    factor = asked.traffic_factor
+    demand = [{**item, "tokens_per_day": float(item["tokens_per_day"]) * factor} for item in raw["demand"]]
     shape = asked.demand_shape
     return {**raw, "platforms": list(asked.accelerators), "demand_shape": shape, "demand": demand, "limits": limits}
 

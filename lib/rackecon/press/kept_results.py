@@ -29,7 +29,8 @@ def share_with_report() -> None:
     A kernel whose library was edited since it began takes and leaves nothing: what it runs is neither the old state nor the new.
     That is asked before each cell, as code is loaded again between cells.
     """
-    shell, home = _shell(), kept_home()
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    home = kept_home()
     if home is None or FOLDER in os.environ or not hasattr(shell, "kernel"):
         return
     began, folder = _written(), str(kept_folder(home))
@@ -40,10 +41,6 @@ def share_with_report() -> None:
 
     os.environ[FOLDER] = folder
     shell.events.register("pre_run_cell", look)
-
-
-def _shell() -> Any:
-    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 def _written() -> tuple[int, int]:
