@@ -29,8 +29,7 @@ def share_with_report() -> None:
     A kernel whose library was edited since it began takes and leaves nothing: what it runs is neither the old state nor the new.
     That is asked before each cell, as code is loaded again between cells.
     """
-    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    home = kept_home()
+    shell, home = _shell(), kept_home()
     if home is None or FOLDER in os.environ or not hasattr(shell, "kernel"):
         return
     began, folder = _written(), str(kept_folder(home))
@@ -41,6 +40,10 @@ def share_with_report() -> None:
 
     os.environ[FOLDER] = folder
     shell.events.register("pre_run_cell", look)
+
+
+def _shell() -> Any:
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 def _written() -> tuple[int, int]:
