@@ -57,6 +57,21 @@ def test_a_rate_of_return_does_not_depend_on_the_unit_of_money():
         assert float(irr([-0.5 * scale, 0.55 * scale])) == pytest.approx(0.10, abs=1e-9)
 
 
+def test_returns_do_not_depend_on_the_unit_of_money():
+    rest = {"horizon_years": 4.0, "rate_per_year": 0.1, "residual_usd": 0.0}
+    for scale in (1e-6, 1.0, 1e3):
+        money = {
+            "investment_usd": 3e6 * scale,
+            "revenue_usd_per_year": 5e6 * scale,
+            "running_cost_usd_per_year": 4e5 * scale,
+        }
+        even, turned = (returns(**money, price_decline_per_year=fall, **rest) for fall in (0.0, 0.9))
+        month = (1.0 + float(even.irr_per_year)) ** (1 / 12)
+        assert sum(4.6 / 12 / month**k for k in range(1, 49)) == pytest.approx(3.0, rel=1e-6)
+        assert math.isnan(float(turned.irr_per_year))  # its last months lose: no single rate
+        assert float(even.payback_years) == pytest.approx(3.0 / 4.6, rel=1e-9)
+
+
 def test_irr_of_monthly_flows_is_effective_yearly():
     yearly = irr([-1000.0] + [0.0] * 11 + [1100.0], periods_per_year=12)
     assert float(yearly) == pytest.approx(0.10, abs=1e-9)

@@ -10,7 +10,7 @@ import numpy as np
 
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.money import cost_words, platform_cost, platforms_for
-from rackecon.economics.checks import FloatArray
+from rackecon.arrays import FloatArray
 from rackecon.economics.power import joules_per_token
 from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
 from rackecon.evidence.intervals import interval_factors

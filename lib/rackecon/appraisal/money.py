@@ -10,15 +10,15 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.catalog.assumption_table import own_costs
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up_table import UNPRICED, cost_by_build_up
-from rackecon.economics.checks import FloatArray, Numeric
+from rackecon.economics.checks import Numeric
 from rackecon.economics.cost import implied_investment, select_cost
 from rackecon.economics.cost_table import ownership_split, published_terms, residual_at
 from rackecon.economics.market_table import card_at_level
@@ -286,7 +286,7 @@ def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
     return pd.concat([kept, pd.DataFrame(new, index=points.index)], axis=1)
 
 
-def _distinct(keys: Iterable[str]) -> tuple[list[str], NDArray[np.intp]]:
+def _distinct(keys: Iterable[str]) -> tuple[list[str], IntArray]:
     """Each key that occurs, and which of them each row has."""
     order: dict[str, int] = {}
     which = np.array([order.setdefault(key, len(order)) for key in keys], dtype=np.intp)
@@ -299,9 +299,9 @@ class _Rows:
 
     points: Mapping[str, Any] | pd.DataFrame
     accelerators: list[str]
-    own: NDArray[np.intp]
+    own: IntArray
     models: list[str]
-    listed: NDArray[np.intp]
+    listed: IntArray
 
     @classmethod
     def of(cls, points: Mapping[str, Any] | pd.DataFrame) -> _Rows:

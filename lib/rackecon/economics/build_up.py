@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.finance import TAX_LIFE_YEARS, tax_adjusted_capital_cost
 from rackecon.economics.power import hosting_usd_per_kw_year
 from rackecon.economics.returns import present_value_factors

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.errors import InputError
 
-FloatArray = npt.NDArray[np.float64]
 Numeric = float | Sequence[float] | FloatArray
 
 
-def _first_bad(values: FloatArray, bad: npt.NDArray[np.bool_]) -> str:
+def _first_bad(values: FloatArray, bad: BoolArray) -> str:
     return f"{float(values[bad].flat[0]):g}"
 
 

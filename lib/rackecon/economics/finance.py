@@ -13,7 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_fall, check_non_negative, check_positive, check_share
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_fall, check_non_negative, check_positive, check_share
 from rackecon.units import MONTHS_PER_YEAR
 
 _SCAN: Final = (1 / 11, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, 1.01, 1.02, 1.05, 1.1, 1.3, 2.0, 4.0, 10.0)

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_fall, check_non_negative, check_share
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_fall, check_non_negative, check_share
 from rackecon.economics.finance import monthly_rate, months_of
 from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR, SECONDS_PER_HOUR, TOKENS_PER_MTOK
 

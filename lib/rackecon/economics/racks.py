@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rackecon import catalog
-from rackecon.economics.checks import FloatArray, Numeric, check_positive
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_positive
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_fall, check_non_negative
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_fall, check_non_negative
 from rackecon.economics.finance import first_root, monthly_rate, months_of
 from rackecon.economics.money_step import geometric_sum, mean_price_factor
 from rackecon.errors import InputError

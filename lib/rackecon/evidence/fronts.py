@@ -11,8 +11,8 @@ from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.evidence.intervals import row_factors
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
 from rackecon.evidence.public_fronts import PublicFront, searched_by_home
@@ -20,7 +20,6 @@ from rackecon.evidence.validation import HeldOut
 from rackecon.lazy import pd
 from rackecon.serving.front import pareto_rows
 
-FloatArray = NDArray[np.float64]
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
 """Ends of the speed bands [tok/s/user]."""
 FEWEST_REPEATED = 3

@@ -22,11 +22,11 @@ from rackecon.figures.base import (
 from rackecon.figures.lines import assumption_lines, frontier_chart
 from rackecon.figures.tables import to_the_cent
 from rackecon.figures.theme import ACCENT, BAD, GREY
+from rackecon.lazy import pd
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
 __all__ = [
     "assumption_lines",

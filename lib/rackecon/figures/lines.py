@@ -18,11 +18,11 @@ from rackecon.figures.base import (
     rules,
     top_title,
 )
+from rackecon.lazy import pd
 from rackecon.words import RUNS, STRETCHES, join_words, tidy
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
 CROSSES: Final = ("M-1,0L1,0M0,-1L0,1", "M-.8,-.8L.8,.8M.8,-.8L-.8,.8", "circle")
 """Marks of the kinds of measured runs: a plus, a cross, a ring."""

@@ -8,11 +8,11 @@ import numpy as np
 
 from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, platform_scale, rules, top_title
 from rackecon.figures.theme import ACCENT
+from rackecon.lazy import pd
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
 
 def _colour(alt_: Any, data: pd.DataFrame, **legend: Any) -> Any:

@@ -15,13 +15,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.errors import InputError, check_known
 from rackecon.load.prefix_store import CacheTier, PrefixStore
 from rackecon.load.replica import Book, Replica
 from rackecon.load.requests import Requests
 from rackecon.load.step_times import StepTimes
 
-FloatArray = NDArray[np.float64]
 ROUTINGS: Final = ("least_requests", "round_robin", "random", "two_choices", "session", "prefix")
 OVERLOAD: Final = 1.5
 """A replica this much busier than the mean loses its claim on a prefix."""
@@ -106,7 +106,7 @@ class Replayed:
         """Of requests with more than one token."""
         return Latency.of(self.tpot_s[self.output_tokens > 1])
 
-    def within(self, ttft_s: float = inf, tpot_s: float = inf) -> NDArray[np.bool_]:
+    def within(self, ttft_s: float = inf, tpot_s: float = inf) -> BoolArray:
         """Requests that kept both limits."""
         return np.asarray((self.ttft_s <= ttft_s) & (self.tpot_s <= tpot_s))
 

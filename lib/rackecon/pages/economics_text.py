@@ -14,6 +14,7 @@ from rackecon.economics.measures import EVERY_MEASURE, MEASURES
 from rackecon.evidence.intervals import rate_factors
 from rackecon.evidence.leads import ahead, in_order, level
 from rackecon.evidence.novelty import best_runs, platform_named
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.uncertainty.outcomes import summary
 from rackecon.uncertainty.ranking import ALONE, tied
@@ -21,8 +22,6 @@ from rackecon.units import HOURS_PER_YEAR
 from rackecon.words import count, percent
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.uncertainty.propagate import Outcomes
 
 PAGE: Final = "10_revenue_and_roi"

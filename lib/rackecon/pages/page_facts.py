@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.evidence.scores import FIRST, HELD, LOADED, NAMES, RATE, scores
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TRAFFIC = ("raw", "digitised", "published")
 NO_TRAFFIC = ("benchmark", "not re-verified")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.orders import CALLS, shared_error
 from rackecon.evidence.scores import FIRST, HELD, LOADED, NAMES, RATE, USER, scores
 from rackecon.evidence.validation import SHUFFLES
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
 from rackecon.lazy import pd
 from rackecon.pages.mlperf_view import mlperf_result, mlperf_table
 from rackecon.pages.sentences import say
@@ -51,35 +51,26 @@ MLPERF_MOST = 11.0
 class Validation:
     """What the page says first and last: errors as shares of the measurement, on rows that the fit had not seen."""
 
-    rate_median: float
-    rate_p90: float
-    user_median: float
-    user_p90: float
-    inside: float
-    met: int
-    asked: int
-    worst_model: str
-    worst_model_error: float
-    first_median: float
-    first_p90: float
-    unseen: str
-    unseen_error: float
+    rate_median: float = field(metadata=in_unit("-"))
+    rate_p90: float = field(metadata=in_unit("-"))
+    user_median: float = field(metadata=in_unit("-"))
+    user_p90: float = field(metadata=in_unit("-"))
+    inside: float = field(metadata=in_unit("-"))
+    met: int = field(metadata=in_unit("count"))
+    asked: int = field(metadata=in_unit("count"))
+    worst_model: str = field(metadata=in_unit("text"))
+    worst_model_error: float = field(metadata=in_unit("-"))
+    first_median: float = field(metadata=in_unit("-"))
+    first_p90: float = field(metadata=in_unit("-"))
+    unseen: str = field(metadata=in_unit("text"))
+    unseen_error: float = field(metadata=in_unit("-"))
     unmeasured: tuple[str, ...]
     siblings: tuple[str, ...]
-    front_median: float
-    front_own: float
-    front_inside: float
-    called_right: float
-    broken_error: float
-
-
-UNITS: Final = {
-    **dict.fromkeys(("rate_median", "rate_p90", "user_median", "user_p90", "inside", "worst_model_error"), "-"),
-    **dict.fromkeys(("first_median", "first_p90", "unseen_error", "front_median", "front_own", "front_inside"), "-"),
-    **dict.fromkeys(("called_right", "broken_error"), "-"),
-    **dict.fromkeys(("met", "asked"), "count"),
-    **dict.fromkeys(("worst_model", "unseen"), "text"),
-}
+    front_median: float = field(metadata=in_unit("-"))
+    front_own: float = field(metadata=in_unit("-"))
+    front_inside: float = field(metadata=in_unit("-"))
+    called_right: float = field(metadata=in_unit("-"))
+    broken_error: float = field(metadata=in_unit("-"))
 
 
 def validation_result() -> Validation:
@@ -121,7 +112,7 @@ def validation_figures(result: Validation) -> list[Figure]:
     """The results of the page: its first and last words, every requirement, every slice, every coverage."""
     asked = acceptance_table()
     return [
-        *field_figures(result, UNITS),
+        *field_figures(result),
         *column_figures(asked, ["what", "quantity"], {"median": "%", "p90": "%", "points": "count"}, "required"),
         *column_figures(slice_scores("model"), ["model"], SLICED | {"never_seen": "%"}, "model"),
         *column_figures(slice_scores("accelerator"), ["accelerator"], SLICED | {"never_seen": "%"}, "accelerator"),

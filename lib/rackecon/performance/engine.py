@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.performance.families import engine_family, parameter_names
 from rackecon.performance.moe import GRID_LOG2_TOKENS
 from rackecon.performance.shares import ATTENTION_SHARE, BANDWIDTH_SHARE, KV_BANDWIDTH_SHARE, product_share
 from rackecon.units import BITS_PER_BYTE
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 # Bits a weight takes with its scales: NVFP4 and MXFP4 4.25-4.5, INT4 in groups of 32 4.5
 PRECISION_BITS = {"bf16": 16.0, "fp8": 8.0, "fp4": 4.5, "int4": 4.5}
@@ -113,7 +111,7 @@ class Engine:
         start = self.distinct_share - slope * np.arange(slope.shape[1])
         return start.ravel(), slope.ravel()
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Engine:
+    def take(self, rows: IntArray | BoolArray) -> Engine:
         """The same engine arrays for a choice of rows; what stands once for all stays so."""
         values = {name: x if x.size == 1 and name not in OF_ROWS else x[rows] for name, x in self._arrays.items()}
         keys = {name: at if at.size == 1 else at[rows] for name, at in self.keys.items()}
@@ -132,7 +130,7 @@ class Engine:
             name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("distinct_share", "keys")
         }
 
-    def shifted(self, by: NDArray[np.intp], moved: NDArray[np.bool_]) -> Engine:
+    def shifted(self, by: IntArray, moved: BoolArray) -> Engine:
         """The same with those parameters of each row that ``moved`` names so much further on in a vector."""
         return replace(self, keys={name: at + by if moved[at].any() else at for name, at in self.keys.items()})
 
@@ -173,7 +171,7 @@ def build_engine(
     tp: FloatArray,
     ep: FloatArray,
     pp: FloatArray,
-    dp_attention: NDArray[np.bool_],
+    dp_attention: BoolArray,
     parameter_index: dict[str, int],
 ) -> Engine:
     """Arrays for many (accelerator, model, precision, engine, layout) rows.

@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.catalog.cached import of_arguments
 from rackecon.performance.families import engine_family
 
-FloatArray = NDArray[np.float64]
 NAMES = ("vendor", "family", "accelerator", "engine", "precision", "mode", "model", "architecture")
 FEATURES = ("log2_load", "log2_isl", "log2_osl", "log2_tp", "experts", "dp_attention", "drafting", "years")
 TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
@@ -83,7 +83,7 @@ class Sites:
         """One feature of every point."""
         return np.asarray(self.features[:, FEATURES.index(name)])
 
-    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Sites:
+    def select(self, rows: BoolArray | IntArray) -> Sites:
         """Some of the points."""
         return Sites(self.names[rows], self.features[rows])
 
@@ -213,13 +213,13 @@ class Residual:
         return [{str(name): number for number, name in enumerate(np.unique(kind))} for kind in self._cells[0].names.T]
 
     @cached_property
-    def _names(self) -> NDArray[np.intp]:
+    def _names(self) -> IntArray:
         """The same for each cell of :attr:`_cells`, (cells, names)."""
         kinds = zip(self._numbers, self._cells[0].names.T, strict=True)
         return np.array([[known[str(name)] for name in kind] for known, kind in kinds], dtype=np.intp).T
 
     @cached_property
-    def _cells(self) -> tuple[Sites, FloatArray, NDArray[np.intp]]:
+    def _cells(self) -> tuple[Sites, FloatArray, IntArray]:
         """Points seen that differ in more than their load, by lengths; their weights (2, cells, 1 + grid): summed, and with
         the load's factor; where each pair of lengths begins."""
         lengths = [FEATURES.index(name) for name in LENGTHS]
@@ -301,11 +301,11 @@ class Shape:
 class Places:
     """Where points of some settings and loads lie in the surfaces of those settings, of whatever process."""
 
-    below: NDArray[np.intp]  # flat number of the grid point below each
+    below: IntArray  # flat number of the grid point below each
     share: FloatArray  # of the way to the next
 
     @classmethod
-    def of(cls, setting: NDArray[np.intp], log2_load: FloatArray) -> Places:
+    def of(cls, setting: IntArray, log2_load: FloatArray) -> Places:
         """Settings and loads (:func:`load_feature`) broadcast."""
         low, share = _on_grid(log2_load)
         return cls(setting * len(LOAD_GRID) + low, share)
@@ -340,7 +340,7 @@ def _covariance(first: Sites, second: Sites, kernel: Mapping[str, float], dated:
     return out
 
 
-def _alike(one: NDArray[np.str_], other: NDArray[np.str_]) -> NDArray[np.bool_]:
+def _alike(one: NDArray[np.str_], other: NDArray[np.str_]) -> BoolArray:
     """Which names of two lists agree; of their numbers, as texts of each pair take many times as long to compare."""
     _, code = np.unique(np.concatenate([one, other]), return_inverse=True)
     return np.asarray(code[: len(one), None] == code[None, len(one) :])
@@ -353,7 +353,7 @@ def _between(load: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> Floa
     return np.asarray(grid[low] * (1.0 - share) + grid[low + 1] * share)
 
 
-def _on_grid(load: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+def _on_grid(load: FloatArray) -> tuple[IntArray, FloatArray]:
     """Grid point below each load, and the share of the way to the next."""
     at = np.minimum(np.maximum(load, LOAD_GRID[0]), LOAD_GRID[-1]) - LOAD_GRID[0]
     low = np.minimum(at.astype(np.intp), len(LOAD_GRID) - 2)
