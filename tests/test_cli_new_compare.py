@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from not_shown import leftovers
 from typer.testing import CliRunner
 
 from rackecon.appraisal import parameters
 from rackecon.appraisal.parameters import notebooks_dir, read_parameters, validate
 from rackecon.cli import app
 from rackecon.errors import InputError
-from rackecon.press.clean import leftovers
 from rackecon.press.results import write_results
 from rackecon.press.run import report_names
 from rackecon.sweeps.sweep import sweep

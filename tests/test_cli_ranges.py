@@ -91,6 +91,12 @@ def test_a_number_is_read_as_by_the_library_of_types(text: str) -> None:
         assert _read(quick, text, option, context) == _read(usual, text, option, context)
 
 
+@pytest.mark.parametrize("limit", ["-1e9", "0", "0.05", "1e-400"])
+def test_ends_of_an_option_of_its_own_are_held(limit: str) -> None:
+    found = CliRunner().invoke(app, ["plan", "site.yaml", "--time-limit", limit])
+    assert "Input should be greater than or equal to 0.1" in f"{found.output}{found.exception}"
+
+
 def _read(found, text: str, option, context) -> str:
     try:
         return repr(found.coerce(text, param=option, ctx=context))

@@ -137,8 +137,8 @@ SEARCHES = "e(P, ['deepseek-r1'], [replace(c, isl_tokens=8000 + i)])"
 DRAWN = "from rackecon.uncertainty.propagate import run; import scipy.stats"
 DRAWS = "run(P, ['deepseek-r1', 'gpt-oss-120b'], ['chat'], draws=16384)"
 SENT = (
-    "import sys; sys.path.insert(0, 'tests/benchmarks'); from rackecon.load.replay import Fleet, replay, saturated_rps; "
-    "from rackecon.load.requests import load_trace, steady; from rackecon.load.step_times import StepTimes; "
+    "import sys; sys.path[:0] = ['tests/benchmarks', 'tests/load']; from rackecon.load.replay import Fleet, replay; "
+    "from replayed import saturated_rps; from rackecon.load.requests import load_trace, steady; from rackecon.load.step_times import StepTimes; "
     "t = StepTimes.linear((10, 0.1), (15, 0.3, 0.0002), 32); lengths = load_trace('azure2023_conv'); "
     "sent = steady(lengths, 20_000, 0.8 * saturated_rps(lengths.first(4000), t))"
 )

@@ -9,16 +9,16 @@ from published_check import published_cost_check
 
 from rackecon.catalog import read_rows
 from rackecon.catalog.paths import OWN_SOURCE
-from rackecon.economics.build_up import build_up
+from rackecon.economics.build_up import BuildUpInputs, build_up
 from rackecon.economics.build_up_table import build_up_inputs, build_up_record, hardware_price, reconciling_steps
 from rackecon.economics.cost_table import hours_served_share, records_from, value_of
-from rackecon.economics.finance import monthly_rate, payback_years, tax_adjusted_capital_cost
+from rackecon.economics.finance import monthly_rate, tax_adjusted_capital_cost
 from rackecon.economics.financing import Contract, Financing, _debt, _least_dscr, _one_rate, level_debt_payment
 from rackecon.economics.market import entrant_price_usd_per_mtok
 from rackecon.economics.market_table import rent
 from rackecon.economics.money_step import money_step
 from rackecon.economics.power_table import IT_VINTAGE, all_in_kw
-from rackecon.economics.returns import retire_age_years
+from rackecon.economics.returns import retire_age_years, returns
 from rackecon.economics.utilisation_table import utilisation_cases
 
 
@@ -40,10 +40,26 @@ def test_no_contract_covers_nothing() -> None:
     assert (Contract().share, Contract().years, Contract().prepaid_share) == (0.0, 0.0, 0.0)
 
 
+def test_a_licence_is_of_a_gpu_and_a_year() -> None:
+    one = BuildUpInputs(
+        gpus=72, hardware_usd=3.3e6, provisioned_kw=134.6, drawn_it_kw=110.0, electricity_usd_per_kwh=0.09, pue=1.25,
+        rate_per_year=0.10, it_life_years=4.0, colocation_usd_per_kw_month=188.7, licence_usd_per_gpu_year=4_500.0,
+    )  # fmt: skip
+    assert float(build_up(one).parts["software licence"]) == pytest.approx(4_500 / 8_760, rel=1e-12)
+
+
 def test_paid_back_on_the_cent_is_paid_back() -> None:
-    assert float(payback_years([-100.0, 50.0, 50.0, 0.0], periods_per_year=1)) == 2.0
-    assert float(payback_years([-100.0, 50.0, 49.5], periods_per_year=1)) == math.inf
-    assert float(payback_years([-1.0, 0.5, 0.25, 0.5], periods_per_year=1)) == 2.5
+    def paid_back(revenue: float, residual: float = 0.0) -> float:
+        case = {"horizon_years": 2.0, "rate_per_year": 0.1, "price_decline_per_year": 0.0, "residual_usd": residual}
+        known = returns(investment_usd=100.0, revenue_usd_per_year=revenue, running_cost_usd_per_year=0.0, **case)
+        return float(known.payback_years)
+
+    assert paid_back(50.0) == pytest.approx(2.0, rel=1e-12)
+    assert paid_back(49.5) == math.inf
+    assert paid_back(80.0) == pytest.approx(1.25, rel=1e-12)
+    assert paid_back(24.0, 98.0) == pytest.approx(
+        (23 + 54 / 100) / 12, rel=1e-12
+    )  # 46 earned, the last month brings 100
 
 
 def test_a_machine_whose_price_does_not_fall_is_never_retired() -> None:

@@ -11,7 +11,6 @@ from rackecon.economics.finance import (
     crf,
     irr,
     npv,
-    payback_years,
     tax_adjusted_capital_cost,
 )
 from rackecon.economics.money_step import mean_price_factor
@@ -58,18 +57,24 @@ def test_a_rate_of_return_does_not_depend_on_the_unit_of_money():
         assert float(irr([-0.5 * scale, 0.55 * scale])) == pytest.approx(0.10, abs=1e-9)
 
 
+def test_returns_do_not_depend_on_the_unit_of_money():
+    rest = {"horizon_years": 4.0, "rate_per_year": 0.1, "residual_usd": 0.0}
+    for scale in (1e-6, 1.0, 1e3):
+        money = {
+            "investment_usd": 3e6 * scale,
+            "revenue_usd_per_year": 5e6 * scale,
+            "running_cost_usd_per_year": 4e5 * scale,
+        }
+        even, turned = (returns(**money, price_decline_per_year=fall, **rest) for fall in (0.0, 0.9))
+        month = (1.0 + float(even.irr_per_year)) ** (1 / 12)
+        assert sum(4.6 / 12 / month**k for k in range(1, 49)) == pytest.approx(3.0, rel=1e-6)
+        assert math.isnan(float(turned.irr_per_year))  # its last months lose: no single rate
+        assert float(even.payback_years) == pytest.approx(3.0 / 4.6, rel=1e-9)
+
+
 def test_irr_of_monthly_flows_is_effective_yearly():
     yearly = irr([-1000.0] + [0.0] * 11 + [1100.0], periods_per_year=12)
     assert float(yearly) == pytest.approx(0.10, abs=1e-9)
-
-
-def test_payback_inside_a_period_at_once_and_never():
-    out = payback_years(
-        [[-100.0, 40.0, 40.0, 40.0], [0.0, 1.0, 1.0, 1.0], [-100.0, 10.0, 10.0, 10.0]], periods_per_year=1
-    )
-    assert out[0] == 2.5
-    assert out[1] == 0.0
-    assert np.isinf(out[2])
 
 
 def test_launch_price_earns_zero_where_flat_levelised_price_loses():
@@ -102,7 +107,9 @@ def test_closed_forms_equal_the_month_table(decline, residual):
     # late months that lose money turn the flow again, a resale once more: no single rate is promised then
     rate = float(irr(net, periods_per_year=12)) if turns == 1 else math.nan
     assert float(out.irr_per_year) == pytest.approx(rate, rel=1e-6, nan_ok=True)
-    assert float(out.payback_years) == pytest.approx(float(payback_years(table["net_usd"].to_numpy())), rel=1e-9)
+    left, month = np.cumsum(net), int(np.argmax(np.cumsum(net) >= 0.0))
+    paid = (month - left[month - 1] / net[month] - 1) / 12 if left.max() >= 0.0 else math.inf
+    assert float(out.payback_years) == pytest.approx(paid, rel=1e-9)
     zero = returns(
         investment_usd=3e6,
         revenue_usd_per_year=5e6 * float(out.break_even_launch_price_factor),

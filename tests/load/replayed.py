@@ -1,14 +1,33 @@
-"""What the derived shares are held against: sessions as requests to replay, and a replayed cache."""
+"""What the load model is held against: what a replica can do at most, sessions as requests to replay, a replayed cache."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from rackecon.load.prefix_store import CacheTier, PrefixStore
+from rackecon.load.replay import Fleet, replay
 from rackecon.load.requests import Requests
 from rackecon.load.sessions import NOBODY, FanOut, Sessions
+from rackecon.load.step_times import StepTimes
+
+SATURATED = (0.1, 0.9)
+"""Ends between which a replica that all wait for is taken to be full, in shares of the requests."""
+
+
+def sped(sent: Requests, speed: float) -> Requests:
+    """The same arriving ``speed`` times as fast."""
+    return replace(sent, arrival_s=sent.arrival_s / speed)
+
+
+def saturated_rps(requests: Requests, times: StepTimes) -> float:
+    """Requests a second that one replica ends when all wait from the start, between the first and last tenth."""
+    all_at_once = Requests(np.zeros(len(requests)), requests.input_tokens, requests.output_tokens)
+    end = np.sort(replay(all_at_once, Fleet(times=times)).end_s)
+    low, high = (int(share * len(end)) for share in SATURATED)
+    return float((high - low) / (end[high] - end[low]))
 
 
 def session_requests(

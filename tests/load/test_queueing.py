@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from replayed import saturated_rps
 
 from rackecon.errors import InputError
 from rackecon.load.queueing import Burstiness, LengthMoments, erlang_c, queueing
-from rackecon.load.replay import Fleet, replay, saturated_rps
+from rackecon.load.replay import Fleet, replay
 from rackecon.load.requests import load_trace, steady
 from rackecon.load.step_times import StepTimes
 

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from replayed import replayed_hits
+from replayed import replayed_hits, saturated_rps, sped
 from thorough import part
 
 from rackecon.errors import InputError
 from rackecon.load.demand import demand
 from rackecon.load.prefix_store import CacheTier, PrefixStore
 from rackecon.load.queueing import erlang_c
-from rackecon.load.replay import ROUTINGS, Fleet, max_load, replay, saturated_rps
+from rackecon.load.replay import ROUTINGS, Fleet, max_load, replay
 from rackecon.load.requests import Requests, load_trace, steady
 from rackecon.load.sold_share import Policy, sold_share
 from rackecon.load.step_times import StepTimes
@@ -53,7 +53,7 @@ def exact_speed(row: dict[str, str]) -> float:
 
 def check(row: dict[str, str]) -> None:
     found = replay(
-        trace(row["slice"]).sped(exact_speed(row)), Fleet(times=ENGINES[row["engine"]], replicas=int(row["servers"]))
+        sped(trace(row["slice"]), exact_speed(row)), Fleet(times=ENGINES[row["engine"]], replicas=int(row["servers"]))
     )
     ttft, tpot, kept = found.ttft(), found.tpot(), found.within(2.0, 0.05)
     expected = {
@@ -100,7 +100,7 @@ def test_the_load_at_which_latency_breaks_is_the_references():
 
         def attained(load: float) -> float:
             speed = load * servers * saturated(name, engine) / rate  # noqa: B023
-            return replay(sent.sped(speed), Fleet(times=ENGINES[engine], replicas=servers)).within(*limits).mean()  # noqa: B023
+            return replay(sped(sent, speed), Fleet(times=ENGINES[engine], replicas=servers)).within(*limits).mean()  # noqa: B023
 
         # known to 0.005; attainment wiggles by as much as a step of load crosses a burst
         edge = float(row["max_load"])
@@ -185,7 +185,7 @@ def test_arriving_sooner_never_waits_less(drawn, speed):
     """One server, one request at a time: faster arrivals can only queue longer."""
     sent = made(drawn)
     fleet = Fleet(times=StepTimes.linear((10, 0.1), (15, 0.3, 0.0002), 1))
-    slow, fast = replay(sent, fleet), replay(sent.sped(speed), fleet)
+    slow, fast = replay(sent, fleet), replay(sped(sent, speed), fleet)
     assert np.all(fast.ttft_s >= slow.ttft_s - 1e-9)
 
 
@@ -309,7 +309,7 @@ def test_the_share_sold_within_limits_is_the_references():
 
         def attained(load: float) -> float:
             speed = load * servers * full / drawn.rate_per_s  # noqa: B023
-            found = replay(drawn.sped(speed), Fleet(times=times, replicas=servers))  # noqa: B023
+            found = replay(sped(drawn, speed), Fleet(times=times, replicas=servers))  # noqa: B023
             return float(found.within(*limits)[len(found.end_s) // 10 :].mean())  # noqa: B023
 
         edge = 0.009 / sold

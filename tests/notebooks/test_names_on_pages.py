@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from not_shown import ids_in
 
-from rackecon.catalog import ids_in
 from rackecon.catalog.cached import one_state
 from rackecon.words import ENGINES
 

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import pytest
 from executed import FOLDER
+from not_shown import leftovers
 from thorough import THOROUGH
 
 from rackecon.appraisal.parameters import read_parameters, validate
 from rackecon.catalog.kept import FOLDER as KEPT
 from rackecon.figures.renderer import renderer
-from rackecon.press.clean import leftovers
 from rackecon.press.run import FIRST, longest_first, report_names, run_reports
 
 ROOT = Path(__file__).resolve().parents[2]

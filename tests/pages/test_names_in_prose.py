@@ -6,10 +6,11 @@ import json
 import re
 
 import pytest
+from not_shown import ids_in
 from test_sentences import ALL, PAGES, said
 
 from rackecon.appraisal.parameters import notebooks_dir
-from rackecon.catalog import ids_in, label, labels, relabelled
+from rackecon.catalog import label, labels, relabelled
 from rackecon.figures.display import note
 from rackecon.pages.sentences import TEMPLATES, say
 from rackecon.press.html import named, render_page

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from not_shown import leftovers
 
 from rackecon.appraisal.parameters import notebook_path, read_parameters, validate
 from rackecon.figures import charts
 from rackecon.figures.display import NO_EQUATIONS, VEGALITE_MIME, answer, chart_bundle
 from rackecon.figures.tables import interval_bar, ranking_table, table
 from rackecon.pages import rankings
-from rackecon.press.clean import leftovers, stripped
+from rackecon.press.clean import stripped
 from rackecon.press.frame import standalone_page
 from rackecon.press.html import _glossary, question, render_page, to_html
 from rackecon.press.run import normalise

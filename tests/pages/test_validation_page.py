@@ -113,7 +113,7 @@ def test_a_bias_is_told_from_zero_only_where_its_range_leaves_zero_out():
     few = table.assign(sweeps=table["sweeps"].where(table["slice"] != "H100", 2))
     assert "that of H100" not in trust_page.fronts_sentence(few)
     shown = trust_page.fronts_shown(table).set_index("slice")
-    assert shown.loc["H100", "bias_range"] == "−9.8 to 36"
+    assert shown.loc["H100", "bias_range"] == "−10 to 36"
 
 
 def test_every_platform_without_a_row_is_named_as_such():

@@ -315,10 +315,10 @@ def test_compressed_attention_reads_an_entry_for_sixteen_tokens():
 
 
 def test_a_stated_window_cache_is_spread_over_the_tokens_of_its_window():
-    """2,560 bytes at 16 bits for a window of 128 tokens: at 8 bits 10 bytes a token."""
-    arch = replace(model("gpt-oss-120b"), arithmetic="stated", kv_fixed_bytes_bf16=2560.0, window_tokens=128)
+    """2,570 bytes at 16 bits for a window of 128 tokens: at 8 bits 1,285 / 128 bytes a token."""
+    arch = replace(model("gpt-oss-120b"), arithmetic="stated", kv_fixed_bytes_bf16=2570.0, window_tokens=128)
     one, layout = np.ones(1), (np.array([False]), INDEX)
     made = build_engine(
         [accelerator("h200-sxm")], [arch], ["fp8"], ["fp8"], ["vllm"], ["aggregated"], one, one, one, *layout
     )
-    assert made.kv_window_bytes == pytest.approx(10.0)
+    assert made.kv_window_bytes == 1285 / 128

@@ -1,6 +1,7 @@
 """The program against enumeration, its marginal values against finite differences, what is infeasible against by hand."""
 
 import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -221,6 +222,12 @@ def test_demand_without_end_needs_a_limit():
     program = replace(small(0), wanted=np.full(3, np.inf), limits={})
     with pytest.raises(InputError, match="unbounded"):
         solve(program)
+
+
+@pytest.mark.parametrize("limit", [0.0, -1e9, math.nan])
+def test_a_time_limit_that_is_none_is_refused(limit):
+    with pytest.raises(InputError, match="time_limit_s must be above 0"):
+        solve(small(0), time_limit_s=limit)
 
 
 def test_a_time_limit_returns_the_best_found_with_its_gap():

@@ -64,6 +64,11 @@ def test_the_cache_is_that_of_the_public_launch_scripts(chip, arch, weight, engi
     assert default_kv_precision(accelerators()[chip], models()[arch], weight, engine) == kv
 
 
+@pytest.mark.parametrize("chip", ["a100-80gb-sxm", "vr-nvl72", "trainium3", "tpu-v7"])
+def test_only_hopper_keeps_a_latent_cache_in_16_bits_under_sglang(chip):
+    assert default_kv_precision(accelerators()[chip], models()["deepseek-r1"], "fp8", "sglang") == "fp8"
+
+
 def test_the_search_serves_gpt_oss_on_hopper_as_it_was_measured():
     front = search("h200-sxm", "gpt-oss-120b", 1024, 1024, tpot_limit_ms=20.0)
     assert set(front.rows["kv_precision"]) == {"bf16"}

@@ -417,3 +417,9 @@ def test_a_page_takes_the_fronts_that_another_has_searched(tmp_path, monkeypatch
     with monkeypatch.context() as without:
         without.setattr(frontier, "find_together", lambda queries: first[2:])
         assert searched([own]) == first[2:]  # parameters that are not the shipped ones are no page's
+
+
+def test_a_chip_that_the_model_does_not_serve_has_no_candidates() -> None:
+    front = search("cerebras-wse3", "llama-3.3-70b", 1000, 300)
+    assert (len(front), front.candidates, front.fitting) == (0, 0, 0)
+    assert front.reason.startswith("not modelled: ")

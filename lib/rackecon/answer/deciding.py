@@ -10,26 +10,24 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.answer.lead_map import Flip, flips_of, lasting, reigns, speed_lines
 from rackecon.answer.live_case import money_fronts
 from rackecon.appraisal.evaluate import evaluate, profits
 from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import one_state
 from rackecon.catalog.kept import kept
-from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.novelty import platform_named
+from rackecon.lazy import pd
 from rackecon.serving.query import context_fault, software_date, software_years
 from rackecon.walks import software, walk
 from rackecon.words import join_words, money, number, percent
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 NOBODY: Final = "nobody earns"
@@ -281,7 +279,7 @@ class _Platforms:
     """Names of the platforms that profits are of, and which of them is the one that leads at the report's values."""
 
     names: tuple[str, ...]
-    mine: NDArray[np.bool_]
+    mine: BoolArray
 
     @classmethod
     def of(cls, rows: pd.DataFrame, accelerator: str) -> _Platforms:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray
+from rackecon.arrays import FloatArray
 from rackecon.economics.measures import measure_of
 from rackecon.economics.money_step import money_step, per_year
 from rackecon.evidence.intervals import add_intervals

@@ -31,13 +31,12 @@ from rackecon.errors import InputError
 from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors
 from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import platform_named
+from rackecon.lazy import pd
 from rackecon.uncertainty.distributions import Z10
 from rackecon.uncertainty.ranking import RankingDraws, draw_scores
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.appraisal.assumptions import Assumptions
     from rackecon.appraisal.money import Platform
     from rackecon.catalog import Scenario

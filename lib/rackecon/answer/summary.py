@@ -16,6 +16,7 @@ from rackecon.catalog.assumption_table import choices_given
 from rackecon.catalog.kept import kept
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.novelty import best_runs
+from rackecon.lazy import pd
 from rackecon.serving.packing import packed_tok_s
 from rackecon.serving.query import Query, case_options
 from rackecon.uncertainty.outcomes import ranked
@@ -27,8 +28,6 @@ from rackecon.walks.walk import asked_ttft_ms
 from rackecon.words import money
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 OF_SERVING = ("weight_precision", "software_date")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.economics.cash_flow import cash_flow_table
 from rackecon.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 
 def rack_cash_flow(row: Mapping[str, Any], *, ramp_months: int = 0, **overrides: Any) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from rackecon.economics.build_up_table import (
 )
 from rackecon.economics.cost import own_rent_crossing, published_records, select_cost
 from rackecon.economics.cost_table import published_tiers
-from rackecon.economics.tokens import ALLOCATION_RULES, launch_price_factor, token_cost
+from rackecon.economics.tokens import launch_price_factor
 from rackecon.errors import InputError
 from rackecon.lazy import pd
 
@@ -208,38 +208,6 @@ def reconciliations(accelerators: Iterable[str], **overrides: Any) -> pd.DataFra
             }
         )
     return pd.DataFrame(rows, columns=columns)
-
-
-def allocation_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Cost of fresh input, output and total tokens of evaluated rows under every allocation rule.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`rackecon.appraisal.evaluate.evaluate`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Long: ``accelerator, platform, model, scenario, rule, tokens, usd_per_mtok``.
-    """
-    known = table[table["total_tok_s_per_gpu"].notna()]
-    parts = []
-    for rule in ALLOCATION_RULES:
-        cost = token_cost(
-            known["cost_usd_per_gpu_hour"].to_numpy(dtype=float),
-            known["total_tok_s_per_gpu"].to_numpy(dtype=float),
-            known["output_tok_s_per_gpu"].to_numpy(dtype=float),
-            prefill_gpu_share=known["prefill_gpu_share"].to_numpy(dtype=float),
-            prefix_cache_hit=known["prefix_cache_hit"].to_numpy(dtype=float),
-            utilisation=known["utilisation"].to_numpy(dtype=float),
-            rule=rule,
-        )
-        for tokens, value in (("total", cost.total), ("output", cost.output), ("fresh input", cost.fresh_input)):
-            part = known[["accelerator", "platform", "model", "scenario"]].copy()
-            part["rule"], part["tokens"], part["usd_per_mtok"] = rule, tokens, value
-            parts.append(part)
-    return pd.concat(parts, ignore_index=True)
 
 
 def launch_prices(table: pd.DataFrame, declines: Iterable[float], *, wacc: float, horizon_years: float) -> pd.DataFrame:

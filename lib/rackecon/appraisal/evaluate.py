@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
@@ -27,10 +26,10 @@ from rackecon.appraisal.money import (
     return_columns,
     with_money,
 )
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.catalog import base_case
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data, one_state
-from rackecon.economics.checks import FloatArray
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.money_step import per_year
 from rackecon.economics.revenue import PriceCard
@@ -109,7 +108,7 @@ def _searched(
 
 def _fitting(
     cells: Sequence[tuple[str, str, Scenario]], options: Mapping[str, Any] | None, search: Search | None
-) -> Iterator[tuple[Mapping[str, Any], NDArray[np.intp], str]]:
+) -> Iterator[tuple[Mapping[str, Any], IntArray, str]]:
     """Columns of each cell's front, its points inside the latency limits, and why there are none."""
     for (_, _, case), frontier in zip(cells, _searched(cells, options, search), strict=True):
         front = _columns(frontier)
@@ -198,7 +197,7 @@ def evaluate(
     platforms = platforms_for(keys, assume)
     cards = cards_for(names, assume, price_cards)
     fronts: list[Mapping[str, Any]] = []
-    kept: list[NDArray[np.intp]] = []
+    kept: list[IntArray] = []
     grid: list[dict[str, Any]] = []
     shares: list[DerivedUtilisation | None] = []
     cells = [(key, name, case) for name in names for case in cases for key in keys]
@@ -255,7 +254,7 @@ def sold_by_load(accelerator: str, model: str, case: Scenario) -> DerivedUtilisa
 
 def _best(
     fronts: Sequence[Mapping[str, Any]],
-    kept: Sequence[NDArray[np.intp]],
+    kept: Sequence[IntArray],
     heads: Sequence[Mapping[str, Any]],
     terms: tuple[Assumptions, Mapping[str, Any], Mapping[str, PriceCard | None]],
 ) -> dict[str, Any]:
@@ -277,7 +276,7 @@ def _best(
 
 def _points(
     fronts: Sequence[Mapping[str, Any]],
-    kept: Sequence[NDArray[np.intp]],
+    kept: Sequence[IntArray],
     heads: Sequence[Mapping[str, Any]],
     by_load: bool,
 ) -> dict[str, Any]:
@@ -291,12 +290,12 @@ def _points(
     return points
 
 
-def _starts(sizes: Sequence[int]) -> NDArray[np.intp]:
+def _starts(sizes: Sequence[int]) -> IntArray:
     """Where each of some runs of points begins."""
     return np.concatenate([[0], np.cumsum(sizes)[:-1]])
 
 
-def _chosen(profit: FloatArray, rate: FloatArray, sizes: Sequence[int]) -> NDArray[np.intp]:
+def _chosen(profit: FloatArray, rate: FloatArray, sizes: Sequence[int]) -> IntArray:
     """The most profitable of each run of points.
 
     Without a price or a cost nothing can be compared by profit: the run's highest throughput is then taken. Ties go to
@@ -310,7 +309,7 @@ def _chosen(profit: FloatArray, rate: FloatArray, sizes: Sequence[int]) -> NDArr
     by_profit, by_rate = np.full((2, len(own)), -np.inf)
     for rounded, values in ((by_profit, known), (by_rate, rate)):
         rounded[near] = [float(f"{x:.9g}") for x in values[near]]
-    order: NDArray[np.intp] = np.lexsort((-by_rate, -by_profit, own))
+    order: IntArray = np.lexsort((-by_rate, -by_profit, own))
     return order[starts]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.money import cost_words, platform_cost, platforms_for
-from rackecon.economics.checks import FloatArray
+from rackecon.arrays import FloatArray
 from rackecon.economics.power import joules_per_token
 from rackecon.economics.tokens import cost_usd_per_mtok, token_cost
 from rackecon.evidence.intervals import interval_factors
@@ -85,7 +85,7 @@ class MeasuredCost:
         if math.isnan(self.usd_per_gpu_hour[0]):
             return [f"  cost blank: {self.cost_label} (--usd-per-gpu-hour gives one)"]
         rent = f"at ${self.usd_per_gpu_hour[0]:.4g} per GPU-hour in use ({self.cost_label})"
-        each = _between(*self.usd_per_mtok, "${:.4g}", " over the cost's range")
+        each = _usd(*self.usd_per_mtok, " over the cost's range")
         split = (
             f"${self.usd_per_mtok_input:.4g} input and ${self.usd_per_mtok_output:.4g} output by the model's GPU time"
         )
@@ -95,7 +95,7 @@ class MeasuredCost:
             f"${self.usd_per_mtok_output_alone:.4g} output with all of the cost on it"
         )
         if not math.isnan(self.predicted[0]):
-            own = _between(*self.predicted_usd_per_mtok, "${:.4g}", ", 90 % interval")
+            own = _usd(*self.predicted_usd_per_mtok, ", 90 % interval")
             lines.append(f"  the model's figure: {own} per million tokens")
         return lines
 
@@ -107,9 +107,9 @@ class MeasuredCost:
         ]
 
 
-def _between(value: float, low: float, high: float, text: str, why: str) -> str:
-    ends = "" if low == high or math.isnan(low) else f" ({text.format(low)} to {text.format(high)}{why})"
-    return text.format(value) + ends
+def _usd(value: float, low: float, high: float, why: str) -> str:
+    ends = "" if low == high or math.isnan(low) else f" (${low:.4g} to ${high:.4g}{why})"
+    return f"${value:.4g}{ends}"
 
 
 def measured_costs(rows: Sequence[Mapping[str, str]], usd_per_gpu_hour: float | None = None) -> list[MeasuredCost]:

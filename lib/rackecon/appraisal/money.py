@@ -10,15 +10,15 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.catalog.assumption_table import own_costs
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up_table import UNPRICED, cost_by_build_up
-from rackecon.economics.checks import FloatArray, Numeric
+from rackecon.economics.checks import Numeric
 from rackecon.economics.cost import implied_investment, select_cost
 from rackecon.economics.cost_table import ownership_split, published_terms, residual_at
 from rackecon.economics.market_table import card_at_level
@@ -286,7 +286,7 @@ def _joined(points: pd.DataFrame, new: Mapping[str, Any]) -> pd.DataFrame:
     return pd.concat([kept, pd.DataFrame(new, index=points.index)], axis=1)
 
 
-def _distinct(keys: Iterable[str]) -> tuple[list[str], NDArray[np.intp]]:
+def _distinct(keys: Iterable[str]) -> tuple[list[str], IntArray]:
     """Each key that occurs, and which of them each row has."""
     order: dict[str, int] = {}
     which = np.array([order.setdefault(key, len(order)) for key in keys], dtype=np.intp)
@@ -299,9 +299,9 @@ class _Rows:
 
     points: Mapping[str, Any] | pd.DataFrame
     accelerators: list[str]
-    own: NDArray[np.intp]
+    own: IntArray
     models: list[str]
-    listed: NDArray[np.intp]
+    listed: IntArray
 
     @classmethod
     def of(cls, points: Mapping[str, Any] | pd.DataFrame) -> _Rows:
@@ -437,67 +437,98 @@ def money_columns(
     """The columns that :func:`with_money` adds, as arrays, or as single values where every row has the same."""
     rows = _Rows.of(points)
     paid = _paid(rows, assume, platforms, cards)
-    terms, step, drawn_it = paid.step, _stepped(paid.step), paid.drawn_it_kw_per_gpu
+    step = _stepped(paid.step)
 
     def fact(name: str) -> Any:
         return np.array([getattr(p, name) for p in paid.plat], dtype=float)[rows.own]
 
-    rates = {name: terms[name] for name in ("total_tok_s_per_gpu", "output_tok_s_per_gpu")}
-    it_kw, cost, sold, price = fact("it_kw_per_gpu"), terms["cost_usd_per_gpu_hour"], terms["utilisation"], PRICES[-1]
-    revenue, profit, factor = (
-        step.revenue_usd_per_gpu_hour,
-        step.profit_usd_per_gpu_hour,
-        step.break_even_price_factor,
-    )
-    new: dict[str, Any] = {
-        "utilisation": sold,
+    return {
+        **_hourly(rows, paid, step, assume),
+        **_per_mtok(rows, paid.step, assume),
+        **_electricity(paid, assume, fact("it_kw_per_gpu")),
+        **{
+            f"{name}_per_mw": paid.step[f"{name}_per_gpu"] * fact("gpus_per_mw")
+            for name in ("total_tok_s", "output_tok_s")
+        },
+        **_yearly(rows, paid, step),
+        "profit_usd_per_gpu_year": per_year(step.profit_usd_per_gpu_hour),
+        "rack_it_kw": fact("rack_it_kw"),
+        "investment_usd_per_gpu": fact("investment_usd_per_gpu"),
+    }
+
+
+def _hourly(rows: _Rows, paid: _Paid, step: MoneyStep, assume: Assumptions) -> dict[str, Any]:
+    """What a GPU-hour brings and costs, at which prices, and where it breaks even."""
+    terms = paid.step
+    levels = np.array([c.level_range() if c is not None else (1.0, 1.0) for c in paid.card])[rows.listed]
+    return {
+        "utilisation": terms["utilisation"],
         "level_price_factor": _level(assume),
         **{name: terms[name] for name in ("licence_share", "free_share", "speed_premium")},
-        "revenue_usd_per_gpu_hour": revenue,
-        "cost_usd_per_gpu_hour": cost,
+        "revenue_usd_per_gpu_hour": step.revenue_usd_per_gpu_hour,
+        "cost_usd_per_gpu_hour": terms["cost_usd_per_gpu_hour"],
         "cost_usd_per_gpu_hour_low": paid.cost_low,
         "cost_usd_per_gpu_hour_high": paid.cost_high,
-        "profit_usd_per_gpu_hour": profit,
+        "profit_usd_per_gpu_hour": step.profit_usd_per_gpu_hour,
         "gross_margin": step.gross_margin,
         **{name: terms[name] for name in PRICES},
+        "price_level_low": levels[:, 0],
+        "price_level_high": levels[:, 1],
+        "break_even_price_factor": step.break_even_price_factor,
+        "break_even_output_usd_per_mtok": terms[PRICES[-1]] * step.break_even_price_factor,
+        "break_even_utilisation": step.break_even_utilisation,
     }
-    levels = np.array([c.level_range() if c is not None else (1.0, 1.0) for c in paid.card])[rows.listed]
-    new["price_level_low"], new["price_level_high"] = levels[:, 0], levels[:, 1]
-    new["break_even_price_factor"] = factor
-    new["break_even_output_usd_per_mtok"] = terms[price] * factor
-    new["break_even_utilisation"] = step.break_even_utilisation
-    new["cost_usd_per_mtok_total"] = cost_usd_per_mtok(cost, rates["total_tok_s_per_gpu"], sold)
-    new["cost_usd_per_mtok_output"] = cost_usd_per_mtok(cost, rates["output_tok_s_per_gpu"], sold)
+
+
+def _per_mtok(rows: _Rows, terms: Mapping[str, Any], assume: Assumptions) -> dict[str, Any]:
+    """What a million tokens cost, all of it on them and by the rule of allocation."""
+    cost, sold = terms["cost_usd_per_gpu_hour"], terms["utilisation"]
+    total, output = terms["total_tok_s_per_gpu"], terms["output_tok_s_per_gpu"]
     phase = token_cost(
         cost,
-        **rates,
+        total,
+        output,
         prefill_gpu_share=np.clip(rows["prefill_gpu_share"], 0.0, 1.0),
         prefix_cache_hit=terms["prefix_cache_hit"],
         utilisation=sold,
         rule=assume.allocation_rule,
     )
-    new["cost_usd_per_mtok_output_by_phase"], new["cost_usd_per_mtok_fresh_input_by_phase"] = (
-        phase.output,
-        phase.fresh_input,
-    )
-    new["allocation_rule"] = phase.rule
-    drawn = drawn_it * assume.pue
-    new["drawn_it_kw_per_gpu"], new["drawn_utility_kw_per_gpu"] = drawn_it, drawn
-    new["provisioned_it_kw_per_gpu"], new["provisioned_utility_kw_per_gpu"] = it_kw, it_kw * assume.pue
-    new["energy_usd_per_gpu_hour"] = energy_cost_usd_per_gpu_hour(drawn, assume.electricity_usd_per_kwh)
-    new["energy_share_of_cost"] = new["energy_usd_per_gpu_hour"] / cost
-    new["drawn_joules_per_total_token"] = joules_per_token(rates["total_tok_s_per_gpu"], drawn)
-    new["total_tok_s_per_mw"] = rates["total_tok_s_per_gpu"] * fact("gpus_per_mw")
-    new["output_tok_s_per_mw"] = rates["output_tok_s_per_gpu"] * fact("gpus_per_mw")
+    return {
+        "cost_usd_per_mtok_total": phase.total,
+        "cost_usd_per_mtok_output": cost_usd_per_mtok(cost, output, sold),
+        "cost_usd_per_mtok_output_by_phase": phase.output,
+        "cost_usd_per_mtok_fresh_input_by_phase": phase.fresh_input,
+        "allocation_rule": phase.rule,
+    }
+
+
+def _electricity(paid: _Paid, assume: Assumptions, it_kw: Any) -> dict[str, Any]:
+    """Power drawn and provisioned, and what the drawn costs."""
+    drawn = paid.drawn_it_kw_per_gpu * assume.pue
+    bill = energy_cost_usd_per_gpu_hour(drawn, assume.electricity_usd_per_kwh)
+    return {
+        "drawn_it_kw_per_gpu": paid.drawn_it_kw_per_gpu,
+        "drawn_utility_kw_per_gpu": drawn,
+        "provisioned_it_kw_per_gpu": it_kw,
+        "provisioned_utility_kw_per_gpu": it_kw * assume.pue,
+        "energy_usd_per_gpu_hour": bill,
+        "energy_share_of_cost": bill / paid.step["cost_usd_per_gpu_hour"],
+        "drawn_joules_per_total_token": joules_per_token(paid.step["total_tok_s_per_gpu"], drawn),
+    }
+
+
+def _yearly(rows: _Rows, paid: _Paid, step: MoneyStep) -> dict[str, Any]:
+    """Revenue, cost and profit of every unit that holds GPUs."""
+    money = {
+        "revenue": step.revenue_usd_per_gpu_hour,
+        "cost": paid.step["cost_usd_per_gpu_hour"],
+        "profit": step.profit_usd_per_gpu_hour,
+    }
+    new: dict[str, Any] = {}
     for unit, each in gpus_of(paid.plat).items():
-        gpus, name = each[rows.own], unit.removeprefix("gpus_per_")
-        new[unit] = gpus
-        new[f"revenue_usd_per_{name}_year"] = per_year(revenue, gpus)
-        new[f"cost_usd_per_{name}_year"] = per_year(cost, gpus)
-        new[f"profit_usd_per_{name}_year"] = per_year(profit, gpus)
-    new["profit_usd_per_gpu_year"] = per_year(profit)
-    new["rack_it_kw"] = fact("rack_it_kw")
-    new["investment_usd_per_gpu"] = fact("investment_usd_per_gpu")
+        new[unit] = gpus = each[rows.own]
+        unit_name = unit.removeprefix("gpus_per_")
+        new |= {f"{name}_usd_per_{unit_name}_year": per_year(hourly, gpus) for name, hourly in money.items()}
     return new
 
 

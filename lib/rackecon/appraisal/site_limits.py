@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import one_state
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power import gpus_for_site
@@ -99,7 +99,7 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
     return pd.concat(parts, ignore_index=True)
 
 
-def _other_rates(rows: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], dict[str, list[str]]]:
+def _other_rates(rows: pd.DataFrame) -> tuple[dict[str, FloatArray], dict[str, list[str]]]:
     """Ends of 90 % and best measured rates over the predicted ones, and kind and date of the runs; nothing without intervals."""
     if "total_tok_s_per_gpu_low" not in rows:
         return {}, {}

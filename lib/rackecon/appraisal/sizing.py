@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.appraisal.money import Platform, cost_words, platform_cost, platforms_for
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Scenario
 from rackecon.catalog.cached import one_state
 from rackecon.economics.cost_table import hours_served_share
@@ -35,7 +36,6 @@ from rackecon.serving.frontier import find
 from rackecon.serving.query import Query
 from rackecon.serving.task import Task
 
-FloatArray = NDArray[np.float64]
 MOST_USERS: Final = 1e9
 NO_QUEUE: Final = "no fleet keeps the first token's limit for 99 % of requests that come by themselves"
 LEAST_OPEN: Final = 0.05
@@ -91,10 +91,6 @@ class Ask:
             return self.rps
         assert self.users is not None
         return self.users / (float(row["concurrency"]) / rps + self.think_s)
-
-
-def _ceil(value: FloatArray) -> FloatArray:
-    return np.maximum(np.ceil(value - 1e-9), 1.0)
 
 
 @one_state()
@@ -180,7 +176,7 @@ def _fleet(asked: Query, ask: Ask, money: Platform, assume: Assumptions, options
     kept = every["fits"] & asked.limits.keeps(every["tpot_ms"], every["ttft_ms"])
     fleets = []
     for carried in _ends(asked, every["mode"]):
-        count = np.where(kept, _ceil(ask.needed(load * carried, each * carried)), np.inf)
+        count = np.where(kept, np.maximum(np.ceil(ask.needed(load * carried, each * carried) - 1e-9), 1.0), np.inf)
         fleets.append((count * gpus, count))
     whole, count = fleets[1]
     if not np.isfinite(whole).any():
@@ -236,7 +232,7 @@ COLUMNS: Final = (
 )
 
 
-def _at_its_load(every: Mapping[str, Any], best: int, carries: NDArray[np.bool_]) -> int:
+def _at_its_load(every: Mapping[str, Any], best: int, carries: BoolArray) -> int:
     """The same layout at the least load that carries what is asked: a fleet with room to spare is faster than at its full."""
     alike = carries & every["fits"]
     for name in ("layout", "mode", "draft_tokens", "gpus", "prefill_gpus"):
@@ -259,7 +255,7 @@ def _smallest_queued(
     asked: Query,
     ask: Ask,
     every: Mapping[str, Any],
-    order: NDArray[np.intp],
+    order: IntArray,
     each: FloatArray,
     options: Mapping[str, Any],
 ) -> tuple[int, float, float]:

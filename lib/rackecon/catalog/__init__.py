@@ -1,7 +1,7 @@
 """Typed, immutable records read from data/, and the tables themselves."""
 
 from rackecon.catalog.accelerators import Accelerator, Rack, accelerator, accelerators, rack, racks
-from rackecon.catalog.labels import ids_in, label, labels, relabelled
+from rackecon.catalog.labels import label, labels, relabelled
 from rackecon.catalog.models import Model, model, models
 from rackecon.catalog.paths import data_dir, read_rows, table_digest, table_names
 from rackecon.catalog.scenarios import BaseCase, CaseTerms, Scenario, as_scenario, base_case, scenario, scenarios
@@ -20,7 +20,6 @@ __all__ = [
     "base_case",
     "data_dir",
     "dictionary",
-    "ids_in",
     "label",
     "labels",
     "model",

@@ -35,17 +35,6 @@ def _ids() -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, odd))})(?![\w-])")
 
 
-def ids_in(text: str) -> list[str]:
-    """Ids with a hyphen or an underscore that stand in a text.
-
-    Examples
-    --------
-    >>> ids_in("served by gb200-nvl72 within the limits of chat"), ids_in("a long-context model")
-    (['gb200-nvl72'], [])
-    """
-    return _ids().findall(text)
-
-
 def relabelled(text: str, written: Callable[[str], str] = str) -> str:
     """A text with names in place of the ids in it, each as ``written`` gives it: escaped where the text is markup.
 

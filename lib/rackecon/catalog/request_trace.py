@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog.prefix_cache import prefix_share
 
-FloatArray = NDArray[np.float64]
 QUANTILES: Final = (10, 25, 50, 75, 90, 99)
 
 

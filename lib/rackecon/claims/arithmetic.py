@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric
 from rackecon.units import HOURS_PER_YEAR, SECONDS_PER_HOUR, SECONDS_PER_YEAR, TOKENS_PER_MTOK
 
 

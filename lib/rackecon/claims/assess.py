@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.kept import kept
 from rackecon.claims.cells import Cells, cells_of, questions
@@ -18,7 +19,6 @@ from rackecon.claims.model import cases, side
 from rackecon.claims.records import Claim, claims, published, source
 from rackecon.claims.special import SPECIAL
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, Findings, Reading, decide
-from rackecon.economics.checks import FloatArray
 from rackecon.serving.frontier import searched
 
 
@@ -248,8 +248,8 @@ def record(result: Assessment) -> dict[str, Any]:
         "conditions_open": list(claim.open_conditions),
         "axes_tried": tried(result),
         "fewest_conditions": _fewest(result),
-        "sources": [vars_of(s) for s in claim.primary],
-        "repeated_by": [vars_of(s) for s in claim.repeats],
+        "sources": [vars(source(s)) for s in claim.primary],
+        "repeated_by": [vars(source(s)) for s in claim.repeats],
         "distortion": claim.distortion,
     }
 
@@ -257,15 +257,3 @@ def record(result: Assessment) -> dict[str, Any]:
 def _fewest(result: Assessment) -> list[str]:
     found = fewest(result)
     return list(found.words) if found else []
-
-
-def vars_of(source_id: str) -> dict[str, str]:
-    """A source as title, publisher, address and date."""
-    found = source(source_id)
-    return {
-        "id": found.id,
-        "title": found.title,
-        "publisher": found.publisher,
-        "address": found.address,
-        "date": found.date,
-    }

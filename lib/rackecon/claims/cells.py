@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from rackecon.arrays import FloatArray
 from rackecon.claims.evidence import peak_rows, repeat_spread
 from rackecon.claims.model import COMPARED, Rates, Side, last_public_day, operating_speeds, question, ratio_factor, side
 from rackecon.claims.records import Claim, Published, published
 from rackecon.claims.special import SPECIAL, accounts
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
-from rackecon.economics.checks import FloatArray
 from rackecon.errors import InputError
 from rackecon.serving.query import Query
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog.cached import by_data
 from rackecon.claims.records import Quote, quotes
-from rackecon.economics.checks import FloatArray
 from rackecon.lazy import pd
 
 UNNAMED: Final = "not stated"
@@ -115,7 +115,7 @@ class _Runs:
             **{one.name: np.asarray(columns[one.name], float if one.name in RATES else str) for one in fields(cls)}
         )
 
-    def of_rows(self, rows: NDArray[np.intp]) -> _Runs:
+    def of_rows(self, rows: IntArray) -> _Runs:
         """Some of the runs."""
         return _Runs(*(getattr(self, one.name)[rows] for one in fields(self)))
 
@@ -124,11 +124,11 @@ class _Runs:
         both = ((getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
         return _Runs(*(np.concatenate(pair) for pair in both))
 
-    def of_speculation(self, speculative: str) -> NDArray[np.bool_]:
+    def of_speculation(self, speculative: str) -> BoolArray:
         """Which runs speculate by a method; those of ``none`` name it or nothing."""
         return np.isin(self.speculative, ("none", "") if speculative in ("none", "") else (speculative,))
 
-    def of_engine(self, engine: str) -> NDArray[np.bool_]:
+    def of_engine(self, engine: str) -> BoolArray:
         """Which runs are of an engine, as far as they say."""
         return np.asarray((np.char.find(self.engine, engine) >= 0) | (self.engine == UNNAMED))
 

@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray
 from rackecon.claims import arithmetic
 from rackecon.claims.evidence import MeasuredFront, engine_measured, measured_front, repeat_spread
 from rackecon.claims.records import CONDITIONS, Claim
-from rackecon.economics.checks import FloatArray
 from rackecon.economics.cost import select_cost
 from rackecon.economics.market_table import rent
 from rackecon.economics.power_table import all_in_kw

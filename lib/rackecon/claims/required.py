@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from rackecon.arrays import FloatArray
 from rackecon.claims import arithmetic
 from rackecon.claims.cells import sides_of
 from rackecon.claims.evidence import software_gains
@@ -25,7 +26,7 @@ from rackecon.claims.model import (
 )
 from rackecon.claims.records import Claim, published
 from rackecon.claims.special import GPUS_PER_NODE, SPECIAL, blended_range, fleet_day, gain_days
-from rackecon.economics.checks import FloatArray, Numeric
+from rackecon.economics.checks import Numeric
 from rackecon.lazy import pd
 from rackecon.units import HOURS_PER_DAY
 from rackecon.words import plural

@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
 from rackecon.claims import arithmetic, model
 from rackecon.claims.evidence import software_gains
 from rackecon.claims.records import Claim
-from rackecon.economics.checks import FloatArray
 from rackecon.economics.market_table import effective_card
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok

@@ -67,13 +67,14 @@ class _AsGiven:
         if value is None or (self.kind in (str, float) and isinstance(value, self.kind)):
             return value
         if self.kind in (float, int) and isinstance(value, str):
+            ranged = self.option.type_descriptor.is_ranged  # ends of the command's own are held the usual way
             try:
                 number = float(value)
             except ValueError:
                 raise InputError(self._no_number(value)) from None
             if self.kind is int and not number.is_integer():
                 raise InputError(f"{self.option.opts[0]}: '{value[:40]}' is not a whole number")
-            if self.kind is float and value.isascii() and "_" not in value:
+            if self.kind is float and value.isascii() and "_" not in value and not ranged:
                 return number
         self.option._runtime_param = None
         return self.option.get_runtime_param().coerce(value, param=param, ctx=ctx)

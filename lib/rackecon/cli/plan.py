@@ -33,7 +33,7 @@ def plan(
         check_output(flows)
     asked = read_plan(file)
     try:
-        found = _solved(asked, time_limit or asked.time_limit_s, quiet)
+        found = _solved(asked, asked.time_limit_s if time_limit is None else time_limit, quiet)
     except InputError as error:
         raise InputError(f"{file.name}: {error}") from None
     for line in described(found):

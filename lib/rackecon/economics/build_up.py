@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.finance import TAX_LIFE_YEARS, tax_adjusted_capital_cost
 from rackecon.economics.power import hosting_usd_per_kw_year
 from rackecon.economics.returns import present_value_factors
@@ -125,47 +126,18 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
     >>> float(result.usd_per_gpu_hour)
     2.22901
     """
-    given = check_space(inputs)
+    given, rate = check_space(inputs), inputs.rate_per_year
     gpu_hours = check_positive("gpus", inputs.gpus) * HOURS_PER_YEAR
-    hardware = check_non_negative("hardware_usd", inputs.hardware_usd)
-    beside = {
-        name: hardware * check_non_negative(f"{name}_share", getattr(inputs, f"{name}_share"))
-        for name in ("network", "storage", "installation")
-    }
-    in_use = hardware + sum(beside.values(), np.zeros(()))
-    spares = in_use * check_non_negative("spares_share", inputs.spares_share)
-    capital = in_use + spares
-    resale = hardware * check_share("residual_share", inputs.residual_share)
-    rate = inputs.rate_per_year
+    bought, capital = _bought(inputs)
+    resale = bought["rack or server"] * check_share("residual_share", inputs.residual_share)
     worth = present_value_factors(rate, 0.0, check_positive("it_life_years", inputs.it_life_years))
-    provisioned = check_positive("provisioned_kw", inputs.provisioned_kw)
-    space, building = _space(inputs, provisioned)
-    if np.any(np.asarray(inputs.pue, dtype=float) < 1.0):
-        raise InputError("pue must be 1 or more")
-    energy = (
-        check_non_negative("drawn_it_kw", inputs.drawn_it_kw)
-        * np.asarray(inputs.pue, dtype=float)
-        * check_non_negative("electricity_usd_per_kwh", inputs.electricity_usd_per_kwh)
-        * HOURS_PER_YEAR
-    )
-    maintenance = capital * check_non_negative("maintenance_share_per_year", inputs.maintenance_share_per_year)
-    insurance = capital * check_non_negative("insurance_share_per_year", inputs.insurance_share_per_year)
-    people = check_non_negative("people_usd_per_year", inputs.people_usd_per_year)
-    licence = check_non_negative("licence_usd_per_gpu_year", inputs.licence_usd_per_gpu_year) * inputs.gpus
-    upkeep = {
-        "electricity": energy,
-        "maintenance": maintenance,
-        "people": people,
-        "insurance": insurance,
-        "software licence": licence,
-    }
+    space, building = _space(inputs, check_positive("provisioned_kw", inputs.provisioned_kw))
+    upkeep = _upkeep(inputs, capital)
     running = np.asarray(sum(upkeep.values(), space if given == "colocation" else np.zeros(())))
     idle_years = 0.5 * check_non_negative("ramp_months", inputs.ramp_months) / MONTHS_PER_YEAR
-    interest = (
-        np.power(1.0 + check_non_negative("waiting_rate_per_year", inputs.waiting_rate_per_year), idle_years) - 1.0
-    )
-    ramp = running * idle_years + capital * interest
-    capital_parts = {"rack or server": hardware, **beside, "spares": spares, "ramp-up": ramp}
+    waiting = check_non_negative("waiting_rate_per_year", inputs.waiting_rate_per_year)
+    ramp = running * idle_years + capital * (np.power(1.0 + waiting, idle_years) - 1.0)
+    capital_parts = {**bought, "ramp-up": ramp}
     invested = np.asarray(sum(capital_parts.values(), np.zeros(())))
     charge = (invested - resale * worth.terminal) / worth.cost_years
     parts = {
@@ -184,8 +156,37 @@ def build_up(inputs: BuildUpInputs) -> BuildUp:
         investment_usd_per_gpu=np.asarray((invested + building) / count),
         running_usd_per_gpu_hour=np.asarray(running / gpu_hours),
         residual_usd_per_gpu=np.asarray(resale / count),
-        hardware_usd_per_gpu=np.asarray(hardware / count),
+        hardware_usd_per_gpu=np.asarray(bought["rack or server"] / count),
     )
+
+
+def _bought(inputs: BuildUpInputs) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Hardware, what is bought beside it and its spares, and their sum [USD]."""
+    hardware = check_non_negative("hardware_usd", inputs.hardware_usd)
+    beside = {
+        name: hardware * check_non_negative(f"{name}_share", getattr(inputs, f"{name}_share"))
+        for name in ("network", "storage", "installation")
+    }
+    in_use = hardware + sum(beside.values(), np.zeros(()))
+    spares = in_use * check_non_negative("spares_share", inputs.spares_share)
+    return {"rack or server": hardware, **beside, "spares": spares}, in_use + spares
+
+
+def _upkeep(inputs: BuildUpInputs, capital: FloatArray) -> dict[str, FloatArray]:
+    """What running costs beside the room [USD/year]."""
+    pue = np.asarray(inputs.pue, dtype=float)
+    if np.any(pue < 1.0):
+        raise InputError("pue must be 1 or more")
+    drawn = check_non_negative("drawn_it_kw", inputs.drawn_it_kw) * pue
+    price = check_non_negative("electricity_usd_per_kwh", inputs.electricity_usd_per_kwh)
+    licence = check_non_negative("licence_usd_per_gpu_year", inputs.licence_usd_per_gpu_year)
+    return {
+        "electricity": drawn * price * HOURS_PER_YEAR,
+        "maintenance": capital * check_non_negative("maintenance_share_per_year", inputs.maintenance_share_per_year),
+        "people": check_non_negative("people_usd_per_year", inputs.people_usd_per_year),
+        "insurance": capital * check_non_negative("insurance_share_per_year", inputs.insurance_share_per_year),
+        "software licence": licence * inputs.gpus,
+    }
 
 
 def _space(inputs: BuildUpInputs, provisioned_kw: FloatArray) -> tuple[FloatArray, FloatArray]:

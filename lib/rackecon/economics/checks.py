@@ -5,31 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.errors import InputError
 
-FloatArray = npt.NDArray[np.float64]
 Numeric = float | Sequence[float] | FloatArray
 
 
-def _first_bad(values: FloatArray, bad: npt.NDArray[np.bool_]) -> str:
+def _first_bad(values: FloatArray, bad: BoolArray) -> str:
     return f"{float(values[bad].flat[0]):g}"
 
 
-def check_fall(name: str, value: Numeric) -> FloatArray:
-    """A yearly fall as an array, refused at 1 or above; below zero it is a rise.
+def check_fall(value: Numeric) -> FloatArray:
+    """A yearly fall of prices as an array, refused at 1 or above; below zero it is a rise.
 
     Examples
     --------
-    >>> check_fall("price_decline_per_year", 1.0)
+    >>> check_fall(1.0)
     Traceback (most recent call last):
     rackecon.errors.InputError: price_decline_per_year must be below 1, got 1
     """
     values = np.asarray(value, dtype=float)
     bad = ~(values < 1.0) | np.isinf(values)
     if bad.any():
-        raise InputError(f"{name} must be below 1, got {_first_bad(values, bad)}")
+        raise InputError(f"price_decline_per_year must be below 1, got {_first_bad(values, bad)}")
     return values
 
 

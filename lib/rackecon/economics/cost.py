@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.economics.checks import Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.cost_table import read_records
 from rackecon.economics.records import CostRecord
 from rackecon.economics.returns import present_value_factors

@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE, read_rows
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative
+from rackecon.economics.checks import Numeric, check_non_negative
 from rackecon.economics.records import UNSOLD, CostRecord
 from rackecon.errors import InputError
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
 from rackecon.economics.power import draw_share
 from rackecon.economics.power_table import family_draw
 from rackecon.errors import InputError
 from rackecon.lazy import pd
 
-FloatArray = NDArray[np.float64]
 SPREAD: Final = 0.1
 """Standard deviation that a board's mean power is taken to have about the model [log]."""
 PHASES: Final = ("mostly decode", "mostly prompts")

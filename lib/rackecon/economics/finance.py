@@ -1,4 +1,4 @@
-"""Capital recovery, present value, internal rate of return, payback and levelised cost.
+"""Capital recovery, present value, internal rate of return and levelised cost.
 
 One convention for time, used everywhere in this package: a year has 8,760 hours and 12 equal months of
 730 hours; investment falls at month 0, every other flow at the *end* of its month; the monthly discount
@@ -13,7 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_fall, check_non_negative, check_positive, check_share
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_fall, check_non_negative, check_positive, check_share
 from rackecon.units import MONTHS_PER_YEAR
 
 _SCAN: Final = (1 / 11, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, 1.01, 1.02, 1.05, 1.1, 1.3, 2.0, 4.0, 10.0)
@@ -159,7 +160,7 @@ def price_path(decline_per_year: Numeric, months: int) -> FloatArray:
     >>> [round(float(x), 4) for x in price_path(0.3, 13)[[0, 12]]]
     [0.9852, 0.6897]
     """
-    decline = check_fall("price_decline_per_year", decline_per_year)
+    decline = check_fall(decline_per_year)
     middle = (np.arange(months) + 0.5) / MONTHS_PER_YEAR
     return np.asarray(np.exp(np.log1p(-decline)[..., None] * middle), dtype=float)
 
@@ -261,39 +262,3 @@ def first_root(value: Callable[[FloatArray], FloatArray], shape: tuple[int, ...]
         positive = value(middle) > 0
         low, high = np.where(positive, low, middle), np.where(positive, middle, high)
     return np.asarray(np.where(starts_negative, 0.5 * (low + high), np.nan), dtype=float)
-
-
-def payback_years(flows: Numeric, *, periods_per_year: float = MONTHS_PER_YEAR) -> FloatArray:
-    """Years until the undiscounted sum of flows first reaches 0, straight within the period; inf if never.
-
-    Parameters
-    ----------
-    flows : array
-        Shape ``(..., periods + 1)`` [USD].
-    periods_per_year : float
-        Periods in a year; 12 by default.
-
-    Returns
-    -------
-    ndarray
-        [years].
-
-    Notes
-    -----
-    Source: Brealey, Myers and Allen, Principles of Corporate Finance (simple payback).
-
-    Examples
-    --------
-    >>> float(payback_years([-100.0, 40.0, 40.0, 40.0], periods_per_year=1))
-    2.5
-    """
-    cash = np.asarray(flows, dtype=float)
-    running = np.cumsum(cash, axis=-1)
-    reached = running >= 0
-    first = np.argmax(reached, axis=-1)
-    before = np.take_along_axis(running, np.maximum(first - 1, 0)[..., None], axis=-1)[..., 0]
-    step = np.take_along_axis(cash, first[..., None], axis=-1)[..., 0]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        years = (first - 1 + np.where(step > 0, -before / step, 0.0)) / periods_per_year
-    years = np.where(first == 0, 0.0, years)
-    return np.asarray(np.where(reached.any(axis=-1), years, np.inf), dtype=float)

@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.economics.checks import Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.cost_table import value_of
 from rackecon.economics.finance import irr, monthly_rate, months_of, npv, price_path
 from rackecon.economics.returns import present_value_factors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -15,9 +15,7 @@ from rackecon.economics.cost import published_records
 from rackecon.economics.price_table import OWN_RULE, price_card
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
 from rackecon.errors import InputError, check_known
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 MARKET: Final = ("market_prices", "token_volumes")
 EFFECTIVE_RULE: Final = "list prices weighted by requests over sellers"

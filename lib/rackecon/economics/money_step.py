@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_fall, check_non_negative, check_share
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_fall, check_non_negative, check_share
 from rackecon.economics.finance import monthly_rate, months_of
 from rackecon.units import HOURS_PER_YEAR, MONTHS_PER_YEAR, SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
@@ -102,7 +103,7 @@ def mean_price_factor(price_decline_per_year: Numeric, horizon_years: Numeric) -
     >>> float(mean_price_factor(0.3, 4))
     0.53261
     """
-    decline = check_fall("price_decline_per_year", price_decline_per_year)
+    decline = check_fall(price_decline_per_year)
     months = months_of(horizon_years)
     log_q = np.log1p(-decline) / MONTHS_PER_YEAR
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -137,7 +138,7 @@ def revenue_fall(price_decline_per_year: Numeric, own_software_gain_per_year: Nu
     >>> round(float(revenue_fall(0.21, 0.1)), 4)
     0.131
     """
-    fall = check_fall("price_decline_per_year", price_decline_per_year)
+    fall = check_fall(price_decline_per_year)
     gain = check_non_negative("own_software_gain_per_year", own_software_gain_per_year)
     return np.asarray(1.0 - (1.0 - fall) * (1.0 + gain))
 
@@ -172,7 +173,7 @@ def level_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric, 
     >>> float(level_price_factor(0.10, 0.30, 4))
     0.55611
     """
-    decline = check_fall("price_decline_per_year", price_decline_per_year)
+    decline = check_fall(price_decline_per_year)
     months = months_of(horizon_years)
     v = np.asarray(1.0 / (1.0 + monthly_rate(check_non_negative("rate_per_year", rate_per_year))))
     q = np.power(1.0 - decline, 1.0 / MONTHS_PER_YEAR)

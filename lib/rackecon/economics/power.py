@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.finance import crf
 from rackecon.errors import InputError
 

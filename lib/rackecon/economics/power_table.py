@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE, read_rows
-from rackecon.economics.checks import FloatArray, Numeric
+from rackecon.economics.checks import Numeric
 from rackecon.economics.power import PhaseDraw, draw_share, drawn_kw_per_gpu
 from rackecon.errors import check_known
 

@@ -9,9 +9,9 @@ from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE, read_rows
 from rackecon.economics.revenue import PriceCard, SpeedTier
@@ -127,7 +127,7 @@ def card_from(rows: Iterable[Mapping[str, Any]], model: str, as_of_date: str) ->
     )
 
 
-def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
+def _ends(values: FloatArray) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rackecon import catalog
-from rackecon.economics.checks import FloatArray, Numeric, check_positive
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_positive
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,6 @@ class RackUnits:
     gpus_per_mw: FloatArray
     gpus_per_position: FloatArray
     rack_kw: FloatArray
-    position_kw: FloatArray
-
-
-def reference_position_kw() -> float:
-    """Power of the equal-power rack position [kW], from data/base_case.csv: that of one GB200 NVL72 rack as sold."""
-    return float(catalog.base_case().rack_position_kw)
 
 
 def rack_units(gpus_per_rack: Numeric, kw_per_gpu: Numeric, *, position_kw: Numeric | None = None) -> RackUnits:
@@ -42,7 +37,7 @@ def rack_units(gpus_per_rack: Numeric, kw_per_gpu: Numeric, *, position_kw: Nume
     kw_per_gpu : float or array
         Provisioned power per GPU, of a named vintage [kW/GPU].
     position_kw : float or array, optional
-        Power of a position [kW]; that of a GB200 NVL72 rack by default.
+        Power of a position [kW]; that of a GB200 NVL72 rack as sold (data/base_case.csv) by default.
 
     Raises
     ------
@@ -63,11 +58,12 @@ def rack_units(gpus_per_rack: Numeric, kw_per_gpu: Numeric, *, position_kw: Nume
     """
     count = check_positive("gpus_per_rack", gpus_per_rack, nan_allowed=True)
     power = check_positive("kw_per_gpu", kw_per_gpu, nan_allowed=True)
-    position = check_positive("position_kw", reference_position_kw() if position_kw is None else position_kw)
+    position = check_positive(
+        "position_kw", catalog.base_case().rack_position_kw if position_kw is None else position_kw
+    )
     return RackUnits(
         gpus_per_rack=count,
         gpus_per_mw=np.asarray(1000.0 / power),
         gpus_per_position=np.asarray(position / power),
         rack_kw=np.asarray(count * power),
-        position_kw=position,
     )

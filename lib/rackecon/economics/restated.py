@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_share
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_non_negative, check_share
 from rackecon.economics.finance import tax_adjusted_capital_cost
 from rackecon.economics.returns import present_value_factors
 from rackecon.units import HOURS_PER_YEAR

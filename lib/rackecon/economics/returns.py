@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_fall, check_non_negative
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_fall, check_non_negative
 from rackecon.economics.finance import first_root, monthly_rate, months_of
 from rackecon.economics.money_step import geometric_sum, mean_price_factor
 from rackecon.errors import InputError
@@ -71,7 +72,7 @@ def present_value_factors(
     >>> float(factors.revenue_years), float(factors.cost_years), float(factors.terminal)
     (1.8422, 3.3127, 0.68301)
     """
-    decline = check_fall("price_decline_per_year", price_decline_per_year)
+    decline = check_fall(price_decline_per_year)
     months = months_of(horizon_years)
     v = np.asarray(1.0 / (1.0 + monthly_rate(rate_per_year)))
     q = np.power(1.0 - decline, 1.0 / MONTHS_PER_YEAR)
@@ -112,7 +113,7 @@ def retire_age_years(
     >>> float(retire_age_years(1_000_000.0, 100_000.0, 0.3))
     6.4557
     """
-    decline = check_fall("price_decline_per_year", price_decline_per_year)
+    decline = check_fall(price_decline_per_year)
     revenue = check_non_negative("revenue_usd_per_year", revenue_usd_per_year, nan_allowed=True)
     running = check_non_negative("running_cost_usd_per_year", running_cost_usd_per_year, nan_allowed=True)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -166,7 +167,7 @@ def returns(
     if np.any(residual > invested):
         raise InputError("residual_usd exceeds investment_usd: nothing resells above its price here")
     rate = check_non_negative("rate_per_year", rate_per_year)
-    decline = check_fall("price_decline_per_year", price_decline_per_year)
+    decline = check_fall(price_decline_per_year)
     years = months_of(horizon_years) / MONTHS_PER_YEAR
     factors = present_value_factors(rate, decline, years)
     total = revenue * years * mean_price_factor(decline, years)
@@ -226,6 +227,7 @@ def _level_payback(
     decline: FloatArray,
     years: FloatArray,
 ) -> FloatArray:
+    """Simple payback (Brealey, Myers and Allen, Principles of Corporate Finance): years until flows sum to 0, inf if never."""
     shape = np.broadcast_shapes(*(x.shape for x in (invested, revenue, running, residual, decline, years)))
     months = years * MONTHS_PER_YEAR
     q = np.power(1.0 - decline, 1.0 / MONTHS_PER_YEAR)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_non_negative, check_positive, check_share
 from rackecon.errors import InputError
 from rackecon.units import TOKENS_PER_MTOK
 

@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray, Numeric, check_non_negative, check_positive, check_share
+from rackecon.arrays import FloatArray
+from rackecon.economics.checks import Numeric, check_non_negative, check_positive, check_share
 from rackecon.economics.money_step import level_price_factor, split_rates
 from rackecon.errors import check_known
 from rackecon.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.evidence.measured import Evidence
 from rackecon.performance.families import engine_family
 from rackecon.performance.parameters import ServingParameters
@@ -21,7 +22,6 @@ from rackecon.serving.corrections import design as effect_design
 from rackecon.serving.corrections import effect_sd
 from rackecon.serving.predict import Prepared, solve
 
-FloatArray = NDArray[np.float64]
 TTFT_WEIGHT = 0.25
 USER_WEIGHT = 0.8
 SCALE = 0.09  # residual at which the loss turns from square to linear: about the noise of an unknown build
@@ -137,7 +137,7 @@ def _problem(evidence: Evidence, parameters: ServingParameters, rows: FloatArray
 def fit(
     evidence: Evidence,
     start: ServingParameters,
-    rows: NDArray[np.bool_] | None = None,
+    rows: BoolArray | None = None,
     evaluations: int = EVALUATIONS,
 ) -> Fit:
     """Fit the free parameters and the shrunk intercepts together to a choice of rows.
@@ -185,7 +185,7 @@ def fit(
     return Fit(fitted, float(done.cost), int(done.nfev), spread[: len(values)])
 
 
-def deal(names: NDArray[Any], folds: int, shuffle: int | None = None) -> NDArray[np.intp]:
+def deal(names: NDArray[Any], folds: int, shuffle: int | None = None) -> IntArray:
     """Fold of each row: rows of one name together, largest names first, each to the emptiest fold.
 
     Names of one size come in their order, or with ``shuffle`` in the one that it seeds.
@@ -205,7 +205,7 @@ def deal(names: NDArray[Any], folds: int, shuffle: int | None = None) -> NDArray
     return np.asarray(home[place], dtype=np.intp)
 
 
-def homes_of(evidence: Evidence, kind: str, shuffle: int = 0) -> NDArray[np.intp]:
+def homes_of(evidence: Evidence, kind: str, shuffle: int = 0) -> IntArray:
     """Fold of each row, of one way of leaving rows out.
 
     Parameters
@@ -230,7 +230,7 @@ def homes_of(evidence: Evidence, kind: str, shuffle: int = 0) -> NDArray[np.intp
     return np.unique(evidence.frame[kind].to_numpy(dtype=str), return_inverse=True)[1].astype(np.intp)
 
 
-def by_platform(homes: NDArray[np.intp], evidence: Evidence) -> NDArray[np.intp]:
+def by_platform(homes: IntArray, evidence: Evidence) -> IntArray:
     """Each fold's rows of one platform as a fold of their own, numbered from 0; those of a negative one stay together at -1.
 
     Examples
@@ -248,7 +248,7 @@ def by_platform(homes: NDArray[np.intp], evidence: Evidence) -> NDArray[np.intp]
     return out
 
 
-def _engine_homes(evidence: Evidence) -> NDArray[np.intp]:
+def _engine_homes(evidence: Evidence) -> IntArray:
     chips = evidence.frame["accelerator"].to_numpy(dtype=str)
     engines = zip(evidence.frame["engine"], evidence.points.records[0], strict=True)
     names = np.char.add(np.char.add(chips, "|"), [engine_family(str(name), chip.vendor) for name, chip in engines])

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.evidence.measured import Evidence
 from rackecon.evidence.public_fronts import PublicFront, searched_points
 from rackecon.performance.parameters import ServingParameters
 from rackecon.performance.residual import FEATURES, Sites, load_feature
 from rackecon.serving.front import Frontier
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

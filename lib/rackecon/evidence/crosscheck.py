@@ -14,8 +14,8 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog import accelerators, models
 from rackecon.catalog.cached import one_state
 from rackecon.catalog.fields import Row
@@ -31,7 +31,6 @@ from rackecon.serving.closed_loop import context_tokens
 from rackecon.serving.query import software_years
 from rackecon.units import MS_PER_S
 
-FloatArray = NDArray[np.float64]
 TABLE = "crosscheck_steps"
 KINDS = ("decode", "mixed", "prefill")
 PARTS = ("attention", "feed_forward", "rest")

@@ -12,8 +12,8 @@ from itertools import combinations, pairwise
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.evidence.intervals import row_factors
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
 from rackecon.evidence.public_fronts import PublicFront, searched_by_home
@@ -21,7 +21,6 @@ from rackecon.evidence.validation import HeldOut
 from rackecon.lazy import pd
 from rackecon.serving.front import pareto_rows
 
-FloatArray = NDArray[np.float64]
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
 """Ends of the speed bands [tok/s/user]."""
 RESAMPLES: Final = 1000
@@ -205,7 +204,7 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _slices(points: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+def _slices(points: pd.DataFrame) -> dict[str, BoolArray]:
     """Which points are of each slice, by its name."""
     speed = points["tok_s_per_user"].to_numpy(dtype=float)
     band = np.array(band_names())[np.digitize(speed, BANDS[1:-1])]
@@ -262,7 +261,7 @@ def front_ranges(points: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["slice", *ends])
 
 
-def _drawn_medians(values: FloatArray, times: NDArray[np.int64]) -> FloatArray:
+def _drawn_medians(values: FloatArray, times: IntArray) -> FloatArray:
     """Median of the values, each as often as drawn, ``(resamples,)``; NaN where none is."""
     order = np.argsort(values, kind="stable")
     upto = np.cumsum(times[:, order], axis=1)

@@ -13,18 +13,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.catalog.fields import Row
 from rackecon.evidence.novelty import also_new, kind_of
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 HELD_OUT_VENDORS = ("nvidia", "amd")
@@ -135,7 +133,7 @@ def _with_excess(end: float, wider: float, plain: float) -> float:
     return math.sqrt(end * end + max(wider * wider - plain * plain, 0.0))
 
 
-def drawn_logs(ends: tuple[float, float], z: NDArray[np.float64]) -> NDArray[np.float64]:
+def drawn_logs(ends: tuple[float, float], z: FloatArray) -> FloatArray:
     """Logs of drawn errors of a prediction: normal on either side, nine in ten between the ends of its interval.
 
     Parameters
@@ -178,7 +176,7 @@ def interval_columns(table: Mapping[str, Any] | pd.DataFrame, years_beyond: floa
 
 def row_factors(
     table: Mapping[str, Any] | pd.DataFrame, quantity: str = AT_SPEED, years_beyond: float = 0.0
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """The ends of 90 % of each row of a table [-], ``(rows, 2)``: :func:`interval_factors` of all that its columns say is new.
 
     Examples
@@ -197,7 +195,7 @@ def row_factors(
     return np.array(ends).reshape(-1, 2)
 
 
-def rate_factors(rows: Mapping[str, Any] | pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+def rate_factors(rows: Mapping[str, Any] | pd.DataFrame) -> dict[str, FloatArray]:
     """The ends of 90 % of each row's total rate over the rate itself, ``low`` and ``high`` [-].
 
     Examples
@@ -211,8 +209,8 @@ def rate_factors(rows: Mapping[str, Any] | pd.DataFrame) -> dict[str, NDArray[np
 
 
 def ratio_ends(
-    over: tuple[float | NDArray[np.float64], float | NDArray[np.float64]],
-    under: tuple[float | NDArray[np.float64], float | NDArray[np.float64]],
+    over: tuple[float | FloatArray, float | FloatArray],
+    under: tuple[float | FloatArray, float | FloatArray],
 ) -> tuple[Any, Any]:
     """Factors on a ratio of two predictions that give the ends of its 90 % interval, their errors taken as independent.
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
 from rackecon.evidence.intervals import Z90, rate_factors, row_factors
 from rackecon.evidence.novelty import platform_named
+from rackecon.lazy import pd
 from rackecon.words import join_named
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-FloatArray = NDArray[np.float64]
 DECIDED_SHARE: Final = 0.8
 """Share of cases in which a platform must come first for its lead to be called."""
 WITHIN: Final = 0.8416212335729143 / Z90

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog.cached import by_data
 from rackecon.lazy import pd
 from rackecon.serving.points import LAYOUT_COLUMNS, LENGTH_FACTOR, Points, launched
 from rackecon.serving.predict import Prepared, prepare
 
-FloatArray = NDArray[np.float64]
 LOW_WEIGHT = 0.25
 TABLE_WEIGHT = 0.7  # a throughput table says nothing of latency and little of its load
 THROUGHPUT_ONLY_SOURCES = ("serving-trtllm-10", "serving-trtllm-12", "serving-trtllm-017", "serving-trtllm-bp")
@@ -47,14 +47,14 @@ class Evidence:
     tok_s_per_user: FloatArray
     ttft_ms: FloatArray
     weight: FloatArray
-    broken: NDArray[np.bool_]
-    newest: NDArray[np.bool_]
-    throughput_only: NDArray[np.bool_]
-    group: NDArray[np.intp]
+    broken: BoolArray
+    newest: BoolArray
+    throughput_only: BoolArray
+    group: IntArray
     cell: NDArray[np.str_]
-    parts: dict[int, tuple[NDArray[np.intp], Prepared]] = field(default_factory=dict)
+    parts: dict[int, tuple[IntArray, Prepared]] = field(default_factory=dict)
 
-    def touched(self, position: int, names: tuple[str, ...]) -> tuple[NDArray[np.intp], Prepared]:
+    def touched(self, position: int, names: tuple[str, ...]) -> tuple[IntArray, Prepared]:
         """Rows whose prediction depends on the parameter at a position, prepared on their own."""
         if position not in self.parts:
             users = np.zeros(len(self), dtype=bool)

@@ -18,9 +18,9 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.kept import kept
 from rackecon.errors import InputError, check_known
@@ -31,7 +31,6 @@ from rackecon.serving.frontier import searched
 from rackecon.serving.query import Query, smallest_split
 from rackecon.serving.tails import tail_factors
 
-FloatArray = NDArray[np.float64]
 SCORED_ROUND = "v6.0"
 OUTLIERS = (("Google", "GB200", "deepseek-r1", "Server"), ("NeuralMagic", "L40S", "llama2-70b", ""))
 
@@ -190,7 +189,7 @@ def _scored(software: str, first_guess: bool = False) -> pd.DataFrame:
     return table
 
 
-def _factors(table: pd.DataFrame, used: NDArray[np.bool_], effects: tuple[str, ...], strength: float) -> FloatArray:
+def _factors(table: pd.DataFrame, used: BoolArray, effects: tuple[str, ...], strength: float) -> FloatArray:
     """Factor of every row by effects that the rows used show, each drawn to none.
 
     Normal effects of equal variance about one mean, predicted linearly without bias (Henderson 1975, Biometrics 31(2)),

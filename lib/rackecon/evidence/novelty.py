@@ -8,18 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data
+from rackecon.lazy import pd
 from rackecon.performance.families import engine_family
 from rackecon.words import RUNS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ASKED: Final = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user")
 """Columns of an evaluated row that say what was asked."""
@@ -77,7 +76,7 @@ def _rows() -> dict[tuple[str, str], list[tuple[str, float, float, float]]]:
 
 
 @by_data(1, "serving_residual")
-def _spans() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _spans() -> dict[tuple[str, str], tuple[FloatArray, FloatArray]]:
     """Least and most of log input, output and load of each pair's rows; of all rows under two empty names."""
     rows = {pair: np.array([row[1:] for row in found]) for pair, found in _rows().items()}
     every = {**rows, ("", ""): np.concatenate(list(rows.values()))}
@@ -284,7 +283,7 @@ class Run:
 
 
 @by_data(1, "measured_serving")
-def _runs() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.str_]]]:
+def _runs() -> dict[tuple[str, str], tuple[FloatArray, NDArray[np.str_]]]:
     """Lengths, speed, total rate and time to first token [ms] of every measured run of a platform and model; beside them :data:`FACTS`."""
     drafting = {"mtp": RUNS[0], "none": RUNS[1]}
     found: dict[tuple[str, str], list[tuple[list[float], list[str]]]] = {}
@@ -340,14 +339,14 @@ def best_run(
     return _run(rows[best], facts[best])
 
 
-def _near(accelerator: str, model: str, isl: float, osl: float) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+def _near(accelerator: str, model: str, isl: float, osl: float) -> tuple[FloatArray, NDArray[np.str_]]:
     """Figures and facts of the measured runs at about these lengths."""
     rows, facts = _runs().get((accelerator, model), (np.zeros((0, 5)), np.zeros((0, len(FACTS)), dtype=str)))
     near = (np.abs(np.log2(rows[:, :2]) - np.log2([isl, osl])) <= SLACK).all(axis=1)
     return rows[near], facts[near]
 
 
-def _run(row: NDArray[np.float64], facts: NDArray[np.str_]) -> Run:
+def _run(row: FloatArray, facts: NDArray[np.str_]) -> Run:
     return Run(float(row[3]), str(facts[1]), str(facts[0]), float(row[2]), str(facts[3]))
 
 

@@ -6,13 +6,12 @@ from itertools import combinations
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.evidence.intervals import AT_SPEED, interval_factors
 from rackecon.evidence.leads import least_lead
 from rackecon.lazy import pd
 
-FloatArray = NDArray[np.float64]
 QUESTION: Final = ("model", "isl", "osl")
 PLACES: Final = 3
 """Speeds at which two sweeps are compared, evenly over the logs of what both reach."""

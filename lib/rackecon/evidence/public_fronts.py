@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.evidence.measured import Evidence
 from rackecon.lazy import pd
 from rackecon.performance.parameters import ServingParameters
@@ -16,7 +16,6 @@ from rackecon.serving.frontier import find_together
 from rackecon.serving.points import LENGTH_FACTOR
 from rackecon.serving.query import METHODS, Query
 
-FloatArray = NDArray[np.float64]
 LONE_SLOPE = -2.0  # of a front of one point: the median of all fronts, log rate by log speed
 SLOPES = (-4.0, -0.3)
 
@@ -27,13 +26,13 @@ class PublicFront:
 
     group: str
     window: str
-    rows: NDArray[np.intp]
-    every: NDArray[np.intp]  # all its rows
+    rows: IntArray
+    every: IntArray  # all its rows
     slopes: FloatArray  # of log rate by log speed at each row
     most_gpus: float  # of its largest deployment
 
 
-def public_fronts(evidence: Evidence, rows: NDArray[np.bool_] | None = None) -> list[PublicFront]:
+def public_fronts(evidence: Evidence, rows: BoolArray | None = None) -> list[PublicFront]:
     """The fronts of all public sweeps that state speeds, broken builds left out.
 
     Parameters
@@ -86,7 +85,7 @@ def searched_points(
 
 
 def searched_by_home(
-    evidence: Evidence, homes: NDArray[np.intp], parameters: Mapping[int, ServingParameters]
+    evidence: Evidence, homes: IntArray, parameters: Mapping[int, ServingParameters]
 ) -> Iterator[tuple[PublicFront, int, Frontier]]:
     """Each row of every public front and what a search finds for it by the fit that had not seen its home.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.evidence.calibration import log_predictions
 from rackecon.evidence.choices import Choices, choices_of, no_choices
 from rackecon.evidence.measured import Evidence
@@ -17,7 +18,6 @@ from rackecon.performance.parameters import FIRST_TOKEN, ServingParameters, load
 from rackecon.performance.residual import FEATURES, NAMES, Residual
 from rackecon.serving.predict import log_factors
 
-FloatArray = NDArray[np.float64]
 FURTHEST = 0.25
 """Distance from the mean beyond which a point pulls no harder [log]: about three times the drift between builds."""
 FURTHEST_FIRST = 1.0  # the same of the time to first token
@@ -40,7 +40,7 @@ class Conditioned:
 
 
 def fit_first_token(
-    evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None = None
+    evidence: Evidence, parameters: ServingParameters, rows: BoolArray | None = None
 ) -> dict[str, Conditioned]:
     """The process of each mode's time to first token, conditioned on measured rows around the physics of some parameters.
 
@@ -63,9 +63,7 @@ def fit_first_token(
     return found
 
 
-def fit_residual(
-    evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None = None
-) -> Conditioned:
+def fit_residual(evidence: Evidence, parameters: ServingParameters, rows: BoolArray | None = None) -> Conditioned:
     """The process conditioned on measured rows and on what searches prefer to them, around the physics of some parameters.
 
     Parameters
@@ -90,7 +88,7 @@ def fit_residual(
 
 
 def _conditioned(
-    evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None, choices: Choices
+    evidence: Evidence, parameters: ServingParameters, rows: BoolArray | None, choices: Choices
 ) -> Conditioned:
     """Weights :math:`(K + N)^{-1} y`, found again ``ROUNDS`` times with each point moved to at most ``FURTHEST`` from the
     mean (Huber's proposal), so that single odd rows do not bend it.
@@ -110,7 +108,7 @@ def _conditioned(
     return Conditioned(Residual(sites, found[0], found[1], noise, kernel), ids, choices)
 
 
-def _usable(evidence: Evidence, aim: FloatArray, rows: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+def _usable(evidence: Evidence, aim: FloatArray, rows: BoolArray | None) -> BoolArray:
     """Rows asked for that are whole and have an aim."""
     usable = np.isfinite(aim) & (evidence.weight > 0)
     return usable if rows is None else usable & rows
@@ -163,7 +161,7 @@ def noise_of(evidence: Evidence, kernel: Mapping[str, float]) -> FloatArray:
 
 
 def with_residual(
-    evidence: Evidence, parameters: ServingParameters, rows: NDArray[np.bool_] | None = None
+    evidence: Evidence, parameters: ServingParameters, rows: BoolArray | None = None
 ) -> ServingParameters:
     """Fitted parameters with the residual processes of the same rows on top."""
     first = {mode: one.residual for mode, one in fit_first_token(evidence, parameters, rows).items()}

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog.paths import fit_dir, read_rows
 from rackecon.catalog.written import check_folder, csv_text, write_file
 from rackecon.evidence.calibration import fit, homes_of
@@ -27,7 +27,6 @@ from rackecon.evidence.residual import aims_of, noise_of, pulled
 from rackecon.performance.parameters import ServingParameters, load_kernel, load_parameters
 from rackecon.performance.residual import TERMS, Residual
 
-FloatArray = NDArray[np.float64]
 KINDS = {"curves": 3.0, "accelerator": 1.0, "model": 0.6, "pair": 1.0}
 """How rows are left out, and the vote of each: most questions are about known chips."""
 SHARES = (1.0, 0.8, 0.4)  # of rates under a load, speeds, rates of tables without one
@@ -42,7 +41,7 @@ class Fold:
     """Rows left out, what physics that had not seen them leaves to explain, and the same with odd rows pulled in [log]."""
 
     kind: str
-    test: NDArray[np.bool_]
+    test: BoolArray
     aims: tuple[FloatArray, FloatArray]  # of rate and speed
     seen: tuple[FloatArray, FloatArray]
 
@@ -56,7 +55,7 @@ def folds_of(evidence: Evidence, start: ServingParameters) -> Iterator[Fold]:
             yield fold(kind, test, aims_of(evidence, fit(evidence, start, ~test).parameters), evidence)
 
 
-def fold(kind: str, test: NDArray[np.bool_], aims: tuple[FloatArray, FloatArray], evidence: Evidence) -> Fold:
+def fold(kind: str, test: BoolArray, aims: tuple[FloatArray, FloatArray], evidence: Evidence) -> Fold:
     """A fold of known aims; rows that condition it are pulled in with the scales in use."""
     from scipy.linalg import cho_factor
 
@@ -71,16 +70,16 @@ def fold(kind: str, test: NDArray[np.bool_], aims: tuple[FloatArray, FloatArray]
     return Fold(kind, test, aims, (seen[0], seen[1]))
 
 
-def _usable(evidence: Evidence, aim: FloatArray) -> NDArray[np.bool_]:
+def _usable(evidence: Evidence, aim: FloatArray) -> BoolArray:
     return np.asarray(np.isfinite(aim) & (evidence.weight > 0))
 
 
-def _covariance(evidence: Evidence, rows: NDArray[np.intp], kernel: Mapping[str, float]) -> FloatArray:
+def _covariance(evidence: Evidence, rows: IntArray, kernel: Mapping[str, float]) -> FloatArray:
     sites, zero = evidence.prepared.sites.select(rows), np.zeros(len(rows))
     return Residual(sites, zero, zero, zero, kernel).covariance(sites)
 
 
-def left_out(inverse: FloatArray, aim: FloatArray, rows: NDArray[np.intp]) -> FloatArray:
+def left_out(inverse: FloatArray, aim: FloatArray, rows: IntArray) -> FloatArray:
     """Mean of a process at some of its points, had it not seen them.
 
     Parameters

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.evidence.calibration import EVALUATIONS, fit
 from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.measured import Evidence
@@ -20,7 +20,6 @@ from rackecon.lazy import pd
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.predict import prepare
 
-FloatArray = NDArray[np.float64]
 SHUFFLES = 3
 QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 
@@ -33,7 +32,7 @@ class HeldOut:
     user: FloatArray
     ttft: FloatArray
     sd: FloatArray  # of the residual process at each row, by the fit that had not seen it [log]
-    homes: NDArray[np.intp]
+    homes: IntArray
     parameters: dict[int, ServingParameters]  # of each home's fit to all the others
     physics: tuple[FloatArray, ...] = ()  # residuals of each quantity by the physics of those fits alone
     at_speed: FloatArray | None = None  # of the searched front at the speed of each row on a public front
@@ -55,7 +54,7 @@ class HeldOut:
         }[quantity]
 
 
-def hold_out(evidence: Evidence, start: ServingParameters, homes: NDArray[np.intp]) -> HeldOut:
+def hold_out(evidence: Evidence, start: ServingParameters, homes: IntArray) -> HeldOut:
     """Residuals of each home's rows by a fit to all the other homes.
 
     Parameters
@@ -83,7 +82,7 @@ def hold_out(evidence: Evidence, start: ServingParameters, homes: NDArray[np.int
     return HeldOut(out[0], out[1], out[2], spread, homes, records, tuple(physics), ahead)
 
 
-def _at_speed(evidence: Evidence, homes: NDArray[np.intp], records: dict[int, ServingParameters]) -> FloatArray:
+def _at_speed(evidence: Evidence, homes: IntArray, records: dict[int, ServingParameters]) -> FloatArray:
     """Log of the searched over the measured rate at the speed of each row on a public front, by its home's fit; NaN elsewhere."""
     out = np.full(len(evidence), np.nan)
     for _, i, front in searched_by_home(evidence, homes, records):
@@ -126,10 +125,6 @@ def forward(evidence: Evidence, start: ServingParameters, cut: str, *, frozen: b
     return HeldOut(total, user, ttft, np.full(len(evidence), np.nan), homes, {1: done}, tuple(physics))
 
 
-def _percent(residual: FloatArray) -> FloatArray:
-    return np.asarray(100.0 * np.abs(np.expm1(residual)))
-
-
 def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataFrame:
     """Median and 90th percentile of the error, one row per slice and quantity, the mean over shuffles.
 
@@ -139,7 +134,7 @@ def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataF
     mode = frame["mode"].to_numpy(dtype=str)
     vendor = np.array([evidence.points.records[0][i].vendor for i in range(len(evidence))])
     loaded = ~evidence.throughput_only
-    slices: dict[str, NDArray[np.bool_]] = {
+    slices: dict[str, BoolArray] = {
         "all rows": np.ones(len(frame), dtype=bool),
         "all with load": loaded,
         "aggregated": loaded & (mode == "aggregated"),
@@ -163,7 +158,7 @@ def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataF
         for quantity in QUANTITIES:
             found = []
             for one in held:
-                error = _percent(one.by_name(quantity))
+                error = 100.0 * np.abs(np.expm1(one.by_name(quantity)))
                 use = chosen & np.isfinite(error) & (evidence.newest | (text == "broken rows"))
                 if use.any():
                     found.append(

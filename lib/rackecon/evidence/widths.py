@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK
 from rackecon.evidence.measured import CONFIGURATION, Evidence
 from rackecon.evidence.residual import AS_OF
 from rackecon.evidence.validation import QUANTITIES, HeldOut
 from rackecon.lazy import pd
 
-FloatArray = NDArray[np.float64]
 Ends = dict[str, tuple[float, float]]
 COVERED = 0.9
 LEVELS = (0.05, 0.95)
@@ -43,10 +43,10 @@ class Misses:
 
     off: FloatArray
     kinds: NDArray[np.str_]  # of SHAPES
-    homes: NDArray[np.intp]  # held out together
-    sound: NDArray[np.bool_]  # not of a broken build: those are scored, and widen nothing
+    homes: IntArray  # held out together
+    sound: BoolArray  # not of a broken build: those are scored, and widen nothing
 
-    def select(self, chosen: NDArray[np.bool_]) -> Misses:
+    def select(self, chosen: BoolArray) -> Misses:
         """Some of the rows."""
         return Misses(self.off[chosen], self.kinds[chosen], self.homes[chosen], self.sound[chosen])
 
@@ -55,12 +55,12 @@ class Misses:
         none = (np.nan, np.nan)
         return np.array([ends.get(str(kind), none) for kind in self.kinds]).reshape(-1, 2).T
 
-    def inside(self, ends: FloatArray) -> NDArray[np.bool_]:
+    def inside(self, ends: FloatArray) -> BoolArray:
         """Whether each row lies between its ends ``(2, rows)``."""
         return np.asarray((self.off >= ends[0]) & (self.off <= ends[1]))
 
 
-def misses(evidence: Evidence, held: HeldOut, quantity: str) -> tuple[Misses, NDArray[np.bool_]]:
+def misses(evidence: Evidence, held: HeldOut, quantity: str) -> tuple[Misses, BoolArray]:
     """Residuals of one quantity, and which rows they are of.
 
     Repeats of one configuration count once, the newest; on public fronts every one counts, each with the software of its day.

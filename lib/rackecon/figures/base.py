@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from rackecon.figures.display import enable, note
 from rackecon.figures.theme import GREY, platform_colours
+from rackecon.lazy import pd
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
 HEIGHT = 300
 

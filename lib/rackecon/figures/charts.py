@@ -22,11 +22,11 @@ from rackecon.figures.base import (
 from rackecon.figures.lines import assumption_lines, frontier_chart
 from rackecon.figures.tables import to_the_cent
 from rackecon.figures.theme import ACCENT, BAD, GREY
+from rackecon.lazy import pd
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
 __all__ = [
     "assumption_lines",
@@ -236,7 +236,6 @@ def ratio_chart(
     *,
     x: str,
     y: str,
-    series: str,
     title: str,
     subtitle: str,
     x_title: str,
@@ -246,17 +245,17 @@ def ratio_chart(
 ) -> alt.Chart:
     """A ratio over an operating point, on a log axis, with a claimed value drawn as a line and measured points if given.
 
-    A column ``kind`` splits modelled lines from measured points (``measured``, ``interpolated``, ``second-hand``).
+    A line for each ``series``; a column ``kind`` splits modelled lines from measured points (``measured``, ``interpolated``, ``second-hand``).
     """
     alt_ = altair_module()
-    keep = [c for c in dict.fromkeys([x, y, series, "kind", f"{y}_low", f"{y}_high"]) if c in frame]
+    keep = [c for c in dict.fromkeys([x, y, "series", "kind", f"{y}_low", f"{y}_high"]) if c in frame]
     data = tidy(frame[keep].dropna(subset=[x, y]))
     if "kind" not in data:
         data["kind"] = "model"
     palette = ["#063c69", "#9e411b", "#25a5a5", "#a28c21", "#8d71f9", "#5c6470"]
-    names = list(dict.fromkeys(data[series]))
+    names = list(dict.fromkeys(data["series"]))
     colour = alt_.Color(
-        f"{series}:N",
+        "series:N",
         title=None,
         sort=None,
         scale=alt_.Scale(domain=names, range=palette[: len(names)]),
@@ -271,7 +270,7 @@ def ratio_chart(
         axis=top_title(alt_, labelExpr=axis_words("~s"), **log_ticks(float(drawn.min()), float(drawn.max()))),
     )
     tips = [
-        alt_.Tooltip(f"{series}:N"),
+        alt_.Tooltip("series:N"),
         alt_.Tooltip("kind:N"),
         alt_.Tooltip(f"{x}:Q", title=x_title, format=",.3~g"),
         alt_.Tooltip(f"{y}:Q", title=y_title, format=",.3~g"),

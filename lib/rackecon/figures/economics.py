@@ -17,11 +17,11 @@ from rackecon.figures.base import (
 )
 from rackecon.figures.lines import run_shapes, run_words
 from rackecon.figures.theme import platform_colours
+from rackecon.lazy import pd
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
 ROW = 40
 KIND = 13  # px of height a mark has to itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,11 +18,11 @@ from rackecon.figures.base import (
     rules,
     top_title,
 )
+from rackecon.lazy import pd
 from rackecon.words import RUNS, STRETCHES, join_words, tidy
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
 CROSSES: Final = ("M-1,0L1,0M0,-1L0,1", "M-.8,-.8L.8,.8M.8,-.8L-.8,.8", "circle")
 """Marks of the kinds of measured runs: a plus, a cross, a ring."""
@@ -143,7 +144,6 @@ def assumption_lines(
     far : str
         Why measured runs lie outside the model's interval; without a word nothing is said of them.
     """
-    alt_ = altair_module()
     kept, key = (dash if "stretch" in frame else None), []
     if "stretch" in frame:
         band, dash, stretches, key = True, "evidence", STRETCHES, _key(frame, x, y, kept, far)
@@ -151,92 +151,119 @@ def assumption_lines(
     data = tidy(frame[[c for c in dict.fromkeys(keep) if c and c in frame]].dropna(subset=[x, y]))
     if data.empty:
         return nothing_drawn(title)
-    colour = platform_scale(alt_, data)
-    named = alt_.Color("platform:N", scale=colour, legend=None)
-    x_axis = alt_.X(
-        f"{x}:Q",
-        title=x_title,
-        scale=alt_.Scale(type="log", nice=False) if log_x else alt_.Scale(zero=False, nice=False),
-        axis=alt_.Axis(
-            labelExpr=axis_words(x_format),
-            grid=False,
-            labelFlush=True,
-            labelSeparation=6,
-            **_ticks(data[x], x_format, log_x),
-        ),
-    )
+    alt_ = altair_module()
     domain = _domain(data, [y, f"{y}_measured", *([f"{y}_low", f"{y}_high"] if band else [])], log_y, rule_y)
-    y_scale = alt_.Scale(type="log" if log_y else "linear", domain=tidy(list(domain)), nice=False)
-    y_axis = alt_.Y(
-        f"{y}:Q",
-        title=y_title,
-        scale=y_scale,
-        axis=top_title(alt_, labelExpr=axis_words(y_format), **(log_ticks(*domain) if log_y else {})),
+    plot = _Plot(
+        data=data,
+        x=x,
+        y=y,
+        x_title=x_title,
+        y_title=y_title,
+        x_axis=_x_axis(alt_, data[x], x, x_title, x_format, log_x),
+        y_scale=alt_.Scale(type="log" if log_y else "linear", domain=tidy(list(domain)), nice=False),
+        y_axis=top_title(alt_, labelExpr=axis_words(y_format), **(log_ticks(*domain) if log_y else {})),
+        colour=alt_.Color("platform:N", scale=platform_scale(alt_, data), legend=None),
     )
-    base = alt_.Chart(data)
-    layers = []
-    held = _kept(data, x, f"{y}_low", f"{y}_high") if band else data.iloc[:0]
-    if len(held):
-        layers.append(
-            alt_.Chart(held)
-            .mark_area(opacity=0.13)
-            .encode(x=x_axis, y=alt_.Y(f"{y}_low:Q", title=y_title, scale=y_scale), y2=f"{y}_high:Q", color=named)
-        )
-    tips = [
-        alt_.Tooltip("platform:N"),
-        alt_.Tooltip(f"{x}:Q", title=x_title, format=",.4~g"),
-        alt_.Tooltip(f"{y}:Q", title=y_title, format=",.4~g"),
-    ]
-    style, detail = alt_.value([1, 0]), []
-    if dash:
-        kinds, drawn = list(stretches or dict.fromkeys(data[dash])), set(data[dash])
-        style = alt_.StrokeDash(
-            f"{dash}:N",
-            title=None,
-            scale=alt_.Scale(domain=kinds, range=[[1, 0], [5, 4], [2, 2]][: len(kinds)]),
-            legend=alt_.Legend(
-                labelLimit=260,
-                symbolType="stroke",
-                symbolStrokeColor="#59616d",
-                offset=30,
-                values=[kind for kind in kinds if kind in drawn],
-            ),
-        )
-        detail = [alt_.Detail(f"{'stretch' if 'stretch' in data else dash}:N")]
-        tips.append(alt_.Tooltip(f"{dash}:N"))
-    dots = alt_.OverlayMarkDef(size=22, filled=True)
-    line = base.mark_line(point=not kept and dots).encode(
-        x=x_axis, y=y_axis, color=named, strokeDash=style, tooltip=tips
-    )
-    if kept:  # the strength of a line is its size, which its dots would share
-        strength = alt_.Scale(domain=list(dict.fromkeys(data[kept])), range=[2.6, 1.0])
-        line = line.encode(size=alt_.Size(f"{kept}:O", scale=strength, legend=None))
-        detail.append(alt_.Detail(f"{kept}:N"))
-        layers.append(base.mark_point(size=22, filled=True, opacity=1).encode(x=x_axis, y=y_axis, color=named))
-    layers.append(line.encode(detail=detail) if detail else line)
-    runs = _kept(data, x, f"{y}_measured")
-    if len(runs):
-        crosses = alt_.Chart(runs).mark_point(size=44, filled=False, strokeWidth=1.8)
-        at = alt_.Y(f"{y}_measured:Q", title=y_title, scale=y_scale)
-        layers.append(crosses.encode(x=x_axis, y=at, color=named, shape=run_shapes(alt_, runs)))
     # stretches of one line end where the line does; of several lines of a platform the first is named
     several = kept or (dash if not stretches else None)
     named_part = data[data[several] == data[several].iloc[0]] if several else data
     ends = tidy(_line_ends(named_part, x, y, domain, log_y)[["platform", x, y, "label_x", "label_y"]])
-    tail = alt_.Chart(ends)
-    layers.append(
-        tail.mark_rule(x2Offset=12, strokeWidth=1, aria=False).encode(
-            x=f"{x}:Q", x2="label_x", y=alt_.Y(f"{y}:Q", scale=y_scale), y2="label_y", color=named
-        )
-    )
-    at = alt_.Y("label_y:Q", title=y_title, scale=y_scale)
-    swatch = tail.mark_point(xOffset=15, shape="square", size=36, filled=True, opacity=1, aria=False)
-    layers.append(swatch.encode(x="label_x:Q", y=at, color=named))
-    layers.append(
-        tail.mark_text(align="left", dx=21, fontSize=11, aria=False).encode(x="label_x:Q", y=at, text="platform:N")
-    )
-    layers += rules(alt_, rule_x, rule_y, rule_label)
+    layers = [
+        *(_bands(alt_, plot) if band else []),
+        *_lines(alt_, plot, dash, stretches, kept),
+        *_runs(alt_, plot),
+        *_names(alt_, plot, ends),
+        *rules(alt_, rule_x, rule_y, rule_label),
+    ]
     return finish(alt_.layer(*layers), title, subtitle, key=key)
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """Rows that are drawn, the columns of their axes, and the encodings that all layers share."""
+
+    data: pd.DataFrame
+    x: str
+    y: str
+    x_title: str
+    y_title: str
+    x_axis: Any
+    y_scale: Any
+    y_axis: Any
+    colour: Any
+
+
+def _x_axis(alt_: Any, values: pd.Series, x: str, x_title: str, x_format: str, log: bool) -> Any:
+    words = {"grid": False, "labelFlush": True, "labelSeparation": 6, **_ticks(values, x_format, log)}
+    scale = alt_.Scale(type="log", nice=False) if log else alt_.Scale(zero=False, nice=False)
+    return alt_.X(f"{x}:Q", title=x_title, scale=scale, axis=alt_.Axis(labelExpr=axis_words(x_format), **words))
+
+
+def _bands(alt_: Any, plot: _Plot) -> list[Any]:
+    """Nine measurements in ten, where they are known."""
+    held = _kept(plot.data, plot.x, f"{plot.y}_low", f"{plot.y}_high")
+    low = alt_.Y(f"{plot.y}_low:Q", title=plot.y_title, scale=plot.y_scale)
+    area = alt_.Chart(held).mark_area(opacity=0.13)
+    return [area.encode(x=plot.x_axis, y=low, y2=f"{plot.y}_high:Q", color=plot.colour)] if len(held) else []
+
+
+def _lines(alt_: Any, plot: _Plot, dash: str | None, stretches: tuple[str, ...], kept: str | None) -> list[Any]:
+    """The lines, dashed by the kinds of ``dash`` and, in a frame with stretches of its own, as strong as ``kept`` says."""
+    tips = [
+        alt_.Tooltip("platform:N"),
+        alt_.Tooltip(f"{plot.x}:Q", title=plot.x_title, format=",.4~g"),
+        alt_.Tooltip(f"{plot.y}:Q", title=plot.y_title, format=",.4~g"),
+    ]
+    style, detail = alt_.value([1, 0]), []
+    if dash:
+        style = _dashes(alt_, list(stretches or dict.fromkeys(plot.data[dash])), dash, set(plot.data[dash]))
+        detail = [alt_.Detail(f"{'stretch' if 'stretch' in plot.data else dash}:N")]
+        tips.append(alt_.Tooltip(f"{dash}:N"))
+    place = {"x": plot.x_axis, "y": alt_.Y(f"{plot.y}:Q", title=plot.y_title, scale=plot.y_scale, axis=plot.y_axis)}
+    base, dots = alt_.Chart(plot.data), alt_.OverlayMarkDef(size=22, filled=True)
+    line = base.mark_line(point=not kept and dots).encode(**place, color=plot.colour, strokeDash=style, tooltip=tips)
+    layers = []
+    if kept:  # the strength of a line is its size, which its dots would share
+        strength = alt_.Scale(domain=list(dict.fromkeys(plot.data[kept])), range=[2.6, 1.0])
+        line = line.encode(size=alt_.Size(f"{kept}:O", scale=strength, legend=None))
+        detail.append(alt_.Detail(f"{kept}:N"))
+        layers.append(base.mark_point(size=22, filled=True, opacity=1).encode(**place, color=plot.colour))
+    return [*layers, line.encode(detail=detail) if detail else line]
+
+
+def _dashes(alt_: Any, kinds: list[str], dash: str, drawn: set[str]) -> Any:
+    """Solid, dashed and dotted for kinds in turn, with a legend of those that are drawn."""
+    legend = {"labelLimit": 260, "symbolType": "stroke", "symbolStrokeColor": "#59616d", "offset": 30}
+    return alt_.StrokeDash(
+        f"{dash}:N",
+        title=None,
+        scale=alt_.Scale(domain=kinds, range=[[1, 0], [5, 4], [2, 2]][: len(kinds)]),
+        legend=alt_.Legend(**legend, values=[kind for kind in kinds if kind in drawn]),
+    )
+
+
+def _runs(alt_: Any, plot: _Plot) -> list[Any]:
+    """A mark for each measured run."""
+    runs = _kept(plot.data, plot.x, f"{plot.y}_measured")
+    if runs.empty:
+        return []
+    crosses = alt_.Chart(runs).mark_point(size=44, filled=False, strokeWidth=1.8)
+    at = alt_.Y(f"{plot.y}_measured:Q", title=plot.y_title, scale=plot.y_scale)
+    return [crosses.encode(x=plot.x_axis, y=at, color=plot.colour, shape=run_shapes(alt_, runs))]
+
+
+def _names(alt_: Any, plot: _Plot, ends: pd.DataFrame) -> list[Any]:
+    """A name at the end of each line, with a swatch and the hair line that joins them."""
+    tail, at = alt_.Chart(ends), alt_.Y("label_y:Q", title=plot.y_title, scale=plot.y_scale)
+    hair = tail.mark_rule(x2Offset=12, strokeWidth=1, aria=False)
+    swatch = tail.mark_point(xOffset=15, shape="square", size=36, filled=True, opacity=1, aria=False)
+    name = tail.mark_text(align="left", dx=21, fontSize=11, aria=False)
+    end = alt_.Y(f"{plot.y}:Q", scale=plot.y_scale)
+    return [
+        hair.encode(x=f"{plot.x}:Q", x2="label_x", y=end, y2="label_y", color=plot.colour),
+        swatch.encode(x="label_x:Q", y=at, color=plot.colour),
+        name.encode(x="label_x:Q", y=at, text="platform:N"),
+    ]
 
 
 def _kept(data: pd.DataFrame, x: str, *columns: str) -> pd.DataFrame:

@@ -8,11 +8,11 @@ import numpy as np
 
 from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, platform_scale, rules, top_title
 from rackecon.figures.theme import ACCENT
+from rackecon.lazy import pd
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
 
 def _colour(alt_: Any, data: pd.DataFrame, **legend: Any) -> Any:
@@ -25,10 +25,10 @@ def _shade(alt_: Any, field: str, shades: dict[str, float]) -> Any:
     return alt_.Opacity(field, scale=scale, title=None, legend=alt_.Legend(columns=1, labelLimit=300, offset=24))
 
 
-def _height(alt_: Any, field: str, title: str, most: float) -> Any:
-    """Vertical axis with room above a rule for its word."""
+def _megawatts(alt_: Any, title: str, most: float) -> Any:
+    """Vertical axis of power with room above a rule for its word."""
     scale = alt_.Scale(domainMin=0, domainMax=tidy(1.1 * most), nice=False)
-    return alt_.Y(field, title=title, scale=scale, axis=top_title(alt_, labelExpr=axis_words("~s")))
+    return alt_.Y("power_mw:Q", title=title, scale=scale, axis=top_title(alt_, labelExpr=axis_words("~s")))
 
 
 def allocation(flows: pd.DataFrame, *, title: str, subtitle: str, standing_mw: float) -> alt.Chart:
@@ -57,7 +57,7 @@ def allocation(flows: pd.DataFrame, *, title: str, subtitle: str, standing_mw: f
             x=alt_.X(
                 "hour:O", title="hour of the day", axis=alt_.Axis(labelAngle=0, labelOverlap=True, labelSeparation=4)
             ),
-            y=_height(alt_, "power_mw:Q", "MW of busy racks", standing_mw),
+            y=_megawatts(alt_, "MW of busy racks", standing_mw),
             color=_colour(alt_, data, legend=alt_.Legend(labelLimit=300)),
             opacity=_shade(alt_, "work:O", shades),
             order=alt_.Order("layer:Q"),
@@ -88,7 +88,7 @@ def stacked_years(racks: pd.DataFrame, *, title: str, subtitle: str, limit_mw: f
         .mark_bar(stroke="white", strokeWidth=0.6)
         .encode(
             x=alt_.X("year:O", title="year from now", axis=alt_.Axis(labelAngle=0)),
-            y=_height(alt_, "power_mw:Q", "MW of racks", most),
+            y=_megawatts(alt_, "MW of racks", most),
             color=_colour(alt_, data, legend=alt_.Legend(offset=24, labelLimit=300)),  # clear of the axis's title
             tooltip=["platform:N", "year:O", "racks:Q", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    import pandas as pd
+from rackecon.lazy import pd
 
 RESULTS_MIME: Final = "application/vnd.rackecon.results+json"
 ODD: Final = re.compile(r"[^\w.:+/ -]+", re.ASCII)
@@ -175,16 +175,35 @@ def key_part(name: object) -> str:
     return " ".join(ODD.sub(" ", str(name)).split()) or "-"
 
 
-def field_figures(result: object, units: Mapping[str, str], under: str = "") -> list[Figure]:
-    """Fields of a page's result (a dataclass) as results, by the name of the field.
+def in_unit(unit: str) -> dict[str, str]:
+    """Metadata of a field of a page's result that is published: its unit."""
+    return {"unit": unit}
+
+
+def field_figures(result: Any, under: str = "", units: Mapping[str, str] = MappingProxyType({})) -> list[Figure]:
+    """Fields of a page's result (a dataclass) that have a unit, as results by the name of the field; of several names all.
+
+    Parameters
+    ----------
+    result : object
+        A dataclass whose fields have their unit in their metadata: ``field(metadata=in_unit("USD"))``.
+    under : str, optional
+        First part of each key.
+    units : mapping, optional
+        Units of fields that differ from result to result.
 
     Examples
     --------
+    >>> from dataclasses import field
     >>> @dataclass(frozen=True)
     ... class Held:
-    ...     median_error: float
-    >>> field_figures(Held(0.08), {"median_error": "-"}, "held_out")
+    ...     median_error: float = field(metadata=in_unit("-"))
+    ...     name: str
+    >>> field_figures(Held(0.08, "mine"), "held_out")
     [Figure(key='held_out/median_error', value=0.08, unit='-', digits=6)]
     """
+    known = {one.name: one.metadata["unit"] for one in fields(result) if "unit" in one.metadata} | dict(units)
     start = f"{under}/" if under else ""
-    return [Figure(start + name, getattr(result, name), unit) for name, unit in units.items()]
+    values = {name: getattr(result, name) for name in known}
+    told = {name: " / ".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return [Figure(start + name, told[name], unit) for name, unit in known.items()]

@@ -6,14 +6,12 @@ import html
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon.figures.display import Html
 from rackecon.figures.theme import swatch
+from rackecon.lazy import pd
 from rackecon.words import MINUS, alike, even, format_words, layout_words, money, money_span, number
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Format = Callable[[Any], str]
 PLAIN: Final = 4
@@ -82,7 +80,11 @@ def table(
     long = [
         c
         for i, c in enumerate(columns)
-        if i and not numeric[c] and c not in ready and _is_prose(texts[c]) and len(columns) > PLAIN
+        if i
+        and not numeric[c]
+        and c not in ready
+        and max(map(len, texts[c]), default=0) > PROSE
+        and len(columns) > PLAIN
     ]
     short = [c for c in columns if c not in long]
     right = {c: numeric[c] or _all(FIGURE, texts[c]) for c in columns}
@@ -129,7 +131,8 @@ def framed(
     kind: str = "",
 ) -> str:
     """A table's markup around ready cells: it scrolls rather than widen the page, and folds where it is long."""
-    classes = " ".join(filter(None, ("table", kind, "searchable" if searchable else "", _density(columns))))
+    density = "dense" if columns > CROWDED else "wide" if columns > ROOMY else ""
+    classes = " ".join(filter(None, ("table", kind, "searchable" if searchable else "", density)))
     words = html.escape(caption)
     markup = (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption, quote=True)}"><table class="{classes}">'
@@ -138,14 +141,6 @@ def framed(
     if folded is None:
         folded = rows > LONG and not searchable
     return f'<details class="fold"><summary>{words} ({rows} rows)</summary>{markup}</details>' if folded else markup
-
-
-def _density(columns: int) -> str:
-    return "dense" if columns > CROWDED else "wide" if columns > ROOMY else ""
-
-
-def _is_prose(texts: Sequence[str]) -> bool:
-    return any(len(t) > PROSE for t in texts)
 
 
 def _all(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:

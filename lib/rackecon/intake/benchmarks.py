@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from rackecon.catalog.engine_versions import version_date, version_in
-from rackecon.catalog.names import accelerator_named, engine_named, model_named, precision_named
 from rackecon.catalog.text_file import read_text
 from rackecon.catalog.user_rows import needed_columns, parsed, table_fields
 from rackecon.errors import InputError
-from rackecon.intake.point_sheets import measured_rows
+from rackecon.intake.point_sheets import NAMES, measured_rows
 
 ASKED: Final = {
     "accelerator": "--accelerator",
@@ -36,13 +35,6 @@ ASKED: Final = {
 """What no measured point can do without, and the option that gives it where a file does not."""
 USUAL: Final = {"mode": "aggregated", "ep": "1", "pp": "1", "dp_attention": "false"}
 """What is taken, and said, where a file says nothing: one engine layout without further parallelism."""
-NAMES: Final = {
-    "accelerator": accelerator_named,
-    "model": model_named,
-    "weight_precision": precision_named,
-    "kv_precision": precision_named,
-    "engine": engine_named,
-}
 SAID: Final = {"mode": "{} taken", "ep": "ep {} taken", "date": "{} taken, the day of the file"}
 MOST_IN_FLIGHT, FEWEST_IN_FLIGHT = 2.0, 0.2
 """Requests in flight by Little's law, over those stated, beyond which a unit is wrong, and below which it may be."""

@@ -21,12 +21,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog.request_trace import Arrived, trace_row
 from rackecon.catalog.text_file import FIRST_BYTES, check_ordinary, check_text
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.requests import Requests
 
-FloatArray = NDArray[np.float64]
 LARGEST_BYTES: Final = 4 * 2**30
 MOST_TOKENS: Final = 1e7
 FEWEST: Final = 2

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Accelerator, Model, accelerator, model, table
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.kept import kept
@@ -26,7 +27,6 @@ from rackecon.performance.parameters import load_parameters
 from rackecon.serving.closed_loop import acceptance_length
 from rackecon.serving.frontier import candidates
 
-FloatArray = NDArray[np.float64]
 Rows = Mapping[str, NDArray[Any]]
 HITS: Final = (0.0, 0.4, 0.6, 0.75, 0.85, 0.9, 0.93, 0.95, 0.96, 0.965)
 ROOMS: Final = np.geomspace(1e3, 1e9, 37)
@@ -78,7 +78,7 @@ def cache_tiers(accelerator_id: str) -> pd.DataFrame:
     return pd.concat([own, other])
 
 
-def _alike(rows: Rows, names: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _alike(rows: Rows, names: Sequence[str]) -> tuple[IntArray, IntArray]:
     """First row of each combination of columns, and the combination of every row."""
     code = np.zeros(len(rows["tp"]), dtype=np.int64)
     for name in names:
@@ -142,10 +142,10 @@ class Settled:
     tpot_s: FloatArray  # mean
     slow_tpot_s: FloatArray  # that nine in ten requests keep
     hit: FloatArray
-    fits: NDArray[np.bool_]
+    fits: BoolArray
 
 
-def _slow(tpot_s: FloatArray, running: FloatArray, ranks: FloatArray, series: NDArray[np.intp]) -> FloatArray:
+def _slow(tpot_s: FloatArray, running: FloatArray, ranks: FloatArray, series: IntArray) -> FloatArray:
     """Time of a token that nine in ten requests keep.
 
     Requests in flight beside one are taken as Poisson on each rank; a request of the slowest tenth shares its engine with
@@ -247,7 +247,7 @@ def settle(
     arch: Model,
     rows_at: Callable[[float, float, float], Rows],
     *,
-    host_memory: NDArray[np.bool_] | bool = True,
+    host_memory: BoolArray | bool = True,
     sessions: FloatArray | None = None,
     parameters: AgenticParameters | None = None,
 ) -> Settled:
@@ -318,7 +318,7 @@ def settle(
     return Settled(alive, gpus, turns, tpot, slow, hit_found, np.isfinite(turns) & (turns > 0))
 
 
-def _agreed(found: FloatArray, fits: NDArray[np.bool_]) -> tuple[FloatArray, ...]:
+def _agreed(found: FloatArray, fits: BoolArray) -> tuple[FloatArray, ...]:
     """Quantities at the hit that agrees with itself, and the hit; NaN for a row that fits at none that it reaches.
 
     Parameters

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog import accelerator, model, table
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import fit_dir
@@ -33,7 +34,6 @@ from rackecon.serving.points import Points
 from rackecon.serving.predict import predict
 from rackecon.serving.query import default_weight_precision
 
-FloatArray = NDArray[np.float64]
 LEAST_FLIGHT: Final = 0.02  # requests
 LOADS: Final = np.geomspace(0.02, 2.0, 28)  # requests in flight for each session
 WAIT_CAPS_S: Final = (20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 150.0, 180.0, 240.0, 300.0)
@@ -46,16 +46,11 @@ def _curve(curve: str) -> pd.DataFrame:
     return rows[rows["curve"] == curve].reset_index(drop=True)
 
 
-def _grid(runs: pd.DataFrame) -> FloatArray:
-    """Requests in flight tried for each run."""
-    return np.maximum(runs["sessions"].to_numpy(dtype=float)[:, None] * LOADS, LEAST_FLIGHT)
-
-
 @by_data(128)
 def _rows(curve: str, isl: float, osl: float, hit: float) -> dict[str, NDArray[Any]]:
     """Columns of a front for every run of a curve at every load tried."""
     runs = _curve(curve)
-    loads = _grid(runs)
+    loads = np.maximum(runs["sessions"].to_numpy(dtype=float)[:, None] * LOADS, LEAST_FLIGHT)  # in flight, of each run
     chip, arch = accelerator(runs["accelerator"][0]), model(runs["model"][0])
     frame = runs.loc[np.repeat(np.arange(len(runs)), loads.shape[1])].reset_index(drop=True)
     frame = frame.assign(isl=isl, osl=osl, prefix_cache_hit=hit, weight_precision=default_weight_precision(chip, arch))

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog import table
 from rackecon.catalog.cached import by_data
 from rackecon.errors import InputError, check_known, unknown_name
 
-FloatArray = NDArray[np.float64]
 MEASURES: Final = ("requests", "output_tokens", "work")
 OUTPUT_WEIGHT: Final = 5.0
 """Input tokens that one output token counts for in ``work``: the usual ratio of the two prices."""

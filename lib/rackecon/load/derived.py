@@ -54,9 +54,9 @@ def _shapes(measure: str) -> tuple[Demand, ...]:
     return tuple(out)
 
 
-def _day_draws(shape: Demand, policy: Policy, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _day_draws(shape: Demand, policy: Policy) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Sold shares of weeks made of the shape's days, drawn with replacement."""
-    per, draw = shape.bins_per_day, np.random.default_rng(seed)
+    per, draw = shape.bins_per_day, np.random.default_rng(0)
     days = shape.values[: len(shape.values) // per * per].reshape(-1, per)
     shares = [
         sold_share(replace(shape, values=days[draw.integers(0, len(days), len(days))].ravel()), policy).sold
@@ -74,8 +74,6 @@ def derived_utilisation(
     policy: str | Policy = "fixed at the peak",
     *,
     mean_rps: float = 100.0,
-    bursts: Burstiness | None = None,
-    seed: int = 0,
 ) -> DerivedUtilisation:
     """Share of capacity sold on a platform under a latency limit.
 
@@ -91,10 +89,6 @@ def derived_utilisation(
         One of :data:`~rackecon.load.sold_share.POLICIES`, or a policy.
     mean_rps : float
         Mean requests a second: it says how coarse a rack is against the demand.
-    bursts : Burstiness, optional
-        Of arrivals inside a bin; Poisson by default.
-    seed : int
-        Of the interval.
 
     Returns
     -------
@@ -116,15 +110,14 @@ def derived_utilisation(
         policy = POLICIES[policy]
     if not mean_rps > 0:
         raise InputError(f"mean_rps {mean_rps:g} is out of range: needs a positive rate")
-    arriving = bursts or Burstiness.poisson()
     widest = platform_replica(platform, model, known)
-    best = _sold(widest, known, wanted, policy, mean_rps, arriving, seed)
+    best = _sold(widest, known, wanted, policy, mean_rps)
     if widest.unit_gpus > unit_gpus(platform):
         try:
             narrow = platform_replica(platform, model, known, max_gpus=unit_gpus(platform))
         except InputError:
             return best
-        other = _sold(narrow, known, wanted, policy, mean_rps, arriving, seed)
+        other = _sold(narrow, known, wanted, policy, mean_rps)
         loss = narrow.rps_per_gpu / widest.rps_per_gpu
         if other.utilisation * loss > best.utilisation:
             shares = ("utilisation", "low", "high", "open_load")
@@ -133,14 +126,12 @@ def derived_utilisation(
     return best
 
 
-def _sold(
-    replica: Replica, case: Scenario, wanted: Demand, policy: Policy, mean_rps: float, bursts: Burstiness, seed: int
-) -> DerivedUtilisation:
-    """With one deployment."""
+def _sold(replica: Replica, case: Scenario, wanted: Demand, policy: Policy, mean_rps: float) -> DerivedUtilisation:
+    """With one deployment; arrivals inside a bin are Poisson."""
     peak = mean_rps * float(wanted.values.max() / wanted.values.mean())
     lengths = scaled_lengths(LENGTHS, case)
     deployments = max(round(peak / replica.closed_rps), 1)
-    load = open_load(replica, case, lengths, deployments, bursts)
+    load = open_load(replica, case, lengths, deployments, Burstiness.poisson())
     if load <= LEAST_LOAD:
         return DerivedUtilisation(0.0, 0.0, 0.0, 0.0, 0.0, load, 0.0, 1.0, 0.0, replica.unit_gpus)
     unit = replica.unit_rps * load / peak
@@ -151,7 +142,7 @@ def _sold(
         step = replica.unit_rps * load / (mean_rps * float(each.values.max() / each.values.mean()))
         others.append(sold_share(each, replace(policy, unit=step)).sold)
     if wanted.days >= 2:
-        others += _day_draws(wanted, sized, seed).tolist()
+        others += _day_draws(wanted, sized).tolist()
     low, high = np.quantile([*others, found.sold], LEVEL)
     served = load * hours_served_share()
     return DerivedUtilisation(

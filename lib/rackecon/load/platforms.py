@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog import Scenario, accelerator, model, racks
 from rackecon.catalog.cached import by_data
 from rackecon.errors import InputError
@@ -19,7 +19,6 @@ from rackecon.load.step_times import StepTimes
 from rackecon.serving.frontier import candidates_together, search
 from rackecon.serving.query import CONTEXT_ROOM, Query
 
-FloatArray = NDArray[np.float64]
 LAYOUT: Final = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode")
 LONGER: Final = 1.5
 LEAST_STEP: Final = 0.1  # of a step that contexts do not lengthen, at the least [-]

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.errors import InputError
 from rackecon.load.requests import Requests
 from rackecon.load.step_times import StepTimes
 
-FloatArray = NDArray[np.float64]
 LATE: Final = 0.99
 ITERATIONS: Final = 60
 TAIL_POINTS: Final = 128

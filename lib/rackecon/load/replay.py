@@ -15,19 +15,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.errors import InputError, check_known
 from rackecon.load.prefix_store import CacheTier, PrefixStore
 from rackecon.load.replica import Book, Replica
 from rackecon.load.requests import Requests
 from rackecon.load.step_times import StepTimes
 
-FloatArray = NDArray[np.float64]
 ROUTINGS: Final = ("least_requests", "round_robin", "random", "two_choices", "session", "prefix")
 OVERLOAD: Final = 1.5
 """A replica this much busier than the mean loses its claim on a prefix."""
 LOAD_STEP: Final = 0.005
 """How finely the highest load that keeps limits is found."""
-SATURATED: Final = (0.1, 0.9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +106,7 @@ class Replayed:
         """Of requests with more than one token."""
         return Latency.of(self.tpot_s[self.output_tokens > 1])
 
-    def within(self, ttft_s: float = inf, tpot_s: float = inf) -> NDArray[np.bool_]:
+    def within(self, ttft_s: float = inf, tpot_s: float = inf) -> BoolArray:
         """Requests that kept both limits."""
         return np.asarray((self.ttft_s <= ttft_s) & (self.tpot_s <= tpot_s))
 
@@ -310,14 +309,6 @@ def _serve_pools(arrivals: _Arrivals, replicas: list[Replica], fleet: Fleet, req
             replicas[which].arrive(request, now)
             if replicas[which].due != before:
                 heappush(events, (replicas[which].due, which))
-
-
-def saturated_rps(requests: Requests, times: StepTimes) -> float:
-    """Requests a second that one replica ends when all wait from the start, between the first and last tenth."""
-    all_at_once = Requests(np.zeros(len(requests)), requests.input_tokens, requests.output_tokens)
-    end = np.sort(replay(all_at_once, Fleet(times=times)).end_s)
-    low, high = (int(share * len(end)) for share in SATURATED)
-    return float((high - low) / (end[high] - end[low]))
 
 
 def max_load(kept: Callable[[float], bool], high: float = 1.5) -> float:

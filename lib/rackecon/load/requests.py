@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.catalog import data_dir, table
 from rackecon.errors import InputError, unknown_name
 from rackecon.lazy import pd
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,6 @@ class Requests:
         """Standard deviation of the gaps over their mean."""
         gaps = np.diff(self.arrival_s)
         return float(gaps.std() / gaps.mean())
-
-    def sped(self, speed: float) -> Requests:
-        """The same arriving ``speed`` times as fast."""
-        return replace(self, arrival_s=self.arrival_s / speed)
 
     def first(self, count: int) -> Requests:
         """The first ``count`` requests."""

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.catalog import data_dir
 from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError
 from rackecon.lazy import pd
 
-FloatArray = NDArray[np.float64]
 BISECTIONS: Final = 60
 LONGEST_S: Final = 1e7
 GROUPS_PER_OCTAVE: Final = 4.0
@@ -34,7 +33,7 @@ class Sessions:
     output_tokens: FloatArray
     reusable_tokens: FloatArray  # leading tokens that an earlier turn of the session has had
     wait_s: FloatArray  # from the end of the turn before: think time or tool
-    first: NDArray[np.bool_]  # first turn of a session
+    first: BoolArray  # first turn of a session
 
     @property
     def turns(self) -> float:

@@ -12,13 +12,12 @@ from typing import Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.errors import InputError, check_known
 from rackecon.load.demand import Demand
 from rackecon.units import MINUTES_PER_HOUR
 
-FloatArray = NDArray[np.float64]
 KINDS: Final = ("fixed", "daily", "autoscaled")
 BASES: Final = ("foresight", "previous_day", "last_week")
 HOLD_MINUTES: Final = 30

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,17 +17,11 @@ from rackecon.lazy import pd
 from rackecon.market.levels import entrant_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rackecon.catalog import Scenario
 
 MODELS: Final = ("gpt-oss-120b", "deepseek-r1", "llama-3.3-70b", "qwen3-235b-a22b", "glm-4.5")
 """Models with an effective price and software older than a year."""
 DAYS_PER_MONTH: Final = 365.25 / 12.0
-
-
-def _months_before(day: str, months: int) -> str:
-    return date.fromordinal(date.fromisoformat(day).toordinal() - round(months * DAYS_PER_MONTH)).isoformat()
 
 
 def entrant_backtest(
@@ -69,7 +64,7 @@ def entrant_backtest(
         card = effective_card(name)
         later = float(blended_usd_per_mtok(card, case.isl_tokens, case.osl_tokens, case.prefix_cache_hit))
         for gap in months:
-            then = _months_before(found.date, gap)
+            then = (date.fromisoformat(found.date) - timedelta(days=round(gap * DAYS_PER_MONTH))).isoformat()
             row: dict[str, Any] = {
                 "model": name,
                 "months": gap,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,10 +10,8 @@ from rackecon.appraisal.assumptions import assumptions
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.market import demand_share, rent_multiple
 from rackecon.economics.market_table import market_model, market_models, rent
+from rackecon.lazy import pd
 from rackecon.units import SECONDS_PER_DAY
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ESTIMATES: Final = ("demand_multiple", "seller_share")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,8 +20,6 @@ from rackecon.market.levels import level_card
 from rackecon.units import HOURS_PER_DAY, HOURS_PER_MONTH, SECONDS_PER_DAY, TOKENS_PER_MTOK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rackecon.catalog import Scenario
 
 __all__ = ["TERMS", "buy_rent_or_api", "curves", "quoted_choice", "volumes"]

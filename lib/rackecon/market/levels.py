@@ -7,6 +7,7 @@ and never multiplied by a rate of fresh tokens. *Entrant* is what a newcomer who
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,8 +22,6 @@ from rackecon.errors import InputError, check_known
 from rackecon.lazy import pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from rackecon.catalog import Scenario
 
 LEVELS: Final = ("list", "effective", "entrant")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -37,8 +38,6 @@ from rackecon.units import SECONDS_PER_DAY
 from rackecon.words import engine_words, lengths, money, money_span, number, percent, times
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rackecon.claims import Assessment, Claim
     from rackecon.claims.records import Published
 
@@ -52,6 +51,7 @@ UNITS: Final = {
     "tok_s_per_mw": "tok/s/MW",
     "rack_tok_s": "tok/s/rack",
 }
+TRUE_VERDICTS: Final = ("measured", "holds if")
 MOST = 5
 MOST_MISSING = 3
 MISSING = {
@@ -201,15 +201,13 @@ def verdict_text(result: Assessment) -> str:
         PAGE,
         "verdict",
         verdict=result.verdict.capitalize(),
-        line=_true_line(result, bare=result.verdict == "holds if") if _is_true(result) else line_text(result),
+        line=_true_line(result, bare=result.verdict == "holds if")
+        if result.verdict in TRUE_VERDICTS
+        else line_text(result),
         readings=len(result.readings),
         holding=sum(one.state == TRUE for one in result.readings),
         apart=result.verdict in ("misattributed", "arithmetic"),
     )
-
-
-def _is_true(result: Assessment) -> bool:
-    return result.verdict in ("measured", "holds if")
 
 
 def _price_words(result: Assessment) -> str:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.novelty import named
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
 from rackecon.walks.walk import RETUNED, context_length, doubling_steps, fall_factor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
-
 X: Final = "walked_tokens"
 SHORTEST: Final = 1024
-UNITS: Final = {
-    **dict.fromkeys(("low", "high", "end"), "tokens"),
-    "hit": "-",
-    "fall": "-",
-    **dict.fromkeys(("end_profit", "end_low", "end_high", "cached_profit", "cached_low", "cached_high"), "USD/MW-year"),
-}
 COLUMNS: Final = {"total_tok_s_per_gpu": "tok/s/GPU", METRIC: "USD/MW-year", "cost_usd_per_mtok_output": "USD/Mtok"}
 
 
@@ -41,15 +32,15 @@ class ContextResult:
     cached: pd.DataFrame
     model_name: str
     served: bool
-    low: int
-    high: int
-    end: int
-    hit: float
-    first: tuple[str, ...]
-    last: tuple[str, ...]
+    low: int = field(metadata=in_unit("tokens"))
+    high: int = field(metadata=in_unit("tokens"))
+    end: int = field(metadata=in_unit("tokens"))
+    hit: float = field(metadata=in_unit("-"))
+    first: tuple[str, ...] = field(metadata=in_unit("text"))
+    last: tuple[str, ...] = field(metadata=in_unit("text"))
     cached_last: tuple[str, ...]
-    fall: float
-    end_profit: float
+    fall: float = field(metadata=in_unit("-"))
+    end_profit: float = field(metadata=in_unit("USD/MW-year"))
     helped: str
     hurt: tuple[str, ...]
     loss: HeldLoss
@@ -58,14 +49,14 @@ class ContextResult:
     far: FarEnd | None
     money_basis: Basis
     pair: tuple[str, ...]
-    end_low: float = float("nan")
-    end_high: float = float("nan")
+    end_low: float = field(default=float("nan"), metadata=in_unit("USD/MW-year"))
+    end_high: float = field(default=float("nan"), metadata=in_unit("USD/MW-year"))
     start_profit: float = float("nan")
     start_low: float = float("nan")
     start_high: float = float("nan")
-    cached_profit: float = float("nan")
-    cached_low: float = float("nan")
-    cached_high: float = float("nan")
+    cached_profit: float = field(default=float("nan"), metadata=in_unit("USD/MW-year"))
+    cached_low: float = field(default=float("nan"), metadata=in_unit("USD/MW-year"))
+    cached_high: float = field(default=float("nan"), metadata=in_unit("USD/MW-year"))
 
     @property
     def fresh_lines(self) -> pd.DataFrame:
@@ -110,9 +101,6 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
     )
     gain.index = gain.index.get_level_values(0)
     loss = findings.held_loss(walk[walk["hit"] == 0.0], X)
-    start_profit, start_low, start_high = findings.first_with_ends(fresh, X, start)
-    end_profit, end_low, end_high = findings.first_with_ends(fresh, X, end)
-    cached_profit, cached_low, cached_high = findings.first_with_ends(cached, X, high)
     return ContextResult(
         walk=walk,
         fresh=fresh,
@@ -127,7 +115,6 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         last=findings.leaders_at(fresh, X, end),
         cached_last=findings.leaders_at(cached, X, high),
         fall=float(falls.get(ahead["platform"].iloc[0], 1.0)) if len(ahead) else float("nan"),
-        end_profit=end_profit,
         helped=named(cached[(cached["platform"] == gain.idxmax()) & (cached[X] == high)].iloc[0].to_dict())
         if len(gain) and gain.max() > 0
         else "",
@@ -138,14 +125,9 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         far=findings.far_end(known, X) if served else None,
         money_basis=findings.basis(fresh),
         pair=findings.pair_drawn(fresh, X, loss.platform),
-        end_low=end_low,
-        end_high=end_high,
-        start_profit=start_profit,
-        start_low=start_low,
-        start_high=start_high,
-        cached_profit=cached_profit,
-        cached_low=cached_low,
-        cached_high=cached_high,
+        **findings.first_profit(fresh, X, start, "start"),
+        **findings.first_profit(fresh, X, end, "end"),
+        **findings.first_profit(cached, X, high, "cached"),
     )
 
 
@@ -153,8 +135,6 @@ def figures(result: ContextResult) -> list[Figure]:
     """The page's results by key."""
     blocks = {"fresh": result.fresh} | ({"cached": result.cached} if result.hit > 0 else {})
     return [
-        *field_figures(result, UNITS),
-        Figure("first", " / ".join(result.first), "text"),
-        Figure("last", " / ".join(result.last), "text"),
+        *field_figures(result),
         *(one for name, rows in blocks.items() for one in column_figures(rows, ["accelerator", X], COLUMNS, name)),
     ]

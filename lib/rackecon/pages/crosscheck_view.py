@@ -11,12 +11,12 @@ from rackecon.evidence import crosscheck
 from rackecon.figures.charts import equal_line
 from rackecon.figures.display import enable
 from rackecon.figures.theme import platform_colours
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.words import engine_words, percent, tidy
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
 PAGE: Final = "13_validation"
 # How close the peer's own accuracy lets two right models be: median |ours over theirs - 1| of decode steps

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.intervals import ratio_ends, row_factors
 from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import platform_named
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis, FarEnd, HeldLoss
 from rackecon.walks.walk import RETUNED, output_fixed, total_fixed
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
 
 X: Final = "input_per_output"
 SHARES: Final = (0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 0.95, 0.98)
 RATIOS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 SHOWN: Final = (0.1, 0.5, 0.9, 0.98)
-UNITS: Final = {
-    "total_tokens": "tokens",
-    "low": "input/output",
-    "high": "input/output",
-    **dict.fromkeys(("rate_least", "rate_most", "revenue_least", "revenue_most", "output_change"), "-"),
-    **dict.fromkeys(("compared", "poorer"), "platforms"),
-    **dict.fromkeys(("last_profit", "last_low", "last_high"), "USD/MW-year"),
-    "share_low": "-",
-    "share_high": "-",
-    "input_price": "-",
-    **dict.fromkeys(("least_low", "least_high", "most_low", "most_high"), "-"),
-}
 COLUMNS: Final = {"total_tok_s_per_gpu": "tok/s/GPU", METRIC: "USD/MW-year"}
 
 
@@ -47,49 +32,49 @@ class RatioResult:
     free: pd.DataFrame
     output: pd.DataFrame
     model_name: str
-    total_tokens: int
+    total_tokens: int = field(metadata=in_unit("tokens"))
     served: bool
-    low: float
-    high: float
-    first: tuple[str, ...]
-    last: tuple[str, ...]
+    low: float = field(metadata=in_unit("input/output"))
+    high: float = field(metadata=in_unit("input/output"))
+    first: tuple[str, ...] = field(metadata=in_unit("text"))
+    last: tuple[str, ...] = field(metadata=in_unit("text"))
     steady: bool
     """Whether the same platforms lead at both ends."""
-    compared: int
+    compared: int = field(metadata=in_unit("platforms"))
     """Platforms that serve both ends of the first walk."""
-    poorer: int
+    poorer: int = field(metadata=in_unit("platforms"))
     """Those of them whose revenue is lower at its last ratio than at its first."""
-    rate_least: float
-    rate_most: float
-    revenue_least: float
-    revenue_most: float
+    rate_least: float = field(metadata=in_unit("-"))
+    rate_most: float = field(metadata=in_unit("-"))
+    revenue_least: float = field(metadata=in_unit("-"))
+    revenue_most: float = field(metadata=in_unit("-"))
     revenue_least_on: str
     revenue_most_on: str
     output_low: float
     output_high: float
     output_first: tuple[str, ...]
     output_last: tuple[str, ...]
-    output_change: float
-    share_low: float
-    share_high: float
+    output_change: float = field(metadata=in_unit("-"))
+    share_low: float = field(metadata=in_unit("-"))
+    share_high: float = field(metadata=in_unit("-"))
     loss: HeldLoss
     losing: tuple[tuple[str, float], ...]
     out: tuple[tuple[str, float, str], ...]
     far: FarEnd | None
     money_basis: Basis
     pair: tuple[str, ...]
-    last_profit: float = math.nan
-    last_low: float = math.nan
-    last_high: float = math.nan
-    input_price: float = math.nan
+    last_profit: float = field(default=math.nan, metadata=in_unit("USD/MW-year"))
+    last_low: float = field(default=math.nan, metadata=in_unit("USD/MW-year"))
+    last_high: float = field(default=math.nan, metadata=in_unit("USD/MW-year"))
+    input_price: float = field(default=math.nan, metadata=in_unit("-"))
     """What a fresh input token sells for, over an output token."""
     error: float = math.nan
     """Median error of searched rates."""
-    least_low: float = math.nan
-    least_high: float = math.nan
+    least_low: float = field(default=math.nan, metadata=in_unit("-"))
+    least_high: float = field(default=math.nan, metadata=in_unit("-"))
     """Ends of 90 % of the least factor on revenue, the rates' errors at the two ratios taken as independent."""
-    most_low: float = math.nan
-    most_high: float = math.nan
+    most_low: float = field(default=math.nan, metadata=in_unit("-"))
+    most_high: float = field(default=math.nan, metadata=in_unit("-"))
 
     @property
     def free_lines(self) -> pd.DataFrame:
@@ -113,7 +98,7 @@ def ratio_result(
     """The share of input walked at a fixed total, and the input walked at a fixed output."""
     case = catalog.scenario(scenario)
     total = total_fixed(accelerators, model, case, total_tokens, SHARES, **overrides)
-    output = output_fixed(accelerators, model, case, RATIOS, held=False, **overrides)
+    output = output_fixed(accelerators, model, case, RATIOS, **overrides)
     return ratio_found(total, output, total_tokens, catalog.model(model).name)
 
 
@@ -169,11 +154,8 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
     best = priced.groupby(X)[METRIC].max()
     low, high = (float(end) for end in (known if served else free)[X].agg(["min", "max"]))
     output_low, output_high = (float(best.index[0]), float(best.index[-1])) if len(best) else (math.nan, math.nan)
-    last_profit, last_low, last_high = findings.first_with_ends(free, X, high)
     return RatioResult(
-        last_profit=last_profit,
-        last_low=last_low,
-        last_high=last_high,
+        **findings.first_profit(free, X, high, "last"),
         total=total,
         free=free,
         output=fixed,
@@ -215,9 +197,7 @@ def split_rows(result: RatioResult) -> pd.DataFrame:
 def figures(result: RatioResult) -> list[Figure]:
     """The page's results by key."""
     return [
-        *field_figures(result, UNITS),
-        Figure("first", " / ".join(result.first), "text"),
-        Figure("last", " / ".join(result.last), "text"),
+        *field_figures(result),
         *column_figures(result.free, ["accelerator", "input_share"], COLUMNS, "total_fixed"),
         *column_figures(result.output, ["accelerator", X], COLUMNS, "output_fixed"),
     ]

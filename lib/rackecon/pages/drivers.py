@@ -67,7 +67,7 @@ def drivers_chart(found: Sequence[Deciding], platform: str, now: tuple[float, fl
     rows, texts = [], []
     for item in found:
         kind = KINDS[item.workload]
-        label = html.escape(_first_large(item.label))
+        label = html.escape(item.label[0].upper() + item.label[1:])
         named = f'<a href="{html.escape(item.page, quote=True)}.html">{label}</a>' if item.page else label
         cells = [
             f'<th scope="row">{named}{bare("; ")}<span class="ends">{OTHER_KINDS.get(item.name, kind)}</span></th>',
@@ -120,7 +120,3 @@ def _bar(ends: tuple[float, float], axis: tuple[float, float], now: float, measu
 def _axis(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     known = [x for pair in pairs for x in pair if math.isfinite(x)]
     return min([0.0, *known]), max([0.0, *known])
-
-
-def _first_large(label: str) -> str:
-    return label[0].upper() + label[1:]

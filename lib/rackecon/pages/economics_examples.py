@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rackecon import catalog
 from rackecon.answer.deciding import ASSUMPTIONS
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.words import money, number, percent
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LABELS: Final[Mapping[str, str]] = {
     **{name: item.label for name, item in ASSUMPTIONS.items()},

@@ -14,6 +14,7 @@ from rackecon.economics.measures import EVERY_MEASURE, MEASURES
 from rackecon.evidence.intervals import rate_factors
 from rackecon.evidence.leads import ahead, in_order, level
 from rackecon.evidence.novelty import best_runs, platform_named
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.uncertainty.outcomes import summary
 from rackecon.uncertainty.ranking import tied
@@ -21,11 +22,10 @@ from rackecon.units import HOURS_PER_YEAR
 from rackecon.words import count, percent
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.uncertainty.propagate import Outcomes
 
 PAGE: Final = "10_revenue_and_roi"
+SITE_PROFIT: Final = "profit_usd_year"
 
 
 def rate_text(value: float) -> str:
@@ -137,18 +137,21 @@ def site_moves(swept: pd.DataFrame, limit: str) -> dict[str, Any]:
     first = swept[swept["limit"] == limit]
     if len(first) < 2:
         return {"moved": "", "limit": limit, "low": 0.0, "high": 0.0}
-    base = float(first["profit_usd_year"].iloc[0])
-    ends = first.iloc[1:].groupby("assumption", sort=False)["profit_usd_year"].agg(["min", "max"])
+    base = float(first[SITE_PROFIT].iloc[0])
+    ends = first.iloc[1:].groupby("assumption", sort=False)[SITE_PROFIT].agg(["min", "max"])
     ends = ends.assign(least=ends["min"].clip(upper=base), most=ends["max"].clip(lower=base))
     most = ends.iloc[int((ends["most"] - ends["least"]).to_numpy().argmax())]
     return {"moved": str(most.name), "limit": limit, "low": float(most["least"]), "high": float(most["most"])}
 
 
-def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[str, Any]:
+def site_quoted(comparison: pd.DataFrame) -> dict[str, Any]:
     """Who fills each limit of a site best, its profit, and who is too close to tell from it."""
-    best = {str(limit): ahead(part, by).to_dict("records") for limit, part in comparison.groupby("limit", sort=False)}
+    best = {
+        str(limit): ahead(part, SITE_PROFIT).to_dict("records")
+        for limit, part in comparison.groupby("limit", sort=False)
+    }
     limits = [
-        (limit, str(rows[0]["platform"]), float(rows[0][by]), [str(row["platform"]) for row in rows[1:]])
+        (limit, str(rows[0]["platform"]), float(rows[0][SITE_PROFIT]), [str(row["platform"]) for row in rows[1:]])
         if rows
         else (limit, "", 0.0, [])
         for limit, rows in best.items()
@@ -160,7 +163,10 @@ def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[s
     firsts = {limit: rows[0] for limit, rows in best.items() if rows}
     return {
         "limits": limits,
-        "ends": {limit: [row.get(f"{by}_{end}", math.nan) for end in ("low", "high")] for limit, row in firsts.items()},
+        "ends": {
+            limit: [row.get(f"{SITE_PROFIT}_{end}", math.nan) for end in ("low", "high")]
+            for limit, row in firsts.items()
+        },
         "markets": {limit: row.get("market_multiple", math.nan) for limit, row in firsts.items()},
         "winners": list(dict.fromkeys(who)),
         "alike": alike,
@@ -170,11 +176,11 @@ def site_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[s
     }
 
 
-def limits_quoted(comparison: pd.DataFrame, by: str = "profit_usd_year") -> dict[str, Any]:
+def limits_quoted(comparison: pd.DataFrame) -> dict[str, Any]:
     """In how many workloads the two limits pick different platforms, ties aside, and which; and how many are too close to tell."""
     apart, close, pairs, unseen = [], 0, 0, []
     for (model, scenario), part in comparison.groupby(["model", "scenario"], sort=False):
-        picks = [ahead(one, by).to_dict("records") for _, one in part.groupby("limit", sort=False)]
+        picks = [ahead(one, SITE_PROFIT).to_dict("records") for _, one in part.groupby("limit", sort=False)]
         if not all(picks):
             continue
         pairs += 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.leads import rate_error
 from rackecon.evidence.novelty import named, platform_named
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
 from rackecon.figures.tables import spans
 from rackecon.lazy import pd
 from rackecon.walks import findings
@@ -17,16 +18,8 @@ from rackecon.walks.findings import METRIC, Basis, HeldLoss
 from rackecon.walks.walk import RETUNED, doubling_steps, expert_counts, expert_top_k, model_sizes
 from rackecon.words import money, number
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 FEWEST_EXPERTS: Final = 64
 FEWEST_PER_TOKEN: Final = 2
-UNITS: Final = {
-    "low": "experts",
-    "high": "experts",
-    **dict.fromkeys(("most_kept", "least_kept", "most_fall", "least_fall"), "-"),
-}
 HELD_UP: Final = 1 / 3
 """Share of the leader's rate below which a platform lies far behind."""
 ASKED_RATE: Final = ("total_tok_s_per_gpu", "asked_tok_s_per_user")
@@ -53,25 +46,25 @@ class ExpertsResult:
     sizes: pd.DataFrame
     model_name: str
     served: bool
-    low: int
-    high: int
+    low: int = field(metadata=in_unit("experts"))
+    high: int = field(metadata=in_unit("experts"))
     k_low: int
     k_high: int
     keeps_most: tuple[str, ...]
     """Platforms that the model's error does not tell apart, the first first; likewise below."""
-    most_kept: float
+    most_kept: float = field(metadata=in_unit("-"))
     tied_kept: float
     most_tb: float
     most_gpus: int
     keeps_least: str
-    least_kept: float
+    least_kept: float = field(metadata=in_unit("-"))
     least_tb: float
     least_gpus: int
     falls_most: tuple[str, ...]
-    most_fall: float
+    most_fall: float = field(metadata=in_unit("-"))
     tied_fall: float
     falls_least: str
-    least_fall: float
+    least_fall: float = field(metadata=in_unit("-"))
     lost: tuple[str, ...]
     winners: tuple[tuple[int, tuple[str, ...]], ...]
     """On how many real models who makes the most profit per MW, or cannot be told from who does."""
@@ -251,7 +244,7 @@ def figures(result: ExpertsResult) -> list[Figure]:
         for one in column_figures(rows[rows["line"] == RETUNED], ["accelerator", x], rate, under)
     ]
     return [
-        *field_figures(result, UNITS),
+        *field_figures(result),
         *tables,
         *column_figures(result.sizes, ["accelerator", "model"], {METRIC: "USD/MW-year"}, "models"),
     ]

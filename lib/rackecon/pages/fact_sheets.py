@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
 from rackecon.figures.tables import spans
 from rackecon.lazy import pd
 from rackecon.words import number
@@ -69,14 +69,14 @@ class Facts:
     memory: pd.DataFrame
     model_name: str
     most: tuple[str, ...]
-    most_gb: float
-    least: str
-    least_gb: float
-    fast: str
-    slow: str
-    span: float
-    span_low: float
-    span_high: float
+    most_gb: float = field(metadata=in_unit("GB"))
+    least: str = field(metadata=in_unit("text"))
+    least_gb: float = field(metadata=in_unit("GB"))
+    fast: str = field(metadata=in_unit("text"))
+    slow: str = field(metadata=in_unit("text"))
+    span: float = field(metadata=in_unit("-"))
+    span_low: float = field(metadata=in_unit("-"))
+    span_high: float = field(metadata=in_unit("-"))
     announced: tuple[str, ...]
     not_modelled: tuple[str, ...]
 
@@ -259,7 +259,5 @@ def facts(accelerators: Sequence[str], model: str) -> Facts:
 
 def figures(found: Facts) -> list[Figure]:
     """The page's results by key."""
-    units = {"most_gb": "GB", "least": "text", "least_gb": "GB", "fast": "text", "slow": "text"}
-    units |= dict.fromkeys(("span", "span_low", "span_high"), "-")
     left = found.memory[found.memory["part"] == LEFT]
-    return [*field_figures(found, units), *column_figures(left, ["platform"], {"gigabytes": "GB"}, "left")]
+    return [*field_figures(found), *column_figures(left, ["platform"], {"gigabytes": "GB"}, "left")]

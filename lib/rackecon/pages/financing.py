@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rackecon.catalog.assumption_table import allowed_values
+from rackecon.lazy import pd
 from rackecon.pages.economics_text import rate_text
 from rackecon.pages.sentences import say
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.economics.financing import Contract, Financing
 
 PAGE: Final = "10_revenue_and_roi"

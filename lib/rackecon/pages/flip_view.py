@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon.figures.base import altair_module, finish, top_title
@@ -16,8 +17,6 @@ from rackecon.uncertainty.sensitivity import REACH
 from rackecon.words import number, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     import altair as alt
 
     from rackecon.uncertainty.sensitivity import FlipMap

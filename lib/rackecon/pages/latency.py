@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.intervals import add_intervals, ratio_ends
 from rackecon.evidence.leads import level, rate_error
 from rackecon.evidence.novelty import named
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis
 from rackecon.walks.latency import first_token, fronts, tiers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
-
     from rackecon.catalog import Scenario
 
 RATE: Final = "total_tok_s_per_gpu"
@@ -28,18 +26,6 @@ X: Final = "tok_s_per_user_target"
 SPEEDS: Final = (15, 30, 50, 75, 100, 150)
 FIRST_LIMITS_MS: Final = (300, 600, 1000, 2000, 5000, 15000)
 COST: Final = "cost_usd_per_mtok_output"
-UNITS: Final = {
-    "slow": "tok/s/user",
-    "fast": "tok/s/user",
-    "cost_slow": "USD/Mtok",
-    "cost_fast": "USD/Mtok",
-    "times_low": "-",
-    "times_high": "-",
-    "top_speed": "tok/s/user",
-    "near_speed": "tok/s/user",
-    "least_speed": "tok/s/user",
-    "gain": "USD/MW-year",
-}
 
 
 @dataclass(frozen=True)
@@ -51,10 +37,10 @@ class LatencyResult:
     firsts: pd.DataFrame
     model_name: str
     served: bool
-    slow: float
-    fast: float
-    cost_slow: float
-    cost_fast: float
+    slow: float = field(metadata=in_unit("tok/s/user"))
+    fast: float = field(metadata=in_unit("tok/s/user"))
+    cost_slow: float = field(metadata=in_unit("USD/Mtok"))
+    cost_fast: float = field(metadata=in_unit("USD/Mtok"))
     first: tuple[str, ...]
     last: tuple[str, ...]
     fastest: tuple[str, ...]
@@ -67,20 +53,20 @@ class LatencyResult:
     slow_high: float
     fast_low: float
     fast_high: float
-    times_low: float
-    times_high: float
+    times_low: float = field(metadata=in_unit("-"))
+    times_high: float = field(metadata=in_unit("-"))
     """Ends of 90 % of how many times the slow answer's cost the fast one's is."""
-    top_speed: float
-    near_speed: float
+    top_speed: float = field(metadata=in_unit("tok/s/user"))
+    near_speed: float = field(metadata=in_unit("tok/s/user"))
     """Least top speed of those that cannot be told from it."""
     slowest: str
-    least_speed: float
+    least_speed: float = field(metadata=in_unit("tok/s/user"))
     target: float
     has_target: bool
     most: tuple[str, ...]
     gains_most: tuple[str, ...]
     """Platforms whose gain lies within the model's error of the most, the most first."""
-    gain: float
+    gain: float = field(metadata=in_unit("USD/MW-year"))
     tied_gain: float
     slow_first: tuple[tuple[str, float], ...]
     never: tuple[str, ...]
@@ -202,7 +188,7 @@ def figures(result: LatencyResult) -> list[Figure]:
     """The page's results by key."""
     columns = {METRIC: "USD/MW-year", COST: "USD/Mtok"}
     return [
-        *field_figures(result, UNITS),
+        *field_figures(result),
         *column_figures(result.tiers, ["accelerator", X], columns, "speed"),
         *column_figures(result.firsts, ["accelerator", "ttft_limit_s"], columns, "first_token"),
     ]

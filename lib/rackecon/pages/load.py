@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,9 +21,6 @@ from rackecon.load.agentic_runs import agentic_range, scores
 from rackecon.load.derived import derived_utilisation, sold_table
 from rackecon.pages.agents import UNITS, agent_table, told
 from rackecon.words import engine_words, money, number, percent
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 SIZES: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Mean demand over the page's, for the line of sold share against size."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rackecon import catalog
@@ -12,37 +13,18 @@ from rackecon.economics.market import years_to_fall
 from rackecon.economics.market_table import market_model, rent
 from rackecon.errors import InputError
 from rackecon.evidence.leads import ahead, level
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.market.checks import market_checks
 from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
 from rackecon.market.linked import mature_gain, yearly_fall
 from rackecon.words import years_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
-
     from rackecon.catalog import Scenario
     from rackecon.market.linked import Gain
 
 MARGINS: Final = ("gross margin", "compute margin")
-UNITS: Final = {
-    "entrant_usd_per_mtok": "USD/Mtok",
-    "entrant_low": "USD/Mtok",
-    "entrant_high": "USD/Mtok",
-    "entrant_over_list": "-",
-    "effective_over_list": "-",
-    "realised_over_list": "-",
-    "rent_multiple": "-",
-    "margin_at_list": "-",
-    "margin_at_effective": "-",
-    "margin_at_entrant": "-",
-    "payback_years_at_effective": "years",
-    "sold_tokens_per_rack_day": "tokens/day",
-    "market_tokens_per_day": "tokens/day",
-    "racks_taken": "racks",
-}
 
 
 @dataclass(frozen=True)
@@ -54,30 +36,30 @@ class MarketResult:
     curve: pd.DataFrame
     levels: pd.DataFrame
     checks: pd.DataFrame
-    entrant_platform: str
+    entrant_platform: str = field(metadata=in_unit("text"))
     entrants: tuple[str, ...]
     """The platform with the lowest price for an entrant, and those whose price lies inside its interval."""
     entrants_usd_per_mtok: float
     """The highest of their prices."""
     entrant_rent_usd_per_gpu_hour: float
-    entrant_usd_per_mtok: float
-    entrant_over_list: float
-    entrant_low: float
-    entrant_high: float
-    effective_over_list: float
-    realised_over_list: float
-    leader: str
+    entrant_usd_per_mtok: float = field(metadata=in_unit("USD/Mtok"))
+    entrant_over_list: float = field(metadata=in_unit("-"))
+    entrant_low: float = field(metadata=in_unit("USD/Mtok"))
+    entrant_high: float = field(metadata=in_unit("USD/Mtok"))
+    effective_over_list: float = field(metadata=in_unit("-"))
+    realised_over_list: float = field(metadata=in_unit("-"))
+    leader: str = field(metadata=in_unit("text"))
     leader_id: str
     tied: tuple[str, ...]
     """Platforms that cannot be told from the leader."""
-    rent_multiple: float
-    margin_at_list: float
-    margin_at_effective: float
-    margin_at_entrant: float
-    payback_years_at_effective: float
-    sold_tokens_per_rack_day: float
-    market_tokens_per_day: float
-    racks_taken: float
+    rent_multiple: float = field(metadata=in_unit("-"))
+    margin_at_list: float = field(metadata=in_unit("-"))
+    margin_at_effective: float = field(metadata=in_unit("-"))
+    margin_at_entrant: float = field(metadata=in_unit("-"))
+    payback_years_at_effective: float = field(metadata=in_unit("years"))
+    sold_tokens_per_rack_day: float = field(metadata=in_unit("tokens/day"))
+    market_tokens_per_day: float = field(metadata=in_unit("tokens/day"))
+    racks_taken: float = field(metadata=in_unit("racks"))
     horizon_years: float
     utilisation: float
     kept_share: float
@@ -207,9 +189,7 @@ def every_workload(
 def figures(result: MarketResult) -> list[Figure]:
     """The page's results by key."""
     return [
-        *field_figures(result, UNITS),
-        Figure("entrant_platform", result.entrant_platform, "text"),
-        Figure("leader", result.leader, "text"),
+        *field_figures(result),
         *(Figure(name, value, "years") for name, value in lasting(result).items()),
         *column_figures(
             result.curve, ["accelerator"], {"price_usd_per_mtok": "USD/Mtok", "price_factor": "-"}, "entrant"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 from rackecon import catalog
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PAGE: Final = "13_validation"
 DATED: Final = "public build of the date"
@@ -20,31 +18,22 @@ DATED: Final = "public build of the date"
 class MlperfResult:
     """How the predictions do on the scored round; errors are median shares, without ``raised`` but for its own."""
 
-    submissions: int
-    median_error: float
-    earlier_error: float
-    apart: int
-    apart_error: float
+    submissions: int = field(metadata=in_unit("count"))
+    median_error: float = field(metadata=in_unit("-"))
+    earlier_error: float = field(metadata=in_unit("-"))
+    apart: int = field(metadata=in_unit("count"))
+    apart_error: float = field(metadata=in_unit("-"))
     best: str
     best_error: float
     worst: str
     worst_error: float
-    interactive_error: float
+    interactive_error: float = field(metadata=in_unit("-"))
     guessed: tuple[str, ...]
     raised: str
     first_tokens: float
     used_tokens: float
-    first_ratio: float
-    first_median_error: float
-
-
-UNITS: Final = {
-    "submissions": "count",
-    "median_error": "-",
-    "earlier_error": "-",
-    "apart": "count",
-    **dict.fromkeys(("apart_error", "interactive_error", "first_ratio", "first_median_error"), "-"),
-}
+    first_ratio: float = field(metadata=in_unit("-"))
+    first_median_error: float = field(metadata=in_unit("-"))
 
 
 def mlperf_table() -> pd.DataFrame:
@@ -148,4 +137,4 @@ def mlperf_software() -> tuple[pd.DataFrame, str]:
 def mlperf_figures() -> list[Figure]:
     """The results of this section."""
     by_row = column_figures(mlperf_table(), ["platform", "benchmark", "scenario"], {"error_pct": "%"}, "mlperf")
-    return [*field_figures(mlperf_result(), UNITS, "mlperf"), *by_row]
+    return [*field_figures(mlperf_result(), "mlperf"), *by_row]

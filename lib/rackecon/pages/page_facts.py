@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rackecon import catalog
+from rackecon.evidence.scores import FIRST, HELD, LOADED, NAMES, RATE, scores
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TRAFFIC = ("raw", "digitised", "published")
 NO_TRAFFIC = ("benchmark", "not re-verified")
@@ -102,7 +100,7 @@ def tail_words(statistic: str) -> str:
     return say("notes", "tail", statistic=statistic, tpot=tpot, ttft=ttft)
 
 
-def accuracy_words(slices: Sequence[str] = ("all with load",)) -> str:
+def accuracy_words(slices: Sequence[str] = (LOADED,)) -> str:
     """Median error of held-out curves: what is predicted worst, or how slices differ in tok/s per GPU.
 
     Examples
@@ -110,17 +108,11 @@ def accuracy_words(slices: Sequence[str] = ("all with load",)) -> str:
     >>> accuracy_words().startswith("Weakest of the model's outputs")
     True
     """
-    scores = catalog.table("validation_scores")
-    held = scores[scores["scheme"] == "held-out curves"].set_index(["slice", "quantity"])["median_pct"].astype(float)
+    held = {key[1:]: score.median / 100.0 for key, score in scores().items() if key[0] == HELD}
     if len(slices) > 1:
-        found = [(float(held[name, "total_tok_s_per_gpu"]) / 100.0, name) for name in slices]
-        return say("notes", "by_slice", slices=found)
-    names = {
-        "total_tok_s_per_gpu": "tok/s per GPU",
-        "tok_s_per_user": "tok/s per user",
-        "ttft_ms": "time to first token under load",
-    }
-    errors = sorted(((float(held[slices[0], key]) / 100.0, name) for key, name in names.items()), reverse=True)
+        return say("notes", "by_slice", slices=[(held[name, RATE], name) for name in slices])
+    names = NAMES | {FIRST: "time to first token under load"}
+    errors = sorted(((held[slices[0], key], name) for key, name in names.items()), reverse=True)
     return say("notes", "weakest", weakest=errors[0][1], error=errors[0][0], rest=errors[1:])
 
 

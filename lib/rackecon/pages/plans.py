@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from rackecon import catalog
 from rackecon.appraisal.possible import renewal_fault
 from rackecon.catalog.plans import shipped_plan
@@ -25,9 +23,8 @@ from rackecon.uncertainty.sampling import SEED
 from rackecon.words import join_words, plural
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
-    FloatArray = NDArray[np.float64]
 
 ENDS: Final = ("mean", "low", "high")
 SITES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
@@ -43,10 +40,6 @@ class PlansResult:
     worth: pd.DataFrame
     capital: PlanResult
     renewal: PlanResult
-
-
-def _scaled(raw: Mapping[str, Any], factor: float) -> list[dict[str, Any]]:
-    return [{**item, "tokens_per_day": float(item["tokens_per_day"]) * factor} for item in raw["demand"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +94,8 @@ def tried(asked: Asked, factor: float, shape: str) -> dict[str, Any]:
 def _changed(name: str, asked: Asked, limits: Mapping[str, float]) -> dict[str, Any]:
     """A shipped plan with the page's platforms, traffic and limits."""
     raw = shipped_plan(name)
-    demand = _scaled(raw, asked.traffic_factor)
+    factor = asked.traffic_factor
+    demand = [{**item, "tokens_per_day": float(item["tokens_per_day"]) * factor} for item in raw["demand"]]
     shape = asked.demand_shape
     return {**raw, "platforms": list(asked.accelerators), "demand_shape": shape, "demand": demand, "limits": limits}
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures import tables
+from rackecon.lazy import pd
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rackecon.figures.display import Html
 
 

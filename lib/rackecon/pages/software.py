@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rackecon.figures.results import Figure, key_part
+from rackecon.lazy import pd
 from rackecon.walks.software import LEVERS, Lead, Ratio, SoftwareFound
 from rackecon.words import times
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CHIP, _, DRAFTS = range(len(LEVERS))
 NOTHING = Lead("", ((1.0, 1.0, 1.0),), whole=Ratio(2.0), alone=Ratio(2.0), even=Ratio(2.0))

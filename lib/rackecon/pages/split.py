@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.evidence.leads import rate_error
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
+from rackecon.lazy import pd
 from rackecon.walks.split import MODES, Worth, by_speed, gain_ends, gain_lines, gains, worth
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
 
 SPEEDS: Final = (10, 20, 30, 50, 75, 100, 150)
 X: Final = "tok_s_per_user_target"
 SPLIT_ENDS: Final = {"slow_split": "first", "slow_speed": "min", "fast_split": "last", "fast_speed": "max"}
-UNITS: Final = {
-    **dict.fromkeys(("both", "wins", "sure"), "pairs"),
-    **dict.fromkeys(
-        ("most_gain", "most_low", "most_high", "least_gain", "at_gain", "at_low", "at_high", "at_run"), "-"
-    ),
-    **dict.fromkeys(("compared", "compared_inside", "compared_below"), "pairs of runs"),
-    **dict.fromkeys(("worth_usd", "worth_low", "worth_high"), "USD/rack-year"),
-}
 
 
 @dataclass(frozen=True)
@@ -37,19 +26,19 @@ class SplitResult:
     speeds: pd.DataFrame
     model_name: str
     case_name: str
-    both: int
-    wins: int
+    both: int = field(metadata=in_unit("pairs"))
+    wins: int = field(metadata=in_unit("pairs"))
     error: float
     most_platform: str
     most_scenario: str
-    most_gain: float
-    most_low: float
-    most_high: float
-    sure: int
+    most_gain: float = field(metadata=in_unit("-"))
+    most_low: float = field(metadata=in_unit("-"))
+    most_high: float = field(metadata=in_unit("-"))
+    sure: int = field(metadata=in_unit("pairs"))
     """Pairs of which even the low end of 90 % gains."""
     least_platform: str
     least_scenario: str
-    least_gain: float
+    least_gain: float = field(metadata=in_unit("-"))
     best_scenario: str
     best_median: float
     worst_scenario: str
@@ -63,26 +52,26 @@ class SplitResult:
     falling: int
     at_platform: str
     at_speed: float
-    at_gain: float
-    at_low: float
-    at_high: float
+    at_gain: float = field(metadata=in_unit("-"))
+    at_low: float = field(metadata=in_unit("-"))
+    at_high: float = field(metadata=in_unit("-"))
     """Ends of 90 % of that gain."""
-    at_run: float
+    at_run: float = field(metadata=in_unit("-"))
     """The same gain in the best runs measured both ways there; NaN where there are none."""
     one_way: tuple[tuple[str, str, str], ...]
     lines: pd.DataFrame
-    compared: int
+    compared: int = field(metadata=in_unit("pairs of runs"))
     """Pairs of runs measured both ways, each at the fastest promise that it keeps, and those whose gain lies inside 90 %."""
-    compared_inside: int
-    compared_below: int
+    compared_inside: int = field(metadata=in_unit("pairs of runs"))
+    compared_below: int = field(metadata=in_unit("pairs of runs"))
     """Those below it: the chart promises more than was measured."""
     compared_on: tuple[tuple[str, float, float], ...]
     """Platforms so measured, with the median gain of their runs and of the model at the same promises."""
     worth_platform: str = ""
     """The platform whose rack earns most split on the case, and what splitting adds to its profit [USD/rack-year]."""
-    worth_usd: float = math.nan
-    worth_low: float = math.nan
-    worth_high: float = math.nan
+    worth_usd: float = field(default=math.nan, metadata=in_unit("USD/rack-year"))
+    worth_low: float = field(default=math.nan, metadata=in_unit("USD/rack-year"))
+    worth_high: float = field(default=math.nan, metadata=in_unit("USD/rack-year"))
     """Ends of 90 % of that."""
     worth_basis: str = ""
 
@@ -211,7 +200,7 @@ def figures(result: SplitResult) -> list[Figure]:
     """The page's results by key."""
     rate = {"total_tok_s_per_gpu": "tok/s/GPU"}
     return [
-        *field_figures(result, UNITS),
+        *field_figures(result),
         *column_figures(result.gains, ["accelerator", "scenario"], {"gain": "-"}, "gain"),
         *column_figures(result.speeds, ["accelerator", "mode", X], rate, "speed"),
     ]

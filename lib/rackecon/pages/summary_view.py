@@ -15,6 +15,7 @@ from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.leads import ahead, lead_words, rate_error
 from rackecon.evidence.novelty import measured_platforms, platform_named
+from rackecon.evidence.scores import FIRST, HELD, LOADED, NAMES, RATE, scores
 from rackecon.figures import charts
 from rackecon.figures.display import ANSWER, Html, note, prose
 from rackecon.figures.results import Figure, column_figures
@@ -144,19 +145,9 @@ def ranking(story: Summary, measure: str) -> Html:
     )
 
 
-def _scores() -> pd.DataFrame:
-    return catalog.table("validation_scores")
-
-
-def _score(scheme: str, where: str, quantity: str) -> tuple[float, float, int]:
-    found = _scores()
-    row = found[(found["scheme"] == scheme) & (found["slice"] == where) & (found["quantity"] == quantity)].iloc[0]
-    return float(row["median_pct"]), float(row["p90_pct"]), int(row["points"])
-
-
 def trust(story: Summary) -> Html:
     """The model's error on what it had not seen, the platforms that nobody has measured, and what public runs alone would earn."""
-    every, _, n = _score("held-out curves", "all with load", "total_tok_s_per_gpu")
+    every = scores()[HELD, LOADED, RATE]
     chips = measured_platforms()
     unseen = [str(row.platform) for row in story.table.itertuples() if row.accelerator not in chips]
     runs = (
@@ -164,7 +155,9 @@ def trust(story: Summary) -> Html:
     )
     shown = MEASURES[story.measure].amount
     best = [(str(row.platform), shown(row.value_measured), row.value_measured > 0) for row in runs.head(2).itertuples()]
-    said = say(PAGE, "trust", points=n, error=every / 100, fronts=rate_error(), unseen=unseen, runs=best)
+    said = say(
+        PAGE, "trust", points=every.points, error=every.median / 100, fronts=rate_error(), unseen=unseen, runs=best
+    )
     return _linked(said, "13_validation", "How accurate")
 
 
@@ -379,26 +372,19 @@ def accuracy_table() -> Html:
     """Held-out errors by slice."""
     rows = []
     for scheme, where, label in (
-        ("held-out curves", "aggregated", "whole curves held out, one pool"),
-        ("held-out curves", "disaggregated", "whole curves held out, prefill and decode apart"),
-        ("held-out curves", "throughput tables", "throughput tables without a load"),
+        (HELD, "aggregated", "whole curves held out, one pool"),
+        (HELD, "disaggregated", "whole curves held out, prefill and decode apart"),
+        (HELD, "throughput tables", "throughput tables without a load"),
         ("leave one model out", "all with load", "a model never seen"),
         ("leave one accelerator out", "NVIDIA", "an NVIDIA accelerator never seen"),
         ("leave one accelerator out", "AMD", "an AMD accelerator never seen"),
     ):
         line: dict[str, Any] = {"what was held out": label}
-        for quantity, name in (
-            ("total_tok_s_per_gpu", "tok/s per GPU"),
-            ("tok_s_per_user", "tok/s per user"),
-            ("ttft_ms", "TTFT"),
-        ):
-            try:
-                median, tail, points = _score(scheme, where, quantity)
-            except IndexError:
-                line[f"{name}, error %"] = "–"
-                continue
-            line.setdefault("points", points)
-            line[f"{name}, error %"] = f"{median:.0f} ({tail:.0f})"
+        for quantity, name in (NAMES | {FIRST: "TTFT"}).items():
+            found = scores().get((scheme, where, quantity))
+            if found:
+                line.setdefault("points", found.points)
+            line[f"{name}, error %"] = f"{found.median:.0f} ({found.p90:.0f})" if found else "–"
         rows.append(line)
     return table(
         pd.DataFrame(rows), "Median error, and in brackets the error that nine in ten stay under; repeats counted once"

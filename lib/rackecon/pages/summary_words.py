@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon.answer.summary import Summary
 from rackecon.economics.measures import MEASURES
+from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.uncertainty.ranking import sharing, tied
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PAGE: Final = "00_executive_summary"
 

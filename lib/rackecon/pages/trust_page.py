@@ -14,6 +14,7 @@ from rackecon.evidence.fronts import front_ranges, front_scores, with_inside
 from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.orders import order_scores, orders, shared_error
 from rackecon.evidence.record import FORWARD
+from rackecon.evidence.scores import FIRST, HELD, LOADED, NAMES, RATE, USER
 from rackecon.evidence.support import GRADES, support_matrix
 from rackecon.lazy import pd
 from rackecon.pages.sentences import say
@@ -49,19 +50,10 @@ def front_table() -> pd.DataFrame:
 def fronts_shown(table: pd.DataFrame) -> pd.DataFrame:
     """:func:`front_table` as the page shows it: the ends of the bias in one column."""
     ends = zip(table["bias_low_pct"], table["bias_high_pct"], strict=True)
-    table = table.assign(bias_range=[f"{number(low, 2)} to {number(high, 2)}" for low, high in ends])
-    ours = (
-        "sweeps",
-        "points",
-        "unreached",
-        "median_pct",
-        "own_pct",
-        "both_pct",
-        "bias_pct",
-        "bias_range",
-        "inside_pct",
-    )
-    return table[["slice", *ours]]
+    texts = [f"{number(round(low))} to {number(round(high))}" for low, high in ends]
+    shown = table.drop(columns=[name for name in table.columns if "_low_" in name or "_high_" in name])
+    shown.insert(shown.columns.tolist().index("bias_pct") + 1, "bias_range", texts)
+    return shown
 
 
 def fronts_sentence(table: pd.DataFrame) -> str:
@@ -100,29 +92,27 @@ def order_sentence() -> str:
 def forward_table() -> pd.DataFrame:
     """Errors of what was measured from four dates on, by fits to what came before [%]: with the software of the cut, and dated."""
     scores = catalog.table("validation_scores")
-    scores = scores[scores["scheme"].str.startswith("from ") & (scores["slice"] == "all with load")]
+    scores = scores[scores["scheme"].str.startswith("from ") & (scores["slice"] == LOADED)]
     named = scores["scheme"].str.extract(r"from (?P<cut>[\d-]+), (?P<kind>.*)")
     table = pd.concat([named, scores], axis=1).pivot_table("median_pct", "cut", ["quantity", "kind"])
-    columns = [(quantity, kind) for quantity in ("total_tok_s_per_gpu", "tok_s_per_user") for kind in FORWARD]
+    columns = [(quantity, kind) for quantity in (RATE, USER) for kind in FORWARD]
     out = table[columns].set_axis(["rate", "rate_dated", "speed", "speed_dated"], axis=1)
-    counts = scores[scores["quantity"] == "total_tok_s_per_gpu"].groupby(named["cut"])["points"].max()
+    counts = scores[scores["quantity"] == RATE].groupby(named["cut"])["points"].max()
     out.insert(0, "points", counts.astype(int))
     return out.reset_index()
 
 
 TESTED = (
-    ("whole curves", "held-out curves", ("all with load", "aggregated", "disaggregated", "throughput tables")),
-    ("pairs of platform and model", "leave one pair out", ("all with load",)),
-    ("models", "leave one model out", ("all with load",)),
-    ("accelerators", "leave one accelerator out", ("all with load", "NVIDIA", "AMD")),
-    ("engines of a platform", "leave one engine of a platform out", ("all with load",)),
-    ("sets of lengths", "leave one set of lengths out", ("all with load",)),
+    ("whole curves", HELD, (LOADED, "aggregated", "disaggregated", "throughput tables")),
+    ("pairs of platform and model", "leave one pair out", (LOADED,)),
+    ("models", "leave one model out", (LOADED,)),
+    ("accelerators", "leave one accelerator out", (LOADED, "NVIDIA", "AMD")),
+    ("engines of a platform", "leave one engine of a platform out", (LOADED,)),
+    ("sets of lengths", "leave one set of lengths out", (LOADED,)),
 )
 """What is held out, its scheme in data/validation_physics.csv, and the rows scored."""
-QUANTITY_NAMES = {"total_tok_s_per_gpu": "tok/s per GPU", "tok_s_per_user": "tok/s per user", "ttft_ms": "first token"}
-RATE = "total_tok_s_per_gpu"
-MODE_ROWS = {"aggregated": "ttft_ms", "disaggregated": "ttft_ms"}
-ROW_NAMES = {"all with load": "", "throughput tables": "tables of peak rates"}
+MODE_ROWS = {"aggregated": FIRST, "disaggregated": FIRST}
+ROW_NAMES = {LOADED: "", "throughput tables": "tables of peak rates"}
 FRONT_UNITS: Final = {
     **dict.fromkeys(("sweeps", "points", "unreached"), "count"),
     **dict.fromkeys(("median_pct", "median_low_pct", "median_high_pct", "own_pct", "both_pct"), "%"),
@@ -181,15 +171,15 @@ def _tested() -> list[tuple[str, str, dict[Hashable, Any]]]:
         (x["scheme"], x["slice"], x["quantity"]): x for x in catalog.table("validation_physics").to_dict("records")
     }
     out = [
-        (held, ", ".join(filter(None, (QUANTITY_NAMES[name], ROW_NAMES.get(part, part)))), found[scheme, part, name])
+        (held, ", ".join(filter(None, (NAMES[name], ROW_NAMES.get(part, part)))), found[scheme, part, name])
         for held, scheme, parts in TESTED
         for part in parts
-        for name in QUANTITY_NAMES
-        if (scheme, part, name) in found and (part == "all with load" or name == MODE_ROWS.get(part, RATE))
+        for name in NAMES
+        if (scheme, part, name) in found and (part == LOADED or name == MODE_ROWS.get(part, RATE))
     ]
     for scheme, part, name in sorted(found):
-        if scheme.endswith(FORWARD[0]) and (part, name) == ("all with load", RATE):
-            out.append((f"all measured {scheme.split(',')[0]} on", QUANTITY_NAMES[RATE], found[scheme, part, name]))
+        if scheme.endswith(FORWARD[0]) and (part, name) == (LOADED, RATE):
+            out.append((f"all measured {scheme.split(',')[0]} on", NAMES[RATE], found[scheme, part, name]))
     fronts = front_scores(catalog.table("validation_fronts")).to_dict("records")[0]
     rows = catalog.table("validation_intervals").to_dict("records")
     scored = next(row for row in rows if (row["evidence"], row["quantity"]) == ("known", AT_SPEED))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures.display import Html
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
 from rackecon.figures.tables import spans, table
 from rackecon.lazy import pd
 from rackecon.pages.sentences import say
@@ -40,10 +40,6 @@ LATENT: Final = {
     "capital": "capital (in platform prices, cost of money)",
     "serving": "serving error common to all",
     "serving/vendor": "serving error common to a vendor",
-}
-LEADER_UNITS: Final = {
-    **dict.fromkeys(("platform", "rival"), "text"),
-    **dict.fromkeys(("wins", "beats", "rival_wins"), "-"),
 }
 OUTPUT_UNITS: Final = {
     "cost_usd_per_mtok_total": "USD/Mtok",
@@ -108,15 +104,15 @@ def interval_rows(
 class Leader:
     """The first platform of the win table beside the second; money a year, shares of draws. None where there is none."""
 
-    platform: str | None
+    platform: str | None = field(metadata=in_unit("text"))
     low: float | None = None
     middle: float | None = None
     high: float | None = None
-    wins: float | None = None
+    wins: float | None = field(default=None, metadata=in_unit("-"))
     regret: float | None = None
-    rival: str | None = None
-    beats: float | None = None
-    rival_wins: float | None = None
+    rival: str | None = field(default=None, metadata=in_unit("text"))
+    beats: float | None = field(default=None, metadata=in_unit("-"))
+    rival_wins: float | None = field(default=None, metadata=in_unit("-"))
 
 
 def leading(wins: pd.DataFrame) -> Leader:
@@ -150,7 +146,7 @@ def uncertainty_figures(
     """The results of the page: who leads, every platform's draws and outputs, where each pair's order turns."""
     profit, ends = MEASURES[metric].a_year, ("p5", "p50", "p95")
     drawn = dict.fromkeys((*ends, "expected_regret"), profit) | dict.fromkeys(("win_share", "beats_next_share"), "-")
-    made = field_figures(lead, LEADER_UNITS | dict.fromkeys(("low", "middle", "high", "regret"), profit), "lead")
+    made = field_figures(lead, "lead", dict.fromkeys(("low", "middle", "high", "regret"), profit))
     made += column_figures(wins, ["accelerator"], drawn, "profit")
     for name, unit in OUTPUT_UNITS.items():
         rows = summary[summary["output"] == name]

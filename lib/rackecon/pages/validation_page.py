@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from rackecon.evidence.calibration import FOLDS
 from rackecon.evidence.fronts import front_scores
 from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.orders import CALLS, shared_error
+from rackecon.evidence.scores import FIRST, HELD, LOADED, NAMES, RATE, USER, scores
 from rackecon.evidence.validation import SHUFFLES
-from rackecon.figures.results import Figure, column_figures, field_figures
+from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
 from rackecon.lazy import pd
 from rackecon.pages.mlperf_view import mlperf_result, mlperf_table
 from rackecon.pages.sentences import say
@@ -21,13 +22,12 @@ from rackecon.pages.trust_page import FRONT_UNITS, TESTED_UNITS, found_orders, f
 from rackecon.words import engine_words
 
 PAGE: Final = "13_validation"
-HELD = "held-out curves"
-LOADED: Final = "all with load"
 SLICED: Final = {"median": "%", "p90": "%", "points": "count"}
 ORDERED: Final = {"places": "count", "share_pct": "%", "right_pct": "%"}
-Key = tuple[str, str, str]
-RATE, USER, FIRST = "total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms"
-NAMES = {RATE: "tok/s per GPU", USER: "tok/s per user", FIRST: "first token"}
+HIGH_PCT: Final = 20.0
+"""Median error above which a slice is named [%]."""
+LEAST_POINTS: Final = 8
+"""Of a slice that is judged."""
 # (what, scheme, slice, quantity, most median, most 90th percentile) [%]
 TARGETS: tuple[tuple[str, str, str, str, float, float | None], ...] = (
     ("all rows with a load", HELD, LOADED, RATE, 10.0, 35.0),
@@ -47,60 +47,40 @@ MLPERF_MOST = 11.0
 """Most median error on the scored MLPerf round [%]; none is asked of the benchmark whose input length has no source."""
 
 
-class Score(NamedTuple):
-    """Median and 90th percentile of an error [%], over so many points."""
-
-    median: float
-    p90: float
-    points: int
-
-
-def _scores() -> dict[Key, Score]:
-    table = catalog.table("validation_scores")
-    keys = zip(table["scheme"], table["slice"], table["quantity"], strict=True)
-    rows = zip(table["median_pct"].astype(float), table["p90_pct"].astype(float), table["points"], strict=True)
-    return {key: Score(median, p90, int(points)) for key, (median, p90, points) in zip(keys, rows, strict=True)}
-
-
 @dataclass(frozen=True)
 class Validation:
     """What the page says first and last: errors as shares of the measurement, on rows that the fit had not seen."""
 
-    rate_median: float
-    rate_p90: float
-    user_median: float
-    user_p90: float
-    inside: float
-    met: int
-    asked: int
-    worst_model: str
-    worst_model_error: float
-    first_median: float
-    first_p90: float
-    unseen: str
-    unseen_error: float
+    rate_median: float = field(metadata=in_unit("-"))
+    rate_p90: float = field(metadata=in_unit("-"))
+    user_median: float = field(metadata=in_unit("-"))
+    user_p90: float = field(metadata=in_unit("-"))
+    inside: float = field(metadata=in_unit("-"))
+    met: int = field(metadata=in_unit("count"))
+    asked: int = field(metadata=in_unit("count"))
+    worst_model: str = field(metadata=in_unit("text"))
+    worst_model_error: float = field(metadata=in_unit("-"))
+    first_median: float = field(metadata=in_unit("-"))
+    first_p90: float = field(metadata=in_unit("-"))
+    unseen: str = field(metadata=in_unit("text"))
+    unseen_error: float = field(metadata=in_unit("-"))
     unmeasured: tuple[str, ...]
     siblings: tuple[str, ...]
-    front_median: float
-    front_own: float
-    front_inside: float
-    called_right: float
-    broken_error: float
-
-
-UNITS: Final = {
-    **dict.fromkeys(("rate_median", "rate_p90", "user_median", "user_p90", "inside", "worst_model_error"), "-"),
-    **dict.fromkeys(("first_median", "first_p90", "unseen_error", "front_median", "front_own", "front_inside"), "-"),
-    **dict.fromkeys(("called_right", "broken_error"), "-"),
-    **dict.fromkeys(("met", "asked"), "count"),
-    **dict.fromkeys(("worst_model", "unseen"), "text"),
-}
+    front_median: float = field(metadata=in_unit("-"))
+    front_own: float = field(metadata=in_unit("-"))
+    front_inside: float = field(metadata=in_unit("-"))
+    called_right: float = field(metadata=in_unit("-"))
+    broken_error: float = field(metadata=in_unit("-"))
 
 
 def validation_result() -> Validation:
     """Errors on held-out rows, from the scores of the last calibration."""
-    scores, table, worst = _scores(), acceptance_table(), slice_table("model").iloc[-1]
-    rate, user, first = scores[HELD, LOADED, RATE], scores[HELD, LOADED, USER], scores[HELD, "disaggregated", FIRST]
+    table, worst = acceptance_table(), slice_table("model").iloc[-1]
+    rate, user, first = (
+        scores()[HELD, LOADED, RATE],
+        scores()[HELD, LOADED, USER],
+        scores()[HELD, "disaggregated", FIRST],
+    )
     called = order_table().set_index("call").drop(CALLS[0])
     front = front_scores(catalog.table("validation_fronts")).iloc[0]
     far = slice_scores("accelerator").sort_values("never_seen", kind="stable").iloc[-1]
@@ -109,7 +89,7 @@ def validation_result() -> Validation:
         rate_p90=rate.p90 / 100,
         user_median=user.median / 100,
         user_p90=user.p90 / 100,
-        inside=scores["coverage of 90 % interval", "overall", RATE].median / 100,
+        inside=scores()["coverage of 90 % interval", "overall", RATE].median / 100,
         met=int((table["met"] == "yes").sum()),
         asked=int((table["met"] != "").sum()),
         worst_model=str(worst["model"]),
@@ -122,9 +102,9 @@ def validation_result() -> Validation:
         siblings=_siblings(),
         front_median=float(front["median_pct"]) / 100,
         front_own=float(front["own_pct"]) / 100,
-        front_inside=scores["coverage of 90 % interval", "overall", AT_SPEED].median / 100,
+        front_inside=scores()["coverage of 90 % interval", "overall", AT_SPEED].median / 100,
         called_right=float(np.average(called["right_pct"], weights=called["share_pct"])) / 100,
-        broken_error=scores[HELD, "broken rows", RATE].median / 100,
+        broken_error=scores()[HELD, "broken rows", RATE].median / 100,
     )
 
 
@@ -132,7 +112,7 @@ def validation_figures(result: Validation) -> list[Figure]:
     """The results of the page: its first and last words, every requirement, every slice, every coverage."""
     asked = acceptance_table()
     return [
-        *field_figures(result, UNITS),
+        *field_figures(result),
         *column_figures(asked, ["what", "quantity"], {"median": "%", "p90": "%", "points": "count"}, "required"),
         *column_figures(slice_scores("model"), ["model"], SLICED | {"never_seen": "%"}, "model"),
         *column_figures(slice_scores("accelerator"), ["accelerator"], SLICED | {"never_seen": "%"}, "accelerator"),
@@ -147,10 +127,9 @@ def validation_figures(result: Validation) -> list[Figure]:
 
 def acceptance_table() -> pd.DataFrame:
     """Held-out errors beside what they were required to be [%]."""
-    scores = _scores()
     rows = []
     for what, scheme, name, quantity, most, tail in TARGETS:
-        score = scores[scheme, name, quantity]
+        score = scores()[scheme, name, quantity]
         met = score.median <= most and (tail is None or score.p90 <= tail)
         rows.append(
             {
@@ -192,45 +171,44 @@ def slice_table(kind: str) -> pd.DataFrame:
 
 def slice_scores(kind: str) -> pd.DataFrame:
     """Errors by ``model``, ``accelerator`` or ``engine``: held-out curves, and that whole slice never seen [%]."""
-    scores = _scores()
     loo = "leave one model out" if kind == "model" else "leave one accelerator out"
     rows = []
-    for (scheme, name, quantity), score in scores.items():
+    for (scheme, name, quantity), score in scores().items():
         if scheme == HELD and quantity == RATE and name.startswith(f"{kind} "):
             row: dict[str, object] = {
                 kind: name.removeprefix(f"{kind} "),
                 "points": score.points,
                 "median": score.median,
                 "p90": score.p90,
-                "user_median": scores[scheme, name, USER].median if (scheme, name, USER) in scores else np.nan,
+                "user_median": scores()[scheme, name, USER].median if (scheme, name, USER) in scores() else np.nan,
             }
             if kind != "engine":
-                row["never_seen"] = scores[loo, name, RATE].median
+                row["never_seen"] = scores()[loo, name, RATE].median
             rows.append(row)
     return pd.DataFrame(rows).sort_values("median", kind="stable").reset_index(drop=True)
 
 
-def cell_table(limit_pct: float = 20.0, points: int = 8) -> pd.DataFrame:
-    """Cells (accelerator, model, mode) of enough points whose median error of rate or speed exceeds a limit [%]."""
-    scores = catalog.table("validation_scores")
-    table = scores[
-        (scores["scheme"] == HELD)
-        & scores["slice"].str.match("cell |model |accelerator ")
-        & (scores["quantity"] != FIRST)
-        & (scores["points"] >= points)
-        & (scores["median_pct"] > limit_pct)
-    ].copy()
-    table["quantity"] = table["quantity"].map(NAMES)
-    table["slice"] = [catalog.relabelled(name.replace("|", ", ")) for name in table["slice"]]
-    return table[["slice", "quantity", "points", "median_pct", "p90_pct"]].sort_values(
-        "median_pct", ascending=False, kind="stable"
-    )
+def _slices() -> pd.DataFrame:
+    """Scores of held-out curves by cell (accelerator, model, mode), model and accelerator, the worst first."""
+    found = catalog.table("validation_scores")
+    kept = (found["scheme"] == HELD) & found["slice"].str.match("cell |model |accelerator ")
+    kept &= (found["quantity"] != FIRST) & (found["points"] >= LEAST_POINTS)
+    return found[kept].sort_values("median_pct", ascending=False, kind="stable")
+
+
+def cell_table() -> pd.DataFrame:
+    """Cells, models and accelerators of enough points whose median error of rate or speed is high [%]."""
+    table = _slices()
+    table = table[table["median_pct"] > HIGH_PCT]
+    names = [catalog.relabelled(name.replace("|", ", ")) for name in table["slice"]]
+    table = table.assign(quantity=table["quantity"].map(NAMES), slice=names)
+    return table[["slice", "quantity", "points", "median_pct", "p90_pct"]]
 
 
 def coverage_table() -> pd.DataFrame:
     """Share of held-out points inside the stated 90 % interval [%]."""
-    scores = catalog.table("validation_scores")
-    table = scores[scores["scheme"] == "coverage of 90 % interval"]
+    table = catalog.table("validation_scores")
+    table = table[table["scheme"] == "coverage of 90 % interval"]
     wide = table.pivot(index="slice", columns="quantity", values="median_pct").reset_index()
     order = {name: i for i, name in enumerate(("overall", "aggregated", "disaggregated", "NVIDIA", "AMD"))}
     return wide.sort_values("slice", key=lambda s: s.map(order), kind="stable").reset_index(drop=True)
@@ -282,7 +260,6 @@ def peer_table() -> pd.DataFrame:
     """Errors of other tools as they or reviewers state them, with this model's held-out errors below."""
     names = ["peer", "quantity", "error_pct", "statistic", "conditions", "who_measured"]
     peers = catalog.table("peer_errors")[names]
-    scores = _scores()
     mine = [
         (HELD, LOADED, RATE, "whole curves held out, NVIDIA and AMD"),
         (HELD, LOADED, USER, "whole curves held out, NVIDIA and AMD"),
@@ -290,7 +267,7 @@ def peer_table() -> pd.DataFrame:
         ("leave one accelerator out", LOADED, RATE, "accelerator held out"),
     ]
     rows = [
-        ("rackecon", NAMES[q], scores[scheme, name, q].median, "median", text, "this page")
+        ("rackecon", NAMES[q], scores()[scheme, name, q].median, "median", text, "this page")
         for scheme, name, q, text in mine
     ]
     return pd.concat([peers, pd.DataFrame(rows, columns=names)], ignore_index=True)
@@ -341,8 +318,8 @@ def method_sentence() -> str:
 
 def scatter_title(points: pd.DataFrame) -> str:
     """Over how many powers of ten the measurements run, and the errors that the page's answer gives."""
-    rate, scores = points["measured_total_tok_s_per_gpu"].astype(float), _scores()
-    loaded, tables = (scores[HELD, rows, RATE].median / 100 for rows in (LOADED, "throughput tables"))
+    rate = points["measured_total_tok_s_per_gpu"].astype(float)
+    loaded, tables = (scores()[HELD, rows, RATE].median / 100 for rows in (LOADED, "throughput tables"))
     return say(PAGE, "scatter", powers=_powers(rate), loaded=loaded, tables=tables)
 
 
@@ -390,14 +367,8 @@ def slices_sentence() -> str:
 
 
 def _worst_cell() -> tuple[str, float]:
-    scores = catalog.table("validation_scores")
-    cells = scores[
-        (scores["scheme"] == HELD)
-        & scores["slice"].str.startswith("cell ")
-        & (scores["quantity"] == RATE)
-        & (scores["points"] >= 8)
-    ]
-    row = cells.sort_values("median_pct", kind="stable").to_dict("records")[-1]
+    found = _slices()
+    row = found[found["slice"].str.startswith("cell ") & (found["quantity"] == RATE)].iloc[0]
     key, *rest = str(row["slice"]).removeprefix("cell ").split("|")
     return ", ".join([catalog.accelerator(key).label, *rest]), float(row["median_pct"])
 

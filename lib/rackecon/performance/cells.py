@@ -7,6 +7,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import IntArray
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -30,11 +32,11 @@ class Cells:
     [[0, 1], [0, 2]]
     """
 
-    def __init__(self, shape: tuple[int, ...], chosen: NDArray[np.intp]) -> None:
+    def __init__(self, shape: tuple[int, ...], chosen: IntArray) -> None:
         self.shape = shape
         self.chosen = chosen
         self.along = np.unravel_index(chosen, shape) if len(shape) > 1 else (chosen,)
-        self._numbers: dict[tuple[int, ...], NDArray[np.intp]] = {shape: chosen}
+        self._numbers: dict[tuple[int, ...], IntArray] = {shape: chosen}
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -49,10 +51,10 @@ class Cells:
         """:meth:`of` each of two."""
         return self.of(values[0]), self.of(values[1])
 
-    def _flat(self, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    def _flat(self, shape: tuple[int, ...]) -> IntArray:
         if shape not in self._numbers:
             offset, steps = len(self.shape) - len(shape), 1
-            flat: NDArray[np.intp] | None = None
+            flat: IntArray | None = None
             for axis in reversed(range(len(shape))):
                 if shape[axis] > 1:
                     part = self.along[offset + axis]

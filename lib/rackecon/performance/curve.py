@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.performance.cells import ByCell
 from rackecon.performance.moe import GRID_LOG2_TOKENS
 
-FloatArray = NDArray[np.float64]
 LAST_CELL = len(GRID_LOG2_TOKENS) - 1.001
 LEAST_BATCH = 1e-3  # sequences: keeps an empty engine's step finite
 
 
-def share_at(lines: tuple[FloatArray, FloatArray], starts: NDArray[np.intp], tokens: FloatArray) -> FloatArray:
+def share_at(lines: tuple[FloatArray, FloatArray], starts: IntArray, tokens: FloatArray) -> FloatArray:
     """Share of a layer's experts that a step touches, by interpolation on the grid of log2 tokens.
 
     Own: the grid is that of :func:`rackecon.performance.moe.distinct_curve`.
@@ -42,7 +41,7 @@ class StepCurve(ByCell):
     roofs: tuple[tuple[FloatArray, FloatArray], ...]  # squares: per sequence of the engine, per step
     experts: tuple[FloatArray, FloatArray] | None  # likewise, with every expert touched; None without experts
     share_lines: tuple[FloatArray, FloatArray]
-    row_start: NDArray[np.intp]
+    row_start: IntArray
 
     def total(self, sequences: FloatArray) -> FloatArray:
         """Time of a step with ``sequences`` running [s]."""

@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.performance.families import engine_family, parameter_names
 from rackecon.performance.moe import GRID_LOG2_TOKENS
 from rackecon.performance.shares import ATTENTION_SHARE, BANDWIDTH_SHARE, KV_BANDWIDTH_SHARE, product_share
 from rackecon.units import BITS_PER_BYTE
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 # Bits a weight takes with its scales: NVFP4 and MXFP4 4.25-4.5, INT4 in groups of 32 4.5
 PRECISION_BITS = {"bf16": 16.0, "fp8": 8.0, "fp4": 4.5, "int4": 4.5}
@@ -68,7 +66,6 @@ class Engine:
     crosses_nic: FloatArray
     hidden: FloatArray
     layers: FloatArray
-    attending_layers: FloatArray
     full_layers: FloatArray
     window_layers: FloatArray
     window_tokens: FloatArray
@@ -114,7 +111,7 @@ class Engine:
         start = self.distinct_share - slope * np.arange(slope.shape[1])
         return start.ravel(), slope.ravel()
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Engine:
+    def take(self, rows: IntArray | BoolArray) -> Engine:
         """The same engine arrays for a choice of rows; what stands once for all stays so."""
         values = {name: x if x.size == 1 and name not in OF_ROWS else x[rows] for name, x in self._arrays.items()}
         keys = {name: at if at.size == 1 else at[rows] for name, at in self.keys.items()}
@@ -133,7 +130,7 @@ class Engine:
             name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("distinct_share", "keys")
         }
 
-    def shifted(self, by: NDArray[np.intp], moved: NDArray[np.bool_]) -> Engine:
+    def shifted(self, by: IntArray, moved: BoolArray) -> Engine:
         """The same with those parameters of each row that ``moved`` names so much further on in a vector."""
         return replace(self, keys={name: at + by if moved[at].any() else at for name, at in self.keys.items()})
 
@@ -174,7 +171,7 @@ def build_engine(
     tp: FloatArray,
     ep: FloatArray,
     pp: FloatArray,
-    dp_attention: NDArray[np.bool_],
+    dp_attention: BoolArray,
     parameter_index: dict[str, int],
 ) -> Engine:
     """Arrays for many (accelerator, model, precision, engine, layout) rows.
@@ -240,45 +237,20 @@ def build_engine(
 
 
 def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, float]:
-    expert_bits, expert_format = _expert_precision(m, weight)
-    other_bits, other_format = _other_precision(m, weight)
-    eight = (other_bits, other_format) == (8.0, "fp8")  # of attention alone: other blocks have the precision's bits
-    kv_bytes = KV_BITS[kv] / BITS_PER_BYTE
+    """What depends on accelerator, model and precisions alone, and not on a layout or an engine."""
+    return {
+        **_speeds(a, m, weight, kv),
+        **_shape(m),
+        **_weights(m, weight),
+        **_attention(m, KV_BITS[kv] / BITS_PER_BYTE),
+    }
+
+
+def _speeds(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, float]:
+    """Peaks, bandwidths and links of an accelerator, and the shares of them that kernels reach."""
+    expert_format, other_format = _expert_precision(m, weight)[1], _other_precision(m, weight)[1]
     attention_format = "fp8" if kv == "fp8" and np.isfinite(a.peak_fp8_flops) else "bf16"
-    per_expert = (3 if m.gated else 2) * (m.moe_latent or m.hidden) * m.moe_inter if m.is_moe else 0.0
-    if m.is_moe:
-        per_expert = m.routed_expert_params / max(m.moe_layers * m.n_experts, 1)
-    shared = m.moe_layers * (3 if m.gated else 2) * m.hidden * m.shared_inter * m.n_shared_experts if m.is_moe else 0.0
-    dense = m.dense_layers * (3 if m.gated else 2) * m.hidden * m.dense_ffn
-    head = m.vocab * m.hidden
-    attention = max(m.active_params - dense - shared - head - m.moe_layers * m.top_k * per_expert, 0.0)
-    attending = m.full_layers + m.window_layers
-    if m.is_mla:
-        kv_token_full = m.kv_bytes_per_token_bf16 / 2.0 * kv_bytes
-        decode_flop = 2.0 * m.full_layers * m.n_heads * (2 * m.kv_lora_rank + m.rope_dim)
-        prefill_flop = 2.0 * m.full_layers * m.n_heads * (m.qk_nope_dim + m.rope_dim + m.v_head_dim)
-        kv_window = 0.0
-        window_flop = 0.0
-        kv_heads = 1.0
-    else:
-        per_layer = 2.0 * m.n_kv_heads * m.attention_width * kv_bytes
-        kv_token_full = (
-            m.kv_bytes_per_token_bf16 / 2.0 * kv_bytes if m.arithmetic == "stated" else m.full_layers * per_layer
-        )
-        # As the stated window cache says, where window layers have heads of their own
-        kv_window = (
-            m.kv_fixed_bytes_bf16 / 2.0 * kv_bytes / max(m.window_tokens, 1)
-            if m.arithmetic == "stated"
-            else m.window_layers * per_layer
-        )
-        decode_flop = FLOP_PER_PAIR * m.full_layers * m.n_heads * m.attention_width
-        window_flop = FLOP_PER_PAIR * m.window_layers * m.n_heads * (m.window_head_dim or m.attention_width)
-        prefill_flop = decode_flop
-        kv_heads = float(m.n_kv_heads)
-        if m.attention == "v4":
-            kv_heads, kv_window = 1.0, m.layers * m.head_dim * 2.0 * kv_bytes
-            decode_flop = prefill_flop = FLOP_PER_PAIR * m.layers * m.n_heads * m.head_dim / COMPRESSED_VIEW
-    index_bytes = m.index_layers * m.index_head_dim * kv_bytes
+    nic = a.scaleout_bytes_per_s if np.isfinite(a.scaleout_bytes_per_s) else a.scaleup_bytes_per_s
     return {
         "hbm_bytes": a.hbm_bytes,
         "hbm_bytes_per_s": a.hbm_bytes_per_s,
@@ -290,13 +262,16 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         "kv_bandwidth": KV_BANDWIDTH_SHARE,
         "link_bytes_per_s": a.scaleup_bytes_per_s * LINK_SHARE,
         "link_start": LINK_START_S,
-        "nic_bytes_per_s": (a.scaleout_bytes_per_s if np.isfinite(a.scaleout_bytes_per_s) else a.scaleup_bytes_per_s)
-        * LINK_SHARE,
+        "nic_bytes_per_s": nic * LINK_SHARE,
         "domain": float(a.scaleup_domain_gpus),
-        "kv_heads": kv_heads,
+    }
+
+
+def _shape(m: Model) -> dict[str, float]:
+    """Layers, widths and experts of a model."""
+    return {
         "hidden": float(m.hidden),
         "layers": float(m.layers),
-        "attending_layers": float(attending + m.linear_layers),
         "full_layers": float(m.full_layers),
         "window_layers": float(m.layers if m.attention == "v4" else m.window_layers),
         "window_tokens": float(m.window_tokens or 1),
@@ -306,6 +281,23 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         "moe_layers": float(m.moe_layers),
         "n_experts": float(max(m.n_experts, 1)),
         "top_k": float(m.top_k),
+        "value_bytes": 2.0,
+        "is_moe": float(m.is_moe),
+        "is_mla": float(m.is_mla),
+        "expert_width": float(max(m.moe_inter, 1)),
+    }
+
+
+def _weights(m: Model, weight: str) -> dict[str, float]:
+    """Parameters of a token by block, and the bytes that a precision takes for them."""
+    expert_bits, (other_bits, other_format) = _expert_precision(m, weight)[0], _other_precision(m, weight)
+    eight = (other_bits, other_format) == (8.0, "fp8")  # of attention alone: other blocks have the precision's bits
+    per_expert = m.routed_expert_params / max(m.moe_layers * m.n_experts, 1) if m.is_moe else 0.0
+    shared = m.moe_layers * (3 if m.gated else 2) * m.hidden * m.shared_inter * m.n_shared_experts if m.is_moe else 0.0
+    dense = m.dense_layers * (3 if m.gated else 2) * m.hidden * m.dense_ffn
+    head = m.vocab * m.hidden
+    attention = max(m.active_params - dense - shared - head - m.moe_layers * m.top_k * per_expert, 0.0)
+    return {
         "attention_bytes": attention * other_bits / BITS_PER_BYTE,
         "dense_bytes": dense * (PRECISION_BITS[weight] if eight else other_bits) / BITS_PER_BYTE,
         "shared_bytes": shared * (expert_bits if eight else other_bits) / BITS_PER_BYTE,
@@ -316,16 +308,36 @@ def _constants(a: Accelerator, m: Model, weight: str, kv: str) -> dict[str, floa
         "shared_params": shared,
         "expert_params": per_expert,
         "head_params": float(head),
-        "kv_full_bytes": kv_token_full,
-        "kv_window_bytes": kv_window,
-        "kv_index_bytes": index_bytes,
+    }
+
+
+def _attention(m: Model, kv_bytes: float) -> dict[str, float]:
+    """Cache of a token, of a window and of an index at so many bytes a value, and FLOP per token attended to."""
+    full, window, kv_heads = m.kv_bytes_per_token_bf16 / 2.0 * kv_bytes, 0.0, 1.0
+    decode_flop = FLOP_PER_PAIR * m.full_layers * m.n_heads * m.attention_width
+    prefill_flop, window_flop = decode_flop, 0.0
+    if m.is_mla:
+        decode_flop = 2.0 * m.full_layers * m.n_heads * (2 * m.kv_lora_rank + m.rope_dim)
+        prefill_flop = 2.0 * m.full_layers * m.n_heads * (m.qk_nope_dim + m.rope_dim + m.v_head_dim)
+    else:
+        window_flop = FLOP_PER_PAIR * m.window_layers * m.n_heads * (m.window_head_dim or m.attention_width)
+        kv_heads = float(m.n_kv_heads)
+        if m.arithmetic == "stated":  # as the stated window cache says, where window layers have heads of their own
+            window = m.kv_fixed_bytes_bf16 / 2.0 * kv_bytes / max(m.window_tokens, 1)
+        else:
+            per_layer = 2.0 * m.n_kv_heads * m.attention_width * kv_bytes
+            full, window = m.full_layers * per_layer, m.window_layers * per_layer
+        if m.attention == "v4":
+            kv_heads, window = 1.0, m.layers * m.head_dim * 2.0 * kv_bytes
+            decode_flop = prefill_flop = FLOP_PER_PAIR * m.layers * m.n_heads * m.head_dim / COMPRESSED_VIEW
+    return {
+        "kv_heads": kv_heads,
+        "kv_full_bytes": full,
+        "kv_window_bytes": window,
+        "kv_index_bytes": m.index_layers * m.index_head_dim * kv_bytes,
         "state_bytes": float(m.recurrent_state_bytes),
         "decode_flop_per_context": decode_flop,
         "decode_flop_per_window": window_flop,
         "prefill_flop_per_pair": prefill_flop,
         "prefill_flop_per_window": window_flop,
-        "value_bytes": 2.0,
-        "is_moe": float(m.is_moe),
-        "is_mla": float(m.is_mla),
-        "expert_width": float(max(m.moe_inter, 1)),
     }

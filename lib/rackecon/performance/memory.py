@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.performance.engine import Engine
 from rackecon.units import GB_BYTES
 
-FloatArray = NDArray[np.float64]
 # Engines hand nine tenths of what the weights leave to the cache; runtime, activations and graphs take about 2 GB more
 CACHE_SHARE = 0.9
 RESERVE_BYTES = 2.0 * GB_BYTES
@@ -25,7 +24,7 @@ class Ledger:
     cache_bytes: FloatArray
     sequence_bytes: FloatArray
     max_sequences: FloatArray
-    fits: NDArray[np.bool_]
+    fits: BoolArray
 
     def text(self, row: int = 0) -> str:
         """The ledger of one row as a sentence."""

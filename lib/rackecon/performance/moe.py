@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import of_arguments
-
-FloatArray = NDArray[np.float64]
 
 # Standard deviation of log expert popularity: the published skew (EP32 max/mean 2.56, expert CV 1.28) gives 1.0-1.1
 POPULARITY_SIGMA = 1.0

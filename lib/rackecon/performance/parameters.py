@@ -16,15 +16,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.catalog.cached import by_data, of_arguments
 from rackecon.catalog.fields import rows_of
 from rackecon.catalog.paths import read_rows, shipped_rows
 from rackecon.errors import InputError, unknown_name
 from rackecon.performance.residual import FEATURES, NAMES, TERMS, Residual, Sites
 
-FloatArray = NDArray[np.float64]
 FIRST_TOKEN = "first token"
 """Kind of the rows of data/serving_residual.csv that condition the processes of the time to first token."""
 
@@ -64,7 +63,7 @@ class ServingParameters:
             raise unknown_name("serving parameter", name, self.names)
         return position
 
-    def indices(self, names: Iterable[str]) -> NDArray[np.intp]:
+    def indices(self, names: Iterable[str]) -> IntArray:
         """Positions of many parameters, for gathering per point."""
         return np.array([self.index(name) for name in names], dtype=np.intp)
 
@@ -72,7 +71,7 @@ class ServingParameters:
         """Values in natural units, in the table's order."""
         return np.array([item.value for item in self.parameters])
 
-    def free(self) -> NDArray[np.intp]:
+    def free(self) -> IntArray:
         """Positions of the fitted parameters."""
         return np.array([i for i, item in enumerate(self.parameters) if item.fitted], dtype=np.intp)
 

@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.catalog.cached import of_arguments
 from rackecon.performance.families import engine_family
 
-FloatArray = NDArray[np.float64]
 NAMES = ("vendor", "family", "accelerator", "engine", "precision", "mode", "model", "architecture")
 FEATURES = ("log2_load", "log2_isl", "log2_osl", "log2_tp", "experts", "dp_attention", "drafting", "years")
 TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
@@ -83,7 +83,7 @@ class Sites:
         """One feature of every point."""
         return np.asarray(self.features[:, FEATURES.index(name)])
 
-    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Sites:
+    def select(self, rows: BoolArray | IntArray) -> Sites:
         """Some of the points."""
         return Sites(self.names[rows], self.features[rows])
 
@@ -213,13 +213,13 @@ class Residual:
         return [{str(name): number for number, name in enumerate(np.unique(kind))} for kind in self._cells[0].names.T]
 
     @cached_property
-    def _names(self) -> NDArray[np.intp]:
+    def _names(self) -> IntArray:
         """The same for each cell of :attr:`_cells`, (cells, names)."""
         kinds = zip(self._numbers, self._cells[0].names.T, strict=True)
         return np.array([[known[str(name)] for name in kind] for known, kind in kinds], dtype=np.intp).T
 
     @cached_property
-    def _cells(self) -> tuple[Sites, FloatArray, NDArray[np.intp]]:
+    def _cells(self) -> tuple[Sites, FloatArray, IntArray]:
         """Points seen that differ in more than their load, by lengths; their weights (2, cells, 1 + grid): summed, and with
         the load's factor; where each pair of lengths begins."""
         lengths = [FEATURES.index(name) for name in LENGTHS]
@@ -227,7 +227,7 @@ class Residual:
         names = [np.unique(column, return_inverse=True)[1].reshape(-1, 1) for column in self.sites.names.T]
         alike = np.concatenate([self.sites.features[:, [*lengths, *others]], *names], 1)
         _, first, cell = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-        factors = np.concatenate([np.ones((1, len(self.sites))), _load(LOAD_GRID, self.sites, self.kernel)]).T
+        factors = np.concatenate([np.ones((1, len(self.sites))), _load(self.sites, self.kernel)]).T
         weights = np.zeros((2, len(first), len(LOAD_GRID) + 1))
         for out, one in zip(weights, (self.total, self.user), strict=True):
             np.add.at(out, cell.reshape(-1), one[:, None] * factors)
@@ -301,11 +301,11 @@ class Shape:
 class Places:
     """Where points of some settings and loads lie in the surfaces of those settings, of whatever process."""
 
-    below: NDArray[np.intp]  # flat number of the grid point below each
+    below: IntArray  # flat number of the grid point below each
     share: FloatArray  # of the way to the next
 
     @classmethod
-    def of(cls, setting: NDArray[np.intp], log2_load: FloatArray) -> Places:
+    def of(cls, setting: IntArray, log2_load: FloatArray) -> Places:
         """Settings and loads (:func:`load_feature`) broadcast."""
         low, share = _on_grid(log2_load)
         return cls(setting * len(LOAD_GRID) + low, share)
@@ -340,7 +340,7 @@ def _covariance(first: Sites, second: Sites, kernel: Mapping[str, float], dated:
     return out
 
 
-def _alike(one: NDArray[np.str_], other: NDArray[np.str_]) -> NDArray[np.bool_]:
+def _alike(one: NDArray[np.str_], other: NDArray[np.str_]) -> BoolArray:
     """Which names of two lists agree; of their numbers, as texts of each pair take many times as long to compare."""
     _, code = np.unique(np.concatenate([one, other]), return_inverse=True)
     return np.asarray(code[: len(one), None] == code[None, len(one) :])
@@ -349,11 +349,11 @@ def _alike(one: NDArray[np.str_], other: NDArray[np.str_]) -> NDArray[np.bool_]:
 def _between(load: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
     """Load factor of points with those seen."""
     low, part = _on_grid(load)
-    grid, share = _load(LOAD_GRID, seen, kernel), part[:, None]
+    grid, share = _load(seen, kernel), part[:, None]
     return np.asarray(grid[low] * (1.0 - share) + grid[low + 1] * share)
 
 
-def _on_grid(load: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+def _on_grid(load: FloatArray) -> tuple[IntArray, FloatArray]:
     """Grid point below each load, and the share of the way to the next."""
     at = np.minimum(np.maximum(load, LOAD_GRID[0]), LOAD_GRID[-1]) - LOAD_GRID[0]
     low = np.minimum(at.astype(np.intp), len(LOAD_GRID) - 2)
@@ -371,10 +371,10 @@ def _matern(one: FloatArray, other: FloatArray, length: float) -> FloatArray:
     return np.asarray((1.0 + far) * np.exp(-far))
 
 
-def _load(grid: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
-    """Load factor at the loads of the grid, on straight lines between them on both sides: a covariance."""
+def _load(seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
+    """Load factor at the loads of :data:`LOAD_GRID`, on straight lines between them on both sides: a covariance."""
     low, part = _on_grid(seen.feature("log2_load"))
-    own = _matern(grid, LOAD_GRID, kernel["load_length"])
+    own = _matern(LOAD_GRID, LOAD_GRID, kernel["load_length"])
     return np.asarray(own[:, low] * (1.0 - part) + own[:, low + 1] * part)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog import Accelerator
 
 PRODUCT_SHARE: Final = {"bf16": 0.72, "fp8": 0.58, "fp4": 0.40, "int4": 0.60}
@@ -28,7 +28,7 @@ SHARPNESS: Final = 8.0
 """How sharply the reached share bends to that end: half the end is reached to 0.05 %."""
 
 
-def reached_bandwidth(peak: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+def reached_bandwidth(peak: FloatArray, share: FloatArray) -> FloatArray:
     """Bandwidth that a share of the peak comes to, bent so as to stay below :data:`MOST_BANDWIDTH` [bytes/s].
 
     Parameters

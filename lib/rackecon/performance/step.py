@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.performance.cells import ByCell
 from rackecon.performance.curve import LEAST_BATCH, StepCurve, share_at
 from rackecon.performance.engine import Engine
@@ -20,7 +20,6 @@ from rackecon.performance.moe import rank_imbalance
 from rackecon.performance.shares import reached_bandwidth
 from rackecon.units import US
 
-FloatArray = NDArray[np.float64]
 MS = 1e-3
 ROUTING_SHARE = 0.2  # a routed copy of a token is moved this often for each pass of the layer's own
 PREFILLING_SHARE = 0.1  # share of the requests in flight that prefill at a time, under light load
@@ -60,7 +59,7 @@ def _roof(flop_s: FloatArray, byte_s: FloatArray) -> FloatArray:
     return np.sqrt(flop_s * flop_s + byte_s * byte_s)
 
 
-def _row_starts(engine: Engine) -> NDArray[np.intp]:
+def _row_starts(engine: Engine) -> IntArray:
     """Where each engine's curve begins in the flattened table of distinct shares."""
     return np.asarray(engine.share_row * engine.distinct_share.shape[-1])
 
@@ -186,7 +185,7 @@ class DecodeTerms(ByCell):
     moved: tuple[FloatArray, FloatArray]  # s per token, per token of a rank
     fixed: tuple[FloatArray, FloatArray]  # s per step, per sequence of a rank
     share_lines: tuple[FloatArray, FloatArray]
-    row_start: NDArray[np.intp]
+    row_start: IntArray
 
     @cached_property
     def curve(self) -> StepCurve:
@@ -324,7 +323,7 @@ class PrefillCurve(ByCell):
     dense: tuple[FloatArray, FloatArray]  # squares: per token, per pass
     experts: tuple[FloatArray, FloatArray] | None  # likewise, with every expert touched; None without experts
     share_lines: tuple[FloatArray, FloatArray]
-    row_start: NDArray[np.intp]
+    row_start: IntArray
 
     def time(self, prompts: FloatArray, load: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
         """See :func:`prefill_pass`."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon.appraisal.assumptions import Assumptions
 from rackecon.appraisal.money import level_factor
+from rackecon.arrays import FloatArray
 from rackecon.economics.money_step import level_price_factor, per_year
 from rackecon.economics.returns import present_value_factors
 from rackecon.lazy import pd
@@ -21,7 +21,6 @@ from rackecon.planner.program import Limit, Program
 from rackecon.planner.records import Block, Plan
 from rackecon.units import HOURS_PER_DAY, HOURS_PER_YEAR, SECONDS_PER_HOUR
 
-FloatArray = NDArray[np.float64]
 LIMIT_UNITS: Final = {"power_mw": "MW", "capital_usd": "USD"}
 """Units of limits that racks use up, of power provisioned IT power; the others are counted in racks."""
 

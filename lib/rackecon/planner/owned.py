@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.cost_table import residual_at
 from rackecon.economics.market_table import rent
@@ -22,8 +22,6 @@ from rackecon.lazy import pd
 from rackecon.planner.points import tier_case
 from rackecon.planner.records import Plan, Replacement
 from rackecon.planner.replacement import Machine, Schedule, replacement
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ def _by_age(yearly: FloatArray, ages: int) -> FloatArray:
 
 
 def _rent(
-    row: dict[Any, Any], gpus: float, asked: Replacement, years: NDArray[np.intp], within: float, running: float
+    row: dict[Any, Any], gpus: float, asked: Replacement, years: IntArray, within: float, running: float
 ) -> FloatArray:
     """Rent of a megawatt less its running cost, by year; minus infinity where it is not let."""
     found = rent(str(row["accelerator"])) if asked.let else None

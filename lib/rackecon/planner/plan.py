@@ -123,7 +123,7 @@ def solved(form: Formulated, *, time_limit_s: float | None = None) -> PlanResult
     """Solve a plan that is lined up."""
     asked, program = form.plan, form.program
     _check_served(form)
-    solution = solve(program, time_limit_s=time_limit_s or asked.time_limit_s, gap=asked.gap)
+    solution = solve(program, time_limit_s=asked.time_limit_s if time_limit_s is None else time_limit_s, gap=asked.gap)
     if solution is None:
         raise InputError(_conflict(form, shortfall(program)))
     held, free = marginals(program, solution.bought, solution.kept), relaxed(program)

@@ -25,12 +25,11 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
+from rackecon.economics.checks import check_positive
 from rackecon.errors import InputError
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 UNBOUNDED: Final = "the plan is unbounded: demand without end needs a limit of power, capital, floor or supply"
 EXPLAIN_S: Final = 20.0
 """Longest search for what would make a plan possible [s]."""
@@ -75,7 +74,7 @@ class Program:
     """Of one rack busy all through the cell's block [objective]."""
     pool: IntArray | None = None
     """Pool of each kind of rack, which flows name; each kind is its own by default."""
-    works: NDArray[np.bool_] | None = None
+    works: BoolArray | None = None
     """``(P, blocks)``: whether a kind of rack stands in a block; always by default."""
 
     @cached_property
@@ -90,7 +89,7 @@ class Program:
         return int(max(named)) + 1 if named else 0
 
     @cached_property
-    def standing(self) -> NDArray[np.bool_]:
+    def standing(self) -> BoolArray:
         """Whether each kind of rack stands in each block."""
         return np.ones((len(self.platforms), self.blocks), dtype=bool) if self.works is None else self.works
 
@@ -204,7 +203,7 @@ def solve(program: Program, *, time_limit_s: float | None = None, gap: float = G
     Raises
     ------
     InputError
-        Unbounded, or no plan was found in the time given.
+        Unbounded, no time is given, or no plan was found in it.
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -213,7 +212,7 @@ def solve(program: Program, *, time_limit_s: float | None = None, gap: float = G
     whole[: 2 * len(program.platforms)] = 1
     options: dict[str, Any] = {"mip_rel_gap": gap}
     if time_limit_s is not None:
-        options["time_limit"] = time_limit_s
+        options["time_limit"] = float(check_positive("time_limit_s", time_limit_s))
     start = time.perf_counter()
     found = milp(
         -program.objective,

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.errors import InputError
 from rackecon.evidence.novelty import measured_platforms, platform_named
 from rackecon.lazy import pd
@@ -27,8 +27,6 @@ from rackecon.uncertainty.propagate import propagate
 from rackecon.uncertainty.sampling import SEED, Design, Scores, median_scores, sample
 from rackecon.words import join_words, percent, plural
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 DRAWS: Final = 64
 CLOSE: Final = 0.01
 """Share of the best profit within which a plan counts as best."""

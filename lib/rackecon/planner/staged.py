@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon.appraisal.money import level_factor
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.economics.cost_table import residual_at
 from rackecon.economics.money_step import per_year
 from rackecon.economics.returns import PresentValueFactors, present_value_factors
@@ -22,8 +22,6 @@ from rackecon.lazy import pd
 from rackecon.planner.formulated import Formulated
 from rackecon.planner.program import Limit, Program, Solution, relaxed, solve
 from rackecon.planner.records import Stages
-
-FloatArray = NDArray[np.float64]
 
 
 class Kind(NamedTuple):
@@ -72,7 +70,9 @@ def staged(form: Formulated, *, time_limit_s: float | None = None) -> StagedPlan
         raise InputError("stages maximise present value: the plan must not be one of least cost")
     kinds = _kinds(form, asked)
     program = _program(form, asked, kinds)
-    found = solve(program, time_limit_s=time_limit_s or form.plan.time_limit_s, gap=form.plan.gap)
+    found = solve(
+        program, time_limit_s=form.plan.time_limit_s if time_limit_s is None else time_limit_s, gap=form.plan.gap
+    )
     if found is None:
         raise InputError("the demand that must be served does not fit the limits of every year")
     free = relaxed(program)
@@ -161,7 +161,7 @@ def _program(form: Formulated, asked: Stages, kinds: list[Kind]) -> Program:
     )
 
 
-def _limits(form: Formulated, kinds: list[Kind], stands: NDArray[np.bool_], spent: FloatArray) -> dict[str, Limit]:
+def _limits(form: Formulated, kinds: list[Kind], stands: BoolArray, spent: FloatArray) -> dict[str, Limit]:
     """Limits of every year: what stands takes power and floor, what comes takes capital and supply; each rack is on hand once."""
     of = np.array([kind.platform for kind in kinds])
     comes, none = np.array([kind.comes for kind in kinds]), np.zeros(len(kinds))

@@ -17,16 +17,3 @@ def stripped(notebook: dict[str, Any]) -> dict[str, Any]:
         cell["source"] = text.splitlines(keepends=True)
     notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
     return normalise(notebook)
-
-
-def leftovers(notebook: dict[str, Any]) -> list[str]:
-    """What running left in a notebook, in words; empty when it is clean."""
-    found = []
-    for i, cell in enumerate(notebook["cells"]):
-        if cell["cell_type"] != "code":
-            continue
-        if cell["outputs"]:
-            found.append(f"cell {i} has outputs")
-        if cell["execution_count"] is not None:
-            found.append(f"cell {i} has an execution count")
-    return found

@@ -204,11 +204,6 @@ def _checked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, dict[s
     return shared
 
 
-def _rendered(target: Path) -> list[str]:
-    """Notebooks whose pages already stand in a folder."""
-    return [path.stem for path in listed(target, "[0-9][0-9]_*.ipynb")]
-
-
 def run_reports(
     names: Iterable[str],
     given: Mapping[str, Any],
@@ -264,7 +259,11 @@ def _made(
     """See :func:`run_reports`; the parameters are checked, and nobody else writes there."""
     for left in Path(tempfile.gettempdir()).glob(f"{_scratch(target)}*"):
         shutil.rmtree(left, ignore_errors=True)
-    walk = report_names() if target == reports_dir() else sorted({*chosen, *_rendered(target)})
+    walk = (
+        report_names()
+        if target == reports_dir()
+        else sorted({*chosen, *(path.stem for path in listed(target, "[0-9][0-9]_*.ipynb"))})
+    )
     stamps = Stamps(target, made_of(parameters, walk))
     outcomes: dict[str, Outcome] = {}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.performance.step import StepTime
 
-FloatArray = NDArray[np.float64]
 NAMES = np.array(["weights", "kv", "network", "host", "compute"])
 COMPUTE_BOUND = 0.7
 """Share of arithmetic in the time of dense products from which reading the weights is not what binds."""

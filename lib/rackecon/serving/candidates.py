@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog.cached import of_arguments
 from rackecon.performance.cells import Cells
 from rackecon.performance.engine import Engine
@@ -44,7 +45,6 @@ from rackecon.serving.query import LIMIT_SLACK, MODES, Query
 from rackecon.serving.recipes import recipe_depth
 from rackecon.serving.task import Task, Tasks
 
-FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
 MOST_QUEUED = 0.05  # share of the load that may wait for a slot; more is not a steady operating point
 FLIGHT_SLACK = 1.05  # on the requests in flight: fewer prompts in a pass of prefill take longer each
@@ -56,14 +56,14 @@ GRID_AXES = 3  # behind the layouts: draft depths, prefill layouts, loads
 class Outcome:
     """Of each candidate: whether it fits and runs steadily, speed of a user, throughput of a GPU, first token, whose it is."""
 
-    fits: NDArray[np.bool_]
+    fits: BoolArray
     tok_s_per_user: FloatArray
     total_tok_s_per_gpu: FloatArray
     ttft_ms: FloatArray
-    query: NDArray[np.intp]  # of those evaluated together
-    times: NDArray[np.intp]  # candidates that it stands for: alike to the last
+    query: IntArray  # of those evaluated together
+    times: IntArray  # candidates that it stands for: alike to the last
 
-    def take(self, rows: NDArray[np.intp]) -> Outcome:
+    def take(self, rows: IntArray) -> Outcome:
         """The same of some candidates."""
         return Outcome(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
@@ -81,7 +81,7 @@ class _Space:
     mode: str
     layouts: tuple[Layout, ...]
     shape: tuple[int, ...]
-    place: NDArray[np.intp]  # of the layout, one query's layouts after another's
+    place: IntArray  # of the layout, one query's layouts after another's
     widths: tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # tp, ep, pp, attention ranks
     learnt: tuple[FloatArray | None, FloatArray | None]  # of each layout: rates and speeds, times to first token
 
@@ -96,7 +96,7 @@ class _Part(_Space):
     total: FloatArray
     user: FloatArray
     first_ms: FloatArray
-    fits: NDArray[np.bool_]
+    fits: BoolArray
 
     @property
     def count(self) -> int:
@@ -178,7 +178,7 @@ class Evaluated:
         each = [part.outcome() for part in self.parts] or [Outcome(none > 0, rates, rates, rates, none, none)]
         return reduce(Outcome.joined, each)
 
-    def rows(self, chosen: NDArray[np.intp] | None = None) -> Rows:
+    def rows(self, chosen: IntArray | None = None) -> Rows:
         """All quantities of every candidate, or of the rows chosen, in their order."""
         places, tables, start = [], [], 0
         for part in self.parts:
@@ -198,7 +198,7 @@ class Evaluated:
         return {name: values[order] for name, values in out.items()}
 
 
-def evaluate_all(task: Task, only: NDArray[np.intp] | None = None) -> Evaluated:
+def evaluate_all(task: Task, only: IntArray | None = None) -> Evaluated:
     """Rates, latencies and fit of every candidate, or of those whose row numbers are given, rising."""
     parts, start = [], 0
     for mode, layouts in task.spaces():
@@ -211,7 +211,7 @@ def evaluate_all(task: Task, only: NDArray[np.intp] | None = None) -> Evaluated:
     return Evaluated(tuple(parts), start)
 
 
-def evaluate_together(tasks: Sequence[Task], only: NDArray[np.intp]) -> list[Rows]:
+def evaluate_together(tasks: Sequence[Task], only: IntArray) -> list[Rows]:
     """:func:`evaluate_all` of queries that differ in lengths, cache hit and values of parameters alone, in one pass."""
     found = evaluate_all(Tasks(tasks[0].query, tuple(tasks)), only)
     tables = [part.table(Cells(part.shape, np.arange(part.count))) for part in found.parts]
@@ -221,10 +221,10 @@ def evaluate_together(tasks: Sequence[Task], only: NDArray[np.intp]) -> list[Row
 
 def evaluate_picked(
     tasks: Sequence[Task],
-    pick: Callable[[Outcome], NDArray[np.intp]],
+    pick: Callable[[Outcome], IntArray],
     names: Sequence[str],
-    only: NDArray[np.intp] | None = None,
-) -> list[tuple[NDArray[np.intp], Rows]]:
+    only: IntArray | None = None,
+) -> list[tuple[IntArray, Rows]]:
     """Candidates that ``pick`` keeps of each mode's outcome: their row numbers in :func:`evaluate_all`, and some quantities.
 
     For each of some queries, which are as for :func:`evaluate_fitting`, or as for :func:`evaluate_together` where row numbers
@@ -232,7 +232,7 @@ def evaluate_picked(
     """
     together = Tasks(tasks[0].query, tuple(tasks))
     parts = evaluate_fitting(tasks).parts if only is None else evaluate_all(together, only).parts
-    found: list[list[tuple[NDArray[np.intp], Rows]]] = [[] for _ in tasks]
+    found: list[list[tuple[IntArray, Rows]]] = [[] for _ in tasks]
     for part in parts:
         cells = Cells(part.shape, pick(part.outcome()))
         if not len(cells):
@@ -244,14 +244,14 @@ def evaluate_picked(
     return [_joined(each) for each in found]
 
 
-def _joined(parts: Sequence[tuple[NDArray[np.intp], Rows]]) -> tuple[NDArray[np.intp], Rows]:
+def _joined(parts: Sequence[tuple[IntArray, Rows]]) -> tuple[IntArray, Rows]:
     """Row numbers and quantities of one mode's candidates, then the other's."""
     names = parts[0][1] if parts else ()
     numbers = np.concatenate([np.zeros(0, dtype=np.intp), *(number for number, _ in parts)])
     return numbers, {name: np.concatenate([table[name] for _, table in parts]) for name in names}
 
 
-def _numbers(part: _Part, cells: Cells, only: NDArray[np.intp] | None) -> NDArray[np.intp]:
+def _numbers(part: _Part, cells: Cells, only: IntArray | None) -> IntArray:
     """Row number in :func:`evaluate_all` of some cells of a part."""
     task, start = part.task, 0
     for mode, layouts in task.spaces():
@@ -369,7 +369,7 @@ def _most_moved(part: _Part) -> FloatArray:
     return np.asarray(np.exp(np.take_along_axis(ends.reshape(2, -1, 2, 1, 1), drafting[None], axis=2)))
 
 
-def _near_drafts(part: _Part) -> NDArray[np.bool_]:
+def _near_drafts(part: _Part) -> BoolArray:
     """Whether a draft depth is usual at any load between the running sequences alone and what is in flight."""
     asked, load, pools = part.task.query, part.pools.load, part.pools
     if asked.held.get("draft_tokens") is not None or not load.draft_tokens.any():
@@ -390,7 +390,7 @@ def _evaluate(
     task: Task,
     mode: str,
     layouts: tuple[Layout, ...],
-    wanted: NDArray[np.intp] | None,
+    wanted: IntArray | None,
     fitting: tuple[FloatArray, FloatArray] | None = None,
 ) -> _Part:
     """``fitting`` are loads, and draft depths of each layout, that may fit; by default all, and all prefill layouts."""

@@ -18,8 +18,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.performance.cells import ByCell, Cells
 from rackecon.performance.curve import StepCurve
 from rackecon.performance.engine import Engine
@@ -34,7 +34,6 @@ from rackecon.performance.step import (
     prefill_curve,
 )
 
-FloatArray = NDArray[np.float64]
 MS = 1e-3
 ITERATIONS = 6
 BISECTIONS = 5
@@ -78,7 +77,7 @@ class Solution:
     prefill_gpu_share: FloatArray
     queued: FloatArray
     max_sequences: FloatArray
-    fits: NDArray[np.bool_]
+    fits: BoolArray
     terms: DecodeTerms
     sequences: FloatArray  # running in one (decode) engine
     prefill_use: FloatArray  # time of the prefill pool that prompts take; 1 where the share of GPUs is one of time

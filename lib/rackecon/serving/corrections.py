@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.performance.parameters import ServingParameters
 
-FloatArray = NDArray[np.float64]
 LATENCY_PREFIX = "first token|"
 # Standard deviation around zero of each kind of coefficient [log]
 # Software moves in steps: half quarters that have measurements, and one name for what lies outside

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.catalog import Accelerator, Model, accelerator, model
 from rackecon.performance.engine import Engine, build_engine
 from rackecon.performance.families import engine_family, intercept_cell
@@ -173,7 +173,7 @@ def _site(row: Mapping[str, Any], chip: Accelerator, arch: Model, years: float) 
     return Sites(np.array([names]), np.array([(load, isl, osl, tp, *flags, years)], dtype=float))
 
 
-def _prefill_s(engine: Engine, v: NDArray[np.float64], row: Mapping[str, Any]) -> float:
+def _prefill_s(engine: Engine, v: FloatArray, row: Mapping[str, Any]) -> float:
     """Time that the prompt of one more request keeps a step of an engine's others waiting [s]."""
     engines = float(row["gpus"]) / (float(row["tp"]) * float(row["pp"]))
     given = (

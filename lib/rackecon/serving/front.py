@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.lazy import pd
 
-FloatArray = NDArray[np.float64]
 STEPS_PER_OCTAVE = 16.0  # of speed, by which a front is thinned before it is put in order
 COLUMNS = (
     "tp",
@@ -106,14 +106,12 @@ def layout_texts(rows: Mapping[str, NDArray[Any]]) -> list[str]:
     return [known[one] for one in each]
 
 
-def pareto_rows(speed: FloatArray, rate: FloatArray, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:
+def pareto_rows(speed: FloatArray, rate: FloatArray, allowed: BoolArray) -> IntArray:
     """Rows on the front, by rising speed and falling rate."""
     return fronts(speed, rate, allowed, np.zeros(len(speed), dtype=np.intp))
 
 
-def fronts(
-    speed: FloatArray, rate: FloatArray, allowed: NDArray[np.bool_], query: NDArray[np.intp]
-) -> NDArray[np.intp]:
+def fronts(speed: FloatArray, rate: FloatArray, allowed: BoolArray, query: IntArray) -> IntArray:
     """Rows on the front of each query, one front after another, by rising speed and falling rate."""
     rows = np.flatnonzero(allowed)
     if not len(rows):
@@ -136,7 +134,7 @@ def fronts(
     return np.asarray(kept[np.argsort(query[kept], kind="stable")])
 
 
-def empty_front(chip: Accelerator, arch: Model, isl: float, osl: float, reason: str, candidates: int = 0) -> Frontier:
+def empty_front(chip: Accelerator, arch: Model, isl: float, osl: float, reason: str, candidates: int) -> Frontier:
     """A front without points, with the reason."""
     names = ("engine", "mode", "layout", "speculative", "bottleneck", "weight_precision", "kv_precision")
     rows: dict[str, NDArray[Any]] = {name: np.array([], dtype="<U1") for name in names}

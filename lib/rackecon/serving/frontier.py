@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import IntArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.catalog.cached import by_data, of_arguments, one_state
 from rackecon.catalog.kept import shelf_named, shelved
@@ -245,7 +246,7 @@ def _together(queries: Sequence[Query]) -> list[Frontier]:
     """Fronts of queries alike."""
     tasks, chip = [Task(asked) for asked in queries], queries[0].chip
     if not chip.servable:
-        return [empty_front(chip, x.arch, x.isl_tokens, x.osl_tokens, f"not modelled: {chip.note}") for x in queries]
+        return [empty_front(chip, x.arch, x.isl_tokens, x.osl_tokens, f"not modelled: {chip.note}", 0) for x in queries]
     each = _portions(tasks)
     return [front for some in each for front in _answers([x.query for x in some], evaluate_fitting(some))]
 
@@ -299,7 +300,7 @@ def _answers(queries: Sequence[Query], found: Evaluated) -> list[Frontier]:
     return out
 
 
-def _empty(asked: Query, found: Evaluated, seen: Outcome, fitting: NDArray[np.intp], count: int, room: str) -> Frontier:
+def _empty(asked: Query, found: Evaluated, seen: Outcome, fitting: IntArray, count: int, room: str) -> Frontier:
     """The answer of a query that nothing meets: why, and of what fits the candidate that comes nearest to its limits."""
     able, limits = seen.take(fitting), asked.limits
     reason = _reason(limits, able) if len(fitting) else f"does not fit: {room}"
@@ -310,7 +311,7 @@ def _empty(asked: Query, found: Evaluated, seen: Outcome, fitting: NDArray[np.in
     return replace(empty, nearest=one_row(found.rows(np.array([nearest])), 0))
 
 
-def _front(queries: Sequence[Query], seen: Outcome, among: NDArray[np.intp]) -> NDArray[np.intp]:
+def _front(queries: Sequence[Query], seen: Outcome, among: IntArray) -> IntArray:
     """Rows of the Pareto front of each query within its limits, by rising speed, of those that fit."""
     some = seen.take(among)
     each = np.array([(x.limits.least_tok_s_per_user, x.limits.latest_ttft_ms) for x in queries])
@@ -338,7 +339,7 @@ def candidates(
     isl_tokens: float,
     osl_tokens: float,
     *,
-    only: NDArray[np.intp] | None = None,
+    only: IntArray | None = None,
     **options: Any,
 ) -> dict[str, NDArray[Any]]:
     """Every configuration that :func:`search` looks at, before limits, in an order that lengths do not change.
@@ -388,10 +389,10 @@ def candidates_together(queries: Sequence[Query]) -> list[dict[str, NDArray[Any]
 @one_state()
 def candidates_picked(
     queries: Sequence[Query],
-    pick: Callable[[Outcome], NDArray[np.intp]],
+    pick: Callable[[Outcome], IntArray],
     names: Sequence[str],
-    only: NDArray[np.intp] | None = None,
-) -> list[tuple[NDArray[np.intp], dict[str, NDArray[Any]]]]:
+    only: IntArray | None = None,
+) -> list[tuple[IntArray, dict[str, NDArray[Any]]]]:
     """Of :func:`candidates` of each query those that ``pick`` keeps, and which rows they are: to the last bit, without the rest.
 
     Parameters
@@ -411,7 +412,7 @@ def candidates_picked(
     list of tuple
         Row numbers, and those columns as of :func:`candidates`; none of either for an accelerator that is not modelled.
     """
-    none: tuple[NDArray[np.intp], dict[str, NDArray[Any]]] = (np.zeros(0, dtype=np.intp), {})
+    none: tuple[IntArray, dict[str, NDArray[Any]]] = (np.zeros(0, dtype=np.intp), {})
     found = [none for _ in queries]
     groups: Sequence[Sequence[int]] = (
         _alike(queries) if only is None else _split(range(len(queries)), max(ROWS_TOGETHER // max(len(only), 1), 1))

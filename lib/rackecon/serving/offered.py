@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.points import Points
 from rackecon.serving.predict import Predictions, predict
 from rackecon.serving.query import CONCURRENCY
 
-FloatArray = NDArray[np.float64]
 STEPS: Final = 24  # halvings of a range of 2^12 requests in flight: to 2 parts in a million
 
 

@@ -22,7 +22,7 @@ def packed_tok_s(asked: Query, gpus: int) -> float:
 
     Notes
     -----
-    .. math:: M(n) = \\max\\bigl(M(n - 1),\\ \\max_{g \\le n} r_g + M(n - g)\\bigr)
+    .. math:: M(n) = \\max_{g \\le n} \\bigl(r_g + M(n - g)\\bigr)
 
     with ``r_g`` the best rate of a deployment of ``g`` GPUs: the unbounded knapsack (Dantzig 1957), solved exactly.
 
@@ -37,6 +37,6 @@ def packed_tok_s(asked: Query, gpus: int) -> float:
     sizes, rate = rows["gpus"][kept].astype(int), rows["total_tok_s_per_gpu"][kept] * rows["gpus"][kept]
     best = {int(size): float(rate[sizes == size].max()) for size in np.unique(sizes)}
     most = [0.0]
-    for room in range(1, gpus + 1):
-        most.append(max([most[-1], *(served + most[room - size] for size, served in best.items() if size <= room)]))
+    for room in range(1, gpus + 1):  # what fits in less room fits here: no need to look one back
+        most.append(max((served + most[room - size] for size, served in best.items() if size <= room), default=0.0))
     return most[gpus]

@@ -6,22 +6,19 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Accelerator, Model, accelerators, models, table
 from rackecon.errors import InputError, check_known, unknown_name
+from rackecon.lazy import pd
 from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
 from rackecon.performance.families import ENGINES, NODE_GPUS, default_engine, engine_family, intercept_cell
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.query import TOKENLESS, context_fault, default_date, default_kv_precision, software_years
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-FloatArray = NDArray[np.float64]
 # A uniform draw of 80-100 % of the nominal length has a mean of 0.9
 LENGTH_FACTOR = 0.9
 NEEDED = ("accelerator", "model", "weight_precision", "isl", "osl")
@@ -132,14 +129,14 @@ class Points:
         columns = dict(zip(_TEXTS, (tuple(values) for values in text.values()), strict=True))
         return cls(**columns, numbers=arrays, named=tuple(named))
 
-    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Points:
+    def select(self, rows: BoolArray | IntArray) -> Points:
         """The same conditions for a choice of rows."""
         positions = np.arange(len(self))[rows]
         texts = {name: tuple(getattr(self, name)[i] for i in positions) for name in (*_TEXTS, "named")}
         return Points(**texts, numbers={name: values[positions] for name, values in self.numbers.items()})
 
     @cached_property
-    def open(self) -> NDArray[np.bool_]:
+    def open(self) -> BoolArray:
         """Rows that leave their mode, layout or load to be searched."""
         known = {name: np.isfinite(values) for name, values in self.numbers.items()}
         mode = np.array(self.mode)

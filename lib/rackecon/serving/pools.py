@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.performance.cells import ByCell, Cells
 from rackecon.performance.engine import Engine
 from rackecon.performance.families import engine_family, intercept_cell
@@ -31,7 +32,6 @@ from rackecon.serving.layouts import NODE_WIDTHS, Layout
 from rackecon.serving.query import Query
 from rackecon.serving.task import COMBINATIONS, Task
 
-FloatArray = NDArray[np.float64]
 Widths = tuple[FloatArray, FloatArray, FloatArray]
 """Tensor and expert width of a prefill engine, and 1 with data-parallel attention."""
 PREFILL_HEADROOM = 1.1  # prefill pools are sized to run at 91 % of their capacity
@@ -68,7 +68,7 @@ def of_each(task: Task, values: Sequence[Any] | NDArray[Any], rows: NDArray[Any]
     return np.repeat(values, len(rows) // len(task.each)).reshape(-1, *(1,) * (rows.ndim - 1))
 
 
-def taken(task: Task, mode: str, layouts: tuple[Layout, ...], which: NDArray[np.intp]) -> tuple[Engine, PassTerms]:
+def taken(task: Task, mode: str, layouts: tuple[Layout, ...], which: IntArray) -> tuple[Engine, PassTerms]:
     """Engines at rows of each query, on the first axis, with the parameters of theirs, and what their passes cost."""
     engine, known = task.each[0].placed(mode, layouts)
     if len(task.each) == 1:
@@ -93,7 +93,7 @@ def factors(
     return correction(asked.parameters.intercepts, cell, asked.arch.id, where)
 
 
-Deployed = tuple[Solution, Pools, NDArray[np.bool_]]
+Deployed = tuple[Solution, Pools, BoolArray]
 
 
 def alone(task: Task, rows: Engine, shared: PassTerms, load: Load) -> Deployed:
@@ -114,9 +114,9 @@ class _Feeders:
     shared: PassTerms
     busy_s: FloatArray
     gpus: FloatArray
-    fits: NDArray[np.bool_]
-    times: NDArray[np.intp]  # that each is picked
-    split: NDArray[np.intp]  # number of each among all
+    fits: BoolArray
+    times: IntArray  # that each is picked
+    split: IntArray  # number of each among all
 
     @property
     def layout(self) -> Widths:
@@ -124,7 +124,7 @@ class _Feeders:
         return self.engine.tp, self.engine.ep, (self.engine.dp > 1).astype(float)
 
 
-def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 0, fitting: bool = False) -> _Feeders:
+def _feeders(task: Task, split: IntArray | None, each: int, rows: int = 0, fitting: bool = False) -> _Feeders:
     """The most productive prefill layout of each size, and the one that is soonest done with one prompt.
 
     Each stands ``each`` times on an axis before the loads, or at the places that ``split`` picks; for each of ``rows`` decode
@@ -161,7 +161,7 @@ def _feeders(task: Task, split: NDArray[np.intp] | None, each: int, rows: int = 
 
 def _picks(
     tasks: Sequence[Task], rows: tuple[Engine, PassTerms, FloatArray] | None = None
-) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_]]:
+) -> tuple[IntArray, FloatArray, BoolArray]:
     """Prefill layouts that each query tries; of every layout, time per prompt in bulk [s], and whether it fits: queries on
     the first axis.
 
@@ -187,7 +187,7 @@ def _picks(
     return np.stack(picks, 1), busy, fits
 
 
-def _distinct(picks: NDArray[np.intp], fits: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _distinct(picks: IntArray, fits: BoolArray) -> tuple[IntArray, IntArray]:
     """Numbers of the picks less those that hold no prompt of any query, but for one, and repetitions; how often each stands."""
     able = np.flatnonzero(np.take_along_axis(fits, picks, axis=1).any(axis=0))
     kept = able if len(able) else np.zeros(1, dtype=np.intp)
@@ -217,9 +217,9 @@ class Match(ByCell):
     sizes: tuple[FloatArray, FloatArray]  # GPUs of a decode and of a prefill engine
     feeder: Widths
     room: FloatArray  # sequences that fit in a decode engine
-    fits: NDArray[np.bool_]
-    times: NDArray[np.intp]  # candidates that each stands for
-    split: NDArray[np.intp]  # number of each prefill layout and size among all
+    fits: BoolArray
+    times: IntArray  # candidates that each stands for
+    split: IntArray  # number of each prefill layout and size among all
     n: FloatArray  # running in a decode engine
     life: FloatArray  # of a sequence in decode [s]
     need: FloatArray  # prefill workers that a decode engine keeps busy
@@ -266,7 +266,7 @@ def matched(
     decode: Engine,
     decode_shared: PassTerms,
     load: Load,
-    split: NDArray[np.intp] | None,
+    split: IntArray | None,
     slower: Callable[[FloatArray], FloatArray],
     fitting: bool = False,
 ) -> Deployed:
@@ -328,9 +328,7 @@ def _settled(at: FloatArray, short: FloatArray, last: tuple[FloatArray, FloatArr
     return np.asarray(at - short * ((at - last[0]) / change))
 
 
-def enumerated(
-    task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: NDArray[np.intp] | None
-) -> Deployed:
+def enumerated(task: Task, decode: Engine, decode_shared: PassTerms, load: Load, split: IntArray | None) -> Deployed:
     """Pools of given sizes, load or GPUs: what is open is tried one by one."""
     v, held = task.values, task.query.held
     feeders = _feeders(task, split, COMBINATIONS)

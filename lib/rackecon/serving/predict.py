@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.errors import InputError
 from rackecon.performance.engine import Engine
 from rackecon.performance.families import NODE_GPUS, engine_family
@@ -22,7 +23,6 @@ from rackecon.serving.points import Points
 from rackecon.serving.query import HELD, Query
 from rackecon.serving.recipes import recipe_depth
 
-FloatArray = NDArray[np.float64]
 RATES = ("total_tok_s_per_gpu", "output_tok_s_per_gpu", "tok_s_per_user", "tpot_ms", "ttft_ms")
 TEXTS = {"bottleneck": 8, "mode": 16, "status": 16, "reason": 300, "layout": 60}
 
@@ -49,7 +49,7 @@ class Predictions:
     reason: NDArray[np.str_]
     layout: NDArray[np.str_]
 
-    def put(self, into: Predictions, rows: NDArray[np.intp]) -> None:
+    def put(self, into: Predictions, rows: IntArray) -> None:
         """Write these values into rows of another record."""
         for name in self.__dataclass_fields__:
             getattr(into, name)[rows] = getattr(self, name)
@@ -60,11 +60,11 @@ class Prepared:
     """Everything of the points that no parameter changes: engine arrays by mode, loads, rows."""
 
     size: int
-    agg_rows: NDArray[np.intp]
+    agg_rows: IntArray
     agg: Engine | None
     agg_load: Load | None
     agg_engines: FloatArray
-    dis_rows: NDArray[np.intp]
+    dis_rows: IntArray
     dis: Engine | None
     dis_prefill: Engine | None
     dis_load: Load | None
@@ -77,8 +77,8 @@ class Prepared:
     cells: tuple[str, ...]
     models: tuple[str, ...]
     conditions: Conditions
-    disaggregated: NDArray[np.bool_]
-    supported: NDArray[np.bool_]
+    disaggregated: BoolArray
+    supported: BoolArray
     sites: Sites
 
     def first_within_stay(self, first_ms: FloatArray, total_tok_s_per_gpu: FloatArray) -> FloatArray:
@@ -87,7 +87,7 @@ class Prepared:
             return within_stay(first_ms, self.concurrency, total_tok_s_per_gpu * self.gpus / self.tokens)
 
 
-def usual_draft_tokens(points: Points, rows: NDArray[np.intp]) -> FloatArray:
+def usual_draft_tokens(points: Points, rows: IntArray) -> FloatArray:
     """Expected draft depth where a row names a method but no depth [tokens]: :func:`recipe_depth`."""
     n, chips, formats = points.numbers, points.records[0], points.weight_precision
     ranks = np.where(np.isfinite(n["decode_gpus"]), n["decode_gpus"], n["tp"])[rows]
@@ -101,7 +101,7 @@ def usual_draft_tokens(points: Points, rows: NDArray[np.intp]) -> FloatArray:
     return out
 
 
-def _load(points: Points, rows: NDArray[np.intp]) -> Load:
+def _load(points: Points, rows: IntArray) -> Load:
     n = points.numbers
     factor = n["length_draw"][rows]
     method = n["speculative"][rows] > 0
@@ -202,7 +202,7 @@ def _with_speed(load: Load, speed: FloatArray) -> Load:
 def solve(prepared: Prepared, v: FloatArray, index: dict[str, int]) -> tuple[FloatArray, ...]:
     """Rates and latencies of prepared points for one parameter vector, without intercepts."""
     total, user, ttft, queued, share = (np.full(prepared.size, np.nan) for _ in range(5))
-    parts: list[tuple[NDArray[np.intp], Solution]] = []
+    parts: list[tuple[IntArray, Solution]] = []
     if prepared.agg is not None and prepared.agg_load is not None:
         rows = prepared.agg_rows
         speed = np.exp(-v[prepared.agg.keys["trend"]] * prepared.years[rows])

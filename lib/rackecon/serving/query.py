@@ -15,8 +15,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.catalog import Accelerator, Model, accelerator, base_case, model
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data
@@ -31,7 +31,6 @@ from rackecon.units import BITS_PER_BYTE, DAYS_PER_YEAR
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-FloatArray = NDArray[np.float64]
 MODES = ("aggregated", "disaggregated")
 METHODS = ("none", "mtp", "eagle3")
 HELD = (
@@ -304,7 +303,7 @@ class Limits:
         """
         return excess(self.least_tok_s_per_user, self.latest_ttft_ms, tpot_ms, ttft_ms)
 
-    def keeps(self, tpot_ms: FloatArray, ttft_ms: FloatArray) -> NDArray[np.bool_]:
+    def keeps(self, tpot_ms: FloatArray, ttft_ms: FloatArray) -> BoolArray:
         """Whether medians keep the limits."""
         return np.asarray(self.excess(tpot_ms, ttft_ms) <= 1.0 + LIMIT_SLACK)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from rackecon.arrays import BoolArray, FloatArray
+
 LIGHT_LOAD = {"trt": 80.0, "amd": 2.0}  # requests per decode GPU up to which recipes of pools draft 3 tokens
 SGLANG_DRAFT_TOKENS = 2.0  # that SGLang's recipes on NVIDIA run
 UNKNOWN_DRAFT_TOKENS = 2.0  # of engines without public recipes: the mean of depths 1 to 3
@@ -14,8 +14,8 @@ UNKNOWN_DRAFT_TOKENS = 2.0  # of engines without public recipes: the mean of dep
 def recipe_depth(
     family: str,
     load_per_gpu: FloatArray,
-    dp_attention: NDArray[np.bool_],
-    aggregated: NDArray[np.bool_] | bool,
+    dp_attention: BoolArray,
+    aggregated: BoolArray | bool,
     weight_precision: str,
 ) -> FloatArray:
     """Draft depth that public recipes of an engine run where they draft [tokens].

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import BoolArray, FloatArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError
@@ -30,7 +30,6 @@ from rackecon.serving.layouts import (
 from rackecon.serving.public_layouts import run_publicly
 from rackecon.serving.query import CONCURRENCY, DRAFTS, MODES, SPARE, Query
 
-FloatArray = NDArray[np.float64]
 LATEST = "9999-12-31"
 POOL_VALUES = ("gpus", "concurrency", "decode_workers", "decode_gpus", "prefill_workers", "prefill_gpus")
 """Values held that leave pools no size to be matched in rate."""
@@ -112,7 +111,7 @@ class Task:
         return (len(NODE_WIDTHS) + 1) * (2 if self._wide else 1)
 
     @property
-    def prefill_choices(self) -> list[NDArray[np.bool_]]:
+    def prefill_choices(self) -> list[BoolArray]:
         """Among the prefill layouts, those from which engines are picked.
 
         All of them; and where wide ones are in reach, also those of the largest deployment that has none, so that a larger

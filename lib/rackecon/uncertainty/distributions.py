@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import FloatArray
 from rackecon.catalog.fields import Row
 from rackecon.errors import InputError, check_known
 
-FloatArray = NDArray[np.float64]
 Z10: Final = 1.2815515655446004
 """Standard deviations from the median to the 10th or 90th percentile of a normal."""
 FORMS: Final = ("two_piece_normal", "two_piece_lognormal", "logit_normal", "uniform", "fixed", "evidence", "listings")

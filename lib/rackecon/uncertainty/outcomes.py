@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.errors import InputError, unknown_name
 from rackecon.evidence.leads import DECIDED_SHARE, in_order
 from rackecon.lazy import pd
 from rackecon.uncertainty.propagate import OUTPUTS, Outcomes
 from rackecon.uncertainty.ranking import ordered
 
-FloatArray = NDArray[np.float64]
 WINDOW: Final = 0.035
 
 

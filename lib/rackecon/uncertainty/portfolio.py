@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import NO_LISTING, Platform, cards_for, platforms_for
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.catalog.kept import kept
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard
@@ -31,7 +32,6 @@ from rackecon.uncertainty.shortlist import PHYSICAL, scouts, shortlists, work_at
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-FloatArray = NDArray[np.float64]
 Rows = Mapping[str, NDArray[Any]]
 RECENTRED: Final = {
     "utilisation": "utilisation",
@@ -76,7 +76,7 @@ class Portfolio:
     options: Mapping[str, Any] = field(default_factory=dict)
     lists: dict[tuple[Any, ...], Rows] = field(default_factory=dict, compare=False, repr=False)
     """Short lists already made, by cell and physical point."""
-    places: dict[tuple[Any, ...], NDArray[np.intp]] = field(default_factory=dict, compare=False, repr=False)
+    places: dict[tuple[Any, ...], IntArray] = field(default_factory=dict, compare=False, repr=False)
     """Rows of the full search behind them."""
 
     @property
@@ -92,7 +92,7 @@ class Portfolio:
             self._list(cell, [scores], None if (known == scores).all(axis=1).any() else self.pool(cell))
         return self.lists[key]
 
-    def _list(self, cell: Cell, points: Sequence[FloatArray], only: NDArray[np.intp] | None) -> None:
+    def _list(self, cell: Cell, points: Sequence[FloatArray], only: IntArray | None) -> None:
         """Put down the short lists of a cell at those of some physical points that have none, all of them in few passes."""
         some = [at for at in points if self._key(cell, at) not in self.lists]
         if not some:
@@ -114,7 +114,7 @@ class Portfolio:
         physical = [self.inputs[name] for name in PHYSICAL]
         pool = (cell.accelerator, cell.model, cell.scenario)
 
-        def make() -> tuple[list[Rows], NDArray[np.intp]]:
+        def make() -> tuple[list[Rows], IntArray]:
             only = self.pool(cell)
             self._list(cell, missing, only)
             return [self.listed(cell, at) for at in missing], only
@@ -123,7 +123,7 @@ class Portfolio:
         rows, self.places[pool] = kept("short-lists", key, make)
         self.lists.update(zip((self._key(cell, at) for at in missing), rows, strict=True))
 
-    def pool(self, cell: Cell) -> NDArray[np.intp]:
+    def pool(self, cell: Cell) -> IntArray:
         """Rows of the full search that could be best at any scout point."""
         key = (cell.accelerator, cell.model, cell.scenario)
         if key not in self.places:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.appraisal.money import level_factor
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog.cached import one_state
 from rackecon.economics import power_table
 from rackecon.economics.money_step import money_step, per_year, revenue_fall
@@ -35,7 +36,6 @@ from rackecon.uncertainty.shortlist import BUSY, PHYSICAL, RATES, Work, relevant
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-FloatArray = NDArray[np.float64]
 DRAWS: Final = 32768
 """Draws of the reports: enough that twice as many move no reported percentile by 1 % of its range."""
 OUTPUTS: Final = (
@@ -70,7 +70,7 @@ class Outcomes:
 
     portfolio: Portfolio
     values: Mapping[str, FloatArray]
-    served: NDArray[np.bool_]
+    served: BoolArray
     """Whether any configuration met the limits in that draw; if not, it earns nothing and costs all."""
     layout: NDArray[np.object_]
     """Chosen configuration: mode, layout, draft tokens, requests in flight; empty where nothing served."""
@@ -80,7 +80,7 @@ class Outcomes:
         """Number of draws."""
         return int(self.served.shape[1])
 
-    def rows(self, model: str, scenario: str) -> NDArray[np.intp]:
+    def rows(self, model: str, scenario: str) -> IntArray:
         """Cells of one comparison, in the order of the platforms."""
         cells = self.portfolio.cells
         return np.array([i for i, c in enumerate(cells) if (c.model, c.scenario) == (model, scenario)], dtype=np.intp)
@@ -158,7 +158,7 @@ def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS)
     return Outcomes(made, values, served, layouts)
 
 
-def _same_point(physical: FloatArray) -> Iterator[tuple[FloatArray, NDArray[np.intp]]]:
+def _same_point(physical: FloatArray) -> Iterator[tuple[FloatArray, IntArray]]:
     """Each distinct point, in rising order, and the draws at it. Draws at one point mostly stand in one run."""
     new = np.concatenate([[True], (physical[1:] != physical[:-1]).any(axis=1)])
     starts = np.flatnonzero(new)
@@ -169,7 +169,7 @@ def _same_point(physical: FloatArray) -> Iterator[tuple[FloatArray, NDArray[np.i
     yield from zip(points, np.split(order, ends[:-1]), strict=True)
 
 
-def _names(rows: Mapping[str, NDArray[Any]], best: NDArray[np.intp]) -> NDArray[np.object_]:
+def _names(rows: Mapping[str, NDArray[Any]], best: IntArray) -> NDArray[np.object_]:
     """Text of each draw's configuration; only those that were chosen are written out."""
     used = np.flatnonzero(np.bincount(best))
     parts = (rows[name][used] for name in ("mode", "layout", "draft_tokens", "concurrency"))
@@ -244,8 +244,8 @@ class Terms:
         return self.factors[mode]
 
     def choose(
-        self, rows: Mapping[str, NDArray[Any]], part: NDArray[np.intp], drawn_kw: FloatArray
-    ) -> tuple[NDArray[np.intp], NDArray[np.bool_], FloatArray]:
+        self, rows: Mapping[str, NDArray[Any]], part: IntArray, drawn_kw: FloatArray
+    ) -> tuple[IntArray, BoolArray, FloatArray]:
         """Most profitable configuration inside the limits, whether there is one, and its rates ``(3, draws)``.
 
         The rate at the promised speed errs as a search does; a promise beyond the fastest configuration is kept by that one
@@ -292,7 +292,7 @@ class Terms:
         return best, np.isfinite(most), chosen
 
     def money(
-        self, rates: FloatArray, served: NDArray[np.bool_], drawn_kw: FloatArray, *, with_returns: bool = True
+        self, rates: FloatArray, served: BoolArray, drawn_kw: FloatArray, *, with_returns: bool = True
     ) -> dict[str, FloatArray]:
         """Outputs of the chosen configurations, :data:`RETURNS` among them where wanted."""
         p, x = self.cell.platform, self.x

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rackecon.economics.checks import FloatArray
+from rackecon.arrays import FloatArray
 from rackecon.economics.measures import EVERY_MEASURE, measure_of
 from rackecon.economics.money_step import per_year
 from rackecon.errors import check_known

@@ -18,14 +18,13 @@ from itertools import product
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS
+from rackecon.arrays import FloatArray
 from rackecon.errors import InputError, check_known
 from rackecon.uncertainty.distributions import Distribution, distributions
 
-FloatArray = NDArray[np.float64]
 SEED: Final = 20261123
 """The one seed behind every draw of the reports."""
 PHYSICAL_POINTS: Final = 128

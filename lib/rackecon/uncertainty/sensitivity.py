@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.errors import InputError, check_known
 from rackecon.lazy import pd
 from rackecon.uncertainty.distributions import Z10
@@ -20,7 +20,6 @@ from rackecon.uncertainty.portfolio import Portfolio
 from rackecon.uncertainty.propagate import Outcomes, propagate
 from rackecon.uncertainty.sampling import SEED, median_scores, normal_points
 
-FloatArray = NDArray[np.float64]
 Measure = Callable[[Outcomes], FloatArray]
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog.cached import by_data
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.candidates import Outcome
@@ -28,7 +29,6 @@ from rackecon.uncertainty.distributions import Distribution
 if TYPE_CHECKING:
     from rackecon.catalog import Scenario
 
-FloatArray = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
 PHYSICAL: Final = ("acceptance", "routing_skew", "prefix_cache_hit", "input_length", "output_length")
 RATES: Final = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
@@ -116,7 +116,7 @@ def exact_rows(
     work: Work,
     at: int = 0,
     options: Mapping[str, Any] | None = None,
-    only: NDArray[np.intp] | None = None,
+    only: IntArray | None = None,
 ) -> Rows:
     """Every candidate of the search, or those in some rows, under the conditions of one draw."""
     isl, osl, given = _conditions(work, at, options)
@@ -129,8 +129,8 @@ def shortlists(
     case: Scenario,
     work: Work,
     options: Mapping[str, Any],
-    only: NDArray[np.intp] | None = None,
-) -> list[tuple[NDArray[np.intp], Rows]]:
+    only: IntArray | None = None,
+) -> list[tuple[IntArray, Rows]]:
     """Candidates that could be the most profitable inside the limits whatever the prices and the serving error, of each draw.
 
     Parameters
@@ -182,7 +182,7 @@ def _moved(factors: tuple[float, float]) -> ServingParameters:
     return replace(shipped, parameters=tuple(items))
 
 
-def undominated(seen: Outcome, case: Scenario) -> NDArray[np.intp]:
+def undominated(seen: Outcome, case: Scenario) -> IntArray:
     """Candidates of one mode that could be the most profitable of their query: see :func:`shortlists`.
 
     Parameters
@@ -210,7 +210,7 @@ def undominated(seen: Outcome, case: Scenario) -> NDArray[np.intp]:
     return np.sort(at[order[kept]])
 
 
-def _staircases(query: NDArray[np.intp], speed: FloatArray, first: FloatArray) -> NDArray[np.intp]:
+def _staircases(query: IntArray, speed: FloatArray, first: FloatArray) -> IntArray:
     """Rows, in falling order of throughput in each query, that no earlier row of it beats or equals in both speed and first token."""
     some = np.flatnonzero(_not_plainly_beaten(query, speed, first))
     kept: list[int] = []
@@ -231,7 +231,7 @@ def _staircases(query: NDArray[np.intp], speed: FloatArray, first: FloatArray) -
     return np.array(kept, dtype=np.intp)
 
 
-def _not_plainly_beaten(query: NDArray[np.intp], speed: FloatArray, first: FloatArray) -> NDArray[np.bool_]:
+def _not_plainly_beaten(query: IntArray, speed: FloatArray, first: FloatArray) -> BoolArray:
     """Rows but those that an earlier row of the query beats or equals in speed, of rows with first tokens under some of
     :data:`STEPS` values between: most of them, in few passes over all."""
     left = np.ones(len(speed), dtype=bool)

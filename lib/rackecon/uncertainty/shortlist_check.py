@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rackecon.arrays import FloatArray
 from rackecon.uncertainty.portfolio import Portfolio
 from rackecon.uncertainty.propagate import Terms, drawn_it_kw, propagate
 from rackecon.uncertainty.sampling import SEED, sample
 from rackecon.uncertainty.shortlist import KEPT, RATES, exact_rows
 
-FloatArray = NDArray[np.float64]
 TOLERANCE: Final = 0.01
 """Difference that counts as a miss [-], either way: a wrong choice or a wrong rate."""
 

@@ -162,15 +162,14 @@ def output_fixed(
     model: str,
     base: Scenario,
     ratios: Iterable[float],
-    held: bool = True,
     **overrides: Any,
 ) -> pd.DataFrame:
-    """Input per output walked while the output stays: ``input_per_output``."""
+    """Input per output walked while the output stays, searched anew at each: ``input_per_output``."""
     cases = [
         (resized(base, f"ratio {ratio:g}", base.osl_tokens * ratio, base.osl_tokens), {"input_per_output": ratio})
         for ratio in ratios
     ]
-    return _walk(accelerators, model, cases, held, **overrides)
+    return _walk(accelerators, model, cases, False, **overrides)
 
 
 def _variant(model: Model, experts: int, top_k: int) -> Model:
