@@ -17,9 +17,10 @@ import numpy as np
 
 from rackecon import catalog
 from rackecon.answer.lead_map import LEANING_SHARE, PRICES, SHARES
-from rackecon.appraisal.assumptions import assumptions
+from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.appraisal.money import cards_for, platform_costs, platforms_for, with_money
+from rackecon.appraisal.money import Platform, cards_for, platform_costs, platforms_for, with_money
+from rackecon.catalog import Scenario
 from rackecon.catalog.assumption_table import allowed_values, own_costs
 from rackecon.catalog.cached import one_state
 from rackecon.catalog.kept import kept
@@ -37,9 +38,6 @@ from rackecon.uncertainty.ranking import RankingDraws, draw_scores
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
-    from rackecon.appraisal.assumptions import Assumptions
-    from rackecon.appraisal.money import Platform
-    from rackecon.catalog import Scenario
     from rackecon.economics.revenue import PriceCard
     from rackecon.serving.front import Frontier
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from rackecon.catalog import accelerator, accelerators, base_case
 from rackecon.claims import (
+    Assessment,
+    Claim,
     arithmetic,
     coverage,
     measured,
@@ -38,7 +40,6 @@ from rackecon.units import SECONDS_PER_DAY
 from rackecon.words import engine_words, lengths, money, money_span, number, percent, times
 
 if TYPE_CHECKING:
-    from rackecon.claims import Assessment, Claim
     from rackecon.claims.records import Published
 
 PAGE: Final = "11_claims"

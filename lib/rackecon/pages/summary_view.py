@@ -12,6 +12,7 @@ from rackecon.answer.lead_map import lead_map, line_marks, speed_lines
 from rackecon.answer.live_case import base_state, money_fronts
 from rackecon.answer.summary import Summary
 from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.catalog import Scenario
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.leads import ahead, lead_words, rate_error
 from rackecon.evidence.novelty import measured_platforms, platform_named
@@ -33,7 +34,6 @@ from rackecon.uncertainty.ranking import tied
 from rackecon.words import even, join_words, money, number, percent, years_text
 
 if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
     from rackecon.economics.money_step import MoneyStep
     from rackecon.economics.revenue import PriceCard
 
