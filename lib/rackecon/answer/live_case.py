@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -28,18 +28,16 @@ from rackecon.economics.cost_table import residual_at
 from rackecon.economics.finance import TAX_LIFE_YEARS
 from rackecon.economics.power_table import drawn_it_kw
 from rackecon.economics.returns import present_value_factors
+from rackecon.economics.revenue import PriceCard
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors
 from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import platform_named
 from rackecon.lazy import pd
+from rackecon.serving.front import Frontier
 from rackecon.uncertainty.distributions import Z10
 from rackecon.uncertainty.ranking import RankingDraws, draw_scores
 from rackecon.words import tidy
-
-if TYPE_CHECKING:
-    from rackecon.economics.revenue import PriceCard
-    from rackecon.serving.front import Frontier
 
 HITS = (0.0, 0.9)
 CHECKED = ("rack", "mw", "usd", "mtok")
