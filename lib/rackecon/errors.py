@@ -14,6 +14,8 @@ LONGEST: Final = 1200
 NUMBERED: Final = frozenset({"accelerator", "model", "model_id", "weight_precision", "kv_precision"})
 """Kinds whose names differ by their numbers: one with another number is another thing, however alike the spelling."""
 LONGEST_NAME: Final = 80
+SHORTEST_PART: Final = 2
+"""Letters of a part of a name by which the whole is offered."""
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
@@ -79,6 +81,8 @@ def unknown_name(kind: str, name: object, allowed: Iterable[str], where: str = "
     "unknown accelerator 'h100-sxn': nearest is 'h100-sxm'; allowed: h100-sxm, mi355x"
     >>> str(unknown_name("accelerator", "gh200", ["h200-sxm"]))
     "unknown accelerator 'gh200': allowed: h200-sxm"
+    >>> str(unknown_name("model", "r1", ["deepseek-r1", "deepseek-v3"]))
+    "unknown model 'r1': nearest is 'deepseek-r1'; allowed: deepseek-r1, deepseek-v3"
     >>> str(unknown_name("run", "mine", []))
     "unknown run 'mine': allowed: there is none yet"
     """
@@ -86,7 +90,10 @@ def unknown_name(kind: str, name: object, allowed: Iterable[str], where: str = "
     given = plain(str(name)[:LONGEST_NAME])
     told = set(re.findall(r"[a-z]*\d+[a-z]*", given.lower())) if kind in NUMBERED else set()
     alike = [name for name in names if told <= set(re.findall(r"[a-z]*\d+[a-z]*", name.lower()))]
-    near = difflib.get_close_matches(given.lower(), alike, n=1, cutoff=0.4)
+    short = given.lower()
+    near = difflib.get_close_matches(short, alike, n=1, cutoff=0.4)
+    if not near and len(short) >= SHORTEST_PART:
+        near = sorted((name for name in alike if short in name.lower()), key=len)
     prefix = f"{where}: " if where else ""
     hint = f"nearest is '{near[0]}'; " if near else ""
     return InputError(f"{prefix}unknown {kind} '{given}': {hint}allowed: {', '.join(names) or 'there is none yet'}")

@@ -12,7 +12,7 @@ import pytest
 from rackecon import catalog
 from rackecon.evidence import fronts, public_fronts, validation
 from rackecon.evidence.calibration import homes_of
-from rackecon.evidence.fronts import both_ratio, front_repeats, front_scores
+from rackecon.evidence.fronts import both_ratio, front_ranges, front_repeats, front_scores
 from rackecon.evidence.intervals import AT_SPEED, evidence_class, interval_columns, interval_factors
 from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.novelty import ALSO_NEW, fitted_pairs, novelty
@@ -45,6 +45,39 @@ def test_front_scores_of_two_points_by_hand():
     assert found["inside_pct"].isna().all()  # nobody asked
     found = front_scores(points.assign(inside=[0.0, np.nan, 1.0])).set_index("slice")
     assert found.loc[["all", "accelerator x", "accelerator y"], "inside_pct"].tolist() == [50.0, 0.0, 100.0]
+
+
+def test_sweeps_drawn_again_leave_a_bias_open_where_they_are_few_and_unlike():
+    """By hand: of two sweeps drawn twice, one in four draws holds the first alone, one in four the second alone."""
+    of = {"accelerator": "x", "mode": "aggregated", "tok_s_per_user": 30.0, "shuffle": 1}
+    rows = [of | {"split_group": "a", "log_ratio": np.log(0.5)}, of | {"split_group": "b", "log_ratio": np.log(1.25)}]
+    unreached = [of | {"split_group": "b", "log_ratio": np.nan}]
+    two = front_ranges(pd.DataFrame(rows + unreached), ["all"]).iloc[0]
+    assert two[["bias_low_log", "bias_high_log"]].tolist() == pytest.approx([np.log(0.5), np.log(1.25)])
+    assert two[["median_low_pct", "median_high_pct"]].tolist() == pytest.approx([20.0, 100.0])
+    one = front_ranges(pd.DataFrame(rows[:1] * 5), ["all", "mode aggregated"])
+    assert one[["bias_low_log", "bias_high_log"]].to_numpy() == pytest.approx(
+        np.log(0.5)
+    )  # a sweep has nobody to differ from
+    many = [of | {"split_group": str(i), "log_ratio": x} for i, x in enumerate(np.linspace(-0.2, 0.4, 64))]
+    found = front_ranges(pd.DataFrame(many), ["all"]).iloc[0]
+    assert (
+        -0.02 < found["bias_low_log"] < 0.1 < found["bias_high_log"] < 0.22
+    )  # of 64, nine in ten medians: ranks 26 to 39
+    drawn = fronts._drawn_medians(np.array([3.0, 1.0, 2.0]), np.array([[1, 1, 0], [0, 0, 0], [1, 2, 2], [2, 1, 0]]))
+    assert drawn == pytest.approx([2.0, np.nan, 2.0, 3.0], nan_ok=True)
+
+
+def test_ranges_of_shipped_fronts_hold_their_figures():
+    points = catalog.table("validation_fronts")
+    found = front_scores(points)
+    ranges = found.merge(front_ranges(points, found["slice"]), on="slice")
+    for figure, low, high in (
+        ("median_pct", "median_low_pct", "median_high_pct"),
+        ("bias_log", "bias_low_log", "bias_high_log"),
+    ):
+        assert (ranges[low] <= ranges[figure]).all(), figure
+        assert (ranges[figure] <= ranges[high]).all(), figure
 
 
 def test_a_front_moved_by_a_factor_on_both_axes_is_off_by_it():

@@ -11,6 +11,7 @@ import pytest
 
 from rackecon import catalog
 from rackecon.evidence.fronts import front_scores
+from rackecon.pages.trust_page import FEWEST_SWEEPS, front_table
 
 README = Path(__file__).parents[2] / "README.md"
 QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
@@ -80,7 +81,7 @@ def test_searched_fronts_are_those_on_record(fronts):
     assert rest == ["–", "–"]
     told = README.read_text(encoding="utf-8").replace("\n", " ")
     found = re.search(
-        r"held out: median error (\d+) % \((\d+) % with .*?, bias (\S+) % \(positive: .*?\); (.*?)\. What", told
+        r"held out: median error (\d+) % \((\d+) % with .*?, bias (\S+) % \(positive: .*?\); (.*?)\. With", told
     )
     assert found is not None
     assert found.group(1, 2) == (f"{whole['median_pct']:.0f}", f"{whole['own_pct']:.0f}")
@@ -90,6 +91,21 @@ def test_searched_fronts_are_those_on_record(fronts):
     assert set(each) == {catalog.label(one) for one in known}
     for one in known:
         assert each[catalog.label(one)] == percent(fronts.loc[f"accelerator {one}", "bias_log"])
+
+
+def test_what_sweeps_drawn_again_would_say_is_that_of_the_page():
+    told = re.search(
+        r"nine in ten medians lie between (\d+) and (\d+) %, and the bias of (\S+), of (\d+) sweeps, between (\S+) and (\S+) %",
+        README.read_text(encoding="utf-8"),
+    )
+    assert told is not None
+    table = front_table().set_index("slice")
+    whole, one = table.loc["all"], table.loc[told.group(3)]
+    assert told.group(1, 2) == (f"{whole['median_low_pct']:.0f}", f"{whole['median_high_pct']:.0f}")
+    ends = (f"{one[name]:+.0f}" for name in ("bias_low_pct", "bias_high_pct"))
+    assert told.group(4, 5, 6) == (f"{one['sweeps']:.0f}", *ends)
+    platforms = table.loc[[catalog.label(key) for key in catalog.accelerators() if catalog.label(key) in table.index]]
+    assert told.group(3) == platforms.loc[platforms["sweeps"] >= FEWEST_SWEEPS, "bias_pct"].abs().idxmax()
 
 
 def test_widths_of_intervals_are_those_on_record():

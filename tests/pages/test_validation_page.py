@@ -13,7 +13,7 @@ from rackecon.evidence.validation import SHUFFLES
 from rackecon.pages import mlperf_view, trust_page
 from rackecon.pages import validation_page as page
 from rackecon.pages.sentences import say
-from rackecon.words import percent
+from rackecon.words import join_words, percent
 
 
 def test_platforms_are_named_and_nobody_is_called_by_an_id():
@@ -99,6 +99,21 @@ def test_one_quantity_has_one_error_in_every_table():
         fronts.loc["all", "median_pct"] / 100,
         fronts.loc["all", "own_pct"] / 100,
     )
+
+
+def test_a_bias_is_told_from_zero_only_where_its_range_leaves_zero_out():
+    table = trust_page.front_table()
+    words = trust_page.fronts_sentence(table)
+    sure = table[(table["bias_low_pct"] > 0) & (table["sweeps"] >= trust_page.FEWEST_SWEEPS)]["slice"]
+    named = words.split("bias of ")[1].split(" to the same side")[0]
+    assert named == join_words([one for one in sure if one in {chip.label for chip in catalog.accelerators().values()}])
+    assert "that of H100, the largest (19 % over 8 sweeps), runs from −10 % to 36 %" in words
+    open_ended = table.assign(bias_low_pct=-60.0, bias_high_pct=60.0)
+    assert "No platform's bias can be told from zero" in trust_page.fronts_sentence(open_ended)
+    few = table.assign(sweeps=table["sweeps"].where(table["slice"] != "H100", 2))
+    assert "that of H100" not in trust_page.fronts_sentence(few)
+    shown = trust_page.fronts_shown(table).set_index("slice")
+    assert shown.loc["H100", "bias_range"] == "−10 to 36"
 
 
 def test_every_platform_without_a_row_is_named_as_such():

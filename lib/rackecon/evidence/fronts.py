@@ -7,12 +7,13 @@ date, by parameters fitted without that curve. Writes data/validation_fronts.csv
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from rackecon.arrays import FloatArray
+from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.evidence.intervals import row_factors
 from rackecon.evidence.measured import CONFIGURATION, Evidence, load_evidence
 from rackecon.evidence.public_fronts import PublicFront, searched_by_home
@@ -22,6 +23,11 @@ from rackecon.serving.front import pareto_rows
 
 BANDS = (0.0, 20.0, 40.0, 70.0, 100.0, 140.0, np.inf)
 """Ends of the speed bands [tok/s/user]."""
+RESAMPLES: Final = 1000
+"""Draws of sweeps, with replacement."""
+SEED: Final = 20261130
+ENDS: Final = (0.05, 0.95)
+"""Nine in ten lie between."""
 FEWEST_REPEATED = 3
 REPEAT_DAYS = (0, 7, 30, 60, 120)
 SWEEP = ("accelerator", "model", "mode", "engine", "weight_precision", "isl", "osl", "speculative")
@@ -187,6 +193,19 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
         ``both_pct`` (median of the factor on speed and rate alike less one, with those unreached), ``own_pct`` (median error
         at equal speed of the sweep's own configurations, where both reach) and ``inside_pct`` (points inside their intervals).
     """
+    rows = []
+    for name, chosen in _slices(points).items():
+        each = [_front_score(part) for _, part in points[chosen].groupby("shuffle")]
+        told = [one for one in each if one[0]]
+        if told:
+            rows.append((name, *each[0][:3], *np.mean([one[3:] for one in told], axis=0).tolist()))
+    names = ["slice", "points", "sweeps", "unreached"]
+    names += ["median_pct", "bias_log", "both_pct", "p90_pct", "own_pct", "inside_pct"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _slices(points: pd.DataFrame) -> dict[str, BoolArray]:
+    """Which points are of each slice, by its name."""
     speed = points["tok_s_per_user"].to_numpy(dtype=float)
     band = np.array(band_names())[np.digitize(speed, BANDS[1:-1])]
     mode = points["mode"].to_numpy(dtype=str)
@@ -197,15 +216,58 @@ def front_scores(points: pd.DataFrame) -> pd.DataFrame:
     for m in sorted(set(mode)):
         slices |= {f"{m} {name}": (mode == m) & (band == name) for name in band_names()}
         slices |= {f"{m} {name}": (mode == m) & (chip == name) for name in sorted(set(chip))}
-    rows = []
-    for name, chosen in slices.items():
-        each = [_front_score(part) for _, part in points[chosen].groupby("shuffle")]
-        told = [one for one in each if one[0]]
-        if told:
-            rows.append((name, *each[0][:3], *np.mean([one[3:] for one in told], axis=0).tolist()))
-    names = ["slice", "points", "sweeps", "unreached"]
-    names += ["median_pct", "bias_log", "both_pct", "p90_pct", "own_pct", "inside_pct"]
-    return pd.DataFrame(rows, columns=names)
+    return slices
+
+
+def front_ranges(points: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Where nine in ten of the figures of :func:`front_scores` lie when its sweeps are drawn again.
+
+    Points of a sweep share its faults, so whole sweeps are drawn, with replacement (cluster bootstrap: Davison and Hinkley 1997,
+    Bootstrap Methods and their Application, section 3.8): a few sweeps of large and unlike errors leave their bias open.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        Of :func:`front_points`.
+    names : iterable of str
+        Slices of :func:`front_scores`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``slice``, ``median_low_pct, median_high_pct`` of the median error and ``bias_low_log, bias_high_log`` of the median of
+        measured over searched.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> of = {"accelerator": "x", "mode": "aggregated", "tok_s_per_user": 30.0, "shuffle": 1}
+    >>> two = pd.DataFrame([of | {"split_group": "a", "log_ratio": -0.2}, of | {"split_group": "b", "log_ratio": 0.1}])
+    >>> front_ranges(two, ["all"])[["bias_low_log", "bias_high_log"]].to_numpy().tolist()
+    [[-0.2, 0.1]]
+    """
+    slices, rows = _slices(points), []
+    for name in names:
+        part = points[slices[name] & points["log_ratio"].notna().to_numpy()]
+        sweep, kinds = pd.factorize(part["split_group"])
+        times = np.random.default_rng(SEED).multinomial(len(kinds), np.full(len(kinds), 1 / len(kinds)), RESAMPLES)
+        off = part["log_ratio"].to_numpy(dtype=float)
+        drawn = [
+            [_drawn_medians(of[chosen], times[:, sweep[chosen]]) for of in (100.0 * np.abs(np.expm1(-off)), off)]
+            for chosen in (part["shuffle"].to_numpy() == x for x in sorted(set(part["shuffle"])))
+        ]
+        rows.append((name, *np.nanquantile(np.mean(drawn, axis=0), ENDS, axis=1).T.ravel()))
+    ends = ["median_low_pct", "median_high_pct", "bias_low_log", "bias_high_log"]
+    return pd.DataFrame(rows, columns=["slice", *ends])
+
+
+def _drawn_medians(values: FloatArray, times: IntArray) -> FloatArray:
+    """Median of the values, each as often as drawn, ``(resamples,)``; NaN where none is."""
+    order = np.argsort(values, kind="stable")
+    upto = np.cumsum(times[:, order], axis=1)
+    half = 0.5 * upto[:, -1:]
+    ends = [values[order][np.argmax(reached, axis=1)] for reached in (upto >= half, upto > half)]
+    return np.where(half[:, 0] > 0, 0.5 * (ends[0] + ends[1]), np.nan)
 
 
 def _front_score(part: pd.DataFrame) -> tuple[float, ...]:

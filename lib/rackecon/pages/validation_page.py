@@ -18,7 +18,7 @@ from rackecon.figures.results import Figure, column_figures, field_figures, in_u
 from rackecon.lazy import pd
 from rackecon.pages.mlperf_view import mlperf_result, mlperf_table
 from rackecon.pages.sentences import say
-from rackecon.pages.trust_page import TESTED_UNITS, found_orders, order_table, tested_table
+from rackecon.pages.trust_page import FRONT_UNITS, TESTED_UNITS, found_orders, front_table, order_table, tested_table
 from rackecon.words import engine_words
 
 PAGE: Final = "13_validation"
@@ -119,6 +119,7 @@ def validation_figures(result: Validation) -> list[Figure]:
         *column_figures(slice_scores("engine"), ["engine"], SLICED, "engine"),
         *column_figures(tested_table(), ["held_out", "of"], TESTED_UNITS, "tested"),
         *column_figures(coverage_table(), ["slice"], dict.fromkeys((RATE, USER, FIRST, AT_SPEED), "%"), "coverage"),
+        *column_figures(front_table(), ["slice"], FRONT_UNITS, "front"),
         *column_figures(order_table(), ["call"], ORDERED, "order"),
         Figure("order/shared_error", shared_error(found_orders()), "-"),
     ]
