@@ -6,7 +6,7 @@ import pytest
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.economics.energy import energy_rows, energy_scores, fit_draw, held_out, wall_rows
+from rackecon.economics.energy import energy_rows, energy_scores, fit_draw, held_out, power_fit, wall_rows
 from rackecon.economics.power_table import power_parameters
 
 
@@ -88,3 +88,15 @@ def test_metered_systems_are_held_against_what_the_model_draws_or_say_why_not():
     assert rows.loc[rows["reason"] != "", "drawn_w"].isna().all()
     assert (used["drawn_w"].between(0.95 * used["measured_w"], 1.3 * used["measured_w"])).all()
     print((used["drawn_w"] / used["measured_w"] - 1.0).round(3).tolist())
+
+
+def test_a_fit_of_power_is_written_where_that_is_asked_for_and_nowhere_else(monkeypatch, tmp_path):
+    written = []
+    monkeypatch.setattr(
+        "rackecon.evidence.record.write_table", lambda name, table, folder: written.append((name, folder))
+    )
+    monkeypatch.setattr("rackecon.catalog.paths.fit_dir", lambda shipped: tmp_path)
+    told = power_fit()
+    assert written == []
+    assert power_fit(write=True) == told
+    assert written == [("power_parameters", tmp_path), ("validation_energy", tmp_path)]

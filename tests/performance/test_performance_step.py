@@ -322,3 +322,17 @@ def test_a_stated_window_cache_is_spread_over_the_tokens_of_its_window():
         [accelerator("h200-sxm")], [arch], ["fp8"], ["fp8"], ["vllm"], ["aggregated"], one, one, one, *layout
     )
     assert made.kv_window_bytes == 1285 / 128
+
+
+def test_blocks_that_a_native_8_bit_checkpoint_keeps_wide_are_read_wide():
+    """Attention, dense layers and shared experts at 16 bits beside 8-bit experts: two bytes a parameter."""
+    arch = replace(model("deepseek-r1"), native_other_bits=16.0)
+    one, layout = np.ones(1), (np.array([False]), INDEX)
+    made = build_engine(
+        [accelerator("h200-sxm")], [arch], ["fp8"], ["fp8"], ["vllm"], ["aggregated"], one, one, one, *layout
+    )
+    assert made.dense_params > 0
+    assert made.shared_params > 0
+    assert made.dense_bytes == 2.0 * made.dense_params
+    assert made.shared_bytes == 2.0 * made.shared_params
+    assert made.attention_bytes == 2.0 * made.attention_params

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from rackecon.answer.live_case import money_fronts
 from rackecon.appraisal.evaluate import evaluate, profits
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.arrays import BoolArray, FloatArray
+from rackecon.catalog import Scenario
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import one_state
 from rackecon.catalog.kept import kept
@@ -26,9 +27,6 @@ from rackecon.lazy import pd
 from rackecon.serving.query import context_fault, software_date, software_years
 from rackecon.walks import software, walk
 from rackecon.words import join_words, money, number, percent
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 NOBODY: Final = "nobody earns"
 SCAN: Final = 11

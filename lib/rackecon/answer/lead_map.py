@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from rackecon.arrays import FloatArray
+from rackecon.catalog import Scenario
 from rackecon.economics.measures import measure_of
 from rackecon.economics.money_step import money_step, per_year
 from rackecon.evidence.intervals import add_intervals
@@ -22,9 +23,6 @@ from rackecon.evidence.novelty import Run, front_of_runs, measured_up_to
 from rackecon.lazy import pd
 from rackecon.uncertainty.ranking import RankingDraws, draw_factors, win_counts
 from rackecon.walks.findings import Line, ahead_at_ends, at_rates
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 NOBODY: Final = "none"
 """Stands for a platform where the best of them loses money."""

@@ -11,15 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.answer.lead_map import LEANING_SHARE, PRICES, SHARES
-from rackecon.appraisal.assumptions import assumptions
+from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
-from rackecon.appraisal.money import cards_for, platform_costs, platforms_for, with_money
+from rackecon.appraisal.money import Platform, cards_for, platform_costs, platforms_for, with_money
+from rackecon.catalog import Scenario
 from rackecon.catalog.assumption_table import allowed_values, own_costs
 from rackecon.catalog.cached import one_state
 from rackecon.catalog.kept import kept
@@ -27,21 +28,16 @@ from rackecon.economics.cost_table import residual_at
 from rackecon.economics.finance import TAX_LIFE_YEARS
 from rackecon.economics.power_table import drawn_it_kw
 from rackecon.economics.returns import present_value_factors
+from rackecon.economics.revenue import PriceCard
 from rackecon.errors import InputError
 from rackecon.evidence.intervals import AT_SPEED, Z90, interval_factors
 from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.evidence.novelty import platform_named
 from rackecon.lazy import pd
+from rackecon.serving.front import Frontier
 from rackecon.uncertainty.distributions import Z10
 from rackecon.uncertainty.ranking import RankingDraws, draw_scores
 from rackecon.words import tidy
-
-if TYPE_CHECKING:
-    from rackecon.appraisal.assumptions import Assumptions
-    from rackecon.appraisal.money import Platform
-    from rackecon.catalog import Scenario
-    from rackecon.economics.revenue import PriceCard
-    from rackecon.serving.front import Frontier
 
 HITS = (0.0, 0.9)
 CHECKED = ("rack", "mw", "usd", "mtok")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog import Scenario
 from rackecon.catalog.assumption_table import choices_given
 from rackecon.catalog.kept import kept
 from rackecon.economics.measures import MEASURES
@@ -26,9 +27,6 @@ from rackecon.uncertainty.sampling import PHYSICAL_POINTS
 from rackecon.walks.findings import at_rates
 from rackecon.walks.walk import asked_ttft_ms
 from rackecon.words import money
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 OF_SERVING = ("weight_precision", "software_date")
 

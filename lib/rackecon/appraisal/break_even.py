@@ -10,20 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog import Scenario
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.economics.market_table import card_at_level
 from rackecon.errors import InputError, check_known, unknown_name
 from rackecon.lazy import pd
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 INPUTS: Final = {
     "utilisation": "utilisation",

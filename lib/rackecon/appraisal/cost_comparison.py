@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
-from rackecon.economics.build_up import build_up, reconcile
+from rackecon.economics.build_up import BuildUpInputs, build_up, reconcile
 from rackecon.economics.build_up_table import (
     NO_CAPEX,
     build_up_inputs,
@@ -23,10 +23,6 @@ from rackecon.economics.cost_table import published_tiers
 from rackecon.economics.tokens import launch_price_factor
 from rackecon.errors import InputError
 from rackecon.lazy import pd
-
-if TYPE_CHECKING:
-    from rackecon.economics.build_up import BuildUpInputs
-
 
 OWNER: Final = "owner"
 """Stands for the buyer tier asked for."""

@@ -27,7 +27,7 @@ from rackecon.appraisal.money import (
     with_money,
 )
 from rackecon.arrays import FloatArray, IntArray
-from rackecon.catalog import base_case
+from rackecon.catalog import Scenario, base_case
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data, one_state
 from rackecon.economics.measures import EVERY_MEASURE
@@ -40,7 +40,6 @@ from rackecon.serving.query import Limits
 from rackecon.words import number
 
 if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
     from rackecon.load.derived import DerivedUtilisation
 
 PLATFORMS: Final = ("h100-sxm", "h200-sxm", "b200-hgx", "gb200-nvl72", "gb300-nvl72", "mi355x", "tpu-v7")

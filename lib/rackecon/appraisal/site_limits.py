@@ -12,7 +12,6 @@ from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import one_state
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power import gpus_for_site
-from rackecon.errors import InputError
 from rackecon.evidence.intervals import rate_factors
 from rackecon.evidence.leads import ahead, in_order, lead_words
 from rackecon.evidence.novelty import best_runs
@@ -21,6 +20,7 @@ from rackecon.words import money
 
 FILLED_BY: Final = ("model", "scenario", "accelerator", "platform", "power_vintage", "cost_label")
 SWEPT: Final = ("utilisation", "electricity_usd_per_kwh", "pue", "price_decline_per_year", "wacc")
+PROFIT: Final = "profit_usd_year"
 
 
 def leaders(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -110,25 +110,21 @@ def _other_rates(rows: pd.DataFrame) -> tuple[dict[str, FloatArray], dict[str, l
     return ends | {"_measured": measured}, told
 
 
-def winners(comparison: pd.DataFrame, by: str = "profit_usd_year") -> pd.DataFrame:
+def winners(comparison: pd.DataFrame) -> pd.DataFrame:
     """The best platform of each model, scenario and limit; none where every platform is unknown.
 
     Parameters
     ----------
     comparison : pandas.DataFrame
         From :func:`site_comparison`.
-    by : str
-        Column to maximise.
 
     Returns
     -------
     pandas.DataFrame
-        The winning rows, equal ones by accelerator id; in ``lead`` who leads in words, a tie as one, in ``leaders`` their ids in order.
+        The rows of most profit, equal ones by accelerator id; in ``lead`` who leads in words, a tie as one, in ``leaders`` their ids in order.
     """
-    if by not in comparison:
-        raise InputError(f"no column '{by}' to choose a winner by")
-    groups = comparison[comparison[by].notna()].groupby(["model", "scenario", "limit"])
-    best = [ahead(part, by) for _, part in groups]
+    groups = comparison[comparison[PROFIT].notna()].groupby(["model", "scenario", "limit"])
+    best = [ahead(part, PROFIT) for _, part in groups]
     rows = [
         first.head(1).assign(lead=lead_words(first["platform"]), leaders=" ".join(sorted(first["accelerator"])))
         for first in best

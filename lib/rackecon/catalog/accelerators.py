@@ -14,6 +14,8 @@ from rackecon.units import BITS_PER_BYTE, GB_BYTES, GIB_BYTES
 RACK_SCALE_GPUS = 64
 """Scale-up domain from which a platform is laid out and fitted as a rack [GPU]: 72 of NVL72 and above; boxes have 8 to 16."""
 TERA = 1e12
+LADDERS = {"fp4": ("fp4", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}
+"""Formats of arithmetic that weights of a precision run in: the first that a chip has."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,8 @@ class Accelerator:
 
         Formats that a chip lacks run in the next wider one it has: weights are widened to bf16 on the way in.
         """
-        ladder = {"fp4": ("fp4", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}
-        check_known("precision", precision, ladder)
-        for step in ladder[precision]:
+        check_known("precision", precision, LADDERS)
+        for step in LADDERS[precision]:
             value = float(getattr(self, f"peak_{step}_flops"))
             if math.isfinite(value):
                 return value

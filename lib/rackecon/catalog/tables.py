@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.paths import Stamp, data_dir, read_rows, table_stamp
 from rackecon.errors import check_known
 from rackecon.lazy import pd
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def table(name: str) -> pd.DataFrame:

@@ -8,18 +8,20 @@ output token costs ``k`` input tokens.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
 from rackecon.arrays import FloatArray
-from rackecon.economics.checks import Numeric, check_non_negative, check_positive, check_share
+from rackecon.economics.checks import Numeric, check_non_negative, check_share
 from rackecon.economics.money_step import level_price_factor, split_rates
 from rackecon.errors import check_known
 from rackecon.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
 AllocationRule = Literal["gpu_seconds", "output_only", "price_ratio"]
 ALLOCATION_RULES: tuple[AllocationRule, ...] = ("gpu_seconds", "output_only", "price_ratio")
+OUTPUT_WEIGHT: Final = 4.0
+"""Input tokens that an output token is as dear as by ``price_ratio`` [-]: the feed of InferenceX takes an input token as 0.25 of one."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,6 @@ def token_cost(
     prefix_cache_hit: Numeric = 0.0,
     utilisation: Numeric = 1.0,
     rule: str = "gpu_seconds",
-    cached_token_work: Numeric = 0.0,
-    output_to_input_ratio: Numeric = 4.0,
 ) -> TokenCost:
     """Cost per million total, output, fresh input and cached input tokens.
 
@@ -93,12 +93,8 @@ def token_cost(
     prefix_cache_hit, utilisation : float or array
         Cached share of input; share of capacity sold [-].
     rule : str
-        One of :data:`ALLOCATION_RULES`.
-    cached_token_work : float or array
-        ``gpu_seconds`` only: GPU-seconds of a cached input token as a share of a fresh one [-]. 0 charges it nothing.
-    output_to_input_ratio : float or array
-        ``price_ratio`` only: output token's cost in input tokens [-]; 4 is the weighting the InferenceX feed uses (an
-        input token is 0.25 of an output).
+        One of :data:`ALLOCATION_RULES`: by GPU-seconds, in which cached input takes none; all on output; or an output token
+        as dear as :data:`OUTPUT_WEIGHT` of input.
 
     Examples
     --------
@@ -115,14 +111,12 @@ def token_cost(
             zero = np.zeros_like(total)
             return TokenCost(rule, total, cost_usd_per_mtok(money, output, utilisation), zero, zero)
         if rule == "price_ratio":
-            ratio = check_positive("output_to_input_ratio", output_to_input_ratio)
-            per_input = cost_usd_per_mtok(money, fresh + cached + output * ratio, utilisation)
-            return TokenCost(rule, total, per_input * ratio, per_input, per_input)
+            per_input = cost_usd_per_mtok(money, fresh + cached + output * OUTPUT_WEIGHT, utilisation)
+            return TokenCost(rule, total, per_input * OUTPUT_WEIGHT, per_input, per_input)
         share = check_share("prefill_gpu_share", prefill_gpu_share)
-        work = check_share("cached_token_work", cached_token_work)
-        per_fresh = cost_usd_per_mtok(money * share, fresh + cached * work, utilisation)
+        per_fresh = cost_usd_per_mtok(money * share, fresh, utilisation)
         per_output = cost_usd_per_mtok(money * (1.0 - share), output, utilisation)
-        return TokenCost(rule, total, per_output, per_fresh, per_fresh * work)
+        return TokenCost(rule, total, per_output, per_fresh, np.zeros_like(total))
 
 
 def launch_price_factor(rate_per_year: Numeric, price_decline_per_year: Numeric, horizon_years: Numeric) -> FloatArray:

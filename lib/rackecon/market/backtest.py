@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS
+from rackecon.catalog import Scenario
 from rackecon.economics.market_table import effective_card, market_model
 from rackecon.economics.revenue import blended_usd_per_mtok
 from rackecon.errors import InputError
 from rackecon.lazy import pd
 from rackecon.market.levels import entrant_table
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 MODELS: Final = ("gpt-oss-120b", "deepseek-r1", "llama-3.3-70b", "qwen3-235b-a22b", "glm-4.5")
 """Models with an effective price and software older than a year."""

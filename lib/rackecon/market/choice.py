@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
+from rackecon.catalog import Scenario
 from rackecon.economics.checks import Numeric, check_positive
 from rackecon.economics.market import api_break_even_tokens_per_day
 from rackecon.economics.market_table import TERMS, rent
@@ -18,9 +19,6 @@ from rackecon.errors import InputError
 from rackecon.lazy import pd
 from rackecon.market.levels import level_card
 from rackecon.units import HOURS_PER_DAY, HOURS_PER_MONTH, SECONDS_PER_DAY, TOKENS_PER_MTOK
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 __all__ = ["TERMS", "buy_rent_or_api", "curves", "quoted_choice", "volumes"]
 

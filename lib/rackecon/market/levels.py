@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
-from rackecon.catalog import accelerator, as_scenario
+from rackecon.catalog import Scenario, accelerator, as_scenario
 from rackecon.economics.market import entrant_price_usd_per_mtok
 from rackecon.economics.market_table import effective_card, market_model, rent
 from rackecon.economics.price_table import price_card
 from rackecon.economics.revenue import PriceCard, blended_usd_per_mtok
 from rackecon.errors import InputError, check_known
 from rackecon.lazy import pd
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 LEVELS: Final = ("list", "effective", "entrant")
 """Levels that a workload can be priced at; *realised* is an average of another mix and prices none."""

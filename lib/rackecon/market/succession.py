@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS, evaluate
 from rackecon.appraisal.site_limits import leaders
+from rackecon.catalog import Scenario
 from rackecon.economics.market_table import market_model
 from rackecon.errors import InputError
 from rackecon.lazy import pd
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 SOLD_TODAY: Final = ("deepseek-v4-flash", "deepseek-v4-pro", "glm-5.2", "kimi-k2.5", "gpt-oss-120b", "deepseek-r1")
 """Open models that several sellers offer, by tokens bought in August 2026, and the one of the headline."""

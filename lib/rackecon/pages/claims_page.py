@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rackecon.catalog import accelerator, label
 from rackecon.catalog.cached import one_state
 from rackecon.catalog.kept import digest_of, kept
-from rackecon.claims import claim, meanings, source, statements, verdicts
+from rackecon.claims import Assessment, Claim, claim, meanings, source, statements, verdicts
 from rackecon.claims.conditions import moves
 from rackecon.claims.model import VINTAGES
 from rackecon.claims.operating_point import citations, ratio_points, variants
@@ -36,8 +36,6 @@ from rackecon.words import even, lengths, money, number, percent
 
 if TYPE_CHECKING:
     import altair as alt
-
-    from rackecon.claims import Assessment, Claim
 
 FAMILIES = {
     "What a rack earns": (

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from rackecon.catalog import accelerator, accelerators, base_case
 from rackecon.claims import (
+    Assessment,
+    Claim,
     arithmetic,
     coverage,
     measured,
@@ -27,6 +29,7 @@ from rackecon.claims.conditions import MOST_BOXES, Move, fewest
 from rackecon.claims.deciding import Deciding, deciding
 from rackecon.claims.evidence import repeat_spread
 from rackecon.claims.model import VINTAGES, cases, cost_per_gpu_hour, option_words, rack_gpus, side
+from rackecon.claims.records import Published
 from rackecon.claims.required import price_needed, prices_needed, rate_needed, required
 from rackecon.claims.special import GPUS_PER_NODE, SPECIAL, blended_range, fleet_day, gain_days
 from rackecon.claims.verdict import TRUE, widest_ratio
@@ -36,10 +39,6 @@ from rackecon.figures.results import Figure
 from rackecon.pages.sentences import say
 from rackecon.units import SECONDS_PER_DAY
 from rackecon.words import engine_words, lengths, money, money_span, number, percent, times
-
-if TYPE_CHECKING:
-    from rackecon.claims import Assessment, Claim
-    from rackecon.claims.records import Published
 
 PAGE: Final = "11_claims"
 UNITS: Final = {

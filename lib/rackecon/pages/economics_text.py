@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,12 +17,10 @@ from rackecon.evidence.novelty import best_runs, platform_named
 from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.uncertainty.outcomes import summary
+from rackecon.uncertainty.propagate import Outcomes
 from rackecon.uncertainty.ranking import ALONE, tied
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.words import count, percent
-
-if TYPE_CHECKING:
-    from rackecon.uncertainty.propagate import Outcomes
 
 PAGE: Final = "10_revenue_and_roi"
 SITE_PROFIT: Final = "profit_usd_year"

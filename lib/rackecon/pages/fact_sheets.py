@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon import catalog
+from rackecon.catalog import Accelerator, Model
 from rackecon.figures.results import Figure, column_figures, field_figures, in_unit
 from rackecon.figures.tables import spans
 from rackecon.lazy import pd
 from rackecon.words import number
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Accelerator, Model
 
 PLATFORM_HEADERS = {
     "platform": "platform",

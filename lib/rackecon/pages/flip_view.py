@@ -13,13 +13,11 @@ from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.pages.uncertainty_page import named
 from rackecon.uncertainty.distributions import distributions
-from rackecon.uncertainty.sensitivity import REACH
+from rackecon.uncertainty.sensitivity import REACH, FlipMap
 from rackecon.words import number, tidy
 
 if TYPE_CHECKING:
     import altair as alt
-
-    from rackecon.uncertainty.sensitivity import FlipMap
 
 OWN: Final = ("cell", "platform")
 """Scopes of an input that each platform draws for itself."""

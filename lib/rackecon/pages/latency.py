@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon import catalog
+from rackecon.catalog import Scenario
 from rackecon.evidence.intervals import add_intervals, ratio_ends
 from rackecon.evidence.leads import level, rate_error
 from rackecon.evidence.novelty import named
@@ -16,9 +17,6 @@ from rackecon.lazy import pd
 from rackecon.walks import findings
 from rackecon.walks.findings import METRIC, Basis
 from rackecon.walks.latency import first_token, fronts, tiers
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 RATE: Final = "total_tok_s_per_gpu"
 SPEED: Final = "tok_s_per_user"

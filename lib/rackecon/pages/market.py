@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog import Scenario
 from rackecon.economics.market import years_to_fall
 from rackecon.economics.market_table import market_model, rent
 from rackecon.errors import InputError
@@ -17,12 +18,8 @@ from rackecon.figures.results import Figure, column_figures, field_figures, in_u
 from rackecon.lazy import pd
 from rackecon.market.checks import market_checks
 from rackecon.market.levels import cheapest, entrant, entrant_table, price_levels
-from rackecon.market.linked import mature_gain, yearly_fall
+from rackecon.market.linked import Gain, mature_gain, yearly_fall
 from rackecon.words import years_text
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
-    from rackecon.market.linked import Gain
 
 MARGINS: Final = ("gross margin", "compute margin")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.appraisal.possible import renewal_fault
@@ -21,10 +21,6 @@ from rackecon.planner.records import Limits
 from rackecon.planner.regret import CLOSE, Regret, profit_ends, regret
 from rackecon.uncertainty.sampling import SEED
 from rackecon.words import join_words, plural
-
-if TYPE_CHECKING:
-    pass
-
 
 ENDS: Final = ("mean", "low", "high")
 SITES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rackecon.evidence.novelty import platform_named
 from rackecon.figures import tables
+from rackecon.figures.display import Html
 from rackecon.lazy import pd
-
-if TYPE_CHECKING:
-    from rackecon.figures.display import Html
 
 
 def ranking_table(frame: pd.DataFrame, *args: Any, **more: Any) -> Html:

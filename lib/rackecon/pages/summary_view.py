@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rackecon import catalog
 from rackecon.answer.deciding import Deciding
@@ -12,7 +12,10 @@ from rackecon.answer.lead_map import lead_map, line_marks, speed_lines
 from rackecon.answer.live_case import base_state, money_fronts
 from rackecon.answer.summary import Summary
 from rackecon.appraisal.parameters import notebook_path, read_parameters
+from rackecon.catalog import Scenario
 from rackecon.economics.measures import MEASURES
+from rackecon.economics.money_step import MoneyStep
+from rackecon.economics.revenue import PriceCard
 from rackecon.evidence.leads import ahead, lead_words, rate_error
 from rackecon.evidence.novelty import measured_platforms, platform_named
 from rackecon.evidence.scores import FIRST, HELD, LOADED, NAMES, RATE, scores
@@ -31,11 +34,6 @@ from rackecon.pages.summary_words import case_words, close, headline_words, othe
 from rackecon.pages.unmeasured import once
 from rackecon.uncertainty.ranking import ALONE, tied
 from rackecon.words import even, join_words, money, number, percent, years_text
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
-    from rackecon.economics.money_step import MoneyStep
-    from rackecon.economics.revenue import PriceCard
 
 PAGE: Final = "00_executive_summary"
 MARKET: Final = "14_market"

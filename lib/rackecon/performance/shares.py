@@ -11,6 +11,7 @@ import numpy as np
 
 from rackecon.arrays import FloatArray
 from rackecon.catalog import Accelerator
+from rackecon.catalog.accelerators import LADDERS
 
 PRODUCT_SHARE: Final = {"bf16": 0.72, "fp8": 0.58, "fp4": 0.40, "int4": 0.60}
 """Of arithmetic in large products, by the format they run in (fits ``gemm``, measured at 4,096 rows and more)."""
@@ -69,7 +70,7 @@ def product_share(chip: Accelerator, precision: str) -> float:
     >>> product_share(accelerator("b200-hgx"), "fp4"), product_share(accelerator("gb300-nvl72"), "fp4")
     (0.4, 0.32)
     """
-    for step in {"fp4": ("fp4", "bf16"), "fp8": ("fp8", "bf16"), "int4": ("bf16",), "bf16": ("bf16",)}[precision]:
+    for step in LADDERS[precision]:
         if np.isfinite(getattr(chip, f"peak_{step}_flops")):
             own = (chip.kernel_hw, step) if chip.vendor == "nvidia" else ("", "")
             return OWN_PRODUCT_SHARE.get(own, PRODUCT_SHARE[step])

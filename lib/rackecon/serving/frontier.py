@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.arrays import IntArray
-from rackecon.catalog import Accelerator, Model
+from rackecon.catalog import Accelerator, Model, Scenario
 from rackecon.catalog.cached import by_data, of_arguments, one_state
 from rackecon.catalog.kept import shelf_named, shelved
 from rackecon.performance.parameters import ServingParameters, load_parameters
@@ -33,9 +33,6 @@ from rackecon.serving.public_layouts import TABLES
 from rackecon.serving.query import LIMIT_SLACK, Limits, Query, excess
 from rackecon.serving.task import Task
 from rackecon.words import number
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 T = TypeVar("T")
 ROWS_TOGETHER = 32768  # more at once no longer stay in the processor's cache

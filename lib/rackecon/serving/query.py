@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date as Date
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rackecon.arrays import BoolArray, FloatArray
-from rackecon.catalog import Accelerator, Model, accelerator, base_case, model
+from rackecon.catalog import Accelerator, Model, Scenario, accelerator, base_case, model
 from rackecon.catalog.assumption_table import allowed_values
 from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import OWN_SOURCE, read_rows
@@ -27,9 +27,6 @@ from rackecon.performance.families import ENGINES, default_engine
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.tails import tail_factors
 from rackecon.units import BITS_PER_BYTE, DAYS_PER_YEAR
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 MODES = ("aggregated", "disaggregated")
 METHODS = ("none", "mtp", "eagle3")

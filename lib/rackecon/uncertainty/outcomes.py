@@ -16,22 +16,21 @@ from rackecon.uncertainty.propagate import OUTPUTS, Outcomes
 from rackecon.uncertainty.ranking import call, ordered
 
 WINDOW: Final = 0.035
+SHARES: Final = (0.05, 0.5, 0.95)
 
 
-def percentiles(values: FloatArray, shares: Sequence[float] = (0.05, 0.5, 0.95)) -> FloatArray:
-    """Percentiles of draws along the last axis, steadied by local regression on the ordered draws.
+def percentiles(values: FloatArray) -> FloatArray:
+    """5th, 50th and 95th percentile of draws along the last axis, steadied by local regression on the ordered draws.
 
     Parameters
     ----------
     values : ndarray
         ``(..., draws)``.
-    shares : sequence of float
-        Between 0 and 1.
 
     Returns
     -------
     ndarray
-        ``(len(shares), ...)``. A weighted parabola through the order statistics within 3.5 % of the share, against
+        ``(3, ...)``. A weighted parabola through the order statistics within 3.5 % of the share, against
         normal scores, read at the share; the plain order statistic where draws are few or infinite. NaN where a draw
         is NaN.
 
@@ -48,8 +47,8 @@ def percentiles(values: FloatArray, shares: Sequence[float] = (0.05, 0.5, 0.95))
     n = data.shape[-1]
     flat = data.reshape(-1, n)
     position = (np.arange(n) + 0.5) / n
-    out = np.empty((len(shares), len(flat)))
-    for i, share in enumerate(shares):
+    out = np.empty((len(SHARES), len(flat)))
+    for i, share in enumerate(SHARES):
         with np.errstate(invalid="ignore"):
             out[i] = np.quantile(flat, share, axis=1, method="closest_observation")
         near = np.abs(position - share) < WINDOW
@@ -62,7 +61,7 @@ def percentiles(values: FloatArray, shares: Sequence[float] = (0.05, 0.5, 0.95))
             # the parabola's value at the share is one weighted sum of the draws: weights once for all rows
             out[i, good] = flat[good][:, near] @ (np.linalg.pinv(line * weight[:, None])[0] * weight)
     out[:, np.isnan(flat).any(axis=1)] = np.nan
-    return out.reshape((len(shares), *np.shape(values)[:-1]))
+    return out.reshape((len(SHARES), *np.shape(values)[:-1]))
 
 
 def _known(outcomes: Outcomes, output: str) -> FloatArray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from rackecon import catalog
 from rackecon.appraisal.assumptions import Assumptions, assumptions
 from rackecon.appraisal.money import NO_LISTING, Platform, cards_for, platforms_for
 from rackecon.arrays import FloatArray, IntArray
+from rackecon.catalog import Scenario
 from rackecon.catalog.kept import kept
 from rackecon.economics.price_table import listings
 from rackecon.economics.revenue import PriceCard
@@ -28,9 +29,6 @@ from rackecon.serving.query import case_options
 from rackecon.uncertainty.distributions import Distribution, distributions, recentred
 from rackecon.uncertainty.sampling import Design, design
 from rackecon.uncertainty.shortlist import PHYSICAL, scouts, shortlists, work_at
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 Rows = Mapping[str, NDArray[Any]]
 RECENTRED: Final = {

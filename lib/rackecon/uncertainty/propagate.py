@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rackecon import catalog
 from rackecon.appraisal.money import level_factor
 from rackecon.arrays import BoolArray, FloatArray, IntArray
+from rackecon.catalog import Scenario
 from rackecon.catalog.cached import one_state
 from rackecon.economics import power_table
 from rackecon.economics.money_step import money_step, per_year, revenue_fall
@@ -32,9 +33,6 @@ from rackecon.uncertainty.distributions import two_piece
 from rackecon.uncertainty.portfolio import Cell, Portfolio, portfolio
 from rackecon.uncertainty.sampling import PHYSICAL_POINTS, SEED, Scores, sample
 from rackecon.uncertainty.shortlist import BUSY, PHYSICAL, RATES, Work, relevant, work_at
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 DRAWS: Final = 32768
 """Draws of the reports: enough that twice as many move no reported percentile by 1 % of its range."""

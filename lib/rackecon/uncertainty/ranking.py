@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rackecon.arrays import FloatArray
 from rackecon.economics.measures import EVERY_MEASURE, measure_of
@@ -24,9 +25,6 @@ from rackecon.evidence.leads import DECIDED_SHARE, in_order
 from rackecon.lazy import pd
 from rackecon.uncertainty.distributions import Distribution, distributions, recentred, two_piece
 from rackecon.uncertainty.sampling import SEED, design, sample
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 DRAWS = 1024
 VARIED = ("rate_error", "price_level", "utilisation", "capex")

@@ -12,22 +12,20 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rackecon import catalog
 from rackecon.arrays import BoolArray, FloatArray, IntArray
+from rackecon.catalog import Scenario
 from rackecon.catalog.cached import by_data
 from rackecon.performance.parameters import ServingParameters, load_parameters
 from rackecon.serving.candidates import Outcome
 from rackecon.serving.frontier import candidates, candidates_picked
 from rackecon.serving.query import Limits, Query
 from rackecon.uncertainty.distributions import Distribution
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 Rows = dict[str, NDArray[Any]]
 PHYSICAL: Final = ("acceptance", "routing_skew", "prefix_cache_hit", "input_length", "output_length")

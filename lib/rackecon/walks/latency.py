@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rackecon import catalog
+from rackecon.catalog import Scenario
 from rackecon.catalog.cached import one_state
 from rackecon.evidence.leads import ahead, in_order, lead_words
 from rackecon.lazy import pd
 from rackecon.walks.findings import METRIC, drawn
 from rackecon.walks.walk import asked_ttft_ms, walked
 from rackecon.words import join_words
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 
 @one_state()

@@ -7,21 +7,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rackecon import catalog
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog import Scenario
 from rackecon.evidence.intervals import ratio_ends, row_factors
 from rackecon.evidence.novelty import best_run
 from rackecon.lazy import pd
 from rackecon.serving.query import Query, default_date, newest_measurement, software_date
 from rackecon.walks.findings import drawn
 from rackecon.words import RUNS, engine_words
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 NAMES = {"none": "none", "mtp": "MTP"}
 STEPS = (("fp8", "none"), ("fp8", "mtp"), ("fp4", "none"), ("fp4", "mtp"))

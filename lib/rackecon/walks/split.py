@@ -6,20 +6,18 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from rackecon import catalog
+from rackecon.catalog import Scenario
 from rackecon.economics.measures import MEASURES
 from rackecon.evidence.intervals import AT_SPEED, interval_factors, ratio_ends
 from rackecon.evidence.novelty import Run, best_run
 from rackecon.lazy import pd
 from rackecon.walks.findings import drawn
 from rackecon.words import RUNS
-
-if TYPE_CHECKING:
-    from rackecon.catalog import Scenario
 
 MODES = ("aggregated", "disaggregated")
 CASE = ("accelerator", "model", "isl_tokens", "osl_tokens", "tok_s_per_user_target")
