@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from rackecon.catalog.text_file import read_text
 from rackecon.errors import InputError
 
-LARGEST_BYTES: Final = 16 * 2**20  # ModelOpt lists every layer that it leaves out
 SIDE_FILE: Final = "hf_quant_config.json"
 NAMELESS: Final = ("config", "params")
 
@@ -52,14 +52,9 @@ def _file(path: Path) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > LARGEST_BYTES:
-        raise InputError(
-            f"{path.name}: {path.stat().st_size:,} bytes is more than a configuration may have ({LARGEST_BYTES:,})"
-        )
+    text = read_text(path)
     try:
-        found = json.loads(path.read_bytes().decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name}: not UTF-8 text (byte {error.start})") from None
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path.name}: not JSON: {error}") from None
     if not isinstance(found, dict):
