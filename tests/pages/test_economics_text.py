@@ -40,34 +40,34 @@ ROW = {
 
 
 def test_answer_says_interval_wins_and_what_must_be_sold():
-    one, two = economics_text.revenue_answer(ranked([8e6, 7.9e6], "too close to call"), ROW)
+    one, two, paid = economics_text.revenue_answer(ranked([8e6, 7.9e6], "too close to call"), ROW)
     assert "between $7.00M and $9.00M" in one
     assert "60 of 100" in one
     assert one.startswith(
         "A and B cannot be told apart per rack: $8.00M and $7.90M a year. A leads in 60 of 100 cases, too close"
     )
-    clear, _ = economics_text.revenue_answer(ranked([8e6, 7.9e6], "a"), ROW)
+    clear, *_ = economics_text.revenue_answer(ranked([8e6, 7.9e6], "a"), ROW)
     assert clear.startswith("A earns the most per rack: $8.00M a year, $100k more than B. It leads in")
-    assert "the net present value is $30.0M a rack, the payback 3.0 months" in two
+    assert paid == "Over 4 years and before tax A's net present value is $30.0M a rack, the payback 3.0 months."
     sold = {**ROW, "utilisation": 0.5, "break_even_utilisation": 0.118, "demand_utilisation": 0.116}
     ends = dict.fromkeys(economics_text.RETURN_ENDS, np.nan) | {"npv_low": -1e6, "npv_high": 5e7, "load": 0.3}
-    short = economics_text.return_sentence(sold, ranked([8e6, 7e6], "a"), ends)
+    _, short = economics_text.return_sentences(sold, ranked([8e6, 7e6], "a"), ends)
     assert "must sell 11.8 % of its capacity and is taken to sell 50 %; load on public traces sells 30 %" in short
     assert "fills 11.6 % of a rack, too little" in short
     assert "(nine cases in ten: −$1.00M to $50.0M)" in short
-    lost, no = economics_text.revenue_answer(ranked([-1e5, -3e5], "nobody earns"), ROW)
+    lost, no, _ = economics_text.revenue_answer(ranked([-1e5, -3e5], "nobody earns"), ROW)
     assert lost.startswith("A loses least")
-    _, open_ = economics_text.revenue_answer(ranked([5e5, 4e5], "too close to call"), ROW)
+    _, open_, _ = economics_text.revenue_answer(ranked([5e5, 4e5], "too close to call"), ROW)
     said = [text.partition(",")[0].removeprefix("A good investment: ") for text in (two, open_, no)]
     assert said == ["yes while these assumptions hold and its tokens sell", "cannot be told", "no"]
-    none, _ = economics_text.revenue_answer(ranked([np.nan, np.nan], "no result"), None)
+    none, *_ = economics_text.revenue_answer(ranked([np.nan, np.nan], "no result"), None)
     assert none == "No platform serves this workload within its limits."
 
 
 def test_rented_capacity_claims_no_roi():
-    assert "nothing is invested" in economics_text.return_sentence(
-        {**ROW, "vendor_roi": np.nan}, ranked([8e6, 7e6], "a")
-    )
+    told, needed = economics_text.return_sentences({**ROW, "vendor_roi": np.nan}, ranked([8e6, 7e6], "a"))
+    assert "nothing is invested" in told
+    assert not needed
 
 
 def site(first, second):

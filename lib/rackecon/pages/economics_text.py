@@ -341,8 +341,8 @@ def interval_note(table: pd.DataFrame) -> str:
 
 def revenue_answer(
     ranked: pd.DataFrame, row: Any, unit: str = "rack", sure: Mapping[str, float] | None = None
-) -> tuple[str, str]:
-    """Who earns most, by how much and how surely; and what that is as a return.
+) -> tuple[str, str, str]:
+    """Who earns most, by how much and how surely; whether that is a good investment; and what it must sell and pays.
 
     Parameters
     ----------
@@ -359,7 +359,7 @@ def revenue_answer(
     empty: dict[str, Any] = dict.fromkeys(("platform", "per", "amount", "rival", "lead"), "")
     empty |= {"ends": [], "loses": False, "close": False, "only": False, "wins": 0.0, "tied": [], "amounts": []}
     if known.empty or row is None:
-        return say(PAGE, "answer", **empty), return_sentence(None, known)
+        return say(PAGE, "answer", **empty), *return_sentences(None, known)
     first, amount, alone = known.iloc[0], MEASURES[unit].amount, len(known) == 1
     facts = {
         "platform": str(first["platform"]),
@@ -375,7 +375,7 @@ def revenue_answer(
         "rival": "" if alone else str(known["platform"].iloc[1]),
         "lead": "" if alone else amount(first["value"] - known["value"].iloc[1]),
     }
-    return say(PAGE, "answer", **facts), return_sentence(row, known, sure)
+    return say(PAGE, "answer", **facts), *return_sentences(row, known, sure)
 
 
 RETURN_ENDS: Final = ("npv_low", "npv_high", "payback_low", "payback_high", "load")
@@ -398,25 +398,20 @@ def return_ends(drawn: Outcomes, loaded: pd.DataFrame, accelerator: str) -> dict
     return dict(zip(RETURN_ENDS, [*ends, *(load or [math.nan])], strict=True))
 
 
-def return_sentence(row: Any, ranked: pd.DataFrame, sure: Mapping[str, float] | None = None) -> str:
-    """Whether what leads a ranking pays more than capital costs, what it must sell for that, and present value and payback of its row."""
+def return_sentences(row: Any, ranked: pd.DataFrame, sure: Mapping[str, float] | None = None) -> tuple[str, str]:
+    """Whether what leads a ranking pays more than capital costs; what it must sell for that, its present value and payback, if it invests."""
     ends = [float(ranked[name].iloc[0]) > 0 for name in ("value", "value_low") if len(ranked)]
-    names = ("vendor_roi", "npv_usd_per_rack", "payback_years", "horizon_years")
-    vendor, npv, payback, years = (0.0 if row is None else float(row[name]) for name in names)
     shares = {"needs": "break_even_utilisation", "sold": "utilisation", "demand": "demand_utilisation"}
+    money = {"npv": "npv_usd_per_rack", "payback": "payback_years", "years": "horizon_years", "vendor": "vendor_roi"}
     known = {} if row is None else dict(row)
-    return say(
-        PAGE,
-        "return",
-        platform="" if row is None else str(row["platform"]),
-        sure="yes" if all(ends) else "" if any(ends) else "no",
-        vendor=vendor if math.isfinite(vendor) else None,
-        npv=npv,
-        payback=payback,
-        years=years,
-        **{name: float(known.get(column, math.nan)) for name, column in shares.items()},
-        **(sure or dict.fromkeys(RETURN_ENDS, math.nan)),
-    )
+    facts = {name: float(known.get(column, math.nan)) for name, column in (shares | money).items()}
+    invested = math.isfinite(facts["vendor"])
+    platform = "" if row is None else str(row["platform"])
+    told = "yes" if all(ends) else "" if any(ends) else "no"
+    good = say(PAGE, "return", platform=platform, sure=told, vendor=facts.pop("vendor") if invested else None)
+    if not invested:
+        return good, ""
+    return good, say(PAGE, "needed", platform=platform, **facts, **(sure or dict.fromkeys(RETURN_ENDS, math.nan)))
 
 
 def units_quoted(ranks: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
