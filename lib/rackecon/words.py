@@ -30,6 +30,7 @@ __all__ = [
     "per_mtok",
     "percent",
     "plural",
+    "singular",
     "terabytes",
     "text_table",
     "tidy",
@@ -319,6 +320,26 @@ def years_text(years: float) -> str:
         return "> 10 years"
     size, word = (12 * years, "months") if years < 1 else (years, "years")
     return f"{f'{size:#.2g}'.rstrip('.')} {word}"
+
+
+COUNTED: Final = (
+    "accelerator|assumption|case|claim|combination|condition|configuration|draw|expert|figure|fold|forecast|future|gain|input|measurement|model|month"
+    "|node|order|pair|place|platform|point|prediction|rack|request|row|run|session|setting|shuffle|step|submission|token|trace|workload|year"
+)
+"""What sentences count."""
+ONE: Final = re.compile(rf"(?<![\w.,$%/+−–-])(?<!\bto )(1 (?:(?!of\b|in\b|to\b|and\b|or\b)[a-z-]+ )?(?:{COUNTED}))s\b")
+"""One of something with the s of many; an end of a range keeps it."""
+
+
+def singular(text: str) -> str:
+    """A text in which what is counted takes no s where it is one.
+
+    Examples
+    --------
+    >>> singular("on 1 platforms, at 1 requests a second, of 11 racks"), singular("over 1 drawn futures, of 1 to 1 tokens")
+    ('on 1 platform, at 1 request a second, of 11 racks', 'over 1 drawn future, of 1 to 1 tokens')
+    """
+    return ONE.sub(r"\1", text)
 
 
 def plural(size: float, word: str) -> str:

@@ -197,3 +197,11 @@ def test_who_leads_between_the_places_told_is_who_the_search_finds():
             profit = _Case(chips, "deepseek-r1", case, {}).at({name: [(low * high) ** 0.5]})[name][0]
             labels = [catalog.accelerator(key).label for key in chips]
             assert _Platforms(tuple(labels), np.array([True, False, False, False])).leader(profit) == leader
+
+
+def test_a_date_is_no_amount_that_lies_below_another():
+    dated = replace(
+        decided((5.2, "B", "A"), (7.4, "A", "B")), name="software_years", value=6.0, show="2025-{:.0f}".format
+    )
+    assert "below" not in dated.brief() + dated.sentence()
+    assert dated.brief() == "until 2025-5 and from 2025-7: B"

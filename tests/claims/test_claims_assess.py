@@ -439,6 +439,8 @@ def test_a_record_is_plain_json(results):
 def test_each_card_has_its_anchor_and_quotes_only_what_was_said(results, cards):
     for key, r in results.items():
         markup = cards[key]
+        said = re.search(r'<summary data-said="([^"]+)">', markup)[1]  # what a closed card prints on paper
+        assert f"<dt>Verdict</dt><dd>{said}</dd>" in markup
         assert f'id="{key}"' in markup
         assert ("<q>" in markup) == ("(paraphrased" not in r.claim.statement)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from rackecon.appraisal.evaluate import evaluate
+from rackecon.catalog import label
 from rackecon.errors import InputError
 from rackecon.load.derived import derived_utilisation
-from rackecon.pages.load import figures, load_result, quoted
+from rackecon.pages.load import best_shown, figures, load_result, quoted
+from rackecon.words import money
 
 CASE = {"mean_rps": 300.0, "batch_price_factor": 0.5, "agent_model": "deepseek-v4-pro", "agent_tok_s_per_user": 50.0}
 
@@ -21,11 +23,15 @@ def test_profit_is_revenue_of_the_share_sold_less_the_whole_cost():
     sold = evaluate(["h200-sxm"], ["deepseek-r1"], ["chat"], utilisation=found.utilisation, intervals=False).iloc[0]
     assert row["profit_usd_per_gpu_hour"] == pytest.approx(sold["profit_usd_per_gpu_hour"], rel=1e-6)
     said = quoted(result)
-    first, *others = said["earners"]
-    assert first["profit"] == result.sold["profit_usd_per_gpu_hour"].max()
-    assert all(one["low"] < one["profit"] < one["high"] for one in said["earners"])
-    assert others
-    assert said["tied"] >= 1
+    assert said["best_low"] < said["best_profit"] == result.sold["profit_usd_per_gpu_hour"].max() < said["best_high"]
+    assert said["best_platform"] not in said["tied"]
+    best = best_shown(result.sold).set_index("platform")
+    assert best.index[0] == said["best_platform"]
+    assert best["profit"].iloc[0].startswith(money(said["best_profit"]))
+    assert {(name, way) for way, names in said["policies"] for name in names} == set(best["policy"].items())
+    assert best.loc[label("h200-sxm"), ["peak_sold", "peak_stranded"]].tolist() == pytest.approx(
+        [row["utilisation"], row["stranded_usd_per_gpu_hour"]]
+    )
     assert {name for _, names in said["policies"] for name in names} == set(result.sold["platform"])
     assert said["peak_low"] <= said["peak_high"]
     assert len({one.key for one in figures(result)}) == len(figures(result))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import re
 from functools import cache
@@ -155,3 +156,24 @@ def test_an_opening_says_in_the_same_sentence_that_a_platform_was_never_measured
     unseen, seen = (say(page, block, **{**values, name: one}) for one in given)
     assert "TPU v7 (unmeasured)" in unseen
     assert "unmeasured" not in seen.replace("beyond the measured", "")
+
+
+MANY = re.compile(r"(?<![\w.,$%/+−–-])(?<!\bto )1 (?:(?!of\b|in\b|to\b|and\b|or\b)[a-z-]+ )?([a-z]+s)\b")
+NO_COUNT = re.compile("as|decides|divides|gains|holds|is|its|keeps|leaves|lies|ms|orders|ours|sells|takes|times|was")
+"""Words on s that follow a number and are not what it counts."""
+
+
+def test_one_of_what_a_sentence_counts_is_not_said_as_many():
+    """Every number that a case gives, set to one in its turn, where the case has what a sentence on one then asks for."""
+    broken, tried = [], 0
+    for page, block, case in ALL:
+        given = cases(page)[block][case].get("with") or {}
+        for name in [n for n, x in given.items() if isinstance(x, int | float) and not isinstance(x, bool)]:
+            with contextlib.suppress(jinja2.UndefinedError, ZeroDivisionError):
+                text = say(page, block, **{**given, name: type(given[name])(1)})
+                tried += 1
+                broken += [
+                    (page, block, name, found[0]) for found in MANY.finditer(text) if not NO_COUNT.fullmatch(found[1])
+                ]
+    assert tried > 500
+    assert broken == []

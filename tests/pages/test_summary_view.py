@@ -219,7 +219,7 @@ def test_unmeasured_platforms_are_named_and_measured_ones_are_not():
     alone = summary.summarise(("h100-sxm",), "deepseek-r1", "rag-summarise", **FAST)
     assert "not measured" not in view.trust(alone).text
     words = view.rack_words(alone).text
-    assert re.search(r"Racks hold 32 accelerators here and draw [\d.]+ kW", words)
+    assert re.search(r"Racks hold 32 accelerators here and are provided with [\d.]+ kW", words)
 
 
 def test_own_speed_prices_and_cache_share_become_the_controls_own_case():

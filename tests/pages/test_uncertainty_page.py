@@ -44,6 +44,8 @@ def test_the_leader_is_read_off_the_win_table_with_or_without_a_rival() -> None:
     alone = page.leading(wins(rank=[1, 0]))
     assert (alone.platform, alone.rival, alone.beats) == ("Alpha", None, None)
     assert page.leading(wins(rank=[0, 0])) == page.Leader(None)
+    assert page.leading(wins(rank=[1, 2], win_share=[0.6, 0.0])).only
+    assert not page.leading(wins(rank=[1, 2], win_share=[0.6, 0.1])).only
     assert "No platform has a result" in page.answer_text(page.Leader(None), "rack")
 
 

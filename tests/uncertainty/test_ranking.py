@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from rackecon.errors import InputError
+from rackecon.evidence.leads import DECIDED_SHARE
 from rackecon.uncertainty.distributions import distributions
 from rackecon.uncertainty.ranking import RankingDraws, profit_draws, rank, sharing, verdicts
 
@@ -52,6 +53,14 @@ def test_equal_platforms_are_too_close_to_call():
 def test_when_all_lose_nobody_earns():
     out = rank(frame([0.2, 0.3]))
     assert set(out["verdict"]) == {"nobody earns"}
+
+
+def test_who_never_earns_shares_no_lead():
+    out = rank(frame([1.1, 0.2], spread=2.0))
+    first, second = out["win_share"]
+    assert 0.0 == second < first < DECIDED_SHARE
+    assert set(out["verdict"]) == {"earns alone"}
+    assert set(rank(frame([1.1, 1.0], spread=2.0))["verdict"]) == {"too close to call"}
 
 
 def test_row_without_result_comes_last_and_never_wins():

@@ -123,7 +123,7 @@ def test_a_walk_without_a_cache_and_one_that_loses_are_told():
     result = context([1e6, -5e5])
     assert result.fall == 4.0
     assert result.losing == (("H200", 2.0),)
-    assert "to −$500k. On short prompts and on long ones H200 leads." in say(
+    assert "to −$500k. On short prompts H200 leads; on long ones H200 loses least." in say(
         "03_context_length", "answer", **told(result)
     )
     assert say("03_context_length", "cached", **told(result)) == ""

@@ -43,6 +43,7 @@ MOST_STRETCHES: Final = 3
 MODELS: Final = "02_moe_experts"
 """Page whose models stand side by side."""
 SPEED: Final = "tok_s_per_user"
+DATED: Final = "software_years"
 T = TypeVar("T")
 Walk = Generator[Sequence[float], Sequence[FloatArray], T]
 """Asks for values of an assumption, is given the profit of every platform at each, and ends with what it found."""
@@ -157,8 +158,9 @@ class Deciding:
     def _sides(self, flips: Sequence[Flip]) -> list[list[tuple[str, str]]]:
         """Where leads begin and whose they are, going up and down from the report's value; the side with the nearer first."""
         flips = lasting(flips) or flips
-        up = [(f"above {self.told(at)}", at, after) for at, _, after in flips if at > self.value]
-        down = [(f"below {self.told(at)}", at, before) for at, before, _ in reversed(flips) if at <= self.value]
+        below, above = self._ways
+        up = [(f"{above} {self.told(at)}", at, after) for at, _, after in flips if at > self.value]
+        down = [(f"{below} {self.told(at)}", at, before) for at, before, _ in reversed(flips) if at <= self.value]
         sides = sorted((side for side in (up, down) if side), key=lambda side: abs(side[0][1] - self.value))
         return [[(where, platform_named(who)) for where, _, who in side] for side in sides]
 
@@ -167,6 +169,11 @@ class Deciding:
         (first, begun), *rest = self._others(flips)
         later = [f"{where.removesuffix(self._unit).rstrip()}: {platform_named(who)}" for who, where in rest]
         return "; ".join([f"{begun}: {platform_named(first)}", *later])
+
+    @property
+    def _ways(self) -> tuple[str, str]:
+        """What stands before a value that a stretch reaches up to, and one that it begins at: dates have words of their own."""
+        return ("until", "from") if self.name == DATED else ("below", "above")
 
     @property
     def _unit(self) -> str:
@@ -197,10 +204,10 @@ class Deciding:
         """
         if len(pairs) > MOST_STRETCHES:
             return f"in {len(pairs)} stretches, the nearest {self._stretches(pairs[:1])}"
-        each, pairs = [], sorted(pairs)
+        each, pairs, (below, above) = [], sorted(pairs), self._ways
         for low, high in pairs:
             if low == -math.inf or high == math.inf:
-                each.append(f"below {self.told(high)}" if low == -math.inf else f"above {self.told(low)}")
+                each.append(f"{below} {self.told(high)}" if low == -math.inf else f"{above} {self.told(low)}")
             else:
                 ends = self.told(low), self.told(high)
                 each.append(f"near {ends[0]}" if ends[0] == ends[1] else f"between {_between(*ends)}")
@@ -262,7 +269,7 @@ ASSUMPTIONS: Final = {
     "price_factor": Assumption(
         "price of tokens", "times the price it sells at", "cheapest to dearest listing at the as-of date", "14_market"
     ),
-    "software_years": Assumption("software date", "", "software on record", "06_precision_and_software", beyond=False),
+    DATED: Assumption("software date", "", "software on record", "06_precision_and_software", beyond=False),
     "utilisation": Assumption("share of capacity sold", "of capacity", "base case range", "15_load"),
     "cost_factor": Assumption("cost per GPU-hour", "times the case's", "hyperscaler to neocloud tier and rents"),
     "price_decline_per_year": Assumption("yearly fall of prices", "a year", "base case range", "14_market"),
@@ -319,7 +326,7 @@ class _Case:
         paid = iter(profits(self.accelerators, self.model, self.scenario, self.measure, changes, **self.overrides))
         found: dict[str, Sequence[FloatArray]] = {}
         for name, values in asked.items():
-            if name == "software_years":
+            if name == DATED:
                 dated = software.dated(self.accelerators, self.model, self.scenario, values, **given)
                 found[name] = list(self._steps(dated))
             else:
@@ -354,7 +361,7 @@ def _range(name: str, scenario: Scenario, prices: tuple[float, float], model: st
     if name == "tok_s_per_user":
         value = scenario.promised_tok_s_per_user or 10.0
         return value, min(10.0, value), max(150.0, value)
-    if name == "software_years":
+    if name == DATED:
         dates = [software_years(day) for _, day in software.software_dates()]
         day = software_years(scenario.software_date) if scenario.software_date else dates[-1]
         return day, min(dates[0], day), max(dates[-1], day)
@@ -375,7 +382,7 @@ OF_WORKLOADS: Final[dict[str, Callable[[Scenario], float | None]]] = {
     "prefix_cache_hit": lambda case: case.prefix_cache_hit,
     "ttft_limit_ms": lambda case: case.ttft_limit_ms,
 }
-WALKED: Final = (*OF_WORKLOADS, "software_years")
+WALKED: Final = (*OF_WORKLOADS, DATED)
 """Assumptions that change what is searched; the others change money alone."""
 
 
@@ -505,7 +512,7 @@ def _shows(price: float, cost: float) -> dict[str, Callable[[float], str]]:
         "tok_s_per_user": lambda x: f"{number(x)} tok/s/user",
         "ttft_limit_ms": lambda x: f"{number(x / 1e3)} s",
         "price_factor": lambda x: f"{money(x * price)} per million output tokens",
-        "software_years": lambda x: software_date(x)[:7],
+        DATED: lambda x: software_date(x)[:7],
         "utilisation": lambda x: f"{percent(x)} sold",
         "cost_factor": lambda x: f"{money(x * cost)} per GPU-hour",
         "price_decline_per_year": lambda x: f"{percent(x)} a year",

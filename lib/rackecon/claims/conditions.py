@@ -264,7 +264,8 @@ def what_is_missing(result: Assessment) -> str:
     near = np.isfinite(result.column("measured")).any()
     runs = "public runs too far apart" if near else "no public run"
     if narrowest > allowed:
-        return f"{runs}, interval {narrowest:.2g}-fold ({allowed:g} allowed)"
+        digits = 2 if f"{narrowest:.2g}" != f"{allowed:g}" else 3  # what is more than allowed is said as more
+        return f"{runs}, interval {narrowest:.{digits}g}-fold ({allowed:g} allowed)"
     return f"{runs}, and only the upper part of the interval reaches it"
 
 

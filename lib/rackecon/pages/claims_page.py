@@ -204,9 +204,9 @@ def _card(result: Assessment) -> tuple[str, str]:
         )
     )
     sources = "".join(f"<li>{_named(item)}</li>" for item in (*one.primary, *one.repeats))
-    key, title = html.escape(one.id, quote=True), html.escape(one.title)
+    key, title, said = (html.escape(text, quote=True) for text in (one.id, one.title, verdict_text(result)))
     markup = (
-        f'<details class="fold claim" id="{key}"><summary><strong>{title}</strong></summary>'
+        f'<details class="fold claim" id="{key}"><summary data-said="{said}"><strong>{title}</strong></summary>'
         f"<p>{_said(one.statement)} ({html.escape(one.claimant)}, {one.date})</p>"
         f"<dl>{facts}</dl>{_combinations(one)}<ul>{sources}</ul></details>"
     )

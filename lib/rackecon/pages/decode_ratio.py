@@ -54,6 +54,8 @@ class RatioResult:
     output_high: float
     output_first: tuple[str, ...]
     output_last: tuple[str, ...]
+    output_profits: tuple[float, float]
+    """What the best platform makes a MW-year at the first and the last ratio of that walk."""
     output_change: float = field(metadata=in_unit("-"))
     share_low: float = field(metadata=in_unit("-"))
     share_high: float = field(metadata=in_unit("-"))
@@ -63,6 +65,7 @@ class RatioResult:
     far: FarEnd | None
     money_basis: Basis
     pair: tuple[str, ...]
+    first_profit: float = math.nan
     last_profit: float = field(default=math.nan, metadata=in_unit("USD/MW-year"))
     last_low: float = field(default=math.nan, metadata=in_unit("USD/MW-year"))
     last_high: float = field(default=math.nan, metadata=in_unit("USD/MW-year"))
@@ -155,6 +158,7 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
     low, high = (float(end) for end in (known if served else free)[X].agg(["min", "max"]))
     output_low, output_high = (float(best.index[0]), float(best.index[-1])) if len(best) else (math.nan, math.nan)
     return RatioResult(
+        first_profit=findings.first_profit(free, X, low, "first")["first_profit"],
         **findings.first_profit(free, X, high, "last"),
         total=total,
         free=free,
@@ -172,6 +176,7 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
         output_high=output_high,
         output_first=findings.leaders_at(fixed, X, output_low),
         output_last=findings.leaders_at(fixed, X, output_high),
+        output_profits=(float(best.iloc[0]), float(best.iloc[-1])) if len(best) else (math.nan, math.nan),
         output_change=float(best.iloc[-1] / best.iloc[0] - 1.0) if len(best) > 1 and best.iloc[0] > 0 else math.nan,
         share_low=float(share.iloc[0]) if served else math.nan,
         share_high=float(share.iloc[-1]) if served else math.nan,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from rackecon.answer.deciding import Deciding
+from rackecon.answer.deciding import DATED, Deciding
 from rackecon.economics.measures import MEASURES
 from rackecon.figures.display import Html
 from rackecon.figures.results import Figure, key_part
@@ -18,7 +18,7 @@ PAGE: Final = "00_executive_summary"
 NAMED: Final = 3
 """Assumptions that the sentence names."""
 KINDS: Final = {True: "workload", False: "money"}
-OTHER_KINDS: Final = {"software_years": "software"}
+OTHER_KINDS: Final = {DATED: "software"}
 """Assumptions of neither."""
 
 

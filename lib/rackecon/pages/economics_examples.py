@@ -31,7 +31,7 @@ def changed_words(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def leads_told(swept: pd.DataFrame) -> list[str]:
-    """Who leads each row of a table of changed assumptions, with its profit; the platforms of a limit's first row by their number alone.
+    """Who leads each row of a table of changed assumptions, with its profit; a tie of the platforms that tie in a limit's first row, and so on the page, by their number alone.
 
     Examples
     --------
@@ -39,15 +39,14 @@ def leads_told(swept: pd.DataFrame) -> list[str]:
     >>> rows = pd.DataFrame({"limit": ["1 MW"] * 3, "lead": ["tie: A and B", "A", "tie: B and A"]})
     >>> rows = rows.assign(leaders=["a b", "a", "a b"], profit_usd_year=[1e6, 2e6, 3e6])
     >>> leads_told(rows)
-    ['tie: A and B ($1.00M a year)', 'A ($2.00M a year)', 'the same 2 ($3.00M a year)']
+    ['the same 2 ($1.00M a year)', 'A ($2.00M a year)', 'the same 2 ($3.00M a year)']
     """
     first: dict[str, str] = {}
     told = []
     columns = (swept[name] for name in ("limit", "lead", "leaders", "profit_usd_year"))
     for limit, lead, ids, profit in zip(*columns, strict=True):
         tied = len(ids.split())
-        same = first.get(limit) == ids and tied > 1
-        first.setdefault(limit, ids)
+        same = first.setdefault(limit, ids) == ids and tied > 1
         told.append(f"{f'the same {tied}' if same else lead} ({money(profit)} a year)")
     return told
 

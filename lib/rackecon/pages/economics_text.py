@@ -18,7 +18,7 @@ from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.uncertainty.outcomes import summary
 from rackecon.uncertainty.propagate import Outcomes
-from rackecon.uncertainty.ranking import tied
+from rackecon.uncertainty.ranking import ALONE, tied
 from rackecon.units import HOURS_PER_YEAR
 from rackecon.words import count, percent
 
@@ -357,7 +357,7 @@ def revenue_answer(
     """
     known = ranked[ranked["value"].notna()]
     empty: dict[str, Any] = dict.fromkeys(("platform", "per", "amount", "rival", "lead"), "")
-    empty |= {"ends": [], "loses": False, "close": False, "wins": 0.0, "tied": [], "amounts": []}
+    empty |= {"ends": [], "loses": False, "close": False, "only": False, "wins": 0.0, "tied": [], "amounts": []}
     if known.empty or row is None:
         return say(PAGE, "answer", **empty), return_sentence(None, known)
     first, amount, alone = known.iloc[0], MEASURES[unit].amount, len(known) == 1
@@ -369,6 +369,7 @@ def revenue_answer(
         "ends": MEASURES[unit].ends(float(first["value_low"]), float(first["value_high"])),
         "wins": float(first["win_share"]),
         "close": str(first["verdict"]) == "too close to call" and not alone,
+        "only": str(first["verdict"]) == ALONE,
         "tied": list(tied(known)["platform"]),
         "amounts": MEASURES[unit].ends(*tied(known)["value"]),
         "rival": "" if alone else str(known["platform"].iloc[1]),

@@ -39,6 +39,9 @@ class LatencyResult:
     fast: float = field(metadata=in_unit("tok/s/user"))
     cost_slow: float = field(metadata=in_unit("USD/Mtok"))
     cost_fast: float = field(metadata=in_unit("USD/Mtok"))
+    first_profit: float
+    """What the first of the leaders makes a MW-year at the slowest promise."""
+    last_profit: float
     first: tuple[str, ...]
     last: tuple[str, ...]
     fastest: tuple[str, ...]
@@ -137,6 +140,8 @@ def latency_found(
         fast=fast,
         cost_slow=cost_slow,
         cost_fast=cost_fast,
+        first_profit=findings.first_profit(found, X, slow, "first")["first_profit"],
+        last_profit=findings.first_profit(found, X, fast, "last")["last_profit"],
         first=findings.leaders_at(found, X, slow),
         last=findings.leaders_at(found, X, fast),
         fastest=tuple(map(str, quickest["platform"])),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,10 +24,12 @@ from rackecon.words import engine_words, money, number, percent
 
 SIZES: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Mean demand over the page's, for the line of sold share against size."""
+PEAK: Final = "fixed at the peak"
+FILLED: Final = "fixed at the 99th percentile, batch backfill"
 WAYS: Final = {
-    "fixed at the peak": "holding the peak",
+    PEAK: "holding the peak",
     "fixed at the 99th percentile": "holding the 99th percentile of demand",
-    "fixed at the 99th percentile, batch backfill": "filling up with batch work",
+    FILLED: "filling up with batch work",
     "resized daily, day known": "resizing daily",
     "resized daily to yesterday": "resizing daily",
     "autoscaled, 15 min start": "autoscaling",
@@ -140,6 +142,19 @@ def shown(sold: pd.DataFrame) -> pd.DataFrame:
     return table[names]
 
 
+def best_shown(sold: pd.DataFrame) -> pd.DataFrame:
+    """The policy that pays best on each platform, what it sells and earns with 90 % intervals, and what the peak leaves unsold."""
+    best = _best(sold)
+    peak = sold[sold["policy"] == PEAK].set_index("accelerator").loc[best["accelerator"]]
+    return best.assign(
+        policy=[WAYS.get(name, name) for name in best["policy"]],
+        sold=_spanned(best, "utilisation", percent),
+        profit=_spanned(best, "profit_usd_per_gpu_hour", money),
+        peak_sold=peak["utilisation"].to_numpy(dtype=float),
+        peak_stranded=peak["stranded_usd_per_gpu_hour"].to_numpy(dtype=float),
+    )[["platform", "policy", "sold", "profit", "peak_sold", "peak_stranded"]]
+
+
 def agents_shown(agents: pd.DataFrame) -> pd.DataFrame:
     """The table of agents: rates and costs with the interval that replays held out give."""
     low, high = agentic_range()
@@ -193,12 +208,6 @@ def _error(result: LoadResult, part: str, quantity: str, name: str) -> float:
     return float(rows[name].iloc[0]) / 100.0
 
 
-def _earner(row: Mapping[Any, Any], by: str) -> dict[str, Any]:
-    """A platform, what it earns under its best policy, and nine cases in ten."""
-    ends = {end: float(row[f"{by}_{end}"]) for end in ("low", "high")}
-    return {"platform": str(row["platform"]), "profit": float(row[by]), **ends}
-
-
 def _policies(best: pd.DataFrame) -> list[tuple[str, list[str]]]:
     """The policies that pay best, in words, and on which platforms each does."""
     groups: dict[str, list[str]] = {}
@@ -212,10 +221,9 @@ def quoted(result: LoadResult) -> dict[str, Any]:
     sold = result.sold
     best_of = _best(sold)
     best, by = best_of.iloc[0], "profit_usd_per_gpu_hour"
-    tied = len(ahead(best_of, by))
-    earners = [_earner(row, by) for row in best_of.head(max(tied, 2)).to_dict("records")]
-    peak = sold[sold["policy"] == "fixed at the peak"].set_index("platform")["utilisation"].astype(float)
-    own = sold[sold["accelerator"] == best["accelerator"]].set_index("policy")
+    peak, filled = (
+        sold[sold["policy"] == name].set_index("platform")["utilisation"].astype(float) for name in (PEAK, FILLED)
+    )
     small = result.sizes.sort_values("mean_rps").drop_duplicates("accelerator")
     worst = small.loc[small["utilisation"].idxmin()]
     worst_point = result.measured.loc[(result.measured["ratio"].fillna(1.0).map(np.log).abs()).idxmax()]
@@ -223,17 +231,19 @@ def quoted(result: LoadResult) -> dict[str, Any]:
     of_search = f"{at_speed} of a search"
     return {
         "best_platform": str(best["platform"]),
-        "earners": earners,
-        "tied": tied,
+        "best_profit": float(best[by]),
+        "best_low": float(best[f"{by}_low"]),
+        "best_high": float(best[f"{by}_high"]),
+        "tied": [str(name) for name in ahead(best_of, by)["platform"].iloc[1:]],
         "policies": _policies(best_of),
-        "given_back": bool(best_of["policy"].str.startswith("autoscaled").any()),
+        "filled_low": float(filled.min()),
+        "filled_high": float(filled.max()),
         "peak_low": float(peak.min()),
         "peak_low_platform": str(peak.idxmin()),
         "peak_high": float(peak.max()),
         "peak_high_platform": str(peak.idxmax()),
         "agent_low": agentic_range()[0],
         "agent_high": agentic_range()[1],
-        "own_peak_stranded": float(own.loc["fixed at the peak", "stranded_usd_per_gpu_hour"]),
         "small_platform": str(worst["platform"]),
         "small_share": float(worst["utilisation"]),
         "small_rps": float(worst["mean_rps"]),

@@ -88,7 +88,7 @@ def say(page: str, block: str, **values: Any) -> str:
     template = environment().get_template(f"{page}.md.j2")
     check_known("block", block, template.blocks, f"words of {page}")
     text = "".join(template.blocks[block](template.new_context({key: _named(v) for key, v in values.items()})))
-    return BEFORE_STOP.sub("", SPACE.sub(" ", text)).strip()
+    return words.singular(BEFORE_STOP.sub("", SPACE.sub(" ", text)).strip())
 
 
 def told(result: Any) -> dict[str, Any]:

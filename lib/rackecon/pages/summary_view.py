@@ -32,7 +32,7 @@ from rackecon.pages.rankings import ranking_table
 from rackecon.pages.sentences import say
 from rackecon.pages.summary_words import case_words, close, headline_words, other_measures, sure_words
 from rackecon.pages.unmeasured import once
-from rackecon.uncertainty.ranking import tied
+from rackecon.uncertainty.ranking import ALONE, tied
 from rackecon.words import even, join_words, money, number, percent, years_text
 
 PAGE: Final = "00_executive_summary"
@@ -41,7 +41,7 @@ MOST_NAMED: Final = 4
 FULL: Final = 0.97
 """Share of what its GPUs could serve from which a rack on its own is not told apart from one of many."""
 """Pairs of model and workload that a sentence names one by one; more are "the others"."""
-UNDECIDED: Final = ("too close to call", "nobody earns", "no result")
+UNDECIDED: Final = ("too close to call", ALONE, "nobody earns", "no result")
 
 
 def headline(story: Summary, found: Sequence[Deciding], measure: str) -> Html:
@@ -221,7 +221,7 @@ def three_measures(story: Summary) -> Html:
                 "next": ""
                 if rivals.empty
                 else f"{lead_words(rivals['platform'].head(1))} ({100 * float(rivals['win_share'].iloc[0]):.0f})",
-                "verdict": verdict if verdict in ("too close to call", "nobody earns", "no result") else "clear",
+                "verdict": verdict if verdict in UNDECIDED else "clear",
             }
         )
     return table(

@@ -8,7 +8,7 @@ from rackecon.answer.summary import Summary
 from rackecon.economics.measures import MEASURES
 from rackecon.lazy import pd
 from rackecon.pages.sentences import say
-from rackecon.uncertainty.ranking import sharing, tied
+from rackecon.uncertainty.ranking import ALONE, sharing, tied
 
 PAGE: Final = "00_executive_summary"
 
@@ -60,6 +60,7 @@ def sure_words(story: Summary) -> str:
         wins=float(first["win_share"]),
         platform=str(first["platform"]),
         close=close(known),
+        only=str(first["verdict"]) == ALONE,
         earns=str(first["verdict"]) != "nobody earns",
         inputs=story.inputs,
         ends=measure.ends(float(first["value_low"]), float(first["value_high"])),

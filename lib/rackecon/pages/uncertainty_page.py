@@ -22,6 +22,7 @@ from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.pages.validation_page import coverage_table
 from rackecon.uncertainty.distributions import Z10, Distribution, distributions
+from rackecon.uncertainty.ranking import ALONE, call
 from rackecon.words import money, number, percent, tidy
 
 if TYPE_CHECKING:
@@ -102,17 +103,19 @@ def interval_rows(
 
 @dataclass(frozen=True)
 class Leader:
-    """The first platform of the win table beside the second; money a year, shares of draws. None where there is none."""
+    """The first platform of the win table beside the second; money a year, shares of draws. None where there is none, figures NaN."""
 
     platform: str | None = field(metadata=in_unit("text"))
-    low: float | None = None
-    middle: float | None = None
-    high: float | None = None
-    wins: float | None = field(default=None, metadata=in_unit("-"))
-    regret: float | None = None
+    low: float = math.nan
+    middle: float = math.nan
+    high: float = math.nan
+    wins: float = field(default=math.nan, metadata=in_unit("-"))
+    regret: float = math.nan
     rival: str | None = field(default=None, metadata=in_unit("text"))
     beats: float | None = field(default=None, metadata=in_unit("-"))
     rival_wins: float | None = field(default=None, metadata=in_unit("-"))
+    only: bool = False
+    """Whether it earns in fewer draws than a clear lead needs, and no other in any."""
 
 
 def leading(wins: pd.DataFrame) -> Leader:
@@ -122,7 +125,7 @@ def leading(wins: pd.DataFrame) -> Leader:
         return Leader(None)
     first = known.iloc[0]
     low, middle, high, won, regret = (float(first[n]) for n in ("p5", "p50", "p95", "win_share", "expected_regret"))
-    lead = Leader(str(first["platform"]), low, middle, high, won, regret)
+    lead = Leader(str(first["platform"]), low, middle, high, won, regret, only=call(known) == ALONE)
     if len(known) < 2:
         return lead
     second = known.iloc[1]
@@ -133,10 +136,8 @@ def leading(wins: pd.DataFrame) -> Leader:
 def answer_text(lead: Leader, metric: str) -> str:
     """The two sentences under the question."""
     measure = MEASURES[metric]
-    told: dict[str, Any] = {"ends": [], "amount": "", "missed": ""}
-    if lead.low is not None and lead.middle is not None and lead.high is not None and lead.regret is not None:
-        told = {"ends": measure.ends(lead.low, lead.high), "amount": measure.amount(lead.middle)}
-        told["missed"] = measure.amount(lead.regret)
+    told = {"ends": measure.ends(lead.low, lead.high), "amount": measure.amount(lead.middle)}
+    told["missed"] = measure.amount(lead.regret)
     return say(PAGE, "answer", per=measure.name, decided=DECIDED_SHARE, **vars(lead) | told)
 
 

@@ -136,21 +136,24 @@ def glossary_page(names: Sequence[str]) -> str:
 
 
 def _lacking(tables: Sequence[Mapping[str, Any]]) -> str:
-    """Which tables lack what every row is to have, in words.
+    """Which tables lack what every row is to have, in words: tables that lack the same together.
 
     Examples
     --------
-    >>> _lacking([{"name": "ids", "schema": {"fields": [{"name": "date"}]}}, {"name": "a", "schema": {"fields": []}}])
-    ', but in ids (no source, grade) and a (no source, date, grade)'
+    >>> none, dated = {"fields": []}, {"fields": [{"name": "date"}]}
+    >>> _lacking([{"name": "ids", "schema": dated}, {"name": "a", "schema": none}, {"name": "b", "schema": none}])
+    '; no source or grade in ids, no source, date or grade in a and b'
     >>> _lacking([])
     ''
     """
-    told = []
-    for one in tables:
-        there = {field["name"] for field in one["schema"]["fields"]}
+    found: dict[str, list[str]] = {}
+    for table in tables:
+        there = {field["name"] for field in table["schema"]["fields"]}
         gone = [name for column, name in RECORDED.items() if column not in there]
-        told += [f"{one['name']} (no {', '.join(gone)})"] if gone else []
-    return f", but in {join_words(told)}" if told else ""
+        if gone:
+            found.setdefault(join_words(gone, "or"), []).append(str(table["name"]))
+    told = [f"no {gone} in {join_words(names)}" for gone, names in found.items()]
+    return f"; {', '.join(told)}" if told else ""
 
 
 def data_page(names: Sequence[str], target: Path) -> str:

@@ -10,10 +10,10 @@ import numpy as np
 
 from rackecon.arrays import FloatArray
 from rackecon.errors import InputError, unknown_name
-from rackecon.evidence.leads import DECIDED_SHARE, in_order
+from rackecon.evidence.leads import in_order
 from rackecon.lazy import pd
 from rackecon.uncertainty.propagate import OUTPUTS, Outcomes
-from rackecon.uncertainty.ranking import ordered
+from rackecon.uncertainty.ranking import call, ordered
 
 WINDOW: Final = 0.035
 SHARES: Final = (0.05, 0.5, 0.95)
@@ -159,7 +159,7 @@ def win_table(
     pandas.DataFrame
         ``model, scenario, accelerator, platform, metric, value, p5, p50, p95, win_share, expected_regret, beats_next_share,
         rank, verdict, draws``. Sorted by ``value``: that of ``table``, without one the median; ``verdict`` is the winner's id, ``too close to call`` where it
-        wins under 80 % of draws, ``nobody earns`` or ``no result``.
+        wins under 80 % of draws, ``earns alone`` where no other then does in any, ``nobody earns`` or ``no result``.
     """
     drawn = _known(outcomes, metric)
     parts = []
@@ -237,9 +237,7 @@ def _verdict(frame: pd.DataFrame, known: int) -> str:
     first = frame.iloc[0]
     if first["p50"] <= 0:
         return "nobody earns"
-    if first["win_share"] < DECIDED_SHARE:
-        return "too close to call"
-    return str(first["accelerator"])
+    return call(frame.iloc[:known])
 
 
 def pairwise(outcomes: Outcomes, model: str, scenario: str, metric: str = "profit_usd_per_rack_year") -> pd.DataFrame:

@@ -3,13 +3,15 @@
 Platforms are compared inside one model and scenario. In every draw they meet the same market (price level, sold share)
 and share what data/distributions.csv says they share of the serving model's error and of the price of capital; only the
 rest is their own. Every distribution has the base case as its median, so that the middle of the draws is the headline.
-A lead that survives in under 80 % of draws is *too close to call*; where every platform loses money, *nobody earns*.
+A lead that survives in under 80 % of draws is *too close to call*; where one platform earns in fewer and no other ever does,
+it *earns alone*: who never earns shares no lead. Where every platform loses money, *nobody earns*.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,7 +176,7 @@ def rank(
     pandas.DataFrame
         The rows' ``model, scenario, accelerator, platform``, then ``metric, value, value_low, value_high`` (5th and
         95th percentile of the draws), ``wins, draws, win_share, rank`` and ``verdict`` of the comparison: the winner's
-        id, ``too close to call``, ``nobody earns`` or ``no result``. Sorted; ties broken by accelerator id.
+        id, ``too close to call``, ``earns alone``, ``nobody earns`` or ``no result``. Sorted; ties broken by accelerator id.
     """
     settings = settings or RankingDraws()
     parts: list[pd.DataFrame] = []
@@ -245,10 +247,26 @@ def _verdict(ranked: pd.DataFrame) -> str:
         return "no result"
     if (known["value"] <= 0).all():
         return "nobody earns"
-    leader = known.iloc[0]
-    if leader["win_share"] < DECIDED_SHARE:
-        return "too close to call"
-    return str(leader["accelerator"])
+    return call(known)
+
+
+ALONE: Final = "earns alone"
+"""Verdict where one platform of several earns in fewer cases than a clear lead needs, and no other in any."""
+
+
+def call(known: pd.DataFrame) -> str:
+    """How surely the first of a comparison leads, one that earns: its id where that is clear.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"accelerator": ["a", "b"], "win_share": [0.6, 0.0]})
+    >>> call(rows), call(rows.assign(win_share=[0.6, 0.1])), call(rows.assign(win_share=[0.9, 0.0]))
+    ('earns alone', 'too close to call', 'a')
+    """
+    first, others = float(known["win_share"].iloc[0]), known["win_share"].iloc[1:]
+    if first >= DECIDED_SHARE:
+        return str(known["accelerator"].iloc[0])
+    return ALONE if first > 0.0 and len(others) and (others == 0.0).all() else "too close to call"
 
 
 def sharing(known: pd.DataFrame) -> list[str]:

@@ -547,7 +547,7 @@
       if (top.mid <= 0) return "Your case: nobody earns; " + titled(top.p) + " loses least, " + amount(-top.mid, st.metric) + " " + unit + "." + between;
       var rival = order.slice(1).sort((a, b) => b.win - a.win)[0];
       var text = "Your case: " + titled(top.p) + " earns " + amount(top.mid, st.metric) + " " + unit + "; it comes first in " + round(top.win * 100) + " of 100 " + (all ? "cases" : "quick cases, in which only " + QUICK + " are drawn");
-      if (top.win < data.map.sure[0] && rival) text += ", too close to call against " + titled(rival.p) + " (" + round(rival.win * 100) + ")";
+      if (top.win < data.map.sure[0] && rival) text += rival.win ? ", too close to call against " + titled(rival.p) + " (" + round(rival.win * 100) + ")" : " and nobody else in any";
       return (text + "." + between).replace(/\u2212\$/g, "\u2212\u2060$"); /* a minus sign stays with its amount */
     }
 
@@ -726,7 +726,7 @@
        else held: a ribbon and where the lead changes; the charts. One piece at a time, so that a movement in between is not kept waiting. */
     function rest() {
       var mine = ++turn, speeds = [Number(range("speed").min), Number(range("speed").max)], own = !changed().length;
-      var todo = [bars, command, compare].concat(Array.from(root.querySelectorAll("[data-ribbon]")).map(el => { return function () { ribbon(el); }; }));
+      var todo = [bars, command, compare].concat([...root.querySelectorAll("[data-ribbon]")].map(el => () => ribbon(el)));
       if (window.rackeconFigures) todo = todo.concat(window.rackeconFigures(copied(st), speeds, own));
       (function next() {
         if (mine !== turn) return; /* the movement since then fills them */
@@ -747,8 +747,7 @@
           }
           last = { v: v, id: found.id };
         }
-        if (below) text.push("below " + fmt(below.at) + ": " + seen(below.id) + (turns[0] > 1 ? ", then others" : ""));
-        if (above) text.push("above " + fmt(above.at) + ": " + seen(above.id) + (turns[1] > 1 ? ", then others" : ""));
+        [["below ", below], ["above ", above]].forEach((e, i) => { if (e[1]) text.push(e[0] + fmt(e[1].at) + ": " + seen(e[1].id) + (turns[i] > 1 ? ", then others" : "")); });
       } else {
         var now = leaderId(st);
         Array.from(inputs[k][0].options).forEach(o => {
@@ -758,7 +757,7 @@
         });
       }
       el.replaceChildren(...input ? cells(row) : row.map(cell));
-      put(one('[data-flip="' + k + '"]'), text.length ? text.join("; ") : input ? "no value here changes who leads" : "no choice here changes who leads");
+      put(one('[data-flip="' + k + '"]'), text.join("; ") || "no " + (input ? "value" : "choice") + " here changes who leads");
     }
     function flip(k, lo, hi, id) {
       for (var i = 0; i < 12; i++) { var mid = (lo + hi) / 2; if (leaderId(choose(copied(st), k, mid)) === id) lo = mid; else hi = mid; }
