@@ -18,7 +18,8 @@ from rackecon.evidence.measured import load_evidence
 from rackecon.evidence.novelty import ALSO_NEW, fitted_pairs, novelty
 from rackecon.evidence.record import NEW, SCHEMES
 from rackecon.evidence.residual import corrected_logs, fit_first_token, fit_residual
-from rackecon.evidence.validation import QUANTITIES, SHUFFLES, HeldOut
+from rackecon.evidence.scores import QUANTITIES
+from rackecon.evidence.validation import SHUFFLES, HeldOut
 from rackecon.performance.parameters import load_parameters
 from rackecon.serving.corrections import without_history
 from rackecon.serving.points import Points

@@ -24,7 +24,6 @@ from rackecon.catalog.fields import Row
 from rackecon.evidence.novelty import also_new, kind_of
 from rackecon.lazy import pd
 
-QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 HELD_OUT_VENDORS = ("nvidia", "amd")
 RATES = {
     "total_tok_s_per_gpu": "total_tok_s_per_gpu",

@@ -10,6 +10,7 @@ from rackecon.catalog.cached import by_data
 HELD: Final = "held-out curves"
 LOADED: Final = "all with load"
 RATE, USER, FIRST = "total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms"
+QUANTITIES: Final = (RATE, USER, FIRST)
 NAMES: Final = {RATE: "tok/s per GPU", USER: "tok/s per user", FIRST: "first token"}
 
 

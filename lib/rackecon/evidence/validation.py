@@ -16,12 +16,12 @@ from rackecon.evidence.intervals import AT_SPEED
 from rackecon.evidence.measured import Evidence
 from rackecon.evidence.public_fronts import searched_by_home
 from rackecon.evidence.residual import corrected_logs, with_residual
+from rackecon.evidence.scores import QUANTITIES
 from rackecon.lazy import pd
 from rackecon.performance.parameters import ServingParameters
 from rackecon.serving.predict import prepare
 
 SHUFFLES = 3
-QUANTITIES = ("total_tok_s_per_gpu", "tok_s_per_user", "ttft_ms")
 
 
 @dataclass(frozen=True)

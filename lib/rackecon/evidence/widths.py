@@ -14,7 +14,8 @@ from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK
 from rackecon.evidence.measured import CONFIGURATION, Evidence
 from rackecon.evidence.residual import AS_OF
-from rackecon.evidence.validation import QUANTITIES, HeldOut
+from rackecon.evidence.scores import QUANTITIES
+from rackecon.evidence.validation import HeldOut
 from rackecon.lazy import pd
 
 Ends = dict[str, tuple[float, float]]

@@ -54,6 +54,9 @@ Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=
 Amount = Annotated[float, BeforeValidator(_number), Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, strict=True)]
+Gain = Annotated[float, BeforeValidator(_number), Field(ge=-0.9, le=4)]
+Fall = Annotated[float, BeforeValidator(_number), Field(ge=-1, lt=1)]
+YearsOn = Annotated[int, Field(ge=0, le=MOST_YEARS, strict=True)]
 
 
 class _Part(BaseModel):
@@ -108,13 +111,13 @@ class Replacement(_Part):
     """Racks on hand and what could stand in their place; sales are of the plan's first item of demand in its first tier."""
 
     platform: str
-    age_years: Annotated[int, Field(ge=0, le=MOST_YEARS, strict=True)]
-    successors: dict[str, Annotated[int, Field(ge=0, le=MOST_YEARS, strict=True)]] = Field(default_factory=dict)
+    age_years: YearsOn
+    successors: dict[str, YearsOn] = Field(default_factory=dict)
     """Year from now in which each can first be bought."""
     years: Annotated[int, Field(ge=1, le=MOST_YEARS, strict=True)] = 8
-    software_gain_per_year: Annotated[float, BeforeValidator(_number), Field(ge=-0.9, le=4)] = 0.0
+    software_gain_per_year: Gain = 0.0
     """Yearly rise of every platform's throughput."""
-    rack_price_fall_per_year: Annotated[float, BeforeValidator(_number), Field(ge=-1, lt=1)] = 0.0
+    rack_price_fall_per_year: Fall = 0.0
     let: bool = True
     """Whether racks can be let at the published three-year rent."""
 
@@ -123,14 +126,14 @@ class Stages(_Part):
     """A plan by years: limits hold in each, capital and supply are what a year brings."""
 
     years: Annotated[int, Field(ge=1, le=MOST_STAGES, strict=True)] = 6
-    available: dict[str, Annotated[int, Field(ge=0, le=MOST_YEARS, strict=True)]] = Field(default_factory=dict)
+    available: dict[str, YearsOn] = Field(default_factory=dict)
     """Year from now in which a platform can first be bought; now where nothing is said."""
-    age_years: Annotated[int, Field(ge=0, le=MOST_YEARS, strict=True)] = 0
+    age_years: YearsOn = 0
     """Of the racks on hand."""
     demand_growth_per_year: Annotated[float, BeforeValidator(_number), Field(ge=-0.9, le=9)] = 0.0
-    software_gain_per_year: Annotated[float, BeforeValidator(_number), Field(ge=-0.9, le=4)] = 0.0
+    software_gain_per_year: Gain = 0.0
     """Yearly rise of every platform's throughput."""
-    rack_price_fall_per_year: Annotated[float, BeforeValidator(_number), Field(ge=-1, lt=1)] = 0.0
+    rack_price_fall_per_year: Fall = 0.0
 
 
 class Plan(_Part):
