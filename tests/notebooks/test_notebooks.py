@@ -10,6 +10,7 @@ them under `make torture`.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -65,6 +66,20 @@ def test_source_cells_are_short_and_define_nothing(path):
             lines = "".join(cell["source"]).splitlines()
             assert len(lines) <= MOST_LINES
             assert not any(line.startswith(("def ", "class ")) for line in lines)
+
+
+DONE = ("check_parameters", "display", "enable", "publish")
+"""Calls made for what they do; a kernel shows what any other gives only where it is the last expression of its cell."""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
+def test_nothing_made_to_be_shown_is_lost_inside_a_cell(path):
+    for cell in load(path)["cells"]:
+        if cell["cell_type"] == "code":
+            body = ast.parse("".join(cell["source"])).body
+            called = [one for one in ast.walk(ast.Module(body, [])) if isinstance(one, ast.Expr)]
+            lost = [ast.unparse(one.value) for one in called if one is not body[-1] and isinstance(one.value, ast.Call)]
+            assert [text for text in lost if text.split("(")[0].split(".")[-1] not in DONE] == []
 
 
 def test_every_source_has_its_report():
