@@ -9,6 +9,7 @@ import pytest
 
 from rackecon import catalog
 from rackecon.catalog import label
+from rackecon.catalog.paths import noted_tables
 from rackecon.evidence.calibration import FOLDS
 from rackecon.evidence.record import CUTS
 from rackecon.evidence.validation import SHUFFLES
@@ -101,6 +102,15 @@ def test_one_quantity_has_one_error_in_every_table():
         fronts.loc["all", "median_pct"] / 100,
         fronts.loc["all", "own_pct"] / 100,
     )
+
+
+@pytest.mark.parametrize("made", [trust_page.front_table, trust_page.found_orders])
+def test_what_is_remembered_of_fronts_stands_on_every_table_that_it_reads(made):
+    made()
+    with noted_tables() as used:
+        made()
+        read = set(used)
+    assert read == {"accelerators", "residual_scales", "serving_residual", "validation_fronts"}
 
 
 def test_a_bias_is_told_from_zero_only_where_its_range_leaves_zero_out():

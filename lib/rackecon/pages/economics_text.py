@@ -10,6 +10,7 @@ import numpy as np
 
 from rackecon.appraisal.cost_comparison import waterfall
 from rackecon.appraisal.money import PRICED
+from rackecon.appraisal.site_limits import PROFIT as SITE_PROFIT
 from rackecon.economics.measures import EVERY_MEASURE, MEASURES
 from rackecon.evidence.intervals import rate_factors
 from rackecon.evidence.leads import ahead, in_order, level
@@ -23,7 +24,6 @@ from rackecon.units import HOURS_PER_YEAR
 from rackecon.words import count, percent
 
 PAGE: Final = "10_revenue_and_roi"
-SITE_PROFIT: Final = "profit_usd_year"
 
 
 def rate_text(value: float) -> str:

@@ -27,7 +27,7 @@ SHOWN_MODELS = (
 )  # fmt: skip
 
 
-@by_data(1, "validation_fronts", "validation_intervals", "residual_scales")
+@by_data(1)
 def front_table() -> pd.DataFrame:
     """Searched fronts, and those of the sweeps' own configurations, beside measured ones at equal speed, by platform, mode and speed [%].
 
@@ -65,7 +65,7 @@ def fronts_sentence(table: pd.DataFrame) -> str:
     return say(PAGE, "fronts", all=table.iloc[0].to_dict(), told=[row["slice"] for row in told], widest=widest)
 
 
-@by_data(1, "validation_fronts", "residual_scales")
+@by_data(1)
 def found_orders() -> pd.DataFrame:
     """Every two public sweeps held against each other, as searched and as measured."""
     return orders(catalog.table("validation_fronts"))
