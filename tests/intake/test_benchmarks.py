@@ -321,7 +321,7 @@ def test_a_bad_file_is_one_line_and_nothing_is_written(own, tmp_path, kind):
     [
         ('{"completed": 1,', "line 1: not JSON"),
         (json.dumps(IX) + "\n" + '{"hw": ', "line 2: not JSON"),
-        ("Metric,avg\nTime to First Token (ms),1,2\n", "row 2: 3 cells, needs 2 cells"),
+        ("Metric,avg\nTime to First Token (ms),1,2\n", "row 2: 3 cells, the header has 2"),
         ("a,b\n1,2\n", "row 2: no known benchmark result; read are InferenceX"),
         ("some log\n  of a server\n", "row 2: no known benchmark result"),
         ('{"metadata": {"x_request_id": "a"}, "metrics": {}}', "the run is in profile_export_aiperf.json"),

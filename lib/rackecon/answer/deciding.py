@@ -502,7 +502,9 @@ def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
     found = [(group, _Platforms.of(group, top), group[column].to_numpy(dtype=float)) for group in groups.values()]
     paid = [who.ahead(profit) for _, who, profit in found]
     choices = tuple((str(group["model_name"].iloc[0]), who.leader(profit)) for group, who, profit in found)
-    return Deciding("model", "model", *[math.nan] * 3, "", (), (), *_spans(paid), MODELS, True, choices=choices)
+    return Deciding(
+        "model", "model", math.nan, math.nan, math.nan, "", (), (), *_spans(paid), MODELS, True, choices=choices
+    )
 
 
 def _shows(price: float, cost: float) -> dict[str, Callable[[float], str]]:

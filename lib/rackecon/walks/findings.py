@@ -237,7 +237,7 @@ def first_profit(frame: pd.DataFrame, x: str, at: float) -> float:
     return float(known[METRIC].iloc[0]) if len(known) else math.nan
 
 
-def first_ends(frame: pd.DataFrame, x: str, at: float, name: str) -> dict[str, float]:
+def first_ends(frame: pd.DataFrame, x: str, at: float, name: str) -> dict[str, Any]:
     """The same as ``name_profit``, with 90 % of it by the serving model's error.
 
     Examples
