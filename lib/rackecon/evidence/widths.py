@@ -14,7 +14,7 @@ from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK
 from rackecon.evidence.measured import CONFIGURATION, Evidence
 from rackecon.evidence.residual import AS_OF
-from rackecon.evidence.scores import QUANTITIES
+from rackecon.evidence.scores import QUANTITIES, RATE
 from rackecon.evidence.validation import HeldOut
 from rackecon.lazy import pd
 
@@ -174,7 +174,7 @@ def interval_scales(evidence: Evidence, known: list[HeldOut], new: dict[str, Hel
     for quantity, mode in asked:
         asked_of = {kind: held for kind, held in every.items() if (kind.strip(), quantity) not in HELD_AS_KNOWN}
         found = {kind: _scale(evidence, held, quantity, mode) for kind, held in asked_of.items()}
-        if quantity == "total_tok_s_per_gpu":
+        if quantity == RATE:
             rated[mode] = found
         if quantity == AT_SPEED:
             of_one = {kind: one for kind, one in rated[mode.removesuffix(IN_ONE_RACK)].items() if kind in asked_of}
@@ -217,12 +217,7 @@ def _grown(front: Scale, one: Scale, known: Scale) -> Scale:
 
 def _drift(evidence: Evidence, quantity: str) -> tuple[str, str, int, float, float]:
     """How far equal configurations measured 60 to 120 days apart lie from one another, nine in ten."""
-    value = {
-        "total_tok_s_per_gpu": evidence.total_tok_s_per_gpu,
-        AT_SPEED: evidence.total_tok_s_per_gpu,
-        "tok_s_per_user": evidence.tok_s_per_user,
-        "ttft_ms": evidence.ttft_ms,
-    }[quantity]
+    value = getattr(evidence, RATE if quantity == AT_SPEED else quantity)
     frame = evidence.frame.assign(log=np.log(value), day=pd.to_datetime(evidence.frame["date"]))
     frame = frame[(frame["flag"] == "") & np.isfinite(frame["log"])]
     apart: list[float] = []
