@@ -188,12 +188,6 @@ FILES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    monkeypatch.setenv("RACKECON_USER_DATA", str(tmp_path / "own"))
-    return tmp_path / "own"
-
-
 def written(folder: Path, text: str, name: str = "run.json") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
