@@ -560,7 +560,7 @@ def platform_costs(
 
 def platform_cost(platform: Platform, assume: Assumptions) -> tuple[float, float, float]:
     """Cost of a platform's GPU-hour at the terms asked for and its typical draw, and the ends of its range; NaN without one."""
-    share = drawn_kw_per_gpu(platform.tdp_w, platform.it_kw_per_gpu, typical_draw_share()[0])
+    share = drawn_kw_per_gpu(platform.tdp_w, platform.it_kw_per_gpu, typical_draw_share())
     value, low, high = (float(end[0]) for end in platform_costs([platform], assume, np.atleast_1d(share)))
     return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value
 

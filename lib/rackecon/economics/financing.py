@@ -85,7 +85,7 @@ def macrs_shares() -> tuple[float, ...]:
     >>> round(sum(macrs_shares()), 12), macrs_shares()[:2]
     (1.0, (0.2, 0.32))
     """
-    return tuple(value_of("tax", f"MACRS five-year property, year {n}")[0] / 100.0 for n in range(1, MACRS_YEARS + 1))
+    return tuple(value_of("tax", f"MACRS five-year property, year {n}") / 100.0 for n in range(1, MACRS_YEARS + 1))
 
 
 def depreciation_by_month(kind: str, months: int) -> FloatArray:
