@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.arrays import BoolArray, FloatArray, IntArray
-from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK
+from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK, interval_score, weighted_score
 from rackecon.evidence.measured import CONFIGURATION, Evidence
 from rackecon.evidence.residual import AS_OF
 from rackecon.evidence.scores import QUANTITIES, RATE
@@ -233,10 +233,7 @@ def _drift(evidence: Evidence, quantity: str) -> tuple[str, str, int, float, flo
 def interval_scores(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataFrame:
     """Coverage, width, interval score and weighted interval score of one scheme, each home by the others; mean of shuffles.
 
-    Notes
-    -----
-    Interval score of Gneiting and Raftery (2007), equation 43, at :math:`\\alpha = 0.1`, of log rates:
-    :math:`IS = (u - l) + 20 (l - y)_+ + 20 (y - u)_+`; weighted, :math:`WIS = (0.5 |y - m| + 0.05 IS) / 1.5`.
+    The scores are of log rates: :func:`~rackecon.evidence.intervals.interval_score`.
     """
     rows = []
     for quantity in (*QUANTITIES, AT_SPEED):
@@ -256,8 +253,7 @@ def interval_scores(evidence: Evidence, held: list[HeldOut], label: str) -> pd.D
 def _scores(found: Misses, ends: FloatArray) -> tuple[float, float, float, float]:
     """Share inside [%], median width, interval score and weighted interval score."""
     (low, high), y = ends, found.off
-    score = (high - low) + 20.0 * np.maximum(low - y, 0.0) + 20.0 * np.maximum(y - high, 0.0)
-    weighted = (0.5 * np.abs(y) + 0.05 * score) / 1.5
+    score, weighted = interval_score(y, low, high), weighted_score(y, 0.0, low, high)
     inside = 100.0 * float(found.inside(ends).mean())
     return inside, float(np.median(high - low)), float(score.mean()), float(weighted.mean())
 
