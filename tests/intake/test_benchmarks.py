@@ -13,11 +13,10 @@ from typer.testing import CliRunner
 
 from rackecon.appraisal.measured_cost import measured_costs
 from rackecon.catalog.names import accelerator_named, model_named
-from rackecon.catalog.user_rows import checked_cells
 from rackecon.cli import app
 from rackecon.errors import InputError
 from rackecon.intake.benchmark_layouts import LAYOUTS
-from rackecon.intake.benchmarks import filled_row, read_runs
+from rackecon.intake.benchmarks import checked_runs, filled_row, read_runs
 
 # 200 requests of 2,000 in and 500 out in 100 s, 20 in flight for 10 s each: 4,000 input and 1,000 output tok/s
 VLLM = {
@@ -196,7 +195,7 @@ def written(folder: Path, text: str, name: str = "run.json") -> Path:
 
 
 def rows_of(path: Path, given: dict[str, str]) -> list[dict[str, str]]:
-    return checked_cells("measured_serving", path.name, [filled_row(run, given)[0] for run in read_runs(path)])
+    return [row for _, row, _ in checked_runs(path, given)]
 
 
 @pytest.mark.parametrize("kind", FILES)

@@ -156,8 +156,8 @@ def ready_table(
 
     Examples
     --------
-    >>> ready_table("Few", ["what", "how many"], [["racks", "2"]], keys=["racks"])[-91:-31]
-    '<tr id="racks"><th scope="row">racks</th><td>2</td></tr></tb'
+    >>> ready_table("Few", ["what", "how many"], [["racks", "2"]], keys=["racks"]).partition("<tbody>")[2]
+    '<tr id="racks"><th scope="row">racks</th><td>2</td></tr></tbody></table></div>'
     """
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     marks = [f' id="{html.escape(key, quote=True)}"' for key in keys] or [""] * len(rows)

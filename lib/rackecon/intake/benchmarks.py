@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Final
 
 from rackecon.catalog.engine_versions import version_date, version_in
 from rackecon.catalog.text_file import read_text
-from rackecon.catalog.user_rows import needed_columns, parsed, table_fields
+from rackecon.catalog.user_rows import checked_cells, needed_columns, parsed, table_fields
 from rackecon.errors import InputError
 from rackecon.intake.benchmark_fields import Run
 from rackecon.intake.benchmark_layouts import runs_of
@@ -234,7 +234,28 @@ def _number(cells: Mapping[str, str], name: str) -> float | None:
     return value if math.isfinite(value) and value > 0 else None
 
 
-def missing_options(name: str, asked: Sequence[Sequence[str]]) -> InputError:
-    """The one line that says what a file lacks."""
-    every = list(dict.fromkeys(option for options in asked for option in options))
-    return InputError(f"{name} does not say all that a measured point needs: give {', '.join(every)}")
+def checked_runs(
+    path: Path, given: Mapping[str, str], asking: Callable[[str], str] = str
+) -> list[tuple[Stated, dict[str, str], list[str]]]:
+    """Runs of a file, each with its row of data/measured_serving.csv and what was taken for granted, in words.
+
+    Parameters
+    ----------
+    path, given
+        As in :func:`read_runs` and :func:`filled_row`.
+    asking : callable
+        How an option that is missing is asked for.
+
+    Raises
+    ------
+    InputError
+        What the file lacks, in one line; or the first fault of a row.
+    """
+    runs = read_runs(path)
+    filled = [filled_row(run, given) for run in runs]
+    asked = dict.fromkeys(asking(option) for _, _, missing in filled for option in missing)
+    if asked:
+        raise InputError(f"{path.name} does not say all that a measured point needs: give {', '.join(asked)}")
+    wheres = [run.where for run in runs]
+    rows = checked_cells("measured_serving", path.name, [cells for cells, _, _ in filled], wheres)
+    return [(run, row, said) for run, row, (_, said, _) in zip(runs, rows, filled, strict=True)]
