@@ -211,7 +211,6 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
     ----------
     accelerators : iterable of str
         Accelerator ids.
-    assume : Assumptions
 
     Returns
     -------
@@ -411,7 +410,6 @@ def with_money(
     points : pandas.DataFrame
         Rows with ``accelerator, model, prefix_cache_hit, total_tok_s_per_gpu, output_tok_s_per_gpu, tok_s_per_user,
         concurrency, gpus, prefill_gpu_share, decode_busy_share, prefill_busy_share``.
-    assume : Assumptions
     platforms, cards : mapping
         From :func:`platforms_for` and :func:`cards_for`.
 
@@ -597,8 +595,6 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
     ----------
     points : pandas.DataFrame
         From :func:`with_money`.
-    assume : Assumptions
-    platforms : mapping
 
     Returns
     -------

@@ -35,7 +35,6 @@ def read_text(path: Path, *, largest: int = LARGEST_BYTES) -> str:
 
     Parameters
     ----------
-    path : Path
     largest : int
         Size from which on it is not read [bytes].
 
@@ -95,7 +94,6 @@ def yaml_of(name: str, text: str) -> Any:
     ----------
     name : str
         Of the file, for a fault; none for text.
-    text : str
 
     Raises
     ------

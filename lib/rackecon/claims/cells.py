@@ -87,7 +87,6 @@ def cells_of(claim: Claim, case: Mapping[str, str]) -> Cells:
 
     Parameters
     ----------
-    claim : Claim
     case : mapping
         One of :func:`rackecon.claims.model.cases`.
 

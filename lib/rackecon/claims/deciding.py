@@ -43,10 +43,6 @@ class Deciding:
 def deciding(result: Assessment) -> list[Deciding]:
     """What decides a claim, measurements first.
 
-    Parameters
-    ----------
-    result : Assessment
-
     Returns
     -------
     list of Deciding

@@ -181,8 +181,6 @@ def financed_return(
         Paid at month 0, revenue at launch prices, paid as one goes, resale at the end; one shape [USD].
     horizon_years, rate_per_year, price_decline_per_year : float
         Horizon [years], discount rate of the present value [1/year], fall of prices [share/year].
-    financing : Financing, optional
-    contract : Contract, optional
 
     Raises
     ------

@@ -100,7 +100,6 @@ def forward(evidence: Evidence, start: ServingParameters, cut: str, *, frozen: b
 
     Parameters
     ----------
-    evidence : Evidence
     start : ServingParameters
         Names and priors; the fit begins at the priors.
     cut : str

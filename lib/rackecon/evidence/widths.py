@@ -160,7 +160,6 @@ def interval_scales(evidence: Evidence, known: list[HeldOut], new: dict[str, Hel
 
     Parameters
     ----------
-    evidence : Evidence
     known : list of HeldOut
         Whole curves held out: classes ``aggregated`` and ``disaggregated``, the mean of the shuffles.
     new : dict

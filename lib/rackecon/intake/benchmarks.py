@@ -125,7 +125,6 @@ def filled_row(found: Stated, given: Mapping[str, str]) -> tuple[dict[str, str],
 
     Parameters
     ----------
-    found : Stated
     given : mapping
         Columns of the row by name, as options give them; empty where not given.
 

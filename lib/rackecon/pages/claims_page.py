@@ -69,7 +69,6 @@ def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
 
     Parameters
     ----------
-    results : sequence of Assessment
     page : str
         File that holds the cards, where it is another one than the table's; there the table is folded.
     """

@@ -163,7 +163,6 @@ def win_table(
 
     Parameters
     ----------
-    outcomes : Outcomes
     metric : str
         An output that more is better of.
     table : pandas.DataFrame, optional

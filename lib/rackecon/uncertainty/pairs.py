@@ -71,12 +71,10 @@ def pair_flips(
 
     Parameters
     ----------
-    made : Portfolio
     outcomes : Outcomes
         Draws for the win shares.
     drivers : pandas.DataFrame
         First table of :func:`pair_drivers`.
-    model, scenario, metric : str
     points : int
         Grid points of the map along each input.
 
@@ -125,7 +123,6 @@ def natural(made: Portfolio, outcomes: Outcomes, cell: int, name: str, score: fl
 
     Parameters
     ----------
-    made : Portfolio
     outcomes : Outcomes
         Draws, for the mode that the cell mostly runs in: aggregated and disaggregated serving err differently.
     cell : int
