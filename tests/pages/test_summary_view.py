@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 
@@ -157,6 +158,10 @@ def test_the_workload_is_walked_beside_money_and_every_bar_has_its_page(decided)
         assert f'href="{item.page}.html"' in markup
         assert notebook_path(item.page).is_file()
         assert item.ends()
+        assert item.source
+        assert f'<td title="{html.escape(item.source)}">{html.escape(item.ends())}' in markup, (
+            "where a range comes from is told on it"
+        )
     assert markup.count('class="ibar"') == 2 * len(decided)
     kinds = [markup.count(f'<span class="ends">{kind}</span></th>') for kind in ("workload", "software", "money")]
     assert kinds == [len(workload), 1, len(decided) - len(workload) - 1]

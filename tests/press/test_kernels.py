@@ -149,3 +149,14 @@ def test_kernels_end_with_the_report(tmp_path, number):
         time.sleep(0.1)
     assert not any(psutil.pid_exists(one) for one in kernels_of)
     assert len(list(tmp_path.glob("pid*"))) == 2
+
+
+def test_a_kernel_whose_host_ended_while_it_imported_ends_too(tmp_path):
+    """Whoever is its parent by then is not the host, and lives on."""
+    connection = tmp_path / "kernel.json"
+    code = (
+        "import os, sys; from rackecon.press.kernels import _become\n"
+        "_become(os.getpid(), ['-f', sys.argv[1]], os.getcwd(), dict(os.environ))"
+    )
+    subprocess.run([sys.executable, "-c", code, connection], check=True, timeout=60)
+    assert connection.is_file(), "it came as far as its sockets"

@@ -70,6 +70,8 @@ class Deciding:
     page: str = ""
     workload: bool = False
     """Whether it belongs to the workload; to money otherwise."""
+    source: str = ""
+    """Where the range comes from."""
     show: Callable[[float], str] | None = None
     choices: tuple[tuple[str, str], ...] = ()
     """Where values are names: each with who leads there, the report's own first."""
@@ -470,7 +472,10 @@ def _over(
     """An assumption with its words, and the least and most of what was paid over its range."""
     words = ASSUMPTIONS[name]
     page = words.page or allowed_values()[name].page
-    return Deciding(name, words.label, *ends, words.unit, flips, beyond, *_spans(paid), page, words.workload)
+    profit, lead = _spans(paid)
+    return Deciding(
+        name, words.label, *ends, words.unit, flips, beyond, profit, lead, page, words.workload, words.source
+    )
 
 
 def _speeds(case: _Case, ends: tuple[float, float, float], accelerator: str, column: str) -> Deciding:
@@ -500,9 +505,11 @@ def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
     found = [(group, _Platforms.of(group, top), group[column].to_numpy(dtype=float)) for group in groups.values()]
     paid = [who.ahead(profit) for _, who, profit in found]
     choices = tuple((str(group["model_name"].iloc[0]), who.leader(profit)) for group, who, profit in found)
+    (profit, ahead), nothing = _spans(paid), math.nan
     return Deciding(
-        "model", "model", math.nan, math.nan, math.nan, "", (), (), *_spans(paid), MODELS, True, choices=choices
-    )
+        "model", "model", nothing, nothing, nothing, "", (), (), profit, ahead, MODELS, True, "each at its own price",
+        choices=choices,
+    )  # fmt: skip
 
 
 def _shows(price: float, cost: float) -> dict[str, Callable[[float], str]]:

@@ -71,7 +71,7 @@ def drivers_chart(found: Sequence[Deciding], platform: str, now: tuple[float, fl
         named = f'<a href="{html.escape(item.page, quote=True)}.html">{label}</a>' if item.page else label
         cells = [
             f'<th scope="row">{named}{bare("; ")}<span class="ends">{OTHER_KINDS.get(item.name, kind)}</span></th>',
-            f'<td>{html.escape(item.ends())}{bare("; ")}<span class="ends">report: {html.escape(item.stated())}</span></td>',
+            f'<td title="{html.escape(item.source, quote=True)}">{html.escape(item.ends())}{bare("; ")}<span class="ends">report: {html.escape(item.stated())}</span></td>',
             _bar(item.profit, profits, now[0], measure),
             _bar(item.lead, leads, now[1], measure),
             f"<td>{html.escape(_flip(item))}</td>",

@@ -51,7 +51,7 @@ def host(imported: Sequence[str] = IMPORTED, alone: bool = False) -> None:
     A kernel that is expected ``alone`` imports for itself, which is less; the import waits for a second one.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are not waited for
-    waiting = imported if alone else _import(imported)
+    waiting, mine = imported if alone else _import(imported), os.getpid()
     for line in sys.stdin:
         if waiting and not alone:
             waiting = _import(waiting)
@@ -59,7 +59,7 @@ def host(imported: Sequence[str] = IMPORTED, alone: bool = False) -> None:
         number = os.fork()
         if number == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _become(**json.loads(line))
+            _become(mine, **json.loads(line))
         print(number, flush=True)
 
 
@@ -72,8 +72,11 @@ def _import(names: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
-def _become(arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
-    """Be a kernel: the body of a forked process. It ends with the host, as one started afresh ends with its client."""
+def _become(host_number: int, arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
+    """Be a kernel: the body of a forked process. It ends with the host, as one started afresh ends with its client.
+
+    The host may end while its kernel still imports: whoever is the parent by then says nothing of that.
+    """
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     os.environ.clear()
@@ -83,9 +86,10 @@ def _become(arguments: list[str], cwd: str, environment: dict[str, str]) -> None
     from ipykernel.kernelapp import IPKernelApp
 
     try:
-        app = IPKernelApp.instance(parent_handle=os.getppid())
+        app = IPKernelApp.instance(parent_handle=host_number)
         app.initialize(arguments)
-        app.start()
+        if os.getppid() == host_number:
+            app.start()
     finally:
         os._exit(0)
 

@@ -13,7 +13,7 @@ from rackecon.errors import InputError, unknown_name
 from rackecon.evidence.leads import in_order
 from rackecon.lazy import pd
 from rackecon.uncertainty.propagate import OUTPUTS, Outcomes
-from rackecon.uncertainty.ranking import call, ordered
+from rackecon.uncertainty.ranking import ordered, verdict
 
 WINDOW: Final = 0.035
 SHARES: Final = (0.05, 0.5, 0.95)
@@ -212,7 +212,7 @@ def win_table(
             ] + [np.nan]
             known = int(np.isfinite(frame["value"]).sum())
             frame["rank"] = [k + 1 if k < known else 0 for k in range(len(frame))]
-            frame["verdict"] = _verdict(frame, known)
+            frame["verdict"] = verdict(frame)
             parts.append(frame.assign(draws=outcomes.draws))
     return pd.concat(parts, ignore_index=True)
 
@@ -244,15 +244,6 @@ def ranked(table: pd.DataFrame, outcomes: Outcomes, metric: str) -> pd.DataFrame
     low, high = found["p5"].to_numpy(dtype=float), found["p95"].to_numpy(dtype=float)
     out = ordered(served, metric, low, high, wins, outcomes.draws, table[~there])
     return out.assign(value_middle=out["accelerator"].map(found["p50"]))
-
-
-def _verdict(frame: pd.DataFrame, known: int) -> str:
-    if not known:
-        return "no result"
-    first = frame.iloc[0]
-    if first["p50"] <= 0:
-        return "nobody earns"
-    return call(frame.iloc[:known])
 
 
 def pairwise(outcomes: Outcomes, model: str, scenario: str, metric: str = "profit_usd_per_rack_year") -> pd.DataFrame:

@@ -234,11 +234,19 @@ def ordered(
     )
     out = in_order(out, "value")
     out["rank"] = np.where(out["value"].notna(), np.arange(1, len(out) + 1), 0)
-    out["verdict"] = _verdict(out)
+    out["verdict"] = verdict(out)
     return out.reset_index(drop=True)
 
 
-def _verdict(ranked: pd.DataFrame) -> str:
+def verdict(ranked: pd.DataFrame) -> str:
+    """What a comparison says: who leads and how surely, that nobody earns, or that there is no result.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"accelerator": ["a", "b"], "value": [2.0, -1.0], "win_share": [0.9, 0.0]})
+    >>> verdict(rows), verdict(rows.assign(value=-1.0)), verdict(rows.assign(value=np.nan))
+    ('a', 'nobody earns', 'no result')
+    """
     known = ranked[ranked["value"].notna()]
     if known.empty:
         return "no result"
