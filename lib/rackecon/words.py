@@ -199,8 +199,8 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     """How a column of figures is written: in one unit and with as many decimals as give the largest three digits.
 
     Without a unit smaller ones cannot be written in the next below: there the least has two, where the largest then has no
-    more than four; dollars of which some are lost are differences, whose error is that of the largest, and end at the cent. A figure that so would show a single digit, or four, stays as ``form`` has it, below one with as many decimals as
-    the others below one; so does what is no figure; nothing stays a plain 0.
+    more than four; dollars of which some are lost are differences, whose error is that of the largest, and end at the cent. A figure that so would show a single digit stays as ``form`` has it, below one with as many decimals as
+    the others below one; one that would show four has three digits; so does what is no figure; nothing stays a plain 0.
 
     Examples
     --------
@@ -216,6 +216,8 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     ['$21.04', '$2.89', '−$0.03', '$0.00', '$0']
     >>> [even(number, [0.23, 0.246, 104])(x) for x in (0.23, 0.246, 104)]
     ['0.230', '0.246', '104']
+    >>> [even(number, [0.059, 1.6, 28.2, 64])(x) for x in (0.059, 1.6, 28.2, 64)]
+    ['0.059', '1.60', '28.2', '64.0']
     """
     figures = [x for x in values if math.isfinite(x) and x]
     if form not in LETTERS or len(figures) < 2:
@@ -232,8 +234,15 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     below = max((_decimals(x) for x in figures if abs(x) < 1.0), default=0)
 
     def alone(value: float) -> str:
-        if form is not number or not below or abs(value) >= 1.0:
+        if form is not number or (not below if abs(value) < 1.0 else not places):
             return form(value)
+        if abs(value) >= 1.0:
+            short = MOST - _digits(abs(value))
+            return (
+                form(value)
+                if letter or short < 0
+                else f"{MINUS if value < 0 else ''}{abs(value):,.{min(short, places)}f}"
+            )
         return f"{MINUS if value < 0 else ''}{abs(value):.{min(below, MOST - _digits(abs(value)))}f}"
 
     def written(value: Any) -> str:

@@ -83,7 +83,13 @@ def profit_changes(
         ("published cost", "neocloud", {"cost_basis": "ownership", "cost_tier": "neocloud"}),
         ("rent, before tax", "3-year", rented),
     ]
-    names = {"leader": "leader", "leaders": "leaders", "value": "profit", "runner_up": "runner_up", "next_value": "next_profit"}
+    names = {
+        "leader": "leader",
+        "leaders": "leaders",
+        "value": "profit",
+        "runner_up": "runner_up",
+        "next_value": "next_profit",
+    }
     rows = []
     for case, table in moved(accelerators, model, scenario, SWEPT, others, **overrides):
         best = leaders(table, metric).iloc[0]

@@ -128,10 +128,7 @@ def winners(comparison: pd.DataFrame) -> pd.DataFrame:
     """
     groups = comparison[comparison[PROFIT].notna()].groupby(["model", "scenario", "limit"])
     best = [ahead(part, PROFIT) for _, part in groups]
-    rows = [
-        first.head(1).assign(lead=_lead(first), leaders=" ".join(first["accelerator"]))
-        for first in best
-    ]
+    rows = [first.head(1).assign(lead=_lead(first), leaders=" ".join(first["accelerator"])) for first in best]
     return pd.concat(rows) if rows else comparison.head(0).assign(lead="", leaders="")
 
 

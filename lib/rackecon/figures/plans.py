@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rackecon.figures.base import altair_module, axis_words, finish, in_lines, nothing_drawn, platform_scale, rules, top_title
+from rackecon.figures.base import (
+    altair_module,
+    axis_words,
+    finish,
+    in_lines,
+    nothing_drawn,
+    platform_scale,
+    rules,
+    top_title,
+)
 from rackecon.figures.theme import ACCENT
 from rackecon.lazy import pd
 from rackecon.words import tidy
@@ -20,6 +29,7 @@ PLAN_ROW: Final = 110
 """Height of a plan's row."""
 COUNT_ABOVE: Final = 29
 """How far above the middle of a bar the number of its racks stands."""
+
 
 def _colour(alt_: Any, data: pd.DataFrame, **legend: Any) -> Any:
     return alt_.Color("platform:N", scale=platform_scale(alt_, data), title=None, **legend)
@@ -91,7 +101,9 @@ def plans_compared(plans: pd.DataFrame, racks: pd.DataFrame, *, title: str, subt
     bars = tidy(racks.assign(start=ends - racks["power_mw"], end=ends, part=RACKS))
     profits = tidy(plans.assign(part=PROFIT))
     names = list(plans["plan"])
-    rows = alt_.Y("plan:N", sort=names, title=None, axis=alt_.Axis(**in_lines(names, 16)), scale=alt_.Scale(padding=0.2))
+    rows = alt_.Y(
+        "plan:N", sort=names, title=None, axis=alt_.Axis(**in_lines(names, 16)), scale=alt_.Scale(padding=0.2)
+    )
     within = alt_.YOffset("part:N", sort=[RACKS, PROFIT], scale=alt_.Scale(domain=[RACKS, PROFIT]))
     x = alt_.X("start:Q", axis=None, scale=alt_.Scale(domain=[0.0, tidy(float(ends.max()))], nice=False))
     bar = alt_.Chart(bars).encode(y=rows, yOffset=within, x=x)

@@ -442,14 +442,15 @@ def cash_quoted(results: pd.DataFrame) -> dict[str, Any]:
 
 
 def price_quoted(table: pd.DataFrame) -> dict[str, Any]:
-    """How far prices may fall before the first and the last platform loses, as shares of the card."""
+    """How far prices may fall before the first and the last platform loses, as shares of the card, and who loses at the card."""
     column = "break_even_price_factor"
     known = table[table[column].notna()].sort_values(column, kind="stable")
     if known.empty:
-        return {"platform": "", "last": "", "least": 0.0, "most": 0.0}
+        return {"platform": "", "last": "", "losers": [], "least": 0.0, "most": 0.0}
     names, values = known["platform"], known[column]
     ends = {"least": float(values.iloc[0]), "most": float(values.iloc[-1])}
-    return {"platform": str(names.iloc[0]), "last": str(names.iloc[-1]), **ends}
+    losers = [str(name) for name in names[values >= 1.0]]
+    return {"platform": str(names.iloc[0]), "last": str(names.iloc[-1]), "losers": losers, **ends}
 
 
 def load_quoted(loaded: pd.DataFrame) -> dict[str, Any]:
