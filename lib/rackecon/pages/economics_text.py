@@ -353,7 +353,7 @@ def revenue_answer(
     unit : str
         ``rack``, ``mw``, ``position`` or ``usd``: what profit is counted per.
     sure : mapping, optional
-        From :func:`return_ends`.
+        From :func:`return_ends`; ``tax``, the share of profit taxed, where that is not none.
     """
     known = ranked[ranked["value"].notna()]
     empty: dict[str, Any] = dict.fromkeys(("platform", "per", "amount", "rival", "lead"), "")
@@ -411,7 +411,9 @@ def return_sentences(row: Any, ranked: pd.DataFrame, sure: Mapping[str, float] |
     good = say(PAGE, "return", platform=platform, sure=told, vendor=facts.pop("vendor") if invested else None)
     if not invested:
         return good, ""
-    return good, say(PAGE, "needed", platform=platform, **facts, **(sure or dict.fromkeys(RETURN_ENDS, math.nan)))
+    return good, say(
+        PAGE, "needed", platform=platform, **facts, **{"tax": 0.0, **(sure or dict.fromkeys(RETURN_ENDS, math.nan))}
+    )
 
 
 def units_quoted(ranks: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
