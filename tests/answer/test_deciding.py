@@ -8,7 +8,6 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from rackecon import catalog
@@ -25,7 +24,9 @@ from rackecon.answer.deciding import (
     _speeds,
     deciding_assumptions,
 )
-from rackecon.walks import latency, software, walk
+from rackecon.appraisal.evaluate import evaluate
+from rackecon.serving.query import software_date, software_years
+from rackecon.walks import latency, walk
 
 FEW = ("h100-sxm", "b200-hgx", "gb300-nvl72")
 MODEL = "gpt-oss-120b"
@@ -71,25 +72,27 @@ def test_changes_of_lead_halved_together_are_those_halved_one_by_one():
     assert rounds <= HALVINGS
 
 
-def test_values_of_many_assumptions_at_once_are_those_of_each_walk():
+@pytest.mark.parametrize("sold", [{"utilisation": 0.4}, {"sold_by_load": True}])
+def test_values_of_many_assumptions_at_once_are_those_of_each_walk(sold):
     case = catalog.scenario("chat")
-    of = _Case(FEW, MODEL, case, {"utilisation": 0.4})
-    given = {"intervals": False, "utilisation": 0.4}
+    of = _Case(FEW, MODEL, case, sold)
+    given = {"intervals": False, **sold}
     total = case.isl_tokens + case.osl_tokens
-    years = [-0.4, 0.1, 9.0]
     each = {
         "isl_tokens": walk.context_length(FEW, MODEL, case, [700, 9000], (case.prefix_cache_hit,), False, **given),
         "prefix_cache_hit": walk.context_length(FEW, MODEL, case, [case.isl_tokens], (0.1, 0.7), False, **given),
         "input_per_output": walk.total_fixed(FEW, MODEL, case, total, [3.0 / 4.0], False, **given),
         "ttft_limit_ms": latency.first_token(FEW, MODEL, case, [150.0, 4000.0], case.latency_statistic, **given),
-        "software_years": software.dated(FEW, MODEL, case, years, **given),
+        "software_years": evaluate(FEW, [MODEL], [replace(case, software_date="2025-08-08")], **given),
+        "utilisation": evaluate(FEW, [MODEL], [case], **given | {"utilisation": 0.7}),
     }
     asked = {
         "isl_tokens": [700.0, 9000.0],
         "prefix_cache_hit": [0.1, 0.7],
         "input_per_output": [3.0],
         "ttft_limit_ms": [150.0, 4000.0],
-        "software_years": years,
+        "software_years": [software_years("2025-08-08")],
+        "utilisation": [0.7],
     }
     for name, steps in of.at(asked).items():
         np.testing.assert_array_equal(np.concatenate(steps), each[name][PROFIT])
@@ -130,11 +133,12 @@ def test_whoever_earns_most_leads_unless_nobody_earns():
 
 
 def test_software_of_a_date_is_no_newer_than_the_platform_was_measured_with():
-    case, asked = catalog.scenario("chat"), [-0.4, 9.0, 0.1]
-    rows = software.dated(FEW, MODEL, case, asked, intervals=False)
-    one_by_one = [software.dated([key], MODEL, case, [x], intervals=False) for x in asked for key in FEW]
-    pd.testing.assert_frame_equal(rows, pd.concat(one_by_one, ignore_index=True), check_exact=True)
-    assert rows["years"].tolist() == [x for x in asked for _ in FEW]
+    case, asked = catalog.scenario("chat"), {"software_years": [-0.4, 9.0]}
+    before, after = _Case(FEW, MODEL, case, {}).at(asked)["software_years"]
+    given = {"intervals": False, "search_options": {"date": software_date(-0.4)}}
+    np.testing.assert_array_equal(before, evaluate(FEW, [MODEL], [case], **given)[PROFIT])
+    np.testing.assert_array_equal(after, evaluate(FEW, [MODEL], [case], intervals=False)[PROFIT])
+    assert all(before < after)
 
 
 def hidden_at(x: float) -> np.ndarray:

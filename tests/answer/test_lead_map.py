@@ -69,17 +69,28 @@ def test_a_lead_is_full_pale_or_hatched(share, kind):
     assert Cell("h200-sxm", share).kind == kind
 
 
-def test_lines_are_the_profit_at_each_speed():
+@pytest.mark.parametrize("sold", [{}, {"utilisation": 0.7}])
+def test_lines_are_the_profit_at_each_speed(sold):
     case = catalog.scenario("rag-summarise")
-    lines = speed_lines(money_fronts(FEW, MODEL, case), METRIC, 1.0, 150.0)
+    lines = speed_lines(money_fronts(FEW, MODEL, case, **sold), METRIC, 1.0, 150.0)
     for speed in (10.0, 45.0, 120.0):
-        rows = evaluate(FEW, [MODEL], [replace(case, tpot_limit_ms=1e3 / speed)], intervals=False)
+        rows = evaluate(FEW, [MODEL], [replace(case, tpot_limit_ms=1e3 / speed)], intervals=False, **sold)
         for row in rows.itertuples():
             here = next(profit for upto, profit in lines[row.accelerator] if upto >= speed)
             assert here == pytest.approx(row.profit_usd_per_rack_year, rel=1e-9)
     for line in lines.values():
         assert [upto for upto, _ in line] == sorted(upto for upto, _ in line)
         assert line[-1][0] == 150.0
+
+
+def test_lines_of_shares_sold_by_load_have_each_platforms_own():
+    case = catalog.scenario("rag-summarise")
+    fronts = money_fronts(FEW, MODEL, case, sold_by_load=True)
+    rows = evaluate(FEW, [MODEL], [case], sold_by_load=True, intervals=False)
+    assert rows["utilisation"].nunique() == len(FEW)
+    for row in rows.itertuples():
+        assert fronts[row.accelerator]["utilisation"].unique().tolist() == [row.utilisation]
+        assert row.profit_usd_per_rack_year in fronts[row.accelerator][METRIC].tolist()
 
 
 def test_a_reign_ends_where_another_earns_more_and_where_nobody_does():

@@ -10,7 +10,7 @@ import pytest
 from rackecon import catalog
 from rackecon.appraisal.assumptions import assumptions
 from rackecon.appraisal.cost_comparison import waterfall
-from rackecon.appraisal.evaluate import PLATFORMS, evaluate, frontier_points, profits
+from rackecon.appraisal.evaluate import PLATFORMS, cell_profits, evaluate, frontier_points, profits
 from rackecon.appraisal.money import platforms_for
 from rackecon.economics.cost import select_cost
 from rackecon.economics.market_table import effective_card
@@ -306,6 +306,20 @@ def test_many_changes_of_money_at_once_give_what_each_gives_alone(measure, scena
     for row, change in zip(together, CHANGES, strict=True):
         alone = evaluate(PLATFORMS, ["deepseek-r1"], [scenario], price_cards=CARD, **asked, **change, intervals=False)
         np.testing.assert_array_equal(row, alone[EVERY_MEASURE[measure].column])
+
+
+@pytest.mark.parametrize("measure", EVERY_MEASURE)
+def test_many_cells_at_once_earn_what_each_earns_alone(measure):
+    far = replace(catalog.scenario("chat"), isl_tokens=200_000)
+    asked = {"search": frontier, "free_share": 0.1, "price_cards": CARD}
+    cells = [
+        (key, name, case) for name in CARD for case in (far, catalog.scenario("rag-summarise")) for key in PLATFORMS
+    ]
+    together = cell_profits(cells[::-1], measure, **asked)[::-1]
+    alone = [evaluate([key], [name], [case], **asked, intervals=False) for key, name, case in cells]
+    np.testing.assert_array_equal(together, pd.concat(alone)[EVERY_MEASURE[measure].column])
+    assert np.isnan(together).sum() == len(CARD)
+    assert cell_profits([], measure).shape == (0,)
 
 
 def test_many_changes_where_nothing_is_served_or_listed_or_asked():

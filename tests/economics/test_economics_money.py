@@ -112,6 +112,15 @@ def test_break_evens_break_even():
     assert float(at_sales.profit_usd_per_gpu_hour) == pytest.approx(0.0, abs=1e-12)
 
 
+def test_who_sells_nothing_earns_nothing_and_breaks_even_at_no_price():
+    step = money_step(
+        total_tok_s_per_gpu=9000.0, output_tok_s_per_gpu=1000.0, cost_usd_per_gpu_hour=2.0, utilisation=0.0, **CARD
+    )
+    assert (float(step.revenue_usd_per_gpu_hour), float(step.profit_usd_per_gpu_hour)) == (0.0, -2.0)
+    assert np.isposinf(step.break_even_price_factor)
+    assert np.isnan(step.break_even_utilisation)
+
+
 @given(st.floats(0.01, 0.99), st.floats(0, 0.9))
 def test_every_allocation_rule_recovers_the_same_cost(share, hit):
     for rule in ("gpu_seconds", "output_only", "price_ratio"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Final, TypeVar
@@ -14,7 +14,7 @@ import numpy as np
 from rackecon import catalog
 from rackecon.answer.lead_map import Flip, flips_of, lasting, reigns, speed_lines
 from rackecon.answer.live_case import money_fronts
-from rackecon.appraisal.evaluate import evaluate, profits
+from rackecon.appraisal.evaluate import cell_profits, evaluate, profits
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.arrays import BoolArray, FloatArray
 from rackecon.catalog import Scenario
@@ -319,24 +319,22 @@ class _Case:
 
     def at(self, asked: Mapping[str, Sequence[float]]) -> dict[str, Sequence[FloatArray]]:
         """Profit of every platform at some values of each of some assumptions; what is of a kind is worked out together."""
-        cases = [self._changed(name, x) for name, values in asked.items() if name in OF_WORKLOADS for x in values]
+        walked = [(name, x) for name, values in asked.items() if name in WALKED for x in values]
         changes = [{name: x} for name, values in asked.items() if name not in WALKED for x in values]
-        given = {"intervals": False, **self.overrides}
-        walked = self._steps(evaluate(self.accelerators, [self.model], cases, **given)) if cases else iter(())
-        paid = iter(profits(self.accelerators, self.model, self.scenario, self.measure, changes, **self.overrides))
-        found: dict[str, Sequence[FloatArray]] = {}
-        for name, values in asked.items():
-            if name == DATED:
-                dated = software.dated(self.accelerators, self.model, self.scenario, values, **given)
-                found[name] = list(self._steps(dated))
-            else:
-                found[name] = list(itertools.islice(walked if name in OF_WORKLOADS else paid, len(values)))
-        return found
+        keys = self.accelerators
+        cells = [(key, self.model, case) for one in walked for key, case in zip(keys, self._cases(*one), strict=True)]
+        steps = iter(cell_profits(cells, self.measure, **self.overrides).reshape(-1, len(keys)))
+        paid = iter(profits(keys, self.model, self.scenario, self.measure, changes, **self.overrides))
+        return {
+            name: list(itertools.islice(steps if name in WALKED else paid, len(values)))
+            for name, values in asked.items()
+        }
 
-    def _steps(self, rows: pd.DataFrame) -> Iterator[FloatArray]:
-        """Profits of each step of a walk."""
-        column = MEASURES[self.measure].column
-        return iter(rows[column].to_numpy(dtype=float).reshape(-1, len(self.accelerators)))
+    def _cases(self, name: str, x: float) -> list[Scenario]:
+        """The workload that each platform serves with one assumption at a value."""
+        if name == DATED:
+            return software.dated(self.accelerators, self.scenario, x)
+        return [self._changed(name, x)] * len(self.accelerators)
 
     def _changed(self, name: str, x: float) -> Scenario:
         """The workload with one assumption at a value."""

@@ -18,7 +18,7 @@ import numpy as np
 from rackecon import catalog
 from rackecon.answer.lead_map import LEANING_SHARE, PRICES, SHARES
 from rackecon.appraisal.assumptions import Assumptions, assumptions
-from rackecon.appraisal.evaluate import evaluate
+from rackecon.appraisal.evaluate import evaluate, share_sold
 from rackecon.appraisal.money import Platform, cards_for, platform_costs, platforms_for, with_money
 from rackecon.catalog import Scenario
 from rackecon.catalog.assumption_table import allowed_values, own_costs
@@ -605,8 +605,10 @@ def money_fronts(
     platforms, cards = platforms_for(accelerators, assume), cards_for([model], assume, price_cards)
     out: dict[str, pd.DataFrame | str] = {}
     for key, found in _open_fronts(accelerators, [(model, case)])[0].items():
-        paid = found.table.assign(prefix_cache_hit=case.prefix_cache_hit)
-        out[key] = with_money(paid, assume, platforms, cards) if len(found) else str(found.reason)
+        out[key] = str(found.reason)
+        if len(found):
+            given = {"prefix_cache_hit": case.prefix_cache_hit, **share_sold(key, model, case, assume)}
+            out[key] = with_money(found.table.assign(**given), assume, platforms, cards)
     return out
 
 

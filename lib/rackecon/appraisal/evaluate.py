@@ -18,6 +18,7 @@ from rackecon.appraisal.money import (
     NO_LISTING,
     ROI_KIND,
     TOKEN_COUNTING,
+    Terms,
     cards_for,
     gpus_of,
     money_columns,
@@ -251,6 +252,17 @@ def sold_by_load(accelerator: str, model: str, case: Scenario) -> DerivedUtilisa
     return derived_utilisation(accelerator, model, case, shape, FLEET, mean_rps=demand)
 
 
+def share_sold(accelerator: str, model: str, case: Scenario, assume: Assumptions) -> dict[str, float]:
+    """``sold_share`` of a platform's points as :func:`rackecon.appraisal.money.with_money` takes it, where the load sets it.
+
+    Examples
+    --------
+    >>> share_sold("b200-hgx", "gpt-oss-120b", catalog.scenario("chat"), assumptions())
+    {}
+    """
+    return {"sold_share": sold_by_load(accelerator, model, case).utilisation} if assume.sold_by_load else {}
+
+
 def _best(
     fronts: Sequence[Mapping[str, Any]],
     kept: Sequence[IntArray],
@@ -258,7 +270,7 @@ def _best(
     terms: tuple[Assumptions, Mapping[str, Any], Mapping[str, PriceCard | None]],
 ) -> dict[str, Any]:
     """Columns of the most profitable point kept of each front, with money and returns."""
-    points = _points(fronts, kept, heads, terms[0].sold_by_load)
+    points = _points(fronts, kept, heads)
     paid = money_columns(points, *terms)
     sizes = [len(fit) for fit in kept]
     chosen = _chosen(paid["profit_usd_per_gpu_hour"], points["total_tok_s_per_gpu"], sizes)
@@ -277,12 +289,12 @@ def _points(
     fronts: Sequence[Mapping[str, Any]],
     kept: Sequence[IntArray],
     heads: Sequence[Mapping[str, Any]],
-    by_load: bool,
 ) -> dict[str, Any]:
-    """The points kept of each front, with what money asks of them."""
+    """The points kept of each front, with what money asks of them: all that its head says but why it has none."""
     sizes = [len(fit) for fit in kept]
-    asked = (*ASKED, "sold_share") if by_load else ASKED
-    points: dict[str, Any] = {name: np.repeat([head[name] for head in heads], sizes) for name in asked}
+    points: dict[str, Any] = {
+        name: np.repeat([head[name] for head in heads], sizes) for name in heads[0] if name != "reason"
+    }
     for name in PAID_BY:
         each = [np.asarray(front[name], dtype=float)[fit] for front, fit in zip(fronts, kept, strict=True)]
         points[name] = np.concatenate(each)
@@ -355,23 +367,71 @@ def profits(
     for change in changes:
         assume = assumptions(**{**overrides, **change})
         terms.append((assume, platforms_for(keys, assume), cards_for([model], assume, price_cards)))
-    found = np.full((len(terms), len(keys)), np.nan)
-    fits = list(_fitting([(key, model, case) for key in keys], search_options, search))
+    return _cell_profits([(key, model, case) for key in keys], measure, terms, search_options, search)
+
+
+@one_state()
+def cell_profits(
+    cells: Sequence[tuple[str, str, Scenario]],
+    measure: str,
+    *,
+    price_cards: Mapping[str, PriceCard] | None = None,
+    search_options: Mapping[str, Any] | None = None,
+    search: Search | None = None,
+    **overrides: Any,
+) -> FloatArray:
+    """Yearly profit of each accelerator, model and scenario, as :func:`evaluate` finds it, without its other columns.
+
+    Parameters
+    ----------
+    cells : sequence of (str, str, Scenario)
+        Accelerator, model and scenario of each.
+    measure : str
+        Of :data:`~rackecon.economics.measures.EVERY_MEASURE`.
+    price_cards, search_options, search, **overrides
+        As in :func:`evaluate`.
+
+    Returns
+    -------
+    ndarray
+        A value for each cell [USD/year per unit]; NaN where there is none.
+
+    Examples
+    --------
+    >>> chat = catalog.scenario("chat")
+    >>> slow, fast = (replace(chat, tpot_limit_ms=x) for x in (50.0, 10.0))
+    >>> much, little = cell_profits([("b200-hgx", "gpt-oss-120b", case) for case in (slow, fast)], "gpu")
+    >>> bool(little < much)
+    True
+    """
+    assume = assumptions(**overrides)
+    platforms = platforms_for(dict.fromkeys(key for key, _, _ in cells), assume)
+    cards = cards_for(dict.fromkeys(name for _, name, _ in cells), assume, price_cards)
+    return _cell_profits(cells, measure, [(assume, platforms, cards)], search_options, search).ravel()
+
+
+def _cell_profits(
+    cells: Sequence[tuple[str, str, Scenario]],
+    measure: str,
+    terms: Sequence[Terms],
+    options: Mapping[str, Any] | None,
+    search: Search | None,
+) -> FloatArray:
+    """A row for each set of assumptions, a value for each cell."""
+    found = np.full((len(terms), len(cells)), np.nan)
+    fits = list(_fitting(cells, options, search))
     served = [cell for cell, (_, fit, _) in enumerate(fits) if len(fit)]
     if not served or not terms:
         return found
-    told = {name: getattr(case, name) for name in ASKED[3:]} | {"model": model, "scenario": case.id}
-    heads: list[dict[str, Any]] = [{"accelerator": keys[i], **told} for i in served]
-    by_load = any(assume.sold_by_load for assume, _, _ in terms)
-    if by_load:
-        heads = [head | {"sold_share": sold_by_load(head["accelerator"], model, case).utilisation} for head in heads]
+    by_load = next((assume for assume, _, _ in terms if assume.sold_by_load), None)
+    heads = [_asked(*cells[i]) | (share_sold(*cells[i], by_load) if by_load else {}) for i in served]
     kept = [fits[i][1] for i in served]
-    points, sizes = _points([fits[i][0] for i in served], kept, heads, by_load), [len(fit) for fit in kept]
+    points, sizes = _points([fits[i][0] for i in served], kept, heads), [len(fit) for fit in kept]
     profit = profits_usd_per_gpu_hour(points, terms)
     chosen = _chosen(profit.ravel(), np.tile(points["total_tok_s_per_gpu"], len(terms)), sizes * len(terms))
     unit = EVERY_MEASURE[measure].gpus
     for row, best, (_, platforms, _) in zip(found, profit.ravel()[chosen].reshape(len(terms), -1), terms, strict=True):
-        gpus = gpus_of([platforms[keys[i]] for i in served])[unit] if unit else 1.0
+        gpus = gpus_of([platforms[cells[i][0]] for i in served])[unit] if unit else 1.0
         row[served] = per_year(best, gpus)
     return found
 
@@ -415,9 +475,8 @@ def frontier_points(
         table = front.table
         if len(table):
             ours = table.sort_values("tok_s_per_user", kind="stable")
-            blocks.append(ours.assign(accelerator=key, platform=platforms[key].label, model=model, scenario=case.id))
-            if assume.sold_by_load:
-                blocks[-1]["sold_share"] = sold_by_load(key, model, case).utilisation
+            ours = ours.assign(accelerator=key, platform=platforms[key].label, model=model, scenario=case.id)
+            blocks.append(ours.assign(**share_sold(key, model, case, assume)))
     if not blocks:
         return pd.DataFrame()
     points = pd.concat(blocks, ignore_index=True).assign(prefix_cache_hit=case.prefix_cache_hit)
@@ -441,15 +500,12 @@ def _money_intervals(best: Mapping[str, Any]) -> dict[str, Any]:
 def _heading(key: str, name: str, case: Scenario, reason: str, card: PriceCard | None, no_cost: str) -> dict[str, Any]:
     if not reason and card is None:
         reason = NO_LISTING
-    return {
-        "accelerator": key,
-        "model": name,
-        "scenario": case.id,
-        "isl_tokens": case.isl_tokens,
-        "osl_tokens": case.osl_tokens,
-        "prefix_cache_hit": case.prefix_cache_hit,
-        "reason": reason or no_cost,
-    }
+    return _asked(key, name, case) | {"reason": reason or no_cost}
+
+
+def _asked(key: str, name: str, case: Scenario) -> dict[str, Any]:
+    """What a cell asks: :data:`ASKED`."""
+    return dict(zip(ASKED, (key, name, case.id, case.isl_tokens, case.osl_tokens, case.prefix_cache_hit), strict=True))
 
 
 def _labelled(

@@ -259,6 +259,7 @@ def money_step(
     with np.errstate(divide="ignore", invalid="ignore"):
         margin = profit / revenue
         factor = cost / revenue
+        whole = factor * sold
     return MoneyStep(
         gross_revenue_usd_per_gpu_hour=np.asarray(gross),
         revenue_usd_per_gpu_hour=np.asarray(revenue),
@@ -266,7 +267,7 @@ def money_step(
         profit_usd_per_gpu_hour=np.asarray(profit),
         gross_margin=np.asarray(margin),
         break_even_price_factor=np.asarray(factor),
-        break_even_utilisation=np.asarray(factor * sold),
+        break_even_utilisation=np.asarray(whole),
     )
 
 

@@ -22,6 +22,8 @@ import numpy as np
 from rackecon import catalog
 from rackecon.appraisal.evaluate import PLATFORMS
 from rackecon.arrays import FloatArray
+from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.kept import kept
 from rackecon.errors import InputError, check_known
 from rackecon.uncertainty.distributions import Distribution, distributions
 
@@ -142,8 +144,9 @@ def design(platforms: Sequence[str], models: Sequence[str], inputs: Mapping[str,
     return Design(tuple(platforms), vendors, tuple(models), used, tuple(owners))
 
 
+@of_arguments(8)
 def normal_points(draws: int, columns: int, seed: int = SEED) -> FloatArray:
-    """Scrambled Sobol points turned into independent standard normals.
+    """Scrambled Sobol points turned into independent standard normals, read only.
 
     Parameters
     ----------
@@ -165,11 +168,18 @@ def normal_points(draws: int, columns: int, seed: int = SEED) -> FloatArray:
     >>> bool(np.all(np.abs(z.mean(axis=0)) < 1e-3) and np.all(np.abs(z.std(axis=0) - 1) < 5e-3))
     True
     """
+    if draws < 1 or draws & (draws - 1):
+        raise InputError(f"draws must be a power of two for a Sobol sequence, got {draws}")
+    points = kept("normals", (draws, columns, seed), lambda: _normal_points(draws, columns, seed))
+    points.flags.writeable = False
+    return points
+
+
+def _normal_points(draws: int, columns: int, seed: int) -> FloatArray:
+    """What :func:`normal_points` gives; the import takes longer than a page's points."""
     from scipy.special import ndtri
     from scipy.stats import qmc
 
-    if draws < 1 or draws & (draws - 1):
-        raise InputError(f"draws must be a power of two for a Sobol sequence, got {draws}")
     points = qmc.Sobol(columns, scramble=True, rng=np.random.default_rng(seed)).random(draws)
     return np.asarray(ndtri(np.clip(points, 1e-12, 1.0 - 1e-12)))
 

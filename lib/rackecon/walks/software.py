@@ -5,14 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
 import numpy as np
 
 from rackecon import catalog
-from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog import Scenario
 from rackecon.evidence.intervals import ratio_ends, row_factors
 from rackecon.evidence.novelty import best_run
@@ -235,34 +233,24 @@ def trend(accelerators: Sequence[str], model: str, case: Scenario) -> pd.DataFra
     return drawn(learnt, "year", "total_tok_s_per_gpu", "asked_tok_s_per_user", also=(str(most),))
 
 
-def dated(
-    accelerators: Sequence[str], model: str, case: Scenario, years: Sequence[float], **overrides: Any
-) -> pd.DataFrame:
-    """Evaluation with the software of some dates, one after the other; on no platform beyond its newest measurement.
+def dated(accelerators: Sequence[str], case: Scenario, years: float) -> list[Scenario]:
+    """The workload with the software of a date, for each platform; on none beyond its newest measurement.
 
     Parameters
     ----------
-    accelerators, model, case, **overrides
-        As :func:`rackecon.appraisal.evaluate.evaluate`.
-    years : sequence of float
-        Dates of the software, years from 1 January 2026 (:func:`rackecon.serving.query.software_years`).
-    """
-    from rackecon.serving.frontier import searched
+    accelerators : sequence of str
+        Ids.
+    case : Scenario
+    years : float
+        Date of the software, years from 1 January 2026 (:func:`rackecon.serving.query.software_years`).
 
-    newest = {key: default_date(catalog.accelerator(key)) for key in accelerators}
-    each = [(key, min(software_date(year), newest[key])) for year in years for key in accelerators]
-    days: dict[str, list[str]] = {}
-    for key, day in dict.fromkeys(each):
-        days.setdefault(day, []).append(key)
-    searched([Query.of_case(key, model, case, date=day) for day, keys in days.items() for key in keys])
-    blocks = [
-        evaluate(keys, [model], [case], search_options={"date": day}, **overrides).assign(day=day)
-        for day, keys in days.items()
-    ]
-    rows = pd.concat(blocks, ignore_index=True)
-    places = {where: i for i, where in enumerate(zip(rows["accelerator"], rows["day"], strict=True))}
-    ordered = rows.iloc[[places[where] for where in each]].drop(columns="day").reset_index(drop=True)
-    return ordered.assign(years=np.repeat(years, len(accelerators)))
+    Examples
+    --------
+    >>> [one.software_date for one in dated(["h100-sxm", "b200-hgx"], catalog.scenario("chat"), 0.0)]
+    ['2026-01-01', '2026-01-01']
+    """
+    newest = [default_date(catalog.accelerator(key)) for key in accelerators]
+    return [replace(case, software_date=min(software_date(years), day)) for day in newest]
 
 
 def _gains(learnt: pd.DataFrame, by: str) -> pd.Series:
