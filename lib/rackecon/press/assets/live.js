@@ -194,8 +194,8 @@
     };
   }
   /* The ends of an interval on the scale of the greater: words.alike. */
-  function ends(lo, hi, metric, beside) {
-    var most = max(abs(lo), abs(hi)), unit = unitOf(max(most, min(beside || 0, 10 * most)));
+  function ends(lo, hi, metric) {
+    var unit = unitOf(max(abs(lo), abs(hi)));
     return [lo, hi].map(x => {
       if (metric === "usd" || !unit[1] || !x) return amount(x, metric);
       var text = dollars(x, unit, max(0, min(2, 3 - digits(abs(x) / unit[0]))));
@@ -585,14 +585,13 @@
       if (!span || span.metric !== st.metric || lo < span.lo || hi > span.hi || hi - lo < 0.33 * (span.hi - span.lo)) span = { metric: st.metric, lo: lo * 1.1, hi: hi * 1.1 };
       var pct = v => round(1e4 * min(1, max(0, (v - span.lo) / (span.hi - span.lo || 1)))) / 100;
       var ghosts = st.metric === data.base.metric && moved.length, known = order.filter(r => !r.why), perM = m => m.cost / (m.rate * m.util * SECONDS / PER_M);
-      var most = max(...known.map(r => abs(r.mid)));
       var mid = st.metric === "usd" ? x => amount(x, "usd") : evenly(known.map(r => r.mid)), each = evenly(known.map(r => perM(r.m)));
       return order.map(r => {
         if (r.why) return { p: r.p, name: titled(r.p), why: r.why };
         var more = r.m;
         return {
           p: r.p, name: titled(r.p), why: "", zero: pct(0), lo: pct(r.lo), hi: pct(r.hi), mid: pct(r.mid), ghost: ghosts && r.p.id in reported ? pct(reported[r.p.id]) : -100,
-          said: () => "90 % interval " + ends(r.lo, r.hi, st.metric, most).join(" to "),
+          said: () => "90 % interval " + ends(r.lo, r.hi, st.metric).join(" to "),
           words: [mid(r.mid), "", String(round(r.win * 100)), each(perM(more)), share(more.profit / more.revenue), lastingOf(payback(more, st.decline) * MONTHS)]
         };
       });
