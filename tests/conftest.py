@@ -4,6 +4,7 @@ import gc
 import signal
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 import rackecon  # noqa: F401  before NumPy, so that workers of tests, and what they start, do linear algebra in one thread
@@ -22,6 +23,14 @@ if (
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Folder of the user's own rows, of which there are none yet."""
+    folder = tmp_path / "own"
+    monkeypatch.setenv("RACKECON_USER_DATA", str(folder))
+    return folder
 
 
 def pytest_collection_modifyitems(items):

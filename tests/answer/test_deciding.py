@@ -154,7 +154,7 @@ def test_a_step_that_holds_several_changes_of_lead_gives_each():
 
 
 def decided(*flips: tuple[float, str, str]) -> Deciding:
-    return Deciding("isl_tokens", "context length", 8.0, 1.0, 100.0, "tokens", 0.0, flips, "")
+    return Deciding("isl_tokens", "context length", 8.0, 1.0, 100.0, "tokens", flips)
 
 
 def test_every_stretch_where_another_leads_is_told_the_nearest_first():

@@ -183,7 +183,7 @@ def test_cached_input_sells_at_the_lists_share_of_whatever_input_is_set_to(monke
 
     def evaluated(accelerators, models, cases, *, price_cards, **given):
         asked.update(price_cards)
-        return pd.DataFrame()
+        return pd.DataFrame(columns=["accelerator", "reason", "profit_usd_per_rack_year"])
 
     monkeypatch.setattr(
         live_case, "cards_for", lambda models, assume: {models[0]: PriceCard(models[0], 1.0, 0.25, 4.0)}

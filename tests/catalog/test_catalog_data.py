@@ -104,9 +104,8 @@ def test_shipped_data_is_valid(shipped):
     assert shipped.rows > 9000
 
 
-def test_own_rows_are_checked_beside_it(tmp_path, monkeypatch):
-    own, given = tmp_path / "own", tmp_path / "given.csv"
-    monkeypatch.setenv("RACKECON_USER_DATA", str(own))
+def test_own_rows_are_checked_beside_it(own, tmp_path):
+    given = tmp_path / "given.csv"
     given.write_text("accelerator,gpus_per_rack,rack_it_kw\nh100-sxm,16,30\n", encoding="utf-8")
     add_rows("racks", checked_rows("racks", given))
     assert check_data().faults == ()

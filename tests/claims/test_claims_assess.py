@@ -119,7 +119,7 @@ def test_no_verdict_rests_on_an_interval_wider_than_the_rule_allows(results):
     """What is called true or false is measured, or has an interval within the limit."""
     for r in results.values():
         for cells in r.cells:
-            ratio = np.asarray(cells.used_high) / np.asarray(cells.used_low)
+            ratio = cells.used.high / cells.used.low
             decided = np.array([state != OPEN for state in cells.state], dtype=bool)
             assert (ratio[decided] <= widest_ratio() * (1 + 1e-9)).all(), r.claim.id
         if r.verdict in ("measured", "holds if"):
@@ -269,7 +269,7 @@ def test_apart_against_together_is_tried_on_measured_pairs(results):
 def test_profit_rises_with_price_and_share_sold(results):
     r = results["profit-chat-to-agents"]
     value = {
-        (c["scenario"], c["token_price"], c["utilisation"]): float(x.value[0])
+        (c["scenario"], c["token_price"], c["utilisation"]): float(x.modelled.value[0])
         for c, x in zip(r.cases, r.cells, strict=True)
         if len(x) and c["engine"] == "trtllm"
     }
@@ -289,7 +289,7 @@ def test_agents_have_the_interval_of_measured_replays(results):
     for case, cells, reading in zip(r.cases, r.cells, r.readings, strict=True):
         assert len(cells) == 1
         if case["scenario"] == AGENTS:
-            value, least, most = cells.value[0], cells.low[0], cells.high[0]
+            value, least, most = (getattr(cells.modelled, end)[0] for end in ("value", "low", "high"))
             assert most / value >= high * (1 - 1e-9)
             assert least / value <= low * (1 + 1e-9)
             told[reading.state] += 1
@@ -301,7 +301,7 @@ def test_agents_have_the_interval_of_measured_replays(results):
 
 
 def test_no_limit_can_raise_a_rate(results):
-    assert (results["limits-bind"].column("value") >= 1.0 - 1e-9).all()
+    assert (results["limits-bind"].column("modelled") >= 1.0 - 1e-9).all()
 
 
 def test_a_headline_of_one_engine_is_not_true_of_another(results):
@@ -348,7 +348,7 @@ def test_deepseek_arithmetic_is_an_identity(results):
 
 def test_intervals_hold_the_middle(results):
     for r in results.values():
-        low, value, high = (r.column(name) for name in ("low", "value", "high"))
+        low, value, high = (r.column("modelled", end) for end in ("low", "value", "high"))
         known = np.isfinite(value)
         assert (low[known] <= value[known] * (1 + 1e-9)).all()
         assert (value[known] <= high[known] * (1 + 1e-9)).all()
@@ -370,7 +370,7 @@ def test_sets_of_conditions_hold_throughout(results):
 def test_an_unstated_count_of_tokens_is_tried_both_ways(results):
     r = results["gb200-1500k-rack"]
     value = {
-        (c["workload"], c["counting"]): float(x.value[0])
+        (c["workload"], c["counting"]): float(x.modelled.value[0])
         for c, x in zip(r.cases, r.cells, strict=True)
         if c["engine"] == "trtllm"
     }

@@ -172,18 +172,20 @@ def test_public_rates_that_reach_a_number_stand_beside_the_cells_by_hand(bounds,
     runs = [("a", 12.0, 30.0), ("b", 8.7, math.nan), ("c", 8.0, 50.0)]
     rows = [{"point_id": name, "total_tok_s_per_gpu": x, "tok_s_per_user": speed} for name, x, speed in runs]
     monkeypatch.setattr(cells, "peak_rows", lambda *of, **given: rows)
-    numbers = {name: np.array([float(i)]) for i, name in enumerate(cells.NUMBERS)}
-    main = cells.Cells(**numbers, kind=("model",), points=(("x",),), state=(OPEN,))
+    measured, modelled, used = (
+        Rates(*(np.array([float(i)]) for i in (n, n + 1, n + 2)), ("model",), (("x",),)) for n in (1, 4, 7)
+    )
+    main = cells.Cells(np.zeros(1), measured, modelled, used, (OPEN,))
     side = SimpleNamespace(accelerator="a", model="m", precision="fp8")
     found = cells._with_peaks(STATED, {"workload": "1024/1024"}, side, 1, main)
-    assert (found.kind, found.state) == (("model", "measured", "measured"), (OPEN, TRUE, TRUE))
-    assert found.points == (("x",), ("a",), ("b",))
+    assert (found.used.kind, found.state) == (("model", "measured", "measured"), (OPEN, TRUE, TRUE))
+    assert found.used.points == (("x",), ("a",), ("b",))
     assert found.tok_s_per_user.tolist()[:2] == [0.0, 30.0]
-    assert found.measured.tolist() == [1.0, 12.0, 8.7]
-    assert found.measured_low == pytest.approx([2.0, 12.0 / 1.1, 8.7 / 1.1])
-    assert found.measured_high == pytest.approx([3.0, 13.2, 9.57])
-    assert found.used.tolist() == [7.0, 12.0, 8.7]
-    assert np.isnan([found.value[1:], found.low[1:], found.high[1:]]).all()
+    assert found.measured.value.tolist() == [1.0, 12.0, 8.7]
+    assert found.measured.low == pytest.approx([2.0, 12.0 / 1.1, 8.7 / 1.1])
+    assert found.measured.high == pytest.approx([3.0, 13.2, 9.57])
+    assert found.used.value.tolist() == [7.0, 12.0, 8.7]
+    assert np.isnan([found.modelled.value[1:], found.modelled.low[1:], found.modelled.high[1:]]).all()
     del rows[:2]
     assert cells._with_peaks(STATED, {"workload": "1024/1024"}, side, 1, main) is main
 

@@ -11,7 +11,7 @@ from rackecon.catalog import read_rows
 from rackecon.catalog.paths import OWN_SOURCE
 from rackecon.economics.build_up import BuildUpInputs, build_up
 from rackecon.economics.build_up_table import build_up_inputs, build_up_record, hardware_price, reconciling_steps
-from rackecon.economics.cost_table import hours_served_share, records_from, value_of
+from rackecon.economics.cost_table import hours_served_share, range_of, records_from, value_of
 from rackecon.economics.finance import monthly_rate, tax_adjusted_capital_cost
 from rackecon.economics.financing import Contract, Financing, _debt, _least_dscr, _one_rate, level_debt_payment
 from rackecon.economics.market import entrant_price_usd_per_mtok
@@ -93,7 +93,7 @@ def test_steps_to_a_published_figure_are_the_low_ends_of_what_was_published() ->
     assert steps["low end of the rack or server price"] == {"hardware_usd": price.low}
     assert steps["no insurance or ramp-up"] == {"insurance_share_per_year": 0.0, "ramp_months": 0.0}
     assert steps["own building, not retail colocation"]["colocation_usd_per_kw_month"] is None
-    assert steps["own building, not retail colocation"]["building_usd_per_kw"] == 1000.0 * value_of("data centre construction", "global average shell+MEP")[0]  # fmt: skip
+    assert steps["own building, not retail colocation"]["building_usd_per_kw"] == 1000.0 * value_of("data centre construction", "global average shell+MEP")  # fmt: skip
     assert list(steps)[-1] == "low end of the cost of capital"
     assert steps[list(steps)[-1]] == {"rate_per_year": 0.06}
     terms = {"rate_per_year": 0.1, "electricity_usd_per_kwh": 0.1, "pue": 1.2, "it_life_years": 4.0}
@@ -202,8 +202,8 @@ def test_hours_out_of_service_are_those_of_deployments_that_fail_one_by_one() ->
     """A GPU is interrupted so often a year; each time its deployment of 8 to 72 GPUs stops until it has recovered."""
     known = {row["item"].strip(): float(row["value"] or "nan") for row in read_rows("utilization")}
     a_year, hours = known["annualised all-cause interruption rate"] / 100.0, known["recovery time per job failure"]
-    of_one, _, most, _ = value_of("opex", "share of hours a GPU can serve")
+    row = "opex", "share of hours a GPU can serve"
     ends = [100.0 / (1.0 + gpus * a_year * hours / 8760.0) for gpus in (72, 8)]
-    assert ends == pytest.approx([value_of("opex", "share of hours a GPU can serve")[1], most], abs=0.02)
-    assert ends[0] < of_one < ends[1]
-    assert hours_served_share() == of_one / 100.0
+    assert ends == pytest.approx(range_of(*row), abs=0.02)
+    assert ends[0] < value_of(*row) < ends[1]
+    assert hours_served_share() == value_of(*row) / 100.0

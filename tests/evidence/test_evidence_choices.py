@@ -99,8 +99,8 @@ def test_what_comes_after_a_cut_is_predicted_from_what_came_before(evidence, mon
     later = (evidence.frame["date"] >= cut).to_numpy()
     own, frozen = (validation.forward(evidence, load_parameters(), cut, frozen=x) for x in (False, True))
     assert [(x == ~later).all() for x in seen] == [True, True]
-    assert np.isnan(own.total[~later]).all()
-    assert np.isfinite(own.total[later]).all()
-    gain = (own.user - frozen.user)[later]
+    assert np.isnan(own.total_tok_s_per_gpu[~later]).all()
+    assert np.isfinite(own.total_tok_s_per_gpu[later]).all()
+    gain = (own.tok_s_per_user - frozen.tok_s_per_user)[later]
     assert np.nanmin(gain) >= -1e-9  # software only gets faster
     assert np.nanmax(gain) > 0

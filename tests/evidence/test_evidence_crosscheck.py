@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rackecon import cli
+from rackecon.catalog.fields import Row
 from rackecon.catalog.paths import data_dir, read_rows
 from rackecon.errors import InputError
 from rackecon.evidence import crosscheck as check
@@ -118,7 +119,7 @@ def test_a_wrong_row_is_one_line_that_says_where(monkeypatch, change, wanted):
     rows = [dict(row) for row in read_rows(check.TABLE)[:3]]
     rows[1]["step_id"] = "other"
     rows[2].update(change)
-    monkeypatch.setattr(check, "read_rows", lambda name: rows)
+    monkeypatch.setattr(check, "rows_of", lambda name: [Row(name, line, row) for line, row in enumerate(rows, start=2)])
     with pytest.raises(InputError) as fault:
         check.load_steps()
     assert wanted in str(fault.value)

@@ -101,7 +101,7 @@ def test_a_sweep_predicted_exactly_meets_its_own_front_and_one_off_by_a_factor_l
             speed, measured = known.tok_s_per_user[row], known.total_tok_s_per_gpu[row]
             assert fronts._at(float(speed), *own) == pytest.approx(rate * measured)
         assert np.isnan(fronts._at(1.01 * float(known.tok_s_per_user[one.every].max()), *own))
-    empty = fronts.own_front(one, known, replace(held, user=np.full(len(known), np.nan)))
+    empty = fronts.own_front(one, known, replace(held, tok_s_per_user=np.full(len(known), np.nan)))
     assert np.isnan(fronts._at(30.0, *empty))
 
 

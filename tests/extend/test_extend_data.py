@@ -102,13 +102,6 @@ TRACE = "timestamp,input_tokens,output_tokens,prefix_hash\n0,100,10,a b\n1,100,2
 RACK = "accelerator,gpus_per_rack,rack_it_kw\na100-80gb-sxm,64,100\n"
 
 
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    folder = tmp_path / "own"
-    monkeypatch.setenv("RACKECON_USER_DATA", str(folder))
-    return folder
-
-
 @pytest.mark.parametrize("name", FAMILIES)
 def test_import_is_within_two_percent_of_published_and_equals_the_shipped_shapes(name):
     config, published = FAMILIES[name]

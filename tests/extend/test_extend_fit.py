@@ -19,13 +19,6 @@ RESIDUALS = {}
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
-    folder = tmp_path / "own"
-    monkeypatch.setenv("RACKECON_USER_DATA", str(folder))
-    return folder
-
-
-@pytest.fixture
 def moved(monkeypatch):
     """A fit without the minutes of fitting: one parameter one deviation from its prior."""
 

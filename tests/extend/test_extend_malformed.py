@@ -162,13 +162,11 @@ def built_once():
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
+def own(own):
     """Own rows that are there already."""
-    folder = tmp_path / "own"
-    folder.mkdir()
-    (folder / "racks.csv").write_bytes((data_dir() / "racks.csv").read_bytes().splitlines(keepends=True)[0])
-    monkeypatch.setenv("RACKECON_USER_DATA", str(folder))
-    return folder
+    own.mkdir()
+    (own / "racks.csv").write_bytes((data_dir() / "racks.csv").read_bytes().splitlines(keepends=True)[0])
+    return own
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -25,13 +25,6 @@ from rackecon.evidence.measured import load_evidence
 CHIP, MODEL, CASE = "h100-sxm", "gpt-oss-20b", "chat"
 
 
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    folder = tmp_path / "own"
-    monkeypatch.setenv("RACKECON_USER_DATA", str(folder))
-    return folder
-
-
 def shipped(table, **key):
     return dict(next(row for row in shipped_rows(table) if all(row[name] == cell for name, cell in key.items())))
 

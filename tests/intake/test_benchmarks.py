@@ -13,11 +13,10 @@ from typer.testing import CliRunner
 
 from rackecon.appraisal.measured_cost import measured_costs
 from rackecon.catalog.names import accelerator_named, model_named
-from rackecon.catalog.user_rows import checked_cells
 from rackecon.cli import app
 from rackecon.errors import InputError
 from rackecon.intake.benchmark_layouts import LAYOUTS
-from rackecon.intake.benchmarks import filled_row, read_runs
+from rackecon.intake.benchmarks import checked_runs, filled_row, read_runs
 
 # 200 requests of 2,000 in and 500 out in 100 s, 20 in flight for 10 s each: 4,000 input and 1,000 output tok/s
 VLLM = {
@@ -188,12 +187,6 @@ FILES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    monkeypatch.setenv("RACKECON_USER_DATA", str(tmp_path / "own"))
-    return tmp_path / "own"
-
-
 def written(folder: Path, text: str, name: str = "run.json") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
@@ -202,7 +195,7 @@ def written(folder: Path, text: str, name: str = "run.json") -> Path:
 
 
 def rows_of(path: Path, given: dict[str, str]) -> list[dict[str, str]]:
-    return checked_cells("measured_serving", path.name, [filled_row(run, given)[0] for run in read_runs(path)])
+    return [row for _, row, _ in checked_runs(path, given)]
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -321,7 +314,7 @@ def test_a_bad_file_is_one_line_and_nothing_is_written(own, tmp_path, kind):
     [
         ('{"completed": 1,', "line 1: not JSON"),
         (json.dumps(IX) + "\n" + '{"hw": ', "line 2: not JSON"),
-        ("Metric,avg\nTime to First Token (ms),1,2\n", "row 2: 3 cells, needs 2 cells"),
+        ("Metric,avg\nTime to First Token (ms),1,2\n", "row 2: 3 cells, the header has 2"),
         ("a,b\n1,2\n", "row 2: no known benchmark result; read are InferenceX"),
         ("some log\n  of a server\n", "row 2: no known benchmark result"),
         ('{"metadata": {"x_request_id": "a"}, "metrics": {}}', "the run is in profile_export_aiperf.json"),

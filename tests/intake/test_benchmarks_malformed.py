@@ -11,7 +11,7 @@ from test_benchmarks import API, FILES, IX
 
 from rackecon.errors import InputError
 from rackecon.intake.benchmark_layouts import runs_of
-from rackecon.intake.benchmarks import filled_row
+from rackecon.intake.benchmarks import filled_row, stated
 
 JUNK = [
     None,
@@ -65,7 +65,7 @@ def told(read) -> str:
 def test_a_file_changed_in_one_place_is_read_or_refused_in_one_line(kind):
     def read(held) -> None:
         for run in runs_of("run.json", json.dumps(held)):
-            cells, _, _ = filled_row(run.stated("2026-03-02"), FILES[kind][1])
+            cells, _, _ = filled_row(stated(run, "2026-03-02"), FILES[kind][1])
             assert all(isinstance(cell, str) for cell in cells.values())
 
     @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -38,8 +38,7 @@ SEARCHES = {
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("RACKECON_USER_DATA", str(tmp_path / "own"))
+def folder(own, tmp_path):
     if "RACKECON_CASES" in os.environ:
         return Path(os.environ["RACKECON_CASES"])
     for kind in ("trace", "frontier"):

@@ -40,12 +40,6 @@ DEEPSEEK = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    monkeypatch.setenv("RACKECON_USER_DATA", str(tmp_path / "own"))
-    return tmp_path / "own"
-
-
 def spread(value):
     """A configuration with lists written out that the file writes as a pattern and how often it comes."""
     if isinstance(value, dict):

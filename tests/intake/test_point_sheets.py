@@ -155,7 +155,7 @@ def test_columns_that_are_not_used_or_read_under_another_name_are_named(tmp_path
         (f"{HEADER},num_gpus,gpu_count\n{LINE},8,8\n".replace("gpus,tp", "x,tp"), "both stand for 'gpus'"),
         (f"{HEADER.replace('isl', 'isll')}\n{LINE}\n", "'isl' is missing; is 'isll' meant"),
         (b"\xff\xfe", "not UTF-8|not text"),
-        (f'{HEADER}\n"{LINE}\n', "not a readable CSV"),
+        (f'{HEADER}\n"{LINE}\n', "not CSV"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path, text, wanted):

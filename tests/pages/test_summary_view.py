@@ -117,9 +117,9 @@ def test_the_leader_changes_where_a_flip_sentence_says_so(given):
 
 
 def test_a_flip_outside_the_range_is_said_to_be_outside():
-    inside = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, ((0.5, "A", "B"),), "")
-    outside = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, (), "", ((0.1, NOBODY, "B"), (0.9, "B", "A")))
-    brief = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", 1.0, ((0.50001, "A", "B"), (0.50002, "B", "A")), "")
+    inside = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", ((0.5, "A", "B"),))
+    outside = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", (), ((0.1, NOBODY, "B"), (0.9, "B", "A")))
+    brief = Deciding("u", "share", 0.6, 0.4, 0.8, "of capacity", ((0.50001, "A", "B"), (0.50002, "B", "A")))
     assert brief.sentence() == "Near 0.5 of capacity: B."
     assert inside.sentence() == "Below 0.5 of capacity: A."
     assert (

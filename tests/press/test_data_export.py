@@ -78,14 +78,12 @@ def test_a_dictionary_has_a_row_a_column_and_says_what_is_allowed():
         rackecon.dictionary("cost")
 
 
-def test_own_rows_are_exported_too(tmp_path, monkeypatch):
-    own = tmp_path / "own"
+def test_own_rows_are_exported_too(own, tmp_path):
     own.mkdir()
     (own / "costs.csv").write_text(
         "category,accelerator,basis,value,unit\nTCO $/GPU-hr (SemiAnalysis Jul-2026 model),l40s,own - hyperscaler,0.77,$/GPU-hr\n",
         encoding="utf-8",
     )
-    monkeypatch.setenv("RACKECON_USER_DATA", str(own))
     export_data(tmp_path / "out")
     costs = pd.read_csv(tmp_path / "out/tables/costs.csv")
     assert 0.77 in costs.loc[costs["accelerator"] == "l40s", "value"].tolist()

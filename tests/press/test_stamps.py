@@ -39,6 +39,7 @@ def made(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run, "execute", execute)
     monkeypatch.setattr(run, "_write_site", lambda *_, **__: None)
+    monkeypatch.setattr(run, "kept_home", lambda: tmp_path / "kept")  # what the checkout's own pages share stays
     return tmp_path / "pages", places, asked
 
 
@@ -56,6 +57,16 @@ def test_nothing_changed_makes_nothing_and_force_makes_all(made):
     assert again(made) == []
     assert again(made, force=True) == [PAGE, OTHER]
     assert again(made) == []
+
+
+def test_what_pages_of_another_state_shared_goes_but_in_a_report_of_everything(made, tmp_path):
+    went = tmp_path / "kept" / "of-another-state"
+    went.mkdir(parents=True)
+    again(made, force=True)
+    assert went.is_dir()
+    made[1]["data"].joinpath("part.csv").write_text("a,b\n1,3\n", encoding="utf-8")
+    again(made)
+    assert not went.exists()
 
 
 @pytest.mark.parametrize("place", ["data", "own", "library"])

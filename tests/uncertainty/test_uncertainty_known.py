@@ -11,7 +11,7 @@ import pytest
 from rackecon.economics.restated import capital_charge_usd_per_gpu_hour, terms_factor
 from rackecon.errors import InputError
 from rackecon.uncertainty.distributions import check_distributions, distributions, recentred
-from rackecon.uncertainty.outcomes import compare, percentiles
+from rackecon.uncertainty.outcomes import beaten, compare, percentiles
 from rackecon.uncertainty.sampling import design, normal_points, sample
 from rackecon.uncertainty.sensitivity import indices, sobol_points
 
@@ -58,27 +58,29 @@ def test_win_share_of_two_normals_is_analytic(gap: float, rho: float) -> None:
     """A = 10 + gap + e_a, B = 10 + e_b with correlated unit errors: P(A > B) = Phi(gap / sqrt(2 - 2 rho))."""
     z = normal_points(16384, 3)
     a, b = (math.sqrt(rho) * z[:, 0] + math.sqrt(1 - rho) * z[:, i] for i in (1, 2))
-    wins, regret, pair = compare(np.stack([10 + gap + a, 10 + b]))
+    drawn = np.stack([10 + gap + a, 10 + b])
+    wins, regret = compare(drawn)
     s = math.sqrt(2 - 2 * rho)
     expected = 0.5 * math.erfc(-gap / s / math.sqrt(2))
     assert wins[0] == pytest.approx(expected, abs=0.003)
-    assert pair[0, 1] == pytest.approx(expected, abs=0.003)
+    assert beaten(drawn)[0, 1] == pytest.approx(expected, abs=0.003)
     density = math.exp(-0.5 * (gap / s) ** 2) / math.sqrt(2 * math.pi)
     shortfall = s * density - gap * (1 - expected)
     assert regret[0] == pytest.approx(shortfall, abs=0.003)
 
 
 def test_nobody_wins_where_nobody_earns() -> None:
-    wins, regret, _ = compare(np.array([[-1.0, -2.0], [-3.0, 1.0]]))
+    wins, regret = compare(np.array([[-1.0, -2.0], [-3.0, 1.0]]))
     assert wins.tolist() == [0.0, 0.5]
     assert regret.tolist() == [2.0, 1.5]
 
 
 def test_missing_platform_never_wins() -> None:
-    wins, regret, pair = compare(np.array([[1.0, 1.0], [np.nan, np.nan]]))
+    drawn = np.array([[1.0, 1.0], [np.nan, np.nan]])
+    wins, regret = compare(drawn)
     assert wins.tolist() == [1.0, 0.0]
     assert np.isnan(regret[1])
-    assert pair[0, 1] == 1.0
+    assert beaten(drawn)[0, 1] == 1.0
 
 
 def test_percentiles_of_a_known_distribution() -> None:

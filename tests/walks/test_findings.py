@@ -481,24 +481,18 @@ def test_only_the_shipped_number_of_experts_has_measured_runs():
     assert found.dropna(subset=["total_tok_s_per_gpu_measured"])["experts"].tolist() == [256]
 
 
+def both_ways(chips: dict[str, str], speeds: tuple[float, ...]) -> pd.DataFrame:
+    """Platforms at promised speeds, shared and split, where splitting gains half."""
+    names = ["accelerator", "platform", "tok_s_per_user_target", "mode", "total_tok_s_per_gpu"]
+    modes = list(zip(split_walk.MODES, (1e4, 1.5e4), strict=True))
+    rows = [(*chip, speed, *mode) for chip in chips.items() for speed in speeds for mode in modes]
+    rows = pd.DataFrame(rows, columns=names).assign(model="deepseek-r1", isl_tokens=8192, osl_tokens=1024)
+    return rows.assign(tok_s_per_user=rows["tok_s_per_user_target"], prefill_per_decode=1.0)
+
+
 def test_a_measured_gain_compares_runs_alike_in_number_format_and_drafting():
     """B200 was measured split in FP8 alone: its shared runs in FP4 say nothing of splitting."""
-    rows = [
-        {
-            "accelerator": "b200-hgx",
-            "platform": "B200",
-            "model": "deepseek-r1",
-            "isl_tokens": 8192,
-            "osl_tokens": 1024,
-            "tok_s_per_user_target": 10.0,
-            "mode": mode,
-            "total_tok_s_per_gpu": rate,
-            "tok_s_per_user": 10.0,
-            "prefill_per_decode": 1.0,
-        }
-        for mode, rate in zip(split_walk.MODES, (1e4, 1.5e4), strict=True)
-    ]
-    line = split_walk.gain_lines(pd.DataFrame(rows)).iloc[0]
+    line = split_walk.gain_lines(both_ways({"b200-hgx": "B200"}, (10.0,))).iloc[0]
     shared, apart = (
         best_run("b200-hgx", "deepseek-r1", 8192, 1024, 10.0, mode=mode, kind=RUNS[1], weight_precision="fp8")
         for mode in split_walk.MODES
@@ -511,24 +505,7 @@ def test_a_measured_gain_compares_runs_alike_in_number_format_and_drafting():
 
 def test_a_pair_of_runs_counts_once_at_the_fastest_promise_that_it_keeps_and_bands_are_those_of_its_platform():
     chips = {"b200-hgx": "B200", "gb300-nvl72": "GB300 NVL72"}
-    rows = [
-        {
-            "accelerator": chip,
-            "platform": name,
-            "model": "deepseek-r1",
-            "isl_tokens": 8192,
-            "osl_tokens": 1024,
-            "tok_s_per_user_target": speed,
-            "mode": mode,
-            "total_tok_s_per_gpu": rate,
-            "tok_s_per_user": speed,
-            "prefill_per_decode": 1.0,
-        }
-        for chip, name in chips.items()
-        for speed in (20.0, 30.0, 50.0)
-        for mode, rate in zip(split_walk.MODES, (1e4, 1.5e4), strict=True)
-    ]
-    lines = split_walk.gain_lines(pd.DataFrame(rows))
+    lines = split_walk.gain_lines(both_ways(chips, (20.0, 30.0, 50.0)))
     runs = lines.dropna(subset=["gain_measured"]).drop_duplicates(["platform", split_walk.CASE[-1]])
     assert len(runs)
     assert not runs.duplicated(["platform", "gain_measured"]).any()

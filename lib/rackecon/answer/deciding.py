@@ -59,10 +59,8 @@ class Deciding:
     low: float
     high: float
     unit: str
-    swing_usd: float
     flips: tuple[Flip, ...]
     """Value, who leads below it, who above it, inside the range."""
-    source: str
     beyond: tuple[Flip, ...] = ()
     """The same outside the range, looked for only where nothing flips inside."""
     profit: tuple[float, float] = (math.nan, math.nan)
@@ -76,12 +74,17 @@ class Deciding:
     choices: tuple[tuple[str, str], ...] = ()
     """Where values are names: each with who leads there, the report's own first."""
 
+    @property
+    def swing_usd(self) -> float:
+        """By how much that profit moves over the range; 0 where it is nowhere known."""
+        return self.profit[1] - self.profit[0] if self.profit[0] == self.profit[0] else 0.0
+
     def told(self, value: float) -> str:
         """A value with its unit.
 
         Examples
         --------
-        >>> Deciding("f", "share sold", 0.6, 0.4, 0.8, "of capacity", 0.0, (), "").told(0.6)
+        >>> Deciding("f", "share sold", 0.6, 0.4, 0.8, "of capacity", ()).told(0.6)
         '0.6 of capacity'
         """
         return self.show(value) if self.show else f"{number(value)} {self.unit}".strip()
@@ -197,9 +200,9 @@ class Deciding:
 
         Examples
         --------
-        >>> Deciding("s", "speed", 30, 10, 150, "tok/s", 0.0, (), "")._stretches([(94, 100), (146, math.inf)])
+        >>> Deciding("s", "speed", 30, 10, 150, "tok/s", ())._stretches([(94, 100), (146, math.inf)])
         'between 94 and 100 and above 146 tok/s'
-        >>> Deciding("s", "speed", 30, 10, 150, "tok/s", 0.0, (), "")._stretches([(94, 100), (10, 12), (110, 117), (130, 136)])
+        >>> Deciding("s", "speed", 30, 10, 150, "tok/s", ())._stretches([(94, 100), (10, 12), (110, 117), (130, 136)])
         'in 4 stretches, the nearest between 94 and 100 tok/s'
         """
         if len(pairs) > MOST_STRETCHES:
@@ -248,6 +251,7 @@ class Assumption:
     label: str
     unit: str
     source: str
+    """Where its range comes from."""
     page: str = ""
     """Page that explains it, where data/assumptions.csv does not name one."""
     workload: bool = False
@@ -422,13 +426,7 @@ def _found(case: _Case) -> list[Deciding]:
     items = _together(case, walks)
     if SPEED in ends:
         items[SPEED] = _speeds(case, ends[SPEED], top, column)
-    found = [_models(case, lead, column)]
-    for name in ends:
-        words, show = ASSUMPTIONS[name], shows.get(name)
-        page = words.page or allowed_values()[name].page
-        found.append(
-            replace(items[name], label=words.label, unit=words.unit, source=words.source, page=page, show=show)
-        )
+    found = [_models(case, lead, column), *(replace(items[name], show=shows.get(name)) for name in ends)]
     return sorted(found, key=lambda item: (not item.flips_inside, -item.swing_usd))
 
 
@@ -460,10 +458,20 @@ def _walked(name: str, ends: tuple[float, float, float], who: _Platforms) -> Wal
     if not flips:
         further = yield from _outside(reign, name, who)
         beyond = yield from _flips(further, who)
-    profit, lead = _span([p for p, _ in paid]), _span([gap for _, gap in paid])
-    workload = ASSUMPTIONS[name].workload
-    swing = profit[1] - profit[0] if profit[0] == profit[0] else 0.0
-    return Deciding(name, "", value, low, high, "", swing, flips, "", beyond, profit, lead, workload=workload)
+    return _over(name, ends, flips, beyond, paid)
+
+
+def _over(
+    name: str,
+    ends: tuple[float, float, float],
+    flips: tuple[Flip, ...],
+    beyond: tuple[Flip, ...],
+    paid: Sequence[tuple[float, float]],
+) -> Deciding:
+    """An assumption with its words, and the least and most of what was paid over its range."""
+    words = ASSUMPTIONS[name]
+    page = words.page or allowed_values()[name].page
+    return Deciding(name, words.label, *ends, words.unit, flips, beyond, *_spans(paid), page, words.workload)
 
 
 def _speeds(case: _Case, ends: tuple[float, float, float], accelerator: str, column: str) -> Deciding:
@@ -479,9 +487,7 @@ def _speeds(case: _Case, ends: tuple[float, float, float], accelerator: str, col
         at = {key: next((profit for upto, profit in line if upto >= speed), math.nan) for key, line in lines.items()}
         others = [profit for key, profit in at.items() if key != accelerator and profit == profit]
         paid.append((at[accelerator], at[accelerator] - max(others) if others else math.nan))
-    profit, lead = _span([mine for mine, _ in paid]), _span([gap for _, gap in paid])
-    swing = profit[1] - profit[0] if profit[0] == profit[0] else 0.0
-    return Deciding(SPEED, "", value, low, high, "", swing, flips, "", (), profit, lead, workload=True)
+    return _over(SPEED, ends, flips, (), paid)
 
 
 def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
@@ -495,11 +501,9 @@ def _models(case: _Case, lead: pd.Series, column: str) -> Deciding:
     found = [(group, _Platforms.of(group, top), group[column].to_numpy(dtype=float)) for group in groups.values()]
     paid = [who.ahead(profit) for _, who, profit in found]
     choices = tuple((str(group["model_name"].iloc[0]), who.leader(profit)) for group, who, profit in found)
-    profit, ahead = _span([p for p, _ in paid]), _span([gap for _, gap in paid])
     return Deciding(
-        "model", "model", math.nan, math.nan, math.nan, "", profit[1] - profit[0], (),
-        "each at its own price", (), profit, ahead, MODELS, True, None, choices,
-    )  # fmt: skip
+        "model", "model", math.nan, math.nan, math.nan, "", (), (), *_spans(paid), MODELS, True, choices=choices
+    )
 
 
 def _shows(price: float, cost: float) -> dict[str, Callable[[float], str]]:
@@ -519,9 +523,11 @@ def _shows(price: float, cost: float) -> dict[str, Callable[[float], str]]:
     }
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
-    known = [value for value in values if value == value]
-    return (min(known), max(known)) if known else (math.nan, math.nan)
+def _spans(pairs: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Least and most of the first and of the second of pairs, as far as they are known."""
+    profit, lead = ([pair[k] for pair in pairs if pair[k] == pair[k]] for k in (0, 1))
+    none = (math.nan, math.nan)
+    return (min(profit), max(profit)) if profit else none, (min(lead), max(lead)) if lead else none
 
 
 def _outside(reign: Sequence[tuple[float, str]], name: str, who: _Platforms) -> Walk[list[tuple[float, str]]]:

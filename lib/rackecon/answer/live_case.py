@@ -40,6 +40,16 @@ from rackecon.uncertainty.ranking import RankingDraws, draw_scores
 from rackecon.words import tidy
 
 HITS = (0.0, 0.9)
+ANSWERS: Final = {
+    "rack": "profit_usd_per_rack_year",
+    "mw": "profit_usd_per_mw_year",
+    "usd": "profit_usd_per_invested_usd_year",
+    "mtok": "cost_usd_per_mtok_total",
+    "margin": "gross_margin",
+    "revenueRack": "revenue_usd_per_rack_year",
+    "payback": "payback_years",
+}
+"""What a page works out for a platform, by its keys there."""
 CHECKED = ("rack", "mw", "usd", "mtok")
 """What a page compares with the library before it shows a control."""
 USUAL, NEWEST, OWN = "usual", "newest", "own"
@@ -53,6 +63,18 @@ BASES: Final[dict[str, dict[str, str]]] = {
     "rental": {"cost_basis": "rental", "cost_tier": "3-year"},
 }
 """What a cost can rest on, and the assumptions that say so."""
+CONTROLS: Final = {
+    "util": "utilisation",
+    "years": "horizon_years",
+    "decline": "price_decline_per_year",
+    "elec": "electricity_usd_per_kwh",
+    "pue": "pue",
+    "cost": "cost_factor",
+    "licence": "licence_share",
+    "wacc": "wacc",
+    "tax": "tax_rate",
+}
+"""Controls of money by their keys in a page, and the assumptions that they move."""
 FINE, COARSE = 65535, 127
 """Steps of a packed figure in two bytes, and in seven bits."""
 DRAW_STEPS = 4096
@@ -85,15 +107,7 @@ def base_state(
         "speed": _speed(case.tpot_limit_ms),
         "pout": card.output if card else 0.0,
         "pin": card.fresh_input if card else 0.0,
-        "util": assume.utilisation,
-        "years": assume.horizon_years,
-        "decline": assume.price_decline_per_year,
-        "elec": assume.electricity_usd_per_kwh,
-        "pue": assume.pue,
-        "cost": assume.cost_factor,
-        "licence": assume.licence_share,
-        "wacc": assume.wacc,
-        "tax": assume.tax_rate,
+        **{key: getattr(assume, name) for key, name in CONTROLS.items()},
         "basis": basis_of(assume),
         "level": assume.price_level,
         "precision": case.weight_precision or USUAL,
@@ -161,8 +175,6 @@ def live_values(accelerators: Sequence[str], state: Mapping[str, Any], **overrid
         Accelerator id to ``rack, mw, usd`` (profit a year), ``mtok`` (USD per million total tokens sold), ``margin``,
         ``revenueRack``, ``payback``.
     """
-    from rackecon.economics.revenue import PriceCard
-
     case = catalog.scenario(str(state["scenario"]))
     case = replace(
         case,
@@ -177,33 +189,11 @@ def live_values(accelerators: Sequence[str], state: Mapping[str, Any], **overrid
     base_card = cards_for([model], assumptions(**overrides))[model]
     share = base_card.cached_input / base_card.fresh_input if base_card and base_card.fresh_input else 0.0
     card = PriceCard(model, float(state["pin"]), float(state["pin"]) * share, float(state["pout"]))
-    given = dict(overrides) | {
-        "utilisation": float(state["util"]),
-        "horizon_years": float(state["years"]),
-        "price_decline_per_year": float(state["decline"]),
-        "electricity_usd_per_kwh": float(state["elec"]),
-        "pue": float(state["pue"]),
-        "cost_factor": float(state["cost"]),
-        "licence_share": float(state["licence"]),
-        "wacc": float(state["wacc"]),
-        "tax_rate": float(state["tax"]),
-        "own_costs": costs_moved(state, base_costs(accelerators, **overrides), str(overrides.get("own_costs") or "")),
-    }
+    costs = costs_moved(state, base_costs(accelerators, **overrides), str(overrides.get("own_costs") or ""))
+    given = overrides | {name: float(state[key]) for key, name in CONTROLS.items()} | {"own_costs": costs}
     found = evaluate(accelerators, [model], [case], price_cards={model: card}, intervals=False, **given)
-    out = {}
-    for row in found.itertuples():
-        if row.reason or row.profit_usd_per_rack_year != row.profit_usd_per_rack_year:
-            continue
-        out[str(row.accelerator)] = {
-            "rack": float(row.profit_usd_per_rack_year),
-            "mw": float(row.profit_usd_per_mw_year),
-            "usd": float(row.profit_usd_per_invested_usd_year),
-            "mtok": float(row.cost_usd_per_mtok_total),
-            "margin": float(row.gross_margin),
-            "revenueRack": float(row.revenue_usd_per_rack_year),
-            "payback": float(row.payback_years),
-        }
-    return out
+    known = found[(found["reason"] == "") & found["profit_usd_per_rack_year"].notna()].set_index("accelerator")
+    return {str(key): {name: float(row[column]) for name, column in ANSWERS.items()} for key, row in known.iterrows()}
 
 
 def costs_moved(state: Mapping[str, Any], standing: Mapping[str, float], given: str) -> str:

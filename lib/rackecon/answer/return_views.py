@@ -202,8 +202,6 @@ def financed_returns(results: pd.DataFrame, financing: Financing, contract: Cont
     ----------
     results : pandas.DataFrame
         From :func:`rackecon.appraisal.evaluate.evaluate`, one model and scenario.
-    financing : Financing
-    contract : Contract
     **overrides
         The assumptions the rows were evaluated with.
 

@@ -119,7 +119,6 @@ def solve(
     ----------
     accelerator, model : str
         Ids.
-    scenario : str or Scenario
     output : str
         A numeric column of :func:`rackecon.appraisal.evaluate.evaluate`.
     target : float
@@ -272,7 +271,6 @@ def needed_speed_premium(
     ----------
     accelerator, model : str
         Ids.
-    scenario : str or Scenario
     tok_s_per_user : float
         Promised speed [tok/s/user].
     **overrides
@@ -302,7 +300,6 @@ def must_be_true(
     ----------
     accelerator, rival, model : str
         Ids; the rival keeps the base case.
-    scenario : str or Scenario
     names : tuple of str
         Inputs, a default choice where empty: those that could differ between two owners.
     **options

@@ -9,6 +9,7 @@ from rackecon.appraisal.assumptions import assumptions
 from rackecon.economics.cash_flow import cash_flow_table
 from rackecon.errors import InputError
 from rackecon.lazy import pd
+from rackecon.units import HOURS_PER_YEAR
 
 
 def rack_cash_flow(row: Mapping[str, Any], *, ramp_months: int = 0, **overrides: Any) -> pd.DataFrame:
@@ -41,8 +42,8 @@ def rack_cash_flow(row: Mapping[str, Any], *, ramp_months: int = 0, **overrides:
     launch = float(row["revenue_usd_per_gpu_hour"]) / float(row["level_price_factor"])
     return cash_flow_table(
         float(row["investment_usd_per_gpu"]) * gpus,
-        launch * 8760.0 * gpus,
-        float(row["running_usd_per_gpu_hour"]) * 8760.0 * gpus,
+        launch * HOURS_PER_YEAR * gpus,
+        float(row["running_usd_per_gpu_hour"]) * HOURS_PER_YEAR * gpus,
         horizon_years=assume.horizon_years,
         rate_per_year=assume.wacc,
         price_decline_per_year=assume.revenue_fall_per_year,

@@ -38,6 +38,7 @@ from rackecon.evidence.intervals import interval_columns, rate_factors
 from rackecon.lazy import pd
 from rackecon.serving.front import COLUMNS
 from rackecon.serving.query import Limits
+from rackecon.units import HOURS_PER_YEAR
 from rackecon.words import number
 
 if TYPE_CHECKING:
@@ -490,7 +491,7 @@ def _money_intervals(best: Mapping[str, Any]) -> dict[str, Any]:
     for end, moved in rate_factors(best).items():
         for measure in EVERY_MEASURE.values():
             gpus = best[measure.gpus] if measure.gpus else 1.0
-            out[f"{measure.column}_{end}"] = (revenue * moved - cost) * gpus * 8760.0
+            out[f"{measure.column}_{end}"] = (revenue * moved - cost) * gpus * HOURS_PER_YEAR
         other = "high" if end == "low" else "low"
         for column in PER_RATE:
             out[f"{column}_{other}"] = best[column] / moved

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -210,7 +211,6 @@ def platforms_for(accelerators: Iterable[str], assume: Assumptions) -> dict[str,
     ----------
     accelerators : iterable of str
         Accelerator ids.
-    assume : Assumptions
 
     Returns
     -------
@@ -372,13 +372,17 @@ def profits_usd_per_gpu_hour(points: Mapping[str, Any], terms: Sequence[Terms]) 
     return _stepped(whole).profit_usd_per_gpu_hour
 
 
+def _facts(plat: Sequence[Platform], which: Any, name: str) -> FloatArray:
+    """A fact of each row's platform; NaN where it is unknown."""
+    found: FloatArray = np.array([getattr(one, name) for one in plat], dtype=float)[which]
+    return found
+
+
 def gpus_of(plat: Sequence[Platform]) -> dict[str, FloatArray]:
     """GPUs of each platform in a unit that profit is counted for, by the column that holds them [-]."""
-    units = {
-        name: np.array([getattr(p, name) for p in plat], dtype=float)
-        for name in ("gpus_per_rack", "gpus_per_mw", "gpus_per_position", "investment_usd_per_gpu")
-    }
-    invested = units.pop("investment_usd_per_gpu")
+    fact = partial(_facts, plat, slice(None))
+    units = {name: fact(name) for name in ("gpus_per_rack", "gpus_per_mw", "gpus_per_position")}
+    invested = fact("investment_usd_per_gpu")
     with np.errstate(divide="ignore", invalid="ignore"):
         return units | {"gpus_per_invested_usd": np.where(invested > 0, 1.0 / invested, np.nan)}
 
@@ -406,7 +410,6 @@ def with_money(
     points : pandas.DataFrame
         Rows with ``accelerator, model, prefix_cache_hit, total_tok_s_per_gpu, output_tok_s_per_gpu, tok_s_per_user,
         concurrency, gpus, prefill_gpu_share, decode_busy_share, prefill_busy_share``.
-    assume : Assumptions
     platforms, cards : mapping
         From :func:`platforms_for` and :func:`cards_for`.
 
@@ -437,11 +440,7 @@ def money_columns(
     """The columns that :func:`with_money` adds, as arrays, or as single values where every row has the same."""
     rows = _Rows.of(points)
     paid = _paid(rows, assume, platforms, cards)
-    step = _stepped(paid.step)
-
-    def fact(name: str) -> Any:
-        return np.array([getattr(p, name) for p in paid.plat], dtype=float)[rows.own]
-
+    step, fact = _stepped(paid.step), partial(_facts, paid.plat, rows.own)
     return {
         **_hourly(rows, paid, step, assume),
         **_per_mtok(rows, paid.step, assume),
@@ -559,7 +558,7 @@ def platform_costs(
 
 def platform_cost(platform: Platform, assume: Assumptions) -> tuple[float, float, float]:
     """Cost of a platform's GPU-hour at the terms asked for and its typical draw, and the ends of its range; NaN without one."""
-    share = drawn_kw_per_gpu(platform.tdp_w, platform.it_kw_per_gpu, typical_draw_share()[0])
+    share = drawn_kw_per_gpu(platform.tdp_w, platform.it_kw_per_gpu, typical_draw_share())
     value, low, high = (float(end[0]) for end in platform_costs([platform], assume, np.atleast_1d(share)))
     return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value
 
@@ -572,12 +571,9 @@ def cost_words(platform: Platform, assume: Assumptions) -> str:
     return platform.cost.label() + (terms if platform.kept_share < 1.0 and platform.cost.basis != "given" else "")
 
 
-def platform_terms(plat: list[Platform], assume: Assumptions, which: Any = slice(None)) -> FloatArray:
+def platform_terms(plat: list[Platform], assume: Assumptions, which: Any) -> FloatArray:
     """Factor from what each platform's cost is built with to the terms asked for [-]; NaN where nothing is owned."""
-
-    def of(name: str) -> Any:
-        return np.array([getattr(p, name) for p in plat], dtype=float)[which]
-
+    of = partial(_facts, plat, which)
     safe = {
         name: np.where(of("kept_share") < 1.0, of(f"built_{name}"), 1.0) for name in ("rate_per_year", "life_years")
     }
@@ -599,8 +595,6 @@ def with_returns(points: pd.DataFrame, assume: Assumptions, platforms: Mapping[s
     ----------
     points : pandas.DataFrame
         From :func:`with_money`.
-    assume : Assumptions
-    platforms : mapping
 
     Returns
     -------
@@ -615,12 +609,7 @@ def return_columns(
     points: Mapping[str, Any] | pd.DataFrame, assume: Assumptions, platforms: Mapping[str, Platform]
 ) -> dict[str, Any]:
     """The columns that :func:`with_returns` adds, as arrays."""
-    new: dict[str, Any] = {}
-    plat = [platforms[key] for key in points["accelerator"]]
-
-    def fact(name: str) -> Any:
-        return np.array([getattr(p, name) for p in plat], dtype=float)
-
+    fact = partial(_facts, [platforms[key] for key in points["accelerator"]], slice(None))
     launch = per_year(np.asarray(points["revenue_usd_per_gpu_hour"], dtype=float)) / _level(assume)
     # What of the cost is no capital charge is paid as one goes: profit and present value are then one statement.
     charge = capital_charge_usd_per_gpu_hour(
@@ -636,17 +625,19 @@ def return_columns(
         price_decline_per_year=assume.revenue_fall_per_year,
         residual_usd=fact("residual_usd_per_gpu"),
     )
-    new["vendor_roi"] = result.vendor_roi
-    new["profit_roi"] = result.profit_roi
-    new["npv_usd_per_gpu"] = result.npv_usd
-    new["npv_usd_per_rack"] = result.npv_usd * fact("gpus_per_rack")
-    new["irr_per_year"] = result.irr_per_year
-    new["payback_years"] = result.payback_years
-    new["break_even_launch_price_factor"] = result.break_even_launch_price_factor
-    new["retire_age_years"] = result.retire_age_years
-    new["running_usd_per_gpu_hour"] = running
-    new["residual_usd_per_gpu"], new["resells"] = fact("residual_usd_per_gpu"), fact("resells")
-    return new
+    return {
+        "vendor_roi": result.vendor_roi,
+        "profit_roi": result.profit_roi,
+        "npv_usd_per_gpu": result.npv_usd,
+        "npv_usd_per_rack": result.npv_usd * fact("gpus_per_rack"),
+        "irr_per_year": result.irr_per_year,
+        "payback_years": result.payback_years,
+        "break_even_launch_price_factor": result.break_even_launch_price_factor,
+        "retire_age_years": result.retire_age_years,
+        "running_usd_per_gpu_hour": running,
+        "residual_usd_per_gpu": fact("residual_usd_per_gpu"),
+        "resells": fact("resells"),
+    }
 
 
 def frontier_money(table: pd.DataFrame, *, prefix_cache_hit: float = 0.0, **overrides: Any) -> pd.DataFrame:

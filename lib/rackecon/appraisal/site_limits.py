@@ -16,6 +16,7 @@ from rackecon.evidence.intervals import rate_factors
 from rackecon.evidence.leads import ahead, behind, lead_words
 from rackecon.evidence.novelty import best_runs
 from rackecon.lazy import pd
+from rackecon.units import HOURS_PER_YEAR
 from rackecon.words import money
 
 FILLED_BY: Final = ("model", "scenario", "accelerator", "platform", "power_vintage", "cost_label")
@@ -94,7 +95,7 @@ def site_comparison(table: pd.DataFrame, *, site_mw: float, budget_usd: float) -
         part["investment_usd"] = gpus * invested
         part["output_tok_s"] = gpus * table["output_tok_s_per_gpu"].to_numpy(dtype=float)
         part["total_tok_s"] = gpus * table["total_tok_s_per_gpu"].to_numpy(dtype=float)
-        part["revenue_usd_year"] = gpus * table["revenue_usd_per_gpu_hour"].to_numpy(dtype=float) * 8760.0
+        part["revenue_usd_year"] = gpus * table["revenue_usd_per_gpu_hour"].to_numpy(dtype=float) * HOURS_PER_YEAR
         part["profit_usd_year"] = gpus * table["profit_usd_per_gpu_year"].to_numpy(dtype=float)
         for end, ratio in rates.items():
             part[f"profit_usd_year{end}"] = part["revenue_usd_year"] * (ratio - 1.0) + part["profit_usd_year"]

@@ -13,8 +13,7 @@ from numbers import Real
 from typing import Any
 
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import read_rows
+from rackecon.catalog.fields import Row, rows_of
 from rackecon.errors import InputError, unknown_name
 
 TABLE = "assumptions"
@@ -115,11 +114,10 @@ def allowed_values() -> dict[str, Allowed]:
     >>> allowed_values()["wacc"].low, allowed_values()["wacc"].high
     (0.0, 0.5)
     """
-    return {row["name"]: _allowed(i, row) for i, row in enumerate(read_rows(TABLE), start=2)}
+    return {row.text("name"): _allowed(row) for row in rows_of(TABLE)}
 
 
-def _allowed(line: int, cells: Any) -> Allowed:
-    row = Row(TABLE, line, cells)
+def _allowed(row: Row) -> Allowed:
     slider = tuple(row.number(f"slider_{end}") for end in ("low", "high", "step"))
     found = Allowed(
         **row.fields_of(Allowed, "logarithmic", "slider", "choices", "no_effect_on"),
@@ -129,7 +127,7 @@ def _allowed(line: int, cells: Any) -> Allowed:
         no_effect_on=tuple(name for name in row.text("no_effect_on").split(";") if name),
     )
     if found.numeric and not found.low < found.high:
-        raise InputError(f"data/{TABLE}.csv row {line}: low {found.low:g} is not below high {found.high:g}")
+        raise InputError(f"{row.where}: low {found.low:g} is not below high {found.high:g}")
     return found
 
 

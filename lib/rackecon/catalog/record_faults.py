@@ -25,7 +25,6 @@ def record_fault(error: ValidationError, record: type[BaseModel], parts: Mapping
 
     Parameters
     ----------
-    error : pydantic.ValidationError
     record : type of pydantic.BaseModel
         What was to be read.
     parts : mapping

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +35,6 @@ def read_text(path: Path, *, largest: int = LARGEST_BYTES) -> str:
 
     Parameters
     ----------
-    path : Path
     largest : int
         Size from which on it is not read [bytes].
 
@@ -60,6 +62,31 @@ def read_text(path: Path, *, largest: int = LARGEST_BYTES) -> str:
     return text
 
 
+def csv_lines(name: str, text: str, separator: str = ",") -> list[list[str]]:
+    """Cells of each line of CSV text, empty lines too.
+
+    Raises
+    ------
+    InputError
+        A quote that does not close.
+
+    Examples
+    --------
+    >>> csv_lines("x", 'a;"b;c"', ";")
+    [['a', 'b;c']]
+    """
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise InputError(f"{name}: not CSV: {error}") from None
+
+
+def check_width(name: str, row: int, cells: Sized, header: Sized) -> None:
+    """Refuse a row of another width than its header."""
+    if len(cells) != len(header):
+        raise InputError(f"{name} row {row}: {len(cells)} cells, the header has {len(header)}")
+
+
 def yaml_of(name: str, text: str) -> Any:
     """What YAML text says; aliases are refused, which a few lines of can stand for a page of terabytes.
 
@@ -67,7 +94,6 @@ def yaml_of(name: str, text: str) -> Any:
     ----------
     name : str
         Of the file, for a fault; none for text.
-    text : str
 
     Raises
     ------

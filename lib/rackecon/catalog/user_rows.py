@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import math
 import re
@@ -26,7 +24,7 @@ from rackecon.catalog.paths import (
     user_dir,
 )
 from rackecon.catalog.tables import described
-from rackecon.catalog.text_file import read_text
+from rackecon.catalog.text_file import check_width, csv_lines, read_text
 from rackecon.catalog.written import csv_text, locked, write_file
 from rackecon.errors import InputError, check_known, unknown_name
 
@@ -61,11 +59,7 @@ LINKED_IN: Final = ("racks", "costs", "power", "measured_serving", "prices")
 
 def parsed(name: str, text: str, separator: str = ",") -> list[dict[str, str]]:
     """Rows of CSV text; a row of another width than the header is refused."""
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        lines = [line for line in reader if any(map(str.strip, line))]
-    except csv.Error as error:
-        raise InputError(f"{name}: not CSV: {error}") from None
+    lines = [line for line in csv_lines(name, text, separator) if any(map(str.strip, line))]
     if not lines:
         raise InputError(f"{name}: empty")
     header = [word.strip() for word in lines[0]]
@@ -75,8 +69,7 @@ def parsed(name: str, text: str, separator: str = ",") -> list[dict[str, str]]:
     if twice:
         raise InputError(f"{name}: column '{min(twice)[:60]}' is given twice")
     for number, line in enumerate(lines[1:], start=2):
-        if len(line) != len(header):
-            raise InputError(f"{name} row {number}: {len(line)} cells, the header has {len(header)}")
+        check_width(name, number, line, header)
     return [dict(zip(header, map(str.strip, line), strict=True)) for line in lines[1:]]
 
 

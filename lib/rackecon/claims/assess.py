@@ -15,7 +15,7 @@ from rackecon.catalog.kept import kept
 from rackecon.claims.cells import Cells, cells_of, questions
 from rackecon.claims.conditions import fewest, tried, true_when, undecided, what_is_missing
 from rackecon.claims.evidence import NOTHING, peak_rows
-from rackecon.claims.model import cases, side
+from rackecon.claims.model import ENDS, cases, side
 from rackecon.claims.records import Claim, claims, published, source
 from rackecon.claims.special import SPECIAL
 from rackecon.claims.verdict import FALSE, OPEN, TRUE, Findings, Reading, decide
@@ -37,29 +37,29 @@ class Assessment:
         """Whether the stated conditions leave nothing open."""
         return not self.claim.open_conditions
 
-    def column(self, name: str) -> FloatArray:
-        """A column of the cells of all readings."""
-        return np.concatenate([np.asarray(getattr(one, name), dtype=float) for one in self.cells] or [np.array([])])
+    def column(self, rates: str, end: str = "value") -> FloatArray:
+        """``measured``, ``modelled`` or ``used`` rates of all readings, or the ``low`` or ``high`` ends of them."""
+        return np.concatenate([getattr(getattr(one, rates), end) for one in self.cells] or [np.array([])])
 
-    def span(self, name: str) -> tuple[float, float]:
+    def span(self, rates: str, end: str = "value") -> tuple[float, float]:
         """Least and greatest finite value of a column; NaN where there is none."""
-        values = self.column(name)
+        values = self.column(rates, end)
         values = values[np.isfinite(values)]
         return (float(values.min()), float(values.max())) if len(values) else (math.nan, math.nan)
 
     @property
     def computed(self) -> float:
         """Median of the model's values over what is open; NaN where the model has none."""
-        values = self.column("value")
+        values = self.column("modelled")
         values = values[np.isfinite(values)]
         return float(np.median(values)) if len(values) else math.nan
 
     @property
     def shown(self) -> tuple[float, float]:
         """The 90 % interval at the stated conditions, or the extremes of the model's values over what is open."""
-        if len(self.column("value")) == 1:
-            return self.span("low")[0], self.span("high")[1]
-        return self.span("value")
+        if len(self.column("modelled")) == 1:
+            return self.span("modelled", "low")[0], self.span("modelled", "high")[1]
+        return self.span("modelled")
 
     @property
     def best(self) -> float:
@@ -91,7 +91,7 @@ class Coverage:
 
 def _reading(cells: Cells) -> Reading:
     states = np.array(cells.state, dtype=object)
-    measured = np.array([kind == "measured" for kind in cells.kind], dtype=bool)
+    measured = np.array([kind == "measured" for kind in cells.used.kind], dtype=bool)
     true, false = states == TRUE, states == FALSE
     if true.any():
         return Reading(TRUE, bool((true & measured).any()))
@@ -158,8 +158,10 @@ def coverage(results: list[Assessment]) -> Coverage:
 
     A gap of a sweep counts by its two points: inside where their range and the interval meet.
     """
-    names = ("measured", "measured_low", "measured_high", "low", "high")
-    seen, low, high, least, most = (np.concatenate([r.column(n) for r in results] or [np.array([])]) for n in names)
+    seen, low, high, least, most = (
+        np.concatenate([one.column(rates, end) for one in results] or [np.array([])])
+        for rates, end in (*(("measured", end) for end in ENDS), ("modelled", "low"), ("modelled", "high"))
+    )
     both = np.isfinite(seen) & np.isfinite(least)
     above, below = both & (low > most), both & (high < least)
     return Coverage(int(both.sum()), int((both & ~above & ~below).sum()), int(above.sum()), int(below.sum()))
@@ -217,7 +219,7 @@ def record(result: Assessment) -> dict[str, Any]:
     """One line of ``rackecon claims --json``; numbers unrounded."""
     claim = result.claim
     low, high = result.shown
-    used = sorted({name for one in result.cells for points in one.points for name in points})
+    used = sorted({name for one in result.cells for points in one.used.points for name in points})
     return {
         "id": claim.id,
         "title": claim.title,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,37 +17,23 @@ from rackecon.claims.verdict import FALSE, OPEN, TRUE, widest_ratio
 from rackecon.errors import InputError
 from rackecon.serving.query import Query
 
-NUMBERS: Final = (
-    *("tok_s_per_user", "measured", "measured_low", "measured_high"),
-    *("value", "low", "high", "used", "used_low", "used_high"),
-)
-
 
 @dataclass(frozen=True)
 class Cells:
     """Operating points of one reading of a claim, as columns of equal length, in the claim's unit.
 
-    ``measured`` where every side was measured, with the ends that gaps of the sweeps leave; ``value`` the model's, with
-    its 90 % interval; ``used_low`` to ``used_high`` what decides, and ``kind`` where that comes from (measured, model,
-    mixed).
+    ``measured`` where every side was measured, with the ends that gaps of the sweeps leave; ``modelled`` with the 90 %
+    interval; ``used`` what decides, of a ``kind`` that says where it comes from (measured, model, mixed).
     """
 
     tok_s_per_user: FloatArray
-    measured: FloatArray
-    measured_low: FloatArray
-    measured_high: FloatArray
-    value: FloatArray
-    low: FloatArray
-    high: FloatArray
-    used: FloatArray
-    used_low: FloatArray
-    used_high: FloatArray
-    kind: tuple[str, ...]
-    points: tuple[tuple[str, ...], ...]
+    measured: Rates
+    modelled: Rates
+    used: Rates
     state: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(self.value)
+        return len(self.state)
 
 
 def sides_of(claim: Claim, case: Mapping[str, str]) -> list[Side]:
@@ -102,7 +87,6 @@ def cells_of(claim: Claim, case: Mapping[str, str]) -> Cells:
 
     Parameters
     ----------
-    claim : Claim
     case : mapping
         One of :func:`rackecon.claims.model.cases`.
 
@@ -115,12 +99,12 @@ def cells_of(claim: Claim, case: Mapping[str, str]) -> Cells:
     if seen:
         return _cells_of_published(claim, [one for one in seen if one.compared_with == case.get("compared_with", "")])
     if claim.metric not in SPECIAL and not case.get("subject"):
-        return _cells(claim, 1, *(np.array([]), *(Rates(*(np.array([]),) * 3, (), ()),) * 3))
+        return _cells(claim, 1, np.array([]), *(Rates.unknown(0),) * 3)
     if claim.metric in SPECIAL:
         speed, value, low, high = SPECIAL[claim.metric](claim, case)
-        used = Rates(value, low, high, ("model",) * len(speed), ((),) * len(speed))
-        nothing = np.full(len(speed), np.nan)
-        return _cells(claim, 1, speed, Rates(nothing, nothing, nothing, used.kind, used.points), used, used)
+        nothing = Rates.unknown(len(speed))
+        used = replace(nothing, value=value, low=low, high=high)
+        return _cells(claim, 1, speed, nothing, used, used)
     sides = sides_of(claim, case)
     speed, sign = operating_speeds(case, sides), accounts(claim, case, np.ones(1))[1]
     modelled = _joined(claim, case, [one.modelled(speed) for one in sides])
@@ -136,32 +120,16 @@ def _cells_of_published(claim: Claim, seen: list[Published]) -> Cells:
         np.array([getattr(one, name) for one in seen], dtype=float)
         for name in ("tok_s_per_user", "value", "low", "high")
     )
-    nothing, kinds = np.full(len(seen), np.nan), ("measured",) * len(seen)
-    spread = repeat_spread()
-    used = Rates(value, low / spread, high * spread, kinds, tuple((f"{one.source_id} {one.date}",) for one in seen))
-    return _cells(claim, 1, speed, used, Rates(nothing, nothing, nothing, kinds, used.points), used)
+    kinds, points = ("measured",) * len(seen), tuple((f"{one.source_id} {one.date}",) for one in seen)
+    used = Rates(value, low / repeat_spread(), high * repeat_spread(), kinds, points)
+    return _cells(claim, 1, speed, used, Rates.unknown(len(seen)), used)
 
 
 def _cells(claim: Claim, sign: int, speed: FloatArray, measured: Rates, modelled: Rates, used: Rates) -> Cells:
     keep = np.flatnonzero(np.isfinite(used.value))
     decided = states(claim, sign, used)
-    columns = dict(
-        zip(
-            NUMBERS,
-            (
-                *(speed, measured.value, measured.low, measured.high),
-                *(modelled.value, modelled.low, modelled.high, used.value, used.low, used.high),
-            ),
-            strict=True,
-        )
-    )
-    numbers: dict[str, Any] = {name: np.asarray(values, dtype=float)[keep] for name, values in columns.items()}
-    return Cells(
-        **numbers,
-        kind=tuple(used.kind[i] for i in keep),
-        points=tuple(used.points[i] for i in keep),
-        state=tuple(decided[i] for i in keep),
-    )
+    measured, modelled, used = (one.take(keep) for one in (measured, modelled, used))
+    return Cells(speed[keep], measured, modelled, used, tuple(decided[i] for i in keep))
 
 
 def _with_peaks(claim: Claim, case: Mapping[str, str], one: Side, sign: int, main: Cells) -> Cells:
@@ -179,15 +147,11 @@ def _with_peaks(claim: Claim, case: Mapping[str, str], one: Side, sign: int, mai
     keep = [i for i, state in enumerate(states(claim, sign, found)) if state == TRUE]
     if not keep:
         return main
-    speed, nothing = np.array([float(rows[i]["tok_s_per_user"]) for i in keep]), np.full(len(keep), np.nan)
-    seen = [x[keep] for x in (found.value, found.low, found.high)]
-    extra = (speed, *seen, nothing, nothing, nothing, *seen)
-    numbers: dict[str, Any] = {
-        name: np.concatenate([getattr(main, name), more]) for name, more in zip(NUMBERS, extra, strict=True)
-    }
+    speed, seen = [float(rows[i]["tok_s_per_user"]) for i in keep], found.take(keep)
     return Cells(
-        **numbers,
-        kind=main.kind + ("measured",) * len(keep),
-        points=main.points + tuple(points[i] for i in keep),
-        state=main.state + (TRUE,) * len(keep),
+        np.concatenate([main.tok_s_per_user, speed]),
+        main.measured.joined(seen),
+        main.modelled.joined(Rates.unknown(len(keep))),
+        main.used.joined(seen),
+        main.state + (TRUE,) * len(keep),
     )

@@ -255,7 +255,7 @@ def what_is_missing(result: Assessment) -> str:
     widths = [
         float(high / low)
         for cells in result.cells
-        for low, high, state in zip(cells.used_low, cells.used_high, cells.state, strict=True)
+        for low, high, state in zip(cells.used.low, cells.used.high, cells.state, strict=True)
         if state == OPEN
     ]
     if not widths:
@@ -278,7 +278,9 @@ def undecided(result: Assessment) -> tuple[str, float]:
         if all(result.readings[i].state == OPEN for i in at):
             open_ones.append(option_words("scenario", value))
             widths += [
-                float(hi / lo) for i in at for lo, hi in zip(result.cells[i].low, result.cells[i].high, strict=True)
+                float(hi / lo)
+                for i in at
+                for lo, hi in zip(result.cells[i].modelled.low, result.cells[i].modelled.high, strict=True)
             ]
     return join_words(open_ones), min(widths, default=math.nan)
 
@@ -399,7 +401,7 @@ def _base(result: Assessment) -> Mapping[str, str]:
         return next(case for case in result.cases if all(case[name] == value for name, value in first.items()))
     falls = result.claim.falls_with_rate
     best = [
-        max((float(x) for x in (1.0 / cells.used if falls else cells.used)), default=-math.inf)
+        max((float(x) for x in (1.0 / cells.used.value if falls else cells.used.value)), default=-math.inf)
         for cells in result.cells
     ]
     return result.cases[int(np.argmax(best))]
@@ -455,6 +457,6 @@ def _move(result: Assessment, base: Mapping[str, str], change: Mapping[str, str]
     ends = (float(speeds.min()), float(speeds.max())) if len(speeds) else (math.nan, math.nan)
     shut = bool(len(cells)) and all(state == FALSE for state in cells.state)
     parts = tuple(_changed_words(name, value, base) for name, value in change.items())
-    widths = np.asarray(cells.used_high)[true] / np.asarray(cells.used_low)[true]
+    widths = cells.used.high[true] / cells.used.low[true]
     state = TRUE if true.any() else FALSE if shut else OPEN
     return Move(tuple(change), parts, state, *ends, float(widths.min()) if len(widths) else math.inf)

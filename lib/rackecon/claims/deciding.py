@@ -43,10 +43,6 @@ class Deciding:
 def deciding(result: Assessment) -> list[Deciding]:
     """What decides a claim, measurements first.
 
-    Parameters
-    ----------
-    result : Assessment
-
     Returns
     -------
     list of Deciding
@@ -65,7 +61,7 @@ def deciding(result: Assessment) -> list[Deciding]:
 
 def _of_kind(result: Assessment, kind: str, state: str) -> Deciding | None:
     rows = [
-        (cells.tok_s_per_user[i], cells.used[i], cells.used_low[i], cells.used_high[i])
+        (cells.tok_s_per_user[i], cells.used.value[i], cells.used.low[i], cells.used.high[i])
         for cells in result.cells
         for i in _places(cells, kind, state)
     ]
@@ -92,7 +88,7 @@ def _of_kind(result: Assessment, kind: str, state: str) -> Deciding | None:
 
 
 def _places(cells: Cells, kind: str, state: str) -> list[int]:
-    return [i for i in range(len(cells)) if cells.kind[i] == kind and cells.state[i] == state]
+    return [i for i in range(len(cells)) if cells.used.kind[i] == kind and cells.state[i] == state]
 
 
 def _short(result: Assessment, used: np.ndarray) -> np.ndarray:

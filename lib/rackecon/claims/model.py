@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
 
 from rackecon import catalog
-from rackecon.arrays import FloatArray
+from rackecon.arrays import FloatArray, IntArray
 from rackecon.claims import arithmetic
 from rackecon.claims.evidence import MeasuredFront, engine_measured, measured_front, repeat_spread
 from rackecon.claims.records import CONDITIONS, Claim
@@ -37,6 +37,7 @@ from rackecon.words import engine_words, lengths, percent, plural
 VINTAGES: Final = {"2025": ("2025-08", "2025-10"), "2026": ("2026-07", "2026-07")}
 """Vintage of published figures: $/GPU-hour and kW per GPU."""
 GRID: Final = 41
+ENDS: Final = ("value", "low", "high")
 MEASURED_SPECULATION: Final = ("", "none", "mtp")
 COMPARED: Final = ("ratio_tok_s_per_gpu", "ratio_tok_s_per_mw", "ratio_cost")
 COPIED: Final = (
@@ -64,6 +65,22 @@ class Rates:
     high: FloatArray
     kind: tuple[str, ...]
     points: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def unknown(cls, count: int) -> Rates:
+        """At so many speeds none."""
+        nothing = np.full(count, np.nan)
+        return cls(nothing, nothing, nothing, ("model",) * count, ((),) * count)
+
+    def take(self, rows: Sequence[int] | IntArray) -> Rates:
+        """Those at some of the speeds."""
+        kind, points = tuple(self.kind[i] for i in rows), tuple(self.points[i] for i in rows)
+        return Rates(self.value[rows], self.low[rows], self.high[rows], kind, points)
+
+    def joined(self, other: Rates) -> Rates:
+        """These, then others."""
+        value, low, high = (np.concatenate([getattr(self, name), getattr(other, name)]) for name in ENDS)
+        return Rates(value, low, high, self.kind + other.kind, self.points + other.points)
 
     def over(self, other: Rates) -> Rates:
         """Ratio to another side's rates; errors of the two add in squares."""
@@ -96,10 +113,8 @@ class Side:
         """The searched front's rates, with the 90 % interval of a front; NaN beyond its fastest point."""
         speed, rate = self.front.rows["tok_s_per_user"], self.front.rows["total_tok_s_per_gpu"]
         at = np.asarray(tok_s_per_user, dtype=float)
-        none = ((),) * len(at)
         if not len(speed):
-            nothing = np.full(at.shape, np.nan)
-            return Rates(nothing, nothing, nothing, ("model",) * len(at), none)
+            return Rates.unknown(len(at))
         value = np.exp(np.interp(at, speed, np.log(rate)))
         value = np.where(at > speed[-1] * (1 + 1e-9), np.nan, value)
         known = "" if self.untried else self.model
@@ -111,7 +126,7 @@ class Side:
         }
         served = self.front.rows["mode"][np.minimum(np.searchsorted(speed, at), len(speed) - 1)]
         ends = np.array([factors[mode] for mode in served.tolist()]).reshape(-1, 2)
-        return Rates(value, value * ends[:, 0], value * ends[:, 1], ("model",) * len(at), none)
+        return replace(Rates.unknown(len(at)), value=value, low=value * ends[:, 0], high=value * ends[:, 1])
 
     def measured(self, tok_s_per_user: FloatArray) -> Rates:
         """The published front read at speeds, with the two points read between and the spread of repeats; NaN outside."""
@@ -126,7 +141,7 @@ class Side:
         """Measured where that is at most so wide, modelled elsewhere."""
         ours, theirs = self.measured(tok_s_per_user), self.modelled(tok_s_per_user)
         use = np.isfinite(ours.value) & (ours.high <= widest * ours.low)
-        value, low, high = (np.where(use, getattr(ours, n), getattr(theirs, n)) for n in ("value", "low", "high"))
+        value, low, high = (np.where(use, getattr(ours, name), getattr(theirs, name)) for name in ENDS)
         kinds = tuple("measured" if x else "model" for x in use)
         points = tuple(p if x else () for p, x in zip(ours.points, use, strict=True))
         return Rates(value, low, high, kinds, points)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,7 +42,12 @@ class Required:
     frame: pd.DataFrame
     x_title: str
     y_title: str
-    reading: str
+    reading: str = ""
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str, float, float]], *words: str) -> Required:
+        """Of points, each with the name of its curve; what both axes are, and how they are read."""
+        return cls(pd.DataFrame(list(rows), columns=["series", "x", "y"]), *words)
 
 
 def _grid(sides: list[Side]) -> FloatArray:
@@ -64,56 +69,61 @@ def required(claim: Claim) -> Required:
         rates: $/GPU-hour or rate against speed. Software: share of public repeats that gained so much. Fleet margin:
         paid share of the list price against margin.
     """
-    rows: list[tuple[str, float, float]] = []
     if claim.metric == "rack_revenue_usd":
         return _revenue(claim)
     if claim.metric == "software_gain":
-        days = gain_days(cases(claim)[0])
-        for name, same in (("same layout", True), ("any layout", False)):
-            gains = software_gains(days, same_layout=same)
-            for wanted in np.geomspace(1.0, 2.0 * claim.value, 25):
-                rows.append((name, float(wanted), float(np.mean(gains >= wanted)) if len(gains) else math.nan))
-        frame = pd.DataFrame(rows, columns=["series", "x", "y"])
-        return Required(frame, "gain asked for, times", "share of public repeats that gained so much", "")
+        return Required.of(_gains(claim), "gain asked for, times", "share of public repeats that gained so much")
     if claim.metric == "margin_over_cost":
-        day = fleet_day()
-        per_mtok = (claim.value + 1.0) * day.usd_per_gpu_hour * HOURS_PER_DAY * GPUS_PER_NODE * day.nodes
-        tokens = (day.input_tokens + day.output_tokens) / 1e6
-        for paid in UTILISATIONS:
-            rows.append((claim.value_text, float(paid), per_mtok / tokens / float(paid)))
-            rows.append(("break-even", float(paid), per_mtok / (claim.value + 1.0) / tokens / float(paid)))
-        frame = pd.DataFrame(rows, columns=["series", "x", "y"])
-        return Required(frame, "share of tokens that is paid for", "$ per million total tokens paid for", "")
+        return Required.of(_paid(claim), "share of tokens that is paid for", "$ per million total tokens paid for")
     if (claim.metric in SPECIAL and claim.metric != "tok_s_per_user") or published(claim.id) or claim.identity:
-        return Required(pd.DataFrame(columns=["series", "x", "y"]), "", "", "")
+        return Required.of((), "", "")
     if claim.metric == "tok_s_per_user":
-        for case in cases(claim):
-            table = side(case).front.rows
-            for speed, rate in zip(table["tok_s_per_user"], table["total_tok_s_per_gpu"], strict=True):
-                rows.append((f"searched front, {case_name(claim, case)}", float(speed), float(rate)))
-        frame = pd.DataFrame(rows, columns=["series", "x", "y"])
-        return Required(frame, "tok/s/user", "total tok/s/GPU", "")
+        fronts = [(f"searched front, {case_name(claim, case)}", side(case).front.rows) for case in cases(claim)]
+        points = (
+            point for name, rows in fronts for point in _line(name, rows["tok_s_per_user"], rows["total_tok_s_per_gpu"])
+        )
+        return Required.of(points, "tok/s/user", "total tok/s/GPU")
+    reading = "the claim holds where the modelled rate is the needed one or more"
+    return Required.of(_rates(claim), "tok/s/user", "total tok/s/GPU of the subject", reading)
+
+
+def _line(name: str, x: Iterable[float], y: Iterable[float]) -> Iterator[tuple[str, float, float]]:
+    return ((name, float(at), float(value)) for at, value in zip(x, y, strict=True))
+
+
+def _gains(claim: Claim) -> Iterator[tuple[str, float, float]]:
+    """Shares of public repeats that gained as much as is asked for, on one layout and on any."""
+    wanted = np.geomspace(1.0, 2.0 * claim.value, 25)
+    for name, same in (("same layout", True), ("any layout", False)):
+        gains = software_gains(gain_days(cases(claim)[0]), same_layout=same)
+        yield from _line(name, wanted, [float(np.mean(gains >= x)) if len(gains) else math.nan for x in wanted])
+
+
+def _paid(claim: Claim) -> Iterator[tuple[str, float, float]]:
+    """Prices of the published day's paid tokens that make the margin, and that break even, by the share that is paid for."""
+    day = fleet_day()
+    per_mtok = (claim.value + 1.0) * day.usd_per_gpu_hour * HOURS_PER_DAY * GPUS_PER_NODE * day.nodes
+    tokens = (day.input_tokens + day.output_tokens) / 1e6
+    for paid in map(float, UTILISATIONS):
+        yield claim.value_text, paid, per_mtok / tokens / paid
+        yield "break-even", paid, per_mtok / (claim.value + 1.0) / tokens / paid
+
+
+def _rates(claim: Claim) -> Iterator[tuple[str, float, float]]:
+    """Rates needed and modelled over speeds, of the first readings."""
     for case in cases(claim)[:6]:
         sides = sides_of(claim, case)
         name = case_name(claim, case)
         grid = _grid(sides)
         if not len(grid):
             continue
-        reached = sides[0].modelled(grid).value
         if claim.metric in COMPARED:
             needed = claim.value / ratio_factor(claim.metric, case) * sides[1].modelled(grid).value
         else:
             needed = np.full(grid.shape, rate_needed(claim, case))
         suffix = f", {name}" if name else ""
-        for label, values in ((f"needed{suffix}", needed), (f"modelled{suffix}", reached)):
-            rows.extend((label, float(x), float(y)) for x, y in zip(grid, values, strict=True))
-    frame = pd.DataFrame(rows, columns=["series", "x", "y"])
-    return Required(
-        frame,
-        "tok/s/user",
-        "total tok/s/GPU of the subject",
-        "the claim holds where the modelled rate is the needed one or more",
-    )
+        yield from _line(f"needed{suffix}", grid, needed)
+        yield from _line(f"modelled{suffix}", grid, sides[0].modelled(grid).value)
 
 
 def rate_needed(claim: Claim, case: Mapping[str, str]) -> float:
@@ -179,17 +189,12 @@ def _revenue(claim: Claim) -> Required:
                 *([option_words("speculative", case["speculative"])] if len(drafts) > 1 else []),
             ]
         )
-        rows.extend((label, float(u), float(p)) for u, p in zip(UTILISATIONS, price, strict=True))
+        rows += _line(label, UTILISATIONS, price)
     model, workload = claim.conditions["model"].options[0], claim.conditions["workload"].options[-1]
     for name, level in blended_range(model, workload, claim.date).items():
         if name == "cheapest" and len(horizons) > 3:
             continue
         rows.extend((f"{name} price of {claim.date}", float(u), level) for u in UTILISATIONS[[0, -1]])
-    frame = pd.DataFrame(rows, columns=["series", "x", "y"])
     lengths = "/".join(f"{round(int(part) / 1024)}k" for part in workload.split("/"))
-    return Required(
-        frame,
-        "share of capacity sold",
-        "$ per million total tokens",
-        ", ".join([*taken.values(), f"at {speed:.0f} tok/s/user and {lengths}"]),
-    )
+    reading = ", ".join([*taken.values(), f"at {speed:.0f} tok/s/user and {lengths}"])
+    return Required.of(rows, "share of capacity sold", "$ per million total tokens", reading)

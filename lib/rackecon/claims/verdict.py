@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rackecon import catalog
 from rackecon.catalog.cached import by_data
-from rackecon.catalog.fields import Row
+from rackecon.catalog.fields import rows_of
 from rackecon.errors import check_known
 
 TRUE: Final = "true"
@@ -83,10 +82,9 @@ def rules() -> tuple[Rule, ...]:
         A row needs something that is not known.
     """
     found = []
-    for line, cells in enumerate(catalog.read_rows("verdict_rule"), start=2):
-        row = Row("verdict_rule", line, cells)
+    for row in rows_of("verdict_rule"):
         needs = row.text("needs")
-        check_known("needs", needs, NEEDS, f"data/verdict_rule.csv row {line}")
+        check_known("needs", needs, NEEDS, row.where)
         found.append(
             (row.whole("order"), Rule(row.text("verdict"), needs, row.number("widest_ratio"), row.text("meaning")))
         )

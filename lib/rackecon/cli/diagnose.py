@@ -22,20 +22,14 @@ def diagnose(
 
     One setting is changed at a time, the others held. Nothing is written.
     """
-    from rackecon.catalog.user_rows import checked_cells
     from rackecon.evidence.diagnosis import diagnose as diagnosis
-    from rackecon.intake.benchmarks import filled_row, missing_options, read_runs
+    from rackecon.intake.benchmarks import checked_runs
 
     pairs = dict(word.partition("=")[::2] for word in given or ())
     empty = next((word for word in given or () if "=" not in word), None)
     if empty is not None:
         raise InputError(f"--set {empty}: needs COLUMN=VALUE")
-    runs = read_runs(file)
-    filled = [filled_row(run, pairs) for run in runs]
-    if any(missing for _, _, missing in filled):
-        raise missing_options(file.name, [[f"--set {_column(x)}=..." for x in missing] for _, _, missing in filled])
-    rows = checked_cells("measured_serving", file.name, [cells for cells, _, _ in filled], [run.where for run in runs])
-    for run, row, (_, said, _) in zip(runs, rows, filled, strict=True):
+    for run, row, said in checked_runs(file, pairs, lambda option: f"--set {_column(option)}=..."):
         found = diagnosis(row)
         typer.echo(
             f"{run.where}: {row['model']} {row['weight_precision']} on {row['gpus']} {row['accelerator']}, {row['engine']}, "

@@ -111,8 +111,8 @@ def add_measured(
     its API, and a CSV of data/measured_serving.csv's columns. Only what the file does not say is asked for.
     """
     from rackecon.appraisal.measured_cost import measured_costs
-    from rackecon.catalog.user_rows import add_rows, checked_cells
-    from rackecon.intake.benchmarks import filled_row, missing_options, read_runs
+    from rackecon.catalog.user_rows import add_rows
+    from rackecon.intake.benchmarks import checked_runs
 
     given = {
         "accelerator": accelerator, "gpus": gpus, "model": model, "weight_precision": precision, "kv_precision": kv_precision,
@@ -121,14 +121,11 @@ def add_measured(
         "concurrency": concurrency, "total_tok_s_per_gpu": total_tok_s_per_gpu, "date": date,
         "avg_power_w_per_gpu": watts_per_gpu,
     }  # fmt: skip
-    runs = read_runs(file)
-    filled = [filled_row(run, given) for run in runs]
-    if any(missing for _, _, missing in filled):
-        raise missing_options(file.name, [missing for _, _, missing in filled])
-    rows = checked_cells("measured_serving", file.name, [cells for cells, _, _ in filled], [run.where for run in runs])
+    found = checked_runs(file, given)
+    rows = [row for _, row, _ in found]
     # Predicted before it is written: a layout that cannot be is refused here
     costs = measured_costs(rows, usd_per_gpu_hour)
-    for row, (_, said, _), cost in zip(rows, filled, costs, strict=True):
+    for (_, row, said), cost in zip(found, costs, strict=True):
         for line in cost.lines(row, said):
             typer.echo(line)
     if dry_run:

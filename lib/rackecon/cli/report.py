@@ -87,7 +87,7 @@ def report(
     outcomes = run_reports(chosen or report_names(), given, target, jobs, tell, force=force)
     failed = [outcome for outcome in outcomes if outcome.fault]
     good = [outcome.name for outcome in outcomes if not outcome.fault]
-    if name or good == report_names():  # the report's own record is of the whole of it
+    if (name and good) or good == report_names():  # the report's own record is of the whole of it
         from rackecon.press.record import write_record
 
         write_record(target, good, given, read)
@@ -95,7 +95,7 @@ def report(
         from rackecon.press.data_export import report_data
 
         report_data(target)
-    if standalone:
+    if standalone and good:
         from rackecon.catalog.paths import listed
         from rackecon.catalog.written import write_file
         from rackecon.press.frame import standalone_page
@@ -107,6 +107,6 @@ def report(
         from rackecon.press.paper import summary_pdf
 
         typer.echo(f"summary: {summary_pdf(target)}")
-    typer.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} pages: {target / 'index.html'}")
+    typer.echo(f"{len(good)} of {len(outcomes)} pages" + (f": {target / 'index.html'}" if good else ""))
     if failed:
         raise typer.Exit(1)

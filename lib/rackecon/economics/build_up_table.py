@@ -10,7 +10,7 @@ from rackecon.catalog.cached import by_data
 from rackecon.catalog.paths import CAPEX, CAPEX_BASIS, OWN_SOURCE, read_rows, shipped_rows
 from rackecon.economics.build_up import BuildUp, BuildUpInputs, build_up
 from rackecon.economics.checks import Numeric
-from rackecon.economics.cost_table import published_terms, residual_at, value_of
+from rackecon.economics.cost_table import published_terms, range_of, residual_at, value_of
 from rackecon.economics.power import drawn_kw_per_gpu
 from rackecon.economics.power_table import all_in_kw, typical_draw_share
 from rackecon.economics.records import UNSOLD, CostRecord
@@ -103,7 +103,7 @@ def build_up_inputs(
     if price is None or not it_kw > 0:
         return None
     part, gpus = catalog.accelerator(accelerator), price.gpus
-    drawn = drawn_kw_per_gpu(part.tdp_w, it_kw, typical_draw_share()[0])
+    drawn = drawn_kw_per_gpu(part.tdp_w, it_kw, typical_draw_share())
     values: dict[str, Any] = {
         "gpus": gpus,
         "hardware_usd": price.usd,
@@ -114,10 +114,10 @@ def build_up_inputs(
         "rate_per_year": rate_per_year,
         "it_life_years": it_life_years,
         "residual_share": float(residual_at(it_life_years)),
-        "people_usd_per_year": value_of("opex", "admin labour per (generic) server")[0] * gpus / part.gpus_per_server,
+        "people_usd_per_year": value_of("opex", "admin labour per (generic) server") * gpus / part.gpus_per_server,
         "tax_rate": tax_rate,
         "waiting_rate_per_year": catalog.base_case().wacc,
-        **{name: value_of(*row)[0] * scale for name, (row, scale) in _parts(accelerator).items()},
+        **{name: value_of(*row) * scale for name, (row, scale) in _parts(accelerator).items()},
     }
     return BuildUpInputs(**{**values, **changes})
 
@@ -149,12 +149,12 @@ def reconciling_steps(accelerator: str, *, low_rate_per_year: float) -> dict[str
     """
     price = hardware_price(accelerator)
     rate, life = published_terms()
-    building = value_of("data centre construction", "global average shell+MEP")[0]
+    building = value_of("data centre construction", "global average shell+MEP")
     parts = _parts(accelerator)
 
     def low(name: str) -> float:
         row, scale = parts[name]
-        return value_of(*row)[1] * scale
+        return range_of(*row)[0] * scale
 
     return {
         "its own terms: life, cost of capital, no resale": {

@@ -126,20 +126,24 @@ def published_tiers(basis: str) -> list[str]:
     return [tier for tier in allowed_values()["cost_tier"].choices if tier in known]
 
 
-@by_data(128, "costs")
-def value_of(category: str, item: str) -> tuple[float, float, float, str]:
-    """Value, low, high and unit of one row of data/costs.csv; a missing end is the value itself.
+def value_of(category: str, item: str) -> float:
+    """Value of one row of data/costs.csv, in its unit; where only a range is published, the middle of it.
 
     Parameters
     ----------
     category, item : str
         The row's category, and the beginning of its item. The first match counts.
-
-    Returns
-    -------
-    tuple
-        ``(value, low, high, unit)``; where only a range is published the value is its middle.
     """
+    return _stated(category, item)[0]
+
+
+def range_of(category: str, item: str) -> tuple[float, float]:
+    """Low and high of a row as :func:`value_of` finds it; a missing end is the value itself."""
+    return _stated(category, item)[1:]
+
+
+@by_data(128, "costs")
+def _stated(category: str, item: str) -> tuple[float, float, float]:
     ours = (row for row in read_rows("costs") if row["category"] == category and row["item"].startswith(item))
     row = next(ours, None)
     if row is None:
@@ -148,7 +152,7 @@ def value_of(category: str, item: str) -> tuple[float, float, float, str]:
     if np.isnan(value):
         ends = [end for end in (low, high) if np.isfinite(end)]
         value = float(np.mean(ends))
-    return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value, row["unit"]
+    return value, low if np.isfinite(low) else value, high if np.isfinite(high) else value
 
 
 def hours_served_share() -> float:
@@ -161,7 +165,7 @@ def hours_served_share() -> float:
     >>> hours_served_share()
     0.999
     """
-    return value_of("opex", "share of hours a GPU can serve")[0] / 100.0
+    return value_of("opex", "share of hours a GPU can serve") / 100.0
 
 
 def residual_at(age_years: Numeric) -> FloatArray:
@@ -175,7 +179,7 @@ def residual_at(age_years: Numeric) -> FloatArray:
     [0.175, 0.15, 0.125, 0.089]
     """
     age = np.asarray(check_non_negative("age_years", age_years), dtype=float)
-    shares = np.array([1.0, *(value_of("residual value", f"H100 year {n}")[0] / 100.0 for n in range(1, 6))])
+    shares = np.array([1.0, *(value_of("residual value", f"H100 year {n}") / 100.0 for n in range(1, 6))])
     ages = np.arange(len(shares), dtype=float)
     beyond = (shares[-1] / shares[-2]) ** np.maximum(age - ages[-1], 0.0)
     return np.asarray(np.interp(age, ages, shares) * beyond)
@@ -183,10 +187,10 @@ def residual_at(age_years: Numeric) -> FloatArray:
 
 def ownership_split() -> tuple[float, float]:
     """Running share of a published ownership cost [-] and the life behind it [years], as the source states them."""
-    share = value_of("opex", "colo rent + electricity share of TCO")[0] / 100.0
-    return share, value_of("useful life", "SemiAnalysis/InferenceMAX economic life")[0]
+    share = value_of("opex", "colo rent + electricity share of TCO") / 100.0
+    return share, value_of("useful life", "SemiAnalysis/InferenceMAX economic life")
 
 
 def published_terms() -> tuple[float, float]:
     """Cost of capital [1/year] and life [years] that a published ownership figure is taken to be built with."""
-    return value_of("financing", "cost of capital behind a published cost of owning")[0] / 100.0, ownership_split()[1]
+    return value_of("financing", "cost of capital behind a published cost of owning") / 100.0, ownership_split()[1]

@@ -85,7 +85,7 @@ def macrs_shares() -> tuple[float, ...]:
     >>> round(sum(macrs_shares()), 12), macrs_shares()[:2]
     (1.0, (0.2, 0.32))
     """
-    return tuple(value_of("tax", f"MACRS five-year property, year {n}")[0] / 100.0 for n in range(1, MACRS_YEARS + 1))
+    return tuple(value_of("tax", f"MACRS five-year property, year {n}") / 100.0 for n in range(1, MACRS_YEARS + 1))
 
 
 def depreciation_by_month(kind: str, months: int) -> FloatArray:
@@ -181,8 +181,6 @@ def financed_return(
         Paid at month 0, revenue at launch prices, paid as one goes, resale at the end; one shape [USD].
     horizon_years, rate_per_year, price_decline_per_year : float
         Horizon [years], discount rate of the present value [1/year], fall of prices [share/year].
-    financing : Financing, optional
-    contract : Contract, optional
 
     Raises
     ------

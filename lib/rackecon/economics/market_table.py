@@ -166,7 +166,6 @@ def card_at_level(model: str, level: str, as_of_date: str) -> PriceCard:
 
     Parameters
     ----------
-    model : str
     level : str
         ``list`` or ``effective``. Where the market's price of a model is unknown at the date, or the user added listings,
         the effective card is the list card: times the median ratio of other models, or as the user gave it.

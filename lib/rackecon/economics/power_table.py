@@ -114,8 +114,8 @@ def drawn_it_kw(accelerator: str, tdp_w: Numeric, it_kw_per_gpu: Numeric, rows: 
 
 
 @by_data(1, "power")
-def typical_draw_share() -> tuple[float, float, float]:
-    """Median, low and high of the published per-task medians of board power over TDP (vLLM, H100 and B200) [-]."""
+def typical_draw_share() -> float:
+    """Median of the published per-task medians of board power over TDP (vLLM, H100 and B200) [-]."""
     notes = [row["note"] for row in read_rows("power") if row["metric"].startswith("measured_gpu_power_median")]
     shares = [float(m.group(1)) / 100.0 for note in notes if (m := re.search(r"median = (\d+)% of TDP", note))]
-    return float(np.median(shares)), min(shares), max(shares)
+    return float(np.median(shares))

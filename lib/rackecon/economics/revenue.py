@@ -77,7 +77,6 @@ def revenue_usd_per_request(
 
     Parameters
     ----------
-    card : PriceCard
     isl_tokens, osl_tokens : float or array
         Input (cached counted) and output tokens.
     prefix_cache_hit : float or array

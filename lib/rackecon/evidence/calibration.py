@@ -210,7 +210,6 @@ def homes_of(evidence: Evidence, kind: str, shuffle: int = 0) -> IntArray:
 
     Parameters
     ----------
-    evidence : Evidence
     kind : str
         ``curves``; ``pair`` (of a platform and a model) and ``engine`` (a family of engines on a platform that others ran on
         too; -1 elsewhere), dealt to ``PAIR_FOLDS``; ``lengths`` (input and output to the nearest octave, dealt to ``FOLDS``: each of the three that sweeps

@@ -61,7 +61,6 @@ def choices_of(evidence: Evidence, parameters: ServingParameters, fronts: list[P
 
     Parameters
     ----------
-    evidence : Evidence
     parameters : ServingParameters
         With their residual process.
     fronts : list of PublicFront

@@ -18,8 +18,7 @@ import numpy as np
 from rackecon.arrays import FloatArray
 from rackecon.catalog import accelerators, models
 from rackecon.catalog.cached import one_state
-from rackecon.catalog.fields import Row
-from rackecon.catalog.paths import read_rows
+from rackecon.catalog.fields import rows_of
 from rackecon.errors import InputError, check_known
 from rackecon.evidence import ablation
 from rackecon.lazy import pd
@@ -106,45 +105,18 @@ def load_steps() -> list[Step]:
     """
     out: list[Step] = []
     seen: dict[str, int] = {}
-    for line, cells in enumerate(read_rows(TABLE), start=2):
-        step = _step(Row(TABLE, line, cells))
-        where = f"data/{TABLE}.csv row {line}"
+    for line, row in enumerate(rows_of(TABLE), start=2):
+        step = Step(
+            **row.fields_of(Step, "step_ms", "parts_ms"),
+            step_ms=row.number("golden_step_ms"),
+            parts_ms=tuple(row.number(f"golden_{name}_ms") for name in PARTS),
+        )
         if step.step_id in seen:
-            raise InputError(f"{where}: step_id '{step.step_id}' is also in row {seen[step.step_id]}")
+            raise InputError(f"{row.where}: step_id '{step.step_id}' is also in row {seen[step.step_id]}")
         seen[step.step_id] = line
-        _check(step, where)
+        _check(step, row.where)
         out.append(step)
     return out
-
-
-def _step(row: Row) -> Step:
-    whole = {name: row.whole(name) for name in ("tp", "ep", "sequences", "isl", "osl", "chunk_tokens")}
-    text = {
-        name: row.text(name)
-        for name in (
-            "step_id",
-            "kind",
-            "accelerator",
-            "model",
-            "engine",
-            "weight_precision",
-            "kv_precision",
-            "gemm_mode",
-            "moe_mode",
-            "cache_mode",
-            "attention_mode",
-            "package",
-            "date",
-        )
-    }
-    parts = tuple(row.number(f"golden_{name}_ms") for name in PARTS)
-    return Step(
-        **text,  # type: ignore[arg-type]
-        **whole,  # type: ignore[arg-type]
-        dp_attention=row.flag("dp_attention"),
-        step_ms=row.number("golden_step_ms"),
-        parts_ms=parts,
-    )
 
 
 def _check(step: Step, where: str) -> None:
@@ -328,17 +300,10 @@ def _plain_prompts(parameters: ServingParameters) -> ServingParameters:
     return replace(parameters, parameters=items)
 
 
+TAKEN_AWAY = ("no activations through memory", "no host and launch time", "no rank imbalance", "no software history")
 CHANGES = {
     "prompts at kernel speed": _plain_prompts,
-    **{
-        name: ablation.PARTS[name]
-        for name in (
-            "no activations through memory",
-            "no host and launch time",
-            "no rank imbalance",
-            "no software history",
-        )
-    },
+    **{name: ablation.PARTS[name] for name in TAKEN_AWAY},
 }
 
 

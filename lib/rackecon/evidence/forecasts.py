@@ -19,7 +19,7 @@ from rackecon import catalog
 from rackecon.catalog.paths import PACKAGE, data_dir, listed
 from rackecon.catalog.written import csv_text, write_file
 from rackecon.errors import InputError
-from rackecon.evidence.intervals import AT_SPEED, evidence_class, interval_factors
+from rackecon.evidence.intervals import AT_SPEED, evidence_class, interval_factors, weighted_score
 from rackecon.serving.frontier import search
 from rackecon.serving.query import default_date, years_beyond
 
@@ -138,7 +138,7 @@ def score(
     list of dict
         One for each forecast with a measured point within 5 % of its speed; the highest rate counts. ``log_ratio`` is
         measured over forecast, ``inside`` whether it lies in the interval, ``weighted_score`` the weighted interval score
-        of the log, :math:`(0.5 |y - m| + 0.05 IS) / 1.5`.
+        of the log (:func:`~rackecon.evidence.intervals.weighted_score`).
 
     Examples
     --------
@@ -158,14 +158,13 @@ def score(
             continue
         middle, low, high = (np.log(float(one[f"total_tok_s_per_gpu{end}"])) for end in ("", "_low", "_high"))
         y = float(np.log(max(rates)))
-        interval = (high - low) + 20.0 * max(low - y, 0.0) + 20.0 * max(y - high, 0.0)
         out.append(
             {
                 **{name: one[name] for name in ("made", *KEY, "tok_s_per_user", "total_tok_s_per_gpu")},
                 "measured": max(rates),
                 "log_ratio": float(y - middle),
                 "inside": bool(low <= y <= high),
-                "weighted_score": float((0.5 * abs(y - middle) + 0.05 * interval) / 1.5),
+                "weighted_score": float(weighted_score(y, middle, low, high)),
             }
         )
     return out

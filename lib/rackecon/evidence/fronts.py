@@ -94,7 +94,10 @@ def own_front(front: PublicFront, evidence: Evidence, held: HeldOut) -> tuple[Fl
     """
     speed, rate = (
         measured[front.every] * np.exp(off[front.every])
-        for measured, off in ((evidence.tok_s_per_user, held.user), (evidence.total_tok_s_per_gpu, held.total))
+        for measured, off in (
+            (evidence.tok_s_per_user, held.tok_s_per_user),
+            (evidence.total_tok_s_per_gpu, held.total_tok_s_per_gpu),
+        )
     )
     known = np.isfinite(speed) & np.isfinite(rate)
     return _envelope(speed[known], rate[known])

@@ -20,7 +20,7 @@ import numpy as np
 from rackecon import catalog
 from rackecon.arrays import FloatArray
 from rackecon.catalog.cached import by_data, one_state
-from rackecon.catalog.fields import Row
+from rackecon.catalog.fields import rows_of
 from rackecon.evidence.novelty import also_new, kind_of
 from rackecon.lazy import pd
 
@@ -46,8 +46,7 @@ _TOLD: Final[dict[str, Any]] = {"engine": "", "isl_tokens": 0.0, "osl_tokens": 0
 @by_data(1, "residual_scales")
 def _table() -> dict[tuple[str, str], tuple[float, float]]:
     found = {}
-    for line, cells in enumerate(catalog.read_rows("residual_scales"), start=2):
-        row = Row("residual_scales", line, cells)
+    for row in rows_of("residual_scales"):
         found[row.text("evidence"), row.text("quantity")] = (row.number("log_low"), row.number("log_high"))
     return found
 
@@ -130,6 +129,28 @@ def _with_excess(end: float, wider: float, plain: float) -> float:
     (0.50, 0.30)
     """
     return math.sqrt(end * end + max(wider * wider - plain * plain, 0.0))
+
+
+def weighted_score(y: FloatArray | float, middle: float, low: FloatArray | float, high: FloatArray | float) -> Any:
+    """Weighted interval score of a 90 % interval and its middle, :math:`WIS = (0.5 |y - m| + 0.05 IS) / 1.5`."""
+    return (0.5 * np.abs(y - middle) + 0.05 * interval_score(y, low, high)) / 1.5
+
+
+def interval_score(y: FloatArray | float, low: FloatArray | float, high: FloatArray | float) -> Any:
+    """Interval score of a 90 % interval, in the unit of what it holds; less is better.
+
+    Notes
+    -----
+    .. math:: IS = (u - l) + 20 (l - y)_+ + 20 (y - u)_+
+
+    Source: Gneiting and Raftery (2007), equation 43, at :math:`\\alpha = 0.1`.
+
+    Examples
+    --------
+    >>> float(interval_score(1.2, 0.0, 1.0))
+    5.0
+    """
+    return (high - low) + 20.0 * np.maximum(low - y, 0.0) + 20.0 * np.maximum(y - high, 0.0)
 
 
 def drawn_logs(ends: tuple[float, float], z: FloatArray) -> FloatArray:

@@ -37,7 +37,6 @@ def public_fronts(evidence: Evidence, rows: BoolArray | None = None) -> list[Pub
 
     Parameters
     ----------
-    evidence : Evidence
     rows : array of bool, optional
         Rows to use; all by default.
     """
@@ -70,7 +69,6 @@ def searched_points(
     ----------
     asked : sequence of (PublicFront, ServingParameters)
         Fronts, each with the parameters to search with.
-    evidence : Evidence
     """
     dates = evidence.frame["date"].astype(str).tolist()
     questions: dict[tuple[int, str], Query] = {}
@@ -91,7 +89,6 @@ def searched_by_home(
 
     Parameters
     ----------
-    evidence : Evidence
     homes : array of int
         Fold of each row; a front lies in one. Those of a negative one are left out.
     parameters : mapping

@@ -16,6 +16,7 @@ from rackecon.evidence import calibration
 from rackecon.evidence.fronts import front_excess, front_points, front_scores
 from rackecon.evidence.measured import Evidence, load_evidence
 from rackecon.evidence.residual import AS_OF, fit_first_token, fit_residual, residual_table
+from rackecon.evidence.scores import QUANTITIES
 from rackecon.evidence.validation import (
     SHUFFLES,
     HeldOut,
@@ -53,13 +54,8 @@ def held_out_points(held: list[HeldOut]) -> pd.DataFrame:
     out = evidence.frame.loc[keep, names].copy()
     out["newest"], out["broken"] = evidence.newest[keep], evidence.broken[keep]
     out["throughput_only"], out["flag"] = evidence.throughput_only[keep], evidence.frame.loc[keep, "flag"]
-    measured = {
-        "total_tok_s_per_gpu": evidence.total_tok_s_per_gpu,
-        "tok_s_per_user": evidence.tok_s_per_user,
-        "ttft_ms": evidence.ttft_ms,
-    }
-    for name, values in measured.items():
-        mean = np.mean([one.by_name(name) for one in held], axis=0)
+    for name in QUANTITIES:
+        values, mean = getattr(evidence, name), np.mean([one.by_name(name) for one in held], axis=0)
         out[f"measured_{name}"] = [f"{x:.5g}" if np.isfinite(x) else "" for x in values[keep]]
         predicted = (values * np.exp(mean))[keep]
         out[f"held_out_{name}"] = [f"{x:.5g}" if np.isfinite(x) else "" for x in predicted]

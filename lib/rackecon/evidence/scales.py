@@ -88,7 +88,6 @@ def left_out(inverse: FloatArray, aim: FloatArray, rows: IntArray) -> FloatArray
         (points, points), :math:`(K + N)^{-1}`.
     aim : array
         What was measured at each point; at the rows it is not read.
-    rows : array of int
 
     Examples
     --------

@@ -7,6 +7,7 @@ held-out prediction beside its measurement); :mod:`rackecon.evidence.widths` mak
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +29,9 @@ SHUFFLES = 3
 class HeldOut:
     """Log residuals (predicted over measured) of rows that the fit had not seen; NaN where nothing was measured."""
 
-    total: FloatArray
-    user: FloatArray
-    ttft: FloatArray
+    total_tok_s_per_gpu: FloatArray
+    tok_s_per_user: FloatArray
+    ttft_ms: FloatArray
     sd: FloatArray  # of the residual process at each row, by the fit that had not seen it [log]
     homes: IntArray
     parameters: dict[int, ServingParameters]  # of each home's fit to all the others
@@ -40,18 +41,15 @@ class HeldOut:
     def alone(self) -> HeldOut:
         """The same by physics alone, without what is learnt on top of it."""
         bare = {home: one.with_intercepts({}) for home, one in self.parameters.items()}
-        total, user, ttft = self.physics
-        return replace(self, total=total, user=user, ttft=ttft, parameters=bare, at_speed=None)
+        found: dict[str, Any] = dict(zip(QUANTITIES, self.physics, strict=True))
+        return replace(self, **found, parameters=bare, at_speed=None)
 
     def by_name(self, quantity: str) -> FloatArray:
         """Residuals of one quantity."""
         if quantity == AT_SPEED:
-            return np.full(len(self.total), np.nan) if self.at_speed is None else self.at_speed
-        return {
-            "total_tok_s_per_gpu": self.total,
-            "tok_s_per_user": self.user,
-            "ttft_ms": self.ttft,
-        }[quantity]
+            return np.full(len(self.sd), np.nan) if self.at_speed is None else self.at_speed
+        found: FloatArray = getattr(self, quantity)
+        return found
 
 
 def hold_out(evidence: Evidence, start: ServingParameters, homes: IntArray) -> HeldOut:
@@ -92,7 +90,7 @@ def _at_speed(evidence: Evidence, homes: IntArray, records: dict[int, ServingPar
 
 def _residuals(evidence: Evidence, parameters: ServingParameters) -> list[FloatArray]:
     """Log of predicted over measured, of each quantity."""
-    measured = (evidence.total_tok_s_per_gpu, evidence.tok_s_per_user, evidence.ttft_ms)
+    measured = (getattr(evidence, name) for name in QUANTITIES)
     with np.errstate(all="ignore"):
         return [log - np.log(known) for log, known in zip(corrected_logs(evidence, parameters), measured, strict=True)]
 
@@ -102,7 +100,6 @@ def forward(evidence: Evidence, start: ServingParameters, cut: str, *, frozen: b
 
     Parameters
     ----------
-    evidence : Evidence
     start : ServingParameters
         Names and priors; the fit begins at the priors.
     cut : str
@@ -145,43 +142,18 @@ def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataF
         "NVIDIA": loaded & (vendor == "nvidia"),
         "AMD": loaded & (vendor == "amd"),
     }
-    for name in sorted(frame["model"].unique()):
-        slices[f"model {name}"] = (frame["model"] == name).to_numpy()
-    for name in sorted(frame["accelerator"].unique()):
-        slices[f"accelerator {name}"] = (frame["accelerator"] == name).to_numpy()
-    for name in sorted(frame["engine"].unique()):
-        slices[f"engine {name}"] = (frame["engine"] == name).to_numpy()
-    for name in sorted(set(evidence.cell)):
-        slices[f"cell {name}"] = evidence.cell == name
+    kinds = {kind: frame[kind].to_numpy(dtype=str) for kind in ("model", "accelerator", "engine")} | {
+        "cell": evidence.cell
+    }
+    slices |= {f"{kind} {name}": names == name for kind, names in kinds.items() for name in sorted(set(names.tolist()))}
     rows = []
     for text, chosen in slices.items():
+        use = chosen & (evidence.newest | (text == "broken rows"))
         for quantity in QUANTITIES:
-            found = []
-            for one in held:
-                error = 100.0 * np.abs(np.expm1(one.by_name(quantity)))
-                use = chosen & np.isfinite(error) & (evidence.newest | (text == "broken rows"))
-                if use.any():
-                    found.append(
-                        (
-                            np.median(error[use]),
-                            np.quantile(error[use], 0.9),
-                            use.sum(),
-                            np.median(one.by_name(quantity)[use]),
-                        )
-                    )
+            found = [each for one in held if (each := _errors(one.by_name(quantity)[use]))]
             if found:
-                median, tail, count, bias = np.mean(np.array(found), axis=0)
-                rows.append(
-                    (
-                        label,
-                        text,
-                        quantity,
-                        int(count),
-                        float(median),
-                        float(tail),
-                        float(bias),
-                    )
-                )
+                median, tail, bias, count = np.mean(found, axis=0).tolist()
+                rows.append((label, text, quantity, int(count), median, tail, bias))
     for quantity in QUANTITIES:
         cells = [row for row in rows if row[1].startswith("cell ") and row[2] == quantity]
         if cells:
@@ -189,3 +161,13 @@ def score_table(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataF
             rows.append((label, "median over cells", quantity, len(cells), middle, tail, bias))
     names = ["scheme", "slice", "quantity", "points", "median_pct", "p90_pct", "bias_log"]
     return pd.DataFrame(rows, columns=names)
+
+
+def _errors(off: FloatArray) -> tuple[float, float, float, int] | None:
+    """Median and 90th percentile of the errors of some residuals [%], their median [log], and how many they are."""
+    error = 100.0 * np.abs(np.expm1(off))
+    known = np.isfinite(error)
+    if not known.any():
+        return None
+    middle, tail = float(np.median(error[known])), float(np.quantile(error[known], 0.9))
+    return middle, tail, float(np.median(off[known])), int(known.sum())

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.arrays import BoolArray, FloatArray, IntArray
-from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK
+from rackecon.evidence.intervals import AT_SPEED, IN_ONE_RACK, interval_score, weighted_score
 from rackecon.evidence.measured import CONFIGURATION, Evidence
 from rackecon.evidence.residual import AS_OF
-from rackecon.evidence.scores import QUANTITIES
+from rackecon.evidence.scores import QUANTITIES, RATE
 from rackecon.evidence.validation import HeldOut
 from rackecon.lazy import pd
 
@@ -160,7 +160,6 @@ def interval_scales(evidence: Evidence, known: list[HeldOut], new: dict[str, Hel
 
     Parameters
     ----------
-    evidence : Evidence
     known : list of HeldOut
         Whole curves held out: classes ``aggregated`` and ``disaggregated``, the mean of the shuffles.
     new : dict
@@ -174,7 +173,7 @@ def interval_scales(evidence: Evidence, known: list[HeldOut], new: dict[str, Hel
     for quantity, mode in asked:
         asked_of = {kind: held for kind, held in every.items() if (kind.strip(), quantity) not in HELD_AS_KNOWN}
         found = {kind: _scale(evidence, held, quantity, mode) for kind, held in asked_of.items()}
-        if quantity == "total_tok_s_per_gpu":
+        if quantity == RATE:
             rated[mode] = found
         if quantity == AT_SPEED:
             of_one = {kind: one for kind, one in rated[mode.removesuffix(IN_ONE_RACK)].items() if kind in asked_of}
@@ -217,12 +216,7 @@ def _grown(front: Scale, one: Scale, known: Scale) -> Scale:
 
 def _drift(evidence: Evidence, quantity: str) -> tuple[str, str, int, float, float]:
     """How far equal configurations measured 60 to 120 days apart lie from one another, nine in ten."""
-    value = {
-        "total_tok_s_per_gpu": evidence.total_tok_s_per_gpu,
-        AT_SPEED: evidence.total_tok_s_per_gpu,
-        "tok_s_per_user": evidence.tok_s_per_user,
-        "ttft_ms": evidence.ttft_ms,
-    }[quantity]
+    value = getattr(evidence, RATE if quantity == AT_SPEED else quantity)
     frame = evidence.frame.assign(log=np.log(value), day=pd.to_datetime(evidence.frame["date"]))
     frame = frame[(frame["flag"] == "") & np.isfinite(frame["log"])]
     apart: list[float] = []
@@ -238,10 +232,7 @@ def _drift(evidence: Evidence, quantity: str) -> tuple[str, str, int, float, flo
 def interval_scores(evidence: Evidence, held: list[HeldOut], label: str) -> pd.DataFrame:
     """Coverage, width, interval score and weighted interval score of one scheme, each home by the others; mean of shuffles.
 
-    Notes
-    -----
-    Interval score of Gneiting and Raftery (2007), equation 43, at :math:`\\alpha = 0.1`, of log rates:
-    :math:`IS = (u - l) + 20 (l - y)_+ + 20 (y - u)_+`; weighted, :math:`WIS = (0.5 |y - m| + 0.05 IS) / 1.5`.
+    The scores are of log rates: :func:`~rackecon.evidence.intervals.interval_score`.
     """
     rows = []
     for quantity in (*QUANTITIES, AT_SPEED):
@@ -261,8 +252,7 @@ def interval_scores(evidence: Evidence, held: list[HeldOut], label: str) -> pd.D
 def _scores(found: Misses, ends: FloatArray) -> tuple[float, float, float, float]:
     """Share inside [%], median width, interval score and weighted interval score."""
     (low, high), y = ends, found.off
-    score = (high - low) + 20.0 * np.maximum(low - y, 0.0) + 20.0 * np.maximum(y - high, 0.0)
-    weighted = (0.5 * np.abs(y) + 0.05 * score) / 1.5
+    score, weighted = interval_score(y, low, high), weighted_score(y, 0.0, low, high)
     inside = 100.0 * float(found.inside(ends).mean())
     return inside, float(np.median(high - low)), float(score.mean()), float(weighted.mean())
 

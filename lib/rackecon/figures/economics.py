@@ -129,7 +129,6 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
     ----------
     ranks : pandas.DataFrame
         From :func:`rackecon.appraisal.site_limits.unit_ranks`, one model and scenario.
-    title, subtitle : str
     """
     alt_ = altair_module()
     known = ranks[ranks["rank"] > 0]
@@ -163,7 +162,6 @@ def cost_curve(
         From :func:`rackecon.market.levels.entrant_table`.
     levels : mapping
         Name of a price level to its price [USD/Mtok].
-    title, subtitle, x_title : str
     """
     alt_ = altair_module()
     value, low, high = "price_usd_per_mtok", "price_usd_per_mtok_low", "price_usd_per_mtok_high"

@@ -54,7 +54,6 @@ def allocation(flows: pd.DataFrame, *, title: str, subtitle: str, standing_mw: f
     ----------
     flows : pandas.DataFrame
         ``accelerator, platform, work, hour, power_mw``, a row each hour a platform does a work.
-    title, subtitle : str
     standing_mw : float
         Power of all racks [MW].
     """
@@ -132,7 +131,6 @@ def stacked_years(racks: pd.DataFrame, *, title: str, subtitle: str, limit_mw: f
     ----------
     racks : pandas.DataFrame
         ``accelerator, platform, year, racks, power_mw``.
-    title, subtitle : str
     limit_mw : float
         Power of the site [MW].
     """
@@ -161,10 +159,8 @@ def worth_line(
 
     Parameters
     ----------
-    curve : pandas.DataFrame
     x, y : str
         Columns.
-    title, subtitle, x_title, y_title : str
     at : float
         The plan's own amount.
     """

@@ -143,6 +143,32 @@ def framed(
     return f'<details class="fold"><summary>{words} ({rows} rows)</summary>{markup}</details>' if folded else markup
 
 
+def ready_table(
+    caption: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    keys: Sequence[str] = (),
+    searchable: bool = False,
+    kind: str = "",
+) -> str:
+    """A table of cells that are markup already, the first of a row its heading; ``keys`` are addresses of the rows.
+
+    Examples
+    --------
+    >>> ready_table("Few", ["what", "how many"], [["racks", "2"]], keys=["racks"]).partition("<tbody>")[2]
+    '<tr id="racks"><th scope="row">racks</th><td>2</td></tr></tbody></table></div>'
+    """
+    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+    marks = [f' id="{html.escape(key, quote=True)}"' for key in keys] or [""] * len(rows)
+    lines = (
+        f'<tr{mark}><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
+        for mark, (first, *rest) in zip(marks, rows, strict=True)
+    )
+    body, shape = f"<tbody>{''.join(lines)}</tbody>", {"columns": len(heads), "rows": len(rows)}
+    return framed(caption, head, body, **shape, searchable=searchable, folded=False, kind=kind)
+
+
 def _all(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
     told = [t for t in texts if t not in ("", "–")]
     return bool(told) and all(pattern.match(t) for t in told)

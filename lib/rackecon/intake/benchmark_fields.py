@@ -1,17 +1,18 @@
-"""Fields of one run of a benchmark's result file: numbers in one unit, days, and what follows from others."""
+"""One run of a benchmark's result file: its fields, numbers in one unit, days, and what follows from others."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rackecon.errors import InputError
 
 NOT_GIVEN: Final = ("", "n/a", "na", "-", "none", "null", "nan")
 LATEST_NS: Final = 4e18  # of 2096, in nanoseconds since 1970
+COUNTED: Final = ("isl", "osl", "concurrency")
 LEAST, MOST = 1e-12, 1e15
 """What a count, a rate or a time can be, in any unit."""
 
@@ -71,6 +72,42 @@ class Fields:
         return InputError(f"{self.where} {'.'.join(path)}: {what}")
 
 
+@dataclass(frozen=True)
+class Run:
+    """One run, by column of data/measured_serving.csv; None where its file does not say.
+
+    Beside those columns, ``total_tok_s`` and ``output_tok_s`` are rates of the whole deployment. Units: lengths [tokens],
+    rates [tok/s], latencies [ms] in the median, power of a GPU's board [W].
+    """
+
+    tool: str
+    where: str
+    cells: Mapping[str, str | float | bool | None]
+    notes: tuple[str, ...] = ()
+    worked_out: tuple[str, ...] = ()
+    """Columns that follow from others (Little's law): an option may say better."""
+
+    def loaded(self, stated: float | None, worked: float | None, how: str) -> Run:
+        """The same with its requests in flight: as stated, or worked out and said so."""
+        held = {**self.cells, "concurrency": stated or worked or None}
+        if stated or not worked:
+            return replace(self, cells=held)
+        said = f"concurrency {max(round(worked), 1)} by Little's law from {how}"
+        return replace(self, cells=held, notes=(*self.notes, said), worked_out=("concurrency",))
+
+    def text(self) -> dict[str, str]:
+        """What the run says, as cells of a row; whole numbers where the table counts."""
+        out: dict[str, str] = {}
+        for column, value in self.cells.items():
+            if isinstance(value, bool):
+                out[column] = "true" if value else "false"
+            elif isinstance(value, float | int):
+                out[column] = f"{max(round(value), 1)}" if column in COUNTED else f"{value:.10g}"
+            elif value is not None:
+                out[column] = value
+        return out | {"source": f"{self.tool}, {self.where}", "notes": "; ".join(self.notes)}
+
+
 def in_flight(requests_per_s: float | None, latency_ms: float | None) -> float | None:
     """Mean requests in flight by Little's law [requests].
 
@@ -102,29 +139,6 @@ def speed_of(tpot_ms: float | None) -> float | None:
     50.0
     """
     return 1e3 / tpot_ms if tpot_ms else None
-
-
-def load_of(stated: float | None, worked: float | None, how: str) -> dict[str, Any]:
-    """Requests in flight: as stated, or worked out and said so."""
-    if stated:
-        return {"concurrency": stated}
-    if worked:
-        return {
-            "concurrency": worked,
-            "worked_out": ("concurrency",),
-            "notes": (f"concurrency {max(round(worked), 1)} by Little's law from {how}",),
-        }
-    return {}
-
-
-def joined(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of several parts; notes of all."""
-    out: dict[str, Any] = {}
-    notes: tuple[str, ...] = ()
-    for part in parts:
-        notes += tuple(part.get("notes", ()))
-        out |= part
-    return out | {"notes": notes}
 
 
 def date_of(text: str | None) -> str | None:

@@ -15,16 +15,14 @@ from rackecon.catalog.text_file import yaml_of
 from rackecon.errors import InputError
 from rackecon.intake.benchmark_fields import (
     Fields,
+    Run,
     date_of,
     in_flight,
-    joined,
-    load_of,
     method_of,
     request_ms,
     speed_of,
 )
 from rackecon.intake.benchmark_text import objects_in, tables_in
-from rackecon.intake.benchmarks import Run
 
 MS: Final = {"ms": 1.0, "s": 1e3, "sec": 1e3, "seconds": 1e3, "us": 1e-3, "ns": 1e-6}
 """Milliseconds in one of each unit that a tool states."""
@@ -63,43 +61,44 @@ def client_run(at: Fields) -> Run:
     stated = None if at.number("request_rate") and worked else at.number("max_concurrency")
     sglang = "model_id" not in at.held
     server = Fields(at.where, at.find("server_info") or {}) if sglang else Fields(at.where, {})
-    failed = at.number("failed") or 0.0
     served = at.text("model_id") or server.text("model_path") or at.text("model")
     backend = at.text("backend") or ""
-    return Run(
-        **joined(
-            {
-                "tool": "SGLang bench_serving" if sglang else "vllm bench serve",
-                "where": at.where,
-                "model": served,
-                "weight_precision": precision_named(served or "") or server.text("quantization"),
-                "kv_precision": precision_named(server.text("kv_cache_dtype") or ""),
-                "engine": backend if engine_named(backend) else None,
-                "engine_version": server.text("version"),
-                "tp": server.number("tp_size"),
-                "ep": server.number("ep_size"),
-                "dp_attention": server.flag("enable_dp_attention"),
-                "speculative": method_of(server.text("speculative_algorithm")),
-                "draft_tokens": server.number("speculative_num_steps"),
-                "isl": read / done,
-                "osl": written / done,
-                "total_tok_s": total,
-                "output_tok_s": output,
-                "tok_s_per_user": speed_of(tpot),
-                "ttft_ms": ttft,
-                "tpot_ms": tpot,
-                "date": date_of(at.text("date")),
-                "notes": (f"{failed:g} failed requests not counted",) if failed else (),
-            },
-            load_of(stated, worked, "requests and their latency"),
-        )
+    run = Run(
+        "SGLang bench_serving" if sglang else "vllm bench serve",
+        at.where,
+        {
+            "model": served,
+            "weight_precision": precision_named(served or "") or server.text("quantization"),
+            "kv_precision": precision_named(server.text("kv_cache_dtype") or ""),
+            "engine": backend if engine_named(backend) else None,
+            "engine_version": server.text("version"),
+            "tp": server.number("tp_size"),
+            "ep": server.number("ep_size"),
+            "dp_attention": server.flag("enable_dp_attention"),
+            "speculative": method_of(server.text("speculative_algorithm")),
+            "draft_tokens": server.number("speculative_num_steps"),
+            "isl": read / done,
+            "osl": written / done,
+            "total_tok_s": total,
+            "output_tok_s": output,
+            "tok_s_per_user": speed_of(tpot),
+            "ttft_ms": ttft,
+            "tpot_ms": tpot,
+            "date": date_of(at.text("date")),
+        },
+        _failed(at.number("failed")),
     )
+    return run.loaded(stated, worked, "requests and their latency")
 
 
 def offline_run(at: Fields) -> Run:
     """``vllm bench throughput``: all requests at once; neither lengths nor latencies are written."""
     seconds, tokens = at.needed("elapsed_time"), at.needed("total_num_tokens")
-    return Run(tool="vllm bench throughput", where=at.where, engine="vllm", total_tok_s=tokens / seconds)
+    return Run("vllm bench throughput", at.where, {"engine": "vllm", "total_tok_s": tokens / seconds})
+
+
+def _failed(requests: float | None) -> tuple[str, ...]:
+    return (f"{requests:g} failed requests not counted",) if requests else ()
 
 
 def inferencex_run(at: Fields) -> Run:
@@ -119,33 +118,31 @@ def inferencex_run(at: Fields) -> Run:
     method = method_of(flat.text("spec_decoding") or flat.text("spec_method") or flat.text("mtp"))
     name = flat.text("model")
     return Run(
-        **joined(
-            {
-                "tool": "InferenceX",
-                "where": at.where,
-                "accelerator": next(
-                    (x for x in (hardware, hardware.split("-")[0]) if accelerator_named(x)), hardware or None
-                ),
-                "model": IX_MODELS.get(short.lower().replace("-", ""), IX_MODELS.get((name or "").lower(), name)),
-                "weight_precision": flat.text("precision"),
-                "engine": flat.text("framework"),
-                "engine_version": image,
-                "isl": flat.number("isl"),
-                "osl": flat.number("osl"),
-                "length_draw": DRAWN,
-                "concurrency": flat.number("conc"),
-                "speculative": method or "none",
-                "total_tok_s_per_gpu": total,
-                # Of pools it is over the decode GPUs alone; the lengths give it over all
-                "output_tok_s_per_gpu": None if flat.flag("disagg") else flat.number("output_tput_per_gpu"),
-                "tok_s_per_user": speed or speed_of(tpot),
-                "ttft_ms": flat.number("median_ttft", scale=1e3),
-                "tpot_ms": tpot,
-                "avg_power_w_per_gpu": flat.number("avg_power_w"),
-                "date": date_of(flat.text("date")),
-            },
-            _ix_layout(flat),
-        )
+        "InferenceX",
+        at.where,
+        {
+            "accelerator": next(
+                (x for x in (hardware, hardware.split("-")[0]) if accelerator_named(x)), hardware or None
+            ),
+            "model": IX_MODELS.get(short.lower().replace("-", ""), IX_MODELS.get((name or "").lower(), name)),
+            "weight_precision": flat.text("precision"),
+            "engine": flat.text("framework"),
+            "engine_version": image,
+            "isl": flat.number("isl"),
+            "osl": flat.number("osl"),
+            "length_draw": DRAWN,
+            "concurrency": flat.number("conc"),
+            "speculative": method or "none",
+            "total_tok_s_per_gpu": total,
+            # Of pools it is over the decode GPUs alone; the lengths give it over all
+            "output_tok_s_per_gpu": None if flat.flag("disagg") else flat.number("output_tput_per_gpu"),
+            "tok_s_per_user": speed or speed_of(tpot),
+            "ttft_ms": flat.number("median_ttft", scale=1e3),
+            "tpot_ms": tpot,
+            "avg_power_w_per_gpu": flat.number("avg_power_w"),
+            "date": date_of(flat.text("date")),
+            **_ix_layout(flat),
+        },
     )
 
 
@@ -211,32 +208,26 @@ def profile_run(at: Fields) -> Run:
     )
     tpot = middle("inter_token_latency")
     user = at.number("output_token_throughput_per_user", "p50") or at.number("output_token_throughput_per_user", "avg")
-    boards = _boards(at)
     name = _profiled_model(at)
-    failed = at.number("error_request_count", "avg") or 0.0
-    return Run(
-        **joined(
-            {
-                "tool": "AIPerf or genai-perf",
-                "where": at.where,
-                "model": name,
-                "weight_precision": precision_named(name or ""),
-                "isl": isl,
-                "osl": osl,
-                "output_tok_s": output,
-                "total_tok_s": rate * (isl + osl)
-                if rate and isl and osl
-                else at.number("total_token_throughput", "avg"),
-                "tok_s_per_user": user or speed_of(tpot),
-                "ttft_ms": middle("time_to_first_token"),
-                "tpot_ms": tpot,
-                "date": date_of(at.text("start_time")),
-                "notes": (f"{failed:g} failed requests not counted",) if failed else (),
-                **boards,
-            },
-            load_of(_profiled_load(at), in_flight(rate, mean), "the request rate and latency"),
-        )
+    run = Run(
+        "AIPerf or genai-perf",
+        at.where,
+        {
+            "model": name,
+            "weight_precision": precision_named(name or ""),
+            "isl": isl,
+            "osl": osl,
+            "output_tok_s": output,
+            "total_tok_s": rate * (isl + osl) if rate and isl and osl else at.number("total_token_throughput", "avg"),
+            "tok_s_per_user": user or speed_of(tpot),
+            "ttft_ms": middle("time_to_first_token"),
+            "tpot_ms": tpot,
+            "date": date_of(at.text("start_time")),
+            **_boards(at),
+        },
+        _failed(at.number("error_request_count", "avg")),
     )
+    return run.loaded(_profiled_load(at), in_flight(rate, mean), "the request rate and latency")
 
 
 def _profiled_model(at: Fields) -> str | None:
@@ -308,29 +299,25 @@ def guidellm_runs(at: Fields) -> Iterator[Run]:
         mean = one.number("metrics", "request_latency", "successful", "mean", scale=1e3)
         model = one.text("config", "backend", "model") or one.text("worker", "backend_model")
         model = model or at.text("args", "model") or at.text("config", "backend", "model")
-        yield Run(
-            **joined(
-                {
-                    "tool": "guidellm",
-                    "where": where,
-                    "model": model,
-                    "weight_precision": precision_named(model or ""),
-                    "isl": isl,
-                    "osl": osl,
-                    "total_tok_s": rate * (isl + osl),
-                    "output_tok_s": rate * osl,
-                    "tok_s_per_user": speed_of(tpot),
-                    "ttft_ms": one.number("metrics", "time_to_first_token_ms", "successful", "median"),
-                    "tpot_ms": tpot,
-                    "date": date_of(one.text("start_time") or one.text("scheduler_metrics", "start_time")),
-                },
-                load_of(
-                    stated if stated and stated == round(stated) else None,
-                    one.number("metrics", "request_concurrency", "successful", "mean") or in_flight(rate, mean),
-                    "requests and their latency",
-                ),
-            )
+        run = Run(
+            "guidellm",
+            where,
+            {
+                "model": model,
+                "weight_precision": precision_named(model or ""),
+                "isl": isl,
+                "osl": osl,
+                "total_tok_s": rate * (isl + osl),
+                "output_tok_s": rate * osl,
+                "tok_s_per_user": speed_of(tpot),
+                "ttft_ms": one.number("metrics", "time_to_first_token_ms", "successful", "median"),
+                "tpot_ms": tpot,
+                "date": date_of(one.text("start_time") or one.text("scheduler_metrics", "start_time")),
+            },
         )
+        worked = one.number("metrics", "request_concurrency", "successful", "mean") or in_flight(rate, mean)
+        stated = stated if stated and stated == round(stated) else None
+        yield run.loaded(stated, worked, "requests and their latency")
 
 
 def inference_perf_run(at: Fields) -> Run:
@@ -340,24 +327,21 @@ def inference_perf_run(at: Fields) -> Run:
     latency = ("successes", "latency")
     tpot = at.number(*latency, "time_per_output_token", "median", scale=1e3)
     mean = at.number(*latency, "request_latency", "mean", scale=1e3)
-    failed = at.number("failures", "count") or 0.0
-    return Run(
-        **joined(
-            {
-                "tool": "inference-perf",
-                "where": at.where,
-                "isl": at.number("successes", "prompt_len", "mean") or read / rate,
-                "osl": at.number("successes", "output_len", "mean") or written / rate,
-                "total_tok_s": read + written,
-                "output_tok_s": written,
-                "tok_s_per_user": speed_of(tpot),
-                "ttft_ms": at.number(*latency, "time_to_first_token", "median", scale=1e3),
-                "tpot_ms": tpot,
-                "notes": (f"{failed:g} failed requests not counted",) if failed else (),
-            },
-            load_of(at.number("load_summary", "concurrency"), in_flight(rate, mean), "the request rate and latency"),
-        )
+    run = Run(
+        "inference-perf",
+        at.where,
+        {
+            "isl": at.number("successes", "prompt_len", "mean") or read / rate,
+            "osl": at.number("successes", "output_len", "mean") or written / rate,
+            "total_tok_s": read + written,
+            "output_tok_s": written,
+            "tok_s_per_user": speed_of(tpot),
+            "ttft_ms": at.number(*latency, "time_to_first_token", "median", scale=1e3),
+            "tpot_ms": tpot,
+        },
+        _failed(at.number("failures", "count")),
     )
+    return run.loaded(at.number("load_summary", "concurrency"), in_flight(rate, mean), "the request rate and latency")
 
 
 def trtllm_run(at: Fields) -> Run:
@@ -371,29 +355,31 @@ def trtllm_run(at: Fields) -> Run:
     widths = at.number("world_info", "tp_size"), at.number("world_info", "pp_size") or 1.0
     gpus = at.number("world_info", "world_size") or (widths[0] * widths[1] if widths[0] else None)
     return Run(
-        tool="trtllm-bench",
-        where=at.where,
-        accelerator=at.text("machine", "name"),
-        gpus=gpus,
-        model=at.text("engine", "model"),
-        weight_precision=quantised if precision_named(quantised) else None,
-        kv_precision=precision_named(at.text("engine", "kv_cache_dtype") or ""),
-        engine="trtllm",
-        engine_version=at.text("engine", "version"),
-        mode="aggregated",
-        tp=widths[0],
-        pp=widths[1],
-        ep=at.number("world_info", "ep_size"),
-        isl=isl,
-        osl=osl,
-        concurrency=at.number("request_info", "avg_num_concurrent_requests"),
-        total_tok_s=total,
-        output_tok_s=output,
-        tok_s_per_user=speed_of(tpot),
-        ttft_ms=ttft,
-        tpot_ms=tpot,
-        # Whether it adds several boards up is not documented
-        avg_power_w_per_gpu=at.number("energy", "average_gpu_power") if gpus == 1.0 else None,
+        "trtllm-bench",
+        at.where,
+        {
+            "accelerator": at.text("machine", "name"),
+            "gpus": gpus,
+            "model": at.text("engine", "model"),
+            "weight_precision": quantised if precision_named(quantised) else None,
+            "kv_precision": precision_named(at.text("engine", "kv_cache_dtype") or ""),
+            "engine": "trtllm",
+            "engine_version": at.text("engine", "version"),
+            "mode": "aggregated",
+            "tp": widths[0],
+            "pp": widths[1],
+            "ep": at.number("world_info", "ep_size"),
+            "isl": isl,
+            "osl": osl,
+            "concurrency": at.number("request_info", "avg_num_concurrent_requests"),
+            "total_tok_s": total,
+            "output_tok_s": output,
+            "tok_s_per_user": speed_of(tpot),
+            "ttft_ms": ttft,
+            "tpot_ms": tpot,
+            # Whether it adds several boards up is not documented
+            "avg_power_w_per_gpu": at.number("energy", "average_gpu_power") if gpus == 1.0 else None,
+        },
     )
 
 

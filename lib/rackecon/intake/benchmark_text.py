@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from rackecon.catalog.text_file import check_width, csv_lines
 from rackecon.errors import InputError
 
 LARGEST_BYTES: Final = 256 * 2**20
@@ -52,10 +51,7 @@ def objects_in(name: str, text: str) -> Iterator[tuple[str, Any]]:
 
 def tables_in(name: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Runs of CSV text: a row each, with the fields of a tool's JSON; or one run in tables one below another."""
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise InputError(f"{name}: not CSV: {error}") from None
+    rows = csv_lines(name, text)
     header = [cell.strip() for cell in next(filter(any, rows), [])]
     if "Server Throughput" in header or f"Successful {GUIDELLM_FIRST} mean" in header:
         yield name, _guidellm_rows(name, rows)
@@ -65,8 +61,7 @@ def tables_in(name: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     for number, row in enumerate(rows, start=1):
         if any(map(str.strip, row)) and [cell.strip() for cell in row] != header:
-            if len(row) != len(header):
-                raise InputError(f"{name} row {number}: {len(row)} cells, the header has {len(header)}")
+            check_width(name, number, row, header)
             yield f"{name} row {number}", dict(zip(header, row, strict=True))
 
 
@@ -79,8 +74,7 @@ def _guidellm_rows(name: str, rows: list[list[str]]) -> dict[str, Any]:
         columns, body = [_guidellm_column(cell.strip()) for cell in rows[0]], rows[1:]
     found: list[dict[str, Any]] = []
     for number, row in enumerate(body, start=len(rows) - len(body) + 1):
-        if len(row) != len(columns):
-            raise InputError(f"{name} row {number}: {len(row)} cells, the header has {len(columns)}")
+        check_width(name, number, row, columns)
         metrics: dict[str, Any] = {}
         one: dict[str, Any] = {"metrics": metrics}
         for (group, field, statistic), cell in zip(columns, row, strict=True):
@@ -118,8 +112,7 @@ def _stacked(name: str, rows: list[list[str]]) -> dict[str, Any]:
         if "Metric" in cells and ("avg" in cells or "Value" in cells):
             header = cells
             continue
-        if len(cells) != len(header):
-            raise InputError(f"{name} row {number}: {len(cells)} cells, needs {len(header)} cells")
+        check_width(name, number, cells, header)
         held = dict(zip(header, cells, strict=True))
         key, unit = _metric(held["Metric"])
         values = {"unit": unit, **{k: v for k, v in held.items() if k != "Metric"}}

@@ -1,6 +1,6 @@
 """Runs of serving benchmarks, as their tools write them, in the terms of data/measured_serving.csv.
 
-A file is told apart by its content (:mod:`rackecon.intake.benchmark_layouts`) and read into typed :class:`Run` records;
+A file is told apart by its content (:mod:`rackecon.intake.benchmark_layouts`) and read into records, each a :class:`~rackecon.intake.benchmark_fields.Run`;
 what a file does not say is asked for in one line, and what it says is never overruled.
 """
 
@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 from rackecon.catalog.engine_versions import version_date, version_in
 from rackecon.catalog.text_file import read_text
-from rackecon.catalog.user_rows import needed_columns, parsed, table_fields
+from rackecon.catalog.user_rows import checked_cells, needed_columns, parsed, table_fields
 from rackecon.errors import InputError
+from rackecon.intake.benchmark_fields import Run
+from rackecon.intake.benchmark_layouts import runs_of
+from rackecon.intake.benchmark_text import LARGEST_BYTES
 from rackecon.intake.point_sheets import NAMES, measured_rows
 
 ASKED: Final = {
@@ -42,72 +45,6 @@ WHOLE_RATES: Final = ("total_tok_s", "output_tok_s")
 OWN_COLUMNS: Final = 2  # columns of data/measured_serving.csv that make a header one of a table of one's own
 FIRST_ROW: Final = 2
 SAME: Final = 1e-6  # two figures for one quantity
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One run; None where its file does not say. Rates are of the deployment, latencies medians.
-
-    Units: lengths [tokens], rates [tok/s], latencies [ms], power of a GPU's board [W].
-    """
-
-    tool: str
-    where: str
-    accelerator: str | None = None
-    gpus: float | None = None
-    model: str | None = None
-    weight_precision: str | None = None
-    kv_precision: str | None = None
-    engine: str | None = None
-    engine_version: str | None = None
-    mode: str | None = None
-    tp: float | None = None
-    ep: float | None = None
-    pp: float | None = None
-    dp_attention: bool | None = None
-    decode_workers: float | None = None
-    decode_gpus: float | None = None
-    prefill_workers: float | None = None
-    prefill_gpus: float | None = None
-    prefill_tp: float | None = None
-    prefill_ep: float | None = None
-    prefill_dp_attention: bool | None = None
-    isl: float | None = None
-    osl: float | None = None
-    length_draw: str | None = None
-    concurrency: float | None = None
-    speculative: str | None = None
-    draft_tokens: float | None = None
-    total_tok_s: float | None = None
-    output_tok_s: float | None = None
-    total_tok_s_per_gpu: float | None = None
-    output_tok_s_per_gpu: float | None = None
-    tok_s_per_user: float | None = None
-    ttft_ms: float | None = None
-    tpot_ms: float | None = None
-    avg_power_w_per_gpu: float | None = None
-    date: str | None = None
-    notes: tuple[str, ...] = ()
-    worked_out: tuple[str, ...] = ()
-    """Fields that follow from others (Little's law): an option may say better."""
-
-    def stated(self, day: str) -> Stated:
-        """What the run says, as cells of a row; whole numbers where the table counts. ``day`` is that of its file."""
-        out: dict[str, str] = {}
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name in ("tool", "where", "notes", "worked_out") or value is None:
-                continue
-            if isinstance(value, bool):
-                out[item.name] = "true" if value else "false"
-            elif isinstance(value, float | int):
-                whole = item.name in ("isl", "osl", "concurrency")
-                out[item.name] = f"{max(round(value), 1)}" if whole else f"{value:.10g}"
-            else:
-                out[item.name] = value
-        out["source"] = f"{self.tool}, {self.where}"
-        out["notes"] = "; ".join(self.notes)
-        return Stated(self.where, out, self.notes, self.worked_out, ASKED, USUAL | {"date": day})
 
 
 @dataclass(frozen=True)
@@ -138,13 +75,15 @@ def read_runs(path: Path) -> list[Stated]:
     InputError
         No known layout, or the first malformed field: file, line, field, what is wrong.
     """
-    from rackecon.intake.benchmark_layouts import runs_of
-    from rackecon.intake.benchmark_text import LARGEST_BYTES
-
     text = read_text(path, largest=LARGEST_BYTES)
     day = date.fromtimestamp(path.stat().st_mtime).isoformat()
     table = _own_table(path.name, text, day)
-    return table if table is not None else [run.stated(day) for run in runs_of(path.name, text)]
+    return table if table is not None else [stated(run, day) for run in runs_of(path.name, text)]
+
+
+def stated(run: Run, day: str) -> Stated:
+    """A run of a tool's file, whose day is taken where it names none."""
+    return Stated(run.where, run.text(), run.notes, run.worked_out, ASKED, USUAL | {"date": day})
 
 
 def _own_table(name: str, text: str, day: str) -> list[Stated] | None:
@@ -186,7 +125,6 @@ def filled_row(found: Stated, given: Mapping[str, str]) -> tuple[dict[str, str],
 
     Parameters
     ----------
-    found : Stated
     given : mapping
         Columns of the row by name, as options give them; empty where not given.
 
@@ -295,7 +233,28 @@ def _number(cells: Mapping[str, str], name: str) -> float | None:
     return value if math.isfinite(value) and value > 0 else None
 
 
-def missing_options(name: str, asked: Sequence[Sequence[str]]) -> InputError:
-    """The one line that says what a file lacks."""
-    every = list(dict.fromkeys(option for options in asked for option in options))
-    return InputError(f"{name} does not say all that a measured point needs: give {', '.join(every)}")
+def checked_runs(
+    path: Path, given: Mapping[str, str], asking: Callable[[str], str] = str
+) -> list[tuple[Stated, dict[str, str], list[str]]]:
+    """Runs of a file, each with its row of data/measured_serving.csv and what was taken for granted, in words.
+
+    Parameters
+    ----------
+    path, given
+        As in :func:`read_runs` and :func:`filled_row`.
+    asking : callable
+        How an option that is missing is asked for.
+
+    Raises
+    ------
+    InputError
+        What the file lacks, in one line; or the first fault of a row.
+    """
+    runs = read_runs(path)
+    filled = [filled_row(run, given) for run in runs]
+    asked = dict.fromkeys(asking(option) for _, _, missing in filled for option in missing)
+    if asked:
+        raise InputError(f"{path.name} does not say all that a measured point needs: give {', '.join(asked)}")
+    wheres = [run.where for run in runs]
+    rows = checked_cells("measured_serving", path.name, [cells for cells, _, _ in filled], wheres)
+    return [(run, row, said) for run, row, (_, said, _) in zip(runs, rows, filled, strict=True)]

@@ -128,8 +128,6 @@ def blocks(
 
     Parameters
     ----------
-    c : Reader
-    layers : int
     name : str
         Model type.
     recurrent : str

@@ -6,9 +6,7 @@ fault, so that the others are answered.
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from rackecon.catalog import accelerators, models
 from rackecon.catalog.cached import of_arguments
 from rackecon.catalog.engine_versions import version_date, version_in
 from rackecon.catalog.names import accelerator_named, engine_named, model_named, precision_named
-from rackecon.catalog.text_file import read_text
+from rackecon.catalog.text_file import csv_lines, read_text
 from rackecon.catalog.user_rows import parsed, table_fields
 from rackecon.errors import InputError, plain
 from rackecon.performance.engine import PRECISION_BITS
@@ -119,11 +117,8 @@ def read_sheet(path: Path) -> Sheet:
     """
     text = read_text(path, largest=LARGEST_BYTES)
     separator = _separator(text)
-    try:
-        lines = list(enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), start=1))
-    except csv.Error as error:
-        raise InputError(f"{path.name}: not a readable CSV file: {error}") from None
-    lines = [(number, line) for number, line in lines if any(map(str.strip, line))]
+    every = enumerate(csv_lines(path.name, text, separator), start=1)
+    lines = [(number, line) for number, line in every if any(map(str.strip, line))]
     if not lines:
         raise InputError(f"{path.name}: empty; the first line must name the columns")
     header = [name.strip() for name in lines[0][1]]

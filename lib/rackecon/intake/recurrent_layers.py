@@ -109,7 +109,6 @@ def recurrent_layer(c: Reader, kind: str, hidden: int, present: bool) -> Recurre
 
     Parameters
     ----------
-    c : Reader
     kind : str
         delta, kda, lightning, mamba or mamba2; empty for families that have none.
     hidden : int

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from rackecon.arrays import FloatArray
 from rackecon.catalog.request_trace import Arrived, trace_row
-from rackecon.catalog.text_file import FIRST_BYTES, check_ordinary, check_text
+from rackecon.catalog.text_file import FIRST_BYTES, check_ordinary, check_text, check_width
 from rackecon.errors import InputError, unknown_name
 from rackecon.load.requests import Requests
 
@@ -186,23 +186,18 @@ class _Columns:
 
     def _time(self, line: int, row: Mapping[str, Any]) -> float:
         given = self._value(line, row, self.layout.time)
-        if self.iso is not True:
-            try:
-                value = float(given)
-            except (TypeError, ValueError):
-                if self.iso is False:
-                    raise self._fault(
-                        line, self.layout.time, f"'{str(given)[:60]}' is not seconds or an ISO time"
-                    ) from None
-            else:
-                if not np.isfinite(value):
-                    raise self._fault(line, self.layout.time, f"{given} is not finite")
-                self.iso = False
-                return value
-        seconds = _iso_seconds(str(given))
+        try:
+            seconds = float(given) if self.iso is not True else None
+        except (TypeError, ValueError):
+            seconds = None
+        iso = seconds is None
+        if iso and self.iso is not False:
+            seconds = _iso_seconds(str(given))
         if seconds is None:
             raise self._fault(line, self.layout.time, f"'{str(given)[:60]}' is not seconds or an ISO time")
-        self.iso = True
+        if not np.isfinite(seconds):
+            raise self._fault(line, self.layout.time, f"{given} is not finite")
+        self.iso = iso
         return seconds
 
     def _blocks(self, line: int, row: Mapping[str, Any]) -> list[Any]:
@@ -294,9 +289,9 @@ def _csv_rows(
     for number, cells in enumerate(reader, start=2):
         if not any(map(str.strip, cells)):
             continue
-        if len(cells) != len(header):
-            if bad is None:
-                raise InputError(f"{name} row {number}: {len(cells)} cells, the header has {len(header)}")
+        if bad is None:
+            check_width(name, number, cells, header)
+        elif len(cells) != len(header):
             bad.append(number)
             continue
         cells = list(map(str.strip, cells))

@@ -21,8 +21,8 @@ from rackecon.serving.query import CONTEXT_ROOM, Query
 
 LAYOUT: Final = ("tp", "ep", "pp", "dp_attention", "draft_tokens", "mode")
 LONGER: Final = 1.5
-LEAST_STEP: Final = 0.1  # of a step that contexts do not lengthen, at the least [-]
 """A second context, by which a step's time per token held is found."""
+LEAST_STEP: Final = 0.1  # of a step that contexts do not lengthen, at the least [-]
 POOL_USE: Final = 1.0 / 1.1
 """Share of a prefill pool in use at its load: the search sizes pools with a tenth to spare."""
 RACK_DOMAIN: Final = 16

@@ -36,7 +36,6 @@ def entrant_backtest(
     ----------
     scenario : str or Scenario
         Lengths and latency limits, the same for every model.
-    models : iterable of str
     months : iterable of int
         How long before.
     rent_factor : float

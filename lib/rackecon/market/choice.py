@@ -44,12 +44,10 @@ def buy_rent_or_api(
 
     Parameters
     ----------
-    model : str
     scenario : str or Scenario
         Lengths, cache share and latency limits; the API is billed with its cache share, and once without.
     tokens_per_day : float or array
         Total tokens (input, cached counted, plus output) [tokens/day]; several volumes are a curve.
-    accelerators : iterable of str
     level : str
         Price level of the API: ``list`` or ``effective``.
     **overrides

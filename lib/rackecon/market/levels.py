@@ -55,8 +55,6 @@ def entrant_table(
 
     Parameters
     ----------
-    model : str
-    scenario : str or Scenario
     accelerators : iterable of str
         Platforms that can be rented; those without a published rent of the term are left out.
     term : str
@@ -163,8 +161,6 @@ def price_levels(model: str, scenario: str | Scenario, entry: Entry | None = Non
 
     Parameters
     ----------
-    model : str
-    scenario : str or Scenario
     entry : Entry, optional
         The entrant where it is known already; else computed with ``options`` (:func:`entrant_table`).
 

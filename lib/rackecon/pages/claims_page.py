@@ -69,7 +69,6 @@ def claims_table(results: Sequence[Assessment], page: str = "") -> Html:
 
     Parameters
     ----------
-    results : sequence of Assessment
     page : str
         File that holds the cards, where it is another one than the table's; there the table is folded.
     """
@@ -333,7 +332,12 @@ def _setting(workload: str, baseline_speculative: str) -> str:
 def _decided_points(result: Assessment) -> pd.DataFrame:
     """The operating points that the verdict rests on, by the chart's lines; the same point of several engines once."""
     rows = [
-        (_setting(case["workload"], case["baseline_speculative"]), cells.tok_s_per_user[i], cells.used[i], DECIDES)
+        (
+            _setting(case["workload"], case["baseline_speculative"]),
+            cells.tok_s_per_user[i],
+            cells.used.value[i],
+            DECIDES,
+        )
         for case, cells in zip(result.cases, result.cells, strict=True)
         for i in range(len(cells))
         if cells.state[i] == TRUE

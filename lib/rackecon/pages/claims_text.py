@@ -254,7 +254,7 @@ def claim_figures(results: Sequence[Assessment]) -> list[Figure]:
             made += [Figure(f"{key}/{one.kind}/{name}", getattr(one, name), "-") for name in ("points", "allowed")]
         made.append(Figure(f"{key}/verdict", result.verdict, "text"))
         made.append(Figure(f"{key}/true_when", line_text(result), "text"))
-        runs = sorted({name for cells in result.cells for points in cells.points for name in points})
+        runs = sorted({name for cells in result.cells for points in cells.used.points for name in points})
         made += [Figure(f"{key}/runs", "; ".join(runs), "text")] if runs else []
     return made
 
@@ -335,9 +335,9 @@ def _measured_number(result: Assessment) -> str:
         return ""
     metric = result.claim.metric
     text = value_text(metric, low) if low == high else span_text(metric, low, high)
-    runs = {name for cells in result.cells for points in cells.points for name in points}
+    runs = {name for cells in result.cells for points in cells.used.points for name in points}
     points = sum(map(math.isfinite, result.column("measured")))
-    between = [result.span("measured_low")[0], result.span("measured_high")[1]] if points == 1 else []
+    between = [result.span("measured", "low")[0], result.span("measured", "high")[1]] if points == 1 else []
     ends = [value_text(metric, x) for x in between]
     return say(PAGE, "evidence_number", number=text, between=ends, points=points, count=len(runs)) + " "
 
@@ -402,7 +402,7 @@ def model_text(result: Assessment) -> str:
         computed = value_text(claim.metric, result.computed)
         return say(PAGE, "model_fleet", computed=computed, rate=rate, fleet=fleet)
     low, high = result.shown
-    widths = result.column("high") / result.column("low")
+    widths = result.column("modelled", "high") / result.column("modelled", "low")
     widths = widths[np.isfinite(widths)]
     if not len(widths):
         return ""

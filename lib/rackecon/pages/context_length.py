@@ -125,9 +125,9 @@ def context_found(walk: pd.DataFrame, hit: float, model_name: str) -> ContextRes
         far=findings.far_end(known, X) if served else None,
         money_basis=findings.basis(fresh),
         pair=findings.pair_drawn(fresh, X, loss.platform),
-        **findings.first_profit(fresh, X, start, "start"),
-        **findings.first_profit(fresh, X, end, "end"),
-        **findings.first_profit(cached, X, high, "cached"),
+        **findings.first_ends(fresh, X, start, "start"),
+        **findings.first_ends(fresh, X, end, "end"),
+        **findings.first_ends(cached, X, high, "cached"),
     )
 
 

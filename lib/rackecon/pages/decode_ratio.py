@@ -158,8 +158,8 @@ def ratio_found(total: pd.DataFrame, output: pd.DataFrame, total_tokens: int, mo
     low, high = (float(end) for end in (known if served else free)[X].agg(["min", "max"]))
     output_low, output_high = (float(best.index[0]), float(best.index[-1])) if len(best) else (math.nan, math.nan)
     return RatioResult(
-        first_profit=findings.first_profit(free, X, low, "first")["first_profit"],
-        **findings.first_profit(free, X, high, "last"),
+        first_profit=findings.first_profit(free, X, low),
+        **findings.first_ends(free, X, high, "last"),
         total=total,
         free=free,
         output=fixed,

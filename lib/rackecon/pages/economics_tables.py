@@ -41,7 +41,6 @@ def sources_table(ids: Iterable[str], caption: str, dated: str = "date") -> Html
     ----------
     ids : iterable of str
         Source ids; repeated and unknown ones are dropped.
-    caption : str
     dated : str
         Header of the dates: of publication, or of the first figure taken.
     """

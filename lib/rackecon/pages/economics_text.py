@@ -390,7 +390,6 @@ def return_ends(drawn: Outcomes, loaded: pd.DataFrame, accelerator: str) -> dict
         One model and scenario.
     loaded : pandas.DataFrame
         From :func:`rackecon.answer.return_views.profits_by_load`.
-    accelerator : str
     """
     table = summary(drawn, ("npv_usd_per_rack", "payback_years"))
     ends = table.loc[table["accelerator"] == accelerator, ["p5", "p95"]].to_numpy(dtype=float).ravel().tolist()

@@ -37,9 +37,9 @@ from rackecon.words import even, join_words, money, number, percent, years_text
 
 PAGE: Final = "00_executive_summary"
 MARKET: Final = "14_market"
-MOST_NAMED: Final = 4
 FULL: Final = 0.97
 """Share of what its GPUs could serve from which a rack on its own is not told apart from one of many."""
+MOST_NAMED: Final = 4
 """Pairs of model and workload that a sentence names one by one; more are "the others"."""
 UNDECIDED: Final = ("too close to call", ALONE, "nobody earns", "no result")
 

@@ -282,19 +282,18 @@ def flip_table(flips: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
             return percent(value) + (" a year" if item.unit.endswith("year") else "")
         return f"{number(value)} {item.unit}".replace(" -", "").replace(" factor", " times")
 
+    def joined(word: str, name: Callable[[str], str], first: str, second: str) -> list[str]:
+        return [f"{name(a)}{word}{name(b)}" for a, b in zip(flips[first], flips[second], strict=True)]
+
     out: pd.DataFrame = tidy(
         flips.assign(
-            pair=[
-                f"{named(names, a)} over {named(names, b)}"
-                for a, b in zip(flips["leader"], flips["rival"], strict=True)
-            ],
-            decided_by=[
-                f"{known[x].label}, {known[y].label}" for x, y in zip(flips["x_input"], flips["y_input"], strict=True)
-            ],
-            flips_at=[told(known[x], v) for x, v in zip(flips["x_input"], flips["x_flip"], strict=True)],
-            at_low=[told(known[x], v) for x, v in zip(flips["x_input"], flips["x_flip_at_low_y"], strict=True)],
-            at_high=[told(known[x], v) for x, v in zip(flips["x_input"], flips["x_flip_at_high_y"], strict=True)],
-        )[["pair", "beats_share", "decided_by", "flips_at", "at_low", "at_high"]]
+            pair=joined(" over ", lambda key: named(names, key), "leader", "rival"),
+            decided_by=joined(", ", lambda key: known[key].label, "x_input", "y_input"),
+            **{
+                name: [told(known[x], at) for x, at in zip(flips["x_input"], flips[column], strict=True)]
+                for name, column in zip(FLIPS, ("x_flip", "x_flip_at_low_y", "x_flip_at_high_y"), strict=True)
+            },
+        )[["pair", "beats_share", "decided_by", *FLIPS]]
     )
     return out
 
@@ -355,16 +354,8 @@ def needed_rows(needed: pd.DataFrame) -> pd.DataFrame:
             told = f"no: {money(r['best_output'])} at best, at {show(r['best_value'])}; {money(r['target'])} is needed"
         else:
             told = "no: there is no result at any value"
-        rows.append(
-            {
-                "input": label,
-                "now": show(r["now"]),
-                "needed": show(r["needed"]),
-                "change": r["change"],
-                "feasible": told,
-            }
-        )
-    return pd.DataFrame(rows)
+        rows.append((label, show(r["now"]), show(r["needed"]), r["change"], told))
+    return pd.DataFrame(rows, columns=["input", "now", "needed", "change", "feasible"])
 
 
 LEVEL: Final = {
@@ -443,18 +434,8 @@ def coverage_rows(covered: pd.DataFrame) -> pd.DataFrame:
     method = {"report": "this report's distributions", "history": "spread of earlier changes"}
     out = covered.assign(method=covered["method"].map(method))
     out["error"] = [f"{percent(a)} to {percent(b)}" for a, b in zip(out["low"], out["high"], strict=True)]
-    names = [
-        "method",
-        "measure",
-        "months",
-        "forecasts",
-        "models",
-        "covered_share",
-        "error",
-        "above_share",
-        "below_share",
-    ]
-    return out[names]
+    names = ["method", "measure", "months", "forecasts", "models", "covered_share", "error"]
+    return out[[*names, "above_share", "below_share"]]
 
 
 def coverage_sentence(covered: pd.DataFrame) -> str:

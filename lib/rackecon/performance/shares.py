@@ -60,7 +60,6 @@ def product_share(chip: Accelerator, precision: str) -> float:
 
     Parameters
     ----------
-    chip : Accelerator
     precision : str
         ``bf16``, ``fp8``, ``fp4`` or ``int4``.
 

@@ -25,6 +25,8 @@ from rackecon.words import join_words, money, number, percent, plural
 
 USED = 1e-6
 """Racks and shares below which a flow is none."""
+OF_POINT = ("tok_s_per_user", "load_share", "layout", "gpus")
+"""What a flow has of its operating point."""
 
 
 @dataclass(frozen=True)
@@ -248,36 +250,11 @@ def _flows(form: Formulated, solution: Solution) -> pd.DataFrame:
         point = form.menu.points.iloc[int(form.flows["point"][flow])]
         cell = form.cells[int(form.flows["cell"][flow])]
         item = form.plan.demand[cell.item]
-        rows.append(
-            {
-                "accelerator": point["accelerator"],
-                "platform": form.menu.platforms[point["accelerator"]].label,
-                "workload": item.workload,
-                "model": item.model,
-                "tier": cell.tier,
-                "block": form.blocks[cell.block].name,
-                "racks": solution.busy[flow],
-                "tok_s": solution.busy[flow] * form.program.flow_rate[flow],
-                "tok_s_per_user": point["tok_s_per_user"],
-                "load_share": point["load_share"],
-                "layout": point["layout"],
-                "gpus": point["gpus"],
-            }
-        )
-    columns = [
-        "accelerator",
-        "platform",
-        "workload",
-        "model",
-        "tier",
-        "block",
-        "racks",
-        "tok_s",
-        "tok_s_per_user",
-        "load_share",
-        "layout",
-        "gpus",
-    ]
+        platform, racks = form.menu.platforms[point["accelerator"]].label, solution.busy[flow]
+        work = item.workload, item.model, cell.tier, form.blocks[cell.block].name
+        rate = racks * form.program.flow_rate[flow]
+        rows.append((point["accelerator"], platform, *work, racks, rate, *(point[name] for name in OF_POINT)))
+    columns = ["accelerator", "platform", "workload", "model", "tier", "block", "racks", "tok_s", *OF_POINT]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -194,7 +194,6 @@ def solve(program: Program, *, time_limit_s: float | None = None, gap: float = G
 
     Parameters
     ----------
-    program : Program
     time_limit_s : float, optional
         After which the best plan found is returned with its gap.
     gap : float
@@ -302,7 +301,6 @@ def objectives(program: Program, fleets: FloatArray) -> FloatArray:
 
     Parameters
     ----------
-    program : Program
     fleets : ndarray
         (fleets, 2 P): racks bought, then kept, of each platform.
 

@@ -103,7 +103,6 @@ def regret(
         A plan for profit or present value; judged by yearly profit.
     draws : int
         A power of two.
-    seed : int
     progress : callable, optional
         Called with the draws planned and their number.
     beside : sequence of PlanResult
@@ -146,7 +145,6 @@ def futures(form: Formulated, scores_of: Callable[[Design], Scores]) -> list[Pro
 
     Parameters
     ----------
-    form : Formulated
     scores_of : callable
         Scores of a design, such as :func:`rackecon.uncertainty.sampling.sample` gives.
 

@@ -31,7 +31,6 @@ class Machine:
 
     Parameters
     ----------
-    name : str
     earns : ndarray
         ``(years, ages)``: sales less running cost of a year's work.
     price : ndarray

@@ -13,7 +13,7 @@ from typing import Final
 
 from rackecon.catalog.paths import KEYS, listed
 from rackecon.errors import InputError
-from rackecon.figures.tables import framed
+from rackecon.figures.tables import ready_table
 from rackecon.press.compare import ABSENT, differences
 from rackecon.press.frame import framed_page
 from rackecon.press.results import FOLDER, read_results
@@ -143,12 +143,7 @@ def _cell(value: str, unit: str) -> str:
 def _table(caption: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return "<p>Nothing.</p>"
-    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
-    lines = "".join(
-        f'<tr><th scope="row">{html.escape(first)}</th>{"".join(f"<td>{html.escape(cell)}</td>" for cell in rest)}</tr>'
-        for first, *rest in rows
-    )
-    return framed(caption, head, f"<tbody>{lines}</tbody>", columns=len(heads), rows=len(rows), folded=False)
+    return ready_table(caption, heads, [list(map(html.escape, row)) for row in rows])
 
 
 def feed(tables: list[TableChange], answers: list[AnswerChange], old: Edition, new: Edition) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from rackecon import catalog
 from rackecon.catalog.paths import data_dir, in_checkout, read_rows
 from rackecon.figures.display import embedded
-from rackecon.figures.tables import framed
+from rackecon.figures.tables import ready_table
 from rackecon.press.frame import framed_page
 from rackecon.words import join_words, page_words
 
@@ -85,15 +85,10 @@ def _search(pages: Sequence[tuple[str, str, str]]) -> str:
     )
 
 
-def _table(caption: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], kind: str = "") -> str:
+def _table(caption: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], kind: str = "") -> str:
     """A table with a filter; each row an id and ready cells."""
-    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
-    lines = [
-        f'<tr id="{html.escape(key, quote=True)}"><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
-        for key, (first, *rest) in rows
-    ]
-    body = f"<tbody>{''.join(lines)}</tbody>"
-    return framed(caption, head, body, columns=len(heads), rows=len(lines), searchable=True, folded=False, kind=kind)
+    keys, cells = [key for key, _ in rows], [cells for _, cells in rows]
+    return ready_table(caption, heads, cells, keys=keys, searchable=True, kind=kind)
 
 
 def _key(text: str) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from rackecon.appraisal.parameters import Parameter, notebook_path, read_parameters
-from rackecon.figures.tables import framed
+from rackecon.figures.tables import ready_table
 from rackecon.press.frame import framed_page
 from rackecon.press.html import question
 from rackecon.words import page_words
@@ -16,20 +16,15 @@ COLUMNS = ("parameter", "type", "default", "allowed", "meaning")
 TITLE = "What can be changed in each notebook?"
 
 
-def _cells(item: Parameter) -> str:
-    default = json.dumps(item.default, ensure_ascii=False)
-    words = "".join(f"<td>{html.escape(word)}</td>" for word in (item.allowed, item.meaning))
-    return (
-        f'<tr><th scope="row"><code>{html.escape(item.name)}</code></th><td>{item.kind}</td>'
-        f"<td><code>{html.escape(default)}</code></td>{words}</tr>"
-    )
+def _cells(item: Parameter) -> list[str]:
+    name, default = (html.escape(text) for text in (item.name, json.dumps(item.default, ensure_ascii=False)))
+    words = (html.escape(text) for text in (item.allowed, item.meaning))
+    return [f"<code>{name}</code>", item.kind, f"<code>{default}</code>", *words]
 
 
 def _table(name: str, title: str) -> str:
     rows = [_cells(item) for item in read_parameters(notebook_path(name)).values()]
-    heads = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
-    body = f"<tbody>{''.join(rows)}</tbody>"
-    shown = framed(f"Parameters of {name}", heads, body, columns=len(COLUMNS), rows=len(rows), folded=False)
+    shown = ready_table(f"Parameters of {name}", COLUMNS, rows)
     return f'<h2 id="{name}"><a href="{name}.html">{html.escape(title)}</a></h2>{shown}'
 
 

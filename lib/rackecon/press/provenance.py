@@ -13,7 +13,7 @@ from rackecon import catalog
 from rackecon.appraisal.parameters import notebook_path, read_parameters
 from rackecon.catalog.paths import read_rows, shipped_rows, tables_read, user_path
 from rackecon.figures.display import Html
-from rackecon.figures.tables import framed
+from rackecon.figures.tables import ready_table
 
 COLUMNS = ("parameter", "value", "meaning", "allowed")
 PACKAGES = ("altair", "numpy", "pandas", "scipy")
@@ -33,20 +33,16 @@ def provenance(name: str, namespace: Mapping[str, Any]) -> Html:
         if changed:
             command += f" -p {item.name} '{shown if not isinstance(value, str) else value}'"
         mark = " (changed)" if changed else ""
-        rows.append(
-            f'<tr><th scope="row"><code>{item.name}</code></th><td>{html.escape(shown)}{mark}</td>'
-            f"<td>{html.escape(item.meaning)}</td><td>{html.escape(item.allowed)}</td></tr>"
-        )
+        words = (html.escape(text) for text in (item.meaning, item.allowed))
+        rows.append([f"<code>{item.name}</code>", html.escape(shown) + mark, *words])
     example = next((item for item in declared.values() if item.type in ("int", "float")), None)
     if command.endswith(name) and example is not None:
         command += f" -p {example.name} {json.dumps(example.default)}"
     command += " --name mine"
     tables = ", ".join(f"{t} {catalog.table_digest(t)}" for t in sorted(tables_read()))
     libraries = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
-    body = f"<tbody>{''.join(rows)}</tbody>"
     markup = (
-        framed("Parameters of this page", head, body, columns=len(COLUMNS), rows=len(rows), folded=False)
+        ready_table("Parameters of this page", COLUMNS, rows)
         + f"<p>Run it yourself: <code>{html.escape(command)}</code></p>"
         f'<p class="kicker">rackecon {rackecon.__version__}; {libraries}. Data read (first digits of each digest): {tables}.{_own_rows()}</p>'
     )

@@ -287,7 +287,8 @@ def _made(
     with _shared_results(target, force) if stale else nullcontext():
         for outcome in _each(stale, jobs, lambda name: execute(name, parameters[name], str(target), walk)):
             ended(outcome)
-    _write_site(target, stamps, whole=set(chosen) == set(report_names()), force=force)
+    if not all(outcome.fault for outcome in outcomes.values()):  # what lists an earlier run's pages stays as they do
+        _write_site(target, stamps, whole=set(chosen) == set(report_names()), force=force)
     return [outcomes[name] for name in chosen]
 
 

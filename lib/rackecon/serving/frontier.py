@@ -365,10 +365,6 @@ def candidates(
 def candidates_together(queries: Sequence[Query]) -> list[dict[str, NDArray[Any]]]:
     """:func:`candidates` of queries that differ in lengths, cache hit and values of parameters alone.
 
-    Parameters
-    ----------
-    queries : sequence of Query
-
     Returns
     -------
     list of dict of ndarray

@@ -58,8 +58,6 @@ def engine_layouts(accelerator: Accelerator, model: Model, weight_bits: float = 
 
     Parameters
     ----------
-    accelerator : Accelerator
-    model : Model
     weight_bits : float
         Bits of a weight: whether a node holds the model.
 

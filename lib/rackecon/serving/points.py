@@ -95,38 +95,35 @@ class Points:
         """
         known_a, known_m = accelerators(), models()
         dates: dict[str, str] = {}  # one look at the tables for all rows of a platform
-        text: dict[str, list[str]] = {k: [] for k in ("a", "m", "w", "k", "e", "mode", "date", "stat")}
+        texts: list[tuple[str, ...]] = []
         numbers: dict[str, list[float]] = {name: [] for name in _NUMBERS}
         named: list[tuple[str, str]] = []
         for line, row in enumerate(rows, start=2):
             for name in NEEDED:
-                if str(row.get(name, "")).strip() == "":
+                if not _text(row, name):
                     raise InputError(f"row {line}: column '{name}' is missing or empty")
-            a, m = str(row["accelerator"]).strip(), str(row["model"]).strip()
+            a, m, w = (_text(row, name) for name in NEEDED[:3])
             check_known("accelerator", a, known_a, f"row {line}")
             check_known("model", m, known_m, f"row {line}")
             if a not in dates:
                 dates[a] = default_date(known_a[a])
-            w = str(row["weight_precision"]).strip()
-            e = str(row.get("engine", "") or "").strip()
-            e = "" if e == "not stated" else e
-            named.append((e, str(row.get("kv_precision", "") or "").strip()))
-            mode = str(row.get("mode", "") or "").strip() or "unstated"
-            if mode not in ("aggregated", "disaggregated", "unstated"):
-                raise unknown_name("mode", mode, ("aggregated", "disaggregated", "unstated"), f"row {line}")
-            e = e or default_engine(known_a[a], mode)
+            mode = _text(row, "mode") or "unstated"
+            check_known("mode", mode, ("aggregated", "disaggregated", "unstated"), f"row {line}")
+            engine, kv = _text(row, "engine"), _text(row, "kv_precision")
+            engine = "" if engine == "not stated" else engine
+            named.append((engine, kv))
+            e = engine or default_engine(known_a[a], mode)
             check_known("engine", e, ENGINES, f"row {line}")
-            k = named[-1][1] or default_kv_precision(known_a[a], known_m[m], w, e)
+            k = kv or default_kv_precision(known_a[a], known_m[m], w, e)
             for kind, value in (("weight_precision", w), ("kv_precision", k)):
                 check_known(kind, value, PRECISION_BITS, f"row {line}")
-            for key, value in zip(text, (a, m, w, k, e, mode), strict=False):
-                text[key].append(value)
-            text["date"].append(str(row.get("date", "") or "").strip() or dates[a])
-            text["stat"].append(str(row.get("latency_statistic", "") or "").strip() or "median")
+            texts.append(
+                (a, m, w, k, e, mode, _text(row, "date") or dates[a], _text(row, "latency_statistic") or "median")
+            )
             for name in _NUMBERS:
                 numbers[name].append(_number(row, name, line))
         arrays = {name: np.array(values) for name, values in numbers.items()}
-        columns = dict(zip(_TEXTS, (tuple(values) for values in text.values()), strict=True))
+        columns = dict(zip(_TEXTS, zip(*texts, strict=True) if texts else [()] * len(_TEXTS), strict=True))
         return cls(**columns, numbers=arrays, named=tuple(named))
 
     def select(self, rows: BoolArray | IntArray) -> Points:
@@ -203,12 +200,8 @@ class Points:
             ep, dp = _first(n["prefill_ep"], np.ones_like(tp)), n["prefill_dp_attention"]
             pp = np.ones_like(tp)
         else:
-            tp, ep, pp, dp = (
-                n["tp"],
-                _first(n["ep"], np.ones(len(self))),
-                _first(n["pp"], np.ones(len(self))),
-                n["dp_attention"],
-            )
+            tp, dp = n["tp"], n["dp_attention"]
+            ep, pp = (_first(n[name], np.ones_like(tp)) for name in ("ep", "pp"))
         tp = np.where(np.isfinite(tp), tp, 1.0)
         wide = (dp > 0) & (tp > NODE_GPUS) & (ep <= 1)
         ep = np.where(wide, tp, ep)
@@ -254,8 +247,13 @@ _NUMBERS = (
 _POSITIVE = ("isl", "osl", "gpus", "tp", "ep", "pp", "concurrency", "max_sequences", "ttft_limit_ms", "tpot_limit_ms")
 
 
+def _text(row: Mapping[Any, Any], name: str) -> str:
+    found = row.get(name)
+    return "" if found is None else str(found).strip()
+
+
 def _number(row: Mapping[Any, Any], name: str, line: int) -> float:
-    cell = str(row.get(name, "") if row.get(name) is not None else "").strip()
+    cell = _text(row, name)
     if name.endswith("dp_attention"):
         if cell.lower() in ("", "nan"):
             return math.nan

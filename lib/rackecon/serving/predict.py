@@ -62,12 +62,12 @@ class Prepared:
     size: int
     agg_rows: IntArray
     agg: Engine | None
-    agg_load: Load | None
+    agg_load: Load
     agg_engines: FloatArray
     dis_rows: IntArray
     dis: Engine | None
     dis_prefill: Engine | None
-    dis_load: Load | None
+    dis_load: Load
     dis_workers: tuple[FloatArray, FloatArray]
     gpus: FloatArray
     concurrency: FloatArray
@@ -195,26 +195,21 @@ def _sites(points: Points, gpus: FloatArray) -> Sites:
     return Sites(names, np.stack([np.asarray(x, dtype=float) for x in columns], axis=1))
 
 
-def _with_speed(load: Load, speed: FloatArray) -> Load:
-    return replace(load, speed=speed)
-
-
 def solve(prepared: Prepared, v: FloatArray, index: dict[str, int]) -> tuple[FloatArray, ...]:
     """Rates and latencies of prepared points for one parameter vector, without intercepts."""
     total, user, ttft, queued, share = (np.full(prepared.size, np.nan) for _ in range(5))
     parts: list[tuple[IntArray, Solution]] = []
-    if prepared.agg is not None and prepared.agg_load is not None:
-        rows = prepared.agg_rows
-        speed = np.exp(-v[prepared.agg.keys["trend"]] * prepared.years[rows])
-        done = aggregated(prepared.agg, v, _with_speed(prepared.agg_load, speed), prepared.agg_engines)
-        parts.append((rows, done))
-    if prepared.dis is not None and prepared.dis_prefill is not None and prepared.dis_load is not None:
-        rows = prepared.dis_rows
-        speed = np.exp(-v[prepared.dis.keys["trend"]] * prepared.years[rows])
-        done = disaggregated(
-            prepared.dis, prepared.dis_prefill, v, _with_speed(prepared.dis_load, speed), *prepared.dis_workers
-        )
-        parts.append((rows, done))
+
+    def dated(load: Load, engine: Engine, rows: IntArray) -> Load:
+        return replace(load, speed=np.exp(-v[engine.keys["trend"]] * prepared.years[rows]))
+
+    if prepared.agg is not None:
+        load = dated(prepared.agg_load, prepared.agg, prepared.agg_rows)
+        parts.append((prepared.agg_rows, aggregated(prepared.agg, v, load, prepared.agg_engines)))
+    if prepared.dis is not None and prepared.dis_prefill is not None:
+        load = dated(prepared.dis_load, prepared.dis, prepared.dis_rows)
+        done = disaggregated(prepared.dis, prepared.dis_prefill, v, load, *prepared.dis_workers)
+        parts.append((prepared.dis_rows, done))
     for rows, done in parts:
         loop = np.where(
             prepared.disaggregated[rows], v[index["closed_loop.disaggregated"]], v[index["closed_loop.aggregated"]]

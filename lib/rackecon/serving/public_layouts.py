@@ -31,8 +31,6 @@ def run_publicly(
 
     Parameters
     ----------
-    chip : Accelerator
-    arch : Model
     engine, precision, mode : str
         Serving engine, weight precision and mode.
     role : str

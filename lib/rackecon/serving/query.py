@@ -84,8 +84,6 @@ def default_kv_precision(chip: Accelerator, arch: Model, weight_precision: str, 
 
     Parameters
     ----------
-    chip : Accelerator
-    arch : Model
     weight_precision : str
         bf16, fp8, fp4 or int4.
     engine : str, optional

@@ -32,8 +32,6 @@ def recipe_depth(
         Of :func:`~rackecon.performance.families.engine_family`.
     load_per_gpu : array
         Requests per decode GPU.
-    dp_attention, aggregated : array of bool
-    weight_precision : str
 
     Examples
     --------

@@ -46,6 +46,11 @@ class Distribution:
     grade: str
     basis: str
 
+    @property
+    def start(self) -> float:
+        """Where a log-normal input begins: at its lower bound, or 0 where it has none."""
+        return self.lower if math.isfinite(self.lower) else 0.0
+
     def quantile_of_normal(self, z: FloatArray) -> FloatArray:
         """Values of the input for standard normal scores; 0 gives the median, +-1.2816 ``high`` and ``low``.
 
@@ -64,7 +69,7 @@ class Distribution:
             span = (self.high - self.low) / 0.8
             value = self.low + span * (ndtr(z) - 0.1)
         elif self.form == "two_piece_lognormal":
-            start = self.lower if math.isfinite(self.lower) else 0.0
+            start = self.start
             logs = [math.log(x - start) for x in (self.low, self.central, self.high)]
             value = start + np.exp(two_piece(z, *logs))
         elif self.form == "logit_normal":
@@ -89,7 +94,7 @@ def recentred(item: Distribution, central: float) -> Distribution:
     if math.isclose(central, item.central, rel_tol=1e-12):
         return item
     if item.form in ("two_piece_lognormal", "listings"):
-        start = item.lower if math.isfinite(item.lower) else 0.0
+        start = item.start
         if central <= start:
             raise InputError(f"{item.id} {central:g}: its distribution needs a median above {start:g}")
         scale = (central - start) / (item.central - start)
@@ -207,6 +212,6 @@ def _check(item: Distribution, where: str) -> None:
     if item.form == "logit_normal" and not 0.0 < item.low <= item.high < 1.0:
         raise InputError(f"{where}: a logit-normal share needs low and high strictly inside 0 to 1")
     if item.form in ("two_piece_lognormal", "listings"):
-        start = item.lower if math.isfinite(item.lower) else 0.0
+        start = item.start
         if item.low <= start:
             raise InputError(f"{where}: a log-normal input needs low above {start:g}, got {item.low:g}")

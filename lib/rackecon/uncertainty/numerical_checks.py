@@ -44,7 +44,6 @@ def doubled_move(made: Portfolio, draws: int = DRAWS, physical_points: int = PHY
 
     Parameters
     ----------
-    made : Portfolio
     draws, physical_points : int
         As :func:`rackecon.uncertainty.sampling.sample`; the second set has twice as many of both.
 

@@ -106,8 +106,8 @@ def summary(outcomes: Outcomes, outputs: Sequence[str] = OUTPUTS) -> pd.DataFram
     return pd.concat(parts, ignore_index=True)
 
 
-def compare(drawn: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Win shares, expected regret and pairwise win shares of alternatives drawn together.
+def compare(drawn: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Win shares and expected regret of alternatives drawn together.
 
     Parameters
     ----------
@@ -118,26 +118,42 @@ def compare(drawn: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     -------
     tuple of ndarray
         Share of draws in which each is best *and earns*; mean shortfall from the best of each draw (not choosing at
-        all, 0, counts among the choices); ``pair[a, b]``, the share in which a beats b (ties half).
+        all, 0, counts among the choices).
 
     Examples
     --------
-    >>> wins, regret, pair = compare(np.array([[1.0, 3.0], [2.0, 1.0]]))
-    >>> wins.tolist(), regret.tolist(), float(pair[0, 1])
-    ([0.5, 0.5], [0.5, 1.0], 0.5)
+    >>> wins, regret = compare(np.array([[1.0, 3.0], [2.0, 1.0]]))
+    >>> wins.tolist(), regret.tolist()
+    ([0.5, 0.5], [0.5, 1.0])
     """
-    drawn = np.asarray(drawn, dtype=float)
-    if drawn.ndim != 2 or not drawn.size:
-        raise InputError(f"draws of alternatives expected as (alternatives, draws), got shape {drawn.shape}")
-    filled = np.where(np.isnan(drawn), -np.inf, drawn)
+    filled = _filled(drawn)
     best = np.argmax(filled, axis=0)
     top = filled[best, np.arange(filled.shape[1])]
     wins = np.bincount(best[top > 0], minlength=len(filled)) / filled.shape[1]
     regret = np.mean(np.maximum(top, 0.0) - filled, axis=1)
+    return wins, np.where(np.isneginf(filled).any(axis=1), np.nan, regret)
+
+
+def beaten(drawn: FloatArray) -> FloatArray:
+    """Share of draws in which a beats b, ``[a, b]``, of alternatives as :func:`compare` takes them; ties count half.
+
+    Examples
+    --------
+    >>> float(beaten(np.array([[1.0, 3.0], [2.0, 1.0]]))[0, 1])
+    0.5
+    """
+    filled = _filled(drawn)
     with np.errstate(invalid="ignore"):
         gap = filled[:, None, :] - filled[None, :, :]
-    pair = np.mean((gap > 0) + 0.5 * ((gap == 0) | np.isnan(gap)), axis=2)
-    return wins, np.where(np.isneginf(filled).any(axis=1), np.nan, regret), pair
+    return np.asarray(np.mean((gap > 0) + 0.5 * ((gap == 0) | np.isnan(gap)), axis=2))
+
+
+def _filled(drawn: FloatArray) -> FloatArray:
+    """Draws of alternatives, those without a result the worst."""
+    drawn = np.asarray(drawn, dtype=float)
+    if drawn.ndim != 2 or not drawn.size:
+        raise InputError(f"draws of alternatives expected as (alternatives, draws), got shape {drawn.shape}")
+    return np.where(np.isnan(drawn), -np.inf, drawn)
 
 
 def win_table(
@@ -147,7 +163,6 @@ def win_table(
 
     Parameters
     ----------
-    outcomes : Outcomes
     metric : str
         An output that more is better of.
     table : pandas.DataFrame, optional
@@ -166,7 +181,7 @@ def win_table(
     for case in outcomes.portfolio.cases:
         for model in outcomes.portfolio.plan.models:
             at = outcomes.rows(model, case)
-            wins, regret, pair = compare(drawn[at])
+            (wins, regret), pair = compare(drawn[at]), beaten(drawn[at])
             low, middle, high = percentiles(drawn[at])
             cells = [outcomes.portfolio.cells[i] for i in at]
             frame = pd.DataFrame(
@@ -249,7 +264,7 @@ def pairwise(outcomes: Outcomes, model: str, scenario: str, metric: str = "profi
         )
     drawn = _known(outcomes, metric)[at]
     names = [outcomes.portfolio.cells[i].accelerator for i in at]
-    share = compare(drawn)[2]
+    share = beaten(drawn)
     gone = np.isnan(drawn).any(axis=1)
     share[gone, :], share[:, gone] = np.nan, np.nan
     np.fill_diagonal(share, np.nan)

@@ -12,7 +12,7 @@ from rackecon.errors import InputError
 from rackecon.evidence.intervals import drawn_logs
 from rackecon.lazy import pd
 from rackecon.uncertainty.distributions import two_piece
-from rackecon.uncertainty.outcomes import compare
+from rackecon.uncertainty.outcomes import beaten
 from rackecon.uncertainty.portfolio import Portfolio
 from rackecon.uncertainty.propagate import ERRORS, Outcomes, propagate
 from rackecon.uncertainty.sampling import SEED, blocked
@@ -71,12 +71,10 @@ def pair_flips(
 
     Parameters
     ----------
-    made : Portfolio
     outcomes : Outcomes
         Draws for the win shares.
     drivers : pandas.DataFrame
         First table of :func:`pair_drivers`.
-    model, scenario, metric : str
     points : int
         Grid points of the map along each input.
 
@@ -94,7 +92,7 @@ def pair_flips(
     for key, part in drivers.groupby(["first_platform", "second_platform"], sort=False):
         a, b = map(str, key)
         drawn = outcomes.values[metric][[at[a], at[b]]]
-        share = float(compare(drawn)[2][0, 1])
+        share = float(beaten(drawn)[0, 1])
         leader, rival = (a, b) if np.median(drawn[0] - drawn[1]) >= 0 else (b, a)
         moved = part[part["factor"].isin(list(made.plan.inputs))].head(2)
         x_name, y_name = (str(moved["factor"].iloc[i]) for i in (0, 1))
@@ -125,7 +123,6 @@ def natural(made: Portfolio, outcomes: Outcomes, cell: int, name: str, score: fl
 
     Parameters
     ----------
-    made : Portfolio
     outcomes : Outcomes
         Draws, for the mode that the cell mostly runs in: aggregated and disaggregated serving err differently.
     cell : int

@@ -42,8 +42,6 @@ RECENTRED: Final = {
     "free_share": "free_share",
 }
 """Inputs whose median is an assumption of the report: another assumption moves the whole distribution."""
-WORTH_KEEPING: Final = 16
-"""Physical points from which short lists are kept for other pages."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class Portfolio:
     def prepare(self, cell: Cell, points: FloatArray) -> None:
         """Make the short lists of a cell at many physical points, or take those that another page made."""
         missing = [at for at in points if self._key(cell, at) not in self.lists]
-        if len(missing) < WORTH_KEEPING:
+        if not missing:
             return
         case = self.cases[cell.scenario]
         asked = sorted(self.searched_with(cell).items())

@@ -118,7 +118,6 @@ def propagate(made: Portfolio, scores: Scores, outputs: Sequence[str] = OUTPUTS)
 
     Parameters
     ----------
-    made : Portfolio
     scores : Scores
         From :func:`rackecon.uncertainty.sampling.sample`, or set by hand (a tornado, a grid).
     outputs : sequence of str

@@ -58,7 +58,6 @@ def profit_draws(frame: pd.DataFrame, metric: str, settings: RankingDraws) -> Fl
         Rows of :func:`rackecon.appraisal.evaluate.evaluate` of one model and scenario.
     metric : str
         A profit column of :data:`rackecon.economics.measures.EVERY_MEASURE`.
-    settings : RankingDraws
 
     Returns
     -------
@@ -169,7 +168,6 @@ def rank(
         From :func:`rackecon.appraisal.evaluate.evaluate`.
     metric : str
         A profit column of :data:`rackecon.economics.measures.EVERY_MEASURE`.
-    settings : RankingDraws, optional
 
     Returns
     -------
@@ -214,7 +212,6 @@ def ordered(
         5th and 95th percentile of the draws of each row that is served.
     wins : ndarray
         In how many draws each of them comes first and earns.
-    draws : int
     """
     frame = pd.concat([served, missed]).reset_index(drop=True)
     gone = np.full(len(missed), np.nan)

@@ -189,10 +189,8 @@ def sample(plan: Design, draws: int, seed: int = SEED, *, physical_points: int =
 
     Parameters
     ----------
-    plan : Design
     draws : int
         A power of two.
-    seed : int
     physical_points : int
         Distinct points of the physical inputs (:data:`rackecon.uncertainty.shortlist.PHYSICAL`), a power of two: the
         search is run at each. Consecutive draws, themselves a balanced set, share one.

@@ -28,10 +28,8 @@ def tornado(made: Portfolio, model: str, scenario: str, metric: str = "profit_us
 
     Parameters
     ----------
-    made : Portfolio
     model, scenario : str
         Of one comparison.
-    metric : str
 
     Returns
     -------
@@ -191,14 +189,11 @@ def flip_map(
 
     Parameters
     ----------
-    made : Portfolio
-    model, scenario : str
     pair : tuple of str
         Two platforms.
     inputs : tuple of str
         Two uncertain inputs. One that differs by platform (``rate_error``, ``capex``) moves the *first* platform only
         and is shown as its score.
-    metric : str
     points : int
         Grid points along each input.
     reach : float

@@ -70,7 +70,6 @@ def work_at(case: Scenario, model: str, inputs: Mapping[str, Distribution], scor
 
     Parameters
     ----------
-    case : Scenario
     model : str
         Model id.
     inputs : mapping of Distribution

@@ -35,7 +35,6 @@ def check_shortlist(made: Portfolio, draws: int) -> ShortlistCheck:
 
     Parameters
     ----------
-    made : Portfolio
     draws : int
         A power of two.
 

@@ -231,23 +231,25 @@ def at_rates(rows: pd.DataFrame, y: str, rates: Any) -> Any:
     return rows[y] / ratio if _less_is_better(y) else rows[y] * ratio
 
 
-def first_profit(frame: pd.DataFrame, x: str, at: float, name: str) -> dict[str, Any]:
-    """Profit per MW-year of the first platform at a point of the walk, as ``name_profit``, with 90 % of it by the serving model's error.
+def first_profit(frame: pd.DataFrame, x: str, at: float) -> float:
+    """Profit per MW-year of the first platform at a point of the walk; NaN where nobody serves it."""
+    known = _ordered(frame[frame[x] == at])
+    return float(known[METRIC].iloc[0]) if len(known) else math.nan
+
+
+def first_ends(frame: pd.DataFrame, x: str, at: float, name: str) -> dict[str, Any]:
+    """The same as ``name_profit``, with 90 % of it by the serving model's error.
 
     Examples
     --------
     >>> import pandas as pd
     >>> row = pd.DataFrame({"accelerator": ["h100-sxm"], "x": [1.0], METRIC: [2e6], f"{METRIC}_low": [1e6], f"{METRIC}_high": [4e6]})
-    >>> first_profit(row, "x", 1.0, "end")
+    >>> first_ends(row, "x", 1.0, "end")
     {'end_profit': 2000000.0, 'end_low': 1000000.0, 'end_high': 4000000.0}
     """
-    known = _ordered(frame[frame[x] == at])
+    known = _ordered(frame[frame[x] == at]).to_dict("records") or [{}]
     columns = {"profit": METRIC, "low": f"{METRIC}_low", "high": f"{METRIC}_high"}
-    ends = set(columns.values()) <= set(known)  # both or none
-    return {
-        f"{name}_{end}": float(known[column].iloc[0]) if len(known) and (ends or end == "profit") else math.nan
-        for end, column in columns.items()
-    }
+    return {f"{name}_{end}": float(known[0].get(column, math.nan)) for end, column in columns.items()}
 
 
 def losing_from(frame: pd.DataFrame, x: str) -> tuple[tuple[str, float], ...]:

@@ -240,7 +240,6 @@ def dated(accelerators: Sequence[str], case: Scenario, years: float) -> list[Sce
     ----------
     accelerators : sequence of str
         Ids.
-    case : Scenario
     years : float
         Date of the software, years from 1 January 2026 (:func:`rackecon.serving.query.software_years`).
 
