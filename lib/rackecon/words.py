@@ -131,8 +131,10 @@ def money_span(ends: Iterable[float]) -> str:
     return " to ".join(money_ends(ends))
 
 
-def money_ends(ends: Iterable[float]) -> list[str]:
+def money_ends(ends: Iterable[float], beside: float = 0.0) -> list[str]:
     """The ends of an interval of amounts, as :func:`alike` writes them; below a thousand dollars to as many decimals.
+
+    ``beside`` is the greatest figure of the column that the interval stands in.
 
     Examples
     --------
@@ -141,27 +143,29 @@ def money_ends(ends: Iterable[float]) -> list[str]:
     """
     told = list(ends)
     small = all(abs(end) < LEAST_LETTER for end in told)
-    return list(map(even(money, told), told)) if small else alike(money, told)
+    return list(map(even(money, told), told)) if small else alike(money, told, beside)
 
 
-def alike(form: Callable[[Any], str], ends: Iterable[float]) -> list[str]:
+def alike(form: Callable[[Any], str], ends: Iterable[float], beside: float = 0.0) -> list[str]:
     """Ends of an interval in the unit of the greater, each to three digits but no finer than a hundredth of that unit.
 
     A small end so has the scale of the great one, and no digits that the interval does not bear; what rounds to nothing is said
-    to be about that.
+    to be about that. In a column the unit is that of its greatest figure, ``beside``, where the greater end has two digits in it.
 
     Examples
     --------
     >>> alike(money, [-1280.0, 6.72e6]), alike(money, [854e3, 8.5e6]), alike(number, [0.0361, 15.2]), alike(number, [0.06, 0.219])
     (['about $0', '$6.72M'], ['$0.85M', '$8.50M'], ['0.04', '15.2'], ['0.060', '0.219'])
+    >>> alike(money, [-527e3, 778e3], 5.4e6), alike(money, [-52e3, 7e3], 5.4e6)
+    (['−$0.53M', '$0.78M'], ['−$52.0k', '$7.00k'])
     """
     told = list(ends)
     sizes = [abs(end) for end in told if math.isfinite(end) and end]
     if form not in LETTERS or not sizes:
         return list(map(form, told))
     most = max(sizes)
-    unit, letter = next((one for one in LETTERS[form] if most >= 0.9995 * one[0]), (1.0, ""))
-    finest = max(CENTS, MOST - _digits(most / unit))
+    unit, letter = _unit(form, min(beside, 10.0 * most) if beside > most else most)
+    finest = CENTS if letter else max(CENTS, MOST - _digits(most))
     sign = "$" if form is money else ""
 
     def written(end: float) -> str:
@@ -172,6 +176,11 @@ def alike(form: Callable[[Any], str], ends: Iterable[float]) -> list[str]:
         return f"{MINUS if end < 0 else ''}{sign}{text}{letter}" if text.strip("0.") else f"about {sign}0"
 
     return list(map(written, told))
+
+
+def _unit(form: Callable[..., str], most: float) -> tuple[float, str]:
+    """The unit in which a size is written, and its letter."""
+    return next((one for one in LETTERS[form] if most >= 0.9995 * one[0]), (1.0, ""))
 
 
 LETTERS: Final[Mapping[Callable[..., str], tuple[tuple[float, str], ...]]] = {
@@ -190,8 +199,8 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     """How a column of figures is written: in one unit and with as many decimals as give the largest three digits.
 
     Without a unit smaller ones cannot be written in the next below: there the least has two, where the largest then has no
-    more than four. A figure that so would show a single digit, or four, stays as ``form`` has it, below one with as many decimals as
-    the others below one; so does what is no figure; nothing stays a plain 0.
+    more than four; dollars of which some are lost are differences, whose error is that of the largest, and end at the cent. A figure that so would show a single digit stays as ``form`` has it, below one with as many decimals as
+    the others below one; one that would show four has three digits; so does what is no figure; nothing stays a plain 0.
 
     Examples
     --------
@@ -203,14 +212,20 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     (['$14.7M', '$0.31M'], ['0.9', '2.0'])
     >>> [even(number, [0.0213, 15321.0])(x) for x in (0.0213, 15321.0)], [even(money, [0.0965, 1.066])(x) for x in (0.0965, 1.066)]
     (['0.0213', '15,300'], ['$0.097', '$1.07'])
+    >>> [even(money, [21.04, 2.89, -0.0324])(x) for x in (21.04, 2.89, -0.0324, -0.001, 0.0)]
+    ['$21.04', '$2.89', '−$0.03', '$0.00', '$0']
     >>> [even(number, [0.23, 0.246, 104])(x) for x in (0.23, 0.246, 104)]
     ['0.230', '0.246', '104']
+    >>> [even(number, [0.059, 1.6, 28.2, 64])(x) for x in (0.059, 1.6, 28.2, 64)]
+    ['0.059', '1.60', '28.2', '64.0']
     """
     figures = [x for x in values if math.isfinite(x) and x]
     if form not in LETTERS or len(figures) < 2:
         return form
     most, least = max(map(abs, figures)), min(map(abs, figures))
-    unit, letter = next((one for one in LETTERS[form] if most >= 0.9995 * one[0]), (1.0, ""))
+    unit, letter = _unit(form, most)
+    if form is money and not letter and most >= 1.0 and min(figures) < 0.0:
+        return _to_the_cent
     by_most, by_least = MOST - _digits(most / unit), FEWEST - _digits(least / unit)
     wanted = max(by_most, by_least) if not letter and by_least - by_most <= 1 else by_most
     if form is number or not letter:
@@ -219,8 +234,15 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
     below = max((_decimals(x) for x in figures if abs(x) < 1.0), default=0)
 
     def alone(value: float) -> str:
-        if form is not number or not below or abs(value) >= 1.0:
+        if form is not number or (not below if abs(value) < 1.0 else not places):
             return form(value)
+        if abs(value) >= 1.0:
+            short = MOST - _digits(abs(value))
+            return (
+                form(value)
+                if letter or short < 0
+                else f"{MINUS if value < 0 else ''}{abs(value):,.{min(short, places)}f}"
+            )
         return f"{MINUS if value < 0 else ''}{abs(value):.{min(below, MOST - _digits(abs(value)))}f}"
 
     def written(value: Any) -> str:
@@ -236,6 +258,14 @@ def even(form: Callable[[Any], str], values: Iterable[float]) -> Callable[[Any],
         return f"{MINUS if value < 0 else ''}{'$' if form is money else ''}{size:,.{shown}f}{letter}"
 
     return written
+
+
+def _to_the_cent(value: Any) -> str:
+    """Dollars with two decimals."""
+    if not isinstance(value, int | float) or not math.isfinite(value) or not value:
+        return money(value)
+    text = f"{abs(value):,.{CENTS}f}"
+    return f"{MINUS if value < 0 and text.strip('0.') else ''}${text}"
 
 
 def _decimals(value: float) -> int:

@@ -27,6 +27,7 @@ from rackecon.answer.deciding import (
 from rackecon.appraisal.evaluate import evaluate
 from rackecon.serving.query import software_date, software_years
 from rackecon.walks import latency, walk
+from rackecon.words import money
 
 FEW = ("h100-sxm", "b200-hgx", "gb300-nvl72")
 MODEL = "gpt-oss-120b"
@@ -209,3 +210,12 @@ def test_a_date_is_no_amount_that_lies_below_another():
     )
     assert "below" not in dated.brief() + dated.sentence()
     assert dated.brief() == "until 2025-5 and from 2025-7: B"
+
+
+@pytest.mark.slow
+def test_a_cost_that_the_case_multiplies_is_told_as_it_is_paid():
+    chips, case = ["b200-hgx", "h200-sxm"], catalog.scenario("chat")
+    found = {item.name: item for item in deciding_assumptions(chips, "gpt-oss-120b", case, cost_factor=2.0)}
+    rows = evaluate(chips, ["gpt-oss-120b"], [case], intervals=False, cost_factor=2.0)
+    paid = rows.sort_values("profit_usd_per_rack_year")["cost_usd_per_gpu_hour"].iloc[-1]
+    assert found["cost_factor"].stated() == f"{money(paid)} per GPU-hour"

@@ -100,6 +100,26 @@ def test_every_leader_column_says_a_tie_as_one_and_what_was_never_measured() -> 
     assert (promised["leader"], promised["runner_up"]) == (tie, "H200")
 
 
+def test_who_comes_next_is_nobody_of_the_tie() -> None:
+    """One of a wide error ties past one of a narrow: the narrow one comes next, not the tie's last."""
+    wide = rows(9.0, 6.0, 5.0).assign(platform=["B200", "H200", "TPU v7"])
+    wide = wide.assign(profit_usd_per_mw_year_high=wide["profit_usd_per_mw_year"] + [1.0, 0.1, 20.0])
+    wide = wide.assign(profit_usd_per_mw_year_low=wide["profit_usd_per_mw_year"] - 0.1)
+    tie = "tie: B200 and TPU v7 (unmeasured)"
+    one, promised = leaders(wide, "profit_usd_per_mw_year").iloc[0], tier_table(wide).iloc[0]
+    assert (one["leader"], one["leaders"], one["runner_up"], one["next_value"]) == (tie, "a c", "H200", 6.0)
+    assert (promised["leader"], promised["runner_up"]) == (tie, "H200")
+
+
+def test_where_nobody_earns_the_first_loses_least_and_ties_nobody() -> None:
+    lost = rows(-1.0, -1.1, -9.0).assign(platform=["B200", "TPU v7", "H200"])
+    least = "least loss: B200 and TPU v7 (unmeasured)"
+    assert leaders(lost, "profit_usd_per_mw_year")["leader"].tolist() == [least]
+    assert winners(lost)["lead"].tolist() == [least]
+    assert tier_table(lost)["leader"].tolist() == [least]
+    assert leaders(lost.tail(1), "profit_usd_per_mw_year")["leader"].tolist() == ["least loss: H200"]
+
+
 def test_a_column_of_who_cannot_serve_stands_only_where_somebody_cannot() -> None:
     some = rows(9.0, 2.0).assign(total_tok_s_per_gpu=[1.0, math.nan])
     assert tier_table(some)["cannot"].tolist() == [some["platform"].iloc[1]]

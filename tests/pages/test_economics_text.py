@@ -217,7 +217,10 @@ def test_units_name_their_winners_and_the_sizes_of_racks():
 
 def test_prices_may_fall_to_the_least_and_the_most_break_even():
     frame = pd.DataFrame({"platform": ["A", "B", "C"], "break_even_price_factor": [0.5, 0.2, np.nan]})
-    assert economics_text.price_quoted(frame) == {"platform": "B", "last": "A", "least": 0.2, "most": 0.5}
+    told = {"platform": "B", "last": "A", "losers": [], "least": 0.2, "most": 0.5}
+    assert economics_text.price_quoted(frame) == told
+    lost = frame.assign(break_even_price_factor=[1.5, 0.2, 1.0])
+    assert economics_text.price_quoted(lost)["losers"] == ["C", "A"]
     assert economics_text.price_quoted(frame.iloc[2:])["platform"] == ""
 
 

@@ -8,7 +8,7 @@ from rackecon.appraisal.evaluate import evaluate
 from rackecon.catalog import label
 from rackecon.errors import InputError
 from rackecon.load.derived import derived_utilisation
-from rackecon.pages.load import best_shown, figures, load_result, quoted
+from rackecon.pages.load import best_shown, figures, load_result, moves, quoted
 from rackecon.words import money
 
 CASE = {"mean_rps": 300.0, "batch_price_factor": 0.5, "agent_model": "deepseek-v4-pro", "agent_tok_s_per_user": 50.0}
@@ -28,6 +28,18 @@ def test_profit_is_revenue_of_the_share_sold_less_the_whole_cost():
     best = best_shown(result.sold).set_index("platform")
     assert best.index[0] == said["best_platform"]
     assert best["profit"].iloc[0].startswith(money(said["best_profit"]))
+    first = result.sold[result.sold["platform"] == said["best_platform"]]
+    top = first.loc[first["profit_usd_per_gpu_hour"].idxmax()]
+    moved = {name: (low, high) for name, low, high in moves(result.sold)}
+    assert moved["policy"] == (first["profit_usd_per_gpu_hour"].min(), top["profit_usd_per_gpu_hour"])
+    for name in ("rate", "demand"):
+        assert top["profit_usd_per_gpu_hour_low"] <= moved[name][0] <= top["profit_usd_per_gpu_hour"] <= moved[name][1]
+        assert moved[name][0] < moved[name][1] <= top["profit_usd_per_gpu_hour_high"]
+    shares = top["utilisation"] / top[["low", "high"]]
+    sales = top["revenue_usd_per_gpu_hour"] / shares
+    assert moved["demand"] == pytest.approx(tuple(sales - (top["revenue_usd_per_gpu_hour"] - said["best_profit"])))
+    widths = [high - low for _, low, high in moves(result.sold)]
+    assert widths == sorted(widths, reverse=True)
     assert {(name, way) for way, names in said["policies"] for name in names} == set(best["policy"].items())
     assert best.loc[label("h200-sxm"), ["peak_sold", "peak_stranded"]].tolist() == pytest.approx(
         [row["utilisation"], row["stranded_usd_per_gpu_hour"]]

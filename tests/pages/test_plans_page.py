@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pandas as pd
 import pytest
 
 from rackecon.errors import InputError
@@ -14,6 +15,7 @@ from rackecon.figures.results import result_rows
 from rackecon.pages.plans import (
     Asked,
     allocation_table,
+    compared,
     demand_table,
     figures,
     plans_result,
@@ -91,7 +93,8 @@ def test_charts_name_platforms_and_draw_their_rule(result):
     worth = charts.worth_line(
         result.worth, "site_mw", "usd_per_mw_year", title="t", subtitle="s", x_title="x", y_title="y", at=1.0
     )
-    for chart, marks in ((day, 3), (years, 3), (worth, 3)):
+    both = charts.plans_compared(*compared(result), title="t", subtitle="s")
+    for chart, marks in ((both, 2), (day, 3), (years, 3), (worth, 3)):
         spec = json.loads(chart.to_json())
         assert len(spec["layer"]) == marks
     shades = json.loads(day.to_json())["layer"][0]["encoding"]["opacity"]["scale"]
@@ -99,6 +102,30 @@ def test_charts_name_platforms_and_draw_their_rule(result):
     assert (shades["range"][0], shades["range"][-1]) == (1.0, 0.25)
     names = set(result.renewal.staged.racks.query("racks > 0")["platform"])
     assert set(json.loads(years.to_json())["layer"][0]["encoding"]["color"]["scale"]["domain"]) == names
+
+
+@pytest.mark.slow
+def test_the_first_chart_draws_the_plans_that_the_answer_names(result):
+    profits, racks = compared(result)
+    said = quoted(result)
+    text = say("16_plan", "answer", **said)
+    for row in racks.to_dict("records"):
+        assert f"{row['racks']} rack" in text
+        assert row["platform"] in text
+    first = result.site.racks[result.site.racks["bought"] > 0].set_index("accelerator")
+    page = racks[racks["plan"] == "most at middle values"].set_index("accelerator")
+    assert page["racks"].to_dict() == first["bought"].to_dict()
+    assert page["power_mw"].to_dict() == pytest.approx(first["power_mw"].to_dict())
+    assert len(profits) == 1 + bool(said["rival_plan"])
+    assert profits.iloc[0, 1:].tolist() == [said[f"{end}_profit"] for end in ("mean", "low", "high")]
+    if said["rival_plan"]:
+        assert profits.iloc[1, 1:].tolist() == [said[f"rival_{end}"] for end in ("profit", "low", "high")]
+
+
+def test_plans_without_a_rack_are_said_and_not_drawn():
+    none = pd.DataFrame(columns=["plan", "accelerator", "platform", "racks", "power_mw"])
+    drawn = charts.plans_compared(pd.DataFrame(columns=["plan", "mean", "low", "high"]), none, title="T", subtitle="s")
+    assert "nothing to draw" in str(drawn)
 
 
 def test_racks_on_hand_that_replace_themselves_are_refused():

@@ -413,7 +413,8 @@ def _found(case: _Case) -> list[Deciding]:
         return []
     lead = start.sort_values(column, ascending=False, kind="stable", na_position="last").iloc[0]
     card = (float(lead["price_level_low"]), float(lead["price_level_high"]))
-    shows = _shows(float(lead["price_output_usd_per_mtok"]), float(lead["cost_usd_per_gpu_hour"]))
+    factor = float(case.overrides.get("cost_factor", 1.0))  # a value of the walk is one too: its words count it once
+    shows = _shows(float(lead["price_output_usd_per_mtok"]), float(lead["cost_usd_per_gpu_hour"]) / factor)
     top = str(lead["accelerator"])
     ends: dict[str, tuple[float, float, float]] = {}
     for name in ASSUMPTIONS:

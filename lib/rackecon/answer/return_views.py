@@ -69,7 +69,8 @@ def profit_changes(
     Returns
     -------
     pandas.DataFrame
-        ``assumption, value, leader, profit, runner_up, next_profit``; platforms by name, blank without a second.
+        ``assumption, value, leader, leaders, profit, runner_up, next_profit``; platforms by name, blank without a second, in
+        ``leaders`` by id.
     """
     # nothing is written off where nothing is owned: a tax does not go with rent
     rented = {"cost_basis": "rental", "cost_tier": "3-year", "cost_vintage": "2026-07", "tax_rate": 0.0}
@@ -82,7 +83,13 @@ def profit_changes(
         ("published cost", "neocloud", {"cost_basis": "ownership", "cost_tier": "neocloud"}),
         ("rent, before tax", "3-year", rented),
     ]
-    names = {"leader": "leader", "value": "profit", "runner_up": "runner_up", "next_value": "next_profit"}
+    names = {
+        "leader": "leader",
+        "leaders": "leaders",
+        "value": "profit",
+        "runner_up": "runner_up",
+        "next_value": "next_profit",
+    }
     rows = []
     for case, table in moved(accelerators, model, scenario, SWEPT, others, **overrides):
         best = leaders(table, metric).iloc[0]

@@ -13,7 +13,7 @@ from rackecon.catalog.cached import one_state
 from rackecon.economics.measures import EVERY_MEASURE
 from rackecon.economics.power import gpus_for_site
 from rackecon.evidence.intervals import rate_factors
-from rackecon.evidence.leads import ahead, in_order, lead_words
+from rackecon.evidence.leads import ahead, behind, lead_words
 from rackecon.evidence.novelty import best_runs
 from rackecon.lazy import pd
 from rackecon.units import HOURS_PER_YEAR
@@ -37,16 +37,19 @@ def leaders(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``model, scenario, leader, value, runner_up, next_value``; platforms by name, blank where there is none. A tie is
-        said as one (:func:`rackecon.evidence.leads.lead_words`): ``value`` is then its first's.
+        ``model, scenario, leader, leaders, value, runner_up, next_value``; platforms by name, blank where there is none, in
+        ``leaders`` by id, the first one first. A tie is said as one (:func:`rackecon.evidence.leads.lead_words`): ``value`` is
+        then its first's.
     """
     rows = []
     for (model, scenario), group in table.groupby(["model", "scenario"], sort=False):
-        first, known = ahead(group, metric), in_order(group[group[metric].notna()], metric)
-        after = known.iloc[len(first) :]
+        first = ahead(group, metric)
+        after = behind(group, first, metric)
+        value = first[metric].iloc[0] if len(first) else math.nan
         row = {
-            "leader": lead_words(first["platform"]),
-            "value": first[metric].iloc[0] if len(first) else math.nan,
+            "leader": lead_words(first["platform"], loses=value <= 0),
+            "leaders": " ".join(first["accelerator"]),
+            "value": value,
             "runner_up": lead_words(after["platform"].head(1)),
             "next_value": after[metric].iloc[0] if len(after) else math.nan,
         }
@@ -122,15 +125,16 @@ def winners(comparison: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The rows of most profit, equal ones by accelerator id; in ``lead`` who leads in words, a tie as one, in ``leaders`` their ids in order.
+        The rows of most profit, equal ones by accelerator id; in ``lead`` who leads in words, a tie as one, in ``leaders`` their ids, the first one first.
     """
     groups = comparison[comparison[PROFIT].notna()].groupby(["model", "scenario", "limit"])
     best = [ahead(part, PROFIT) for _, part in groups]
-    rows = [
-        first.head(1).assign(lead=lead_words(first["platform"]), leaders=" ".join(sorted(first["accelerator"])))
-        for first in best
-    ]
+    rows = [first.head(1).assign(lead=_lead(first), leaders=" ".join(first["accelerator"])) for first in best]
     return pd.concat(rows) if rows else comparison.head(0).assign(lead="", leaders="")
+
+
+def _lead(first: pd.DataFrame) -> str:
+    return lead_words(first["platform"], loses=bool(first[PROFIT].iloc[0] <= 0))
 
 
 def unit_ranks(table: pd.DataFrame) -> pd.DataFrame:

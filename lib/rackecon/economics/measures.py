@@ -40,15 +40,15 @@ class Measure:
         """
         return percent(value) if self.key == "usd" else money(value)
 
-    def ends(self, *amounts: float) -> list[str]:
-        """The ends of an interval, or other yearly amounts side by side, in words on one scale.
+    def ends(self, *amounts: float, beside: float = 0.0) -> list[str]:
+        """The ends of an interval, or other yearly amounts side by side, in words on one scale, ``beside`` the greatest of their column.
 
         Examples
         --------
         >>> MEASURES["rack"].ends(-5680.0, 13.4e6), MEASURES["usd"].ends(0.0, 0.25)
         (['−$0.01M', '$13.4M'], ['0 %', '25 %'])
         """
-        return list(map(percent, amounts)) if self.key == "usd" else money_ends(amounts)
+        return list(map(percent, amounts)) if self.key == "usd" else money_ends(amounts, beside)
 
 
 MEASURES: Final = {

@@ -156,13 +156,38 @@ def level(rows: pd.DataFrame, by: str, *, most: bool = True) -> pd.DataFrame:
     return known.iloc[np.flatnonzero(kept)]
 
 
-def lead_words(platforms: Iterable[str]) -> str:
-    """Who leads, in a cell of a table: a tie said as one, and what was never measured.
+def behind(rows: pd.DataFrame, first: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Rows of one comparison that neither lead nor tie, most first.
+
+    Who ties need not be the nearest by middle values: one of a wide error ties past one of a narrow.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+    first : pandas.DataFrame
+        What :func:`ahead` found in them.
+    by : str
+        The profit column.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"accelerator": ["a", "b", "c"], "profit": [9.0, 6.0, 5.0]})
+    >>> behind(rows, rows.iloc[[0, 2]], "profit")["accelerator"].tolist()
+    ['b']
+    """
+    return in_order(rows[rows[by].notna() & ~rows["accelerator"].isin(first["accelerator"])], by)
+
+
+def lead_words(platforms: Iterable[str], *, loses: bool = False) -> str:
+    """Who leads, in a cell of a table: a tie said as one, who loses least where nobody earns, and what was never measured.
 
     Examples
     --------
     >>> lead_words(["B200"]), lead_words(["B200", "TPU v7"]), lead_words([])
     ('B200', 'tie: B200 and TPU v7 (unmeasured)', '')
+    >>> lead_words(["B200"], loses=True), lead_words(["B200", "H200"], loses=True)
+    ('least loss: B200', 'least loss: B200 and H200')
     """
     names = [platform_named(name) for name in platforms]
-    return f"tie: {join_named(names)}" if len(names) > 1 else "".join(names)
+    before = "least loss: " if loses and names else "tie: " if len(names) > 1 else ""
+    return before + join_named(names)

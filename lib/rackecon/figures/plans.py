@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rackecon.figures.base import altair_module, axis_words, finish, nothing_drawn, platform_scale, rules, top_title
+from rackecon.figures.base import (
+    altair_module,
+    axis_words,
+    finish,
+    in_lines,
+    nothing_drawn,
+    platform_scale,
+    rules,
+    top_title,
+)
 from rackecon.figures.theme import ACCENT
 from rackecon.lazy import pd
 from rackecon.words import tidy
 
 if TYPE_CHECKING:
     import altair as alt
+
+RACKS, PROFIT = "racks", "profit"
+"""Parts of a plan's row, from the top."""
+PLAN_ROW: Final = 110
+"""Height of a plan's row."""
+COUNT_ABOVE: Final = 29
+"""How far above the middle of a bar the number of its racks stands."""
 
 
 def _colour(alt_: Any, data: pd.DataFrame, **legend: Any) -> Any:
@@ -64,6 +80,48 @@ def allocation(flows: pd.DataFrame, *, title: str, subtitle: str, standing_mw: f
         )
     )
     return finish(alt_.layer(bars, *rules(alt_, None, standing_mw, "all racks")), title, subtitle)
+
+
+def plans_compared(plans: pd.DataFrame, racks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
+    """Plans one under the other: the racks of each, by platform and power with their number, over its profit.
+
+    Parameters
+    ----------
+    plans : pandas.DataFrame
+        ``plan, mean, low, high``: profit of each plan [USD/year], from the top.
+    racks : pandas.DataFrame
+        ``plan, accelerator, platform, racks, power_mw``.
+    title, subtitle : str
+    """
+    alt_ = altair_module()
+    if racks.empty:
+        return nothing_drawn(title)
+    ends = racks.groupby("plan", sort=False)["power_mw"].cumsum()
+    bars = tidy(racks.assign(start=ends - racks["power_mw"], end=ends, part=RACKS))
+    profits = tidy(plans.assign(part=PROFIT))
+    names = list(plans["plan"])
+    rows = alt_.Y(
+        "plan:N", sort=names, title=None, axis=alt_.Axis(**in_lines(names, 16)), scale=alt_.Scale(padding=0.2)
+    )
+    within = alt_.YOffset("part:N", sort=[RACKS, PROFIT], scale=alt_.Scale(domain=[RACKS, PROFIT]))
+    x = alt_.X("start:Q", axis=None, scale=alt_.Scale(domain=[0.0, tidy(float(ends.max()))], nice=False))
+    bar = alt_.Chart(bars).encode(y=rows, yOffset=within, x=x)
+    tip = ["platform:N", alt_.Tooltip("racks:Q", title="racks"), alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")]
+    drawn = bar.mark_bar(stroke="white", strokeWidth=0.6).encode(
+        x2="end:Q", color=_colour(alt_, bars, legend=alt_.Legend(labelLimit=300)), tooltip=tip
+    )
+    counted = bar.mark_text(align="left", dx=2, dy=-COUNT_ABOVE, aria=False).encode(text="racks:Q")
+    line = alt_.Chart(profits).encode(y=rows, yOffset=within)
+    low = alt_.X(
+        "low:Q", title="profit a year, USD", scale=alt_.Scale(zero=True), axis=alt_.Axis(labelExpr=axis_words("$~s"))
+    )
+    spread = line.mark_rule(strokeWidth=2, color=ACCENT, aria=False).encode(x=low, x2="high:Q")
+    mean = line.mark_tick(thickness=3, size=16, color=ACCENT).encode(
+        x="mean:Q", tooltip=["plan:N", *(alt_.Tooltip(f"{end}:Q", format="$,.3~s") for end in ("mean", "low", "high"))]
+    )
+    chart = alt_.layer(alt_.layer(drawn, counted), alt_.layer(spread, mean)).resolve_scale(x="independent")
+    key = ["number: racks", "line: nine futures in ten; tick: mean"]
+    return finish(chart, title, subtitle, height=PLAN_ROW * len(names), key=key)
 
 
 def stacked_years(racks: pd.DataFrame, *, title: str, subtitle: str, limit_mw: float) -> alt.Chart:

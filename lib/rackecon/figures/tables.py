@@ -11,7 +11,7 @@ from typing import Any, Final
 from rackecon.figures.display import Html
 from rackecon.figures.theme import swatch
 from rackecon.lazy import pd
-from rackecon.words import MINUS, alike, even, format_words, layout_words, money, money_span, number
+from rackecon.words import MINUS, alike, even, format_words, layout_words, money, money_ends, number
 
 Format = Callable[[Any], str]
 PLAIN: Final = 4
@@ -219,29 +219,40 @@ def spans(
     ['$5.93M (−$0.16M to $14.6M)', '$0.14M ($0.02M to $2.00M)']
     """
     told = list(zip(middles, lows, highs, strict=True))
-    way = even(form, (middle for middle, *_ in told))
+    way, most = even(form, (middle for middle, *_ in told)), greatest(middle for middle, *_ in told)
     return [
         none
         if not math.isfinite(x)
-        else f"{way(x)} ({ends_words(form, way, low, high)})"
+        else f"{way(x)} ({ends_words(form, way, low, high, most)})"
         if math.isfinite(low)
         else way(x)
         for x, low, high in told
     ]
 
 
-def ends_words(form: Format, way: Format, low: float, high: float) -> str:
-    """The ends of an interval beside a column that is written one ``way``: amounts, and ends of unlike size, as a sentence has them.
+def greatest(values: Iterable[float]) -> float:
+    """The greatest size in a column, 0 where it has no figure.
 
     Examples
     --------
-    >>> ends_words(money, str, -164e3, 14.64e6), ends_words(number, str, 0.5, 2)
-    ('−$0.16M to $14.6M', '0.5 to 2')
+    >>> greatest([-3.0, math.nan, 2.0]), greatest([])
+    (3.0, 0.0)
+    """
+    return max((abs(x) for x in values if math.isfinite(x)), default=0.0)
+
+
+def ends_words(form: Format, way: Format, low: float, high: float, most: float = 0.0) -> str:
+    """The ends of an interval beside a column that is written one ``way``, ``most`` its greatest: amounts, and ends of unlike size, as a sentence has them.
+
+    Examples
+    --------
+    >>> ends_words(money, str, -164e3, 14.64e6), ends_words(money, str, -527e3, 778e3, 5.4e6), ends_words(number, str, 0.5, 2)
+    ('−$0.16M to $14.6M', '−$0.53M to $0.78M', '0.5 to 2')
     >>> ends_words(number, str, 0.0361, 15.2)
     '0.04 to 15.2'
     """
     if form is money:
-        return money_span([low, high])
+        return " to ".join(money_ends([low, high], most))
     unlike = form is number and UNLIKE * min(abs(low), abs(high)) < max(abs(low), abs(high))
     return " to ".join(alike(number, [low, high]) if unlike else map(way, (low, high)))
 
@@ -344,7 +355,7 @@ def ranking_table(
             )
             continue
         ends = record[f"{metric}_low"], record[f"{metric}_high"]
-        told = ends_words(show, way, *ends)
+        told = ends_words(show, way, *ends, greatest(known[metric]))
         bar = bar_cell(ends[0], value, ends[1], (low, high), told, f"90 % interval {told}")
         cells = f'<td class="n">{html.escape(way(value))}</td>{bar}'
         cells += "".join(f'<td class="n">{html.escape(form(record[key]))}</td>' for key, (_, form) in more.items())

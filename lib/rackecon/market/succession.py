@@ -72,7 +72,7 @@ def sold_today(
     keys = list(accelerators)
     table = evaluate(keys, list(models), [scenario], intervals=False, **overrides)
     known = measured_platforms(keys)
-    out = leaders(table, metric).drop(columns="scenario")
+    out = leaders(table, metric).drop(columns=["scenario", "leaders"])
     out.insert(1, "tokens_per_day", [market_model(name).tokens_per_day for name in out["model"]])
     return out.assign(measured_on=[known.get(name, 0) for name in out["model"]])
 

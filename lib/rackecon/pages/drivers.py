@@ -113,7 +113,7 @@ def _flip(item: Deciding) -> str:
 def _bar(ends: tuple[float, float], axis: tuple[float, float], now: float, measure: str) -> str:
     if not all(map(math.isfinite, (*ends, now))):
         return "<td>–</td>"
-    told = " to ".join(MEASURES[measure].ends(*ends))
+    told = " to ".join(MEASURES[measure].ends(*ends, beside=max(map(abs, axis))))
     return bar_cell(ends[0], now, ends[1], axis, told)
 
 

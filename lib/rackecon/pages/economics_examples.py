@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from rackecon import catalog
 from rackecon.answer.deciding import ASSUMPTIONS
+from rackecon.evidence.novelty import platform_named
 from rackecon.lazy import pd
 from rackecon.pages.sentences import say
 from rackecon.words import money, number, percent
@@ -30,24 +31,62 @@ def changed_words(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+class Lead(NamedTuple):
+    """Who leads a row of a table: in words, by id with the first one first, and the profit of that one."""
+
+    lead: str
+    leaders: str
+    profit: float
+
+
+def kept_lead(was: Lead, now: Lead) -> str:
+    """Who leads, beside who leads as on the page: a tie of the same platforms by their number, and by its first where that is another.
+
+    Examples
+    --------
+    >>> page = Lead("tie: A and B", "a b", 2e6)
+    >>> kept_lead(page, Lead("tie: A and B", "a b", 1e6)), kept_lead(page, Lead("A", "a", 1e6))
+    ('the same 2', 'A')
+    >>> kept_lead(Lead("tie: B200 and H200", "b200-hgx h200-sxm", 2e6), Lead("tie: H200 and B200", "h200-sxm b200-hgx", 1e6))
+    'the same 2, H200 first'
+    >>> kept_lead(page, Lead("least loss: A and B", "a b", -1e6))
+    'least loss: A and B'
+    """
+    old, new = was.leaders.split(), now.leaders.split()
+    if len(new) < 2 or set(old) != set(new) or (was.profit > 0) != (now.profit > 0):
+        return now.lead
+    return f"the same {len(new)}{'' if old[0] == new[0] else f', {platform_named(new[0])} first'}"
+
+
+def changed_leads(changes: pd.DataFrame) -> list[str]:
+    """Who leads each row of :func:`rackecon.answer.return_views.profit_changes`: the first by name, the others as :func:`kept_lead` says.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"leader": ["tie: A and B"] * 2, "leaders": ["a b"] * 2, "profit": [2e6, 1e6]})
+    >>> changed_leads(rows)
+    ['tie: A and B', 'the same 2']
+    """
+    found = [Lead(*row) for row in changes[["leader", "leaders", "profit"]].itertuples(index=False)]
+    return [found[0].lead, *(kept_lead(found[0], one) for one in found[1:])] if found else []
+
+
 def leads_told(swept: pd.DataFrame) -> list[str]:
-    """Who leads each row of a table of changed assumptions, with its profit; a tie of the platforms that tie in a limit's first row, and so on the page, by their number alone.
+    """Who leads each row of a table of changed assumptions, with its profit, beside the lead in its limit's first row, which the page names.
 
     Examples
     --------
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"limit": ["1 MW"] * 3, "lead": ["tie: A and B", "A", "tie: B and A"]})
-    >>> rows = rows.assign(leaders=["a b", "a", "a b"], profit_usd_year=[1e6, 2e6, 3e6])
+    >>> rows = rows.assign(leaders=["a b", "a", "b a"], profit_usd_year=[1e6, 2e6, 3e6])
     >>> leads_told(rows)
-    ['the same 2 ($1.00M a year)', 'A ($2.00M a year)', 'the same 2 ($3.00M a year)']
+    ['the same 2 ($1.00M a year)', 'A ($2.00M a year)', 'the same 2, b first ($3.00M a year)']
     """
-    first: dict[str, str] = {}
+    first: dict[str, Lead] = {}
     told = []
-    columns = (swept[name] for name in ("limit", "lead", "leaders", "profit_usd_year"))
-    for limit, lead, ids, profit in zip(*columns, strict=True):
-        tied = len(ids.split())
-        same = first.setdefault(limit, ids) == ids and tied > 1
-        told.append(f"{f'the same {tied}' if same else lead} ({money(profit)} a year)")
+    for limit, *row in swept[["limit", "lead", "leaders", "profit_usd_year"]].itertuples(index=False):
+        now = Lead(*row)
+        told.append(f"{kept_lead(first.setdefault(limit, now), now)} ({money(now.profit)} a year)")
     return told
 
 

@@ -353,7 +353,7 @@ def revenue_answer(
     unit : str
         ``rack``, ``mw``, ``position`` or ``usd``: what profit is counted per.
     sure : mapping, optional
-        From :func:`return_ends`.
+        From :func:`return_ends`; ``tax``, the share of profit taxed, where that is not none.
     """
     known = ranked[ranked["value"].notna()]
     empty: dict[str, Any] = dict.fromkeys(("platform", "per", "amount", "rival", "lead"), "")
@@ -410,7 +410,9 @@ def return_sentences(row: Any, ranked: pd.DataFrame, sure: Mapping[str, float] |
     good = say(PAGE, "return", platform=platform, sure=told, vendor=facts.pop("vendor") if invested else None)
     if not invested:
         return good, ""
-    return good, say(PAGE, "needed", platform=platform, **facts, **(sure or dict.fromkeys(RETURN_ENDS, math.nan)))
+    return good, say(
+        PAGE, "needed", platform=platform, **facts, **{"tax": 0.0, **(sure or dict.fromkeys(RETURN_ENDS, math.nan))}
+    )
 
 
 def units_quoted(ranks: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
@@ -441,14 +443,15 @@ def cash_quoted(results: pd.DataFrame) -> dict[str, Any]:
 
 
 def price_quoted(table: pd.DataFrame) -> dict[str, Any]:
-    """How far prices may fall before the first and the last platform loses, as shares of the card."""
+    """How far prices may fall before the first and the last platform loses, as shares of the card, and who loses at the card."""
     column = "break_even_price_factor"
     known = table[table[column].notna()].sort_values(column, kind="stable")
     if known.empty:
-        return {"platform": "", "last": "", "least": 0.0, "most": 0.0}
+        return {"platform": "", "last": "", "losers": [], "least": 0.0, "most": 0.0}
     names, values = known["platform"], known[column]
     ends = {"least": float(values.iloc[0]), "most": float(values.iloc[-1])}
-    return {"platform": str(names.iloc[0]), "last": str(names.iloc[-1]), **ends}
+    losers = [str(name) for name in names[values >= 1.0]]
+    return {"platform": str(names.iloc[0]), "last": str(names.iloc[-1]), "losers": losers, **ends}
 
 
 def load_quoted(loaded: pd.DataFrame) -> dict[str, Any]:

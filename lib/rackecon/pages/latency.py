@@ -67,6 +67,8 @@ class LatencyResult:
     most: tuple[str, ...]
     gains_most: tuple[str, ...]
     """Platforms whose gain lies within the model's error of the most, the most first."""
+    still_lose: tuple[str, ...]
+    """Those of them that lose money with the most patient reader too: their gain is a smaller loss."""
     gain: float = field(metadata=in_unit("USD/MW-year"))
     tied_gain: float
     slow_first: tuple[tuple[str, float], ...]
@@ -125,7 +127,8 @@ def latency_found(
     target = case.promised_tok_s_per_user or slow
     kept = front[front[SPEED] >= target]
     ordered = firsts.dropna(subset=[METRIC]).sort_values("ttft_limit_s", kind="stable").groupby("platform", sort=False)
-    spread = ordered[METRIC].last() - ordered[METRIC].first()
+    patient = ordered[METRIC].last()
+    spread = patient - ordered[METRIC].first()
     gains = bool(len(spread)) and float(spread.max()) > 0
     spread = spread[spread >= (1.0 - error) * spread.max()].sort_values(ascending=False, kind="stable")
     late, never = _needs(firsts)
@@ -162,6 +165,7 @@ def latency_found(
         has_target=bool(case.tpot_limit_ms),
         most=tuple(map(str, _most(kept, RATE)["platform"])),
         gains_most=tuple(str(name) for name in spread.index) if gains else (),
+        still_lose=tuple(str(name) for name in spread.index if gains and patient[name] <= 0),
         gain=float(spread.max()) if gains else 0.0,
         tied_gain=float(spread.min()) if gains else 0.0,
         slow_first=late,

@@ -36,6 +36,8 @@ WAYS: Final = {
     "autoscaled, 5 min start": "autoscaling",
 }
 """Policies as a sentence says them; some differ in a delay alone."""
+RATE, DEMAND, POLICY = "rate", "demand", "policy"
+"""What moves a platform's profit: the model's error of its token rate, other days and demands, the policy."""
 SIZED: Final = "fixed at the 99th percentile"
 
 
@@ -114,6 +116,11 @@ def load_result(
         profit_usd_per_gpu_hour=paid * full - cost,
         profit_usd_per_gpu_hour_low=paid * full * low - cost,
         profit_usd_per_gpu_hour_high=paid * full * high - cost,
+        **{
+            f"{of}_{end}": paid * full * factor - cost
+            for of, ends in ((RATE, (rates["low"], rates["high"])), (DEMAND, (1.0 / over[1], 1.0 / over[0])))
+            for end, factor in zip(("low", "high"), ends, strict=True)
+        },
         stranded_usd_per_gpu_hour=sold["stranded_share"] * cost,
     )
     measured = _measured()
@@ -140,6 +147,19 @@ def shown(sold: pd.DataFrame) -> pd.DataFrame:
     table = sold.assign(sold=_spanned(sold, "utilisation", percent), profit=_spanned(sold, money_of, money))
     names = ["platform", "policy", "sold", "open_load", "unit_gpus", "stranded_usd_per_gpu_hour", "profit"]
     return table[names]
+
+
+def moves(sold: pd.DataFrame) -> list[tuple[str, float, float]]:
+    """What moves the profit of the platform that earns most, each alone with the ends between which it does [USD/GPU-hour], the widest first.
+
+    The error of the token rate and other demands at nine in ten, the policies from the worst to the best.
+    """
+    best = _best(sold).iloc[0]
+    ways = sold.loc[sold["accelerator"] == best["accelerator"], "profit_usd_per_gpu_hour"]
+    ends = {name: (float(best[f"{name}_low"]), float(best[f"{name}_high"])) for name in (RATE, DEMAND)}
+    ends |= {POLICY: (float(ways.min()), float(ways.max()))}
+    found = [(name, low, high) for name, (low, high) in ends.items() if high > low]
+    return sorted(found, key=lambda one: one[1] - one[2])
 
 
 def best_shown(sold: pd.DataFrame) -> pd.DataFrame:
@@ -236,6 +256,7 @@ def quoted(result: LoadResult) -> dict[str, Any]:
         "best_high": float(best[f"{by}_high"]),
         "tied": [str(name) for name in ahead(best_of, by)["platform"].iloc[1:]],
         "policies": _policies(best_of),
+        "moves": moves(sold),
         "filled_low": float(filled.min()),
         "filled_high": float(filled.max()),
         "peak_low": float(peak.min()),

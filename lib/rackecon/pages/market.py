@@ -249,6 +249,19 @@ def quoted_paths(profits: pd.DataFrame, gain: Gain) -> dict[str, Any]:
     }
 
 
+def path_ends(paths: pd.DataFrame) -> dict[str, float]:
+    """Price of a token and revenue of an owner's machine at the end of :func:`rackecon.market.linked.linked_paths`, over today's.
+
+    Examples
+    --------
+    >>> from rackecon.market.linked import linked_paths
+    >>> path_ends(linked_paths(0.9, 1.2, 1.0))
+    {'price': 0.75, 'revenue': 0.90}
+    """
+    ends = paths.groupby("path", sort=False)["factor"].last()
+    return {"price": float(ends["price of a token"]), "revenue": float(ends["revenue of an own GPU"])}
+
+
 WAYS: Final = {
     "own": "owned",
     "rent, 3 years": "rented",

@@ -18,11 +18,13 @@ from rackecon.planner.formulated import formulated
 from rackecon.planner.plan import PlanResult, plan
 from rackecon.planner.program import relaxed
 from rackecon.planner.records import Limits
-from rackecon.planner.regret import CLOSE, Regret, profit_ends, regret
+from rackecon.planner.regret import CLOSE, PROFIT_ENDS, Regret, profit_ends, regret
 from rackecon.uncertainty.sampling import SEED
 from rackecon.words import join_words, plural
 
 ENDS: Final = ("mean", "low", "high")
+FIRST, MEASURED, LEAST_REGRET = "most at middle values", "of measured platforms", "least regret"
+"""What tells the plans of the answer apart."""
 SITES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
 """Power of a site over the page's, for the line of what a megawatt is worth."""
 
@@ -154,6 +156,30 @@ def allocation_table(found: PlanResult) -> pd.DataFrame:
     )
 
 
+def compared(result: PlansResult) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Plans that the answer names, the page's first: profit of each over the futures, and its racks by platform, most power first."""
+    judged = result.futures
+    rival = _rival(judged)
+    named = {FIRST: judged.base}
+    if rival is not None:
+        named[MEASURED if _all_measured(judged, rival) else LEAST_REGRET] = rival
+    platforms = result.site.form.menu.platforms
+    racks = pd.DataFrame(
+        [
+            (name, key, platforms[key].label, count, count * platforms[key].rack_it_kw / 1e3)
+            for name, row in named.items()
+            for key, count in row["racks"].items()
+        ],
+        columns=["plan", "accelerator", "platform", "racks", "power_mw"],
+    )
+    place = racks["plan"].map(list(named).index)
+    racks = racks.assign(place=place).sort_values(["place", "power_mw"], ascending=[True, False], kind="stable")
+    profits = pd.DataFrame(
+        [(name, *(row[end] for end in PROFIT_ENDS)) for name, row in named.items()], columns=["plan", *ENDS]
+    )
+    return profits, racks.drop(columns="place").reset_index(drop=True)
+
+
 def demand_table(found: PlanResult) -> pd.DataFrame:
     """Tokens wanted and served a day by work and tier, and what a further million is worth on average."""
     hours = {block.name: block.hours * 3600.0 for block in found.form.blocks}
@@ -191,6 +217,11 @@ def _rival(judged: Regret) -> Mapping[str, Any] | None:
     base = judged.base
     other = judged.robust if base["measured"] else judged.measured
     return None if other is None or other["plan"] == base["plan"] else other
+
+
+def _all_measured(judged: Regret, other: Mapping[str, Any]) -> bool:
+    """Whether the plan beside the page's differs from it in that each of its platforms was measured."""
+    return bool(other["measured"]) and not bool(judged.base["measured"])
 
 
 def figures(result: PlansResult) -> list[Figure]:
@@ -308,7 +339,7 @@ def _rival_figures(judged: Regret) -> dict[str, Any]:
         return {"rival_plan": ""}
     return {
         "rival_plan": str(other["plan"]),
-        "rival_measured": bool(other["measured"]) and not bool(judged.base["measured"]),
+        "rival_measured": _all_measured(judged, other),
         "rival_profit": float(other["mean_usd_per_year"]),
         "rival_low": float(other["p5_usd_per_year"]),
         "rival_high": float(other["p95_usd_per_year"]),

@@ -212,7 +212,7 @@ def three_measures(story: Summary) -> Html:
         rows.append(
             {
                 "measure": f"profit {unit}",
-                "leader": lead_words(top["platform"]),
+                "leader": lead_words(top["platform"], loses=bool(top["value"].iloc[0] <= 0)),
                 "profit": join_words(MEASURES[key].ends(*top["value"])),
                 "nine in ten of the first": " to ".join(
                     MEASURES[key].ends(float(top["value_low"].iloc[0]), float(top["value_high"].iloc[0]))

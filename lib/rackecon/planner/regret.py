@@ -48,7 +48,7 @@ OUTPUTS: Final = (
 class Regret:
     """Plans against futures.
 
-    ``plans`` has a row per plan: ``plan`` (its racks in words), ``base``, ``robust``, ``mean_usd_per_year, p5_usd_per_year,
+    ``plans`` has a row per plan: ``plan`` (its racks in words), ``racks`` (their number by platform id), ``base``, ``robust``, ``mean_usd_per_year, p5_usd_per_year,
     p95_usd_per_year, mean_regret, p95_regret`` (shares of the best profit), ``best_share`` (draws in which it is within
     :data:`CLOSE` of the best), ``measured`` (whether the fit has seen a run of each of its platforms). ``profit`` is
     ``(plans, draws)``, ``best`` of each draw's own plan; ``beside`` of racks that other limits chose.
@@ -255,6 +255,7 @@ def _table(form: Formulated, plans: Sequence[Racks], profit: FloatArray, best: F
         rows.append(
             {
                 "plan": join_words(words) or "nothing",
+                "racks": {name: int(n) for name, n in zip(form.program.platforms, racks, strict=True) if n},
                 "base": k == 0,
                 "measured": bool(seen[racks > 0].all()),
                 **dict(zip(PROFIT_ENDS, profit_ends(profit[k]), strict=True)),

@@ -9,7 +9,7 @@ from typing import Any
 from rackecon import catalog
 from rackecon.catalog import Scenario
 from rackecon.catalog.cached import one_state
-from rackecon.evidence.leads import ahead, in_order, lead_words
+from rackecon.evidence.leads import ahead, behind, lead_words
 from rackecon.lazy import pd
 from rackecon.walks.findings import METRIC, drawn
 from rackecon.walks.walk import asked_ttft_ms, walked
@@ -80,8 +80,8 @@ def tier_table(found: pd.DataFrame) -> pd.DataFrame:
     """Who leads at each promised speed, a tie as one with the figures of its first, who comes next, and who cannot serve it."""
     rows = []
     for speed, group in found.groupby("tok_s_per_user_target", sort=True):
-        first, known = ahead(group, METRIC), in_order(group[group[METRIC].notna()], METRIC)
-        if known.empty:
+        first = ahead(group, METRIC)
+        if first.empty:
             rows.append(
                 {
                     "tok_s_per_user_target": speed,
@@ -94,15 +94,15 @@ def tier_table(found: pd.DataFrame) -> pd.DataFrame:
                 }
             )
             continue
-        top = known.iloc[0]
+        top = first.iloc[0]
         rows.append(
             {
                 "tok_s_per_user_target": speed,
-                "leader": lead_words(first["platform"]),
+                "leader": lead_words(first["platform"], loses=bool(top[METRIC] <= 0)),
                 "profit": float(top[METRIC]),
                 "cost": float(top["cost_usd_per_mtok_output"]),
                 "layout": top["layout"],
-                "runner_up": lead_words(known["platform"].iloc[len(first) : len(first) + 1]),
+                "runner_up": lead_words(behind(group, first, METRIC)["platform"].head(1)),
                 "cannot": join_words(group[group["total_tok_s_per_gpu"].isna()]["platform"]) or "none",
             }
         )
