@@ -97,6 +97,9 @@ def test_charts_name_platforms_and_draw_their_rule(result):
     for chart, marks in ((both, 2), (day, 3), (years, 3), (worth, 3)):
         spec = json.loads(chart.to_json())
         assert len(spec["layer"]) == marks
+    parts = [layer["layer"][0]["encoding"]["x"] for layer in json.loads(both.to_json())["layer"]]
+    titles = [part.get("title") or part["axis"]["title"] for part in parts]
+    assert titles == ["provisioned IT power, MW", "profit a year, USD"], "two quantities, each on its axis"
     shades = json.loads(day.to_json())["layer"][0]["encoding"]["opacity"]["scale"]
     assert shades["type"] == "ordinal"  # a point scale would spread all works between the first two shades
     assert (shades["range"][0], shades["range"][-1]) == (1.0, 0.25)

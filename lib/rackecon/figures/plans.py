@@ -104,7 +104,8 @@ def plans_compared(plans: pd.DataFrame, racks: pd.DataFrame, *, title: str, subt
         "plan:N", sort=names, title=None, axis=alt_.Axis(**in_lines(names, 16)), scale=alt_.Scale(padding=0.2)
     )
     within = alt_.YOffset("part:N", sort=[RACKS, PROFIT], scale=alt_.Scale(domain=[RACKS, PROFIT]))
-    x = alt_.X("start:Q", axis=None, scale=alt_.Scale(domain=[0.0, tidy(float(ends.max()))], nice=False))
+    power = alt_.Axis(orient="top", grid=False, title="provisioned IT power, MW", tickCount=4)
+    x = alt_.X("start:Q", axis=power, scale=alt_.Scale(domain=[0.0, tidy(float(ends.max()))], nice=False))
     bar = alt_.Chart(bars).encode(y=rows, yOffset=within, x=x)
     tip = ["platform:N", alt_.Tooltip("racks:Q", title="racks"), alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")]
     drawn = bar.mark_bar(stroke="white", strokeWidth=0.6).encode(
