@@ -145,6 +145,11 @@ def test_wins_regret_and_pairs_hang_together() -> None:
     assert pair.loc["gb300-nvl72", "gb200-nvl72"] + pair.loc["gb200-nvl72", "gb300-nvl72"] == pytest.approx(1.0)
     again = win_table(run(["h100-sxm", "gb200-nvl72", "gb300-nvl72"], [MODEL], [CASE], draws=512, physical_points=4))
     assert again["p50"].tolist() == win_table(drawn)["p50"].tolist()
+    # whether anybody earns is judged by what the table is sorted by: values where it is given them, else medians of the draws
+    metric = "profit_usd_per_rack_year"
+    losing = pd.DataFrame({"accelerator": table.index, metric: -1.0})
+    assert (table["p50"] > 0).any()
+    assert set(win_table(drawn, metric, losing)["verdict"]) == {"nobody earns"} != set(table["verdict"])
 
 
 def test_summary_says_why_a_platform_has_no_result() -> None:

@@ -597,7 +597,7 @@ def money_fronts(
     for key, found in _open_fronts(accelerators, [(model, case)])[0].items():
         out[key] = str(found.reason)
         if len(found):
-            given = {"prefix_cache_hit": case.prefix_cache_hit, **share_sold(key, model, case, assume)}
+            given = {"prefix_cache_hit": case.prefix_cache_hit, **share_sold(key, model, case, assume.sold_by_load)}
             out[key] = with_money(found.table.assign(**given), assume, platforms, cards)
     return out
 

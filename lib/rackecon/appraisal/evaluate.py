@@ -253,15 +253,15 @@ def sold_by_load(accelerator: str, model: str, case: Scenario) -> DerivedUtilisa
     return derived_utilisation(accelerator, model, case, shape, FLEET, mean_rps=demand)
 
 
-def share_sold(accelerator: str, model: str, case: Scenario, assume: Assumptions) -> dict[str, float]:
+def share_sold(accelerator: str, model: str, case: Scenario, by_load: bool) -> dict[str, float]:
     """``sold_share`` of a platform's points as :func:`rackecon.appraisal.money.with_money` takes it, where the load sets it.
 
     Examples
     --------
-    >>> share_sold("b200-hgx", "gpt-oss-120b", catalog.scenario("chat"), assumptions())
+    >>> share_sold("b200-hgx", "gpt-oss-120b", catalog.scenario("chat"), False)
     {}
     """
-    return {"sold_share": sold_by_load(accelerator, model, case).utilisation} if assume.sold_by_load else {}
+    return {"sold_share": sold_by_load(accelerator, model, case).utilisation} if by_load else {}
 
 
 def _best(
@@ -424,8 +424,8 @@ def _cell_profits(
     served = [cell for cell, (_, fit, _) in enumerate(fits) if len(fit)]
     if not served or not terms:
         return found
-    by_load = next((assume for assume, _, _ in terms if assume.sold_by_load), None)
-    heads = [_asked(*cells[i]) | (share_sold(*cells[i], by_load) if by_load else {}) for i in served]
+    by_load = any(assume.sold_by_load for assume, _, _ in terms)
+    heads = [_asked(*cells[i]) | share_sold(*cells[i], by_load) for i in served]
     kept = [fits[i][1] for i in served]
     points, sizes = _points([fits[i][0] for i in served], kept, heads), [len(fit) for fit in kept]
     profit = profits_usd_per_gpu_hour(points, terms)
@@ -477,7 +477,7 @@ def frontier_points(
         if len(table):
             ours = table.sort_values("tok_s_per_user", kind="stable")
             ours = ours.assign(accelerator=key, platform=platforms[key].label, model=model, scenario=case.id)
-            blocks.append(ours.assign(**share_sold(key, model, case, assume)))
+            blocks.append(ours.assign(**share_sold(key, model, case, assume.sold_by_load)))
     if not blocks:
         return pd.DataFrame()
     points = pd.concat(blocks, ignore_index=True).assign(prefix_cache_hit=case.prefix_cache_hit)

@@ -87,7 +87,7 @@ def report(
     outcomes = run_reports(chosen or report_names(), given, target, jobs, tell, force=force)
     failed = [outcome for outcome in outcomes if outcome.fault]
     good = [outcome.name for outcome in outcomes if not outcome.fault]
-    if (name and good) or good == report_names():  # the report's own record is of the whole of it
+    if good and (name or good == report_names()):  # the report's own record is of the whole of it
         from rackecon.press.record import write_record
 
         write_record(target, good, given, read)
