@@ -18,12 +18,12 @@ import nbformat
 import nbval.kernel
 from jupyter_client.manager import KernelManager
 
-from rackecon.press import kernels
+from rackecon.press import forks, kernels
 
 FOLDER = "RACKECON_EXECUTED"
 """Variable that names the folder: one file of outputs for each notebook."""
-OTHERS = [name for name in kernels.IMPORTED if not name.startswith("rackecon")]
-HOST = f"from rackecon.press.kernels import host; host({OTHERS})"
+OTHERS = [name for name in forks.IMPORTED if not name.startswith("rackecon")]
+HOST = f"from rackecon.press.forks import host; host({OTHERS})"
 
 
 class ForkedKernel(KernelManager):
@@ -40,8 +40,8 @@ def pytest_configure() -> None:
     from thorough import THOROUGH  # which a run as a command does not find
 
     nbval.kernel.pformat = repr  # of every message, for a log that nobody asked for
-    if kernels.kernels() and not THOROUGH:
-        kernels.HOST = HOST
+    if forks.FORKS and not THOROUGH:
+        forks.HOST = HOST
         nbval.kernel.KernelManager = ForkedKernel
 
 

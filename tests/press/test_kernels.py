@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import psutil
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from rackecon.press import kernels
+from rackecon.press import forks, kernels, run
 
 CELLS = (
     "import os, sys; value = 3\nprint('text')",
@@ -74,8 +75,8 @@ def test_no_table_counts_as_read_before_a_page_reads_it(tmp_path):
 
 @pytest.mark.slow
 def test_kernels_of_nbval_have_imported_what_others_wrote_and_of_the_library_the_forking_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(kernels, "_HOST", kernels._Host())
-    monkeypatch.setattr(kernels, "HOST", executed.HOST)
+    monkeypatch.setattr(forks, "RUNNING", forks.Host())
+    monkeypatch.setattr(forks, "HOST", executed.HOST)
     monkeypatch.setattr(nbval.kernel, "KernelManager", executed.ForkedKernel)
     kernel = nbval.kernel.RunningKernel(nbval.kernel.CURRENT_ENV_KERNEL_NAME, str(tmp_path))
     asked = {"seen": "[one for one in __import__('sys').modules if one.startswith(('rackecon', 'pandas.api.types'))]"}
@@ -87,28 +88,39 @@ def test_kernels_of_nbval_have_imported_what_others_wrote_and_of_the_library_the
         "rackecon",
         "rackecon.threads",
         "rackecon.press",
-        "rackecon.press.kernels",
+        "rackecon.press.forks",
     }
 
 
 @pytest.mark.slow
-def test_a_page_alone_imports_what_it_needs_and_a_second_one_finds_all_imported(tmp_path, monkeypatch):
-    monkeypatch.setattr(kernels, "_HOST", kernels._Host())
-    kernels.expect(1)
+def test_a_page_alone_finds_what_every_page_uses_imported_and_a_second_one_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(forks, "RUNNING", forks.Host())
+    forks.expect(1)
     path = notebook(tmp_path, "import sys; [name in sys.modules for name in ('pandas', 'scipy.stats', 'altair')]")
     seen = ["".join(outputs(path, **kernels.kernels())[0][0]["data"]["text/plain"]) for _ in range(2)]
-    assert seen == ["[False, False, False]", "[True, True, True]"]
+    assert seen == ["[True, False, True]", "[True, True, True]"]
 
 
-def test_what_kernels_use_is_imported_before_the_first_of_several_pages_asks(monkeypatch):
-    for pages, imports in ((1, False), (2, True)):
-        host = kernels._Host()
-        monkeypatch.setattr(kernels, "_HOST", host)
-        kernels.expect(pages)
-        assert (host._process is not None) == imports
-        if host._process is not None:
-            host._process.kill()
-            host._process.wait()
+@pytest.mark.parametrize("pages", [1, 2])
+def test_what_kernels_use_is_imported_before_a_page_asks(monkeypatch, pages):
+    host = forks.Host()
+    monkeypatch.setattr(forks, "RUNNING", host)
+    forks.expect(pages)
+    assert host._process is not None
+    host._process.kill()
+    host._process.wait()
+
+
+def test_the_process_that_kernels_are_forked_from_is_started_without_anything_of_jupyter():
+    code = (
+        "import sys; from rackecon.press import run; print([one for one in sys.modules if one.startswith('jupyter')])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_modules_that_rendering_takes_are_there():
+    for name in run.RENDERING:
+        importlib.import_module(name)
 
 
 def test_a_kernel_that_has_run_its_cells_ends_without_an_interrupt(tmp_path, monkeypatch):
@@ -130,8 +142,8 @@ def test_kernels_end_with_the_report(tmp_path, number):
         tmp_path, f"import os, time\nopen({str(tmp_path / 'pid')!r} + str(os.getpid()), 'w').close()\ntime.sleep(60)"
     )
     code = (
-        "import sys; from pathlib import Path; from rackecon.press import kernels, run\n"
-        "kernels.HOST = 'from rackecon.press.kernels import host; host([\"ipykernel.ipkernel\"])'\n"  # sooner forked than with all that pages use
+        "import sys; from pathlib import Path; from rackecon.press import forks, run\n"
+        "forks.HOST = 'from rackecon.press.forks import host; host([\"ipykernel.ipkernel\"])'\n"  # sooner forked than with all that pages use
         "run.notebook_path = lambda name: Path(sys.argv[1])\n"
         "list(run._each(['a', 'b', 'c'], 2, lambda name: run.execute(name, {}, sys.argv[2], [])))\n"
     )
@@ -155,7 +167,7 @@ def test_a_kernel_whose_host_ended_while_it_imported_ends_too(tmp_path):
     """Whoever is its parent by then is not the host, and lives on."""
     connection = tmp_path / "kernel.json"
     code = (
-        "import os, sys; from rackecon.press.kernels import _become\n"
+        "import os, sys; from rackecon.press.forks import _become\n"
         "_become(os.getpid(), ['-f', sys.argv[1]], os.getcwd(), dict(os.environ))"
     )
     subprocess.run([sys.executable, "-c", code, connection], check=True, timeout=60)

@@ -6,133 +6,16 @@ cannot be forked, kernels are started afresh.
 
 from __future__ import annotations
 
-import gc
-import json
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from importlib import import_module
-from typing import Any, Final
+from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-IMPORTED: Final = (
-    "ipykernel.kernelapp",
-    "ipykernel.ipkernel",
-    "rackecon.notebook",
-    "rackecon.answer.summary",
-    "rackecon.answer.deciding",
-    "rackecon.claims.assess",
-    "rackecon.figures.charts",
-    "rackecon.pages.summary_view",
-    "rackecon.pages.uncertainty_page",
-    "rackecon.uncertainty.sensitivity",
-    "rackecon.walks.walk",
-    "altair",
-    "jsonschema",
-    "pandas",
-    "PIL.Image",
-    "scipy.stats",
-    "vl_convert",
-)
-"""Modules that most notebooks use."""
-HOST: Final = "from rackecon.press.kernels import host; host(alone={alone})"
-
-
-def host(imported: Sequence[str] = IMPORTED, alone: bool = False) -> None:
-    """Import once, then fork a kernel for each line asked on standard input, until that ends; print each one's number.
-
-    A kernel that is expected ``alone`` imports for itself, which is less; the import waits for a second one.
-    """
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are not waited for
-    waiting, mine = imported if alone else _import(imported), os.getpid()
-    for line in sys.stdin:
-        if waiting and not alone:
-            waiting = _import(waiting)
-        alone = False
-        number = os.fork()
-        if number == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _become(mine, **json.loads(line))
-        print(number, flush=True)
-
-
-def _import(names: Sequence[str]) -> tuple[str, ...]:
-    """Import what kernels will use; what is left to import: none."""
-    for name in names:
-        with suppress(ImportError):  # the cell that needs it says so
-            import_module(name)
-    gc.freeze()  # what is imported is no garbage of any kernel
-    return ()
-
-
-def _become(host_number: int, arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
-    """Be a kernel: the body of a forked process. It ends with the host, as one started afresh ends with its client.
-
-    The host may end while its kernel still imports: whoever is the parent by then says nothing of that.
-    """
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(cwd)
-    os.setsid()
-    from ipykernel.kernelapp import IPKernelApp
-
-    try:
-        app = IPKernelApp.instance(parent_handle=host_number)
-        app.initialize(arguments)
-        if os.getppid() == host_number:
-            app.start()
-    finally:
-        os._exit(0)
-
-
-class _Host:
-    """The process that has imported, started when the first kernel is asked for."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
-        self.running: set[int] = set()
-        self.alone = False
-
-    def start(self) -> subprocess.Popen[str]:
-        """The process, which begins to import."""
-        if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", HOST.format(alone=self.alone)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                start_new_session=True,  # an interrupt of the terminal is the report's to handle
-                text=True,
-            )
-        return self._process
-
-    def fork(self, **asked: Any) -> int:
-        """Number of a new kernel's process."""
-        with self._lock:
-            process = self.start()
-            asks, tells = process.stdin, process.stdout
-            assert asks is not None
-            assert tells is not None
-            asks.write(json.dumps(asked) + "\n")
-            asks.flush()
-            told = tells.readline()
-            if not told:
-                raise RuntimeError("the process that kernels are forked from ended")
-            number = int(told)
-            self.running.add(number)
-            return number
-
-
-_HOST: Final = _Host()
+from rackecon.press import forks
+from rackecon.press.forks import FORKS
 
 
 class _Process:
@@ -147,7 +30,7 @@ class _Process:
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
-            _HOST.running.discard(self.pid)
+            forks.RUNNING.running.discard(self.pid)
             return 0
         return None
 
@@ -173,7 +56,7 @@ class _Provisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
         where = str(kwargs.get("cwd") or os.getcwd())
-        pid = _HOST.fork(arguments=arguments, cwd=where, environment=dict(kwargs.get("env") or os.environ))
+        pid = forks.RUNNING.fork(arguments=arguments, cwd=where, environment=dict(kwargs.get("env") or os.environ))
         popen: Any = _Process(pid)
         self.process, self.pid, self.cwd = popen, pid, kwargs.get("cwd")
         return self.connection_info
@@ -199,19 +82,12 @@ class WarmKernels(AsyncKernelManager):
     """A page's kernel has nothing to put away, so that it ends at once, whatever it does."""
 
 
-def expect(pages: int) -> None:
-    """How many pages are about to ask for a kernel: what the first one's process imports before it is forked hangs on it."""
-    _HOST.alone = pages == 1
-    if pages > 1 and kernels():  # it imports while this process does
-        _HOST.start()
-
-
 def end_kernels() -> None:
     """End every kernel that this process runs."""
-    for number in list(_HOST.running):
+    for number in list(forks.RUNNING.running):
         _Process(number).kill()
 
 
 def kernels() -> dict[str, Any]:
     """Options of papermill for forked kernels; none where processes cannot safely be forked."""
-    return {"kernel_manager_class": WarmKernels} if sys.platform == "linux" else {}
+    return {"kernel_manager_class": WarmKernels} if FORKS else {}

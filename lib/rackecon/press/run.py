@@ -7,11 +7,14 @@ import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from rackecon.catalog.written import check_folder, locked, write_file
 from rackecon.errors import InputError
 from rackecon.figures.display import BEFORE
 from rackecon.figures.renderer import renderer
+from rackecon.press.forks import expect
 from rackecon.press.kept_results import kept_folder, kept_home
 from rackecon.press.results import published, write_results
 from rackecon.press.stamps import SITE, Stamps, made_of
@@ -44,6 +48,17 @@ FIRST = (
 no draws with the first, which it would wait for."""
 PICTURES = "RACKECON_KEEP_PICTURES"
 """Variable that is set where charts that are those of the committed page are not drawn again."""
+RENDERING = (
+    "PIL.Image",
+    "rackecon.press.html",
+    "nbconvert.filters.markdown_mistune",
+    "pygments.formatters.html",
+    "pygments.lexers.python",
+    "latex2mathml.converter",
+    "rackecon.press.site",
+    "rackecon.press.shared_files",
+)
+"""Modules that a page needs once its cells have run."""
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
 
@@ -146,6 +161,7 @@ def _run_cells(name: str, parameters: Mapping[str, Any], out: Path) -> str:
 
     from rackecon.press.kernels import kernels
 
+    _import_meanwhile()
     # papermill cannot read "float | None" and calls such parameters unknown; they were checked above
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
@@ -168,6 +184,18 @@ def _run_cells(name: str, parameters: Mapping[str, Any], out: Path) -> str:
         message = " ".join(str(error.evalue).split())[:300]
         return f"{name}: cell {cell}: {error.ename}: {message}"
     return ""
+
+
+def _import_meanwhile() -> None:
+    """Begin to import what rendering takes: while cells run, this process waits."""
+
+    def take() -> None:
+        for name in RENDERING:
+            with suppress(ImportError):  # what needs it says so
+                import_module(name)
+
+    if not sys.modules.keys() >= set(RENDERING):
+        threading.Thread(target=take).start()
 
 
 def _scratch(target: Path) -> str:
@@ -281,8 +309,6 @@ def _made(
             stamps.forget(name)
     stale = longest_first(name for name in chosen if name not in outcomes)
     if stale:
-        from rackecon.press.kernels import expect
-
         expect(len(stale))
     with _shared_results(target, force) if stale else nullcontext():
         for outcome in _each(stale, jobs, lambda name: execute(name, parameters[name], str(target), walk)):

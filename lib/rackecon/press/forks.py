@@ -1,0 +1,145 @@
+"""The process that imports what notebooks import, once, and that their kernels are forked from.
+
+It takes nothing of Jupyter's to start it, so that it imports while the process that asks for kernels still does.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, Final
+
+EVERY: Final = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "rackecon.notebook",
+    "pandas",
+    "altair",
+    "jsonschema",
+    "PIL.Image",
+)
+"""Modules that every notebook uses."""
+IMPORTED: Final = (
+    *EVERY,
+    "rackecon.answer.summary",
+    "rackecon.answer.deciding",
+    "rackecon.claims.assess",
+    "rackecon.figures.charts",
+    "rackecon.pages.summary_view",
+    "rackecon.pages.uncertainty_page",
+    "rackecon.uncertainty.sensitivity",
+    "rackecon.walks.walk",
+    "scipy.stats",
+    "vl_convert",
+)
+"""Modules that most notebooks use."""
+FORKS: Final = sys.platform == "linux"
+"""Whether processes can safely be forked."""
+HOST: Final = "from rackecon.press.forks import host; host(alone={alone})"
+
+
+def host(imported: Sequence[str] = IMPORTED, alone: bool = False) -> None:
+    """Import once, then fork a kernel for each line asked on standard input, until that ends; print each one's number.
+
+    A kernel that is expected ``alone`` imports for itself what not every notebook uses; that waits for a second one.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are not waited for
+    _import(EVERY if alone else imported)
+    mine, waiting = os.getpid(), alone
+    for line in sys.stdin:
+        if waiting and not alone:
+            _import(imported)
+            waiting = False
+        alone = False
+        number = os.fork()
+        if number == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _become(mine, **json.loads(line))
+        print(number, flush=True)
+
+
+def _import(names: Sequence[str]) -> None:
+    """Import what kernels will use."""
+    for name in names:
+        with suppress(ImportError):  # the cell that needs it says so
+            import_module(name)
+    gc.freeze()  # what is imported is no garbage of any kernel
+
+
+def _become(host_number: int, arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
+    """Be a kernel: the body of a forked process. It ends with the host, as one started afresh ends with its client.
+
+    The host may end while its kernel still imports: whoever is the parent by then says nothing of that.
+    """
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(cwd)
+    os.setsid()
+    from ipykernel.kernelapp import IPKernelApp
+
+    try:
+        app = IPKernelApp.instance(parent_handle=host_number)
+        app.initialize(arguments)
+        if os.getppid() == host_number:
+            app.start()
+    finally:
+        os._exit(0)
+
+
+class Host:
+    """The process that has imported, started when the first kernel is asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self.running: set[int] = set()
+        self.alone = False
+
+    def start(self) -> subprocess.Popen[str]:
+        """The process, which begins to import."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", HOST.format(alone=self.alone)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # an interrupt of the terminal is the report's to handle
+                text=True,
+            )
+        return self._process
+
+    def fork(self, **asked: Any) -> int:
+        """Number of a new kernel's process."""
+        with self._lock:
+            process = self.start()
+            asks, tells = process.stdin, process.stdout
+            assert asks is not None
+            assert tells is not None
+            asks.write(json.dumps(asked) + "\n")
+            asks.flush()
+            told = tells.readline()
+            if not told:
+                raise RuntimeError("the process that kernels are forked from ended")
+            number = int(told)
+            self.running.add(number)
+            return number
+
+
+RUNNING: Final = Host()
+"""That of this process."""
+
+
+def expect(pages: int) -> None:
+    """How many pages are about to ask for a kernel: what the first one's process imports before it is forked hangs on it."""
+    RUNNING.alone = pages == 1
+    if FORKS:  # it imports while this process does
+        RUNNING.start()
