@@ -11,6 +11,7 @@ from test_sentences import ALL, PAGES, cases, said
 
 from rackecon.appraisal.parameters import notebooks_dir
 from rackecon.catalog import accelerator, label, labels, relabelled
+from rackecon.catalog.cached import one_state
 from rackecon.evidence.novelty import measured_platforms
 from rackecon.figures.display import note
 from rackecon.pages.sentences import TEMPLATES, say
@@ -89,6 +90,7 @@ SAYS_ITSELF = {
 BARE = re.compile(rf"(?<![\w-]){NEVER_RUN}(?![\w-])(?!(?:(?:, | and ){NEVER_RUN})* \()")
 
 
+@one_state()
 def never_run(value):
     """Values of a case with every platform in the place of one that nothing was measured on."""
     run = {*measured_platforms(), *(accelerator(key).label for key in measured_platforms())}

@@ -360,15 +360,16 @@ def _worth_keeping(rows, case) -> np.ndarray:
     able = rows["fits"] & np.isfinite(rate) & (rate > 0) & (speed >= 0.4 * wanted) & (first <= 20.0 * latest)
     speed = np.minimum(speed, 2.5 * wanted)
     first = np.maximum(first, 0.02 * latest) if np.isfinite(latest) else np.zeros(len(first))
+    among = np.flatnonzero(able)
+    mode, rate, speed, first = (values[among] for values in (rows["mode"], rate, speed, first))
     kept = []
-    for row in np.flatnonzero(able):
-        others = able & (rows["mode"] == rows["mode"][row])
-        no_worse = others & (rate >= rate[row]) & (speed >= speed[row]) & (first <= first[row])
-        better = no_worse & ((rate > rate[row]) | (speed > speed[row]) | (first < first[row]))
-        alike = no_worse & ~better
-        if not better.any() and row == np.flatnonzero(alike)[0]:
+    for row in range(len(among)):
+        no_worse = np.flatnonzero((rate >= rate[row]) & (speed >= speed[row]) & (first <= first[row]))
+        no_worse = no_worse[mode[no_worse] == mode[row]]
+        better = (rate[no_worse] > rate[row]) | (speed[no_worse] > speed[row]) | (first[no_worse] < first[row])
+        if not better.any() and row == no_worse[0]:
             kept.append(row)
-    return np.array(kept, dtype=int)
+    return among[np.array(kept, dtype=int)]
 
 
 @pytest.mark.parametrize(

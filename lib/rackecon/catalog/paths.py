@@ -174,7 +174,7 @@ def table_stamp(name: str) -> Stamp:
 
 def _stamped(folder: Path, name: str) -> tuple[str, int] | None:
     """A table's file and its time of change; asked some thousand times a second, so that no Path is made."""
-    path = os.path.join(folder, f"{name}.csv")
+    path = f"{folder}{os.sep}{name}.csv"
     try:
         seen = os.stat(path)
     except OSError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rackecon import catalog, words
-from rackecon.catalog.cached import of_arguments
+from rackecon.catalog.cached import of_arguments, one_state
 from rackecon.errors import check_known
 from rackecon.evidence.novelty import platform_named
 
@@ -54,6 +54,7 @@ def _named(value: Any) -> Any:
     return type(value)(map(_named, value)) if type(value) in (list, tuple) else value
 
 
+@one_state()
 def say(page: str, block: str, **values: Any) -> str:
     """A sentence or paragraph of a page, filled; a value that is an id is said as its name.
 

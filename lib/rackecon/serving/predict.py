@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rackecon.arrays import BoolArray, FloatArray, IntArray
+from rackecon.catalog.cached import one_state
 from rackecon.errors import InputError
 from rackecon.performance.engine import Engine
 from rackecon.performance.families import NODE_GPUS, engine_family
@@ -114,6 +115,7 @@ def _load(points: Points, rows: IntArray) -> Load:
     return Load(*lengths, hit, n["concurrency"][rows], draft, np.ones(len(rows)), limit)
 
 
+@one_state()
 def prepare(points: Points) -> Prepared:
     """Lay points out for repeated prediction; every row needs mode, layout and concurrency."""
     n = points.numbers
