@@ -6,6 +6,7 @@ of the chip's family. How long a GPU works on either is predicted (:func:`rackec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -58,14 +59,19 @@ def energy_rows() -> pd.DataFrame:
     return out
 
 
-def _draw(rows: pd.DataFrame, values: dict[str, float]) -> FloatArray:
-    """Predicted board power over TDP."""
-    out = np.full(len(rows), np.nan)
-    for family in rows["family"].unique():
-        at = (rows["family"] == family).to_numpy()
-        busy = (rows.loc[at, name].to_numpy(dtype=float) for name in ("decode_busy_share", "prefill_busy_share"))
-        out[at] = draw_share(family_draw(values, str(family)), *busy)
-    return out
+def _drawing(rows: pd.DataFrame) -> Callable[[dict[str, float]], FloatArray]:
+    """Predicted board power over TDP of some rows, as a function of parameters: a fit asks some hundred times."""
+    families = rows["family"].to_numpy(dtype=str)
+    decode, prefill = (rows[name].to_numpy(dtype=float) for name in ("decode_busy_share", "prefill_busy_share"))
+    each = [(name, at, decode[at], prefill[at]) for name in dict.fromkeys(families) for at in [families == name]]
+
+    def draw(values: dict[str, float]) -> FloatArray:
+        out = np.full(len(families), np.nan)
+        for name, at, *busy in each:
+            out[at] = draw_share(family_draw(values, name), *busy)
+        return out
+
+    return draw
 
 
 def fit_draw(rows: pd.DataFrame) -> dict[str, float]:
@@ -92,10 +98,10 @@ def fit_draw(rows: pd.DataFrame) -> dict[str, float]:
     if rows.empty:
         raise InputError("drawn power: no measured row to fit")
     prior, sd, low, high = (table[name].to_numpy(dtype=float) for name in ("prior", "prior_sd", "low", "high"))
-    measured = np.log(rows["share"].to_numpy(dtype=float))
+    measured, draw = np.log(rows["share"].to_numpy(dtype=float)), _drawing(rows)
 
     def misfit(x: FloatArray) -> FloatArray:
-        predicted = _draw(rows, dict(zip(table.index, x, strict=True)))
+        predicted = draw(dict(zip(table.index, x, strict=True)))
         return np.concatenate([(np.log(predicted) - measured) / SPREAD, (x - prior) / sd])
 
     found = least_squares(misfit, prior, bounds=(low, high)).x
@@ -115,7 +121,7 @@ def held_out(rows: pd.DataFrame, by: str) -> FloatArray:
     out = np.full(len(rows), np.nan)
     for value in rows[by].unique():
         test = (rows[by] == value).to_numpy()
-        out[test] = _draw(rows[test], fit_draw(rows[~test]))
+        out[test] = _drawing(rows[test])(fit_draw(rows[~test]))
     return out
 
 
