@@ -188,16 +188,17 @@ class Residual:
         seen, weights, _ = self._cells
         terms = [(name, agree, fading) for name, agree, fading in TERMS if self.dated or "T" not in fading]
         terms = [term for term in terms if "".join(key for key in "LI" if key in term[2]) in fades]
-        same = self._names == [known.get(name, -1) for known, name in zip(self._numbers, names, strict=True)]
         known = dict(zip("WD", _near(self, features.tobytes()), strict=True))
+        years, column = seen.feature("years"), features[:, FEATURES.index("years")]
+        column = column[:1] if _same(features, ("years",)) else column
         sums = {of: np.zeros((len(features), len(seen))) for of in fades}
         for name, agree, fading in terms:
-            alike = np.flatnonzero(same[:, [NAMES.index(one) for one in agree]].all(axis=1))
+            alike = self._agreeing(agree, names)
+            if not len(alike):
+                continue
             part: Any = self.kernel[name] ** 2
             for key in fading.replace("L", "").replace("I", ""):
-                part = part * (
-                    known[key][:, alike] if key in known else _time(features, seen.select(alike), self.kernel)
-                )
+                part = part * (known[key][:, alike] if key in known else _apart(column, years[alike], self.kernel))
             sums["".join(key for key in "LI" if key in fading)][:, alike] += part
         flat, loaded = weights[:, :, :1], weights[:, :, 1:]
         out = np.zeros((len(bounds) - 1, 2, len(features), len(LOAD_GRID)))
@@ -206,6 +207,20 @@ class Residual:
             for one, even, more in zip(part, flat[:, start:end], loaded[:, start:end], strict=True):
                 one[:] = without @ even + many @ more
         return out
+
+    def _agreeing(self, agree: tuple[str, ...], names: tuple[str, ...]) -> IntArray:
+        """Cells of :attr:`_cells` that have some of these names; a few hundred kinds are asked for again and again."""
+        columns = [NAMES.index(one) for one in agree]
+        asked = (agree, tuple(names[i] for i in columns))
+        if asked not in self._agreed:
+            numbers = [self._numbers[i].get(names[i], -1) for i in columns]
+            self._agreed[asked] = np.flatnonzero((self._names[:, columns] == numbers).all(axis=1))
+        return self._agreed[asked]
+
+    @cached_property
+    def _agreed(self) -> dict[tuple[tuple[str, ...], tuple[str, ...]], IntArray]:
+        """What :meth:`_agreeing` found."""
+        return {}
 
     @cached_property
     def _numbers(self) -> list[dict[str, int]]:
@@ -404,9 +419,12 @@ def _attention(features: FloatArray, seen: Sites, kernel: Mapping[str, float]) -
 
 
 def _time(features: FloatArray, seen: Sites, kernel: Mapping[str, float]) -> FloatArray:
-    column = FEATURES.index("years")
-    far = np.abs(features[:, column][:, None] - seen.features[:, column][None, :])
-    return np.asarray(np.exp(-far / kernel["time_length"]))
+    return _apart(features[:, FEATURES.index("years")], seen.feature("years"), kernel)
+
+
+def _apart(years: FloatArray, others: FloatArray, kernel: Mapping[str, float]) -> FloatArray:
+    """What is left of what dates share, (years, others)."""
+    return np.asarray(np.exp(-np.abs(years[:, None] - others[None, :]) / kernel["time_length"]))
 
 
 FADING = {"I": _lengths, "W": _width, "D": _attention, "T": _time}
