@@ -20,13 +20,19 @@ from typing import Any, Final
 EVERY: Final = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
+    "ipykernel.debugger",
+    "IPython.core.debugger",
+    "psutil",
+    "tornado.platform.asyncio",
+    "tornado.queues",
     "rackecon.notebook",
+    "rackecon.figures.renderer",
     "pandas",
     "altair",
     "jsonschema",
-    "PIL.Image",
+    "PIL.PngImagePlugin",
 )
-"""Modules that every notebook uses."""
+"""Modules that every kernel takes: to begin with, or for the first chart of its notebook."""
 IMPORTED: Final = (
     *EVERY,
     "rackecon.answer.summary",
@@ -37,12 +43,16 @@ IMPORTED: Final = (
     "rackecon.pages.uncertainty_page",
     "rackecon.uncertainty.sensitivity",
     "rackecon.walks.walk",
+    "rackecon.load.derived",
+    "rackecon.pages.agents",
     "scipy.stats",
     "vl_convert",
 )
 """Modules that most notebooks use."""
 FORKS: Final = sys.platform == "linux"
 """Whether processes can safely be forked."""
+QUIET: Final = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+"""Environment in which a debugger that is imported, and debugs nothing, says nothing."""
 HOST: Final = "from rackecon.press.forks import host; host(alone={alone})"
 
 
@@ -110,6 +120,7 @@ class Host:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", HOST.format(alone=self.alone)],
+                env=os.environ | QUIET,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # an interrupt of the terminal is the report's to handle
