@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rackecon.arrays import BoolArray, FloatArray, IntArray
 from rackecon.catalog import Accelerator, Model
 from rackecon.performance.families import engine_family, parameter_names
-from rackecon.performance.moe import GRID_LOG2_TOKENS
+from rackecon.performance.moe import GRID_LOG2_TOKENS, busiest_share, distinct_curve
 from rackecon.performance.shares import ATTENTION_SHARE, BANDWIDTH_SHARE, KV_BANDWIDTH_SHARE, product_share
 from rackecon.units import BITS_PER_BYTE
 
@@ -140,7 +140,7 @@ OF_ROWS = ("tp", "ep", "pp", "dp", "share_row")
 
 def _one(values: NDArray[Any]) -> NDArray[Any]:
     """One value where all are the same."""
-    return values[:1] if (values == values[0]).all() else values
+    return values[:1] if values.size > 1 and (values == values[0]).all() else values
 
 
 def _expert_precision(model: Model, precision: str) -> tuple[float, str]:
@@ -194,25 +194,62 @@ def build_engine(
     for a, m, w, k, e, mode in zip(accelerators, models, weight_precision, kv_precision, engines, modes, strict=True):
         tag = (a.id, m.id, w, k, e, mode)
         if tag not in cache:
-            names = parameter_names(a, m, w, e, mode)
-            family = engine_family(e, a.vendor)
-            constants = {**_constants(a, m, w, k), "reserve_share": RESERVE_SHARE[family]}
-            constants["replicates"] = float(family in REPLICATES)
-            constants["window_kept_tokens"] = np.inf if family in ONE_POOL else constants["window_tokens"]
-            cache[tag] = (constants, {group: parameter_index[name] for group, name in names.items()})
+            cache[tag] = _of_all(a, m, w, k, e, mode, parameter_index)
         rows.append(cache[tag][0])
         keyed.append(cache[tag][1])
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     keys = {group: np.array([row[group] for row in keyed], dtype=np.intp) for group in keyed[0]}
-    from rackecon.performance.moe import busiest_share, distinct_curve
+    curves = {m.id: _curve(m) for m in {m.id: m for m in models}.values()}
+    return _laid_out(columns, keys, np.stack([curves[m.id] for m in models]), tp, ep, pp, dp_attention)
 
-    curves = {}
-    for m in models:
-        if m.is_moe and m.id not in curves:
-            curves[m.id] = distinct_curve(m.n_experts, m.top_k) / m.n_experts
-    flat = np.ones(len(GRID_LOG2_TOKENS))
-    distinct = np.stack([curves.get(m.id, flat) for m in models])
 
+def engine_of_layouts(
+    chip: Accelerator,
+    arch: Model,
+    weight: str,
+    kv: str,
+    software: str,
+    mode: str,
+    layouts: tuple[FloatArray, FloatArray, FloatArray, BoolArray],
+    parameter_index: dict[str, int],
+) -> Engine:
+    """:func:`build_engine` of one platform, model and software in several layouts, condensed.
+
+    ``layouts`` are its ``tp``, ``ep``, ``pp`` and ``dp_attention``.
+    """
+    constants, named = _of_all(chip, arch, weight, kv, software, mode, parameter_index)
+    columns = {name: np.array([value]) for name, value in constants.items()}
+    keys = {group: np.array([at], dtype=np.intp) for group, at in named.items()}
+    return _laid_out(columns, keys, _curve(arch)[None], *layouts).condensed()
+
+
+def _of_all(
+    a: Accelerator, m: Model, weight: str, kv: str, software: str, mode: str, parameter_index: dict[str, int]
+) -> tuple[dict[str, float], dict[str, int]]:
+    """What every layout shares, and the place of each of its parameters."""
+    family = engine_family(software, a.vendor)
+    constants = {**_constants(a, m, weight, kv), "reserve_share": RESERVE_SHARE[family]}
+    constants["replicates"] = float(family in REPLICATES)
+    constants["window_kept_tokens"] = np.inf if family in ONE_POOL else constants["window_tokens"]
+    names = parameter_names(a, m, weight, software, mode)
+    return constants, {group: parameter_index[name] for group, name in names.items()}
+
+
+def _curve(m: Model) -> FloatArray:
+    """Share of a layer's experts that tokens touch, over :data:`~rackecon.performance.moe.GRID_LOG2_TOKENS`."""
+    return distinct_curve(m.n_experts, m.top_k) / m.n_experts if m.is_moe else np.ones(len(GRID_LOG2_TOKENS))
+
+
+def _laid_out(
+    columns: dict[str, FloatArray],
+    keys: dict[str, IntArray],
+    distinct: FloatArray,
+    tp: FloatArray,
+    ep: FloatArray,
+    pp: FloatArray,
+    dp_attention: BoolArray,
+) -> Engine:
+    """Engines of what layouts do not change, for each row or once for all, and of the layout of each."""
     tp, ep, pp = (np.asarray(x, dtype=float) for x in (tp, ep, pp))
     dp = np.where(dp_attention, tp, 1.0)
     attention_tp = tp / dp
@@ -230,7 +267,7 @@ def build_engine(
         crosses_nic=np.where(np.maximum(tp, ep) > domain, 1.0, 0.0),
         link_start_s=link_start,
         distinct_share=busiest_share(distinct, columns["n_experts"], ep),
-        share_row=np.arange(len(models)),
+        share_row=np.arange(len(tp)),
         keys=keys,
         **columns,
     )

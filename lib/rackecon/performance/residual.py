@@ -51,8 +51,9 @@ TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 layout, Data-parallel attention and drafting, Time."""
 LENGTHS = ("log2_isl", "log2_osl")
 LOAD_GRID = np.arange(-8.0, 15.0)
-DIGITS = 10
 """log2 of requests in flight per GPU between which the load's factor is read on straight lines."""
+DIGITS = 10
+"""Of a surface, after the point: the last bits of a product depend on how many rows it has."""
 
 
 def names_of(chip: Accelerator, arch: Model, engine: str, precision: str, mode: str) -> tuple[str, ...]:
@@ -192,10 +193,12 @@ class Residual:
         years, column = seen.feature("years"), features[:, FEATURES.index("years")]
         column = column[:1] if _same(features, ("years",)) else column
         sums = {of: np.zeros((len(features), len(seen))) for of in fades}
+        some = np.zeros(len(seen), dtype=bool)
         for name, agree, fading in terms:
             alike = self._agreeing(agree, names)
             if not len(alike):
                 continue
+            some[alike] = True
             part: Any = self.kernel[name] ** 2
             for key in fading.replace("L", "").replace("I", ""):
                 part = part * (known[key][:, alike] if key in known else _apart(column, years[alike], self.kernel))
@@ -203,6 +206,8 @@ class Residual:
         flat, loaded = weights[:, :, :1], weights[:, :, 1:]
         out = np.zeros((len(bounds) - 1, 2, len(features), len(LOAD_GRID)))
         for part, (start, end) in zip(out, pairwise(bounds), strict=True):
+            if not some[start:end].any():
+                continue
             without, many = (sums[of][:, start:end] for of in fades)
             for one, even, more in zip(part, flat[:, start:end], loaded[:, start:end], strict=True):
                 one[:] = without @ even + many @ more

@@ -15,7 +15,7 @@ from rackecon.catalog import Accelerator, Model
 from rackecon.catalog.cached import of_arguments
 from rackecon.errors import InputError
 from rackecon.performance.cells import Cells
-from rackecon.performance.engine import PRECISION_BITS, Engine, build_engine
+from rackecon.performance.engine import PRECISION_BITS, Engine, engine_of_layouts
 from rackecon.performance.step import PassTerms, pass_terms
 from rackecon.serving.layouts import (
     NODE_WIDTHS,
@@ -214,10 +214,12 @@ class _Bench:
         key, values = (mode, layouts, axes), v.tobytes()
         found = self.known.get(key)
         if found is None or found[1] != values:
-            if axes:  # rows of those that each stand once
-                every = tuple(dict.fromkeys(layouts))
-                known, terms = self.placed(mode, every, 0, v)
-                rows = np.array([every.index(x) for x in layouts]).reshape(-1, *(1,) * axes)
+            every = self._rows[mode]
+            if not all(x in every for x in layouts):  # an unusual layout that is named in full
+                every = _numbered(layouts)
+            if axes or layouts != tuple(every):
+                known, terms = self.placed(mode, tuple(every), 0, v)
+                rows = np.array([every[x] for x in layouts], dtype=np.intp).reshape(-1, *(1,) * axes)
                 found = known.take(rows), values, terms.at(Cells(known.tp.shape, rows))
             else:
                 engine = self._build(mode, layouts) if found is None else found[0]
@@ -225,22 +227,30 @@ class _Bench:
             self.known[key] = found
         return found[0], found[2]
 
+    @cached_property
+    def _rows(self) -> dict[str, dict[Layout, int]]:
+        """Row of each layout that engines of a mode are tried with, among all of them, which are built once."""
+        first, second = MODES
+        return {
+            first: _numbered(self.layouts[first]),
+            second: _numbered((*self.layouts[second], *self.layouts["prefill"])),
+        }
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        """Position of each parameter."""
+        return {name: i for i, name in enumerate(self.names)}
+
     def _build(self, mode: str, layouts: tuple[Layout, ...]) -> Engine:
-        n = len(layouts)
         software, kv = self.settings[mode]
-        return build_engine(
-            [self.chip] * n,
-            [self.arch] * n,
-            [self.weight] * n,
-            [kv] * n,
-            [software] * n,
-            [mode] * n,
-            np.array([x.tp for x in layouts], dtype=float),
-            np.array([x.ep for x in layouts], dtype=float),
-            np.array([x.pp for x in layouts], dtype=float),
-            np.array([x.dp_attention for x in layouts]),
-            {name: i for i, name in enumerate(self.names)},
-        ).condensed()
+        tp, ep, pp = (np.array([getattr(x, name) for x in layouts], dtype=float) for name in ("tp", "ep", "pp"))
+        widths = tp, ep, pp, np.array([x.dp_attention for x in layouts])
+        return engine_of_layouts(self.chip, self.arch, self.weight, kv, software, mode, widths, self._index)
+
+
+def _numbered(layouts: tuple[Layout, ...]) -> dict[Layout, int]:
+    """Layouts by their first appearance."""
+    return {x: i for i, x in enumerate(dict.fromkeys(layouts))}
 
 
 @of_arguments(256)
