@@ -23,7 +23,7 @@ from rackecon.press import forks, kernels
 FOLDER = "RACKECON_EXECUTED"
 """Variable that names the folder: one file of outputs for each notebook."""
 OTHERS = [name for name in forks.IMPORTED if not name.startswith("rackecon")]
-HOST = f"from rackecon.press.forks import host; host({OTHERS})"
+HOST = f"from rackecon.press.forks import host; host({OTHERS}, reading=False)"
 
 
 class ForkedKernel(KernelManager):

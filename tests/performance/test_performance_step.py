@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rackecon.catalog import accelerator, model
 from rackecon.performance.cells import Cells
 from rackecon.performance.curve import share_at
-from rackecon.performance.engine import PRECISION_BITS, build_engine
+from rackecon.performance.engine import PRECISION_BITS, build_engine, engine_of_layouts
 from rackecon.performance.moe import distinct_experts, rank_imbalance
 from rackecon.performance.parameters import load_parameters
 from rackecon.performance.shares import reached_bandwidth
@@ -54,6 +54,28 @@ def engine_of(chip, name, layout=(8, 1, 1, False), precision="fp8", kv="fp8", ch
         np.array([dp]),
         INDEX,
     )
+
+
+def same(engine, other):
+    """Whether two hold the same values, which may stand once for all rows in either."""
+    named = [name for name in engine.__dataclass_fields__ if name not in ("keys", "distinct_share", "share_row")]
+    pairs = [(getattr(engine, name), getattr(other, name)) for name in named]
+    pairs += [(engine.keys[group], other.keys[group]) for group in engine.keys | other.keys]
+    pairs.append((engine.distinct_share[engine.share_row], other.distinct_share[other.share_row]))
+    return all(np.array_equal(*np.broadcast_arrays(one, two)) for one, two in pairs)
+
+
+@pytest.mark.parametrize("name", ["deepseek-r1", "llama-3.3-70b", "gpt-oss-120b"])
+def test_engines_of_one_platform_are_those_of_its_rows(name):
+    tp, pp, ranks = np.array([1.0, 8.0, 8.0]), np.array([1.0, 1.0, 2.0]), np.array([False, True, False])
+    ep, software = np.where(model(name).is_moe, tp, 1.0), ("fp8", "fp8", "trtllm", "aggregated")
+    made = engine_of_layouts(accelerator("h200-sxm"), model(name), *software, (tp, ep, pp, ranks), INDEX)
+    rows = build_engine(
+        [accelerator("h200-sxm")] * 3, [model(name)] * 3, *([x] * 3 for x in software), tp, ep, pp, ranks, INDEX
+    )
+    assert made.hbm_bytes.size == 1
+    assert same(made, rows)
+    assert not same(made, replace(rows, tp=rows.tp[::-1]))
 
 
 def step_s(engine, batch=16.0, query=1.0, context=4096.0):

@@ -73,6 +73,18 @@ def test_no_table_counts_as_read_before_a_page_reads_it(tmp_path):
     assert "".join(seen[0][0]["data"]["text/plain"]) == "[]"
 
 
+def test_kernels_remember_what_the_summary_asks_first_and_count_its_tables_as_read_once_they_ask_too(tmp_path):
+    cells = (
+        "from rackecon.serving import frontier; from rackecon.catalog.paths import tables_read\n"
+        "frontier.find_together = lambda queries: [1 / 0 for _ in queries]  # nothing is searched",
+        "from rackecon.serving.frontier import search_case; from rackecon.catalog import scenario\n"
+        "len(search_case('gb300-nvl72', 'gpt-oss-120b', scenario('rag-summarise'))) > 5",
+        "{'measured_serving', 'serving_residual'} <= tables_read()",
+    )
+    seen = outputs(notebook(tmp_path, *cells), **kernels.kernels())
+    assert ["".join(one[0]["data"]["text/plain"]) for one in seen[1:]] == ["True", "True"]
+
+
 @pytest.mark.slow
 def test_kernels_of_nbval_have_imported_what_others_wrote_and_of_the_library_the_forking_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(forks, "RUNNING", forks.Host())
@@ -143,7 +155,7 @@ def test_kernels_end_with_the_report(tmp_path, number):
     )
     code = (
         "import sys; from pathlib import Path; from rackecon.press import forks, run\n"
-        "forks.HOST = 'from rackecon.press.forks import host; host([\"ipykernel.ipkernel\"])'\n"  # sooner forked than with all that pages use
+        "forks.HOST = 'from rackecon.press.forks import host; host([\"ipykernel.ipkernel\"], reading=False)'\n"  # sooner forked than with all that pages use
         "run.notebook_path = lambda name: Path(sys.argv[1])\n"
         "list(run._each(['a', 'b', 'c'], 2, lambda name: run.execute(name, {}, sys.argv[2], [])))\n"
     )

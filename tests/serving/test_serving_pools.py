@@ -13,6 +13,7 @@ from rackecon.performance.step import prefill_pass
 from rackecon.serving.candidates import evaluate_all, evaluate_fitting
 from rackecon.serving.closed_loop import Load, decode_side, pool_prompts
 from rackecon.serving.frontier import candidates
+from rackecon.serving.layouts import Layout
 from rackecon.serving.points import Points
 from rackecon.serving.pools import (
     DECODE_ENGINES,
@@ -321,3 +322,19 @@ def test_a_prompt_on_its_way_to_decode() -> None:
     assert busy == pytest.approx(alone + handoff / engine.dp, rel=1e-12)
     ranked = np.where(engine.dp > 1, v[engine.keys["ttft_dp"]] * engine.dp, 1.0)
     assert prompts.queueing == pytest.approx(v[engine.keys["ttft_wait"]] * ranked, rel=1e-12)
+
+
+def test_engines_of_a_few_layouts_are_rows_of_all_that_are_tried() -> None:
+    """Whatever was asked for before; an unusual layout, which none of them is, by itself."""
+    task = Task(Query.of("h200-sxm", "deepseek-r1", 1024, 1024))
+    every = (*task.layouts("disaggregated"), *task.prefill_layouts)
+    for layouts in (every[-3:], (Layout(2, 2), Layout(64, 64, 1, True)), (Layout(64, 64, 1, True),) * 2):
+        engine, shared = task.placed("disaggregated", layouts)
+        assert engine.tp.tolist() == [x.tp for x in layouts]
+        for one, layout in enumerate(layouts):
+            alone, known = task.placed("disaggregated", (layout,), 2)
+            assert alone.tp.shape == (1, 1, 1)
+            for name in ("attention", "dense", "experts"):
+                rates, own = getattr(shared, name), getattr(known, name)
+                assert [np.broadcast_to(x, len(layouts))[one] for x in rates] == [float(x.ravel()[0]) for x in own]
+            assert float(alone.dp.ravel()[0]) == engine.dp[one]

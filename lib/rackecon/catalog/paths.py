@@ -141,6 +141,17 @@ def noted_tables() -> Iterator[set[str]]:
         _USED.update(before)
 
 
+@contextmanager
+def read_ahead() -> Iterator[None]:
+    """Tables read inside do not count as read: what is remembered of them does once somebody asks for it."""
+    before = set(_USED)
+    try:
+        yield
+    finally:
+        _USED.clear()
+        _USED.update(before)
+
+
 def user_dir() -> Path | None:
     """Folder of the user's own rows: ``RACKECON_USER_DATA``, else user-data/ of the checkout where there is one."""
     given = os.environ.get("RACKECON_USER_DATA")

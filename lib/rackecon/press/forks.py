@@ -56,17 +56,17 @@ QUIET: Final = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 HOST: Final = "from rackecon.press.forks import host; host(alone={alone})"
 
 
-def host(imported: Sequence[str] = IMPORTED, alone: bool = False) -> None:
-    """Import once, then fork a kernel for each line asked on standard input, until that ends; print each one's number.
+def host(imported: Sequence[str] = IMPORTED, alone: bool = False, reading: bool = True) -> None:
+    """Import and read once, then fork a kernel for each line asked on standard input, until that ends; print each one's number.
 
-    A kernel that is expected ``alone`` imports for itself what not every notebook uses; that waits for a second one.
+    A kernel that is expected ``alone`` does for itself what not every notebook needs; that waits for a second one.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are not waited for
-    _import(EVERY if alone else imported)
+    _prepare(EVERY if alone else imported, reading and not alone)
     mine, waiting = os.getpid(), alone
     for line in sys.stdin:
         if waiting and not alone:
-            _import(imported)
+            _prepare(imported, reading)
             waiting = False
         alone = False
         number = os.fork()
@@ -76,12 +76,28 @@ def host(imported: Sequence[str] = IMPORTED, alone: bool = False) -> None:
         print(number, flush=True)
 
 
-def _import(names: Sequence[str]) -> None:
-    """Import what kernels will use."""
-    for name in names:
+def _prepare(imported: Sequence[str], reading: bool) -> None:
+    """Import and read what kernels will use."""
+    for name in imported:
         with suppress(ImportError):  # the cell that needs it says so
             import_module(name)
-    gc.freeze()  # what is imported is no garbage of any kernel
+    if reading:
+        _read()
+    gc.freeze()  # what is there is no garbage of any kernel
+
+
+def _read() -> None:
+    """Read the tables and lay out the engines that most notebooks begin with, those of the summary: kernels remember them."""
+    from rackecon.appraisal.evaluate import evaluate
+    from rackecon.appraisal.parameters import notebook_path, read_parameters
+    from rackecon.catalog.kept import FOLDER
+    from rackecon.catalog.paths import read_ahead
+    from rackecon.press.frame import SUMMARY
+
+    os.environ.pop(FOLDER, None)  # each kernel is told its own
+    with suppress(Exception), read_ahead():  # whatever is wrong, the cell that needs it says so
+        asked = {name: item.default for name, item in read_parameters(notebook_path(SUMMARY)).items()}
+        evaluate(asked["accelerators"], asked["models"], [asked["scenario"]])
 
 
 def _become(host_number: int, arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
