@@ -170,9 +170,12 @@ def rules(
         word = {"fontSize": 11, "color": "#59616d", "aria": False}
         if axis == "x":
             text = point.mark_text(align="left", dx=4, **word)
-            out += [mark.encode(x="at:Q"), text.encode(x="at:Q", y=alt_.value(top), text="label:N")]
+            out += [
+                mark.encode(x=alt_.X("at:Q")),
+                text.encode(x=alt_.X("at:Q"), y=alt_.YValue(top), text=alt_.Text("label:N")),
+            ]
         else:  # at the right, where lines and marks lie farther apart
             text = point.mark_text(align="left" if left else "right", dx=4 if left else -4, dy=-6, **word)
-            at = alt_.value(0 if left else "width")
-            out += [mark.encode(y="at:Q"), text.encode(y="at:Q", x=at, text="label:N")]
+            at = alt_.XValue(0 if left else "width")
+            out += [mark.encode(y=alt_.Y("at:Q")), text.encode(y=alt_.Y("at:Q"), x=at, text=alt_.Text("label:N"))]
     return out

@@ -93,7 +93,7 @@ def matrix(
         ),
         tooltip=tips,
     )
-    labels = base.mark_text(fontSize=11, color="#1c2026", aria=False, lineBreak=" ").encode(text=f"{text}:N")
+    labels = base.mark_text(fontSize=11, color="#1c2026", aria=False, lineBreak=" ").encode(text=alt_.Text(f"{text}:N"))
     height = 38 * max(int(data[row].nunique()), 1) + 20
     return finish(alt_.layer(cells, labels), title, subtitle, height)
 
@@ -123,15 +123,17 @@ def waterfall(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str) -> a
     room = alt_.Scale(domain=tidy([low, high + ROOM * (high - low)]), nice=False)  # a figure stands right of its bar
     bars = base.mark_bar(size=16).encode(
         x=alt_.X("start:Q", title=unit, scale=room),
-        x2="end:Q",
+        x2=alt_.X2("end:Q"),
         color=alt_.Color(
             "kind:N",
             scale=alt_.Scale(domain=["total", "adds", "takes off"], range=["#5c6470", ACCENT, BAD]),
             legend=None,
         ),
-        tooltip=["part:N", alt_.Tooltip("value:Q", format=",.4~g", title=unit)],
+        tooltip=[alt_.Tooltip("part:N"), alt_.Tooltip("value:Q", format=",.4~g", title=unit)],
     )
-    text = base.mark_text(align="left", dx=5, fontSize=11, aria=False).encode(x="right:Q", text="label:N")
+    text = base.mark_text(align="left", dx=5, fontSize=11, aria=False).encode(
+        x=alt_.X("right:Q"), text=alt_.Text("label:N")
+    )
     chart = finish(alt_.layer(bars, text), title, subtitle, 27 * max(len(data), 1) + 20)
     out: alt.Chart = chart.properties(padding={"right": 45, "left": 5, "top": 5, "bottom": 5})
     return out
@@ -167,7 +169,11 @@ def stacked_bars(
                 scale=alt_.Scale(domain=list(dict.fromkeys(data[part])), range=palette),
             ),
             order=alt_.Order("rank:Q"),
-            tooltip=[f"{y}:N", f"{part}:N", alt_.Tooltip(f"{x}:Q", title=x_title, format=",.4~g")],
+            tooltip=[
+                alt_.Tooltip(f"{y}:N"),
+                alt_.Tooltip(f"{part}:N"),
+                alt_.Tooltip(f"{x}:Q", title=x_title, format=",.4~g"),
+            ],
         )
         .transform_calculate(rank=f"indexof({list(dict.fromkeys(data[part]))!r}, datum.{part})")
     )
@@ -209,7 +215,7 @@ def scatter_measured(
     if band is not None:
         ends = [{"m": m, "low": m / band[1], "high": m / band[0]} for m in scale.domain]
         shade = alt_.Chart({"values": ends}).mark_area(color=GREY, opacity=0.12, clip=True, aria=False)
-        under = [shade.encode(x=alt_.X("m:Q", scale=scale), y=alt_.Y("low:Q", scale=scale), y2="high:Q"), line]
+        under = [shade.encode(x=alt_.X("m:Q", scale=scale), y=alt_.Y("low:Q", scale=scale), y2=alt_.Y2("high:Q")), line]
     groups, kinds = (sorted(data[name].unique()) for name in (colour, told))
     palette = ["#063c69", "#9e411b", "#25a5a5", "#a28c21", "#8d71f9"]
     points = (
@@ -221,8 +227,8 @@ def scatter_measured(
             color=alt_.Color(f"{colour}:N", title=None, scale=alt_.Scale(domain=groups, range=palette[: len(groups)])),
             shape=alt_.Shape(f"{told}:N", title=None, scale=alt_.Scale(domain=kinds)),
             tooltip=[
-                "point_id:N",
-                *dict.fromkeys([f"{colour}:N", f"{told}:N"]),
+                alt_.Tooltip("point_id:N"),
+                *(alt_.Tooltip(f"{name}:N") for name in dict.fromkeys((colour, told))),
                 alt_.Tooltip(f"{measured}:Q", format=",.3~g"),
                 alt_.Tooltip(f"{predicted}:Q", format=",.3~g"),
             ],
@@ -284,7 +290,7 @@ def ratio_chart(
             .encode(
                 x=xs,
                 y=alt_.Y(f"{y}_low:Q", scale=alt_.Scale(type="log", nice=False, padding=8), title=y_title),
-                y2=f"{y}_high:Q",
+                y2=alt_.Y2(f"{y}_high:Q"),
                 color=colour,
             )
         )
@@ -317,14 +323,22 @@ def tornado(frame: pd.DataFrame, *, title: str, subtitle: str, unit: str, base: 
                 axis=alt_.Axis(**in_lines(data["assumption"])),
             ),
             x=alt_.X("base:Q", title=unit, axis=alt_.Axis(labelExpr=axis_words("$~s" if "USD" in unit else "~s"))),
-            x2="value:Q",
+            x2=alt_.X2("value:Q"),
             color=alt_.Color(
                 "end:N",
                 title=None,
                 scale=alt_.Scale(domain=["at its low end", "at its high end"], range=["#8b94a1", ACCENT]),
             ),
-            tooltip=["assumption:N", "end:N", alt_.Tooltip("value:Q", title=unit, format=",.4~g")],
+            tooltip=[
+                alt_.Tooltip("assumption:N"),
+                alt_.Tooltip("end:N"),
+                alt_.Tooltip("value:Q", title=unit, format=",.4~g"),
+            ],
         )
     )
-    rule = alt_.Chart({"values": [{"base": tidy(float(base))}]}).mark_rule(color=GREY, aria=False).encode(x="base:Q")
+    rule = (
+        alt_.Chart({"values": [{"base": tidy(float(base))}]})
+        .mark_rule(color=GREY, aria=False)
+        .encode(x=alt_.X("base:Q"))
+    )
     return finish(alt_.layer(bars, rule), title, subtitle, 28 * max(len(data), 1) + 30)

@@ -100,7 +100,11 @@ def marks_by_platform(
         ).encode(
             x=x,
             shape=alt_.Shape(f"{kind}:N", sort=kinds, title=kind_title, legend=alt_.Legend(labelLimit=260, columns=2)),
-            tooltip=["platform:N", f"{kind}:N", alt_.Tooltip(f"{value}:Q", title=x_title, format=",.4~g")],
+            tooltip=[
+                alt_.Tooltip("platform:N"),
+                alt_.Tooltip(f"{kind}:N"),
+                alt_.Tooltip(f"{value}:Q", title=x_title, format=",.4~g"),
+            ],
         )
     ]
     key: list[str] = []
@@ -108,7 +112,7 @@ def marks_by_platform(
         layers.insert(
             0,
             base.mark_rule(strokeWidth=1.6, aria=False).encode(
-                x=alt_.X(f"{spans[0]}:Q", title=x_title), x2=f"{spans[1]}:Q"
+                x=alt_.X(f"{spans[0]}:Q", title=x_title), x2=alt_.X2(f"{spans[1]}:Q")
             ),
         )
         key.append(f"line: {line}")
@@ -142,10 +146,15 @@ def rank_lines(ranks: pd.DataFrame, *, title: str, subtitle: str) -> alt.Chart:
     y = alt_.Y("rank:Q", scale=scale, title="rank", axis=alt_.Axis(values=places, format="d", grid=False))
     base = alt_.Chart(data).encode(x=x, y=y, color=_colour(alt_, data))
     lines = base.mark_line()
-    tips = ["platform:N", "unit:N", "rank:Q", alt_.Tooltip("value:Q", title="profit, USD a year", format=",.4~g")]
+    tips = [
+        alt_.Tooltip("platform:N"),
+        alt_.Tooltip("unit:N"),
+        alt_.Tooltip("rank:Q"),
+        alt_.Tooltip("value:Q", title="profit, USD a year", format=",.4~g"),
+    ]
     marks = base.mark_point(filled=True, size=90).encode(tooltip=tips)
     ends = data[data["unit"] == units[-1]] if units else data
-    names = alt_.Chart(ends).mark_text(align="left", dx=9, aria=False).encode(x=x, y=y, text="platform:N")
+    names = alt_.Chart(ends).mark_text(align="left", dx=9, aria=False).encode(x=x, y=y, text=alt_.Text("platform:N"))
     chart = finish(alt_.layer(lines, marks, names), title, subtitle, height=280)
     out: alt.Chart = chart.properties(padding={"right": 24, "left": 5, "top": 5, "bottom": 5})
     return out
@@ -179,7 +188,7 @@ def cost_curve(
             title=x_title,
             axis=alt_.Axis(labelExpr=axis_words("$~g"), **log_ticks(*scale.domain)),
         ),
-        x2=f"{high}:Q",
+        x2=alt_.X2(f"{high}:Q"),
         color=_colour(alt_, data),
     )
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(

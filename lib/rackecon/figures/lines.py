@@ -204,7 +204,7 @@ def _bands(alt_: Any, plot: _Plot) -> list[Any]:
     held = _kept(plot.data, plot.x, f"{plot.y}_low", f"{plot.y}_high")
     low = alt_.Y(f"{plot.y}_low:Q", title=plot.y_title, scale=plot.y_scale)
     area = alt_.Chart(held).mark_area(opacity=0.13)
-    return [area.encode(x=plot.x_axis, y=low, y2=f"{plot.y}_high:Q", color=plot.colour)] if len(held) else []
+    return [area.encode(x=plot.x_axis, y=low, y2=alt_.Y2(f"{plot.y}_high:Q"), color=plot.colour)] if len(held) else []
 
 
 def _lines(alt_: Any, plot: _Plot, dash: str | None, stretches: tuple[str, ...], kept: str | None) -> list[Any]:
@@ -214,7 +214,7 @@ def _lines(alt_: Any, plot: _Plot, dash: str | None, stretches: tuple[str, ...],
         alt_.Tooltip(f"{plot.x}:Q", title=plot.x_title, format=",.4~g"),
         alt_.Tooltip(f"{plot.y}:Q", title=plot.y_title, format=",.4~g"),
     ]
-    style, detail = alt_.value([1, 0]), []
+    style, detail = alt_.StrokeDashValue([1, 0]), []
     if dash:
         style = _dashes(alt_, list(stretches or dict.fromkeys(plot.data[dash])), dash, set(plot.data[dash]))
         detail = [alt_.Detail(f"{'stretch' if 'stretch' in plot.data else dash}:N")]
@@ -260,9 +260,9 @@ def _names(alt_: Any, plot: _Plot, ends: pd.DataFrame) -> list[Any]:
     name = tail.mark_text(align="left", dx=21, fontSize=11, aria=False)
     end = alt_.Y(f"{plot.y}:Q", scale=plot.y_scale)
     return [
-        hair.encode(x=f"{plot.x}:Q", x2="label_x", y=end, y2="label_y", color=plot.colour),
-        swatch.encode(x="label_x:Q", y=at, color=plot.colour),
-        name.encode(x="label_x:Q", y=at, text="platform:N"),
+        hair.encode(x=alt_.X(f"{plot.x}:Q"), x2=alt_.X2("label_x"), y=end, y2=alt_.Y2("label_y"), color=plot.colour),
+        swatch.encode(x=alt_.X("label_x:Q"), y=at, color=plot.colour),
+        name.encode(x=alt_.X("label_x:Q"), y=at, text=alt_.Text("platform:N")),
     ]
 
 
@@ -275,7 +275,7 @@ def _kept(data: pd.DataFrame, x: str, *columns: str) -> pd.DataFrame:
 def run_shapes(alt_: Any, runs: pd.DataFrame) -> Any:
     """Marks of measured runs, by whether they drafted, with a legend of the kinds that there are."""
     if "run" not in runs:
-        return alt_.value(CROSSES[0])
+        return alt_.ShapeValue(CROSSES[0])
     drawn = [kind for kind in RUNS if kind in set(runs["run"])]
     scale = alt_.Scale(domain=drawn, range=[CROSSES[RUNS.index(kind)] for kind in drawn])
     legend = alt_.Legend(symbolStrokeColor="#59616d", symbolFillColor="transparent", symbolStrokeWidth=1.8, offset=30)

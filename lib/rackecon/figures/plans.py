@@ -76,7 +76,12 @@ def allocation(flows: pd.DataFrame, *, title: str, subtitle: str, standing_mw: f
             color=_colour(alt_, data, legend=alt_.Legend(labelLimit=300)),
             opacity=_shade(alt_, "work:O", shades),
             order=alt_.Order("layer:Q"),
-            tooltip=["platform:N", "work:N", "hour:O", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
+            tooltip=[
+                alt_.Tooltip("platform:N"),
+                alt_.Tooltip("work:N"),
+                alt_.Tooltip("hour:O"),
+                alt_.Tooltip("power_mw:Q", title="MW", format=".3~g"),
+            ],
         )
     )
     return finish(alt_.layer(bars, *rules(alt_, None, standing_mw, "all racks")), title, subtitle)
@@ -107,18 +112,26 @@ def plans_compared(plans: pd.DataFrame, racks: pd.DataFrame, *, title: str, subt
     power = alt_.Axis(orient="top", grid=False, title="provisioned IT power, MW", tickCount=4)
     x = alt_.X("start:Q", axis=power, scale=alt_.Scale(domain=[0.0, tidy(float(ends.max()))], nice=False))
     bar = alt_.Chart(bars).encode(y=rows, yOffset=within, x=x)
-    tip = ["platform:N", alt_.Tooltip("racks:Q", title="racks"), alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")]
+    tip = [
+        alt_.Tooltip("platform:N"),
+        alt_.Tooltip("racks:Q", title="racks"),
+        alt_.Tooltip("power_mw:Q", title="MW", format=".3~g"),
+    ]
     drawn = bar.mark_bar(stroke="white", strokeWidth=0.6).encode(
-        x2="end:Q", color=_colour(alt_, bars, legend=alt_.Legend(labelLimit=300)), tooltip=tip
+        x2=alt_.X2("end:Q"), color=_colour(alt_, bars, legend=alt_.Legend(labelLimit=300)), tooltip=tip
     )
-    counted = bar.mark_text(align="left", dx=2, dy=-COUNT_ABOVE, aria=False).encode(text="racks:Q")
+    counted = bar.mark_text(align="left", dx=2, dy=-COUNT_ABOVE, aria=False).encode(text=alt_.Text("racks:Q"))
     line = alt_.Chart(profits).encode(y=rows, yOffset=within)
     low = alt_.X(
         "low:Q", title="profit a year, USD", scale=alt_.Scale(zero=True), axis=alt_.Axis(labelExpr=axis_words("$~s"))
     )
-    spread = line.mark_rule(strokeWidth=2, color=ACCENT, aria=False).encode(x=low, x2="high:Q")
+    spread = line.mark_rule(strokeWidth=2, color=ACCENT, aria=False).encode(x=low, x2=alt_.X2("high:Q"))
     mean = line.mark_tick(thickness=3, size=16, color=ACCENT).encode(
-        x="mean:Q", tooltip=["plan:N", *(alt_.Tooltip(f"{end}:Q", format="$,.3~s") for end in ("mean", "low", "high"))]
+        x=alt_.X("mean:Q"),
+        tooltip=[
+            alt_.Tooltip("plan:N"),
+            *(alt_.Tooltip(f"{end}:Q", format="$,.3~s") for end in ("mean", "low", "high")),
+        ],
     )
     chart = alt_.layer(alt_.layer(drawn, counted), alt_.layer(spread, mean)).resolve_scale(x="independent")
     key = ["number: racks", "line: nine futures in ten; tick: mean"]
@@ -147,7 +160,12 @@ def stacked_years(racks: pd.DataFrame, *, title: str, subtitle: str, limit_mw: f
             x=alt_.X("year:O", title="year from now", axis=alt_.Axis(labelAngle=0)),
             y=_megawatts(alt_, "MW of racks", most),
             color=_colour(alt_, data, legend=alt_.Legend(offset=24, labelLimit=300)),  # clear of the axis's title
-            tooltip=["platform:N", "year:O", "racks:Q", alt_.Tooltip("power_mw:Q", title="MW", format=".3~g")],
+            tooltip=[
+                alt_.Tooltip("platform:N"),
+                alt_.Tooltip("year:O"),
+                alt_.Tooltip("racks:Q"),
+                alt_.Tooltip("power_mw:Q", title="MW", format=".3~g"),
+            ],
         )
     )
     return finish(alt_.layer(bars, *rules(alt_, None, limit_mw, "power of the site")), title, subtitle)

@@ -105,9 +105,9 @@ def step_chart() -> alt.Chart:
             color=alt_.Color("platform:N", title=None, scale=colour),
             shape=alt_.Shape("kind:N", title=None, scale=shape),
             tooltip=[
-                "platform:N",
-                "model:N",
-                "label:N",
+                alt_.Tooltip("platform:N"),
+                alt_.Tooltip("model:N"),
+                alt_.Tooltip("label:N"),
                 alt_.Tooltip("golden_ms:Q", title="theirs, ms", format=",.3~g"),
                 alt_.Tooltip("our_ms:Q", title="ours, ms", format=",.3~g"),
             ],

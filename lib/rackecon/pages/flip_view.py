@@ -134,10 +134,14 @@ def flip_chart(
     base = alt_.Chart(tidy(cells)).encode(
         x=alt_.X("x:Q", title=x_title, scale=span, axis=alt_.Axis(**axes["x"])),
         y=alt_.Y("y:Q", title=y_title, scale=span, axis=top_title(alt_, **axes["y"])),
-        x2="x2",
-        y2="y2",
+        x2=alt_.X2("x2"),
+        y2=alt_.Y2("y2"),
     )
-    tips: list[Any] = [alt_.Tooltip("x_value:Q", title=x_title), alt_.Tooltip("y_value:Q", title=y_title), "platform:N"]
+    tips: list[Any] = [
+        alt_.Tooltip("x_value:Q", title=x_title),
+        alt_.Tooltip("y_value:Q", title=y_title),
+        alt_.Tooltip("platform:N"),
+    ]
     tips.append(alt_.Tooltip("difference:Q", title="difference, USD a year", format=",.4~g"))
     key: dict[str, Any] = {"scale": scale, "title": None, "legend": alt_.Legend(offset=30)}
     fill, edge = alt_.Color("platform:N", **key), alt_.Stroke("platform:N", **key)
