@@ -80,9 +80,25 @@ def test_kernels_remember_what_the_summary_asks_first_and_count_its_tables_as_re
         "from rackecon.serving.frontier import search_case; from rackecon.catalog import scenario\n"
         "len(search_case('gb300-nvl72', 'gpt-oss-120b', scenario('rag-summarise'))) > 5",
         "{'measured_serving', 'serving_residual'} <= tables_read()",
+        "import sys; 'narwhals._pandas_like.dataframe' in sys.modules  # as a chart that was drawn leaves it",
     )
     seen = outputs(notebook(tmp_path, *cells), **kernels.kernels())
-    assert ["".join(one[0]["data"]["text/plain"]) for one in seen[1:]] == ["True", "True"]
+    assert ["".join(one[0]["data"]["text/plain"]) for one in seen[1:]] == ["True", "True", "True"]
+
+
+def test_whatever_is_wrong_beforehand_is_left_to_the_cell_that_needs_it(monkeypatch):
+    done = []
+
+    def broken():
+        done.append("read")
+        raise KeyError("model")
+
+    monkeypatch.setattr(forks, "_read", broken)
+    monkeypatch.setattr(forks, "_draw", lambda: done.append("drawn"))
+    forks._prepare(("no_such_module",), True)
+    assert done == ["read", "drawn"]
+    forks._prepare((), False)
+    assert done == ["read", "drawn"]
 
 
 @pytest.mark.slow

@@ -30,7 +30,10 @@ EVERY: Final = (
     "pandas",
     "altair",
     "jsonschema",
+    "sqlite3",
     "PIL.PngImagePlugin",
+    "IPython.core.oinspect",
+    "rackecon.figures.pictures",
 )
 """Modules that every kernel takes: to begin with, or for the first chart of its notebook."""
 IMPORTED: Final = (
@@ -81,8 +84,9 @@ def _prepare(imported: Sequence[str], reading: bool) -> None:
     for name in imported:
         with suppress(ImportError):  # the cell that needs it says so
             import_module(name)
-    if reading:
-        _read()
+    for first in (_read, _draw) if reading else ():
+        with suppress(Exception):  # whatever is wrong, the cell that needs it says so
+            first()
     gc.freeze()  # what is there is no garbage of any kernel
 
 
@@ -95,9 +99,23 @@ def _read() -> None:
     from rackecon.press.frame import SUMMARY
 
     os.environ.pop(FOLDER, None)  # each kernel is told its own
-    with suppress(Exception), read_ahead():  # whatever is wrong, the cell that needs it says so
+    with read_ahead():
         asked = {name: item.default for name, item in read_parameters(notebook_path(SUMMARY)).items()}
         evaluate(asked["accelerators"], asked["models"], [asked["scenario"]])
+
+
+def _draw() -> None:
+    """Draw a chart: what a first one takes beside modules is the schema that it is held to."""
+    import pandas as pd
+    from PIL import Image
+
+    from rackecon.figures.charts import stacked_bars
+
+    titles = dict.fromkeys(("title", "subtitle", "x_title"), "")
+    stacked_bars(
+        pd.DataFrame({"value": [1.0], "of": [""], "part": [""]}), x="value", y="of", part="part", **titles
+    ).to_dict()
+    Image.preinit()
 
 
 def _become(host_number: int, arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
