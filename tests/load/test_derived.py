@@ -16,6 +16,7 @@ from rackecon.load.platforms import _curve, open_load, platform_replica, scaled_
 from rackecon.load.queueing import Burstiness
 from rackecon.load.replay import Fleet, replay
 from rackecon.load.requests import steady
+from rackecon.load.sold_share import POLICIES
 
 CHAT = scenario("chat")
 HGX = platform_replica("h200-sxm", "deepseek-r1", CHAT)
@@ -107,3 +108,14 @@ def test_a_curve_leaves_prompts_out_of_the_steps_of_an_engine_that_does_both():
     running, pure = _curve(rows, 1000.0, 2000.0)
     assert running.tolist() == pytest.approx([40.0, 160.0])
     assert pure.tolist() == pytest.approx([0.020, 0.030])
+
+
+def test_of_all_policies_batch_work_in_what_is_left_sells_most() -> None:
+    """On each platform, with its intervals about it and the rest stranded."""
+    found = sold_table(["h200-sxm", "b200-hgx"], "deepseek-r1", "chat")
+    assert len(found) == 2 * len(POLICIES)
+    assert (found["reason"] == "").all()
+    assert ((found["low"] <= found["utilisation"]) & (found["utilisation"] <= found["high"])).all()
+    assert np.allclose(found["utilisation"] + found["stranded_share"], 1.0)
+    sold = found.pivot(index="platform", columns="policy", values="utilisation")
+    assert (sold.idxmax(axis=1) == "fixed at the 99th percentile, batch backfill").all()
