@@ -106,3 +106,12 @@ def test_beyond_saturation_nobody_is_served_in_time():
 def test_a_rate_of_nothing_is_refused():
     with pytest.raises(InputError, match="positive rate"):
         queueing(ENGINES["azure2023_conv"], MOMENTS, 0.0)
+
+
+def test_times_of_a_step_as_plain_numbers_are_those_of_arrays_and_take_no_more_room():
+    """Lists of numbers take four times as much; a page keeps a hundred such tables."""
+    draw = np.random.default_rng(3)
+    times = StepTimes(draw.random(400), 1e-6 * draw.random(400), (0.0, 1e-6, 0.0))
+    for running in (0.0, 0.3, 17.0, 398.99, 399.0, 500.0):
+        assert times.step_s(running, 1234.5) == float(times.step(running, 1234.5))
+    assert [numbers.itemsize * len(numbers) for pair in times._numbers for numbers in pair] == [8 * 400] * 4

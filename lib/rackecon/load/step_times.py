@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -81,9 +82,9 @@ class StepTimes:
         return once + token * n * context_tokens
 
     @cached_property
-    def _numbers(self) -> tuple[tuple[list[float], list[float]], ...]:
-        """:attr:`_lines` as lists."""
-        return tuple((slope.tolist(), at.tolist()) for slope, at in self._lines)
+    def _numbers(self) -> tuple[tuple[array[float], array[float]], ...]:
+        """:attr:`_lines` as what gives plain numbers, in a fifth of the memory of lists: a page has a hundred tables of ten thousand."""
+        return tuple((array("d", slope.tobytes()), array("d", at.tobytes())) for slope, at in self._lines)
 
     @cached_property
     def _lines(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
