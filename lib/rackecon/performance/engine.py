@@ -199,7 +199,10 @@ def build_engine(
         keyed.append(cache[tag][1])
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     keys = {group: np.array([row[group] for row in keyed], dtype=np.intp) for group in keyed[0]}
-    curves = {m.id: _curve(m) for m in {m.id: m for m in models}.values()}
+    curves: dict[str, FloatArray] = {}
+    for m in models:
+        if m.id not in curves:
+            curves[m.id] = _curve(m)
     return _laid_out(columns, keys, np.stack([curves[m.id] for m in models]), tp, ep, pp, dp_attention)
 
 

@@ -96,11 +96,11 @@ def _read() -> None:
     from rackecon.appraisal.parameters import notebook_path, read_parameters
     from rackecon.catalog.kept import FOLDER
     from rackecon.catalog.paths import read_ahead
-    from rackecon.press.frame import SUMMARY
+    from rackecon.pages.summary_view import PAGE
 
     os.environ.pop(FOLDER, None)  # each kernel is told its own
     with read_ahead():
-        asked = {name: item.default for name, item in read_parameters(notebook_path(SUMMARY)).items()}
+        asked = {name: item.default for name, item in read_parameters(notebook_path(PAGE)).items()}
         evaluate(asked["accelerators"], asked["models"], [asked["scenario"]])
 
 
